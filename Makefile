@@ -1,0 +1,75 @@
+# Every target sets itself up in .venv; needed are a POSIX shell, make and Python >= 3.11.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# `python -m pip` and not `pip`: the scripts of a .venv break when its folder is moved.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+METADATA := setup.cfg pyproject.toml
+
+.NOTPARALLEL:
+.PHONY: help run test bench notebooks clean
+
+help:
+	@echo 'make run        evolve the double pendulum, check it, write results/double_pendulum.h5 and .png'
+	@echo 'make test       ruff, mypy, pytest (doctests and README included)'
+	@echo 'make bench      compare with other packages and with the limits of this machine'
+	@echo 'make notebooks  execute the notebooks in place'
+	@echo 'make clean      remove .venv, caches and build artefacts; results/ stays'
+	@echo 'Each sets up .venv by itself; choose a Python with PYTHON=/path/to/python.'
+
+run: $(VENV)/run.stamp
+	$(BIN)/python -m heatpg run double_pendulum --sigma 0.02,0.05,0.2 \
+	    --out results/double_pendulum.h5 --figure results/double_pendulum.png --force
+
+# All checks run, whichever of them fail; pytest comes last, so that its summary closes the output.
+test: $(VENV)/test.stamp
+	@status=0; \
+	for check in 'ruff check' 'ruff format --check' mypy pytest; do \
+	    echo "== $$check"; \
+	    $(BIN)/python -m $$check || { status=1; failed="$$failed [$$check]"; }; \
+	done; \
+	if [ $$status -ne 0 ]; then echo "make test: failed:$$failed" >&2; fi; \
+	exit $$status
+
+bench: $(VENV)/bench.stamp
+	$(BIN)/python -m benchmarks
+
+notebooks: $(VENV)/notebooks.stamp
+	$(BIN)/python -m nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find heatpg solvers tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@for python in '$(PYTHON)' python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if "$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "Making $(VENV) with $$("$$python" --version)"; \
+	        "$$python" -m venv --clear $(VENV) && exit 0; \
+	        rm -rf $(VENV); \
+	    fi; \
+	done; \
+	echo 'heatpg needs Python >= 3.11 with its modules venv and ensurepip, and found none.' >&2; \
+	echo 'Debian, Ubuntu: install python3-venv. A Python elsewhere: make PYTHON=/path/to/python ...' >&2; \
+	exit 1
+
+$(VENV)/run.stamp: $(METADATA) | $(BIN)/python
+	@echo 'Installing heatpg into $(VENV) (the first time takes a minute or two)'
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/test.stamp: $(METADATA) | $(BIN)/python
+	@echo 'Installing heatpg and its test tools into $(VENV) (the first time takes a minute or two)'
+	@$(INSTALL) --editable '.[dev]'
+	@touch $(VENV)/run.stamp $@
+
+$(VENV)/bench.stamp: $(METADATA) benchmarks/requirements.txt | $(BIN)/python
+	@echo 'Installing heatpg and its competitors into $(VENV)'
+	@$(INSTALL) --editable . --requirement benchmarks/requirements.txt
+	@touch $(VENV)/run.stamp $@
+
+$(VENV)/notebooks.stamp: $(METADATA) | $(BIN)/python
+	@echo 'Installing heatpg and Jupyter into $(VENV)'
+	@$(INSTALL) --editable '.[notebooks]'
+	@touch $(VENV)/run.stamp $@

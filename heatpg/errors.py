@@ -1,0 +1,111 @@
+"""The errors of heatpg: each says what was given, what is allowed, and what to do.
+
+Errors about what the caller asked for are also ``ValueError``; errors about what happened
+while the work ran are also ``RuntimeError``. All of them are `HeatpgError`.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BoundaryError",
+    "CheckError",
+    "GridError",
+    "HeatpgError",
+    "HeatpgWarning",
+    "NonFiniteError",
+    "ResourceError",
+    "SigmaError",
+    "StabilityError",
+    "StoreError",
+    "UnknownNameError",
+    "UnsupportedError",
+]
+
+
+class HeatpgError(Exception):
+    """Base of every error that heatpg raises on purpose.
+
+    Parameters
+    ----------
+    problem
+        What is wrong, in one clause.
+    given
+        What the caller gave.
+    allowed
+        What would have been accepted.
+    advice
+        What to do about it.
+    """
+
+    def __init__(self, problem: str, *, given: object = None, allowed: object = None, advice: str = "") -> None:
+        self.problem = problem
+        self.given = given
+        self.allowed = allowed
+        self.advice = advice
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        parts = [self.problem]
+        if self.given is not None:
+            parts.append(f"given: {self.given}")
+        if self.allowed is not None:
+            parts.append(f"allowed: {self.allowed}")
+        if self.advice:
+            parts.append(self.advice)
+        return "; ".join(parts)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        state = {"given": self.given, "allowed": self.allowed, "advice": self.advice}
+        return (type(self), (self.problem,), state)
+
+
+class GridError(HeatpgError, ValueError):
+    """An axis, a grid, or an array that does not fit its grid."""
+
+
+class BoundaryError(HeatpgError, ValueError):
+    """A boundary that is missing or does not fit."""
+
+
+class SigmaError(HeatpgError, ValueError):
+    """A noise level that is negative, not finite, empty, or of the wrong shape."""
+
+
+class UnknownNameError(HeatpgError, ValueError):
+    """A name that nothing is registered under."""
+
+
+class UnsupportedError(HeatpgError, ValueError):
+    """A combination that is understood but not offered, with the reason."""
+
+
+class StabilityError(HeatpgError, ValueError):
+    """A time step beyond the stability limit of the scheme."""
+
+
+class NonFiniteError(HeatpgError, RuntimeError):
+    """NaN or infinity where numbers are needed."""
+
+
+class CheckError(HeatpgError, RuntimeError):
+    """A result that breaks a promise which its solver had made.
+
+    Attributes
+    ----------
+    evolution
+        The result with its report, so that nothing is lost.
+    """
+
+    evolution: object = None
+
+
+class StoreError(HeatpgError, RuntimeError):
+    """A file that cannot be written, or cannot be trusted when read."""
+
+
+class ResourceError(HeatpgError, RuntimeError):
+    """Not enough memory, disk or time for what was asked, found out beforehand."""
+
+
+class HeatpgWarning(UserWarning):
+    """Something worth knowing that does not stop the work."""
