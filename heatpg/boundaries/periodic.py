@@ -1,0 +1,25 @@
+"""Periodic: angles, wrapped."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.boundaries import Boundary, Nodes, boundaries
+
+__all__ = ["Periodic"]
+
+
+class Periodic(Boundary):
+    """The line closes on itself: extended[i] = line[i mod n]."""
+
+    name = "periodic"
+    meaning = "angles, wrapped"
+    conserves_mass = True
+    periodic = True
+
+    def fold(self, index: NDArray[np.int64], size: int, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        return index % size, np.ones(index.shape)
+
+
+boundaries.add("periodic", Periodic())

@@ -1,0 +1,26 @@
+"""Reflect: actions reflected at the bounds (Neumann)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.boundaries import Boundary, Nodes, boundaries
+
+__all__ = ["Reflect"]
+
+
+class Reflect(Boundary):
+    """Even continuation about the wall: about the end node (vertex), or half a cell beyond it (cell)."""
+
+    name = "reflect"
+    meaning = "actions reflected at the bounds (Neumann)"
+    conserves_mass = True
+
+    def fold(self, index: NDArray[np.int64], size: int, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        period, last = (2 * size - 2, 2 * size - 2) if nodes == "vertex" else (2 * size, 2 * size - 1)
+        turned = index % period
+        return np.where(turned < size, turned, last - turned), np.ones(index.shape)
+
+
+boundaries.add("reflect", Reflect())

@@ -1,0 +1,309 @@
+"""Where a landscape is sampled: axes with their nodes and boundaries, and the grid that they span."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.boundaries import Boundary, boundaries
+from heatpg.errors import BoundaryError, GridError, SigmaError
+
+__all__ = ["Axis", "Grid"]
+
+_MINIMUM_SIZE = 3
+_NAMES_OF_THE_FILE = frozenset({"u", "sigma", "time", "landscape", "VTKHDF"})
+
+
+def _finite(value: object, what: str, axis: str) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise GridError(f"axis {axis!r}: {what} must be a number", given=repr(value)) from None
+    if not math.isfinite(number):
+        raise GridError(f"axis {axis!r}: {what} must be finite", given=number)
+    return number
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """One axis of a grid: uniform nodes between two bounds, and what lies beyond them.
+
+    With boundary ``periodic`` the nodes are x_i = lower + i h, h = (upper - lower) / size: the lower bound is
+    a node, the upper is not. All other boundaries include both bounds, h = (upper - lower) / (size - 1).
+    With ``nodes="cell"`` every boundary has cell centres, x_i = lower + (i + 1/2) h, h = (upper - lower) / size.
+
+    Parameters
+    ----------
+    name
+        Name of the axis; a word, used as the name of the dimension in files.
+    lower, upper
+        Bounds of the box along this axis, in `unit`.
+    size
+        Number of nodes, at least 3.
+    boundary
+        ``periodic``, ``reflect``, ``absorb``, ``clip`` or ``zero``; it has no default, because it says what the
+        policy does at the edge of the box.
+    nodes
+        ``vertex`` or ``cell``, as above.
+    unit
+        Unit of the bounds, for labels.
+
+    Raises
+    ------
+    GridError
+        For a bad name, bounds that are not finite or not in order, or fewer than 3 nodes.
+    BoundaryError, UnknownNameError
+        For a boundary that is missing or unknown.
+
+    Examples
+    --------
+    >>> from heatpg import Axis
+    >>> Axis("torque", -1.0, 1.0, 5, boundary="clip", unit="N m").coordinates
+    array([-1. , -0.5,  0. ,  0.5,  1. ])
+    >>> Axis("angle", 0.0, 4.0, 4, boundary="periodic").coordinates
+    array([0., 1., 2., 3.])
+    """
+
+    name: str
+    lower: float
+    upper: float
+    size: int
+    boundary: str = ""
+    nodes: Literal["vertex", "cell"] = "vertex"
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z]\w*", self.name):
+            raise GridError(
+                "an axis needs a name that can stand in a file",
+                given=repr(self.name),
+                allowed="a letter, then letters, digits and underscores",
+            )
+        if self.name in _NAMES_OF_THE_FILE:
+            raise GridError("this axis name is used by the file format", given=repr(self.name), advice="choose another")
+        lower = _finite(self.lower, "lower", self.name)
+        upper = _finite(self.upper, "upper", self.name)
+        if not lower < upper:
+            raise GridError(
+                f"axis {self.name!r}: lower must be below upper",
+                given=f"lower={lower:g}, upper={upper:g}",
+                advice="swap them, or give the box some width",
+            )
+        if isinstance(self.size, bool) or int(self.size) != self.size or self.size < _MINIMUM_SIZE:
+            raise GridError(
+                f"axis {self.name!r}: too few nodes", given=f"size={self.size!r}", allowed="whole numbers from 3"
+            )
+        if not self.boundary:
+            raise BoundaryError(
+                f"axis {self.name!r} needs a boundary: it says what the policy does at the edge of the box",
+                allowed="; ".join(f"{name!r}: {boundaries.get(name).meaning}" for name in boundaries.names()),
+            )
+        if self.nodes not in ("vertex", "cell"):
+            raise GridError(f"axis {self.name!r}: unknown nodes", given=repr(self.nodes), allowed="'vertex' or 'cell'")
+        boundaries.get(self.boundary)
+        object.__setattr__(self, "lower", lower)
+        object.__setattr__(self, "upper", upper)
+        object.__setattr__(self, "size", int(self.size))
+        if not self.spacing > 0 or not np.all(np.diff(self.coordinates) > 0):
+            raise GridError(
+                f"axis {self.name!r}: the nodes cannot be told apart in double precision",
+                given=f"{self.size} nodes between {lower!r} and {upper!r}",
+                advice="shift the origin of this axis",
+            )
+
+    @property
+    def rule(self) -> Boundary:
+        """The boundary as an object."""
+        return boundaries.get(self.boundary)
+
+    @property
+    def length(self) -> float:
+        """upper - lower."""
+        return self.upper - self.lower
+
+    @property
+    def spacing(self) -> float:
+        """Distance h between neighbouring nodes."""
+        both_ends = self.nodes == "vertex" and self.boundary != "periodic"
+        return self.length / (self.size - 1 if both_ends else self.size)
+
+    @property
+    def coordinates(self) -> NDArray[np.float64]:
+        """Positions of the nodes, shape (size,)."""
+        if self.nodes == "cell":
+            return np.asarray(self.lower + (np.arange(self.size) + 0.5) * self.spacing, dtype=np.float64)
+        nodes = np.asarray(self.lower + np.arange(self.size) * self.spacing, dtype=np.float64)
+        if self.boundary != "periodic":
+            nodes[-1] = self.upper
+        return nodes
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Quadrature weights of the nodes for an integral over the box: h, and h/2 at vertex ends."""
+        weights = np.full(self.size, self.spacing)
+        if self.nodes == "vertex" and self.boundary != "periodic":
+            weights[[0, -1]] *= 0.5
+        return weights
+
+    def margin(self, sigma: float, probability: float = 0.01) -> float:
+        """Width along each edge inside which the noise leaves the box with more than this probability.
+
+        Zero where nothing lies outside (periodic, reflect, absorb); for the free-space boundaries (clip, zero)
+        it is where the answer begins to rest on what was assumed about the outside.
+
+        Examples
+        --------
+        >>> from heatpg import Axis
+        >>> round(Axis("x", 0, 1, 11, boundary="clip").margin(0.1, probability=0.001), 3)
+        0.309
+        """
+        if not self.rule.free_space or sigma == 0:
+            return 0.0
+        from scipy.special import ndtri
+
+        return min(self.length, max(0.0, float(-sigma * ndtri(probability))))
+
+    def escape(self, sigma: float) -> NDArray[np.float64]:
+        """Probability that noise of this sigma leaves the box from each node, shape (size,)."""
+        if not self.rule.free_space or sigma == 0:
+            return np.zeros(self.size)
+        from scipy.special import ndtr
+
+        x = self.coordinates
+        return np.asarray(ndtr((self.lower - x) / sigma) + ndtr((x - self.upper) / sigma))
+
+
+class Grid:
+    """A tensor grid: the product of its axes.
+
+    Parameters
+    ----------
+    *axes
+        One or more `Axis`, with different names.
+
+    Raises
+    ------
+    GridError
+        For no axes, something that is no axis, or two axes of one name.
+
+    Examples
+    --------
+    >>> from heatpg import Axis, Grid
+    >>> grid = Grid(Axis("u1", 0, 1, 3, boundary="clip"), Axis("u2", 0, 3, 4, boundary="clip"))
+    >>> grid.shape, grid.spacing
+    ((3, 4), (0.5, 1.0))
+    """
+
+    def __init__(self, *axes: Axis) -> None:
+        if not axes:
+            raise GridError("a grid needs at least one axis", given="none")
+        for axis in axes:
+            if not isinstance(axis, Axis):
+                raise GridError("a grid is made of axes", given=repr(axis), allowed="heatpg.Axis objects")
+        names = [axis.name for axis in axes]
+        if len(set(names)) < len(names):
+            raise GridError("two axes have the same name", given=", ".join(names), advice="rename one")
+        self.axes: tuple[Axis, ...] = tuple(axes)
+
+    def __repr__(self) -> str:
+        return f"Grid({', '.join(map(repr, self.axes))})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Grid) and self.axes == other.axes
+
+    def __hash__(self) -> int:
+        return hash(self.axes)
+
+    def __iter__(self) -> Iterator[Axis]:
+        return iter(self.axes)
+
+    def __getitem__(self, key: int | str) -> Axis:
+        return self.axes[self.index(key) if isinstance(key, str) else key]
+
+    def index(self, name: str) -> int:
+        """Position of the axis of this name."""
+        names = [axis.name for axis in self.axes]
+        if name not in names:
+            raise GridError("no axis of this name", given=repr(name), allowed=", ".join(names))
+        return names.index(name)
+
+    @property
+    def dimensions(self) -> int:
+        """Number of axes."""
+        return len(self.axes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of nodes along each axis."""
+        return tuple(axis.size for axis in self.axes)
+
+    @property
+    def size(self) -> int:
+        """Number of nodes."""
+        return math.prod(self.shape)
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Distance between nodes along each axis."""
+        return tuple(axis.spacing for axis in self.axes)
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """Quadrature weights of the box, shape `shape`; their sum is its volume."""
+        weights = np.ones(())
+        for axis in self.axes:
+            weights = np.multiply.outer(weights, axis.weights)
+        return weights
+
+    def mesh(self) -> tuple[NDArray[np.float64], ...]:
+        """Coordinates of all nodes, one array of shape `shape` per axis."""
+        return tuple(np.meshgrid(*(axis.coordinates for axis in self.axes), indexing="ij"))
+
+    def point(self, index: Sequence[Any]) -> tuple[float, ...]:
+        """Coordinates of one node."""
+        return tuple(float(axis.coordinates[int(i)]) for axis, i in zip(self.axes, index, strict=True))
+
+    def sigmas(self, sigma: float | Sequence[float]) -> tuple[float, ...]:
+        """One sigma per axis, from one for all or one for each."""
+        values = np.broadcast_to(np.asarray(sigma, dtype=np.float64), (self.dimensions,))
+        if not np.all(np.isfinite(values)) or np.any(values < 0):
+            raise SigmaError("sigma must be finite and not negative", given=sigma)
+        return tuple(float(value) for value in values)
+
+    def margin(self, sigma: float | Sequence[float], probability: float = 0.01) -> tuple[float, ...]:
+        """Width along the edges of each axis where the box limits what can be known; see `Axis.margin`."""
+        return tuple(axis.margin(value, probability) for axis, value in zip(self.axes, self.sigmas(sigma), strict=True))
+
+    def trust(self, sigma: float | Sequence[float], oscillation: float = 1.0) -> NDArray[np.float64]:
+        """Bound on the error from not knowing Q outside the box: osc(Q) * P(noise leaves the box).
+
+        Parameters
+        ----------
+        sigma
+            Noise level, one or one per axis, in the units of the axes.
+        oscillation
+            osc(Q) = sup Q - inf Q, inside and outside the box.
+
+        Returns
+        -------
+        bound
+            Shape `shape`; zero where no axis has a free-space boundary.
+
+        Examples
+        --------
+        >>> from heatpg import Axis, Grid
+        >>> grid = Grid(Axis("x", -1, 1, 3, boundary="clip"))
+        >>> grid.trust(0.5).round(3)
+        array([0.5  , 0.046, 0.5  ])
+        """
+        stays = np.ones(())
+        for axis, value in zip(self.axes, self.sigmas(sigma), strict=True):
+            stays = np.multiply.outer(stays, 1.0 - axis.escape(value))
+        return np.asarray(oscillation * (1.0 - stays))
