@@ -1,0 +1,318 @@
+"""What is evolved: the values of Q on a grid, with their name and where they come from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heatpg.errors import GridError, NonFiniteError, UnsupportedError
+from heatpg.grid import Axis, Grid
+
+__all__ = ["Landscape"]
+
+Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
+
+
+def _real_floating(values: ArrayLike) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.dtype in (np.float32, np.float64):
+        return np.ascontiguousarray(array)
+    if array.dtype.kind in "iub" or array.dtype == np.float16:
+        return np.ascontiguousarray(array, dtype=np.float64)
+    if array.dtype.kind == "f":
+        raise UnsupportedError(
+            "extended precision is not supported", given=array.dtype, advice="convert with .astype(float)"
+        )
+    raise UnsupportedError(
+        "a landscape holds real numbers",
+        given=f"dtype {array.dtype}",
+        allowed="float32, float64, integers, bool",
+        advice="for complex values evolve the real and the imaginary part" if array.dtype.kind == "c" else "",
+    )
+
+
+class Landscape:
+    """Values of Q on a grid.
+
+    Parameters
+    ----------
+    values
+        Array of shape (*batch, *grid.shape). float32 and float64 are kept, integers and bool become float64.
+    grid
+        Where the values were sampled.
+    name
+        A name for titles and files.
+    provenance
+        Where the values come from: parameters and seeds, as JSON-like values.
+    exact
+        The exact evolution, if it is known: a function of one sigma per axis that returns u on the grid.
+
+    Raises
+    ------
+    GridError
+        If the trailing shape is not that of the grid.
+    NonFiniteError
+        For NaN or infinity, with the first place.
+    UnsupportedError
+        For complex, object or text values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> grid = Grid(Axis("x", 0.0, 1.0, 5, boundary="reflect"))
+    >>> q = Landscape([0, 1, 4, 1, 0], grid, name="peak")
+    >>> q.oscillation, q.argmax
+    (4.0, (2,))
+    """
+
+    def __init__(
+        self,
+        values: ArrayLike,
+        grid: Grid,
+        name: str = "landscape",
+        provenance: Mapping[str, Any] | None = None,
+        *,
+        exact: Exact | None = None,
+    ) -> None:
+        array = _real_floating(values)
+        if array.ndim < grid.dimensions or array.shape[array.ndim - grid.dimensions :] != grid.shape:
+            raise GridError(
+                "the values do not fit the grid",
+                given=f"shape {array.shape}",
+                allowed=f"{grid.shape}, or more axes before it",
+                advice="the axes of the array are those of the grid, in order",
+            )
+        if array.size == 0:
+            raise GridError("the batch is empty", given=f"shape {array.shape}")
+        if not np.isfinite(array).all():
+            first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise NonFiniteError(
+                f"Q is not finite at index {first}",
+                given=f"{array[first]}, first of {int((~np.isfinite(array)).sum())}",
+                advice="fill, mask or resample these points before evolving: one NaN spoils the whole field",
+            )
+        self.values: NDArray[Any] = array
+        self.grid = grid
+        self.name = str(name)
+        self.provenance: dict[str, Any] = dict(provenance or {})
+        self._exact = exact
+
+    def __repr__(self) -> str:
+        return f"<Landscape {self.name!r} {self.values.shape} {self.values.dtype} on {self.grid!r}>"
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """Leading axes of the values that are not axes of the grid."""
+        return tuple(self.values.shape[: self.values.ndim - self.grid.dimensions])
+
+    @property
+    def oscillation(self) -> float:
+        """osc(Q) = max Q - min Q over all that is stored."""
+        return float(self.values.max()) - float(self.values.min())
+
+    @property
+    def argmax(self) -> tuple[int, ...]:
+        """Index of the largest value (of the whole batch, if there is one)."""
+        return tuple(int(i) for i in np.unravel_index(int(np.argmax(self.values)), self.values.shape))
+
+    def trust(self, sigma: float | Sequence[float]) -> NDArray[np.float64]:
+        """Bound osc(Q) * P(noise leaves the box) on the error from not knowing Q outside; see `Grid.trust`."""
+        return self.grid.trust(sigma, self.oscillation)
+
+    @property
+    def has_exact(self) -> bool:
+        """Whether the exact evolution is attached."""
+        return self._exact is not None
+
+    def exact(self, sigma: float | Sequence[float]) -> NDArray[np.float64]:
+        """The exact evolution Q * N(0, sigma^2) on the grid, shape of the grid.
+
+        Parameters
+        ----------
+        sigma
+            Noise level, one or one per axis.
+
+        Raises
+        ------
+        UnsupportedError
+            If no exact evolution is known for this landscape.
+        """
+        if self._exact is None:
+            raise UnsupportedError(
+                f"no exact evolution is known for {self.name!r}", advice="use one of heatpg.landscapes.analytic"
+            )
+        return self._exact(self.grid.sigmas(sigma))
+
+    @classmethod
+    def from_array(
+        cls,
+        values: ArrayLike,
+        axes: Sequence[Axis] | Grid | None = None,
+        *,
+        boundary: str = "",
+        spacing: float | Sequence[float] = 1.0,
+        name: str = "array",
+    ) -> Landscape:
+        """A landscape from an array, on given axes or on nodes of a given spacing.
+
+        Parameters
+        ----------
+        values
+            The array, one of its axes per axis of the grid.
+        axes
+            Axes or a grid. Without them the axes are called x1, x2, ... and begin at 0.
+        boundary
+            Boundary of all axes, needed when no axes are given.
+        spacing
+            Distance of the nodes, one or one per axis, when no axes are given.
+        name
+            Name of the landscape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heatpg import Landscape
+        >>> Landscape.from_array(np.eye(4), boundary="periodic").grid.shape
+        (4, 4)
+        """
+        array = np.asarray(values)
+        if axes is not None:
+            grid = axes if isinstance(axes, Grid) else Grid(*axes)
+        else:
+            if array.ndim == 0:
+                raise GridError("a landscape needs at least one axis", given="a single number")
+            steps = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (array.ndim,))
+            grid = Grid(
+                *(
+                    Axis(f"x{i + 1}", 0.0, float(step) * (n if boundary == "periodic" else n - 1), n, boundary=boundary)
+                    for i, (n, step) in enumerate(zip(array.shape, steps, strict=True))
+                )
+            )
+        return cls(array, grid, name, {"source": "array"})
+
+    @classmethod
+    def from_function(
+        cls,
+        function: Callable[..., ArrayLike],
+        grid: Grid,
+        *,
+        name: str = "",
+        vectorized: bool = True,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Landscape:
+        """Sample a function on a grid.
+
+        Parameters
+        ----------
+        function
+            Called as ``function(x1, x2, ...)`` with one coordinate array per axis, each of the grid's shape;
+            returns an array of that shape. With ``vectorized=False`` it is called point by point with numbers.
+        grid
+            Where to sample.
+        name
+            Name of the landscape; by default that of the function.
+        vectorized
+            Whether the function takes arrays.
+        progress
+            Called as ``progress(done, total)`` while a function is sampled point by point.
+
+        Raises
+        ------
+        GridError
+            If the function returns another shape.
+        NonFiniteError
+            If it returns NaN or infinity, with the first place.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heatpg import Axis, Grid, Landscape
+        >>> grid = Grid(Axis("x", -1.0, 1.0, 5, boundary="clip"))
+        >>> Landscape.from_function(lambda x: 1 - x**2, grid).values
+        array([0.  , 0.75, 1.  , 0.75, 0.  ])
+        """
+        mesh = grid.mesh()
+        if vectorized:
+            values = np.asarray(function(*mesh))
+            if values.shape != grid.shape:
+                raise GridError(
+                    "the function must return one value per point",
+                    given=f"shape {values.shape}",
+                    allowed=f"shape {grid.shape}",
+                    advice="pass vectorized=False for a function of single numbers",
+                )
+        else:
+            values = np.empty(grid.shape)
+            flat = [axis.ravel() for axis in mesh]
+            for i in range(grid.size):
+                values.flat[i] = function(*(float(axis[i]) for axis in flat))
+                if progress is not None:
+                    progress(i + 1, grid.size)
+        label = name or str(getattr(function, "__name__", "function")).strip("<>")
+        return cls(values, grid, label, {"source": "function", "function": label})
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], *, boundary: str = "", name: str = "") -> Landscape:
+        """A landscape from a ``.npy`` array, or a ``.npz`` archive with ``values`` and one array per axis.
+
+        In an archive the arrays besides ``values`` are the coordinates of its axes, in the order in which they
+        are stored, uniform within 1e-9 of their spacing. Pickled content is refused.
+        """
+        from pathlib import Path
+
+        place = Path(path)
+        try:
+            content = np.load(place, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as reason:
+            raise UnsupportedError(
+                f"cannot read {place}", given=reason, allowed=".npy or .npz without pickled objects"
+            ) from None
+        label = name or place.stem
+        if isinstance(content, np.ndarray):
+            return cls.from_array(content, boundary=boundary, name=label)
+        with content:
+            if "values" not in content.files:
+                raise GridError(f"{place} has no array 'values'", given=", ".join(content.files))
+            names = [key for key in content.files if key != "values"]
+            axes = [axis_from_coordinates(key, content[key], boundary=boundary) for key in names]
+            return cls.from_array(content["values"], axes or None, boundary=boundary, name=label)
+
+
+def axis_from_coordinates(name: str, coordinates: ArrayLike, *, boundary: str, unit: str = "") -> Axis:
+    """An axis from the positions of its nodes.
+
+    Raises
+    ------
+    GridError
+        If the positions are not increasing or not uniform within 1e-9 of their spacing.
+
+    Examples
+    --------
+    >>> from heatpg.landscape import axis_from_coordinates
+    >>> axis_from_coordinates("x", [0.0, 0.5, 1.0], boundary="clip").upper
+    1.0
+    """
+    nodes = np.asarray(coordinates, dtype=np.float64)
+    if nodes.ndim != 1 or nodes.size < 3 or not np.isfinite(nodes).all():
+        raise GridError(
+            f"axis {name!r} needs at least 3 finite positions in one dimension", given=f"shape {nodes.shape}"
+        )
+    steps = np.diff(nodes)
+    mean = float((nodes[-1] - nodes[0]) / (nodes.size - 1))
+    deviation = np.abs(nodes - (nodes[0] + mean * np.arange(nodes.size)))
+    # positions that were stored in floating point differ by a few units in the last place of the largest
+    allowance = 1e-9 * abs(mean) + 4 * np.finfo(np.float64).eps * float(np.abs(nodes).max())
+    if not mean > 0 or float(deviation.max()) > allowance:
+        raise GridError(
+            f"axis {name!r} is not uniform",
+            given=f"steps from {steps.min():g} to {steps.max():g}",
+            allowed="increasing positions, equal steps within 1e-9",
+            advice="resample onto uniform positions first",
+        )
+    upper = float(nodes[-1]) + (mean if boundary == "periodic" else 0.0)
+    return Axis(name, float(nodes[0]), upper, nodes.size, boundary=boundary, unit=unit)

@@ -1,0 +1,31 @@
+"""Families of Q-landscapes: systems to sample, and analytic ones whose evolution is known exactly.
+
+A family is a function in a file of this folder, registered by name. Its first argument is a grid (or None for
+the family's own grid of a given size), all others are keywords with defaults; it returns a `Landscape` whose
+provenance holds every parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from heatpg.landscape import Landscape
+from heatpg.registry import Registry
+
+__all__ = ["landscapes"]
+
+landscapes: Registry[Callable[..., Landscape]] = Registry("landscape", "heatpg.landscapes")
+
+
+def _bind_families() -> None:
+    # Importing the file quadrotor.py sets the attribute "quadrotor" to the module; here it becomes the function.
+    for name in landscapes.names():
+        globals()[name] = landscapes.get(name)
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"no landscape {name!r}; known: {', '.join(landscapes.names())}")
+
+
+_bind_families()
