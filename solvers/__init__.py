@@ -1,0 +1,46 @@
+"""The numerics of heatpg: one scheme a file, carried along the axes of a grid by one engine.
+
+On a tensor grid exp(t Laplace / 2) = prod_i exp(t_i d_ii / 2) without any splitting error, for the discrete
+operators too. So a solver is a one-dimensional thing; `heatpg.solvers.lines` carries it along every axis.
+"""
+
+from __future__ import annotations
+
+if __name__ != "heatpg.solvers":
+    raise ImportError(f"these are the solvers of heatpg: write 'import heatpg.solvers', not 'import {__name__}'")
+
+from typing import Any
+
+from heatpg.registry import Registry
+from heatpg.solvers.base import Flow, Solver
+
+__all__ = ["Flow", "Solver", "make", "solvers"]
+
+solvers: Registry[type[Solver]] = Registry("solver", "heatpg.solvers")
+
+
+def make(solver: str | Solver, **options: Any) -> Solver:
+    """A solver from its name and options; a solver object is returned as it is.
+
+    Examples
+    --------
+    >>> from heatpg.solvers import make
+    >>> make("crank_nicolson", steps=16)
+    CrankNicolson(steps=16, step=None, damping_steps=2)
+    """
+    if isinstance(solver, Solver):
+        return solver
+    return solvers.get(solver)(**options)
+
+
+def _bind_classes() -> None:
+    for name in solvers.names():
+        entry = solvers.get(name)
+        globals()[entry.__name__] = entry
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"no solver class {name!r}; known solvers: {', '.join(solvers.names())}")
+
+
+_bind_classes()

@@ -1,0 +1,374 @@
+"""What a solver is: a frozen value of options that declares its promises, and the flow that it starts.
+
+Two kinds of solver fill the contract. A *line* solver (`LineSolver`) hands the engine an operator for one axis
+and one interval of t. A *transform* solver (`heatpg.solvers.transforms.TransformSolver`) multiplies coefficients.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.boundaries import boundaries
+from heatpg.errors import ResourceError
+from heatpg.grid import Axis, Grid
+
+__all__ = ["Flow", "LineFlow", "LineOperator", "LineSolver", "Solver", "difference_gradient"]
+
+Array = NDArray[Any]
+Path = tuple[float, ...]
+
+_TAIL = 1e-17
+_MOST_UPDATES = 1e14
+
+
+@dataclasses.dataclass(frozen=True)
+class Solver(ABC):
+    """Base of all solvers: options as fields, promises as attributes and methods.
+
+    Attributes
+    ----------
+    name
+        The word that users write.
+    summary
+        The scheme in one line.
+    target
+        ``continuous``: approximates the Gaussian convolution; ``discrete``: solves the semi-discrete flow of the
+        3-point Laplacian, itself a second-order approximation of the Gaussian convolution.
+    exact_in_time
+        True where one step of any length has no error in time; such a solver goes from Q to each sigma, the
+        others march from sigma to sigma.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    target: ClassVar[Literal["continuous", "discrete"]]
+    exact_in_time: ClassVar[bool]
+
+    @property
+    @abstractmethod
+    def order_time(self) -> float:
+        """Order in the time step (infinite where exact)."""
+
+    @property
+    @abstractmethod
+    def order_space(self) -> float:
+        """Order in the spacing, against the Gaussian convolution of smooth data (infinite where exact)."""
+
+    @abstractmethod
+    def monotone(self, axis: Axis, variance: float) -> bool:
+        """Whether an interval of t of this length along this axis keeps the maximum principle, up to round-off."""
+
+    def monotone_between(self, axis: Axis, start: float, stop: float) -> bool:
+        """Whether the field at t = stop is a mean, with weights that are not negative, of the field at t = start."""
+        return self.monotone(axis, stop - start)
+
+    def keeps_extrema(self, axis: Axis, variance: float) -> bool:
+        """Whether, in one dimension, such an interval cannot create extrema (variation diminishing)."""
+        return False
+
+    @abstractmethod
+    def interval_symbol(self, angle: Array, axis: Axis, start: float, stop: float) -> Array:
+        """Factor by which exp(i j angle), j the node number on an unbounded line, is multiplied over an interval.
+
+        Parameters
+        ----------
+        angle
+            k h, real or complex, any shape.
+        axis
+            For its spacing.
+        start, stop
+            The interval of t.
+        """
+
+    @abstractmethod
+    def start(self, values: Array, grid: Grid) -> Flow:
+        """Begin an evolution at t = 0 with values of shape (*batch, *grid.shape)."""
+
+    def gradient(
+        self, initial: Array, field: Array, grid: Grid, variances: tuple[float, ...], position: int, out: Array
+    ) -> None:
+        """Write du/dx_i into `out`, with the accuracy of this solver: by default differences of the field.
+
+        Parameters
+        ----------
+        initial, field
+            Q, and u at these variances, both of shape (*batch, *grid.shape).
+        grid
+            Where they are sampled.
+        variances
+            One per axis.
+        position
+            Which axis of the grid.
+        out
+            Shape of the field.
+        """
+        difference_gradient(field, grid, position, out)
+
+    def check(self, axis: Axis, start: float, stop: float) -> None:  # noqa: B027 - most solvers take any interval
+        """Refuse an interval that this solver cannot take along this axis."""
+
+    def symbol(self, angle: Array, axis: Axis, path: Path) -> Array:
+        """Symbol along a path of successive variances 0 = t_0 < t_1 < ..."""
+        product = np.ones_like(angle)
+        for start, stop in itertools.pairwise(path):
+            product = product * self.interval_symbol(angle, axis, start, stop)
+        return product
+
+    def reach(self, axis: Axis, path: Path) -> int:
+        """Number of nodes beyond which all weights of the solver on an unbounded line sum to less than 1e-17.
+
+        From the symbol S by a shift of the contour: sum over |j| >= n of |w_j| is at most
+        2 exp(-n y) max_x |S(x + i y)| / (1 - exp(-y)) for every y > 0 up to the nearest pole.
+        """
+        return _reach(self, axis, path)
+
+    def rounding(self, axis: Axis, path: Path) -> float:
+        """Bound on the accumulated round-off along an axis, in units of eps max|Q|."""
+        return 16.0 + 8.0 * math.log2(axis.size + 2 * self.reach(axis, path))
+
+    def options(self) -> dict[str, Any]:
+        """The options as JSON-like values."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    def describe(self) -> dict[str, Any]:
+        """Name, options and promises, for files and tables."""
+        return {
+            "name": self.name,
+            "options": self.options(),
+            "target": self.target,
+            "exact_in_time": self.exact_in_time,
+            "order_time": self.order_time if math.isfinite(self.order_time) else "exact",
+            "order_space": self.order_space if math.isfinite(self.order_space) else "spectral",
+        }
+
+
+@functools.lru_cache(maxsize=4096)
+def _reach(solver: Solver, axis: Axis, path: Path) -> int:
+    if path[-1] <= 0:
+        return 0
+    # the symbol of an exact-in-time Gaussian is widest at y ~ log(1/tail) h / sigma
+    scale = axis.spacing / math.sqrt(path[-1])
+    shift = np.geomspace(0.05 * min(scale, 1.0), 40.0 * max(scale, 1.0), 160)
+    turn = np.linspace(0.0, np.pi, 17)
+    with np.errstate(all="ignore"):
+        values = np.abs(solver.symbol(turn[None, :] + 1j * shift[:, None], axis, path))
+        largest = values.max(axis=1)
+        # beyond a pole the bound does not hold: the symbol grows without limit as it is approached, so the
+        # usable shifts are those up to the first decrease
+        grows = np.concatenate([[True], np.diff(largest) >= 0]) & np.isfinite(largest)
+        usable = np.cumprod(grows).astype(bool)
+        tail = (np.log(largest) - np.log1p(-np.exp(-shift)) + math.log(2 / _TAIL)) / shift
+    return math.ceil(float(tail[usable].min()))
+
+
+class Flow(ABC):
+    """One evolution under way: brings out the field at one vector of variances after the other."""
+
+    @abstractmethod
+    def advance(self, variances: tuple[float, ...], out: Array) -> None:
+        """Write u at these variances (one per axis) into `out`."""
+
+    @property
+    @abstractmethod
+    def paths(self) -> tuple[Path, ...]:
+        """The successive variances, axis by axis, by which the present field was reached."""
+
+
+class LineOperator(Protocol):
+    """A linear map applied to every line along one axis."""
+
+    def apply(self, source: Array, target: Array, position: int) -> None:
+        """Map the lines along array axis `position` of `source` into `target`; both may be the same array."""
+        ...
+
+
+class LineSolver(Solver):
+    """A solver given by an operator for one axis and one interval of t."""
+
+    @abstractmethod
+    def operator(self, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
+        """The operator that takes lines along this axis from t = start to t = stop."""
+
+    def gradient_operator(self, axis: Axis, variance: float, dtype: np.dtype[Any]) -> LineOperator | None:
+        """The operator from Q to du/dx along this axis, or None where u is differenced instead."""
+        return None
+
+    def work_steps(self, axis: Axis, start: float, stop: float) -> int:
+        """Number of time steps in an interval, for the estimate of the work."""
+        return 1
+
+    def rounding(self, axis: Axis, path: Path) -> float:
+        # a step rounds each of its few products and sums once, and its weights sum to one within as much
+        steps = sum(self.work_steps(axis, a, b) for a, b in itertools.pairwise(path))
+        return 16.0 + 8.0 * steps
+
+    def start(self, values: Array, grid: Grid) -> Flow:
+        return LineFlow(self, values, grid)
+
+    def gradient(
+        self, initial: Array, field: Array, grid: Grid, variances: tuple[float, ...], position: int, out: Array
+    ) -> None:
+        operator = self.gradient_operator(grid[position], variances[position], initial.dtype)
+        if operator is None:
+            difference_gradient(field, grid, position, out)
+            return
+        others = tuple(0.0 if i == position else t for i, t in enumerate(variances))
+        self.start(initial, grid).advance(others, out)
+        operator.apply(out, out, initial.ndim - grid.dimensions + position)
+
+
+class LineFlow(Flow):
+    """Evolution by a line solver.
+
+    A marching solver goes from sigma to sigma along closed axes. In free space the field outside the box, which is
+    not kept, has changed by then; there each sigma starts anew from t = 0. The order of the axes is free, because
+    the operators along different axes commute exactly.
+    """
+
+    def __init__(self, solver: LineSolver, values: Array, grid: Grid) -> None:
+        self.solver = solver
+        self.grid = grid
+        self.initial = values
+        self._now = (0.0,) * grid.dimensions
+        self._reached = self._now
+        self._state = values
+        self._first = values.ndim - grid.dimensions
+        self._free = [axis.rule.free_space for axis in grid]
+        self._march: list[Path] = [(0.0,)] * grid.dimensions
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(
+            (0.0, reached) if free or self.solver.exact_in_time else path
+            for path, reached, free in zip(self._march, self._reached, self._free, strict=True)
+        )
+
+    def _refuse_endless(self, start: tuple[float, ...], stop: tuple[float, ...]) -> None:
+        updates = float(self.initial.size) * sum(
+            self.solver.work_steps(axis, a, b) for axis, a, b in zip(self.grid, start, stop, strict=True)
+        )
+        if updates > _MOST_UPDATES:
+            raise ResourceError(
+                f"{self.solver.name} would take about {updates / 2e10 / 3600:.0f} hours here",
+                given=f"{updates:.1e} updates of one point",
+                allowed=f"{_MOST_UPDATES:.0e}",
+                advice="use a solver that is exact in time (spectral, exponential, direct) or a coarser grid",
+            )
+
+    def _apply(self, source: Array, target: Array, start: tuple[float, ...], stop: tuple[float, ...]) -> None:
+        """Take all axes from their own start to their own stop."""
+        for position, axis in enumerate(self.grid):
+            if stop[position] > start[position]:
+                self.solver.check(axis, start[position], stop[position])
+                operator = self.solver.operator(axis, start[position], stop[position], source.dtype)
+                operator.apply(source, target, self._first + position)
+                source = target
+        if source is not target:
+            np.copyto(target, source)
+
+    def advance(self, variances: tuple[float, ...], out: Array) -> None:
+        zero = (0.0,) * self.grid.dimensions
+        self._reached = variances
+        if self.solver.exact_in_time:
+            self._refuse_endless(zero, variances)
+            self._apply(self.initial, out, zero, variances)
+            return
+        if any(later < now for later, now in zip(variances, self._now, strict=True)):
+            self._now, self._state, self._march = zero, self.initial, [(0.0,)] * self.grid.dimensions
+        closed = tuple(now if free else t for t, now, free in zip(variances, self._now, self._free, strict=True))
+        outside = tuple(t if free else 0.0 for t, free in zip(variances, self._free, strict=True))
+        self._refuse_endless(self._now, closed)
+        self._refuse_endless(zero, outside)
+        before = self._state
+        if any(self._free):
+            if closed != self._now:
+                if before is self.initial:
+                    self._state = np.empty_like(self.initial)
+                self._apply(before, self._state, self._now, closed)
+            self._apply(self._state, out, zero, outside)
+        else:
+            self._apply(before, out, self._now, closed)
+            self._state = out
+        self._march = [
+            path if t == now else (*path, t) for path, t, now in zip(self._march, closed, self._now, strict=True)
+        ]
+        self._now = closed
+
+
+def _take(field: Array, position: int, start: int, stop: int | None) -> Array:
+    return field[(slice(None),) * position + (slice(start, stop),)]
+
+
+def difference_gradient(field: Array, grid: Grid, position: int, out: Array | None = None) -> Array:
+    """du/dx_i by fourth-order differences: (u_{i-2} - 8 u_{i-1} + 8 u_{i+1} - u_{i+2}) / 12 h.
+
+    Across the ends the field continues by its boundary; in free space, where the field outside is not stored,
+    the four outermost nodes take one-sided differences of the same order (second order below 6 nodes).
+
+    Parameters
+    ----------
+    field
+        Shape (*batch, *grid.shape).
+    grid
+        The grid of the field.
+    position
+        Which axis of the grid.
+    out
+        Where to write, shape of the field.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid
+    >>> from heatpg.solvers.base import difference_gradient
+    >>> grid = Grid(Axis("x", 0.0, 5.0, 6, boundary="clip"))
+    >>> difference_gradient(np.arange(6.0) ** 2, grid, 0).round(12)
+    array([ 0.,  2.,  4.,  6.,  8., 10.])
+    """
+    axis = grid[position]
+    along = field.ndim - grid.dimensions + position
+    result = np.empty_like(field) if out is None else out
+    if axis.rule.free_space and axis.size < 6:
+        result[...] = np.gradient(field, axis.spacing, axis=along, edge_order=2)
+        return result
+    rule = boundaries.get("reflect" if axis.rule.free_space else axis.boundary)
+    extension = rule.extend(axis.size, axis.nodes, 2, 2)
+    shape = [1] * field.ndim
+    shape[along] = extension.source.size
+    extended = np.take(field, extension.source, axis=along)
+    if rule.holds_ends:
+        # odd about each held end value: u(-x) = 2 u(0) - u(x)
+        for i in (0, 1, -1, -2):
+            end = _take(field, along, 0, 1) if i >= 0 else _take(field, along, axis.size - 1, None)
+            place = (slice(None),) * along + (slice(i, i + 1 or None),)
+            extended[place] = 2 * end - extended[place]
+    size = axis.size
+    scale = 1.0 / (12.0 * axis.spacing)
+    np.subtract(_take(extended, along, 3, 3 + size), _take(extended, along, 1, 1 + size), out=result)
+    result *= 8.0 * scale
+    result -= scale * (_take(extended, along, 4, 4 + size) - _take(extended, along, 0, size))
+    if axis.rule.free_space:
+        _one_sided(field, along, scale, result)
+    return result
+
+
+_FIRST_NODE: Sequence[float] = (-25.0, 48.0, -36.0, 16.0, -3.0)
+_SECOND_NODE: Sequence[float] = (-3.0, -10.0, 18.0, -6.0, 1.0)
+
+
+def _one_sided(field: Array, along: int, scale: float, result: Array) -> None:
+    size = field.shape[along]
+    for row, coefficients in ((0, _FIRST_NODE), (1, _SECOND_NODE)):
+        low = sum(c * _take(field, along, j, j + 1) for j, c in enumerate(coefficients))
+        high = sum(-c * _take(field, along, size - 1 - j, size - j) for j, c in enumerate(coefficients))
+        _take(result, along, row, row + 1)[...] = scale * np.asarray(low)
+        _take(result, along, size - 1 - row, size - row)[...] = scale * np.asarray(high)

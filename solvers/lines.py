@@ -1,0 +1,358 @@
+"""The engine: carries a one-dimensional operator along every line of an array, on any axis.
+
+Lines are gathered in bundles (rows along the line, lanes side by side and contiguous), so that every scheme
+vectorises across lanes; a bundle is worked on in scratch that stays in cache for all of its time steps, and is
+scattered back. Memory is passed over once per axis, whatever the number of steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import threading
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.boundaries import Boundary, boundaries
+from heatpg.grid import Axis
+from heatpg.kernels import kernel
+from heatpg.parallel import for_each
+
+__all__ = ["Closure", "Line", "SweepOperator", "filter_bundle", "line_along", "sweep"]
+
+Array = NDArray[Any]
+
+_BUNDLE_BYTES = 256 * 1024
+_BLOCK_BYTES = 512 * 1024
+_MOST_LANE_BYTES = 256
+_LEAST_LANE_BYTES = 64
+_CACHE_LINE = 64
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Line:
+    """The line that is solved along an axis: the nodes of the axis, in free space continued on both sides.
+
+    Attributes
+    ----------
+    size
+        Number of nodes of the axis.
+    padding
+        Number of nodes added at each end (0 unless the axis lies in free space).
+    closure
+        Boundary that closes the padded line: periodic, reflect or absorb.
+    closure_nodes
+        Node placement of that boundary.
+    source, weight
+        Continuation of the axis into the padding, shape (padding + size + padding,).
+    """
+
+    size: int
+    padding: int
+    closure: Boundary
+    closure_nodes: Literal["vertex", "cell"]
+    source: NDArray[np.int64]
+    weight: NDArray[np.float64]
+
+    @property
+    def rows(self) -> int:
+        """Number of nodes of the padded line."""
+        return self.size + 2 * self.padding
+
+
+@functools.lru_cache(maxsize=1024)
+def line_along(axis: Axis, padding: int) -> Line:
+    """The line that is solved along an axis, padded if the axis lies in free space.
+
+    In free space the padded line is closed by reflection far out: the nearest image of the box then stands at
+    twice the padding, so half the reach of the solver is enough.
+    """
+    rule = axis.rule
+    used = padding if rule.free_space else 0
+    extension = rule.extend(axis.size, axis.nodes, used, used)
+    if rule.free_space:
+        return Line(axis.size, used, boundaries.get("reflect"), "cell", extension.source, extension.weight)
+    return Line(axis.size, 0, rule, axis.nodes, extension.source, extension.weight)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Closure:
+    """Ghost rows beyond both ends of a closed line: ghost k (1, 2, ...) repeats a row with a sign.
+
+    Attributes
+    ----------
+    lower, upper
+        Row that each ghost repeats, shape (ghosts,); ghost 1 is the nearest.
+    sign
+        -1 where the line continues as an odd function, shape (2, ghosts).
+    """
+
+    lower: NDArray[np.int64]
+    upper: NDArray[np.int64]
+    sign: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, line: Line, ghosts: int) -> Closure:
+        """Ghost rows of a line."""
+        steps = np.arange(1, ghosts + 1, dtype=np.int64)
+        lower, lower_sign = line.closure.fold(-steps, line.rows, line.closure_nodes)
+        upper, upper_sign = line.closure.fold(line.rows - 1 + steps, line.rows, line.closure_nodes)
+        return cls(lower, upper, np.stack([lower_sign, upper_sign]))
+
+
+@kernel
+def _gather(flat, base, inner, size, first, bundle):  # type: ignore[no-untyped-def]
+    """bundle[b, first + i, j] = flat[base[b, j] + i inner]."""
+    bundles, lanes = base.shape
+    for b in range(bundles):
+        block = bundle[b, first : first + size]
+        start = base[b, 0]
+        if inner >= lanes and base[b, lanes - 1] - start == lanes - 1:
+            for i in range(size):
+                row = flat[start + i * inner : start + i * inner + lanes]
+                target = block[i]
+                for j in range(lanes):
+                    target[j] = row[j]
+        else:
+            for i0 in range(0, size, 8):
+                i1 = min(i0 + 8, size)
+                for j in range(lanes):
+                    o = base[b, j]
+                    for i in range(i0, i1):
+                        block[i, j] = flat[o + i * inner]
+
+
+@kernel
+def _scatter(flat, base, valid, inner, size, first, bundle):  # type: ignore[no-untyped-def]
+    """flat[base[b, j] + i inner] = bundle[b, first + i, j] for the lanes that are lines of the array."""
+    bundles, lanes = base.shape
+    for b in range(bundles):
+        block = bundle[b, first : first + size]
+        count = min(lanes, valid - b * lanes)
+        start = base[b, 0]
+        if count > 0 and inner >= lanes and base[b, count - 1] - start == count - 1:
+            for i in range(size):
+                row = flat[start + i * inner : start + i * inner + count]
+                source = block[i]
+                for j in range(count):
+                    row[j] = source[j]
+        else:
+            for i0 in range(0, size, 8):
+                i1 = min(i0 + 8, size)
+                for j in range(count):
+                    o = base[b, j]
+                    for i in range(i0, i1):
+                        flat[o + i * inner] = block[i, j]
+
+
+@kernel
+def _continue_line(bundle, first, size, padding, source, weight):  # type: ignore[no-untyped-def]
+    """Fill the padding: bundle[first - padding + i] = weight[i] * bundle[first + source[i]]."""
+    bundles, _, lanes = bundle.shape
+    total = size + 2 * padding
+    for b in range(bundles):
+        for i in range(total):
+            if i < padding or i >= padding + size:
+                w = weight[i]
+                s = first + source[i]
+                t = first - padding + i
+                for j in range(lanes):
+                    bundle[b, t, j] = w * bundle[b, s, j]
+        for i in (padding, padding + size - 1):
+            w = weight[i]
+            if w != 1.0:
+                t = first - padding + i
+                for j in range(lanes):
+                    bundle[b, t, j] = w * bundle[b, t, j]
+
+
+@kernel
+def _remove_chord(bundle, first, size, ends):  # type: ignore[no-untyped-def]
+    """v_i = u_i - (u_0 + (u_{n-1} - u_0) i / (n - 1)), and keep u_0 and u_{n-1} in ends."""
+    bundles, _, lanes = bundle.shape
+    for b in range(bundles):
+        for j in range(lanes):
+            ends[b, 0, j] = bundle[b, first, j]
+            ends[b, 1, j] = bundle[b, first + size - 1, j]
+        for i in range(size):
+            w = i / (size - 1)
+            for j in range(lanes):
+                bundle[b, first + i, j] -= ends[b, 0, j] + w * (ends[b, 1, j] - ends[b, 0, j])
+        for j in range(lanes):
+            bundle[b, first, j] = 0.0
+            bundle[b, first + size - 1, j] = 0.0
+
+
+@kernel
+def _restore_chord(bundle, first, size, ends):  # type: ignore[no-untyped-def]
+    """u_i = v_i + u_0 + (u_{n-1} - u_0) i / (n - 1), with the end values exactly as they were."""
+    bundles, _, lanes = bundle.shape
+    for b in range(bundles):
+        for i in range(size):
+            w = i / (size - 1)
+            for j in range(lanes):
+                bundle[b, first + i, j] += ends[b, 0, j] + w * (ends[b, 1, j] - ends[b, 0, j])
+        for j in range(lanes):
+            bundle[b, first, j] = ends[b, 0, j]
+            bundle[b, first + size - 1, j] = ends[b, 1, j]
+
+
+@kernel
+def _add_slope(bundle, first, size, ends, spacing):  # type: ignore[no-untyped-def]
+    """Derivative of the chord: (u_{n-1} - u_0) / ((n - 1) h)."""
+    bundles, _, lanes = bundle.shape
+    for b in range(bundles):
+        for i in range(size):
+            for j in range(lanes):
+                bundle[b, first + i, j] += (ends[b, 1, j] - ends[b, 0, j]) / ((size - 1) * spacing)
+
+
+@kernel
+def filter_bundle(source, target, first, rows, weights):  # type: ignore[no-untyped-def]
+    """target[first + i] = sum_k weights[k] source[first + i - m + k], m = (len(weights) - 1) / 2, flat over lanes.
+
+    The number of weights is a multiple of 8 plus 1; nine of them are taken in the first pass and eight in each
+    further one, so that a pass over the rows does as much arithmetic as its loads allow.
+    """
+    lanes = source.shape[1]
+    count = rows * lanes
+    m = (weights.shape[0] - 1) // 2
+    s = source.reshape(-1)
+    o = target.reshape(-1)[first * lanes : first * lanes + count]
+    f = (first - m) * lanes
+    w0, w1, w2, w3, w4 = weights[0], weights[1], weights[2], weights[3], weights[4]
+    w5, w6, w7, w8 = weights[5], weights[6], weights[7], weights[8]
+    a0 = s[f : f + count]
+    a1 = s[f + lanes : f + lanes + count]
+    a2 = s[f + 2 * lanes : f + 2 * lanes + count]
+    a3 = s[f + 3 * lanes : f + 3 * lanes + count]
+    a4 = s[f + 4 * lanes : f + 4 * lanes + count]
+    a5 = s[f + 5 * lanes : f + 5 * lanes + count]
+    a6 = s[f + 6 * lanes : f + 6 * lanes + count]
+    a7 = s[f + 7 * lanes : f + 7 * lanes + count]
+    a8 = s[f + 8 * lanes : f + 8 * lanes + count]
+    for i in range(count):
+        o[i] = (
+            (w0 * a0[i] + w1 * a1[i] + w2 * a2[i])
+            + (w3 * a3[i] + w4 * a4[i] + w5 * a5[i])
+            + (w6 * a6[i] + w7 * a7[i] + w8 * a8[i])
+        )
+    for k in range(9, weights.shape[0], 8):
+        g = f + k * lanes
+        w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+        w4, w5, w6, w7 = weights[k + 4], weights[k + 5], weights[k + 6], weights[k + 7]
+        a0 = s[g : g + count]
+        a1 = s[g + lanes : g + lanes + count]
+        a2 = s[g + 2 * lanes : g + 2 * lanes + count]
+        a3 = s[g + 3 * lanes : g + 3 * lanes + count]
+        a4 = s[g + 4 * lanes : g + 4 * lanes + count]
+        a5 = s[g + 5 * lanes : g + 5 * lanes + count]
+        a6 = s[g + 6 * lanes : g + 6 * lanes + count]
+        a7 = s[g + 7 * lanes : g + 7 * lanes + count]
+        for i in range(count):
+            o[i] += (w0 * a0[i] + w1 * a1[i] + w2 * a2[i] + w3 * a3[i]) + (
+                w4 * a4[i] + w5 * a5[i] + w6 * a6[i] + w7 * a7[i]
+            )
+
+
+class SweepOperator(ABC):
+    """A line operator that works on bundles; `sweep` does the rest.
+
+    Attributes
+    ----------
+    line
+        The line that is solved.
+    ghosts
+        Rows that the operator needs beyond each end of the padded line.
+    derivative
+        True where the result is du/dx, so that the slope of the chord is restored instead of the chord.
+    """
+
+    line: Line
+    ghosts: int
+    derivative: bool = False
+    spacing: float = 1.0
+
+    @abstractmethod
+    def work(self, bundle: Array, scratch: Array) -> Array:
+        """Advance bundles of shape (bundles, ghosts + rows + ghosts, lanes); returns the one that holds the result."""
+
+    def apply(self, source: Array, target: Array, position: int) -> None:
+        """Map the lines along array axis `position` of `source` into `target`."""
+        sweep(self, source, target, position)
+
+
+class _Scratch(threading.local):
+    """Work space of one thread, kept between calls: fresh memory costs as much to touch as the work itself."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[tuple[int, str], Array] = {}
+
+    def take(self, index: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        count = math.prod(shape)
+        key = (index, dtype.str)
+        buffer = self.buffers.get(key)
+        if buffer is None or buffer.size < count:
+            # rows that begin on a cache line load twice as fast as rows that cross one
+            spare = _CACHE_LINE // dtype.itemsize
+            room = np.zeros(count + spare, dtype)
+            first = (-room.ctypes.data % _CACHE_LINE) // dtype.itemsize
+            buffer = self.buffers[key] = room[first : first + count]
+        return buffer[:count].reshape(shape)
+
+
+_scratch = _Scratch()
+
+
+def _partition(lines: int, rows: int, itemsize: int) -> tuple[int, int]:
+    """Lanes of a bundle and bundles of a block, so that a bundle lies in cache and a block is worth a call."""
+    lanes = _BUNDLE_BYTES // (rows * itemsize)
+    lanes = max(_LEAST_LANE_BYTES // itemsize, min(_MOST_LANE_BYTES // itemsize, lanes))
+    lanes = 1 << (lanes.bit_length() - 1)
+    lanes = min(lanes, lines)
+    bundles = max(1, min(_BLOCK_BYTES // (rows * lanes * itemsize), -(-lines // lanes)))
+    return lanes, bundles
+
+
+def sweep(operator: SweepOperator, source: Array, target: Array, position: int) -> None:
+    """Apply an operator to every line along array axis `position`, from `source` into `target`.
+
+    Both arrays are C-contiguous and of one shape and type; they may be the same array. Blocks of lines run on
+    the threads of `heatpg.parallel`; the partition does not depend on their number, so neither do the bits.
+    """
+    line = operator.line
+    size = line.size
+    inner = math.prod(source.shape[position + 1 :])
+    lines = source.size // size
+    rows = line.rows + 2 * operator.ghosts
+    lanes, bundles = _partition(lines, rows, source.itemsize)
+    first = operator.ghosts + line.padding
+    read, write = source.reshape(-1), target.reshape(-1)
+    padded = line.padding > 0 or bool((line.weight != 1.0).any())
+
+    def work(start: int) -> None:
+        valid = min(bundles * lanes, lines - start)
+        count = -(-valid // lanes)
+        number = np.minimum(start + np.arange(count * lanes), lines - 1)
+        base = ((number // inner) * (inner * size) + number % inner).reshape(count, lanes)
+        bundle = _scratch.take(0, (count, rows, lanes), source.dtype)
+        other = _scratch.take(1, (count, rows, lanes), source.dtype)
+        ends = _scratch.take(2, (count, 2, lanes), source.dtype)
+        _gather(read, base, inner, size, first, bundle)
+        if line.closure.holds_ends:
+            _remove_chord(bundle, first, size, ends)
+        if padded:
+            _continue_line(bundle, first, size, line.padding, line.source, line.weight)
+        result = operator.work(bundle, other)
+        if line.closure.holds_ends:
+            if operator.derivative:
+                _add_slope(result, first, size, ends, operator.spacing)
+            else:
+                _restore_chord(result, first, size, ends)
+        _scatter(write, base, valid, inner, size, first, result)
+
+    for_each(work, range(0, lines, bundles * lanes))
