@@ -1,0 +1,89 @@
+"""`evolve`: a landscape, a list of sigmas, a solver; out come the fields and the report on them."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+
+from heatpg.errors import HeatpgWarning, UnsupportedError
+from heatpg.evolution import Evolution, Sigma, solve
+from heatpg.landscape import Landscape
+from heatpg.solvers import Solver
+from heatpg.verify import LEVELS, require_promises, verify
+
+__all__ = ["evolve"]
+
+
+def evolve(
+    landscape: Landscape,
+    sigma: Sigma,
+    solver: str | Solver = "auto",
+    *,
+    checks: str = "standard",
+    progress: Callable[[int, int], object] | None = None,
+) -> Evolution:
+    """Evolve a landscape to every sigma, and check the result: u(., t) = Q * N(0, t), t = sigma^2.
+
+    Parameters
+    ----------
+    landscape
+        Q on its grid, with any number of batch axes before those of the grid.
+    sigma
+        Noise levels, in the units of the axes: a number, a list, an array of shape (T, dimensions) with one per axis,
+        or a dictionary from axis names to numbers or lists. 0 gives Q back.
+    solver
+        Name (see ``heatpg list solvers``), object, or ``auto``: the transform where the grid resolves every sigma,
+        quadrature with positive weights where it is not.
+    checks
+        ``none``, ``standard`` or ``full``; see `heatpg.verify.verify`.
+    progress
+        Called as ``progress(done, total)`` after each sigma.
+
+    Returns
+    -------
+    evolution
+        The fields, with the report attached.
+
+    Raises
+    ------
+    SigmaError, StabilityError, UnknownNameError, UnsupportedError
+        For input that cannot be evolved.
+    ResourceError
+        If the fields would not fit in memory, before they are made.
+    NonFiniteError
+        If the solution overflows.
+    CheckError
+        If the solver breaks a promise; the result is its attribute `evolution`.
+
+    Warns
+    -----
+    HeatpgWarning
+        If another check fails.
+
+    References
+    ----------
+    T. Wang, S. Herbert, S. Gao, Mollification effects of policy gradient methods, ICML 2024, arXiv:2405.17832.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape, evolve
+    >>> grid = Grid(Axis("x", -4.0, 4.0, 161, boundary="clip"))
+    >>> bump = Landscape.from_function(lambda x: np.exp(-(x**2) / 2), grid, name="bump")
+    >>> flow = evolve(bump, [0.5, 1.0])
+    >>> flow.values.shape, flow.report.passed
+    ((2, 161), True)
+    >>> round(float(flow.values[1].max()), 4)  # a Gaussian of width 1 after sigma = 1: sqrt(1 / 2)
+    0.7071
+    """
+    if checks not in LEVELS:
+        raise UnsupportedError("unknown level of checks", given=repr(checks), allowed=", ".join(LEVELS))
+    evolution = solve(landscape, sigma, solver, progress=progress)
+    begin = time.perf_counter()
+    evolution.report = verify(evolution, checks)
+    evolution.timing["checks"] = time.perf_counter() - begin
+    require_promises(evolution, evolution.report)
+    for failure in evolution.report.failures:
+        warnings.warn(f"{failure.name}: {failure.message} (see the report)", HeatpgWarning, stacklevel=2)
+    return evolution

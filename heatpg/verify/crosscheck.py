@@ -1,0 +1,334 @@
+"""An independent Gaussian convolution, and the bound that theory puts on the distance of a solver from it.
+
+The reference continues the data with ``numpy.pad`` and sums it against the Gaussian; it shares no code with the
+solvers. For sigma >= h it is the trapezoid rule, below that the piecewise-linear interpolant of the data, integrated by
+Gauss-Legendre quadrature.
+
+The bound. Along one axis solver and reference are convolutions on the continued line, with kernels w and r whose
+symbols are known. So for every m the error is at most max|D^m Q| ||g_m||_1, where D is the central difference and g_m
+has the symbol (w^ - r^) / (2 i sin(k h / 2))^m; m = 0 with half the range of Q in place of its maximum. The least of
+m = 0, 2, 4 is taken, and the axes are added up: each of them meets data that the others have only smoothed.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.evolution import Evolution
+from heatpg.grid import Axis
+from heatpg.report import Check, Place
+from heatpg.solvers import Solver
+from heatpg.verify import checks
+
+__all__ = ["crosscheck", "expected_error", "reference_rows", "reference_weights"]
+
+Array = NDArray[Any]
+
+_TAIL = 9.0
+_POINTS = 400
+_WIDEST_MATRIX = 2048
+_LONGEST_KERNEL = 2**22
+_PAD: dict[str, Literal["wrap", "reflect", "symmetric", "edge"]] = {
+    "periodic": "wrap",
+    "reflect-vertex": "reflect",
+    "reflect-cell": "symmetric",
+    "clip": "edge",
+    "zero": "edge",
+}
+
+
+@functools.lru_cache(maxsize=512)
+def reference_weights(spacing: float, sigma: float) -> NDArray[np.float64]:
+    """Weights of the reference on an unbounded line, for offsets -m ... m; they sum to one.
+
+    Examples
+    --------
+    >>> from heatpg.verify.crosscheck import reference_weights
+    >>> weights = reference_weights(1.0, 2.0)
+    >>> len(weights), round(float(weights.sum()), 12)
+    (39, 1.0)
+    """
+    radius = math.ceil(_TAIL * sigma / spacing) + 1
+    offsets = np.arange(-radius, radius + 1) * spacing
+    if sigma >= spacing:
+        density = np.exp(-0.5 * np.square(offsets / sigma))
+        return np.asarray(density / math.fsum(density))
+    # a hat of width h against a Gaussian that may be far narrower: panels of at most sigma / 2
+    panels = max(1, math.ceil(2.0 * spacing / sigma))
+    nodes, masses = np.polynomial.legendre.leggauss(16)
+    edges = np.linspace(0.0, spacing, panels + 1)
+    width = spacing / panels
+    y = (edges[:-1, None] + 0.5 * width * (nodes + 1.0)).ravel()
+    mass = np.tile(0.5 * width * masses, panels)
+    rising = y / spacing
+    scale = 1.0 / (sigma * math.sqrt(2.0 * math.pi))
+    weights = np.empty(len(offsets))
+    for i, x in enumerate(offsets):
+        left = np.exp(-0.5 * np.square((x - spacing + y) / sigma)) * rising
+        right = np.exp(-0.5 * np.square((x + y) / sigma)) * (1.0 - rising)
+        weights[i] = scale * float(mass @ (left + right))
+    return np.asarray(weights / math.fsum(weights))
+
+
+def _continued_index(axis: Axis, before: int) -> NDArray[np.int64]:
+    nodes = np.arange(axis.size)
+    kind = axis.boundary if axis.boundary != "reflect" else f"reflect-{axis.nodes}"
+    return np.asarray(np.pad(nodes, before, mode=_PAD.get(kind, "reflect")))
+
+
+def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Rows of the reference as a matrix on the nodes of an axis.
+
+    Parameters
+    ----------
+    axis
+        The axis, with its boundary.
+    sigma
+        Noise level along it.
+    rows
+        Which nodes.
+
+    Returns
+    -------
+    matrix
+        Shape (len(rows), axis.size).
+    """
+    size = axis.size
+    result = np.zeros((len(rows), size))
+    if sigma == 0.0:
+        result[np.arange(len(rows)), rows] = 1.0
+        return result
+    weights = reference_weights(axis.spacing, sigma)
+    radius = len(weights) // 2
+    node = _continued_index(axis, radius)
+    position = np.arange(-radius, size + radius)
+    factor = np.ones(len(node))
+    if axis.boundary == "zero":
+        factor = np.where((position < 0) | (position >= size), 0.0, 1.0)
+        if axis.nodes == "vertex":
+            factor[(position == 0) | (position == size - 1)] = 0.5
+    if axis.boundary == "absorb":
+        # odd about both ends: every second stretch of length n - 1 is turned over about the chord
+        factor = np.where((position // (size - 1)) % 2 == 0, 1.0, -1.0)
+        factor[position % (size - 1) == 0] = 0.0
+    for i, row in enumerate(rows):
+        window = slice(int(row), int(row) + len(weights))
+        mass = weights * factor[window]
+        result[i] = np.bincount(node[window], weights=mass, minlength=size)
+        if axis.boundary == "absorb":
+            share = position[window] / (size - 1)
+            inside = node[window] / (size - 1)
+            high = float(weights @ share) - float(mass @ inside)
+            result[i, -1] += high
+            result[i, 0] += float(weights.sum() - mass.sum()) - high
+    return result
+
+
+def _difference_norms(solver: Solver, axis: Axis, path: tuple[float, ...]) -> tuple[float, float, float]:
+    """||g_m||_1 for m = 0, 2, 4; see the top of this file."""
+    reference = reference_weights(axis.spacing, math.sqrt(path[-1]))
+    radius = len(reference) // 2
+    length = 1 << math.ceil(math.log2(4 * max(radius, solver.reach(axis, path), 64)))
+    length = min(length, _LONGEST_KERNEL)
+    kernel = np.zeros(length)
+    np.add.at(kernel, np.arange(-radius, radius + 1) % length, reference)
+    angle = 2.0 * math.pi * np.arange(length // 2 + 1) / length
+    difference = np.asarray(solver.symbol(angle, axis, path)) - np.fft.rfft(kernel)
+    norms = [float(np.abs(np.fft.irfft(difference, length)).sum())]
+    lowered = (2.0 * np.sin(0.5 * angle)) ** 2
+    for power in (1, 2):
+        quotient = np.zeros_like(difference)
+        quotient[1:] = difference[1:] / lowered[1:] ** power
+        quotient[0] = quotient[1]  # the limit at k = 0, which the division cannot give
+        norms.append(float(np.abs(np.fft.irfft(quotient, length)).sum()))
+    return norms[0], norms[1], norms[2]
+
+
+_cached_norms = functools.lru_cache(maxsize=2048)(_difference_norms)
+
+
+def _roughness(values: Array, axis: Axis, along: int) -> tuple[float, float, float]:
+    """Half range, and largest second and fourth difference, of the data continued by the boundary of this axis."""
+    low, high = float(values.min()), float(values.max())
+    low, high = (float(x) for x in axis.rule.extremes_outside(low, high))
+    half = (high - low) / 2.0
+    if axis.rule.holds_ends:
+        half = high - low  # relative to the chord between the ends, turned over beyond them
+    index = _continued_index(axis, 2)
+    continued = np.take(values, index, axis=along)
+    if axis.boundary == "zero":
+        weight = np.where((np.arange(-2, axis.size + 2) < 0) | (np.arange(-2, axis.size + 2) >= axis.size), 0.0, 1.0)
+        if axis.nodes == "vertex":
+            weight[[2, -3]] = 0.5
+        shape = [1] * values.ndim
+        shape[along] = -1
+        continued = continued * weight.reshape(shape)
+    if axis.rule.holds_ends:
+        ends = np.take(values, [0, -1], axis=along)
+        for i, end in ((0, 0), (1, 0), (-1, 1), (-2, 1)):
+            place = (slice(None),) * along + (i,)
+            continued[place] = 2.0 * np.take(ends, end, axis=along) - continued[place]
+    second = np.diff(continued, n=2, axis=along)
+    fourth = np.diff(second, n=2, axis=along)
+    return half, float(np.abs(second).max()), float(np.abs(fourth).max())
+
+
+def expected_error(evolution: Evolution, k: int, cache: dict[int, tuple[float, float, float]] | None = None) -> float:
+    """Bound on |u - reference| at sigma[k], from the symbols of both and the data; see the top of this file."""
+    values, grid, solver = evolution.landscape.values, evolution.grid, evolution.solver
+    cache = {} if cache is None else cache
+    unit = float(np.finfo(values.dtype).eps) * float(np.abs(values).max())
+    total = 0.0
+    for position, (axis, path) in enumerate(zip(grid, evolution.paths[k], strict=True)):
+        if path[-1] == 0.0:
+            continue
+        norms = _cached_norms(solver, axis, path)
+        total += 2.0 * unit * solver.rounding(axis, path)
+        if position not in cache:
+            cache[position] = _roughness(values, axis, values.ndim - grid.dimensions + position)
+        total += min(a * b for a, b in zip(norms, cache[position], strict=True))
+    return total
+
+
+def _sample(evolution: Evolution) -> list[NDArray[np.int64]]:
+    """Nodes per axis whose product holds the optimum of Q and of every u, the worst curvature, and random nodes."""
+    grid = evolution.grid
+    count = max(3, round(_POINTS ** (1.0 / grid.dimensions)))
+    initial = evolution.landscape.values.reshape(-1, *grid.shape)[0]
+    chosen = [int(np.argmax(initial)), int(np.argmin(initial))]
+    for position in range(grid.dimensions):
+        second = np.abs(np.diff(initial, n=2, axis=position))
+        index = list(np.unravel_index(int(np.argmax(second)), second.shape))
+        index[position] += 1
+        chosen.append(int(np.ravel_multi_index(tuple(int(i) for i in index), grid.shape)))
+    ends = evolution.values.reshape(len(evolution), -1, grid.size)[:, 0]
+    chosen += [int(field.argmax()) for field in (ends[0], ends[-1])]
+    generator = np.random.default_rng(2405_17832)
+    result = []
+    for position, axis in enumerate(grid):
+        fixed = {int(np.unravel_index(flat, grid.shape)[position]) for flat in chosen} | {0, axis.size - 1}
+        room = max(0, min(count, axis.size) - len(fixed))
+        extra = generator.choice(axis.size, size=room, replace=False) if room else np.array([], dtype=np.int64)
+        result.append(np.array(sorted(fixed | {int(i) for i in extra}), dtype=np.int64))
+    return result
+
+
+def _contract(values: Array, matrices: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Apply one matrix to each of the last axes."""
+    first = values.ndim - len(matrices)
+    for position, matrix in enumerate(matrices):
+        moved = np.moveaxis(values, first + position, -1)
+        values = np.moveaxis(moved @ matrix.T, -1, first + position)
+    return np.asarray(values)
+
+
+def _convolved(values: Array, axis: Axis, sigma: float, along: int) -> NDArray[np.float64]:
+    """The reference on all nodes of a long axis, with scipy.ndimage on the continued line."""
+    from scipy.ndimage import correlate1d
+
+    weights = reference_weights(axis.spacing, sigma)
+    radius = len(weights) // 2
+    widths = [(0, 0)] * values.ndim
+    widths[along] = (radius, radius)
+    if axis.boundary == "absorb":
+        padded = np.pad(values, widths, mode="reflect", reflect_type="odd")
+    elif axis.boundary == "zero":
+        share = np.ones(axis.size)
+        if axis.nodes == "vertex":
+            share[[0, -1]] = 0.5
+        shape = [1] * values.ndim
+        shape[along] = -1
+        padded = np.pad(values * share.reshape(shape), widths)
+    else:
+        kind = axis.boundary if axis.boundary != "reflect" else f"reflect-{axis.nodes}"
+        padded = np.pad(values, widths, mode=_PAD[kind])
+    whole = correlate1d(padded, weights, axis=along, mode="constant")
+    return np.asarray(whole[(slice(None),) * along + (slice(radius, radius + axis.size),)])
+
+
+def _reference_field(evolution: Evolution, k: int) -> NDArray[np.float64]:
+    values = evolution.landscape.values.astype(np.float64)
+    first = values.ndim - evolution.grid.dimensions
+    for position, (axis, sigma) in enumerate(zip(evolution.grid, evolution.sigmas[k], strict=True)):
+        if sigma == 0.0:
+            continue
+        if axis.size <= _WIDEST_MATRIX:
+            matrix = reference_rows(axis, float(sigma), np.arange(axis.size))
+            values = np.moveaxis(np.moveaxis(values, first + position, -1) @ matrix.T, -1, first + position)
+        else:
+            values = _convolved(values, axis, float(sigma), first + position)
+    return values
+
+
+@checks.register("crosscheck")
+def crosscheck(evolution: Evolution, level: str = "standard") -> list[Check]:
+    """Compare with an independent Gaussian convolution.
+
+    Parameters
+    ----------
+    evolution
+        What to check.
+    level
+        ``standard``: on a few hundred nodes, among them the optimum of Q and of u and the worst curvature;
+        ``full``: on all nodes.
+
+    Returns
+    -------
+    entries
+        One entry: the largest error over all sigmas, in units of osc(Q), with its bound and place.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.evolution import solve
+    >>> from heatpg.verify.crosscheck import crosscheck
+    >>> grid = Grid(Axis("x", 0.0, 1.0, 65, boundary="reflect"))
+    >>> step = Landscape.from_function(lambda x: (x > 0.5).astype(float), grid)
+    >>> check, = crosscheck(solve(step, 0.1))
+    >>> check.status, check.figure < 1e-14
+    ('passed', True)
+    """
+    grid = evolution.grid
+    oscillation = evolution.landscape.oscillation or 1.0
+    nodes = None if level == "full" else _sample(evolution)
+    initial = evolution.landscape.values.astype(np.float64)
+    worst: tuple[float, float, float, int, tuple[int, ...]] | None = None
+    cache: dict[int, tuple[float, float, float]] = {}
+    for k in range(len(evolution)):
+        if nodes is None:
+            reference = _reference_field(evolution, k)
+            field = evolution.values[k]
+        else:
+            rows = [
+                reference_rows(axis, float(s), chosen)
+                for axis, s, chosen in zip(grid, evolution.sigmas[k], nodes, strict=True)
+            ]
+            reference = _contract(initial, rows)
+            field = evolution.values[k][(..., *np.ix_(*nodes))]
+        error = np.abs(field - reference)
+        flat = int(np.argmax(error))
+        index = tuple(int(i) for i in np.unravel_index(flat, error.shape))
+        if nodes is not None:
+            first = len(index) - grid.dimensions
+            index = (*index[:first], *(int(n[i]) for n, i in zip(nodes, index[first:], strict=True)))
+        bound = expected_error(evolution, k, cache)
+        figure = float(error.reshape(-1)[flat])
+        ratio = figure / bound if bound > 0 else (math.inf if figure > 0 else 0.0)
+        if worst is None or ratio > worst[0]:
+            worst = (ratio, figure / oscillation, bound / oscillation, k, index)
+    assert worst is not None
+    ratio, figure, bound, k, index = worst
+    compared = "all" if nodes is None else f"{math.prod(len(n) for n in nodes)}"
+    against = f"independent convolution on {compared} nodes"
+    place = Place(k, index, grid.point(index[len(index) - grid.dimensions :]))
+    if ratio > 1.0:
+        message = f"u differs from an {against} by more than this solver can at sigma={evolution.sigma[k]}"
+        return [Check("cross-check", "failed", message, figure, bound, "symbols of both, relative to osc(Q)", place)]
+    message = f"u agrees with an {against}"
+    return [Check("cross-check", "passed", message, figure, bound, "symbols of both, relative to osc(Q)", place)]

@@ -1,0 +1,421 @@
+"""The strong maximum principle, as far as it is true.
+
+For t > 0 and a solution of u_t = 1/2 Laplace(u): the supremum never rises and the infimum never falls with sigma;
+jointly in (mu, sigma^2) there is no local maximum with sigma^2 > 0; along its track the value at a spatial maximum
+never rises; in one dimension (only there) the number of extrema never grows. At a fixed sigma there may well be
+several local maxima, and in two dimensions and more smoothing can create them: their numbers are findings.
+
+On a grid the fields at two sigmas are related exactly by u_later = W u_earlier. Where W has no negative weights and
+reaches r nodes, a value of u_later lies in the range of u_earlier within r nodes: that is what is checked, up to
+round-off. Where a solver does not promise such a W, a sampled maximum may also seem to rise because the nodes miss its
+top, by at most an eighth of its second difference; more than that is reported as a finding.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.evolution import Evolution
+from heatpg.extrema import climb, local_maxima, on_edge
+from heatpg.grid import Grid
+from heatpg.report import Check, Place, Status
+from heatpg.verify import checks
+
+__all__ = ["maximum_principle"]
+
+Array = NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Link:
+    """A field and an earlier one that it is compared with: Q, or the field at the previous sigma.
+
+    Attributes
+    ----------
+    k
+        Index of the later sigma.
+    earlier, later
+        The fields, shape (batch, *grid.shape).
+    reach
+        Nodes along each axis within which `later` is a mean of `earlier`.
+    promised
+        Whether the solver promises that it is.
+    keeps_extrema
+        Whether the solver promises that extrema of a line are not created.
+    tolerance
+        Round-off.
+    from_initial
+        Whether `earlier` is Q.
+    open_box
+        Whether what lay outside the box at the earlier sigma matters and is not stored (free space, not from Q).
+    """
+
+    k: int
+    earlier: Array
+    later: Array
+    reach: tuple[int, ...]
+    promised: bool
+    keeps_extrema: bool
+    tolerance: float
+    from_initial: bool
+    open_box: bool
+
+
+def _links(evolution: Evolution) -> list[_Link]:
+    grid, solver = evolution.grid, evolution.solver
+    initial = evolution.landscape.values.reshape(-1, *grid.shape)
+    fields = evolution.values.reshape(len(evolution), -1, *grid.shape)
+    unit = float(np.finfo(initial.dtype).eps) * float(np.abs(initial).max())
+    variances = [tuple(float(t) for t in row) for row in evolution.variances]
+    links = []
+    for k, stop in enumerate(variances):
+        paths = evolution.paths[k]
+        rounding = 2.0 * unit * (1.0 + sum(solver.rounding(grid[i], p) for i, p in enumerate(paths) if p[-1] > 0))
+        zero = (0.0,) * grid.dimensions
+        starts = [(zero, initial, paths)]
+        if k > 0 and all(a <= b for a, b in zip(variances[k - 1], stop, strict=True)):
+            starts.append((variances[k - 1], fields[k - 1], evolution.paths[k - 1]))
+        for number, (start, earlier, before) in enumerate(starts):
+            moving = [i for i in range(grid.dimensions) if stop[i] > start[i]]
+            if not moving:
+                continue
+            # a march that began anew from Q is no continuation of the field at the previous sigma
+            continues = all(
+                number == 0 or solver.exact_in_time or paths[i][: len(before[i])] == before[i] for i in moving
+            )
+            if number == 0 and not solver.exact_in_time:
+                steps = [(i, a, b) for i in moving for a, b in zip(paths[i], paths[i][1:], strict=False)]
+            else:
+                steps = [(i, start[i], stop[i]) for i in moving]
+            links.append(
+                _Link(
+                    k,
+                    earlier,
+                    fields[k],
+                    tuple(
+                        solver.reach(axis, (0.0, b - a)) if b > a else 0
+                        for axis, a, b in zip(grid, start, stop, strict=True)
+                    ),
+                    continues and all(solver.monotone_between(grid[i], a, b) for i, a, b in steps),
+                    continues and all(solver.keeps_extrema(grid[i], b - a) for i, a, b in steps),
+                    rounding,
+                    number == 0,
+                    number > 0 and any(grid[i].rule.free_space for i in moving),
+                )
+            )
+    return links
+
+
+def _place(evolution: Evolution, k: int, flat: int) -> Place:
+    index = tuple(int(i) for i in np.unravel_index(flat, evolution.landscape.values.shape))
+    inside = index[len(index) - evolution.grid.dimensions :]
+    return Place(k, index, evolution.grid.point(inside))
+
+
+def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Check:
+    """Supremum and infimum against those of the earlier field, the outside of the box included."""
+    worst, broken = 0.0, None
+    bound = max((link.tolerance for link in links), default=0.0) / oscillation
+    for link in links:
+        if link.open_box:
+            continue
+        axes = tuple(range(1, link.later.ndim))
+        low, high = link.earlier.min(axis=axes), link.earlier.max(axis=axes)
+        if not link.promised and not link.from_initial:
+            allowance = sum(_second_difference(link.earlier, i + 1) for i in range(len(axes))) / 8.0
+            low, high = low - allowance, high + allowance
+        for axis in evolution.grid:
+            low, high = axis.rule.extremes_outside(low, high)
+        shape = (-1,) + (1,) * len(axes)
+        excess = np.maximum(link.later - high.reshape(shape), low.reshape(shape) - link.later)
+        most = float(excess.max())
+        worst = max(worst, most / oscillation)
+        if most > link.tolerance and (broken is None or (link.promised and not broken[0].promised)):
+            broken = (link, most, int(np.argmax(excess)))
+    if broken is None:
+        return Check(
+            "range",
+            "passed",
+            "the supremum does not rise and the infimum does not fall with sigma",
+            worst,
+            bound,
+            "round-off, relative to osc(Q)",
+        )
+    link, most, flat = broken
+    sigma = evolution.sigma[link.k]
+    status: Status = "failed" if link.promised else "finding"
+    because = "although its weights should be positive" if link.promised else _WHY_NOT_PROMISED
+    return Check(
+        "range",
+        status,
+        f"u leaves the range of the earlier field by {most / oscillation:.3g} of osc(Q) at sigma={sigma}, {because}",
+        most / oscillation,
+        bound,
+        "round-off, relative to osc(Q)",
+        _place(evolution, link.k, flat),
+        link.promised,
+    )
+
+
+_WHY_NOT_PROMISED = "where the solver does not promise positive weights (Gibbs overshoot of unresolved data)"
+
+
+def _second_difference(field: Array, along: int) -> Array:
+    """Largest second difference of each landscape of the batch along one axis."""
+    differences = np.abs(np.diff(field, n=2, axis=along))
+    return np.asarray(differences.max(axis=tuple(range(1, field.ndim))))
+
+
+def _window_maximum(field: Array, grid: Grid, index: tuple[int, ...], reach: tuple[int, ...]) -> tuple[float, bool]:
+    """Largest value within so many nodes along each axis, and whether the window leaves a box in free space."""
+    window = field
+    leaves = False
+    for position, (axis, i, r) in enumerate(zip(grid, index, reach, strict=True)):
+        if axis.rule.periodic and 2 * r + 1 < axis.size:
+            window = np.take(window, np.arange(i - r, i + r + 1), axis=position, mode="wrap")
+        elif not axis.rule.periodic:
+            leaves |= axis.rule.free_space and (i - r < 0 or i + r >= axis.size)
+            window = window[(slice(None),) * position + (slice(max(0, i - r), i + r + 1),)]
+    highest = float(window.max())
+    if leaves:
+        for axis in grid:
+            highest = float(axis.rule.extremes_outside(highest, highest)[1])
+    return highest, leaves
+
+
+def _sampling_allowance(field: Array, grid: Grid, flat: NDArray[np.int64]) -> NDArray[np.float64]:
+    """An eighth of the second differences at given nodes: how far the top of a parabola rises above its nodes."""
+    index = np.unravel_index(flat, grid.shape)
+    total = np.zeros(len(flat))
+    for position, axis in enumerate(grid):
+        i = index[position]
+        low, high = i - 1, i + 1
+        if axis.rule.periodic:
+            low, high = low % axis.size, high % axis.size
+        else:
+            low, high = np.clip(low, 0, axis.size - 1), np.clip(high, 0, axis.size - 1)
+        below = (*index[:position], low, *index[position + 1 :])
+        above = (*index[:position], high, *index[position + 1 :])
+        total += np.abs(field[below] - 2.0 * field[index] + field[above]) / 8.0
+    return total
+
+
+@dataclasses.dataclass
+class _Maxima:
+    """What was found at the spatial maxima of all links."""
+
+    spurious: list[tuple[_Link, int, float]] = dataclasses.field(default_factory=list)
+    rising: list[tuple[_Link, int, float]] = dataclasses.field(default_factory=list)
+    followed: int = 0
+
+
+def _follow_maxima(evolution: Evolution, links: list[_Link], numbers: dict[int, list[NDArray[np.int64]]]) -> _Maxima:
+    """Compare every spatial maximum with the earlier field: within reach of it, and along its track."""
+    grid = evolution.grid
+    result = _Maxima()
+    latest = {link.k: link for link in links}
+    from_initial = {link.k: link for link in links if link.from_initial}
+    for link in latest.values():
+        origin = from_initial[link.k]
+        for b, (earlier, later) in enumerate(zip(link.earlier, link.later, strict=True)):
+            places = numbers[link.k][b]
+            if not len(places):
+                continue
+            tops = climb(earlier, grid, places)
+            back = climb(later, grid, tops)
+            rise = later.reshape(-1)[places] - earlier.reshape(-1)[tops]
+            result.followed += int((back == places).sum())
+            sampling = _sampling_allowance(earlier, grid, tops)
+            for i in np.flatnonzero(rise > link.tolerance):
+                flat = int(places[i])
+                index = tuple(int(j) for j in np.unravel_index(flat, grid.shape))
+                value = float(later[index])
+                highest, leaves = _window_maximum(earlier, grid, index, link.reach)
+                judge = link
+                if leaves and link.open_box:
+                    judge = origin
+                    highest, _ = _window_maximum(origin.earlier[b], grid, index, origin.reach)
+                if value - highest > judge.tolerance + (0.0 if judge.promised else sampling[i]):
+                    result.spurious.append((judge, b * grid.size + flat, value - highest))
+                elif back[i] == flat and rise[i] > link.tolerance + sampling[i] and judge is link:
+                    result.rising.append((link, b * grid.size + flat, float(rise[i])))
+    return result
+
+
+def _joint_maxima(evolution: Evolution, found: _Maxima, links: list[_Link], oscillation: float) -> Check:
+    bound = max((link.tolerance for link in links), default=0.0) / oscillation
+    name, source = "joint maxima", "round-off, relative to osc(Q)"
+    if not found.spurious:
+        return Check(
+            name, "passed", "no joint local maximum in (mu, sigma^2) at sigma^2 > 0 on the grid", 0.0, bound, source
+        )
+    promised = [entry for entry in found.spurious if entry[0].promised]
+    link, flat, excess = max(promised or found.spurious, key=lambda entry: entry[2])
+    return Check(
+        name,
+        "failed" if promised else "finding",
+        f"{len(found.spurious)} spurious joint local maxima at sigma^2 > 0, the largest by {excess / oscillation:.3g} "
+        f"of osc(Q) at sigma={evolution.sigma[link.k]}" + ("" if promised else f", {_WHY_NOT_PROMISED}"),
+        excess / oscillation,
+        bound,
+        source,
+        _place(evolution, link.k, flat),
+        bool(promised),
+    )
+
+
+def _non_enhancement(evolution: Evolution, found: _Maxima, oscillation: float) -> Check:
+    name = "values along maxima"
+    if not found.rising:
+        return Check(name, "passed", f"no value rises along the {found.followed} tracks that could be followed")
+    link, flat, rise = max(found.rising, key=lambda entry: entry[2])
+    return Check(
+        name,
+        "finding",
+        f"{len(found.rising)} of {found.followed} maxima seem to rise, by {rise / oscillation:.3g} of osc(Q) at most: "
+        "the stored sigmas are too far apart to follow them (another maximum has moved in)",
+        rise / oscillation,
+        where=_place(evolution, link.k, flat),
+    )
+
+
+def _sign_changes(line: Array, periodic: bool, tolerance: float) -> int:
+    """Number of extrema of a line: sign changes of its differences that exceed round-off."""
+    differences = np.diff(np.append(line, line[0]) if periodic else line)
+    signs = np.sign(differences[np.abs(differences) > tolerance])
+    if len(signs) < 2:
+        return 0
+    return int((signs[1:] != signs[:-1]).sum() + (periodic and signs[0] != signs[-1]))
+
+
+def _extrema_of_lines(evolution: Evolution, links: list[_Link]) -> Iterator[Check]:
+    """In one dimension the number of extrema never grows."""
+    if evolution.grid.dimensions > 1:
+        return
+    axis = evolution.grid[0]
+    periodic = axis.rule.periodic
+    worst = None
+    for link in links:
+        # in free space only the whole line, the outside included, is sure not to gain extrema
+        if axis.rule.free_space and not link.from_initial:
+            continue
+        for b, (earlier, later) in enumerate(zip(link.earlier, link.later, strict=True)):
+            if axis.rule.free_space:
+                extension = axis.rule.extend(axis.size, axis.nodes, 1, 1)
+                earlier = earlier[extension.source] * extension.weight
+            before = _sign_changes(earlier, periodic, link.tolerance)
+            after = _sign_changes(later, periodic, link.tolerance)
+            if after > before and (worst is None or (link.keeps_extrema and not worst[0].keeps_extrema)):
+                worst = (link, b, before, after)
+    name = "number of extrema"
+    if worst is None:
+        yield Check(name, "passed", "in one dimension the number of extrema does not grow with sigma")
+        return
+    link, b, before, after = worst
+    yield Check(
+        name,
+        "failed" if link.keeps_extrema else "finding",
+        f"{after} extrema at sigma={evolution.sigma[link.k]}, after {before}",
+        float(after),
+        float(before),
+        "Sturm's theorem in one dimension",
+        _place(evolution, link.k, b * evolution.grid.size),
+        link.keeps_extrema,
+    )
+
+
+def _census(evolution: Evolution, numbers: dict[int, list[NDArray[np.int64]]], start: int) -> Check:
+    """How many spatial maxima there are at each sigma: a finding, never a fault."""
+    counts = [sum(len(found) for found in numbers[k]) for k in range(len(evolution))]
+    story = " -> ".join(str(count) for count in [start, *counts])
+    grows = any(b > a for a, b in zip([start, *counts], counts, strict=False))
+    message = f"spatial maxima in Q and at each sigma: {story}"
+    if grows:
+        message += "; smoothing can create maxima in two dimensions and more"
+        if evolution.grid.dimensions == 1:
+            message = f"spatial maxima in Q and at each sigma: {story}"
+    return Check("spatial maxima", "finding", message)
+
+
+def _edge(evolution: Evolution) -> Check:
+    grid = evolution.grid
+    fields = evolution.values.reshape(len(evolution), -1, grid.size)
+    tops = fields.argmax(axis=-1)
+    edge = [
+        (k, b)
+        for k, row in enumerate(tops)
+        for b, flat in enumerate(row)
+        if on_edge(np.unravel_index(int(flat), grid.shape), grid)
+    ]
+    name = "optimum on the edge"
+    if not edge:
+        return Check(name, "passed", "the largest value lies inside the box at every sigma")
+    k, b = edge[0]
+    return Check(
+        name,
+        "finding",
+        f"the largest value lies on the edge of the box at {len({k for k, _ in edge})} of {len(evolution)} sigmas: "
+        "the optimum may be outside, and what is found there rests on the boundary",
+        where=_place(evolution, k, b * grid.size + int(tops[k, b])),
+    )
+
+
+@checks.register("maximum_principle")
+def maximum_principle(evolution: Evolution, level: str = "standard") -> list[Check]:
+    """Check what is true of the strong maximum principle; see the top of this file.
+
+    Parameters
+    ----------
+    evolution
+        What to check.
+    level
+        The same checks are made at every level.
+
+    Returns
+    -------
+    entries
+        range, joint maxima, values along maxima, number of extrema (one dimension only), spatial maxima, optimum on
+        the edge.
+
+    References
+    ----------
+    L. C. Evans, *Partial Differential Equations*, 2nd ed., 2010, doi:10.1090/gsm/019, section 2.3.3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.evolution import solve
+    >>> from heatpg.verify.maximum_principle import maximum_principle
+    >>> grid = Grid(Axis("x", -3.0, 3.0, 61, boundary="clip"))
+    >>> two = Landscape.from_function(lambda x: np.exp(-((x - 1) ** 2) / 0.18) + np.exp(-((x + 1) ** 2) / 0.18), grid)
+    >>> for check in maximum_principle(solve(two, [0.5, 1.5])):
+    ...     print(check.status, check.name)
+    passed range
+    passed joint maxima
+    passed values along maxima
+    passed number of extrema
+    finding spatial maxima
+    passed optimum on the edge
+    """
+    grid, landscape = evolution.grid, evolution.landscape
+    oscillation = landscape.oscillation or 1.0
+    links = _links(evolution)
+    tolerance = {link.k: link.tolerance for link in links}
+    fields = evolution.values.reshape(len(evolution), -1, *grid.shape)
+    numbers = {k: [local_maxima(field, grid, tolerance.get(k, 0.0)) for field in row] for k, row in enumerate(fields)}
+    start = sum(len(local_maxima(field, grid)) for field in landscape.values.reshape(-1, *grid.shape))
+    found = _follow_maxima(evolution, links, numbers)
+    return [
+        _range(evolution, links, oscillation),
+        _joint_maxima(evolution, found, links, oscillation),
+        _non_enhancement(evolution, found, oscillation),
+        *_extrema_of_lines(evolution, links),
+        _census(evolution, numbers, start),
+        _edge(evolution),
+    ]

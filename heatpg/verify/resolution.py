@@ -1,0 +1,89 @@
+"""Whether the grid can show what was asked for: sigma against the spacing and against the box."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from heatpg.evolution import Evolution
+from heatpg.report import Check, Place
+from heatpg.verify import checks
+
+__all__ = ["resolution"]
+
+_TRUST = 0.01
+
+
+@checks.register("resolution")
+def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
+    """Compare every sigma with the spacing of the nodes, and with the distance of the optimum from the edges.
+
+    Parameters
+    ----------
+    evolution
+        What to check.
+    level
+        The same checks are made at every level.
+
+    Returns
+    -------
+    entries
+        ``resolution``: a finding where 0 < sigma < h, because noise finer than the grid acts on whatever is assumed
+        between the nodes. ``box``: a finding where noise takes the optimum out of a box in free space more often than
+        once in a hundred times, so that the result rests on what was assumed outside.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.evolution import solve
+    >>> from heatpg.verify.resolution import resolution
+    >>> grid = Grid(Axis("x", 0.0, 1.0, 11, boundary="clip"))
+    >>> [check.status for check in resolution(solve(Landscape.from_function(np.sin, grid), 0.05))]
+    ['finding', 'finding']
+    """
+    grid = evolution.grid
+    ratios = evolution.sigmas / np.array(grid.spacing)
+    moving = ratios > 0
+    entries = []
+    coarse = moving & (ratios < 1.0)
+    if coarse.any():
+        k, position = (int(i) for i in np.argwhere(coarse)[0])
+        entries.append(
+            Check(
+                "resolution",
+                "finding",
+                f"{int(coarse.any(axis=1).sum())} of {len(evolution)} sigmas are below the grid's resolution: "
+                f"sigma={evolution.sigmas[k, position]:g} along {grid[position].name!r} is "
+                f"{ratios[k, position]:.2g} of its spacing; sample at least "
+                f"{int(np.ceil(grid[position].size / ratios[k, position]))} nodes to resolve it",
+                float(ratios[k, position]),
+            )
+        )
+    elif moving.any():
+        least = float(ratios[moving].min())
+        entries.append(Check("resolution", "passed", f"the smallest sigma is {least:.3g} grid spacings", least))
+    if any(axis.rule.free_space for axis in grid):
+        entries.append(_box(evolution))
+    return entries
+
+
+def _box(evolution: Evolution) -> Check:
+    grid = evolution.grid
+    for k, sigma in enumerate(evolution.sigmas):
+        field = evolution.values[k].reshape(-1, *grid.shape)[0]
+        index = tuple(int(i) for i in np.unravel_index(int(field.argmax()), grid.shape))
+        stays = 1.0
+        for axis, s, i in zip(grid, sigma, index, strict=True):
+            stays *= 1.0 - float(axis.escape(float(s))[i])
+        if 1.0 - stays > _TRUST:
+            return Check(
+                "box",
+                "finding",
+                f"from sigma={evolution.sigma[k]} on, noise at the optimum leaves the box with probability "
+                f"{1.0 - stays:.2g} and more: there the result rests on what the boundary says about the outside",
+                1.0 - stays,
+                _TRUST,
+                "trust margin",
+                Place(k, index, grid.point(index)),
+            )
+    return Check("box", "passed", "noise at the optimum stays in the box at every sigma", 0.0, _TRUST, "trust margin")
