@@ -1,0 +1,388 @@
+"""The planar quadrotor: the return over two constant thrusts, or over two gains of its linear controller."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.grid import Axis, Grid
+from heatpg.kernels import kernel
+from heatpg.landscape import Landscape
+from heatpg.landscapes import landscapes
+from heatpg.landscapes._rollout import (
+    LANES,
+    exponential,
+    finite_number,
+    finite_numbers,
+    in_pieces,
+    one_of,
+    plane,
+    positive_number,
+    runge_kutta_sum,
+    shifted,
+    sine_cosine,
+    step_count,
+)
+
+__all__ = ["lqr_gain", "quadrotor"]
+
+MASS = 0.486
+INERTIA = 0.00383
+ARM = 0.25
+GRAVITY = 9.81
+HOVER = 0.5 * MASS * GRAVITY
+
+_STATE = ("x", "z", "theta", "x velocity", "z velocity", "theta velocity")
+_START = {"thrust": (0.0,) * 6, "gains": (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)}
+_SWEPT = (("gain_x", 0, "N/m"), ("gain_theta", 2, "N/rad"))  # name, column of K, unit
+
+
+def lqr_gain() -> NDArray[np.float64]:
+    """Gain of the linear-quadratic regulator of the planar quadrotor at hover.
+
+    The policy is u = mg/2 - K s with s = (x, z, theta, x', z', theta'), K = R^-1 B^T S, where S solves
+    A^T S + S A - S B R^-1 B^T S + Q = 0 for the dynamics s' = A s + B (u - mg/2) linearised at hover,
+    Q = diag(10, 10, 10, 1, 1, l / 2 pi) and R = [[0.1, 0.05], [0.05, 0.1]].
+
+    Returns
+    -------
+    gain
+        K, shape (2, 6): rows are the rotors, columns the state; N/m, N/rad, N s/m, N s/rad.
+
+    References
+    ----------
+    R. Tedrake, *Underactuated Robotics*, the example of the planar quadrotor (the constants, Q and R).
+
+    Examples
+    --------
+    >>> from heatpg.landscapes.quadrotor import lqr_gain
+    >>> lqr_gain().shape
+    (2, 6)
+    """
+    from scipy.linalg import solve_continuous_are
+
+    drift, control, state_cost, control_cost = _linear_quadratic_problem()
+    cost = solve_continuous_are(drift, control, state_cost, control_cost)
+    return np.asarray(np.linalg.solve(control_cost, control.T @ cost))
+
+
+def _linear_quadratic_problem() -> tuple[NDArray[np.float64], ...]:
+    drift = np.zeros((6, 6))
+    drift[:3, 3:] = np.eye(3)
+    drift[3, 2] = -GRAVITY
+    control = np.zeros((6, 2))
+    control[4] = 1.0 / MASS
+    control[5] = ARM / INERTIA, -ARM / INERTIA
+    state_cost = np.diag([10.0, 10.0, 10.0, 1.0, 1.0, ARM / (2.0 * math.pi)])
+    control_cost = np.array([[0.1, 0.05], [0.05, 0.1]])
+    return drift, control, state_cost, control_cost
+
+
+def _policy(kind: str) -> NDArray[np.float64]:
+    """Rows of the affine policy, shape (3, 14): fixed part, part times the first axis, part times the second."""
+    policy = np.zeros((3, 2, 7))
+    if kind == "thrust":
+        policy[1, 0, 0] = policy[2, 1, 0] = 1.0
+    else:
+        policy[0, :, 0] = HOVER
+        policy[0, :, 1:] = -lqr_gain()
+        for axis, (_, column, _) in enumerate(_SWEPT, 1):
+            policy[0, :, 1 + column] = 0.0
+            policy[axis, :, 1 + column] = -1.0, 1.0
+    return policy.reshape(3, 14)
+
+
+def _default_axes(kind: str, size: int, boundary: str) -> tuple[Axis, Axis]:
+    if kind == "thrust":
+        lower, upper = HOVER - 1.2, HOVER + 1.2
+        return (
+            Axis("u1", lower, upper, size, boundary=boundary, unit="N"),
+            Axis("u2", lower, upper, size, boundary=boundary, unit="N"),
+        )
+    gain = lqr_gain()[0]
+    one, two = (
+        Axis(name, gain[k] - 2.0 * abs(gain[k]), gain[k] + 2.0 * abs(gain[k]), size, boundary=boundary, unit=unit)
+        for name, k, unit in _SWEPT
+    )
+    return one, two
+
+
+@kernel
+def _accelerate(
+    sine: NDArray[Any], cosine: NDArray[Any], push: NDArray[Any], turn: NDArray[Any], out: NDArray[Any]
+) -> None:
+    # x'' = -push sin(theta), z'' = push cos(theta) - g, theta'' = turn; push = (u1 + u2)/m, turn = (l/I)(u1 - u2)
+    for j in range(LANES):
+        out[j] = -sine[j] * push[j]
+        out[j + LANES] = cosine[j] * push[j] - GRAVITY
+        out[j + 2 * LANES] = turn[j]
+
+
+@kernel
+def _steer(state: NDArray[Any], policy: NDArray[Any], limit: float, push: NDArray[Any], turn: NDArray[Any]) -> None:
+    # u_i = clip(c_i + sum_k K_ik s_k, 0, limit); rows of the policy: c_1, K_11 ... K_16, c_2, K_21 ... K_26
+    for j in range(LANES):
+        u1 = policy[j]
+        u2 = policy[j + 7 * LANES]
+        for k in range(6):
+            s = state[j + k * LANES]
+            u1 += policy[j + (k + 1) * LANES] * s
+            u2 += policy[j + (k + 8) * LANES] * s
+        u1 = min(max(u1, 0.0), limit)
+        u2 = min(max(u2, 0.0), limit)
+        push[j] = (u1 + u2) / MASS
+        turn[j] = (u1 - u2) * (ARM / INERTIA)
+
+
+@kernel
+def _judge(state: NDArray[Any], alive: NDArray[Any], exponent: NDArray[Any]) -> int:
+    # alive while abs(theta) <= pi/2, abs(x) <= 2, abs(z) <= 2; what the state of the dead becomes counts no more
+    count = 0
+    for j in range(LANES):
+        x = state[j]
+        z = state[j + LANES]
+        a = state[j + 2 * LANES]
+        inside = (abs(a) <= 0.5 * math.pi) & (abs(x) <= 2.0) & (abs(z) <= 2.0)
+        alive[j] = alive[j] if inside else 0.0
+        exponent[j] = -(x * x + z * z + a * a) if inside else 0.0
+        count += 1 if alive[j] > 0.0 else 0
+    return count
+
+
+@kernel
+def _collect(alive: NDArray[Any], reward: NDArray[Any], weight: float, total: NDArray[Any]) -> None:
+    for j in range(LANES):
+        total[j] += weight * alive[j] * reward[j]
+
+
+@kernel
+def _semi_implicit_step(
+    state: NDArray[Any], push: NDArray[Any], turn: NDArray[Any], dt: float, waves: NDArray[Any], scratch: NDArray[Any]
+) -> None:
+    # v = v + dt f(q), then q = q + dt v
+    q, v = state[: 3 * LANES], state[3 * LANES :]
+    sine, cosine, rate = waves[0], waves[1], scratch[0]
+    sine_cosine(q[2 * LANES :], sine, cosine)
+    _accelerate(sine, cosine, push, turn, rate)
+    shifted(v, rate, dt, v)
+    shifted(q, v, dt, q)
+
+
+@kernel
+def _runge_kutta_step(
+    state: NDArray[Any], push: NDArray[Any], turn: NDArray[Any], dt: float, waves: NDArray[Any], scratch: NDArray[Any]
+) -> None:
+    # q' = v, v' = f(q): the classical method with stages (v1, k1) ... (v4, k4), and p the positions between
+    q, v1 = state[: 3 * LANES], state[3 * LANES :]
+    v2, v3, v4, p = scratch[0], scratch[1], scratch[2], scratch[3]
+    k1, k2, k3, k4 = scratch[4], scratch[5], scratch[6], scratch[7]
+    sine, cosine, theta = waves[0], waves[1], p[2 * LANES :]
+    sine_cosine(q[2 * LANES :], sine, cosine)
+    _accelerate(sine, cosine, push, turn, k1)
+    shifted(q, v1, 0.5 * dt, p)
+    shifted(v1, k1, 0.5 * dt, v2)
+    sine_cosine(theta, sine, cosine)
+    _accelerate(sine, cosine, push, turn, k2)
+    shifted(q, v2, 0.5 * dt, p)
+    shifted(v1, k2, 0.5 * dt, v3)
+    sine_cosine(theta, sine, cosine)
+    _accelerate(sine, cosine, push, turn, k3)
+    shifted(q, v3, dt, p)
+    shifted(v1, k3, dt, v4)
+    sine_cosine(theta, sine, cosine)
+    _accelerate(sine, cosine, push, turn, k4)
+    runge_kutta_sum(q, v1, v2, v3, v4, dt)
+    runge_kutta_sum(v1, k1, k2, k3, k4, dt)
+
+
+@kernel
+def _returns(
+    first: NDArray[Any],
+    second: NDArray[Any],
+    policy: NDArray[Any],
+    feedback: bool,
+    start: NDArray[Any],
+    limit: float,
+    steps: int,
+    dt: float,
+    gamma: float,
+    runge_kutta: bool,
+    reward_first: bool,
+    out: NDArray[Any],
+) -> None:
+    # the policy of point i has the rows policy[0] + first[i] policy[1] + second[i] policy[2]
+    own = np.empty(14 * LANES)
+    state = np.empty(6 * LANES)
+    rows = np.empty((8, LANES))
+    waves, push, turn = rows[:2], rows[2], rows[3]
+    alive, exponent, reward, total = rows[4], rows[5], rows[6], rows[7]
+    power = np.empty(LANES, dtype=np.int64)
+    scratch = np.empty((8, 3 * LANES))
+    for begin in range(0, out.size, LANES):
+        for j in range(LANES):
+            i = min(begin + j, out.size - 1)
+            for k in range(14):
+                own[j + k * LANES] = policy[0, k] + first[i] * policy[1, k] + second[i] * policy[2, k]
+            for k in range(6):
+                state[j + k * LANES] = start[k]
+            alive[j] = 1.0
+            total[j] = 0.0
+        _steer(state, own, limit, push, turn)
+        living = _judge(state, alive, exponent)
+        weight = 1.0
+        for step in range(steps):
+            if living == 0:
+                break
+            if reward_first:
+                exponential(exponent, reward, power)
+                _collect(alive, reward, weight, total)
+            if feedback and step > 0:
+                _steer(state, own, limit, push, turn)
+            if runge_kutta:
+                _runge_kutta_step(state, push, turn, dt, waves, scratch)
+            else:
+                _semi_implicit_step(state, push, turn, dt, waves, scratch)
+            living = _judge(state, alive, exponent)
+            if not reward_first:
+                exponential(exponent, reward, power)
+                _collect(alive, reward, weight, total)
+            weight *= gamma
+        for j in range(min(LANES, out.size - begin)):
+            out[begin + j] = total[j]
+
+
+@landscapes.register("quadrotor")
+def quadrotor(
+    grid: Grid | None = None,
+    *,
+    size: int = 257,
+    boundary: str = "clip",
+    kind: str = "thrust",
+    horizon: float = 2.0,
+    gamma: float = 0.99,
+    dt: float = 0.02,
+    integrator: str = "rk4",
+    reward_time: str = "after",
+    state: tuple[float, ...] | None = None,
+    thrust_limit: float = 2.0 * HOVER,
+    progress: Callable[[int, int], object] | None = None,
+) -> Landscape:
+    """Return of the planar quadrotor over two constant thrusts, or over two gains of its linear controller.
+
+    x'' = -sin(theta) (u1 + u2)/m,  z'' = cos(theta) (u1 + u2)/m - g,  theta'' = (l/I) (u1 - u2), with m = 0.486 kg,
+    I = 0.00383 kg m^2, l = 0.25 m, g = 9.81 m/s^2; at hover u1 = u2 = mg/2 = 2.38383 N.
+    Q = sum_k gamma^k r_k with r = exp(-x^2 - z^2 - theta^2), and r = 0 from the moment on when abs(theta) > pi/2
+    or abs(x) > 2 m or abs(z) > 2 m, seen at the end of a control step.
+
+    With ``kind="thrust"`` both thrusts are held for the whole horizon, so the landscape is a ridge along u1 = u2 that
+    narrows like 1/horizon^2. With ``kind="gains"`` the policy is u = clip(mg/2 - K s, 0, thrust_limit), where K is
+    `lqr_gain` except for its entries for x and theta, which are the two axes: K[0, x] = -K[1, x] = gain_x and
+    K[0, theta] = -K[1, theta] = gain_theta.
+
+    Parameters
+    ----------
+    grid
+        Where to sample: thrusts in N (``thrust``), or gains in N/m and N/rad (``gains``). By default a square of
+        half-width 1.2 N about hover, or a box centred at the gains of `lqr_gain`.
+    size
+        Nodes along each axis of the default grid.
+    boundary
+        Boundary of the default grid.
+    kind
+        ``thrust`` or ``gains``.
+    horizon
+        Duration in seconds, a whole number of control steps.
+    gamma
+        Discount per control step, from 0 to 1.
+    dt
+        Control step in seconds; the thrust is held during it.
+    integrator
+        ``rk4``, the classical Runge-Kutta method, or ``semi_implicit``, Euler's with the new velocity.
+    reward_time
+        ``after``: r_k is taken at the end of control step k; ``before``: at its start.
+    state
+        Initial (x, z, theta, x', z', theta') in m, rad and seconds. By default at rest at the origin (``thrust``) or
+        1 m beside it (``gains``).
+    thrust_limit
+        Largest thrust of a rotor in N; thrusts are clipped to [0, thrust_limit].
+    progress
+        Called as ``progress(done, total)`` with numbers of points.
+
+    Returns
+    -------
+    Landscape
+        Values of shape (size, size), with every parameter and constant in its provenance.
+
+    Raises
+    ------
+    GridError
+        If the grid has not two axes.
+    UnknownNameError
+        For an unknown kind, integrator or reward time.
+    UnsupportedError
+        For a parameter out of its range.
+
+    References
+    ----------
+    R. Tedrake, *Underactuated Robotics*, the example of the planar quadrotor (dynamics, constants, regulator).
+    T. Wang, S. Herbert, S. Gao, *Mollification Effects of Policy Gradient Methods*, ICML 2024, arXiv 2405.17832.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes
+    >>> q = landscapes.quadrotor(size=25, horizon=1.0)
+    >>> q.argmax, round(float(q.values.max()), 3)
+    ((12, 12), 39.499)
+    """
+    one_of("kind of quadrotor landscape", kind, ("thrust", "gains"))
+    one_of("integrator", integrator, ("rk4", "semi_implicit"))
+    one_of("reward time", reward_time, ("before", "after"))
+    steps = step_count(horizon, dt)
+    discount = finite_number("gamma", gamma, lower=0.0, upper=1.0)
+    limit = positive_number("thrust_limit", thrust_limit)
+    start = finite_numbers("state", _START[kind] if state is None else state, _STATE)
+    box = plane(grid, lambda: _default_axes(kind, size, boundary))
+    policy = _policy(kind)
+    first, second = (np.ascontiguousarray(axis).ravel() for axis in box.mesh())
+    values = np.empty(box.size)
+
+    def sample(begin: int, end: int) -> None:
+        _returns(
+            first[begin:end],
+            second[begin:end],
+            policy,
+            kind == "gains",
+            np.array(start),
+            limit,
+            steps,
+            float(dt),
+            discount,
+            integrator == "rk4",
+            reward_time == "before",
+            values[begin:end],
+        )
+
+    in_pieces(sample, box.size, progress)
+    parameters = {
+        "kind": kind,
+        "horizon": float(horizon),
+        "steps": steps,
+        "gamma": discount,
+        "dt": float(dt),
+        "integrator": integrator,
+        "reward_time": reward_time,
+        "state": list(start),
+        "thrust_limit": limit,
+        "mass": MASS,
+        "inertia": INERTIA,
+        "arm": ARM,
+        "gravity": GRAVITY,
+    }
+    if kind == "gains":
+        parameters["gain"] = lqr_gain().tolist()
+    name = "quadrotor" if kind == "thrust" else "quadrotor gains"
+    return Landscape(values.reshape(box.shape), box, name, {"source": "quadrotor", "parameters": parameters})

@@ -1,0 +1,319 @@
+"""The double pendulum: its equations, its integrator, its elementary functions, and the landscape made of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from heatpg.errors import GridError, HeatpgError, NonFiniteError
+from heatpg.grid import Axis, Grid
+from heatpg.landscapes import _rollout
+from heatpg.landscapes.double_pendulum import _MODELS, _accelerate, _runge_kutta_step
+from heatpg.landscapes.double_pendulum import double_pendulum as sample
+from heatpg.parallel import set_threads, threads
+
+LANES = _rollout.LANES
+STATE = (3.1, 0.1, 0.0, 0.0)
+
+
+def point_mass_derivative(y, tau1, tau2):
+    """Unit point masses in absolute angles: [[2, c], [c, 1]] phi'' = forces, c = cos(phi1 - phi2)."""
+    g = 9.81
+    phi1, phi2, w1, w2 = y[0], y[0] + y[1], y[2], y[2] + y[3]
+    c, s = math.cos(phi1 - phi2), math.sin(phi1 - phi2)
+    forces = [tau1 - tau2 - s * w2**2 - 2 * g * math.sin(phi1), tau2 + s * w1**2 - g * math.sin(phi2)]
+    a1, a2 = np.linalg.solve([[2.0, c], [c, 1.0]], forces)
+    return np.array([y[2], y[3], a1, a2 - a1])
+
+
+def acrobot_derivative(y, tau1, tau2):
+    """Gymnasium's Acrobot ("book" equations), with a torque at the first joint added."""
+    m = length = inertia = 1.0
+    lc, g = 0.5, 9.8
+    theta1, theta2, dtheta1, dtheta2 = y
+    d1 = m * lc**2 + m * (length**2 + lc**2 + 2 * length * lc * math.cos(theta2)) + 2 * inertia
+    d2 = m * (lc**2 + length * lc * math.cos(theta2)) + inertia
+    phi2 = m * lc * g * math.cos(theta1 + theta2 - math.pi / 2)
+    phi1 = (
+        -m * length * lc * dtheta2**2 * math.sin(theta2)
+        - 2 * m * length * lc * dtheta2 * dtheta1 * math.sin(theta2)
+        + (m * lc + m * length) * g * math.cos(theta1 - math.pi / 2)
+        + phi2
+        - tau1
+    )
+    ddtheta2 = (tau2 + d2 / d1 * phi1 - m * length * lc * dtheta1**2 * math.sin(theta2) - phi2) / (
+        m * lc**2 + inertia - d2**2 / d1
+    )
+    return np.array([dtheta1, dtheta2, ddtheta2 * -d2 / d1 - phi1 / d1, ddtheta2])
+
+
+DERIVATIVES = {"point_mass": point_mass_derivative, "acrobot": acrobot_derivative}
+
+
+def accelerations(model, states, torques):
+    """What the kernel says, shape (n, 2)."""
+    n = len(states)
+    rows = np.zeros((6, LANES))
+    rows[:4, :n], rows[4:, :n] = states.T, torques.T
+    sine, cosine, out = np.empty(2 * LANES), np.empty(2 * LANES), np.empty(2 * LANES)
+    _rollout.sine_cosine(rows[:2].ravel(), sine, cosine)
+    _accelerate(rows[2:4].ravel(), rows[4:].ravel(), sine, cosine, _MODELS[model].coefficients(), out)
+    return out.reshape(2, LANES)[:, :n].T
+
+
+def drift(model, start, duration, steps):
+    """Final state of an unforced pendulum after some steps of the kernel."""
+    state = np.repeat(np.asarray(start, dtype=float), LANES)
+    sine, cosine, scratch = np.empty(2 * LANES), np.empty(2 * LANES), np.empty((8, 2 * LANES))
+    _rollout.sine_cosine(state[: 2 * LANES], sine, cosine)
+    for _ in range(steps):
+        _runge_kutta_step(
+            state, np.zeros(2 * LANES), duration / steps, _MODELS[model].coefficients(), sine, cosine, scratch
+        )
+    rows = state.reshape(4, LANES)
+    assert (rows == rows[:, :1]).all()
+    return rows[:, 0]
+
+
+def energy(y):
+    """Energy of two unit point masses on unit links."""
+    phi2, w2 = y[0] + y[1], y[2] + y[3]
+    kinetic = y[2] ** 2 + 0.5 * w2**2 + y[2] * w2 * math.cos(y[1])
+    return kinetic - 9.81 * (2 * math.cos(y[0]) + math.cos(phi2))
+
+
+def integrate(model, start, tau, duration):
+    """State after a duration under constant torques, by an integrator of order 8 at tight tolerance."""
+    flow = solve_ivp(
+        lambda _, y: DERIVATIVES[model](y, *tau), (0.0, duration), start, method="DOP853", rtol=1e-13, atol=1e-13
+    )
+    return flow.y[:, -1]
+
+
+def reference_return(model, torque, gains, *, held, state, steps, dt, gamma, limit, caps=(math.inf, math.inf), power=1):
+    """One return by an independent integrator at tight tolerance."""
+    y, total = np.array(state, dtype=float), 0.0
+    for k in range(steps):
+        tau = torque if held and k == 0 else np.reshape(gains, (2, 4)) @ (y - [math.pi, 0, 0, 0])
+        tau = np.clip(tau, -limit, limit)
+        y = integrate(model, y, tau, dt)
+        y[2:] = np.clip(y[2:], [-caps[0], -caps[1]], caps)
+        total += gamma**k * ((2 - math.cos(y[0]) - math.cos(y[0] + y[1])) / 4) ** power
+    return total
+
+
+def box(one, two, size=3):
+    return Grid(Axis("a", one[0], one[1], size, boundary="clip"), Axis("b", two[0], two[1], size, boundary="clip"))
+
+
+@pytest.fixture
+def _own_threads() -> Iterator[None]:
+    before = threads()
+    yield
+    set_threads(before)
+
+
+def test_sine_and_cosine_are_accurate(rng):
+    special = np.arange(-700_000, 700_000, 7) * (math.pi / 2)
+    for x in (
+        rng.uniform(-4, 4, 200_000),
+        rng.uniform(-1e5, 1e5, 200_000),
+        rng.uniform(-1e6, 1e6, 50_000),
+        special[abs(special) <= 1e6],
+        10.0 ** rng.uniform(-300, 0, 1000),
+        np.array([0.0, 1e6, -1e6]),
+    ):
+        sine, cosine = np.empty_like(x), np.empty_like(x)
+        _rollout.sine_cosine(x, sine, cosine)
+        for ours, exact in ((sine, np.sin(x.astype(np.longdouble))), (cosine, np.cos(x.astype(np.longdouble)))):
+            assert np.max(np.abs(ours - exact) / np.spacing(np.abs(exact).astype(float))) <= 2.0
+
+
+def test_sine_refuses_what_it_cannot_reduce():
+    x = np.array([1.0, 1.1e6, -1e300, np.inf, np.nan, -2.0, 0.5, 1.5])
+    sine, cosine = np.empty_like(x), np.empty_like(x)
+    _rollout.sine_cosine(x, sine, cosine)
+    assert np.isnan(sine[1:5]).all() and np.isnan(cosine[1:5]).all()
+    assert np.allclose(sine[[0, 5, 6, 7]], np.sin(x[[0, 5, 6, 7]]), rtol=1e-15)
+
+
+@pytest.mark.parametrize("model", DERIVATIVES)
+def test_equations_of_motion(model, rng):
+    states, torques = rng.uniform(-6, 6, (100, 4)), rng.uniform(-20, 20, (100, 2))
+    expected = [DERIVATIVES[model](y, *tau)[2:] for y, tau in zip(states, torques, strict=True)]
+    assert np.allclose(accelerations(model, states, torques), expected, rtol=1e-12, atol=1e-11)
+
+
+def test_runge_kutta_is_of_fourth_order_and_keeps_the_energy():
+    start, duration, counts = (2.0, 1.0, 0.5, -0.5), 1.0, np.array([50, 100, 200, 400])
+    exact = integrate("point_mass", start, (0.0, 0.0), duration)
+    ends = [drift("point_mass", start, duration, int(n)) for n in counts]
+    errors = [np.linalg.norm(end - exact) for end in ends]
+    order = -np.polyfit(np.log(counts), np.log(errors), 1)[0]
+    assert 3.8 < order < 4.2
+    drifts = [abs(energy(end) - energy(start)) for end in ends]
+    assert -np.polyfit(np.log(counts), np.log(drifts), 1)[0] > 3.8
+    assert drifts[-1] < 1e-6
+
+
+@pytest.mark.parametrize("model", DERIVATIVES)
+@pytest.mark.parametrize("reward", ["height", "upright"])
+def test_action_landscape_against_an_independent_integrator(model, reward):
+    gains = (1.0, -2.0, 0.5, 0.3, -3.0, 1.0, 0.2, -0.4)
+    grid = box((-6.0, 5.0), (-3.0, 4.0))
+    q = sample(
+        grid, model=model, reward=reward, horizon=0.6, dt=0.1, substeps=50, gamma=0.9, gains=gains, torque_limit=3.5,
+        state=(1.0, 0.5, -1.0, 2.0),
+    )  # fmt: skip
+    for i, j in ((0, 0), (1, 2), (2, 1)):
+        expected = reference_return(
+            model, grid.point((i, j)), gains, held=True, state=(1.0, 0.5, -1.0, 2.0), steps=6, dt=0.1, gamma=0.9,
+            limit=3.5, power=1 if reward == "height" else 8,
+        )  # fmt: skip
+        assert q.values[i, j] == pytest.approx(expected, rel=1e-8)
+
+
+@pytest.mark.parametrize("model", DERIVATIVES)
+def test_gains_landscape_against_an_independent_integrator(model):
+    grid = box((0.0, 20.0), (-1.0, 3.0))
+    fixed = (0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -0.25)
+    q = sample(
+        grid, kind="gains", model=model, horizon=0.5, dt=0.1, substeps=50, gamma=0.9, gains=fixed, torque_limit=4.0
+    )
+    for i, j in ((0, 0), (1, 2), (2, 1)):
+        position, velocity = grid.point((i, j))
+        gains = np.array(fixed) - [position, 0, velocity, 0, 0, position, 0, velocity]
+        expected = reference_return(model, None, gains, held=False, state=STATE, steps=5, dt=0.1, gamma=0.9, limit=4.0)
+        assert q.values[i, j] == pytest.approx(expected, rel=1e-8)
+
+
+def test_acrobot_velocities_are_clipped():
+    options: dict[str, Any] = dict(state=(1.0, 0.5, 16.0, -40.0), steps=2, dt=0.05, gamma=1.0, limit=1.0)
+    grid = box((-1.0, 1.0), (-1.0, 1.0))
+    q = sample(
+        grid, model="acrobot", horizon=0.1, dt=0.05, substeps=100, gamma=1.0, state=options["state"], torque_limit=1.0
+    )
+    caps = (4 * math.pi, 9 * math.pi)
+    clipped = reference_return("acrobot", (-1, 1), np.zeros(8), held=True, caps=caps, **options)
+    free = reference_return("acrobot", (-1, 1), np.zeros(8), held=True, **options)
+    assert q.values[0, 2] == pytest.approx(clipped, rel=1e-8)
+    assert abs(clipped - free) > 1e-3
+
+
+def test_one_gymnasium_step():
+    """The default acrobot is Gymnasium's: one Runge-Kutta step of 0.2 s, then the limits."""
+    y, tau, h = np.array([0.4, -0.7, 11.0, 3.0]), (0.0, 1.0), 0.2
+    k1 = acrobot_derivative(y, *tau)
+    k2 = acrobot_derivative(y + h / 2 * k1, *tau)
+    k3 = acrobot_derivative(y + h / 2 * k2, *tau)
+    k4 = acrobot_derivative(y + h * k3, *tau)
+    y = y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+    expected = (2 - math.cos(y[0]) - math.cos(y[0] + y[1])) / 4
+    q = sample(model="acrobot", size=3, horizon=0.2, state=(0.4, -0.7, 11.0, 3.0))
+    assert q.values[1, 2] == pytest.approx(expected, rel=1e-13)
+
+
+def test_gamma_zero_leaves_the_first_reward():
+    one = sample(size=5, horizon=0.05, gamma=0.7).values
+    assert np.array_equal(sample(size=5, horizon=1.0, gamma=0.0).values, one)
+    assert np.ptp(one) > 0
+
+
+def test_a_point_does_not_depend_on_its_neighbours():
+    """289 points end in the middle of a bundle; each has the value that it has on a grid of 9 points."""
+    grid = box((-25.0, 25.0), (-25.0, 25.0), 17)
+    corner = box((-25.0, -18.75), (-25.0, -18.75), 3)
+    assert np.array_equal(sample(grid, horizon=1.0).values[:3, :3], sample(corner, horizon=1.0).values)
+
+
+def test_torques_beyond_the_limit_are_clipped():
+    grid = box((-40.0, 40.0), (-40.0, 40.0), 5)
+    inside = box((-20.0, 20.0), (-20.0, 20.0), 3)
+    values = sample(grid, horizon=1.0, torque_limit=20.0).values
+    assert np.array_equal(values[::2, ::2][[0, 2]][:, [0, 2]], sample(inside, horizon=1.0).values[[0, 2]][:, [0, 2]])
+
+
+def test_default_landscape_is_rough_and_has_its_maximum_inside():
+    q = sample(size=128)
+    assert q.values.shape == (128, 128)
+    assert [axis.unit for axis in q.grid] == ["N m", "N m"]
+    assert all(2 < i < 125 for i in q.argmax)
+    # halving the distance of neighbours lowers their difference by far less than half: not differentiable at this scale
+    near = np.abs(np.diff(q.values, axis=0)).mean()
+    far = np.abs(q.values[2:] - q.values[:-2]).mean()
+    assert far < 1.6 * near
+
+
+@pytest.mark.usefixtures("_own_threads")
+def test_threads_do_not_change_a_bit():
+    results = []
+    for count in (1, 2):
+        set_threads(count)
+        results.append(sample(size=50, horizon=2.0).values)
+    assert np.array_equal(results[0], results[1])
+
+
+def test_progress_reaches_the_total():
+    calls = []
+    sample(size=50, horizon=0.1, progress=lambda done, total: calls.append((done, total)))
+    assert len(calls) > 1 and calls == sorted(set(calls))
+    assert calls[-1] == (2500, 2500)
+
+
+def test_provenance_is_json_and_complete():
+    q = sample(size=4, horizon=0.4, model="acrobot", kind="gains")
+    assert json.loads(json.dumps(q.provenance, allow_nan=False)) == q.provenance
+    parameters = q.provenance["parameters"]
+    assert q.provenance["source"] == "double_pendulum"
+    assert (parameters["dt"], parameters["substeps"], parameters["steps"]) == (0.2, 1, 2)
+    assert parameters["velocity_limits"] == [4 * math.pi, 9 * math.pi]
+    assert [axis.name for axis in q.grid] == ["gain_position", "gain_velocity"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"dt": 0.0}, "dt"),
+        ({"dt": -0.1}, "dt"),
+        ({"horizon": 0.0}, "horizon"),
+        ({"horizon": 1.02}, "nearest is horizon=1"),
+        ({"horizon": math.inf}, "horizon"),
+        ({"gamma": 1.01}, "gamma"),
+        ({"gamma": -0.01}, "gamma"),
+        ({"gamma": math.nan}, "gamma"),
+        ({"substeps": 0}, "substeps"),
+        ({"substeps": 1.5}, "substeps"),
+        ({"state": (math.nan, 0.0, 0.0, 0.0)}, "state"),
+        ({"state": (0.0, 0.0, 0.0)}, "theta1, theta2"),
+        ({"state": 1.0}, "state"),
+        ({"gains": (1.0, 2.0)}, "gains"),
+        ({"torque_limit": 0.0}, "torque_limit"),
+        ({"torque_limit": "much"}, "torque_limit"),
+        ({"kind": "actoin"}, "did you mean 'action'"),
+        ({"model": "point-mass"}, "did you mean 'point_mass'"),
+        ({"reward": "hight"}, "did you mean 'height'"),
+    ],
+)
+def test_bad_parameters_are_refused(options, words):
+    with pytest.raises(HeatpgError, match=words) as caught:
+        sample(size=4, **options)
+    assert isinstance(caught.value, ValueError)
+    assert caught.value.given is not None and caught.value.allowed is not None
+
+
+@pytest.mark.parametrize("grid", [Grid(Axis("x", 0, 1, 3, boundary="clip")), (3, 3)])
+def test_a_grid_of_other_dimensions_is_refused(grid):
+    with pytest.raises(GridError, match="two axes") as caught:
+        sample(grid)
+    assert caught.value.given and caught.value.allowed and caught.value.advice
+
+
+def test_a_runaway_is_no_silent_number():
+    with pytest.raises(NonFiniteError):
+        sample(size=3, horizon=0.1, state=(0.0, 0.0, 1e9, 0.0))
