@@ -31,6 +31,11 @@ def _finite(value: object, what: str, axis: str) -> float:
     return number
 
 
+def _check_sigma(sigma: float) -> None:
+    if not (math.isfinite(sigma) and sigma >= 0):
+        raise SigmaError("sigma must be finite and not negative", given=sigma, allowed="numbers >= 0")
+
+
 @dataclasses.dataclass(frozen=True)
 class Axis:
     """One axis of a grid: uniform nodes between two bounds, and what lies beyond them.
@@ -96,13 +101,17 @@ class Axis:
                 given=f"lower={lower:g}, upper={upper:g}",
                 advice="swap them, or give the box some width",
             )
-        if isinstance(self.size, bool) or int(self.size) != self.size or self.size < _MINIMUM_SIZE:
+        size = _finite(self.size, "size", self.name)
+        if isinstance(self.size, bool) or size != int(size) or size < _MINIMUM_SIZE:
             raise GridError(
-                f"axis {self.name!r}: too few nodes", given=f"size={self.size!r}", allowed="whole numbers from 3"
+                f"axis {self.name!r}: the size must be a whole number of nodes, and at least 3",
+                given=f"size={self.size!r}",
+                allowed="3, 4, ...",
             )
-        if not self.boundary:
+        if not self.boundary or not isinstance(self.boundary, str):
             raise BoundaryError(
                 f"axis {self.name!r} needs a boundary: it says what the policy does at the edge of the box",
+                given=repr(self.boundary),
                 allowed="; ".join(f"{name!r}: {boundaries.get(name).meaning}" for name in boundaries.names()),
             )
         if self.nodes not in ("vertex", "cell"):
@@ -110,7 +119,7 @@ class Axis:
         boundaries.get(self.boundary)
         object.__setattr__(self, "lower", lower)
         object.__setattr__(self, "upper", upper)
-        object.__setattr__(self, "size", int(self.size))
+        object.__setattr__(self, "size", int(size))
         if not self.spacing > 0 or not np.all(np.diff(self.coordinates) > 0):
             raise GridError(
                 f"axis {self.name!r}: the nodes cannot be told apart in double precision",
@@ -153,10 +162,15 @@ class Axis:
         return weights
 
     def margin(self, sigma: float, probability: float = 0.01) -> float:
-        """Width along each edge inside which the noise leaves the box with more than this probability.
+        """Width along each edge inside which the noise leaves the box across that edge with more than this probability.
 
         Zero where nothing lies outside (periodic, reflect, absorb); for the free-space boundaries (clip, zero)
         it is where the answer begins to rest on what was assumed about the outside.
+
+        Raises
+        ------
+        SigmaError
+            For a sigma that is negative or not finite, or a probability that is not between 0 and 1.
 
         Examples
         --------
@@ -164,6 +178,9 @@ class Axis:
         >>> round(Axis("x", 0, 1, 11, boundary="clip").margin(0.1, probability=0.001), 3)
         0.309
         """
+        _check_sigma(sigma)
+        if not 0 < probability < 1:
+            raise SigmaError("the probability of a margin is out of range", given=probability, allowed="between 0 and 1")
         if not self.rule.free_space or sigma == 0:
             return 0.0
         from scipy.special import ndtri
@@ -172,6 +189,7 @@ class Axis:
 
     def escape(self, sigma: float) -> NDArray[np.float64]:
         """Probability that noise of this sigma leaves the box from each node, shape (size,)."""
+        _check_sigma(sigma)
         if not self.rule.free_space or sigma == 0:
             return np.zeros(self.size)
         from scipy.special import ndtr
@@ -260,6 +278,7 @@ class Grid:
         weights = np.ones(())
         for axis in self.axes:
             weights = np.multiply.outer(weights, axis.weights)
+        weights.setflags(write=False)  # it is kept
         return weights
 
     def mesh(self) -> tuple[NDArray[np.float64], ...]:
@@ -272,9 +291,13 @@ class Grid:
 
     def sigmas(self, sigma: float | Sequence[float]) -> tuple[float, ...]:
         """One sigma per axis, from one for all or one for each."""
-        values = np.broadcast_to(np.asarray(sigma, dtype=np.float64), (self.dimensions,))
+        allowed = f"one number >= 0, or {self.dimensions}, one per axis"
+        try:
+            values = np.broadcast_to(np.asarray(sigma, dtype=np.float64), (self.dimensions,))
+        except (TypeError, ValueError):
+            raise SigmaError("sigma does not fit the grid", given=repr(sigma), allowed=allowed) from None
         if not np.all(np.isfinite(values)) or np.any(values < 0):
-            raise SigmaError("sigma must be finite and not negative", given=sigma)
+            raise SigmaError("sigma must be finite and not negative", given=sigma, allowed=allowed)
         return tuple(float(value) for value in values)
 
     def margin(self, sigma: float | Sequence[float], probability: float = 0.01) -> tuple[float, ...]:

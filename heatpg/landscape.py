@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,15 @@ Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
 
 
 def _real_floating(values: ArrayLike) -> NDArray[Any]:
+    if np.ma.is_masked(values):
+        raise UnsupportedError(
+            "a masked array has no values at its masked points",
+            given=f"{int(np.ma.getmaskarray(values).sum())} masked points",
+            advice="fill them with values.filled(...) first",
+        )
     array = np.asarray(values)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype in (np.float32, np.float64):
         return np.ascontiguousarray(array)
     if array.dtype.kind in "iub" or array.dtype == np.float16:
@@ -42,6 +52,7 @@ class Landscape:
     ----------
     values
         Array of shape (*batch, *grid.shape). float32 and float64 are kept, integers and bool become float64.
+        An array that needs no conversion is not copied: do not change it afterwards.
     grid
         Where the values were sampled.
     name
@@ -79,6 +90,10 @@ class Landscape:
         *,
         exact: Exact | None = None,
     ) -> None:
+        if not isinstance(grid, Grid):
+            raise GridError("a landscape needs a grid", given=repr(grid), allowed="a heatpg.Grid")
+        if np.ndim(values) == 0:
+            raise GridError("a landscape needs at least one axis", given="a single number", allowed=f"{grid.shape}")
         array = _real_floating(values)
         if array.ndim < grid.dimensions or array.shape[array.ndim - grid.dimensions :] != grid.shape:
             raise GridError(
@@ -152,7 +167,7 @@ class Landscape:
     def from_array(
         cls,
         values: ArrayLike,
-        axes: Sequence[Axis] | Grid | None = None,
+        axes: Axis | Sequence[Axis] | Grid | None = None,
         *,
         boundary: str = "",
         spacing: float | Sequence[float] = 1.0,
@@ -182,11 +197,18 @@ class Landscape:
         """
         array = np.asarray(values)
         if axes is not None:
-            grid = axes if isinstance(axes, Grid) else Grid(*axes)
+            grid = axes if isinstance(axes, Grid) else Grid(*([axes] if isinstance(axes, Axis) else axes))
         else:
             if array.ndim == 0:
                 raise GridError("a landscape needs at least one axis", given="a single number")
-            steps = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (array.ndim,))
+            try:
+                steps = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (array.ndim,))
+            except (TypeError, ValueError):
+                raise GridError(
+                    "the spacing does not fit the array",
+                    given=repr(spacing),
+                    allowed=f"one number, or {array.ndim}, one per axis",
+                ) from None
             grid = Grid(
                 *(
                     Axis(f"x{i + 1}", 0.0, float(step) * (n if boundary == "periodic" else n - 1), n, boundary=boundary)
@@ -247,12 +269,18 @@ class Landscape:
                     advice="pass vectorized=False for a function of single numbers",
                 )
         else:
-            values = np.empty(grid.shape)
             flat = [axis.ravel() for axis in mesh]
+            results = []
             for i in range(grid.size):
-                values.flat[i] = function(*(float(axis[i]) for axis in flat))
+                results.append(function(*(float(axis[i]) for axis in flat)))
                 if progress is not None:
                     progress(i + 1, grid.size)
+            try:
+                values = np.asarray(results).reshape(grid.shape)
+            except ValueError:
+                raise GridError(
+                    "the function must return one number per point", given=repr(results[0]), allowed="a real number"
+                ) from None
         label = name or str(getattr(function, "__name__", "function")).strip("<>")
         return cls(values, grid, label, {"source": "function", "function": label})
 
@@ -263,24 +291,23 @@ class Landscape:
         In an archive the arrays besides ``values`` are the coordinates of its axes, in the order in which they
         are stored, uniform within 1e-9 of their spacing. Pickled content is refused.
         """
-        from pathlib import Path
-
         place = Path(path)
         try:
-            content = np.load(place, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as reason:
+            with place.open("rb") as file:
+                content = np.load(file, allow_pickle=False)
+                if isinstance(content, np.ndarray):
+                    arrays = {"values": content}
+                else:
+                    arrays = {key: content[key] for key in content.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as reason:
             raise UnsupportedError(
                 f"cannot read {place}", given=reason, allowed=".npy or .npz without pickled objects"
             ) from None
-        label = name or place.stem
-        if isinstance(content, np.ndarray):
-            return cls.from_array(content, boundary=boundary, name=label)
-        with content:
-            if "values" not in content.files:
-                raise GridError(f"{place} has no array 'values'", given=", ".join(content.files))
-            names = [key for key in content.files if key != "values"]
-            axes = [axis_from_coordinates(key, content[key], boundary=boundary) for key in names]
-            return cls.from_array(content["values"], axes or None, boundary=boundary, name=label)
+        if "values" not in arrays:
+            raise GridError(f"{place} has no array 'values'", given=", ".join(arrays) or "no arrays")
+        values = arrays.pop("values")
+        axes = [axis_from_coordinates(key, nodes, boundary=boundary) for key, nodes in arrays.items()]
+        return cls.from_array(values, axes or None, boundary=boundary, name=name or place.stem)
 
 
 def axis_from_coordinates(name: str, coordinates: ArrayLike, *, boundary: str, unit: str = "") -> Axis:
@@ -297,7 +324,10 @@ def axis_from_coordinates(name: str, coordinates: ArrayLike, *, boundary: str, u
     >>> axis_from_coordinates("x", [0.0, 0.5, 1.0], boundary="clip").upper
     1.0
     """
-    nodes = np.asarray(coordinates, dtype=np.float64)
+    try:
+        nodes = np.asarray(coordinates, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise GridError(f"axis {name!r}: the positions must be numbers", given=repr(coordinates)) from None
     if nodes.ndim != 1 or nodes.size < 3 or not np.isfinite(nodes).all():
         raise GridError(
             f"axis {name!r} needs at least 3 finite positions in one dimension", given=f"shape {nodes.shape}"

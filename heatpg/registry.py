@@ -6,13 +6,14 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from heatpg.errors import UnknownNameError
 
 __all__ = ["Registry"]
 
 Entry = TypeVar("Entry")
+Kept = TypeVar("Kept")
 
 
 class Registry(Generic[Entry]):
@@ -38,11 +39,11 @@ class Registry(Generic[Entry]):
             raise UnknownNameError(f"the {self.kind} name {name!r} is taken", given=entry, allowed="a new name")
         self._entries[name] = entry
 
-    def register(self, name: str) -> Callable[[Entry], Entry]:
-        """Decorator form of `add`."""
+    def register(self, name: str) -> Callable[[Kept], Kept]:
+        """Decorator form of `add`; what it decorates keeps its type."""
 
-        def decorate(entry: Entry) -> Entry:
-            self.add(name, entry)
+        def decorate(entry: Kept) -> Kept:
+            self.add(name, cast(Entry, entry))
             return entry
 
         return decorate

@@ -8,10 +8,14 @@ provenance holds every parameter.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heatpg.landscape import Landscape
 from heatpg.registry import Registry
+
+if TYPE_CHECKING:  # for a type checker the name is the file; here it is told of the functions
+    from heatpg.landscapes.double_pendulum import double_pendulum as double_pendulum
+    from heatpg.landscapes.quadrotor import quadrotor as quadrotor
 
 __all__ = ["landscapes"]
 
