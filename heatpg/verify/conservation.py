@@ -45,17 +45,13 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
     volume = float(weights.sum())
     before = (initial * weights).sum(axis=axes, dtype=np.float64)
     unit = float(np.finfo(initial.dtype).eps) * float(np.abs(initial).max())
-    worst, bound, where = 0.0, 0.0, 0
+    changes = []
     for k, paths in enumerate(evolution.paths):
         after = (evolution.values[k] * weights).sum(axis=axes, dtype=np.float64)
-        allowed = (
-            2.0
-            * unit
-            * (1.0 + sum(evolution.solver.rounding(a, p) for a, p in zip(grid, paths, strict=True) if p[-1] > 0))
-        )
-        change = float(np.abs(after - before).max()) / volume
-        if k == 0 or change / allowed > worst / bound:
-            worst, bound, where = change, allowed, k
+        rounding = sum(evolution.solver.rounding(a, p) for a, p in zip(grid, paths, strict=True) if p[-1] > 0)
+        change, allowed = float(np.abs(after - before).max()) / volume, 2.0 * unit * (1.0 + rounding)
+        changes.append((change / allowed if allowed else 0.0, change, allowed, k))
+    _, worst, bound, where = max(changes)
     oscillation = evolution.landscape.oscillation or 1.0
     passed = worst <= bound
     return [

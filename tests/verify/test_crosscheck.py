@@ -1,0 +1,129 @@
+"""The reference and its bound, against sums over images that are written down once more here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from heatpg import Axis, Grid, Landscape
+from heatpg.boundaries import boundaries
+from heatpg.evolution import solve
+from heatpg.solvers import make, solvers
+from heatpg.verify.crosscheck import crosscheck, expected_error, reference_rows, reference_weights
+
+KINDS: list[tuple[str, Any]] = [(boundary, nodes) for boundary in boundaries.names() for nodes in ("vertex", "cell")]
+
+
+@pytest.mark.parametrize("ratio", [0.05, 0.3, 0.99])
+def test_weights_below_the_spacing_integrate_the_hat(ratio: float) -> None:
+    weights = reference_weights(1.0, ratio)
+    radius = len(weights) // 2
+    for offset in range(min(radius, 3) + 1):
+        expected = quad(
+            lambda y, k=offset: max(0.0, 1.0 - abs(y - k)) * norm.pdf(y, scale=ratio),
+            offset - 1,
+            offset + 1,
+            points=[0.0, offset],
+            epsabs=1e-14,
+        )[0]
+        assert weights[radius + offset] == pytest.approx(expected, abs=1e-13)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 2.5, 40.0])
+def test_weights_above_the_spacing_are_samples_of_the_density(ratio: float) -> None:
+    weights = reference_weights(0.1, 0.1 * ratio)
+    radius = len(weights) // 2
+    offsets = np.arange(-radius, radius + 1)
+    # the sum of the samples is one up to 2 exp(-2 pi^2 ratio^2), by Poisson's formula
+    assert np.abs(weights - norm.pdf(offsets / ratio) / ratio).max() <= 2 * np.exp(-2 * np.pi**2 * ratio**2) + 1e-15
+    assert (weights * offsets**2).sum() == pytest.approx(ratio**2, rel=1e-6)
+
+
+@pytest.mark.parametrize(("boundary", "nodes"), KINDS)
+@pytest.mark.parametrize("sigma", [0.02, 0.13, 1.1])
+def test_rows_against_sums_over_images(boundary: str, nodes: Any, sigma: float, rng: np.random.Generator) -> None:
+    """Every node beyond the ends, one by one, by the meaning of the boundary."""
+    axis = Axis("x", 0.0, 1.0, 12, boundary=boundary, nodes=nodes)
+    values = rng.standard_normal(12)
+    weights = reference_weights(axis.spacing, sigma)
+    radius = len(weights) // 2
+
+    def beyond(i: int) -> float:
+        if boundary == "periodic":
+            return float(values[i % 12])
+        if boundary == "clip":
+            return float(values[min(max(i, 0), 11)])
+        if boundary == "zero":
+            half = 0.5 if nodes == "vertex" and i in (0, 11) else 1.0
+            return half * float(values[i]) if 0 <= i < 12 else 0.0
+        if 0 <= i < 12:
+            return float(values[i])
+        if boundary == "reflect":
+            low, high = (0, 22) if nodes == "vertex" else (-1, 23)
+            return beyond(low - i if i < 0 else high - i)
+        end = 0 if i < 0 else 11
+        return 2 * float(values[end]) - beyond(2 * end - i)
+
+    rows = np.array([0, 1, 5, 11])
+    matrix = reference_rows(axis, sigma, rows)
+    for row, weighted in zip(rows, matrix, strict=True):
+        expected = sum(weights[radius + k] * beyond(int(row) + k) for k in range(-radius, radius + 1))
+        assert weighted @ values == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", solvers.names())
+@pytest.mark.parametrize(("boundary", "nodes"), KINDS)
+def test_the_bound_holds_and_is_not_idle(name: str, boundary: str, nodes: Any, rng: np.random.Generator) -> None:
+    """Over rough and smooth data the error is below the bound, and somewhere within a factor of three of it."""
+    axes = [Axis(label, 0.0, 1.0, 48, boundary=boundary, nodes=nodes) for label in ("x", "y")]
+    grid = Grid(*axes)
+    x, y = grid.mesh()
+    tightest = 0.0
+    for values in (
+        rng.standard_normal(grid.shape),
+        (x > 0.5) * 1.0,
+        (-1.0) ** np.indices(grid.shape)[0],
+        np.cos(2 * np.pi * x) * np.sin(np.pi * y),
+        1e5 + np.cos(2 * np.pi * x),
+    ):
+        for sigma in (0.01, 0.025, 0.05, 0.2):
+            evolution = solve(Landscape(values, grid), sigma, name)
+            check = crosscheck(evolution, "full")[0]
+            assert check.status == "passed", (check.message, check.figure, check.bound)
+            assert check.figure is not None
+            tightest = max(tightest, check.figure * np.ptp(values) / expected_error(evolution, 0))
+    if name in ("direct", "spectral"):
+        assert tightest > 1e-3  # round-off against the bound on round-off
+    else:
+        assert tightest > 1 / 3
+
+
+def test_standard_and_full_agree_and_name_the_place(rng: np.random.Generator) -> None:
+    grid = Grid(Axis("x", 0.0, 1.0, 30, boundary="clip"), Axis("y", 0.0, 1.0, 31, boundary="reflect"))
+    evolution = solve(Landscape(rng.standard_normal((2, *grid.shape)), grid), [0.03, 0.1], "exponential")
+    full = crosscheck(evolution, "full")[0]
+    some = crosscheck(evolution, "standard")[0]
+    assert full.figure is not None
+    assert some.figure is not None
+    assert some.figure <= full.figure
+    assert some.figure > 0.3 * full.figure
+    assert full.where is not None
+    assert len(full.where.index) == 3
+    assert len(full.where.coordinates) == 2
+
+
+def test_long_axes_take_another_way_to_the_same_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    import heatpg.verify.crosscheck as module
+
+    rng = np.random.default_rng(5)
+    for boundary, nodes in KINDS:
+        grid = Grid(Axis("x", 0.0, 1.0, 60, boundary=boundary, nodes=nodes))
+        evolution = solve(Landscape(rng.standard_normal((2, 60)), grid), 0.3, make("direct"))
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "_WIDEST_MATRIX", 10)
+            long = module._reference_field(evolution, 0)
+        assert np.abs(long - module._reference_field(evolution, 0)).max() <= 1e-13
