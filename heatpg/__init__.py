@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from heatpg import plot as plot
     from heatpg import solvers as solvers
     from heatpg import verify as verify
+    from heatpg.driver import evolve as evolve
     from heatpg.errors import HeatpgError as HeatpgError
     from heatpg.errors import HeatpgWarning as HeatpgWarning
     from heatpg.evolution import Evolution as Evolution
-    from heatpg.driver import evolve as evolve
     from heatpg.grid import Axis as Axis
     from heatpg.grid import Grid as Grid
     from heatpg.landscape import Landscape as Landscape

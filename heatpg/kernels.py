@@ -15,7 +15,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numba
 import numba.core.config
@@ -24,7 +24,7 @@ from heatpg.errors import HeatpgWarning
 
 __all__ = ["cache_folder", "kernel"]
 
-Function = TypeVar("Function", bound=Callable[..., object])
+Function = Callable[..., Any]
 
 
 def _user_cache() -> Path:
@@ -105,10 +105,13 @@ def kernel(function: Function) -> Function:
     >>> twice(1.5)
     3.0
     """
+    compiled: Function
     if _FOLDER is None:
-        return numba.njit(nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+        compiled = numba.njit(nogil=True, error_model="numpy")(function)
+        return compiled
     with _numba_cache_at(_FOLDER):
         try:
-            return numba.njit(nogil=True, cache=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+            compiled = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
         except RuntimeError:  # a function without a file (interactive use) cannot be cached
-            return numba.njit(nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+            compiled = numba.njit(nogil=True, error_model="numpy")(function)
+    return compiled

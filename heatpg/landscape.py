@@ -23,7 +23,7 @@ def _real_floating(values: ArrayLike) -> NDArray[Any]:
     if np.ma.is_masked(values):
         raise UnsupportedError(
             "a masked array has no values at its masked points",
-            given=f"{int(np.ma.getmaskarray(values).sum())} masked points",
+            given="an array with masked points",
             advice="fill them with values.filled(...) first",
         )
     array = np.asarray(values)

@@ -1,0 +1,223 @@
+"""evolve and Evolution: what goes in, what comes out, what is refused."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import heatpg.resources
+from heatpg import Axis, Grid, Landscape, evolve
+from heatpg.errors import (
+    GridError,
+    HeatpgError,
+    NonFiniteError,
+    ResourceError,
+    SigmaError,
+    StabilityError,
+    UnknownNameError,
+    UnsupportedError,
+)
+from heatpg.evolution import parse_sigma
+from heatpg.landscapes import landscapes
+from heatpg.solvers import make, solvers
+
+
+FIXTURES = (
+    *("cosine", "eigenmodes", "quadratic", "ramp", "plateau", "step", "absolute_value", "box", "gaussians"),
+    *("two_bumps", "unequal_bumps", "peak_and_hill", "creation", "ridge", "weierstrass"),
+)
+
+
+@pytest.fixture
+def grid() -> Grid:
+    return Grid(Axis("x", 0.0, 1.0, 30, boundary="reflect"), Axis("y", 0.0, 2.0, 40, boundary="clip"))
+
+
+@pytest.fixture
+def landscape(grid: Grid, rng: np.random.Generator) -> Landscape:
+    return Landscape(rng.standard_normal(grid.shape), grid, "noise")
+
+
+def test_one_number_a_list_and_an_array(landscape: Landscape) -> None:
+    one = evolve(landscape, 0.1)
+    assert one.sigma.shape == (1,)
+    assert one.values.shape == (1, 30, 40)
+    several = evolve(landscape, (0.2, 0.1))
+    assert several.sigma.tolist() == [0.1, 0.2]
+    assert np.array_equal(several.values[0], one.values[0])
+    each = evolve(landscape, [[0.1, 0.1], [0.1, 0.3]])
+    assert each.sigma.shape == (2, 2)
+    assert np.array_equal(each.values[0], one.values[0])
+    named = evolve(landscape, {"y": [0.1, 0.3], "x": 0.1})
+    assert np.array_equal(named.values, each.values)
+    assert named.sigmas.shape == (2, 2)
+    assert np.array_equal(named.variances, named.sigmas**2)
+    assert len(named) == 2
+
+
+def test_zero_gives_the_landscape_back(landscape: Landscape) -> None:
+    for name in (*solvers.names(), "auto"):
+        assert np.array_equal(evolve(landscape, [0.0, 0.1], name).values[0], landscape.values)
+
+
+def test_types_are_kept(grid: Grid) -> None:
+    for given, kept in ((np.float32, np.float32), (np.float64, np.float64), (np.int16, np.float64), (bool, np.float64)):
+        values = (np.indices(grid.shape).sum(axis=0) % 3).astype(given)
+        assert evolve(Landscape(values, grid), 0.2).values.dtype == kept
+
+
+@pytest.mark.parametrize("name", solvers.names())
+def test_a_march_continues_and_a_list_is_no_different(name: str, landscape: Landscape) -> None:
+    """Through several sigmas or straight to the last: within the error of the scheme, and exactly where it is exact."""
+    straight = evolve(landscape, 0.3, name).values[0]
+    through = evolve(landscape, [0.1, 0.2, 0.3], name)
+    scale = landscape.oscillation
+    if through.solver.exact_in_time:
+        assert np.array_equal(through.values[-1], straight)
+    else:
+        assert np.abs(through.values[-1] - straight).max() <= 2e-3 * scale
+    assert through.paths[-1][1] == (0.0, 0.3**2)  # in free space each sigma starts anew from Q
+
+
+def test_sigmas_that_go_back_on_one_axis(landscape: Landscape) -> None:
+    for name in solvers.names():
+        flow = evolve(landscape, [[0.2, 0.1], [0.1, 0.25]], name)
+        alone = evolve(landscape, [[0.1, 0.25]], name)
+        assert np.array_equal(flow.values[1], alone.values[0])
+
+
+def test_batches_are_carried_along(grid: Grid, rng: np.random.Generator) -> None:
+    batch = rng.standard_normal((2, 3, *grid.shape))
+    flow = evolve(Landscape(batch, grid), [0.1, 0.2], checks="full")
+    assert flow.values.shape == (2, 2, 3, 30, 40)
+    assert flow.gradient(0).shape == (2, 2, 3, 30, 40)
+    assert flow.gradient().shape == (2, 2, 2, 3, 30, 40)
+    assert flow.report.passed
+
+
+def test_at_solves_between_the_stored_sigmas(landscape: Landscape) -> None:
+    flow = evolve(landscape, [0.1, 0.3], "spectral")
+    assert np.array_equal(flow.at(0.2), evolve(landscape, 0.2, "spectral").values[0])
+    assert np.array_equal(flow.at((0.2, 0.0)), evolve(landscape, [[0.2, 0.0]], "spectral").values[0])
+    with pytest.raises(SigmaError):
+        flow.at(-1.0)
+
+
+def test_auto_says_what_it_picked_and_why(landscape: Landscape) -> None:
+    wide = evolve(landscape, [0.0, 0.2, 0.4])
+    assert wide.solver.name == "spectral"
+    assert "2.5" in wide.reason
+    narrow = evolve(landscape, [0.01, 0.4])
+    assert narrow.solver.name == "direct"
+    assert "0.2 grid spacings" in narrow.reason
+    assert evolve(landscape, 0.2, "direct").reason == ""
+    assert evolve(landscape, [[0.0, 0.3]]).solver.name == "spectral"  # an axis that does not move is no reason
+
+
+def test_progress_is_told_after_every_sigma(landscape: Landscape) -> None:
+    seen: list[tuple[int, int]] = []
+    evolve(landscape, [0.1, 0.2, 0.3], progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_levels_of_checks(landscape: Landscape) -> None:
+    assert len(evolve(landscape, 0.2, checks="none").report) == 0
+    assert "no checks" in str(evolve(landscape, 0.2, checks="none").report)
+    standard, full = (evolve(landscape, 0.2, checks=level).report for level in ("standard", "full"))
+    assert {check.name for check in standard} == {check.name for check in full}
+    assert "all nodes" in full["cross-check"].message
+    assert "all nodes" not in standard["cross-check"].message
+    with pytest.raises(UnsupportedError, match="none, standard, full"):
+        evolve(landscape, 0.2, checks="some")
+
+
+@pytest.mark.parametrize("name", ["spectral", "direct", "explicit", "exponential"])
+def test_every_fixture_is_reproduced(name: str) -> None:
+    """Each analytic landscape on its own grid, at a sigma that its grid resolves, at the accuracy of the solver."""
+    for family in FIXTURES:
+        landscape = landscapes.get(family)()
+        spacing = max(landscape.grid.spacing)
+        smoothness = {"step": 1, "box": 1, "plateau": 1, "absolute_value": 2, "ramp": 2}.get(family)
+        sigma = 6.0 * spacing
+        error = np.abs(evolve(landscape, sigma, name).values[0] - landscape.exact(sigma)).max() / (
+            landscape.oscillation or 1.0
+        )
+        # a jump (a kink) between two nodes is known to half a spacing (to an eighth of its square) at best
+        limit = {1: 0.5 / 6 / np.sqrt(2 * np.pi), 2: 1 / 8 / 36}.get(smoothness or 0, 2e-3)
+        assert error <= limit * (2 if landscape.grid.dimensions > 1 else 1), (family, error, limit)
+
+
+@pytest.mark.parametrize(
+    "sigma",
+    [-0.1, float("nan"), float("inf"), [], [0.1, -1], "wide", None, [[0.1, 0.2, 0.3]], np.zeros((2, 2, 2)), [0.1, 0.1]],
+)
+def test_bad_sigmas_are_refused(landscape: Landscape, sigma: Any) -> None:
+    with pytest.raises(SigmaError) as caught:
+        evolve(landscape, sigma)
+    assert isinstance(caught.value, ValueError)
+    assert "given" in str(caught.value)
+
+
+def test_bad_dictionaries_of_sigmas_are_refused(landscape: Landscape) -> None:
+    with pytest.raises(SigmaError, match="missing: y"):
+        evolve(landscape, {"x": 0.1})
+    with pytest.raises(GridError, match="no axis of this name"):
+        evolve(landscape, {"x": 0.1, "z": 0.1})
+
+
+def test_parse_sigma_sorts_by_total_variance(grid: Grid) -> None:
+    assert parse_sigma([[0.3, 0.0], [0.1, 0.1]], grid).tolist() == [[0.1, 0.1], [0.3, 0.0]]
+
+
+def test_unknown_solvers_are_refused_with_near_misses(landscape: Landscape) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'spectral'"):
+        evolve(landscape, 0.1, "spektral")
+
+
+def test_unstable_steps_are_refused_before_any_work(landscape: Landscape) -> None:
+    with pytest.raises(StabilityError, match="along axis 'x'"):
+        evolve(landscape, 0.1, make("explicit", step=0.002))
+
+
+def test_memory_is_asked_for_beforehand(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heatpg.resources, "available_memory", lambda: 50_000.0)
+    with pytest.raises(ResourceError, match="does not fit in memory") as caught:
+        evolve(landscape, np.linspace(0.1, 0.2, 20))
+    assert isinstance(caught.value, RuntimeError)
+    assert "three ways out" in str(caught.value)
+    assert "float32" in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are asked of Linux")
+def test_the_limit_of_the_address_space_is_seen() -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    before = heatpg.resources.available_memory()
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (20 * 2**30, hard))
+        assert heatpg.resources.available_memory() < 20 * 2**30
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert before > 0
+
+
+def test_an_overflow_is_named(grid: Grid) -> None:
+    values = np.full(grid.shape, 1.7e308)
+    values[3, 4] = -1.7e308
+    with np.errstate(all="ignore"), pytest.raises(NonFiniteError, match="scale Q down"):
+        evolve(Landscape(values, grid), 0.2, "spectral", checks="none")
+
+
+def test_every_refusal_is_a_heatpg_error_of_a_standard_kind() -> None:
+    import heatpg.errors
+
+    kinds = [getattr(heatpg.errors, name) for name in heatpg.errors.__all__ if name.endswith("Error")]
+    assert len(kinds) >= 10
+    for kind in kinds:
+        assert issubclass(kind, HeatpgError)
+        if kind is not HeatpgError:
+            assert issubclass(kind, ValueError) != issubclass(kind, RuntimeError)
