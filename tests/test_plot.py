@@ -1,0 +1,235 @@
+"""Figures: drawn without warnings for every kind of grid, with the marks and words that they must have."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from heatpg import Axis, Grid, Landscape, Report, landscapes, plot
+from heatpg.evolution import Evolution, solve
+from heatpg.plot import figures
+from heatpg.plot._common import line_colours, number, shown_sigmas, sigma_label
+from heatpg.report import Check
+
+BOUNDARIES = ("clip", "periodic", "reflect", "zero")
+
+
+def evolution(
+    dimensions: int, *, batch: tuple[int, ...] = (), sigma: Any = (0.1, 0.2, 0.4), unit: str = "N"
+) -> Evolution:
+    grid = Grid(*(Axis(f"x{i + 1}", 0, 1 + i, 12 + i, boundary=BOUNDARIES[i], unit=unit) for i in range(dimensions)))
+    values = np.random.default_rng(3).normal(size=(*batch, *grid.shape))
+    return solve(Landscape(values, grid, "noise"), sigma)
+
+
+def png(figure: Figure) -> bytes:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=60)
+    return content.getvalue()
+
+
+def words(figure: Figure) -> str:
+    """All text of a figure."""
+    from matplotlib.text import Text
+
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+@pytest.mark.parametrize("name", figures.names())
+@pytest.mark.parametrize("batch", [(), (2, 1)], ids=["one", "batch"])
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 4])
+def test_figures_are_drawn(name: str, dimensions: int, batch: tuple[int, ...]) -> None:
+    figure = figures.get(name)(evolution(dimensions, batch=batch))
+    assert isinstance(figure, Figure)
+    content = png(figure)
+    assert content.startswith(b"\x89PNG")
+    assert 8_000 < len(content) < 1_000_000
+    assert ("first of" in words(figure)) is bool(batch)
+
+
+@pytest.mark.parametrize(
+    "sigma", [0.0, 0.2, [0.0, 0.1], np.geomspace(0.01, 1, 20), {"x1": [0.1, 0.2], "x2": 0.3}],
+    ids=["zero", "one", "two", "many", "per axis"],
+)  # fmt: skip
+def test_figures_of_any_number_of_sigmas(sigma: Any) -> None:
+    flow = evolution(2, sigma=sigma)
+    for name in figures.names():
+        png(figures.get(name)(flow))
+
+
+def test_summary_of_a_map() -> None:
+    flow = solve(
+        landscapes.ridge(Grid(*(Axis(n, -1, 1, 41, boundary="reflect", unit="N") for n in "ab"))), [0.1, 0.2, 0.3, 0.4]
+    )
+    figure = plot.summary(flow)
+    maps = [ax for ax in figure.axes if ax.images]
+    assert [ax.get_title().split("\n")[0] for ax in maps] == ["Q (σ = 0)", "σ = 0.1 N", "σ = 0.3 N", "σ = 0.4 N"]
+    limits = {ax.images[0].get_clim() for ax in maps}
+    assert limits == {(float(flow.landscape.values.min()), float(flow.landscape.values.max()))}
+    assert maps[0].get_xlabel() == "a (N)"
+    assert maps[0].get_ylabel() == "b (N)"
+    text = words(figure)
+    for level in ("0.1", "0.2", "0.3", "0.4"):
+        assert f"σ = {level} N" in text  # the cuts show all four
+    assert "solver direct" in text
+    assert "boundary reflect" in text
+
+
+def test_the_first_axis_runs_to_the_right() -> None:
+    grid = Grid(Axis("a", 0, 1, 5, boundary="reflect"), Axis("b", 0, 1, 4, boundary="reflect"))
+    values = np.zeros(grid.shape)
+    values[3, 1] = 1
+    ax = plot.landscape(Landscape(values, grid))
+    image = np.asarray(ax.images[0].get_array())
+    assert image.shape == (4, 5)
+    assert image[1, 3] == 1
+    cross = ax.lines[-1]
+    assert np.asarray(cross.get_xydata()).tolist() == [[0.75, 1 / 3]]
+
+
+def test_argmax_on_the_edge_is_said() -> None:
+    grid = Grid(Axis("a", 0, 1, 11, boundary="clip"), Axis("b", 0, 1, 11, boundary="clip"))
+    slope = plot.summary(solve(Landscape.from_function(lambda a, b: a + b, grid), 0.1))
+    assert "argmax on the edge of the box" in words(slope)
+    peak = plot.summary(solve(Landscape.from_function(lambda a, b: -((a - 0.5) ** 2) - (b - 0.5) ** 2, grid), 0.1))
+    assert "edge" not in words(peak)
+    line = plot.summary(solve(Landscape(np.arange(11.0), Grid(grid[0])), 0.1))
+    assert "argmax on the edge of the box" in words(line)
+    wrapped = Grid(Axis("a", 0, 1, 11, boundary="periodic"))
+    assert "edge" not in words(plot.summary(solve(Landscape(np.arange(11.0)[::-1], wrapped), 0.1)))
+
+
+def test_the_dashed_box_is_the_trust_margin() -> None:
+    grid = Grid(Axis("a", 0, 1, 41, boundary="clip"), Axis("b", 0, 1, 41, boundary="reflect"))
+    flow = solve(Landscape.from_function(lambda a, b: np.sin(3 * a) * b, grid), [0.1, 0.5])
+    small, large = plot.field(flow, 0), plot.field(flow, 1)
+    margin = grid.margin(0.1)[0]
+    boxes = [patch.get_bbox() for patch in small.patches if isinstance(patch, Rectangle)]
+    assert {round(box.x0, 12) for box in boxes} == {round(margin, 12)}
+    assert {round(box.x1, 12) for box in boxes} == {round(1 - margin, 12)}
+    assert not large.patches
+    assert "no node keeps 99 % of the noise inside" in words(plot.summary(flow))
+    assert "Dashed box" in words(plot.summary(flow))
+
+
+def test_slices_go_through_the_optimum() -> None:
+    grid = Grid(*(Axis(name, 0, 4, 9, boundary="reflect", unit="V") for name in "abc"))
+    values = np.zeros(grid.shape)
+    values[2, 3, 5] = 1.0
+    values[6, 6, :3] = 0.9  # a row of points that wins when smoothed, in another slice
+    flow = solve(Landscape(values, grid), [0.8])
+    assert np.unravel_index(int(flow.values[0].argmax()), grid.shape)[2] < 3
+    figure = plot.summary(flow)
+    maps = [ax for ax in figure.axes if ax.images]
+    assert maps[0].get_title() == "Q (σ = 0)\nc = 2.5 V"
+    np.testing.assert_array_equal(maps[0].images[0].get_array(), values[:, :, 5].T)
+    np.testing.assert_array_equal(maps[1].images[0].get_array(), flow.values[0][:, :, 5].T)
+    assert to_rgba(maps[0].lines[-1].get_markerfacecolor()) == (1, 1, 1, 1)
+    assert maps[1].lines[-1].get_markerfacecolor() == "none"
+    assert "Open cross" in words(figure)
+
+
+def test_checks_are_in_the_caption() -> None:
+    flow = evolution(2)
+    assert "Checks: none were made." in words(plot.summary(flow))
+    flow.report = Report(
+        [
+            Check("range", "passed", "fine"),
+            Check("edge", "finding", "look there"),
+            Check("conservation", "failed", "mass lost"),
+        ],
+        "full",
+    )
+    figure = plot.summary(flow)
+    text = words(figure)
+    assert "Checks (full): 1 passed, 1 failed, 1 finding." in text
+    assert "Passed: range." in text
+    assert "FAILED: conservation: mass lost" in text
+    assert "Finding: edge: look there" in text
+
+
+def test_long_captions_stay_inside() -> None:
+    flow = evolution(1)
+    flow.report = Report([Check(f"check {i}", "finding", "word " * 100) for i in range(12)], "full")
+    figure = plot.summary(flow)
+    figure.canvas.draw()
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if text.get_text().startswith(("Finding", "word")):
+            box = text.get_window_extent()
+            assert box.x1 <= figure.bbox.x1
+            assert box.y0 >= 0
+
+
+def test_cut_is_the_line_through_the_optimum() -> None:
+    flow = evolution(3)
+    center = flow.landscape.argmax
+    ax = plot.cut(flow, "x2")
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), flow.landscape.values[center[0], :, center[2]])
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), flow.values[0][center[0], :, center[2]])
+    assert plot.cut(flow, 1).get_xlabel() == ax.get_xlabel() == "x2 (N)"
+
+
+def test_maxima_are_those_of_the_fields() -> None:
+    flow = evolution(2, sigma=np.geomspace(0.05, 1, 8))
+    value, place = plot.maxima(flow).axes
+    tops = flow.values.reshape(8, -1)
+    lines = {line.get_label(): np.asarray(line.get_ydata()) for line in value.lines}
+    np.testing.assert_array_equal(lines["max u"], tops.max(axis=1))
+    np.testing.assert_array_equal(lines["Q at the argmax of u"], flow.landscape.values.ravel()[tops.argmax(axis=1)])
+    assert place.get_xscale() == "log"
+
+
+def test_axes_are_drawn_into() -> None:
+    flow = evolution(2)
+    figure = Figure()
+    axes = figure.subplots(1, 3)
+    assert plot.landscape(flow.landscape, axes[0]) is axes[0]
+    assert plot.field(flow, 1, axes[1]) is axes[1]
+    assert plot.cut(flow, 0, axes[2]) is axes[2]
+    png(figure)
+
+
+def test_words_for_sigma() -> None:
+    assert sigma_label(evolution(2), 0) == "σ = 0.1 N"
+    assert sigma_label(evolution(2, unit=""), 0) == "σ = 0.1"
+    assert sigma_label(evolution(2, sigma={"x1": 0.1, "x2": 0.25}), 0) == "σ = (0.1, 0.25) N"
+    assert number(-0.5) == "\N{MINUS SIGN}0.5"
+
+
+def test_shown_sigmas_span_the_stored_ones() -> None:
+    assert shown_sigmas(evolution(1, sigma=np.linspace(0, 1, 10))) == [1, 5, 9]
+    assert shown_sigmas(evolution(1, sigma=0.5)) == [0]
+
+
+def test_line_colours_differ_in_grey() -> None:
+    for count in (2, 3, 4):
+        grey = [0.3 * r + 0.59 * g + 0.11 * b for r, g, b, _ in line_colours(count)]
+        assert (np.diff(grey) > 0.1).all()
+
+
+def test_importing_and_drawing_need_no_window(tmp_path: Path) -> None:
+    code = (
+        "import sys, heatpg.plot\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "from heatpg import landscapes\n"
+        "from heatpg.evolution import solve\n"
+        "heatpg.plot.summary(solve(landscapes.ridge(size=11), 0.3)).savefig('a.png')\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.png").stat().st_size > 10_000
