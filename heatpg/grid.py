@@ -18,7 +18,7 @@ from heatpg.errors import BoundaryError, GridError, SigmaError
 __all__ = ["Axis", "Grid"]
 
 _MINIMUM_SIZE = 3
-_NAMES_OF_THE_FILE = frozenset({"u", "sigma", "time", "landscape", "VTKHDF"})
+_NAMES_OF_THE_FILE = re.compile(r"u|sigma|time|landscape|VTKHDF|level|axis|batch\d+|heatpg_\w*")
 
 
 def _finite(value: object, what: str, axis: str) -> float:
@@ -91,7 +91,7 @@ class Axis:
                 given=repr(self.name),
                 allowed="a letter, then letters, digits and underscores",
             )
-        if self.name in _NAMES_OF_THE_FILE:
+        if _NAMES_OF_THE_FILE.fullmatch(self.name):
             raise GridError("this axis name is used by the file format", given=repr(self.name), advice="choose another")
         lower = _finite(self.lower, "lower", self.name)
         upper = _finite(self.upper, "upper", self.name)

@@ -334,11 +334,11 @@ def _census(evolution: Evolution, numbers: dict[int, list[NDArray[np.int64]]], s
     counts = [sum(len(found) for found in numbers[k]) for k in range(len(evolution))]
     story = " -> ".join(str(count) for count in [start, *counts])
     grows = any(b > a for a, b in zip([start, *counts], counts, strict=False))
-    message = f"spatial maxima in Q and at each sigma: {story}"
+    message = f"in Q and at each sigma: {story}"
     if grows:
         message += "; smoothing can create maxima in two dimensions and more"
         if evolution.grid.dimensions == 1:
-            message = f"spatial maxima in Q and at each sigma: {story}"
+            message = f"in Q and at each sigma: {story}"
     return Check("spatial maxima", "finding", message)
 
 

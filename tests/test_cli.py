@@ -1,0 +1,523 @@
+"""The command line: from a landscape to a file and back, exit codes, and what goes to which stream."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+import heatpg
+from heatpg import Axis, Grid, Landscape, Report, load
+from heatpg.cli import _Bar, _default_sigma, _parse_options, _parse_value, _sigma_numbers, main
+from heatpg.errors import CheckError, HeatpgError, ResourceError
+from heatpg.evolution import Evolution
+from heatpg.landscapes import landscapes
+from heatpg.report import Check
+
+Capture = pytest.CaptureFixture[str]
+RUN = ["run", "ridge", "--set", "size=21", "--sigma", "0.3,0.5", "--checks", "standard"]
+
+
+@pytest.fixture(autouse=True)
+def _in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def stored(tmp_path: Path, capsys: Capture) -> Path:
+    """A file written by ``heatpg run``."""
+    assert main([*RUN, "--quiet"]) == 0
+    capsys.readouterr()
+    return tmp_path / "ridge.h5"
+
+
+def files() -> list[str]:
+    return sorted(entry.name for entry in Path().iterdir())
+
+
+def json_of(text: str) -> Any:
+    def refuse(token: str) -> None:
+        raise AssertionError(f"{token} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_run(tmp_path: Path, capsys: Capture) -> None:
+    assert main([*RUN, "--figure", "a.png"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    assert lines[-1] == str(tmp_path / "ridge.h5")
+    assert files() == ["a.png", "ridge.h5"]
+    for word in (
+        "ridge: 21 x 21 nodes",
+        "x1 from -1 to 1",
+        "clip",
+        "sigma      0.3, 0.5",
+        "picked: ",
+        "sample ",
+        "solve ",
+        "optimum",
+        "checks (standard):",
+        "passed   range",
+        "cross-check",
+    ):
+        assert word in out, word
+    assert Path("a.png").read_bytes().startswith(b"\x89PNG")
+    flow = load("ridge.h5")
+    assert flow.sigma.tolist() == [0.3, 0.5]
+    assert flow.report.level == "standard"
+    assert list(flow.timing) == ["sample", "solve", "checks"]
+
+
+def test_run_says_only_the_path_when_quiet(tmp_path: Path, capsys: Capture) -> None:
+    assert main([*RUN, "--quiet", "--out", "b.h5"]) == 0
+    assert capsys.readouterr() == (f"{tmp_path / 'b.h5'}\n", "")
+
+
+def test_run_as_json(tmp_path: Path, capsys: Capture) -> None:
+    assert main([*RUN, "--json"]) == 0
+    out, err = capsys.readouterr()
+    record = json_of(out)
+    assert err == ""
+    assert record["path"] == str(tmp_path / "ridge.h5")
+    assert record["figure"] is None
+    assert record["sigma"] == [0.3, 0.5]
+    assert record["landscape"]["provenance"]["parameters"]["width"] == 0.2
+    assert [axis["boundary"] for axis in record["grid"]] == ["clip", "clip"]
+    assert record["report"]["passed"] is True
+    assert {"name", "options"} <= set(record["solver"])
+    assert len(record["optima"]) == 3
+
+
+def test_full_checks_and_three_sigmas_are_the_default(capsys: Capture) -> None:
+    assert main(["run", "two_bumps", "--set", "size=33"]) == 0
+    assert "chosen: from 4 grid spacings" in capsys.readouterr().out
+    flow = load("two_bumps.h5")
+    assert flow.report.level == "full"
+    assert len(flow) == 3
+
+
+def test_options_reach_landscape_and_solver() -> None:
+    words = ["--set", "width=0.4", "--boundary", "reflect", "--solver", "crank_nicolson", "--solver-option", "steps=7"]
+    assert main([*RUN, *words]) == 0
+    flow = load("ridge.h5")
+    assert flow.landscape.provenance["parameters"]["width"] == 0.4
+    assert {axis.boundary for axis in flow.grid} == {"reflect"}
+    assert flow.solver.options()["steps"] == 7
+
+
+def test_sigma_of_each_axis() -> None:
+    assert (
+        main(["run", "ridge", "--set", "size=21", "--sigma", "x1=0.3,0.6", "--sigma", "x2=0.2", "--checks", "none"])
+        == 0
+    )
+    assert load("ridge.h5").sigma.tolist() == [[0.3, 0.2], [0.6, 0.2]]
+
+
+def test_run_from_files(capsys: Capture) -> None:
+    values = np.random.default_rng(0).normal(size=(9, 8))
+    np.save("array.npy", values)
+    np.savez("archive.npz", values=values, x=np.linspace(0, 2, 9), y=np.linspace(-1, 1, 8))
+    assert main(["run", "array.npy", "--boundary", "reflect", "--sigma", "2", "--quiet"]) == 0
+    assert main(["run", "archive.npz", "--boundary", "clip", "--sigma", "0.7", "--quiet"]) == 0
+    assert main(["run", "archive.h5", "--sigma", "0.9", "--out", "again.h5", "--quiet"]) == 0
+    np.testing.assert_array_equal(load("array.h5").landscape.values, values)
+    assert [axis.name for axis in load("archive.h5").grid] == ["x", "y"]
+    assert load("again.h5").grid == load("archive.h5").grid
+    assert load("again.h5").sigma.tolist() == [0.9]
+    capsys.readouterr()
+    assert main(["run", "array.npy"]) == 2
+    assert "--boundary" in capsys.readouterr().err
+    assert main(["run", "archive.h5", "--force", "--sigma", "1"]) == 2
+    assert "replace its source" in capsys.readouterr().err
+    assert main(["run", "archive.h5", "--boundary", "clip", "--out", "c.h5"]) == 2
+    assert main(["run", "array.npy", "--boundary", "clip", "--set", "size=3", "--out", "c.h5"]) == 2
+    assert "c.h5" not in files()
+
+
+def test_missing_folders_are_made() -> None:
+    assert main([*RUN, "--out", "results/deep/a.h5", "--figure", "results/a.pdf"]) == 0
+    assert Path("results/deep/a.h5").is_file()
+    assert Path("results/a.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "ridg"], "did you mean 'ridge'"),
+        (["run", "missing.h5"], "no such file"),
+        (["run", "missing.npy", "--boundary", "clip"], "no such file"),
+        (["run", "ridge", "--set", "widht=3"], "did you mean 'width'"),
+        (["run", "ridge", "--set", "width"], "key=value"),
+        (["run", "ridge", "--set", "width=wide"], "allowed: float"),
+        (["run", "ridge", "--set", "width=-1"], "width"),
+        (["run", "ridge", "--set", "size=3.5"], "allowed: int"),
+        (["run", "ridge", "--set", "size=9", "--set", "size=9"], "twice"),
+        (["run", "ridge", "--set", "grid=9"], "unknown option"),
+        (["run", "ridge", "--set", "boundary=clip", "--boundary", "clip"], "twice"),
+        (["run", "ridge", "--boundary", "clap"], "clip"),
+        (["run", "ridge", "--sigma", "wide"], "sigma"),
+        (["run", "ridge", "--sigma", "1:0.1:4"], "logarithm"),
+        (["run", "ridge", "--sigma", "0.1:1:4:5"], "logarithm"),
+        (["run", "ridge", "--sigma", "0.1", "--sigma", "0.2"], "more than once"),
+        (["run", "ridge", "--sigma", "x1=0.1"], "x2"),
+        (["run", "ridge", "--sigma", "x1=0.1", "--sigma", "x1=0.1"], "twice"),
+        (["run", "ridge", "--sigma", "-1"], "not negative"),
+        (["run", "ridge", "--sigma", "nan"], "finite"),
+        (["run", "ridge", "--solver", "spektral"], "did you mean 'spectral'"),
+        (["run", "ridge", "--solver-option", "steps=3"], "--solver"),
+        (["run", "ridge", "--solver", "implicit", "--solver-option", "step_count=3"], "or 'steps'?"),
+        (["run", "ridge", "--checks", "some"], "invalid choice"),
+        (["run", "ridge", "--compression", "zip"], "invalid choice"),
+        (["run", "ridge", "--figure", "a.bmp"], ".png"),
+        (["run", "ridge", "--out", "ridge.png", "--figure", "ridge.png"], "replace the result"),
+        (["run"], "required"),
+        (["run", "ridge", "--colour"], "unrecognized"),
+        (["show", "missing.h5"], "No such file"),
+        (["show", "missing.h5", "--kind", "sumary"], "did you mean 'summary'"),
+        (["check", "missing.h5"], "No such file"),
+        (["list", "solver"], "did you mean 'solvers'"),
+        (["fly"], "invalid choice"),
+        ([], "required"),
+    ],
+    ids=" ".join,
+)
+def test_bad_input(words: list[str], said: str, capsys: Capture) -> None:
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("heatpg: error: ")
+    assert said in err
+    assert "Traceback" not in err
+    assert files() == []
+
+
+def test_an_existing_output_is_refused_before_sampling(
+    stored: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sampled(grid: Grid | None = None, *, size: int = 9) -> Landscape:
+        raise AssertionError("sampled")
+
+    monkeypatch.setitem(landscapes._entries, "ridge", sampled)
+    before = stored.read_bytes()
+    assert main(["run", "ridge"]) == 2
+    assert "--force" in capsys.readouterr().err
+    Path("a.png").touch()
+    assert main(["run", "ridge", "--out", "b.h5", "--figure", "a.png"]) == 2
+    assert stored.read_bytes() == before
+
+
+def test_force_replaces(stored: Path) -> None:
+    assert main([*RUN[:4], "--sigma", "0.4", "--checks", "none", "--force", "--quiet"]) == 0
+    assert load(stored).sigma.tolist() == [0.4]
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def fail(*arguments: Any, **keywords: Any) -> Any:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ResourceError("too much"), 5),
+        (MemoryError(), 5),
+        (CheckError("broken"), 3),
+        (HeatpgError("odd"), 2),
+        (ValueError("odd"), 2),
+        (KeyboardInterrupt(), 130),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
+@pytest.mark.parametrize("place", ["heatpg.evolution.solve", "heatpg.verify.verify", "heatpg.store.publish"])
+def test_exit_codes(
+    place: str, error: BaseException, code: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, raising(error))
+    assert main(RUN) == code
+    assert capsys.readouterr().err.startswith("heatpg: error: ")
+    assert files() == []
+
+
+@pytest.mark.parametrize("kind", ["memory", "disk"])
+def test_what_does_not_fit_is_refused(kind: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"heatpg.resources.available_{kind}", lambda *arguments: 5000.0)
+    assert main(RUN) == 5
+    assert kind in capsys.readouterr().err
+    assert files() == []
+
+
+def test_our_own_mistakes_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heatpg.evolution.solve", raising(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        main(RUN)
+
+
+def failed(*arguments: Any) -> Report:
+    return Report([Check("range", "failed", "outside", 1.0, 0.1)], "full")
+
+
+def test_a_failed_check_still_leaves_the_result(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heatpg.verify.verify", failed)
+    assert main([*RUN, "--figure", "a.png"]) == 3
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == str(tmp_path / "ridge.h5")
+    assert "a check failed; the result is in" in err
+    assert load("ridge.h5").report["range"].status == "failed"
+    assert "a.png" in files()
+    assert main([*RUN, "--json", "--force"]) == 3
+    assert json_of(capsys.readouterr().out)["report"]["passed"] is False
+
+
+def test_check(stored: Path, capsys: Capture) -> None:
+    before = stored.read_bytes()
+    assert main(["check", "ridge.h5"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.splitlines()[-1] == str(stored)
+    for word in ("checksum of u", "the same to the last bit", "cross-check", "checks (full)"):
+        assert word in out, word
+    assert main(["check", "ridge.h5", "--json"]) == 0
+    record = json_of(capsys.readouterr().out)
+    assert record["passed"] is True
+    assert set(record["report"]) == {"file", "recomputed", "solution"}
+    assert record["report"]["recomputed"]["checks"][0]["figure"] == 0
+    assert record["stored_report"]["level"] == "standard"
+    assert record["path"] == str(stored)
+    assert stored.read_bytes() == before
+
+
+def test_check_of_a_damaged_file(stored: Path, capsys: Capture) -> None:
+    values = load(stored).values
+    content = bytearray(stored.read_bytes())
+    content[bytes(content).index(values[1].tobytes()) + 100] ^= 4
+    stored.write_bytes(content)
+    assert main(["check", "ridge.h5"]) == 3
+    out, err = capsys.readouterr()
+    assert "failed   structure" in out
+    assert "cannot be trusted" in err
+    assert main(["check", "ridge.h5", "--json"]) == 3
+    assert json_of(capsys.readouterr().out)["passed"] is False
+    assert main(["show", "ridge.h5"]) == 2
+    assert main(["run", "ridge.h5", "--out", "b.h5"]) == 2
+
+
+def test_check_of_another_solution(stored: Path, capsys: Capture) -> None:
+    """A file that is whole, but does not hold the solution of its landscape."""
+    flow = load(stored)
+    flow.values[1, 10, 10] += 1e-9
+    flow.save(stored, force=True)
+    assert main(["check", "ridge.h5", "--json"]) == 3
+    report = json_of(capsys.readouterr().out)["report"]
+    assert report["file"]["passed"] is True
+    entry = report["recomputed"]["checks"][0]
+    assert entry["status"] == "failed"
+    assert entry["figure"] == pytest.approx(1e-9, rel=1e-5)
+    assert entry["where"]["index"] == [10, 10]
+    assert entry["where"]["sigma"] == 1
+
+
+def test_check_of_a_foreign_file(capsys: Capture) -> None:
+    with h5py.File("foreign.h5", "w") as file:
+        file["u"] = [1.0]
+    assert main(["check", "foreign.h5"]) == 2
+    assert "not written by heatpg" in capsys.readouterr().err
+
+
+def test_check_of_a_batch(capsys: Capture) -> None:
+    from heatpg.evolution import solve
+
+    grid = Grid(Axis("x", 0, 1, 9, boundary="periodic"))
+    flow: Evolution = solve(Landscape(np.random.default_rng(0).random((3, 9)).astype("float32"), grid), [0.3])
+    flow.save("batch.h5")
+    assert main(["check", "batch.h5"]) == 0
+    assert "batch of 3, 9 nodes, float32" in capsys.readouterr().out
+
+
+def test_show(stored: Path, capsys: Capture) -> None:
+    assert main(["show", "ridge.h5", "-o", "a.svg"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(stored.with_name("a.svg"))
+    assert b"<svg" in Path("a.svg").read_bytes()
+    assert main(["show", "ridge.h5", "--kind", "maxima", "--json"]) == 0
+    assert json_of(capsys.readouterr().out)["path"] == str(stored.with_name("ridge.png"))
+    assert main(["show", "ridge.h5"]) == 2
+    assert main(["show", "ridge.h5", "--force", "--quiet"]) == 0
+
+
+def test_list(capsys: Capture) -> None:
+    assert main(["list"]) == 0
+    out = capsys.readouterr().out
+    for word in (
+        "solvers:",
+        "landscapes:",
+        "boundaries:",
+        "figures:",
+        "crank_nicolson",
+        "ridge",
+        "periodic",
+        "summary",
+    ):
+        assert word in out
+    for what in ("solvers", "landscapes", "boundaries", "figures"):
+        assert main(["list", what, "--json"]) == 0
+        entries = json_of(capsys.readouterr().out)[what]
+        assert entries
+        assert all(summary for summary in entries.values())
+
+
+def test_version(capsys: Capture) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"heatpg {heatpg.__version__}\n"
+
+
+def test_warnings_are_one_line(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    import warnings
+
+    def warns(*arguments: Any) -> Report:
+        warnings.simplefilter("always")
+        warnings.warn("look out", heatpg.HeatpgWarning, stacklevel=1)
+        return Report([])
+
+    monkeypatch.setattr("heatpg.verify.verify", warns)
+    assert main([*RUN, "--quiet"]) == 0
+    assert capsys.readouterr().err == "heatpg: warning: look out\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "annotation", "value"),
+    [
+        ("3", "int", 3),
+        ("3", "float", 3.0),
+        ("0.1", "float | None", 0.1),
+        ("None", "int | None", None),
+        ("yes", "bool", True),
+        ("0", "bool", False),
+        ("rk4", "str", "rk4"),
+        ("1, 2,3", "tuple[float, ...]", (1.0, 2.0, 3.0)),
+        ("1", "tuple[float, ...] | None", (1.0,)),
+        ("1,2", "tuple[int, ...]", (1, 2)),
+    ],
+)
+def test_values_by_annotation(text: str, annotation: str, value: object) -> None:
+    parsed = _parse_value("key", text, annotation)
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "annotation"),
+    [("x", "int"), ("1.5", "int"), ("maybe", "bool"), ("1,x", "tuple[float, ...]"), ("f()", "Callable[..., int]")],
+)
+def test_values_that_do_not_fit(text: str, annotation: str) -> None:
+    with pytest.raises(ValueError, match="cannot be"):
+        _parse_value("key", text, annotation)
+
+
+def test_every_option_of_every_landscape_and_solver_can_be_set() -> None:
+    """The annotations in use are among those that are understood."""
+    from heatpg.cli import _settable
+    from heatpg.solvers import solvers
+
+    sample = {"int": "3", "float": "0.5", "bool": "true", "str": "word"}
+    known = [_settable(landscapes.get(name)) for name in landscapes.names()]
+    known += [{f.name: str(f.type) for f in dataclasses.fields(solvers.get(name))} for name in solvers.names()]
+    for options in known:
+        for key, annotation in options.items():
+            kind = annotation.split("|")[0].strip().removeprefix("tuple[").removesuffix(", ...]")
+            if not kind.startswith("Literal"):
+                assert key in _parse_options([f"{key}={sample[kind]}"], options, "thing")
+
+
+def test_sigma_words() -> None:
+    assert _sigma_numbers("0.02,0.05") == [0.02, 0.05]
+    levels = _sigma_numbers("0.01:1:16")
+    assert len(levels) == 16
+    assert (levels[0], levels[-1]) == (0.01, 1.0)
+    np.testing.assert_allclose(np.diff(np.log(levels)), np.log(100) / 15, rtol=1e-10)
+
+
+def test_default_sigma_fits_the_axes() -> None:
+    alike = Grid(Axis("a", 0, 1, 101, boundary="clip"), Axis("b", 0, 2, 101, boundary="clip"))
+    levels, said = _default_sigma(alike)
+    assert levels == [0.037, 0.075, 0.15] or levels == [0.038, 0.075, 0.15]
+    assert "chosen" in said
+    unlike = Grid(Axis("a", 0, 1, 101, boundary="clip", unit="m"), Axis("b", 0, 2, 101, boundary="clip", unit="s"))
+    own = _default_sigma(unlike)[0]
+    assert isinstance(own, dict)
+    assert own["b"][-1] == 0.3
+    assert own["a"][-1] == 0.15
+
+
+class Terminal:
+    """A stream that says that it is a terminal, or not."""
+
+    def __init__(self, tty: bool) -> None:
+        self.tty = tty
+        self.text = ""
+
+    def isatty(self) -> bool:
+        return self.tty
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
+def test_the_bar_shows_on_terminals_only() -> None:
+    terminal: Any = Terminal(True)
+    with _Bar("solving", terminal, enabled=True) as bar:
+        for done in range(1, 5):
+            bar(done, 4)
+        assert "100 %" in terminal.text
+        assert "solving" in terminal.text
+    assert terminal.text.endswith("\r")
+    for tty, enabled in ((False, True), (True, False)):
+        stream: Any = Terminal(tty)
+        with _Bar("solving", stream, enabled=enabled) as bar:
+            bar(1, 2)
+        assert stream.text == ""
+
+
+def test_in_a_process_of_its_own(tmp_path: Path) -> None:
+    """Exit code, streams, and a reader that goes away; and help at once."""
+
+    def heatpg_says(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "heatpg", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    done = heatpg_says(*RUN)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path(done.stdout.splitlines()[-1]).is_file()
+    refused = heatpg_says(*RUN)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("heatpg: error: the file exists")
+    assert refused.stderr.count("\n") == 1
+    begin = time.perf_counter()
+    assert heatpg_says("--help").returncode == 0
+    assert time.perf_counter() - begin < 2.0  # an upper bound for a machine under load; alone it takes 0.15 s
+    reading, writing = os.pipe()
+    os.close(reading)
+    gone = subprocess.run(
+        [sys.executable, "-m", "heatpg", "list"], cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert gone.stderr == b""
