@@ -19,7 +19,7 @@ help:
 	@echo 'Each sets up .venv by itself; choose a Python with PYTHON=/path/to/python.'
 
 run: $(VENV)/run.stamp
-	$(BIN)/python -m heatpg run double_pendulum --sigma 0.3,1,3 \
+	$(BIN)/python -m heatpg run double_pendulum --set size=512 --sigma 0.3,1,3 \
 	    --out results/double_pendulum.h5 --figure results/double_pendulum.png --force
 
 # All checks run, whichever of them fail; pytest comes last, so that its summary closes the output.
