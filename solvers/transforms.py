@@ -263,7 +263,6 @@ class _FreeLine:
 
     line: Line
     basis: _CellCosine
-    after: int
     multiplier: NDArray[np.float64]
     derivative: bool
 
@@ -278,14 +277,12 @@ class _FreeLine:
         chunk = max(1, _BLOCK_BYTES // (rows * source.itemsize))
         multiplier = self.multiplier.astype(source.dtype)
         weight = self.line.weight.astype(source.dtype)
-        tail_source = np.concatenate([self.line.source, np.repeat(self.line.source[-1:], self.after)])
-        tail_weight = np.concatenate([weight, np.repeat(weight[-1:], self.after)])
 
         def work(place: tuple[int, int]) -> None:
             o, first = place
             lines = read[o, :, first : first + chunk].T
-            block = np.take(lines, tail_source, axis=1)
-            block *= tail_weight
+            block = np.take(lines, self.line.source, axis=1)
+            block *= weight
             coefficients = self.basis.forward(block, 1)
             coefficients *= multiplier
             result = (self.basis.derivative if self.derivative else self.basis.inverse)(coefficients, 1)
@@ -297,10 +294,18 @@ class _FreeLine:
 def _free_line(solver: TransformSolver, axis: Axis, variance: float, derivative: bool) -> _FreeLine:
     padding = -(-solver.reach(axis, (0.0, variance)) // 2) if variance > 0 else axis.size
     line = line_along(axis, padding)
-    rows = scipy.fft.next_fast_len(line.rows, real=True)
+    rows = _fast_rows(line.rows)
+    line = line_along(axis, padding + (rows - line.rows) // 2)
     basis = _CellCosine(rows, axis.spacing)
-    multiplier = solver.multiplier(basis.angle, axis.spacing, variance)
-    return _FreeLine(line, basis, rows - line.rows, multiplier, derivative)
+    return _FreeLine(line, basis, solver.multiplier(basis.angle, axis.spacing, variance), derivative)
+
+
+def _fast_rows(rows: int) -> int:
+    """A length with small factors that is longer by an even number, so that a line stays in the middle."""
+    length = scipy.fft.next_fast_len(rows, real=True)
+    while (length - rows) % 2:
+        length = scipy.fft.next_fast_len(length + 1, real=True)
+    return int(length)
 
 
 class TransformFlow(Flow):
