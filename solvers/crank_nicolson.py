@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 from heatpg.errors import StabilityError
 from heatpg.grid import Axis
 from heatpg.solvers import solvers
-from heatpg.solvers.base import LineOperator, LineSolver
+from heatpg.solvers.base import LineOperator, LineSolver, Path
 from heatpg.solvers.lines import line_along
-from heatpg.solvers.stepping import check_stepping, number_of_steps
+from heatpg.solvers.stepping import check_stepping, number_of_steps, solve_rounding
 from heatpg.solvers.tridiagonal import ThetaOperator
 
 __all__ = ["CrankNicolson"]
@@ -96,6 +97,12 @@ class CrankNicolson(LineSolver):
     def _damped(self, start: float, stop: float) -> int:
         count = number_of_steps(self.steps, self.step, stop - start)
         return min(self.damping_steps, count) if start == 0.0 else 0
+
+    def rounding(self, axis: Axis, path: Path) -> float:
+        return sum(
+            solve_rounding(self.work_steps(axis, a, b), (b - a) / number_of_steps(self.steps, self.step, b - a), axis)
+            for a, b in itertools.pairwise(path)
+        )
 
     def interval_symbol(self, angle: Array, axis: Axis, start: float, stop: float) -> Array:
         count, damped = number_of_steps(self.steps, self.step, stop - start), self._damped(start, stop)

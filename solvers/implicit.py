@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 
 from heatpg.grid import Axis
 from heatpg.solvers import solvers
-from heatpg.solvers.base import LineOperator, LineSolver
+from heatpg.solvers.base import LineOperator, LineSolver, Path
 from heatpg.solvers.lines import line_along
-from heatpg.solvers.stepping import check_stepping, number_of_steps
+from heatpg.solvers.stepping import check_stepping, number_of_steps, solve_rounding
 from heatpg.solvers.tridiagonal import ThetaOperator
 
 __all__ = ["Implicit"]
@@ -85,6 +86,12 @@ class Implicit(LineSolver):
 
     def work_steps(self, axis: Axis, start: float, stop: float) -> int:
         return number_of_steps(self.steps, self.step, stop - start)
+
+    def rounding(self, axis: Axis, path: Path) -> float:
+        return sum(
+            solve_rounding(self.work_steps(axis, a, b), (b - a) / self.work_steps(axis, a, b), axis)
+            for a, b in itertools.pairwise(path)
+        )
 
     def interval_symbol(self, angle: Array, axis: Axis, start: float, stop: float) -> Array:
         count = self.work_steps(axis, start, stop)

@@ -308,8 +308,9 @@ def _extrema_of_lines(evolution: Evolution, links: list[_Link]) -> Iterator[Chec
             if axis.rule.free_space:
                 extension = axis.rule.extend(axis.size, axis.nodes, 1, 1)
                 earlier = earlier[extension.source] * extension.weight
-            before = _sign_changes(earlier, periodic, link.tolerance)
-            after = _sign_changes(later, periodic, link.tolerance)
+            # a difference of two nodes carries the round-off of both
+            before = _sign_changes(earlier, periodic, 2.0 * link.tolerance)
+            after = _sign_changes(later, periodic, 2.0 * link.tolerance)
             if after > before and (worst is None or (link.keeps_extrema and not worst[0].keeps_extrema)):
                 worst = (link, b, before, after)
     name = "number of extrema"
