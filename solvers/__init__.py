@@ -40,7 +40,8 @@ def _bind_classes() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(f"no solver class {name!r}; known solvers: {', '.join(solvers.names())}")
+    # no look-up of names here: the import system asks for submodules this way, while they are being loaded
+    raise AttributeError(f"heatpg.solvers has no {name!r}; 'heatpg list solvers' shows what there is")
 
 
 _bind_classes()

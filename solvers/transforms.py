@@ -14,7 +14,7 @@ absorb     both    end values, sine of the rest (DST-I)     pi j / L; 0 for the 
 free       both    padded line, then as reflect and cell
 =========  ======  =======================================  ==========================
 
-scipy.fft (Pocketfft by M. Reinecke) does the work; ``scipy.fftpack`` gives the packed real format.
+The transforms themselves are those of `heatpg.solvers.fft`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ import dataclasses
 import functools
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.fft
-import scipy.fftpack
 from numpy.typing import NDArray
+from scipy.fft import next_fast_len
 
 from heatpg.grid import Axis, Grid
 from heatpg.kernels import kernel
-from heatpg.parallel import for_each, threads
+from heatpg.parallel import for_each
+from heatpg.solvers import fft
 from heatpg.solvers.base import Flow, Path, Solver
 from heatpg.solvers.lines import Line, line_along
 
@@ -76,6 +77,23 @@ def _swap_last(source: Array, target: Array, rows: int, columns: int) -> None:
     for_each(lambda first: _turn(read, write, first, min(first + chunk, columns)), range(0, columns, chunk))
 
 
+def _transform_rows(transform: Callable[[Array, int], Array], source: Array, target: Array) -> None:
+    """Transform all lines along the last axis, a block that stays in cache at a time; source and target may be one."""
+    size = source.shape[-1]
+    read, write = source.reshape(-1, size), target.reshape(-1, size)
+    chunk = max(1, _BLOCK_BYTES // (size * source.itemsize))
+
+    def work(first: int) -> None:
+        block = write[first : first + chunk]
+        if source is not target:
+            block[...] = read[first : first + chunk]
+        result = transform(block, 1)
+        if result.ctypes.data != block.ctypes.data:
+            block[...] = result
+
+    for_each(work, range(0, len(read), chunk))
+
+
 class _Basis(ABC):
     """The transform of one kind of line of n nodes."""
 
@@ -89,8 +107,8 @@ class _Basis(ABC):
         """k h of every coefficient, shape (n,)."""
 
     @abstractmethod
-    def forward(self, field: Array, position: int, overwrite: bool = True) -> Array:
-        """Nodes to coefficients; may overwrite the field unless told not to."""
+    def forward(self, field: Array, position: int) -> Array:
+        """Nodes to coefficients; may overwrite the field."""
 
     @abstractmethod
     def inverse(self, coefficients: Array, position: int) -> Array:
@@ -116,11 +134,11 @@ class _Fourier(_Basis):
         number = (np.arange(self.size) + 1) // 2
         return np.asarray(2.0 * math.pi * number / self.size)
 
-    def forward(self, field: Array, position: int, overwrite: bool = True) -> Array:
-        return np.asarray(scipy.fftpack.rfft(field, axis=position, overwrite_x=overwrite))
+    def forward(self, field: Array, position: int) -> Array:
+        return fft.fourier(field, position)
 
     def inverse(self, coefficients: Array, position: int) -> Array:
-        return np.asarray(scipy.fftpack.irfft(coefficients, axis=position, overwrite_x=True))
+        return fft.inverse_fourier(coefficients, position)
 
     def derivative(self, coefficients: Array, position: int) -> Array:
         wavenumber = self._wavenumber(coefficients.ndim, position, coefficients.dtype)
@@ -137,17 +155,17 @@ class _CellCosine(_Basis):
     def angle(self) -> NDArray[np.float64]:
         return np.asarray(math.pi * np.arange(self.size) / self.size)
 
-    def forward(self, field: Array, position: int, overwrite: bool = True) -> Array:
-        return np.asarray(scipy.fft.dct(field, type=2, axis=position, overwrite_x=overwrite))
+    def forward(self, field: Array, position: int) -> Array:
+        return fft.cosine(field, 2, position)
 
     def inverse(self, coefficients: Array, position: int) -> Array:
-        return np.asarray(scipy.fft.idct(coefficients, type=2, axis=position, overwrite_x=True))
+        return fft.inverse_cosine(coefficients, 2, position)
 
     def derivative(self, coefficients: Array, position: int) -> Array:
         scaled = coefficients * -self._wavenumber(coefficients.ndim, position, coefficients.dtype)
         sines = np.zeros_like(coefficients)
         _part(sines, position, 0, -1)[...] = _part(scaled, position, 1, None)
-        return np.asarray(scipy.fft.idst(sines, type=2, axis=position, overwrite_x=True))
+        return fft.inverse_sine(sines, 2, position)
 
 
 class _VertexCosine(_Basis):
@@ -155,17 +173,17 @@ class _VertexCosine(_Basis):
     def angle(self) -> NDArray[np.float64]:
         return np.asarray(math.pi * np.arange(self.size) / (self.size - 1))
 
-    def forward(self, field: Array, position: int, overwrite: bool = True) -> Array:
-        return np.asarray(scipy.fft.dct(field, type=1, axis=position, overwrite_x=overwrite))
+    def forward(self, field: Array, position: int) -> Array:
+        return fft.cosine(field, 1, position)
 
     def inverse(self, coefficients: Array, position: int) -> Array:
-        return np.asarray(scipy.fft.idct(coefficients, type=1, axis=position, overwrite_x=True))
+        return fft.inverse_cosine(coefficients, 1, position)
 
     def derivative(self, coefficients: Array, position: int) -> Array:
         scaled = coefficients * -self._wavenumber(coefficients.ndim, position, coefficients.dtype)
         result = np.zeros_like(coefficients)
         inside = np.ascontiguousarray(_part(scaled, position, 1, -1))
-        _part(result, position, 1, -1)[...] = scipy.fft.idst(inside, type=1, axis=position, overwrite_x=True)
+        _part(result, position, 1, -1)[...] = fft.inverse_sine(inside, 1, position)
         return result
 
 
@@ -185,16 +203,14 @@ class _HeldSine(_Basis):
         low, high = _part(field, position, 0, 1), _part(field, position, -1, None)
         return np.asarray(low + share * (high - low))
 
-    def forward(self, field: Array, position: int, overwrite: bool = True) -> Array:
-        if not overwrite:
-            field = field.copy()
+    def forward(self, field: Array, position: int) -> Array:
         inside = _part(field, position, 1, -1)
-        inside[...] = scipy.fft.dst(inside - self._chord(field, position), type=1, axis=position, overwrite_x=True)
+        inside[...] = fft.sine(inside - self._chord(field, position), 1, position)
         return field
 
     def inverse(self, coefficients: Array, position: int) -> Array:
         inside = _part(coefficients, position, 1, -1)
-        rest = scipy.fft.idst(np.ascontiguousarray(inside), type=1, axis=position, overwrite_x=True)
+        rest = fft.inverse_sine(np.ascontiguousarray(inside), 1, position)
         np.add(rest, self._chord(coefficients, position), out=inside)
         return coefficients
 
@@ -204,7 +220,7 @@ class _HeldSine(_Basis):
         cosines = coefficients * self._wavenumber(coefficients.ndim, position, coefficients.dtype)
         _part(cosines, position, 0, 1)[...] = 0.0
         _part(cosines, position, -1, None)[...] = 0.0
-        result = scipy.fft.idct(cosines, type=1, axis=position, overwrite_x=True)
+        result = fft.inverse_cosine(cosines, 1, position)
         result += slope.astype(result.dtype)
         return np.asarray(result)
 
@@ -302,9 +318,9 @@ def _free_line(solver: TransformSolver, axis: Axis, variance: float, derivative:
 
 def _fast_rows(rows: int) -> int:
     """A length with small factors that is longer by an even number, so that a line stays in the middle."""
-    length = scipy.fft.next_fast_len(rows, real=True)
+    length = next_fast_len(rows, real=True)
     while (length - rows) % 2:
-        length = scipy.fft.next_fast_len(length + 1, real=True)
+        length = next_fast_len(length + 1, real=True)
     return int(length)
 
 
@@ -334,36 +350,36 @@ class TransformFlow(Flow):
         """Coefficients of Q, each closed axis brought to the end in turn; the shapes on the way are kept."""
         if self._coefficients is None:
             field, last = self.initial, self.initial.ndim - 1
-            with scipy.fft.set_workers(threads()):
-                for i in reversed(self._closed):
-                    position = self._first + i
-                    if position < last or self._turns:
-                        rows, columns = self.grid[i].size, math.prod(field.shape[position + 1 :])
-                        turned = np.empty((*field.shape[:position], *field.shape[position + 1 :], rows), field.dtype)
-                        _swap_last(field, turned, rows, columns)
-                        self._turns.append((i, field.shape, rows, columns))
-                        field = _closed_basis(self.grid[i]).forward(turned, last)
-                    else:
-                        field = _closed_basis(self.grid[i]).forward(field, last, overwrite=False)
+            for i in reversed(self._closed):
+                position = self._first + i
+                basis = _closed_basis(self.grid[i])
+                if position < last or self._turns:
+                    rows, columns = self.grid[i].size, math.prod(field.shape[position + 1 :])
+                    turned = np.empty((*field.shape[:position], *field.shape[position + 1 :], rows), field.dtype)
+                    _swap_last(field, turned, rows, columns)
+                    self._turns.append((i, field.shape, rows, columns))
+                    field = turned
+                    _transform_rows(basis.forward, field, field)
+                else:
+                    coefficients = np.empty_like(field)
+                    _transform_rows(basis.forward, field, coefficients)
+                    field = coefficients
             self._coefficients = field
-            self._order = [i for i in range(self.grid.dimensions) if i not in [turn[0] for turn in self._turns]]
-            self._order += [turn[0] for turn in self._turns]
+            turned_axes = [turn[0] for turn in self._turns]
+            self._order = [i for i in range(self.grid.dimensions) if i not in turned_axes] + turned_axes
         return self._coefficients
 
     def _inverse(self, coefficients: Array, out: Array) -> None:
         """Undo `_forward` into `out`; the coefficients are used up."""
-        field, last = coefficients, coefficients.ndim - 1
-        with scipy.fft.set_workers(threads()):
-            for i, shape, rows, columns in reversed(self._turns):
-                field = _closed_basis(self.grid[i]).inverse(field, last)
-                back = out if i == self._turns[0][0] else np.empty(shape, field.dtype)
-                _swap_last(field, back, columns, rows)
-                field = back
-            first = self._closed[-1]
-            if not self._turns or first != self._turns[0][0]:
-                field = _closed_basis(self.grid[first]).inverse(field, last)
-        if field is not out:
-            np.copyto(out, field)
+        field = coefficients
+        for i, shape, rows, columns in reversed(self._turns):
+            _transform_rows(_closed_basis(self.grid[i]).inverse, field, field)
+            back = out if i == self._turns[0][0] else np.empty(shape, field.dtype)
+            _swap_last(field, back, columns, rows)
+            field = back
+        first = self._closed[-1]
+        if not self._turns or first != self._turns[0][0]:
+            _transform_rows(_closed_basis(self.grid[first]).inverse, field, out)
 
     def _multipliers(self, variances: tuple[float, ...]) -> list[Array]:
         return [

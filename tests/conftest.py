@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import hypothesis
 import numpy as np
 import pytest
+
+# The tests hold what everybody has; those of the optional transforms choose theirs themselves.
+os.environ.setdefault("HEATPG_TRANSFORMS", "scipy")
 
 # No deadline, because the first example of a test may compile kernels; the same examples in every run.
 hypothesis.settings.register_profile("heatpg", deadline=None, derandomize=True)

@@ -29,7 +29,8 @@ def _bind_families() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(f"no landscape {name!r}; known: {', '.join(landscapes.names())}")
+    # no look-up of names here: the import system asks for submodules this way, while they are being loaded
+    raise AttributeError(f"heatpg.landscapes has no {name!r}; 'heatpg list landscapes' shows what there is")
 
 
 _bind_families()

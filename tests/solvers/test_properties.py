@@ -58,7 +58,7 @@ def fill(kind: str, shape: tuple[int, ...], seed: int) -> Array:
     if kind == "checkerboard":
         return np.asarray((-1.0) ** index.sum(axis=0))
     if kind == "cliff":
-        return np.where(index[-1] < shape[-1] // 2, np.sin(0.3 * index.sum(axis=0)), -5.0)
+        return np.asarray(np.where(index[-1] < shape[-1] // 2, np.sin(0.3 * index.sum(axis=0)), -5.0))
     if kind == "signs":
         return np.asarray(np.sign(np.sin(1e3 * np.sin(1.0 + index.sum(axis=0) ** 2))))
     return rng.standard_normal(shape)

@@ -1,0 +1,122 @@
+"""Real transforms along one axis, by ducc0 where it is installed and by SciPy otherwise.
+
+Both give the same coefficients: the packed real Fourier transform of FFTPACK (1, cos, sin, ...), and cosine and sine
+transforms without normalisation, whose inverses carry it. ducc0 (M. Reinecke, GPL-2.0-or-later) is about twice as fast
+and never required: extra ``fast``. The environment variable ``HEATPG_TRANSFORMS`` (``auto``, ``scipy``, ``ducc0``)
+chooses. Every call runs on one thread: the solvers hand over a block of lines at a time, the same blocks for any number
+of threads, because ducc0 rounds lines that share a vector differently from those left over.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from typing import Any, Literal
+
+import numpy as np
+import scipy.fft
+import scipy.fftpack
+from numpy.typing import NDArray
+
+from heatpg.errors import UnsupportedError
+
+__all__ = [
+    "cosine",
+    "fourier",
+    "inverse_cosine",
+    "inverse_fourier",
+    "inverse_sine",
+    "library",
+    "set_library",
+    "sine",
+]
+
+Array = NDArray[Any]
+Kind = Literal[1, 2]
+
+_INVERSE_TYPE = {1: 1, 2: 3}
+_chosen: str | None = None
+_ducc: Any = None
+
+
+def set_library(name: str) -> None:
+    """Choose who transforms: ``auto``, ``scipy`` or ``ducc0``.
+
+    Raises
+    ------
+    UnsupportedError
+        For another name, or for ducc0 where it is not installed.
+    """
+    global _chosen, _ducc
+    allowed = "'auto', 'scipy', 'ducc0'"
+    if name not in ("auto", "scipy", "ducc0"):
+        raise UnsupportedError("unknown library of transforms", given=repr(name), allowed=allowed)
+    installed = importlib.util.find_spec("ducc0") is not None
+    if name == "ducc0" and not installed:
+        raise UnsupportedError(
+            "ducc0 is not installed", given=repr(name), allowed=allowed, advice="pip install 'heatpg[fast]'"
+        )
+    _chosen = "ducc0" if installed and name != "scipy" else "scipy"
+    _ducc = importlib.import_module("ducc0.fft") if _chosen == "ducc0" else None
+
+
+def library() -> str:
+    """Who transforms: ``scipy`` or ``ducc0``.
+
+    Examples
+    --------
+    >>> from heatpg.solvers.fft import library
+    >>> library() in ("scipy", "ducc0")
+    True
+    """
+    if _chosen is None:
+        set_library(os.environ.get("HEATPG_TRANSFORMS", "auto"))
+    return str(_chosen)
+
+
+def _with_ducc(name: str, field: Array, axis: int, **options: Any) -> Array:
+    function = getattr(_ducc, name)
+    return np.asarray(function(field, axes=[axis], out=field, nthreads=1, **options))
+
+
+def fourier(field: Array, axis: int) -> Array:
+    """Packed real Fourier coefficients along an axis; may overwrite its argument, as all of these may."""
+    if library() == "ducc0":
+        return _with_ducc("r2r_fftpack", field, axis, real2hermitian=True, forward=True)
+    return np.asarray(scipy.fftpack.rfft(field, axis=axis, overwrite_x=True))
+
+
+def inverse_fourier(coefficients: Array, axis: int) -> Array:
+    """The inverse of `fourier`."""
+    if library() == "ducc0":
+        return _with_ducc("r2r_fftpack", coefficients, axis, real2hermitian=False, forward=False, inorm=2)
+    return np.asarray(scipy.fftpack.irfft(coefficients, axis=axis, overwrite_x=True))
+
+
+def cosine(field: Array, kind: Kind, axis: int) -> Array:
+    """Discrete cosine transform of type 1 or 2 along an axis, not normalised."""
+    if library() == "ducc0":
+        return _with_ducc("dct", field, axis, type=kind)
+    return np.asarray(scipy.fft.dct(field, type=kind, axis=axis, overwrite_x=True))
+
+
+def inverse_cosine(coefficients: Array, kind: Kind, axis: int) -> Array:
+    """The inverse of `cosine` of this type."""
+    if library() == "ducc0":
+        return _with_ducc("dct", coefficients, axis, type=_INVERSE_TYPE[kind], inorm=2)
+    return np.asarray(scipy.fft.idct(coefficients, type=kind, axis=axis, overwrite_x=True))
+
+
+def sine(field: Array, kind: Kind, axis: int) -> Array:
+    """Discrete sine transform of type 1 or 2 along an axis, not normalised."""
+    if library() == "ducc0":
+        return _with_ducc("dst", field, axis, type=kind)
+    return np.asarray(scipy.fft.dst(field, type=kind, axis=axis, overwrite_x=True))
+
+
+def inverse_sine(coefficients: Array, kind: Kind, axis: int) -> Array:
+    """The inverse of `sine` of this type."""
+    if library() == "ducc0":
+        return _with_ducc("dst", coefficients, axis, type=_INVERSE_TYPE[kind], inorm=2)
+    return np.asarray(scipy.fft.idst(coefficients, type=kind, axis=axis, overwrite_x=True))
