@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from heatpg import landscapes as landscapes
     from heatpg import plot as plot
+    from heatpg import quadrature as quadrature
     from heatpg import solvers as solvers
     from heatpg import verify as verify
     from heatpg.driver import evolve as evolve
@@ -45,7 +46,7 @@ _HOME = {
     "set_threads": "heatpg.parallel",
     "threads": "heatpg.parallel",
 }
-_ROOMS = ("landscapes", "plot", "solvers", "verify")
+_ROOMS = ("landscapes", "plot", "quadrature", "solvers", "verify")
 
 __all__ = [
     "Axis",
@@ -59,6 +60,7 @@ __all__ = [
     "landscapes",
     "load",
     "plot",
+    "quadrature",
     "save",
     "set_threads",
     "solvers",

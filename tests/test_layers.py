@@ -16,7 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "kernels", "parallel", "registry", "resources"),
     ("boundaries", "grid", "report"),
     ("extrema", "landscape", "landscapes"),
-    ("solvers",),
+    ("quadrature", "solvers"),
     ("evolution",),
     ("verify",),
     ("driver",),

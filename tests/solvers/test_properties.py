@@ -54,7 +54,7 @@ def fill(kind: str, shape: tuple[int, ...], seed: int) -> Array:
         values[tuple(int(rng.integers(n)) for n in shape)] = 1.0
         return values
     if kind == "step":
-        return (index[0] >= rng.integers(shape[0] + 1)).astype(float)
+        return np.asarray(index[0] >= rng.integers(shape[0] + 1), dtype=np.float64)
     if kind == "checkerboard":
         return np.asarray((-1.0) ** index.sum(axis=0))
     if kind == "cliff":

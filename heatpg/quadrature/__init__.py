@@ -1,0 +1,262 @@
+"""Mollifying a function that can be called, in dimensions where no grid fits: one quadrature rule a file.
+
+L(mu, sigma^2) = E f(mu + sigma Z) and its gradient in mu, at chosen centres mu, from evaluations of f alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heatpg.errors import GridError, NonFiniteError, SigmaError, UnsupportedError
+from heatpg.quadrature.base import Estimate, Integrand, Mollified, Rule, whole_number
+from heatpg.registry import Registry
+
+__all__ = ["Mollified", "Rule", "mollify", "rules"]
+
+rules: Registry[type[Rule]] = Registry("rule", "heatpg.quadrature")
+
+Array = NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+_AUTO_POINTS = 16
+
+
+def mollify(
+    function: Callable[[Any], Any],
+    mu: ArrayLike,
+    sigma: ArrayLike,
+    rule: str | Rule = "auto",
+    *,
+    gradient: bool = True,
+    vectorized: bool = True,
+    budget: int = 2**17,
+    tolerance: float | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> Mollified:
+    """Mollify a function at points: L(mu, Sigma) = E f(mu + F Z) and grad_mu L = F^-T E[f(mu + F Z) Z], Sigma = F F^T.
+
+    Parameters
+    ----------
+    function
+        Takes an array of points, shape (N, d), and returns N real numbers; with ``vectorized=False`` it takes one
+        point, shape (d,), and returns one number. What it raises comes through unchanged.
+    mu
+        Centre, shape (d,), or M centres, shape (M, d).
+    sigma
+        Standard deviation: a number, or one per axis, shape (d,). An array of shape (d, d) is a *covariance* Sigma
+        (variances on its diagonal), symmetric and positive definite. Where sigma is 0 there is no noise and no score:
+        the value is still given, the gradient is refused.
+    rule
+        ``hermite``, ``smolyak``, ``montecarlo``, a rule object, or ``auto``: the tensor rule where 16 points per axis
+        fit the budget, else quasi-Monte Carlo, which asks for no smoothness.
+    gradient
+        Whether the gradient is wanted; it costs no evaluation.
+    vectorized
+        Whether the function takes many points at once.
+    budget
+        Most evaluations of the function at each centre.
+    tolerance
+        Refine until the errors of L and of F^T grad L, in the units of f, are estimated to be smaller: the distance to
+        a lower level of a deterministic rule, twice the standard error of a randomised one.
+    seed
+        Of a randomised rule.
+    **options
+        Of the rule: ``points`` per axis (hermite), ``level`` (smolyak), ``samples`` and ``randomizations``
+        (montecarlo).
+
+    Returns
+    -------
+    mollified
+        Value, gradient, errors, points used, and the reason for the rule.
+
+    Raises
+    ------
+    GridError
+        For arrays of the wrong shape, those that the function returns included.
+    SigmaError
+        For noise that is negative, not finite, below the round-off of mu, or no covariance.
+    UnknownNameError, UnsupportedError
+        For unknown rules and options, complex numbers, dimensions beyond the budget of a rule, and tolerances below
+        round-off.
+    NonFiniteError
+        If the function returns NaN or infinity, with the point.
+    ResourceError
+        If the budget is spent before the tolerance is reached.
+
+    Notes
+    -----
+    Rules with positive weights (hermite, montecarlo) keep min f <= L <= max f; smolyak does not promise it.
+
+    References
+    ----------
+    T. Wang, S. Herbert, S. Gao, Mollification effects of policy gradient methods, ICML 2024, arXiv:2405.17832.
+    Y. Nesterov, V. Spokoiny, Random gradient-free minimization of convex functions, Found. Comput. Math. 17 (2017)
+    527-566, doi:10.1007/s10208-015-9296-2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.quadrature import mollify
+    >>> result = mollify(lambda a: np.cos(3 * a[:, 0]), [0.2], 0.5)
+    >>> np.round(result.value / np.cos(0.6), 6), np.round(np.exp(-9 * 0.25 / 2), 6)
+    (np.float64(0.324652), np.float64(0.324652))
+    >>> result.rule, result.points, result.gradient.shape
+    ('hermite', 63, (1,))
+    >>> ten = mollify(lambda a: np.exp(-0.5 * (a**2).sum(axis=1)), np.full(10, 0.3), 0.5)
+    >>> exact = 1.25**-5 * np.exp(-0.5 * 10 * 0.09 / 1.25)
+    >>> ten.rule, bool(abs(ten.value - exact) < 4 * ten.standard_error)
+    ('montecarlo', True)
+    """
+    if not callable(function):
+        raise UnsupportedError(
+            "the function cannot be called", given=type(function).__name__, advice="for values on a grid use evolve"
+        )
+    centres, shape = _centres(mu)
+    factor = _factor(sigma, centres, gradient)
+    budget = whole_number(budget, "budget", 1)
+    seed = whole_number(seed, "seed", 0)
+    _check_tolerance(tolerance)
+    chosen, why = _choose(rule, options, factor.shape[1], budget)
+    integrand = Integrand(function, centres, factor, gradient=gradient, vectorized=vectorized)
+    with np.errstate(over="ignore", invalid="ignore"):  # overflow is found below, and named
+        if factor.shape[1] == 0:
+            at_mu = integrand(np.zeros((1, 0)))[:, 0]
+            estimate = Estimate(at_mu, None, np.zeros_like(at_mu), None, 0.0, 0.0)
+            why = "sigma is 0: the value is f(mu)"
+        else:
+            estimate, size = chosen.integrate(integrand, budget=budget, tolerance=tolerance, seed=seed)
+            why = f"{why}: {chosen.describe(size, factor.shape[1])}"
+    numbers = (estimate.value, estimate.value_error, estimate.gradient, estimate.gradient_error)
+    value, value_error, slope, slope_error = (None if x is None else x.reshape(shape + x.shape[1:]) for x in numbers)
+    assert value is not None
+    if not all(np.isfinite(x).all() for x in numbers if x is not None):
+        raise NonFiniteError("the sum over the points overflows", advice="scale the function, or the unit of mu")
+    errors = (value_error, slope_error)
+    standard, estimated = (errors, (None, None)) if chosen.randomized else ((None, None), errors)
+    return Mollified(value, slope, *standard, *estimated, chosen.name, integrand.evaluations, why)
+
+
+def _real(values: ArrayLike, what: str) -> Array:
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of unequal length
+        raise GridError(f"{what} is no array of numbers", given=repr(values)) from None
+    if array.dtype.kind not in "fiu":
+        raise UnsupportedError(f"{what} must be real numbers", given=f"dtype {array.dtype}")
+    return array.astype(np.float64)
+
+
+def _centres(mu: ArrayLike) -> tuple[Array, tuple[int, ...]]:
+    """Centres as an array of shape (M, d), and the shape of the values."""
+    centres = _real(mu, "mu")
+    if centres.ndim not in (1, 2) or centres.size == 0:
+        raise GridError(
+            "mu has the wrong shape",
+            given=f"shape {centres.shape}",
+            allowed="(d,) for one centre, (M, d) for M centres",
+            advice="on a line write [mu]" if centres.ndim == 0 else "",
+        )
+    if not np.isfinite(centres).all():
+        raise NonFiniteError("mu is not finite", given=centres[~np.isfinite(centres)][0])
+    return np.atleast_2d(centres), centres.shape[:-1]
+
+
+def _factor(sigma: ArrayLike, centres: Array, gradient: bool) -> Array:
+    """F of shape (d, k) with Sigma = F F^T, one column per direction that has noise."""
+    d = centres.shape[1]
+    noise = _real(sigma, "sigma")
+    if noise.shape not in ((), (d,), (d, d)):
+        raise SigmaError(
+            "sigma has the wrong shape",
+            given=f"shape {noise.shape}",
+            allowed=f"a number, one per axis ({d},), or a covariance ({d}, {d})",
+        )
+    if not np.isfinite(noise).all():
+        raise SigmaError("sigma must be finite", given=noise[~np.isfinite(noise)][0])
+    factor = _cholesky(noise) if noise.ndim == 2 else _diagonal(np.broadcast_to(noise, (d,)), gradient)
+    spread = np.sqrt((factor**2).sum(axis=1))
+    lost = (spread > 0) & (spread < 64 * _EPS * np.abs(centres).max(axis=0))
+    if gradient and lost.any():
+        axis = int(np.argmax(lost))
+        raise SigmaError(
+            f"sigma is lost in the round-off of mu along axis {axis}",
+            given=f"sigma={spread[axis]:.3g}, |mu|={np.abs(centres[:, axis]).max():.3g}",
+            allowed="sigma >= 64 eps |mu|",
+            advice="shift the origin towards mu",
+        )
+    return factor
+
+
+def _diagonal(sigma: Array, gradient: bool) -> Array:
+    if (sigma < 0).any():
+        raise SigmaError("sigma must not be negative", given=sigma[sigma < 0][0], allowed="numbers >= 0")
+    if gradient and not sigma.all():
+        raise SigmaError(
+            "without noise there is no score, hence no gradient",
+            given=f"sigma=0 along axis {int(np.argmin(sigma))}",
+            allowed="sigma > 0, or gradient=False",
+        )
+    return np.asarray(np.diag(sigma)[:, sigma > 0])
+
+
+def _cholesky(covariance: Array) -> Array:
+    largest = np.abs(covariance).max()
+    skew = np.abs(covariance - covariance.T).max()
+    if skew > 1e-12 * largest:
+        raise SigmaError("the covariance is not symmetric", given=f"|Sigma - Sigma^T| up to {skew:.3g}")
+    eigenvalues = np.linalg.eigvalsh(covariance)
+    if eigenvalues[0] <= len(covariance) * _EPS * largest:
+        raise SigmaError(
+            "the covariance is not positive definite",
+            given=f"smallest eigenvalue {eigenvalues[0]:.3g}",
+            allowed=f"> {len(covariance) * _EPS * largest:.3g}",
+            advice="add a small variance to the diagonal; an array of shape (d, d) holds variances, not sigmas",
+        )
+    return np.asarray(np.linalg.cholesky((covariance + covariance.T) / 2))
+
+
+def _check_tolerance(tolerance: float | None) -> None:
+    if tolerance is None:
+        return
+    number = isinstance(tolerance, int | float | np.integer | np.floating) and not isinstance(tolerance, bool)
+    if not number or not (math.isfinite(tolerance) and tolerance > 0):
+        raise UnsupportedError(
+            "the tolerance must be a positive number, in the units of the function", given=repr(tolerance)
+        )
+
+
+def _choose(rule: str | Rule, options: dict[str, Any], dimensions: int, budget: int) -> tuple[Rule, str]:
+    """The rule, and why it is this one."""
+    if isinstance(rule, Rule):
+        if options:
+            raise UnsupportedError(
+                "a rule object has its options already", given=", ".join(options), advice="pass its name instead"
+            )
+        return rule, f"{rule.name} was asked for"
+    if rule == "auto":
+        if options:
+            raise UnsupportedError(
+                "rule='auto' takes no options of a rule",
+                given=", ".join(options),
+                allowed=f"rule={', '.join(map(repr, rules.names()))}",
+            )
+        cost = rules.get("hermite")().cost(_AUTO_POINTS, dimensions)
+        if cost <= budget:
+            return rules.get("hermite")(), f"hermite, because {_AUTO_POINTS} points per axis fit budget={budget}"
+        return rules.get("montecarlo")(), (
+            f"montecarlo, because {_AUTO_POINTS} points per axis of a tensor rule need {cost:.3g} evaluations, beyond "
+            f"budget={budget}, and a sparse grid trusts a smoothness that is not known"
+        )
+    made = rules.get(rule)
+    known = [field.name for field in dataclasses.fields(made)]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise UnsupportedError(f"unknown option of the rule {rule!r}", given=unknown[0], allowed=", ".join(known))
+    return made(**options), f"{rule} was asked for"

@@ -1,0 +1,315 @@
+"""What a quadrature rule is, the integrand that it is given, and the result of `heatpg.quadrature.mollify`.
+
+With Sigma = F F^T, a = mu + F Z and Z standard normal, every rule computes E f(a) and the score moments E[f(a) Z];
+the gradient follows as grad L = F^-T E[f(a) Z].
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.errors import GridError, NonFiniteError, ResourceError, UnsupportedError
+
+__all__ = ["Estimate", "Integrand", "Mollified", "Rule", "whole_number"]
+
+Array = NDArray[np.float64]
+
+_COORDINATES_PER_CALL = 2**18
+_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Mollified:
+    """Value and gradient of L(mu, Sigma) = E f(mu + F Z), with what is known about their errors.
+
+    Attributes
+    ----------
+    value
+        L, shape () for one centre, (M,) for M of them.
+    gradient
+        grad_mu L, shape (d,) or (M, d); None where it was not asked for.
+    standard_error, gradient_standard_error
+        Standard errors of a randomised rule; None for a deterministic one.
+    error_estimate, gradient_error_estimate
+        Distance to a lower level of a deterministic rule, an estimate and no bound; None for a randomised one.
+    rule
+        Name of the rule.
+    points
+        Evaluations of the function at each centre, those for the error estimate included.
+    reason
+        Which rule was used, and why.
+    """
+
+    value: Array
+    gradient: Array | None
+    standard_error: Array | None
+    gradient_standard_error: Array | None
+    error_estimate: Array | None
+    gradient_error_estimate: Array | None
+    rule: str
+    points: int
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Estimate:
+    """What a rule returns: for M centres, values and gradients with their errors.
+
+    Attributes
+    ----------
+    value, value_error
+        Shape (M,).
+    gradient, gradient_error
+        Shape (M, d), or None.
+    worst
+        What a tolerance is held against: the largest error of a value or of a score moment E[f Z].
+    magnitude
+        Largest mean of \\|f\\| under the absolute weights: round-off is this times a few eps.
+    """
+
+    value: Array
+    gradient: Array | None
+    value_error: Array
+    gradient_error: Array | None
+    worst: float
+    magnitude: float
+
+
+class Integrand:
+    """A function around M centres, in coordinates where the noise is standard normal: z -> f(mu + F z).
+
+    Parameters
+    ----------
+    function
+        Takes points of shape (N, d) and returns (N,), or takes one point if it is not vectorised.
+    centres
+        mu, shape (M, d).
+    factor
+        F, shape (d, k), one column per noisy direction; square and regular if the gradient is wanted.
+    gradient
+        Whether the score moments are wanted.
+    vectorized
+        Whether the function takes many points at once.
+    """
+
+    def __init__(
+        self, function: Callable[[Any], Any], centres: Array, factor: Array, *, gradient: bool, vectorized: bool
+    ) -> None:
+        self.function = function
+        self.centres = centres
+        self.factor = factor
+        self.gradient = gradient
+        self.vectorized = vectorized
+        self.evaluations = 0
+
+    @property
+    def dimensions(self) -> int:
+        """Number of noisy directions k."""
+        return int(self.factor.shape[1])
+
+    def blocks(self, count: int) -> Iterable[tuple[int, int]]:
+        """Ranges of nodes that are few enough to be evaluated at all centres at once."""
+        size = max(1, _COORDINATES_PER_CALL // self.centres.size)
+        return ((start, min(start + size, count)) for start in range(0, count, size))
+
+    def __call__(self, nodes: Array) -> Array:
+        """Values at all centres of nodes z of shape (K, k): shape (M, K)."""
+        points = self._points(nodes)
+        self.evaluations += len(nodes)
+        if self.vectorized:
+            values = _real_values(self.function(points), (len(points),))
+        else:
+            values = np.array([_real_values(self.function(point), ()) for point in points])
+        if not np.isfinite(values).all():
+            first = int(np.argmin(np.isfinite(values)))
+            raise NonFiniteError(
+                f"the function is not finite at {self._points(nodes)[first].tolist()}",
+                given=f"{values[first]}, first of {int((~np.isfinite(values)).sum())}",
+                advice="noise reaches every point of space: give the function a value wherever it is asked, such as "
+                "that of the clipped action",
+            )
+        return values.reshape(len(self.centres), len(nodes))
+
+    def _points(self, nodes: Array) -> Array:
+        """A fresh array each time: a function that writes into its argument spoils nothing."""
+        return (self.centres[:, np.newaxis, :] + nodes @ self.factor.T).reshape(-1, self.centres.shape[1])
+
+    def sums(self, nodes: Array, weights: Array) -> tuple[Array, Array | None, float]:
+        """Weighted sums over nodes (K, k) for several sets of weights (K, C), the finest first.
+
+        Returns
+        -------
+        value
+            sum_j w_j f(z_j), shape (C, M).
+        score
+            sum_j w_j f(z_j) z_j, shape (C, M, k), or None.
+        magnitude
+            Largest sum_j abs(w_j f(z_j)) of the first set.
+        """
+        centres, sets = len(self.centres), weights.shape[1]
+        value, absolute = np.zeros((sets, centres)), np.zeros(centres)
+        score = np.zeros((sets, centres, self.dimensions)) if self.gradient else None
+        for start, stop in self.blocks(len(nodes)):
+            z, w = nodes[start:stop], weights[start:stop]
+            f = self(z)
+            value += (f @ w).T
+            absolute += np.abs(f) @ np.abs(w[:, 0])
+            if score is not None:
+                for i in range(sets):
+                    score[i] += f @ (w[:, i, np.newaxis] * z)
+        return value, score, float(absolute.max())
+
+    def to_gradient(self, score: Array) -> Array:
+        """grad L = F^-T E[f Z], for score moments of shape (..., k)."""
+        return np.asarray(np.linalg.solve(self.factor.T, score[..., np.newaxis])[..., 0])
+
+    def compare(self, fine: tuple[Array, Array | None], coarse: tuple[Array, Array | None], size: float) -> Estimate:
+        """The estimate of a deterministic rule: the fine sums, with their distance to the coarse ones as error."""
+        value_error = np.abs(fine[0] - coarse[0])
+        worst = float(value_error.max())
+        gradient = gradient_error = None
+        if fine[1] is not None and coarse[1] is not None:
+            change = fine[1] - coarse[1]
+            worst = max(worst, float(np.abs(change).max()))
+            gradient, gradient_error = self.to_gradient(fine[1]), np.abs(self.to_gradient(change))
+        return Estimate(fine[0], gradient, value_error, gradient_error, worst, size)
+
+
+def _real_values(returned: Any, shape: tuple[int, ...]) -> Array:
+    if np.ma.is_masked(returned):
+        raise UnsupportedError("the function returns masked values", advice="give every point a value")
+    values = np.asarray(returned)
+    if values.shape != shape:
+        raise GridError(
+            "the function returns the wrong shape",
+            given=f"shape {values.shape}",
+            allowed=f"shape {shape}, one value per point" if shape else "one number for one point",
+            advice="if it takes one point at a time, pass vectorized=False" if shape else "",
+        )
+    if values.dtype.kind not in "fiub":
+        raise UnsupportedError(
+            "the function must return real numbers",
+            given=f"dtype {values.dtype}",
+            advice="mollify the real and the imaginary part" if values.dtype.kind == "c" else "",
+        )
+    return values.astype(np.float64)
+
+
+def whole_number(value: Any, what: str, least: int, most: int | None = None) -> int:
+    """An integer within bounds, or an error that says which."""
+    allowed = f"an integer >= {least}" if most is None else f"an integer from {least} to {most}"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise UnsupportedError(f"{what} must be an integer", given=repr(value), allowed=allowed) from None
+    if isinstance(value, bool) or number < least or (most is not None and number > most):
+        raise UnsupportedError(f"{what} is out of range", given=repr(value), allowed=allowed)
+    return number
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule(ABC):
+    """Base of all rules: options as fields, promises as attributes; its size is the one number that refines it.
+
+    Attributes
+    ----------
+    name
+        The word that users write.
+    summary
+        The rule in one line.
+    positive
+        Whether no weight is negative, so that min f <= L <= max f.
+    randomized
+        Whether its errors are standard errors.
+    size_name
+        The option that holds the size.
+    sizes
+        Sizes to choose from where none is given, ascending: the largest that the budget allows is used.
+    ladder
+        Sizes that are tried in turn for a tolerance, ascending.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    positive: ClassVar[bool]
+    randomized: ClassVar[bool]
+    size_name: ClassVar[str]
+    sizes: ClassVar[Sequence[int]]
+    ladder: ClassVar[Sequence[int]]
+
+    @abstractmethod
+    def cost(self, size: int, dimensions: int) -> int:
+        """Evaluations at each centre, those for the error estimate included."""
+
+    @abstractmethod
+    def apply(self, integrand: Integrand, size: int, seed: int) -> Estimate:
+        """Integrate with this size."""
+
+    @abstractmethod
+    def describe(self, size: int, dimensions: int) -> str:
+        """What the rule is with this size, for the reason that is given."""
+
+    def require(self, size: int, dimensions: int, budget: int) -> None:
+        """Refuse a size that the budget does not allow."""
+        if self.cost(size, dimensions) > budget:
+            others = " or ".join(f"rule={name!r}" for name in ("smolyak", "montecarlo") if name != self.name)
+            raise UnsupportedError(
+                f"the rule {self.name!r} with {self.size_name}={size} is beyond the budget in {dimensions} dimensions",
+                given=f"{self.cost(size, dimensions)} evaluations at each centre",
+                allowed=f"budget={budget}",
+                advice=f"raise the budget, or take {others}",
+            )
+
+    def largest_size(self, dimensions: int, budget: int) -> int:
+        """The largest size that the budget allows."""
+        self.require(self.sizes[0], dimensions, budget)
+        return list(itertools.takewhile(lambda size: self.cost(size, dimensions) <= budget, self.sizes))[-1]
+
+    def integrate(
+        self, integrand: Integrand, *, budget: int, tolerance: float | None, seed: int
+    ) -> tuple[Estimate, int]:
+        """Integrate with the size that is asked for, that the tolerance needs, or that the budget allows.
+
+        Returns
+        -------
+        estimate
+            Value and gradient with their errors.
+        size
+            The size that was used.
+        """
+        k, given = integrand.dimensions, getattr(self, self.size_name)
+        if given is not None:
+            self.require(given, k, budget)
+        if tolerance is None:
+            size = given if given is not None else self.largest_size(k, budget)
+            return self.apply(integrand, size, seed), size
+        ladder = [given] if given is not None else self.ladder
+        self.require(ladder[0], k, budget)
+        for size in ladder:
+            if integrand.evaluations + self.cost(size, k) > budget:
+                break
+            estimate = self.apply(integrand, size, seed)
+            least = _ROUNDING * estimate.magnitude
+            if tolerance < least:
+                raise UnsupportedError(
+                    "the tolerance is below round-off",
+                    given=tolerance,
+                    allowed=f">= {least:.2g}, 16 eps times the mean of |f|",
+                )
+            if estimate.worst <= tolerance:
+                return estimate, size
+            reached = estimate.worst
+        raise ResourceError(
+            f"the rule {self.name!r} does not reach the tolerance",
+            given=f"tolerance={tolerance}, budget={budget}",
+            allowed=f"reached: {reached:.2g}, with {integrand.evaluations} evaluations at each centre",
+            advice="raise the tolerance or the budget; a function with jumps or cliffs needs rule='montecarlo'",
+        )

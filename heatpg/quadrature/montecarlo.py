@@ -1,0 +1,135 @@
+"""Antithetic randomised quasi-Monte Carlo."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.errors import UnsupportedError
+from heatpg.quadrature import rules
+from heatpg.quadrature.base import Estimate, Integrand, Rule, whole_number
+
+__all__ = ["MonteCarlo"]
+
+Array = NDArray[np.float64]
+
+_BITS = 52  # half a cell added to a multiple of 2^-52 is still exact, and never 0 or 1
+_MOST_DIMENSIONS = 21201  # of the direction numbers of Joe and Kuo
+_DEFAULT_RANDOMIZATIONS = 32
+
+
+@rules.register("montecarlo")
+@dataclasses.dataclass(frozen=True)
+class MonteCarlo(Rule):
+    """Scrambled Sobol points in pairs +z, -z: grad L = F^-T mean[(f(mu + F z) - f(mu - F z)) z / 2], with R repeats.
+
+    Parameters
+    ----------
+    samples
+        Evaluations per repeat at each centre, both halves of the pairs counted; a power of two. By default as many
+        as the budget allows.
+    randomizations
+        Independent repeats R, from whose scatter the standard errors come.
+
+    Notes
+    -----
+    Unbiased for every integrable function, rough ones included; all weights are positive, so min f <= L <= max f.
+    A pair cancels any baseline of the score function, f(mu) included, so the variance of the gradient stays bounded
+    as sigma -> 0 where f is differentiable. The standard errors have R - 1 degrees of freedom (their 95 % interval is
+    +-2.04 of them for R = 32). All centres see the same noise: their errors are correlated, and differences between
+    them are more accurate than each. The same seed gives the same result.
+
+    References
+    ----------
+    A. B. Owen, Scrambling Sobol' and Niederreiter-Xing points, J. Complexity 14 (1998) 466-489,
+    doi:10.1006/jcom.1998.0487. S. Joe, F. Y. Kuo, Constructing Sobol sequences with better two-dimensional
+    projections, SIAM J. Sci. Comput. 30 (2008) 2635-2654, doi:10.1137/070709359. R. J. Williams, Simple statistical
+    gradient-following algorithms, Mach. Learn. 8 (1992) 229-256, doi:10.1007/BF00992696 (score function, baseline).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.quadrature import mollify
+    >>> step = mollify(lambda a: (a[:, 0] > 0) * 1.0, [0.5] + 9 * [0.0], 0.5, "montecarlo", samples=1024)
+    >>> bool(abs(step.value - 0.8413447) < 4 * step.standard_error < 0.01)  # Phi(1)
+    True
+    """
+
+    samples: int | None = None
+    randomizations: int = _DEFAULT_RANDOMIZATIONS
+
+    name: ClassVar[str] = "montecarlo"
+    summary: ClassVar[str] = "antithetic quasi-Monte Carlo with standard errors, for any function of many variables"
+    positive: ClassVar[bool] = True
+    randomized: ClassVar[bool] = True
+    size_name: ClassVar[str] = "samples"
+    sizes: ClassVar[Sequence[int]] = tuple(2**n for n in range(1, 41))
+    ladder: ClassVar[Sequence[int]] = tuple(2**n for n in range(5, 41))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "randomizations", whole_number(self.randomizations, "randomizations", 2))
+        if self.samples is not None:
+            samples = whole_number(self.samples, "samples", 2, self.sizes[-1])
+            if samples & (samples - 1):
+                raise UnsupportedError(
+                    "Sobol points are balanced in powers of two only",
+                    given=f"samples={samples}",
+                    allowed=f"{2 ** (samples.bit_length() - 1)}, {2 ** samples.bit_length()}, ...",
+                )
+            object.__setattr__(self, "samples", samples)
+
+    def cost(self, size: int, dimensions: int) -> int:
+        return size * self.randomizations
+
+    def require(self, size: int, dimensions: int, budget: int) -> None:
+        if dimensions > _MOST_DIMENSIONS:
+            raise UnsupportedError(
+                "there are no Sobol points in so many dimensions", given=dimensions, allowed=f"<= {_MOST_DIMENSIONS}"
+            )
+        super().require(size, dimensions, budget)
+
+    def describe(self, size: int, dimensions: int) -> str:
+        return f"{self.randomizations} independent scramblings of {size} antithetic Sobol points"
+
+    def apply(self, integrand: Integrand, size: int, seed: int) -> Estimate:
+        centres, k = len(integrand.centres), integrand.dimensions
+        values = np.zeros((self.randomizations, centres))
+        scores = np.zeros((self.randomizations, centres, k))
+        absolute = np.zeros(centres)
+        for repeat, child in enumerate(np.random.SeedSequence(seed).spawn(self.randomizations)):
+            engine = _sobol(k, np.random.default_rng(child))
+            for start, stop in integrand.blocks(size // 2):
+                z = _standard_normal(engine, stop - start)
+                plus, minus = integrand(z), integrand(-z)
+                values[repeat] += (plus / size + minus / size).sum(axis=1)
+                absolute += (np.abs(plus) / size + np.abs(minus) / size).sum(axis=1) / self.randomizations
+                if integrand.gradient:
+                    scores[repeat] += (plus / size - minus / size) @ z
+        value, value_error = _mean_and_standard_error(values)
+        gradient = gradient_error = None
+        worst = 2 * float(value_error.max())
+        if integrand.gradient:
+            worst = max(worst, 2 * float(_mean_and_standard_error(scores)[1].max()))
+            gradient, gradient_error = _mean_and_standard_error(integrand.to_gradient(scores))
+        return Estimate(value, gradient, value_error, gradient_error, worst, float(absolute.max()))
+
+
+def _sobol(dimensions: int, generator: np.random.Generator) -> Any:
+    from scipy.stats import qmc
+
+    return qmc.Sobol(dimensions, scramble=True, bits=_BITS, seed=generator)
+
+
+def _standard_normal(engine: Any, count: int) -> Array:
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(engine.random(count) + 0.5 ** (_BITS + 1)))
+
+
+def _mean_and_standard_error(repeats: Array) -> tuple[Array, Array]:
+    return repeats.mean(axis=0), repeats.std(axis=0, ddof=1) / math.sqrt(len(repeats))
