@@ -1,4 +1,4 @@
-"""The command line: run, check, show, list.
+"""The command line: run, check, show, list, orders.
 
 Exit codes: 0 all is well; 2 bad usage or input; 3 a check failed; 5 not enough memory or disk; 130 interrupted.
 Nothing heavy is imported before a command needs it, so that ``heatpg --help`` is instant.
@@ -25,6 +25,8 @@ from heatpg import __version__
 from heatpg.errors import CheckError, HeatpgError, ResourceError, StoreError, UnknownNameError, UnsupportedError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from heatpg.evolution import Evolution
     from heatpg.grid import Grid
     from heatpg.landscape import Landscape
@@ -424,15 +426,20 @@ def _figure_output(path: str, *, force: bool) -> Path:
     return _output(path, force=force)
 
 
-def _draw(evolution: Evolution, kind: str, target: Path, *, force: bool) -> None:
+def _publish(figure: Figure, target: Path, *, force: bool) -> None:
     import io
 
-    from heatpg.plot import figures
     from heatpg.store import publish
 
     content = io.BytesIO()
-    figures.get(kind)(evolution).savefig(content, format=target.suffix.lower()[1:], dpi=150)
+    figure.savefig(content, format=target.suffix.lower()[1:], dpi=150)
     publish(content.getbuffer(), target, force=force)
+
+
+def _draw(evolution: Evolution, kind: str, target: Path, *, force: bool) -> None:
+    from heatpg.plot import figures
+
+    _publish(figures.get(kind)(evolution), target, force=force)
 
 
 def _outcome(failed: bool, where: str) -> int:
@@ -490,10 +497,9 @@ def _recompute(evolution: Evolution, bar: Callable[[int, int], object]) -> Check
     """Solve again from the stored Q with the stored solver, and compare."""
     import numpy as np
 
-    from heatpg.evolution import solve
     from heatpg.report import Check, Place
 
-    again = solve(evolution.landscape, evolution.sigma, evolution.solver, progress=bar).values
+    again = evolution.again(progress=bar).values
     difference = np.abs(again.astype(np.float64) - evolution.values)
     place = tuple(int(i) for i in np.unravel_index(int(difference.argmax()), difference.shape))
     largest = float(difference[place])
@@ -567,6 +573,59 @@ def _show(arguments: argparse.Namespace) -> int:
         if not arguments.quiet:
             _say(*_describe(evolution), *_report_lines("checks when it was written", evolution.report))
         _say(str(target))
+    return _OK
+
+
+def _dimensions(text: str) -> list[int]:
+    """Numbers of dimensions from ``1,2,3``."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(word in ("1", "2", "3") for word in words):
+        raise UnsupportedError("dimensions cannot be read", given=repr(text), allowed="1 to 3, with commas: 1,2")
+    return sorted({int(word) for word in words})
+
+
+def _orders(arguments: argparse.Namespace) -> int:
+    from heatpg.boundaries import boundaries
+    from heatpg.solvers import solvers
+
+    chosen = [_choose(name, solvers.names(), "solver") for name in arguments.solver] or solvers.names()
+    over = [_choose(name, boundaries.names(), "boundary") for name in arguments.boundary] or boundaries.names()
+    dimensions = _dimensions(arguments.dimensions)
+    figure = _figure_output(arguments.figure, force=arguments.force) if arguments.figure else None
+
+    from heatpg.verify import convergence, work_precision
+
+    quiet = arguments.quiet or arguments.json
+    with _Bar("measuring", sys.stderr, enabled=not quiet) as bar:
+        rows = convergence.orders(chosen, over=over, dimensions=dimensions, nodes=arguments.nodes, progress=bar)
+    with _Bar("timing", sys.stderr, enabled=not quiet) as bar:
+        runs = work_precision.work_precision(chosen, progress=bar)
+    if figure is not None:
+        from heatpg.plot.convergence import convergence as drawn
+
+        _publish(drawn(runs), figure, force=arguments.force)
+    failed = sum(not row.passed for row in rows)
+    if arguments.json:
+        _emit(
+            {
+                "command": "orders",
+                "heatpg_version": __version__,
+                "rows": [row.as_dict() for row in rows],
+                "problem": work_precision.PROBLEM,
+                "work_precision": [run.as_dict() for run in runs],
+                "passed": not failed,
+                "figure": None if figure is None else str(figure),
+            }
+        )
+    elif not quiet:
+        _say(*convergence.table(rows))
+        _say("", "processor time of one solve to reach an error, and nodes per axis:", work_precision.PROBLEM)
+        _say(*work_precision.table(runs), "", f"{len(rows) - failed} of {len(rows)} measurements passed")
+    if figure is not None and not arguments.json:
+        _say(str(figure))
+    if failed:
+        _note(f"{failed} of {len(rows)} measurements failed; see the table, or --json")
+        return _CHECK_FAILED
     return _OK
 
 
@@ -678,6 +737,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     show.add_argument("--kind", default="summary", metavar="NAME", help="see heatpg list figures (default: summary)")
     show.add_argument("--force", action="store_true", help="replace an existing figure")
+
+    orders = command(
+        "orders", _orders, "Measure the order of convergence of the solvers, and their error against time."
+    )
+    orders.add_argument("--solver", action="append", default=[], metavar="NAME", help="by default all; may be repeated")
+    orders.add_argument(
+        "--boundary", action="append", default=[], metavar="NAME", help="by default all; may be repeated"
+    )
+    orders.add_argument("--dimensions", default="1,2,3", metavar="N", help="of the grids (default: 1,2,3)")
+    orders.add_argument("--nodes", choices=("vertex", "cell"), default="vertex", help="of the grids (default: vertex)")
+    orders.add_argument("--figure", metavar="F.png", help="draw error against time and spacing: .png, .pdf or .svg")
+    orders.add_argument("--force", action="store_true", help="replace an existing figure")
 
     lists = command("list", _list, "List what there is, with a line on each.")
     lists.add_argument("what", nargs="?", default="", metavar="{" + ",".join(_LISTS) + "}")
