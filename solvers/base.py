@@ -123,6 +123,10 @@ class Solver(ABC):
             product = product * self.interval_symbol(angle, axis, start, stop)
         return product
 
+    def nearest_pole(self, axis: Axis, path: Path) -> float:
+        """Smallest y > 0 at which the symbol has a pole i y; infinite for entire symbols."""
+        return math.inf
+
     def reach(self, axis: Axis, path: Path) -> int:
         """Number of nodes beyond which all weights of the solver on an unbounded line sum to less than 1e-17.
 
@@ -157,17 +161,13 @@ def _reach(solver: Solver, axis: Axis, path: Path) -> int:
         return 0
     # the symbol of an exact-in-time Gaussian is widest at y ~ log(1/tail) h / sigma
     scale = axis.spacing / math.sqrt(path[-1])
-    shift = np.geomspace(0.05 * min(scale, 1.0), 40.0 * max(scale, 1.0), 160)
+    most = min(40.0 * max(scale, 1.0), 0.999 * solver.nearest_pole(axis, path))
+    shift = np.geomspace(min(0.05 * min(scale, 1.0), 0.1 * most), most, 160)
     turn = np.linspace(0.0, np.pi, 17)
     with np.errstate(all="ignore"):
-        values = np.abs(solver.symbol(turn[None, :] + 1j * shift[:, None], axis, path))
-        largest = values.max(axis=1)
-        # beyond a pole the bound does not hold: the symbol grows without limit as it is approached, so the
-        # usable shifts are those up to the first decrease
-        grows = np.concatenate([[True], np.diff(largest) >= 0]) & np.isfinite(largest)
-        usable = np.cumprod(grows).astype(bool)
+        largest = np.abs(solver.symbol(turn[None, :] + 1j * shift[:, None], axis, path)).max(axis=1)
         tail = (np.log(largest) - np.log1p(-np.exp(-shift)) + math.log(2 / _TAIL)) / shift
-    return math.ceil(float(tail[usable].min()))
+    return math.ceil(float(tail[np.isfinite(tail)].min()))
 
 
 class Flow(ABC):

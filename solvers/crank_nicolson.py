@@ -15,7 +15,7 @@ from heatpg.grid import Axis
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path
 from heatpg.solvers.lines import line_along
-from heatpg.solvers.stepping import check_stepping, number_of_steps, solve_rounding
+from heatpg.solvers.stepping import check_stepping, number_of_steps, pole_of_solve, solve_rounding
 from heatpg.solvers.tridiagonal import ThetaOperator
 
 __all__ = ["CrankNicolson"]
@@ -97,6 +97,10 @@ class CrankNicolson(LineSolver):
     def _damped(self, start: float, stop: float) -> int:
         count = number_of_steps(self.steps, self.step, stop - start)
         return min(self.damping_steps, count) if start == 0.0 else 0
+
+    def nearest_pole(self, axis: Axis, path: Path) -> float:
+        steps = [(b - a) / number_of_steps(self.steps, self.step, b - a) for a, b in itertools.pairwise(path)]
+        return min(pole_of_solve(step / 2.0, axis) for step in steps)
 
     def rounding(self, axis: Axis, path: Path) -> float:
         return sum(

@@ -14,7 +14,7 @@ from heatpg.grid import Axis
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path
 from heatpg.solvers.lines import line_along
-from heatpg.solvers.stepping import check_stepping, number_of_steps, solve_rounding
+from heatpg.solvers.stepping import check_stepping, number_of_steps, pole_of_solve, solve_rounding
 from heatpg.solvers.tridiagonal import ThetaOperator
 
 __all__ = ["Implicit"]
@@ -86,6 +86,9 @@ class Implicit(LineSolver):
 
     def work_steps(self, axis: Axis, start: float, stop: float) -> int:
         return number_of_steps(self.steps, self.step, stop - start)
+
+    def nearest_pole(self, axis: Axis, path: Path) -> float:
+        return min(pole_of_solve((b - a) / self.work_steps(axis, a, b), axis) for a, b in itertools.pairwise(path))
 
     def rounding(self, axis: Axis, path: Path) -> float:
         return sum(

@@ -7,7 +7,7 @@ import math
 from heatpg.errors import StabilityError
 from heatpg.grid import Axis
 
-__all__ = ["check_stepping", "number_of_steps", "solve_rounding"]
+__all__ = ["check_stepping", "number_of_steps", "pole_of_solve", "solve_rounding"]
 
 
 def check_stepping(steps: int, step: float | None) -> None:
@@ -28,6 +28,19 @@ def number_of_steps(steps: int, step: float | None, length: float) -> int:
     (64, 4)
     """
     return steps if step is None else max(1, math.ceil(length / step * (1 - 1e-12)))
+
+
+def pole_of_solve(step: float, axis: Axis) -> float:
+    """The y > 0 at which 1 + (step / h^2) (1 - cos(i y)) is zero: a tridiagonal solve decays like exp(-y) a node.
+
+    Examples
+    --------
+    >>> from heatpg import Axis
+    >>> from heatpg.solvers.stepping import pole_of_solve
+    >>> round(pole_of_solve(1.0, Axis("x", 0.0, 10.0, 11, boundary="clip")), 6)  # acosh 2
+    1.316958
+    """
+    return math.acosh(1.0 + axis.spacing**2 / step)
 
 
 def solve_rounding(solves: int, step: float, axis: Axis) -> float:
