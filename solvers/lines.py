@@ -63,6 +63,13 @@ class Line:
         """Number of nodes of the padded line."""
         return self.size + 2 * self.padding
 
+    @property
+    def period(self) -> int:
+        """Number of nodes after which the padded line, continued by its closure, repeats."""
+        if self.closure.periodic:
+            return self.rows
+        return 2 * (self.rows if self.closure_nodes == "cell" and not self.closure.holds_ends else self.rows - 1)
+
 
 @functools.lru_cache(maxsize=1024)
 def line_along(axis: Axis, padding: int) -> Line:
@@ -270,12 +277,15 @@ class SweepOperator(ABC):
         Rows that the operator needs beyond each end of the padded line.
     derivative
         True where the result is du/dx, so that the slope of the chord is restored instead of the chord.
+    least_lane_bytes
+        Bytes of a row of a bundle below which a long line is not narrowed for the sake of the cache.
     """
 
     line: Line
     ghosts: int
     derivative: bool = False
     spacing: float = 1.0
+    least_lane_bytes: int = _LEAST_LANE_BYTES
 
     @abstractmethod
     def work(self, bundle: Array, scratch: Array) -> Array:
@@ -308,10 +318,10 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-def _partition(lines: int, rows: int, itemsize: int) -> tuple[int, int]:
+def _partition(lines: int, rows: int, itemsize: int, least_lane_bytes: int) -> tuple[int, int]:
     """Lanes of a bundle and bundles of a block, so that a bundle lies in cache and a block is worth a call."""
     lanes = _BUNDLE_BYTES // (rows * itemsize)
-    lanes = max(_LEAST_LANE_BYTES // itemsize, min(_MOST_LANE_BYTES // itemsize, lanes))
+    lanes = max(least_lane_bytes // itemsize, min(_MOST_LANE_BYTES // itemsize, lanes))
     lanes = 1 << (lanes.bit_length() - 1)
     lanes = min(lanes, lines)
     bundles = max(1, min(_BLOCK_BYTES // (rows * lanes * itemsize), -(-lines // lanes)))
@@ -329,7 +339,7 @@ def sweep(operator: SweepOperator, source: Array, target: Array, position: int) 
     inner = math.prod(source.shape[position + 1 :])
     lines = source.size // size
     rows = line.rows + 2 * operator.ghosts
-    lanes, bundles = _partition(lines, rows, source.itemsize)
+    lanes, bundles = _partition(lines, rows, source.itemsize, operator.least_lane_bytes)
     first = operator.ghosts + line.padding
     read, write = source.reshape(-1), target.reshape(-1)
     padded = line.padding > 0 or bool((line.weight != 1.0).any())

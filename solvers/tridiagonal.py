@@ -89,7 +89,7 @@ def factorise(line: Line, share: float, dtype: np.dtype[Any]) -> tuple[Array, An
     line
         The line, with its closure.
     share
-        r > 0 in (1 - r D2).
+        r > -1/4 in (1 - r D2).
     dtype
         Type of the factors; they are computed in double precision.
 
@@ -109,7 +109,7 @@ def factorise(line: Line, share: float, dtype: np.dtype[Any]) -> tuple[Array, An
     if line.closure.holds_ends:
         diagonal[[0, -1]] = 1.0
         upper[0] = lower[-1] = 0.0
-    elif line.closure.periodic:
+    elif line.closure.periodic and share != 0.0:  # without a share there is no corner
         # A = T + g e f^T with g = -diagonal[0]; e, f nonzero in the first and last row only
         gamma = -diagonal[0]
         diagonal[0] -= gamma
