@@ -14,15 +14,18 @@ from scipy.special import ndtr, ndtri_exp
 from heatpg.errors import UnsupportedError
 from heatpg.grid import Axis
 from heatpg.kernels import kernel
+from heatpg.parallel import for_each
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path
-from heatpg.solvers.lines import Closure, Line, SweepOperator, filter_bundle
+from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, convolve
+from heatpg.solvers.lines import Closure, Line, SweepOperator, filter_bundle, workspace
 
 __all__ = ["Direct"]
 
 Array = NDArray[Any]
 
 _LARGEST_MATRIX = 2048
+_WIDEST_BUNDLE = 8 * 1024 * 1024
 
 
 @kernel
@@ -51,6 +54,37 @@ class _FilterOperator(SweepOperator):
         self.spacing = spacing
         closure = Closure.of(line, self.ghosts)
         self.closure = (closure.lower, closure.upper, closure.sign.astype(weights.dtype))
+        self.skip = int(np.flatnonzero(weights)[0])
+        taken = weights[self.skip : len(weights) - self.skip]
+        spare = 3 + (len(taken) - 1) % 4  # room for the moves, and a multiple of four
+        self.moved = np.stack([np.pad(taken, (p, spare - p)) for p in range(GROUP)])
+        self.end = weights.dtype.type(line.weight[0])
+        self.chord = np.zeros((0, 4), weights.dtype)
+        if line.closure.holds_ends:
+            share = np.arange(line.size) / (line.size - 1)
+            slope = np.full(line.size, 1.0 / ((line.size - 1) * spacing))
+            back = (-slope, slope) if derivative else (1.0 - share, share)
+            self.chord = np.stack([1.0 - share, share, *back], axis=1).astype(weights.dtype)
+
+    def apply(self, source: Array, target: Array, position: int) -> None:
+        size, inner = self.line.size, math.prod(source.shape[position + 1 :])
+        lines, lanes = source.size // size, LANE_BYTES // source.itemsize
+        rows = size + 2 * self.ghosts + 2 * GROUP
+        if 8 * lines < lanes or rows * LANE_BYTES > _WIDEST_BUNDLE:
+            super().apply(source, target, position)
+            return
+        read, write = source.reshape(-1), target.reshape(-1)
+
+        def work(call: tuple[int, list[Array]]) -> None:
+            valid, (base,) = call
+            block = workspace.take(0, ((BLOCK_ROWS + 2) * lanes,), source.dtype)
+            line = workspace.take(1, (rows * lanes,), source.dtype)
+            convolve(
+                *(read, write, base, inner, size, valid, self.moved, self.skip, self.ghosts, *self.closure),
+                *(self.end, self.chord, block, line),
+            )
+
+        for_each(work, bundles_of_lines(lines, lanes, inner, size))
 
     def work(self, bundle: Array, scratch: Array) -> Array:
         _filter_bundles(bundle, scratch, self.ghosts, self.line.rows, self.weights, *self.closure)
@@ -145,6 +179,10 @@ class Direct(LineSolver):
 
     def reach(self, axis: Axis, path: Path) -> int:
         return self._radius(axis.spacing, math.sqrt(path[-1]), 1e-17) if path[-1] > 0 else 0
+
+    def rounding(self, axis: Axis, path: Path) -> float:
+        # what is cut moves u by as much, in units of osc(Q), which is at most twice the largest value
+        return super().rounding(axis, path) + (self.tolerance or 0.0) / float(np.finfo(np.float64).eps)
 
     def interval_symbol(self, angle: Array, axis: Axis, start: float, stop: float) -> Array:
         weights = _weights(axis.spacing, math.sqrt(stop - start), self.reach(axis, (start, stop)))

@@ -22,13 +22,13 @@ from heatpg.grid import Axis
 from heatpg.kernels import kernel
 from heatpg.parallel import for_each
 
-__all__ = ["Closure", "Line", "SweepOperator", "filter_bundle", "line_along", "sweep"]
+__all__ = ["MOST_LANE_BYTES", "Closure", "Line", "SweepOperator", "filter_bundle", "line_along", "sweep", "workspace"]
 
 Array = NDArray[Any]
 
 _BUNDLE_BYTES = 256 * 1024
 _BLOCK_BYTES = 512 * 1024
-_MOST_LANE_BYTES = 256
+MOST_LANE_BYTES = 256
 _LEAST_LANE_BYTES = 64
 _CACHE_LINE = 64
 
@@ -296,13 +296,17 @@ class SweepOperator(ABC):
         sweep(self, source, target, position)
 
 
-class _Scratch(threading.local):
-    """Work space of one thread, kept between calls: fresh memory costs as much to touch as the work itself."""
+class Workspace(threading.local):
+    """Work space of one thread, kept between calls: fresh memory costs as much to touch as the work itself.
+
+    What is in it is left over from other work.
+    """
 
     def __init__(self) -> None:
         self.buffers: dict[tuple[int, str], Array] = {}
 
     def take(self, index: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """Array number `index` of this shape and type; it begins on a cache line."""
         count = math.prod(shape)
         key = (index, dtype.str)
         buffer = self.buffers.get(key)
@@ -315,13 +319,13 @@ class _Scratch(threading.local):
         return buffer[:count].reshape(shape)
 
 
-_scratch = _Scratch()
+workspace = Workspace()
 
 
 def _partition(lines: int, rows: int, itemsize: int, least_lane_bytes: int) -> tuple[int, int]:
     """Lanes of a bundle and bundles of a block, so that a bundle lies in cache and a block is worth a call."""
     lanes = _BUNDLE_BYTES // (rows * itemsize)
-    lanes = max(least_lane_bytes // itemsize, min(_MOST_LANE_BYTES // itemsize, lanes))
+    lanes = max(least_lane_bytes // itemsize, min(MOST_LANE_BYTES // itemsize, lanes))
     lanes = 1 << (lanes.bit_length() - 1)
     lanes = min(lanes, lines)
     bundles = max(1, min(_BLOCK_BYTES // (rows * lanes * itemsize), -(-lines // lanes)))
@@ -349,9 +353,9 @@ def sweep(operator: SweepOperator, source: Array, target: Array, position: int) 
         count = -(-valid // lanes)
         number = np.minimum(start + np.arange(count * lanes), lines - 1)
         base = ((number // inner) * (inner * size) + number % inner).reshape(count, lanes)
-        bundle = _scratch.take(0, (count, rows, lanes), source.dtype)
-        other = _scratch.take(1, (count, rows, lanes), source.dtype)
-        ends = _scratch.take(2, (count, 2, lanes), source.dtype)
+        bundle = workspace.take(0, (count, rows, lanes), source.dtype)
+        other = workspace.take(1, (count, rows, lanes), source.dtype)
+        ends = workspace.take(2, (count, 2, lanes), source.dtype)
         _gather(read, base, inner, size, first, bundle)
         if line.closure.holds_ends:
             _remove_chord(bundle, first, size, ends)

@@ -15,7 +15,7 @@ from heatpg.grid import Axis
 from heatpg.kernels import kernel
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path
-from heatpg.solvers.lines import _MOST_LANE_BYTES, SweepOperator, _scratch, line_along
+from heatpg.solvers.lines import MOST_LANE_BYTES, SweepOperator, line_along, workspace
 from heatpg.solvers.poles import POLES, approximation
 
 __all__ = ["Rational"]
@@ -26,7 +26,7 @@ _SINGLE_POLES = 8
 _TAIL = 1e-18
 _GROUP = 4  # poles at a time
 # room for the lanes of one part of a state and of both; the loops vectorise only with one constant for each offset
-_STRIDE = _MOST_LANE_BYTES // 4
+_STRIDE = MOST_LANE_BYTES // 4
 _PAIR = 2 * _STRIDE
 
 
@@ -129,7 +129,7 @@ class _ResolventOperator(SweepOperator):
     """r(A) of every line, by partial fractions; what lies beyond the ends enters as the start of each recursion."""
 
     ghosts = 0
-    least_lane_bytes = _MOST_LANE_BYTES  # a row costs much the same whatever its width, and passes are few
+    least_lane_bytes = MOST_LANE_BYTES  # a row costs much the same whatever its width, and passes are few
 
     def __init__(self, axis: Axis, total: float, poles: int, dtype: np.dtype[Any]) -> None:
         self.line = line_along(axis, 0)
@@ -165,7 +165,7 @@ class _ResolventOperator(SweepOperator):
         return below, above, gain
 
     def work(self, bundle: Array, scratch: Array) -> Array:
-        state = _scratch.take(3, (2, _PAIR * _GROUP), bundle.dtype)
+        state = workspace.take(3, (2, _PAIR * _GROUP), bundle.dtype)
         _resolve_bundles(bundle, scratch, state, self.present, self.factors, *self.ends, self.mirror)
         return scratch
 

@@ -15,7 +15,7 @@ from heatpg.grid import Axis
 from heatpg.kernels import kernel
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver
-from heatpg.solvers.lines import Closure, Line, SweepOperator, _scratch, line_along
+from heatpg.solvers.lines import Closure, Line, SweepOperator, line_along, workspace
 from heatpg.solvers.positivity import NEGLIGIBLE, negative_mass
 
 __all__ = ["Stabilized", "largest_share", "legendre_step"]
@@ -207,7 +207,7 @@ class _StabilizedOperator(SweepOperator):
 
     def work(self, bundle: Array, scratch: Array) -> Array:
         # one bundle at a time needs two arrays, so that three stay in cache
-        p, q = scratch[0], _scratch.take(3, bundle.shape[1:], bundle.dtype)
+        p, q = scratch[0], workspace.take(3, bundle.shape[1:], bundle.dtype)
         _step_bundles(bundle, p, q, self.line.rows, self.steps, self.first, self.stages, self.share, *self.closure)
         return bundle
 

@@ -1,0 +1,92 @@
+"""The quadrature filter: its tolerance, its cost, and its two ways through memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from heatpg import Axis, Grid, Landscape
+from heatpg.boundaries import boundaries
+from heatpg.evolution import solve
+from heatpg.solvers import direct, make
+from heatpg.solvers.filters import bundles_of_lines
+from heatpg.verify.crosscheck import reference_rows
+
+Array = NDArray[Any]
+
+KINDS: list[tuple[str, Any]] = [(boundary, nodes) for boundary in boundaries.names() for nodes in ("vertex", "cell")]
+EPS = float(np.finfo(np.float64).eps)
+
+
+def advance(solver: Any, values: Array, grid: Grid, sigma: Any) -> Array:
+    return np.asarray(solve(Landscape(values, grid), sigma, solver).values[-1])
+
+
+@pytest.mark.parametrize("tolerance", [1e-14, 1e-10, 1e-6, 1e-3, 1e-2])
+@pytest.mark.parametrize(("boundary", "nodes"), KINDS)
+def test_the_error_is_below_the_tolerance_for_all_data(tolerance: float, boundary: str, nodes: Any) -> None:
+    axis = Axis("x", 0.0, 1.0, 61, boundary=boundary, nodes=nodes)
+    solver = make("direct", tolerance=tolerance)
+    for ratio in (0.4, 1.0, 3.0, 14.0, 70.0):
+        sigma = ratio * axis.spacing
+        weights = advance(solver, np.eye(61), Grid(axis), sigma).T
+        # worst error over data with osc = 1 when continued: rows of the error sum to zero, but not with zeros outside;
+        # data between 0 and 1 that are turned over about a chord between 0 and 1 have osc = 2
+        share = {"absorb": 0.25, "zero": 1.0}.get(boundary, 0.5)
+        error = weights - reference_rows(axis, sigma, np.arange(61))
+        assert share * np.abs(error).sum(axis=1).max() <= tolerance + 40 * EPS, ratio
+        if boundary != "absorb":
+            assert weights.min() >= 0.0
+        if boundary != "zero":
+            assert np.abs(weights.sum(axis=1) - 1.0).max() <= 16 * EPS
+
+
+def test_a_tolerance_saves_taps() -> None:
+    axis = Axis("x", 0.0, 1.0, 1000, boundary="reflect")
+    taps = []
+    for tolerance in (None, 1e-12, 1e-4):
+        operator: Any = make("direct", tolerance=tolerance).operator(  # type: ignore[attr-defined]
+            axis, 0.0, (2 * axis.spacing) ** 2, np.dtype(float)
+        )
+        taps.append(operator.moved.shape[1])
+    assert taps == [40, 36, 24]
+
+
+@pytest.mark.parametrize(("boundary", "nodes"), KINDS)
+@pytest.mark.parametrize("size", [9, 33, 50, 131])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_wide_bundles_give_what_the_engine_gives(
+    boundary: str, nodes: Any, size: int, dtype: Any, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    grid = Grid(
+        Axis("x", 0.0, 1.0, size, boundary=boundary, nodes=nodes),
+        Axis("y", 0.0, 1.0, 43, boundary=boundary, nodes=nodes),
+    )
+    values = rng.standard_normal((7, *grid.shape)).astype(dtype)
+    for ratio in (0.3, 1.0, 2.3, 4.0):
+        sigma = [ratio * np.array(grid.spacing)]
+        wide = solve(Landscape(values, grid), sigma, "direct")
+        with monkeypatch.context() as patch:
+            patch.setattr(direct, "_WIDEST_BUNDLE", 0)
+            narrow = solve(Landscape(values, grid), sigma, "direct")
+            slope = narrow.gradient(0)
+        unit = 32 * float(np.finfo(dtype).eps)
+        assert wide.values.dtype == dtype
+        assert np.abs(wide.values - narrow.values).max() <= unit * np.abs(values).max()
+        scale = np.abs(values).max() / min(grid.spacing) / min(1.0, ratio)
+        assert np.abs(wide.gradient(0) - slope).max() <= 4 * unit * scale
+
+
+@pytest.mark.parametrize("name", ["direct", "multiresolution"])
+def test_work_that_is_cut_into_several_calls_is_whole(name: str, rng: np.random.Generator) -> None:
+    """Long lines, more than one call of the kernel: every line against itself alone."""
+    grid = Grid(Axis("x", 0.0, 1.0, 1500, boundary="reflect"))
+    values = rng.standard_normal((300, 1500))
+    lines, lanes = bundles_of_lines(300, 128, 1, 1500), 128
+    assert [number for number, _ in lines] == [lanes, lanes, 300 - 2 * lanes]
+    whole = advance(name, values, grid, 8.0 * grid.spacing[0])
+    for i in (0, 127, 128, 255, 256, 299):
+        assert np.abs(whole[i] - advance(name, values[i], grid, 8.0 * grid.spacing[0])).max() <= 64 * EPS
