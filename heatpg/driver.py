@@ -6,6 +6,8 @@ import time
 import warnings
 from collections.abc import Callable
 
+from numpy.typing import ArrayLike
+
 from heatpg.errors import HeatpgWarning, UnsupportedError
 from heatpg.evolution import Evolution, Sigma, solve
 from heatpg.landscape import Landscape
@@ -17,9 +19,10 @@ __all__ = ["evolve"]
 
 def evolve(
     landscape: Landscape,
-    sigma: Sigma,
+    sigma: Sigma | None = None,
     solver: str | Solver = "auto",
     *,
+    covariance: ArrayLike | None = None,
     checks: str = "standard",
     progress: Callable[[int, int], object] | None = None,
 ) -> Evolution:
@@ -31,10 +34,14 @@ def evolve(
         Q on its grid, with any number of batch axes before those of the grid.
     sigma
         Noise levels, in the units of the axes: a number, a list, an array of shape (T, dimensions) with one per axis,
-        or a dictionary from axis names to numbers or lists. 0 gives Q back.
+        or a dictionary from axis names to numbers or lists. 0 gives Q back. Left out where `covariance` is given.
     solver
         Name (see ``heatpg list solvers``), object, or ``auto``: the transform where the grid resolves every sigma,
-        quadrature with positive weights where it is not.
+        quadrature with positive weights where it is not. A covariance is for ``spectral`` and ``auto``.
+    covariance
+        Covariance of correlated noise, in place of `sigma`: shape (dimensions, dimensions), or (T, dimensions,
+        dimensions) for several, symmetric and positive definite; u^(k) = exp(-k^T Sigma k / 2) Q^(k). Every axis is
+        periodic or in free space (clip, zero).
     checks
         ``none``, ``standard`` or ``full``; see `heatpg.verify.verify`.
     progress
@@ -76,10 +83,15 @@ def evolve(
     ((2, 161), True)
     >>> round(float(flow.values[1].max()), 4)  # a Gaussian of width 1 after sigma = 1: sqrt(1 / 2)
     0.7071
+    >>> plane = Grid(*(Axis(name, -6.0, 6.0, 61, boundary="clip") for name in "xy"))
+    >>> bump = Landscape.from_function(lambda x, y: np.exp(-(x**2 + y**2) / 2), plane)
+    >>> flow = evolve(bump, covariance=[[1.0, 0.8], [0.8, 1.0]])  # covariances add: sqrt(1 / det [[2, .8], [.8, 2]])
+    >>> round(float(flow.values[0].max()), 4), flow.report.passed
+    (0.5455, True)
     """
     if checks not in LEVELS:
         raise UnsupportedError("unknown level of checks", given=repr(checks), allowed=", ".join(LEVELS))
-    evolution = solve(landscape, sigma, solver, progress=progress)
+    evolution = solve(landscape, sigma, solver, covariance=covariance, progress=progress)
     begin = time.perf_counter()
     evolution.report = verify(evolution, checks)
     evolution.timing["checks"] = time.perf_counter() - begin

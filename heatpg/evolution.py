@@ -10,18 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.errors import NonFiniteError, SigmaError
+from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
 from heatpg.grid import Grid
 from heatpg.landscape import Landscape
 from heatpg.report import Report
 from heatpg.resources import require_memory
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose
+from heatpg.solvers.covariance import CovarianceFlow, conditional_deviations, require_boundaries
 
-__all__ = ["Evolution", "Sigma", "parse_sigma", "solve"]
+__all__ = ["Evolution", "Sigma", "parse_covariance", "parse_sigma", "solve"]
 
 Array = NDArray[Any]
 Sigma = float | Sequence[float] | ArrayLike | Mapping[str, float | Sequence[float]]
+
+_ASYMMETRY = 1e-12
+_RESOLVED = 2.5
 
 
 def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
@@ -79,13 +83,112 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
     return values
 
 
+def _refuse_asymmetry(values: NDArray[np.float64], grid: Grid) -> None:
+    # entries of different units are compared with the deviations along their two axes
+    scale = np.sqrt(np.abs(np.diagonal(values, axis1=1, axis2=2)))
+    bad = np.abs(values - values.swapaxes(1, 2)) > _ASYMMETRY * scale[:, :, None] * scale[:, None, :]
+    if bad.any():
+        k, i, j = (int(n) for n in np.argwhere(bad)[0])
+        raise SigmaError(
+            f"covariance {k} is not symmetric between axes {grid[i].name!r} and {grid[j].name!r}",
+            given=f"{values[k, i, j]:.16g} and {values[k, j, i]:.16g}",
+            allowed=f"equal within {_ASYMMETRY:g}, relatively",
+            advice="if A is meant as a factor, pass A @ A.T",
+        )
+
+
+def _refuse_indefinite(values: NDArray[np.float64], grid: Grid) -> None:
+    variances = np.diagonal(values, axis1=1, axis2=2)
+    if (variances <= 0).any():
+        k, i = (int(n) for n in np.argwhere(variances <= 0)[0])
+        raise SigmaError(
+            f"covariance {k} is not positive definite: the variance along axis {grid[i].name!r} is not positive",
+            given=f"{variances[k, i]:g}, smallest eigenvalue {np.linalg.eigvalsh(values[k])[0]:g}",
+            allowed="positive definite matrices",
+            advice="an axis without noise is possible with one sigma per axis",
+        )
+    scale = np.sqrt(variances)
+    least = np.linalg.eigvalsh(values / (scale[:, :, None] * scale[:, None, :]))[:, 0]
+    bad = least <= 4.0 * grid.dimensions * np.finfo(np.float64).eps
+    if bad.any():
+        k = int(np.argmax(bad))
+        eigenvalues, vectors = np.linalg.eigh(values[k])
+        direction = ", ".join(f"{x:.3g} along {axis.name!r}" for x, axis in zip(vectors[:, 0], grid, strict=True))
+        raise SigmaError(
+            f"covariance {k} is not positive definite",
+            given=f"smallest eigenvalue {eigenvalues[0]:g} (of the correlations {least[k]:g}), direction {direction}",
+            allowed="eigenvalues above round-off",
+            advice="correlations beyond 1 were given; make them smaller",
+        )
+
+
+def parse_covariance(covariance: ArrayLike, grid: Grid) -> NDArray[np.float64]:
+    """Covariances as an array (T, dimensions, dimensions), in ascending order of their total variance.
+
+    Parameters
+    ----------
+    covariance
+        Shape (dimensions, dimensions), or (T, dimensions, dimensions), in the order and the units of the axes;
+        symmetric within 1e-12 and positive definite beyond round-off.
+    grid
+        The grid that they are for.
+
+    Raises
+    ------
+    SigmaError
+        For anything else, with the axes that are at fault, and for a covariance that is given twice.
+
+    Examples
+    --------
+    >>> from heatpg import Axis, Grid
+    >>> from heatpg.evolution import parse_covariance
+    >>> grid = Grid(Axis("x", 0, 1, 5, boundary="clip"), Axis("y", 0, 1, 5, boundary="clip"))
+    >>> parse_covariance([[2.0, 1.0], [1.0, 2.0]], grid).shape
+    (1, 2, 2)
+    """
+    d = grid.dimensions
+    allowed = f"numbers, shape ({d}, {d}) or (T, {d}, {d})"
+    try:
+        if np.iscomplexobj(covariance):
+            raise TypeError
+        values = np.array(covariance, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise SigmaError("a covariance must be numbers", given=repr(covariance), allowed=allowed) from None
+    if values.ndim == 2:
+        values = values[None]
+    if values.ndim != 3 or values.shape[1:] != (d, d) or not len(values):
+        raise SigmaError(
+            "the covariance has the wrong shape",
+            given=f"shape {np.shape(covariance)}",
+            allowed=allowed,
+            advice="for independent axes give sigma, one per axis",
+        )
+    if not np.isfinite(values).all():
+        k, i, j = (int(n) for n in np.argwhere(~np.isfinite(values))[0])
+        raise SigmaError(
+            f"covariance {k} is not finite",
+            given=f"{values[k, i, j]} between axes {grid[i].name!r} and {grid[j].name!r}",
+            allowed="finite numbers",
+        )
+    _refuse_asymmetry(values, grid)
+    values = 0.5 * values + 0.5 * values.swapaxes(1, 2)
+    _refuse_indefinite(values, grid)
+    values = values[np.argsort(np.trace(values, axis1=1, axis2=2), kind="stable")]
+    if len(np.unique(values, axis=0)) < len(values):
+        raise SigmaError("a covariance is given twice", given=values.tolist(), advice="leave one of them out")
+    return values
+
+
 class Evolution:
     """Fields u(., sigma) of one landscape, at every sigma that was asked for.
 
     Attributes
     ----------
     sigma
-        Noise levels in ascending order, shape (T,), or (T, dimensions) where each axis has its own.
+        Noise levels in ascending order, shape (T,), or (T, dimensions) where each axis has its own. For correlated
+        noise the standard deviations along the axes, shape (T, dimensions).
+    covariance
+        Covariances of correlated noise, shape (T, dimensions, dimensions); otherwise None.
     values
         The fields, shape (T, *batch, *grid.shape), of the type of the landscape.
     landscape, grid
@@ -108,6 +211,7 @@ class Evolution:
         solver: Solver,
         *,
         paths: Sequence[tuple[tuple[float, ...], ...]],
+        covariance: NDArray[np.float64] | None = None,
         report: Report | None = None,
         reason: str = "",
         timing: Mapping[str, float] | None = None,
@@ -115,6 +219,7 @@ class Evolution:
         self.landscape = landscape
         self.grid = landscape.grid
         self.sigma = sigma
+        self.covariance = covariance
         self.values = values
         self.solver = solver
         self.paths = tuple(paths)
@@ -124,7 +229,8 @@ class Evolution:
 
     def __repr__(self) -> str:
         return (
-            f"<Evolution of {self.landscape.name!r}: {len(self.sigma)} sigmas from {self.sigma.min():g} to "
+            f"<Evolution of {self.landscape.name!r}: {len(self.sigma)} "
+            f"{'sigmas' if self.covariance is None else 'covariances, sigma'} from {self.sigma.min():g} to "
             f"{self.sigma.max():g}, {self.grid.shape} nodes, solver {self.solver!r}, {self.report!r}>"
         )
 
@@ -170,14 +276,30 @@ class Evolution:
         variances = tuple(float(t) for t in self.variances[index])
         initial, field = self.landscape.values, self.values[index]
         result = np.empty((self.grid.dimensions, *field.shape), field.dtype)
+        if self.covariance is not None:
+            flow = CovarianceFlow(initial, self.grid)
+            covariance = self.covariance[index]
+            flow.require_memory(covariance[None], result.nbytes)
+            for position in range(self.grid.dimensions):
+                flow.gradient(covariance, position, result[position])
+            return result
         for position in range(self.grid.dimensions):
             self.solver.gradient(initial, field, self.grid, variances, position, result[position])
         return result
 
     def at(self, sigma: float | Sequence[float]) -> Array:
-        """The field at one more sigma, solved from Q by the same solver; shape of the landscape's values."""
+        """The field at one more sigma, solved from Q by the same solver; shape of the landscape's values.
+
+        Of correlated noise too this is the field for independent axes.
+        """
         levels = parse_sigma(np.asarray(self.grid.sigmas(sigma))[None, :], self.grid)
         return np.asarray(solve(self.landscape, levels, self.solver).values[0])
+
+    def again(self, *, progress: Callable[[int, int], object] | None = None) -> Evolution:
+        """Solve once more from Q, with the same noise and the same solver, without checks."""
+        if self.covariance is not None:
+            return solve(self.landscape, None, self.solver, covariance=self.covariance, progress=progress)
+        return solve(self.landscape, self.sigma, self.solver, progress=progress)
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False, compression: str = "none") -> None:
         """Write everything into one HDF5 file; see `heatpg.store.save`."""
@@ -186,11 +308,97 @@ class Evolution:
         save(self, path, force=force, compression=compression)
 
 
+def _choose_for_covariance(solver: str | Solver, grid: Grid, covariances: NDArray[np.float64]) -> tuple[Solver, str]:
+    """The one solver that takes correlated noise, and why it was picked, if it was."""
+    reason = ""
+    if isinstance(solver, str) and solver == "auto":
+        least = float((conditional_deviations(covariances) / np.array(grid.spacing)).min())
+        reason = "correlated noise couples the axes, and only the transform takes all of them at once"
+        if least < _RESOLVED:
+            reason += (
+                f"; with the other axes held, the smallest sigma is {least:.2g} grid spacings: below {_RESOLVED:g} "
+                "a transform of rough data overshoots"
+            )
+        solver = "spectral"
+    chosen = make(solver)
+    if chosen.name != "spectral":
+        raise UnsupportedError(
+            "this solver works axis by axis, and a full covariance does not factor over the axes",
+            given=f"solver {chosen.name!r} with a covariance",
+            allowed="'spectral' or 'auto'",
+            advice="or sample Q along the principal axes of the covariance, and give one sigma per axis",
+        )
+    return chosen, reason
+
+
+def _fields(
+    landscape: Landscape,
+    levels: NDArray[np.float64],
+    solver: Solver,
+    advance: Callable[[int, Array], None],
+    progress: Callable[[int, int], object] | None,
+) -> Array:
+    """The field at every level, each looked through for what is not finite as soon as it is there."""
+    initial = landscape.values
+    values = np.empty((len(levels), *initial.shape), initial.dtype)
+    for k in range(len(levels)):
+        advance(k, values[k])
+        if not np.isfinite(values[k]).all():
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(values[k]))[0])
+            raise NonFiniteError(
+                f"the solution at sigma={levels[k]} is not finite at index {place}",
+                given=f"solver {solver!r}, |Q| up to {float(np.abs(initial).max()):g}",
+                advice="scale Q down, or use another solver",
+            )
+        if progress is not None:
+            progress(k + 1, len(levels))
+    return values
+
+
+def _require_memory_for_fields(landscape: Landscape, count: int) -> None:
+    initial = landscape.values
+    require_memory(
+        initial.nbytes * (count + 3),
+        f"an evolution of {initial.size:,} points at {count} sigmas",
+        f"three ways out: fewer sigmas at a time (each needs {initial.nbytes / 2**20:.0f} MiB), "
+        "a coarser grid, or float32 values (half of it)",
+    )
+
+
+def _solve_covariance(
+    landscape: Landscape,
+    covariance: ArrayLike,
+    solver: str | Solver,
+    progress: Callable[[int, int], object] | None,
+) -> Evolution:
+    grid = landscape.grid
+    covariances = parse_covariance(covariance, grid)
+    require_boundaries(grid)
+    chosen, reason = _choose_for_covariance(solver, grid, covariances)
+    _require_memory_for_fields(landscape, len(covariances))
+    flow = CovarianceFlow(landscape.values, grid)
+    flow.require_memory(covariances, landscape.values.nbytes * len(covariances))
+    sigma = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+    begin = time.perf_counter()
+    values = _fields(landscape, sigma, chosen, lambda k, out: flow.advance(covariances[k], out), progress)
+    return Evolution(
+        landscape,
+        sigma,
+        values,
+        chosen,
+        paths=[tuple((0.0, float(t)) for t in row) for row in sigma**2],
+        covariance=covariances,
+        reason=reason,
+        timing={"solve": time.perf_counter() - begin},
+    )
+
+
 def solve(
     landscape: Landscape,
-    sigma: Sigma,
+    sigma: Sigma | None = None,
     solver: str | Solver = "auto",
     *,
+    covariance: ArrayLike | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Evolution:
     """Evolve a landscape without checking the result; `heatpg.evolve` is this and the checks.
@@ -203,9 +411,20 @@ def solve(
         Noise levels; see `parse_sigma`.
     solver
         Name or object.
+    covariance
+        Covariances of correlated noise, in place of sigma; see `parse_covariance`.
     progress
         Called as ``progress(done, total)`` after each sigma.
     """
+    if (sigma is None) == (covariance is None):
+        raise SigmaError(
+            "the noise is given by sigma or by covariance",
+            given="neither" if sigma is None else "both",
+            allowed="one of them",
+        )
+    if covariance is not None:
+        return _solve_covariance(landscape, covariance, solver, progress)
+    assert sigma is not None
     grid = landscape.grid
     levels = parse_sigma(sigma, grid)
     columns = np.broadcast_to(levels[:, None] if levels.ndim == 1 else levels, (len(levels), grid.dimensions))
@@ -214,32 +433,19 @@ def solve(
     if isinstance(solver, str) and solver == "auto":
         solver, reason = choose(grid, variances)
     chosen = make(solver)
-    initial = landscape.values
     for row in variances:
         for axis, variance in zip(grid, row, strict=True):
             if variance > 0:
                 chosen.check(axis, 0.0, variance)
-    require_memory(
-        initial.nbytes * (len(levels) + 3),
-        f"an evolution of {initial.size:,} points at {len(levels)} sigmas",
-        f"three ways out: fewer sigmas at a time (each needs {initial.nbytes / 2**20:.0f} MiB), "
-        "a coarser grid, or float32 values (half of it)",
-    )
+    _require_memory_for_fields(landscape, len(levels))
     begin = time.perf_counter()
-    values = np.empty((len(levels), *initial.shape), initial.dtype)
-    flow = chosen.start(initial, grid)
+    flow = chosen.start(landscape.values, grid)
     paths = []
-    for k, row in enumerate(variances):
-        flow.advance(row, values[k])
+
+    def advance(k: int, out: Array) -> None:
+        flow.advance(variances[k], out)
         paths.append(flow.paths)
-        if not np.isfinite(values[k]).all():
-            place = tuple(int(i) for i in np.argwhere(~np.isfinite(values[k]))[0])
-            raise NonFiniteError(
-                f"the solution at sigma={levels[k]} is not finite at index {place}",
-                given=f"solver {chosen!r}, |Q| up to {float(np.abs(initial).max()):g}",
-                advice="scale Q down, or use another solver",
-            )
-        if progress is not None:
-            progress(k + 1, len(levels))
+
+    values = _fields(landscape, levels, chosen, advance, progress)
     timing = {"solve": time.perf_counter() - begin}
     return Evolution(landscape, levels, values, chosen, paths=paths, reason=reason, timing=timing)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from heatpg import __version__
 from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
-from heatpg.evolution import Evolution
+from heatpg.evolution import Evolution, parse_covariance
 from heatpg.grid import Axis, Grid
 from heatpg.landscape import Landscape
 from heatpg.parallel import threads
@@ -325,10 +325,23 @@ def _names(evolution: Evolution) -> tuple[str, list[str], list[str]]:
     batch = [f"batch{i + 1}" for i in range(len(evolution.landscape.batch_shape))]
     axes = [axis.name for axis in evolution.grid]
     taken = {"u", "landscape", "sigma", "time", "level", "axis", "VTKHDF", *_JSON_PARTS, *batch}
+    if evolution.covariance is not None:
+        taken |= {"covariance", "axis2"}
     clash = sorted(taken.intersection(axes))
     if clash:
         raise StoreError("this axis name is used by the file format", given=", ".join(clash), advice="rename the axis")
     return lead, batch, axes
+
+
+def _write_covariance(file: h5py.File, covariance: Array, unit: str) -> None:
+    # no dataset may have two dimensions of one name
+    file.create_dataset("axis2", data=file["axis"][()], dtype=h5py.string_dtype()).make_scale("axis2")
+    file["axis2"].attrs["long_name"] = "axis of the grid, as the second of a pair"
+    dataset = file.create_dataset("covariance", data=covariance)
+    dataset.attrs["long_name"] = "covariance of the exploration noise"
+    _set_unit(dataset, unit, power=2)
+    for dimension, name in zip(dataset.dims, ("level", "axis", "axis2"), strict=True):
+        dimension.attach_scale(file[name])
 
 
 def _write_scales(file: h5py.File, evolution: Evolution) -> None:
@@ -352,6 +365,8 @@ def _write_scales(file: h5py.File, evolution: Evolution) -> None:
         if not dataset.is_scale:
             for dimension, name in zip(dataset.dims, (lead, "axis"), strict=False):
                 dimension.attach_scale(file[name])
+    if evolution.covariance is not None:
+        _write_covariance(file, evolution.covariance, unit)
     for name, size in zip(batch, evolution.landscape.batch_shape, strict=True):
         file.create_dataset(name, data=np.arange(size, dtype=np.int64)).make_scale(name)
         file[name].attrs["long_name"] = "number in the batch"
@@ -403,12 +418,14 @@ def _fill(file: h5py.File, evolution: Evolution, filters: dict[str, Any]) -> Non
     lead, batch, axes = _names(evolution)
     digest = _data_digest(landscape.values)
     environment = _environment()
+    correlated = {} if evolution.covariance is None else {"covariance": evolution.covariance}
     parts = {
         "heatpg_spec": {
             "landscape": {"name": landscape.name, "provenance": landscape.provenance, "sha256": digest},
             "grid": [dataclasses.asdict(axis) for axis in grid],
             "sigma": evolution.sigma,
             "solver": {"name": evolution.solver.name, "options": evolution.solver.options()},
+            **correlated,
         },
         "heatpg_run": {
             "reason": evolution.reason,
@@ -445,7 +462,8 @@ def _fill(file: h5py.File, evolution: Evolution, filters: dict[str, Any]) -> Non
         dataset.attrs["long_name"] = label
         for dimension, scale in zip(dataset.dims, scales, strict=True):
             dimension.attach_scale(file[scale])
-    file["u"].attrs["coordinates"] = "time" if lead == "sigma" else "sigma time"
+    coordinates = "time" if lead == "sigma" else "sigma time"
+    file["u"].attrs["coordinates"] = coordinates if evolution.covariance is None else f"{coordinates} covariance"
     if grid.dimensions in (2, 3) and not batch:
         _write_view_for_paraview(file, evolution)
 
@@ -667,6 +685,21 @@ def _read_grid(file: h5py.File, path: Path, spec: Any) -> Grid:
     return grid
 
 
+def _read_covariance(file: h5py.File, path: Path, spec: Any, grid: Grid, sigma: Array) -> NDArray[np.float64] | None:
+    if "covariance" not in spec:
+        return None
+    covariance = np.asarray(spec["covariance"], dtype=np.float64)
+    if covariance.shape != (len(sigma), grid.dimensions, grid.dimensions):
+        raise _damaged(path, f"the covariance has the shape {covariance.shape}")
+    if not np.array_equal(_numbers(file, path, "covariance", covariance.shape), covariance):
+        raise _damaged(path, "covariance is not that of the specification")
+    if not np.array_equal(parse_covariance(covariance, grid), covariance):
+        raise _damaged(path, "the covariances are not symmetric or not in order")
+    if not np.array_equal(np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)), sigma):
+        raise _damaged(path, "sigma is not that of the covariance")
+    return covariance
+
+
 def _read(file: h5py.File, path: Path) -> _Content:
     _inspect(file, path)
     texts = {name: _json_text(file, path, name) for name in _JSON_PARTS}
@@ -691,6 +724,7 @@ def _read(file: h5py.File, path: Path) -> _Content:
     for name, expected in (("sigma", sigma), ("time", sigma**2)):
         if not np.array_equal(_numbers(file, path, name, sigma.shape), expected):
             raise _damaged(path, f"{name} is not that of the specification")
+    covariance = _read_covariance(file, path, spec, grid, sigma)
     shape = _dataset(file, path, "landscape", "f").shape
     if shape[max(0, len(shape) - grid.dimensions) :] != grid.shape:
         raise _damaged(path, f"the landscape has the shape {shape}, its grid {grid.shape}")
@@ -712,6 +746,7 @@ def _read(file: h5py.File, path: Path) -> _Content:
         fields,
         make(spec["solver"]["name"], **options),
         paths=_unpacked(run["paths"]),
+        covariance=covariance,
         report=Report.from_dict(_restored(json.loads(texts["heatpg_report"]))),
         reason=str(run["reason"]),
         timing=dict(run["timing"]),

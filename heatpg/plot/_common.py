@@ -87,18 +87,31 @@ def axis_label(axis: Axis) -> str:
     return f"{axis.name} ({axis.unit})" if axis.unit else axis.name
 
 
+def _correlation_label(evolution: Evolution, index: int) -> str:
+    """What sigma does not say of correlated noise: its correlation, of more than two axes the strongest."""
+    if evolution.covariance is None or evolution.grid.dimensions == 1:
+        return ""
+    deviations = evolution.sigma[index]
+    correlations = (evolution.covariance[index] / np.multiply.outer(deviations, deviations))[
+        np.triu_indices(len(deviations), 1)
+    ]
+    strongest = float(correlations[np.abs(correlations).argmax()])
+    return f", ρ = {number(strongest)}" if len(correlations) == 1 else f", ρ up to {number(strongest)}"
+
+
 def sigma_label(evolution: Evolution, index: int) -> str:
-    """One noise level with its unit, as ``σ = 0.05 N``."""
+    """One noise level with its unit, as ``σ = 0.05 N``; of correlated noise ``σ = (0.1, 0.2) N, ρ = 0.5``."""
     row = [float(value) for value in np.atleast_1d(evolution.sigma[index])]
+    correlation = _correlation_label(evolution, index)
     units = {axis.unit for axis in evolution.grid}
     if len(units) == 1:
         unit = f" {units.pop()}"
         text = number(row[0]) if len(row) == 1 else f"({', '.join(map(number, row))})"
-        return f"σ = {text}{unit}".rstrip()
+        return f"σ = {text}{unit}".rstrip() + correlation
     if len(row) == 1:
         return f"σ = {number(row[0])}"
     parts = [f"{number(value)} {axis.unit}".rstrip() for value, axis in zip(row, evolution.grid, strict=True)]
-    return f"σ = ({', '.join(parts)})"
+    return f"σ = ({', '.join(parts)}){correlation}"
 
 
 def shown_sigmas(evolution: Evolution, most: int = 3) -> list[int]:

@@ -8,7 +8,8 @@ several local maxima, and in two dimensions and more smoothing can create them: 
 On a grid the fields at two sigmas are related exactly by u_later = W u_earlier. Where W has no negative weights and
 reaches r nodes, a value of u_later lies in the range of u_earlier within r nodes: that is what is checked, up to
 round-off. Where a solver does not promise such a W, a sampled maximum may also seem to rise because the nodes miss its
-top, by at most an eighth of its second difference; more than that is reported as a finding.
+top, by at most an eighth of its second difference; more than that is reported as a finding. Fields under correlated
+noise are compared with Q alone.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from heatpg.evolution import Evolution
 from heatpg.extrema import climb, local_maxima, on_edge
 from heatpg.grid import Grid
 from heatpg.report import Check, Place, Status
+from heatpg.solvers.covariance import monotone
 from heatpg.verify import checks
 
 __all__ = ["maximum_principle"]
@@ -78,7 +80,7 @@ def _links(evolution: Evolution) -> list[_Link]:
         rounding = 2.0 * unit * (1.0 + sum(solver.rounding(grid[i], p) for i, p in enumerate(paths) if p[-1] > 0))
         zero = (0.0,) * grid.dimensions
         starts = [(zero, initial, paths)]
-        if k > 0 and all(a <= b for a, b in zip(variances[k - 1], stop, strict=True)):
+        if evolution.covariance is None and k > 0 and all(a <= b for a, b in zip(variances[k - 1], stop, strict=True)):
             starts.append((variances[k - 1], fields[k - 1], evolution.paths[k - 1]))
         for number, (start, earlier, before) in enumerate(starts):
             moving = [i for i in range(grid.dimensions) if stop[i] > start[i]]
@@ -92,6 +94,10 @@ def _links(evolution: Evolution) -> list[_Link]:
                 steps = [(i, a, b) for i in moving for a, b in zip(paths[i], paths[i][1:], strict=False)]
             else:
                 steps = [(i, start[i], stop[i]) for i in moving]
+            if evolution.covariance is None:
+                promised = all(solver.monotone_between(grid[i], a, b) for i, a, b in steps)
+            else:
+                promised = monotone(grid, evolution.covariance[k])
             links.append(
                 _Link(
                     k,
@@ -101,7 +107,7 @@ def _links(evolution: Evolution) -> list[_Link]:
                         solver.reach(axis, (0.0, b - a)) if b > a else 0
                         for axis, a, b in zip(grid, start, stop, strict=True)
                     ),
-                    continues and all(solver.monotone_between(grid[i], a, b) for i, a, b in steps),
+                    continues and promised,
                     continues and all(solver.keeps_extrema(grid[i], b - a) for i, a, b in steps),
                     rounding,
                     number == 0,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from heatpg.evolution import Evolution
 from heatpg.report import Check, Place
+from heatpg.solvers.covariance import conditional_deviations
 from heatpg.verify import checks
 
 __all__ = ["resolution"]
@@ -28,8 +31,9 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
     -------
     entries
         ``resolution``: a finding where 0 < sigma < h, because noise finer than the grid acts on whatever is assumed
-        between the nodes. ``box``: a finding where noise takes the optimum out of a box in free space more often than
-        once in a hundred times, so that the result rests on what was assumed outside.
+        between the nodes; of correlated noise the sigma along an axis while the others are held. ``box``: a finding
+        where noise takes the optimum out of a box in free space more often than once in a hundred times, so that the
+        result rests on what was assumed outside; of correlated noise the sum over the axes is taken, which is a bound.
 
     Examples
     --------
@@ -42,7 +46,9 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
     ['finding', 'finding']
     """
     grid = evolution.grid
-    ratios = evolution.sigmas / np.array(grid.spacing)
+    finest = evolution.sigmas if evolution.covariance is None else conditional_deviations(evolution.covariance)
+    ratios = finest / np.array(grid.spacing)
+    held = "" if evolution.covariance is None else ", the other axes held,"
     moving = ratios > 0
     entries = []
     coarse = moving & (ratios < 1.0)
@@ -53,7 +59,7 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
                 "resolution",
                 "finding",
                 f"{int(coarse.any(axis=1).sum())} of {len(evolution)} sigmas are below the grid's resolution: "
-                f"sigma={evolution.sigmas[k, position]:g} along {grid[position].name!r} is "
+                f"sigma={finest[k, position]:g} along {grid[position].name!r}{held} is "
                 f"{ratios[k, position]:.2g} of its spacing; sample at least "
                 f"{int(np.ceil(grid[position].size / ratios[k, position]))} nodes to resolve it",
                 float(ratios[k, position]),
@@ -72,16 +78,20 @@ def _box(evolution: Evolution) -> Check:
     for k, sigma in enumerate(evolution.sigmas):
         field = evolution.values[k].reshape(-1, *grid.shape)[0]
         index = tuple(int(i) for i in np.unravel_index(int(field.argmax()), grid.shape))
-        stays = 1.0
-        for axis, s, i in zip(grid, sigma, index, strict=True):
-            stays *= 1.0 - float(axis.escape(float(s))[i])
-        if 1.0 - stays > _TRUST:
+        escapes = [float(axis.escape(float(s))[i]) for axis, s, i in zip(grid, sigma, index, strict=True)]
+        if evolution.covariance is None:
+            leaves = 1.0 - math.prod(1.0 - escape for escape in escapes)
+            often = f"{leaves:.2g} and more"
+        else:
+            leaves = min(1.0, sum(escapes))  # whatever the correlation
+            often = f"that may reach {leaves:.2g}, and more from there on"
+        if leaves > _TRUST:
             return Check(
                 "box",
                 "finding",
                 f"from sigma={evolution.sigma[k]} on, noise at the optimum leaves the box with probability "
-                f"{1.0 - stays:.2g} and more: there the result rests on what the boundary says about the outside",
-                1.0 - stays,
+                f"{often}: there the result rests on what the boundary says about the outside",
+                leaves,
                 _TRUST,
                 "trust margin",
                 Place(k, index, grid.point(index)),
