@@ -1,0 +1,128 @@
+"""Tables of the figures: for the terminal, as Markdown, as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.registry import Task, verdict
+from benchmarks.runner import Row
+
+__all__ = ["Report", "aligned", "markdown"]
+
+_BYTES_PER_UPDATE = 16  # a sweep reads and writes one number of eight bytes
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    """A figure with three digits that count."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:#.{digits}g}".rstrip(".")
+
+
+@dataclasses.dataclass
+class Report:
+    """Figures of a whole run, and whether they say anything about the goals."""
+
+    date: str
+    machine: dict[str, Any]
+    rows: list[Row]
+    goals: bool = True
+
+    def _of(self, task: Task, case: str) -> list[Row]:
+        return [row for row in self.rows if row.task == task.name and row.case == case]
+
+    def _clock(self, task: Task) -> str:
+        return "wall" if self.machine["threads"] > 1 else task.clock
+
+    def table(self, task: Task, case: str) -> list[list[str]]:
+        """A heading and a row for each competitor, the fastest per unit of work first."""
+        head = ["competitor", "ms", "min", "max", "cpu ms", "ratio", "to", "error", "disturbed"]
+        head += {"updates": ["G updates/s"], "points": ["ns/point"]}.get(task.unit, [])
+        head += ["memory"] if task.memory else []
+        table = [head]
+        for row in sorted(self._of(task, case), key=lambda row: row.per_work(self._clock(task))):
+            times = [row.wall_median, min(row.wall), max(row.wall), row.cpu_median]
+            line = [row.competitor, *(_number(1e3 * seconds) for seconds in times)]
+            line += [_number(row.ratio), row.reference, f"{row.error:.1e}", f"{row.disturbed}/{len(row.wall)}"]
+            each = row.per_work(self._clock(task))
+            line += {"updates": [_number(1e-9 / each)], "points": [_number(1e9 * each)]}.get(task.unit, [])
+            line += [_number(row.memory)] if task.memory else []
+            table.append(line)
+        return table
+
+    def limits(self, task: Task, case: str) -> str:
+        """The limits of the machine while a case was measured."""
+        bandwidth = next((row.copy_bandwidth for row in self._of(task, case) if row.copy_bandwidth), None)
+        if bandwidth is None:
+            return ""
+        rate = bandwidth / _BYTES_PER_UPDATE / 1e9
+        return f"copy {bandwidth / 1e9:.1f} GB/s, memory-bound {rate:.2f} G updates/s"
+
+    def verdicts(self, task: Task, case: str) -> list[str]:
+        """Each goal of a case with its figure."""
+        rows = {row.competitor: row for row in self._of(task, case)}
+        lines = []
+        for goal in task.goals if self.goals else ():
+            row = rows.get(goal.competitor)
+            if row is None or (goal.cases is not None and case not in goal.cases):
+                continue
+            clock = self._clock(task)
+            other = rows[goal.against].per_work(clock) if goal.against in rows else None
+            outcome = verdict(goal, row.per_work(clock), row.memory, other)
+            if outcome is not None:
+                against = f" against {goal.against}" if goal.against else ""
+                lines.append(f"{'met' if outcome[0] else 'MISSED'}: {goal.competitor}{against}: {outcome[1]}")
+        return lines
+
+    def json(self) -> str:
+        """Everything, for programs."""
+        rows = [
+            {
+                **dataclasses.asdict(row),
+                "wall_median": row.wall_median,
+                "cpu_median": row.cpu_median,
+            }
+            for row in self.rows
+        ]
+        return json.dumps({"date": self.date, "machine": self.machine, "rows": rows}, indent=2) + "\n"
+
+    def heading(self) -> str:
+        """The machine in one line."""
+        machine = self.machine
+        versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+        return (
+            f"{self.date}; {machine['processor']}, {machine['cores']} cores, {machine['threads']} used; "
+            f"{machine['system']}; Python {machine['python']}, {versions}"
+        )
+
+
+def aligned(table: Sequence[Sequence[str]]) -> str:
+    """Columns under each other: text to the left, figures to the right."""
+    text = {index for index, title in enumerate(table[0]) if title in ("competitor", "to")}
+    widths = [max(len(line[index]) for line in table) for index in range(len(table[0]))]
+    lines = []
+    for line in table:
+        cells = [
+            cell.ljust(width) if index in text else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        lines.append("  " + "  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def markdown(report: Report, tasks: Sequence[tuple[Task, Sequence[str]]]) -> str:
+    """The whole report as Markdown."""
+    lines = ["# Figures", "", report.heading(), ""]
+    for task, cases in tasks:
+        lines += [f"## {task.name}", "", task.summary, ""]
+        for case in cases:
+            table = report.table(task, case)
+            lines += [f"### {case}", "", report.limits(task, case), ""]
+            rule = [":---" if title in ("competitor", "to") else "---:" for title in table[0]]
+            lines += ["| " + " | ".join(line) + " |" for line in (table[0], rule, *table[1:])]
+            goals = [f"- {line}" for line in report.verdicts(task, case)]
+            lines += ["", *goals, *([""] if goals else [])]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""One task a file; each file holds one `task` with its competitors."""
