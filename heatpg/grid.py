@@ -180,7 +180,7 @@ class Axis:
         """
         _check_sigma(sigma)
         if not 0 < probability < 1:
-            raise SigmaError("the probability of a margin is out of range", given=probability, allowed="between 0 and 1")
+            raise SigmaError("the probability of a margin is out of range", given=probability, allowed="0 to 1")
         if not self.rule.free_space or sigma == 0:
             return 0.0
         from scipy.special import ndtri

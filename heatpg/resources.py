@@ -15,6 +15,7 @@ from heatpg.errors import ResourceError
 __all__ = ["available_disk", "available_memory", "human_bytes", "require_disk", "require_memory"]
 
 _SHARE_OF_FREE_MEMORY = 0.9
+_NOT_WORTH_ASKING = 2**20  # bytes; to ask takes longer than to use them
 
 
 def human_bytes(count: float) -> str:
@@ -86,6 +87,8 @@ def require_memory(needed: float, purpose: str, advice: str) -> None:
     ResourceError
         With the estimate, what is free, and ways out.
     """
+    if needed <= _NOT_WORTH_ASKING:
+        return
     free = available_memory() * _SHARE_OF_FREE_MEMORY
     if needed > free:
         raise ResourceError(

@@ -235,6 +235,13 @@ def _closed_basis(axis: Axis) -> _Basis:
     return kind(axis.size, axis.spacing)
 
 
+@functools.lru_cache(maxsize=256)
+def _multiplier(solver: TransformSolver, axis: Axis, variance: float) -> Array:
+    multiplier = solver.multiplier(_closed_basis(axis).angle, axis.spacing, variance)
+    multiplier.setflags(write=False)  # it is kept
+    return multiplier
+
+
 class TransformSolver(Solver):
     """A solver given by one multiplier per coefficient: exact in time for its own spatial operator."""
 
@@ -383,9 +390,7 @@ class TransformFlow(Flow):
 
     def _multipliers(self, variances: tuple[float, ...]) -> list[Array]:
         return [
-            np.ones(axis.size)
-            if axis.rule.free_space
-            else self.solver.multiplier(_closed_basis(axis).angle, axis.spacing, t)
+            np.ones(axis.size) if axis.rule.free_space else _multiplier(self.solver, axis, t)
             for axis, t in zip(self.grid, variances, strict=True)
         ]
 

@@ -433,10 +433,11 @@ def test_auto_says_why(landscape: Landscape, covariances: Array) -> None:
 def test_memory_is_asked_for_beforehand(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ResourceError, match=r"padded to .* nodes.*smaller covariance"):
         solve(landscape, covariance=1e12 * np.array([[1.0, 0.5], [0.5, 1.0]]))
-    flow = solve(landscape, covariance=0.1 * TILTED)
+    wide = 30.0 * TILTED  # padded to more than is worth asking for
+    flow = solve(landscape, covariance=wide)
     monkeypatch.setattr(heatpg.resources, "available_memory", lambda: 60_000.0)
     with pytest.raises(ResourceError, match="does not fit in memory"):
-        solve(landscape, covariance=0.1 * TILTED)
+        solve(landscape, covariance=wide)
     with pytest.raises(ResourceError, match="padded to"):
         flow.gradient(0)
 

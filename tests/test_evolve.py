@@ -24,7 +24,6 @@ from heatpg.evolution import parse_sigma
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make, solvers
 
-
 FIXTURES = (
     *("cosine", "eigenmodes", "quadratic", "ramp", "plateau", "step", "absolute_value", "box", "gaussians"),
     *("two_bumps", "unequal_bumps", "peak_and_hill", "creation", "ridge", "weierstrass"),
@@ -185,7 +184,7 @@ def test_unstable_steps_are_refused_before_any_work(landscape: Landscape) -> Non
 def test_memory_is_asked_for_beforehand(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heatpg.resources, "available_memory", lambda: 50_000.0)
     with pytest.raises(ResourceError, match="does not fit in memory") as caught:
-        evolve(landscape, np.linspace(0.1, 0.2, 20))
+        evolve(landscape, np.linspace(0.1, 0.2, 200))
     assert isinstance(caught.value, RuntimeError)
     assert "three ways out" in str(caught.value)
     assert "float32" in str(caught.value)
