@@ -1,4 +1,4 @@
-"""The command line: run, check, show, list, orders.
+"""The command line: run, check, show, orders, bench, list.
 
 Exit codes: 0 all is well; 2 bad usage or input; 3 a check failed; 5 not enough memory or disk; 130 interrupted.
 Nothing heavy is imported before a command needs it, so that ``heatpg --help`` is instant.
@@ -629,6 +629,37 @@ def _orders(arguments: argparse.Namespace) -> int:
     return _OK
 
 
+def _bench(arguments: argparse.Namespace) -> int:
+    from heatpg.parallel import threads
+    from heatpg.solvers import solvers
+
+    names = [_choose(name, solvers.names(), "solver") for name in arguments.solver] or solvers.names()
+    try:
+        shape = [int(word) for word in arguments.shape.lower().split("x")]
+    except ValueError:
+        raise UnsupportedError("the shape cannot be read", given=repr(arguments.shape), allowed="1024x1024") from None
+
+    from heatpg import bench
+
+    with _Bar("timing", sys.stderr, enabled=not (arguments.quiet or arguments.json)) as bar:
+        timings = bench.bench(shape, arguments.sigma, names, rounds=arguments.rounds, progress=bar)
+    if arguments.json:
+        _emit(
+            {
+                "command": "bench",
+                "heatpg_version": __version__,
+                "shape": shape,
+                "sigma_in_spacings": arguments.sigma,
+                "threads": threads(),
+                "timings": [dataclasses.asdict(timing) for timing in timings],
+            }
+        )
+    else:
+        words = f"{' x '.join(map(str, shape))} nodes, reflecting, sigma of {arguments.sigma:g} spacings"
+        _say(f"{words}, {threads()} threads, {arguments.rounds} rounds", "", *bench.table(timings))
+    return _OK
+
+
 def _first_line(thing: object) -> str:
     return (inspect.getdoc(thing) or "").split("\n")[0]
 
@@ -749,6 +780,12 @@ def _parser() -> argparse.ArgumentParser:
     orders.add_argument("--nodes", choices=("vertex", "cell"), default="vertex", help="of the grids (default: vertex)")
     orders.add_argument("--figure", metavar="F.png", help="draw error against time and spacing: .png, .pdf or .svg")
     orders.add_argument("--force", action="store_true", help="replace an existing figure")
+
+    timed = command("bench", _bench, "Time every solver on one problem, beside SciPy's transforms.")
+    timed.add_argument("--solver", action="append", default=[], metavar="NAME", help="by default all; may be repeated")
+    timed.add_argument("--shape", default="1024x1024", metavar="NxM", help="nodes along each axis (default: 1024x1024)")
+    timed.add_argument("--sigma", type=float, default=8.0, metavar="R", help="in grid spacings (default: 8)")
+    timed.add_argument("--rounds", type=int, default=5, metavar="N", help="of which the median counts (default: 5)")
 
     lists = command("list", _list, "List what there is, with a line on each.")
     lists.add_argument("what", nargs="?", default="", metavar="{" + ",".join(_LISTS) + "}")

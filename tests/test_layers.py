@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("driver",),
     ("store",),
     ("batch",),
-    ("__main__", "cli", "plot"),
+    ("__main__", "bench", "cli", "plot"),
 )
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 
@@ -34,6 +34,7 @@ NEIGHBOURS = {
     ("resources", "errors"),
     ("grid", "boundaries"),
     ("landscapes", "landscape"),
+    ("cli", "bench"),
     ("cli", "plot"),
     ("__main__", "cli"),
 }
