@@ -125,12 +125,16 @@ def _gather(flat, base, inner, size, first, bundle):  # type: ignore[no-untyped-
                 for j in range(lanes):
                     target[j] = row[j]
         else:
-            for i0 in range(0, size, 8):
-                i1 = min(i0 + 8, size)
+            whole = size // 8 * 8
+            for i0 in range(0, whole, 8):
+                piece = block[i0 : i0 + 8]
                 for j in range(lanes):
-                    o = base[b, j]
-                    for i in range(i0, i1):
-                        block[i, j] = flat[o + i * inner]
+                    o = base[b, j] + i0 * inner
+                    for i in range(8):  # a length that the compiler knows
+                        piece[i, j] = flat[o + i * inner]
+            for i in range(whole, size):
+                for j in range(lanes):
+                    block[i, j] = flat[base[b, j] + i * inner]
 
 
 @kernel
@@ -148,12 +152,16 @@ def _scatter(flat, base, valid, inner, size, first, bundle):  # type: ignore[no-
                 for j in range(count):
                     row[j] = source[j]
         else:
-            for i0 in range(0, size, 8):
-                i1 = min(i0 + 8, size)
+            whole = size // 8 * 8
+            for i0 in range(0, whole, 8):
+                piece = block[i0 : i0 + 8]
                 for j in range(count):
-                    o = base[b, j]
-                    for i in range(i0, i1):
-                        flat[o + i * inner] = block[i, j]
+                    o = base[b, j] + i0 * inner
+                    for i in range(8):
+                        flat[o + i * inner] = piece[i, j]
+            for i in range(whole, size):
+                for j in range(count):
+                    flat[base[b, j] + i * inner] = block[i, j]
 
 
 @kernel
