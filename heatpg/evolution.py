@@ -343,7 +343,10 @@ def _fields(
     values = np.empty((len(levels), *initial.shape), initial.dtype)
     for k in range(len(levels)):
         advance(k, values[k])
-        if not np.isfinite(values[k]).all():
+        with np.errstate(all="ignore"):
+            total = values[k].sum()
+        # a sum of finite numbers may overflow, but what is not finite always shows in it: one pass, no array of flags
+        if not np.isfinite(total) and not np.isfinite(values[k]).all():
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(values[k]))[0])
             raise NonFiniteError(
                 f"the solution at sigma={levels[k]} is not finite at index {place}",
