@@ -15,7 +15,7 @@ from benchmarks.registry import Run
 
 __all__ = ["busy_seconds", "copy_run", "describe", "own_seconds", "peak_memory", "reset_peak_memory", "wait_for_quiet"]
 
-_PACKAGES = ("heatpg", "numpy", "scipy", "numba", "py-pde", "ducc0")
+_PACKAGES = ("heatpg", "numpy", "scipy", "numba", "py-pde", "ducc0", "opencv-python-headless")
 _COPY_BYTES = 128 * 2**20
 _QUIET = 0.2
 _LOOK = 0.1

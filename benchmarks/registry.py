@@ -8,13 +8,47 @@ import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-__all__ = ["TASKS", "Competitor", "Goal", "Run", "Task", "find_task", "verdict"]
+__all__ = ["TASKS", "Competitor", "Effort", "Goal", "Run", "Task", "find_task", "verdict"]
 
-TASKS = ("smooth", "stencil", "transform", "rough", "call", "start", "size", "rollouts")
+TASKS = (
+    "smooth",
+    "stencil",
+    "transform",
+    "rough",
+    "coarse",
+    "batch",
+    "call",
+    "start",
+    "size",
+    "profile",
+    "rollouts",
+)
 
 Run = Callable[[], Any]
 Setup = Callable[[Any], Run]
 Error = Callable[[Any, Any], float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """What one call does, by theory.
+
+    Attributes
+    ----------
+    traffic
+        Bytes that it reads from memory and writes there.
+    model
+        How they were counted.
+    operations
+        Number of arithmetic operations; 0 where they are not counted.
+    kind
+        What an operation is.
+    """
+
+    traffic: float
+    model: str
+    operations: float = 0.0
+    kind: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +75,8 @@ class Competitor:
         Error of its result, if it is measured otherwise than that of the others.
     large
         Whether it only takes part in full runs.
+    effort
+        What one call does, from the problem.
     """
 
     name: str
@@ -52,6 +88,7 @@ class Competitor:
     reference: str | None
     error: Error | None
     large: bool
+    effort: Callable[[Any], Effort | None] | None
 
     def missing(self) -> list[str]:
         """Modules it needs that are not installed."""
@@ -108,6 +145,8 @@ class Task:
         The time that ratios are made of on one thread: of the processor, or of the wall for what waits.
     memory
         Whether peak memory is printed.
+    rounds
+        The most rounds, for calls that take long.
     goals
         What heatpg wants to reach.
     """
@@ -126,6 +165,7 @@ class Task:
         unit: Literal["", "updates", "points"] = "",
         clock: Literal["cpu", "wall"] = "cpu",
         memory: bool = False,
+        rounds: int | None = None,
         goals: Sequence[Goal] = (),
     ) -> None:
         self.name = name
@@ -139,6 +179,7 @@ class Task:
         self.unit = unit
         self.clock = clock
         self.memory = memory
+        self.rounds = rounds
         self.goals = tuple(goals)
         self.competitors: dict[str, Competitor] = {}
 
@@ -153,6 +194,7 @@ class Task:
         reference: str | None = None,
         error: Error | None = None,
         large: bool = False,
+        effort: Callable[[Any], Effort | None] | None = None,
     ) -> Callable[[Setup], Setup]:
         """Register the decorated set-up as a competitor; see `Competitor`."""
 
@@ -161,7 +203,7 @@ class Task:
                 raise ValueError(f"{self.name} has a competitor {name!r} already")
             labels = None if cases is None else tuple(cases)
             self.competitors[name] = Competitor(
-                name, setup, tuple(requires), tolerance, labels, work, reference, error, large
+                name, setup, tuple(requires), tolerance, labels, work, reference, error, large, effort
             )
             return setup
 

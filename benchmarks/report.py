@@ -7,12 +7,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.registry import Task, verdict
+from benchmarks.registry import Task, find_task, verdict
 from benchmarks.runner import Row
 
 __all__ = ["Report", "aligned", "markdown"]
 
 _BYTES_PER_UPDATE = 16  # a sweep reads and writes one number of eight bytes
+_TEXT = ("competitor", "to", "operation", "traffic")  # columns of words
 
 
 def _number(value: float | None, digits: int = 3) -> str:
@@ -42,6 +43,8 @@ class Report:
         head = ["competitor", "ms", "min", "max", "cpu ms", "ratio", "to", "error", "disturbed"]
         head += {"updates": ["G updates/s"], "points": ["ns/point"]}.get(task.unit, [])
         head += ["memory"] if task.memory else []
+        profiled = any(row.effort is not None for row in self._of(task, case))
+        head += ["passes", "GB/s", "of copy", "G/s", "of sweep", "operation", "traffic"] if profiled else []
         table = [head]
         for row in sorted(self._of(task, case), key=lambda row: row.per_work(self._clock(task))):
             times = [row.wall_median, min(row.wall), max(row.wall), row.cpu_median]
@@ -50,8 +53,31 @@ class Report:
             each = row.per_work(self._clock(task))
             line += {"updates": [_number(1e-9 / each)], "points": [_number(1e9 * each)]}.get(task.unit, [])
             line += [_number(row.memory)] if task.memory else []
+            if profiled:
+                speeds = self.speeds(task, row)
+                line += [_number(speeds.get(key)) for key in ("passes", "GB/s", "of copy", "G/s", "of sweep")]
+                line += [row.effort.kind, row.effort.model] if row.effort else ["", ""]
             table.append(line)
         return table
+
+    def speeds(self, task: Task, row: Row) -> dict[str, float]:
+        """Traffic and arithmetic of a row, against a copy and against a sweep that copies once an update.
+
+        A pass reads and writes all points once.
+        """
+        if row.effort is None:
+            return {}
+        each = row.per_work(self._clock(task))
+        speed = row.effort.traffic / row.work / each
+        result = {"passes": row.effort.traffic / row.work / _BYTES_PER_UPDATE, "GB/s": speed / 1e9}
+        rate = row.effort.operations / row.work / each
+        if rate > 0:
+            result["G/s"] = rate / 1e9
+        if row.copy_bandwidth:
+            result["of copy"] = speed / row.copy_bandwidth
+            if rate > 0:
+                result["of sweep"] = rate * _BYTES_PER_UPDATE / row.copy_bandwidth
+        return result
 
     def limits(self, task: Task, case: str) -> str:
         """The limits of the machine while a case was measured."""
@@ -84,6 +110,7 @@ class Report:
                 **dataclasses.asdict(row),
                 "wall_median": row.wall_median,
                 "cpu_median": row.cpu_median,
+                **({"speeds": self.speeds(find_task(row.task), row)} if row.effort else {}),
             }
             for row in self.rows
         ]
@@ -101,7 +128,7 @@ class Report:
 
 def aligned(table: Sequence[Sequence[str]]) -> str:
     """Columns under each other: text to the left, figures to the right."""
-    text = {index for index, title in enumerate(table[0]) if title in ("competitor", "to")}
+    text = {index for index, title in enumerate(table[0]) if title in _TEXT}
     widths = [max(len(line[index]) for line in table) for index in range(len(table[0]))]
     lines = []
     for line in table:
@@ -121,7 +148,7 @@ def markdown(report: Report, tasks: Sequence[tuple[Task, Sequence[str]]]) -> str
         for case in cases:
             table = report.table(task, case)
             lines += [f"### {case}", "", report.limits(task, case), ""]
-            rule = [":---" if title in ("competitor", "to") else "---:" for title in table[0]]
+            rule = [":---" if title in _TEXT else "---:" for title in table[0]]
             lines += ["| " + " | ".join(line) + " |" for line in (table[0], rule, *table[1:])]
             goals = [f"- {line}" for line in report.verdicts(task, case)]
             lines += ["", *goals, *([""] if goals else [])]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import wait_for_quiet
-from benchmarks.registry import Task
+from benchmarks.registry import Effort, Task
 
 __all__ = ["Row", "Settings", "Worker", "measure_case"]
 
@@ -84,6 +84,7 @@ class Row:
     reference: str = ""
     ratio: float | None = None
     copy_bandwidth: float | None = None
+    effort: Effort | None = None
 
     @property
     def wall_median(self) -> float:
@@ -172,6 +173,7 @@ def _take_part(task: Task, case: str, settings: Settings, say: Callable[[str], N
         else:
             row.error, row.work = facts["error"], facts["work"]
             row.memory, row.first = facts["memory"], facts["first"]
+            row.effort = None if facts["effort"] is None else Effort(**facts["effort"])
             if not facts["error"] <= competitor.tolerance:  # NaN too
                 row.failure = f"wrong answer: error {facts['error']:.1e}, at most {competitor.tolerance:.0e} is right"
         if row.failure:
@@ -202,7 +204,7 @@ def measure_case(task: Task, case: str, settings: Settings, say: Callable[[str],
     left = 0.0 if settings.quick else settings.patience
     try:
         counts = {name: _batch_size(row, worker, settings) for name, (row, worker) in present.items()}
-        for turn in range(settings.rounds):
+        for turn in range(min(settings.rounds, task.rounds or settings.rounds)):
             bandwidths.append(copied / copy.batch(5)["wall"])
             names = list(present)
             shift = turn % max(1, len(names))

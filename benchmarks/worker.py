@@ -8,6 +8,7 @@ The task ``limits`` is the copy by which the bandwidth is measured.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import statistics
@@ -28,7 +29,7 @@ def prepare(task: str, case: str, competitor: str, quick: bool) -> tuple[Run, di
     if task == "limits":
         run, size = copy_run()
         run()
-        return run, {"work": size, "error": 0.0, "first": 0.0, "memory": None}
+        return run, {"work": size, "error": 0.0, "first": 0.0, "memory": None, "effort": None}
     chosen = find_task(task)
     entry = chosen.competitors[competitor]
     problem = chosen.problem(**chosen.labels(quick)[case])
@@ -37,12 +38,14 @@ def prepare(task: str, case: str, competitor: str, quick: bool) -> tuple[Run, di
     ready = time.perf_counter()
     result = run()
     first = time.perf_counter() - ready
+    effort = None if entry.effort is None else entry.effort(problem)
     facts = {
         "work": chosen.work_of(entry, problem),
         "error": chosen.error_of(entry, result, problem),
         "setup": ready - begin,
         "first": first,
         "memory": None,
+        "effort": None if effort is None else dataclasses.asdict(effort),
     }
     del result
     if chosen.memory:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.registry import TASKS, Goal, Task, find_task, verdict
+from benchmarks.registry import TASKS, Effort, Goal, Task, find_task, verdict
 from benchmarks.report import Report, aligned, markdown
 from benchmarks.runner import Row
 from benchmarks.worker import batch, prepare
+from heatpg.solvers import solvers
 
 # Processes and simulators take seconds, and have tests of their own.
 IN_PROCESS = tuple(name for name in TASKS if name not in ("start", "rollouts"))
@@ -121,6 +122,43 @@ def test_goals_are_judged() -> None:
     )
     assert over is not None and not over[0]
     assert below is not None and not below[0]
+
+
+def test_effort_becomes_speeds() -> None:
+    task = find_task("profile")
+    row = Row(task.name, "one", "heatpg explicit", error=0.0, work=1e6, reference="copy of the array")
+    row.wall, row.cpu, row.copy_bandwidth = [4e-3], [4e-3], 32e9
+    row.effort = Effort(32e6, "read, write per axis", 16e6, "updates")
+    copy = Row(task.name, "one", "copy of the array", error=0.0, work=1e6, reference="copy of the array")
+    copy.wall, copy.cpu, copy.copy_bandwidth = [5e-4], [5e-4], 32e9
+    report = Report("2026-01-01", {"threads": 1}, [row, copy])
+    expected = {"passes": 2.0, "GB/s": 8.0, "of copy": 0.25, "G/s": 4.0, "of sweep": 2.0}
+    assert report.speeds(task, row) == pytest.approx(expected)
+    assert json.loads(report.json())["rows"][0]["speeds"] == pytest.approx(expected)
+    head, first, second = report.table(task, "one")
+    assert head[-7:] == ["passes", "GB/s", "of copy", "G/s", "of sweep", "operation", "traffic"]
+    assert first[-7:] == [""] * 7
+    assert second[-7:] == ["2.00", "8.00", "0.250", "4.00", "2.00", "updates", "read, write per axis"]
+
+
+def test_every_solver_is_profiled() -> None:
+    task = find_task("profile")
+    assert {name.split()[1] for name in task.competitors if name.startswith("heatpg ")} == set(solvers.names())
+    plane, cube = (task.problem(**task.quick[case]) for case in task.quick)
+    for competitor in task.competitors.values():
+        assert competitor.effort is not None
+        flat, deep = competitor.effort(plane), competitor.effort(cube)
+        assert flat is not None and deep is not None
+        assert deep.traffic / cube.values.size >= flat.traffic / plane.values.size > 0
+
+
+@pytest.mark.parametrize("name", ["coarse", "batch"])
+def test_quick_trial_measures_everything_installed(name: str, tmp_path: Path) -> None:
+    figures, task = tmp_path / "figures.json", find_task(name)
+    case = next(iter(task.quick))
+    assert main([name, "--quick", "--case", case, "--rounds", "1", "--json", str(figures)]) == 0
+    rows = json.loads(figures.read_text(encoding="utf-8"))["rows"]
+    assert {row["competitor"] for row in rows} == {e.name for e in task.taking_part(case) if not e.missing()}
 
 
 def test_json_and_markdown_hold_the_figures() -> None:
