@@ -316,6 +316,7 @@ def _record(command: str, evolution: Evolution) -> dict[str, Any]:
         },
         "grid": [dataclasses.asdict(axis) for axis in evolution.grid],
         "sigma": evolution.sigma,
+        "covariance": evolution.covariance,
         "solver": evolution.solver.describe(),
         "reason": evolution.reason,
         "timing": evolution.timing,
@@ -473,7 +474,9 @@ def _run(arguments: argparse.Namespace) -> int:
     if sigma is None:
         sigma, words = _default_sigma(landscape.grid)
     with _Bar("solving", sys.stderr, enabled=not quiet) as bar:
-        evolution = solve(landscape, sigma, solver, progress=bar)
+        evolution = solve(
+            landscape, sigma, solver, tolerance=arguments.tolerance, prefer=arguments.prefer, progress=bar
+        )
     begin = time.perf_counter()
     with _Bar("checking", sys.stderr, enabled=not quiet) as bar:
         bar(0, 1)
@@ -741,6 +744,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--solver", default="auto", metavar="NAME", help="see heatpg list solvers (default: auto)")
     run.add_argument("--solver-option", action="append", default=[], metavar="KEY=VALUE", help="option of the solver")
+    run.add_argument("--tolerance", type=float, metavar="E", help="for auto: error that is good enough, 1e-14 to 1e-3")
+    run.add_argument(
+        "--prefer", choices=("accurate", "monotone"), default="accurate", help="for auto (default: accurate)"
+    )
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="option of the landscape")
     run.add_argument(
         "--boundary", default="", metavar="NAME", help="what lies beyond the edges; needed for .npy and .npz"

@@ -23,6 +23,8 @@ def evolve(
     solver: str | Solver = "auto",
     *,
     covariance: ArrayLike | None = None,
+    tolerance: float | None = None,
+    prefer: str = "accurate",
     checks: str = "standard",
     progress: Callable[[int, int], object] | None = None,
 ) -> Evolution:
@@ -36,12 +38,16 @@ def evolve(
         Noise levels, in the units of the axes: a number, a list, an array of shape (T, dimensions) with one per axis,
         or a dictionary from axis names to numbers or lists. 0 gives Q back. Left out where `covariance` is given.
     solver
-        Name (see ``heatpg list solvers``), object, or ``auto``: the transform where the grid resolves every sigma,
-        quadrature with positive weights where it is not. A covariance is for ``spectral`` and ``auto``.
+        Name (see ``heatpg list solvers``), object, or ``auto``, which picks by sigma / h, `tolerance` and `prefer` and
+        gives its reason (`Evolution.reason`). A covariance is for ``spectral`` and ``auto``.
     covariance
         Covariance of correlated noise, in place of `sigma`: shape (dimensions, dimensions), or (T, dimensions,
         dimensions) for several, symmetric and positive definite; u^(k) = exp(-k^T Sigma k / 2) Q^(k). Every axis is
         periodic or in free space (clip, zero).
+    tolerance
+        For ``auto``: the error that is good enough, in units of osc(Q), 1e-14 to 1e-3; None for round-off.
+    prefer
+        For ``auto``: ``accurate``, or ``monotone`` for positive weights at every sigma and from each to the next.
     checks
         ``none``, ``standard`` or ``full``; see `heatpg.verify.verify`.
     progress
@@ -91,7 +97,9 @@ def evolve(
     """
     if checks not in LEVELS:
         raise UnsupportedError("unknown level of checks", given=repr(checks), allowed=", ".join(LEVELS))
-    evolution = solve(landscape, sigma, solver, covariance=covariance, progress=progress)
+    evolution = solve(
+        landscape, sigma, solver, covariance=covariance, tolerance=tolerance, prefer=prefer, progress=progress
+    )
     begin = time.perf_counter()
     evolution.report = verify(evolution, checks)
     evolution.timing["checks"] = time.perf_counter() - begin

@@ -402,6 +402,8 @@ def solve(
     solver: str | Solver = "auto",
     *,
     covariance: ArrayLike | None = None,
+    tolerance: float | None = None,
+    prefer: str = "accurate",
     progress: Callable[[int, int], object] | None = None,
 ) -> Evolution:
     """Evolve a landscape without checking the result; `heatpg.evolve` is this and the checks.
@@ -416,9 +418,17 @@ def solve(
         Name or object.
     covariance
         Covariances of correlated noise, in place of sigma; see `parse_covariance`.
+    tolerance, prefer
+        What ``auto`` is to go by; see `heatpg.solvers.choice.choose`.
     progress
         Called as ``progress(done, total)`` after each sigma.
     """
+    if (tolerance is not None or prefer != "accurate") and (covariance is not None or solver != "auto"):
+        raise UnsupportedError(
+            "tolerance and prefer are for solver='auto' and sigma",
+            given=f"solver={solver!r}, tolerance={tolerance}, prefer={prefer!r}",
+            advice="give a named solver its own options: heatpg.solvers.make('direct', tolerance=1e-6)",
+        )
     if (sigma is None) == (covariance is None):
         raise SigmaError(
             "the noise is given by sigma or by covariance",
@@ -434,7 +444,7 @@ def solve(
     variances = [tuple(float(value) ** 2 for value in row) for row in columns]
     reason = ""
     if isinstance(solver, str) and solver == "auto":
-        solver, reason = choose(grid, variances)
+        solver, reason = choose(grid, variances, tolerance=tolerance, prefer=prefer)
     chosen = make(solver)
     for row in variances:
         for axis, variance in zip(grid, row, strict=True):

@@ -220,3 +220,22 @@ def test_every_refusal_is_a_heatpg_error_of_a_standard_kind() -> None:
         assert issubclass(kind, HeatpgError)
         if kind is not HeatpgError:
             assert issubclass(kind, ValueError) != issubclass(kind, RuntimeError)
+
+
+def test_auto_goes_by_tolerance_and_preference(landscape: Landscape) -> None:
+    coarse = evolve(landscape, 0.2, tolerance=1e-4)
+    assert coarse.solver == make("direct", tolerance=1e-4)
+    assert "tolerance" in coarse.reason
+    assert np.abs(coarse.values - evolve(landscape, 0.2).values).max() <= 1e-4 * landscape.oscillation
+    wide = evolve(landscape, 0.5, tolerance=1e-6)
+    assert wide.solver == make("multiresolution", tolerance=1e-6)
+    assert wide.report.passed
+    monotone = evolve(landscape, [0.01, 0.02, 0.4], prefer="monotone")
+    assert monotone.solver.name == "exponential"
+    assert monotone.report["joint maxima"].status == "passed"
+    assert evolve(landscape, 0.1, prefer="monotone").solver.name == "direct"
+    for options in ({"tolerance": 0.5}, {"tolerance": 1e-20}, {"prefer": "fast"}):
+        with pytest.raises(UnsupportedError, match="allowed"):
+            evolve(landscape, 0.2, **options)
+    with pytest.raises(UnsupportedError, match="its own options"):
+        evolve(landscape, 0.2, "direct", tolerance=1e-4)
