@@ -8,14 +8,13 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 METADATA := setup.cfg pyproject.toml
 
 .NOTPARALLEL:
-.PHONY: help run test bench notebooks clean
+.PHONY: help run test bench clean
 
 help:
-	@echo 'make run        evolve the double pendulum, check it, write results/double_pendulum.h5 and .png'
-	@echo 'make test       ruff, mypy, pytest (doctests and README included)'
-	@echo 'make bench      compare with other packages and with the limits of this machine'
-	@echo 'make notebooks  execute the notebooks in place'
-	@echo 'make clean      remove .venv, caches and build artefacts; results/ stays'
+	@echo 'make run    evolve the double pendulum, check it, write results/double_pendulum.h5 and .png'
+	@echo 'make test   ruff, mypy, pytest (doctests and README included)'
+	@echo 'make bench  compare with other packages and with the limits of this machine'
+	@echo 'make clean  remove .venv, caches and build artefacts; results/ stays'
 	@echo 'Each sets up .venv by itself; choose a Python with PYTHON=/path/to/python.'
 
 run: $(VENV)/run.stamp
@@ -34,9 +33,6 @@ test: $(VENV)/test.stamp
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks
-
-notebooks: $(VENV)/notebooks.stamp
-	$(BIN)/python -m nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -67,9 +63,4 @@ $(VENV)/test.stamp: $(METADATA) | $(BIN)/python
 $(VENV)/bench.stamp: $(METADATA) benchmarks/requirements.txt | $(BIN)/python
 	@echo 'Installing heatpg and its competitors into $(VENV)'
 	@$(INSTALL) --editable . --requirement benchmarks/requirements.txt
-	@touch $(VENV)/run.stamp $@
-
-$(VENV)/notebooks.stamp: $(METADATA) | $(BIN)/python
-	@echo 'Installing heatpg and Jupyter into $(VENV)'
-	@$(INSTALL) --editable '.[notebooks]'
 	@touch $(VENV)/run.stamp $@
