@@ -324,11 +324,9 @@ def _names(evolution: Evolution) -> tuple[str, list[str], list[str]]:
     lead = "sigma" if evolution.sigma.ndim == 1 else "level"
     batch = [f"batch{i + 1}" for i in range(len(evolution.landscape.batch_shape))]
     axes = [axis.name for axis in evolution.grid]
-    taken = {"u", "landscape", "sigma", "time", "level", "axis", "VTKHDF", *_JSON_PARTS, *batch}
-    if evolution.covariance is not None:
-        taken |= {"covariance", "axis2"}
-    clash = sorted(taken.intersection(axes))
-    if clash:
+    # the names that every file has are refused by Axis; these two only a file with a covariance has
+    clash = sorted({"covariance", "axis2"}.intersection(axes))
+    if clash and evolution.covariance is not None:
         raise StoreError("this axis name is used by the file format", given=", ".join(clash), advice="rename the axis")
     return lead, batch, axes
 

@@ -21,7 +21,7 @@ from heatpg.boundaries import boundaries
 from heatpg.errors import ResourceError
 from heatpg.grid import Axis, Grid
 
-__all__ = ["Flow", "LineFlow", "LineOperator", "LineSolver", "Solver", "difference_gradient"]
+__all__ = ["Flow", "LineFlow", "LineOperator", "LineSolver", "Solver", "difference_gradient", "part"]
 
 Array = NDArray[Any]
 Path = tuple[float, ...]
@@ -304,8 +304,9 @@ class LineFlow(Flow):
         self._now = closed
 
 
-def _take(field: Array, position: int, start: int, stop: int | None) -> Array:
-    return field[(slice(None),) * position + (slice(start, stop),)]
+def part(field: Array, position: int, start: int | None, stop: int | None, step: int = 1) -> Array:
+    """The view field[..., start:stop:step, ...] along one array axis."""
+    return field[(slice(None),) * position + (slice(start, stop, step),)]
 
 
 def difference_gradient(field: Array, grid: Grid, position: int, out: Array | None = None) -> Array:
@@ -348,14 +349,14 @@ def difference_gradient(field: Array, grid: Grid, position: int, out: Array | No
     if rule.holds_ends:
         # odd about each held end value: u(-x) = 2 u(0) - u(x)
         for i in (0, 1, -1, -2):
-            end = _take(field, along, 0, 1) if i >= 0 else _take(field, along, axis.size - 1, None)
+            end = part(field, along, 0, 1) if i >= 0 else part(field, along, axis.size - 1, None)
             place = (slice(None),) * along + (slice(i, i + 1 or None),)
             extended[place] = 2 * end - extended[place]
     size = axis.size
     scale = 1.0 / (12.0 * axis.spacing)
-    np.subtract(_take(extended, along, 3, 3 + size), _take(extended, along, 1, 1 + size), out=result)
+    np.subtract(part(extended, along, 3, 3 + size), part(extended, along, 1, 1 + size), out=result)
     result *= 8.0 * scale
-    result -= scale * (_take(extended, along, 4, 4 + size) - _take(extended, along, 0, size))
+    result -= scale * (part(extended, along, 4, 4 + size) - part(extended, along, 0, size))
     if axis.rule.free_space:
         _one_sided(field, along, scale, result)
     return result
@@ -368,7 +369,7 @@ _SECOND_NODE: Sequence[float] = (-3.0, -10.0, 18.0, -6.0, 1.0)
 def _one_sided(field: Array, along: int, scale: float, result: Array) -> None:
     size = field.shape[along]
     for row, coefficients in ((0, _FIRST_NODE), (1, _SECOND_NODE)):
-        low = sum(c * _take(field, along, j, j + 1) for j, c in enumerate(coefficients))
-        high = sum(-c * _take(field, along, size - 1 - j, size - j) for j, c in enumerate(coefficients))
-        _take(result, along, row, row + 1)[...] = scale * np.asarray(low)
-        _take(result, along, size - 1 - row, size - row)[...] = scale * np.asarray(high)
+        low = sum(c * part(field, along, j, j + 1) for j, c in enumerate(coefficients))
+        high = sum(-c * part(field, along, size - 1 - j, size - j) for j, c in enumerate(coefficients))
+        part(result, along, row, row + 1)[...] = scale * np.asarray(low)
+        part(result, along, size - 1 - row, size - row)[...] = scale * np.asarray(high)

@@ -18,7 +18,7 @@ from heatpg.parallel import for_each
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, convolve
-from heatpg.solvers.lines import Closure, Line, SweepOperator, filter_bundle, workspace
+from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, workspace
 
 __all__ = ["Direct"]
 
@@ -31,16 +31,9 @@ _WIDEST_BUNDLE = 8 * 1024 * 1024
 @kernel
 def _filter_bundles(bundle, scratch, first, rows, weights, lower, upper, sign):  # type: ignore[no-untyped-def]
     """v_i = sum_k weights[k] u_{i - m + k}, with ghost rows beyond both ends."""
-    ghosts = lower.shape[0]
-    lanes = bundle.shape[2]
     for b in range(bundle.shape[0]):
-        u, v = bundle[b], scratch[b]
-        for k in range(ghosts):
-            p, q = sign[0, k], sign[1, k]
-            for j in range(lanes):
-                u[first - 1 - k, j] = p * u[first + lower[k], j]
-                u[first + rows + k, j] = q * u[first + upper[k], j]
-        filter_bundle(u, v, first, rows, weights)
+        fill_ghosts(bundle[b], first, rows, lower, upper, sign)
+        filter_bundle(bundle[b], scratch[b], first, rows, weights)
 
 
 class _FilterOperator(SweepOperator):

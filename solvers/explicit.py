@@ -15,7 +15,7 @@ from heatpg.grid import Axis
 from heatpg.kernels import kernel
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver
-from heatpg.solvers.lines import Closure, Line, SweepOperator, filter_bundle, line_along
+from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, line_along
 
 __all__ = ["Explicit"]
 
@@ -25,25 +25,14 @@ _FUSED = 4
 
 
 @kernel
-def _fill_ghosts(bundle, first, rows, lower, upper, sign):  # type: ignore[no-untyped-def]
-    """Ghost k below repeats row lower[k], ghost k above repeats row upper[k], with their signs."""
-    lanes = bundle.shape[1]
-    for k in range(lower.shape[0]):
-        a, b = sign[0, k], sign[1, k]
-        for j in range(lanes):
-            bundle[first - 1 - k, j] = a * bundle[first + lower[k], j]
-            bundle[first + rows + k, j] = b * bundle[first + upper[k], j]
-
-
-@kernel
 def _step_bundles(bundle, scratch, first, rows, weights, lower, upper, sign):  # type: ignore[no-untyped-def]
     """For each group g of steps in turn: u_i <- sum_k weights[g, k] u_{i - m + k}, m = 4, ghosts by the closure."""
     for b in range(bundle.shape[0]):
         u, v = bundle[b], scratch[b]
         for g in range(0, weights.shape[0], 2):
-            _fill_ghosts(u, first, rows, lower, upper, sign)
+            fill_ghosts(u, first, rows, lower, upper, sign)
             filter_bundle(u, v, first, rows, weights[g])
-            _fill_ghosts(v, first, rows, lower, upper, sign)
+            fill_ghosts(v, first, rows, lower, upper, sign)
             filter_bundle(v, u, first, rows, weights[g + 1])
 
 

@@ -22,7 +22,17 @@ from heatpg.grid import Axis
 from heatpg.kernels import kernel
 from heatpg.parallel import for_each
 
-__all__ = ["MOST_LANE_BYTES", "Closure", "Line", "SweepOperator", "filter_bundle", "line_along", "sweep", "workspace"]
+__all__ = [
+    "MOST_LANE_BYTES",
+    "Closure",
+    "Line",
+    "SweepOperator",
+    "fill_ghosts",
+    "filter_bundle",
+    "line_along",
+    "sweep",
+    "workspace",
+]
 
 Array = NDArray[Any]
 
@@ -224,6 +234,17 @@ def _add_slope(bundle, first, size, ends, spacing):  # type: ignore[no-untyped-d
         for i in range(size):
             for j in range(lanes):
                 bundle[b, first + i, j] += (ends[b, 1, j] - ends[b, 0, j]) / ((size - 1) * spacing)
+
+
+@kernel
+def fill_ghosts(bundle, first, rows, lower, upper, sign):  # type: ignore[no-untyped-def]
+    """Ghost k below repeats row lower[k], ghost k above repeats row upper[k], with their signs."""
+    lanes = bundle.shape[1]
+    for k in range(lower.shape[0]):
+        a, b = sign[0, k], sign[1, k]
+        for j in range(lanes):
+            bundle[first - 1 - k, j] = a * bundle[first + lower[k], j]
+            bundle[first + rows + k, j] = b * bundle[first + upper[k], j]
 
 
 @kernel

@@ -34,7 +34,7 @@ from heatpg.grid import Axis, Grid
 from heatpg.kernels import kernel
 from heatpg.parallel import for_each
 from heatpg.solvers import fft
-from heatpg.solvers.base import Flow, Path, Solver
+from heatpg.solvers.base import Flow, Path, Solver, part
 from heatpg.solvers.lines import Line, line_along
 
 __all__ = ["InterpolantGradient", "TransformFlow", "TransformSolver"]
@@ -124,10 +124,6 @@ class _Basis(ABC):
         return (self.angle / self.spacing).astype(dtype).reshape(shape)
 
 
-def _part(field: Array, position: int, start: int | None, stop: int | None, step: int = 1) -> Array:
-    return field[(slice(None),) * position + (slice(start, stop, step),)]
-
-
 class _Fourier(_Basis):
     @functools.cached_property
     def angle(self) -> NDArray[np.float64]:
@@ -145,8 +141,8 @@ class _Fourier(_Basis):
         scaled = coefficients * wavenumber
         turned = np.zeros_like(coefficients)
         pairs = (self.size - 1) // 2  # an even size ends with a cosine at Nyquist, whose derivative is 0 at the nodes
-        _part(turned, position, 1, 2 * pairs, 2)[...] = -_part(scaled, position, 2, 2 * pairs + 1, 2)
-        _part(turned, position, 2, 2 * pairs + 1, 2)[...] = _part(scaled, position, 1, 2 * pairs, 2)
+        part(turned, position, 1, 2 * pairs, 2)[...] = -part(scaled, position, 2, 2 * pairs + 1, 2)
+        part(turned, position, 2, 2 * pairs + 1, 2)[...] = part(scaled, position, 1, 2 * pairs, 2)
         return self.inverse(turned, position)
 
 
@@ -164,7 +160,7 @@ class _CellCosine(_Basis):
     def derivative(self, coefficients: Array, position: int) -> Array:
         scaled = coefficients * -self._wavenumber(coefficients.ndim, position, coefficients.dtype)
         sines = np.zeros_like(coefficients)
-        _part(sines, position, 0, -1)[...] = _part(scaled, position, 1, None)
+        part(sines, position, 0, -1)[...] = part(scaled, position, 1, None)
         return fft.inverse_sine(sines, 2, position)
 
 
@@ -182,8 +178,8 @@ class _VertexCosine(_Basis):
     def derivative(self, coefficients: Array, position: int) -> Array:
         scaled = coefficients * -self._wavenumber(coefficients.ndim, position, coefficients.dtype)
         result = np.zeros_like(coefficients)
-        inside = np.ascontiguousarray(_part(scaled, position, 1, -1))
-        _part(result, position, 1, -1)[...] = fft.inverse_sine(inside, 1, position)
+        inside = np.ascontiguousarray(part(scaled, position, 1, -1))
+        part(result, position, 1, -1)[...] = fft.inverse_sine(inside, 1, position)
         return result
 
 
@@ -200,26 +196,26 @@ class _HeldSine(_Basis):
         shape = [1] * field.ndim
         shape[position] = self.size - 2
         share = (np.arange(1, self.size - 1) / (self.size - 1)).astype(field.dtype).reshape(shape)
-        low, high = _part(field, position, 0, 1), _part(field, position, -1, None)
+        low, high = part(field, position, 0, 1), part(field, position, -1, None)
         return np.asarray(low + share * (high - low))
 
     def forward(self, field: Array, position: int) -> Array:
-        inside = _part(field, position, 1, -1)
+        inside = part(field, position, 1, -1)
         inside[...] = fft.sine(inside - self._chord(field, position), 1, position)
         return field
 
     def inverse(self, coefficients: Array, position: int) -> Array:
-        inside = _part(coefficients, position, 1, -1)
+        inside = part(coefficients, position, 1, -1)
         rest = fft.inverse_sine(np.ascontiguousarray(inside), 1, position)
         np.add(rest, self._chord(coefficients, position), out=inside)
         return coefficients
 
     def derivative(self, coefficients: Array, position: int) -> Array:
-        low, high = _part(coefficients, position, 0, 1), _part(coefficients, position, -1, None)
+        low, high = part(coefficients, position, 0, 1), part(coefficients, position, -1, None)
         slope = (high - low) / ((self.size - 1) * self.spacing)
         cosines = coefficients * self._wavenumber(coefficients.ndim, position, coefficients.dtype)
-        _part(cosines, position, 0, 1)[...] = 0.0
-        _part(cosines, position, -1, None)[...] = 0.0
+        part(cosines, position, 0, 1)[...] = 0.0
+        part(cosines, position, -1, None)[...] = 0.0
         result = fft.inverse_cosine(cosines, 1, position)
         result += slope.astype(result.dtype)
         return np.asarray(result)

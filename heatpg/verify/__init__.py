@@ -16,6 +16,7 @@ from heatpg.report import Check, Report
 __all__ = ["LEVELS", "checks", "require_promises", "verify"]
 
 LEVELS = ("none", "standard", "full")
+_FIRST = ("maximum_principle", "crosscheck", "conservation", "resolution")  # the order of a report
 
 checks: Registry[Callable[[Evolution, str], list[Check]]] = Registry("check", "heatpg.verify")
 
@@ -50,14 +51,8 @@ def verify(evolution: Evolution, level: str = "standard") -> Report:
         raise UnsupportedError("unknown level of checks", given=repr(level), allowed=", ".join(LEVELS))
     if level == "none":
         return Report([], level)
-    entries: list[Check] = []
-    for name in ("maximum_principle", "crosscheck", "conservation", "resolution"):
-        entries += checks.get(name)(evolution, level)
-    known = {"maximum_principle", "crosscheck", "conservation", "resolution"}
-    for name in checks.names():
-        if name not in known:
-            entries += checks.get(name)(evolution, level)
-    return Report(entries, level)
+    others = [name for name in checks.names() if name not in _FIRST]
+    return Report([entry for name in (*_FIRST, *others) for entry in checks.get(name)(evolution, level)], level)
 
 
 def require_promises(evolution: Evolution, report: Report) -> None:

@@ -156,6 +156,23 @@ def _difference_norms(solver: Solver, axis: Axis, path: tuple[float, ...]) -> tu
 _cached_norms = functools.lru_cache(maxsize=2048)(_difference_norms)
 
 
+def _continued(values: Array, axis: Axis, radius: int, along: int) -> Array:
+    """The data and so many nodes beyond either end."""
+    widths = [(0, 0)] * values.ndim
+    widths[along] = (radius, radius)
+    if axis.boundary == "absorb":
+        return np.pad(values, widths, mode="reflect", reflect_type="odd")
+    if axis.boundary == "zero":
+        share = np.ones(axis.size)
+        if axis.nodes == "vertex":
+            share[[0, -1]] = 0.5
+        shape = [1] * values.ndim
+        shape[along] = -1
+        return np.pad(values * share.reshape(shape), widths)
+    kind = axis.boundary if axis.boundary != "reflect" else f"reflect-{axis.nodes}"
+    return np.pad(values, widths, mode=_PAD[kind])
+
+
 def _roughness(values: Array, axis: Axis, along: int) -> tuple[float, float, float]:
     """Half range, and largest second and fourth difference, of the data continued by the boundary of this axis."""
     low, high = float(values.min()), float(values.max())
@@ -163,21 +180,7 @@ def _roughness(values: Array, axis: Axis, along: int) -> tuple[float, float, flo
     half = (high - low) / 2.0
     if axis.rule.holds_ends:
         half = high - low  # relative to the chord between the ends, turned over beyond them
-    index = _continued_index(axis, 2)
-    continued = np.take(values, index, axis=along)
-    if axis.boundary == "zero":
-        weight = np.where((np.arange(-2, axis.size + 2) < 0) | (np.arange(-2, axis.size + 2) >= axis.size), 0.0, 1.0)
-        if axis.nodes == "vertex":
-            weight[[2, -3]] = 0.5
-        shape = [1] * values.ndim
-        shape[along] = -1
-        continued = continued * weight.reshape(shape)
-    if axis.rule.holds_ends:
-        ends = np.take(values, [0, -1], axis=along)
-        for i, end in ((0, 0), (1, 0), (-1, 1), (-2, 1)):
-            place = (slice(None),) * along + (i,)
-            continued[place] = 2.0 * np.take(ends, end, axis=along) - continued[place]
-    second = np.diff(continued, n=2, axis=along)
+    second = np.diff(_continued(values, axis, 2, along), n=2, axis=along)
     fourth = np.diff(second, n=2, axis=along)
     return half, float(np.abs(second).max()), float(np.abs(fourth).max())
 
@@ -235,23 +238,6 @@ def _contract(values: Array, matrices: list[NDArray[np.float64]]) -> NDArray[np.
         moved = np.moveaxis(values, first + position, -1)
         values = np.moveaxis(moved @ matrix.T, -1, first + position)
     return np.asarray(values)
-
-
-def _continued(values: Array, axis: Axis, radius: int, along: int) -> Array:
-    """The data and so many nodes beyond either end."""
-    widths = [(0, 0)] * values.ndim
-    widths[along] = (radius, radius)
-    if axis.boundary == "absorb":
-        return np.pad(values, widths, mode="reflect", reflect_type="odd")
-    if axis.boundary == "zero":
-        share = np.ones(axis.size)
-        if axis.nodes == "vertex":
-            share[[0, -1]] = 0.5
-        shape = [1] * values.ndim
-        shape[along] = -1
-        return np.pad(values * share.reshape(shape), widths)
-    kind = axis.boundary if axis.boundary != "reflect" else f"reflect-{axis.nodes}"
-    return np.pad(values, widths, mode=_PAD[kind])
 
 
 def _convolved(values: Array, axis: Axis, sigma: float, along: int) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from heatpg.solvers.base import Solver
 from heatpg.solvers.positivity import NEGLIGIBLE, negative_mass
 from heatpg.verify.crosscheck import crosscheck
 from heatpg.verify.maximum_principle import maximum_principle
+from tests.references import half_laplacian, slope
 
 Array = NDArray[Any]
 
@@ -43,43 +44,14 @@ def smooth(boundary: str, nodes: Any, size: int, dimensions: int) -> Landscape:
     return landscapes.get("gaussians")(grid, heights=(1.0, -0.6), centers=centers, widths=widths)
 
 
-def slope(steps: list[float], errors: list[float]) -> float:
-    fitted = float(np.polyfit(np.log(steps), np.log(errors), 1)[0])
-    print("steps", steps, "errors", errors, "order", fitted)
-    return fitted
-
-
-def second_difference(axis: Axis, padding: int) -> tuple[Array, Array]:
-    """D2 on the line (padded in free space), row by row, and the continuation of the nodes onto it."""
-    size, free = axis.size, axis.boundary in ("clip", "zero")
-    rows = size + 2 * padding * free
-    matrix = np.zeros((rows, rows))
-    for i in range(rows):
-        matrix[i, i] -= 2.0
-        for j in (i - 1, i + 1):
-            if axis.boundary == "periodic":
-                j %= rows
-            elif not 0 <= j < rows:
-                j = i if free or axis.nodes == "cell" else (1 if j < 0 else rows - 2)
-            matrix[i, j] += 1.0
-    if axis.boundary == "absorb":
-        matrix[[0, -1]] = 0.0
-    continuation = np.zeros((rows, size))
-    for i in range(rows):
-        node = i - padding * free
-        if 0 <= node < size or axis.boundary == "clip":
-            halved = axis.boundary == "zero" and axis.nodes == "vertex" and node in (0, size - 1)
-            continuation[i, min(max(node, 0), size - 1)] = 0.5 if halved else 1.0
-    return matrix, continuation
-
-
 @pytest.mark.parametrize(("boundary", "nodes"), KINDS)
 @pytest.mark.parametrize("total", [0.05, 1.0 / 3.0, 0.9, 7.3])
 def test_against_dense_matrices(boundary: str, nodes: Any, total: float) -> None:
     """(1 + D2/12) u' = D2 u / 2 solved exactly, and by trapezoidal steps after halved backward Euler steps."""
     axis = Axis("x", 0.0, 1.0, 16, boundary=boundary, nodes=nodes)
     padding = 60
-    second, continuation = second_difference(axis, padding)
+    half, continuation = half_laplacian(axis, padding)
+    second = 2.0 * half
     one = np.eye(len(second))
     mass = one + second / 12.0
     crop = slice(padding, padding + 16) if axis.rule.free_space else slice(None)
@@ -105,7 +77,8 @@ def test_the_implicit_solve_inverts_its_operator(boundary: str, nodes: Any, rng:
     axis = Axis("x", 0.0, 1.0, 20, boundary=boundary, nodes=nodes)
     values = rng.standard_normal(20)
     total, padding = 2.5, 80
-    second, continuation = second_difference(axis, padding)
+    half, continuation = half_laplacian(axis, padding)
+    second = 2.0 * half
     wide = continuation @ values
     closed = Axis("x", 0.0, 1.0, len(wide), boundary="reflect", nodes="cell") if axis.rule.free_space else axis
     sigma = math.sqrt(total) * closed.spacing

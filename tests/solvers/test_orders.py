@@ -16,6 +16,7 @@ from heatpg.landscapes import landscapes
 from heatpg.solvers import make
 from heatpg.solvers.base import Solver
 from heatpg.solvers.explicit import balanced_shares
+from tests.references import slope
 
 SIZES = (25, 37, 55, 82)
 SIGMA = 0.2
@@ -37,12 +38,6 @@ def smooth(boundary: str, nodes: Any, size: int, dimensions: int) -> Landscape:
     return landscapes.get("gaussians")(
         wide, heights=(1.0, -0.6), centers=centers, widths=tuple([0.5] * dimensions + [0.6] * dimensions)
     )
-
-
-def slope(steps: list[float], errors: list[float]) -> float:
-    fitted = float(np.polyfit(np.log(steps), np.log(errors), 1)[0])
-    print("steps", steps, "errors", errors, "order", fitted)
-    return fitted
 
 
 def errors_in_space(make_solver: Any, boundary: str, nodes: str, dimensions: int) -> tuple[list[float], list[float]]:

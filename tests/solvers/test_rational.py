@@ -18,6 +18,7 @@ from heatpg.landscapes import landscapes
 from heatpg.solvers import make
 from heatpg.solvers.poles import POLES, approximation, largest_error
 from heatpg.solvers.rational import _ResolventOperator, _roots
+from tests.references import half_laplacian
 
 Array = NDArray[Any]
 
@@ -75,30 +76,6 @@ def test_ratio_and_gap_of_the_recursions(total: float) -> None:
     assert np.abs(gap - (1.0 - ratio)).max() <= 4 * EPS
     # (1 - q)^2 / q = 2 pole / total, whatever cancels in 1 - q
     assert np.abs(gap**2 / ratio / (2.0 * pole / total) - 1.0).max() <= 1e-13
-
-
-def half_laplacian(axis: Axis, padding: int) -> tuple[Array, Array]:
-    """A = D2 / 2 on the line (padded in free space), row by row, and the continuation of the nodes onto it."""
-    size, free = axis.size, axis.boundary in ("clip", "zero")
-    rows = size + 2 * padding * free
-    matrix = np.zeros((rows, rows))
-    for i in range(rows):
-        matrix[i, i] -= 1.0
-        for j in (i - 1, i + 1):
-            if axis.boundary == "periodic":
-                j %= rows
-            elif not 0 <= j < rows:
-                j = i if free or axis.nodes == "cell" else (1 if j < 0 else rows - 2)
-            matrix[i, j] += 0.5
-    if axis.boundary == "absorb":
-        matrix[[0, -1]] = 0.0
-    continuation = np.zeros((rows, size))
-    for i in range(rows):
-        node = i - padding * free
-        if 0 <= node < size or axis.boundary == "clip":
-            halved = axis.boundary == "zero" and axis.nodes == "vertex" and node in (0, size - 1)
-            continuation[i, min(max(node, 0), size - 1)] = 0.5 if halved else 1.0
-    return matrix, continuation
 
 
 @pytest.mark.parametrize(("boundary", "nodes"), KINDS)

@@ -19,6 +19,7 @@ from heatpg.solvers import make
 from heatpg.solvers.explicit import Explicit
 from heatpg.solvers.positivity import NEGLIGIBLE, negative_mass
 from heatpg.solvers.stabilized import Stabilized, largest_share, legendre_step
+from tests.references import half_laplacian, slope
 
 Array = NDArray[Any]
 
@@ -43,37 +44,6 @@ def smooth(boundary: str, nodes: Any, intervals: int, dimensions: int) -> Landsc
     return landscapes.get("gaussians")(grid, heights=(1.0, -0.6), centers=centers, widths=widths)
 
 
-def slope(steps: list[float], errors: list[float]) -> float:
-    fitted = float(np.polyfit(np.log(steps), np.log(errors), 1)[0])
-    print("steps", steps, "errors", errors, "order", fitted)
-    return fitted
-
-
-def difference_matrix(axis: Axis, padding: int) -> tuple[Array, Array]:
-    """A = D2 / 2 on the (padded) line row by row, and the continuation of the nodes onto it."""
-    size = axis.size
-    free = axis.boundary in ("clip", "zero")
-    rows = size + 2 * padding * free
-    matrix = np.zeros((rows, rows))
-    for i in range(rows):
-        matrix[i, i] -= 1.0
-        for j in (i - 1, i + 1):
-            if axis.boundary == "periodic":
-                j %= rows
-            elif not 0 <= j < rows:
-                j = i if free or axis.nodes == "cell" else (1 if j < 0 else rows - 2)
-            matrix[i, j] += 0.5
-    if axis.boundary == "absorb":
-        matrix[[0, -1]] = 0.0
-    continuation = np.zeros((rows, size))
-    for i in range(rows):
-        node = i - padding * free
-        if 0 <= node < size or axis.boundary == "clip":
-            halved = axis.boundary == "zero" and axis.nodes == "vertex" and node in (0, size - 1)
-            continuation[i, min(max(node, 0), size - 1)] = 0.5 if halved else 1.0
-    return matrix, continuation
-
-
 def dense(axis: Axis, step: Array, padding: int, continuation: Array) -> Array:
     whole = step @ continuation
     return whole[padding : padding + axis.size] if axis.boundary in ("clip", "zero") else whole
@@ -95,7 +65,7 @@ def test_one_step_is_the_published_polynomial(boundary: str, nodes: Any, stages:
     axis = Axis("x", 0.0, 1.0, 14, boundary=boundary, nodes=nodes)
     total = 0.9 * largest_share(stages, False)
     padding = 2 * stages + 2
-    matrix, continuation = difference_matrix(axis, padding)
+    matrix, continuation = half_laplacian(axis, padding)
     b = [1.0 / 3.0] * 3 + [(j * j + j - 2) / (2 * j * (j + 1)) for j in range(3, stages + 1)]
     a = [1.0 - each for each in b]
     w1 = 4.0 / (stages**2 + stages - 2)
@@ -121,7 +91,7 @@ def test_balanced_steps_against_dense_matrices(boundary: str, nodes: Any, stages
     axis = Axis("x", 0.0, 1.0, 14, boundary=boundary, nodes=nodes)
     total = 0.8 * largest_share(stages, True)
     padding = count * stages + 2
-    matrix, continuation = difference_matrix(axis, padding)
+    matrix, continuation = half_laplacian(axis, padding)
     one = polynomial(matrix, *legendre_step(total, stages, True), stages)
     expected = dense(axis, np.linalg.matrix_power(one, count), padding, continuation)
     sigma = math.sqrt(total * count) * axis.spacing
