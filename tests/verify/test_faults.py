@@ -138,6 +138,15 @@ class Ripple(Faulty):
         out += 0.1 * (-1.0) ** np.arange(out.shape[-1])
 
 
+class Revival(Faulty):
+    """The lower of two bumps grows again, but not above what is within reach of it."""
+
+    def spoil(self, out: Array, initial: Array, variances: tuple[float, ...]) -> None:
+        if variances[0] > 0.1:
+            x = np.linspace(-4.0, 4.0, out.shape[-1])
+            out += 0.3 * np.exp(-((x + 1.0) ** 2) / 0.1)
+
+
 SIGMAS = [0.25, 0.4]
 
 
@@ -195,6 +204,21 @@ def test_joint_maxima_catch_a_bump_that_stays_in_range(of: str, boundary: str) -
     assert check.where.sigma == 1
     assert check.figure == pytest.approx(1.0 / landscape.oscillation, rel=0.2)
     assert verify(solve(landscape, [0.15, 0.22], Faulty(of)))["joint maxima"].status == "passed"
+
+
+def test_values_along_maxima_notice_one_that_grows() -> None:
+    """No proof of a fault, because another maximum may have moved in between two sigmas: hence a finding."""
+    # walls: in free space a window that leaves the box is judged by Q alone, and tracks there are not followed
+    landscape = landscapes.get("unequal_bumps")(Grid(Axis("x", -4.0, 4.0, 801, boundary="reflect")))
+    report = verify(solve(landscape, [0.2, 0.5], Revival("spectral")))
+    check = report["values along maxima"]
+    assert check.status == "finding"
+    assert check.message.startswith("1 of 4")  # two maxima, each followed to either sigma
+    assert check.where is not None
+    assert check.where.coordinates[0] == pytest.approx(-1.0, abs=0.05)
+    assert report["joint maxima"].status == "passed"
+    assert "cross-check" in {failure.name for failure in report.failures}
+    assert verify(solve(landscape, [0.2, 0.5], Faulty("spectral")))["values along maxima"].status == "passed"
 
 
 def test_the_number_of_extrema_catches_ripples() -> None:
