@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("boundaries", "grid", "report"),
     ("extrema", "landscape", "landscapes"),
     ("quadrature", "solvers"),
-    ("evolution",),
+    ("evolution", "field"),
     ("verify",),
     ("driver",),
     ("store",),
