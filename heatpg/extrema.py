@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 
 @kernel
-def _neighbour(p, offset, shape, periodic):  # type: ignore[no-untyped-def]
+def neighbour(p, offset, shape, periodic):  # type: ignore[no-untyped-def]
     """Flat index of node p moved by an offset per axis, or -1 outside the box."""
     q = 0
     stride = 1
@@ -60,13 +60,14 @@ def _find_maxima(u, shape, periodic, offsets, tolerance):  # type: ignore[no-unt
             if u[q] > u[top]:
                 top = q
             for k in range(offsets.shape[0]):
-                r = _neighbour(q, offsets[k], shape, periodic)
+                r = neighbour(q, offsets[k], shape, periodic)
                 if r < 0:
                     continue
                 x = u[r]
                 if x > v + tolerance:
                     highest = False
                     if tail == 1:
+                        visited[p] = 0  # the rest of its plateau must meet it again
                         break
                 elif x < v - tolerance:
                     bounded = True
@@ -97,7 +98,7 @@ def _climb(u, start, shape, periodic, offsets):  # type: ignore[no-untyped-def]
         while True:
             best = p
             for k in range(offsets.shape[0]):
-                r = _neighbour(p, offsets[k], shape, periodic)
+                r = neighbour(p, offsets[k], shape, periodic)
                 if r >= 0 and u[r] > u[best]:
                     best = r
             if best == p:
@@ -107,7 +108,7 @@ def _climb(u, start, shape, periodic, offsets):  # type: ignore[no-untyped-def]
     return result
 
 
-def _neighbourhood(grid: Grid) -> tuple[Array, Array, Array]:
+def neighbourhood(grid: Grid) -> tuple[Array, Array, Array]:
     offsets = [o for o in itertools.product((-1, 0, 1), repeat=grid.dimensions) if any(o)]
     return (
         np.array(grid.shape, dtype=np.int64),
@@ -146,7 +147,7 @@ def local_maxima(field: Array, grid: Grid, tolerance: float = 0.0) -> NDArray[np
     >>> local_maxima(np.array([0.0, 2, 2, 0, 1, 0, 0, 3]), grid)
     array([1, 4, 7])
     """
-    return np.asarray(_find_maxima(np.ascontiguousarray(field).reshape(-1), *_neighbourhood(grid), tolerance))
+    return np.asarray(_find_maxima(np.ascontiguousarray(field).reshape(-1), *neighbourhood(grid), tolerance))
 
 
 def climb(field: Array, grid: Grid, start: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -162,7 +163,7 @@ def climb(field: Array, grid: Grid, start: NDArray[np.int64]) -> NDArray[np.int6
     array([2, 2])
     """
     flat = np.ascontiguousarray(field).reshape(-1)
-    return np.asarray(_climb(flat, np.asarray(start, dtype=np.int64), *_neighbourhood(grid)))
+    return np.asarray(_climb(flat, np.asarray(start, dtype=np.int64), *neighbourhood(grid)))
 
 
 def on_edge(index: Sequence[Any], grid: Grid) -> bool:

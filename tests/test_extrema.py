@@ -96,3 +96,12 @@ def test_edges() -> None:
     assert on_edge((5, 29), grid)
     assert not on_edge((0, 5), grid)
     assert not on_edge((19, 28), grid)
+
+
+def test_a_shelf_below_a_higher_neighbour_of_its_first_node_is_no_maximum() -> None:
+    # the shelf of ones is met at (0, 1), which has a higher neighbour; (3, 3) belongs to another one, beside the 2s
+    grid = Grid(*(Axis(name, 0, 3, 4, boundary="clip") for name in "xy"))
+    field = np.array([[2.0, 1, 0, 3], [0, 1, 2, 3], [2, 3, 0, 1], [2, 1, 1, 1]])
+    found = set(local_maxima(field, grid).tolist())
+    assert 15 not in found
+    assert found == {0, 3, 9}
