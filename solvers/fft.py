@@ -57,8 +57,9 @@ def set_library(name: str) -> None:
         raise UnsupportedError(
             "ducc0 is not installed", given=repr(name), allowed=allowed, advice="pip install 'heatpg[fast]'"
         )
-    _chosen = "ducc0" if installed and name != "scipy" else "scipy"
-    _ducc = importlib.import_module("ducc0.fft") if _chosen == "ducc0" else None
+    wanted = "ducc0" if installed and name != "scipy" else "scipy"
+    _ducc = importlib.import_module("ducc0.fft") if wanted == "ducc0" else None
+    _chosen = wanted  # last, because other threads go by it
 
 
 def library() -> str:

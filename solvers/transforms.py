@@ -37,7 +37,7 @@ from heatpg.solvers import fft
 from heatpg.solvers.base import Flow, Path, Solver, part
 from heatpg.solvers.lines import Line, line_along
 
-__all__ = ["InterpolantGradient", "TransformFlow", "TransformSolver"]
+__all__ = ["InterpolantGradient", "TransformFlow", "TransformSolver", "basis_along"]
 
 Array = NDArray[Any]
 
@@ -222,7 +222,8 @@ class _HeldSine(_Basis):
 
 
 @functools.lru_cache(maxsize=256)
-def _closed_basis(axis: Axis) -> _Basis:
+def basis_along(axis: Axis) -> _Basis:
+    """The transform that diagonalises the Laplacian along a closed axis: its angles, forward and inverse."""
     if axis.rule.periodic:
         return _Fourier(axis.size, axis.spacing)
     if axis.rule.holds_ends:
@@ -233,7 +234,7 @@ def _closed_basis(axis: Axis) -> _Basis:
 
 @functools.lru_cache(maxsize=256)
 def _multiplier(solver: TransformSolver, axis: Axis, variance: float) -> Array:
-    multiplier = solver.multiplier(_closed_basis(axis).angle, axis.spacing, variance)
+    multiplier = solver.multiplier(basis_along(axis).angle, axis.spacing, variance)
     multiplier.setflags(write=False)  # it is kept
     return multiplier
 
@@ -267,7 +268,7 @@ class InterpolantGradient(TransformSolver):
         axis = grid[position]
         along = initial.ndim - grid.dimensions + position
         if not axis.rule.free_space:
-            basis = _closed_basis(axis)
+            basis = basis_along(axis)
             np.copyto(out, basis.derivative(basis.forward(field.copy(), along), along))
             return
         # in free space the field outside the box is not stored, so this axis is taken from Q again
@@ -355,7 +356,7 @@ class TransformFlow(Flow):
             field, last = self.initial, self.initial.ndim - 1
             for i in reversed(self._closed):
                 position = self._first + i
-                basis = _closed_basis(self.grid[i])
+                basis = basis_along(self.grid[i])
                 if position < last or self._turns:
                     rows, columns = self.grid[i].size, math.prod(field.shape[position + 1 :])
                     turned = np.empty((*field.shape[:position], *field.shape[position + 1 :], rows), field.dtype)
@@ -376,13 +377,13 @@ class TransformFlow(Flow):
         """Undo `_forward` into `out`; the coefficients are used up."""
         field = coefficients
         for i, shape, rows, columns in reversed(self._turns):
-            _transform_rows(_closed_basis(self.grid[i]).inverse, field, field)
+            _transform_rows(basis_along(self.grid[i]).inverse, field, field)
             back = out if i == self._turns[0][0] else np.empty(shape, field.dtype)
             _swap_last(field, back, columns, rows)
             field = back
         first = self._closed[-1]
         if not self._turns or first != self._turns[0][0]:
-            _transform_rows(_closed_basis(self.grid[first]).inverse, field, out)
+            _transform_rows(basis_along(self.grid[first]).inverse, field, out)
 
     def _multipliers(self, variances: tuple[float, ...]) -> list[Array]:
         return [
