@@ -285,6 +285,17 @@ class Grid:
         """Coordinates of all nodes, one array of shape `shape` per axis."""
         return tuple(np.meshgrid(*(axis.coordinates for axis in self.axes), indexing="ij"))
 
+    def nodes(self) -> NDArray[np.float64]:
+        """Coordinates of all nodes in the order of a flattened field, shape (size, dimensions).
+
+        Examples
+        --------
+        >>> from heatpg import Axis, Grid
+        >>> Grid(Axis("x", 0, 2, 3, boundary="clip")).nodes().ravel()
+        array([0., 1., 2.])
+        """
+        return np.stack([axis.ravel() for axis in self.mesh()], axis=1)
+
     def point(self, index: Sequence[Any]) -> tuple[float, ...]:
         """Coordinates of one node."""
         return tuple(float(axis.coordinates[int(i)]) for axis, i in zip(self.axes, index, strict=True))

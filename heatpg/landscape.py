@@ -17,6 +17,7 @@ from heatpg.grid import Axis, Grid
 __all__ = ["Landscape"]
 
 Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
+Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def _real_floating(values: ArrayLike) -> NDArray[Any]:
@@ -61,6 +62,8 @@ class Landscape:
         Where the values come from: parameters and seeds, as JSON-like values.
     exact
         The exact evolution, if it is known: a function of one sigma per axis that returns u on the grid.
+    sampler
+        Q itself, if it can be had between the nodes: a function of points (count, dimensions) that returns (count,).
 
     Raises
     ------
@@ -89,6 +92,7 @@ class Landscape:
         provenance: Mapping[str, Any] | None = None,
         *,
         exact: Exact | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         if not isinstance(grid, Grid):
             raise GridError("a landscape needs a grid", given=repr(grid), allowed="a heatpg.Grid")
@@ -116,9 +120,14 @@ class Landscape:
         self.name = str(name)
         self.provenance: dict[str, Any] = dict(provenance or {})
         self._exact = exact
+        self._sampler = sampler
 
     def __repr__(self) -> str:
         return f"<Landscape {self.name!r} {self.values.shape} {self.values.dtype} on {self.grid!r}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a sampler may be anything that can be called; a copy in another process makes do with the nodes
+        return {**self.__dict__, "_sampler": None}
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -162,6 +171,44 @@ class Landscape:
                 f"no exact evolution is known for {self.name!r}", advice="use one of heatpg.landscapes.analytic"
             )
         return self._exact(self.grid.sigmas(sigma))
+
+    @property
+    def has_sampler(self) -> bool:
+        """Whether Q can be had between the nodes."""
+        return self._sampler is not None
+
+    def sample(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Q at any points, from where the landscape comes from and not from its nodes.
+
+        Parameters
+        ----------
+        points
+            Shape (count, dimensions), in the units of the axes.
+
+        Raises
+        ------
+        UnsupportedError
+            If only the nodes are known, as of an array or a file.
+        GridError
+            For points of another shape.
+
+        Examples
+        --------
+        >>> from heatpg import Axis, Grid, Landscape
+        >>> grid = Grid(Axis("x", -1.0, 1.0, 5, boundary="clip"))
+        >>> Landscape.from_function(lambda x: 1 - x**2, grid).sample([[0.1], [0.9]])
+        array([0.99, 0.19])
+        """
+        if self._sampler is None:
+            raise UnsupportedError(
+                f"of {self.name!r} only the nodes are known", advice="use heatpg.field.HeatField to read between them"
+            )
+        places = np.asarray(points, dtype=np.float64)
+        if places.ndim != 2 or places.shape[1] != self.grid.dimensions:
+            raise GridError(
+                "points have the wrong shape", given=f"shape {places.shape}", allowed=f"(count, {self.grid.dimensions})"
+            )
+        return np.asarray(self._sampler(places), dtype=np.float64)
 
     @classmethod
     def from_array(
@@ -282,7 +329,13 @@ class Landscape:
                     "the function must return one number per point", given=repr(results[0]), allowed="a real number"
                 ) from None
         label = name or str(getattr(function, "__name__", "function")).strip("<>")
-        return cls(values, grid, label, {"source": "function", "function": label})
+
+        def sampler(points: NDArray[np.float64]) -> NDArray[np.float64]:
+            if vectorized:
+                return np.broadcast_to(np.asarray(function(*points.T), dtype=np.float64), len(points))
+            return np.array([float(np.asarray(function(*map(float, point)))) for point in points])
+
+        return cls(values, grid, label, {"source": "function", "function": label}, sampler=sampler)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, boundary: str = "", name: str = "") -> Landscape:

@@ -352,28 +352,35 @@ def double_pendulum(
     box = plane(grid, lambda: _default_axes(kind, limit, size, boundary))
     policy = _policy(kind, fixed)
     coefficients = constants.coefficients()
-    first, second = (np.ascontiguousarray(axis).ravel() for axis in box.mesh())
-    values = np.empty(box.size)
 
-    def sample(begin: int, end: int) -> None:
-        _returns(
-            first[begin:end],
-            second[begin:end],
-            policy,
-            kind == "action",
-            np.array(start),
-            limit,
-            *constants.velocity_limits,
-            steps,
-            parts,
-            step,
-            discount,
-            squarings,
-            coefficients,
-            values[begin:end],
-        )
+    def returns(
+        points: NDArray[np.float64], progress: Callable[[int, int], object] | None = None
+    ) -> NDArray[np.float64]:
+        first, second = (np.ascontiguousarray(column) for column in points.T)
+        values = np.empty(len(points))
 
-    in_pieces(sample, box.size, progress)
+        def sample(begin: int, end: int) -> None:
+            _returns(
+                first[begin:end],
+                second[begin:end],
+                policy,
+                kind == "action",
+                np.array(start),
+                limit,
+                *constants.velocity_limits,
+                steps,
+                parts,
+                step,
+                discount,
+                squarings,
+                coefficients,
+                values[begin:end],
+            )
+
+        in_pieces(sample, len(points), progress)
+        return values
+
+    values = returns(box.nodes(), progress)
     capped = math.isfinite(constants.velocity_limits[0])
     parameters = {
         "kind": kind,
@@ -396,4 +403,5 @@ def double_pendulum(
         "velocity_limits": list(constants.velocity_limits) if capped else None,
     }
     name = "double pendulum" if kind == "action" else "double pendulum gains"
-    return Landscape(values.reshape(box.shape), box, name, {"source": "double_pendulum", "parameters": parameters})
+    provenance = {"source": "double_pendulum", "parameters": parameters}
+    return Landscape(values.reshape(box.shape), box, name, provenance, sampler=returns)

@@ -347,26 +347,33 @@ def quadrotor(
     start = finite_numbers("state", _START[kind] if state is None else state, _STATE)
     box = plane(grid, lambda: _default_axes(kind, size, boundary))
     policy = _policy(kind)
-    first, second = (np.ascontiguousarray(axis).ravel() for axis in box.mesh())
-    values = np.empty(box.size)
 
-    def sample(begin: int, end: int) -> None:
-        _returns(
-            first[begin:end],
-            second[begin:end],
-            policy,
-            kind == "gains",
-            np.array(start),
-            limit,
-            steps,
-            float(dt),
-            discount,
-            integrator == "rk4",
-            reward_time == "before",
-            values[begin:end],
-        )
+    def returns(
+        points: NDArray[np.float64], progress: Callable[[int, int], object] | None = None
+    ) -> NDArray[np.float64]:
+        first, second = (np.ascontiguousarray(column) for column in points.T)
+        values = np.empty(len(points))
 
-    in_pieces(sample, box.size, progress)
+        def sample(begin: int, end: int) -> None:
+            _returns(
+                first[begin:end],
+                second[begin:end],
+                policy,
+                kind == "gains",
+                np.array(start),
+                limit,
+                steps,
+                float(dt),
+                discount,
+                integrator == "rk4",
+                reward_time == "before",
+                values[begin:end],
+            )
+
+        in_pieces(sample, len(points), progress)
+        return values
+
+    values = returns(box.nodes(), progress)
     parameters = {
         "kind": kind,
         "horizon": float(horizon),
@@ -385,4 +392,5 @@ def quadrotor(
     if kind == "gains":
         parameters["gain"] = lqr_gain().tolist()
     name = "quadrotor" if kind == "thrust" else "quadrotor gains"
-    return Landscape(values.reshape(box.shape), box, name, {"source": "quadrotor", "parameters": parameters})
+    provenance = {"source": "quadrotor", "parameters": parameters}
+    return Landscape(values.reshape(box.shape), box, name, provenance, sampler=returns)
