@@ -26,7 +26,7 @@ RESOLVED = 1.5
 _REACH = 9.0  # in standard deviations: the Gaussian beyond is 3e-18 of its top, its fourth derivative 2e-14
 _STENCIL = 8
 _MOST_ORDERS = 5
-_PIECE_WORK = 2**18
+_PIECE_WORK = 2**22
 
 
 @functools.cache
@@ -43,6 +43,17 @@ def _stencil_polynomials() -> NDArray[np.float64]:
                 row = [(a - j * b) / (i - j) for a, b in zip(shifted, [*row, Fraction(0)], strict=True)]
         rows.append([float(c) for c in row])
     return np.array(rows)
+
+
+@functools.cache
+def _places_of_derivatives(dimensions: int, orders: int) -> tuple[Array, ...]:
+    """Where, among all mixed derivatives in a row, the entries of each full symmetric array are."""
+    tables = []
+    for order in range(orders):
+        axes = np.indices((dimensions,) * order).reshape(order, dimensions**order)
+        counts = [(axes == i).sum(axis=0) for i in range(dimensions)]
+        tables.append(np.ravel_multi_index(counts, (orders,) * dimensions).reshape((dimensions,) * order))
+    return tuple(tables)
 
 
 @kernel
@@ -303,6 +314,8 @@ class HeatField:
         self._spacing = np.array(grid.spacing)
         self._kinds = np.array([_kind(axis) for axis in grid])
         self._margins = self._first - np.array([axis.lower for axis in grid])
+        self._all_free = all(axis.rule.free_space for axis in grid)
+        self._kept: dict[int, tuple[Array, Array, Array]] = {}
 
     def __repr__(self) -> str:
         return f"<HeatField of {self.landscape!r}>"
@@ -362,18 +375,20 @@ class HeatField:
         reach = _REACH * np.maximum(deviations / self._spacing, RESOLVED) + _STENCIL + 2
         low = ((places - self._first) / self._spacing - reach).min(axis=0)
         high = ((places - self._first) / self._spacing + reach).max(axis=0)
-        tables = []
-        for i, axis in enumerate(self.grid):
-            if axis.rule.free_space:  # everything further out is as the first node outside
-                before = after = 1
-            else:
-                before, after = max(0, math.ceil(-low[i])) + 1, max(0, math.ceil(high[i]) - axis.size) + 1
-            tables.append(axis.rule.extend(axis.size, axis.nodes, before, after))
-        longest = max(len(table.source) for table in tables)
-        source = np.stack([np.pad(table.source, (0, longest - len(table.source)), mode="edge") for table in tables])
-        sign = np.stack([np.pad(table.weight, (0, longest - len(table.weight)), mode="edge") for table in tables])
-        before_all = np.array([table.before for table in tables])
-        return source, sign, before_all, 2 * math.ceil(float(reach.max())) + 1
+        beyond = max(float(-low.min()), float((high - self.grid.shape).max()), 1.0)
+        # powers of two, so that few tables serve all points
+        rows = 1 if self._all_free else 1 << math.ceil(math.log2(beyond + 2.0))
+        if rows not in self._kept:
+            # in free space everything further out is as the first node outside
+            tables = [
+                axis.rule.extend(axis.size, axis.nodes, *((1, 1) if axis.rule.free_space else (rows, rows)))
+                for axis in self.grid
+            ]
+            longest = max(len(table.source) for table in tables)
+            source = np.stack([np.pad(table.source, (0, longest - len(table.source)), mode="edge") for table in tables])
+            sign = np.stack([np.pad(table.weight, (0, longest - len(table.weight)), mode="edge") for table in tables])
+            self._kept[rows] = (source, sign, np.array([table.before for table in tables]))
+        return (*self._kept[rows], 2 * math.ceil(float(reach.max())) + 1)
 
     def derivatives(self, points: ArrayLike, sigma: ArrayLike, order: int = 2) -> NDArray[np.float64]:
         """All mixed derivatives up to a total order.
@@ -407,9 +422,9 @@ class HeatField:
         if len(places):
             source, sign, before, width = self._tables(places, deviations)
             windows = np.minimum(2 * _REACH * np.maximum(deviations, self._spacing) / self._spacing, self.grid.shape)
-            work = np.concatenate(([0.0], np.cumsum(windows.prod(axis=1))))
-            edges = np.unique(np.searchsorted(work, np.arange(0.0, work[-1] + _PIECE_WORK, _PIECE_WORK)))
-            edges = np.unique(np.concatenate((edges[edges < len(places)], [0, len(places)])))
+            work = np.cumsum(windows.prod(axis=1))
+            cuts = np.searchsorted(work, np.arange(_PIECE_WORK, work[-1], _PIECE_WORK))
+            edges = np.unique(np.concatenate(([0], cuts, [len(places)])))
 
             def evaluate(piece: tuple[int, int]) -> None:
                 begin, end = piece
@@ -422,13 +437,9 @@ class HeatField:
             for_each(evaluate, list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)))
         return result.reshape((len(places), *((orders,) * d)))
 
-    def _pick(self, derivatives: Array, *axes: int) -> Array:
-        place: tuple[Any, ...] = (slice(None), *(axes.count(i) for i in range(self.grid.dimensions)))
-        return np.asarray(derivatives[place])
-
     def value(self, points: ArrayLike, sigma: ArrayLike) -> NDArray[np.float64]:
         """u at the points, shape (points,); parameters as for `derivatives`."""
-        return self._pick(self.derivatives(points, sigma, 0))
+        return self.derivatives(points, sigma, 0).reshape(-1)
 
     def gradient(self, points: ArrayLike, sigma: ArrayLike) -> NDArray[np.float64]:
         """The gradient of u, which is the policy gradient in mu, shape (points, dimensions)."""
@@ -463,12 +474,5 @@ class HeatField:
         (array([0.125]), array([[0.25, 0.5 ]]), array([[[0., 1.],
                 [1., 0.]]]))
         """
-        d = self.grid.dimensions
-        orders = derivatives.shape[1]
-        arrays = []
-        for order in range(orders):
-            full = np.empty((len(derivatives), *((d,) * order)))
-            for axes in np.ndindex(*((d,) * order)):
-                full[:, *axes] = self._pick(derivatives, *axes)
-            arrays.append(full)
-        return tuple(arrays)
+        flat = derivatives.reshape(len(derivatives), -1)
+        return tuple(flat[:, table] for table in _places_of_derivatives(self.grid.dimensions, derivatives.shape[1]))
