@@ -1,0 +1,816 @@
+"""Unlearning: a policy gradient starts at the optimal linear controller of the planar quadrotor. Does it stay there?
+
+The policy is u_t = mg/2 - K s_t, clipped to [0, thrust_limit], and all twelve entries of K learn. Two kinds of noise
+are offered, which are two different objectives L(K):
+
+``action``
+    u_t = clip(mg/2 - K s_t + sigma eps_t), noise in every control step; ascent by REINFORCE. The loop answers to the
+    noise, so L is no heat flow of the noise-free return over gains. It is a heat flow in the action alone, with the
+    action values Q^pi of the policy frozen (policy-gradient theorem).
+``parameter``
+    J(K + sigma E), the gain drawn once an episode; ascent by evolution strategies. L is exactly the heat flow of the
+    return J over gains at time t = sigma^2.
+
+The regulator is optimal for a quadratic cost and an endless horizon, not for the return. What carries a learner off is
+therefore told apart: the gradient of the return itself, which is there without noise; the change that noise makes to
+it; and the scatter of an estimate from finitely many episodes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
+from heatpg.kernels import kernel
+from heatpg.landscapes._rollout import (
+    LANES,
+    exponential,
+    finite_number,
+    finite_numbers,
+    one_of,
+    positive_number,
+    step_count,
+    whole_number,
+)
+from heatpg.landscapes.quadrotor import _STATE, HOVER, _judge, _runge_kutta_step, _steer, lqr_gain
+from heatpg.parallel import for_each
+from heatpg.resources import require_memory
+
+__all__ = ["Unlearning", "unlearn"]
+
+Array = NDArray[np.float64]
+
+_SIGMAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+_ENTRIES = 12  # of a gain
+_EDGES = (2.0, 2.0, 0.5 * math.pi)  # of x, z and theta, where an episode ends
+_STEP = 1e-4  # of differences of the noise-free return
+_CONFIDENCE = 2.0  # standard errors
+_LEARNING, _REFERENCE = 0, 1  # streams of random numbers
+
+
+@kernel
+def _add_lane_sums(rows: NDArray[Any], sums: NDArray[Any]) -> None:
+    # sums[q] += sum_j rows[j + q LANES]; halves are added until 8 lanes are left, so that the loops are vectorised
+    half = np.empty(LANES // 2)
+    for q in range(sums.size):
+        lower = rows[q * LANES : q * LANES + LANES // 2]
+        upper = rows[q * LANES + LANES // 2 : (q + 1) * LANES]
+        for j in range(LANES // 2):
+            half[j] = lower[j] + upper[j]
+        width = LANES // 4
+        while width >= 8:
+            for j in range(width):
+                half[j] += half[j + width]
+            width //= 2
+        total = 0.0
+        for j in range(8):
+            total += half[j]
+        sums[q] += total
+
+
+@kernel
+def _add_score(state: NDArray[Any], alive: NDArray[Any], eps: NDArray[Any], sigma: float, score: NDArray[Any]) -> None:
+    # d log pi / dK_ik = -(a_i - mean_i) s_k / sigma^2 = -eps_i s_k / sigma; the dead act no more
+    for i in range(2):
+        for k in range(6):
+            for j in range(LANES):
+                s = state[j + k * LANES] if alive[j] > 0.0 else 0.0
+                score[j + (6 * i + k) * LANES] -= eps[i, j] * s / sigma
+
+
+@kernel
+def _roll_out(
+    policy: NDArray[Any],
+    state: NDArray[Any],
+    noise: NDArray[Any],
+    sigma: float,
+    count: int,
+    limit: float,
+    dt: float,
+    gamma: float,
+    learning: bool,
+    totals: NDArray[Any],
+    products: NDArray[Any],
+    scores: NDArray[Any],
+    rewards: NDArray[Any],
+) -> None:
+    # u_t = clip(mg/2 - K s_t + sigma eps_t, 0, limit) in `count` episodes side by side, and write over the given state.
+    # With Z_k = sum_{t <= k} d log pi(a_t)/dK, the sums over episodes are products = sum gamma^k r_k Z_k,
+    # scores[k] = sum Z_k, rewards[k] = sum gamma^k r_k: all that REINFORCE with a baseline needs.
+    rows = np.empty((7, LANES))
+    waves, push, turn = rows[:2], rows[2], rows[3]
+    alive, exponent, reward = rows[4], rows[5], rows[6]
+    power = np.empty(LANES, dtype=np.int64)
+    scratch = np.empty((8, 3 * LANES))
+    score = np.zeros(_ENTRIES * LANES)
+    product = np.zeros(_ENTRIES * LANES)
+    for j in range(LANES):
+        alive[j] = 1.0 if j < count else 0.0
+        totals[j] = 0.0
+    living = _judge(state, alive, exponent)
+    weight = 1.0
+    for step in range(noise.shape[0]):
+        if living == 0 and not learning:
+            break
+        if living > 0:
+            eps = noise[step]
+            for j in range(LANES):
+                policy[j] = HOVER + sigma * eps[0, j]
+                policy[j + 7 * LANES] = HOVER + sigma * eps[1, j]
+            if learning:
+                _add_score(state, alive, eps, sigma, score)
+            _steer(state, policy, limit, push, turn)
+            _runge_kutta_step(state, push, turn, dt, waves, scratch)
+            living = _judge(state, alive, exponent)
+            exponential(exponent, reward, power)
+            for j in range(LANES):
+                reward[j] *= weight * alive[j]
+                totals[j] += reward[j]
+            if learning:
+                for q in range(_ENTRIES):
+                    for j in range(LANES):
+                        product[j + q * LANES] += reward[j] * score[j + q * LANES]
+                _add_lane_sums(reward, rewards[step : step + 1])
+        if learning:  # also of those who are dead: the baseline is taken from them too
+            _add_lane_sums(score, scores[step])
+        weight *= gamma
+    if learning:
+        _add_lane_sums(product, products)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """One quadrotor, its episodes and where they start."""
+
+    steps: int
+    dt: float
+    gamma: float
+    limit: float
+    state: tuple[float, ...]
+    spread: tuple[float, ...]
+
+    @property
+    def random(self) -> bool:
+        """Whether episodes start at random."""
+        return any(self.spread)
+
+    def starts(self, generator: np.random.Generator) -> Array:
+        """Initial states of a bundle, shape (6, LANES)."""
+        states = np.repeat(np.array(self.state)[:, None], LANES, axis=1)
+        if self.random:
+            states += np.array(self.spread)[:, None] * generator.uniform(-1.0, 1.0, states.shape)
+        return states
+
+    def noise(self, generator: np.random.Generator) -> Array:
+        """Standard normal numbers for a bundle, shape (steps, 2, LANES)."""
+        return generator.standard_normal((self.steps, 2, LANES))
+
+    @property
+    def silence(self) -> Array:
+        """No noise."""
+        return np.zeros((self.steps, 2, LANES))
+
+    def totals(self, gains: Array, states: Array, noise: Array, sigma: float, count: int = LANES) -> Array:
+        """Returns of a bundle of episodes; gains of shape (2, 6) or (LANES, 2, 6)."""
+        totals = np.empty(LANES)
+        nothing = np.empty((0, _ENTRIES))
+        _roll_out(
+            _policy_rows(gains), states.flatten(), noise, sigma, count, self.limit, self.dt, self.gamma, False,
+            totals, nothing[:0].ravel(), nothing, nothing.ravel(),
+        )  # fmt: skip
+        return totals[:count]
+
+    def reinforce(
+        self, gain: Array, sigma: float, episodes: int, generator: np.random.Generator
+    ) -> tuple[Array, float]:
+        """Estimated gradient, shape (2, 6), and mean return of a batch.
+
+        The baseline of an episode at step t is the mean over all *other* episodes of sum_{k >= t} gamma^k r_k, so the
+        estimate is unbiased. Summed by parts it is (products - sum_k mean(gamma^k r_k) scores[k]) / (episodes - 1).
+        """
+        products, scores, rewards = np.zeros(_ENTRIES), np.zeros((self.steps, _ENTRIES)), np.zeros(self.steps)
+        totals = np.empty(LANES)
+        for first in range(0, episodes, LANES):
+            _roll_out(
+                _policy_rows(gain), self.starts(generator).flatten(), self.noise(generator), sigma,
+                min(LANES, episodes - first), self.limit, self.dt, self.gamma, True, totals, products, scores, rewards,
+            )  # fmt: skip
+        gradient = (products - rewards / episodes @ scores) / (episodes - 1)
+        return gradient.reshape(2, 6), float(rewards.sum()) / episodes
+
+    def evolution_strategy(
+        self, gain: Array, sigma: float, episodes: int, generator: np.random.Generator
+    ) -> tuple[Array, float]:
+        """Estimated gradient of E J(K + sigma E), shape (2, 6), and mean return of a batch; baseline as above."""
+        product, score, total = np.zeros((2, 6)), np.zeros((2, 6)), 0.0
+        for first in range(0, episodes, LANES):
+            count = min(LANES, episodes - first)
+            directions = generator.standard_normal((LANES, 2, 6))
+            returns = self.totals(gain + sigma * directions, self.starts(generator), self.silence, 0.0, count)
+            product += np.tensordot(returns, directions[:count], 1) / sigma
+            score += directions[:count].sum(axis=0) / sigma
+            total += float(returns.sum())
+        return (product - total / episodes * score) / (episodes - 1), total / episodes
+
+    def difference_quotients(self, kind: str, gain: Array, sigma: float, generator: np.random.Generator) -> Array:
+        """Central differences of the noisy return in every entry of K, shape (LANES, 2, 6), noise in common.
+
+        The step follows sigma, because returns that end at an edge jump: the shorter the step, the rarer and the
+        larger what a jump contributes. Noise smooths L over sigma, so the error of order h^2 stays below a percent.
+        """
+        gains: Array = gain
+        if kind == "parameter":
+            step, noise, level = sigma / 10.0, self.silence, 0.0
+            gains = gain + sigma * generator.standard_normal((LANES, 2, 6))
+        else:
+            step, noise, level = min(max(1e-3, sigma / 100.0), 0.1), self.noise(generator), sigma
+        states = self.starts(generator)
+        quotients = np.empty((LANES, _ENTRIES))
+        for q in range(_ENTRIES):
+            shift = step * np.eye(_ENTRIES)[q].reshape(2, 6)
+            above = self.totals(gains + shift, states, noise, level)
+            quotients[:, q] = (above - self.totals(gains - shift, states, noise, level)) / (2.0 * step)
+        return quotients.reshape(LANES, 2, 6)
+
+    def noise_free_returns(self, gains: Array) -> Array:
+        """Returns without noise for gains of shape (..., 2, 6); random starts are replaced by Sobol points."""
+        flat = gains.reshape(-1, 2, 6)
+        states = np.array(self.state)[:, None]
+        if self.random:
+            from scipy.stats import qmc
+
+            points = qmc.Sobol(6, seed=0).random(LANES).T
+            states = states + np.array(self.spread)[:, None] * (2.0 * points - 1.0)
+        number = states.shape[1]
+        returns = np.empty(len(flat) * number)
+        silence = self.silence
+
+        def piece(first: int) -> None:
+            episode = np.minimum(np.arange(first, first + LANES), returns.size - 1)
+            own, where = flat[episode // number], np.ascontiguousarray(states[:, episode % number])
+            count = min(LANES, returns.size - first)
+            returns[first : first + count] = self.totals(own, where, silence, 0.0, count)
+
+        for_each(piece, range(0, returns.size, LANES))
+        return np.asarray(returns.reshape(*gains.shape[:-2], number).mean(axis=-1))
+
+    def noise_free_gradient(self, gain: Array) -> tuple[float, Array]:
+        """Return without noise and its gradient by central differences, shape (2, 6)."""
+        shifts = _STEP * np.eye(_ENTRIES).reshape(_ENTRIES, 2, 6)
+        returns = self.noise_free_returns(np.concatenate([gain[None], gain + shifts, gain - shifts]))
+        quotients = (returns[1 : _ENTRIES + 1] - returns[_ENTRIES + 1 :]) / (2.0 * _STEP)
+        return float(returns[0]), quotients.reshape(2, 6)
+
+    def ascend(self, gain: Array) -> Array:
+        """A gain that is locally optimal for the noise-free return, uphill from a given one."""
+        from scipy.optimize import minimize
+
+        def descent(point: Array) -> tuple[float, Array]:
+            value, gradient = self.noise_free_gradient(point.reshape(2, 6))
+            return -value, -gradient.ravel()
+
+        with np.errstate(all="ignore"):  # SciPy's line search divides by vanishing curvatures, and recovers
+            found = minimize(descent, gain.ravel(), jac=True, method="BFGS", options={"gtol": 1e-2, "maxiter": 300})
+        return np.asarray(found.x, dtype=np.float64).reshape(2, 6)
+
+
+def _policy_rows(gains: Array) -> Array:
+    """Rows of the affine policy of every lane as `_steer` takes them; the constant part is set in every step."""
+    rows = np.zeros((2, 7, LANES))
+    rows[:, 1:] = -(gains[:, :, None] if gains.ndim == 2 else np.moveaxis(gains, 0, -1))
+    return rows.ravel()
+
+
+def _generator(seed: int, stream: int, index: int) -> np.random.Generator:
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(stream, index))))
+
+
+def _mean_and_error(samples: Array, axis: int) -> tuple[Array, Array]:
+    return samples.mean(axis=axis), samples.std(axis=axis, ddof=1) / math.sqrt(samples.shape[axis])
+
+
+def _step_along(gradient: Array, rate: float, normalize: bool) -> Array:
+    """rate * gradient, or of length `rate`; shape (..., 2, 6)."""
+    if not normalize:
+        return rate * gradient
+    length = np.linalg.norm(gradient, axis=(-2, -1), keepdims=True)
+    return np.asarray(rate * np.divide(gradient, length, out=np.zeros_like(gradient), where=length > 0))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Unlearning:
+    """What became of a gain under policy-gradient epochs, for every sigma and seed.
+
+    Distances are Frobenius norms over entries of different units (N/m, N/rad, N s/m, N s/rad).
+
+    Attributes
+    ----------
+    noise
+        ``action`` or ``parameter``.
+    start
+        ``lqr``, ``optimal`` or ``given``.
+    sigmas
+        Shape (S,): N for action noise, the units of the gain for parameter noise.
+    gains
+        K before the first and after every epoch, shape (S, seeds, epochs + 1, 2, 6).
+    returns
+        Return without noise at these gains, shape (S, seeds, epochs + 1).
+    noisy_returns
+        Mean return of the episodes with noise at these gains, the same shape: an estimate of L.
+    observed_gradient, observed_error
+        Mean over the seeds of the estimates of the first epoch, and its standard error, shape (S, 2, 6).
+    predicted_gradient, predicted_error
+        grad L at the start by central differences with noise in common, independent of the estimators, and its
+        standard error, shape (S, 2, 6).
+    noise_free_gradient
+        Gradient of the return without noise at the start, shape (2, 6).
+    noise_free_change
+        Change of the return by one step along it.
+    predicted_change
+        Change of the return without noise by one step along grad L, without the scatter of an estimate; shape (S,).
+    episodes, rate, normalize, loss, horizon
+        As given.
+    """
+
+    noise: str
+    start: str
+    sigmas: Array
+    gains: Array
+    returns: Array
+    noisy_returns: Array
+    observed_gradient: Array
+    observed_error: Array
+    predicted_gradient: Array
+    predicted_error: Array
+    noise_free_gradient: Array
+    noise_free_change: float
+    predicted_change: Array
+    episodes: int
+    rate: float
+    normalize: bool
+    loss: float
+    horizon: float
+
+    @property
+    def gain(self) -> Array:
+        """The gain at the start, shape (2, 6)."""
+        return np.asarray(self.gains[0, 0, 0])
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs."""
+        return int(self.gains.shape[2] - 1)
+
+    @property
+    def distance(self) -> Array:
+        """\\|K - K_0\\| before the first and after every epoch, shape (S, seeds, epochs + 1)."""
+        return np.asarray(np.linalg.norm(self.gains - self.gain, axis=(-2, -1)))
+
+    @property
+    def observed_step(self) -> Array:
+        """Mean over the seeds of the first epoch's step, shape (S, 2, 6)."""
+        return np.asarray((self.gains[:, :, 1] - self.gain).mean(axis=1))
+
+    @property
+    def observed_step_error(self) -> Array:
+        """Standard error of `observed_step`, shape (S, 2, 6)."""
+        return _mean_and_error(self.gains[:, :, 1] - self.gain, 1)[1]
+
+    @property
+    def predicted_step(self) -> Array:
+        """Step along grad L at the start, shape (S, 2, 6)."""
+        return _step_along(self.predicted_gradient, self.rate, self.normalize)
+
+    @property
+    def predicted_step_error(self) -> Array:
+        """Standard error of `predicted_step`, shape (S, 2, 6); of a normalised one with its length as exact."""
+        if not self.normalize:
+            return self.rate * self.predicted_error
+        length = np.linalg.norm(self.predicted_gradient, axis=(-2, -1), keepdims=True)
+        error = np.full_like(self.predicted_error, np.nan)
+        return np.asarray(np.divide(self.rate * self.predicted_error, length, out=error, where=length > 0))
+
+    @property
+    def noise_free_step(self) -> Array:
+        """Step along the gradient of the return without noise, shape (2, 6)."""
+        return _step_along(self.noise_free_gradient, self.rate, self.normalize)
+
+    @property
+    def noise_drift(self) -> Array:
+        """\\|predicted step - noise-free step\\|: what noise adds to the drift, shape (S,).
+
+        With random starts it does not fall below the standard error of the predicted step.
+        """
+        return np.asarray(np.linalg.norm(self.predicted_step - self.noise_free_step, axis=(-2, -1)))
+
+    @property
+    def scatter(self) -> Array:
+        """Root mean square over the seeds of \\|first step - its mean\\|: the noise of the estimates, shape (S,)."""
+        return np.asarray(np.sqrt((self.gains[:, :, 1] - self.gain).var(axis=1, ddof=1).sum(axis=(-2, -1))))
+
+    @property
+    def z_score(self) -> Array:
+        """Largest \\|observed - predicted gradient\\| over the twelve entries, in standard errors; shape (S,)."""
+        error = np.hypot(self.observed_error, self.predicted_error)
+        apart = np.abs(self.observed_gradient - self.predicted_gradient)
+        return np.asarray(np.divide(apart, error, out=np.zeros_like(apart), where=error > 0).max(axis=(-2, -1)))
+
+    @property
+    def change(self) -> Array:
+        """Mean over the seeds of the first epoch's change of the return without noise, shape (S,)."""
+        return _mean_and_error(self.returns[:, :, 1] - self.returns[:, :, 0], 1)[0]
+
+    @property
+    def change_error(self) -> Array:
+        """Standard error of `change`, shape (S,)."""
+        return _mean_and_error(self.returns[:, :, 1] - self.returns[:, :, 0], 1)[1]
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """For every sigma: ``left``, ``kept`` or ``undecided`` after the first epoch.
+
+        ``left`` if the return without noise fell by more than loss times itself, beyond two standard errors of the
+        mean over the seeds; ``kept`` if it did not, beyond two standard errors (it may have risen).
+        """
+        words = []
+        for change, error in zip(self.change, _CONFIDENCE * self.change_error, strict=True):
+            margin = change + self._tolerated
+            words.append("left" if margin + error < 0 else "kept" if margin - error > 0 else "undecided")
+        return tuple(words)
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """For every sigma why the optimum is left, or "" if it is not.
+
+        ``scatter``: the step along grad L would have kept it, the noise of the estimates does not. ``drift``: the step
+        along grad L costs too much by itself. ``rate``: so does the step along the noise-free gradient, to which noise
+        adds less than it is long; the rate is too large for the curvature at the start.
+        """
+        steep = self.noise_free_change < -self._tolerated
+        length = float(np.linalg.norm(self.noise_free_step))
+        words = []
+        for verdict, change, added in zip(self.verdicts, self.predicted_change, self.noise_drift, strict=True):
+            if verdict != "left":
+                words.append("")
+            elif change >= -self._tolerated:
+                words.append("scatter")
+            else:
+                words.append("rate" if steep and added < length else "drift")
+        return tuple(words)
+
+    @property
+    def _tolerated(self) -> float:
+        return self.loss * float(self.returns[0, 0, 0])
+
+    def __str__(self) -> str:
+        names = {"lqr": "the LQR gain", "optimal": "the optimum of the return", "given": "the given gain"}
+        pace = "steps of length" if self.normalize else "rate"
+        lines = [
+            f"unlearning of {names[self.start]} under {self.noise} noise: {self.gains.shape[1]} seeds, "
+            f"{self.episodes} episodes of {self.horizon:g} s an epoch, {pace} {self.rate:g}",
+            f"return at the start {self.returns[0, 0, 0]:.4f}; a step along its own gradient, without noise: "
+            f"|dK| = {np.linalg.norm(self.noise_free_step):.3g}, return {self.noise_free_change:+.2g}",
+        ]
+        table: list[tuple[str, ...]] = [
+            ("", "first", "drift by", "added by", "scatter of", "change of", "", "by the", "at the", ""),
+            ("sigma", "|K - K0|", "grad L", "noise", "estimates", "return", "+-", "drift", "end", "return"),
+        ]
+        columns = (
+            self.sigmas,
+            self.distance[:, :, 1].mean(axis=1),
+            np.linalg.norm(self.predicted_step, axis=(-2, -1)),
+            self.noise_drift,
+            self.scatter,
+            self.change,
+            self.change_error,
+            self.predicted_change,
+            self.distance[:, :, -1].mean(axis=1),
+            self.returns[:, :, -1].mean(axis=1),
+        )
+        forms = (".4g", ".4g", ".4g", ".2g", ".2g", "+.4f", ".1g", "+.4f", ".4g", ".3f")
+        table += [tuple(map(format, row, forms)) for row in zip(*columns, strict=True)]
+        ends = ["", "verdict"]
+        ends += [f"{v} ({c})" if c else v for v, c in zip(self.verdicts, self.causes, strict=True)]
+        lines += [
+            ("".join(f"{cell:>11}" for cell in row) + "  " + end).rstrip() for row, end in zip(table, ends, strict=True)
+        ]
+        lines += [
+            f"left: without noise the return fell in the first epoch by more than {self.loss:.3g} of itself, beyond "
+            f"{_CONFIDENCE:g} standard errors; end: after epoch {self.epochs}",
+            f"estimates and grad L by differences are at most {self.z_score.max():.1f} standard errors apart",
+        ]
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as JSON-like values; of the gains only that at the start."""
+        arrays = (
+            "sigmas", "gain", "distance", "returns", "noisy_returns", "observed_gradient", "observed_error",
+            "predicted_gradient", "predicted_error", "observed_step", "observed_step_error", "predicted_step",
+            "predicted_step_error", "noise_free_gradient", "noise_free_step", "noise_drift", "scatter", "z_score",
+            "change", "change_error", "predicted_change",
+        )  # fmt: skip
+        plain = ("noise", "start", "episodes", "rate", "normalize", "loss", "horizon", "epochs", "noise_free_change")
+        return {
+            **{name: getattr(self, name) for name in plain},
+            **{name: _nan_to_none(getattr(self, name).tolist()) for name in arrays},
+            "verdicts": list(self.verdicts),
+            "causes": list(self.causes),
+        }
+
+
+def _nan_to_none(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_nan_to_none(entry) for entry in value]
+    return None if math.isnan(value) else value
+
+
+def unlearn(
+    sigmas: ArrayLike = _SIGMAS,
+    *,
+    noise: str = "action",
+    start: str | ArrayLike = "lqr",
+    horizon: float = 2.0,
+    epochs: int = 5,
+    episodes: int = 256,
+    seeds: int = 32,
+    rate: float = 0.1,
+    normalize: bool = False,
+    loss: float = 1e-3,
+    gamma: float = 0.99,
+    dt: float = 0.01,
+    state: Sequence[float] = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    spread: float | Sequence[float] = 0.0,
+    thrust_limit: float = 2.0 * HOVER,
+    reference_episodes: int = 2048,
+    seed: int = 0,
+    progress: Callable[[int, int], object] | None = None,
+) -> Unlearning:
+    """Run policy-gradient epochs from an optimal gain of the planar quadrotor, and say whether the gain is kept.
+
+    K <- K + rate g once an epoch, with the unbiased estimates of grad L
+
+    ``action``: g = mean of sum_t (d log pi(a_t)/dK) (R_t - b_t), d log pi/dK = -(a_t - mean_t) s_t^T / sigma^2, with
+    R_t = sum_{k >= t} gamma^k r_k and b_t its mean over the other episodes of the batch (REINFORCE; the score is that
+    of the action before it is clipped, so clipping belongs to the environment);
+    ``parameter``: g = mean of (J(K + sigma E) - b) E / sigma, b the mean over the other episodes.
+
+    Beside them stands grad L at the start by differences [L(K + h e) - L(K - h e)] / 2h with noise in common, which
+    shares no formula with the estimators. Quadrotor, return and end of an episode are those of
+    `heatpg.landscapes.quadrotor` (classical Runge-Kutta method, reward after the control step).
+
+    Parameters
+    ----------
+    sigmas
+        Noise levels, positive; in N for action noise, in the units of the gain for parameter noise.
+    noise
+        ``action``: per control step; a heat flow in the action only with Q^pi frozen. ``parameter``: of the gain,
+        once an episode; exactly a heat flow in K.
+    start
+        ``lqr``: `lqr_gain`. ``optimal``: a local maximum of the noise-free return, by BFGS from there. Or a gain of
+        shape (2, 6).
+    horizon
+        Duration of an episode in seconds, a whole number of control steps.
+    epochs
+        Gradient steps.
+    episodes
+        Episodes in an epoch, at least two: one cannot be the baseline of itself.
+    seeds
+        Independent repeats, at least two, from which the standard errors come (seeds - 1 degrees of freedom).
+    rate
+        Learning rate; with ``normalize`` the length of every step.
+    normalize
+        Step by ``rate`` along the estimate, however long the estimate is.
+    loss
+        What part of the return at the start may be lost before the optimum counts as left.
+    gamma
+        Discount per control step.
+    dt
+        Control step in seconds. At 0.02 s, held thrusts make the loop under `lqr_gain` unstable (one multiplier is
+        -1.043) and the noise-free return rough; at 0.01 s all multipliers are within 0.974.
+    state
+        Initial (x, z, theta, x', z', theta') in m, rad and seconds.
+    spread
+        Half-widths of the box about it in which episodes start, uniformly; one for all or one for each. With random
+        starts the baseline leaves their scatter, and the scatter of an estimate grows like 1/sigma as sigma -> 0.
+        Returns without noise are then means over 128 Sobol points.
+    thrust_limit
+        Largest thrust of a rotor in N.
+    reference_episodes
+        Episodes for grad L by differences (times 24 for every sigma), rounded up to a multiple of 128. Where only a
+        few of them jump, because they end at an edge, the standard error comes out too small: take more.
+    seed
+        Of all random numbers. The same one gives the same bits whatever the number of threads, and for a sigma
+        whatever other sigmas are asked for.
+    progress
+        Called as ``progress(done, total)`` with numbers of runs.
+
+    Returns
+    -------
+    Unlearning
+        Distances, returns, gradients with standard errors, and a verdict for every sigma.
+
+    Raises
+    ------
+    SigmaError
+        For a sigma that is not positive or not finite, or given twice.
+    UnknownNameError
+        For an unknown noise or start.
+    UnsupportedError
+        For a parameter out of its range, a single episode or seed, a start outside of the edges, or a return of zero.
+    NonFiniteError
+        If a gain overflows because the rate is far too large.
+    ResourceError
+        If the noise of an episode does not fit in memory.
+
+    Notes
+    -----
+    The return need not have an isolated optimum: from one fixed start BFGS climbs to a ridge of large curvature that
+    suits this one episode, where a finite rate fails with and without noise; the result says so. A `spread` of
+    0.2 makes the optimum blunt and well defined.
+
+    References
+    ----------
+    R. J. Williams, Simple statistical gradient-following algorithms, Mach. Learn. 8 (1992) 229-256,
+    doi:10.1007/BF00992696 (REINFORCE). T. Wang, S. Herbert, S. Gao, *Mollification Effects of Policy Gradient
+    Methods*, ICML 2024, arXiv 2405.17832.
+
+    Examples
+    --------
+    >>> from heatpg.policy.unlearning import unlearn
+    >>> result = unlearn([0.1, 1.0], noise="parameter", epochs=1, horizon=1.0, episodes=128, seeds=8)
+    >>> result.distance.shape
+    (2, 8, 2)
+    >>> result.verdicts
+    ('kept', 'left')
+    """
+    one_of("noise", noise, ("action", "parameter"))
+    levels = _positive_sigmas(sigmas)
+    count = _at_least_two("episodes", episodes, "the baseline of an episode is the mean of the others")
+    repeats = _at_least_two("seeds", seeds, "standard errors come from the scatter over the seeds")
+    length, batches = whole_number("epochs", epochs), math.ceil(whole_number("episodes", reference_episodes) / LANES)
+    pace = positive_number("rate", rate)
+    tolerated = finite_number("loss", loss, lower=0.0, upper=1.0)
+    entropy = _whole_seed(seed)
+    task = _Task(
+        step_count(horizon, dt),
+        float(dt),
+        finite_number("gamma", gamma, lower=0.0, upper=1.0),
+        positive_number("thrust_limit", thrust_limit),
+        finite_numbers("state", state, _STATE),
+        finite_numbers("spread", _one_for_each(spread), _STATE),
+    )
+    _refuse_starts_outside(task)
+    require_memory(32.0 * task.steps * LANES * 8, "the noise of a bundle of episodes", "take a shorter horizon")
+    first, kind = _gain_at_start(task, start)
+
+    gains = np.empty((len(levels), repeats, length + 1, 2, 6))
+    noisy = np.empty((len(levels), repeats, length + 1))
+    estimates = np.empty((len(levels), repeats, 2, 6))
+    quotients = np.empty((len(levels), batches * LANES, 2, 6))
+    estimate = task.reinforce if noise == "action" else task.evolution_strategy
+    turn = threading.Lock()
+    done = 0
+
+    def learn(k: int, index: int) -> None:
+        generator = _generator(entropy, _LEARNING, index)
+        gain = first
+        for epoch in range(length + 1):
+            gains[k, index, epoch] = gain
+            gradient, noisy[k, index, epoch] = estimate(gain, levels[k], count, generator)
+            if epoch == 0:
+                estimates[k, index] = gradient
+            with np.errstate(over="ignore"):
+                gain = gain + _step_along(gradient, pace, normalize)
+            if not np.isfinite(gain).all():
+                raise NonFiniteError(
+                    f"the gain overflowed in epoch {epoch + 1}", given=f"sigma={levels[k]:g}, rate={pace:g}",
+                    advice="take a smaller rate",
+                )  # fmt: skip
+
+    def predict(k: int, index: int) -> None:
+        generator = _generator(entropy, _REFERENCE, index)
+        quotients[k, index * LANES : (index + 1) * LANES] = task.difference_quotients(
+            noise, first, levels[k], generator
+        )
+
+    jobs = [(learn, k, i) for k in range(len(levels)) for i in range(repeats)]
+    jobs += [(predict, k, i) for k in range(len(levels)) for i in range(batches)]
+
+    def one(job: tuple[Callable[[int, int], None], int, int]) -> None:
+        nonlocal done
+        work, k, index = job
+        work(k, index)
+        if progress is not None:
+            with turn:  # one report at a time, never backwards
+                done += 1
+                progress(done, len(jobs))
+
+    for_each(one, jobs)
+    value, own = task.noise_free_gradient(first)
+    observed, observed_error = _mean_and_error(estimates, 1)
+    predicted, predicted_error = _mean_and_error(quotients, 1)
+    steps = _step_along(np.concatenate([own[None], predicted]), pace, normalize)
+    changes = task.noise_free_returns(first + steps) - value
+    return Unlearning(
+        noise,
+        kind,
+        levels,
+        gains,
+        task.noise_free_returns(gains),
+        noisy,
+        observed,
+        observed_error,
+        predicted,
+        predicted_error,
+        own,
+        float(changes[0]),
+        changes[1:],
+        count,
+        pace,
+        bool(normalize),
+        tolerated,
+        float(horizon),
+    )
+
+
+def _positive_sigmas(sigmas: ArrayLike) -> Array:
+    allowed = "one or several positive numbers"
+    try:
+        levels = np.atleast_1d(np.asarray(sigmas, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise SigmaError("sigma must be numbers", given=repr(sigmas), allowed=allowed) from None
+    if levels.ndim != 1 or not levels.size:
+        raise SigmaError("sigma has the wrong shape", given=f"shape {levels.shape}", allowed=allowed)
+    bad = ~(np.isfinite(levels) & (levels > 0))
+    if bad.any():
+        raise SigmaError(
+            "sigma must be positive and finite", given=float(levels[bad][0]), allowed=allowed,
+            advice="the noise-free gradient is reported beside every sigma",
+        )  # fmt: skip
+    if len(np.unique(levels)) < len(levels):
+        raise SigmaError("a sigma is given twice", given=levels.tolist(), advice="leave one of them out")
+    return np.sort(levels)
+
+
+def _at_least_two(what: str, given: int, reason: str) -> int:
+    number = whole_number(what, given)
+    if number < 2:
+        raise UnsupportedError(f"too few {what}", given=number, allowed="2, 3, ...", advice=reason)
+    return number
+
+
+def _whole_seed(seed: int) -> int:
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise UnsupportedError("the seed must be a whole number", given=repr(seed), allowed="0, 1, ...") from None
+    if number < 0:
+        raise UnsupportedError("the seed must not be negative", given=number, allowed="0, 1, ...")
+    return number
+
+
+def _one_for_each(spread: float | Sequence[float]) -> Sequence[float]:
+    return spread if isinstance(spread, Sequence | np.ndarray) else (spread,) * len(_STATE)
+
+
+def _refuse_starts_outside(task: _Task) -> None:
+    if min(task.spread) < 0:
+        raise UnsupportedError("the spread must not be negative", given=task.spread, allowed="half-widths from 0")
+    for name, middle, width, edge in zip(_STATE[:3], task.state, task.spread, _EDGES, strict=False):
+        if abs(middle) + width > edge:
+            raise UnsupportedError(
+                f"episodes start where they have ended: beyond the edge of {name}",
+                given=f"{middle:g} +- {width:g}",
+                allowed=f"at most {edge:g} from the origin",
+            )
+
+
+def _gain_at_start(task: _Task, start: str | ArrayLike) -> tuple[Array, str]:
+    if isinstance(start, str):
+        kind = one_of("start", start, ("lqr", "optimal"))
+        gain = lqr_gain()
+    else:
+        kind = "given"
+        try:
+            gain = np.array(start, dtype=np.float64)
+        except (TypeError, ValueError):
+            gain = np.empty(0)
+        if gain.shape != (2, 6) or not np.isfinite(gain).all():
+            raise UnsupportedError(
+                "the start is no gain", given=repr(start), allowed="'lqr', 'optimal', or 2 x 6 finite numbers"
+            )
+    if not task.noise_free_returns(gain) > 0:
+        raise UnsupportedError(
+            "the return at the start is zero: every episode ends in its first step, and nothing can be learnt",
+            given=f"state={task.state}",
+            allowed="starts from which a reward is reached",
+        )
+    return (task.ascend(gain) if kind == "optimal" else gain), kind

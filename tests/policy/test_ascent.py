@@ -1,0 +1,470 @@
+"""Ascents against closed forms, against SciPy's integrators, and against what is known of where they must end."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
+from scipy.optimize import brentq
+
+from heatpg import Axis, Grid, Landscape, landscapes
+from heatpg.errors import GridError, NonFiniteError, SigmaError, UnknownNameError, UnsupportedError
+from heatpg.field import HeatField
+from heatpg.policy.ascent import Ascent, MollifiedFunction, ascend, ascend_all
+
+Array = NDArray[Any]
+
+JOINT = ("variance", "log_sigma", "natural")
+WIDTH = 0.3
+
+
+@pytest.fixture(scope="module")
+def unequal() -> Landscape:
+    """Heights 0.6 at -1 and 1 at +1, width 0.3, spacing 0.0125."""
+    found: Landscape = landscapes.unequal_bumps(size=641)
+    return found
+
+
+def bumps(mu: float, s: float) -> tuple[float, float, float]:
+    """L, dL/dmu and 1/2 d2L/dmu2 of the two unequal bumps in closed form."""
+    total = np.zeros(3)
+    for height, centre in ((0.6, -1.0), (1.0, 1.0)):
+        v, x = WIDTH**2 + s, mu - centre
+        u = height * WIDTH / math.sqrt(v) * math.exp(-(x**2) / (2 * v))
+        total += [u, -x / v * u, 0.5 * (x**2 / v**2 - 1 / v) * u]
+    return float(total[0]), float(total[1]), float(total[2])
+
+
+def flow(method: str, mu: float, s: float) -> list[float]:
+    """(mu', s') in one dimension, written down for s itself and not for log sigma."""
+    _, slope, change = bumps(mu, s)
+    if method == "variance":
+        return [slope, change]
+    if method == "log_sigma":  # s' = 2 s (log sigma)', (log sigma)' = 2 s dL/ds
+        return [slope, 2 * s * 2 * s * change]
+    return [s * slope, 2 * s**2 * change]
+
+
+def bump(dimensions: int, *, width: float = 0.5, size: int = 121) -> Landscape:
+    grid = Grid(*(Axis(f"x{i}", -3.0, 3.0, size, boundary="clip") for i in range(dimensions)))
+    found: Landscape = landscapes.gaussians(
+        grid, heights=(1.0,), centers=(0.0,) * dimensions, widths=(width,) * dimensions
+    )
+    return found
+
+
+# Where ascents end ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", JOINT)
+@pytest.mark.parametrize(("sigma", "end"), [(0.3, -1.0), (0.6, -1.0), (0.9, -1.0), (1.2, 1.0)])
+def test_joint_ascent_from_the_lower_bump_escapes_only_from_a_large_sigma(
+    unequal: Landscape, method: str, sigma: float, end: float
+) -> None:
+    ascent = ascend(unequal, [-1.0], sigma, method=method)
+    # the other bump shifts a maximum by about exp(-2^2 / (2 0.3^2)) = 2e-10
+    assert abs(ascent.mean[0] - end) < 1e-8
+    assert ascent.status == "sigma went to zero"
+    assert ascent.sigma <= 0.1 * unequal.grid.spacing[0] * (1 + 1e-12)
+    assert abs(ascent.at_means[-1] - (1.0 if end > 0 else 0.6)) < 1e-9
+    # a gradient flow never goes down; the local error of a step is 1e-4 sigma at a slope below 1 / sigma
+    assert np.diff(ascent.values).min() > -1e-4
+
+
+@pytest.mark.parametrize("sigma", [0.2, 0.6, 0.9])
+@pytest.mark.parametrize("start", [-1.9, -0.1, 0.4, 2.5])
+def test_ascent_at_a_fixed_sigma_ends_at_a_critical_point(unequal: Landscape, sigma: float, start: float) -> None:
+    ascent = ascend(unequal, [start], sigma)
+    field = HeatField(unequal)
+    step = field.gradient(ascent.means[-1:], sigma)[0, 0] / field.hessian(ascent.means[-1:], sigma)[0, 0, 0]
+    assert field.hessian(ascent.means[-1:], sigma)[0, 0, 0] < 0
+    assert abs(step) < 1e-6 * unequal.grid.spacing[0]
+    # and at that maximum of the closed form that lies uphill
+    places = np.linspace(-4, 4, 4001)
+    slopes = np.array([bumps(x, sigma**2)[1] for x in places])
+    roots = [
+        brentq(lambda x: bumps(x, sigma**2)[1], a, b, xtol=1e-14)
+        for a, b, f, g in zip(places[:-1], places[1:], slopes[:-1], slopes[1:], strict=True)
+        if f > 0 >= g
+    ]
+    uphill = [root for root in roots if (root - start) * bumps(start, sigma**2)[1] > 0]
+    expected = min(uphill, key=lambda root: abs(root - start))
+    assert abs(ascent.mean[0] - expected) < 1e-8
+    best = max(roots, key=lambda root: bumps(root, sigma**2)[0])
+    assert ascent.status == ("converged" if expected == best else "stalled at a maximum")
+
+
+def test_annealing_follows_the_optimum_to_the_higher_bump(unequal: Landscape) -> None:
+    ascent = ascend(unequal, [-1.0], 1.5, method="annealed")
+    assert ascent.status == "converged"
+    assert abs(ascent.mean[0] - 1.0) < 1e-8
+    for sigma in np.unique(ascent.sigmas):
+        end = np.flatnonzero(ascent.sigmas == sigma)[-1]
+        optimum = brentq(lambda x, s=sigma: bumps(x, s**2)[1], 0.6 if sigma < 0.8 else -0.4, 1.5, xtol=1e-14)
+        assert abs(ascent.means[end, 0] - optimum) < 1e-6 * unequal.grid.spacing[0]
+        assert abs(ascent.values[end] - bumps(optimum, sigma**2)[0]) < 1e-12
+    # without the hot stages the same start stays at the lower bump
+    assert abs(ascend(unequal, [-1.0], 0.3, method="annealed").mean[0] + 1.0) < 1e-8
+
+
+def test_a_schedule_of_ones_own(unequal: Landscape) -> None:
+    ascent = ascend(unequal, [-1.0], 1.2, method="annealed", schedule=[0.8, 0.4, 0.4])
+    assert sorted(set(ascent.sigmas.tolist()), reverse=True) == pytest.approx([1.2, 0.8, 0.4])
+    floored = ascend(unequal, [-1.0], 1.2, method="annealed", sigma_floor=0.2)
+    assert floored.sigma == pytest.approx(0.2)
+    assert (np.diff(floored.sigmas) <= 0).all() and (np.diff(floored.times) >= 0).all()
+
+
+# The flows --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", JOINT)
+@pytest.mark.parametrize("sigma", [0.6, 1.2])
+def test_the_path_is_that_of_the_flow(unequal: Landscape, method: str, sigma: float) -> None:
+    ascent = ascend(unequal, [-0.7], sigma, method=method)
+    shown = (ascent.sigmas > (0.5 if method == "variance" else 0.1) * sigma) & (ascent.times > 0)
+    times = ascent.times[shown]
+    exact = solve_ivp(
+        lambda _, y: flow(method, *y), (0, times[-1]), [-0.7, sigma**2], "DOP853", times, rtol=1e-10, atol=1e-12
+    )
+    mean, deviation = exact.y[0], np.sqrt(exact.y[1])
+    # a local error of 1e-4 sigma a step adds up over tens of steps
+    assert np.abs(ascent.means[shown, 0] - mean).max() < 0.01 * sigma
+    if method == "variance":  # sigma ends in finite time: an early error of sigma^2 stays as it is
+        assert np.abs(ascent.sigmas[shown] ** 2 - deviation**2).max() < 0.01 * sigma**2
+    else:
+        assert np.abs(np.log(ascent.sigmas[shown] / deviation)).max() < 0.01
+
+
+def test_the_flow_converges_with_its_local_error(unequal: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of order 2 has a local error of order 3 in its length: a thousandth of it is a hundredth in all."""
+    errors, steps = [], []
+    for local in (1e-3, 1e-6):
+        monkeypatch.setattr("heatpg.policy.ascent._LOCAL_ERROR", local)
+        ascent = ascend(unequal, [-0.7], 1.2, method="log_sigma")
+        k = int(np.flatnonzero(ascent.sigmas > 0.8)[-1])
+        exact = solve_ivp(
+            lambda _, y: flow("log_sigma", *y), (0, ascent.times[k]), [-0.7, 1.44], "DOP853", rtol=1e-11, atol=1e-13
+        )
+        steps.append(k)
+        errors.append(abs(ascent.means[k, 0] - exact.y[0, -1]))
+    assert errors[1] < 0.03 * errors[0] and errors[1] < 1e-4
+    assert 4 < steps[1] / steps[0] < 14  # and costs ten times the steps, if the estimate of the error is of order 3 too
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+@pytest.mark.parametrize("method", JOINT)
+def test_how_long_sigma_takes_on_a_bump(method: str, dimensions: int) -> None:
+    """s' at the centre of a Gaussian bump, where L = w^d (w^2 + s)^(-d/2) and dL/ds = -d/2 L / (w^2 + s)."""
+    d, w = dimensions, 0.5
+    ascent = ascend(bump(d, width=w, size=61), [0.0] * d, 0.8, method=method)
+    upto = np.flatnonzero(ascent.sigmas > 0.2)[-1]
+
+    def rate(s: float) -> float:
+        change = -d / 2 * w**d * (w**2 + s) ** (-d / 2 - 1)
+        factor = {"variance": 1.0, "log_sigma": 4 * s**2, "natural": 2 * s**2 / d}[method]
+        return float(factor * change)
+
+    exact = solve_ivp(lambda _, y: [rate(y[0])], (0, ascent.times[upto]), [0.64], rtol=1e-10, atol=1e-12)
+    # sigma^2 has fallen by up to 16, and with it the error that its first steps made
+    assert abs(ascent.sigmas[upto] ** 2 - exact.y[0, -1]) < 0.01 * 0.64
+
+
+def test_natural_gradient_moves_the_mean_by_its_variance() -> None:
+    """On Q = c x - x^2 / 2 both fall out: mu' = s (c - mu), s' = -s^2, so mu - c = (mu_0 - c) s / s_0."""
+    grid = Grid(Axis("x", -20.0, 20.0, 801, boundary="clip"))
+    quadratic = Landscape.from_function(lambda x: -0.5 * (x - 1.0) ** 2, grid)
+    ascent = ascend(quadratic, [-2.0], 1.0, method="natural")
+    s = ascent.sigmas**2
+    seen = s > 0.05
+    # the edges of the box are 19 sigma away
+    assert np.abs((ascent.means[seen, 0] - 1.0) / -3.0 - s[seen]).max() < 0.02
+
+
+@pytest.mark.parametrize("method", JOINT)
+def test_an_entropy_bonus_holds_sigma_where_theory_says(method: str) -> None:
+    """In two dimensions h w^2 s = tau (w^2 + s)^2: s = w^2 (h - 2 tau - sqrt(h^2 - 4 h tau)) / (2 tau)."""
+    tau, w = 0.1, 0.5
+    s = w**2 * (1 - 2 * tau - math.sqrt(1 - 4 * tau)) / (2 * tau)
+    ascent = ascend(bump(2, width=w), [0.4, -0.3], 0.4, method=method, entropy=tau)
+    assert ascent.status == "converged"
+    # the edge of the box is 3 / hypot(0.5, 0.18) = 5.6 widths away: 1e-7 of the height is missing there
+    assert abs(ascent.sigma - math.sqrt(s)) < 1e-6
+    assert np.abs(ascent.mean).max() < 1e-8
+
+
+def test_an_entropy_bonus_in_one_dimension() -> None:
+    tau, w = 0.05, 0.5
+    s = brentq(lambda s: w * s - tau * (w**2 + s) ** 1.5, 1e-6, 0.2, xtol=1e-15)
+    assert abs(ascend(bump(1, width=w), [0.1], 0.4, method="natural", entropy=tau).sigma - math.sqrt(s)) < 1e-6
+
+
+def test_too_large_an_entropy_bonus_wins() -> None:
+    # beyond h / 4 in two dimensions the two roots are gone
+    ascent = ascend(bump(2), [0.4, -0.3], 0.4, method="natural", entropy=0.3)
+    assert ascent.status == "sigma outgrew the box" and ascent.sigma > 20
+
+
+@pytest.mark.parametrize("method", JOINT)
+def test_a_floor_holds_sigma_and_nothing_else(unequal: Landscape, method: str) -> None:
+    ascent = ascend(unequal, [-0.7], 0.6, method=method, sigma_floor=0.25)
+    assert ascent.status == "at the floor"
+    assert ascent.sigma == pytest.approx(0.25, rel=1e-12) and (ascent.sigmas >= 0.25 * (1 - 1e-8)).all()
+    assert abs(bumps(float(ascent.mean[0]), 0.25**2)[1]) < 1e-9
+
+
+def test_a_floor_lets_go_where_more_noise_is_better() -> None:
+    """From a shoulder to a peak: Q is concave, then convex, where more noise is better, then concave."""
+    line = Grid(Axis("x", -4.0, 5.0, 451, boundary="clip"))
+    shoulder = Landscape.from_function(
+        lambda x: np.exp(-2 * (x - 2) ** 2) + 0.1 * np.exp(-(x**2) / 0.18) + 0.25 * x, line
+    )
+    ascent = ascend(shoulder, [-0.1], 0.16, method="variance", sigma_floor=0.15)
+    held = np.flatnonzero(np.abs(ascent.sigmas - 0.15) < 1e-10)
+    assert ascent.status == "at the floor" and ascent.mean[0] > 1.9
+    between = ascent.sigmas[held[0] : held[-1]]
+    assert between.max() > 0.2 and (ascent.sigmas > 0.15 * (1 - 1e-9)).all()
+
+
+def test_one_sigma_per_axis() -> None:
+    grid = Grid(*(Axis(name, -3.0, 3.0, 121, boundary="clip") for name in "xy"))
+    two = landscapes.two_bumps(grid, width=0.5)
+    # merged along x by sigma^2 > 1 - 0.25 along x alone
+    narrow, wide = (ascend(two, [0.5, 0.4], sigma) for sigma in ([0.2, 1.0], [1.0, 0.2]))
+    assert narrow.mean[0] > 0.9 and abs(wide.mean[0]) < 1e-8
+    assert narrow.sigmas.shape == (len(narrow), 2) and (narrow.sigma == [0.2, 1.0]).all()
+
+
+# Plain steps and samples ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["fixed", *JOINT])
+def test_plain_steps(unequal: Landscape, method: str) -> None:
+    rate = 0.05
+    ascent = ascend(unequal, [-0.6], 0.7, method=method, rate=rate, steps=20)
+    mu, s = -0.6, 0.49
+    for k in range(20):
+        _, slope, change = bumps(mu, s)
+        if method == "variance":
+            mu, s = mu + rate * slope, s + rate * change
+        elif method == "log_sigma":
+            mu, s = mu + rate * slope, s * math.exp(2 * rate * 2 * s * change)
+        elif method == "natural":
+            mu, s = mu + rate * s * slope, s * math.exp(rate * 2 * s * change)
+        else:
+            mu += rate * slope
+        assert abs(ascent.means[k + 1, 0] - mu) < 1e-12 and abs(ascent.sigmas[k + 1] ** 2 - s) < 1e-12
+    assert ascent.status == "budget spent" and ascent.times[-1] == pytest.approx(1.0)
+    assert abs(ascent.values[-1] - bumps(mu, s)[0]) < 1e-12
+
+
+def test_plain_steps_end_at_the_maximum(unequal: Landscape) -> None:
+    ascent = ascend(unequal, [-0.6], 0.2, rate=0.2)
+    assert ascent.status == "stalled at a maximum" and len(ascent) < 200
+    assert abs(bumps(float(ascent.mean[0]), 0.04)[1]) < 1e-6
+
+
+@pytest.mark.parametrize("estimator", ["score", "baseline", "antithetic", "reparametrised"])
+def test_sampled_ascent_follows_the_exact_one(unequal: Landscape, estimator: str) -> None:
+    options: dict[str, Any] = {"method": "log_sigma", "rate": 0.3, "steps": 60, "samples": 20000}
+    exact = ascend(unequal, [-0.6], 0.7, **options)
+    ascent = ascend(unequal, [-0.6], 0.7, gradient=estimator, seed=3, **options)
+    again = ascend(unequal, [-0.6], 0.7, gradient=estimator, seed=3, **options)
+    assert (ascent.means == again.means).all() and ascent.gradient == estimator
+    # std Q < 0.5: a step has noise below 0.3 * 0.5 / (0.5 sqrt(20000)) = 2e-3, 60 of them 2e-2; log sigma moves by more
+    assert abs(math.log(exact.sigma / 0.7)) > 0.3
+    assert np.abs(ascent.means - exact.means).max() < 0.08
+    assert np.abs(np.log(ascent.sigmas / exact.sigmas)).max() < 0.08
+    assert np.abs(ascent.values - exact.values).max() < 0.08
+    other = ascend(unequal, [-0.6], 0.7, gradient=estimator, seed=4, **options)
+    assert (other.means != ascent.means).any()
+
+
+def test_a_sampled_ascent_ends_where_sigma_is_gone() -> None:
+    ascent = ascend(bump(1, size=61), [0.3], 0.4, method="variance", gradient="antithetic", rate=0.02, steps=400)
+    assert ascent.status == "sigma went to zero" and len(ascent) < 400
+    floored = ascend(
+        bump(1), [0.3], 0.4, method="variance", gradient="antithetic", rate=0.02, sigma_floor=0.2, steps=99
+    )
+    assert floored.sigmas.min() == pytest.approx(0.2) and len(floored) == 100
+
+
+def test_samples_know_no_limit_of_dimensions() -> None:
+    ascent = ascend(
+        lambda *x: -sum(a**2 for a in x), [1.0] * 6, 0.1, gradient="antithetic", rate=0.05, steps=60, samples=400
+    )
+    # mu' = -2 mu: (1 - 0.1)^60 = 0.002, and noise of 0.05 * 2 sqrt(1 + 6) |mu| / sqrt(200) on the way
+    assert np.abs(ascent.mean).max() < 0.05 and np.isnan(ascent.values).all()
+
+
+def test_sampled_annealing_shares_its_steps(unequal: Landscape) -> None:
+    ascent = ascend(
+        unequal,
+        [-1.0],
+        1.2,
+        method="annealed",
+        schedule=[0.9, 0.6, 0.3],
+        gradient="antithetic",
+        rate=0.5,
+        steps=200,
+        samples=200,
+    )
+    assert [int((ascent.sigmas == s).sum()) for s in (0.9, 0.6)] == [51, 51]
+    assert abs(ascent.mean[0] - 1.0) < 0.1
+
+
+# Many starts, other sources, other boundaries ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"gradient": "antithetic", "rate": 0.1, "steps": 10}])
+def test_a_start_does_not_depend_on_the_others(unequal: Landscape, options: dict[str, Any]) -> None:
+    starts = [[-1.3], [-0.2], [0.1], [1.8]]
+    together = ascend_all(unequal, starts, 0.4, method="natural", **options)
+    shorter = ascend_all(unequal, starts[:2], 0.4, method="natural", **options)
+    for one, other in zip(together, shorter, strict=False):
+        assert (one.means == other.means).all() and (one.sigmas == other.sigmas).all()
+    assert not options or len({float(a.mean[0]) for a in together}) == 4
+
+
+@pytest.mark.parametrize("method", ["fixed", "natural", "annealed"])
+def test_a_function_is_climbed_like_its_landscape(unequal: Landscape, method: str) -> None:
+    def q(x: Array) -> Array:
+        return np.asarray(0.6 * np.exp(-((x + 1) ** 2) / 0.18) + np.exp(-((x - 1) ** 2) / 0.18))
+
+    ascent, sampled = (ascend(source, [-0.5], 0.9, method=method) for source in (q, unequal))
+    assert abs(ascent.mean[0] - sampled.mean[0]) < 1e-7
+    assert ascent.status == sampled.status
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_the_derivatives_of_a_mollified_function(dimensions: int) -> None:
+    k = np.array([1.3, -0.7, 0.4])[:dimensions]
+    field = MollifiedFunction(lambda *x: np.sin(sum(a * b for a, b in zip(k, x, strict=True))), dimensions)
+    mean, sigma = np.array([0.3, 0.2, -0.5])[:dimensions], np.array([0.5, 0.8, 0.3])[:dimensions]
+    found = field.derivatives(mean[None], sigma, 4)[0]
+    for index in np.ndindex(*found.shape):
+        if sum(index) <= 4:
+            exact = math.prod(k ** np.array(index)) * math.exp(-0.5 * ((k * sigma) ** 2).sum())
+            exact *= math.sin(k @ mean + 0.5 * math.pi * sum(index))
+            # round-off of values of size 1, divided by sigma once per derivative
+            assert abs(found[index] - exact) < 1e-13 / math.prod(sigma ** np.array(index))
+
+
+@pytest.mark.parametrize(("boundary", "status"), [("clip", "left the box"), ("reflect", "converged")])
+def test_a_ramp_leads_to_the_edge(boundary: str, status: str) -> None:
+    ascent = ascend(landscapes.ramp(boundary=boundary), [0.1, -0.2], 0.1)
+    assert ascent.status == status
+    assert np.abs(ascent.mean).max() == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("options", [{}, {"gradient": "score", "rate": 1.0}])
+def test_who_has_left_the_box_does_not_anneal_on(options: dict[str, Any]) -> None:
+    ascent = ascend(landscapes.ramp(), [0.5, 0.0], 0.3, method="annealed", schedule=[0.2, 0.1], **options)
+    assert ascent.status == "left the box" and np.ptp(ascent.sigmas) == 0.0
+
+
+def test_absorbing_walls_end_an_exact_ascent_and_refuse_a_sampled_one() -> None:
+    ramp = landscapes.ramp(boundary="absorb")
+    assert ascend(ramp, [0.1, -0.2], 0.1).status == "left the box"
+    with pytest.raises(UnsupportedError, match="absorb"):
+        ascend(ramp, [0.1, -0.2], 0.1, gradient="score", rate=0.1)
+
+
+def test_a_path_goes_round_a_periodic_axis() -> None:
+    wave = landscapes.cosine(dimensions=1, phase=0.5)
+    ascent = ascend(wave, [4.0], 0.3)
+    assert ascent.mean[0] == pytest.approx(2 * math.pi - 0.5, abs=1e-7) and ascent.status == "converged"
+    assert ascend(wave, [4.0 - 2 * math.pi], 0.3).mean[0] == pytest.approx(-0.5, abs=1e-7)
+
+
+def test_a_ridge_is_a_maximum_across_and_flat_along() -> None:
+    grid = Grid(*(Axis(name, 0.0, 2 * math.pi, 48, boundary="periodic") for name in "xy"))
+    ridge = Landscape.from_function(lambda x, y: np.cos(x - y), grid)
+    ascent = ascend(ridge, [0.5, 1.1], 0.4)
+    assert ascent.status == "converged"
+    assert ascent.mean == pytest.approx([0.8, 0.8], abs=1e-6)
+
+
+def test_where_nothing_moves(unequal: Landscape) -> None:
+    saddle, plateau = ascend_all(landscapes.two_bumps(width=0.3, size=401), [[0.0], [3.9]], 0.15)
+    assert saddle.status == "at a saddle" and len(saddle) == 1
+    assert plateau.status == "on a plateau" and len(plateau) == 1
+    assert ascend(unequal, [-1.9], 0.3, steps=3).status == "budget spent"
+
+
+def test_what_is_said_of_an_ascent(unequal: Landscape) -> None:
+    ascent = ascend(unequal, [-0.7], 0.3)
+    assert "stalled" in str(ascent) and "0.42427" in ascent.sentence and "1 at best" in ascent.sentence
+    content = json.loads(json.dumps(ascent.as_dict(), allow_nan=False))
+    assert content["means"][0] == [-0.7] and content["sigmas"][0] == pytest.approx(0.3)
+    assert len(content["values"]) == len(ascent) == len(content["times"])
+    assert "interpolated" in ascend(unequal, [-0.7], 0.01).sentence
+    sampled = ascend(lambda x: -(x**2), [1.0], 0.1, gradient="score", rate=0.1, steps=2)
+    assert json.dumps(sampled.as_dict(), allow_nan=False) and np.isnan(sampled.values).all()
+
+
+# What is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"start": [[-1.0], [0.0]]}, GridError, "ascend_all"),
+        ({"start": [-1.0, 0.0]}, GridError, "wrong shape"),
+        ({"start": [4.5]}, GridError, "outside the box"),
+        ({"start": [math.nan]}, NonFiniteError, "not finite"),
+        ({"start": ["here"]}, GridError, "numbers"),
+        ({"sigma": 0.0}, SigmaError, "positive"),
+        ({"sigma": -0.1}, SigmaError, "positive"),
+        ({"sigma": math.inf}, SigmaError, "finite"),
+        ({"sigma": [0.1, 0.2]}, SigmaError, "wrong shape"),
+        ({"sigma": [0.3], "method": "natural"}, SigmaError, "one number"),
+        ({"method": "newton"}, UnknownNameError, "natural"),
+        ({"gradient": "guess"}, UnknownNameError, "antithetic"),
+        ({"gradient": "score"}, UnsupportedError, "rate"),
+        ({"rate": -1.0}, UnsupportedError, "rate"),
+        ({"rate": math.nan}, UnsupportedError, "rate"),
+        ({"steps": 0}, UnsupportedError, "steps"),
+        ({"steps": 2.5}, UnsupportedError, "integer"),
+        ({"tolerance": 0.0}, UnsupportedError, "tolerance"),
+        ({"entropy": 0.1}, UnsupportedError, "entropy"),
+        ({"entropy": -0.1, "method": "natural"}, UnsupportedError, "entropy"),
+        ({"sigma_floor": 0.1}, UnsupportedError, "floor"),
+        ({"sigma_floor": 0.5, "method": "natural"}, SigmaError, "floor"),
+        ({"sigma": 1e-3, "method": "natural"}, SigmaError, "resolves"),
+        ({"schedule": [0.1]}, UnsupportedError, "annealed"),
+        ({"schedule": [0.1, 0.2], "method": "annealed"}, SigmaError, "rise"),
+        ({"schedule": [0.5], "method": "annealed"}, SigmaError, "rise"),
+        ({"schedule": [0.0], "method": "annealed"}, SigmaError, "positive"),
+        ({"schedule": [], "method": "annealed"}, SigmaError, "positive"),
+        ({"schedule": "slow", "method": "annealed"}, SigmaError, "numbers"),
+        ({"gradient": "antithetic", "rate": 0.1, "samples": 7}, UnsupportedError, "pairs"),
+        ({"source": lambda x: x, "gradient": "reparametrised", "rate": 0.1}, UnsupportedError, "gradient"),
+        ({"source": lambda x: 0 * x}, UnsupportedError, "flat"),
+        ({"source": lambda x: np.where(x > 0, np.nan, x)}, NonFiniteError, "Q is not finite"),
+        ({"source": 3.0}, UnsupportedError, "neither"),
+        ({"source": lambda *x: x[0], "start": [0.0] * 4}, UnsupportedError, "3 dimensions"),
+        ({"source": lambda x: x * 1e9, "rate": 1e300}, NonFiniteError, "smaller rate"),
+    ],
+)
+def test_what_cannot_be_climbed(unequal: Landscape, change: dict[str, Any], error: Any, words: str) -> None:
+    given: dict[str, Any] = {"source": unequal, "start": [-1.0], "sigma": 0.3} | change
+    source, start, sigma = (given.pop(name) for name in ("source", "start", "sigma"))
+    with pytest.raises(error, match=words):
+        ascend(source, start, sigma, **given)
+
+
+def test_flat_landscapes_and_batches_are_refused(unequal: Landscape) -> None:
+    with pytest.raises(UnsupportedError, match="flat"):
+        ascend(Landscape(np.ones(641), unequal.grid), [0.0], 0.3)
+    with pytest.raises(UnsupportedError, match="batch"):
+        ascend(Landscape(np.stack([unequal.values] * 2), unequal.grid), [0.0], 0.3)
+
+
+def test_the_result_is_an_ascent(unequal: Landscape) -> None:
+    assert isinstance(ascend(unequal, -0.7, 0.3), Ascent)  # on a line a number is a place
