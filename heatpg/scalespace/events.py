@@ -1,0 +1,309 @@
+"""Tracks of critical points, and the events at their ends: births, deaths, merges, edges of the box."""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.field import HeatField
+from heatpg.scalespace.critical import nearest, unit_of_length
+from heatpg.scalespace.following import ARRIVED, FOLD, FORK, LEFT, LOST, RELEASED, Follower
+from heatpg.scalespace.linking import Ending, Links, Point
+
+__all__ = ["Event", "History", "Track"]
+
+Array = NDArray[Any]
+
+_TOGETHER = (1e-5, 0.2)  # relative in t, and in units of max(sigma, h): ends that are one event
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Event:
+    """Something that happens at one sigma between the levels that were solved.
+
+    Attributes
+    ----------
+    kind
+        ``death`` or ``birth``: two critical points meet, or part, where the Hessian is singular (or where the edge of
+        the box held one of them). ``merge``, ``split``: several become one by symmetry, or one becomes several.
+        ``jump``: the global maximum changes track. ``reaches edge``, ``leaves edge``: an extremum becomes held by the
+        edge of the box, or no longer. ``leaves box``, ``enters box``: a saddle crosses the edge. ``lost``, ``found``:
+        none of these could be shown; as a rule the curvature is round-off, or the sigma is not resolved.
+    sigma
+        Where, in the units of the axes (of the noisiest axis, if they differ).
+    uncertainty
+        Of that sigma: what the last step of the solution and round-off leave, or half of the bracket.
+    position, value
+        Place, shape (dimensions,), and u there; of a jump those of the new optimum.
+    tracks
+        Numbers of the tracks that take part; of a jump (from, to), -1 for none.
+    resolved
+        False below 1.5 grid spacings, where the grid does not show what happens between its nodes.
+    """
+
+    kind: str
+    sigma: float
+    uncertainty: float
+    position: tuple[float, ...]
+    value: float
+    tracks: tuple[int, ...]
+    resolved: bool
+
+    def __str__(self) -> str:
+        place = ", ".join(f"{x:.4g}" for x in self.position)
+        coarse = "" if self.resolved else ", below the resolution of the grid"
+        return f"{self.kind} at sigma = {self.sigma:.7g} +- {self.uncertainty:.1g}, ({place}){coarse}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The event as JSON-like values."""
+        return {**dataclasses.asdict(self), "position": list(self.position), "tracks": list(self.tracks)}
+
+
+@dataclasses.dataclass(eq=False)
+class Track:
+    """One critical point through consecutive levels of sigma.
+
+    Attributes
+    ----------
+    number
+        Its place in `ScaleSpace.tracks`.
+    kind
+        ``maximum``, ``minimum`` or ``saddle``.
+    levels
+        Indices of the sigmas at which it was met, consecutive.
+    sigma
+        These sigmas (of the noisiest axis), shape (levels,).
+    positions, values
+        Shapes (levels, dimensions) and (levels,).
+    eigenvalues
+        Of the Hessian in units of max(sigma, h), shape (levels, dimensions).
+    index
+        Number of directions in which u falls, those across an edge that holds it included.
+    on_edge
+        Whether the edge of the box holds it: then it is a property of the box rather than of Q.
+    birth, death
+        The events at its ends; None where it was there at the first sigma, or is still there at the last.
+    """
+
+    number: int
+    kind: str
+    levels: NDArray[np.int64]
+    sigma: NDArray[np.float64]
+    positions: NDArray[np.float64]
+    values: NDArray[np.float64]
+    eigenvalues: NDArray[np.float64]
+    index: int
+    on_edge: bool
+    birth: Event | None = None
+    death: Event | None = None
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    def __repr__(self) -> str:
+        edge = " on the edge" if self.on_edge else ""
+        return f"<Track {self.number}: {self.kind}{edge}, sigma {self.sigma[0]:g} to {self.sigma[-1]:g}>"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _End:
+    """One end of a track before it is part of an event."""
+
+    track: Track
+    beginning: bool
+    how: Ending
+
+
+class History:
+    """All tracks of a landscape, with what is needed to find their points at any sigma.
+
+    Attributes
+    ----------
+    tracks
+        All of them, those of the first level first.
+    rows
+        Of each track, its row among the points of each of its levels.
+    """
+
+    def __init__(self, links: Links) -> None:
+        self.follower: Follower = links.follower
+        self.points = links.points
+        self.times = links.times
+        self.sigma = np.sqrt(links.times)
+        self.tracks: list[Track] = []
+        self.rows: list[list[int]] = []
+        self._owner: dict[Point, Track] = {}
+        for chain in _chains(links):
+            self._add(chain)
+
+    @property
+    def field(self) -> HeatField:
+        """The solution between the nodes and between the levels."""
+        return self.follower.field
+
+    def _add(self, chain: list[Point]) -> None:
+        picked = [(self.points[level], row) for level, row in chain]
+        points, row = picked[0]
+        levels = np.array([level for level, _ in chain])
+        one = Track(
+            len(self.tracks),
+            points.kinds[row],
+            levels,
+            self.sigma[levels],
+            np.array([p.positions[i] for p, i in picked]),
+            np.array([p.values[i] for p, i in picked]),
+            np.array([p.eigenvalues[i] for p, i in picked]),
+            int(points.index[row]) + int((~points.free[row]).sum()) * int(points.kind[row] == 1),
+            bool(points.on_edge[row]),
+        )
+        self.tracks.append(one)
+        self.rows.append([row for _, row in chain])
+        self._owner.update({chain[0]: one, chain[-1]: one})
+
+    def sigmas(self, time: float) -> Array:
+        """Noise per axis where that of the noisiest is the root of t."""
+        return np.asarray(math.sqrt(time) * self.follower.ratio)
+
+    def place(self, one: Track, time: float) -> tuple[NDArray[np.float64], float] | None:
+        """Position and value of a track at any t; None where it does not live."""
+        near = int(np.abs(self.times[one.levels] - time).argmin())
+        level, row = int(one.levels[near]), self.rows[one.number][near]
+        points = self.points[level].select(np.array([row]))
+        if time == self.times[level]:
+            return points.positions[0], float(points.values[0])
+        journey = self.follower.follow(
+            points.positions, self.times[[level]], np.array([time]), points.kind, points.index, points.free
+        )
+        if journey.outcome[0] != ARRIVED:
+            return None
+        return journey.positions[0], float(self.field.value(journey.positions, self.sigmas(time))[0])
+
+    def events(self, links: Links) -> list[Event]:
+        """What happens at the ends of all tracks; each track is told."""
+        made = []
+        for group in self._together(self._loose_ends(links)):
+            event = self._event(group)
+            made.append(event)
+            for end in group:
+                if end.beginning:
+                    end.track.birth = event
+                else:
+                    end.track.death = event
+        return made
+
+    def _loose_ends(self, links: Links) -> list[_End]:
+        loose = []
+        for one in self.tracks:
+            first, last = ((int(one.levels[k]), self.rows[one.number][k]) for k in (0, -1))
+            if first in links.begins and first not in links.back:
+                loose.append(_End(one, True, links.begins[first]))
+            if last in links.ends and last not in links.ahead:
+                loose.append(_End(one, False, links.ends[last]))
+        for members, q in links.merges:
+            how = self._fork(q, members[0][0])
+            loose.extend(_End(self._owner[p], False, how) for p in members)
+            loose.append(_End(self._owner[q], True, how))
+        for p, members, ending in links.splits:
+            how = dataclasses.replace(ending, outcome=FORK)
+            loose.extend(_End(self._owner[q], True, how) for q in members)
+            loose.append(_End(self._owner[p], False, how))
+        return loose
+
+    def _fork(self, q: Point, below: int) -> Ending:
+        """Where, between the level below and that of q, several points became q."""
+        points, row = self.points[q[0]], q[1]
+        place, time, error = self.follower.fork(points.positions[row], float(self.times[q[0]]), points.free[row])
+        low, high = float(self.times[below]), float(self.times[q[0]])
+        if low <= time <= high and math.isfinite(error):
+            return Ending(FORK, place, time, error)
+        return Ending(FORK, points.positions[row], 0.5 * (low + high), 0.5 * (high - low))
+
+    def _together(self, loose: list[_End]) -> list[list[_End]]:
+        """Ends of tracks that meet at one place and one t, within what is known of them."""
+        grid = self.follower.grid
+        groups: list[list[_End]] = []
+        by_time: list[tuple[float, int]] = []
+        # the best known first, so that a group is never known worse than what may still join it
+        for end in sorted(loose, key=lambda one: one.how.uncertainty):
+            time, width = end.how.time, _TOGETHER[0] * end.how.time + 4.0 * end.how.uncertainty
+            unit = unit_of_length(grid, self.sigmas(time))
+            first = bisect.bisect_left(by_time, (time - width, -1))
+            last = bisect.bisect_right(by_time, (time + width, len(groups)))
+            for _, number in by_time[first:last]:
+                group = groups[number]
+                if any(other.track is end.track and other.beginning == end.beginning for other in group):
+                    continue
+                complete = sum(other.how.outcome == FOLD for other in group) > 1
+                complete &= not any(other.how.outcome == FORK for other in group)
+                where = group[0].how.position[None], end.how.position[None]
+                if not complete and nearest(grid, unit, *where)[0][0] <= _TOGETHER[1]:
+                    group.append(end)
+                    break
+            else:
+                bisect.insort(by_time, (time, len(groups)))
+                groups.append([end])
+        return groups
+
+    def _event(self, group: list[_End]) -> Event:
+        best = group[0].how
+        solved = [end.how.time for end in group if end.how.outcome in (FOLD, LEFT, RELEASED)]
+        error = max(best.uncertainty, 0.5 * (max(solved) - min(solved)) if solved else 0.0)
+        sigma = math.sqrt(best.time)
+        return Event(
+            self._kind(group),
+            sigma,
+            error / (2.0 * sigma) if sigma > 0 else math.sqrt(error),
+            tuple(float(x) for x in best.position),
+            float(self.field.value(best.position[None], self.sigmas(best.time))[0]),
+            tuple(sorted({end.track.number for end in group})),
+            self.field.resolved(self.sigmas(best.time)),
+        )
+
+    def _kind(self, group: list[_End]) -> str:
+        """What the ends that come together at one place are."""
+        ends = [end for end in group if not end.beginning]
+        begins = [end for end in group if end.beginning]
+        if any(end.how.outcome == FORK for end in group):
+            return "merge" if len(ends) >= len(begins) else "split"
+        touching = {(end.track.kind, end.track.on_edge) for end in ends}
+        if any((end.track.kind, not end.track.on_edge) in touching for end in begins):
+            held = any(end.track.on_edge and end.track.kind != "saddle" for end in begins)
+            return "reaches edge" if held else "leaves edge"
+        if len(group) > 1:
+            return "merge" if ends and begins else "death" if ends else "birth"
+        (end,) = group
+        if end.how.outcome == FOLD or (end.how.outcome == RELEASED and not self._passes(end)):
+            return "birth" if end.beginning else "death"
+        words = {LEFT: ("leaves box", "enters box"), LOST: ("lost", "found")}
+        if end.how.outcome == RELEASED or (end.how.outcome == LEFT and end.track.kind != "saddle"):
+            return "reaches edge" if end.beginning == (end.how.outcome == RELEASED) else "leaves edge"
+        return words[end.how.outcome][end.beginning]
+
+    def _passes(self, end: _End) -> bool:
+        """Whether an extremum that an edge no longer holds goes on inside, rather than meet a saddle there."""
+        sigmas = self.sigmas(end.how.time)
+        unit = unit_of_length(self.follower.grid, sigmas)
+        hessian = self.field.hessian(end.how.position[None], sigmas)[0] * unit[:, None] * unit
+        points, row = self.points[int(end.track.levels[0])], self.rows[end.track.number][0]
+        touched = points.free[row] | (np.abs(self.field.gradient(end.how.position[None], sigmas)[0] * unit) < 1e-6)
+        lam = np.linalg.eigvalsh(hessian[np.ix_(touched, touched)]) if touched.any() else np.zeros(0)
+        return bool((lam * (1 if end.track.kind == "minimum" else -1) > 0).all())
+
+
+def _chains(links: Links) -> list[list[Point]]:
+    """The points of every track."""
+    cut = {q for _, q in links.merges} | {q for _, members, _ in links.splits for q in members}
+    chains = []
+    for level, points in enumerate(links.points):
+        for row in range(len(points)):
+            if (level, row) not in links.back or (level, row) in cut:
+                chain = [(level, row)]
+                while (following := links.ahead.get(chain[-1])) is not None and following not in cut:
+                    chain.append(following)
+                chains.append(chain)
+    return chains

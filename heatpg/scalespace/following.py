@@ -1,0 +1,455 @@
+"""Following a critical point through t = sigma^2, and where a follower stops: folds, forks, edges of the box."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.field import HeatField
+from heatpg.scalespace.critical import FLAT, held_axes, refine, unit_of_length, wrap
+
+__all__ = ["ARRIVED", "FOLD", "FORK", "LEFT", "LOST", "RELEASED", "Follower", "Journey"]
+
+Array = NDArray[Any]
+
+ARRIVED, FOLD, FORK, LEFT, RELEASED, LOST = range(6)
+
+_LONGEST_MOVE = 0.5  # in units of max(sigma, h)
+_LARGEST_CORRECTION = 0.2
+_LARGEST_GROWTH = 8.0  # of t in one step: an unseen death and a new point in its place are unlikely within it
+_SHORTEST_STEP = 2e-8  # of t
+_ITERATIONS = 12
+_NOISE = 64.0 * float(np.finfo(np.float64).eps)  # of osc(Q): round-off of a derivative in units of max(sigma, h)
+_APART = 0.1  # of the two that meet at a fold, in units of max(sigma, h)
+_PIECE = 2**15
+
+
+@dataclasses.dataclass(eq=False)
+class Journey:
+    """How far points came, one entry per point.
+
+    Attributes
+    ----------
+    outcome
+        ARRIVED; FOLD: met its partner where the Hessian is singular; FORK: symmetry holds it in place, and its kind
+        changes there; LEFT: went out of the box; RELEASED: an edge that held it no longer does; LOST: none of these
+        could be shown within the bracket that `uncertainty` spans.
+    positions, times
+        Where and at which t the point is, or ended.
+    uncertainty
+        Of that t.
+    """
+
+    outcome: NDArray[np.int64]
+    positions: Array
+    times: Array
+    uncertainty: Array
+
+
+def _solve(matrix: Array, right: Array) -> tuple[Array, Array, Array]:
+    """Solutions of many small systems, the 1-norms of the last row of each inverse, and which are not singular."""
+    size = matrix.shape[-1]
+    regular = np.linalg.cond(matrix) < 1e13
+    inverse = np.linalg.inv(np.where(regular[:, None, None], matrix, np.eye(size)))
+    return np.einsum("pij,pj->pi", inverse, right), np.abs(inverse[:, -1]).sum(axis=1), regular
+
+
+class Follower:
+    """Continuation of grad u(x, t) = 0: dx/dt = -H^-1 grad(u_t) predicts, Newton's method corrects.
+
+    The noise per axis is sigma_i = ratio_i sqrt(t), so u_t = 1/2 sum_i ratio_i^2 u_ii.
+
+    Parameters
+    ----------
+    field
+        The solution.
+    ratio
+        Noise per axis over the largest of them, shape (dimensions,).
+    scale
+        The size of u that sets what is round-off; see `round_off_scale`.
+    """
+
+    def __init__(self, field: HeatField, ratio: Array, scale: float) -> None:
+        self.field = field
+        self.grid = field.grid
+        self.ratio = np.asarray(ratio, dtype=np.float64)
+        self.scale = scale
+        self._low = np.array([axis.lower for axis in self.grid])
+        self._high = np.array([axis.upper for axis in self.grid])
+        self._slack = 1e-9 * (self._high - self._low)
+        self._can_hold = held_axes(self.grid)
+
+    def sigmas(self, times: Array) -> Array:
+        """Noise per axis at each t, shape (points, dimensions)."""
+        return np.asarray(np.sqrt(times)[:, None] * self.ratio)
+
+    def drift(self, positions: Array, times: Array, free: Array) -> tuple[Array, Array]:
+        """dx/dt = -H^-1 grad(u_t) along the free axes, and du/dt = u_t, of critical points."""
+        _, _, hessian, third = self.field.local(self.field.derivatives(positions, self.sigmas(times), 3))
+        share = 0.5 * self.ratio**2
+        mask = np.where(free, unit_of_length(self.grid, self.sigmas(times)), 0.0)
+        forcing = np.einsum("pijj,j->pi", third, share) * mask
+        lam, basis = np.linalg.eigh(hessian * mask[:, :, None] * mask[:, None, :])
+        along = np.einsum("pij,pi->pj", basis, forcing)
+        # a held axis has an eigenvalue 0 and no forcing
+        steep = np.abs(lam) > 1e-4 * FLAT * self.scale
+        rate = np.where(steep, -along / np.where(steep, lam, 1.0), 0.0)
+        return np.einsum("pij,pj->pi", basis, rate) * mask, np.einsum("pii,i->p", hessian, share)
+
+    def _beyond(self, positions: Array, free: Array) -> Array:
+        """Along which free axes points lie outside of the box, shape (points, dimensions)."""
+        beyond = (positions < self._low - self._slack) | (positions > self._high + self._slack)
+        return np.asarray(beyond & self._can_hold & free)
+
+    def released(self, positions: Array, times: Array, free: Array, kind: Array) -> NDArray[np.bool_]:
+        """Whether an edge does not hold points: u does not rise outwards there (of a maximum; fall, of a minimum).
+
+        Slopes that are round-off say nothing. Shape (points,).
+        """
+        return np.asarray(self._released(positions, times, free, kind, _NOISE * self.scale).any(axis=1))
+
+    def _released(self, positions: Array, times: Array, free: Array, kind: Array, noise: float = 0.0) -> Array:
+        """Along which held axes u no longer rises outwards, as `_beyond`."""
+        held = ~free
+        result = np.zeros(free.shape, dtype=bool)
+        some = np.flatnonzero(held.any(axis=1))
+        if len(some):
+            slope = self.field.gradient(positions[some], self.sigmas(times[some]))
+            at_low = positions[some] - self._low < self._high - positions[some]
+            slope = slope * unit_of_length(self.grid, self.sigmas(times[some]))
+            result[some] = held[some] & (np.where(at_low, -slope, slope) * kind[some][:, None] < -noise)
+        return result
+
+    def follow(
+        self,
+        positions: Array,
+        times: Array,
+        targets: Array,
+        kind: Array,
+        index: Array,
+        free: Array,
+        *,
+        caution: float = 1.0,
+    ) -> Journey:
+        """Follow critical points to another t, upwards or downwards, each with steps of its own.
+
+        Parameters
+        ----------
+        positions, times
+            Where they are; shapes (points, dimensions) and (points,).
+        targets
+            Up to which t, shape (points,).
+        kind, index, free
+            As in `CriticalPoints`; they must stay as they are.
+        caution
+            Divides the lengths of moves and corrections that are accepted.
+        """
+        # derivatives of the fourth order of very many points would take much memory at once
+        pieces = [slice(i, i + _PIECE) for i in range(0, max(len(positions), 1), _PIECE)]
+        parts = [self._follow(positions[p], times[p], targets[p], kind[p], index[p], free[p], caution) for p in pieces]
+        return Journey(
+            *(np.concatenate([getattr(part, f.name) for part in parts]) for f in dataclasses.fields(Journey))
+        )
+
+    def _follow(
+        self, positions: Array, times: Array, targets: Array, kind: Array, index: Array, free: Array, caution: float
+    ) -> Journey:
+        count = len(positions)
+        x, t = positions.copy(), times.astype(np.float64)
+        step = targets - t
+        outcome = np.full(count, LOST)
+        uncertainty = np.zeros(count)
+        rate = np.zeros_like(x)
+        fresh = np.ones(count, dtype=bool)
+        untried = np.ones(count, dtype=bool)
+        done = step == 0
+        outcome[done] = ARRIVED
+        while not done.all():
+            active = np.flatnonzero(~done)
+            new = active[fresh[active]]
+            if len(new):
+                rate[new] = self.drift(x[new], t[new], free[new])[0]
+                fresh[new] = False
+            left = targets[active] - t[active]
+            at = np.where(np.abs(step[active]) >= np.abs(left), targets[active], t[active] + step[active])
+            accepted, landed, crossed = self._attempt(
+                x[active], t[active], kind[active], index[active], free[active], rate[active], at, caution
+            )
+            won = active[accepted]
+            x[won], t[won] = wrap(self.grid, landed[accepted]), at[accepted]
+            fresh[won] = untried[won] = True
+            step[won] *= 2.0
+            arrived = won[t[won] == targets[won]]
+            outcome[arrived], done[arrived] = ARRIVED, True
+            refused = ~accepted
+            lost = active[refused]
+            step[lost] = 0.5 * (at - t[active])[refused]
+            self._contacts(x, t, at, landed, free, active, crossed & refused[:, None], outcome, uncertainty, done)
+            # the place has not changed since a fold was tried from here before
+            asked = lost[untried[lost] & ~done[lost] & free[lost].any(axis=1)]
+            untried[lost] = False
+            if len(asked):
+                place, time, error, good, lead = self._folds(x[asked], t[asked], targets[asked], free[asked])
+                ended = asked[good]
+                x[ended], t[ended], uncertainty[ended] = wrap(self.grid, place[good]), time[good], error[good]
+                outcome[ended], done[ended] = FOLD, True
+                # three quarters of the way to a fold, half of the distance to it is left
+                near = np.isfinite(lead) & ~good & (np.abs(lead) < np.abs(step[asked])) & (lead * step[asked] > 0)
+                step[asked[near]] = 0.75 * lead[near]
+            short = np.abs(step[lost]) < _SHORTEST_STEP * np.maximum(np.abs(t[lost]), np.abs(targets[lost]))
+            for i in lost[short & ~done[lost]]:
+                self._give_up(i, x, t, step, free, outcome, uncertainty)
+                done[i] = True
+        return Journey(outcome, x, t, uncertainty)
+
+    def _attempt(
+        self, x: Array, t: Array, kind: Array, index: Array, free: Array, rate: Array, at: Array, caution: float
+    ) -> tuple[Array, Array, Array]:
+        """One step to the times `at`: which are accepted, where they land, and which axes they cross the edge of."""
+        sigmas = self.sigmas(at)
+        unit = unit_of_length(self.grid, sigmas)
+        move = rate * (at - t)[:, None]
+        landed = x + move
+        accepted, crossed = np.zeros(len(x), dtype=bool), np.zeros(free.shape, dtype=bool)
+        h = float(np.max(self.grid.spacing)) ** 2
+        growth = np.maximum(at, t) <= _LARGEST_GROWTH * np.maximum(np.minimum(at, t), h)
+        near = np.flatnonzero(growth & (np.sqrt(((move / unit) ** 2).sum(axis=1)) <= _LONGEST_MOVE / caution))
+        if len(near):
+            leash = 2.0 * _LARGEST_CORRECTION / caution
+            found = refine(self.field, landed[near], sigmas[near], free[near], leash=leash, scale=self.scale)
+            correction = np.sqrt((((found.positions - landed[near]) / unit[near]) ** 2).sum(axis=1))
+            good = found.converged | ~free[near].any(axis=1)
+            good &= (found.index == index[near]) & (correction <= _LARGEST_CORRECTION / caution)
+            crossed[near] = self._beyond(found.positions, free[near])
+            crossed[near] |= self._released(found.positions, at[near], free[near], kind[near])
+            crossed[near] &= good[:, None]
+            accepted[near] = good & ~crossed[near].any(axis=1)
+            landed[near] = found.positions
+        return accepted, landed, crossed
+
+    def _contacts(
+        self,
+        x: Array,
+        t: Array,
+        at: Array,
+        landed: Array,
+        free: Array,
+        active: Array,
+        crossed: Array,
+        outcome: Array,
+        uncertainty: Array,
+        done: Array,
+    ) -> None:
+        """Where critical points touch the edge that they cross within a step: grad u = 0 for t, and x along the edge.
+
+        Newton's method on the gradient along the free axes and the one that is crossed, of which the place is given.
+        """
+        rows = np.flatnonzero(crossed.any(axis=1))
+        if not len(rows):
+            return
+        who = active[rows]
+        d = x.shape[1]
+        everything = np.arange(len(rows))
+        over = np.where(crossed[rows], np.maximum(self._low - landed[rows], landed[rows] - self._high), -np.inf)
+        axis = over.argmax(axis=1)
+        at_low = landed[rows] - self._low < self._high - landed[rows]
+        place, time = landed[rows].copy(), at[rows].copy()
+        place[everything, axis] = np.where(at_low, self._low, self._high)[everything, axis]
+        crossing = np.arange(d) == axis[:, None]
+        equations = free[who] | crossing
+        unknown = equations & ~crossing
+        good = np.ones(len(rows), dtype=bool)
+        moved, error = np.full(len(rows), np.inf), np.full(len(rows), np.inf)
+        todo = everything
+        for _ in range(_ITERATIONS):
+            if not len(todo):
+                break
+            sigmas = self.sigmas(time[todo])
+            unit = unit_of_length(self.grid, sigmas)
+            _, g, h, third = self.field.local(self.field.derivatives(place[todo], sigmas, 3))
+            mask = np.where(equations[todo], unit, 0.0)
+            within = np.where(unknown[todo], unit, 0.0)
+            matrix = np.zeros((len(todo), d + 1, d + 1))
+            matrix[:, :d, :d] = h * mask[:, :, None] * within[:, None, :]
+            pinned = np.eye(d) * ~unknown[todo][:, None, :]
+            # the row of the crossed axis is the equation for t; the other fixed coordinates stay
+            matrix[:, d, :d] = matrix[np.arange(len(todo)), axis[todo], :d]
+            matrix[:, :d, :d] = np.where(unknown[todo][:, :, None], matrix[:, :d, :d], pinned)
+            g_t = np.einsum("pijj,j->pi", third, 0.5 * self.ratio**2) * mask * time[todo][:, None]
+            matrix[:, :d, d] = np.where(unknown[todo], g_t, 0.0)
+            matrix[:, d, d] = g_t[np.arange(len(todo)), axis[todo]]
+            g = g * mask
+            right = np.concatenate((np.where(unknown[todo], g, 0.0), g[np.arange(len(todo)), axis[todo], None]), axis=1)
+            update, sensitivity, regular = _solve(matrix, -right)
+            size = np.sqrt((update[:, :d] ** 2).sum(axis=1))
+            good[todo] &= regular & (size < 1.0) & (np.abs(update[:, d]) < 0.9)
+            update[~good[todo]] = 0.0
+            place[todo] += update[:, :d] * unit
+            time[todo] *= 1.0 + update[:, d]
+            moved[todo] = np.maximum(size, np.abs(update[:, d]))
+            error[todo] = (np.abs(update[:, d]) + _NOISE * self.scale * sensitivity) * time[todo]
+            todo = todo[good[todo] & (moved[todo] > 1e-11)]
+        unit = unit_of_length(self.grid, self.sigmas(at[rows]))
+        apart = np.sqrt((((place - landed[rows]) / unit) ** 2).sum(axis=1))
+        low, high = np.minimum(t[who], at[rows]), np.maximum(t[who], at[rows])
+        good &= (moved < 1e-7) & (apart < 1.0) & (time >= low - error) & (time <= high + error)
+        ended = who[good]
+        x[ended], t[ended], uncertainty[ended] = place[good], time[good], error[good]
+        outcome[ended] = np.where(free[ended, axis[good]], LEFT, RELEASED)
+        done[ended] = True
+
+    def _system(self, x: Array, t: Array, free: Array) -> tuple[Array, ...]:
+        """Gradient, t g_t, smallest eigenvalue with its vector v, H, T[v, v, .] and t (d/dt H)[v, v], in units."""
+        sigmas = self.sigmas(t)
+        unit = unit_of_length(self.grid, sigmas)
+        _, g, h, third, fourth = self.field.local(self.field.derivatives(x, sigmas, 4))
+        share = 0.5 * self.ratio**2
+        mask = np.where(free, unit, 0.0)
+        g_t = np.einsum("pijj,j->pi", third, share) * mask * t[:, None]
+        h_t = np.einsum("pijkk,k->pij", fourth, share) * mask[:, :, None] * mask[:, None, :] * t[:, None, None]
+        g, h = g * mask, h * mask[:, :, None] * mask[:, None, :]
+        third = third * mask[:, :, None, None] * mask[:, None, :, None] * mask[:, None, None, :]
+        lam, basis = np.linalg.eigh(h)
+        along_free = np.einsum("pij,pi->pj", basis**2, free.astype(float)) > 0.5
+        least = np.abs(np.where(along_free, lam, np.inf)).argmin(axis=1)
+        rows = np.arange(len(x))
+        v = basis[rows, :, least]
+        bend = np.einsum("pijk,pi,pj->pk", third, v, v)
+        return g, g_t, lam[rows, least], v, h, bend, np.einsum("pij,pi,pj->p", h_t, v, v), unit
+
+    def _folds(self, x: Array, t: Array, targets: Array, free: Array) -> tuple[Array, Array, Array, Array, Array]:
+        """Newton's method on grad u = 0, lambda_min(H) = 0 for (x, t): place, t, its error, success, expected lead."""
+        count, d = x.shape
+        place, time = x.copy(), t.copy()
+        g, g_t, lam, v, h, bend, lam_t, unit = self._system(place, time, free)
+        curvature = np.einsum("pi,pi->p", bend, v)
+        push = np.einsum("pi,pi->p", g_t, v)
+        # along v: curvature s^2 / 2 + push (t / t_c - 1) = 0, so s = -lambda / curvature is how far the fold is
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            s = -lam / curvature
+            lead = t * lam**2 / (2.0 * curvature * push)
+        good = np.isfinite(s) & np.isfinite(lead) & (np.abs(s) < 2.0)
+        good &= ((targets - t) * lead > 0) & (np.abs(lead) <= 2.0 * np.abs(targets - t))
+        place[good] += s[good, None] * v[good] * unit[good]
+        time[good] += lead[good]
+        good &= time > 0
+        moved, error, slope = np.full(count, np.inf), np.full(count, np.inf), np.zeros(count)
+        todo = np.flatnonzero(good)
+        for _ in range(_ITERATIONS):
+            if not len(todo):
+                break
+            g, g_t, lam, v, h, bend, lam_t, unit = self._system(place[todo], time[todo], free[todo])
+            matrix = np.zeros((len(todo), d + 1, d + 1))
+            matrix[:, :d, :d] = h
+            matrix[:, range(d), range(d)] += ~free[todo]  # a held axis stays
+            matrix[:, :d, d], matrix[:, d, :d], matrix[:, d, d] = g_t, bend, lam_t
+            update, sensitivity, regular = _solve(matrix, -np.concatenate((g, lam[:, None]), axis=1))
+            size = np.sqrt((update[:, :d] ** 2).sum(axis=1))
+            good[todo] &= regular & (size < 2.0) & (np.abs(update[:, d]) < 0.9)
+            update[~good[todo]] = 0.0
+            place[todo] += update[:, :d] * unit
+            with np.errstate(divide="ignore", invalid="ignore"):
+                slope[todo] = 2.0 * np.einsum("pi,pi->p", g_t, v) / np.einsum("pi,pi->p", bend, v) / time[todo]
+            time[todo] *= 1.0 + update[:, d]
+            moved[todo] = np.maximum(1e-3 * size, np.abs(update[:, d]))
+            error[todo] = (np.abs(update[:, d]) + _NOISE * self.scale * sensitivity) * time[todo]
+            todo = todo[good[todo] & (moved[todo] > 1e-11)]
+        good &= (moved < 1e-8) & (error < 1e-3 * time)
+        good &= (time >= np.minimum(t, targets)) & (time <= np.maximum(t, targets))
+        # the square-root law between here and there, or it is another fold
+        unit = unit_of_length(self.grid, self.sigmas(np.where(good, time, t)))
+        apart = np.sqrt((((place - x) / unit) ** 2).sum(axis=1))
+        expected = np.sqrt(np.maximum(np.nan_to_num(slope) * (time - t), 0.0))
+        good &= (apart < 1.5) & (apart > 0.5 * expected) & (apart < 2.0 * expected + 1e-7)
+        good &= ~self._beyond(place, free).any(axis=1)
+        return place, time, error, good, lead
+
+    def _give_up(
+        self, i: int, x: Array, t: Array, step: Array, free: Array, outcome: Array, uncertainty: Array
+    ) -> None:
+        """The step is as short as it may be: a fork within the bracket, or nothing that could be shown."""
+        bracket = 2.0 * abs(step[i])
+        place, time, error = self.fork(x[i], t[i] + step[i], free[i]) if free[i].any() else (x[i], t[i], np.inf)
+        unit = unit_of_length(self.grid, self.sigmas(t[[i]]))[0]
+        if (
+            abs(time - t[i] - step[i]) <= 4.0 * bracket + error < np.inf
+            and (np.abs((place - x[i]) / unit) < 0.01).all()
+        ):
+            x[i], t[i], uncertainty[i] = place, time, error
+            outcome[i] = FORK
+        else:
+            t[i] += step[i]
+            uncertainty[i] = bracket
+            outcome[i] = LOST
+
+    def fork(self, position: Array, time: float, free: Array) -> tuple[Array, float, float]:
+        """Where a point that symmetry holds in place changes its kind: grad u = 0, lambda_min(H) = 0, by Gauss-Newton.
+
+        At a fork nothing pushes along v, so the system is singular there and its least-squares step of least norm is
+        taken. Returns the place, t and its uncertainty, which is infinite where it did not converge.
+        """
+        d = len(position)
+        x, t = position[None, :].copy(), np.array([time])
+        mask = free[None, :]
+        for _ in range(4 * _ITERATIONS):
+            g, g_t, lam, _, h, bend, lam_t, unit = self._system(x, t, mask)
+            matrix = np.zeros((d + 1, d + 1))
+            matrix[:d, :d], matrix[:d, d] = h[0], g_t[0]
+            matrix[d, :d], matrix[d, d] = bend[0], lam_t[0]
+            update = -np.linalg.lstsq(matrix, np.concatenate((g[0], lam)), rcond=1e-6)[0]
+            update[:d] *= min(1.0, 0.5 / max(float(np.linalg.norm(update[:d])), 1e-300))
+            change = float(np.clip(update[d], -0.3, 0.3))
+            x = x + update[:d] * unit[0]
+            t = t * (1.0 + change)
+            if abs(change) <= 1e-12:
+                break
+        else:
+            return x[0], float(t[0]), np.inf
+        if max(float(np.abs(g[0]).max()), abs(float(lam[0]))) > FLAT * self.scale:
+            return x[0], float(t[0]), np.inf
+        noise = _NOISE * self.scale / max(abs(float(lam_t[0])), 1e-300)
+        return x[0], float(t[0]), float(t[0]) * (abs(change) + noise)
+
+    def branches(
+        self, positions: Array, times: Array, levels: Array, free: Array
+    ) -> tuple[Array, Array, NDArray[np.int64], NDArray[np.bool_]]:
+        """The two critical points that meet at each fold, a little before or after: s^2 = -2 g_t.v dt / T[v, v, v].
+
+        Parameters
+        ----------
+        positions, times
+            The folds; shapes (folds, dimensions) and (folds,).
+        levels
+            t of a level on the side on which the two live, shape (folds,).
+        free
+            As in `CriticalPoints`.
+
+        Returns
+        -------
+        positions, times, index, found
+            Shapes (2, folds, dimensions), (folds,), (2, folds) and (2, folds).
+        """
+        _, g_t, _, v, _, bend, _, unit = self._system(positions, times, free)
+        curvature, push = np.einsum("pi,pi->p", bend, v), np.einsum("pi,pi->p", g_t, v)
+        usable = np.abs(push) > FLAT * self.scale
+        share = np.where(usable, -curvature / (2.0 * np.where(usable, push, 1.0)), 0.0)
+        ahead = levels / times - 1.0
+        right = usable & (share * ahead > 0)
+        change = np.where(np.abs(share) * _APART**2 < np.abs(ahead), share * _APART**2, ahead)
+        s = np.sqrt(np.where(right, change / np.where(right, share, 1.0), 0.0))
+        at = times * (1.0 + np.where(right, change, 0.0))
+        begin = positions + np.array([-1.0, 1.0])[:, None, None] * (s[:, None] * v * unit)
+        sigmas = np.tile(self.sigmas(at), (2, 1))
+        found = refine(
+            self.field,
+            begin.reshape(-1, positions.shape[1]),
+            sigmas,
+            np.tile(free, (2, 1)),
+            leash=_APART,
+            scale=self.scale,
+        )
+        good = found.converged.reshape(2, -1) & right
+        return found.positions.reshape(begin.shape), at, found.index.reshape(2, -1), good

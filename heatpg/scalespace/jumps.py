@@ -1,0 +1,290 @@
+"""Which track is the global maximum at each sigma, and where it jumps from one to another."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from heatpg.evolution import Evolution
+from heatpg.scalespace.critical import nearest, unit_of_length
+from heatpg.scalespace.events import Event, History, Track
+
+__all__ = ["Optimum", "choose", "jumps"]
+
+_TIE = 1e-10  # of osc(Q)
+_SAME_PLACE = 1e-2  # in units of max(sigma, h)
+_PARTING = (1e-6, 1e-4, 1e-2)  # of the interval: where two that were equal can be told apart
+_BESIDE = 1e-9  # relative distance in t from the end of a track at which its value is taken
+_ROUND_OFF = 64.0 * float(np.finfo(np.float64).eps)
+
+
+@dataclasses.dataclass(eq=False)
+class Optimum:
+    """The global maximum at each level.
+
+    Attributes
+    ----------
+    tracks
+        Its track, -1 where the largest value lies on none; shape (levels,).
+    equal
+        All tracks that share the largest value, one list per level.
+    positions, values
+        Shapes (levels, dimensions) and (levels,).
+    flags
+        What a reader must know.
+    """
+
+    tracks: NDArray[np.int64]
+    equal: list[list[int]]
+    positions: NDArray[np.float64]
+    values: NDArray[np.float64]
+    flags: list[str]
+
+
+def choose(history: History, evolution: Evolution) -> Optimum:
+    """The highest maximum at each level; one that was the optimum before stays it in a tie."""
+    count, oscillation = len(history.times), evolution.landscape.oscillation
+    alive: list[list[tuple[Track, int]]] = [[] for _ in range(count)]
+    for one in history.tracks:
+        if one.kind == "maximum":
+            for step, level in enumerate(one.levels):
+                alive[level].append((one, step))
+    result = Optimum(np.full(count, -1), [], np.zeros((count, evolution.grid.dimensions)), np.zeros(count), [])
+    ties, ridges, edges = [], [], []
+    previous = -1
+    for level, entries in enumerate(alive):
+        values = evolution.values[level]
+        node = np.unravel_index(int(np.argmax(values)), values.shape)
+        place = np.array(evolution.grid.point(node))
+        top = float(history.field.value(place[None], history.sigmas(float(history.times[level])))[0])
+        best = max((one.values[i] for one, i in entries), default=-math.inf)
+        if top > best + max(_TIE, 64 * float(np.finfo(values.dtype).eps)) * oscillation:
+            result.positions[level], result.values[level] = place, top
+            result.equal.append([])
+            ridges.append(level)
+            previous = -1
+            continue
+        equal = [(one, i) for one, i in entries if one.values[i] >= best - _TIE * oscillation]
+        chosen, i = next(((one, i) for one, i in equal if one.number == previous), equal[0])
+        previous = chosen.number
+        result.tracks[level] = chosen.number
+        result.equal.append([one.number for one, _ in equal])
+        result.positions[level], result.values[level] = chosen.positions[i], chosen.values[i]
+        if len(equal) > 1:
+            ties.append(level)
+        if chosen.on_edge:
+            edges.append(level)
+    for which, sentence in (
+        (ties, "equal maxima share the top: which of them is called the optimum is a matter of order"),
+        (edges, "the optimum is held by the edge of the box: it is a property of the box, widen it"),
+        (ridges, "the largest value lies on a ridge or a plateau (singular Hessian): its place is that of a node"),
+    ):
+        if which:
+            first, last = history.sigma[which[0]], history.sigma[which[-1]]
+            levels = "1 level, sigma" if len(which) == 1 else f"{len(which)} levels, sigma {first:.4g} to"
+            result.flags.append(f"{sentence} ({levels} {last:.4g})")
+    return result
+
+
+def jumps(history: History, optimum: Optimum, oscillation: float) -> list[Event]:
+    """Every change of the global maximum from one track to another, between the levels as well."""
+    found: list[Event] = []
+    for level in range(len(history.times) - 1):
+        old, new = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
+        if old >= 0 and new >= 0:
+            found.extend(_Race(history, optimum, oscillation, level).jumps())
+        elif old != new:
+            unit = unit_of_length(history.follower.grid, history.sigmas(float(history.times[level + 1])))
+            before, after = optimum.positions[[level]], optimum.positions[[level + 1]]
+            if nearest(history.follower.grid, unit, before, after)[0][0] > 1.0:
+                low, high = float(history.times[level]), float(history.times[level + 1])
+                found.append(_event(history, 0.5 * (low + high), 0.5 * (high - low), old, new, after[0]))
+    return found
+
+
+def _event(history: History, time: float, error: float, old: int, new: int, position: NDArray[np.float64]) -> Event:
+    sigma = math.sqrt(time)
+    sigmas = history.sigmas(time)
+    return Event(
+        "jump",
+        sigma,
+        error / (2.0 * sigma) if sigma > 0 else math.sqrt(error),
+        tuple(float(x) for x in position),
+        float(history.field.value(position[None], sigmas)[0]),
+        (old, new),
+        history.field.resolved(sigmas),
+    )
+
+
+class _Race:
+    """The maxima between one level and the next, of which the highest is the optimum."""
+
+    def __init__(self, history: History, optimum: Optimum, oscillation: float, level: int) -> None:
+        self.history = history
+        self.low, self.high = float(history.times[level]), float(history.times[level + 1])
+        self.first, self.last = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
+        self.floor = float(optimum.values[level + 1])
+        self.tie = _TIE * oscillation
+        self.noise = _ROUND_OFF * float(np.abs(optimum.values).max())
+        # no maximum rises with sigma: whoever is lower than the optimum of the next level at the first sight of it
+        # never leads
+        self.rivals = [
+            one
+            for one in history.tracks
+            if one.kind == "maximum"
+            and one.levels[-1] >= level
+            and one.levels[0] <= level + 1
+            and (one.birth is None or one.birth.sigma**2 < self.high)
+            and (one.death is None or one.death.sigma**2 > self.low)
+            and one.values[max(0, level - int(one.levels[0]))] >= self.floor - self.tie - self.noise
+        ]
+
+    def _life(self, one: Track) -> tuple[float, float]:
+        """From which t to which a track can be followed between the two levels."""
+        low = self.low if one.birth is None else max(self.low, one.birth.sigma**2 * (1.0 + _BESIDE))
+        high = self.high if one.death is None else min(self.high, one.death.sigma**2 * (1.0 - _BESIDE))
+        return low, high
+
+    def jumps(self) -> list[Event]:
+        """Every jump, in order."""
+        if len(self.rivals) < 2 and self.first == self.last:
+            return []
+        found = []
+        current, time = self.history.tracks[self.first], self.low
+        for _ in range(2 * len(self.rivals) + 2):
+            end = self._life(current)[1]
+            crossed = self._first_crossing(current, time, end)
+            if crossed is not None:
+                time, error, other = crossed
+            elif end < self.high and current.death is not None:
+                death = current.death
+                time, error = death.sigma**2, 2.0 * death.sigma * death.uncertainty
+                heirs = [self.history.tracks[n] for n in death.tracks if self.history.tracks[n].birth is death]
+                heir = next((one for one in heirs if one.kind == "maximum"), None)
+                if heir is not None:  # the same maximum under another number
+                    current = heir
+                    continue
+                highest = self._highest(current, time)
+                if highest is None:
+                    break
+                other = highest
+                if self._beside(other, death):  # a merge that round-off has made a fold
+                    current = other
+                    continue
+            else:
+                break
+            found.append(self._jump(time, error, current, other))
+            current = other
+        if current.number != self.last and not self._same_height(current, self.history.tracks[self.last]):
+            middle, half = 0.5 * (self.low + self.high), 0.5 * (self.high - self.low)
+            found.append(self._jump(middle, half, current, self.history.tracks[self.last]))
+        return found
+
+    def _same_height(self, one: Track, other: Track) -> bool:
+        lead = self._lead(one, other, self.high)
+        return lead is not None and abs(lead) <= 2.0 * self.tie
+
+    def _jump(self, time: float, error: float, old: Track, new: Track) -> Event:
+        place = self.history.place(new, time)
+        # at the very end of its track it may not be found
+        position = new.positions[int(np.abs(new.sigma**2 - time).argmin())] if place is None else place[0]
+        return _event(self.history, time, error, old.number, new.number, position)
+
+    def _highest(self, dying: Track, time: float) -> Track | None:
+        """The highest maximum that is left when one dies."""
+        after = min(time * (1.0 + _BESIDE), self.high)
+        best: tuple[float, Track] | None = None
+        for one in self.rivals:
+            place = None if one is dying else self.history.place(one, after)
+            if place is not None and (best is None or place[1] > best[0]):
+                best = place[1], one
+        return None if best is None else best[1]
+
+    def _beside(self, one: Track, death: Event) -> bool:
+        """Whether a track passes where another one ends, so that the optimum does not move."""
+        time = min(death.sigma**2 * (1.0 + _BESIDE), self.high)
+        place = self.history.place(one, time)
+        if place is None:
+            return False
+        grid, unit = self.history.follower.grid, unit_of_length(self.history.follower.grid, self.history.sigmas(time))
+        return bool(nearest(grid, unit, place[0][None], np.array([death.position]))[0][0] < _SAME_PLACE)
+
+    def _lead(self, current: Track, other: Track, time: float) -> float | None:
+        mine, theirs = self.history.place(current, time), self.history.place(other, time)
+        return None if mine is None or theirs is None else theirs[1] - mine[1]
+
+    def _slope(self, current: Track, other: Track, time: float) -> float | None:
+        """d/dt of the lead: at a critical point du/dt = u_t."""
+        rates = []
+        for one in (current, other):
+            place = self.history.place(one, time)
+            if place is None:
+                return None
+            hessian = self.history.field.hessian(place[0][None], self.history.sigmas(time))[0]
+            rates.append(0.5 * float((np.diag(hessian) * self.history.follower.ratio**2).sum()))
+        return rates[1] - rates[0]
+
+    def _first_crossing(self, current: Track, begin: float, end: float) -> tuple[float, float, Track] | None:
+        best: tuple[float, float, Track] | None = None
+        for other in self.rivals:
+            if other is not current:
+                low, high = self._life(other)
+                crossed = self._crossing(current, other, max(begin, low), min(end, high))
+                if crossed is not None and (best is None or crossed[0] < best[0]):
+                    best = (*crossed, other)
+        return best
+
+    def _crossing(self, current: Track, other: Track, low: float, high: float) -> tuple[float, float] | None:
+        """First t in [low, high] from which the other maximum is the higher one, with its uncertainty."""
+        if not low < high:
+            return None
+        first, last = self._lead(current, other, low), self._lead(current, other, high)
+        if first is None or last is None:
+            return None
+        if first >= -self.noise:
+            # a tie, as after a jump from it to the current one: it leads from here on, or falls behind first
+            slope = self._slope(current, other, low)
+            if last > self.tie and slope is not None and (first > self.noise or slope > 0):
+                return low, self._error(current, other, low, first)
+            later = (low + share * (high - low) for share in _PARTING)
+            behind = next((t for t in later if (self._lead(current, other, t) or 0.0) < -self.noise), None)
+            if behind is None:
+                return None
+            low = behind
+        if last <= self.tie:
+            # it may have led in between
+            slopes = self._slope(current, other, low), self._slope(current, other, high)
+            if slopes[0] is None or slopes[1] is None or not slopes[0] > 0 > slopes[1]:
+                return None
+            middle = self._root(lambda time: self._slope(current, other, time), low, high)
+            most = None if middle is None else self._lead(current, other, middle)
+            if middle is None or most is None or most <= self.tie:
+                return None
+            high = middle
+        root = self._root(lambda time: self._lead(current, other, time), low, high)
+        return None if root is None else (root, self._error(current, other, root, 0.0))
+
+    def _error(self, current: Track, other: Track, time: float, lead: float) -> float:
+        """The values are known to round-off, and the crossing as far as they differ in slope."""
+        slope = self._slope(current, other, time)
+        if slope is None or slope == 0:
+            return 0.5 * (self.high - self.low)
+        return min((self.noise + abs(lead)) / abs(slope), 0.5 * (self.high - self.low))
+
+    @staticmethod
+    def _root(function: Callable[[float], float | None], low: float, high: float) -> float | None:
+        def inside(time: float) -> float:
+            value = function(time)
+            if value is None:
+                raise ArithmeticError
+            return value
+
+        try:
+            return float(brentq(inside, low, high, xtol=1e-15 * high, rtol=4.0 * float(np.finfo(float).eps)))
+        except ArithmeticError:
+            return None

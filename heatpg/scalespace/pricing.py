@@ -1,0 +1,567 @@
+"""What it costs to act on a smoothed optimum, how long a peak or a ridge survives, and which noise would spare it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heatpg.errors import SigmaError, UnsupportedError
+from heatpg.field import HeatField
+from heatpg.scalespace.critical import refine, round_off_scale
+from heatpg.scalespace.tracks import ScaleSpace
+
+__all__ = [
+    "Limit",
+    "PriceCurve",
+    "Shape",
+    "optimum_shape",
+    "price",
+    "sigma_of_survival",
+    "single_maximum",
+    "sparing_covariance",
+    "sparing_sigmas",
+    "survival",
+]
+
+Array = NDArray[Any]
+
+_BISECTIONS = 60
+_ENOUGH = 1e-9  # relative, of sigma
+_JUMPY = 0.05  # of osc(Q): two interpolants that differ by more do not read a smooth Q
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """A sigma at which something changes, with what is known of it.
+
+    Attributes
+    ----------
+    sigma
+        The value, in the units of the axes; None where it lies outside of the levels that were solved.
+    uncertainty
+        Of that sigma.
+    statement
+        One sentence that says what it is, or why there is none.
+    """
+
+    sigma: float | None
+    uncertainty: float
+    statement: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The limit as JSON-like values."""
+        return dataclasses.asdict(self)
+
+
+def survival(sigma: ArrayLike, width: ArrayLike, codimension: int = 1) -> NDArray[np.float64]:
+    """Height that is left of a Gaussian feature under noise: (w^2 / (w^2 + sigma^2))^(c/2).
+
+    Parameters
+    ----------
+    sigma
+        Noise level.
+    width
+        Standard deviation w of the feature across itself.
+    codimension
+        c: in how many directions the feature is narrow; 1 for a ridge, the dimension for a peak.
+
+    Returns
+    -------
+    fraction
+        Between 0 and 1, shape of sigma and width together.
+
+    Raises
+    ------
+    SigmaError, UnsupportedError
+        For a negative sigma, or a width or a codimension that is not positive.
+
+    Examples
+    --------
+    >>> from heatpg.scalespace import survival
+    >>> survival(1.0, 1.0, codimension=2).item()
+    0.5
+    """
+    deviations, widths = np.asarray(sigma, dtype=np.float64), np.asarray(width, dtype=np.float64)
+    if not np.isfinite(deviations).all() or (deviations < 0).any():
+        raise SigmaError("sigma must be finite and not negative", given=sigma, allowed="numbers >= 0")
+    _require_feature(widths, codimension)
+    return np.asarray((widths**2 / (widths**2 + deviations**2)) ** (codimension / 2))
+
+
+def sigma_of_survival(fraction: float, width: float, codimension: int = 1) -> float:
+    """The noise that leaves a fraction q of a Gaussian feature: sigma = w sqrt(q^(-2/c) - 1).
+
+    Parameters
+    ----------
+    fraction
+        q, above 0 and at most 1.
+    width, codimension
+        As for `survival`.
+
+    Raises
+    ------
+    UnsupportedError
+        For a fraction, a width or a codimension out of its range.
+
+    Examples
+    --------
+    >>> from heatpg.scalespace import sigma_of_survival
+    >>> round(sigma_of_survival(0.5, width=1.0), 6)  # a ridge of width 1 has lost half of its height at sqrt(3)
+    1.732051
+    """
+    if not 0 < fraction <= 1:
+        raise UnsupportedError("the fraction that survives is out of range", given=fraction, allowed="0 to 1")
+    _require_feature(np.asarray(width, dtype=np.float64), codimension)
+    return float(width * math.sqrt(fraction ** (-2.0 / codimension) - 1.0))
+
+
+def _require_feature(widths: Array, codimension: int) -> None:
+    if not np.isfinite(widths).all() or (widths <= 0).any():
+        raise UnsupportedError("the width of a feature must be positive", given=widths.tolist(), allowed="numbers > 0")
+    if codimension < 1 or codimension != int(codimension):
+        raise UnsupportedError("the codimension must be a whole number", given=codimension, allowed="1, 2, ...")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Shape:
+    """Width and orientation of an optimum, from its Hessian.
+
+    Attributes
+    ----------
+    position, value
+        Where the maximum is, shape (dimensions,), and u there.
+    base
+        What its height is measured from.
+    curvatures
+        -eigenvalues of the Hessian, descending: the narrowest direction first, shape (dimensions,).
+    directions
+        Unit vectors of these, one per row, shape (dimensions, dimensions).
+    widths
+        sqrt((value - base) / curvature): the standard deviations of the Gaussian of this height and this Hessian.
+    """
+
+    position: NDArray[np.float64]
+    value: float
+    base: float
+    curvatures: NDArray[np.float64]
+    directions: NDArray[np.float64]
+    widths: NDArray[np.float64]
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """Inverse covariance of that Gaussian, -H / (value - base), shape (dimensions, dimensions)."""
+        return np.asarray((self.directions.T / self.widths**2) @ self.directions)
+
+    def survival(self, covariance: ArrayLike) -> float:
+        """Height that is left under noise of this covariance: det(I + Sigma P)^(-1/2), P the precision.
+
+        Parameters
+        ----------
+        covariance
+            A matrix, a vector of variances along the axes, or one variance.
+
+        Raises
+        ------
+        SigmaError
+            If it does not fit the dimensions, or is not finite.
+        """
+        d = len(self.widths)
+        matrix = np.asarray(covariance, dtype=np.float64)
+        if matrix.ndim < 2 and matrix.size in (1, d):
+            matrix = np.diag(np.broadcast_to(matrix, (d,)))
+        if matrix.shape != (d, d) or not np.isfinite(matrix).all():
+            raise SigmaError("the covariance does not fit", given=f"shape {matrix.shape}", allowed=f"({d}, {d})")
+        return float(np.linalg.det(np.eye(d) + matrix @ self.precision) ** -0.5)
+
+    def __str__(self) -> str:
+        place = ", ".join(f"{x:.4g}" for x in self.position)
+        parts = [
+            f"{w:.3g} along ({', '.join(f'{x:.2f}' for x in v)})"
+            for w, v in zip(self.widths, self.directions, strict=True)
+        ]
+        return f"maximum at ({place}), width {' and '.join(parts)}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The shape as JSON-like values."""
+        return _plain(self)
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    entries = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if not f.name.startswith("_")}
+    return {name: entry.tolist() if isinstance(entry, np.ndarray) else entry for name, entry in entries.items()}
+
+
+def optimum_shape(space: ScaleSpace, level: int = 0, *, base: float | None = None) -> Shape:
+    """Width and orientation of the global maximum at one level: the eigenvectors of its Hessian.
+
+    Parameters
+    ----------
+    space
+        What `track` returned.
+    level
+        Which sigma.
+    base
+        What the height is measured from; by default the mean of Q over the box.
+
+    Raises
+    ------
+    UnsupportedError
+        If the optimum lies on an edge, a ridge or a plateau, where the Hessian does not describe it, or below the base.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape, evolve
+    >>> from heatpg.scalespace import optimum_shape, track
+    >>> grid = Grid(*(Axis(name, -3.0, 3.0, 121, boundary="clip") for name in "xy"))
+    >>> ridge = lambda x, y: np.exp(-((x - y) ** 2) / 0.5 - (x + y) ** 2 / 8)
+    >>> space = track(evolve(Landscape.from_function(ridge, grid), [0.0, 0.3]), "maximum")
+    >>> shape = optimum_shape(space, base=0.0)
+    >>> shape.widths.round(4), np.abs(shape.directions).round(4)
+    (array([0.3536, 1.4142]), array([[0.7071, 0.7071],
+           [0.7071, 0.7071]]))
+    """
+    number = int(space.optimum[level])
+    if number < 0 or space.tracks[number].on_edge:
+        where = "on an edge of the box" if number >= 0 else "on a ridge or a plateau"
+        raise UnsupportedError(
+            f"the optimum at sigma={space.sigma[level]:g} lies {where}, so it has no widths",
+            advice="widen the box, or take a sigma at which the optimum is inside",
+        )
+    position = space.optimum_positions[level]
+    value = float(space.optimum_values[level])
+    if base is None:
+        weights = space.grid.weights
+        base = float((space.landscape.values * weights).sum() / weights.sum())
+    if not value > base:
+        raise UnsupportedError(
+            "the optimum does not rise above its base", given=f"{value:g} above {base:g}", advice="give another base"
+        )
+    hessian = space.field.hessian(position[None], space.sigmas(float(space.sigma[level])))[0]
+    eigenvalues, vectors = np.linalg.eigh(hessian)
+    return Shape(position, value, base, -eigenvalues, vectors.T, np.sqrt((value - base) / -eigenvalues))
+
+
+def sparing_covariance(shape: Shape, sigma: float) -> NDArray[np.float64]:
+    """The noise of the same entropy as N(0, sigma^2 I) that spares a peak or a ridge most: Sigma ~ P^-1.
+
+    Among covariances of one determinant, det(I + Sigma P)^(-1/2) is largest where Sigma P is a multiple of I (by the
+    inequality between the means of its eigenvalues): the noise is to have the shape of the optimum.
+
+    Parameters
+    ----------
+    shape
+        What `optimum_shape` returned.
+    sigma
+        The noise level that it replaces.
+
+    Returns
+    -------
+    covariance
+        For `heatpg.evolve(..., covariance=...)`, shape (dimensions, dimensions).
+
+    Raises
+    ------
+    SigmaError
+        For a sigma that is not finite and positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.scalespace import Shape, sparing_covariance
+    >>> shape = Shape(np.zeros(2), 1.0, 0.0, np.array([100.0, 1.0]), np.eye(2), np.array([0.1, 1.0]))
+    >>> covariance = sparing_covariance(shape, 0.2)
+    >>> covariance.round(3).tolist(), round(shape.survival(covariance), 3), round(shape.survival(0.04), 3)
+    ([[0.004, 0.0], [0.0, 0.4]], 0.714, 0.439)
+    """
+    _require_positive(sigma)
+    scale = sigma / float(np.exp(np.log(shape.widths).mean()))
+    return np.asarray((shape.directions.T * (scale * shape.widths) ** 2) @ shape.directions)
+
+
+def sparing_sigmas(shape: Shape, sigma: float) -> NDArray[np.float64]:
+    """The same with independent noise: one sigma per axis, of product sigma^d, that spares the optimum most.
+
+    log det(I + S P) is convex in the logarithms of the variances S = diag(sigma_i^2), so there is one minimum.
+
+    Parameters
+    ----------
+    shape
+        What `optimum_shape` returned.
+    sigma
+        The noise level that they replace.
+
+    Returns
+    -------
+    sigmas
+        For `heatpg.evolve(..., sigma=...)`, shape (dimensions,).
+
+    Raises
+    ------
+    SigmaError
+        For a sigma that is not finite and positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.scalespace import Shape, sparing_sigmas
+    >>> shape = Shape(np.zeros(2), 1.0, 0.0, np.array([100.0, 1.0]), np.eye(2), np.array([0.1, 1.0]))
+    >>> sparing_sigmas(shape, 0.2).round(3)
+    array([0.063, 0.632])
+    """
+    from scipy.optimize import minimize
+
+    _require_positive(sigma)
+    d = len(shape.widths)
+    precision = shape.precision
+    total = d * math.log(sigma)
+
+    def loss(free: Array) -> tuple[float, Array]:
+        # the logarithms of all sigmas but the last, which follows from the product
+        logs = np.append(free, total - free.sum())
+        matrix = np.eye(d) + np.exp(2.0 * logs)[:, None] * precision
+        # d/dlog sigma_i of log det(I + S P) = 2 (1 - ((I + S P)^-1)_ii)
+        slope = 2.0 * (1.0 - np.diag(np.linalg.inv(matrix)))
+        return float(np.linalg.slogdet(matrix)[1]), slope[:-1] - slope[-1]
+
+    if d == 1:
+        return np.array([float(sigma)])
+    start = -0.5 * np.log(np.diag(precision))
+    start += (total - start.sum()) / d
+    found = minimize(loss, start[:-1], jac=True, method="BFGS", options={"gtol": 1e-12})
+    return np.asarray(np.exp(np.append(found.x, total - found.x.sum())))
+
+
+def _require_positive(sigma: float) -> None:
+    if not (math.isfinite(sigma) and sigma > 0):
+        raise SigmaError("sigma must be finite and positive", given=sigma, allowed="numbers > 0")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PriceCurve:
+    """The price of acting on the smoothed optimum, against sigma.
+
+    Attributes
+    ----------
+    sigma
+        The levels, shape (T,).
+    positions
+        mu*_sigma, the optimum of u(., sigma), shape (T, dimensions).
+    best_position, best
+        The optimum mu*_0 of Q itself and Q there.
+    price
+        Q(mu*_0) - Q(mu*_sigma), shape (T,): what is lost by acting, without noise, where the smoothed optimum is.
+    uncertainty
+        Of the price, shape (T,): 0 where Q can be had between its nodes (`Landscape.has_sampler`), else the difference
+        of two interpolants.
+    drop
+        Q(mu*_0) - u(mu*_sigma, sigma), shape (T,): what the learner sees itself lose, noise included.
+    on_edge
+        Whether that optimum is held by the edge of the box, shape (T,).
+    oscillation
+        osc(Q), what prices are compared with.
+    """
+
+    sigma: NDArray[np.float64]
+    positions: NDArray[np.float64]
+    best_position: NDArray[np.float64]
+    best: float
+    price: NDArray[np.float64]
+    uncertainty: NDArray[np.float64]
+    drop: NDArray[np.float64]
+    on_edge: NDArray[np.bool_]
+    oscillation: float
+    _space: ScaleSpace = dataclasses.field(repr=False)
+
+    def largest_sigma(self, price: float) -> Limit:
+        """The largest sigma up to which the price stays within a limit, in units of Q, located between the levels.
+
+        Raises
+        ------
+        UnsupportedError
+            For a price that is not a positive number.
+        """
+        if not (math.isfinite(price) and price > 0):
+            raise UnsupportedError("the price must be positive", given=price, allowed="numbers > 0, in units of Q")
+        above = np.flatnonzero(self.price > price)
+        if not len(above):
+            return Limit(None, 0.0, f"up to the last sigma, {self.sigma[-1]:.4g}, the price stays within {price:.4g}")
+        level = int(above[0])
+        if level == 0:
+            return Limit(
+                None, 0.0, f"already at the first sigma, {self.sigma[0]:.4g}, the price is {self.price[0]:.4g}"
+            )
+        low, high = float(self.sigma[level - 1]), float(self.sigma[level])
+        jumps = [event for event in self._space.jumps if low < event.sigma <= high]
+        numbers = [int(self._space.optimum[level - 1]), *(event.tracks[1] for event in jumps)]
+        edges = [low, *(event.sigma for event in jumps), high]
+        for number, first, last in zip(numbers, edges[:-1], edges[1:], strict=True):
+            found = self._crossing(number, first, last, price)
+            if found is not None:
+                sigma, error = found
+                return Limit(sigma, error, f"up to sigma = {sigma:.5g} the price stays within {price:.4g}")
+        return Limit(low, high - low, f"up to sigma = {low:.5g} the price stays within {price:.4g}")
+
+    def _crossing(self, number: int, low: float, high: float, price: float) -> tuple[float, float] | None:
+        """Where, on one track, the price passes the limit; at once, if it does so by the jump onto the track."""
+        if number < 0:
+            return None
+
+        def excess(sigma: float) -> float | None:
+            try:
+                place, _ = self._space.locate(number, sigma)
+            except SigmaError:
+                return None
+            return self.best - float(_read(self._space.field, place[None])[0][0]) - price
+
+        first = excess(low * (1.0 + 1e-9))
+        if first is not None and first > 0:
+            return low, low * 1e-9
+        last = excess(high * (1.0 - 1e-9))
+        if last is None or last <= 0:
+            return None
+        for _ in range(_BISECTIONS):
+            middle = 0.5 * (low + high)
+            if high - low <= _ENOUGH * middle:
+                break
+            value = excess(middle)
+            if value is None:
+                break
+            low, high = (middle, high) if value <= 0 else (low, middle)
+        return 0.5 * (low + high), 0.5 * (high - low)
+
+    def __str__(self) -> str:
+        place = ", ".join(f"{x:.4g}" for x in self.best_position)
+        rows = [f"optimum of Q: {self.best:.6g} at ({place})", f"{'sigma':>12} {'price':>12} {'drop of u':>12}"]
+        for i in np.unique(np.linspace(0, len(self.sigma) - 1, min(12, len(self.sigma))).astype(int)):
+            edge = "  on the edge" if self.on_edge[i] else ""
+            rows.append(f"{self.sigma[i]:12.4g} {self.price[i]:12.4g} {self.drop[i]:12.4g}{edge}")
+        return "\n".join(rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The curve as JSON-like values."""
+        return _plain(self)
+
+
+def _linear(field: HeatField, points: Array) -> NDArray[np.float64]:
+    """Q between its nodes, piecewise linear; beyond the last nodes as at them."""
+    from scipy.interpolate import RegularGridInterpolator
+
+    values, grid = np.asarray(field.landscape.values, dtype=np.float64), field.grid
+    coordinates, places = [], points.copy()
+    for i, axis in enumerate(grid):
+        nodes = axis.coordinates
+        if axis.rule.periodic:
+            places[:, i] = nodes[0] + np.mod(places[:, i] - nodes[0], axis.length)
+            nodes = np.append(nodes, nodes[0] + axis.length)
+            values = np.concatenate((values, np.take(values, [0], axis=i)), axis=i)
+        places[:, i] = np.clip(places[:, i], nodes[0], nodes[-1])
+        coordinates.append(nodes)
+    return np.asarray(RegularGridInterpolator(coordinates, values)(places))
+
+
+def _read(field: HeatField, points: Array) -> tuple[Array, Array]:
+    """Q at points, exactly if its origin is known; else between its nodes, and how far two interpolants differ."""
+    if field.landscape.has_sampler:
+        return field.landscape.sample(points), np.zeros(len(points))
+    smooth, rough = field.value(points, 0.0), _linear(field, points)
+    apart = np.abs(smooth - rough)
+    # where Q is not smooth, the piecewise linear one does not overshoot
+    return np.where(apart > _JUMPY * field.landscape.oscillation, rough, smooth), apart
+
+
+def price(space: ScaleSpace) -> PriceCurve:
+    """The price of acting on the smoothed optimum: Q(mu*_0) - Q(mu*_sigma), beside the drop of u.
+
+    Parameters
+    ----------
+    space
+        What `track` returned.
+
+    Returns
+    -------
+    curve
+        One entry per level; `PriceCurve.largest_sigma` finds the largest sigma within a price.
+
+    Notes
+    -----
+    mu*_0 is the largest node of Q, or the maximum of its interpolant beside it if Q is higher there. Q(mu*_sigma) is
+    taken from where the landscape comes from. Where only its nodes are known, and Q is rough, it depends on how Q is
+    read between them: `PriceCurve.uncertainty` says how much.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape, evolve
+    >>> from heatpg.scalespace import price, track
+    >>> grid = Grid(Axis("x", -6.0, 6.0, 601, boundary="clip"))
+    >>> peaks = lambda x: np.exp(-((x - 2) ** 2) / 0.02) + 0.8 * np.exp(-((x + 2) ** 2) / 0.5)
+    >>> space = track(evolve(Landscape.from_function(peaks, grid), np.geomspace(0.04, 1.0, 12)), "maximum")
+    >>> curve = price(space)
+    >>> curve.price[[0, -1]].round(3), round(curve.largest_sigma(0.1).sigma, 4)
+    (array([0. , 0.2]), 0.0775)
+    """
+    field, grid = space.field, space.grid
+    values = space.landscape.values
+    node = np.unravel_index(int(np.argmax(values)), values.shape)
+    start = np.array(grid.point(node))
+    best_position, best = start, float(values[node])
+    near = _refined_top(field, start)
+    if near is not None and near[1] > best:
+        best_position, best = near
+    reads, apart = _read(field, space.optimum_positions)
+    edge = np.array([n >= 0 and space.tracks[n].on_edge for n in space.optimum.tolist()])
+    return PriceCurve(
+        space.sigma,
+        space.optimum_positions,
+        best_position,
+        best,
+        best - reads,
+        apart,
+        best - space.optimum_values,
+        edge,
+        space.landscape.oscillation,
+        space,
+    )
+
+
+def _refined_top(field: HeatField, start: Array) -> tuple[Array, float] | None:
+    """The maximum of the interpolant of Q beside its largest node, if it is a smooth one within a cell."""
+    d = field.grid.dimensions
+    scale = round_off_scale(field.landscape)
+    found = refine(field, start[None], np.zeros((1, d)), np.ones((1, d), dtype=bool), leash=1.0, scale=scale)
+    if not found.converged[0] or found.index[0] != d:
+        return None
+    value, apart = _read(field, found.positions)
+    if apart[0] > _JUMPY * field.landscape.oscillation:
+        return None
+    return found.positions[0], float(value[0])
+
+
+def single_maximum(space: ScaleSpace) -> Limit:
+    """The smallest sigma from which on one maximum is left, up to the last level.
+
+    Extrema held by an edge of the box count: ascent can end there.
+    """
+    counts = space.count("maximum")
+    last = int(counts[-1])
+    if last != 1:
+        word = "no maximum is" if last == 0 else f"{last} maxima are"
+        return Limit(None, 0.0, f"at the last sigma, {space.sigma[-1]:.4g}, {word} left")
+    several = np.flatnonzero(counts != 1)
+    level = int(several[-1]) if len(several) else -1
+    low = 0.0 if level < 0 else float(space.sigma[level])
+    ends = [
+        one.death for one in space.tracks if one.kind == "maximum" and one.death is not None and one.death.sigma >= low
+    ]
+    if not ends:
+        if level < 0:
+            return Limit(None, 0.0, f"there is one maximum from the first sigma, {space.sigma[0]:.4g}, on")
+        high = float(space.sigma[level + 1])
+        return Limit(high, high - low, f"from sigma = {high:.5g} on one maximum is left")
+    event = max(ends, key=lambda end: end.sigma)
+    return Limit(event.sigma, event.uncertainty, f"from sigma = {event.sigma:.5g} on one maximum is left")

@@ -1,0 +1,218 @@
+"""Price, survival and shape of an optimum, against closed forms of Gaussian sums."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from heatpg import Axis, Grid, Landscape, errors
+from heatpg.evolution import solve
+from heatpg.scalespace import (
+    Shape,
+    optimum_shape,
+    price,
+    sigma_of_survival,
+    single_maximum,
+    sparing_covariance,
+    sparing_sigmas,
+    survival,
+    track,
+)
+
+NARROW, BROAD = (1.0, 0.1, 3.0), (0.8, 0.6, -3.0)  # height, width, centre
+
+
+def peaks(x: np.ndarray) -> np.ndarray:
+    return np.asarray(sum(h * np.exp(-((x - c) ** 2) / (2 * w**2)) for h, w, c in (NARROW, BROAD)))
+
+
+def two_peaks() -> Landscape:
+    return Landscape.from_function(peaks, Grid(Axis("x", -8.0, 8.0, 801, boundary="clip")))
+
+
+def sigma_jump() -> float:
+    """The closed form of science: heights h w / sqrt(w^2 + t) are equal (the peaks are far apart)."""
+    (h1, w1, _), (h2, w2, _) = NARROW, BROAD
+    r = (h1 / h2) ** 2
+    return math.sqrt(w1**2 * w2**2 * (r - 1) / (w2**2 - r * w1**2))
+
+
+def test_survival_is_what_a_peak_and_a_ridge_keep() -> None:
+    grid = Grid(*(Axis(name, -4.0, 4.0, 161, boundary="clip") for name in "xy"))
+    width, sigma = 0.4, 0.5
+    peak = Landscape.from_function(lambda x, y: np.exp(-(x**2 + y**2) / (2 * width**2)), grid)
+    ridge = Landscape.from_function(lambda x, y: np.exp(-(x**2) / (2 * width**2)) + 0 * y, grid)
+    for landscape, codimension in ((peak, 2), (ridge, 1)):
+        # both are resolved, so what is left is round-off
+        assert solve(landscape, sigma).values[0].max() == pytest.approx(survival(sigma, width, codimension), abs=1e-13)
+
+
+def test_survival_of_the_ridge_of_two_thrusts() -> None:
+    # exp(-(u1 - u2)^2 / 2 w^2): the ridge is w / sqrt(2) wide across, and keeps sqrt(w^2 / (w^2 + 2 sigma^2))
+    w, sigma = 0.3, 0.2
+    assert survival(sigma, w / math.sqrt(2)) == pytest.approx(math.sqrt(w**2 / (w**2 + 2 * sigma**2)), rel=1e-15)
+
+
+@pytest.mark.parametrize("codimension", [1, 2, 3])
+def test_sigma_of_survival_is_the_inverse(codimension: int) -> None:
+    sigma = sigma_of_survival(0.3, 0.7, codimension)
+    assert survival(sigma, 0.7, codimension) == pytest.approx(0.3, rel=1e-14)
+
+
+def test_price_jumps_with_the_optimum_and_the_drop_does_not() -> None:
+    levels = np.geomspace(0.03, 1.0, 14)
+    space = track(solve(two_peaks(), levels), "maximum")
+    curve = price(space)
+    before = levels < sigma_jump()
+    # each optimum stays at its peak, which has zero slope; the other one is 1e-11 high there
+    np.testing.assert_allclose(curve.price, np.where(before, 0.0, NARROW[0] - BROAD[0]), rtol=0, atol=1e-6)
+    (h1, w1, _), (h2, w2, _) = NARROW, BROAD
+    tops = np.maximum(h1 * survival(levels, w1), h2 * survival(levels, w2))
+    # at sigma = 1 the narrow peak still has h w exp(-6^2 / 2) = 1.8e-9 at the top of the broad one
+    np.testing.assert_allclose(curve.drop, 1.0 - tops, rtol=0, atol=4e-9)
+    assert (curve.uncertainty < 2e-2).all()
+    assert not curve.on_edge.any()
+
+
+def test_the_largest_sigma_within_a_price_is_the_jump() -> None:
+    curve = price(track(solve(two_peaks(), np.geomspace(0.03, 1.0, 7)), "maximum"))
+    limit = curve.largest_sigma(0.1)
+    assert limit.sigma == pytest.approx(sigma_jump(), rel=1e-6)
+    assert limit.uncertainty < 1e-5
+    assert curve.largest_sigma(0.3).sigma is None
+    assert "stays within" in curve.largest_sigma(0.3).statement
+
+
+def test_the_largest_sigma_within_a_price_is_refined_on_a_drifting_track() -> None:
+    # one skewed peak: the smoothed optimum drifts smoothly, so the price crosses its limit between the levels
+    grid = Grid(Axis("x", -10.0, 10.0, 2001, boundary="clip"))
+    skew = Landscape.from_function(lambda x: np.exp(-(x**2) / 0.5) + 0.8 * np.exp(-((x - 1) ** 2) / 4), grid)
+    coarse, fine = (price(track(solve(skew, np.geomspace(0.1, 1.5, n)), "maximum")) for n in (4, 31))
+    limits = [curve.largest_sigma(0.05) for curve in (coarse, fine)]
+    assert limits[0].sigma is not None and limits[1].sigma is not None
+    # both refine to 1e-9 of sigma, whatever the levels are
+    assert limits[0].sigma == pytest.approx(limits[1].sigma, rel=4e-9)
+    assert np.interp(limits[1].sigma, fine.sigma, fine.price) == pytest.approx(0.05, rel=0.02)
+
+
+def test_price_at_the_first_sigma_already() -> None:
+    curve = price(track(solve(two_peaks(), [0.4, 0.8]), "maximum"))
+    limit = curve.largest_sigma(0.1)
+    assert limit.sigma is None and "already at the first sigma" in limit.statement
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, math.nan, math.inf])
+def test_a_price_that_is_none(limit: float) -> None:
+    curve = price(track(solve(two_peaks(), [0.1, 0.8]), "maximum"))
+    with pytest.raises(errors.UnsupportedError, match="price must be positive"):
+        curve.largest_sigma(limit)
+
+
+def test_single_maximum_is_the_last_death() -> None:
+    # equal bumps at +-1 of width 0.3 merge at sigma^2 = 1 - 0.09
+    grid = Grid(Axis("x", -6.0, 6.0, 601, boundary="clip"))
+    bumps = Landscape.from_function(lambda x: np.exp(-((x - 1) ** 2) / 0.18) + np.exp(-((x + 1) ** 2) / 0.18), grid)
+    space = track(solve(bumps, np.geomspace(0.1, 2.0, 9)))
+    limit = single_maximum(space)
+    assert limit.sigma == pytest.approx(math.sqrt(0.91), rel=1e-6)
+    assert single_maximum(track(solve(bumps, [0.1, 0.5]))).sigma is None
+    later = single_maximum(track(solve(bumps, [1.2, 1.5])))
+    assert later.sigma is None and "from the first sigma" in later.statement
+
+
+def rotated(angle: float, widths: tuple[float, float]) -> tuple[Landscape, np.ndarray]:
+    grid = Grid(*(Axis(name, -5.0, 5.0, 201, boundary="clip") for name in "xy"))
+    across, along = np.array([math.cos(angle), math.sin(angle)]), np.array([-math.sin(angle), math.cos(angle)])
+
+    def peak(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        a, b = across[0] * x + across[1] * y, along[0] * x + along[1] * y
+        return np.asarray(2.0 * np.exp(-(a**2) / (2 * widths[0] ** 2) - b**2 / (2 * widths[1] ** 2)))
+
+    return Landscape.from_function(peak, grid), np.stack([across, along])
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, 1.2])
+def test_shape_of_a_rotated_peak(angle: float) -> None:
+    landscape, directions = rotated(angle, (0.3, 1.1))
+    sigma = 0.2
+    space = track(solve(landscape, [sigma, 0.5]), "maximum")
+    shape = optimum_shape(space, base=0.0)
+    # under noise the widths are sqrt(w^2 + sigma^2)
+    np.testing.assert_allclose(shape.widths, np.sqrt(np.array([0.3, 1.1]) ** 2 + sigma**2), rtol=1e-9)
+    np.testing.assert_allclose(np.abs((shape.directions * directions).sum(axis=1)), 1.0, rtol=1e-9)
+    more = 0.25
+    expected = 1 / math.sqrt(math.prod((w**2 + more) / w**2 for w in shape.widths))
+    assert shape.survival(more) == pytest.approx(expected, rel=1e-12)
+
+
+def test_noise_of_the_shape_of_a_ridge_spares_it() -> None:
+    landscape, _ = rotated(0.6, (0.25, 1.0))
+    shape = optimum_shape(track(solve(landscape, [0.0, 0.3]), "maximum"), base=0.0)
+    sigma = 0.4
+    spared, plain = sparing_covariance(shape, sigma), sigma**2 * np.eye(2)
+    assert np.linalg.det(spared) == pytest.approx(sigma**4, rel=1e-12)
+    for covariance in (spared, plain):
+        # what the closed form says is what the solver finds; the curvature of Q is that of a polynomial of degree 7
+        # through nodes h / w = 0.2 apart: an error of about (h / w)^6 = 6e-5
+        top = solve(landscape, covariance=covariance).values[0].max() / 2.0
+        assert top == pytest.approx(shape.survival(covariance), rel=6e-5)
+    assert shape.survival(spared) > 1.2 * shape.survival(plain)
+    # no other covariance of this determinant does better
+    generator = np.random.default_rng(2)
+    for _ in range(200):
+        factor = generator.standard_normal((2, 2))
+        other = factor @ factor.T
+        other *= sigma**2 / math.sqrt(np.linalg.det(other))
+        assert shape.survival(other) <= shape.survival(spared) * (1 + 1e-12)
+
+
+def test_independent_noise_that_spares_a_tilted_ridge() -> None:
+    landscape, _ = rotated(0.4, (0.25, 1.0))
+    shape = optimum_shape(track(solve(landscape, [0.0, 0.3]), "maximum"), base=0.0)
+    sigmas = sparing_sigmas(shape, 0.4)
+    assert math.prod(sigmas) == pytest.approx(0.16, rel=1e-10)
+    best = shape.survival(sigmas**2)
+    ratios = np.geomspace(0.1, 10.0, 401)
+    scan = max(shape.survival([0.16 * r, 0.16 / r]) for r in ratios)
+    # the scan is within (0.0115 / 2)^2 of the optimum in log r
+    assert scan <= best * (1 + 1e-12) and scan == pytest.approx(best, rel=1e-4)
+
+
+def test_shapes_that_are_none() -> None:
+    grid = Grid(*(Axis(name, -1.0, 1.0, 41, boundary="clip") for name in "xy"))
+    slope = Landscape.from_function(lambda x, y: x + 0 * y, grid)
+    with pytest.raises(errors.UnsupportedError, match="no widths"):
+        optimum_shape(track(solve(slope, [0.1, 0.2]), "maximum"))
+    landscape, _ = rotated(0.0, (0.3, 0.5))
+    space = track(solve(landscape, [0.1, 0.2]), "maximum")
+    with pytest.raises(errors.UnsupportedError, match="does not rise above its base"):
+        optimum_shape(space, base=5.0)
+    shape = Shape(np.zeros(2), 1.0, 0.0, np.ones(2), np.eye(2), np.ones(2))
+    for sigma in (0.0, -1.0, math.nan):
+        with pytest.raises(errors.SigmaError):
+            sparing_covariance(shape, sigma)
+        with pytest.raises(errors.SigmaError):
+            sparing_sigmas(shape, sigma)
+    with pytest.raises(errors.SigmaError):
+        shape.survival(np.eye(3))
+    for bad in (-0.1, math.inf):
+        with pytest.raises(errors.SigmaError):
+            survival(bad, 1.0)
+    with pytest.raises(errors.UnsupportedError):
+        survival(0.1, 0.0)
+    with pytest.raises(errors.UnsupportedError):
+        survival(0.1, 1.0, 0)
+    with pytest.raises(errors.UnsupportedError):
+        sigma_of_survival(1.5, 1.0)
+
+
+def test_rough_landscapes_say_how_uncertain_the_price_is() -> None:
+    grid = Grid(Axis("x", 0.0, 1.0, 256, boundary="reflect"))
+    rough = Landscape(np.random.default_rng(4).standard_normal(256), grid)
+    curve = price(track(solve(rough, np.geomspace(0.02, 0.2, 6)), "maximum"))
+    assert (curve.price > 0).all()
+    # white noise cannot be read between its nodes: the piecewise linear value is used, and it never overshoots
+    assert curve.uncertainty.max() > 0.1
+    assert (curve.best - curve.price <= rough.values.max()).all()
