@@ -123,6 +123,18 @@ class Report:
         """What is worth knowing although nothing is wrong with the solution."""
         return tuple(check for check in self.checks if check.status == "finding")
 
+    def only(self, *statuses: Status) -> Report:
+        """The entries of these kinds, as a report.
+
+        Examples
+        --------
+        >>> from heatpg.report import Check, Report
+        >>> report = Report([Check("range", "passed", "inside"), Check("box", "finding", "narrow")])
+        >>> print(report.only("finding"))
+        finding  box  narrow
+        """
+        return Report([check for check in self.checks if check.status in statuses], self.level)
+
     def __str__(self) -> str:
         if not self.checks:
             return "no checks were made"

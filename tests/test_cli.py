@@ -18,7 +18,9 @@ import pytest
 
 import heatpg
 from heatpg import Axis, Grid, Landscape, Report, load
-from heatpg.cli import _Bar, _default_sigma, _parse_options, _parse_value, _sigma_numbers, main
+from heatpg.cli import main
+from heatpg.cli.talk import Bar
+from heatpg.cli.words import default_sigma, parse_options, parse_value, sigma_numbers
 from heatpg.errors import CheckError, HeatpgError, ResourceError
 from heatpg.evolution import Evolution
 from heatpg.landscapes import landscapes
@@ -414,7 +416,7 @@ def test_warnings_are_one_line(capsys: Capture, monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_values_by_annotation(text: str, annotation: str, value: object) -> None:
-    parsed = _parse_value("key", text, annotation)
+    parsed = parse_value("key", text, annotation)
     assert parsed == value
     assert type(parsed) is type(value)
 
@@ -425,27 +427,27 @@ def test_values_by_annotation(text: str, annotation: str, value: object) -> None
 )
 def test_values_that_do_not_fit(text: str, annotation: str) -> None:
     with pytest.raises(ValueError, match="cannot be"):
-        _parse_value("key", text, annotation)
+        parse_value("key", text, annotation)
 
 
 def test_every_option_of_every_landscape_and_solver_can_be_set() -> None:
     """The annotations in use are among those that are understood."""
-    from heatpg.cli import _settable
+    from heatpg.options import settable
     from heatpg.solvers import solvers
 
     sample = {"int": "3", "float": "0.5", "bool": "true", "str": "word"}
-    known = [_settable(landscapes.get(name)) for name in landscapes.names()]
+    known = [settable(landscapes.get(name)) for name in landscapes.names()]
     known += [{f.name: str(f.type) for f in dataclasses.fields(solvers.get(name))} for name in solvers.names()]
     for options in known:
         for key, annotation in options.items():
             kind = annotation.split("|")[0].strip().removeprefix("tuple[").removesuffix(", ...]")
             if not kind.startswith("Literal"):
-                assert key in _parse_options([f"{key}={sample[kind]}"], options, "thing")
+                assert key in parse_options([f"{key}={sample[kind]}"], options, "thing")
 
 
 def test_sigma_words() -> None:
-    assert _sigma_numbers("0.02,0.05") == [0.02, 0.05]
-    levels = _sigma_numbers("0.01:1:16")
+    assert sigma_numbers("0.02,0.05") == [0.02, 0.05]
+    levels = sigma_numbers("0.01:1:16")
     assert len(levels) == 16
     assert (levels[0], levels[-1]) == (0.01, 1.0)
     np.testing.assert_allclose(np.diff(np.log(levels)), np.log(100) / 15, rtol=1e-10)
@@ -453,11 +455,11 @@ def test_sigma_words() -> None:
 
 def test_default_sigma_fits_the_axes() -> None:
     alike = Grid(Axis("a", 0, 1, 101, boundary="clip"), Axis("b", 0, 2, 101, boundary="clip"))
-    levels, said = _default_sigma(alike)
+    levels, said = default_sigma(alike)
     assert levels == [0.037, 0.075, 0.15] or levels == [0.038, 0.075, 0.15]
     assert "chosen" in said
     unlike = Grid(Axis("a", 0, 1, 101, boundary="clip", unit="m"), Axis("b", 0, 2, 101, boundary="clip", unit="s"))
-    own = _default_sigma(unlike)[0]
+    own = default_sigma(unlike)[0]
     assert isinstance(own, dict)
     assert own["b"][-1] == 0.3
     assert own["a"][-1] == 0.15
@@ -483,7 +485,7 @@ class Terminal:
 
 def test_the_bar_shows_on_terminals_only() -> None:
     terminal: Any = Terminal(True)
-    with _Bar("solving", terminal, enabled=True) as bar:
+    with Bar("solving", terminal, enabled=True) as bar:
         for done in range(1, 5):
             bar(done, 4)
         assert "100 %" in terminal.text
@@ -491,7 +493,7 @@ def test_the_bar_shows_on_terminals_only() -> None:
     assert terminal.text.endswith("\r")
     for tty, enabled in ((False, True), (True, False)):
         stream: Any = Terminal(tty)
-        with _Bar("solving", stream, enabled=enabled) as bar:
+        with Bar("solving", stream, enabled=enabled) as bar:
             bar(1, 2)
         assert stream.text == ""
 

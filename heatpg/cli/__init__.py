@@ -1,0 +1,88 @@
+"""The command line: one command a file.
+
+Exit codes: 0 all is well; 2 bad usage or input; 3 a check failed; 4 tasks of a batch failed; 5 not enough memory or
+disk; 130 interrupted. Nothing heavy is imported before a command needs it, so that ``heatpg --help`` is instant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+
+from heatpg.cli import batch, bench, check, claims, listing, orders, run, show, study
+from heatpg.cli.parser import Commands
+from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, INTERRUPTED, NO_RESOURCES, OK, note
+from heatpg.errors import CheckError, HeatpgError, ResourceError
+
+__all__ = ["main"]
+
+_ORDER = (run, study, claims, check, show, batch, orders, bench, listing)
+
+
+def _commands() -> Commands:
+    commands = Commands()
+    for command in _ORDER:
+        command.add(commands)
+    return commands
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    def show(message: Warning | str, *rest: object, **keywords: object) -> None:
+        note(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def _fail(reason: object, code: int) -> int:
+    note(f"error: {reason}")
+    return code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv
+        The words after ``heatpg``; by default those of this process.
+
+    Returns
+    -------
+    code
+        The exit code, as listed at the top of this module.
+
+    Examples
+    --------
+    >>> from heatpg.cli import main
+    >>> main(["list", "boundaries"])
+    boundaries:
+      absorb    ...
+    0
+    """
+    try:
+        arguments = _commands().parser.parse_args(argv)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else OK
+    try:
+        with _plain_warnings():
+            return int(arguments.function(arguments))
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing half-written is left", INTERRUPTED)
+    except ResourceError as reason:
+        return _fail(reason, NO_RESOURCES)
+    except MemoryError as reason:
+        return _fail(f"not enough memory: {reason}", NO_RESOURCES)
+    except CheckError as reason:
+        return _fail(reason, CHECK_FAILED)
+    except BrokenPipeError:
+        # the reader of our output has gone, as with `| head`; the interpreter must not complain at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except (HeatpgError, ValueError, OSError) as reason:
+        return _fail(reason, BAD_INPUT)

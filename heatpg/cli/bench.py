@@ -1,0 +1,53 @@
+"""heatpg bench: every solver on one problem."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+
+from heatpg import __version__
+from heatpg.cli.parser import Commands
+from heatpg.cli.talk import OK, Bar, emit, say
+from heatpg.errors import UnsupportedError
+from heatpg.options import choose
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from heatpg.parallel import threads
+    from heatpg.solvers import solvers
+
+    names = [choose(name, solvers.names(), "solver") for name in arguments.solver] or solvers.names()
+    try:
+        shape = [int(word) for word in arguments.shape.lower().split("x")]
+    except ValueError:
+        raise UnsupportedError("the shape cannot be read", given=repr(arguments.shape), allowed="1024x1024") from None
+
+    from heatpg import bench
+
+    with Bar("timing", sys.stderr, enabled=not (arguments.quiet or arguments.json)) as bar:
+        timings = bench.bench(shape, arguments.sigma, names, rounds=arguments.rounds, progress=bar)
+    if arguments.json:
+        emit(
+            {
+                "command": "bench",
+                "heatpg_version": __version__,
+                "shape": shape,
+                "sigma_in_spacings": arguments.sigma,
+                "threads": threads(),
+                "timings": [dataclasses.asdict(timing) for timing in timings],
+            }
+        )
+    else:
+        words = f"{' x '.join(map(str, shape))} nodes, reflecting, sigma of {arguments.sigma:g} spacings"
+        say(f"{words}, {threads()} threads, {arguments.rounds} rounds", "", *bench.table(timings))
+    return OK
+
+
+def add(commands: Commands) -> None:
+    """Put the command into the parser."""
+    timed = commands.add("bench", _bench, "Time every solver on one problem, beside SciPy's transforms.")
+    timed.add_argument("--solver", action="append", default=[], metavar="NAME", help="by default all; may be repeated")
+    timed.add_argument("--shape", default="1024x1024", metavar="NxM", help="nodes along each axis (default: 1024x1024)")
+    timed.add_argument("--sigma", type=float, default=8.0, metavar="R", help="in grid spacings (default: 8)")
+    timed.add_argument("--rounds", type=int, default=5, metavar="N", help="of which the median counts (default: 5)")

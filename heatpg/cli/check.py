@@ -1,0 +1,87 @@
+"""heatpg check: is a file what it says?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heatpg import __version__
+from heatpg.cli.parser import CHECK_LEVELS, Commands
+from heatpg.cli.talk import Bar, describe, emit, outcome, record, report_lines, say
+
+if TYPE_CHECKING:
+    from heatpg.evolution import Evolution
+    from heatpg.report import Check
+
+_ROUND_OFF = 256  # units in the last place of max |Q|, by which another processor may differ
+
+
+def _recompute(evolution: Evolution, bar: Callable[[int, int], object]) -> Check:
+    """Solve again from the stored Q with the stored solver, and compare."""
+    import numpy as np
+
+    from heatpg.report import Check, Place
+
+    again = evolution.again(progress=bar).values
+    difference = np.abs(again.astype(np.float64) - evolution.values)
+    place = tuple(int(i) for i in np.unravel_index(int(difference.argmax()), difference.shape))
+    largest = float(difference[place])
+    precision = float(np.finfo(evolution.values.dtype).eps)
+    bound = _ROUND_OFF * precision * float(np.abs(evolution.landscape.values).max())
+    same = largest <= bound
+    where = Place(place[0], place[1:], evolution.grid.point(place[len(place) - evolution.grid.dimensions :]))
+    return Check(
+        "recomputed",
+        "passed" if same else "failed",
+        "solved again from the stored Q: " + ("the same to the last bit" if largest == 0 else f"off by {largest:.3g}"),
+        largest,
+        bound,
+        f"round-off, {_ROUND_OFF} eps max |Q|",
+        None if same else where,
+    )
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from heatpg.report import Report
+    from heatpg.store import load, verify_file
+    from heatpg.verify import verify
+
+    path = Path(arguments.file)
+    quiet = arguments.quiet or arguments.json
+    integrity = verify_file(path)
+    evolution = load(path) if integrity.passed else None
+    reports = {"file": integrity}
+    if evolution is not None:
+        with Bar("solving", sys.stderr, enabled=not quiet) as bar:
+            reports["recomputed"] = Report([_recompute(evolution, bar)], "recomputed")
+        with Bar("checking", sys.stderr, enabled=not quiet) as bar:
+            bar(0, 1)
+            reports["solution"] = verify(evolution, arguments.checks)
+    failed = any(report.failures for report in reports.values())
+    if arguments.json:
+        result: dict[str, Any] = {"command": "check", "heatpg_version": __version__}
+        if evolution is not None:
+            result |= record("check", evolution) | {"stored_report": evolution.report.as_dict()}
+        found = {name: report.as_dict() for name, report in reports.items()}
+        emit(result | {"report": found, "passed": not failed, "path": str(path.resolve())})
+    else:
+        if not quiet:
+            if evolution is not None:
+                say(*describe(evolution))
+            titles = {"file": "file", "recomputed": "solved again", "solution": f"checks ({arguments.checks})"}
+            for name, report in reports.items():
+                say(*report_lines(titles[name], report))
+        say(str(path.resolve()))
+    return outcome(failed, "what is stored cannot be trusted" if evolution is None else "see the report")
+
+
+def add(commands: Commands) -> None:
+    """Put the command into the parser."""
+    check = commands.add(
+        "check", _check, "Check a file: its checksums, its solution solved again, and all checks anew."
+    )
+    check.add_argument("file", metavar="F.h5")
+    check.add_argument("--checks", choices=CHECK_LEVELS, default="full", help="how much is checked (default: full)")

@@ -1,0 +1,141 @@
+"""Where landscapes come from and where results go."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heatpg.cli.words import parse_options
+from heatpg.errors import StoreError, UnknownNameError, UnsupportedError
+from heatpg.options import settable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from heatpg.evolution import Evolution
+    from heatpg.landscape import Landscape
+    from heatpg.solvers import Solver
+
+__all__ = ["FIGURES", "FILES", "draw", "figure_output", "is_file", "output", "publish_figure", "sampler", "solver_of"]
+
+FILES = (".h5", ".npy", ".npz")
+FIGURES = (".png", ".pdf", ".svg")
+
+
+def is_file(source: str) -> bool:
+    return source.endswith(FILES) or "/" in source or os.sep in source
+
+
+def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape]:
+    """What reads a landscape from a file; options that do not fit are refused now."""
+    from heatpg.landscape import Landscape
+    from heatpg.store import load
+
+    if arguments.set:
+        raise UnsupportedError("--set is for registered landscapes", given=" ".join(arguments.set))
+    if not path.is_file():
+        raise StoreError("there is no such file", given=path)
+    if path.suffix == ".h5":
+        if arguments.boundary:
+            raise UnsupportedError(
+                f"{path.name} holds the boundaries of its landscape", given=f"--boundary {arguments.boundary}"
+            )
+        return lambda: load(path).landscape
+    if path.suffix not in FILES:
+        raise UnsupportedError("a landscape cannot be read from this kind of file", given=path, allowed=FILES)
+    from heatpg.boundaries import boundaries
+
+    if not arguments.boundary:
+        raise UnsupportedError(
+            f"{path.name} does not say what lies beyond its edges",
+            allowed="; ".join(f"{name}: {boundaries.get(name).meaning}" for name in boundaries.names()),
+            advice="add --boundary NAME",
+        )
+    boundaries.get(arguments.boundary)
+    return lambda: Landscape.from_file(path, boundary=arguments.boundary)
+
+
+def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], object]], Landscape]:
+    """What makes the landscape; everything wrong with the options is found now, before the work."""
+    from heatpg.landscapes import landscapes
+
+    if is_file(arguments.source):
+        read = _reader(Path(arguments.source), arguments)
+        return lambda progress: read()
+    try:
+        family = landscapes.get(arguments.source)
+    except UnknownNameError as reason:
+        reason.advice = f"{reason.advice} A file is named with its ending: {', '.join(FILES)}".strip()
+        raise
+    known = settable(family)
+    options = parse_options(arguments.set, known, f"landscape {arguments.source!r}")
+    if arguments.boundary:
+        if "boundary" in options:
+            raise UnsupportedError(
+                "the boundary is given twice", given=f"--boundary and --set boundary={options['boundary']}"
+            )
+        options["boundary"] = arguments.boundary
+    takes_progress = "progress" in inspect.signature(family).parameters
+
+    def sample(progress: Callable[[int, int], object]) -> Landscape:
+        return family(**options, **({"progress": progress} if takes_progress else {}))
+
+    return sample
+
+
+def solver_of(name: str, pairs: Sequence[str]) -> str | Solver:
+    from heatpg.solvers import make, solvers
+
+    if name == "auto":
+        if pairs:
+            raise UnsupportedError(
+                "options need a solver",
+                given=" ".join(pairs),
+                advice="name one with --solver; see: heatpg list solvers",
+            )
+        return name
+    fields = {field.name: str(field.type) for field in dataclasses.fields(solvers.get(name))}
+    return make(name, **parse_options(pairs, fields, f"solver {name!r}"))
+
+
+def output(path: str, *, force: bool) -> Path:
+    """Where a file will go; its folder is made, and an existing file refused, before the work."""
+    from heatpg.store import prepare_output
+
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise StoreError(f"the folder {target.parent} cannot be made", given=reason) from None
+    try:
+        return prepare_output(target, force=force)
+    except StoreError as refusal:
+        refusal.advice = refusal.advice.replace("with force", "with --force")
+        raise
+
+
+def figure_output(path: str, *, force: bool) -> Path:
+    if not path.lower().endswith(FIGURES):
+        raise UnsupportedError("unknown kind of figure", given=path, allowed=", ".join(FIGURES))
+    return output(path, force=force)
+
+
+def publish_figure(figure: Figure, target: Path, *, force: bool) -> None:
+    import io
+
+    from heatpg.store import publish
+
+    content = io.BytesIO()
+    figure.savefig(content, format=target.suffix.lower()[1:], dpi=150)
+    publish(content.getbuffer(), target, force=force)
+
+
+def draw(evolution: Evolution, kind: str, target: Path, *, force: bool) -> None:
+    from heatpg.plot import figures
+
+    publish_figure(figures.get(kind)(evolution), target, force=force)

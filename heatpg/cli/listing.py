@@ -1,0 +1,53 @@
+"""heatpg list: what there is, with a line on each."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+
+from heatpg.cli.parser import Commands
+from heatpg.cli.talk import OK, emit, say
+from heatpg.options import choose
+
+_LISTS = ("solvers", "landscapes", "boundaries", "figures")
+
+
+def _first_line(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").split("\n")[0]
+
+
+def _summaries(what: str) -> dict[str, str]:
+    """Names and one line each."""
+    if what == "solvers":
+        from heatpg.solvers import solvers
+
+        return {name: solvers.get(name).summary for name in solvers.names()}
+    if what == "boundaries":
+        from heatpg.boundaries import boundaries
+
+        return {name: boundaries.get(name).meaning for name in boundaries.names()}
+    if what == "figures":
+        from heatpg.plot import figures
+
+        return {name: _first_line(figures.get(name)) for name in figures.names()}
+    from heatpg.landscapes import landscapes
+
+    return {name: _first_line(landscapes.get(name)) for name in landscapes.names()}
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    wanted = [choose(arguments.what, _LISTS, "list")] if arguments.what else list(_LISTS)
+    found = {what: _summaries(what) for what in wanted}
+    if arguments.json:
+        emit(found)
+        return OK
+    for what, entries in found.items():
+        width = max(map(len, entries))
+        say(f"{what}:", *(f"  {name:{width}}  {summary}" for name, summary in entries.items()))
+    return OK
+
+
+def add(commands: Commands) -> None:
+    """Put the command into the parser."""
+    lists = commands.add("list", _list, "List what there is, with a line on each.")
+    lists.add_argument("what", nargs="?", default="", metavar="{" + ",".join(_LISTS) + "}")

@@ -1,0 +1,81 @@
+"""heatpg orders: observed against declared orders of the solvers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from heatpg import __version__
+from heatpg.cli.files import figure_output, publish_figure
+from heatpg.cli.parser import Commands
+from heatpg.cli.talk import CHECK_FAILED, OK, Bar, emit, note, say
+from heatpg.errors import UnsupportedError
+from heatpg.options import choose
+
+
+def _dimensions(text: str) -> list[int]:
+    """Numbers of dimensions from ``1,2,3``."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(word in ("1", "2", "3") for word in words):
+        raise UnsupportedError("dimensions cannot be read", given=repr(text), allowed="1 to 3, with commas: 1,2")
+    return sorted({int(word) for word in words})
+
+
+def _orders(arguments: argparse.Namespace) -> int:
+    from heatpg.boundaries import boundaries
+    from heatpg.solvers import solvers
+
+    chosen = [choose(name, solvers.names(), "solver") for name in arguments.solver] or solvers.names()
+    over = [choose(name, boundaries.names(), "boundary") for name in arguments.boundary] or boundaries.names()
+    dimensions = _dimensions(arguments.dimensions)
+    figure = figure_output(arguments.figure, force=arguments.force) if arguments.figure else None
+
+    from heatpg.verify import convergence, work_precision
+
+    quiet = arguments.quiet or arguments.json
+    with Bar("measuring", sys.stderr, enabled=not quiet) as bar:
+        rows = convergence.orders(chosen, over=over, dimensions=dimensions, nodes=arguments.nodes, progress=bar)
+    with Bar("timing", sys.stderr, enabled=not quiet) as bar:
+        runs = work_precision.work_precision(chosen, progress=bar)
+    if figure is not None:
+        from heatpg.plot.convergence import convergence as drawn
+
+        publish_figure(drawn(runs), figure, force=arguments.force)
+    failed = sum(not row.passed for row in rows)
+    if arguments.json:
+        emit(
+            {
+                "command": "orders",
+                "heatpg_version": __version__,
+                "rows": [row.as_dict() for row in rows],
+                "problem": work_precision.PROBLEM,
+                "work_precision": [run.as_dict() for run in runs],
+                "passed": not failed,
+                "figure": None if figure is None else str(figure),
+            }
+        )
+    elif not quiet:
+        say(*convergence.table(rows))
+        say("", "processor time of one solve to reach an error, and nodes per axis:", work_precision.PROBLEM)
+        say(*work_precision.table(runs), "", f"{len(rows) - failed} of {len(rows)} measurements passed")
+    if figure is not None and not arguments.json:
+        say(str(figure))
+    if failed:
+        note(f"{failed} of {len(rows)} measurements failed; see the table, or --json")
+        return CHECK_FAILED
+    return OK
+
+
+def add(commands: Commands) -> None:
+    """Put the command into the parser."""
+    orders = commands.add(
+        "orders", _orders, "Measure the order of convergence of the solvers, and their error against time."
+    )
+    orders.add_argument("--solver", action="append", default=[], metavar="NAME", help="by default all; may be repeated")
+    orders.add_argument(
+        "--boundary", action="append", default=[], metavar="NAME", help="by default all; may be repeated"
+    )
+    orders.add_argument("--dimensions", default="1,2,3", metavar="N", help="of the grids (default: 1,2,3)")
+    orders.add_argument("--nodes", choices=("vertex", "cell"), default="vertex", help="of the grids (default: vertex)")
+    orders.add_argument("--figure", metavar="F.png", help="draw error against time and spacing: .png, .pdf or .svg")
+    orders.add_argument("--force", action="store_true", help="replace an existing figure")

@@ -1,0 +1,92 @@
+"""The parser of the command line, and the arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn
+
+from heatpg import __version__
+from heatpg.cli.talk import BAD_INPUT
+
+__all__ = ["CHECK_LEVELS", "Commands", "Parser", "add_source"]
+
+CHECK_LEVELS = ("none", "standard", "full")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that ends with the exit code of bad usage and says where help is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and exit."""
+        self.exit(BAD_INPUT, f"heatpg: error: {message}; see: {self.prog} --help\n")
+
+
+class Commands:
+    """The commands of one parser; each command file adds its own."""
+
+    def __init__(self) -> None:
+        self.parser = Parser(
+            prog="heatpg",
+            description="The policy-gradient objective under Gaussian exploration noise, solved as the heat equation "
+            "u_t = 1/2 Laplace(u), u(., 0) = Q, t = sigma^2, and checked.",
+            epilog="exit codes: 0 all is well, 2 bad usage or input, 3 a check failed, 4 tasks of a batch failed, "
+            "5 not enough memory or disk, 130 interrupted",
+            allow_abbrev=False,
+        )
+        self.parser.add_argument("--version", action="version", version=f"heatpg {__version__}")
+        self._parsers = self.parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(self, name: str, function: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
+        """A command with the options that all have."""
+        parser = self._parsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        return with_common_options(parser, function)
+
+    def group(self, name: str, summary: str) -> Group:
+        """A command that has commands of its own."""
+        parser = self._parsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        return Group(parser)
+
+
+class Group:
+    """Commands below a command, as ``heatpg batch run``."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._parsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(self, name: str, function: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
+        """A command with the options that all have."""
+        parser = self._parsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        return with_common_options(parser, function)
+
+
+def with_common_options(
+    parser: argparse.ArgumentParser, function: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    """The function of a command, and the options that all commands have."""
+    parser.set_defaults(function=function)
+    parser.add_argument("--json", action="store_true", help="write JSON and nothing else to the standard output")
+    parser.add_argument("--quiet", action="store_true", help="write the path of the result, and errors")
+    return parser
+
+
+def add_source(parser: argparse.ArgumentParser, sigma: str = "") -> None:
+    """The source of a landscape with its options, and the noise levels."""
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a registered landscape (heatpg list landscapes), or a file: .h5 of heatpg, .npy, or .npz with 'values' "
+        "and one array per axis",
+    )
+    default = sigma or "by default three, from 4 grid spacings to 0.15 of the box"
+    parser.add_argument(
+        "--sigma",
+        action="append",
+        metavar="S",
+        help="noise levels, in the units of the axes: 0.02,0.05, or 0.01:1:16 for 16 levels evenly spaced in the "
+        f"logarithm; AXIS=S once per axis for levels of their own; {default}",
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="option of the landscape")
+    parser.add_argument(
+        "--boundary", default="", metavar="NAME", help="what lies beyond the edges; needed for .npy and .npz"
+    )

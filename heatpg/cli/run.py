@@ -1,0 +1,83 @@
+"""heatpg run: sample, evolve, check, store, draw."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from heatpg.cli.files import draw, figure_output, is_file, output, sampler, solver_of
+from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
+from heatpg.cli.talk import Bar, describe, emit, outcome, record, report_lines, say
+from heatpg.cli.words import default_sigma, parse_sigma
+from heatpg.errors import StoreError
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    stem = Path(arguments.source).stem if is_file(arguments.source) else arguments.source
+    sample = sampler(arguments)
+    sigma = parse_sigma(arguments.sigma) if arguments.sigma else None
+    solver = solver_of(arguments.solver, arguments.solver_option)
+    out = output(arguments.out or f"{stem}.h5", force=arguments.force)
+    figure = figure_output(arguments.figure, force=arguments.force) if arguments.figure else None
+    if is_file(arguments.source) and Path(arguments.source).resolve() == out:
+        raise StoreError("the result would replace its source", given=out, advice="choose another name with --out")
+    if figure == out:
+        raise StoreError("the figure would replace the result", given=out, advice="choose another name with --figure")
+
+    from heatpg.evolution import solve
+    from heatpg.verify import verify
+
+    quiet = arguments.quiet or arguments.json
+    words = ""
+    begin = time.perf_counter()
+    with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
+        landscape = sample(bar)
+    sampling = time.perf_counter() - begin
+    if sigma is None:
+        sigma, words = default_sigma(landscape.grid)
+    with Bar("solving", sys.stderr, enabled=not quiet) as bar:
+        evolution = solve(
+            landscape, sigma, solver, tolerance=arguments.tolerance, prefer=arguments.prefer, progress=bar
+        )
+    begin = time.perf_counter()
+    with Bar("checking", sys.stderr, enabled=not quiet) as bar:
+        bar(0, 1)
+        evolution.report = verify(evolution, arguments.checks)
+    evolution.timing = {"sample": sampling, **evolution.timing, "checks": time.perf_counter() - begin}
+    evolution.save(out, force=arguments.force, compression=arguments.compression)
+    if not quiet:
+        say(*describe(evolution, words), *report_lines(f"checks ({arguments.checks})", evolution.report))
+    if figure is not None:
+        draw(evolution, "summary", figure, force=arguments.force)
+    if arguments.json:
+        emit(record("run", evolution) | {"path": str(out), "figure": None if figure is None else str(figure)})
+    else:
+        if figure is not None and not quiet:
+            say(f"figure     {figure}")
+        say(str(out))
+    return outcome(bool(evolution.report.failures), f"the result is in {out} all the same, for inspection")
+
+
+def add(commands: Commands) -> None:
+    """Put the command into the parser."""
+    run = commands.add("run", _run, "Sample a landscape, evolve it, check the result, and write one HDF5 file.")
+    add_source(run)
+    run.add_argument("--solver", default="auto", metavar="NAME", help="see heatpg list solvers (default: auto)")
+    run.add_argument("--solver-option", action="append", default=[], metavar="KEY=VALUE", help="option of the solver")
+    run.add_argument("--tolerance", type=float, metavar="E", help="for auto: error that is good enough, 1e-14 to 1e-3")
+    run.add_argument(
+        "--prefer", choices=("accurate", "monotone"), default="accurate", help="for auto (default: accurate)"
+    )
+    run.add_argument("--checks", choices=CHECK_LEVELS, default="full", help="how much is checked (default: full)")
+    run.add_argument("--out", metavar="F.h5", help="the result (default: SOURCE.h5 in this folder)")
+    run.add_argument("--figure", metavar="F.png", help="draw the summary as well: .png, .pdf or .svg")
+    run.add_argument(
+        "--compression",
+        choices=["none", *(f"gzip:{level}" for level in range(1, 10))],
+        default="none",
+        metavar="C",
+        help="none (default), or gzip:1 to gzip:9",
+    )
+    run.add_argument("--force", action="store_true", help="replace existing files")

@@ -1,0 +1,197 @@
+"""What the commands say: progress, tables, JSON, exit codes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+from heatpg import __version__
+
+if TYPE_CHECKING:
+    from heatpg.evolution import Evolution
+    from heatpg.grid import Grid
+    from heatpg.report import Report
+
+__all__ = [
+    "BAD_INPUT",
+    "CHECK_FAILED",
+    "INTERRUPTED",
+    "NO_RESOURCES",
+    "OK",
+    "TASKS_FAILED",
+    "Bar",
+    "describe",
+    "emit",
+    "note",
+    "outcome",
+    "record",
+    "report_lines",
+    "say",
+]
+
+OK, BAD_INPUT, CHECK_FAILED, TASKS_FAILED, NO_RESOURCES, INTERRUPTED = 0, 2, 3, 4, 5, 130
+
+
+class Bar:
+    """A progress bar on one line of a terminal; silent elsewhere, so that logs stay readable."""
+
+    def __init__(self, label: str, stream: TextIO, *, enabled: bool) -> None:
+        self.label = label
+        self.stream = stream
+        self.enabled = enabled and stream.isatty()
+        self.first: tuple[float, int] | None = None
+        self.last = -math.inf
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if not self.enabled or (now - self.last < 0.1 and done < total):
+            return
+        self.last = now
+        share = done / max(total, 1)
+        filled = round(24 * share)
+        # what comes before the first report is mostly compilation, and says nothing about the rest
+        begin, before = self.first = self.first or (now, done)
+        left = f"  {(now - begin) * (total - done) / (done - before):.0f} s left" if before < done < total else ""
+        line = f"{self.label:9} [{'#' * filled}{'.' * (24 - filled)}] {100 * share:3.0f} %{left}"
+        self.stream.write(f"\r{line:60}")
+        self.stream.flush()
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        if self.enabled:
+            self.stream.write("\r" + " " * 60 + "\r")
+            self.stream.flush()
+
+
+def say(*lines: str) -> None:
+    print(*lines, sep="\n", flush=True)
+
+
+def note(text: str) -> None:
+    print(f"heatpg: {text}", file=sys.stderr, flush=True)
+
+
+def emit(record: Mapping[str, Any]) -> None:
+    from heatpg.store import json_like
+
+    say(json.dumps(json_like(dict(record)), indent=2, allow_nan=False))
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value >= 0.1 else f"{1000 * value:.1f} ms"
+
+
+def _sigma_text(row: Any, grid: Grid) -> str:
+    """One noise level; several numbers where each axis has its own."""
+    import numpy as np
+
+    values = np.atleast_1d(row)
+    units = {axis.unit for axis in grid}
+    unit = f" {units.pop()}" if len(units) == 1 else ""
+    if len(values) == 1:
+        return f"{values[0]:.6g}{unit}".rstrip()
+    return f"({', '.join(f'{value:.6g}' for value in values)}){unit}".rstrip()
+
+
+def _optima(evolution: Evolution) -> list[dict[str, Any]]:
+    """Largest value and its place, of Q and of u at each sigma; over the whole batch, if there is one."""
+    import numpy as np
+
+    grid = evolution.grid
+    initial = evolution.landscape.values
+    rows = []
+    for k, values in enumerate([initial, *evolution.values]):
+        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(values)), values.shape))
+        node = index[len(index) - grid.dimensions :]
+        edge = any(not axis.rule.periodic and i in (0, axis.size - 1) for axis, i in zip(grid, node, strict=True))
+        rows.append(
+            {
+                "sigma": 0.0 if k == 0 else evolution.sigma[k - 1],
+                "max_u": float(values[index]),
+                "index": index,
+                "coordinates": grid.point(node),
+                "q_there": float(initial[index]),
+                "on_edge": edge,
+            }
+        )
+    return rows
+
+
+def describe(evolution: Evolution, sigma_words: str = "") -> list[str]:
+    """What was evolved, where, how and how long, and where the optimum went."""
+    landscape, grid = evolution.landscape, evolution.grid
+    values = landscape.values
+    batch = f"batch of {' x '.join(map(str, landscape.batch_shape))}, " if landscape.batch_shape else ""
+    lines = [
+        f"landscape  {landscape.name}: {batch}{' x '.join(map(str, grid.shape))} nodes, {values.dtype}, "
+        f"Q from {float(values.min()):.6g} to {float(values.max()):.6g}"
+    ]
+    for i, axis in enumerate(grid):
+        unit = f" {axis.unit}" if axis.unit else ""
+        lines.append(
+            f"{'grid' if i == 0 else '':9}  {axis.name} from {axis.lower:g} to {axis.upper:g}{unit}, "
+            f"{axis.size} nodes, {axis.boundary} ({axis.rule.meaning})"
+        )
+    if len(evolution) <= 8:
+        levels = ", ".join(_sigma_text(row, grid) for row in evolution.sigma)
+    else:
+        first, last = (_sigma_text(evolution.sigma[k], grid) for k in (0, -1))
+        levels = f"{len(evolution)} levels from {first} to {last}"
+    lines.append(f"sigma      {levels}" + (f" ({sigma_words})" if sigma_words else ""))
+    reason = f" (picked: {evolution.reason})" if evolution.reason else ""
+    lines.append(f"solver     {evolution.solver!r}{reason}")
+    if evolution.timing:
+        lines.append("time       " + ", ".join(f"{name} {_seconds(t)}" for name, t in evolution.timing.items()))
+    rows = _optima(evolution)
+    if len(rows) > 9:
+        rows = [rows[round(i * (len(rows) - 1) / 8)] for i in range(9)]
+    for i, row in enumerate(rows):
+        place = ", ".join(f"{x:.6g}" for x in row["coordinates"])
+        edge = "  on the edge of the box" if row["on_edge"] else ""
+        level = "Q" if i == 0 else f"sigma {_sigma_text(row['sigma'], grid)}"
+        there = "" if i == 0 else f", where Q is {row['q_there']:.6g}"
+        lines.append(f"{'optimum' if i == 0 else '':9}  {level}: {row['max_u']:.6g} at ({place}){there}{edge}")
+    return lines
+
+
+def report_lines(title: str, report: Report) -> list[str]:
+    return [f"{title}:", *(f"  {line}" for line in str(report).splitlines())]
+
+
+def record(command: str, evolution: Evolution) -> dict[str, Any]:
+    """An evolution without its arrays, for machines."""
+    landscape = evolution.landscape
+    return {
+        "command": command,
+        "heatpg_version": __version__,
+        "landscape": {
+            "name": landscape.name,
+            "provenance": landscape.provenance,
+            "shape": landscape.values.shape,
+            "dtype": str(landscape.values.dtype),
+            "minimum": float(landscape.values.min()),
+            "maximum": float(landscape.values.max()),
+        },
+        "grid": [dataclasses.asdict(axis) for axis in evolution.grid],
+        "sigma": evolution.sigma,
+        "covariance": evolution.covariance,
+        "solver": evolution.solver.describe(),
+        "reason": evolution.reason,
+        "timing": evolution.timing,
+        "optima": _optima(evolution),
+        "report": evolution.report.as_dict(),
+    }
+
+
+def outcome(failed: bool, where: str) -> int:
+    if failed:
+        note(f"a check failed; {where}")
+        return CHECK_FAILED
+    return OK

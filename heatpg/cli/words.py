@@ -1,0 +1,114 @@
+"""Words of the command line into values: options, noise levels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from heatpg.errors import UnsupportedError
+from heatpg.options import choose, geometric_levels, kinds
+
+if TYPE_CHECKING:
+    from heatpg.grid import Grid
+
+__all__ = ["default_sigma", "parse_options", "parse_sigma", "parse_value", "sigma_numbers"]
+
+
+def _one_value(text: str, kind: str) -> Any:
+    if kind == "bool":
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        return words[text.lower()]
+    return {"int": int, "float": float, "str": str}[kind](text)
+
+
+def parse_value(key: str, text: str, annotation: str) -> Any:
+    """A value of one of the few types that options have; the annotation is compared with words, never evaluated.
+
+    Examples
+    --------
+    >>> from heatpg.cli.words import parse_value
+    >>> parse_value("widths", "0.5, 1", "tuple[float, ...]")
+    (0.5, 1.0)
+    >>> parse_value("dt", "none", "float | None") is None
+    True
+    """
+    alternatives = kinds(annotation)
+    if "None" in alternatives and text.lower() == "none":
+        return None
+    for kind in alternatives:
+        inner = kind.removeprefix("tuple[").removesuffix(", ...]")
+        try:
+            if inner != kind and inner in ("int", "float", "str"):
+                return tuple(_one_value(part.strip(), inner) for part in text.split(",") if part.strip())
+            if kind in ("bool", "int", "float", "str"):
+                return _one_value(text, kind)
+        except (ValueError, KeyError):
+            continue
+    raise UnsupportedError(f"{key} cannot be {text!r}", allowed=annotation)
+
+
+def parse_options(pairs: Sequence[str], known: Mapping[str, str], what: str) -> dict[str, Any]:
+    """Pairs ``key=value`` as keywords, by the annotations of the keywords that are known."""
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise UnsupportedError(f"an option of the {what} is written key=value", given=repr(pair))
+        key = choose(key.strip(), list(known), f"option of the {what}")
+        if key in values:
+            raise UnsupportedError(f"the option {key!r} of the {what} is given twice", given=repr(pair))
+        values[key] = parse_value(key, text.strip(), known[key])
+    return values
+
+
+def sigma_numbers(text: str) -> list[float]:
+    """Noise levels from ``0.02,0.05`` or, evenly spaced in the logarithm, ``0.01:1:16``.
+
+    Examples
+    --------
+    >>> from heatpg.cli.words import sigma_numbers
+    >>> sigma_numbers("0.01:1:3")
+    [0.01, 0.1, 1.0]
+    """
+    allowed = "numbers with commas (0.02,0.05), or first:last:count, evenly spaced in the logarithm (0.01:1:16)"
+    try:
+        if ":" not in text:
+            return [float(part) for part in text.split(",")]
+        words = text.split(":")
+        if len(words) != 3:
+            raise ValueError
+        return geometric_levels(float(words[0]), float(words[1]), int(words[2]))
+    except (ValueError, IndexError):
+        raise UnsupportedError("sigma cannot be read", given=repr(text), allowed=allowed) from None
+
+
+def parse_sigma(words: Sequence[str]) -> list[float] | dict[str, list[float]]:
+    if len(words) == 1 and "=" not in words[0]:
+        return sigma_numbers(words[0])
+    if not all("=" in word for word in words):
+        raise UnsupportedError(
+            "sigma is given more than once", given=" ".join(words), allowed="once, or once per axis as axis=values"
+        )
+    levels: dict[str, list[float]] = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        if name in levels:
+            raise UnsupportedError(f"the sigma of axis {name!r} is given twice", given=" ".join(words))
+        levels[name] = sigma_numbers(text)
+    return levels
+
+
+def default_sigma(grid: Grid) -> tuple[list[float] | dict[str, list[float]], str]:
+    """Three levels from 4 spacings to 0.15 of the box, per axis where the axes are not alike; and words for them."""
+
+    def levels(spacing: float, length: float) -> list[float]:
+        last = 0.15 * length
+        first = min(4 * spacing, last / 4)
+        return [float(f"{value:.2g}") for value in (first, math.sqrt(first * last), last)]
+
+    lengths = [axis.length for axis in grid]
+    words = "chosen: from 4 grid spacings (or less on a coarse grid) to 0.15 of the box"
+    if len({axis.unit for axis in grid}) == 1 and max(lengths) <= 4 * min(lengths):
+        return levels(max(grid.spacing), min(lengths)), words
+    return {axis.name: levels(axis.spacing, axis.length) for axis in grid}, words
