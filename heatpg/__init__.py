@@ -12,9 +12,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from heatpg import batch as batch
+    from heatpg import claims as claims
     from heatpg import landscapes as landscapes
     from heatpg import plot as plot
+    from heatpg import policy as policy
     from heatpg import quadrature as quadrature
+    from heatpg import scalespace as scalespace
     from heatpg import solvers as solvers
     from heatpg import verify as verify
     from heatpg.driver import evolve as evolve
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from heatpg.report import Report as Report
     from heatpg.store import load as load
     from heatpg.store import save as save
+    from heatpg.studies import study as study
 
 __version__ = "0.1.0"
 
@@ -44,9 +49,10 @@ _HOME = {
     "load": "heatpg.store",
     "save": "heatpg.store",
     "set_threads": "heatpg.parallel",
+    "study": "heatpg.studies",
     "threads": "heatpg.parallel",
 }
-_ROOMS = ("landscapes", "plot", "quadrature", "solvers", "verify")
+_ROOMS = ("batch", "claims", "landscapes", "plot", "policy", "quadrature", "scalespace", "solvers", "verify")
 
 __all__ = [
     "Axis",
@@ -56,14 +62,19 @@ __all__ = [
     "HeatpgWarning",
     "Landscape",
     "Report",
+    "batch",
+    "claims",
     "evolve",
     "landscapes",
     "load",
     "plot",
+    "policy",
     "quadrature",
     "save",
+    "scalespace",
     "set_threads",
     "solvers",
+    "study",
     "threads",
     "verify",
 ]

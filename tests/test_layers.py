@@ -13,15 +13,15 @@ import heatpg
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "kernels", "parallel", "registry", "resources"),
-    ("boundaries", "grid", "report"),
+    ("errors", "kernels", "options", "parallel", "registry", "resources"),
+    ("boundaries", "chunks", "grid", "quarantine", "report"),
     ("extrema", "landscape", "landscapes"),
     ("quadrature", "solvers"),
     ("evolution", "field"),
-    ("verify",),
+    ("compact", "policy", "scalespace", "verify"),
     ("driver",),
-    ("store",),
-    ("batch",),
+    ("store", "studies"),
+    ("batch", "claims"),
     ("__main__", "bench", "cli", "plot"),
 )
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
@@ -29,11 +29,13 @@ LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 # Who may import whom within a layer.
 NEIGHBOURS = {
     ("kernels", "errors"),
+    ("options", "errors"),
     ("parallel", "errors"),
     ("registry", "errors"),
     ("resources", "errors"),
     ("grid", "boundaries"),
     ("landscapes", "landscape"),
+    ("policy", "scalespace"),
     ("cli", "bench"),
     ("cli", "plot"),
     ("__main__", "cli"),

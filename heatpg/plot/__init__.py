@@ -15,12 +15,14 @@ from heatpg.registry import Registry
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["cut", "field", "figures", "landscape", "maxima", "summary"]
+__all__ = ["cut", "field", "figures", "fingerprint", "landscape", "maxima", "study", "summary"]
 
 figures: Registry[Callable[[Evolution], Figure]] = Registry("figure", "heatpg.plot")
 
 # the files above register themselves in `figures`, so it has to exist before they are imported
 from heatpg.plot.cut import cut  # noqa: E402
 from heatpg.plot.field import field, landscape  # noqa: E402
+from heatpg.plot.fingerprint import fingerprint  # noqa: E402
 from heatpg.plot.maxima import maxima  # noqa: E402
+from heatpg.plot.study import study  # noqa: E402
 from heatpg.plot.summary import summary  # noqa: E402

@@ -1,0 +1,284 @@
+"""The ledger of claims: what is said about mollification and policy gradients, each as an experiment with a verdict.
+
+A claim is a function in a file of this folder, registered by name. It measures, and hands back an `Evidence`: numbers,
+a sentence, and whether they agree with the statement and with what theory says in its place. The verdict follows from
+these, so that it changes if a solver is wrong.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import itertools
+import math
+import textwrap
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from heatpg.errors import UnsupportedError
+from heatpg.registry import Registry
+
+__all__ = ["PARTS", "VERDICTS", "Claim", "Evidence", "Ledger", "Row", "claim", "claims", "ledger"]
+
+VERDICTS = ("holds", "holds with a condition", "false as stated", "not confirmed")
+"""What can be said of a claim; the last one only where neither the statement nor its correction is borne out."""
+
+PARTS = (
+    "the equation",
+    "policies and boundaries",
+    "the maximum principle",
+    "schemes",
+    "roughness and chaos",
+    "the optimum",
+    "backward",
+    "systems",
+)
+"""The order of a ledger."""
+
+_WIDTH = 100
+_LABELS = ("statement", "computed", "corrected")
+_counter = itertools.count()
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """What an experiment found.
+
+    Attributes
+    ----------
+    computed
+        One sentence with the measured numbers.
+    figures
+        The main numbers by name.
+    always
+        Whether the statement held in every case that was tried.
+    conditionally
+        Whether it held in every case that meets the condition of the corrected statement.
+    corrected
+        Whether the corrected statement held in every case; a statement that needs no correction leaves it True.
+    """
+
+    computed: str
+    figures: Mapping[str, float]
+    always: bool
+    conditionally: bool = False
+    corrected: bool = True
+
+    @property
+    def verdict(self) -> str:
+        """One of `VERDICTS`."""
+        if not self.corrected:
+            return "not confirmed"
+        if self.always:
+            return "holds"
+        return "holds with a condition" if self.conditionally else "false as stated"
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A claim and the experiment that decides it.
+
+    Attributes
+    ----------
+    name
+        Short name, with hyphens.
+    statement
+        As people say it, one sentence.
+    corrected
+        What is true instead, with its condition; empty where the statement is true as it stands.
+    part
+        One of `PARTS`.
+    source
+        The mathematics or the paper that it comes from.
+    experiment
+        Takes nothing, returns the evidence; the same in every run.
+    number
+        Its place among the claims of its part.
+    """
+
+    name: str
+    statement: str
+    corrected: str
+    part: str
+    source: str
+    experiment: Callable[[], Evidence]
+    number: int
+
+    def check(self) -> Row:
+        """Run the experiment."""
+        begin = time.perf_counter()
+        evidence = self.experiment()
+        seconds = time.perf_counter() - begin
+        figures = {name: float(value) for name, value in evidence.figures.items()}
+        verdict = evidence.verdict
+        corrected = "" if verdict == "holds" else self.corrected
+        return Row(self.name, self.statement, evidence.computed, figures, verdict, corrected, seconds, self.source)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One line of the ledger.
+
+    Attributes
+    ----------
+    name, statement, source
+        Of the claim.
+    computed
+        What was measured, one sentence.
+    figures
+        The main numbers by name.
+    verdict
+        One of `VERDICTS`.
+    corrected
+        The true statement with its condition; empty where the claim holds as stated.
+    seconds
+        Duration of the experiment.
+    """
+
+    name: str
+    statement: str
+    computed: str
+    figures: dict[str, float]
+    verdict: str
+    corrected: str
+    seconds: float
+    source: str
+
+    def __str__(self) -> str:
+        lines = [f"{self.name:<{_WIDTH - max(map(len, VERDICTS)) - 1}} {self.verdict}"]
+        for label in _LABELS:
+            text = getattr(self, label)
+            if text:
+                head = f"  {label:<9}  "
+                lines += textwrap.wrap(text, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row as JSON-like values; a figure that is not finite is None."""
+        figures = {name: value if math.isfinite(value) else None for name, value in self.figures.items()}
+        entries = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "name"}
+        return {"id": self.name, **entries, "figures": figures}
+
+
+@dataclasses.dataclass(frozen=True)
+class Ledger:
+    """Claims with their verdicts, in the order of `PARTS`.
+
+    Attributes
+    ----------
+    rows
+        One per claim.
+    """
+
+    rows: tuple[Row, ...]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, name: str) -> Row:
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise KeyError(f"no row {name!r} in this ledger; it has: {', '.join(row.name for row in self.rows)}")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows have each verdict, in the order of `VERDICTS`."""
+        counted = collections.Counter(row.verdict for row in self.rows)
+        return {verdict: counted[verdict] for verdict in VERDICTS}
+
+    @property
+    def seconds(self) -> float:
+        """Duration of all experiments."""
+        return sum(row.seconds for row in self.rows)
+
+    def __str__(self) -> str:
+        words = [
+            f"{number} {verdict if number == 1 else verdict.replace('holds', 'hold')}"
+            for verdict, number in self.counts.items()
+            if number
+        ]
+        noun = "claim" if len(self) == 1 else "claims"
+        return "\n\n".join([*map(str, self.rows), f"{len(self)} {noun}: {', '.join(words)} ({self.seconds:.1f} s)"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The ledger as JSON-like values."""
+        return {"claims": [row.as_dict() for row in self.rows], "counts": self.counts, "seconds": self.seconds}
+
+
+claims: Registry[Claim] = Registry("claim", "heatpg.claims")
+
+
+def claim(
+    name: str, statement: str, *, part: str, source: str, corrected: str = ""
+) -> Callable[[Callable[[], Evidence]], Claim]:
+    """Register an experiment as the claim that it decides; see `Claim` for the parameters.
+
+    Raises
+    ------
+    UnknownNameError
+        For a name that is taken.
+    UnsupportedError
+        For an unknown part.
+    """
+    if part not in PARTS:
+        raise UnsupportedError("unknown part of the ledger", given=repr(part), allowed=", ".join(PARTS))
+
+    def decorate(experiment: Callable[[], Evidence]) -> Claim:
+        entry = Claim(name, statement, corrected, part, source, experiment, next(_counter))
+        claims.add(name, entry)
+        return entry
+
+    return decorate
+
+
+def ledger(names: str | Iterable[str] | None = None, *, progress: Callable[[int, int], object] | None = None) -> Ledger:
+    """Run the experiments and gather the verdicts.
+
+    Parameters
+    ----------
+    names
+        Which claims, one or several; None for all of them. Each is run once, in the order of `PARTS`.
+    progress
+        Called as ``progress(done, total)`` after each claim.
+
+    Returns
+    -------
+    ledger
+        Print it for the table; `Ledger.as_dict` for JSON.
+
+    Raises
+    ------
+    UnknownNameError
+        For an unknown name, with near misses.
+    UnsupportedError
+        For an empty list of names.
+
+    Notes
+    -----
+    Seeds are fixed, so verdicts and figures are the same in every run on one machine. All claims together take about
+    four seconds of one core, and some more where kernels are compiled first.
+
+    Examples
+    --------
+    >>> from heatpg.claims import ledger
+    >>> page = ledger(["wave-symbol-slip", "half-amplitude"])
+    >>> [(row.name, row.verdict) for row in page]
+    [('wave-symbol-slip', 'false as stated'), ('half-amplitude', 'holds')]
+    >>> print(page["half-amplitude"].computed)
+    a wave with sigma k = 1.1774, wavelength 5.336 sigma, keeps 0.500000 of its amplitude
+    """
+    chosen = [names] if isinstance(names, str) else claims.names() if names is None else list(dict.fromkeys(names))
+    if not chosen:
+        raise UnsupportedError("no claim is named", given="[]", allowed="names of claims, or None for all of them")
+    entries = sorted(map(claims.get, chosen), key=lambda entry: (PARTS.index(entry.part), entry.number))
+    rows = []
+    for done, entry in enumerate(entries, 1):
+        rows.append(entry.check())
+        if progress is not None:
+            progress(done, len(entries))
+    return Ledger(tuple(rows))

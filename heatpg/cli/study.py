@@ -1,0 +1,87 @@
+"""heatpg study: one page on where the optimum of a landscape goes as exploration noise grows."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heatpg import __version__
+from heatpg.cli.files import figure_output, is_file, publish_figure, sampler
+from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
+from heatpg.cli.talk import Bar, emit, outcome, report_lines, say
+from heatpg.cli.words import parse_sigma
+from heatpg.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from heatpg.evolution import Evolution
+    from heatpg.landscape import Landscape
+
+__all__ = ["add"]
+
+
+def _source(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], object]], Landscape | Evolution]:
+    """The fields of a file if they are enough for a study, else the landscape."""
+    if is_file(arguments.source) and Path(arguments.source).suffix == ".h5" and arguments.sigma is None:
+        from heatpg.store import load
+
+        if arguments.set or arguments.boundary:
+            raise UnsupportedError(
+                f"{arguments.source} holds its landscape as it is", given="--set or --boundary", advice="leave them out"
+            )
+        return lambda progress: load(arguments.source)
+    return sampler(arguments)
+
+
+def _study(arguments: argparse.Namespace) -> int:
+    make = _source(arguments)
+    sigma = parse_sigma(arguments.sigma) if arguments.sigma else None
+    figure = figure_output(arguments.figure, force=arguments.force) if arguments.figure else None
+
+    from heatpg.studies import study
+
+    quiet = arguments.quiet or arguments.json
+    begin = time.perf_counter()
+    with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
+        source = make(bar)
+    sampling = time.perf_counter() - begin
+    with Bar("studying", sys.stderr, enabled=not quiet) as bar:
+        bar(0, 1)
+        page = study(source, sigma, price_limit=arguments.price, checks=arguments.checks, progress=bar)
+    if figure is not None:
+        from heatpg.plot import study as draw_study
+
+        publish_figure(draw_study(page), figure, force=arguments.force)
+    report = page.evolution.report
+    if arguments.json:
+        words = {"command": "study", "heatpg_version": __version__, "figure": None if figure is None else str(figure)}
+        emit(words | page.as_dict() | {"seconds": {"sample": sampling, **page.seconds}})
+    elif not arguments.quiet:
+        say(str(page))
+        if report.failures or report.findings:
+            say(*report_lines("checks: what is worth knowing", report.only("failed", "finding")))
+    if figure is not None and not arguments.json:
+        say(str(figure))
+    return outcome(bool(report.failures), "see the report")
+
+
+def add(commands: Commands) -> None:
+    """Put the command into the parser."""
+    study = commands.add(
+        "study",
+        _study,
+        "Find at which sigma the optimum of a landscape moves, jumps or dies, and what acting on it costs.",
+    )
+    add_source(study, "by default 64, from 2 grid spacings to half of the box, or those of a .h5 file with 8 or more")
+    study.add_argument(
+        "--price",
+        type=float,
+        metavar="Q",
+        help="the price to ask about, in units of Q (default: a tenth of max Q - mean Q)",
+    )
+    study.add_argument("--checks", choices=CHECK_LEVELS, default="standard", help="default: standard")
+    study.add_argument("--figure", metavar="F.png", help="draw the page as well: .png, .pdf or .svg")
+    study.add_argument("--force", action="store_true", help="replace an existing figure")

@@ -1,0 +1,405 @@
+"""One page for a practitioner: at which sigma does the optimum move, jump or die, and what does it cost?"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import textwrap
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.driver import evolve
+from heatpg.errors import HeatpgError, SigmaError, UnsupportedError
+from heatpg.evolution import Evolution, Sigma
+from heatpg.extrema import climb
+from heatpg.grid import Grid
+from heatpg.landscape import Landscape
+from heatpg.landscapes import landscapes
+from heatpg.options import settable
+from heatpg.scalespace import (
+    Basins,
+    ChaosSummary,
+    Limit,
+    PriceCurve,
+    Roughness,
+    ScaleSpace,
+    Shape,
+    basins,
+    chaos,
+    holder_exponent,
+    optimum_shape,
+    price,
+    single_maximum,
+    sparing_covariance,
+    track,
+)
+
+__all__ = ["LEVELS", "Study", "default_sigma", "study"]
+
+Array = NDArray[Any]
+
+LEVELS = 64
+_FIRST_CELLS = 2.0
+_LAST_SHARE = 0.5
+_PRICE_SHARE = 0.1
+_STAGES = 6
+_SAME = 1e-6  # of osc(Q): the same system, sampled again, possibly in single precision
+_WIDTH = 100
+
+
+def default_sigma(grid: Grid, levels: int = LEVELS) -> NDArray[np.float64]:
+    """Levels from 2 grid spacings to half of the box, evenly spaced in the logarithm.
+
+    Where the axes have different units, or lengths that differ by more than a factor of 4, every axis has its own,
+    in proportion to its length.
+
+    Returns
+    -------
+    sigma
+        Shape (levels,) or (levels, dimensions).
+
+    Raises
+    ------
+    SigmaError
+        For fewer than 2 levels, or a grid of so few nodes that there is no room between its spacing and its size.
+    """
+    if levels < 2:
+        raise SigmaError("a study needs at least two sigmas", given=levels, allowed="2, 3, ...")
+    lengths, spacing = np.array([axis.length for axis in grid]), np.array(grid.spacing)
+    alike = len({axis.unit for axis in grid}) == 1 and lengths.max() <= 4 * lengths.min()
+    scale = np.ones(len(lengths)) if alike else lengths / lengths.max()
+    first, last = _FIRST_CELLS * float((spacing / scale).max()), _LAST_SHARE * float((lengths / scale).min())
+    if not last > 2 * first:
+        raise SigmaError(
+            "the grid is too coarse for a study: half of the box is hardly wider than two spacings",
+            given=f"shape {grid.shape}",
+            advice="sample at least 16 nodes along each axis, or give the sigmas yourself",
+        )
+    sigma = np.geomspace(first, last, levels)
+    return sigma if alike else sigma[:, None] * scale
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Study:
+    """What exploration noise does to one landscape.
+
+    Attributes
+    ----------
+    evolution
+        The fields, with the report on them.
+    space
+        Tracks of critical points, births, deaths, jumps.
+    curve
+        Price of acting on the smoothed optimum.
+    basins
+        Where gradient ascent ends, from a start anywhere in the box.
+    roughness
+        Hölder exponent, or the reason why there is none.
+    chaos
+        Lyapunov exponent and what it predicts; None where the system is not known to be chaotic.
+    shape
+        Widths of the optimum at the first sigma, or the reason why there are none.
+    price
+        The price that is asked about, in units of Q.
+    keeps
+        The largest sigma that keeps the optimum within that price.
+    single
+        The smallest sigma from which on one maximum is left.
+    needle_lost
+        Whether ascent from the optimum of Q at the first sigma already ends at another maximum than the optimum there.
+    seconds
+        Time by stage.
+    """
+
+    evolution: Evolution
+    space: ScaleSpace
+    curve: PriceCurve
+    basins: Basins
+    roughness: Roughness | str
+    chaos: ChaosSummary | None
+    shape: Shape | str
+    price: float
+    keeps: Limit
+    single: Limit
+    needle_lost: bool
+    seconds: dict[str, float]
+
+    @property
+    def sentences(self) -> dict[str, str]:
+        """One finding each, by topic."""
+        space, curve = self.space, self.curve
+        first, last = space.sigma[0], space.sigma[-1]
+        place = _place(curve.best_position)
+        result = {"optimum": f"The best action is {place}, with Q = {curve.best:.6g}."}
+        if self.needle_lost:
+            result["needle"] = (
+                f"It is lost before the first sigma, {first:.4g}: ascent from it does not end at the optimum there, "
+                f"{_place(space.optimum_positions[0])}. The grid cannot show at which sigma."
+            )
+        jump, death = space.sigma_jump, space.sigma_death
+        whose = f"the optimum at sigma = {first:.4g}" if self.needle_lost else "the optimum"
+        if jump is None:
+            result["jump"] = f"From sigma = {first:.4g} to {last:.4g} {whose} moves without a jump."
+        else:
+            more = len(space.jumps) - 1
+            others = f" {more} more jump{'s' if more > 1 else ''} follow{'' if more > 1 else 's'}." if more else ""
+            result["jump"] = (
+                f"At sigma = {jump.sigma:.5g} ({_error(jump.uncertainty)}) the global maximum jumps to "
+                f"{_place(jump.position)}.{others}"
+            )
+        if death is None:
+            result["death"] = f"As a local maximum {whose} is still there at sigma = {last:.4g}."
+        else:
+            words = {
+                "death": "dies: it meets a saddle",
+                "merge": "merges with its equal",
+                "reaches edge": "reaches the edge of the box, which holds it from there on",
+                "leaves edge": "leaves the edge of the box",
+                "leaves box": "leaves the box",
+            }.get(death.kind, "is lost")
+            result["death"] = f"At sigma = {death.sigma:.5g} ({_error(death.uncertainty)}) {whose} {words}."
+        result["price"] = f"Price {self.price:.4g} of Q: {self.keeps.statement}."
+        share = self.basins.of_optimum()
+        widest = int(np.nanargmax(share))
+        result["basin"] = (
+            f"Ascent from a uniform start reaches the optimum from {share[0]:.1%} of the box at sigma = {first:.4g} "
+            f"and from {share[widest]:.1%} at best, at sigma = {space.sigma[widest]:.4g}."
+        )
+        counts = space.count("maximum")
+        result["maxima"] = f"{counts[0]} maxima at the first sigma, {counts[-1]} at the last; {self.single.statement}."
+        births = sum(event.kind == "birth" for event in space.events)
+        if births:
+            pairs = f"{births} pairs of critical points are" if births > 1 else "A pair of critical points is"
+            result["births"] = f"{pairs} born on the way, as heat flow may do in two dimensions and more."
+        rough = self.roughness
+        result["roughness"] = (
+            f"Roughness: {rough.verdict}." if isinstance(rough, Roughness) else f"Roughness has no figure: {rough}."
+        )
+        if self.chaos is not None:
+            result["chaos"] = f"Chaos: {self.chaos.holder.sentence}."
+        if isinstance(self.shape, Shape):
+            result["shape"] = f"At sigma = {first:.4g} the optimum has width {_widths(self.shape)}{self._sparing()}."
+        else:
+            result["shape"] = f"Width of the optimum: {self.shape}."
+        return result
+
+    def _sparing(self) -> str:
+        shape = self.shape
+        assert isinstance(shape, Shape)
+        if len(shape.widths) < 2 or shape.widths[-1] < 2 * shape.widths[0]:
+            return ""
+        sigma = float(shape.widths[0])
+        plain, spared = shape.survival(sigma**2), shape.survival(sparing_covariance(shape, sigma))
+        return (
+            f"; noise of its shape spares it: at the entropy of sigma = {sigma:.3g}, {spared:.0%} of its height is "
+            f"left instead of {plain:.0%} (sparing_covariance)"
+        )
+
+    def __str__(self) -> str:
+        space = self.space
+        heading = (
+            f"{self.evolution.landscape.name}: {' x '.join(map(str, self.evolution.grid.shape))} nodes, "
+            f"{len(space.sigma)} sigmas from {space.sigma[0]:.4g} to {space.sigma[-1]:.4g}"
+        )
+        lines = [heading, "-" * len(heading)]
+        for topic, sentence in self.sentences.items():
+            lines += textwrap.wrap(sentence, _WIDTH, initial_indent=f"{topic:10} ", subsequent_indent=" " * 11)
+        lines += [""]
+        lines.append(f"{'sigma':>10} {'maxima':>7} {'price':>10} {'drop of u':>10} {'basin':>7} {'ascent earns':>13}")
+        share, earned = self.basins.of_optimum(), self.basins.earned().original
+        counts = space.count("maximum")
+        for i in np.unique(np.linspace(0, len(space.sigma) - 1, min(12, len(space.sigma))).round().astype(int)):
+            edge = "  on the edge" if self.curve.on_edge[i] else ""
+            lines.append(
+                f"{space.sigma[i]:10.4g} {counts[i]:7d} {self.curve.price[i]:10.4g} {self.curve.drop[i]:10.4g} "
+                f"{share[i]:7.1%} {earned[i]:13.6g}{edge}"
+            )
+        for flag in space.flags:
+            lines += textwrap.wrap(f"note: {flag}", _WIDTH, subsequent_indent="      ")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the fields and labels as JSON-like values."""
+        death, jump = self.space.sigma_death, self.space.sigma_jump
+        return {
+            "landscape": self.evolution.landscape.name,
+            "shape": list(self.evolution.grid.shape),
+            "sentences": self.sentences,
+            "sigma_jump": None if jump is None else jump.as_dict(),
+            "sigma_death": None if death is None else death.as_dict(),
+            "price_limit": {"price": self.price, **self.keeps.as_dict()},
+            "single_maximum": self.single.as_dict(),
+            "needle_lost": self.needle_lost,
+            "price": self.curve.as_dict(),
+            "basins": self.basins.as_dict(),
+            "roughness": self.roughness.as_dict() if isinstance(self.roughness, Roughness) else self.roughness,
+            "chaos": None if self.chaos is None else self.chaos.as_dict(),
+            "optimum_shape": self.shape.as_dict() if isinstance(self.shape, Shape) else self.shape,
+            "space": self.space.as_dict(),
+            "report": self.evolution.report.as_dict(),
+            "seconds": self.seconds,
+        }
+
+
+def _place(position: Any) -> str:
+    return f"({', '.join(f'{x:.4g}' for x in position)})"
+
+
+def _error(uncertainty: float) -> str:
+    return f"+- {uncertainty:.1g}"
+
+
+def _widths(shape: Shape) -> str:
+    return " and ".join(
+        f"{width:.3g} along {_place(direction)}"
+        for width, direction in zip(shape.widths, shape.directions.round(2) + 0.0, strict=True)
+    )
+
+
+def _lost(evolution: Evolution, space: ScaleSpace) -> bool:
+    """Whether ascent from the largest node of Q at the first sigma ends at another place than the optimum there."""
+    grid = evolution.grid
+    start = np.array([int(np.argmax(evolution.landscape.values))])
+    end = np.unravel_index(int(climb(evolution.values[0], grid, start)[0]), grid.shape)
+    unit = np.maximum(evolution.sigmas[0], np.array(grid.spacing))
+    apart = np.abs(np.array(grid.point(end)) - space.optimum_positions[0])
+    period = np.array([axis.length if axis.rule.periodic else math.inf for axis in grid])
+    return bool((np.minimum(apart, period - apart) > 2.0 * unit).any())
+
+
+def _with_origin(landscape: Landscape) -> Landscape:
+    """The landscape with its sampler, if it is of a registered system whose parameters it carries, as from a file."""
+    source, parameters = landscape.provenance.get("source"), landscape.provenance.get("parameters")
+    if landscape.has_sampler or not isinstance(parameters, dict) or source not in landscapes.names():
+        return landscape
+    family = landscapes.get(str(source))
+    known = {name: value for name, value in parameters.items() if name in settable(family)}
+    try:
+        again = family(Grid(*(dataclasses.replace(axis, size=3) for axis in landscape.grid)), **known)
+    except (HeatpgError, TypeError, ValueError):
+        return landscape
+    # whether this is the same system is seen at some of its nodes
+    index = np.random.default_rng(0).integers(0, landscape.grid.shape, (32, landscape.grid.dimensions))
+    places = np.array([landscape.grid.point(row) for row in index])
+    expected = landscape.values[tuple(index.T)]
+    if not again.has_sampler or np.abs(again.sample(places) - expected).max() > _SAME * landscape.oscillation:
+        return landscape
+    return Landscape(landscape.values, landscape.grid, landscape.name, landscape.provenance, sampler=again.sample)
+
+
+def _roughness_of(landscape: Landscape) -> Roughness | str:
+    try:
+        return holder_exponent(landscape)
+    except (UnsupportedError, SigmaError) as reason:
+        return reason.problem
+
+
+def study(
+    source: Landscape | Evolution,
+    sigma: Sigma | None = None,
+    *,
+    price_limit: float | None = None,
+    checks: str = "standard",
+    progress: Callable[[int, int], object] | None = None,
+) -> Study:
+    """Everything that a practitioner asks of one landscape: where its optimum goes as exploration noise grows.
+
+    Parameters
+    ----------
+    source
+        A landscape in one, two or three dimensions without batch axes; or an evolution, whose landscape is taken, and
+        whose sigmas if it has 8 or more of them in one proportion between the axes.
+    sigma
+        Levels of your own; by default 64 from two grid spacings to half of the box, see `default_sigma`.
+    price_limit
+        The price, in units of Q, that `Study.keeps` is about; by default a tenth of max Q - mean Q.
+    checks
+        How the evolution is checked; see `heatpg.evolve`.
+    progress
+        Called as ``progress(done, total)`` with numbers of stages.
+
+    Returns
+    -------
+    study
+        Print it for the page; `Study.as_dict` for JSON.
+
+    Raises
+    ------
+    UnsupportedError
+        For a flat landscape, batch axes, full covariances, more than three dimensions, or a price that is no positive
+        number.
+    SigmaError
+        For too few sigmas, or a grid too coarse for the default ones.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes, study
+    >>> page = study(landscapes.unequal_bumps(size=401), [0.1, 0.2, 0.4, 0.8, 1.6])
+    >>> print(page.sentences["maxima"])
+    2 maxima at the first sigma, 1 at the last; from sigma = ...
+    """
+    done = 0
+    seconds: dict[str, float] = {}
+
+    def stage(name: str, begin: float) -> None:
+        nonlocal done
+        done += 1
+        seconds[name] = time.perf_counter() - begin
+        if progress is not None:
+            progress(done, _STAGES)
+
+    landscape = source.landscape if isinstance(source, Evolution) else source
+    if landscape.batch_shape:
+        raise UnsupportedError(
+            "a study is of one landscape",
+            given=f"batch axes {landscape.batch_shape}",
+            advice="take one: Landscape(landscape.values[0], landscape.grid)",
+        )
+    if price_limit is not None and not (math.isfinite(price_limit) and price_limit > 0):
+        raise UnsupportedError("the price must be positive", given=price_limit, allowed="numbers > 0, in units of Q")
+    begin = time.perf_counter()
+    landscape = _with_origin(landscape)
+    if isinstance(source, Evolution) and sigma is None and len(source) >= 8 and source.covariance is None:
+        flow = source
+        if landscape is not source.landscape:
+            flow = Evolution(
+                *(landscape, source.sigma, source.values, source.solver),
+                paths=source.paths,
+                report=source.report,
+                reason=source.reason,
+                timing=source.timing,
+            )
+    else:
+        flow = evolve(landscape, default_sigma(landscape.grid) if sigma is None else sigma, checks=checks)
+    stage("evolve", begin)
+    begin = time.perf_counter()
+    space = track(flow)
+    stage("tracks", begin)
+    begin = time.perf_counter()
+    curve = price(space)
+    weights = landscape.grid.weights
+    mean = float((landscape.values * weights).sum() / weights.sum())
+    limit = _PRICE_SHARE * (curve.best - mean) if price_limit is None else price_limit
+    keeps, single = curve.largest_sigma(limit), single_maximum(space)
+    try:
+        shape: Shape | str = optimum_shape(space)
+    except UnsupportedError as reason:
+        shape = reason.problem
+    stage("price", begin)
+    begin = time.perf_counter()
+    where = basins(flow, include_initial=False, keep_labels=False)
+    stage("basins", begin)
+    begin = time.perf_counter()
+    rough = _roughness_of(landscape)
+    stage("roughness", begin)
+    begin = time.perf_counter()
+    try:
+        chaotic = chaos(landscape, measured=rough.exponent if isinstance(rough, Roughness) else None)
+    except UnsupportedError:
+        chaotic = None
+    stage("chaos", begin)
+    return Study(flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, _lost(flow, space), seconds)

@@ -1,0 +1,70 @@
+"""heatpg study and heatpg claims on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heatpg import evolve, landscapes
+from heatpg.cli import main
+
+SMALL = ["study", "quadrotor", "--set", "size=49", "--sigma", "0.1:1:6"]
+
+
+def test_study_prints_a_page_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figure = tmp_path / "page.png"
+    assert main([*SMALL, "--figure", str(figure)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "quadrotor: 49 x 49 nodes, 6 sigmas from 0.1 to 1"
+    assert any(line.startswith("jump       At sigma = 0.1899") for line in lines)
+    assert lines[-1] == str(figure)
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert main([*SMALL, "--figure", str(figure)]) == 2  # it is there already
+    assert "--force" in capsys.readouterr().err
+
+
+def test_study_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SMALL, "--json", "--price", "3"]) == 0
+    page = json.loads(capsys.readouterr().out)
+    assert page["command"] == "study"
+    assert page["sigma_jump"]["kind"] == "jump"
+    assert page["price_limit"]["price"] == 3.0
+    assert page["price_limit"]["sigma"] == pytest.approx(page["sigma_jump"]["sigma"], rel=1e-6)
+
+
+def test_study_of_a_file_takes_its_sigmas_if_they_are_enough(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    q = landscapes.quadrotor(size=33)
+    for count in (9, 2):
+        path = tmp_path / f"{count}.h5"
+        evolve(q, np.geomspace(0.2, 1.0, count)).save(path)
+        assert main(["study", str(path), "--json"]) == 0
+        page = json.loads(capsys.readouterr().out)
+        assert len(page["space"]["sigma"]) == (9 if count == 9 else 64)
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (["study", "quadrotr"], "did you mean 'quadrotor'"),
+        (["study", "quadrotor", "--set", "size=49", "--sigma", "0.1"], "at least two sigmas"),
+        (["study", "quadrotor", "--set", "size=49", "--price", "-1"], "price must be positive"),
+        (["study", "quadrotor", "--set", "size=49", "--figure", "page.gif"], "unknown kind of figure"),
+        (["study", "missing.h5"], "cannot read missing.h5"),
+        (["claims", "no-such-claim"], "unknown claim"),
+    ],
+)
+def test_bad_input(words: list[str], match: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert match in capsys.readouterr().err
+
+
+def test_options_of_a_landscape_do_not_go_with_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "q.h5"
+    evolve(landscapes.quadrotor(size=33), [0.2, 0.4]).save(path)
+    assert main(["study", str(path), "--set", "size=3"]) == 2
+    assert "holds its landscape as it is" in capsys.readouterr().err

@@ -1,0 +1,163 @@
+"""The page of a study: its numbers against fixtures, its sentences, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heatpg import Axis, Grid, Landscape, errors, evolve, landscapes, load, study
+from heatpg.scalespace import Roughness, Shape
+from heatpg.studies import LEVELS, Study, default_sigma
+
+
+def line(size: int = 401, boundary: str = "clip") -> Grid:
+    return Grid(Axis("x", -4.0, 4.0, size, boundary=boundary, unit="N"))
+
+
+def bumps(x: np.ndarray) -> np.ndarray:
+    """Heights 1 at +1 and 0.6 at -1, width 0.3: the lower one dies at sigma = 0.7365973 (fold of the exact sum)."""
+    return np.asarray(np.exp(-((x - 1) ** 2) / 0.18) + 0.6 * np.exp(-((x + 1) ** 2) / 0.18))
+
+
+@pytest.fixture(scope="module")
+def page() -> Study:
+    return study(Landscape.from_function(bumps, line(), name="two bumps"), np.geomspace(0.05, 1.5, 12))
+
+
+def test_numbers_of_two_bumps(page: Study) -> None:
+    assert page.space.sigma_jump is None and page.space.sigma_death is None
+    # the fold of the sum of Gaussians, solved for by Newton's method in double precision
+    assert page.single.sigma == pytest.approx(0.7365973095871, rel=1e-6)
+    assert page.curve.best == pytest.approx(1.0 + 0.6 * math.exp(-4 / 0.18), abs=1e-9)
+    assert not page.needle_lost
+    # both basins reach to the minimum between the bumps, near 0; further than 8 widths out u is flat to round-off
+    assert 0.5 - (3.0 - 8 * 0.3) / 8 < page.basins.of_optimum()[0] < 0.51
+    assert page.basins.of_optimum()[-1] == pytest.approx(1.0, abs=1e-12)
+    assert isinstance(page.roughness, Roughness | str)
+    assert page.chaos is None
+    assert isinstance(page.shape, Shape)
+
+
+def test_the_price_that_is_asked_about(page: Study) -> None:
+    weights = page.evolution.grid.weights
+    mean = float((page.evolution.landscape.values * weights).sum() / weights.sum())
+    assert page.price == pytest.approx(0.1 * (page.curve.best - mean), rel=1e-12)
+    dear = study(page.evolution.landscape, np.geomspace(0.05, 1.5, 8), price_limit=0.99)
+    assert dear.price == 0.99 and dear.keeps.sigma is None and "stays within" in dear.keeps.statement
+
+
+def test_the_page_reads_well(page: Study) -> None:
+    text = str(page)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "nan" not in text and "None" not in text
+    for topic in ("optimum", "jump", "death", "price", "basin", "maxima", "roughness", "shape"):
+        assert page.sentences[topic].endswith("."), topic
+    assert "moves without a jump" in page.sentences["jump"]
+    assert "0.7366" in page.sentences["maxima"]
+
+
+def test_json_holds_no_numpy(page: Study) -> None:
+    again = json.loads(json.dumps(page.as_dict(), allow_nan=False))
+    assert again["single_maximum"]["sigma"] == page.single.sigma
+    assert again["sentences"] == page.sentences
+    assert len(again["price"]["sigma"]) == 12
+
+
+def test_the_quadrotor_keeps_its_optimum_until_it_jumps_to_a_corner() -> None:
+    q = landscapes.quadrotor(size=65)
+    result = study(q, np.geomspace(0.08, 1.0, 10))
+    jump, death = result.space.sigma_jump, result.space.sigma_death
+    assert jump is not None and death is not None and jump.sigma < death.sigma
+    assert result.space.tracks[jump.tracks[1]].on_edge
+    # hover is symmetric in the rotors, so the ridge runs along u1 = u2: narrow across, wide along
+    assert isinstance(result.shape, Shape)
+    np.testing.assert_allclose(np.abs(result.shape.directions), math.sqrt(0.5), atol=1e-6)
+    assert "noise of its shape spares it" in result.sentences["shape"]
+    # the smoothed optimum sits on the ridge as long as it has not jumped: the price is that of the jump
+    assert result.keeps.sigma == pytest.approx(jump.sigma, rel=1e-6)
+    assert any("edge of the box" in flag for flag in result.space.flags)
+
+
+def test_the_double_pendulum_is_chaotic_and_has_lost_its_needle() -> None:
+    result = study(landscapes.double_pendulum(size=96), np.geomspace(1.5, 20.0, 9))
+    assert result.chaos is not None and result.chaos.holder.exponent < 0.5
+    assert result.needle_lost and "cannot show at which sigma" in result.sentences["needle"]
+    assert "chaos" in result.sentences
+
+
+def test_a_file_knows_where_it_comes_from(tmp_path: Path) -> None:
+    sigma = np.geomspace(0.1, 1.0, 9)
+    direct = study(landscapes.quadrotor(size=49), sigma)
+    evolve(landscapes.quadrotor(size=49), sigma).save(tmp_path / "q.h5")
+    flow = load(tmp_path / "q.h5")
+    assert not flow.landscape.has_sampler
+    again = study(flow)
+    assert again.evolution.landscape.has_sampler
+    np.testing.assert_array_equal(again.curve.price, direct.curve.price)
+    np.testing.assert_array_equal(again.space.sigma, sigma)
+
+
+def test_an_origin_that_does_not_fit_the_nodes_is_not_used() -> None:
+    q = landscapes.quadrotor(size=33)
+    other = Landscape(q.values + 1.0, q.grid, q.name, q.provenance)
+    assert not study(other, np.geomspace(0.2, 1.0, 5)).evolution.landscape.has_sampler
+
+
+def test_default_sigma() -> None:
+    sigma = default_sigma(line(201))
+    assert sigma.shape == (LEVELS,)
+    assert sigma[0] == pytest.approx(2 * 8 / 200) and sigma[-1] == pytest.approx(4.0)
+    mixed = Grid(
+        Axis("x", 0.0, 1.0, 101, boundary="clip", unit="N"), Axis("y", 0.0, 10.0, 51, boundary="clip", unit="m")
+    )
+    rows = default_sigma(mixed, 5)
+    # one proportion between the axes: that of their lengths
+    np.testing.assert_allclose(rows[:, 1] / rows[:, 0], 10.0, rtol=1e-14)
+    assert (rows[0] >= 2 * np.array(mixed.spacing) * (1 - 1e-12)).all()
+
+
+def test_axes_of_different_units() -> None:
+    grid = Grid(
+        Axis("x", -1.0, 1.0, 61, boundary="clip", unit="N"), Axis("y", -10.0, 10.0, 61, boundary="clip", unit="m")
+    )
+    result = study(Landscape.from_function(lambda x, y: np.exp(-4 * x**2 - 0.04 * (y - 1) ** 2), grid))
+    assert result.space.ratio.tolist() == [0.1, 1.0]
+    assert result.space.sigma_death is None
+
+
+def test_three_dimensions() -> None:
+    grid = Grid(*(Axis(name, -2.0, 2.0, 25, boundary="reflect") for name in "xyz"))
+    landscape = Landscape.from_function(lambda x, y, z: np.exp(-((x - 0.3) ** 2) - 2 * y**2 - z**2), grid)
+    result = study(landscape, [0.4, 0.6, 0.9])
+    assert result.space.count("maximum").tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("landscape", "sigma", "match"),
+    [
+        (Landscape(np.ones(401), line()), [0.1, 0.2], "flat"),
+        (Landscape(np.ones((2, 401)), line()), [0.1, 0.2], "of one landscape"),
+        (Landscape.from_function(bumps, line()), [0.1], "at least two sigmas"),
+        (Landscape.from_function(bumps, line(7)), None, "too coarse"),
+        (Landscape.from_function(bumps, line()), [0.1, -0.2], "not negative"),
+    ],
+)
+def test_refusals(landscape: Landscape, sigma: list[float] | None, match: str) -> None:
+    with pytest.raises((errors.UnsupportedError, errors.SigmaError), match=match):
+        study(landscape, sigma)
+
+
+@pytest.mark.parametrize("price", [0.0, -1.0, math.nan, math.inf])
+def test_prices_that_are_none(price: float) -> None:
+    with pytest.raises(errors.UnsupportedError, match="price must be positive"):
+        study(Landscape.from_function(bumps, line()), [0.1, 0.2], price_limit=price)
+
+
+def test_progress_counts_the_stages() -> None:
+    calls: list[tuple[int, int]] = []
+    study(Landscape.from_function(bumps, line(101)), [0.2, 0.5], progress=lambda *step: calls.append(step))
+    assert calls == [(i, 6) for i in range(1, 7)]
