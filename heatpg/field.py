@@ -474,5 +474,6 @@ class HeatField:
         (array([0.125]), array([[0.25, 0.5 ]]), array([[[0., 1.],
                 [1., 0.]]]))
         """
-        flat = derivatives.reshape(len(derivatives), -1)
-        return tuple(flat[:, table] for table in _places_of_derivatives(self.grid.dimensions, derivatives.shape[1]))
+        orders = derivatives.shape[1]
+        flat = derivatives.reshape(len(derivatives), orders**self.grid.dimensions)
+        return tuple(flat[:, table] for table in _places_of_derivatives(self.grid.dimensions, orders))

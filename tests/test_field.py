@@ -161,3 +161,4 @@ def test_refusals() -> None:
     with pytest.raises(errors.UnsupportedError, match="at most 3"):
         HeatField(Landscape(np.zeros((3,) * 4), Grid(*(Axis(f"x{i}", 0, 1, 3, boundary="clip") for i in range(4)))))
     assert field.value(np.zeros((0, 1)), 0.1).shape == (0,)
+    assert field.hessian(np.zeros((0, 1)), 0.1).shape == (0, 1, 1)
