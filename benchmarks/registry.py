@@ -17,6 +17,7 @@ TASKS = (
     "rough",
     "coarse",
     "batch",
+    "archive",
     "call",
     "start",
     "size",

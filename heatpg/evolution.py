@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,11 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
 from heatpg.grid import Grid
 from heatpg.landscape import Landscape
+from heatpg.parallel import for_each
 from heatpg.report import Report
 from heatpg.resources import require_memory
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose
 from heatpg.solvers.covariance import CovarianceFlow, conditional_deviations, require_boundaries
+
+if TYPE_CHECKING:
+    import xarray
 
 __all__ = ["Evolution", "Sigma", "parse_covariance", "parse_sigma", "solve"]
 
@@ -26,6 +32,7 @@ Sigma = float | Sequence[float] | ArrayLike | Mapping[str, float | Sequence[floa
 
 _ASYMMETRY = 1e-12
 _RESOLVED = 2.5
+_SUM_POINTS = 2**18
 
 
 def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
@@ -201,6 +208,9 @@ class Evolution:
         Why the solver was picked, if it was picked.
     timing
         Seconds by stage.
+    stored_tolerance
+        By how much the values may differ from those that were solved, in units of osc(Q), because they were read from
+        compact storage; 0 if they were not.
     """
 
     def __init__(
@@ -226,6 +236,7 @@ class Evolution:
         self.report = report or Report([], "none")
         self.reason = reason
         self.timing = dict(timing or {})
+        self.stored_tolerance = 0.0
 
     def __repr__(self) -> str:
         return (
@@ -301,11 +312,91 @@ class Evolution:
             return solve(self.landscape, None, self.solver, covariance=self.covariance, progress=progress)
         return solve(self.landscape, self.sigma, self.solver, progress=progress)
 
-    def save(self, path: str | os.PathLike[str], *, force: bool = False, compression: str = "none") -> None:
+    def to_xarray(self) -> xarray.Dataset:
+        """The evolution as an `xarray.Dataset`, with the names that its file has; the fields are not copied.
+
+        Returns
+        -------
+        data
+            Variables ``u`` (sigma or level, batch1, ..., axes) and ``landscape``; coordinates ``sigma``, ``time`` =
+            sigma^2, ``covariance`` if there is one, and the axes with their units and boundaries. Attributes: name of
+            the landscape, solver, why it was picked, and the report as JSON (name, status and message of each check).
+
+        Raises
+        ------
+        UnsupportedError
+            If xarray is not installed, or if an axis has a name that is needed beside its own.
+
+        Examples
+        --------
+        >>> from heatpg import landscapes
+        >>> from heatpg.evolution import solve
+        >>> data = solve(landscapes.ridge(size=21), [0.2, 0.4]).to_xarray()
+        >>> data.u.sel(sigma=0.4).dims
+        ('x1', 'x2')
+        """
+        try:
+            import xarray
+        except ImportError:
+            raise UnsupportedError("xarray is not installed", advice="pip install 'heatpg[xarray]'") from None
+        axes = [axis.name for axis in self.grid]
+        clash = sorted({"covariance", "axis2"}.intersection(axes))
+        if clash and self.covariance is not None:
+            raise UnsupportedError("this axis name is needed beside its own", given=clash, advice="rename the axis")
+        batch = [f"batch{i + 1}" for i in range(len(self.landscape.batch_shape))]
+        lead = "sigma" if self.sigma.ndim == 1 else "level"
+        noise = (lead,) if self.sigma.ndim == 1 else (lead, "axis")
+        units = {axis.unit for axis in self.grid}
+        unit = units.pop() if len(units) == 1 else ""
+
+        def described(label: str, of_sigma: int = 0) -> dict[str, Any]:
+            power = {"units": unit if of_sigma == 1 else f"({unit}){of_sigma}"} if unit and of_sigma else {}
+            return {"long_name": label, **power}
+
+        coordinates: dict[str, Any] = {
+            "sigma": (noise, self.sigma, described("standard deviation of the exploration noise", 1)),
+            "time": (noise, self.sigma**2, described("time of the heat equation", 2)),
+        }
+        if lead == "level":
+            coordinates |= {"level": np.arange(len(self)), "axis": axes}
+        if self.covariance is not None:
+            label = described("covariance of the exploration noise", 2)
+            coordinates |= {"covariance": (("level", "axis", "axis2"), self.covariance, label), "axis2": axes}
+        for name, size in zip(batch, self.landscape.batch_shape, strict=True):
+            coordinates[name] = np.arange(size)
+        for axis in self.grid:
+            attributes = {"long_name": axis.name, "boundary": axis.boundary, "nodes": axis.nodes}
+            bounds = {"lower": axis.lower, "upper": axis.upper}
+            units_of_axis = {"units": axis.unit} if axis.unit else {}
+            coordinates[axis.name] = (axis.name, axis.coordinates, {**attributes, **bounds, **units_of_axis})
+        checks = [{"name": c.name, "status": c.status, "message": c.message} for c in self.report]
+        return xarray.Dataset(
+            {
+                "u": ((lead, *batch, *axes), self.values, described("expected value under exploration noise")),
+                "landscape": ((*batch, *axes), self.landscape.values, described("action value Q, without noise")),
+            },
+            coordinates,
+            {
+                "title": self.landscape.name,
+                "solver": repr(self.solver),
+                "reason": self.reason,
+                "report": json.dumps({"level": self.report.level, "passed": self.report.passed, "checks": checks}),
+            },
+        )
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        force: bool = False,
+        storage: str = "full",
+        tolerance: float = 1e-10,
+        compression: str = "none",
+    ) -> None:
         """Write everything into one HDF5 file; see `heatpg.store.save`."""
         from heatpg.store import save
 
-        save(self, path, force=force, compression=compression)
+        save(self, path, force=force, storage=storage, tolerance=tolerance, compression=compression)
 
 
 def _choose_for_covariance(solver: str | Solver, grid: Grid, covariances: NDArray[np.float64]) -> tuple[Solver, str]:
@@ -331,22 +422,51 @@ def _choose_for_covariance(solver: str | Solver, grid: Grid, covariances: NDArra
     return chosen, reason
 
 
+def _total(field: Array) -> float:
+    """Sum of a field, in the same pieces whatever the number of threads."""
+    flat = field.reshape(-1)
+    starts = range(0, flat.size, _SUM_POINTS)
+    sums = [0.0] * len(starts)
+
+    def work(begin: int) -> None:
+        with np.errstate(all="ignore"):
+            sums[begin // _SUM_POINTS] = float(flat[begin : begin + _SUM_POINTS].sum())
+
+    for_each(work, starts)
+    return sum(sums)
+
+
+def _refuse_output(out: Array | None, landscape: Landscape, count: int) -> None:
+    if out is None:
+        return
+    wanted = (count, *landscape.values.shape)
+    if not isinstance(out, np.ndarray) or out.shape != wanted or out.dtype != landscape.values.dtype:
+        given = f"{out.dtype}, shape {out.shape}" if isinstance(out, np.ndarray) else f"{type(out).__name__}"
+        allowed = f"{landscape.values.dtype}, shape {wanted}"
+        raise UnsupportedError("the fields do not fit the output", given=given, allowed=allowed)
+    if not (out.flags.c_contiguous and out.flags.writeable) or np.may_share_memory(out, landscape.values):
+        raise UnsupportedError(
+            "the fields cannot be written to the output",
+            given=f"strides {out.strides}, writable: {out.flags.writeable}",
+            allowed="a writable array in C order that shares no memory with Q",
+        )
+
+
 def _fields(
     landscape: Landscape,
     levels: NDArray[np.float64],
     solver: Solver,
     advance: Callable[[int, Array], None],
     progress: Callable[[int, int], object] | None,
+    out: Array | None,
 ) -> Array:
     """The field at every level, each looked through for what is not finite as soon as it is there."""
     initial = landscape.values
-    values = np.empty((len(levels), *initial.shape), initial.dtype)
+    values = np.empty((len(levels), *initial.shape), initial.dtype) if out is None else out
     for k in range(len(levels)):
         advance(k, values[k])
-        with np.errstate(all="ignore"):
-            total = values[k].sum()
         # a sum of finite numbers may overflow, but what is not finite always shows in it: one pass, no array of flags
-        if not np.isfinite(total) and not np.isfinite(values[k]).all():
+        if not math.isfinite(_total(values[k])) and not np.isfinite(values[k]).all():
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(values[k]))[0])
             raise NonFiniteError(
                 f"the solution at sigma={levels[k]} is not finite at index {place}",
@@ -358,10 +478,10 @@ def _fields(
     return values
 
 
-def _require_memory_for_fields(landscape: Landscape, count: int) -> None:
+def _require_memory_for_fields(landscape: Landscape, count: int, out: Array | None) -> None:
     initial = landscape.values
     require_memory(
-        initial.nbytes * (count + 3),
+        initial.nbytes * (3 if out is not None else count + 3),
         f"an evolution of {initial.size:,} points at {count} sigmas",
         f"three ways out: fewer sigmas at a time (each needs {initial.nbytes / 2**20:.0f} MiB), "
         "a coarser grid, or float32 values (half of it)",
@@ -373,17 +493,19 @@ def _solve_covariance(
     covariance: ArrayLike,
     solver: str | Solver,
     progress: Callable[[int, int], object] | None,
+    out: Array | None,
 ) -> Evolution:
     grid = landscape.grid
     covariances = parse_covariance(covariance, grid)
     require_boundaries(grid)
     chosen, reason = _choose_for_covariance(solver, grid, covariances)
-    _require_memory_for_fields(landscape, len(covariances))
+    _refuse_output(out, landscape, len(covariances))
+    _require_memory_for_fields(landscape, len(covariances), out)
     flow = CovarianceFlow(landscape.values, grid)
     flow.require_memory(covariances, landscape.values.nbytes * len(covariances))
     sigma = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
     begin = time.perf_counter()
-    values = _fields(landscape, sigma, chosen, lambda k, out: flow.advance(covariances[k], out), progress)
+    values = _fields(landscape, sigma, chosen, lambda k, out: flow.advance(covariances[k], out), progress, out)
     return Evolution(
         landscape,
         sigma,
@@ -405,6 +527,7 @@ def solve(
     tolerance: float | None = None,
     prefer: str = "accurate",
     progress: Callable[[int, int], object] | None = None,
+    out: Array | None = None,
 ) -> Evolution:
     """Evolve a landscape without checking the result; `heatpg.evolve` is this and the checks.
 
@@ -422,6 +545,9 @@ def solve(
         What ``auto`` is to go by; see `heatpg.solvers.choice.choose`.
     progress
         Called as ``progress(done, total)`` after each sigma.
+    out
+        Where the fields are put: shape (T, *batch, *grid.shape), of the type of the landscape, in C order. Memory that
+        is used again is several times faster than new memory. Earlier evolutions in it lose their values.
     """
     if (tolerance is not None or prefer != "accurate") and (covariance is not None or solver != "auto"):
         raise UnsupportedError(
@@ -436,7 +562,7 @@ def solve(
             allowed="one of them",
         )
     if covariance is not None:
-        return _solve_covariance(landscape, covariance, solver, progress)
+        return _solve_covariance(landscape, covariance, solver, progress, out)
     assert sigma is not None
     grid = landscape.grid
     levels = parse_sigma(sigma, grid)
@@ -450,15 +576,16 @@ def solve(
         for axis, variance in zip(grid, row, strict=True):
             if variance > 0:
                 chosen.check(axis, 0.0, variance)
-    _require_memory_for_fields(landscape, len(levels))
+    _refuse_output(out, landscape, len(levels))
+    _require_memory_for_fields(landscape, len(levels), out)
     begin = time.perf_counter()
     flow = chosen.start(landscape.values, grid)
     paths = []
 
-    def advance(k: int, out: Array) -> None:
-        flow.advance(variances[k], out)
+    def advance(k: int, field: Array) -> None:
+        flow.advance(variances[k], field)
         paths.append(flow.paths)
 
-    values = _fields(landscape, levels, chosen, advance, progress)
+    values = _fields(landscape, levels, chosen, advance, progress, out)
     timing = {"solve": time.perf_counter() - begin}
     return Evolution(landscape, levels, values, chosen, paths=paths, reason=reason, timing=timing)

@@ -6,13 +6,16 @@ import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import GridError, NonFiniteError, UnsupportedError
 from heatpg.grid import Axis, Grid
+
+if TYPE_CHECKING:
+    import xarray
 
 __all__ = ["Landscape"]
 
@@ -338,6 +341,74 @@ class Landscape:
         return cls(values, grid, label, {"source": "function", "function": label}, sampler=sampler)
 
     @classmethod
+    def from_xarray(
+        cls,
+        data: xarray.DataArray,
+        *,
+        boundary: str | Mapping[str, str] = "",
+        batch: Sequence[str] = (),
+        name: str = "",
+    ) -> Landscape:
+        """A landscape from an `xarray.DataArray`, whose dimensions become the axes, in their order.
+
+        Parameters
+        ----------
+        data
+            One value per node; every dimension that is to be an axis has a coordinate of its own name, increasing and
+            uniform within 1e-9 of its spacing. What is lazy (Dask) is computed.
+        boundary
+            Boundary of all axes, or one by dimension. Where none is given, a coordinate that heatpg has made knows
+            its own, and its bounds.
+        batch
+            Dimensions that are no axes; they are moved to the front.
+        name
+            Name of the landscape; by default that of the array.
+
+        Raises
+        ------
+        GridError
+            For a dimension without coordinate, for positions that are not uniform, not numbers, or not those that the
+            attributes of the coordinate tell, and if no dimension is left.
+        BoundaryError, UnknownNameError
+            For a boundary that is missing or unknown.
+        NonFiniteError
+            For NaN, which xarray uses for what is missing, or infinity.
+        UnsupportedError
+            If it is no DataArray.
+
+        Examples
+        --------
+        >>> import numpy as np, xarray
+        >>> x = np.linspace(-1.0, 1.0, 5)
+        >>> data = xarray.DataArray(1 - x**2, [("x", x, {"units": "N m"})])
+        >>> Landscape.from_xarray(data, boundary="clip").grid
+        Grid(Axis(name='x', lower=-1.0, upper=1.0, size=5, boundary='clip', nodes='vertex', unit='N m'))
+        """
+        if not all(hasattr(data, attribute) for attribute in ("dims", "coords", "transpose", "attrs", "to_numpy")):
+            raise UnsupportedError(
+                "this is no xarray.DataArray",
+                given=type(data).__name__,
+                advice="of a Dataset take one variable: data['u']; of an array use Landscape.from_array",
+            )
+        unknown = sorted({*batch, *({} if isinstance(boundary, str) else boundary)} - {str(dim) for dim in data.dims})
+        if unknown:
+            raise GridError("no dimension of this name", given=unknown, allowed=", ".join(map(str, data.dims)))
+        axes = []
+        for dim in data.dims:
+            if dim in batch:
+                continue
+            if dim not in data.coords:
+                raise GridError(
+                    f"dimension {dim!r} has no coordinate",
+                    given=f"dimensions {data.dims}",
+                    advice=f"data.assign_coords({dim}=positions), or name it in batch if it is no axis",
+                )
+            own = boundary if isinstance(boundary, str) else boundary.get(str(dim), "")
+            axes.append(_axis_of_dimension(str(dim), data.coords[dim], own))
+        values = data.transpose(*batch, *(axis.name for axis in axes)).to_numpy()
+        return cls(values, Grid(*axes), name or str(data.name or "array"), {"source": "xarray"})
+
+    @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, boundary: str = "", name: str = "") -> Landscape:
         """A landscape from a ``.npy`` array, or a ``.npz`` archive with ``values`` and one array per axis.
 
@@ -361,6 +432,25 @@ class Landscape:
         values = arrays.pop("values")
         axes = [axis_from_coordinates(key, nodes, boundary=boundary) for key, nodes in arrays.items()]
         return cls.from_array(values, axes or None, boundary=boundary, name=name or place.stem)
+
+
+def _axis_of_dimension(name: str, coordinate: xarray.DataArray, boundary: str) -> Axis:
+    nodes, attributes = coordinate.to_numpy(), coordinate.attrs
+    if nodes.dtype.kind not in "iuf":
+        raise GridError(f"axis {name!r}: the positions must be numbers", given=f"type {nodes.dtype}")
+    unit = str(attributes.get("units", ""))
+    if boundary or "boundary" not in attributes:
+        return axis_from_coordinates(name, nodes, boundary=boundary, unit=unit)
+    bounds = (attributes.get("lower"), attributes.get("upper"), nodes.size, attributes["boundary"])
+    axis = Axis(name, *bounds, attributes.get("nodes", "vertex"), unit)  # type: ignore[arg-type]
+    if float(np.abs(axis.coordinates - nodes).max()) > 1e-9 * axis.spacing:
+        raise GridError(
+            f"axis {name!r}: its positions are not those that its attributes tell",
+            given=f"{nodes[0]:g} to {nodes[-1]:g}",
+            allowed=f"{axis.coordinates[0]:g} to {axis.coordinates[-1]:g}, {axis.size} of them",
+            advice="the array was cut or resampled: give its boundary anew",
+        )
+    return axis
 
 
 def axis_from_coordinates(name: str, coordinates: ArrayLike, *, boundary: str, unit: str = "") -> Axis:

@@ -1,25 +1,29 @@
 """One evolution, one HDF5 file: written as a whole or not at all, and believed only after it has been checked.
 
-The file opens as it is in xarray, ncdump, h5dump, HDF5 viewers (NXdata) and ParaView (VTKHDF). Its bytes are made in
-memory and then written by us, because HDF5 itself neither survives a full disk nor leaves a readable file when the
-process is killed.
+The file opens as it is in xarray, ncdump, h5dump, HDF5 viewers (NXdata) and ParaView (VTKHDF). Its bytes are written by
+us, because HDF5 itself neither survives a full disk nor leaves a readable file when the process is killed: into memory
+(`image`), or into a temporary file while they are made (`save`), which then takes its name.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import errno
+import functools
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import math
 import os
 import platform
+import re
 import secrets
-import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +32,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg import __version__
+from heatpg.chunks import LIBRARY_VERSIONS, stream, write_array
+from heatpg.chunks import chunk_shape as _chunks
+from heatpg.compact import read_levels, require_tolerance, write_levels
 from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
-from heatpg.evolution import Evolution, parse_covariance
+from heatpg.evolution import Evolution, parse_covariance, parse_sigma
 from heatpg.grid import Axis, Grid
 from heatpg.landscape import Landscape
 from heatpg.parallel import threads
+from heatpg.quarantine import (
+    Contents,
+    Limits,
+    Member,
+    Refusal,
+    inspect,
+    open_regular,
+    read_in_quarantine,
+    require_complete,
+    stored_attributes,
+)
 from heatpg.report import Check, Report
 from heatpg.resources import require_disk, require_memory
-from heatpg.solvers import make
+from heatpg.solvers import Solver, make
 
-__all__ = ["SCHEMA", "json_like", "load", "prepare_output", "publish", "save", "verify_file"]
+__all__ = [
+    "SCHEMA",
+    "Description",
+    "begin_file",
+    "data_digest",
+    "file_environment",
+    "file_records",
+    "finish_file",
+    "image",
+    "in_rows",
+    "json_like",
+    "label_fields",
+    "label_landscape",
+    "load",
+    "open_in_pieces",
+    "prepare_output",
+    "publish",
+    "publish_stream",
+    "save",
+    "sync_folder",
+    "task_text",
+    "verify_file",
+]
 
 Array = NDArray[Any]
 StrPath = str | os.PathLike[str]
@@ -46,15 +86,16 @@ SCHEMA = 1
 _REFERENCE = (
     "T. Wang, S. Herbert, S. Gao: Mollification Effects of Policy Gradient Methods, ICML 2024, arXiv:2405.17832"
 )
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_CHUNK_POINTS = 2**16
-_CHUNK_SIDE = 256
 _LARGEST_CHUNK = 2**26  # bytes; ours have half a mebibyte
 _LARGEST_ATTRIBUTE = 2**15  # bytes; old formats end at 64 kiB
 _MOST_OBJECTS = 10_000
 _OVERHEAD = 2**20  # bytes; attributes, scales, and the index of the chunks of a small file
+_TOLERANCE = 1e-10
+_COMPACT_FIELDS = 4  # of one sigma and in double precision: the transform of Q, and what is on its way
+_PIECE_POINTS = 2**23  # of a file that is read in pieces
 _WRITE_PIECE = 2**24  # bytes; between two pieces an interrupt is seen
 _JSON_PARTS = ("heatpg_spec", "heatpg_run", "heatpg_report", "heatpg_environment")
+_TASK = "heatpg_task"
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 # xarray turns a length in one of these units into a time span; the symbols mean the same and stay numbers
 _UNIT_SYMBOLS = {
@@ -131,8 +172,8 @@ def _text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _data_digest(values: Array) -> str:
-    """SHA-256 of the numbers, in C order and little-endian."""
+def data_digest(values: Array) -> str:
+    """SHA-256 of the numbers, in C order and little-endian, as 64 hexadecimal digits."""
     little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
     return hashlib.sha256(little.reshape(-1).data).hexdigest()
 
@@ -163,6 +204,14 @@ def _packed(paths: Sequence[Sequence[Sequence[float]]]) -> list[list[list[float]
 
 
 def _unpacked(packed: list[list[list[float]]]) -> list[tuple[tuple[float, ...], ...]]:
+    lengths: list[int] = []
+    total = 0
+    for row in packed:
+        if not all(0 <= new[0] <= old for old, new in zip(lengths or [0] * len(row), row, strict=True)):
+            raise ValueError("a path shares more with the one before than that one has")
+        lengths = [int(new[0]) + len(new) - 1 for new in row]
+        total += sum(lengths)
+    require_memory(8 * total, "the paths of the solver", "read it where there is more memory")
     paths: list[tuple[tuple[float, ...], ...]] = []
     for row in packed:
         before = paths[-1] if paths else ((),) * len(row)
@@ -208,7 +257,7 @@ def prepare_output(path: StrPath, *, force: bool = False) -> Path:
     return target
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new name in a folder survive a power failure."""
     if os.name == "nt":
         return  # there, folders cannot be opened
@@ -222,7 +271,15 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def publish(content: bytes | memoryview, path: StrPath, *, force: bool = False) -> Path:
+def publish(
+    content: bytes | memoryview,
+    path: StrPath,
+    *,
+    force: bool = False,
+    ending: bytes = b"",
+    temporary: str = "",
+    check: Callable[[Path], object] | None = None,
+) -> Path:
     """Write a file so that its name never stands for half of it.
 
     A temporary file in the same folder is written, brought to the disk, and then given the name; whatever goes wrong
@@ -234,6 +291,12 @@ def publish(content: bytes | memoryview, path: StrPath, *, force: bool = False) 
         The bytes of the file.
     path, force
         As in `prepare_output`.
+    ending
+        What follows the content, where to join them would take twice the memory.
+    temporary
+        Name of the temporary file, if it is to say whose it is; it must not exist.
+    check
+        Called with the path of the temporary file once it is on the disk; if it raises, nothing is published.
 
     Returns
     -------
@@ -247,31 +310,51 @@ def publish(content: bytes | memoryview, path: StrPath, *, force: bool = False) 
     ResourceError
         If the disk or the quota is full.
     """
+
+    def write(descriptor: int) -> None:
+        for part in (content, ending):
+            rest = memoryview(part)
+            while rest:
+                rest = rest[os.write(descriptor, rest[:_WRITE_PIECE]) :]
+
+    return publish_stream(write, len(content) + len(ending), path, force=force, temporary=temporary, check=check)
+
+
+def publish_stream(
+    write: Callable[[int], object],
+    size: int,
+    path: StrPath,
+    *,
+    force: bool = False,
+    temporary: str = "",
+    check: Callable[[Path], object] | None = None,
+) -> Path:
+    """`publish` for what is not in memory: `write` is called with the descriptor of the temporary file."""
     target = prepare_output(path, force=force)
-    require_disk(len(content), target.parent, target.name)
-    temporary = target.parent / f".heatpg-{os.getpid()}-{secrets.token_hex(6)}.tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    require_disk(size, target.parent, target.name)
+    place = target.parent / (temporary or f".heatpg-{os.getpid()}-{secrets.token_hex(6)}.tmp")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(temporary, flags, 0o666)
+        descriptor = os.open(place, flags, 0o666)
         try:
             try:
-                rest = memoryview(content)
-                while rest:
-                    rest = rest[os.write(descriptor, rest[:_WRITE_PIECE]) :]
+                write(descriptor)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+            if check is not None:
+                check(place)
             prepare_output(target, force=force)  # another process may have written it meanwhile
-            os.replace(temporary, target)
+            os.replace(place, target)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            place.unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as reason:
         if reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise ResourceError(
                 f"the disk is full: {target.name} was not written",
-                given=f"{len(content):,} bytes into {target.parent}",
+                given=f"{size:,} bytes into {target.parent}" if size else f"into {target.parent}",
                 advice="free some space, or write elsewhere",
             ) from reason
         raise StoreError(f"cannot write {target.name}", given=reason, advice="write elsewhere") from reason
@@ -287,17 +370,6 @@ def _compression(compression: str) -> dict[str, Any]:
     return {"compression": "gzip", "compression_opts": levels[compression], "shuffle": True}
 
 
-def _chunks(shape: tuple[int, ...], dimensions: int) -> tuple[int, ...]:
-    """One sigma and one batch entry a chunk, and of the grid up to 65536 points, 256 or fewer along the last axes."""
-    side = _CHUNK_SIDE if dimensions > 1 else _CHUNK_POINTS
-    room = _CHUNK_POINTS
-    chunks: list[int] = []
-    for size in reversed(shape[len(shape) - dimensions :]):
-        chunks.insert(0, max(1, min(size, side, room)))
-        room //= chunks[0]
-    return (1,) * (len(shape) - dimensions) + tuple(chunks)
-
-
 def _common_unit(grid: Grid) -> str:
     units = {axis.unit for axis in grid}
     return units.pop() if len(units) == 1 else ""
@@ -309,11 +381,18 @@ def _set_unit(dataset: h5py.Dataset, unit: str, power: int = 1) -> None:
         dataset.attrs["units"] = symbol if power == 1 else f"({symbol}){power}"
 
 
-def _environment() -> dict[str, Any]:
+@functools.cache
+def _versions() -> dict[str, str]:
     packages = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "numba", "h5py")}
-    return {
-        "versions": {"python": platform.python_version(), **packages, "hdf5": h5py.version.hdf5_version},
-        "platform": platform.platform(),
+    return {"python": platform.python_version(), **packages, "hdf5": h5py.version.hdf5_version}
+
+
+def file_environment(*, repeatable: bool = False) -> dict[str, Any]:
+    """Versions and platform; where a file need not be repeatable, also the threads and the time."""
+    lasting: dict[str, Any] = {"versions": _versions(), "platform": platform.platform()}
+    if repeatable:
+        return lasting
+    return lasting | {
         "threads": threads(),
         "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
@@ -411,62 +490,255 @@ def _write_json(file: h5py.File, name: str, text: str) -> None:
         file.create_dataset(name, data=text, dtype=h5py.string_dtype())
 
 
-def _fill(file: h5py.File, evolution: Evolution, filters: dict[str, Any]) -> None:
-    landscape, grid = evolution.landscape, evolution.grid
+@dataclasses.dataclass(frozen=True)
+class _Storage:
+    """How an evolution is written.
+
+    Attributes
+    ----------
+    filters
+        Of HDF5, for the large datasets.
+    tolerance
+        Of compact storage; None for full resolution.
+    task
+        As in `image`.
+    """
+
+    filters: dict[str, Any]
+    tolerance: float | None
+    task: str = ""
+
+
+def _storage(storage: str, tolerance: float, compression: str, task: str = "") -> _Storage:
+    if storage not in ("full", "compact"):
+        raise UnsupportedError("unknown storage", given=repr(storage), allowed="'full', 'compact'")
+    filters = _compression(compression)
+    return _Storage(filters, require_tolerance(tolerance) if storage == "compact" else None, task)
+
+
+def _label(file: h5py.File, name: str, scales: list[str], label: str) -> None:
+    dataset = file[name]
+    dataset.attrs["long_name"] = label
+    for dimension, scale in zip(dataset.dims, scales, strict=True):
+        dimension.attach_scale(file[scale])
+
+
+def label_landscape(file: h5py.File, evolution: Evolution) -> None:
+    """Say what the dataset of Q is, once it is there."""
+    _, batch, axes = _names(evolution)
+    _label(file, "landscape", [*batch, *axes], "action value Q, without noise")
+
+
+def label_fields(file: h5py.File, evolution: Evolution) -> None:
+    """Say what the dataset of u is, once it is there, and show it to ParaView."""
     lead, batch, axes = _names(evolution)
-    digest = _data_digest(landscape.values)
-    environment = _environment()
+    _label(file, "u", [lead, *batch, *axes], "expected value under exploration noise, E[Q(mu + sigma Z)]")
+    coordinates = "time" if lead == "sigma" else "sigma time"
+    file["u"].attrs["coordinates"] = coordinates if evolution.covariance is None else f"{coordinates} covariance"
+    if evolution.grid.dimensions in (2, 3) and not batch:
+        _write_view_for_paraview(file, evolution)
+
+
+def _write_fields(
+    file: h5py.File, evolution: Evolution, storage: _Storage, proceed: Callable[[], object] | None
+) -> tuple[dict[str, Any], str]:
+    """Write Q and the fields; what the file has to say of their storage, and the SHA-256 of u as it is stored."""
+    grid, landscape = evolution.grid, evolution.landscape
+    batch = _names(evolution)[1]
+
+    def write(name: str, values: Array) -> None:
+        chunks = _chunks(values.shape, grid.dimensions, len(batch))
+        write_array(file, name, values, chunks, storage.filters, proceed)
+
+    write("landscape", landscape.values)
+    label_landscape(file, evolution)
+    before = evolution.stored_tolerance
+    if storage.tolerance is not None:
+        record, digest = write_levels(file, evolution, storage.tolerance, batch, storage.filters, proceed)
+        return record | {"tolerance": before + storage.tolerance}, digest
+    with ThreadPoolExecutor(1) as helper:
+        digested = helper.submit(data_digest, evolution.values)
+        write("u", evolution.values)
+        label_fields(file, evolution)
+        return {"tolerance": before} if before else {}, digested.result()
+
+
+def begin_file(file: h5py.File, evolution: Evolution, environment: Mapping[str, Any], *, signal: str = "u") -> None:
+    """Write what is known before the fields: what the file is, and the scales of all dimensions.
+
+    Parameters
+    ----------
+    file
+        An empty file.
+    evolution
+        Only its grid, its sigmas, and the name and the batch of its landscape are looked at.
+    environment
+        As `file_environment` has it.
+    signal
+        The dataset that viewers are to show.
+    """
+    lead, batch, axes = _names(evolution)
+    file.attrs["Conventions"] = "CF-1.11"
+    file.attrs["title"] = _printable(f"{evolution.landscape.name} under Gaussian exploration noise")
+    file.attrs["history"] = f"{environment.get('written', '')} evolved and written by heatpg {__version__}".strip()
+    file.attrs["source"] = f"heatpg {__version__}"
+    file.attrs["references"] = _REFERENCE
+    file.attrs["heatpg_schema"] = str(SCHEMA)
+    file.attrs["heatpg_version"] = __version__
+    file.attrs["NX_class"] = "NXdata"
+    file.attrs["signal"] = signal
+    file.attrs["axes"] = [*([lead] if signal == "u" else []), *batch, *axes]
+    _write_scales(file, evolution)
+
+
+def file_records(
+    evolution: Evolution, digest: str, environment: Mapping[str, Any], *, repeatable: bool = False
+) -> dict[str, dict[str, Any]]:
+    """What a file says of an evolution besides its numbers: specification, run, report, environment.
+
+    Parameters
+    ----------
+    evolution
+        Its values are not looked at.
+    digest
+        SHA-256 of Q.
+    environment
+        As `file_environment` has it.
+    repeatable
+        Whether the times of the work are left out.
+    """
+    landscape = evolution.landscape
     correlated = {} if evolution.covariance is None else {"covariance": evolution.covariance}
-    parts = {
+    return {
         "heatpg_spec": {
             "landscape": {"name": landscape.name, "provenance": landscape.provenance, "sha256": digest},
-            "grid": [dataclasses.asdict(axis) for axis in grid],
+            "grid": [dataclasses.asdict(axis) for axis in evolution.grid],
             "sigma": evolution.sigma,
             "solver": {"name": evolution.solver.name, "options": evolution.solver.options()},
             **correlated,
         },
         "heatpg_run": {
             "reason": evolution.reason,
-            "timing": list(evolution.timing.items()),  # in their order, which the keys of an object have not
+            # in their order, which the keys of an object have not
+            "timing": [] if repeatable else list(evolution.timing.items()),
             "paths": _packed(evolution.paths),
         },
         "heatpg_report": evolution.report.as_dict(),
-        "heatpg_environment": environment,
+        "heatpg_environment": dict(environment),
     }
-    texts = {name: _canonical(parts[name]) for name in _JSON_PARTS}
-    file.attrs["Conventions"] = "CF-1.11"
-    file.attrs["title"] = _printable(f"{landscape.name} under Gaussian exploration noise")
-    file.attrs["history"] = f"{environment['written']} evolved and written by heatpg {__version__}"
-    file.attrs["source"] = f"heatpg {__version__}"
-    file.attrs["references"] = _REFERENCE
-    file.attrs["heatpg_schema"] = str(SCHEMA)
-    file.attrs["heatpg_version"] = __version__
+
+
+def finish_file(file: h5py.File, records: Mapping[str, Any], fields_digest: str, *, task: str = "") -> None:
+    """Write the records of `file_records` and all checksums; the file is complete then.
+
+    Parameters
+    ----------
+    file
+        The file, with all its datasets.
+    records
+        What it says of the evolution.
+    fields_digest
+        SHA-256 of u, as it is stored.
+    task
+        As in `image`.
+    """
+    texts = {name: _canonical(records[name]) for name in _JSON_PARTS}
     for name, text in texts.items():
         _write_json(file, name, text)
+    if task:
+        _write_json(file, _TASK, task)
     file.attrs["heatpg_spec_sha256"] = _text_digest(texts["heatpg_spec"])
     file.attrs["heatpg_records_sha256"] = _text_digest("\n".join(texts[name] for name in _JSON_PARTS[1:]))
-    file.attrs["heatpg_u_sha256"] = _data_digest(evolution.values)
-    file.attrs["heatpg_landscape_sha256"] = digest
-    file.attrs["NX_class"] = "NXdata"
-    file.attrs["signal"] = "u"
-    file.attrs["axes"] = [lead, *batch, *axes]
-    _write_scales(file, evolution)
-    for name, values, scales, label in (
-        ("u", evolution.values, [lead, *batch, *axes], "expected value under exploration noise, E[Q(mu + sigma Z)]"),
-        ("landscape", landscape.values, [*batch, *axes], "action value Q, without noise"),
-    ):
-        chunks = _chunks(values.shape, grid.dimensions)
-        dataset = file.create_dataset(name, data=values, chunks=chunks, fletcher32=True, **filters)
-        dataset.attrs["long_name"] = label
-        for dimension, scale in zip(dataset.dims, scales, strict=True):
-            dimension.attach_scale(file[scale])
-    coordinates = "time" if lead == "sigma" else "sigma time"
-    file["u"].attrs["coordinates"] = coordinates if evolution.covariance is None else f"{coordinates} covariance"
-    if grid.dimensions in (2, 3) and not batch:
-        _write_view_for_paraview(file, evolution)
+    file.attrs["heatpg_u_sha256"] = fields_digest
+    file.attrs["heatpg_landscape_sha256"] = records["heatpg_spec"]["landscape"]["sha256"]
 
 
-def save(evolution: Evolution, path: StrPath, *, force: bool = False, compression: str = "none") -> None:
+def _fill(
+    file: h5py.File, evolution: Evolution, storage: _Storage, proceed: Callable[[], object] | None = None
+) -> None:
+    environment = file_environment(repeatable=bool(storage.task))
+    digest = data_digest(evolution.landscape.values)
+    records = file_records(evolution, digest, environment, repeatable=bool(storage.task))
+    _canonical(records)  # what has no form in JSON is refused before the fields are written
+    begin_file(file, evolution, environment, signal="u" if storage.tolerance is None else "landscape")
+    record, fields_digest = _write_fields(file, evolution, storage, proceed)
+    if record:
+        records["heatpg_run"]["storage"] = record
+    finish_file(file, records, fields_digest, task=storage.task)
+
+
+def _size(evolution: Evolution) -> int:
+    return evolution.values.nbytes + evolution.landscape.values.nbytes + _OVERHEAD
+
+
+def image(
+    evolution: Evolution,
+    *,
+    storage: str = "full",
+    tolerance: float = _TOLERANCE,
+    compression: str = "none",
+    task: str = "",
+) -> bytes:
+    """The bytes of the file that `save` writes, made in memory.
+
+    Parameters
+    ----------
+    evolution
+        What is stored.
+    storage, tolerance, compression
+        As in `save`.
+    task
+        What a batch calls this piece of work, as text that the file is to hold. Such a file holds no times, neither of
+        the clock nor of the work, and no number of threads: the same task gives the same bytes.
+
+    Raises
+    ------
+    StoreError
+        If something of it has no form in HDF5 or JSON.
+    ResourceError
+        If the image does not fit in memory.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes
+    >>> from heatpg.evolution import solve
+    >>> from heatpg.store import image
+    >>> once, again = (image(solve(landscapes.ridge(size=21), [0.2, 0.4]), task="ridge") for _ in range(2))
+    >>> once == again
+    True
+    """
+    options = _storage(storage, tolerance, compression, task)
+    size = _size(evolution)
+    require_memory(
+        2 * size,
+        f"the image of the file of {evolution.landscape.name}, made in memory",
+        "keep fewer sigmas in one file, or use float32",
+    )
+    unused = os.path.join(
+        tempfile.gettempdir(), f"heatpg-{secrets.token_hex(8)}"
+    )  # HDF5 wants a name, and makes no file
+    with h5py.File(
+        unused,
+        "w",
+        driver="core",
+        backing_store=False,
+        block_size=min(max(size, 2**16), 2**30),
+        libver=LIBRARY_VERSIONS,
+    ) as file:
+        _fill(file, evolution, options)
+        file.flush()
+        return bytes(file.id.get_file_image())
+
+
+def save(
+    evolution: Evolution,
+    path: StrPath,
+    *,
+    force: bool = False,
+    storage: str = "full",
+    tolerance: float = _TOLERANCE,
+    compression: str = "none",
+) -> None:
     """Write an evolution into one HDF5 file: fields, landscape, grid, solver, checks, and how it came about.
 
     The file appears under its name when it is complete, and not before. Not stored is the exact evolution of an
@@ -480,6 +752,12 @@ def save(evolution: Evolution, path: StrPath, *, force: bool = False, compressio
         Name of the file.
     force
         Whether an existing file may be replaced.
+    storage
+        ``full``, or ``compact``: each field on the coarsest lattice that holds it to the tolerance, which `load`
+        reads back at full resolution; see `heatpg.compact`.
+    tolerance
+        Of compact storage, in units of osc(Q): the difference of what is read back from the field, which is measured
+        before it is stored; 1e-14 to 1e-3.
     compression
         ``none``, or ``gzip:1`` to ``gzip:9``. Such data lose a few percent of their size, at many times the cost.
 
@@ -488,7 +766,9 @@ def save(evolution: Evolution, path: StrPath, *, force: bool = False, compressio
     StoreError
         If the file exists, or cannot be written there.
     ResourceError
-        If the file does not fit in memory (where it is made) or on the disk.
+        If the file does not fit on the disk, or there is no memory for the work.
+    UnsupportedError
+        For an unknown storage or compression, or a tolerance out of its range.
 
     Examples
     --------
@@ -503,27 +783,16 @@ def save(evolution: Evolution, path: StrPath, *, force: bool = False, compressio
     (True, True)
     """
     target = prepare_output(path, force=force)
-    filters = _compression(compression)
-    size = evolution.values.nbytes + evolution.landscape.values.nbytes + _OVERHEAD
-    require_memory(
-        2 * size, f"the image of {target.name}, made in memory", "keep fewer sigmas in one file, or use float32"
-    )
-    require_disk(size if compression == "none" else 0, target.parent, target.name)
-    unused = os.path.join(
-        tempfile.gettempdir(), f"heatpg-{secrets.token_hex(8)}"
-    )  # HDF5 wants a name, and makes no file
-    with h5py.File(
-        unused,
-        "w",
-        driver="core",
-        backing_store=False,
-        block_size=min(max(size, 2**16), 2**30),
-        libver=("v108", "v110"),
-    ) as file:
-        _fill(file, evolution, filters)
-        file.flush()
-        image = file.id.get_file_image()
-    publish(image, target, force=force)
+    options = _storage(storage, tolerance, compression)
+    known = compression == "none" and storage == "full"
+    work = 2 * _OVERHEAD + (0 if storage == "full" else _COMPACT_FIELDS * 8 * evolution.landscape.values.size)
+    require_memory(work, f"the work of writing {target.name}", "write where there is more memory")
+
+    def write(descriptor: int) -> None:
+        with stream(descriptor) as (file, disk):
+            _fill(file, evolution, options, disk.raise_failure)
+
+    publish_stream(write, _size(evolution) if known else 0, target, force=force)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -536,47 +805,38 @@ def _damaged(path: Path, what: object) -> StoreError:
     )
 
 
-def _attribute(file: h5py.File, name: str) -> str:
+def _attribute(contents: Contents, name: str) -> str:
     """An attribute, if it is a text."""
-    if name not in file.attrs:
-        return ""
-    kind = file.attrs.get_id(name)
-    if kind.get_type().get_class() != h5py.h5t.STRING or kind.shape != ():
-        return ""
-    value = file.attrs[name]
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    value = contents.attrs.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def _require_schema(contents: Contents, path: Path) -> None:
+    schema = _attribute(contents, "heatpg_schema")
+    if not schema:
+        raise StoreError(f"{path} was not written by heatpg", given="no attribute heatpg_schema")
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", schema):
+        raise _damaged(path, f"heatpg_schema {schema[:20]!r}")
+    if int(schema) > SCHEMA:
+        raise StoreError(
+            f"{path} was written by a newer heatpg",
+            given=f"schema {schema}, heatpg {_printable(_attribute(contents, 'heatpg_version'))}",
+            allowed=f"schema {SCHEMA}",
+            advice="upgrade heatpg",
+        )
 
 
 def _open(path: Path) -> h5py.File:
     """Open a file that says it is ours, in a schema that we know."""
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):  # to open a pipe would wait for ever
-            raise StoreError("this is not a file", given=path)
-        with path.open("rb") as stream:
-            signature = stream.read(len(_SIGNATURE))
-    except OSError as reason:
-        raise StoreError(f"cannot read {path}", given=reason.strerror or reason) from None
-    if signature != _SIGNATURE:
-        raise StoreError(f"{path} is not an HDF5 file", given=f"first bytes {signature!r}", allowed="files of heatpg")
+    with open_regular(path):
+        pass
     try:
         # a file is never changed in place, so reading needs no lock, which some network file systems refuse
         file = h5py.File(path, "r", locking=False)
     except (OSError, RuntimeError, ValueError, KeyError) as reason:
         raise _damaged(path, reason) from None
     try:
-        schema = _attribute(file, "heatpg_schema")
-        if not schema:
-            raise StoreError(f"{path} was not written by heatpg", given="no attribute heatpg_schema")
-        if not schema.isdecimal() or int(schema) < 1:
-            raise _damaged(path, f"heatpg_schema {schema!r}")
-        if int(schema) > SCHEMA:
-            raise StoreError(
-                f"{path} was written by a newer heatpg",
-                given=f"schema {schema}, heatpg {_attribute(file, 'heatpg_version')}",
-                allowed=f"schema {SCHEMA}",
-                advice="upgrade heatpg",
-            )
+        _require_schema(Contents(stored_attributes(file), {}), path)
     except BaseException as reason:
         file.close()
         if isinstance(reason, HeatpgError) or not isinstance(reason, Exception):
@@ -585,77 +845,39 @@ def _open(path: Path) -> h5py.File:
     return file
 
 
-def _refuse_dataset(dataset: h5py.Dataset) -> str:
-    """Why a dataset is not to be read; empty if it may be."""
-    plist = dataset.id.get_create_plist()
-    kind = dataset.id.get_type().get_class()
-    if kind not in (h5py.h5t.FLOAT, h5py.h5t.INTEGER, h5py.h5t.STRING):
-        return "its type is not float, integer or text"
-    if plist.get_external_count():
-        return "its data lie in another file"
-    if plist.get_layout() == h5py.h5d.VIRTUAL:
-        return "it is a virtual dataset"
-    allowed = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
-    filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
-    if not filters <= allowed:
-        return f"filters {sorted(filters - allowed)} are not gzip, shuffle or fletcher32"
-    if dataset.chunks and math.prod(dataset.chunks) * dataset.dtype.itemsize > _LARGEST_CHUNK:
-        return f"chunks {dataset.chunks} are too large"
-    if kind == h5py.h5t.STRING and dataset.size is not None and dataset.size > _MOST_OBJECTS:
-        return "it holds too many texts"
-    return ""
-
-
-def _inspect(file: h5py.File, path: Path) -> None:
-    """Refuse everything that could lead elsewhere, run a plug-in or fill the memory, before it is followed."""
-    seen = set()
-    declared = 0
-    groups = [file["/"]]
-    while groups:
-        group = groups.pop()
-        for name in group:
-            place = f"{group.name.rstrip('/')}/{name}"
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise StoreError(f"{path} is not trusted", given=f"{place} leads elsewhere", allowed="hard links")
-            member = group[name]
-            address = h5py.h5o.get_info(member.id).addr
-            if address in seen:
-                continue
-            seen.add(address)
-            if len(seen) > _MOST_OBJECTS:
-                raise StoreError(f"{path} is not trusted", given="too many objects", allowed=_MOST_OBJECTS)
-            if isinstance(member, h5py.Group):
-                groups.append(member)
-                continue
-            refusal = _refuse_dataset(member) if isinstance(member, h5py.Dataset) else "it is neither group nor dataset"
-            if refusal:
-                raise StoreError(f"{path} is not trusted", given=f"{place}: {refusal}")
-            declared += math.prod(member.shape or ()) * member.dtype.itemsize
+def _inspected(file: h5py.File, path: Path, *, in_pieces: bool = False) -> Contents:
+    """What a file holds, after it was looked at for all that could lead elsewhere or fill the memory."""
+    contents = inspect(file, Limits(objects=_MOST_OBJECTS, chunk=_LARGEST_CHUNK))
+    members = contents.members
+    apart = sum(members[name].nbytes for name in ("landscape", "u") if name in members) if in_pieces else 0
     require_memory(
-        declared * 1.25, f"what {path} says it holds", "read it where there is more memory, or evolve fewer sigmas"
+        (contents.declared - apart) * 1.25,
+        f"what {path} says it holds",
+        "read it in pieces with heatpg.large.open_large, or where there is more memory",
     )
+    return contents
 
 
-def _dataset(file: h5py.File, path: Path, name: str, kind: str) -> h5py.Dataset:
-    member = file.get(name)
-    if not isinstance(member, h5py.Dataset):
+def _dataset(contents: Contents, path: Path, name: str, kind: str) -> Member:
+    member = contents.members.get(name)
+    if member is None:
         raise _damaged(path, f"no dataset {name}")
     if member.dtype.kind not in kind:
         raise _damaged(path, f"{name} is of type {member.dtype}")
     return member
 
 
-def _numbers(file: h5py.File, path: Path, name: str, shape: tuple[int, ...] | None = None) -> Array:
-    dataset = _dataset(file, path, name, "fi")
+def _numbers(contents: Contents, path: Path, name: str, shape: tuple[int, ...] | None = None) -> Array:
+    dataset = _dataset(contents, path, name, "fi")
     if shape is not None and dataset.shape != shape:
         raise _damaged(path, f"{name} has the shape {dataset.shape} where {shape} is needed")
-    return np.asarray(dataset[()])
+    return np.asarray(dataset.read())
 
 
-def _json_text(file: h5py.File, path: Path, name: str) -> str:
-    if name in file.attrs:
-        return _attribute(file, name)
-    return str(_dataset(file, path, name, "OS").asstr()[()])
+def _json_text(contents: Contents, path: Path, name: str) -> str:
+    if name in contents.attrs:
+        return _attribute(contents, name)
+    return str(_dataset(contents, path, name, "O").read())
 
 
 @dataclasses.dataclass
@@ -666,16 +888,26 @@ class _Content:
     checksums: dict[str, tuple[str, str]]
 
 
+def _same_bits(stored: Array, expected: Array) -> bool:
+    """Equality that also tells -0 from 0, so that no flipped bit is overlooked."""
+    return stored.dtype == expected.dtype and stored.tobytes() == expected.tobytes()
+
+
 def _same_number(stored: object, expected: float) -> bool:
     return isinstance(stored, float | np.floating) and float(stored) == expected
 
 
-def _read_grid(file: h5py.File, path: Path, spec: Any) -> Grid:
+def _read_grid(contents: Contents, path: Path, spec: Any) -> Grid:
+    for fields in spec["grid"]:
+        # before positions are made of a description, there must be as many of them in the file
+        stored = _dataset(contents, path, fields["name"], "f").shape
+        if stored != (fields["size"],) or not isinstance(fields["unit"], str):
+            raise _damaged(path, f"an axis of the shape {stored} is described as {fields}")
     grid = Grid(*(Axis(**fields) for fields in spec["grid"]))
     for axis in grid:
-        if not np.array_equal(_numbers(file, path, axis.name, (axis.size,)), axis.coordinates):
+        if not _same_bits(_numbers(contents, path, axis.name, (axis.size,)), axis.coordinates):
             raise _damaged(path, f"the positions of axis {axis.name} are not those of its description")
-        attributes = file[axis.name].attrs
+        attributes = contents.members[axis.name].attrs
         texts = attributes.get("boundary") == axis.boundary and attributes.get("nodes") == axis.nodes
         bounds = _same_number(attributes.get("lower"), axis.lower) and _same_number(attributes.get("upper"), axis.upper)
         if not (texts and bounds):
@@ -683,13 +915,13 @@ def _read_grid(file: h5py.File, path: Path, spec: Any) -> Grid:
     return grid
 
 
-def _read_covariance(file: h5py.File, path: Path, spec: Any, grid: Grid, sigma: Array) -> NDArray[np.float64] | None:
+def _read_covariance(contents: Contents, path: Path, spec: Any, grid: Grid, sigma: Array) -> NDArray[np.float64] | None:
     if "covariance" not in spec:
         return None
     covariance = np.asarray(spec["covariance"], dtype=np.float64)
     if covariance.shape != (len(sigma), grid.dimensions, grid.dimensions):
         raise _damaged(path, f"the covariance has the shape {covariance.shape}")
-    if not np.array_equal(_numbers(file, path, "covariance", covariance.shape), covariance):
+    if not _same_bits(_numbers(contents, path, "covariance", covariance.shape), covariance):
         raise _damaged(path, "covariance is not that of the specification")
     if not np.array_equal(parse_covariance(covariance, grid), covariance):
         raise _damaged(path, "the covariances are not symmetric or not in order")
@@ -698,13 +930,77 @@ def _read_covariance(file: h5py.File, path: Path, spec: Any, grid: Grid, sigma: 
     return covariance
 
 
-def _read(file: h5py.File, path: Path) -> _Content:
-    _inspect(file, path)
-    texts = {name: _json_text(file, path, name) for name in _JSON_PARTS}
+def _read_report(text: str) -> Report:
+    report = Report.from_dict(_restored(json.loads(text)))
+    for check in report:
+        texts = (check.name, check.status, check.message, check.bound_source)
+        numbers = [value for value in (check.figure, check.bound) if value is not None]
+        if check.where is not None:
+            numbers += [check.where.sigma, *check.where.index]
+        if (
+            not all(isinstance(value, str) for value in texts)
+            or check.status not in ("passed", "finding", "failed")
+            or not all(isinstance(value, int | float) for value in numbers)
+        ):
+            raise ValueError("an entry of the report is not one")
+    return report
+
+
+def _read_fields(
+    contents: Contents, path: Path, storage: Any, values: Array, grid: Grid, count: int
+) -> tuple[Array, str, float]:
+    """The fields at full resolution, the SHA-256 of what is stored of them, and the tolerance that they are held to."""
+    tolerance = float(storage.get("tolerance", 0.0))
+    if not 0.0 <= tolerance < 1.0:
+        raise _damaged(path, f"a tolerance of {tolerance}")
+    if "levels" not in storage:
+        fields = _numbers(contents, path, "u", (count, *values.shape))
+        return fields, data_digest(fields), tolerance
+    if len(storage["levels"]) != count:
+        raise _damaged(path, f"{len(storage['levels'])} levels where {count} are needed")
+    return *read_levels(contents, storage, values, grid), tolerance
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What a file says of an evolution besides its fields, looked through and held against itself.
+
+    Attributes
+    ----------
+    grid, sigma, covariance
+        As of an `Evolution`.
+    shape
+        Of Q, and of one field.
+    landscape
+        Name, provenance and SHA-256 of Q.
+    solver, paths, report, reason, timing
+        As of an `Evolution`.
+    storage
+        How the fields are stored; empty for full resolution.
+    checksums
+        SHA-256 as stored and as found, of what was read so far.
+    """
+
+    grid: Grid
+    sigma: NDArray[np.float64]
+    covariance: NDArray[np.float64] | None
+    shape: tuple[int, ...]
+    landscape: dict[str, Any]
+    solver: Solver
+    paths: list[tuple[tuple[float, ...], ...]]
+    report: Report
+    reason: str
+    timing: dict[str, float]
+    storage: dict[str, Any]
+    checksums: dict[str, tuple[str, str]]
+
+
+def _read_description(contents: Contents, path: Path) -> Description:
+    texts = {name: _json_text(contents, path, name) for name in _JSON_PARTS}
     checksums = {
-        "specification": (_attribute(file, "heatpg_spec_sha256"), _text_digest(texts["heatpg_spec"])),
+        "specification": (_attribute(contents, "heatpg_spec_sha256"), _text_digest(texts["heatpg_spec"])),
         "records": (
-            _attribute(file, "heatpg_records_sha256"),
+            _attribute(contents, "heatpg_records_sha256"),
             _text_digest("\n".join(texts[name] for name in _JSON_PARTS[1:])),
         ),
     }
@@ -713,98 +1009,284 @@ def _read(file: h5py.File, path: Path) -> _Content:
             raise _damaged(path, f"the SHA-256 of the {name} is {found[:12]}..., stored is {stored[:12]}...")
     spec = _restored(json.loads(texts["heatpg_spec"]))
     run = _restored(json.loads(texts["heatpg_run"]))
-    grid = _read_grid(file, path, spec)
+    grid = _read_grid(contents, path, spec)
     sigma = np.asarray(spec["sigma"], dtype=np.float64)
     if sigma.ndim not in (1, 2) or sigma.shape[1:] not in ((), (grid.dimensions,)) or not sigma.size:
         raise _damaged(path, f"sigma has the shape {sigma.shape}")
     if not (np.isfinite(sigma).all() and (sigma >= 0).all()):
         raise _damaged(path, "sigma is not finite or negative")
     for name, expected in (("sigma", sigma), ("time", sigma**2)):
-        if not np.array_equal(_numbers(file, path, name, sigma.shape), expected):
+        if not _same_bits(_numbers(contents, path, name, sigma.shape), expected):
             raise _damaged(path, f"{name} is not that of the specification")
-    covariance = _read_covariance(file, path, spec, grid, sigma)
-    shape = _dataset(file, path, "landscape", "f").shape
+    covariance = _read_covariance(contents, path, spec, grid, sigma)
+    if covariance is None and not np.array_equal(parse_sigma(sigma, grid), sigma):
+        raise _damaged(path, "sigma is not in ascending order")
+    shape = _dataset(contents, path, "landscape", "f").shape
     if shape[max(0, len(shape) - grid.dimensions) :] != grid.shape:
         raise _damaged(path, f"the landscape has the shape {shape}, its grid {grid.shape}")
-    values = _numbers(file, path, "landscape")
-    fields = _numbers(file, path, "u", (len(sigma), *shape))
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in spec["solver"]["options"].items()}
+    return Description(
+        grid,
+        sigma,
+        covariance,
+        shape,
+        {
+            "name": str(spec["landscape"]["name"]),
+            "provenance": spec["landscape"]["provenance"],
+            "sha256": str(spec["landscape"]["sha256"]),
+        },
+        make(spec["solver"]["name"], **options),
+        _unpacked(run["paths"]),
+        _read_report(texts["heatpg_report"]),
+        str(run["reason"]),
+        {str(stage): float(seconds) for stage, seconds in run["timing"]},
+        run.get("storage", {}),
+        checksums,
+    )
+
+
+def _data_checksums(
+    contents: Contents, description: Description, landscape_digest: str, fields_digest: str
+) -> dict[str, tuple[str, str]]:
+    return {
+        "Q": (_attribute(contents, "heatpg_landscape_sha256"), landscape_digest),
+        "Q in the specification": (description.landscape["sha256"], landscape_digest),
+        "u": (_attribute(contents, "heatpg_u_sha256"), fields_digest),
+    }
+
+
+def _read(contents: Contents, path: Path) -> _Content:
+    said = _read_description(contents, path)
+    values = _numbers(contents, path, "landscape")
+    fields, digest, tolerance = _read_fields(contents, path, said.storage, values, said.grid, len(said.sigma))
     if fields.dtype != values.dtype or fields.dtype not in (np.float32, np.float64):
         raise _damaged(path, f"u is {fields.dtype}, the landscape {values.dtype}")
     if not np.isfinite(fields).all() or not np.isfinite(values).all():
         raise _damaged(path, "NaN or infinity among the values")
-    found = _data_digest(values)
-    checksums["Q"] = (_attribute(file, "heatpg_landscape_sha256"), found)
-    checksums["Q in the specification"] = (str(spec["landscape"]["sha256"]), found)
-    checksums["u"] = (_attribute(file, "heatpg_u_sha256"), _data_digest(fields))
-    landscape = Landscape(values, grid, str(spec["landscape"]["name"]), spec["landscape"]["provenance"])
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in spec["solver"]["options"].items()}
     evolution = Evolution(
-        landscape,
-        sigma,
+        Landscape(values, said.grid, said.landscape["name"], said.landscape["provenance"]),
+        said.sigma,
         fields,
-        make(spec["solver"]["name"], **options),
-        paths=_unpacked(run["paths"]),
-        covariance=covariance,
-        report=Report.from_dict(_restored(json.loads(texts["heatpg_report"]))),
-        reason=str(run["reason"]),
-        timing=dict(run["timing"]),
+        said.solver,
+        paths=said.paths,
+        covariance=said.covariance,
+        report=said.report,
+        reason=said.reason,
+        timing=said.timing,
     )
-    return _Content(evolution, checksums)
+    evolution.stored_tolerance = tolerance
+    return _Content(evolution, said.checksums | _data_checksums(contents, said, data_digest(values), digest))
 
 
-def _content(path: Path) -> _Content:
-    with _open(path) as file:
+def in_rows(shape: tuple[int, ...], chunks: tuple[int, ...] | None, points: int) -> Iterator[tuple[slice, ...]]:
+    """Boxes that follow each other in C order and make up an array, whole chunks where so many points hold them.
+
+    Examples
+    --------
+    >>> from heatpg.store import in_rows
+    >>> [box[1] for box in in_rows((2, 5), (1, 2), 4)][:3]
+    [slice(0, 4, None), slice(4, 5, None), slice(0, 4, None)]
+    """
+    extent = list(shape)
+    for i, size in enumerate(shape):
+        others = math.prod(extent) // max(1, size)
+        if others * size <= points:
+            break
+        fits = max(1, points // max(1, others))
+        step = chunks[i] if chunks else 1
+        extent[i] = fits // step * step or fits
+    ranges = (range(0, size, step) for size, step in zip(shape, extent, strict=True))
+    for start in itertools.product(*ranges):
+        yield tuple(slice(a, min(a + step, size)) for a, step, size in zip(start, extent, shape, strict=True))
+
+
+def _digest_in_pieces(file: h5py.File, contents: Contents, path: Path, name: str, shape: tuple[int, ...]) -> str:
+    member = _dataset(contents, path, name, "f")
+    if member.shape != shape:
+        raise _damaged(path, f"{name} has the shape {member.shape} where {shape} is needed")
+    dataset = file[name]
+    require_complete(dataset)
+    digest = hashlib.sha256()
+    for box in in_rows(shape, dataset.chunks, _PIECE_POINTS):
+        piece = np.ascontiguousarray(dataset[box], dtype=member.dtype.newbyteorder("<"))
+        if not np.isfinite(piece).all():
+            raise _damaged(path, "NaN or infinity among the values")
+        digest.update(piece.reshape(-1).data)
+    return digest.hexdigest()
+
+
+def _checksums_in_pieces(path: Path) -> dict[str, tuple[str, str]]:
+    """The checksums of a file that is too large to be read as a whole."""
+    try:
+        with _open(path) as file:
+            contents = _inspected(file, path, in_pieces=True)
+            said = _read_description(contents, path)
+            if said.storage.get("levels"):
+                raise ResourceError(
+                    f"{path} does not fit in memory, and compact storage is read as a whole",
+                    advice="read it where there is more memory",
+                )
+            if len({contents.members[name].dtype for name in ("landscape", "u")}) > 1:
+                raise _damaged(path, "u and the landscape are of different types")
+            digests = [
+                _digest_in_pieces(file, contents, path, name, shape)
+                for name, shape in (("landscape", said.shape), ("u", (len(said.sigma), *said.shape)))
+            ]
+            return said.checksums | _data_checksums(contents, said, *digests)
+    except (StoreError, ResourceError):
+        raise
+    except Refusal as reason:
+        raise StoreError(f"{path} is not trusted", given=reason) from None
+    except Exception as reason:  # whatever the libraries make of a damaged file
+        raise _damaged(path, reason) from reason
+
+
+@contextlib.contextmanager
+def open_in_pieces(path: StrPath) -> Iterator[tuple[h5py.File, Description]]:
+    """A file whose fields are read piece by piece, and what it says of them.
+
+    Links, types, filters and sizes are looked at as `load` does it, and the checksums of what is read here; those of
+    the fields are not known before all of them are read, which is what `verify_file` does.
+
+    Parameters
+    ----------
+    path
+        Name of a file at full resolution.
+
+    Raises
+    ------
+    StoreError
+        As `load` does.
+    UnsupportedError
+        For compact storage.
+    """
+    place = Path(path)
+    with contextlib.ExitStack() as stack:
         try:
-            return _read(file, path)
-        except (ResourceError, StoreError):
+            file = stack.enter_context(_open(place))
+            contents = _inspected(file, place, in_pieces=True)
+            said = _read_description(contents, place)
+            shapes = {"landscape": said.shape, "u": (len(said.sigma), *said.shape)}
+            for name in shapes if not said.storage.get("levels") else ():
+                if _dataset(contents, place, name, "f").shape != shapes[name]:
+                    raise _damaged(place, f"{name} does not have the shape {shapes[name]}")
+                require_complete(file[name])
+        except HeatpgError:
             raise
-        # whatever the libraries make of a damaged file
-        except (HeatpgError, OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError) as reason:
-            raise _damaged(path, reason) from reason
+        except Refusal as reason:
+            raise StoreError(f"{place} is not trusted", given=reason) from None
+        except Exception as reason:  # whatever the libraries make of a damaged file
+            raise _damaged(place, reason) from reason
+        if said.storage.get("levels"):
+            raise UnsupportedError("compact storage is read as a whole", given=place, advice="use heatpg.load")
+        for name, (stored, found) in said.checksums.items():
+            if stored != found:
+                raise _damaged(place, f"the SHA-256 of {name} is {found[:12]}..., stored is {stored[:12]}...")
+        yield file, said
 
 
-def load(path: StrPath) -> Evolution:
+def _content(path: Path, *, untrusted: bool = False) -> _Content:
+    try:
+        if untrusted:
+            contents = read_in_quarantine(path)
+            _require_schema(contents, path)
+            return _read(contents, path)
+        with _open(path) as file:
+            return _read(_inspected(file, path), path)
+    except StoreError:
+        raise
+    except Refusal as reason:
+        raise StoreError(f"{path} is not trusted", given=reason) from None
+    except ResourceError as reason:
+        if not untrusted:
+            raise
+        raise StoreError(f"refused: {path}", given=reason) from None
+    except Exception as reason:  # whatever the libraries make of a damaged file
+        raise _damaged(path, reason) from reason
+
+
+def load(path: StrPath, *, untrusted: bool = False) -> Evolution:
     """Read an evolution that `save` has written, and believe it only if it is whole.
 
     Links, types, filters and sizes are looked at before anything is followed; checksums, shapes and values
-    after it is read. For files from strangers this lessens the danger that lies in HDF5 itself, and does not end it.
+    after it is read. For files from strangers this lessens the danger that lies in HDF5 itself, and does not end it:
+    read them with `untrusted`.
 
     Parameters
     ----------
     path
         Name of the file.
+    untrusted
+        Whether the file is read in a process of its own, with limits on what that may do; it takes about a tenth of a
+        second more, and the file once more in memory. See `heatpg.quarantine.read_in_quarantine`.
 
     Raises
     ------
     StoreError
-        If there is no such file, if it is no file of heatpg or one of a newer schema, or if it is damaged.
+        If there is no such file, if it is no file of heatpg or one of a newer schema, or if it is damaged. With
+        `untrusted` also for everything else that a file can bring about.
     ResourceError
         If what it says it holds does not fit in memory.
+    UnsupportedError
+        With `untrusted`, on other systems than Linux.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from heatpg import landscapes, load, save
+    >>> from heatpg.evolution import solve
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(solve(landscapes.ridge(size=21), [0.2, 0.4]), os.path.join(folder, "ridge.h5"))
+    ...     len(load(os.path.join(folder, "ridge.h5"), untrusted=True))
+    2
     """
     place = Path(path)
-    content = _content(place)
+    content = _content(place, untrusted=untrusted)
     for name, (stored, found) in content.checksums.items():
         if stored != found:
             raise _damaged(place, f"the SHA-256 of {name} is {found[:12]}..., stored is {stored[:12]}...")
     return content.evolution
 
 
-def _integrity(content: _Content) -> Iterator[Check]:
+def task_text(path: StrPath) -> str:
+    """What `image` was given as the task of this file; empty if nothing.
+
+    Raises
+    ------
+    StoreError
+        As `load` does, for what is looked at; the data are not.
+    """
+    place = Path(path)
+    with _open(place) as file:
+        try:
+            contents = inspect(file, Limits(objects=_MOST_OBJECTS, chunk=_LARGEST_CHUNK))
+            return _json_text(contents, place, _TASK) if {_TASK} & {*contents.attrs, *contents.members} else ""
+        except Refusal as reason:
+            raise StoreError(f"{place} is not trusted", given=reason) from None
+        except (OSError, RuntimeError, ValueError, TypeError, LookupError) as reason:
+            raise _damaged(place, reason) from reason
+
+
+def _integrity(checksums: Mapping[str, tuple[str, str]]) -> Iterator[Check]:
     yield Check("structure", "passed", "schema, links, types, shapes and fletcher32 checksums are as they should be")
-    for name, (stored, found) in content.checksums.items():
+    for name, (stored, found) in checksums.items():
         if stored == found:
             yield Check(f"checksum of {name}", "passed", f"SHA-256 {found[:12]}... as stored")
         else:
             yield Check(f"checksum of {name}", "failed", f"SHA-256 is {found[:12]}..., stored is {stored[:12]}...")
 
 
-def verify_file(path: StrPath) -> Report:
+def verify_file(path: StrPath, *, untrusted: bool = False) -> Report:
     """Check that a file is whole: its structure, and the checksums of all that it holds.
+
+    What does not fit in memory is read in pieces.
 
     Parameters
     ----------
     path
         Name of the file.
+    untrusted
+        As in `load`.
 
     Returns
     -------
@@ -816,11 +1298,19 @@ def verify_file(path: StrPath) -> Report:
     StoreError
         If there is no such file, or if it is no file of heatpg or one of a newer schema.
     ResourceError
-        If what it says it holds does not fit in memory.
+        If the file is in compact storage and what it says it holds does not fit in memory.
     """
     place = Path(path)
-    _open(place).close()
+    if untrusted:
+        with open_regular(place):
+            pass
+    else:
+        _open(place).close()
     try:
-        return Report(list(_integrity(_content(place))), "file")
+        try:
+            checksums = _content(place, untrusted=untrusted).checksums
+        except ResourceError:
+            checksums = _checksums_in_pieces(place)
+        return Report(list(_integrity(checksums)), "file")
     except StoreError as reason:
         return Report([Check("structure", "failed", str(reason))], "file")

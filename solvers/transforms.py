@@ -45,11 +45,11 @@ _BLOCK_BYTES = 1024 * 1024
 
 
 @kernel
-def _scale(source, target, outer, last):  # type: ignore[no-untyped-def]
-    """target[r, j] = source[r, j] * outer[r mod m] * last[j]."""
+def _scale(source, target, first, outer, last):  # type: ignore[no-untyped-def]
+    """target[r, j] = source[r, j] * outer[(first + r) mod m] * last[j]."""
     repeat = outer.shape[0]
     for r in range(source.shape[0]):
-        a = outer[r % repeat]
+        a = outer[(first + r) % repeat]
         s, t = source[r], target[r]
         for j in range(last.shape[0]):
             t[j] = s[j] * (a * last[j])
@@ -87,6 +87,24 @@ def _transform_rows(transform: Callable[[Array, int], Array], source: Array, tar
         block = write[first : first + chunk]
         if source is not target:
             block[...] = read[first : first + chunk]
+        result = transform(block, 1)
+        if result.ctypes.data != block.ctypes.data:
+            block[...] = result
+
+    for_each(work, range(0, len(read), chunk))
+
+
+def _multiply_and_transform_rows(
+    transform: Callable[[Array, int], Array], source: Array, target: Array, outer: Array, last: Array
+) -> None:
+    """As `_transform_rows`, of source[r, j] * outer[r mod m] * last[j], multiplied while the block is in cache."""
+    size = source.shape[-1]
+    read, write = source.reshape(-1, size), target.reshape(-1, size)
+    chunk = max(1, _BLOCK_BYTES // (size * source.itemsize))
+
+    def work(first: int) -> None:
+        block = write[first : first + chunk]
+        _scale(read[first : first + chunk], block, first, outer, last)
         result = transform(block, 1)
         if result.ctypes.data != block.ctypes.data:
             block[...] = result
@@ -373,49 +391,46 @@ class TransformFlow(Flow):
             self._order = [i for i in range(self.grid.dimensions) if i not in turned_axes] + turned_axes
         return self._coefficients
 
-    def _inverse(self, coefficients: Array, out: Array) -> None:
-        """Undo `_forward` into `out`; the coefficients are used up."""
-        field = coefficients
-        for i, shape, rows, columns in reversed(self._turns):
-            _transform_rows(basis_along(self.grid[i]).inverse, field, field)
-            back = out if i == self._turns[0][0] else np.empty(shape, field.dtype)
-            _swap_last(field, back, columns, rows)
-            field = back
-        first = self._closed[-1]
-        if not self._turns or first != self._turns[0][0]:
-            _transform_rows(basis_along(self.grid[first]).inverse, field, out)
-
     def _multipliers(self, variances: tuple[float, ...]) -> list[Array]:
         return [
             np.ones(axis.size) if axis.rule.free_space else _multiplier(self.solver, axis, t)
             for axis, t in zip(self.grid, variances, strict=True)
         ]
 
-    def _scaled(self, variances: tuple[float, ...], out: Array) -> Array:
-        """Coefficients at these variances, in `out` itself if no axis was turned."""
+    def _inverse(self, variances: tuple[float, ...], out: Array) -> None:
+        """Multiply the coefficients of Q for these variances, and undo `_forward` into `out`."""
         dtype = self.initial.dtype
         source = self._forward()
-        target = out
+        field = out
         if self._turns:
             if self._spare is None:
                 self._spare = np.empty_like(source)
-            target = self._spare
+            field = self._spare
         multipliers = self._multipliers(variances)
         *others, last = [multipliers[i] for i in self._order]
         outer = functools.reduce(np.multiply.outer, others, np.ones(()))
-        _scale(
-            source.reshape(-1, source.shape[-1]),
-            target.reshape(-1, source.shape[-1]),
+        _multiply_and_transform_rows(
+            basis_along(self.grid[self._order[-1]]).inverse,
+            source,
+            field,
             np.ascontiguousarray(outer.reshape(-1), dtype=dtype),
             np.ascontiguousarray(last, dtype=dtype),
         )
-        return target
+        for number, (i, shape, rows, columns) in enumerate(reversed(self._turns)):
+            if number:
+                _transform_rows(basis_along(self.grid[i]).inverse, field, field)
+            back = out if i == self._turns[0][0] else np.empty(shape, field.dtype)
+            _swap_last(field, back, columns, rows)
+            field = back
+        first = self._closed[-1]
+        if self._turns and first != self._turns[0][0]:
+            _transform_rows(basis_along(self.grid[first]).inverse, field, out)
 
     def advance(self, variances: tuple[float, ...], out: Array) -> None:
         self._reached = variances
         moving = [i for i in self._closed if variances[i] > 0]
         if moving:
-            self._inverse(self._scaled(variances, out), out)
+            self._inverse(variances, out)
         else:
             np.copyto(out, self.initial)
         for i, axis in enumerate(self.grid):

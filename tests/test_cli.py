@@ -244,7 +244,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
 )
-@pytest.mark.parametrize("place", ["heatpg.evolution.solve", "heatpg.verify.verify", "heatpg.store.publish"])
+@pytest.mark.parametrize("place", ["heatpg.evolution.solve", "heatpg.verify.verify", "heatpg.store.publish_stream"])
 def test_exit_codes(
     place: str, error: BaseException, code: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -523,3 +523,28 @@ def test_in_a_process_of_its_own(tmp_path: Path) -> None:
     )
     os.close(writing)
     assert gone.stderr == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limits of a process are those of Linux")
+def test_a_file_from_somebody_else_is_read_in_quarantine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "ridge.h5"
+    assert main(["run", "ridge", "--set", "size=33", "--out", str(path), "--quiet"]) == 0
+    assert main(["check", str(path), "--untrusted", "--quiet"]) == 0
+    assert main(["show", str(path), "--untrusted", "-o", str(tmp_path / "ridge.png"), "--quiet"]) == 0
+    capsys.readouterr()
+    path.write_bytes(path.read_bytes()[:-1000])
+    assert main(["check", str(path), "--untrusted"]) in (2, 3)
+    assert "ridge.h5" in "".join(capsys.readouterr())
+
+
+def test_compact_storage_is_checked_within_its_tolerance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = {}
+    for storage in ("full", "compact"):
+        path = tmp_path / f"{storage}.h5"
+        words = ["run", "double_pendulum", "--set", "size=128", "--sigma", "2,4,8", "--checks", "none"]
+        assert main([*words, "--storage", storage, "--out", str(path), "--quiet"]) == 0
+        sizes[storage] = path.stat().st_size
+        capsys.readouterr()
+        assert main(["check", str(path)]) == 0
+        assert ("compact storage" in capsys.readouterr().out) == (storage == "compact")
+    assert sizes["compact"] < 0.7 * sizes["full"]

@@ -20,7 +20,7 @@ from heatpg.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from heatpg.evolution import parse_sigma
+from heatpg.evolution import _total, parse_sigma, solve
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make, solvers
 
@@ -239,3 +239,34 @@ def test_auto_goes_by_tolerance_and_preference(landscape: Landscape) -> None:
             evolve(landscape, 0.2, **options)
     with pytest.raises(UnsupportedError, match="its own options"):
         evolve(landscape, 0.2, "direct", tolerance=1e-4)
+
+
+def test_fields_are_put_where_they_are_wanted(landscape: Landscape) -> None:
+    expected = solve(landscape, [0.1, 0.2], "spectral").values
+    out = np.full(expected.shape, np.nan)
+    flow = solve(landscape, [0.1, 0.2], "spectral", out=out)
+    assert flow.values is out
+    np.testing.assert_array_equal(out, expected)
+    for bad in (out[:1], out.astype("float32"), out[:, :, ::-1], out.tolist(), out[:, ::-1]):
+        with pytest.raises(UnsupportedError, match="output"):
+            solve(landscape, [0.1, 0.2], "spectral", out=bad)
+    own = np.zeros((1, *landscape.values.shape))
+    shared = Landscape(own[0], landscape.grid)
+    shared.values = own[0]
+    with pytest.raises(UnsupportedError, match="shares no memory"):
+        solve(shared, 0.1, "spectral", out=own)
+
+
+def test_what_is_not_finite_is_found_in_every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heatpg.evolution._SUM_POINTS", 7)
+    grid = Grid(Axis("x", 0.0, 1.0, 30, boundary="reflect"))
+    huge = Landscape(np.full(30, 1.7e308), grid)  # finite, although its sum is not
+    assert np.isfinite(solve(huge, 0.0).values).all()
+    field = np.ones(30)
+    for place in (0, 6, 7, 29):
+        field[place] = np.nan
+        assert not np.isfinite(_total(field))
+        field[place] = np.inf
+        assert not np.isfinite(_total(field))
+        field[place] = 1.0
+    assert _total(field) == 30.0

@@ -9,7 +9,7 @@ from typing import NoReturn
 from heatpg import __version__
 from heatpg.cli.talk import BAD_INPUT
 
-__all__ = ["CHECK_LEVELS", "Commands", "Parser", "add_source"]
+__all__ = ["CHECK_LEVELS", "Commands", "Parser", "add_source", "add_untrusted"]
 
 CHECK_LEVELS = ("none", "standard", "full")
 
@@ -68,6 +68,15 @@ def with_common_options(
     parser.add_argument("--json", action="store_true", help="write JSON and nothing else to the standard output")
     parser.add_argument("--quiet", action="store_true", help="write the path of the result, and errors")
     return parser
+
+
+def add_untrusted(parser: argparse.ArgumentParser) -> None:
+    """Whether a file comes from somebody else."""
+    parser.add_argument(
+        "--untrusted",
+        action="store_true",
+        help="read the file in a limited process of its own: for files from somebody else (Linux)",
+    )
 
 
 def add_source(parser: argparse.ArgumentParser, sigma: str = "") -> None:

@@ -46,7 +46,13 @@ def _run(arguments: argparse.Namespace) -> int:
         bar(0, 1)
         evolution.report = verify(evolution, arguments.checks)
     evolution.timing = {"sample": sampling, **evolution.timing, "checks": time.perf_counter() - begin}
-    evolution.save(out, force=arguments.force, compression=arguments.compression)
+    evolution.save(
+        out,
+        force=arguments.force,
+        compression=arguments.compression,
+        storage=arguments.storage,
+        tolerance=arguments.storage_tolerance,
+    )
     if not quiet:
         say(*describe(evolution, words), *report_lines(f"checks ({arguments.checks})", evolution.report))
     if figure is not None:
@@ -79,5 +85,18 @@ def add(commands: Commands) -> None:
         default="none",
         metavar="C",
         help="none (default), or gzip:1 to gzip:9",
+    )
+    run.add_argument(
+        "--storage",
+        choices=("full", "compact"),
+        default="full",
+        help="compact: each sigma on the coarsest grid that holds it, read back at full resolution (default: full)",
+    )
+    run.add_argument(
+        "--storage-tolerance",
+        type=float,
+        default=1e-10,
+        metavar="E",
+        help="of compact storage, in osc(Q) (default: 1e-10)",
     )
     run.add_argument("--force", action="store_true", help="replace existing files")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from heatpg.cli.files import draw, figure_output
-from heatpg.cli.parser import Commands
+from heatpg.cli.parser import Commands, add_untrusted
 from heatpg.cli.talk import OK, describe, emit, report_lines, say
 from heatpg.options import choose
 
@@ -17,7 +17,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
     choose(arguments.kind, figures.names(), "figure")
     target = figure_output(arguments.out or f"{Path(arguments.file).stem}.png", force=arguments.force)
-    evolution = load(arguments.file)
+    evolution = load(arguments.file, untrusted=arguments.untrusted)
     draw(evolution, arguments.kind, target, force=arguments.force)
     if arguments.json:
         emit(
@@ -39,6 +39,7 @@ def add(commands: Commands) -> None:
     """Put the command into the parser."""
     show = commands.add("show", _show, "Draw a figure of a file.")
     show.add_argument("file", metavar="F.h5")
+    add_untrusted(show)
     show.add_argument(
         "-o", "--out", metavar="F.png", help="the figure: .png, .pdf or .svg (default: F.png in this folder)"
     )
