@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("compact", "policy", "scalespace", "verify"),
     ("driver",),
     ("store", "studies"),
-    ("batch", "claims"),
+    ("batch", "claims", "large"),
     ("__main__", "bench", "cli", "plot"),
 )
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}

@@ -15,11 +15,12 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from heatpg import Axis, Grid, Landscape, Report, landscapes, plot
+from heatpg import Axis, Grid, Landscape, Report, errors, landscapes, plot
 from heatpg.evolution import Evolution, solve
 from heatpg.plot import figures
 from heatpg.plot._common import line_colours, number, shown_sigmas, sigma_label
 from heatpg.report import Check
+from heatpg.scalespace import track
 
 BOUNDARIES = ("clip", "periodic", "reflect", "zero")
 
@@ -47,7 +48,10 @@ def words(figure: Figure) -> str:
     return "\n".join(text.get_text() for text in figure.findobj(Text))
 
 
-@pytest.mark.parametrize("name", figures.names())
+OF_ANY_EVOLUTION = [name for name in figures.names() if name != "study"]  # a study asks for more, see below
+
+
+@pytest.mark.parametrize("name", OF_ANY_EVOLUTION)
 @pytest.mark.parametrize("batch", [(), (2, 1)], ids=["one", "batch"])
 @pytest.mark.parametrize("dimensions", [1, 2, 3, 4])
 def test_figures_are_drawn(name: str, dimensions: int, batch: tuple[int, ...]) -> None:
@@ -65,8 +69,32 @@ def test_figures_are_drawn(name: str, dimensions: int, batch: tuple[int, ...]) -
 )  # fmt: skip
 def test_figures_of_any_number_of_sigmas(sigma: Any) -> None:
     flow = evolution(2, sigma=sigma)
-    for name in figures.names():
+    for name in OF_ANY_EVOLUTION:
         png(figures.get(name)(flow))
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_the_page_of_a_study_is_drawn(dimensions: int) -> None:
+    flow = evolution(dimensions, sigma=np.geomspace(0.2, 1.0, 8))
+    figure = figures.get("study")(flow)
+    assert png(figure).startswith(b"\x89PNG")
+    assert "what exploration noise does to its optimum" in words(figure)
+
+
+def test_what_cannot_be_studied_is_refused() -> None:
+    for flow in (evolution(1, batch=(2,)), evolution(4, sigma=[0.2, 0.4]), evolution(2, sigma=[0.3])):
+        with pytest.raises((errors.UnsupportedError, errors.SigmaError)):
+            figures.get("study")(flow)
+
+
+def test_fingerprint_ends_its_lines_at_the_events() -> None:
+    flow = solve(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 2.0, 8))
+    space = track(flow)
+    ax = plot.fingerprint(space)
+    assert {"maximum", "minimum", "optimum"} <= {line.get_label() for line in ax.get_lines()}
+    ends = {float(np.asarray(line.get_xdata())[-1]) for line in ax.get_lines()}
+    deaths = {event.sigma for event in space.events if event.kind == "death"}
+    assert deaths and deaths <= ends
 
 
 def test_summary_of_a_map() -> None:

@@ -500,9 +500,15 @@ def structure_function(
     )
 
 
+def _parts_along(dimensions: int) -> int:
+    """Into how many parts each axis is cut, for some 16 in all."""
+    parts: int = round(_PARTS ** (1.0 / dimensions))
+    return max(2, parts)
+
+
 def _part_sums(field: Array) -> tuple[Array, Array]:
     """Sums and numbers of nodes of the parts of a field, some 16 boxes that tile it."""
-    parts = max(2, round(_PARTS ** (1.0 / field.ndim)))
+    parts = _parts_along(field.ndim)
     counts = np.ones(())
     for position in range(field.ndim - 1, -1, -1):
         size = field.shape[position]
@@ -1057,6 +1063,9 @@ def holder_exponent(
     grid, positions = landscape.grid, _positions(landscape.grid, axis)
     if isinstance(source, Evolution) and axis is None:
         positions = tuple(i for i in positions if bool((source.sigmas[:, i] > 0).any())) or positions
+    least = 2 * _parts_along(grid.dimensions)
+    if min(grid.shape) < least:
+        _refuse(f"{min(grid.shape)} nodes along an axis are too few, the least are {least}", landscape.name)
     increments = _measure_structure(values, grid, positions)
     variance, error, all_noise = _noise(increments)
     if all_noise:

@@ -513,3 +513,11 @@ def test_results_can_be_read_and_stored() -> None:
     measured = structure_function(usual()[0], lags=[1, 2])
     assert json.loads(json.dumps(measured.as_dict(), allow_nan=False))["lags"] == [1, 2]
     assert str(measured).count("\n") == 3
+
+
+@pytest.mark.parametrize("shape", [(12,), (31,), (7, 40), (5, 9, 9)])
+def test_grids_with_too_few_nodes_are_refused(shape: tuple[int, ...]) -> None:
+    grid = Grid(*(Axis(f"x{i}", 0.0, 1.0, n, boundary="clip") for i, n in enumerate(shape)))
+    landscape = Landscape(np.random.default_rng(0).standard_normal(shape), grid)
+    with pytest.raises(UnsupportedError, match="too few"):
+        holder_exponent(landscape)

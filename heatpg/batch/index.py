@@ -1,0 +1,477 @@
+"""All shards of a batch as if they were one file: by reference (`build_index`), or by value (`merge`).
+
+Both have the same layout: a table of all tasks in ``/tasks``, and in ``/groups/0``, ``/groups/1``, ... the fields of
+those that are done, tasks of one shape together. Both are derived from the shards, and can be made again at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import itertools
+import json
+import math
+import os
+import secrets
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg import __version__
+from heatpg.batch.shards import inspect, shard_path, temporary_name
+from heatpg.batch.spec import Task
+from heatpg.errors import ResourceError, StoreError
+from heatpg.resources import human_bytes, require_disk
+from heatpg.store import json_like, prepare_output, publish, sync_folder
+
+__all__ = ["INDEX", "build_index", "merge_tasks"]
+
+INDEX = "index.h5"
+_SCHEMA = "1"
+_FIELDS = ("u", "landscape")
+_CHUNK_POINTS = 2**16
+_CHUNK_SIDE = 256
+_BUFFER = 2**26  # bytes
+_MARGIN = 2**22  # bytes; tables, scales, attributes
+_LIBVER = ("v110", "v110")  # older files have no virtual datasets
+_CHARGE = 64  # bytes that the index of the chunks takes for one of them, rather more than less
+
+Array = NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Row:
+    """What is known of a shard without its fields."""
+
+    task: Task
+    shape: tuple[int, ...]
+    dtype: str
+    sigma: Array
+    grid: tuple[Mapping[str, Any], ...]
+    positions: tuple[Array, ...]
+    passed: bool
+
+    @property
+    def axes(self) -> list[str]:
+        return [str(axis["name"]) for axis in self.grid]
+
+    @property
+    def lead(self) -> str:
+        return "sigma" if self.sigma.ndim == 1 else "level"
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """Tasks that agree in this fit into one array."""
+        return self.lead, self.shape, self.dtype, tuple(self.axes)
+
+
+def _row(folder: Path, task: Task) -> _Row:
+    path = shard_path(folder, task.id)
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            fields = file["u"]
+            grid = tuple(json.loads(_text(file, "heatpg_spec"))["grid"])
+            return _Row(
+                task,
+                tuple(fields.shape),
+                str(fields.dtype),
+                np.asarray(file["sigma"][()]),
+                grid,
+                tuple(np.asarray(file[axis["name"]][()]) for axis in grid),
+                bool(json.loads(_text(file, "heatpg_report"))["passed"]),
+            )
+    except (OSError, RuntimeError, ValueError, LookupError, TypeError) as reason:
+        raise _unusable(path, reason) from reason
+
+
+def _unusable(path: Path, what: object) -> StoreError:
+    return StoreError(
+        f"the shard {path.name} is damaged",
+        given=what,
+        advice="find all such with: heatpg batch verify --full; and run the batch again",
+    )
+
+
+def _text(file: h5py.File, name: str) -> str:
+    return str(file.attrs[name] if name in file.attrs else file[name].asstr()[()])
+
+
+def _groups(folder: Path, tasks: Sequence[Task]) -> list[list[_Row]]:
+    """The tasks that have a shard, those of one shape together, in the order of the batch."""
+    kinds: dict[tuple[object, ...], list[_Row]] = {}
+    for task in tasks:
+        if not inspect(shard_path(folder, task.id), task.id):
+            row = _row(folder, task)
+            kinds.setdefault(row.kind, []).append(row)
+    return list(kinds.values())
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Tables and scales
+
+
+def _column(file: h5py.Group, name: str, values: Sequence[Any], scale: h5py.Dataset, label: str = "") -> None:
+    """A variable of one value for each task: numbers where all of them are, text otherwise."""
+    if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+        data: Any = np.array(values, dtype=np.int64)
+    elif all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        data = np.array(values, dtype=np.float64)
+    else:
+        data = [value if isinstance(value, str) else json.dumps(json_like(value)) for value in values]
+    column = file.create_dataset(name, data=data, dtype=h5py.string_dtype() if isinstance(data, list) else None)
+    column.dims[0].attach_scale(scale)
+    if label:
+        column.attrs["long_name"] = label
+
+
+def _scale(group: h5py.Group, name: str, values: Array, label: str, unit: str = "") -> h5py.Dataset:
+    scale = group.create_dataset(name, data=values)
+    scale.make_scale(name)
+    scale.attrs["long_name"] = label
+    if unit:
+        scale.attrs["units"] = unit
+    return scale
+
+
+def _parameters(tasks: Sequence[Task]) -> dict[str, list[Any]]:
+    """What is varied, and its value in each task; None where a task does not change it."""
+    changes = [dict(task.changes) for task in tasks]
+    names = dict.fromkeys(itertools.chain.from_iterable(changes))
+    # a slash would make a group
+    return {name.replace("/", "_"): [change.get(name) for change in changes] for name in names}
+
+
+def _write_table(
+    file: h5py.File, tasks: Sequence[Task], groups: Sequence[Sequence[_Row]], failures: Mapping[str, str]
+) -> None:
+    """One line for each task of the batch: what it is, and what became of it."""
+    place = {row.task.id: (k, i, row.passed) for k, rows in enumerate(groups) for i, row in enumerate(rows)}
+    table = file.create_group("tasks")
+    scale = _scale(table, "task", np.array([task.number for task in tasks], dtype=np.int64), "number of the task")
+    states = ["done" if t.id in place else "failed" if t.id in failures else "missing" for t in tasks]
+    passed = [place[t.id][2] if t.id in place else False for t in tasks]
+    for name, values, label in (
+        ("id", [task.id for task in tasks], "SHA-256 of the resolved specification"),
+        ("status", states, "done, failed or missing"),
+        (
+            "checks",
+            ["" if s != "done" else "passed" if p else "failed" for s, p in zip(states, passed, strict=True)],
+            "",
+        ),
+        ("reason", [failures.get(task.id, "") if task.id not in place else "" for task in tasks], "why it failed"),
+        ("group", [place[t.id][0] if t.id in place else -1 for t in tasks], "number of its group, or -1"),
+        ("row", [place[t.id][1] if t.id in place else -1 for t in tasks], "place in its group, or -1"),
+    ):
+        _column(table, name, values, scale, label)
+    for name, values in _parameters(tasks).items():
+        _column(table, name, values, scale)
+
+
+def _alike(arrays: Iterable[Array]) -> bool:
+    first, *rest = arrays
+    return all(np.array_equal(first, other) for other in rest)
+
+
+def _write_scales(group: h5py.Group, rows: Sequence[_Row]) -> list[h5py.Dataset]:
+    """What the dimensions of the fields mean: task, sigma or level, batch, axes.
+
+    What is the same in all tasks is a scale; what is not has a dimension of its own numbers, and a value per task.
+    """
+    first = rows[0]
+    dimensions = len(first.grid)
+    batch = first.shape[1 : len(first.shape) - dimensions]
+    taken = {"task", "sigma", "level", "axis", *_FIELDS, *_parameters([row.task for row in rows])}
+    clash = sorted(taken.intersection(first.axes))
+    if clash:
+        raise StoreError("this axis name is used by the index", given=", ".join(clash), advice="rename the axis")
+    numbers = np.array([row.task.number for row in rows], dtype=np.int64)
+    task = _scale(group, "task", numbers, "number of the task")
+    scales = [task]
+    label = "standard deviation of the exploration noise"
+    same = _alike(row.sigma for row in rows)
+    if same and first.lead == "sigma":
+        scales.append(_scale(group, "sigma", first.sigma, label))
+    else:
+        scales.append(_scale(group, "level", np.arange(first.shape[0]), "number of the noise level"))
+        stacked = first.sigma if same else np.stack([row.sigma for row in rows])
+        sigma = group.create_dataset("sigma", data=stacked)
+        sigma.attrs["long_name"] = label
+        of = [] if same else [task]
+        of.append(scales[1])
+        if first.lead == "level":
+            names = group.create_dataset("axis", data=first.axes, dtype=h5py.string_dtype())
+            names.make_scale("axis")
+            of.append(names)
+        for dimension, scale in zip(sigma.dims, of, strict=True):
+            dimension.attach_scale(scale)
+    for i, size in enumerate(batch):
+        scales.append(_scale(group, f"batch{i + 1}", np.arange(size), "number in the batch"))
+    for i, axis in enumerate(first.grid):
+        name, unit = str(axis["name"]), str(axis.get("unit", ""))
+        if _alike(row.positions[i] for row in rows):
+            scales.append(_scale(group, name, first.positions[i], name, unit))
+            continue
+        scales.append(_scale(group, name, np.arange(len(first.positions[i])), f"number of the node along {name}"))
+        positions = group.create_dataset(f"{name}_position", data=np.stack([row.positions[i] for row in rows]))
+        positions.attrs["long_name"] = f"position of the node along {name}"
+        for dimension, scale in zip(positions.dims, (task, scales[-1]), strict=True):
+            dimension.attach_scale(scale)
+    for name, values in _parameters([row.task for row in rows]).items():
+        _column(group, name, values, task)
+    return scales
+
+
+def _shape(row: _Row, field: str) -> tuple[int, ...]:
+    return row.shape if field == "u" else row.shape[1:]
+
+
+def _describe(dataset: h5py.Dataset, field: str, scales: Sequence[h5py.Dataset], parameters: Iterable[str]) -> None:
+    dataset.attrs["long_name"] = (
+        "expected value under exploration noise, E[Q(mu + sigma Z)]"
+        if field == "u"
+        else "action value Q, without noise"
+    )
+    used = scales if field == "u" else [scales[0], *scales[2:]]
+    for dimension, scale in zip(dataset.dims, used, strict=True):
+        dimension.attach_scale(scale)
+    names = [name for name in parameters if " " not in name]
+    if names:
+        dataset.attrs["coordinates"] = " ".join(names)
+
+
+def _write_head(file: h5py.File, title: str) -> None:
+    file.attrs["Conventions"] = "CF-1.11"
+    file.attrs["title"] = title
+    file.attrs["source"] = f"heatpg {__version__}"
+    file.attrs["heatpg_index"] = _SCHEMA
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# By reference
+
+
+def _index_image(groups: Sequence[Sequence[_Row]], tasks: Sequence[Task], failures: Mapping[str, str]) -> bytes:
+    unused = os.path.join(tempfile.gettempdir(), f"heatpg-{secrets.token_hex(8)}")  # HDF5 wants a name
+    with h5py.File(unused, "w", driver="core", backing_store=False, libver=_LIBVER) as file:
+        _write_head(file, "index of a batch; the fields lie in shards/")
+        _write_table(file, tasks, groups, failures)
+        for number, rows in enumerate(groups):
+            group = file.create_group(f"groups/{number}")
+            scales = _write_scales(group, rows)
+            parameters = _parameters([row.task for row in rows])
+            for field in _FIELDS:
+                shape = _shape(rows[0], field)
+                layout = h5py.VirtualLayout((len(rows), *shape), dtype=rows[0].dtype)
+                for i, row in enumerate(rows):
+                    # relative to the index, with the same separators everywhere
+                    source = shard_path(Path(), row.task.id).as_posix()
+                    layout[i] = h5py.VirtualSource(source, field, shape=shape, dtype=row.dtype)
+                # a source that has gone is read as this, without an error
+                dataset = group.create_virtual_dataset(field, layout, fillvalue=math.nan)
+                _describe(dataset, field, scales, parameters)
+        file.flush()
+        return bytes(file.id.get_file_image())
+
+
+def _check_index(path: Path, groups: Sequence[Sequence[_Row]]) -> None:
+    """Every source is found from the index, and gives numbers of the right shape."""
+    with h5py.File(path, "r", locking=False) as file:
+        for number, rows in enumerate(groups):
+            for field in _FIELDS:
+                dataset = file[f"groups/{number}/{field}"]
+                corner = dataset[(slice(None), *(0 for _ in dataset.shape[1:]))]
+                lost = [row.task for row, value in zip(rows, corner, strict=True) if not np.isfinite(value)]
+                if dataset.shape != (len(rows), *_shape(rows[0], field)) or lost:
+                    what = lost[0].describe() if lost else f"shape {dataset.shape}"
+                    raise StoreError(f"the index does not lead to /{field} of every shard", given=what)
+
+
+def build_index(folder: Path, tasks: Sequence[Task], failures: Mapping[str, str]) -> Path:
+    """Write ``index.h5``: virtual datasets over the shards, and a table of all tasks.
+
+    The paths in it are relative, so the folder can be moved as a whole. What lies behind a shard that is lost later is
+    NaN. The index is verified before it gets its name.
+
+    Parameters
+    ----------
+    folder
+        The folder of the batch.
+    tasks
+        All of its tasks.
+    failures
+        Reasons of those that failed, by identity.
+
+    Returns
+    -------
+    path
+        Where the index is.
+
+    Raises
+    ------
+    ResourceError
+        If the disk is full.
+    StoreError
+        If a shard cannot be read through it, or it cannot be written.
+    """
+    groups = _groups(folder, tasks)
+    image = _index_image(groups, tasks, failures)
+    return publish(
+        image,
+        folder / INDEX,
+        force=True,
+        temporary=temporary_name(INDEX),
+        check=lambda path: _check_index(path, groups),
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# By value
+
+
+def _chunks(shape: Sequence[int], dimensions: int) -> tuple[int, ...]:
+    """Up to 65536 points, 256 or fewer along the axes of the grid, the last dimensions first."""
+    room = _CHUNK_POINTS
+    chunks: list[int] = []
+    for i, size in enumerate(reversed(shape)):
+        side = _CHUNK_SIDE if i < dimensions and dimensions > 1 else _CHUNK_POINTS
+        chunks.insert(0, max(1, min(size, side, room)))
+        room //= chunks[0]
+    return tuple(chunks)
+
+
+def _expected_size(groups: Sequence[Sequence[_Row]], tasks: int) -> int:
+    total = _MARGIN + 4096 * tasks
+    for rows in groups:
+        for field in _FIELDS:
+            shape = (len(rows), *_shape(rows[0], field))
+            chunks = _chunks(shape, len(rows[0].grid))
+            count = math.prod(-(-size // chunk) for size, chunk in zip(shape, chunks, strict=True))
+            total += count * (math.prod(chunks) * np.dtype(rows[0].dtype).itemsize + _CHARGE)
+    return total
+
+
+def _blank(path: Path, size: int) -> None:
+    """A file of HDF5 with nothing in it, and the room for what will be.
+
+    HDF5 does not survive a full disk, so the disk has to give the room before HDF5 is let to write.
+    """
+    unused = os.path.join(tempfile.gettempdir(), f"heatpg-{secrets.token_hex(8)}")
+    with h5py.File(unused, "w", driver="core", backing_store=False, libver=("v108", "v110")) as file:
+        file.flush()
+        start = bytes(file.id.get_file_image())
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        os.write(descriptor, start)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, size)
+    finally:
+        os.close(descriptor)
+
+
+def _sources(folder: Path, rows: Sequence[_Row]) -> Iterator[tuple[int, h5py.File]]:
+    """The shards one after another, each after every byte of it has been looked at."""
+    for i, row in enumerate(rows):
+        path = shard_path(folder, row.task.id)
+        problem = inspect(path, row.task.id, full=True)
+        if problem:
+            raise _unusable(path, problem)
+        with h5py.File(path, "r", locking=False) as file:
+            yield i, file
+
+
+def _copy(group: h5py.Group, folder: Path, rows: Sequence[_Row]) -> None:
+    """Fill the fields of a group: several small tasks at a time, or one level of a large one."""
+    targets = {field: group[field] for field in _FIELDS}
+    together = targets["u"].chunks[0]
+    size = math.prod(rows[0].shape) * targets["u"].dtype.itemsize
+    together *= max(1, _BUFFER // (size * together))
+    small = size <= _BUFFER
+    held: dict[str, list[Array]] = {field: [] for field in _FIELDS}
+
+    def flush(end: int) -> None:
+        for field, values in held.items():
+            if values:
+                targets[field][end - len(values) : end] = np.stack(values)
+                values.clear()
+
+    for i, file in _sources(folder, rows):
+        if small:
+            for field in _FIELDS:
+                held[field].append(file[field][()])
+            if len(held["u"]) == together:
+                flush(i + 1)
+        else:
+            targets["landscape"][i] = file["landscape"][()]
+            for k in range(rows[0].shape[0]):
+                targets["u"][i, k] = file["u"][k]
+    flush(len(rows))
+
+
+def _fill(
+    file: h5py.File,
+    folder: Path,
+    groups: Sequence[Sequence[_Row]],
+    tasks: Sequence[Task],
+    failures: Mapping[str, str],
+) -> None:
+    _write_head(file, "results of a batch")
+    _write_table(file, tasks, groups, failures)
+    for number, rows in enumerate(groups):
+        group = file.create_group(f"groups/{number}")
+        scales = _write_scales(group, rows)
+        parameters = _parameters([row.task for row in rows])
+        for field in _FIELDS:
+            shape = (len(rows), *_shape(rows[0], field))
+            dataset = group.create_dataset(
+                field, shape, rows[0].dtype, chunks=_chunks(shape, len(rows[0].grid)), fletcher32=True
+            )
+            _describe(dataset, field, scales, parameters)
+        _copy(group, folder, rows)
+
+
+def merge_tasks(
+    folder: Path,
+    tasks: Sequence[Task],
+    failures: Mapping[str, str],
+    out: str | os.PathLike[str],
+    *,
+    force: bool = False,
+) -> Path:
+    """Write the fields of all tasks that are done into one plain file.
+
+    The shards are verified byte by byte and copied one after another, so the memory that this takes is that of one
+    shard, or 64 MiB. The room on the disk is taken before anything is written. See `heatpg.batch.merge`.
+    """
+    target = prepare_output(out, force=force)
+    groups = _groups(folder, tasks)
+    if not groups:
+        raise StoreError("there is nothing to merge", given=f"no task of {folder} is done")
+    size = _expected_size(groups, len(tasks))
+    require_disk(size, target.parent, target.name)
+    place = target.parent / temporary_name(target.name)
+    place.unlink(missing_ok=True)
+    try:
+        _blank(place, size)
+        with h5py.File(place, "r+", libver=("v108", "v110"), locking=False) as file:
+            _fill(file, folder, groups, tasks, failures)
+        with open(place, "r+b") as stream:
+            os.fsync(stream.fileno())
+        prepare_output(target, force=force)
+        os.replace(place, target)
+        sync_folder(target.parent)
+    except OSError as reason:
+        if reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise ResourceError(
+                f"the disk is full: {target.name} was not written",
+                given=f"about {human_bytes(size)} into {target.parent}",
+                advice="free some space, or write elsewhere",
+            ) from reason
+        raise StoreError(f"cannot write {target.name}", given=reason, advice="write elsewhere") from reason
+    finally:
+        place.unlink(missing_ok=True)
+    return target

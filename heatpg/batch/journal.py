@@ -1,0 +1,158 @@
+"""The journal: what happened in a batch, a line of JSON for each event, each with its CRC-32.
+
+It is a cache. The shards are the truth; without the journal only times and the reasons of failures are lost.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from heatpg.errors import ResourceError, StoreError
+from heatpg.store import json_like
+
+__all__ = ["Journal", "journal_name", "read_journal"]
+
+_PATTERN = "journal*.jsonl"
+
+
+def journal_name(shard: tuple[int, int] | None) -> str:
+    """Name of the journal of a run: each share of a batch has its own, because not every disk appends in turn.
+
+    Examples
+    --------
+    >>> from heatpg.batch.journal import journal_name
+    >>> journal_name(None), journal_name((3, 10))
+    ('journal.jsonl', 'journal-3-of-10.jsonl')
+    """
+    return "journal.jsonl" if shard is None else f"journal-{shard[0]}-of-{shard[1]}.jsonl"
+
+
+def _text(event: Mapping[str, Any]) -> str:
+    return json.dumps(json_like(dict(event)), separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def _line(event: Mapping[str, Any]) -> bytes:
+    text = _text(event)
+    return f'{text[:-1]},"crc32":"{zlib.crc32(text.encode()):08x}"}}\n'.encode()
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """What a line says; None if it is torn or damaged."""
+    try:
+        event = json.loads(line)
+        checksum = event.pop("crc32")
+        whole = checksum == f"{zlib.crc32(_text(event).encode()):08x}"
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, StoreError):
+        return None
+    return event if whole else None
+
+
+class Journal:
+    """Events of a run, written behind those of the runs before.
+
+    Parameters
+    ----------
+    path
+        The file; it is made when the first event is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+        self._torn = False
+
+    def _open(self) -> int:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        # a line that was cut short must not run into the next one
+        if os.fstat(descriptor).st_size:
+            os.lseek(descriptor, -1, os.SEEK_END)
+            self._torn = os.read(descriptor, 1) != b"\n"
+        return descriptor
+
+    def append(self, *events: Mapping[str, Any]) -> None:
+        """Write events, and return when they are on the disk.
+
+        Parameters
+        ----------
+        events
+            Each a dictionary of JSON-like values with at least one key.
+
+        Raises
+        ------
+        ResourceError
+            If the disk is full.
+        StoreError
+            If the journal cannot be written.
+        """
+        rest = memoryview(b"".join(map(_line, events)))
+        size = len(rest)
+        if not size:
+            return
+        try:
+            if self._descriptor is None:
+                self._descriptor = self._open()
+            if self._torn:
+                os.write(self._descriptor, b"\n")
+            self._torn = True
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            self._torn = False
+            os.fsync(self._descriptor)
+        except OSError as reason:
+            if reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise ResourceError(
+                    f"the disk is full: {self.path.name} was not written",
+                    given=f"{size:,} bytes into {self.path.parent}",
+                    advice="free some space, and run the same command again: what is done is kept",
+                ) from reason
+            raise StoreError(f"cannot write {self.path}", given=reason) from reason
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+
+def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
+    """The events of all journals in a folder; lines that are torn or damaged are passed over.
+
+    Parameters
+    ----------
+    folder
+        The folder of a batch.
+
+    Yields
+    ------
+    event
+        As it was given to `Journal.append`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from heatpg.batch.journal import Journal, read_journal
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     with Journal(Path(name) / "journal.jsonl") as journal:
+    ...         journal.append({"event": "done", "seconds": 0.5})
+    ...     list(read_journal(Path(name)))
+    [{'event': 'done', 'seconds': 0.5}]
+    """
+    for path in sorted(folder.glob(_PATTERN)):
+        try:
+            with path.open("rb") as stream:
+                yield from (event for line in stream if (event := _event(line)) is not None)
+        except OSError:
+            continue

@@ -1,0 +1,532 @@
+"""What a batch will cost before it runs: tasks, bytes on disk, memory of a worker, and time.
+
+Bytes and memory follow from shapes, which a landscape tells when it is sampled on a few nodes. Time does not follow
+from anything simple: it is measured on pieces of a few tasks, and carried over by the number of points.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from heatpg.batch.spec import Problem, Spec, SpecError, Task
+from heatpg.chunks import chunk_shape
+from heatpg.errors import HeatpgError
+from heatpg.evolution import parse_sigma, solve
+from heatpg.grid import Axis, Grid
+from heatpg.landscape import Landscape
+from heatpg.landscapes import landscapes
+from heatpg.options import settable
+from heatpg.parallel import set_threads, threads
+from heatpg.resources import human_bytes
+from heatpg.solvers import Solver, make
+from heatpg.solvers.choice import choose
+from heatpg.store import load
+from heatpg.verify import verify
+
+__all__ = ["Plan", "predict"]
+
+# Measured on Linux with one thread; the rest of a task is counted.
+_PROCESS = 190 * 2**20  # bytes of a Python with NumPy, SciPy, Numba, HDF5 and a few kernels
+_LINE_SCRATCH = 24  # numbers per node of the longest line
+_REACH = 17  # sigmas by which a line is continued, both ends together
+_REACH_SCRATCH = 40  # numbers per node of a continued line that is mostly continuation, up to the next power of two
+_CHECK_FIELDS = {"none": 0, "standard": 6, "full": 8}  # fields that the checks hold beside those of the evolution
+_KEPT = 2  # fields that the allocator keeps after they were freed
+_FILE = 15_000  # bytes of attributes and scales
+_FILE_PER_LEVEL = 2_000
+_FILE_PER_GROUP = 8_000  # of a level that has its own
+_FILE_CHECKS = 7_000  # bytes of the report
+_READ = 1e9  # bytes per second
+_WRITTEN = 4e8  # bytes per second: image, checksums and writing
+_PUBLISHED = 0.005  # seconds, to bring one file to the disk
+
+_COARSE = (5, 17, 65)  # nodes along the axes of a landscape that is asked for its box
+_SMALL_ENOUGH = 2**18  # points that are sampled where fewer do not do
+_PIECES = (2048, 8192, 32768)  # points that are solved on
+_MANY = 16384  # points that are sampled
+_LONGEST_LINE = 2**15
+_FEWEST = 4  # nodes along the other axes
+_MOST_LEVELS = 6  # that are timed
+_LONG = 0.02  # seconds, enough to be carried over as they are
+_BUDGET = 0.25  # seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The cost of a batch.
+
+    Attributes
+    ----------
+    name
+        Name of the batch.
+    tasks
+        Number of tasks.
+    points
+        Number of values that are computed: points of the grid times noise levels, over all tasks.
+    storage
+        Bytes on disk; an upper bound where files are compressed.
+    memory
+        Bytes that a worker holds at most, the process itself included.
+    seconds
+        Processor time, on one thread.
+    how
+        How the time was estimated.
+    largest
+        Number of the task with the largest memory.
+    """
+
+    name: str
+    tasks: int
+    points: int
+    storage: int
+    memory: int
+    seconds: float
+    how: str
+    largest: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as JSON-like values."""
+        return dataclasses.asdict(self)
+
+    def __str__(self) -> str:
+        rows = {
+            "batch": self.name or "without a name",
+            "tasks": f"{self.tasks:,}, {self.points:,} values",
+            "storage": human_bytes(self.storage),
+            "memory": f"{human_bytes(self.memory)} a worker (task {self.largest})",
+            "time": f"about {_duration(self.seconds)} on one thread ({self.how})",
+        }
+        return "\n".join(f"{key:8}  {value}" for key, value in rows.items())
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in a unit that reads well."""
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shape:
+    """What decides the size of a result."""
+
+    grid: Grid
+    batch: tuple[int, ...]
+    itemsize: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self.batch, *self.grid.shape)
+
+    @property
+    def field(self) -> int:
+        """Bytes of one field."""
+        return math.prod(self.shape) * self.itemsize
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Shapes
+
+
+def _kinds(resolved: dict[str, Any]) -> tuple[Any, ...]:
+    """What of a landscape can decide its shape: not the values of real numbers, and not the seed."""
+    landscape = resolved["landscape"]
+    options = landscape["options"]
+    parts = []
+    for key in sorted(options):
+        value = options[key]
+        if isinstance(value, list):
+            parts.append((key, len(value)))
+        elif not isinstance(value, float) and key != "seed":
+            parts.append((key, value))
+    return (landscape["source"], landscape.get("sha256", ""), tuple(parts))
+
+
+def _keywords(options: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+
+
+def _from_file(landscape: dict[str, Any]) -> Landscape:
+    path = Path(landscape["file"])
+    if path.suffix == ".h5":
+        return load(path).landscape
+    return Landscape.from_file(path, boundary=landscape["options"]["boundary"])
+
+
+def _sized(axis: Axis, size: int) -> Axis:
+    return dataclasses.replace(axis, size=size)
+
+
+def _shape(resolved: dict[str, Any]) -> _Shape:
+    """The shape of a landscape, sampled on as few nodes as it takes; its box does not depend on their number."""
+    landscape = resolved["landscape"]
+    if "file" in landscape:
+        found = _from_file(landscape)
+        return _Shape(found.grid, found.batch_shape, found.values.itemsize)
+    family = landscapes.get(landscape["source"])
+    options = _keywords(landscape["options"])
+    wanted = options.get("size")
+    if "size" in settable(family) and isinstance(wanted, int) and wanted > _COARSE[0]:
+        for size in _COARSE:
+            try:
+                found = family(**{**options, "size": min(size, wanted)})
+            except HeatpgError:  # too coarse for its finest detail, or wrong at any size
+                continue
+            grid = Grid(*(_sized(axis, wanted) for axis in found.grid))
+            return _Shape(grid, found.batch_shape, found.values.itemsize)
+    found = family(**options)
+    return _Shape(found.grid, found.batch_shape, found.values.itemsize)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Bytes
+
+
+def _padded(shape: tuple[int, ...], dimensions: int, batch: int) -> int:
+    """Number of values in whole chunks."""
+    chunks = chunk_shape(shape, dimensions, batch)
+    return math.prod(-(-size // chunk) * chunk for size, chunk in zip(shape, chunks, strict=True))
+
+
+def _compact_shape(grid: Grid, sigmas: Sequence[float], tolerance: float, *, continuous: bool) -> tuple[int, ...]:
+    """Nodes that hold a field: the spacing pi sigma / sqrt(2 log(1 / tolerance)), on lines that free space lengthens.
+
+    A line in free space is continued by z sigma / 2 at each end, P(Z > z) = tolerance / 8, and is kept as it is where
+    the solver does not go to the Gaussian convolution; see `heatpg.compact`.
+    """
+    ratio = math.pi / math.sqrt(2.0 * math.log(1.0 / tolerance))
+    beyond = -float(ndtri(tolerance / 8.0))
+    shape = []
+    for axis, sigma in zip(grid, sigmas, strict=True):
+        free = axis.rule.free_space
+        length = axis.length + (beyond * sigma if free else 0.0)
+        fits = sigma > 0 and (continuous or not free)
+        shape.append(min(axis.size, math.ceil(length / (ratio * sigma)) + 1) if fits else axis.size)
+    return tuple(shape)
+
+
+def _storage(shape: _Shape, levels: NDArray[np.float64], resolved: dict[str, Any]) -> int:
+    """Bytes of the file of one task."""
+    grid, storage = shape.grid, resolved["storage"]
+    count, dimensions, batch = len(levels), grid.dimensions, len(shape.batch)
+    whole = storage["compression"] == "none"
+    initial = _padded(shape.shape, dimensions, batch) if whole else math.prod(shape.shape)
+    scales = 8 * sum(grid.shape) + _FILE + _FILE_PER_LEVEL * count
+    if storage["mode"] == "compact":
+        rows = _columns(levels, dimensions)
+        continuous = _solver(resolved, shape, levels).target == "continuous"
+        per_batch = 0
+        for row in rows.tolist():
+            lattice = _compact_shape(grid, row, storage["tolerance"], continuous=continuous)
+            per_batch += math.prod(lattice)
+            scales += 8 * sum(lattice) + _FILE_PER_GROUP
+        values = math.prod(shape.batch) * per_batch
+    else:
+        values = _padded((count, *shape.shape), dimensions, batch) if whole else count * math.prod(shape.shape)
+    report = 0 if resolved["checks"] == "none" else _FILE_CHECKS
+    return (values + initial) * shape.itemsize + scales + report
+
+
+def _columns(levels: NDArray[np.float64], dimensions: int) -> NDArray[np.float64]:
+    """One sigma per axis, shape (T, dimensions)."""
+    return np.broadcast_to(levels[:, None] if levels.ndim == 1 else levels, (len(levels), dimensions))
+
+
+def _solver(resolved: dict[str, Any], shape: _Shape, levels: NDArray[np.float64]) -> Solver:
+    """The solver of a task, picked where it is to be picked."""
+    wanted = resolved["solver"]
+    if wanted["name"] != "auto":
+        return make(wanted["name"], **_keywords(wanted["options"]))
+    variances = [tuple(sigma**2 for sigma in row) for row in _columns(levels, shape.grid.dimensions).tolist()]
+    return choose(shape.grid, variances, tolerance=wanted["tolerance"], prefer=wanted["prefer"])[0]
+
+
+def _memory(shape: _Shape, count: int, stored: int, resolved: dict[str, Any]) -> int:
+    """Bytes of a worker: of solving and checking, or of the image of the file and its copy, whichever are more."""
+    field = shape.field
+    evolution = (count + 1) * field
+    widest = _columns(parse_sigma(resolved["sigma"], shape.grid), shape.grid.dimensions).max(axis=0)
+    scratch = 0
+    for axis, sigma in zip(shape.grid, widest.tolist(), strict=True):
+        beyond = math.ceil(_REACH * sigma / axis.spacing)
+        continued = 2 ** (axis.size + beyond - 1).bit_length()
+        scratch = max(scratch, _REACH_SCRATCH * continued if beyond > axis.size else _LINE_SCRATCH * axis.size)
+    solving = evolution + (2 + _CHECK_FIELDS[resolved["checks"]]) * field + 8 * scratch
+    writing = evolution + 2 * stored + _KEPT * field
+    return _PROCESS + max(solving, writing)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Time
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = threads()
+    set_threads(1)
+    try:
+        yield
+    finally:
+        set_threads(before)
+
+
+def _shortened(axis: Axis, size: int) -> Axis:
+    """The first nodes of an axis, of the same spacing."""
+    if size >= axis.size:
+        return axis
+    return dataclasses.replace(axis, upper=axis.upper - (axis.size - size) * axis.spacing, size=size)
+
+
+def _slab(grid: Grid, position: int, points: int) -> Grid:
+    """About so many points: the whole line along one axis, and few nodes along the others."""
+    length = min(grid[position].size, _LONGEST_LINE)
+    others = max(_FEWEST, round((points / length) ** (1.0 / max(grid.dimensions - 1, 1))))
+    return Grid(*(_shortened(axis, length if i == position else others) for i, axis in enumerate(grid)))
+
+
+def _some(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A few of the levels, evenly spread."""
+    return np.asarray(levels[np.unique(np.linspace(0, len(levels) - 1, _MOST_LEVELS).round().astype(int))])
+
+
+def _slope(sizes: Sequence[int], times: Sequence[float]) -> tuple[float, float]:
+    """Seconds per point and seconds besides, of a smaller and a larger piece."""
+    if sizes[1] <= sizes[0]:
+        return times[1] / sizes[1], 0.0
+    slope = max((times[1] - times[0]) / (sizes[1] - sizes[0]), 0.05 * times[1] / sizes[1])  # timings scatter
+    return slope, max(times[0] - slope * sizes[0], 0.0)
+
+
+def _sampled(resolved: dict[str, Any], shape: _Shape) -> tuple[NDArray[Any], float]:
+    """Some values of a landscape, and the seconds that all of them take."""
+    source = resolved["landscape"]
+    if "file" in source:
+        found = _from_file(source)
+        return found.values.ravel()[: _PIECES[-1]], found.values.nbytes / _READ
+    family = landscapes.get(source["source"])
+    options = _keywords(source["options"])
+
+    def timed(points: int) -> tuple[Landscape, float]:
+        share = min(1.0, (points / shape.grid.size) ** (1.0 / shape.grid.dimensions))
+        coarse = Grid(*(_sized(axis, min(axis.size, max(_COARSE[0], round(axis.size * share)))) for axis in shape.grid))
+        begin = time.process_time()
+        found = family(coarse, **options)
+        return found, time.process_time() - begin
+
+    try:
+        timed(_PIECES[0])  # loads and compiles
+        landscape, short = timed(_PIECES[0])
+    except HeatpgError:  # too coarse for its finest detail
+        if shape.grid.size > _SMALL_ENOUGH:
+            raise
+        landscape, short = timed(shape.grid.size)
+    if short > _LONG or landscape.grid.size == shape.grid.size:
+        return landscape.values.ravel(), short * shape.grid.size / landscape.grid.size
+    more, long = timed(_MANY)
+    slope, fixed = _slope((landscape.grid.size, more.grid.size), (short, long))
+    return landscape.values.ravel(), fixed + slope * shape.grid.size
+
+
+def _whole(resolved: dict[str, Any], levels: NDArray[np.float64]) -> float:
+    """The time that a task takes without being stored."""
+    source, solver = resolved["landscape"], resolved["solver"]
+    chosen = "auto" if solver["name"] == "auto" else make(solver["name"], **_keywords(solver["options"]))
+    begin = time.process_time()
+    landscape = (
+        _from_file(source) if "file" in source else landscapes.get(source["source"])(**_keywords(source["options"]))
+    )
+    flow = solve(landscape, levels, chosen, tolerance=solver["tolerance"], prefer=solver["prefer"])
+    verify(flow, resolved["checks"])
+    return time.process_time() - begin
+
+
+def _seconds(resolved: dict[str, Any], shape: _Shape, levels: NDArray[np.float64]) -> float:
+    """The time of a task: sampling, and then solving and checking, which is a sum over the axes.
+
+    With noise along axis i alone a slab takes s_i seconds per point, without noise s_0: all of it takes
+    N (s_0 + sum_i (s_i - s_0)), N the number of points.
+    """
+    grid = shape.grid
+    sample, sampling = _sampled(resolved, shape)
+    columns = _columns(levels, grid.dimensions)
+    chosen = _solver(resolved, shape, levels)
+
+    def timed(position: int, points: int, noise: NDArray[np.float64]) -> tuple[int, float]:
+        slab = _slab(grid, position, points)
+        rows = np.zeros((len(noise), grid.dimensions))
+        rows[:, position] = noise * (1.0 + 1e-9 * np.arange(len(noise)))  # no level may be given twice
+        landscape = Landscape(np.resize(sample, slab.shape), slab)
+        times = []
+        for _ in range(2):  # the first may load and compile
+            begin = time.process_time()
+            verify(solve(landscape, rows, chosen), resolved["checks"])
+            times.append(time.process_time() - begin)
+        return slab.size, min(times) * len(levels) / len(noise)
+
+    def measured(position: int, noise: NDArray[np.float64]) -> NDArray[np.float64]:
+        # seconds per point, and seconds besides
+        few, short = timed(position, _PIECES[0], noise)
+        for points in _PIECES[1:]:
+            many, long = timed(position, points, noise)
+            if long > 2.0 * short or many >= grid.size:  # what grows with the points is seen
+                break
+        return np.array(_slope((few, many), (short, long)))
+
+    noisy = [i for i in range(grid.dimensions) if columns[:, i].any()]
+    still = measured(0, np.zeros(1)) if len(noisy) != 1 else np.zeros(2)
+    costs: dict[tuple[Any, ...], NDArray[np.float64]] = {}
+    total = still
+    for i in noisy:
+        axis = grid[i]
+        key = (axis.size, axis.boundary, axis.nodes, axis.spacing, columns[:, i].tobytes())
+        if key not in costs:
+            costs[key] = measured(i, _some(columns[:, i]))
+        total = total + np.maximum(costs[key] - still, 0.0)
+    return sampling + float(total[1] + total[0] * math.prod(shape.shape))
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def predict(spec: Spec, *, measure: bool = False, budget: float = _BUDGET) -> Plan:
+    """Predict the cost of a batch: bytes and memory within a quarter, sampling and solving within a factor of 3.
+
+    The shape of each kind of landscape is found by sampling it on a few nodes. The time is measured on slabs of a few
+    tasks, evenly spread over the batch: whole lines along one axis, with the same solver, noise levels and checks. On a
+    tensor grid the work is a sum over the axes, t(N) = N (s_0 + sum_i (s_i - s_0)), where N is the number of points and
+    s_i the time per point with noise along axis i alone.
+
+    Parameters
+    ----------
+    spec
+        What is to be run.
+    measure
+        Whether one task, the cheapest, is sampled, solved and checked in full, and all times are scaled by what it
+        took. Worth its time where the checks depend on the data, as the maxima of plateaus do.
+    budget
+        Seconds for measuring pieces; the first kind of task is always measured.
+
+    Returns
+    -------
+    plan
+        Storage, memory of a worker and time on one thread.
+
+    Raises
+    ------
+    SpecError
+        If a landscape cannot be sampled with its options, or a sigma does not fit its axes; with the tasks.
+
+    Notes
+    -----
+    Of the checks no such factor can be promised. The search for maxima takes a time that depends on the data: where
+    there are plateaus or many equal values, all of a task took up to 6 times less or 3 times more than predicted. The
+    full cross-check has a cost per line that hides in a slab what it costs per point: once 25 times less. `measure`
+    corrects both as far as the tasks are alike.
+
+    Lines of more than 32,768 nodes are cut, and then noise that reaches farther than that is
+    not seen in full. The cost of a landscape is carried over from few points, so it must not depend on where they are.
+
+    Examples
+    --------
+    >>> from heatpg.batch import predict, read_spec
+    >>> plan = predict(read_spec({"landscape": {"source": "ridge", "size": 257}, "evolve": {"sigma": [0.1, 0.2]}}))
+    >>> plan.tasks, plan.points
+    (1, 132098)
+    """
+    tasks = spec.tasks()
+    shapes: dict[tuple[Any, ...], _Shape] = {}
+    problems: dict[str, Problem] = {}
+    rows: list[tuple[Task, dict[str, Any], _Shape, NDArray[np.float64], int, int]] = []
+    storage = points = memory = largest = 0
+    known: dict[tuple[Any, ...], tuple[_Shape, NDArray[np.float64], int, int]] = {}
+    for task in tasks:
+        resolved = task.resolved
+        kind = _kinds(resolved)
+        rest = (str(resolved["sigma"]), str(resolved["storage"]), resolved["checks"])
+        try:
+            if (kind, *rest) not in known:
+                if kind not in shapes:
+                    shapes[kind] = _shape(resolved)
+                shape = shapes[kind]
+                levels = parse_sigma(resolved["sigma"], shape.grid)
+                stored = _storage(shape, levels, resolved)
+                known[kind, *rest] = shape, levels, stored, _memory(shape, len(levels), stored, resolved)
+        except HeatpgError as reason:
+            problems.setdefault(str(reason), Problem(task.describe(), str(reason)))
+            continue
+        shape, levels, stored, held = known[kind, *rest]
+        rows.append((task, resolved, shape, levels, stored, held))
+        storage += stored
+        points += len(levels) * math.prod(shape.shape)
+        if held > memory:
+            memory, largest = held, task.number
+    if problems:
+        raise SpecError.of("the batch", problems.values())
+    seconds, how = _total_seconds(rows, budget, measure)
+    seconds += storage / _WRITTEN + len(tasks) * _PUBLISHED
+    return Plan(spec.batch.name, len(tasks), points, storage, memory, seconds, how, largest)
+
+
+def _total_seconds(
+    rows: Sequence[tuple[Task, dict[str, Any], _Shape, NDArray[np.float64], int, int]], budget: float, measure: bool
+) -> tuple[float, str]:
+    """Time of all tasks: a few are measured, spread evenly, and the others take what those took per value."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for position, (_, resolved, shape, levels, *_rest) in enumerate(rows):
+        scalars = tuple(
+            (key, value)
+            for key, value in sorted(resolved["landscape"]["options"].items())
+            if not isinstance(value, list) and key not in ("seed", "gamma")
+        )
+        key = (
+            _kinds(resolved)[:2],
+            scalars,
+            shape.shape,
+            levels.tobytes(),
+            str(resolved["solver"]),
+            resolved["checks"],
+        )
+        groups.setdefault(key, []).append(position)
+    members = list(groups.values())
+    order = sorted(range(len(members)), key=lambda i: f"{i:b}".zfill(32)[::-1])  # spread, whenever the budget ends
+    measured: dict[int, float] = {}
+    spent = 0.0
+    with _one_thread():
+        for i in order:
+            if measured and spent >= budget:
+                break
+            _, resolved, shape, levels, *_rest = rows[members[i][0]]
+            begin = time.process_time()
+            try:
+                measured[i] = _seconds(resolved, shape, levels)
+            except HeatpgError:  # a piece of it cannot be had alone
+                continue
+            spent += time.process_time() - begin
+    if not measured:
+        return math.nan, "not measured: no piece of a task can be had alone"
+
+    def values(i: int) -> int:
+        _, _, shape, levels, *_rest = rows[members[i][0]]
+        return len(levels) * math.prod(shape.shape)
+
+    rate = sum(measured.values()) / sum(values(i) for i in measured)
+    total = sum(len(group) * measured.get(i, rate * values(i)) for i, group in enumerate(members))
+    how = f"from pieces of {len(measured)} of {len(members)} kinds of tasks"
+    if not measure:
+        return total, how
+    cheapest = min(measured, key=lambda i: measured[i])
+    task, resolved, _, levels, *_rest = rows[members[cheapest][0]]
+    with _one_thread():
+        took = _whole(resolved, levels)
+    return total * took / measured[cheapest], f"{how}, and task {task.number} in full"

@@ -1,0 +1,404 @@
+"""Workers, and what becomes of them: tasks go out, outcomes come back, and the death of a worker is one of them.
+
+Every worker is a fresh process, which is given one task after another. If it dies, by a signal or by leaving, its task
+is tried again by another one, up to three times in all; an error is final at once, since it would come again.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from heatpg import errors
+from heatpg.batch import work
+from heatpg.batch.spec import Task
+from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
+
+__all__ = ["TRIES", "Outcome", "Process", "alone", "supervise"]
+
+TRIES = 3
+_GRACE = 5.0  # seconds that running tasks are given to end
+_PATIENCE = 10.0  # seconds for a process to be gone after its pipes are closed
+_TAIL = 2000  # bytes of what a worker wrote before it died
+_CODE = "import sys; sys.path[:] = sys.argv[1:]; from heatpg.batch.work import main; main()"
+_THREADS = ("HEATPG_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of a task.
+
+    Attributes
+    ----------
+    task
+        The task.
+    facts
+        What `heatpg.batch.work.complete` says of it, if it is done.
+    reason
+        Why it failed, if it did.
+    tries
+        How often it was begun.
+    """
+
+    task: Task
+    facts: dict[str, Any] | None = None
+    reason: str = ""
+    tries: int = 1
+
+
+class Process(Protocol):
+    """What is asked of the process of a worker; `subprocess.Popen` has it."""
+
+    pid: int
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Exit status, negative for a signal."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+@dataclasses.dataclass
+class _Link:
+    """A process, the ends of its pipes, and the file that it complains into."""
+
+    process: Process
+    outgoing: int
+    incoming: int
+    complaints: IO[bytes]
+
+
+def _link(threads: int) -> _Link:
+    """Start a worker: a new interpreter, which finds packages where this one does and runs nothing of the user's."""
+    paths = [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]
+    complaints = tempfile.TemporaryFile()  # noqa: SIM115
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", _CODE, *paths],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=complaints,
+        env=os.environ | dict.fromkeys(_THREADS, str(threads)),
+        bufsize=0,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    link = _Link(process, os.dup(process.stdin.fileno()), os.dup(process.stdout.fileno()), complaints)
+    process.stdin.close()
+    process.stdout.close()
+    return link
+
+
+class _Worker:
+    """One process, and the task that it has.
+
+    Everything but `_listen` runs in the thread of the supervisor.
+    """
+
+    def __init__(self, threads: int, events: queue.SimpleQueue[tuple[_Worker | None, Any]]) -> None:
+        self.link = _link(threads)
+        self.events = events
+        self.task: Task | None = None
+        self.ready = False
+        self.too_late = float("inf")
+        self.overdue = False
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+
+    def start(self) -> None:
+        self._listener.start()
+
+    def _listen(self) -> None:
+        while (message := work.receive(self.link.incoming)) is not None:
+            self.events.put((self, message))
+        self.events.put((self, None))
+
+    def give(self, task: Task, folder: Path, timeout: float | None) -> None:
+        self.task = task
+        self.too_late = float("inf") if timeout is None else time.monotonic() + timeout
+        with contextlib.suppress(BrokenPipeError):  # it has died: the listener will say so
+            work.send(self.link.outgoing, {"task": task.resolved, "folder": str(folder)})
+
+    def death(self) -> str:
+        """How it died, in words; it is dead, or about to be."""
+        try:
+            status = self.link.process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.link.process.kill()
+            status = self.link.process.wait()
+        if status < 0:
+            try:
+                name = signal.Signals(-status).name
+            except ValueError:
+                name = f"signal {-status}"
+            words = f"its worker was killed by {name}"
+            if name == "SIGKILL":
+                words += " (as the operating system does when memory runs out)"
+        else:
+            words = f"its worker left with exit status {status}"
+        last = self._last_words()
+        return f"{words}; its last words: {last}" if last else words
+
+    def _last_words(self) -> str:
+        file = self.link.complaints
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+        lines = file.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def close(self) -> None:
+        """End it, if it has not ended, and give back what it holds."""
+        with contextlib.suppress(OSError):
+            os.close(self.link.outgoing)
+        if self.task is not None:
+            self.link.process.kill()
+        try:
+            self.link.process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.link.process.kill()
+            self.link.process.wait()
+        self.link.complaints.close()
+        self._listener.join(_PATIENCE)
+        if not self._listener.is_alive():  # as it would be if a process that the worker has started keeps the pipe
+            os.close(self.link.incoming)
+
+
+def _error(parts: dict[str, Any]) -> HeatpgError:
+    """The error that a worker has met, in this process."""
+    kinds = {kind.__name__: kind for kind in (ResourceError, StoreError)}
+    kind = kinds.get(str(parts.pop("kind", "")), errors.HeatpgError)
+    return kind(
+        str(parts.pop("problem", "")),
+        given=parts.get("given"),
+        allowed=parts.get("allowed"),
+        advice=str(parts.get("advice") or ""),
+    )
+
+
+@contextlib.contextmanager
+def _on_signals(act: Callable[[int], object]) -> Iterator[None]:
+    """Have SIGINT and SIGTERM noticed; only the main thread may, elsewhere they are left as they are."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda number, frame: act(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+class _Supervision:
+    """The state of `supervise`: what waits, who works, and what has been tried how often."""
+
+    def __init__(self, tasks: Sequence[Task], folder: Path, workers: int, timeout: float | None, cores: int) -> None:
+        self.folder = folder
+        self.timeout = timeout
+        self.count = min(workers, len(tasks))
+        self.threads = max(1, cores // max(workers, 1))
+        self.waiting = collections.deque(tasks)
+        self.tries: collections.Counter[str] = collections.Counter()
+        self.workers: list[_Worker] = []
+        self.events: queue.SimpleQueue[tuple[_Worker | None, Any]] = queue.SimpleQueue()
+        self.stillborn = 0
+        self.signals = 0
+        self.halt: HeatpgError | None = None
+        self.ends = float("inf")  # when what still runs is given up
+
+    @property
+    def stopping(self) -> bool:
+        return self.signals > 0 or self.halt is not None
+
+    def on_signal(self, number: int) -> None:
+        self.signals += 1
+        self.events.put((None, number))
+
+    def fill(self) -> None:
+        """Have as many workers as there is work for."""
+        busy = sum(worker.task is not None for worker in self.workers)
+        fresh = []
+        while len(self.workers) < min(self.count, busy + len(self.waiting)):
+            fresh.append(_Worker(self.threads, self.events))
+            self.workers.append(fresh[-1])
+        for worker in fresh:
+            worker.start()
+
+    def feed(self) -> None:
+        for worker in self.workers:
+            if worker.ready and worker.task is None and self.waiting:
+                task = self.waiting.popleft()
+                self.tries[task.id] += 1
+                worker.give(task, self.folder, self.timeout)
+
+    def next_event(self) -> tuple[_Worker | None, Any] | None:
+        """What happens next; None if somebody has run out of time before."""
+        limit = min([self.ends, *(worker.too_late for worker in self.workers)])
+        try:
+            if limit == float("inf"):
+                return self.events.get()
+            return self.events.get(timeout=max(0.0, limit - time.monotonic()))
+        except queue.Empty:
+            return None
+
+    def end_overdue(self) -> None:
+        now = time.monotonic()
+        for worker in self.workers:
+            if worker.too_late <= now:
+                worker.overdue, worker.too_late = True, float("inf")
+                worker.link.process.kill()  # its end is the next that is heard of it
+
+    def bury(self, worker: _Worker) -> Outcome | None:
+        """What becomes of the task of a worker that has died."""
+        self.workers.remove(worker)
+        task, words = worker.task, worker.death()
+        worker.close()
+        if task is None:
+            self.stillborn += not worker.ready
+            if self.stillborn >= TRIES:
+                raise ResourceError("workers cannot be started", given=words.replace("its worker", "the last one", 1))
+            return None
+        if worker.overdue:
+            return Outcome(task, reason=f"it took longer than {self.timeout:g} s", tries=self.tries[task.id])
+        if self.stopping:
+            return None
+        tries = self.tries[task.id]
+        if tries >= TRIES:
+            return Outcome(task, reason=f"{words}, at the last of {tries} tries", tries=tries)
+        self.waiting.append(task)
+        return None
+
+    def hear(self, worker: _Worker, message: dict[str, Any] | None) -> Outcome | None:
+        """What a worker says; its death is that it says nothing more."""
+        if message is None:
+            return self.bury(worker) if worker in self.workers else None
+        if "ready" in message:
+            worker.ready, self.stillborn = True, 0
+            return None
+        task = worker.task
+        assert task is not None, message
+        worker.task, worker.too_late = None, float("inf")
+        if "halt" in message:
+            self.halt = self.halt or _error(message["halt"])
+            return None
+        if "done" in message:
+            return Outcome(task, facts=message["done"], tries=self.tries[task.id])
+        return Outcome(task, reason=str(message["failed"]), tries=self.tries[task.id])
+
+    def gather(self) -> list[Outcome]:
+        """Wait for something to happen, and see what else has happened meanwhile."""
+        found = []
+        event = self.next_event()
+        self.end_overdue()
+        while event is not None:
+            worker, message = event
+            outcome = None if worker is None else self.hear(worker, message)
+            if outcome is not None:
+                found.append(outcome)
+            event = None if self.events.empty() else self.events.get()
+        return found
+
+    def outcomes(self) -> Iterator[list[Outcome]]:
+        found: list[Outcome] = []
+        while True:
+            busy = any(worker.task is not None for worker in self.workers)
+            ended = not busy and not self.waiting
+            if self.stopping:
+                self.ends = min(self.ends, time.monotonic() + _GRACE)
+                ended = not busy or self.signals > 1 or time.monotonic() >= self.ends
+            elif not ended:
+                # before the outcomes are handed on, so that nobody waits while they are written down
+                self.fill()
+                self.feed()
+            if found:
+                yield found
+            if ended:
+                break
+            found = self.gather()
+        if not self.stopping:
+            return
+        if self.halt is not None:
+            raise self.halt
+        raise KeyboardInterrupt
+
+    def close(self) -> None:
+        for worker in self.workers:
+            if worker.task is not None:
+                worker.link.process.kill()
+        for worker in self.workers:
+            worker.close()
+
+
+def supervise(
+    tasks: Sequence[Task], folder: Path, *, workers: int, timeout: float | None = None, cores: int = 1
+) -> Generator[list[Outcome], None, None]:
+    """Have tasks done by processes of their own, whatever becomes of these.
+
+    Parameters
+    ----------
+    tasks
+        What is to be done, each once.
+    folder
+        The folder of the batch.
+    workers
+        How many processes, 1 or more.
+    timeout
+        Seconds after which a task is given up; None for no limit.
+    cores
+        Processors for all workers together; each has its part of them as threads.
+
+    Yields
+    ------
+    outcomes
+        One for each task, as they end; those that came together are in one list.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After SIGINT or SIGTERM: nothing new is begun, and what runs is given a few seconds. A second signal ends all
+        at once.
+    ResourceError, StoreError
+        If a shard cannot be written, or no worker can be started.
+    """
+    supervision = _Supervision(tasks, folder, workers, timeout, cores)
+    with contextlib.closing(supervision), _on_signals(supervision.on_signal):
+        yield from supervision.outcomes()
+
+
+def _interrupt(number: int) -> None:
+    raise KeyboardInterrupt
+
+
+def alone(tasks: Sequence[Task], folder: Path, *, timeout: float | None = None) -> Generator[list[Outcome], None, None]:
+    """Do tasks one after another in this process; as `supervise`, without its protection.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        At SIGINT or SIGTERM, at once.
+    ResourceError, StoreError
+        If a shard cannot be written.
+    UnsupportedError
+        If a timeout is given: only another process can be ended.
+    """
+    if timeout is not None:
+        raise UnsupportedError("a timeout needs workers", given="workers=0", allowed="workers=1 or more")
+    with _on_signals(_interrupt):
+        for task in tasks:
+            try:
+                outcome = Outcome(task, facts=work.complete(task.resolved, folder))
+            except work.Halt as halt:
+                raise halt.reason from halt
+            except Exception as reason:
+                outcome = Outcome(task, reason=work.explain(reason))
+            yield [outcome]

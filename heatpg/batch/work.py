@@ -1,0 +1,272 @@
+"""The work on one task, and the process that does such work for others: JSON comes in, JSON goes out.
+
+Neither pickles nor arrays travel: a task is its specification, and what is sent back is where its shard lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import signal
+import struct
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from heatpg.batch.shards import publish_shard
+from heatpg.batch.spec import Task
+from heatpg.driver import evolve
+from heatpg.errors import HeatpgError, StoreError, UnsupportedError
+from heatpg.evolution import Evolution
+from heatpg.landscape import Landscape
+from heatpg.landscapes import landscapes
+from heatpg.options import fitting, settable
+from heatpg.solvers import Solver, make, solvers
+from heatpg.store import data_digest, image, json_like, load
+
+__all__ = ["Halt", "complete", "explain", "main", "receive", "run_task", "send", "serve"]
+
+_LENGTH = struct.Struct("<I")
+_LONGEST = 2**28  # bytes of a message
+_MOST_WARNINGS = 20
+_PIECE = 2**20  # bytes
+
+
+class Halt(Exception):
+    """What stops a whole batch, because it would stop every other task as well: `reason` is the error to raise."""
+
+    def __init__(self, reason: HeatpgError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# One task
+
+
+def _options(entry: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as their annotations want them: JSON has lists where tuples are meant."""
+    annotations = settable(entry)
+    return {key: fitting(key, value, annotations[key]) for key, value in given.items()}
+
+
+def _from_file(resolved: Mapping[str, Any]) -> Landscape:
+    path = Path(resolved["file"])
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while piece := stream.read(_PIECE):
+                digest.update(piece)
+    except OSError as reason:
+        raise StoreError(f"cannot read the landscape {path}", given=reason.strerror or reason) from None
+    if digest.hexdigest() != resolved["sha256"]:
+        raise StoreError(
+            f"{path} is another file than the one that the task was made for",
+            given=f"SHA-256 {digest.hexdigest()[:12]}..., of the task {resolved['sha256'][:12]}...",
+            advice="put the file back, or read the specification again",
+        )
+    if path.suffix == ".h5":
+        return load(path).landscape
+    return Landscape.from_file(path, **resolved["options"])
+
+
+def _landscape(resolved: Mapping[str, Any]) -> Landscape:
+    if resolved["source"] == "file":
+        return _from_file(resolved)
+    family = landscapes.get(resolved["source"])
+    return family(**_options(family, resolved["options"]))
+
+
+def _evolution(resolved: Mapping[str, Any]) -> Evolution:
+    wanted = resolved["solver"]
+    auto = wanted["name"] == "auto"
+    solver: str | Solver = "auto"
+    if not auto:
+        solver = make(wanted["name"], **_options(solvers.get(wanted["name"]), wanted["options"]))
+    return evolve(
+        _landscape(resolved["landscape"]),
+        resolved["sigma"],
+        solver,
+        checks=resolved["checks"],
+        **({"tolerance": wanted["tolerance"], "prefer": wanted["prefer"]} if auto else {}),
+    )
+
+
+def run_task(resolved: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    """Do the work of a task: the landscape, its evolution, the checks, and the bytes of the file.
+
+    Parameters
+    ----------
+    resolved
+        The resolved specification, as `heatpg.batch.Task.resolved` gives it; every part of it is looked at again.
+
+    Returns
+    -------
+    image
+        The bytes of the file; the same task gives the same bytes, whatever the number of threads.
+    facts
+        ``task`` (the identity), ``seconds``, ``u_sha256`` (of the fields), ``failures`` (names of checks that failed),
+        ``warnings``.
+
+    Raises
+    ------
+    HeatpgError
+        Of the kind that the step at fault raises.
+
+    Examples
+    --------
+    >>> from heatpg.batch import read_spec
+    >>> from heatpg.batch.work import run_task
+    >>> spec = read_spec({"landscape": {"source": "ridge", "size": 17}, "evolve": {"sigma": 0.5}})
+    >>> image, facts = run_task(spec.tasks()[0].resolved)
+    >>> image[1:4], facts["task"] == spec.tasks()[0].id
+    (b'HDF', True)
+    """
+    begin = time.perf_counter()
+    task = Task.from_resolved(resolved)
+    storage = task.resolved["storage"]
+    if storage["mode"] != "full":
+        raise UnsupportedError("this mode of storage is not offered", given=repr(storage["mode"]), allowed="'full'")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        evolution = _evolution(task.resolved)
+    content = image(evolution, compression=storage["compression"], task=task.canonical().decode())
+    facts = {
+        "task": task.id,
+        "seconds": time.perf_counter() - begin,
+        "u_sha256": data_digest(evolution.values),
+        "failures": [check.name for check in evolution.report.failures],
+        "warnings": [str(warning.message) for warning in caught[:_MOST_WARNINGS]],
+    }
+    return content, facts
+
+
+def complete(resolved: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Do the work of a task, and publish its shard.
+
+    Parameters
+    ----------
+    resolved
+        As in `run_task`.
+    folder
+        The folder of the batch.
+
+    Returns
+    -------
+    facts
+        Those of `run_task`, with ``path`` (relative to the folder) and ``bytes``; the shard is on the disk.
+
+    Raises
+    ------
+    Halt
+        If the shard cannot be written, because then no other can.
+    HeatpgError
+        As in `run_task`.
+    """
+    content, facts = run_task(resolved)
+    try:
+        path = publish_shard(content, folder, facts["task"])
+    except HeatpgError as reason:
+        raise Halt(reason) from reason
+    return facts | {"path": path.relative_to(folder).as_posix(), "bytes": len(content)}
+
+
+def explain(reason: BaseException) -> str:
+    """An exception in one line; one that nobody expected comes with the place where it was raised."""
+    if isinstance(reason, HeatpgError):
+        return str(reason)
+    frames = traceback.extract_tb(reason.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(reason).__name__}: {reason}{place}"
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# The process that works for another
+
+
+def send(descriptor: int, message: Mapping[str, Any]) -> None:
+    """Write a message into a pipe: four bytes of length, then JSON."""
+    text = json.dumps(json_like(dict(message)), allow_nan=False).encode()
+    rest = memoryview(_LENGTH.pack(len(text)) + text)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _exactly(descriptor: int, count: int) -> bytes:
+    parts = []
+    while count:
+        part = os.read(descriptor, min(count, _PIECE))
+        if not part:
+            return b""
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def receive(descriptor: int) -> dict[str, Any] | None:
+    """Read a message from a pipe; None if the other end has gone, or speaks another language."""
+    head = _exactly(descriptor, _LENGTH.size)
+    if not head or _LENGTH.unpack(head)[0] > _LONGEST:
+        return None
+    try:
+        message = json.loads(_exactly(descriptor, _LENGTH.unpack(head)[0]))
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _answer(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Do what a message asks for, and say what came of it."""
+    try:
+        return {"done": complete(message["task"], Path(message["folder"]))}
+    except Halt as halt:
+        reason = halt.reason
+        parts = {key: None if value is None else str(value) for key, value in vars(reason).items() if key in _PARTS}
+        return {"halt": parts | {"kind": type(reason).__name__}}
+    except BaseException as reason:  # whatever it is, it is the fault of the task
+        return {"failed": explain(reason), "kind": type(reason).__name__}
+
+
+_PARTS = ("problem", "given", "allowed", "advice")
+
+
+def serve(incoming: int, outgoing: int) -> None:
+    """Do task after task until the other end of the pipe is closed, which ends this process at once.
+
+    Parameters
+    ----------
+    incoming, outgoing
+        Descriptors of pipes: tasks come from the one, answers go into the other.
+    """
+    inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+
+    def listen() -> None:
+        # In a thread of its own, so that a worker whose supervisor was killed does not work on.
+        while (message := receive(incoming)) is not None:
+            inbox.put(message)
+        os._exit(0)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # from the keyboard it comes to all; the supervisor decides
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        send(outgoing, {"ready": os.getpid()})
+        while True:
+            send(outgoing, _answer(inbox.get()))
+    except BrokenPipeError:
+        os._exit(0)
+
+
+def main() -> None:
+    """Be a worker: tasks come on the standard input, answers go to what was the standard output."""
+    incoming, outgoing = os.dup(0), os.dup(1)
+    # what libraries print must not get among the messages
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    serve(incoming, outgoing)

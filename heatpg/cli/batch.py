@@ -1,0 +1,182 @@
+"""heatpg batch: many landscapes by one specification, each into a file of its own."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from heatpg import __version__
+from heatpg.cli.parser import Commands
+from heatpg.cli.talk import CHECK_FAILED, INTERRUPTED, OK, TASKS_FAILED, emit, note, say
+from heatpg.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from heatpg.batch import Progress
+
+__all__ = ["add"]
+
+_REDRAWN = 0.2  # seconds, on a terminal
+_SPOKEN = 10.0  # seconds, elsewhere
+
+
+class _Meter:
+    """How far a run has come: one line that is redrawn on a terminal, else a plain line now and then."""
+
+    def __init__(self, stream: TextIO, *, enabled: bool) -> None:
+        self.stream = stream
+        self.enabled = enabled
+        self.terminal = stream.isatty()
+        self.last = -math.inf
+
+    def __call__(self, progress: Progress) -> None:
+        if not self.enabled:
+            return
+        now = time.monotonic()
+        ended = progress.done + progress.failed >= progress.total
+        if now - self.last < (_REDRAWN if self.terminal else _SPOKEN) and not ended:
+            return
+        self.last = now
+        words = [f"{progress.done} of {progress.total} tasks"]
+        if progress.failed:
+            words.append(f"{progress.failed} failed")
+        if progress.rate is not None:
+            words.append(f"{progress.rate:.3g} a second")
+        if progress.eta is not None and not ended:
+            words.append(f"{_duration(progress.eta)} left")
+        text = ", ".join(words)
+        if self.terminal:
+            filled = round(24 * progress.done / max(progress.total, 1))
+            self.stream.write(f"\r[{'#' * filled}{'.' * (24 - filled)}] {text:70}")
+        else:
+            self.stream.write(f"{text}\n")
+        self.stream.flush()
+
+    def close(self) -> None:
+        """Leave the line, so that what follows has one of its own."""
+        if self.enabled and self.terminal and self.last > -math.inf:
+            self.stream.write("\n")
+            self.stream.flush()
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in words.
+
+    Examples
+    --------
+    >>> from heatpg.cli.batch import _duration
+    >>> _duration(42.3), _duration(300), _duration(9000)
+    ('42 s', '5 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from heatpg import batch
+    from heatpg.batch import Interrupted
+
+    if arguments.dry_run:
+        plan = batch.predict(batch.read_spec(arguments.spec), measure=arguments.measure)
+        if arguments.json:
+            emit({"command": "batch run --dry-run", "heatpg_version": __version__} | plan.as_dict())
+        else:
+            say(str(plan))
+        return OK
+    if arguments.measure:
+        raise UnsupportedError("--measure is for --dry-run", given="--measure", advice="add --dry-run")
+    meter = _Meter(sys.stderr, enabled=not (arguments.quiet or arguments.json))
+    try:
+        summary = batch.run(
+            arguments.spec,
+            arguments.out,
+            workers=arguments.workers,
+            shard=arguments.shard,
+            progress=meter,
+            timeout=arguments.timeout,
+            retry_failed=arguments.retry_failed,
+            full=arguments.full,
+            scheduler=arguments.scheduler,
+        )
+    except Interrupted as end:
+        meter.close()
+        note(str(end))
+        return INTERRUPTED
+    meter.close()
+    if arguments.json:
+        emit({"command": "batch run", "heatpg_version": __version__} | summary.as_dict())
+    else:
+        say(summary.folder if arguments.quiet else str(summary))
+    if summary.failed:
+        note(f"{len(summary.failed)} tasks failed; the others are done. --retry-failed tries them again")
+        return TASKS_FAILED
+    return CHECK_FAILED if summary.doubtful else OK
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from heatpg import batch
+
+    state = batch.status(arguments.folder)
+    if arguments.json:
+        emit({"command": "batch status", "heatpg_version": __version__} | state.as_dict())
+    else:
+        say(str(state))
+    return TASKS_FAILED if state.failed else OK
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from heatpg import batch
+
+    found = batch.verify(arguments.folder, full=arguments.full)
+    if arguments.json:
+        emit({"command": "batch verify", "heatpg_version": __version__} | found.as_dict())
+    else:
+        say(str(found))
+    if not found.passed:
+        note("run the batch again with --full: what is damaged is made anew")
+        return CHECK_FAILED
+    return OK
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    from heatpg import batch
+
+    path = batch.merge(arguments.folder, arguments.out, force=arguments.force)
+    if arguments.json:
+        emit({"command": "batch merge", "heatpg_version": __version__, "path": str(path)})
+    else:
+        say(str(Path(path)))
+    return OK
+
+
+def add(commands: Commands) -> None:
+    """Put the commands into the parser."""
+    group = commands.group("batch", "Evolve many landscapes by one specification, each into a file of its own.")
+    run = group.add("run", _run, "Do the tasks of a batch that are not done yet; run again, it goes on.")
+    run.add_argument("spec", metavar="SPEC.toml", help="the specification, or the folder of a batch")
+    run.add_argument("--out", metavar="DIR", help="the folder of the batch (default: the name of the specification)")
+    run.add_argument(
+        "--workers", type=int, metavar="N", help="processes; 0 for this one alone (default: as many as fit)"
+    )
+    run.add_argument(
+        "--shard", metavar="I/N", help="the I-th of N shares of the tasks, 0 <= I < N, as for an array of jobs"
+    )
+    run.add_argument("--scheduler", metavar="ADDRESS", help="tcp://... of a Dask scheduler, or local (extra: cluster)")
+    run.add_argument("--timeout", type=float, metavar="S", help="seconds after which a task is given up, as failed")
+    run.add_argument("--retry-failed", action="store_true", help="try again what failed in an earlier run")
+    run.add_argument("--full", action="store_true", help="look at every byte of what is there before it is believed")
+    run.add_argument("--dry-run", action="store_true", help="tasks, bytes, memory and time; nothing is done")
+    run.add_argument("--measure", action="store_true", help="with --dry-run: time one task of each kind first")
+    status = group.add("status", _status, "How a batch stands: done, missing, failed, running.")
+    status.add_argument("folder", metavar="DIR")
+    verify = group.add("verify", _verify, "Look at every result of a batch; nothing is changed.")
+    verify.add_argument("folder", metavar="DIR")
+    verify.add_argument("--full", action="store_true", help="look at every byte, and at the checksums of the data")
+    merge = group.add("merge", _merge, "Write the results of a batch into one plain file.")
+    merge.add_argument("folder", metavar="DIR")
+    merge.add_argument("-o", "--out", required=True, metavar="FILE.h5", help="the file")
+    merge.add_argument("--force", action="store_true", help="replace an existing file")

@@ -1,0 +1,145 @@
+"""heatpg batch on the command line: what is printed, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import pytest
+
+from heatpg.batch import Progress
+from heatpg.cli import main
+from heatpg.cli.batch import _Meter
+
+SPEC = """
+[landscape]
+source = "quadrotor"
+size = 17
+horizon = 0.5
+
+[evolve]
+sigma = [0.2, 0.4]
+checks = "none"
+
+[sweep.product]
+"landscape.gamma" = [0.9, 0.99]
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SPEC, encoding="utf-8")
+    return path
+
+
+def words(*more: object) -> list[str]:
+    return ["batch", *map(str, more)]
+
+
+def test_run_and_look(spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "out"
+    assert main(words("run", spec, "--out", folder, "--workers", 0)) == 0
+    told = capsys.readouterr()
+    assert "done     2 in" in told.out and "2 of 2 tasks" in told.err
+    assert main(words("run", spec, "--out", folder, "--workers", 0, "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["skipped"] == 2
+    assert main(words("status", folder, "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["done"] == 2
+    assert main(words("verify", folder, "--full")) == 0
+    assert "sound    2 (every byte was looked at)" in capsys.readouterr().out
+    merged = tmp_path / "all.h5"
+    assert main(words("merge", folder, "-o", merged)) == 0
+    assert capsys.readouterr().out.strip() == str(merged)
+    with h5py.File(merged) as file:
+        assert file["groups/0/u"].shape == (2, 2, 17, 17)
+    assert main(words("merge", folder, "-o", merged)) == 2  # it is there already
+    assert "exists" in capsys.readouterr().err
+
+
+def test_a_damaged_result_is_exit_code_3_and_made_anew(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    assert main(words("run", spec, "--out", folder, "--workers", 0, "--quiet")) == 0
+    assert capsys.readouterr().out.strip() == str(folder)
+    shard = next(folder.glob("shards/*/*.h5"))
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    assert main(words("verify", folder, "--full")) == 3
+    assert "damaged  1" in capsys.readouterr().out
+    assert main(words("run", spec, "--out", folder, "--workers", 0, "--full")) == 0
+    assert "1 repaired" in capsys.readouterr().out
+    assert main(words("verify", folder, "--full")) == 0
+
+
+def test_a_task_that_fails_is_exit_code_4(spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # 0.51 s are not a whole number of control steps, which only the landscape itself finds out
+    spec.write_text(SPEC + '"landscape.horizon" = [0.5, 0.51]\n', encoding="utf-8")
+    assert main(words("run", spec, "--out", tmp_path / "out", "--workers", 0)) == 4
+    told = capsys.readouterr()
+    assert "whole number of control steps" in told.out and "2 tasks failed" in told.err
+    assert main(words("status", tmp_path / "out")) == 4
+
+
+def test_a_dry_run_does_nothing(spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words("run", spec, "--out", tmp_path / "out", "--dry-run")) == 0
+    assert "tasks     2" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+    assert main(words("run", spec, "--dry-run", "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["tasks"] == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        (["run", "missing.toml"], "cannot read"),
+        (["run", "SPEC", "--shard", "2/2"], "share"),
+        (["run", "SPEC", "--workers", "-1"], "workers"),
+        (["run", "SPEC", "--measure"], "--dry-run"),
+        (["status", "."], "batch"),
+        (["verify", "nowhere"], "batch"),
+        (["merge", "nowhere", "-o", "x.h5"], "batch"),
+    ],
+)
+def test_bad_input(
+    line: list[str],
+    match: str,
+    spec: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words(*(str(spec) if word == "SPEC" else word for word in line))) == 2
+    assert match in capsys.readouterr().err
+
+
+class Terminal:
+    def __init__(self, *, terminal: bool) -> None:
+        self.text = ""
+        self.terminal = terminal
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+def test_the_meter_on_a_terminal_and_off_it() -> None:
+    for terminal in (True, False):
+        stream = Terminal(terminal=terminal)
+        meter = _Meter(stream, enabled=True)  # type: ignore[arg-type]
+        meter(Progress(1, 4, 0))
+        meter(Progress(2, 4, 1))  # too soon after the first
+        meter(Progress(3, 4, 1, 2.0, 0.5))
+        meter.close()
+        assert stream.text.count("\r") == (2 if terminal else 0)
+        assert "3 of 4 tasks, 1 failed, 2 a second" in stream.text
+        assert stream.text.endswith("\n")
