@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from heatpg import batch as batch
     from heatpg import claims as claims
     from heatpg import landscapes as landscapes
+    from heatpg import large as large
     from heatpg import plot as plot
     from heatpg import policy as policy
     from heatpg import quadrature as quadrature
@@ -52,7 +53,7 @@ _HOME = {
     "study": "heatpg.studies",
     "threads": "heatpg.parallel",
 }
-_ROOMS = ("batch", "claims", "landscapes", "plot", "policy", "quadrature", "scalespace", "solvers", "verify")
+_ROOMS = ("batch", "claims", "landscapes", "large", "plot", "policy", "quadrature", "scalespace", "solvers", "verify")
 
 __all__ = [
     "Axis",
@@ -66,6 +67,7 @@ __all__ = [
     "claims",
     "evolve",
     "landscapes",
+    "large",
     "load",
     "plot",
     "policy",

@@ -1,0 +1,377 @@
+"""A field on the disk: read, evolved and written in blocks of whole lines, in a fixed amount of memory."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.errors import CheckError, HeatpgWarning, NonFiniteError, ResourceError
+from heatpg.evolution import Evolution, Sigma
+from heatpg.grid import Grid
+from heatpg.large.blocks import Box, Plan, Schedule, carry, schedule
+from heatpg.large.sources import Origin, RawFile, Reader, Source, open_source, require_finite, scratch
+from heatpg.large.witness import Witness, header
+from heatpg.large.writing import FieldWriter, chunks_of, clean, file_bytes, write_file
+from heatpg.report import Report
+from heatpg.resources import available_memory, human_bytes, require_disk
+from heatpg.solvers import Solver
+from heatpg.store import prepare_output
+
+__all__ = ["LargeSummary", "evolve_large"]
+
+Array = NDArray[Any]
+
+_SHARE_OF_MEMORY = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class LargeSummary:
+    """What became of a field that was evolved on the disk.
+
+    Attributes
+    ----------
+    path
+        The file: that of `heatpg.save`.
+    sigma
+        As of an `heatpg.Evolution`.
+    shape, dtype
+        Of one field.
+    solver, reason
+        The solver, and why it was picked, if it was.
+    report
+        What was checked.
+    timing
+        Seconds by stage.
+    memory
+        Bytes that the work was held to.
+    disk
+        Bytes that the work took on the disk, the file included.
+    passes
+        How often each field was passed over, at most.
+    """
+
+    path: Path
+    sigma: NDArray[np.float64]
+    shape: tuple[int, ...]
+    dtype: str
+    solver: Solver
+    reason: str
+    report: Report
+    timing: dict[str, float]
+    memory: int
+    disk: int
+    passes: int
+
+    def __str__(self) -> str:
+        size = int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+        levels = f"{len(self.sigma)} sigma{'s' if len(self.sigma) > 1 else ''}"
+        lines = [
+            f"file    {self.path}",
+            f"field   {' x '.join(map(str, self.shape))} {self.dtype}, {human_bytes(size)}, at {levels}",
+            f"solver  {self.solver!r}",
+            f"work    {sum(self.timing.values()):.1f} s, {self.passes} passes in {human_bytes(self.memory)} of memory, "
+            f"{human_bytes(self.disk)} of disk",
+        ]
+        return "\n".join([*lines, str(self.report)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary as JSON-like values."""
+        return {
+            "path": str(self.path),
+            "sigma": self.sigma.tolist(),
+            "shape": list(self.shape),
+            "dtype": self.dtype,
+            "solver": {"name": self.solver.name, "options": self.solver.options()},
+            "reason": self.reason,
+            "report": self.report.as_dict(),
+            "timing": dict(self.timing),
+            "memory": self.memory,
+            "disk": self.disk,
+            "passes": self.passes,
+        }
+
+
+class _Passes:
+    """The passes over the blocks, and what they count."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        plan: Plan,
+        what: Schedule,
+        witness: Witness,
+        progress: Callable[[int, int], object] | None,
+    ) -> None:
+        self.origin = origin
+        self.plan = plan
+        self.what = what
+        self.witness = witness
+        self.progress = progress
+        self.done = 0
+        self.seen: set[int] = set()  # axes along which the differences of Q were taken
+        self.total = plan.count(()) + sum(plan.count(self.moving(level)) for level in range(len(what.sigma)))
+        self.timing = {"read": 0.0, "solve": 0.0}
+
+    def moving(self, level: int) -> list[int]:
+        """Axes of the array along which something happens at a level."""
+        return [self.plan.first + i for i, t in enumerate(self.what.variances[level]) if t > 0]
+
+    def _step(self) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+    def look(self, writer: FieldWriter, keep: RawFile | None) -> Reader:
+        """Pass over Q: it is checked, written, and kept on the disk where to compute it again would cost more."""
+        begin = time.perf_counter()
+        for box in self.plan.last():
+            block = self.origin.read(box)
+            require_finite(block, box)
+            self.witness.see_initial(box, block)
+            for axis in self.plan.together:
+                if axis >= self.plan.first:
+                    self.witness.see_lines(axis - self.plan.first, block)
+            writer.put_landscape(box, block)
+            if keep is not None:
+                keep.write(box, block)
+            self._step()
+        self.witness.choose_nodes()
+        self.timing["read"] = time.perf_counter() - begin
+        return keep or self.origin
+
+    def level(self, level: int, source: Reader, between: RawFile | None, writer: FieldWriter) -> None:
+        """All passes of one sigma."""
+        begin = time.perf_counter()
+        moving = self.moving(level)
+        reader = source
+        for axis in self.plan.singly:
+            if axis in moving:
+                assert between is not None
+                self._along(level, axis, source, reader, between)
+                reader = between
+        self._last(level, source, reader, writer)
+        self.timing["solve"] += time.perf_counter() - begin
+
+    def _along(self, level: int, axis: int, source: Reader, reader: Reader, between: RawFile) -> None:
+        position = axis - self.plan.first
+        for box in self.plan.along(axis):
+            if axis not in self.seen and self.witness.active:
+                self.witness.see_lines(position, source.read(box))
+            block = reader.read(box)
+            if reader is source:
+                self.witness.see_source(level, box, block)
+            out = np.empty_like(block)
+            carry(self.what, level, (position,), block, (axis,), out)
+            between.write(box, out)
+            self._step()
+        self.seen.add(axis)
+
+    def _last(self, level: int, source: Reader, reader: Reader, writer: FieldWriter) -> None:
+        grid_axes = [axis for axis in self.plan.together if axis >= self.plan.first]
+        positions = [axis - self.plan.first for axis in grid_axes]
+        for box in self.plan.last():
+            block = reader.read(box)
+            if reader is source:
+                self.witness.see_source(level, box, block)
+            out = np.empty_like(block)
+            carry(self.what, level, positions, block, grid_axes, out)
+            self._require_finite(level, box, out)
+            self.witness.see_field(level, box, out)
+            writer.put_field(level, box, out)
+            self._step()
+
+    def _require_finite(self, level: int, box: Box, block: Array) -> None:
+        try:
+            require_finite(block, box)
+        except NonFiniteError as reason:
+            raise NonFiniteError(
+                f"the solution at sigma={self.what.sigma[level]} is {reason.problem.removeprefix('Q is ')}",
+                given=f"solver {self.what.solver!r}",
+                advice="scale Q down, or use another solver",
+            ) from None
+
+
+def _budget(memory: float | None) -> int:
+    free = available_memory()
+    if memory is None:
+        return int(free * _SHARE_OF_MEMORY)
+    if not 0 < memory <= free:
+        raise ResourceError(
+            "so much memory cannot be used", given=f"memory={human_bytes(memory)}", allowed=f"up to {human_bytes(free)}"
+        )
+    return int(memory)
+
+
+def _judge(summary: LargeSummary) -> None:
+    broken = [check for check in summary.report.failures if check.promised]
+    if broken:
+        error = CheckError(
+            f"the solver {summary.solver.name!r} broke its promise",
+            given="; ".join(f"{check.name}: {check.message}" for check in broken),
+            advice=f"this is a fault of heatpg: please report it; the fields are in {summary.path}",
+        )
+        error.evolution = summary
+        raise error
+    for failure in summary.report.failures:
+        warnings.warn(f"{failure.name}: {failure.message} (see the report)", HeatpgWarning, stacklevel=3)
+
+
+def evolve_large(
+    source: Source,
+    sigma: Sigma,
+    out: str | os.PathLike[str],
+    *,
+    grid: Grid | None = None,
+    solver: str | Solver = "auto",
+    tolerance: float | None = None,
+    prefer: str = "accurate",
+    memory: float | None = None,
+    dtype: object = None,
+    name: str = "",
+    checks: str = "standard",
+    progress: Callable[[int, int], object] | None = None,
+    force: bool = False,
+) -> LargeSummary:
+    """Evolve a field that does not fit in memory, from the disk to the disk: u = prod_i exp(t_i d_ii / 2) Q.
+
+    The last axes, as many as fit, are solved together in blocks of rows; each axis before them in a pass of its own, in
+    blocks of whole lines. The result is that of `heatpg.evolve` up to round-off, in the same file as `heatpg.save`
+    writes: complete under its name, or not there.
+
+    Parameters
+    ----------
+    source
+        Q: the name of a ``.npy`` file, or of a file of heatpg, whose landscape is taken; an array or a memory map; a
+        `heatpg.Landscape`; or a function of the coordinates, called on blocks of nodes as ``function(x1, x2, ...)``,
+        each of which it may see more than once.
+    sigma
+        Noise levels; see `heatpg.evolve`.
+    out
+        Name of the file to write.
+    grid
+        Where Q is sampled; a landscape and a file of heatpg know it.
+    solver, tolerance, prefer
+        As for `heatpg.evolve`. A marching solver starts from Q at each sigma, so that its steps up to the k-th sigma
+        are made k times.
+    memory
+        Bytes that the blocks and the work on them may take, beside what the process holds already; by default half of
+        what is free.
+    dtype
+        float32 or float64; by default the type of the source, float64 for integers and functions.
+    name
+        Name of the landscape; by default that of the source.
+    checks
+        ``standard`` or ``none``. Standard: range, conservation, the independent convolution on a few hundred nodes,
+        resolution, optimum on the edge; maxima are not followed, which takes whole fields.
+    progress
+        Called as ``progress(done, total)`` after each block.
+    force
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    summary
+        With the report; the fields are read with `open_large`, or with `heatpg.load` where there is memory for them.
+
+    Raises
+    ------
+    SigmaError, StabilityError, UnknownNameError, UnsupportedError, GridError
+        For input that cannot be evolved.
+    ResourceError
+        If not even single lines fit in the memory, or if the disk has no room for the file and, where there is more
+        than one pass, for one more field.
+    NonFiniteError
+        If Q or a solution is not finite; no file is left.
+    StoreError
+        If the source cannot be read, or the file not written.
+    CheckError
+        If the solver breaks a promise; the file is there, and its report says so.
+
+    Warns
+    -----
+    HeatpgWarning
+        If another check fails.
+
+    Notes
+    -----
+    Correlated noise couples the axes and is not offered. Axes in free space and closed axes of all kinds are, with
+    every solver. On the way one field lies in a file without a name, which the system takes back whatever ends the
+    process; the unfinished result is removed when the next one is written to the same folder.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, load
+    >>> from heatpg.large import evolve_large
+    >>> grid = Grid(*(Axis(name, -3.0, 3.0, 61, boundary="clip") for name in "xy"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     out = os.path.join(folder, "bump.h5")
+    ...     summary = evolve_large(lambda x, y: np.exp(-(x**2 + y**2) / 2), [0.5, 1.0], out, grid=grid)
+    ...     flow = load(out)
+    >>> summary.report.passed, round(float(flow.values[1].max()), 4)  # 1 / (1 + sigma^2)
+    (True, 0.5)
+    """
+    target = prepare_output(out, force=force)
+    clean(target.parent)
+    budget = _budget(memory)
+    with open_source(source, grid, dtype, name) as origin:
+        what = schedule(origin.grid, sigma, solver, tolerance=tolerance, prefer=prefer)
+        witness = Witness(what, origin.shape, origin.dtype, checks)
+        usual = chunks_of(origin.shape, origin.grid.dimensions)
+        plan = Plan.of(origin.grid, origin.shape, origin.dtype, what.solver, budget, usual)
+        chunks = chunks_of(origin.shape, origin.grid.dimensions, plan.extent)
+        passes = _Passes(origin, plan, what, witness, progress)
+        known = header(what, origin.name, origin.provenance, origin.shape, origin.dtype)
+        field = int(np.prod(origin.shape, dtype=np.int64)) * origin.dtype.itemsize
+        extra = int(origin.costly) + int(
+            any(axis in plan.singly for k in range(len(known)) for axis in passes.moving(k))
+        )
+        disk = file_bytes(origin.shape, len(known), chunks, origin.dtype) + extra * field
+        require_disk(disk, target.parent, f"{target.name}, with the room for the work,")
+        _run(target, known, chunks, passes, force=force)
+    summary = LargeSummary(
+        target,
+        what.sigma,
+        origin.shape,
+        origin.dtype.name,
+        what.solver,
+        what.reason,
+        known.report,
+        known.timing,
+        budget,
+        disk,
+        1 + max(sum(axis in plan.singly for axis in passes.moving(k)) for k in range(len(known))),
+    )
+    _judge(summary)
+    return summary
+
+
+def _run(target: Path, known: Evolution, chunks: tuple[int, ...], passes: _Passes, *, force: bool) -> None:
+    def fill(writer: FieldWriter) -> tuple[Report, dict[str, float]]:
+        begin = time.perf_counter()
+        with contextlib.ExitStack() as stack:
+
+            def room() -> RawFile:
+                return stack.enter_context(scratch(target.parent, passes.origin.shape, passes.origin.dtype))
+
+            keep = room() if passes.origin.costly else None
+            moves = any(axis in passes.plan.singly for k in range(len(known)) for axis in passes.moving(k))
+            between = room() if moves else None
+            source = passes.look(writer, keep)
+            for level in range(len(known)):
+                passes.level(level, source, between, writer)
+        report = passes.witness.report()
+        passes.timing["checks"] = max(0.0, time.perf_counter() - begin - sum(passes.timing.values()))
+        return report, passes.timing
+
+    write_file(target, known, chunks, fill, force=force)

@@ -1,0 +1,586 @@
+"""A field on the ranks of an MPI program: rows on every rank, columns by one exchange, rows again by another.
+
+A rank holds a slab of neighbouring rows of the first axis, so that all other axes are its own. For the first axis the
+slabs are exchanged for slabs of columns (all-to-all, contiguous buffers), solved, and exchanged back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from heatpg.errors import (
+    CheckError,
+    GridError,
+    HeatpgError,
+    HeatpgWarning,
+    NonFiniteError,
+    ResourceError,
+    StoreError,
+    UnsupportedError,
+)
+from heatpg.evolution import Evolution, Sigma
+from heatpg.grid import Grid
+from heatpg.landscape import Landscape
+from heatpg.large.blocks import Schedule, carry, schedule
+from heatpg.large.sources import require_finite
+from heatpg.large.witness import Witness, header
+from heatpg.large.writing import FieldWriter, aligned, chunks_of, clean, file_bytes, write_file
+from heatpg.report import Report
+from heatpg.resources import require_disk, require_memory
+from heatpg.solvers import Solver
+from heatpg.store import prepare_output
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+__all__ = ["RankedEvolution", "evolve_mpi", "rows_of_rank"]
+
+Array = NDArray[Any]
+
+_ROOT = 0
+_SLABS = 6  # of the size of the own rows, beside the fields: Q by columns, what the solver needs, what is exchanged
+_TAG = 20
+
+
+def _mpi() -> Any:
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as reason:  # without a library of MPI the import ends in a RuntimeError
+        raise UnsupportedError(
+            "mpi4py is not installed, or finds no library of MPI", given=reason, advice="pip install 'heatpg[mpi]'"
+        ) from None
+    return MPI
+
+
+def rows_of_rank(size: int, ranks: int, rank: int) -> slice:
+    """The rows of the first axis that a rank holds, as even as they can be; none where there are more ranks than rows.
+
+    Examples
+    --------
+    >>> from heatpg.large import rows_of_rank
+    >>> [rows_of_rank(7, 3, rank) for rank in range(3)]
+    [slice(0, 3, None), slice(3, 5, None), slice(5, 7, None)]
+    """
+    least, more = divmod(size, ranks)
+    start = rank * least + min(rank, more)
+    return slice(start, start + least + (rank < more))
+
+
+class _Ranks:
+    """What the ranks tell each other; all of them call the same methods in the same order."""
+
+    def __init__(self, comm: MPI.Comm) -> None:
+        self.comm = comm
+        self.mpi = _mpi()
+        self.rank = comm.Get_rank()
+        self.count = comm.Get_size()
+
+    def _reduced(self, values: Array, operation: Any) -> Array:
+        mine = np.ascontiguousarray(values, dtype=np.float64)
+        result = np.empty_like(mine)
+        self.comm.Allreduce(mine, result, op=operation)
+        return result.reshape(np.shape(values))
+
+    def least(self, values: Array) -> Array:
+        return self._reduced(values, self.mpi.MIN)
+
+    def most(self, values: Array) -> Array:
+        return self._reduced(values, self.mpi.MAX)
+
+    def total(self, values: Array) -> Array:
+        return self._reduced(values, self.mpi.SUM)
+
+    def whole(self, number: int) -> list[int]:
+        """A number of every rank, in their order."""
+        result = np.empty(self.count, np.int64)
+        self.comm.Allgather(np.array([number], np.int64), result)
+        return [int(n) for n in result]
+
+    def agree(self, trouble: BaseException | None) -> None:
+        """Raise on every rank what was raised on one, so that none waits for the others for ever."""
+        first = int(self.least(np.array([float(self.rank if trouble is not None else self.count)]))[0])
+        if first == self.count:
+            return
+        text = self.comm.bcast(_words(trouble) if self.rank == first else None, root=first)
+        if trouble is not None:
+            raise trouble
+        _raise(text, first)
+
+
+def _words(trouble: BaseException | None) -> dict[str, str]:
+    if isinstance(trouble, HeatpgError):
+        return {"kind": type(trouble).__name__, "problem": trouble.problem, "given": str(trouble.given)}
+    return {"kind": "", "problem": f"{type(trouble).__name__}: {trouble}", "given": ""}
+
+
+def _raise(words: Mapping[str, str], rank: int) -> NoReturn:
+    kinds = (GridError, NonFiniteError, ResourceError, StoreError, UnsupportedError)
+    kind = next((kind for kind in kinds if kind.__name__ == words["kind"]), UnsupportedError)
+    raise kind(f"rank {rank}: {words['problem']}", given=words["given"] or None)
+
+
+class _Exchange:
+    """Rows of the first axis for columns, which are the nodes of all others in one line, and back."""
+
+    def __init__(self, ranks: _Ranks, rows: list[slice], columns: int, dtype: np.dtype[Any]) -> None:
+        self.ranks = ranks
+        self.rows = rows
+        self.columns = [rows_of_rank(columns, ranks.count, rank) for rank in range(ranks.count)]
+        self.dtype = dtype
+        self.mine = rows[ranks.rank].stop - rows[ranks.rank].start
+        self.own = self.columns[ranks.rank].stop - self.columns[ranks.rank].start
+        # what a rank has of the rows of another and of its own columns, and the other way round
+        self._by_columns = [self.mine * (part.stop - part.start) for part in self.columns]
+        self._by_rows = [(part.stop - part.start) * self.own for part in rows]
+
+    def _swap(self, send: Array, sizes: list[int], receive: Array, due: list[int]) -> None:
+        kind = self.ranks.mpi.DOUBLE if self.dtype == np.float64 else self.ranks.mpi.FLOAT
+
+        def starts(counts: list[int]) -> list[int]:
+            return [sum(counts[:i]) for i in range(len(counts))]
+
+        self.ranks.comm.Alltoallv([send, sizes, starts(sizes), kind], [receive, due, starts(due), kind])
+
+    def to_columns(self, rows: Array) -> Array:
+        """Own rows, shape (rows, columns of all), to own columns, shape (rows of all, columns)."""
+        send = np.empty(rows.size, self.dtype)
+        place = 0
+        for part, size in zip(self.columns, self._by_columns, strict=True):
+            if size:
+                send[place : place + size].reshape(self.mine, -1)[...] = rows[:, part]
+            place += size
+        # what comes from a rank is its rows in order: laid one after the other they are the columns as they should be
+        result = np.empty((self.rows[-1].stop, self.own), self.dtype)
+        self._swap(send, self._by_columns, result.reshape(-1), self._by_rows)
+        return result
+
+    def to_rows(self, columns: Array, rows: Array) -> None:
+        """The inverse of `to_columns`, into `rows`."""
+        receive = np.empty(rows.size, self.dtype)
+        self._swap(np.ascontiguousarray(columns).reshape(-1), self._by_rows, receive, self._by_columns)
+        place = 0
+        for part, size in zip(self.columns, self._by_columns, strict=True):
+            if size:
+                rows[:, part] = receive[place : place + size].reshape(self.mine, -1)
+            place += size
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RankedEvolution:
+    """The fields of one landscape, of which every rank holds some rows.
+
+    Attributes
+    ----------
+    comm
+        The communicator.
+    grid, sigma, solver, reason, report, timing
+        As of an `heatpg.Evolution`; the timing is that of this rank.
+    rows
+        Rows of the first axis that this rank holds.
+    landscape
+        Q on these rows, shape (rows, *grid.shape[1:]).
+    values
+        The fields on these rows, shape (T, rows, *grid.shape[1:]).
+    name, provenance
+        As of a landscape.
+    plan
+        What was solved, and on which way.
+    """
+
+    comm: MPI.Comm
+    grid: Grid
+    sigma: NDArray[np.float64]
+    solver: Solver
+    reason: str
+    report: Report
+    timing: dict[str, float]
+    rows: slice
+    landscape: Array
+    values: Array
+    name: str
+    provenance: dict[str, Any]
+    plan: Schedule = dataclasses.field(repr=False)
+
+    def __str__(self) -> str:
+        held = f"rows {self.rows.start} to {self.rows.stop} of {self.grid.shape[0]}, the first axis"
+        return (
+            f"{self.name}: {len(self.sigma)} sigmas on {' x '.join(map(str, self.grid.shape))} nodes, "
+            f"solver {self.solver!r}\nrank {self.comm.Get_rank()} of {self.comm.Get_size()} holds {held}\n{self.report}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """What is known of the evolution and of this rank, as JSON-like values; without the fields."""
+        return {
+            "rank": self.comm.Get_rank(),
+            "ranks": self.comm.Get_size(),
+            "rows": [self.rows.start, self.rows.stop],
+            "sigma": self.sigma.tolist(),
+            "shape": list(self.grid.shape),
+            "solver": {"name": self.solver.name, "options": self.solver.options()},
+            "reason": self.reason,
+            "report": self.report.as_dict(),
+            "timing": dict(self.timing),
+        }
+
+    def gather(self) -> Evolution | None:
+        """The whole evolution on the first rank, None on the others; every rank calls it.
+
+        Raises
+        ------
+        ResourceError
+            On every rank, if it does not fit in the memory of the first one.
+        """
+        ranks = _Ranks(self.comm)
+        trouble: BaseException | None = None
+        shape = self.grid.shape
+        whole: Array | None = None
+        if ranks.rank == _ROOT:
+            try:
+                require_memory(
+                    (len(self.sigma) + 1) * self.grid.size * self.values.itemsize,
+                    "the whole evolution on one rank",
+                    "save it instead: the rows go to the file one block after the other",
+                )
+                whole = np.empty((len(self.sigma) + 1, *shape), self.values.dtype)
+            except (HeatpgError, MemoryError) as reason:
+                trouble = reason
+        ranks.agree(trouble)
+        parts = [self.landscape, *self.values]
+        rows = _all_rows(ranks, self.rows)
+        for number, part in enumerate(parts):
+            _collect(ranks, rows, part, slice(0, shape[0]), None if whole is None else whole[number])
+        if whole is None:
+            return None
+        landscape = Landscape(whole[0], self.grid, self.name, self.provenance)
+        paths = [self.plan.paths(level) for level in range(len(self.sigma))]
+        return Evolution(
+            landscape,
+            self.sigma,
+            whole[1:],
+            self.solver,
+            paths=paths,
+            report=self.report,
+            reason=self.reason,
+            timing=self.timing,
+        )
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the evolution into one file, as `heatpg.save` does; every rank calls it, and the first one writes.
+
+        The rows are sent to it in blocks, one after the other: it needs memory for one block, and the file system of
+        the others is not used. Where it fails it fails on every rank, and leaves no file.
+
+        Parameters
+        ----------
+        path
+            Name of the file, as the first rank sees it.
+        force
+            Whether an existing file may be replaced.
+
+        Raises
+        ------
+        StoreError, ResourceError
+            As `heatpg.save` does, on every rank.
+        """
+        ranks = _Ranks(self.comm)
+        rows = _all_rows(ranks, self.rows)
+        shape = self.grid.shape
+        chunks = chunks_of(shape, self.grid.dimensions)
+        parts = [self.landscape, *self.values]
+        if ranks.rank != _ROOT:
+            for part in parts:
+                for box in aligned(shape, chunks[0]):
+                    if not ranks.comm.bcast(None, root=_ROOT):
+                        ranks.agree(None)
+                    _collect(ranks, rows, part, box[0], None)
+            ranks.agree(None)
+            return
+        known = header(self.plan, self.name, self.provenance, shape, self.values.dtype)
+        blocks = len(parts) * sum(1 for _ in aligned(shape, chunks[0]))
+        sent = 0
+
+        def fill(writer: FieldWriter) -> tuple[Report, dict[str, float]]:
+            nonlocal sent
+            for number, part in enumerate(parts):
+                for box in aligned(shape, chunks[0]):
+                    block = np.empty((box[0].stop - box[0].start, *shape[1:]), part.dtype)
+                    sent += 1
+                    ranks.comm.bcast(True, root=_ROOT)
+                    _collect(ranks, rows, part, box[0], block)
+                    if number:
+                        writer.put_field(number - 1, box, block)
+                    else:
+                        writer.put_landscape(box, block)
+            return self.report, self.timing
+
+        trouble: BaseException | None = None
+        try:
+            target = prepare_output(path, force=force)
+            clean(target.parent)
+            size = file_bytes(shape, len(self.sigma), chunks, self.values.dtype)
+            require_disk(size, target.parent, target.name)
+            write_file(target, known, chunks, fill, force=force)
+        except BaseException as reason:
+            trouble = reason
+            if sent < blocks:
+                ranks.comm.bcast(False, root=_ROOT)
+        ranks.agree(trouble)
+
+
+def _all_rows(ranks: _Ranks, mine: slice) -> list[slice]:
+    ends = np.cumsum([0, *ranks.whole(mine.stop - mine.start)])
+    return [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
+
+
+def _collect(ranks: _Ranks, rows: list[slice], mine: Array, wanted: slice, block: Array | None) -> None:
+    """Some rows of all ranks to the first one, into `block`."""
+    for rank, part in enumerate(rows):
+        start, stop = max(part.start, wanted.start), min(part.stop, wanted.stop)
+        if start >= stop:
+            continue
+        if rank == ranks.rank:
+            piece = mine[start - part.start : stop - part.start]
+            if block is None:
+                ranks.comm.Send(np.ascontiguousarray(piece), dest=_ROOT, tag=_TAG)
+            else:
+                block[start - wanted.start : stop - wanted.start] = piece
+        elif block is not None:
+            ranks.comm.Recv(block[start - wanted.start : stop - wanted.start], source=rank, tag=_TAG)
+
+
+def _own_rows(
+    source: ArrayLike | Callable[..., Any], grid: Grid, ranks: _Ranks, dtype: DTypeLike | None
+) -> tuple[Array, slice, str, dict[str, Any]]:
+    """Q on the rows of this rank, which rows these are, and what Q is called."""
+    if callable(source):
+        rows = rows_of_rank(grid.shape[0], ranks.count, ranks.rank)
+        label = str(getattr(source, "__name__", "function")).strip("<>")
+        origin = {"source": "function", "function": label}
+        kind = np.dtype(np.float64 if dtype is None else dtype)
+        nodes = [axis.coordinates for axis in grid]
+        mesh = np.meshgrid(nodes[0][rows], *nodes[1:], indexing="ij", copy=False)
+        # a rank without rows asks nothing of a function that may not expect empty arrays
+        values = np.asarray(source(*mesh) if mesh[0].size else np.empty(mesh[0].shape))
+    else:
+        values = np.asarray(source)
+        own = np.float32 if values.dtype == np.float32 else np.float64
+        kind = np.dtype(own if dtype is None else dtype)
+        label, origin = "array", {"source": "array"}
+        rows = slice(0, values.shape[0] if values.ndim else 0)
+        mesh = None
+    if kind not in (np.float32, np.float64) or values.dtype.kind not in "iubf":
+        raise UnsupportedError("a landscape holds real numbers", given=values.dtype, allowed="float32, float64")
+    if values.ndim != grid.dimensions or values.shape[1:] != grid.shape[1:] or (mesh and values.shape != mesh[0].shape):
+        raise GridError(
+            "the values of a rank do not fit the grid",
+            given=f"shape {values.shape}",
+            allowed=f"(rows, {', '.join(map(str, grid.shape[1:]))})" if grid.dimensions > 1 else "(rows,)",
+        )
+    return np.ascontiguousarray(values, dtype=kind), rows, label, origin
+
+
+def evolve_mpi(
+    source: ArrayLike | Callable[..., Any],
+    grid: Grid,
+    sigma: Sigma,
+    solver: str | Solver = "auto",
+    *,
+    comm: MPI.Comm | None = None,
+    tolerance: float | None = None,
+    prefer: str = "accurate",
+    dtype: DTypeLike | None = None,
+    name: str = "",
+    checks: str = "standard",
+    progress: Callable[[int, int], object] | None = None,
+) -> RankedEvolution:
+    """Evolve one field on all ranks of an MPI program: u = prod_i exp(t_i d_ii / 2) Q.
+
+    Every rank holds rows of the first axis. Q is exchanged for columns once; at each sigma the first axis is solved on
+    the columns, these are exchanged for rows, and the other axes are solved on them. All ranks call this.
+
+    Parameters
+    ----------
+    source
+        Q on the rows of this rank, shape (rows, *grid.shape[1:]): the ranks hold them in their order, as many each as
+        they like, none included. Or a function of the coordinates, the same on every rank, which is sampled on the rows
+        of `rows_of_rank`.
+    grid
+        The whole grid.
+    sigma, solver, tolerance, prefer
+        As for `heatpg.evolve`, the same on every rank.
+    comm
+        The communicator; by default all ranks.
+    dtype
+        float32 or float64; by default that of the array, float64 for a function.
+    name
+        Name of the landscape.
+    checks
+        ``standard`` or ``none``, as for `heatpg.large.evolve_large`.
+    progress
+        Called as ``progress(done, total)`` after each sigma, on every rank.
+
+    Returns
+    -------
+    evolution
+        The fields on the rows of this rank, with the report on all of them.
+
+    Raises
+    ------
+    UnsupportedError
+        If mpi4py is not installed.
+    GridError, SigmaError, StabilityError, UnknownNameError, NonFiniteError, ResourceError
+        As for `heatpg.evolve`; on every rank, whichever it concerns.
+    CheckError
+        On every rank, if the solver breaks a promise; the result is its attribute `evolution`.
+
+    Warns
+    -----
+    HeatpgWarning
+        On the first rank, if another check fails.
+
+    Notes
+    -----
+    The result is that of `heatpg.evolve` up to round-off. Beside the fields a rank needs room for about six slabs of
+    its rows. A field of one dimension lies on one rank while it is solved. Batches are for the ranks to share out.
+    Run the program with ``-m mpi4py``: should one rank die, the others are ended with it. Threads of heatpg multiply
+    with ranks: set ``HEATPG_THREADS`` to the processors that a rank may use.
+
+    Examples
+    --------
+    A program of its own, run as ``mpiexec -n 2 python -m mpi4py program.py``::
+
+        from heatpg import Axis, Grid
+        from heatpg.large import evolve_mpi
+
+        grid = Grid(*(Axis(name, -4.0, 4.0, 4001, boundary="clip") for name in "xy"))
+        flow = evolve_mpi(lambda x, y: abs(x) + abs(y), grid, [0.1, 0.2])
+        flow.save("field.h5")
+    """
+    mpi = _mpi()
+    ranks = _Ranks(mpi.COMM_WORLD if comm is None else comm)
+    trouble: BaseException | None = None
+    try:
+        plan = schedule(grid, sigma, solver, tolerance=tolerance, prefer=prefer)
+        values, own, label, origin = _own_rows(source, grid, ranks, dtype)
+        witness = Witness(plan, grid.shape, values.dtype, checks)
+        if values.size:
+            # the place is that among the rows of this rank
+            require_finite(values, tuple(slice(0, size) for size in values.shape))
+        require_memory(
+            values.nbytes * (len(plan.sigma) + _SLABS),
+            f"the rows of rank {ranks.rank} at {len(plan.sigma)} sigmas",
+            "use more ranks, fewer sigmas at a time, or float32 values",
+        )
+    except Exception as reason:
+        trouble = reason
+    ranks.agree(trouble)
+    rows = _all_rows(ranks, own)
+    if rows[-1].stop != grid.shape[0]:
+        raise GridError(
+            "the rows of all ranks are not those of the grid", given=f"{rows[-1].stop}", allowed=f"{grid.shape[0]}"
+        )
+    if len({*ranks.whole(values.dtype.itemsize)}) > 1:
+        raise UnsupportedError("the ranks hold values of different types", given=values.dtype, advice="give dtype")
+    own = rows[ranks.rank]
+    begin = time.perf_counter()
+    fields = _solve(ranks, rows, plan, values, witness, progress)
+    timing = {"solve": time.perf_counter() - begin}
+    report = witness.report(ranks)
+    timing["checks"] = time.perf_counter() - begin - timing["solve"]
+    result = RankedEvolution(
+        *(ranks.comm, grid, plan.sigma, plan.solver, plan.reason, report, timing, own, values, fields),
+        name or label,
+        origin,
+        plan,
+    )
+    _judge(result)
+    return result
+
+
+def _solve(
+    ranks: _Ranks,
+    rows: list[slice],
+    plan: Schedule,
+    values: Array,
+    witness: Witness,
+    progress: Callable[[int, int], object] | None,
+) -> Array:
+    grid, own = plan.grid, rows[ranks.rank]
+    box = (own, *(slice(0, size) for size in grid.shape[1:]))
+    others = tuple(range(1, grid.dimensions))
+    if values.size:
+        witness.see_initial(box, values)
+        for position in others:
+            witness.see_lines(position, values)
+    witness.choose_nodes(ranks)
+    exchange = _Exchange(ranks, rows, grid.size // grid.shape[0], values.dtype)
+    moves = any(row[0] > 0 for row in plan.variances)
+    flat = (len(values), grid.size // grid.shape[0])
+    columns = exchange.to_columns(values.reshape(flat)) if moves else None
+    if columns is not None and columns.size:
+        witness.see_lines(0, columns)
+    fields = np.empty((len(plan.sigma), *values.shape), values.dtype)
+    for level, row in enumerate(plan.variances):
+        if values.size:
+            witness.see_source(level, box, values)
+        trouble: BaseException | None = None
+        current = values
+        try:
+            if row[0] > 0:
+                assert columns is not None
+                solved = np.empty_like(columns)
+                carry(plan, level, (0,), columns, (0,), solved)
+        except Exception as reason:
+            trouble = reason
+        ranks.agree(trouble)
+        if row[0] > 0:
+            current = np.empty_like(values)
+            exchange.to_rows(solved, current.reshape(flat))
+        try:
+            if others:
+                carry(plan, level, others, current, others, fields[level])
+            else:
+                fields[level] = current
+            if values.size:
+                _require_finite(plan, level, fields[level])
+                witness.see_field(level, box, fields[level])
+        except Exception as reason:
+            trouble = reason
+        ranks.agree(trouble)
+        if progress is not None:
+            progress(level + 1, len(plan.sigma))
+    return fields
+
+
+def _require_finite(plan: Schedule, level: int, field: Array) -> None:
+    try:
+        require_finite(field, tuple(slice(0, size) for size in field.shape))
+    except NonFiniteError:
+        raise NonFiniteError(
+            f"the solution at sigma={plan.sigma[level]} is not finite",
+            given=f"solver {plan.solver!r}",
+            advice="scale Q down, or use another solver",
+        ) from None
+
+
+def _judge(result: RankedEvolution) -> None:
+    broken = [check for check in result.report.failures if check.promised]
+    if broken:
+        error = CheckError(
+            f"the solver {result.solver.name!r} broke its promise",
+            given="; ".join(f"{check.name}: {check.message}" for check in broken),
+            advice="this is a fault of heatpg: please report it; the fields are in the attribute 'evolution'",
+        )
+        error.evolution = result
+        raise error
+    for failure in result.report.failures if result.comm.Get_rank() == _ROOT else ():
+        warnings.warn(f"{failure.name}: {failure.message} (see the report)", HeatpgWarning, stacklevel=3)

@@ -1,0 +1,448 @@
+"""Where Q is read from, block by block; the file that is read back so; and the scratch between two passes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.errors import GridError, NonFiniteError, StoreError, UnsupportedError
+from heatpg.grid import Grid
+from heatpg.landscape import Landscape
+from heatpg.large.blocks import Box
+from heatpg.report import Report
+from heatpg.solvers import Solver
+from heatpg.store import Description, open_in_pieces
+
+__all__ = ["LargeFile", "Origin", "RawFile", "Reader", "open_large", "open_source"]
+
+Array = NDArray[Any]
+StrPath = str | os.PathLike[str]
+Function = Callable[..., Any]
+Source = Landscape | Function | NDArray[Any] | str | os.PathLike[str]
+
+
+class Reader(Protocol):
+    """Something of which blocks can be read."""
+
+    def read(self, box: Box) -> Array:
+        """A block, C-contiguous, that may be the data themselves: it is not written to."""
+        ...
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Raw numbers in a file
+
+
+class RawFile:
+    """An array of numbers in a file, in C order, of which blocks are read and written by position.
+
+    Nothing is mapped: a map would count as memory where the address space is limited.
+
+    Parameters
+    ----------
+    descriptor
+        Of the open file.
+    shape, dtype
+        Of the array.
+    offset
+        Bytes before it.
+    """
+
+    def __init__(self, descriptor: int, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int = 0) -> None:
+        self.descriptor = descriptor
+        self.shape = shape
+        self.dtype = dtype
+        self.offset = offset
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def reserve(self) -> None:
+        """Take the room on the disk before anything is written."""
+        reserve(self.descriptor, self.offset + self.nbytes)
+
+    def _runs(self, box: Box) -> Iterator[tuple[int, int, int]]:
+        """Byte in the file, byte in the block and length of every stretch of a block that is of one piece."""
+        split = len(self.shape)
+        while split and (box[split - 1].start, box[split - 1].stop) == (0, self.shape[split - 1]):
+            split -= 1
+        split = max(0, split - 1)  # the last axis that is cut is of one piece still
+        sizes = [part.stop - part.start for part in box]
+        length = math.prod(sizes[split:]) * self.dtype.itemsize
+        strides = [math.prod(self.shape[i + 1 :]) * self.dtype.itemsize for i in range(len(self.shape))]
+        within = sum(part.start * stride for part, stride in zip(box[split:], strides[split:], strict=True))
+        place = 0
+        for index in itertools.product(*(range(part.start, part.stop) for part in box[:split])):
+            at = self.offset + within + sum(i * stride for i, stride in zip(index, strides, strict=False))
+            yield at, place, length
+            place += length
+
+    def read(self, box: Box) -> Array:
+        block = np.empty([part.stop - part.start for part in box], self.dtype)
+        view = block.reshape(-1).view(np.uint8).data
+        for at, place, length in self._runs(box):
+            rest = view[place : place + length]
+            while rest:
+                count = os.preadv(self.descriptor, [rest], at)
+                if not count:
+                    raise StoreError("a file ends before its array does", given=f"{len(rest):,} bytes are missing")
+                rest, at = rest[count:], at + count
+        return block
+
+    def write(self, box: Box, block: Array) -> None:
+        """Write a block, C-contiguous and of the type of the array."""
+        view = block.reshape(-1).view(np.uint8).data
+        for at, place, length in self._runs(box):
+            rest = view[place : place + length]
+            while rest:
+                count = os.pwrite(self.descriptor, rest, at)
+                rest, at = rest[count:], at + count
+
+
+def reserve(descriptor: int, size: int) -> None:
+    """Take room on the disk, so that no later write can find it full; nothing where the system has no such call."""
+    if hasattr(os, "posix_fallocate") and size:
+        os.posix_fallocate(descriptor, 0, size)
+
+
+@contextlib.contextmanager
+def scratch(folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[RawFile]:
+    """An array on the disk that has no name, so that nothing of it is left whatever ends this process."""
+    with tempfile.TemporaryFile(dir=folder, prefix=".heatpg-large-", buffering=0) as file:
+        array = RawFile(file.fileno(), shape, dtype)
+        array.reserve()
+        yield array
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# A file of heatpg, block by block
+
+
+class LargeFile:
+    """An evolution in a file, of which fields are read in blocks.
+
+    Attributes
+    ----------
+    path
+        The file.
+    grid, sigma, solver, reason, report
+        As of an `heatpg.Evolution`.
+    shape
+        Of one field, batch axes included.
+    dtype
+        Of the values.
+    name
+        Of the landscape.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from heatpg import landscapes, save
+    >>> from heatpg.evolution import solve
+    >>> from heatpg.large import open_large
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(solve(landscapes.ridge(size=21), [0.2, 0.4]), os.path.join(folder, "ridge.h5"))
+    ...     with open_large(os.path.join(folder, "ridge.h5")) as file:
+    ...         file.sigma.tolist(), file.field(1)[:3, 5:].shape
+    ([0.2, 0.4], (3, 16))
+    """
+
+    def __init__(self, path: Path, file: h5py.File, said: Description) -> None:
+        self.path = path
+        self.grid: Grid = said.grid
+        self.sigma = said.sigma
+        self.solver: Solver = said.solver
+        self.reason: str = said.reason
+        self.report: Report = said.report
+        self.shape: tuple[int, ...] = said.shape
+        self.name: str = str(said.landscape["name"])
+        self.provenance: dict[str, Any] = dict(said.landscape["provenance"])
+        self.dtype = np.dtype(file["u"].dtype).newbyteorder("=")
+        self._file = file
+
+    def __len__(self) -> int:
+        return len(self.sigma)
+
+    def __repr__(self) -> str:
+        return f"<LargeFile {self.path.name!r}: {len(self)} sigmas, fields of {self.shape} {self.dtype}>"
+
+    @property
+    def landscape(self) -> _Stored:
+        """Q, read where it is indexed with slices: ``file.landscape[0:10, :]``."""
+        return _Stored(self._file["landscape"], (), self)
+
+    def field(self, level: int) -> _Stored:
+        """u at one sigma, read where it is indexed with slices."""
+        return _Stored(self._file["u"], (range(len(self))[level],), self)
+
+
+class _Stored:
+    """A field in a file: `numpy`-like indexing with slices and numbers, nothing read before."""
+
+    def __init__(self, dataset: h5py.Dataset, level: tuple[int, ...], file: LargeFile) -> None:
+        self._dataset = dataset
+        self._level = level
+        self.shape = file.shape
+        self.dtype = file.dtype
+
+    def __getitem__(self, key: Any) -> Array:
+        parts = key if isinstance(key, tuple) else (key,)
+        return np.asarray(self._dataset[(*self._level, *parts)], dtype=self.dtype)
+
+    def read(self, box: Box) -> Array:
+        try:
+            return np.ascontiguousarray(self[box])
+        except (OSError, RuntimeError) as reason:
+            raise StoreError("a block of the source cannot be read", given=reason) from None
+
+
+@contextlib.contextmanager
+def open_large(path: StrPath) -> Iterator[LargeFile]:
+    """Open an evolution whose fields are not read before they are asked for, and then in blocks.
+
+    Links, types, filters and sizes are looked at as `heatpg.load` does it, and the checksum (fletcher32) of every chunk
+    as it is read; the SHA-256 of all numbers is the business of `heatpg.store.verify_file`.
+
+    Parameters
+    ----------
+    path
+        Name of a file at full resolution.
+
+    Raises
+    ------
+    StoreError
+        As `heatpg.load` does.
+    UnsupportedError
+        For compact storage.
+    """
+    with open_in_pieces(path) as (file, said):
+        yield LargeFile(Path(path), file, said)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Sources
+
+
+class Origin:
+    """Q, of which blocks can be read.
+
+    Attributes
+    ----------
+    grid, shape, dtype
+        Where it is sampled, its shape with the batch axes, and the type that its blocks have.
+    name, provenance
+        As of a `Landscape`.
+    costly
+        Whether a block is worth keeping, because it would have to be computed again.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        grid: Grid,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        name: str,
+        provenance: dict[str, Any],
+        *,
+        costly: bool = False,
+    ) -> None:
+        self.grid = grid
+        self.shape = shape
+        self.dtype = dtype
+        self.name = name
+        self.provenance = provenance
+        self.costly = costly
+        self._reader = reader
+
+    def read(self, box: Box) -> Array:
+        return np.ascontiguousarray(self._reader.read(box), dtype=self.dtype)
+
+
+class _InMemory:
+    def __init__(self, values: Array) -> None:
+        self.values = values
+
+    def read(self, box: Box) -> Array:
+        return self.values[box]
+
+
+class _Sampled:
+    """A function of the coordinates, called on blocks."""
+
+    def __init__(self, function: Function, grid: Grid) -> None:
+        self.function = function
+        self.grid = grid
+
+    def read(self, box: Box) -> Array:
+        nodes = (axis.coordinates[part] for axis, part in zip(self.grid, box, strict=True))
+        mesh = np.meshgrid(*nodes, indexing="ij", copy=False)
+        values = np.asarray(self.function(*mesh))
+        if values.shape != mesh[0].shape:
+            raise GridError(
+                "the function must return one value per point",
+                given=f"shape {values.shape}",
+                allowed=f"shape {mesh[0].shape}",
+            )
+        return values
+
+
+def _own_type(kind: np.dtype[Any], dtype: object) -> np.dtype[Any]:
+    """The type of the field: what was asked for, or that of the source, where a landscape may have it."""
+    native = kind.newbyteorder("=")
+    if native.kind not in "iubf" or native.itemsize > 8:
+        raise UnsupportedError("a landscape holds real numbers", given=kind, allowed="float32, float64, integers, bool")
+    wanted = np.dtype(dtype) if dtype is not None else native  # type: ignore[call-overload]
+    if dtype is None and native not in (np.float32, np.float64):
+        wanted = np.dtype(np.float64)
+    if wanted not in (np.float32, np.float64):
+        raise UnsupportedError("unknown type of the field", given=wanted, allowed="float32, float64")
+    return np.dtype(wanted)
+
+
+def _require_grid(grid: Grid | None, shape: tuple[int, ...]) -> Grid:
+    if grid is None:
+        raise GridError("this source needs a grid", given="none", advice="grid=Grid(Axis(...), ...)")
+    if len(shape) < grid.dimensions or shape[len(shape) - grid.dimensions :] != grid.shape:
+        raise GridError(
+            "the values do not fit the grid",
+            given=f"shape {shape}",
+            allowed=f"{grid.shape}, or more axes before it",
+        )
+    if not math.prod(shape):
+        raise GridError("the batch is empty", given=f"shape {shape}")
+    return grid
+
+
+def _open_npy(stack: contextlib.ExitStack, path: Path) -> RawFile:
+    """The array of a ``.npy`` file; its pieces are read, and nothing in it is believed to be code."""
+    try:
+        file = stack.enter_context(path.open("rb", buffering=0))
+        version = np.lib.format.read_magic(file)
+        readers = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
+        if version not in readers:
+            raise ValueError(f"version {version} of the format")
+        shape, by_columns, dtype = readers[version](file)
+        offset = file.tell()
+        size = os.fstat(file.fileno()).st_size
+    except (OSError, ValueError, EOFError) as reason:
+        raise UnsupportedError(f"cannot read {path}", given=reason, allowed=".npy arrays of numbers") from None
+    if dtype.hasobject or dtype.fields is not None:
+        raise UnsupportedError(f"cannot read {path}", given=f"dtype {dtype}", allowed=".npy arrays of numbers")
+    if by_columns and len(shape) > 1:
+        raise UnsupportedError(
+            f"{path} is stored by columns", given="Fortran order", advice="np.save(path, np.ascontiguousarray(array))"
+        )
+    array = RawFile(file.fileno(), tuple(int(n) for n in shape), dtype, offset)
+    if offset + array.nbytes > size:
+        raise StoreError(f"{path} ends before its array does", given=f"{size:,} bytes")
+    return array
+
+
+def _named(label: str, name: str) -> str:
+    return name or label.strip("<>") or "landscape"
+
+
+@contextlib.contextmanager
+def open_source(source: Source, grid: Grid | None, dtype: object = None, name: str = "") -> Iterator[Origin]:
+    """Make a source readable in blocks.
+
+    Parameters
+    ----------
+    source
+        A `Landscape`; an array or a memory map; the name of a ``.npy`` file or of a file of heatpg (its landscape); or
+        a function of the coordinates.
+    grid
+        Where it is sampled; known of a landscape and of a file of heatpg.
+    dtype
+        float32 or float64; by default that of the source.
+    name
+        Name of the landscape; by default that of the source.
+
+    Raises
+    ------
+    GridError, UnsupportedError, StoreError
+        For what is no source.
+    """
+    with contextlib.ExitStack() as stack:
+        if isinstance(source, str | os.PathLike):
+            yield _opened_file(stack, Path(source), grid, dtype, name)
+        elif isinstance(source, Landscape):
+            if grid is not None and grid != source.grid:
+                raise GridError("the landscape has a grid of its own", given="another one", advice="leave grid out")
+            yield Origin(
+                _InMemory(source.values),
+                source.grid,
+                source.values.shape,
+                _own_type(source.values.dtype, dtype),
+                name or source.name,
+                source.provenance,
+            )
+        elif isinstance(source, np.ndarray):
+            place = _require_grid(grid, source.shape)
+            kind = _own_type(source.dtype, dtype)
+            yield Origin(_InMemory(source), place, source.shape, kind, _named("", name), {"source": "array"})
+        elif callable(source):
+            if grid is None:
+                raise GridError("a function needs a grid", given="none", advice="grid=Grid(Axis(...), ...)")
+            label = _named(str(getattr(source, "__name__", "function")), name)
+            origin = {"source": "function", "function": label}
+            kind = _own_type(np.dtype(np.float64), dtype)
+            yield Origin(_Sampled(source, grid), grid, grid.shape, kind, label, origin, costly=True)
+        else:
+            raise UnsupportedError(
+                "this is no source of a field",
+                given=f"{type(source).__name__}",
+                allowed="a Landscape, an array, the name of a .npy or .h5 file, or a function of the coordinates",
+            )
+
+
+def _opened_file(stack: contextlib.ExitStack, path: Path, grid: Grid | None, dtype: object, name: str) -> Origin:
+    if path.suffix == ".npy":
+        array = _open_npy(stack, path)
+        place = _require_grid(grid, array.shape)
+        kind = _own_type(array.dtype, dtype)
+        return Origin(array, place, array.shape, kind, _named(path.stem, name), {"source": "file", "file": path.name})
+    if path.suffix in (".h5", ".hdf5"):
+        file = stack.enter_context(open_large(path))
+        if grid is not None and grid != file.grid:
+            raise GridError("the file has a grid of its own", given="another one", advice="leave grid out")
+        kind = _own_type(file.dtype, dtype)
+        return Origin(file.landscape, file.grid, file.shape, kind, name or file.name, file.provenance)
+    raise UnsupportedError("unknown kind of file", given=path.name, allowed=".npy, .h5, .hdf5")
+
+
+def require_finite(block: Array, box: Sequence[slice]) -> tuple[float, float]:
+    """Least and largest value of a block of Q.
+
+    Raises
+    ------
+    NonFiniteError
+        With the first place where it is not finite.
+    """
+    with np.errstate(invalid="ignore"):
+        low, high = float(block.min()), float(block.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        place = np.argwhere(~np.isfinite(block))[0]
+        index = tuple(int(i) + part.start for i, part in zip(place, box, strict=True))
+        raise NonFiniteError(
+            f"Q is not finite at index {index}",
+            given=float(block[tuple(place)]),
+            advice="fill, mask or resample these points before evolving: one NaN spoils the whole field",
+        )
+    return low, high

@@ -1,0 +1,503 @@
+"""Checks of a field that nobody ever sees as a whole: what passes by in blocks is added up, and judged at the end.
+
+The range is compared with that of Q and of the previous sigma; the mean over the box with that of Q, where every
+boundary keeps it; and on a few hundred nodes u with the independent convolution of `heatpg.verify.crosscheck`, which is
+linear in Q, so that every block contributes its share. Maxima are not followed from sigma to sigma: that takes whole
+fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.errors import UnsupportedError
+from heatpg.evolution import Evolution
+from heatpg.extrema import on_edge
+from heatpg.grid import Grid
+from heatpg.landscape import Landscape
+from heatpg.large.blocks import Box, Schedule, boxes
+from heatpg.report import Check, Place, Report, Status
+from heatpg.verify.crosscheck import expected_error, reference_rows
+
+__all__ = ["LEVELS", "Header", "Sums", "Witness", "header"]
+
+Array = NDArray[Any]
+
+LEVELS = ("none", "standard")
+_POINTS = 200
+_MOST_ROWS = 2**22  # numbers of the rows of the reference, for all axes
+_PIECE = 2**17  # points that are worked on at once
+_TRUST = 0.01
+_SEED = 2405_17832
+
+
+class Header(Landscape):
+    """A landscape without its values: its name and its grid, and an array of one number in the shape of the field.
+
+    Parameters
+    ----------
+    grid, name, provenance
+        As of a `Landscape`.
+    shape
+        Of the values, batch axes included.
+    largest
+        The number that stands for all: the largest magnitude, in the type of the field.
+    """
+
+    def __init__(
+        self, grid: Grid, name: str, provenance: dict[str, Any], shape: tuple[int, ...], largest: np.generic
+    ) -> None:
+        self.values = np.broadcast_to(np.asarray(largest), shape)
+        self.grid = grid
+        self.name = name
+        self.provenance = provenance
+        self._exact = None
+        self._sampler = None
+
+
+def header(
+    plan: Schedule, name: str, provenance: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Evolution:
+    """An evolution without its fields, as a file describes it."""
+    zero = dtype.type(0)
+    return Evolution(
+        Header(plan.grid, name, provenance, shape, zero),
+        plan.sigma,
+        np.broadcast_to(np.asarray(zero), (len(plan.sigma), *shape)),
+        plan.solver,
+        paths=[plan.paths(level) for level in range(len(plan.sigma))],
+        reason=plan.reason,
+    )
+
+
+def contract(block: Array, matrices: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Apply one matrix to each of the last axes, the one that makes the block smallest first."""
+    first = block.ndim - len(matrices)
+    order = sorted(range(len(matrices)), key=lambda i: matrices[i].shape[0] / matrices[i].shape[1])
+    values: Array = block
+    for i in order:
+        moved = np.moveaxis(values, first + i, -1)
+        size = moved.shape[-1]
+        # in pieces, because what is in single precision is summed in double
+        step = max(1, _PIECE // max(1, moved.size // size))
+        total = np.zeros((*moved.shape[:-1], matrices[i].shape[0]))
+        for start in range(0, size, step):
+            part = slice(start, start + step)
+            total += moved[..., part].astype(np.float64) @ matrices[i][:, part].T
+        values = np.moveaxis(total, -1, first + i)
+    return values
+
+
+@dataclasses.dataclass
+class Sums:
+    """What is kept of one field: its extremes, where the largest and the least value are, and its mean over the box.
+
+    Attributes
+    ----------
+    low, high
+        Extremes of each landscape of the batch.
+    top, bottom
+        Largest and least value of all, and their indices in the flattened field.
+    mass
+        Integral over the box, of each landscape of the batch.
+    """
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    top: tuple[float, int]
+    bottom: tuple[float, int]
+    mass: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, batch: tuple[int, ...]) -> Sums:
+        """Of no block yet."""
+        low, high = np.full(batch, np.inf), np.full(batch, -np.inf)
+        return cls(low, high, (-math.inf, 0), (math.inf, 0), np.zeros(batch))
+
+    def add(self, grid: Grid, shape: tuple[int, ...], box: Box, block: Array, *, mass: bool) -> None:
+        """Add a block of a field."""
+        first = len(shape) - grid.dimensions
+        axes = tuple(range(first, len(shape)))
+        batch = box[:first]
+        self.low[batch] = np.minimum(self.low[batch], block.min(axis=axes))
+        self.high[batch] = np.maximum(self.high[batch], block.max(axis=axes))
+
+        def placed(local: int) -> int:
+            index = np.unravel_index(local, block.shape)
+            return int(np.ravel_multi_index([int(i) + part.start for i, part in zip(index, box, strict=True)], shape))
+
+        highest, lowest = int(block.argmax()), int(block.argmin())
+        value = float(block.flat[highest])
+        if value > self.top[0]:
+            self.top = (value, placed(highest))
+        value = float(block.flat[lowest])
+        if value < self.bottom[0]:
+            self.bottom = (value, placed(lowest))
+        if mass:
+            weights = [axis.weights[part][None, :] for axis, part in zip(grid, box[first:], strict=True)]
+            self.mass[batch] += contract(block, weights).reshape(self.mass[batch].shape)
+
+
+class Reduction(Protocol):
+    """How the parts of several processes are put together; each is called by all of them, in the same order."""
+
+    def least(self, values: Array) -> Array:
+        """The least of all processes, element by element."""
+        ...
+
+    def most(self, values: Array) -> Array:
+        """The largest."""
+        ...
+
+    def total(self, values: Array) -> Array:
+        """The sum."""
+        ...
+
+
+def _second_and_fourth(block: Array, grid: Grid, position: int, along: int) -> tuple[float, float]:
+    """Largest second and fourth difference along an axis, of the data continued by its boundary; in small pieces."""
+    axis = grid[position]
+    extension = axis.rule.extend(axis.size, axis.nodes, 2, 2)
+    weight = extension.weight.copy()
+    lines = block.reshape(-1, axis.size, math.prod(block.shape[along + 1 :]))
+    shape = [1] * 3
+    shape[1] = -1
+    second = fourth = 0.0
+    points = max(1, _PIECE // axis.size)
+    extent = (max(1, points // lines.shape[2]), axis.size, min(points, lines.shape[2]))
+    for box in boxes(lines.shape, extent):
+        piece = lines[box].astype(np.float64)
+        if axis.rule.holds_ends:
+            # odd about each held end value: u(-x) = 2 u(0) - u(x)
+            longer = np.pad(piece, [(0, 0), (2, 2), (0, 0)], mode="reflect", reflect_type="odd")
+        else:
+            longer = np.take(piece, extension.source, axis=1) * weight.reshape(shape)
+        differences = np.diff(longer, n=2, axis=1)
+        second = max(second, float(np.abs(differences).max()))
+        fourth = max(fourth, float(np.abs(np.diff(differences, n=2, axis=1)).max()))
+    return second, fourth
+
+
+class Witness:
+    """What is seen of Q and of the fields as their blocks pass by, and the report on it.
+
+    Parameters
+    ----------
+    plan
+        What is solved.
+    shape, dtype
+        Of one field.
+    level
+        ``none`` or ``standard``.
+    """
+
+    def __init__(self, plan: Schedule, shape: tuple[int, ...], dtype: np.dtype[Any], level: str) -> None:
+        if level not in LEVELS:
+            raise UnsupportedError(
+                "a field that is not in memory is not checked at this level",
+                given=repr(level),
+                allowed=", ".join(map(repr, LEVELS)),
+                advice="the full check needs whole fields: heatpg.evolve, or heatpg check on the file",
+            )
+        self.plan = plan
+        self.shape = shape
+        self.dtype = dtype
+        self.active = level != "none"
+        self.level = level
+        self._first = len(shape) - plan.grid.dimensions
+        self._batch = shape[: self._first]
+        self._mass = all(axis.rule.conserves_mass for axis in plan.grid)
+        self.initial = Sums.empty(self._batch)
+        self.fields = [Sums.empty(self._batch) for _ in plan.sigma]
+        self._rough = np.zeros((plan.grid.dimensions, 2))
+        self._nodes: list[NDArray[np.int64]] = []
+        self._reference: list[NDArray[np.float64]] = []
+        self._values: list[NDArray[np.float64]] = []
+        self._rows: tuple[int, list[NDArray[np.float64]]] = (-1, [])
+
+    # -- Q -------------------------------------------------------------------------------------------------------------
+
+    def see_initial(self, box: Box, block: Array) -> None:
+        """Look at a block of Q; before anything else, at all of them, once each."""
+        if self.active:
+            self.initial.add(self.plan.grid, self.shape, box, block, mass=self._mass)
+
+    def see_lines(self, position: int, block: Array) -> None:
+        """Look at a block of Q that has whole lines along an axis of the grid; at all of them, in any order."""
+        if self.active:
+            found = _second_and_fourth(block, self.plan.grid, position, self._first + position)
+            self._rough[position] = np.maximum(self._rough[position], found)
+
+    def choose_nodes(self, reduction: Reduction | None = None) -> None:
+        """Pick where u is compared, once all of Q was seen: its optimum, its minimum, the corners, nodes at random."""
+        if not self.active:
+            return
+        if reduction is not None:
+            _reduce_sums(self.initial, reduction)
+        grid = self.plan.grid
+        fixed = [
+            np.unravel_index(flat, self.shape)[self._first :] for _, flat in (self.initial.top, self.initial.bottom)
+        ]
+        count = max(3, round(_POINTS ** (1.0 / grid.dimensions)))
+        generator = np.random.default_rng(_SEED)
+        for position, axis in enumerate(grid):
+            least = {int(index[position]) for index in fixed} | {0, axis.size - 1}
+            most = max(len(least), min(count, axis.size, _MOST_ROWS // axis.size))
+            extra = generator.choice(axis.size, size=max(0, most - len(least)), replace=False)
+            self._nodes.append(np.array(sorted(least | {int(i) for i in extra}), dtype=np.int64))
+        sizes = (*self._batch, *(len(nodes) for nodes in self._nodes))
+        self._reference = [np.zeros(sizes) for _ in self.plan.sigma]
+        self._values = [np.zeros(sizes) for _ in self.plan.sigma]
+
+    def see_source(self, level: int, box: Box, block: Array) -> None:
+        """Add the share that a block of Q has in the reference at a level; at all of them, once for each level."""
+        if not self.active:
+            return
+        grid = self.plan.grid
+        if self._rows[0] != level:
+            sigmas = [math.sqrt(t) for t in self.plan.variances[level]]
+            rows = [reference_rows(a, s, n) for a, s, n in zip(grid, sigmas, self._nodes, strict=True)]
+            self._rows = (level, rows)
+        matrices = [rows[:, part] for rows, part in zip(self._rows[1], box[self._first :], strict=True)]
+        self._reference[level][box[: self._first]] += contract(block, matrices)
+
+    # -- u -------------------------------------------------------------------------------------------------------------
+
+    def see_field(self, level: int, box: Box, block: Array) -> None:
+        """Look at a block of u; at all of them, once each."""
+        if not self.active:
+            return
+        self.fields[level].add(self.plan.grid, self.shape, box, block, mass=self._mass)
+        parts = box[self._first :]
+        inside = [
+            np.flatnonzero((nodes >= part.start) & (nodes < part.stop))
+            for nodes, part in zip(self._nodes, parts, strict=True)
+        ]
+        if all(len(found) for found in inside):
+            local = [nodes[i] - part.start for nodes, i, part in zip(self._nodes, inside, parts, strict=True)]
+            place = np.ix_(*(np.arange(part.start, part.stop) for part in box[: self._first]), *inside)
+            self._values[level][place] = block[(..., *np.ix_(*local))]
+
+    # -- the report ----------------------------------------------------------------------------------------------------
+
+    def report(self, reduction: Reduction | None = None) -> Report:
+        """What was found."""
+        if not self.active:
+            return Report([], self.level)
+        if reduction is not None:
+            for sums in self.fields:
+                _reduce_sums(sums, reduction)
+            self._rough = reduction.most(self._rough)
+            self._reference = [reduction.total(values) for values in self._reference]
+            self._values = [reduction.total(values) for values in self._values]
+        largest = max(abs(self.initial.top[0]), abs(self.initial.bottom[0]))
+        plan = self.plan
+        known = Evolution(
+            Header(plan.grid, "", {}, (1,) * len(self.shape), self.dtype.type(largest)),
+            plan.sigma,
+            np.zeros(0),
+            plan.solver,
+            paths=[plan.paths(level) for level in range(len(plan.sigma))],
+        )
+        oscillation = (self.initial.top[0] - self.initial.bottom[0]) or 1.0
+        unit = float(np.finfo(self.dtype).eps) * largest
+        entries = [self._range(known, unit, oscillation), self._crosscheck(known, oscillation)]
+        if self._mass:
+            entries.append(self._conservation(known, unit, oscillation))
+        entries += [self._resolution(), *self._box(), self._edge(), _LEFT_OUT]
+        return Report(entries, self.level)
+
+    def _rounding(self, known: Evolution, level: int) -> float:
+        paths = zip(self.plan.grid, known.paths[level], strict=True)
+        return sum(self.plan.solver.rounding(axis, path) for axis, path in paths if path[-1] > 0)
+
+    def _place(self, level: int, flat: int) -> Place:
+        index = tuple(int(i) for i in np.unravel_index(flat, self.shape))
+        return Place(level, index, self.plan.grid.point(index[self._first :]))
+
+    def _promised(self, start: tuple[float, ...], level: int, *, continues: bool) -> bool:
+        """Whether the solver promises that a level is a mean of the field at the variances `start`."""
+        solver, stop = self.plan.solver, self.plan.variances[level]
+        paths = self.plan.paths(level)
+        for axis, a, b, path in zip(self.plan.grid, start, stop, paths, strict=True):
+            steps = [(a, b)]
+            if not solver.exact_in_time and not continues:
+                steps = list(itertools.pairwise(path))
+            if b > a and not all(solver.monotone_between(axis, c, d) for c, d in steps):
+                return False
+        return True
+
+    def _range(self, known: Evolution, unit: float, oscillation: float) -> Check:
+        plan = self.plan
+        source = "round-off, relative to osc(Q)"
+        worst, bound = 0.0, 0.0
+        broken: tuple[float, float, int, bool] | None = None
+        for level, stop in enumerate(plan.variances):
+            allowed = 2.0 * unit * (1.0 + self._rounding(known, level))
+            bound = max(bound, allowed)
+            earlier = [((0.0,) * len(stop), self.initial, False)]
+            if level and all(a <= b for a, b in zip(plan.variances[level - 1], stop, strict=True)):
+                moving = [a < b for a, b in zip(plan.variances[level - 1], stop, strict=True)]
+                open_box = any(axis.rule.free_space and m for axis, m in zip(plan.grid, moving, strict=True))
+                if not open_box:  # what lay outside at the previous sigma is not stored
+                    earlier.append((plan.variances[level - 1], self.fields[level - 1], True))
+            for start, sums, continues in earlier:
+                promised = self._promised(start, level, continues=continues)
+                if continues and not promised:
+                    continue  # only the whole earlier field could tell whether its nodes miss a top
+                low, high = sums.low, sums.high
+                for axis in plan.grid:
+                    low, high = axis.rule.extremes_outside(low, high)
+                field = self.fields[level]
+                excess = float(np.maximum(field.high - high, low - field.low).max())
+                worst = max(worst, excess)
+                if excess > allowed and (broken is None or (promised, excess) > (broken[3], broken[0])):
+                    broken = (excess, allowed, level, promised)
+        if broken is None:
+            message = "the supremum does not rise and the infimum does not fall with sigma"
+            return Check("range", "passed", message, worst / oscillation, bound / oscillation, source)
+        excess, allowed, level, promised = broken
+        status: Status = "failed" if promised else "finding"
+        because = (
+            "although its weights should be positive"
+            if promised
+            else "where the solver does not promise positive weights (Gibbs overshoot of unresolved data)"
+        )
+        return Check(
+            "range",
+            status,
+            f"u leaves the range of the earlier field by {excess / oscillation:.3g} of osc(Q) at "
+            f"sigma={plan.sigma[level]}, {because}",
+            excess / oscillation,
+            allowed / oscillation,
+            source,
+            self._place(level, self.fields[level].top[1]),
+            promised,
+        )
+
+    def _crosscheck(self, known: Evolution, oscillation: float) -> Check:
+        cache: dict[int, tuple[float, float, float]] = {}
+        for position, axis in enumerate(self.plan.grid):
+            low, high = axis.rule.extremes_outside(self.initial.bottom[0], self.initial.top[0])
+            # relative to the chord between held ends, turned over beyond them, the range is twice as wide
+            half = float(high - low) * (1.0 if axis.rule.holds_ends else 0.5)
+            second, fourth = (float(value) for value in self._rough[position])
+            cache[position] = (half, second, fourth)
+        worst: tuple[float, float, float, int, tuple[int, ...]] | None = None
+        for level in range(len(self.plan.sigma)):
+            error = np.abs(self._values[level] - self._reference[level])
+            flat = int(np.argmax(error))
+            index = tuple(int(i) for i in np.unravel_index(flat, error.shape))
+            found, bound = float(error.reshape(-1)[flat]), expected_error(known, level, cache)
+            ratio = found / bound if bound > 0 else (math.inf if found > 0 else 0.0)
+            if worst is None or ratio > worst[0]:
+                worst = (ratio, found, bound, level, index)
+        assert worst is not None
+        ratio, found, bound, level, index = worst
+        nodes = (*index[: self._first], *(int(n[i]) for n, i in zip(self._nodes, index[self._first :], strict=True)))
+        count = math.prod(len(chosen) for chosen in self._nodes)
+        reference = f"an independent convolution on {count} nodes"
+        failed = ratio > 1.0
+        return Check(
+            "cross-check",
+            "failed" if failed else "passed",
+            f"u differs from {reference} by more than this solver can at sigma={self.plan.sigma[level]}"
+            if failed
+            else f"u agrees with {reference}",
+            found / oscillation,
+            bound / oscillation,
+            "symbols of both, relative to osc(Q)",
+            Place(level, nodes, self.plan.grid.point(nodes[self._first :])),
+        )
+
+    def _conservation(self, known: Evolution, unit: float, oscillation: float) -> Check:
+        volume = math.prod(float(axis.weights.sum()) for axis in self.plan.grid)
+        changes = []
+        for level, sums in enumerate(self.fields):
+            change = float(np.abs(sums.mass - self.initial.mass).max()) / volume
+            allowed = 2.0 * unit * (1.0 + self._rounding(known, level))
+            changes.append((change / allowed if allowed else 0.0, change, allowed, level))
+        _, change, allowed, level = max(changes)
+        passed = change <= allowed
+        return Check(
+            "conservation",
+            "passed" if passed else "failed",
+            "the mean of u over the box is that of Q"
+            if passed
+            else f"the mean of u over the box changes at sigma={self.plan.sigma[level]}",
+            change / oscillation,
+            allowed / oscillation,
+            "round-off, relative to osc(Q)",
+        )
+
+    def _resolution(self) -> Check:
+        grid = self.plan.grid
+        ratios = np.sqrt(np.array(self.plan.variances)) / np.array(grid.spacing)
+        moving = ratios[ratios > 0]
+        least = float(moving.min()) if moving.size else 0.0
+        if moving.size and least < 1.0:
+            return Check(
+                "resolution",
+                "finding",
+                f"the smallest sigma is {least:.2g} grid spacings: the grid does not show it",
+                least,
+            )
+        return Check("resolution", "passed", f"the smallest sigma is {least:.3g} grid spacings", least)
+
+    def _box(self) -> list[Check]:
+        grid = self.plan.grid
+        if not any(axis.rule.free_space for axis in grid):
+            return []
+        for level, row in enumerate(self.plan.variances):
+            place = self._place(level, self.fields[level].top[1])
+            inside = place.index[self._first :]
+            leaves = 1.0 - math.prod(
+                1.0 - float(axis.escape(math.sqrt(t))[i]) for axis, t, i in zip(grid, row, inside, strict=True)
+            )
+            if leaves > _TRUST:
+                message = (
+                    f"from sigma={self.plan.sigma[level]} on, noise at the optimum leaves the box with probability "
+                    f"{leaves:.2g} and more: there the result rests on what the boundary says about the outside"
+                )
+                return [Check("box", "finding", message, leaves, _TRUST, "trust margin", place)]
+        message = "noise at the optimum stays in the box at every sigma"
+        return [Check("box", "passed", message, 0.0, _TRUST, "trust margin")]
+
+    def _edge(self) -> Check:
+        name = "optimum on the edge"
+        tops = [self._place(level, sums.top[1]) for level, sums in enumerate(self.fields)]
+        edge = [place for place in tops if on_edge(place.index[self._first :], self.plan.grid)]
+        if not edge:
+            return Check(name, "passed", "the largest value lies inside the box at every sigma")
+        message = (
+            f"the largest value lies on the edge of the box at {len(edge)} of {len(tops)} sigmas: the optimum may be "
+            "outside, and what is found there rests on the boundary"
+        )
+        return Check(name, "finding", message, where=edge[0])
+
+
+_LEFT_OUT = Check(
+    "left out",
+    "finding",
+    "joint maxima, values along maxima and spatial maxima were not looked for: they take whole fields in memory",
+)
+
+
+def _reduce_sums(sums: Sums, reduction: Reduction) -> None:
+    sums.low, sums.high = reduction.least(sums.low), reduction.most(sums.high)
+    sums.mass = reduction.total(sums.mass)
+
+    def agreed(value: float, flat: int, sign: float) -> tuple[float, int]:
+        best = sign * float(reduction.most(np.array([sign * value]))[0])
+        # of several places the first one, whatever the number of processes
+        mine = float(flat) if value == best else math.inf
+        return best, int(reduction.least(np.array([mine]))[0])
+
+    sums.top = agreed(*sums.top, 1.0)
+    sums.bottom = agreed(*sums.bottom, -1.0)
