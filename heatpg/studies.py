@@ -162,7 +162,8 @@ class Study:
                 "leaves box": "leaves the box",
             }.get(death.kind, "is lost")
             result["death"] = f"At sigma = {death.sigma:.5g} ({_error(death.uncertainty)}) {whose} {words}."
-        result["price"] = f"Price {self.price:.4g} of Q: {self.keeps.statement}."
+        kept = self.keeps.statement
+        result["price"] = f"{kept[0].upper()}{kept[1:]}, in units of Q (asked: {self.price:.4g})."
         share = self.basins.of_optimum()
         widest = int(np.nanargmax(share))
         result["basin"] = (
