@@ -13,7 +13,7 @@ import heatpg
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "kernels", "options", "parallel", "registry", "resources"),
+    ("errors", "kernels", "options", "parallel", "processes", "registry", "resources"),
     ("boundaries", "chunks", "grid", "quarantine", "report"),
     ("extrema", "landscape", "landscapes"),
     ("quadrature", "solvers"),

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from heatpg.batch.shards import host
 from heatpg.errors import HeatpgWarning, StoreError
+from heatpg.processes import host
 
 try:
     import fcntl

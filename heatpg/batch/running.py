@@ -24,7 +24,6 @@ from heatpg.batch.journal import Journal, journal_name, read_journal
 from heatpg.batch.lock import hold, holders
 from heatpg.batch.shards import (
     clean,
-    host,
     inspect,
     inspect_contents,
     shard_path,
@@ -37,6 +36,7 @@ from heatpg.batch.supervisor import Outcome, alone, supervise
 from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
 from heatpg.evolution import parse_sigma
 from heatpg.parallel import threads
+from heatpg.processes import host
 from heatpg.resources import available_memory, human_bytes
 from heatpg.store import publish
 

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import os
 import re
-import socket
 import stat
 import struct
 import zlib
@@ -20,11 +19,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from heatpg.errors import HeatpgError, ResourceError, StoreError
+from heatpg.processes import host, leftovers
 from heatpg.store import publish, sync_folder, task_text, verify_file
 
 __all__ = [
     "clean",
-    "host",
     "inspect",
     "inspect_contents",
     "publish_shard",
@@ -42,11 +41,6 @@ _SEAL = struct.Struct("<8s32s32sQI")  # magic, task, SHA-256 of the image, its l
 _PIECE = 2**20  # bytes
 _PREFIX = ".tmp-"
 _IDENTITY = re.compile(r"[0-9a-f]{64}")
-
-
-def host() -> str:
-    """Name of this machine, as temporary files carry it."""
-    return re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname())[:64] or "unnamed"
 
 
 def shard_path(folder: Path, identity: str) -> Path:
@@ -269,22 +263,6 @@ def temporaries(folder: Path) -> list[Path]:
     return sorted(Path(entry.path) for place in folders for entry in _entries(place) if entry.name.startswith(_PREFIX))
 
 
-def _is_running(process: int) -> bool:
-    if os.name == "nt":
-        return True  # there, to ask is to kill
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    try:
-        # a process that is dead, and that nobody has asked about, still has its number
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except (OSError, IndexError):
-        return os.name != "posix" or not Path("/proc/self/stat").exists()
-
-
 def clean(folder: Path) -> list[Path]:
     """Remove the temporary files of dead processes of this machine; those of other machines may be in use.
 
@@ -294,11 +272,7 @@ def clean(folder: Path) -> list[Path]:
         The files that were removed.
     """
     removed = []
-    for path in temporaries(folder):
-        owner, _, rest = path.name.removeprefix(_PREFIX).partition(f"{host()}-")
-        process = rest.partition("-")[0]
-        if owner or not process.isdecimal() or _is_running(int(process)):
-            continue
+    for path in leftovers(temporaries(folder), _PREFIX):
         path.unlink(missing_ok=True)
         removed.append(path)
     return removed

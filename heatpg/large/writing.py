@@ -6,9 +6,7 @@ import contextlib
 import hashlib
 import math
 import os
-import re
 import secrets
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +20,7 @@ from heatpg.chunks import chunk_shape, stream, write_block
 from heatpg.evolution import Evolution
 from heatpg.large.blocks import Box
 from heatpg.large.sources import reserve
+from heatpg.processes import host, leftovers
 from heatpg.report import Report
 from heatpg.store import (
     begin_file,
@@ -43,26 +42,6 @@ _OVERHEAD = 2**20  # bytes; attributes and scales
 _INDEX_BYTES = 256  # of one chunk, in the index of HDF5, with room to spare
 
 
-def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname())[:64] or "unnamed"
-
-
-def _is_running(process: int) -> bool:
-    if os.name == "nt":
-        return True  # there, to ask is to kill
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    try:
-        # a process that is dead, and that nobody has asked about, still has its number
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except (OSError, IndexError):
-        return not Path("/proc/self/stat").exists()
-
-
 def clean(folder: Path) -> list[Path]:
     """Remove what dead processes of this machine have left of unfinished files; those of others may be in use.
 
@@ -72,11 +51,7 @@ def clean(folder: Path) -> list[Path]:
         The files that were removed.
     """
     removed = []
-    for path in sorted(folder.glob(f"{_PREFIX}*.tmp")):
-        owner, _, rest = path.name.removeprefix(_PREFIX).partition(f"{_host()}-")
-        process = rest.partition("-")[0]
-        if owner or not process.isdecimal() or _is_running(int(process)):
-            continue
+    for path in leftovers(sorted(folder.glob(f"{_PREFIX}*.tmp")), _PREFIX):
         with contextlib.suppress(OSError):
             path.unlink()
             removed.append(path)
@@ -190,7 +165,7 @@ def write_file(
             records = file_records(known, writer.landscape_digest.hexdigest(), environment)
             finish_file(file, records, writer.fields_digest.hexdigest())
 
-    name = f"{_PREFIX}{_host()}-{os.getpid()}-{secrets.token_hex(6)}.tmp"
+    name = f"{_PREFIX}{host()}-{os.getpid()}-{secrets.token_hex(6)}.tmp"
     return publish_stream(write, size, target, force=force, temporary=name)
 
 

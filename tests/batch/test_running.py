@@ -30,9 +30,10 @@ from heatpg.batch.running import (
     status,
     verify,
 )
-from heatpg.batch.shards import host, shard_path, stored
+from heatpg.batch.shards import shard_path, stored
 from heatpg.batch.spec import Task, read_spec
 from heatpg.errors import ResourceError, StoreError, UnsupportedError
+from heatpg.processes import host
 
 WIDTHS = [0.2, 0.3, 0.4, 0.5]
 

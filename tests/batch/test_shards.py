@@ -17,7 +17,6 @@ import pytest
 from heatpg import load
 from heatpg.batch.shards import (
     clean,
-    host,
     inspect,
     inspect_contents,
     publish_shard,
@@ -30,6 +29,7 @@ from heatpg.batch.shards import (
 from heatpg.batch.spec import Task, read_spec
 from heatpg.batch.work import run_task
 from heatpg.errors import ResourceError, StoreError
+from heatpg.processes import host
 from heatpg.store import task_text
 
 
