@@ -346,7 +346,9 @@ def _limit_resources(seconds: float) -> None:
         ("RLIMIT_NPROC", 0),
         ("RLIMIT_CPU", math.ceil(seconds)),
     ):
-        resource.setrlimit(getattr(resource, name), (value, value))
+        # at the hard limit of the processor the system kills without saying why, so the soft one comes first
+        hard = value + 1 if name == "RLIMIT_CPU" else value
+        resource.setrlimit(getattr(resource, name), (value, hard))
 
 
 def _held_memory() -> int:
