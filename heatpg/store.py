@@ -14,6 +14,7 @@ import errno
 import functools
 import hashlib
 import importlib.metadata
+import io
 import itertools
 import json
 import math
@@ -60,6 +61,7 @@ __all__ = [
     "Description",
     "begin_file",
     "data_digest",
+    "fields_digest",
     "file_environment",
     "file_records",
     "finish_file",
@@ -96,6 +98,7 @@ _PIECE_POINTS = 2**23  # of a file that is read in pieces
 _WRITE_PIECE = 2**24  # bytes; between two pieces an interrupt is seen
 _JSON_PARTS = ("heatpg_spec", "heatpg_run", "heatpg_report", "heatpg_environment")
 _TASK = "heatpg_task"
+_FIELDS_DIGEST = "heatpg_u_sha256"
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 # xarray turns a length in one of these units into a time span; the symbols mean the same and stay numbers
 _UNIT_SYMBOLS = {
@@ -176,6 +179,22 @@ def data_digest(values: Array) -> str:
     """SHA-256 of the numbers, in C order and little-endian, as 64 hexadecimal digits."""
     little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
     return hashlib.sha256(little.reshape(-1).data).hexdigest()
+
+
+def fields_digest(content: bytes) -> str:
+    """The SHA-256 of u that a file, given by its bytes, says of itself.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes
+    >>> from heatpg.evolution import solve
+    >>> from heatpg.store import data_digest, fields_digest, image
+    >>> flow = solve(landscapes.ridge(size=21), [0.2, 0.4])
+    >>> fields_digest(image(flow)) == data_digest(flow.values)
+    True
+    """
+    with h5py.File(io.BytesIO(content), "r") as file:
+        return str(file.attrs[_FIELDS_DIGEST])
 
 
 def _printable(text: str) -> str:
@@ -628,7 +647,7 @@ def file_records(
     }
 
 
-def finish_file(file: h5py.File, records: Mapping[str, Any], fields_digest: str, *, task: str = "") -> None:
+def finish_file(file: h5py.File, records: Mapping[str, Any], digest: str, *, task: str = "") -> None:
     """Write the records of `file_records` and all checksums; the file is complete then.
 
     Parameters
@@ -637,7 +656,7 @@ def finish_file(file: h5py.File, records: Mapping[str, Any], fields_digest: str,
         The file, with all its datasets.
     records
         What it says of the evolution.
-    fields_digest
+    digest
         SHA-256 of u, as it is stored.
     task
         As in `image`.
@@ -649,7 +668,7 @@ def finish_file(file: h5py.File, records: Mapping[str, Any], fields_digest: str,
         _write_json(file, _TASK, task)
     file.attrs["heatpg_spec_sha256"] = _text_digest(texts["heatpg_spec"])
     file.attrs["heatpg_records_sha256"] = _text_digest("\n".join(texts[name] for name in _JSON_PARTS[1:]))
-    file.attrs["heatpg_u_sha256"] = fields_digest
+    file.attrs[_FIELDS_DIGEST] = digest
     file.attrs["heatpg_landscape_sha256"] = records["heatpg_spec"]["landscape"]["sha256"]
 
 
@@ -661,10 +680,10 @@ def _fill(
     records = file_records(evolution, digest, environment, repeatable=bool(storage.task))
     _canonical(records)  # what has no form in JSON is refused before the fields are written
     begin_file(file, evolution, environment, signal="u" if storage.tolerance is None else "landscape")
-    record, fields_digest = _write_fields(file, evolution, storage, proceed)
+    record, stored = _write_fields(file, evolution, storage, proceed)
     if record:
         records["heatpg_run"]["storage"] = record
-    finish_file(file, records, fields_digest, task=storage.task)
+    finish_file(file, records, stored, task=storage.task)
 
 
 def _size(evolution: Evolution) -> int:
@@ -1046,12 +1065,12 @@ def _read_description(contents: Contents, path: Path) -> Description:
 
 
 def _data_checksums(
-    contents: Contents, description: Description, landscape_digest: str, fields_digest: str
+    contents: Contents, description: Description, landscape_digest: str, found: str
 ) -> dict[str, tuple[str, str]]:
     return {
         "Q": (_attribute(contents, "heatpg_landscape_sha256"), landscape_digest),
         "Q in the specification": (description.landscape["sha256"], landscape_digest),
-        "u": (_attribute(contents, "heatpg_u_sha256"), fields_digest),
+        "u": (_attribute(contents, _FIELDS_DIGEST), found),
     }
 
 

@@ -2,6 +2,8 @@
 
 Both have the same layout: a table of all tasks in ``/tasks``, and in ``/groups/0``, ``/groups/1``, ... the fields of
 those that are done, tasks of one shape together. Both are derived from the shards, and can be made again at any time.
+The fields of shards in compact storage have no full resolution that could be referred to: they are in the merged file,
+and the index shows what else there is of them.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from heatpg.batch.shards import inspect, shard_path, temporary_name
 from heatpg.batch.spec import Task
 from heatpg.errors import ResourceError, StoreError
 from heatpg.resources import human_bytes, require_disk
-from heatpg.store import json_like, prepare_output, publish, sync_folder
+from heatpg.store import json_like, load, prepare_output, publish, sync_folder
 
 __all__ = ["INDEX", "build_index", "merge_tasks"]
 
@@ -55,6 +57,7 @@ class _Row:
     grid: tuple[Mapping[str, Any], ...]
     positions: tuple[Array, ...]
     passed: bool
+    compact: bool = False
 
     @property
     def axes(self) -> list[str]:
@@ -67,23 +70,24 @@ class _Row:
     @property
     def kind(self) -> tuple[object, ...]:
         """Tasks that agree in this fit into one array."""
-        return self.lead, self.shape, self.dtype, tuple(self.axes)
+        return self.lead, self.shape, self.dtype, tuple(self.axes), self.compact
 
 
 def _row(folder: Path, task: Task) -> _Row:
     path = shard_path(folder, task.id)
     try:
         with h5py.File(path, "r", locking=False) as file:
-            fields = file["u"]
+            landscape, sigma = file["landscape"], np.asarray(file["sigma"][()])
             grid = tuple(json.loads(_text(file, "heatpg_spec"))["grid"])
             return _Row(
                 task,
-                tuple(fields.shape),
-                str(fields.dtype),
-                np.asarray(file["sigma"][()]),
+                (len(sigma), *landscape.shape),
+                str(landscape.dtype),
+                sigma,
                 grid,
                 tuple(np.asarray(file[axis["name"]][()]) for axis in grid),
                 bool(json.loads(_text(file, "heatpg_report"))["passed"]),
+                "u" not in file,
             )
     except (OSError, RuntimeError, ValueError, LookupError, TypeError) as reason:
         raise _unusable(path, reason) from reason
@@ -226,6 +230,11 @@ def _write_scales(group: h5py.Group, rows: Sequence[_Row]) -> list[h5py.Dataset]
     return scales
 
 
+def _shown(rows: Sequence[_Row]) -> tuple[str, ...]:
+    """The fields that an index can show: those that lie in the shards as they are."""
+    return tuple(field for field in _FIELDS if not (rows[0].compact and field == "u"))
+
+
 def _shape(row: _Row, field: str) -> tuple[int, ...]:
     return row.shape if field == "u" else row.shape[1:]
 
@@ -264,7 +273,9 @@ def _index_image(groups: Sequence[Sequence[_Row]], tasks: Sequence[Task], failur
             group = file.create_group(f"groups/{number}")
             scales = _write_scales(group, rows)
             parameters = _parameters([row.task for row in rows])
-            for field in _FIELDS:
+            if rows[0].compact:
+                group.attrs["comment"] = "u is in compact storage: heatpg.load reads a shard, heatpg batch merge all"
+            for field in _shown(rows):
                 shape = _shape(rows[0], field)
                 layout = h5py.VirtualLayout((len(rows), *shape), dtype=rows[0].dtype)
                 for i, row in enumerate(rows):
@@ -282,7 +293,7 @@ def _check_index(path: Path, groups: Sequence[Sequence[_Row]]) -> None:
     """Every source is found from the index, and gives numbers of the right shape."""
     with h5py.File(path, "r", locking=False) as file:
         for number, rows in enumerate(groups):
-            for field in _FIELDS:
+            for field in _shown(rows):
                 dataset = file[f"groups/{number}/{field}"]
                 corner = dataset[(slice(None), *(0 for _ in dataset.shape[1:]))]
                 lost = [row.task for row, value in zip(rows, corner, strict=True) if not np.isfinite(value)]
@@ -373,15 +384,19 @@ def _blank(path: Path, size: int) -> None:
         os.close(descriptor)
 
 
-def _sources(folder: Path, rows: Sequence[_Row]) -> Iterator[tuple[int, h5py.File]]:
-    """The shards one after another, each after every byte of it has been looked at."""
+def _sources(folder: Path, rows: Sequence[_Row]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The fields of the shards one after another, each after every byte of it has been looked at."""
     for i, row in enumerate(rows):
         path = shard_path(folder, row.task.id)
         problem = inspect(path, row.task.id, full=True)
         if problem:
             raise _unusable(path, problem)
+        if row.compact:
+            flow = load(path)
+            yield i, {"u": flow.values, "landscape": flow.landscape.values}
+            continue
         with h5py.File(path, "r", locking=False) as file:
-            yield i, file
+            yield i, {field: file[field] for field in _FIELDS}
 
 
 def _copy(group: h5py.Group, folder: Path, rows: Sequence[_Row]) -> None:
@@ -399,16 +414,16 @@ def _copy(group: h5py.Group, folder: Path, rows: Sequence[_Row]) -> None:
                 targets[field][end - len(values) : end] = np.stack(values)
                 values.clear()
 
-    for i, file in _sources(folder, rows):
+    for i, fields in _sources(folder, rows):
         if small:
             for field in _FIELDS:
-                held[field].append(file[field][()])
+                held[field].append(np.asarray(fields[field][()]))
             if len(held["u"]) == together:
                 flush(i + 1)
         else:
-            targets["landscape"][i] = file["landscape"][()]
+            targets["landscape"][i] = fields["landscape"][()]
             for k in range(rows[0].shape[0]):
-                targets["u"][i, k] = file["u"][k]
+                targets["u"][i, k] = fields["u"][k]
     flush(len(rows))
 
 
@@ -445,7 +460,8 @@ def merge_tasks(
     """Write the fields of all tasks that are done into one plain file.
 
     The shards are verified byte by byte and copied one after another, so the memory that this takes is that of one
-    shard, or 64 MiB. The room on the disk is taken before anything is written. See `heatpg.batch.merge`.
+    shard, at full resolution, or 64 MiB. The room on the disk is taken before anything is written. See
+    `heatpg.batch.merge`.
     """
     target = prepare_output(out, force=force)
     groups = _groups(folder, tasks)

@@ -33,7 +33,7 @@ from heatpg.solvers.choice import choose
 from heatpg.store import load
 from heatpg.verify import verify
 
-__all__ = ["Plan", "predict"]
+__all__ = ["Plan", "predict", "worker_memory"]
 
 # Measured on Linux with one thread; the rest of a task is counted.
 _PROCESS = 190 * 2**20  # bytes of a Python with NumPy, SciPy, Numba, HDF5 and a few kernels
@@ -41,6 +41,7 @@ _LINE_SCRATCH = 24  # numbers per node of the longest line
 _REACH = 17  # sigmas by which a line is continued, both ends together
 _REACH_SCRATCH = 40  # numbers per node of a continued line that is mostly continuation, up to the next power of two
 _CHECK_FIELDS = {"none": 0, "standard": 6, "full": 8}  # fields that the checks hold beside those of the evolution
+_COMPACT_FIELDS = 4  # in double precision, that compact storage holds while it writes one sigma
 _KEPT = 2  # fields that the allocator keeps after they were freed
 _FILE = 15_000  # bytes of attributes and scales
 _FILE_PER_LEVEL = 2_000
@@ -264,7 +265,93 @@ def _memory(shape: _Shape, count: int, stored: int, resolved: dict[str, Any]) ->
         scratch = max(scratch, _REACH_SCRATCH * continued if beyond > axis.size else _LINE_SCRATCH * axis.size)
     solving = evolution + (2 + _CHECK_FIELDS[resolved["checks"]]) * field + 8 * scratch
     writing = evolution + 2 * stored + _KEPT * field
+    if resolved["storage"]["mode"] == "compact":
+        writing += _COMPACT_FIELDS * 8 * math.prod(shape.shape)
     return _PROCESS + max(solving, writing)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cost:
+    """What one task takes.
+
+    Attributes
+    ----------
+    shape, levels
+        Its landscape and its noise.
+    stored
+        Bytes of its file.
+    memory
+        Bytes of the worker that does it.
+    """
+
+    shape: _Shape
+    levels: NDArray[np.float64]
+    stored: int
+    memory: int
+
+    @property
+    def points(self) -> int:
+        """Number of values that are computed."""
+        return len(self.levels) * math.prod(self.shape.shape)
+
+
+class _Costs:
+    """The costs of tasks; what two of them have in common is found out once."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[tuple[Any, ...], _Shape] = {}
+        self._known: dict[tuple[Any, ...], _Cost] = {}
+
+    def of(self, resolved: dict[str, Any]) -> _Cost:
+        kind = _kinds(resolved)
+        solver = str(resolved["solver"])  # decides what compact storage can leave out
+        key = (kind, str(resolved["sigma"]), str(resolved["storage"]), resolved["checks"], solver)
+        if key not in self._known:
+            if kind not in self._shapes:
+                self._shapes[kind] = _shape(resolved)
+            shape = self._shapes[kind]
+            levels = parse_sigma(resolved["sigma"], shape.grid)
+            stored = _storage(shape, levels, resolved)
+            self._known[key] = _Cost(shape, levels, stored, _memory(shape, len(levels), stored, resolved))
+        return self._known[key]
+
+
+def worker_memory(tasks: Sequence[Task]) -> tuple[int, Task | None]:
+    """Bytes that a worker holds at most, and the task that takes them.
+
+    What cannot be told is left to the task itself, which will say why.
+
+    Parameters
+    ----------
+    tasks
+        What is to be done, by one worker one after another.
+
+    Returns
+    -------
+    memory
+        Bytes, the process itself included; 0 if nothing can be told.
+    largest
+        The first of the tasks that take so much.
+
+    Examples
+    --------
+    >>> from heatpg.batch import read_spec
+    >>> from heatpg.batch.plan import worker_memory
+    >>> spec = read_spec({"landscape": {"source": "ridge"}, "evolve": {"sigma": 0.5},
+    ...                   "sweep": {"product": {"landscape.size": [65, 1025]}}})
+    >>> worker_memory(spec.tasks())[1].number
+    1
+    """
+    most, largest = 0, None
+    costs = _Costs()
+    for task in tasks:
+        try:
+            memory = costs.of(task.resolved).memory
+        except (HeatpgError, ArithmeticError):
+            continue
+        if memory > most:
+            most, largest = memory, task
+    return most, largest
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -445,45 +532,29 @@ def predict(spec: Spec, *, measure: bool = False, budget: float = _BUDGET) -> Pl
     (1, 132098)
     """
     tasks = spec.tasks()
-    shapes: dict[tuple[Any, ...], _Shape] = {}
+    costs = _Costs()
     problems: dict[str, Problem] = {}
-    rows: list[tuple[Task, dict[str, Any], _Shape, NDArray[np.float64], int, int]] = []
-    storage = points = memory = largest = 0
-    known: dict[tuple[Any, ...], tuple[_Shape, NDArray[np.float64], int, int]] = {}
+    rows: list[tuple[Task, _Cost]] = []
     for task in tasks:
-        resolved = task.resolved
-        kind = _kinds(resolved)
-        rest = (str(resolved["sigma"]), str(resolved["storage"]), resolved["checks"])
         try:
-            if (kind, *rest) not in known:
-                if kind not in shapes:
-                    shapes[kind] = _shape(resolved)
-                shape = shapes[kind]
-                levels = parse_sigma(resolved["sigma"], shape.grid)
-                stored = _storage(shape, levels, resolved)
-                known[kind, *rest] = shape, levels, stored, _memory(shape, len(levels), stored, resolved)
+            rows.append((task, costs.of(task.resolved)))
         except HeatpgError as reason:
             problems.setdefault(str(reason), Problem(task.describe(), str(reason)))
-            continue
-        shape, levels, stored, held = known[kind, *rest]
-        rows.append((task, resolved, shape, levels, stored, held))
-        storage += stored
-        points += len(levels) * math.prod(shape.shape)
-        if held > memory:
-            memory, largest = held, task.number
     if problems:
         raise SpecError.of("the batch", problems.values())
+    storage = sum(cost.stored for _, cost in rows)
+    points = sum(cost.points for _, cost in rows)
+    largest, memory = max(((task.number, cost.memory) for task, cost in rows), key=lambda row: (row[1], -row[0]))
     seconds, how = _total_seconds(rows, budget, measure)
     seconds += storage / _WRITTEN + len(tasks) * _PUBLISHED
     return Plan(spec.batch.name, len(tasks), points, storage, memory, seconds, how, largest)
 
 
-def _total_seconds(
-    rows: Sequence[tuple[Task, dict[str, Any], _Shape, NDArray[np.float64], int, int]], budget: float, measure: bool
-) -> tuple[float, str]:
+def _total_seconds(rows: Sequence[tuple[Task, _Cost]], budget: float, measure: bool) -> tuple[float, str]:
     """Time of all tasks: a few are measured, spread evenly, and the others take what those took per value."""
     groups: dict[tuple[Any, ...], list[int]] = {}
-    for position, (_, resolved, shape, levels, *_rest) in enumerate(rows):
+    for position, (task, cost) in enumerate(rows):
+        resolved = task.resolved
         scalars = tuple(
             (key, value)
             for key, value in sorted(resolved["landscape"]["options"].items())
@@ -492,8 +563,8 @@ def _total_seconds(
         key = (
             _kinds(resolved)[:2],
             scalars,
-            shape.shape,
-            levels.tobytes(),
+            cost.shape.shape,
+            cost.levels.tobytes(),
             str(resolved["solver"]),
             resolved["checks"],
         )
@@ -506,27 +577,24 @@ def _total_seconds(
         for i in order:
             if measured and spent >= budget:
                 break
-            _, resolved, shape, levels, *_rest = rows[members[i][0]]
+            task, cost = rows[members[i][0]]
             begin = time.process_time()
             try:
-                measured[i] = _seconds(resolved, shape, levels)
+                measured[i] = _seconds(task.resolved, cost.shape, cost.levels)
             except HeatpgError:  # a piece of it cannot be had alone
                 continue
             spent += time.process_time() - begin
     if not measured:
         return math.nan, "not measured: no piece of a task can be had alone"
 
-    def values(i: int) -> int:
-        _, _, shape, levels, *_rest = rows[members[i][0]]
-        return len(levels) * math.prod(shape.shape)
-
-    rate = sum(measured.values()) / sum(values(i) for i in measured)
-    total = sum(len(group) * measured.get(i, rate * values(i)) for i, group in enumerate(members))
+    points = [rows[group[0]][1].points for group in members]
+    rate = sum(measured.values()) / sum(points[i] for i in measured)
+    total = sum(len(group) * measured.get(i, rate * points[i]) for i, group in enumerate(members))
     how = f"from pieces of {len(measured)} of {len(members)} kinds of tasks"
     if not measure:
         return total, how
     cheapest = min(measured, key=lambda i: measured[i])
-    task, resolved, _, levels, *_rest = rows[members[cheapest][0]]
+    task, cost = rows[members[cheapest][0]]
     with _one_thread():
-        took = _whole(resolved, levels)
+        took = _whole(task.resolved, cost.levels)
     return total * took / measured[cheapest], f"{how}, and task {task.number} in full"

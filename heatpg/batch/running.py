@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from heatpg import __version__
-from heatpg.batch import plan
 from heatpg.batch.index import INDEX, build_index, merge_tasks
 from heatpg.batch.journal import Journal, journal_name, read_journal
 from heatpg.batch.lock import hold, holders
+from heatpg.batch.plan import worker_memory
 from heatpg.batch.shards import (
     clean,
     inspect,
@@ -33,8 +33,7 @@ from heatpg.batch.shards import (
 )
 from heatpg.batch.spec import Spec, Task, read_spec
 from heatpg.batch.supervisor import Outcome, alone, supervise
-from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
-from heatpg.evolution import parse_sigma
+from heatpg.errors import ResourceError, StoreError, UnsupportedError
 from heatpg.parallel import threads
 from heatpg.processes import host
 from heatpg.resources import available_memory, human_bytes
@@ -446,36 +445,13 @@ def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int] | None:
     return number, count
 
 
-def _memory(tasks: Sequence[Task]) -> tuple[int, Task | None]:
-    """Bytes that a worker holds at most, and the task that takes them.
-
-    What cannot be told is left to the task itself, which will say why.
-    """
-    most, largest = 0, None
-    known: dict[tuple[Any, ...], int] = {}
-    for task in tasks:
-        resolved = task.resolved
-        kind = (plan._kinds(resolved), str(resolved["sigma"]), str(resolved["storage"]), resolved["checks"])
-        if kind not in known:
-            try:
-                shape = plan._shape(resolved)
-                levels = parse_sigma(resolved["sigma"], shape.grid)
-                stored_bytes = plan._storage(shape, levels, resolved)
-                known[kind] = plan._memory(shape, len(levels), stored_bytes, resolved)
-            except (HeatpgError, ArithmeticError):
-                known[kind] = 0
-        if known[kind] > most:
-            most, largest = known[kind], task
-    return most, largest
-
-
 def _choose_workers(tasks: Sequence[Task], workers: int | None) -> int:
     """As many as there are processors, tasks and memory for; more memory than there is, is refused."""
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 0):
         raise UnsupportedError(
             "this is no number of workers", given=repr(workers), allowed="0 (this process), 1, 2, ..."
         )
-    needed, largest = _memory(tasks)
+    needed, largest = worker_memory(tasks)
     free = available_memory() * _SHARE_OF_FREE_MEMORY
     wanted = min(threads(), len(tasks)) if workers is None else min(workers, len(tasks))
     if workers is None and needed:

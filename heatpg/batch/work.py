@@ -22,13 +22,13 @@ from typing import Any
 from heatpg.batch.shards import publish_shard
 from heatpg.batch.spec import Task
 from heatpg.driver import evolve
-from heatpg.errors import HeatpgError, StoreError, UnsupportedError
+from heatpg.errors import HeatpgError, StoreError
 from heatpg.evolution import Evolution
 from heatpg.landscape import Landscape
 from heatpg.landscapes import landscapes
 from heatpg.options import fitting, settable
 from heatpg.solvers import Solver, make, solvers
-from heatpg.store import data_digest, image, json_like, load
+from heatpg.store import fields_digest, image, json_like, load
 
 __all__ = ["Halt", "complete", "explain", "main", "receive", "run_task", "send", "serve"]
 
@@ -111,8 +111,8 @@ def run_task(resolved: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
     image
         The bytes of the file; the same task gives the same bytes, whatever the number of threads.
     facts
-        ``task`` (the identity), ``seconds``, ``u_sha256`` (of the fields), ``failures`` (names of checks that failed),
-        ``warnings``.
+        ``task`` (the identity), ``seconds``, ``u_sha256`` (of the fields as they are stored), ``failures`` (names of
+        checks that failed), ``warnings``.
 
     Raises
     ------
@@ -131,16 +131,15 @@ def run_task(resolved: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
     begin = time.perf_counter()
     task = Task.from_resolved(resolved)
     storage = task.resolved["storage"]
-    if storage["mode"] != "full":
-        raise UnsupportedError("this mode of storage is not offered", given=repr(storage["mode"]), allowed="'full'")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         evolution = _evolution(task.resolved)
-    content = image(evolution, compression=storage["compression"], task=task.canonical().decode())
+    compact = {"storage": "compact", "tolerance": storage["tolerance"]} if storage["mode"] == "compact" else {}
+    content = image(evolution, compression=storage["compression"], task=task.canonical().decode(), **compact)
     facts = {
         "task": task.id,
         "seconds": time.perf_counter() - begin,
-        "u_sha256": data_digest(evolution.values),
+        "u_sha256": fields_digest(content),
         "failures": [check.name for check in evolution.report.failures],
         "warnings": [str(warning.message) for warning in caught[:_MOST_WARNINGS]],
     }

@@ -198,6 +198,43 @@ def test_any_number_of_tasks_at_a_time(
         assert np.array_equal(file["groups/0/u"], whole["groups/0/u"])
 
 
+COMPACT = {
+    "landscape": {"source": "double_pendulum", "size": 128, "horizon": 0.5},
+    "evolve": {"sigma": [1.0, 3.0]},
+    "sweep": {
+        "zip": {"storage.mode": ["full", "compact", "compact"], "landscape.gamma": [0.9, 0.9, 0.95]},
+    },
+}
+
+
+def test_compact_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index shows the landscapes of such shards, the merged file also their fields at full resolution."""
+    whole, *compact = read_spec(COMPACT).tasks()
+    assert run(COMPACT, tmp_path, workers=0).done == 3
+    sizes = [shard_path(tmp_path, task.id).stat().st_size for task in (whole, compact[0])]
+    assert sizes[1] < 0.75 * sizes[0]
+    with h5py.File(tmp_path / INDEX) as file:
+        places = rows(file)
+        assert places[0][0].name != places[1][0].name == places[2][0].name
+        assert "u" in places[0][0] and "u" not in places[1][0] and "merge" in places[1][0].attrs["comment"]
+        assert np.array_equal(places[1][0]["landscape"][0], places[0][0]["landscape"][0])
+        assert file["tasks"]["status"].asstr()[()].tolist() == ["done"] * 3
+    full = load(shard_path(tmp_path, whole.id))
+    for buffer in (2**26, 1000):  # several tasks at a time, and level by level
+        monkeypatch.setattr(index, "_BUFFER", buffer)
+        merge_tasks(tmp_path, [whole, *compact], {}, tmp_path / "merged.h5", force=True)
+        with h5py.File(tmp_path / "merged.h5") as file:
+            for task in compact:
+                group, row = rows(file)[task.number]
+                flow = load(shard_path(tmp_path, task.id))
+                assert np.array_equal(group["u"][row], flow.values)
+                assert np.array_equal(group["landscape"][row], flow.landscape.values)
+            group, row = rows(file)[1]
+            assert group["u"].shape == (2, 2, 128, 128)
+            # the tolerance of compact storage, 1e-10 unless another is given
+            assert np.abs(group["u"][row] - full.values).max() <= 1e-10 * full.landscape.oscillation
+
+
 def test_a_damaged_shard_is_not_merged(copy: Path) -> None:
     path = shard_path(copy, TASKS[5].id)
     content = bytearray(path.read_bytes())

@@ -91,8 +91,9 @@ def test_bytes(specification: Any) -> None:
         one("ridge", [0.05, 0.1, 0.2, 0.4], "none", size=33),
         one("two_bumps", [0.5, 1.0], size=200_000),
         one("ridge", {"first": 0.02, "last": 0.5, "count": 24}, "none", "direct", size=900),
+        one("ridge", [0.05, 0.1, 0.2, 0.4], "none", size=1024) | {"storage": {"mode": "compact"}},
     ],
-    ids=["some levels", "one level", "nothing but the process", "a long line", "many levels"],
+    ids=["some levels", "one level", "nothing but the process", "a long line", "many levels", "compact"],
 )
 def test_memory(specification: Any, tmp_path: Path) -> None:
     spec = read_spec(specification)

@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
-from heatpg import HeatpgWarning, evolve, landscapes, load
+from heatpg import HeatpgWarning, evolve, landscapes, load, set_threads, threads
 from heatpg.batch import running, supervisor, work
+from heatpg.batch.journal import read_journal
 from heatpg.batch.lock import hold, holders
 from heatpg.batch.running import (
     Interrupted,
@@ -461,6 +463,27 @@ def test_the_same_bytes_from_any_workers(folder: Path, tmp_path: Path) -> None:
     assert {p.task for p in told} == {"", *(task.id for task in tasks())}
     for n in range(4):
         assert path_of(folder, n).read_bytes() == path_of(other, n).read_bytes()
+
+
+def test_compact_shards_have_the_same_bytes_from_any_workers(tmp_path: Path) -> None:
+    spec = specification() | {"storage": {"mode": "compact", "tolerance": 1e-8}}
+    spec["landscape"] = {"source": "ridge", "size": 300}  # more than one block of lines
+    before = threads()
+    for name, workers, count in (("a", 0, 1), ("b", 0, 2), ("c", 2, 2)):
+        set_threads(count)
+        try:
+            assert run(spec, tmp_path / name, workers=workers).complete
+        finally:
+            set_threads(before)
+    for task in read_spec(spec).tasks():
+        assert len({shard_path(tmp_path / name, task.id).read_bytes() for name in "abc"}) == 1
+        with h5py.File(shard_path(tmp_path / "a", task.id)) as file:
+            digest = file.attrs["heatpg_u_sha256"]
+            assert "levels" in file and "u" not in file
+        (event,) = [each for each in read_journal(tmp_path / "a") if each.get("task") == task.id]
+        assert event["u_sha256"] == digest
+    assert verify(tmp_path / "a", full=True).passed
+    assert run(spec, tmp_path / "a", workers=0, full=True).skipped == 4
 
 
 def test_what_is_told_is_on_the_disk(tmp_path: Path) -> None:
