@@ -249,22 +249,7 @@ class Landscape:
         if axes is not None:
             grid = axes if isinstance(axes, Grid) else Grid(*([axes] if isinstance(axes, Axis) else axes))
         else:
-            if array.ndim == 0:
-                raise GridError("a landscape needs at least one axis", given="a single number")
-            try:
-                steps = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (array.ndim,))
-            except (TypeError, ValueError):
-                raise GridError(
-                    "the spacing does not fit the array",
-                    given=repr(spacing),
-                    allowed=f"one number, or {array.ndim}, one per axis",
-                ) from None
-            grid = Grid(
-                *(
-                    Axis(f"x{i + 1}", 0.0, float(step) * (n if boundary == "periodic" else n - 1), n, boundary=boundary)
-                    for i, (n, step) in enumerate(zip(array.shape, steps, strict=True))
-                )
-            )
+            grid = grid_of_nodes(array.shape, boundary=boundary, spacing=spacing)
         return cls(array, grid, name, {"source": "array"})
 
     @classmethod
@@ -432,6 +417,38 @@ class Landscape:
         values = arrays.pop("values")
         axes = [axis_from_coordinates(key, nodes, boundary=boundary) for key, nodes in arrays.items()]
         return cls.from_array(values, axes or None, boundary=boundary, name=name or place.stem)
+
+
+def grid_of_nodes(shape: Sequence[int], *, boundary: str, spacing: float | Sequence[float] = 1.0) -> Grid:
+    """The grid of an array of which nothing but the distance of its nodes is known: axes x1, x2, ... from 0 on.
+
+    Raises
+    ------
+    GridError
+        For a single number, and for spacings that do not fit the shape.
+
+    Examples
+    --------
+    >>> from heatpg.landscape import grid_of_nodes
+    >>> grid_of_nodes((5, 4), boundary="reflect", spacing=[1.0, 0.5])[1].upper
+    1.5
+    """
+    if not shape:
+        raise GridError("a landscape needs at least one axis", given="a single number")
+    try:
+        steps = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (len(shape),))
+    except (TypeError, ValueError):
+        raise GridError(
+            "the spacing does not fit the array",
+            given=repr(spacing),
+            allowed=f"one number, or {len(shape)}, one per axis",
+        ) from None
+    return Grid(
+        *(
+            Axis(f"x{i + 1}", 0.0, float(step) * (n if boundary == "periodic" else n - 1), n, boundary=boundary)
+            for i, (n, step) in enumerate(zip(shape, steps, strict=True))
+        )
+    )
 
 
 def _axis_of_dimension(name: str, coordinate: xarray.DataArray, boundary: str) -> Axis:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import heatpg
-from heatpg import Axis, Grid, Landscape, Report, load
+from heatpg import Axis, Grid, Landscape, Report, evolve, load
 from heatpg.cli import main
 from heatpg.cli.talk import Bar
 from heatpg.cli.words import default_sigma, parse_options, parse_value, sigma_numbers
@@ -146,6 +146,57 @@ def test_run_from_files(capsys: Capture) -> None:
     assert main(["run", "archive.h5", "--boundary", "clip", "--out", "c.h5"]) == 2
     assert main(["run", "array.npy", "--boundary", "clip", "--set", "size=3", "--out", "c.h5"]) == 2
     assert "c.h5" not in files()
+
+
+def test_run_within_a_given_memory(capsys: Capture) -> None:
+    """From disk to disk in blocks: what `evolve` makes of the same array, up to the round-off of both."""
+    values = np.random.default_rng(4).normal(size=(300, 500))
+    np.save("q.npy", values)
+    assert main(["run", "q.npy", "--boundary", "reflect", "--sigma", "3,9", "--memory", "12MiB"]) == 0
+    said = capsys.readouterr().out
+    assert "passes in 12.0 MiB of memory" in said and said.splitlines()[-1].endswith("q.h5")
+    flow = evolve(Landscape.from_file("q.npy", boundary="reflect"), [3.0, 9.0])
+    found = load("q.h5")
+    assert found.grid == flow.grid
+    np.testing.assert_allclose(found.values, flow.values, rtol=0, atol=1e-12 * flow.landscape.oscillation)
+    # of a file of heatpg its landscape, of a registered one what was sampled
+    assert main(["run", "q.h5", "--sigma", "4", "--memory", "12MiB", "--out", "again.h5", "--json"]) == 0
+    record = json_of(capsys.readouterr().out)
+    assert record["sigma"] == [4.0] and record["memory"] == 12 * 2**20 and record["path"].endswith("again.h5")
+    assert main(["run", "ridge", "--set", "size=33", "--sigma", "0.3", "--memory", "1e7", "--quiet"]) == 0
+    assert load("ridge.h5").grid.shape == (33, 33)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--memory", "much"], "number of bytes"),
+        (["--memory", "-1"], "number of bytes"),
+        (["--memory", "4", "--sigma", "0.2"], "fit in"),
+        (["--memory", "1GiB"], "needs the noise levels"),
+        (["--memory", "1GiB", "--sigma", "0.2", "--figure", "f.png"], "--figure takes whole fields"),
+        (["--memory", "1GiB", "--sigma", "0.2", "--storage", "compact"], "--storage compact takes whole fields"),
+        (["--memory", "1GiB", "--sigma", "0.2", "--checks", "full"], "--checks full takes whole fields"),
+        (["--memory", "1GiB", "--sigma", "0.2", "--compression", "gzip:1"], "--compression takes whole fields"),
+        (["--memory", "900TiB", "--sigma", "0.2"], "so much memory"),
+    ],
+)
+def test_memory_that_is_none(words: list[str], said: str, capsys: Capture) -> None:
+    assert main(["run", "ridge", "--set", "size=33", *words]) in (2, 5)
+    assert said in capsys.readouterr().err
+    assert files() == []
+
+
+def test_a_file_that_does_not_fit_is_checked_as_a_file(
+    stored: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any, **options: Any) -> None:
+        raise ResourceError("it does not fit in memory")
+
+    monkeypatch.setattr("heatpg.store.load", full)
+    assert main(["check", str(stored)]) == 5
+    said = capsys.readouterr()
+    assert "checksum of u" in said.out and "its solution was not looked at" in said.err
 
 
 def test_missing_folders_are_made() -> None:

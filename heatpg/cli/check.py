@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from heatpg import __version__
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_untrusted
-from heatpg.cli.talk import Bar, describe, emit, outcome, record, report_lines, say
+from heatpg.cli.talk import NO_RESOURCES, Bar, describe, emit, note, outcome, record, report_lines, say
+from heatpg.errors import ResourceError
 
 if TYPE_CHECKING:
     from heatpg.evolution import Evolution
@@ -54,8 +55,14 @@ def _check(arguments: argparse.Namespace) -> int:
     path = Path(arguments.file)
     quiet = arguments.quiet or arguments.json
     integrity = verify_file(path, untrusted=arguments.untrusted)
-    evolution = load(path, untrusted=arguments.untrusted) if integrity.passed else None
     reports = {"file": integrity}
+    too_large: ResourceError | None = None
+    evolution = None
+    if integrity.passed:
+        try:
+            evolution = load(path, untrusted=arguments.untrusted)
+        except ResourceError as reason:
+            too_large = reason
     if evolution is not None:
         with Bar("solving", sys.stderr, enabled=not quiet) as bar:
             again = evolution.again(progress=bar)
@@ -79,6 +86,9 @@ def _check(arguments: argparse.Namespace) -> int:
             for name, report in reports.items():
                 say(*report_lines(titles[name], report))
         say(str(path.resolve()))
+    if too_large is not None:
+        note(f"error: the file is whole; its solution was not looked at: {too_large}")
+        return NO_RESOURCES
     return outcome(failed, "what is stored cannot be trusted" if evolution is None else "see the report")
 
 

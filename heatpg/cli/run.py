@@ -6,15 +6,85 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from heatpg import __version__
 from heatpg.cli.files import draw, figure_output, is_file, output, sampler, solver_of
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
 from heatpg.cli.talk import Bar, describe, emit, outcome, record, report_lines, say
-from heatpg.cli.words import default_sigma, parse_sigma
-from heatpg.errors import StoreError
+from heatpg.cli.words import default_sigma, parse_bytes, parse_sigma
+from heatpg.errors import StoreError, UnsupportedError
+
+if TYPE_CHECKING:
+    from heatpg.landscape import Landscape
+
+
+def _require_blockwise(arguments: argparse.Namespace) -> None:
+    """Refuse what takes whole fields."""
+    refused = {
+        "--figure": arguments.figure,
+        "--storage compact": arguments.storage != "full",
+        "--compression": arguments.compression != "none",
+        "--checks full": arguments.checks == "full",
+    }
+    for option, given in refused.items():
+        if given:
+            raise UnsupportedError(
+                f"{option} takes whole fields, and --memory never has one",
+                given=f"--memory {arguments.memory}",
+                advice=f"leave out {option}, or --memory if the field fits",
+            )
+    if arguments.sigma is None:
+        raise UnsupportedError("--memory needs the noise levels", advice="add --sigma, in the units of the axes")
+
+
+def _run_in_blocks(arguments: argparse.Namespace) -> int:
+    """The same from disk to disk, for a field that does not fit in memory."""
+    memory = parse_bytes(arguments.memory)
+    _require_blockwise(arguments)
+    path = Path(arguments.source)
+    whole = not is_file(arguments.source) or path.suffix == ".npz"
+    sample = sampler(arguments)
+    sigma = parse_sigma(arguments.sigma)
+    solver = solver_of(arguments.solver, arguments.solver_option)
+    out = output(arguments.out or f"{path.stem}.h5", force=arguments.force)
+    if not whole and path.resolve() == out:
+        raise StoreError("the result would replace its source", given=out, advice="choose another name with --out")
+
+    from heatpg.large import evolve_large
+
+    quiet = arguments.quiet or arguments.json
+    source: Landscape | Path = path
+    if whole:
+        with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
+            source = sample(bar)
+    with Bar("solving", sys.stderr, enabled=not quiet) as bar:
+        summary = evolve_large(
+            source,
+            sigma,
+            out,
+            boundary="" if whole else arguments.boundary,
+            solver=solver,
+            tolerance=arguments.tolerance,
+            prefer=arguments.prefer,
+            memory=memory,
+            checks=arguments.checks or "standard",
+            progress=bar,
+            force=arguments.force,
+        )
+    if arguments.json:
+        emit({"command": "run", "heatpg_version": __version__} | summary.as_dict())
+    else:
+        if not quiet:
+            say(*str(summary).splitlines())
+        say(str(out))
+    return outcome(bool(summary.report.failures), f"the result is in {out} all the same, for inspection")
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.memory:
+        return _run_in_blocks(arguments)
+    checks = arguments.checks or "full"
     stem = Path(arguments.source).stem if is_file(arguments.source) else arguments.source
     sample = sampler(arguments)
     sigma = parse_sigma(arguments.sigma) if arguments.sigma else None
@@ -44,7 +114,7 @@ def _run(arguments: argparse.Namespace) -> int:
     begin = time.perf_counter()
     with Bar("checking", sys.stderr, enabled=not quiet) as bar:
         bar(0, 1)
-        evolution.report = verify(evolution, arguments.checks)
+        evolution.report = verify(evolution, checks)
     evolution.timing = {"sample": sampling, **evolution.timing, "checks": time.perf_counter() - begin}
     evolution.save(
         out,
@@ -54,7 +124,7 @@ def _run(arguments: argparse.Namespace) -> int:
         tolerance=arguments.storage_tolerance,
     )
     if not quiet:
-        say(*describe(evolution, words), *report_lines(f"checks ({arguments.checks})", evolution.report))
+        say(*describe(evolution, words), *report_lines(f"checks ({checks})", evolution.report))
     if figure is not None:
         draw(evolution, "summary", figure, force=arguments.force)
     if arguments.json:
@@ -76,7 +146,14 @@ def add(commands: Commands) -> None:
     run.add_argument(
         "--prefer", choices=("accurate", "monotone"), default="accurate", help="for auto (default: accurate)"
     )
-    run.add_argument("--checks", choices=CHECK_LEVELS, default="full", help="how much is checked (default: full)")
+    run.add_argument(
+        "--checks", choices=CHECK_LEVELS, help="how much is checked (default: full; with --memory standard)"
+    )
+    run.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="as 4GiB: evolve a field that does not fit, from disk to disk in blocks, within so much memory",
+    )
     run.add_argument("--out", metavar="F.h5", help="the result (default: SOURCE.h5 in this folder)")
     run.add_argument("--figure", metavar="F.png", help="draw the summary as well: .png, .pdf or .svg")
     run.add_argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from heatpg.options import choose, geometric_levels, kinds
 if TYPE_CHECKING:
     from heatpg.grid import Grid
 
-__all__ = ["default_sigma", "parse_options", "parse_sigma", "parse_value", "sigma_numbers"]
+__all__ = ["default_sigma", "parse_bytes", "parse_options", "parse_sigma", "parse_value", "sigma_numbers"]
 
 
 def _one_value(text: str, kind: str) -> Any:
@@ -46,6 +47,35 @@ def parse_value(key: str, text: str, annotation: str) -> Any:
         except (ValueError, KeyError):
             continue
     raise UnsupportedError(f"{key} cannot be {text!r}", allowed=annotation)
+
+
+_UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "kiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+def parse_bytes(text: str) -> float:
+    """A number of bytes, as ``4GiB``, ``500 MB`` or ``2e9``.
+
+    Examples
+    --------
+    >>> from heatpg.cli.words import parse_bytes
+    >>> parse_bytes("1.5 GiB") == 1.5 * 2**30
+    True
+    """
+    match = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([A-Za-z]*)\s*", text)
+    units = {name.lower(): size for name, size in _UNITS.items()}
+    try:
+        if match is None:
+            raise ValueError
+        count = float(match[1]) * units[match[2].lower()]
+    except (ValueError, KeyError):
+        count = 0.0
+    if not 0 < count < math.inf:
+        raise UnsupportedError(
+            "this is no number of bytes",
+            given=repr(text),
+            allowed=f"a number and one of {', '.join(filter(None, _UNITS))}",
+        )
+    return count
 
 
 def parse_options(pairs: Sequence[str], known: Mapping[str, str], what: str) -> dict[str, Any]:

@@ -231,6 +231,7 @@ def evolve_large(
     out: str | os.PathLike[str],
     *,
     grid: Grid | None = None,
+    boundary: str = "",
     solver: str | Solver = "auto",
     tolerance: float | None = None,
     prefer: str = "accurate",
@@ -259,6 +260,8 @@ def evolve_large(
         Name of the file to write.
     grid
         Where Q is sampled; a landscape and a file of heatpg know it.
+    boundary
+        In place of a grid, for a ``.npy`` file: its nodes are 1 apart, as `heatpg.Landscape.from_file` takes them.
     solver, tolerance, prefer
         As for `heatpg.evolve`. A marching solver starts from Q at each sigma, so that its steps up to the k-th sigma
         are made k times.
@@ -324,7 +327,7 @@ def evolve_large(
     target = prepare_output(out, force=force)
     clean(target.parent)
     budget = _budget(memory)
-    with open_source(source, grid, dtype, name) as origin:
+    with open_source(source, grid, dtype, name, boundary) as origin:
         what = schedule(origin.grid, sigma, solver, tolerance=tolerance, prefer=prefer)
         witness = Witness(what, origin.shape, origin.dtype, checks)
         usual = chunks_of(origin.shape, origin.grid.dimensions)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from heatpg.errors import GridError, NonFiniteError, StoreError, UnsupportedError
 from heatpg.grid import Grid
-from heatpg.landscape import Landscape
+from heatpg.landscape import Landscape, grid_of_nodes
 from heatpg.large.blocks import Box
 from heatpg.report import Report
 from heatpg.solvers import Solver
@@ -314,7 +314,11 @@ def _own_type(kind: np.dtype[Any], dtype: object) -> np.dtype[Any]:
 
 def _require_grid(grid: Grid | None, shape: tuple[int, ...]) -> Grid:
     if grid is None:
-        raise GridError("this source needs a grid", given="none", advice="grid=Grid(Axis(...), ...)")
+        raise GridError(
+            "this source needs a grid",
+            given="none",
+            advice="grid=Grid(Axis(...), ...), or of a .npy file the boundary: its nodes are 1 apart then",
+        )
     if len(shape) < grid.dimensions or shape[len(shape) - grid.dimensions :] != grid.shape:
         raise GridError(
             "the values do not fit the grid",
@@ -359,7 +363,9 @@ def _named(label: str, name: str) -> str:
 
 
 @contextlib.contextmanager
-def open_source(source: Source, grid: Grid | None, dtype: object = None, name: str = "") -> Iterator[Origin]:
+def open_source(
+    source: Source, grid: Grid | None, dtype: object = None, name: str = "", boundary: str = ""
+) -> Iterator[Origin]:
     """Make a source readable in blocks.
 
     Parameters
@@ -373,15 +379,23 @@ def open_source(source: Source, grid: Grid | None, dtype: object = None, name: s
         float32 or float64; by default that of the source.
     name
         Name of the landscape; by default that of the source.
+    boundary
+        In place of a grid, for a ``.npy`` file: its nodes are 1 apart.
 
     Raises
     ------
     GridError, UnsupportedError, StoreError
         For what is no source.
     """
+    if boundary and (grid is not None or not isinstance(source, str | os.PathLike) or Path(source).suffix != ".npy"):
+        raise UnsupportedError(
+            "the boundary alone is for a .npy file without a grid",
+            given=f"boundary={boundary!r}",
+            advice="the axes of a grid have their boundaries",
+        )
     with contextlib.ExitStack() as stack:
         if isinstance(source, str | os.PathLike):
-            yield _opened_file(stack, Path(source), grid, dtype, name)
+            yield _opened_file(stack, Path(source), grid, dtype, name, boundary)
         elif isinstance(source, Landscape):
             if grid is not None and grid != source.grid:
                 raise GridError("the landscape has a grid of its own", given="another one", advice="leave grid out")
@@ -412,9 +426,13 @@ def open_source(source: Source, grid: Grid | None, dtype: object = None, name: s
             )
 
 
-def _opened_file(stack: contextlib.ExitStack, path: Path, grid: Grid | None, dtype: object, name: str) -> Origin:
+def _opened_file(
+    stack: contextlib.ExitStack, path: Path, grid: Grid | None, dtype: object, name: str, boundary: str
+) -> Origin:
     if path.suffix == ".npy":
         array = _open_npy(stack, path)
+        if boundary:
+            grid = grid_of_nodes(array.shape, boundary=boundary)
         place = _require_grid(grid, array.shape)
         kind = _own_type(array.dtype, dtype)
         return Origin(array, place, array.shape, kind, _named(path.stem, name), {"source": "file", "file": path.name})
