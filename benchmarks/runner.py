@@ -231,6 +231,9 @@ def measure_case(task: Task, case: str, settings: Settings, say: Callable[[str],
         for _, worker in present.values():
             worker.close()
         copy.close()
+    for row, _ in present.values():
+        if row.failure:
+            say(f"  {row.competitor}: {row.failure}")
     rows = [row for row, _ in present.values() if row.wall]
     by_name = {row.competitor: row for row in rows}
     clock = "wall" if settings.threads > 1 else task.clock

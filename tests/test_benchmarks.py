@@ -152,7 +152,7 @@ def test_every_solver_is_profiled() -> None:
         assert deep.traffic / cube.values.size >= flat.traffic / plane.values.size > 0
 
 
-@pytest.mark.parametrize("name", ["coarse", "batch"])
+@pytest.mark.parametrize("name", ["coarse", "batch", "archive"])
 def test_quick_trial_measures_everything_installed(name: str, tmp_path: Path) -> None:
     figures, task = tmp_path / "figures.json", find_task(name)
     case = next(iter(task.quick))

@@ -104,9 +104,10 @@ task = Task(
 @task.competitor(_RAW, tolerance=0.0)
 def _raw(problem: Archive) -> Run:
     content = problem.flow.values.reshape(-1).view(np.uint8).data
-    target, temporary = problem.path("fields.bin"), problem.path("fields.tmp")
 
     def run() -> Path:
+        # asked here, because the folder lives as long as the problem does
+        target, temporary = problem.path("fields.bin"), problem.path("fields.tmp")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         rest = content
         while rest:
