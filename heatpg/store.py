@@ -91,6 +91,7 @@ _REFERENCE = (
 _LARGEST_CHUNK = 2**26  # bytes; ours have half a mebibyte
 _LARGEST_ATTRIBUTE = 2**15  # bytes; old formats end at 64 kiB
 _MOST_OBJECTS = 10_000
+_OTHER_OBJECTS = 100  # of a file in compact storage, rather more than there are
 _OVERHEAD = 2**20  # bytes; attributes, scales, and the index of the chunks of a small file
 _TOLERANCE = 1e-10
 _COMPACT_FIELDS = 4  # of one sigma and in double precision: the transform of Q, and what is on its way
@@ -672,12 +673,27 @@ def finish_file(file: h5py.File, records: Mapping[str, Any], digest: str, *, tas
     file.attrs["heatpg_landscape_sha256"] = records["heatpg_spec"]["landscape"]["sha256"]
 
 
+def _require_few_levels(evolution: Evolution) -> None:
+    """Refuse a file that `load` would refuse for the number of its objects."""
+    each = 2 + evolution.grid.dimensions  # a group, the values, and a scale for each axis
+    most = (_MOST_OBJECTS - _OTHER_OBJECTS) // each
+    if len(evolution) > most:
+        raise UnsupportedError(
+            "so many noise levels do not go into one compact file",
+            given=len(evolution),
+            allowed=f"up to {most} on {evolution.grid.dimensions} axes",
+            advice="use storage='full', or several files",
+        )
+
+
 def _fill(
     file: h5py.File, evolution: Evolution, storage: _Storage, proceed: Callable[[], object] | None = None
 ) -> None:
     environment = file_environment(repeatable=bool(storage.task))
     digest = data_digest(evolution.landscape.values)
     records = file_records(evolution, digest, environment, repeatable=bool(storage.task))
+    if storage.tolerance is not None:
+        _require_few_levels(evolution)
     _canonical(records)  # what has no form in JSON is refused before the fields are written
     begin_file(file, evolution, environment, signal="u" if storage.tolerance is None else "landscape")
     record, stored = _write_fields(file, evolution, storage, proceed)

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from heatpg import Axis, Grid, Landscape, compact, load, save
+from heatpg import Axis, Grid, Landscape, compact, load, save, store
 from heatpg.compact import Lattice, Level, levels, require_tolerance
 from heatpg.errors import ResourceError, StoreError, UnsupportedError
 from heatpg.evolution import Evolution, solve
@@ -447,3 +447,17 @@ def test_expanding_is_refused_where_it_does_not_fit(path: Path, monkeypatch: pyt
     monkeypatch.setattr("heatpg.resources.available_memory", lambda: small / 2)
     with pytest.raises(ResourceError, match="memory"):
         load(path)
+
+
+def test_the_most_levels_that_are_written_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is refused when it is written, and not first when it is read."""
+    monkeypatch.setattr(store, "_MOST_OBJECTS", 700)
+    grid = Grid(axis("reflect", size=9))
+    landscape = Landscape(np.arange(9.0), grid)
+    most = (700 - 100) // 3  # a group, the values and one scale for each
+    flow = solve(landscape, np.linspace(0.1, 1.0, most), "direct")
+    save(flow, tmp_path / "many.h5", storage="compact")
+    assert len(load(tmp_path / "many.h5")) == most
+    with pytest.raises(UnsupportedError, match="so many noise levels") as caught:
+        save(solve(landscape, np.linspace(0.1, 1.0, most + 1), "direct"), tmp_path / "more.h5", storage="compact")
+    assert f"up to {most} on 1 axes" in str(caught.value) and not (tmp_path / "more.h5").exists()
