@@ -223,6 +223,11 @@ class Study:
             lines += textwrap.wrap(f"note: {flag}", _WIDTH, subsequent_indent="      ")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        from heatpg.display import study_html
+
+        return study_html(self)
+
     def as_dict(self) -> dict[str, Any]:
         """Everything but the fields and labels as JSON-like values."""
         death, jump = self.space.sigma_death, self.space.sigma_jump
@@ -296,7 +301,7 @@ def _roughness_of(landscape: Landscape) -> Roughness | str:
     try:
         return holder_exponent(landscape)
     except (UnsupportedError, SigmaError) as reason:
-        return reason.problem
+        return reason.problem.removeprefix("no Hölder exponent: ")
 
 
 def study(

@@ -765,6 +765,12 @@ def _fault(law: _Law, fit: _Fit, unit_high: float) -> str:
     return ""
 
 
+def _spread(scales: NDArray[np.float64]) -> str:
+    """How many scales there are, and how far apart the ends."""
+    over = f" over a factor of {scales[-1] / scales[0]:.3g}" if len(scales) > 1 else ""
+    return f"{len(scales)} scale{'' if len(scales) == 1 else 's'}{over}"
+
+
 def _windows(scales: Array, start: int, stop: int, fewest: int, ratio: float) -> Iterator[tuple[int, int]]:
     """Candidates for the window of a fit: cut by half octaves at either end."""
     half = math.sqrt(2.0)
@@ -790,8 +796,8 @@ def _best(
     windows = [(start, stop)] if fixed else list(_windows(scales, start, stop, fewest, ratio))
     if not windows or stop - start + 1 < fewest:
         return None, (
-            f"there are {max(0, stop - start + 1)} scales between the resolution and the box; "
-            f"a fit needs {fewest}, over a factor of {ratio:g}"
+            f"there are {_spread(scales[start : stop + 1])} between the resolution and the box; "
+            f"a fit needs {fewest} over a factor of {ratio:g} or more"
         )
     chosen: _Fit | None = None
     fault = ""
@@ -1104,7 +1110,7 @@ def holder_exponent(
             found.remove(scaling)
     if not found:
         reasons = dict.fromkeys(refused.values())
-        _refuse("; ".join(reasons), landscape.name)
+        _refuse("; ".join(dict.fromkeys(reasons)), landscape.name)
     exponent, interval, agree = _combine(found, confidence)
     first = found[0]
     return Roughness(
