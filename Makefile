@@ -8,12 +8,13 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 METADATA := setup.cfg pyproject.toml
 
 .NOTPARALLEL:
-.PHONY: help run test bench clean
+.PHONY: help run test bench notebooks programs clean
 
 help:
 	@echo 'make run    evolve the double pendulum, check it, write results/double_pendulum.h5 and .png'
 	@echo 'make test   ruff, mypy, pytest (doctests and README included)'
 	@echo 'make bench  compare with other packages and with the limits of this machine'
+	@echo 'make notebooks  run the notebooks, and keep their figures in them'
 	@echo 'make clean  remove .venv, caches and build artefacts; results/ stays'
 	@echo 'Each sets up .venv by itself; choose a Python with PYTHON=/path/to/python.'
 
@@ -22,7 +23,7 @@ run: $(VENV)/run.stamp
 	    --out results/double_pendulum.h5 --figure results/double_pendulum.png --force
 
 # All checks run, whichever of them fail; pytest comes last, so that its summary closes the output.
-test: $(VENV)/test.stamp
+test: $(VENV)/test.stamp programs
 	@status=0; \
 	for check in 'ruff check' 'ruff format --check' mypy pytest; do \
 	    echo "== $$check"; \
@@ -30,6 +31,24 @@ test: $(VENV)/test.stamp
 	done; \
 	if [ $$status -ne 0 ]; then echo "make test: failed:$$failed" >&2; fi; \
 	exit $$status
+
+# The tests of the viewer want a browser, those of the file format other people's readers. Without them these tests are
+# skipped and say so; a root on Debian, as a fresh machine for tests has it, gets them here.
+PROGRAMS := chromium chromium-driver netcdf-bin hdf5-tools
+programs:
+	@for program in chromium chromedriver ncdump h5dump; do \
+	    command -v $$program >/dev/null || missing="$$missing $$program"; \
+	done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing$$missing"; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PROGRAMS); } \
+	        >/dev/null 2>&1 || echo "could not be installed; the tests that need them are skipped" >&2; \
+	elif [ -n "$$missing" ]; then \
+	    echo "Tests will be skipped that need:$$missing (Debian: apt-get install $(PROGRAMS))"; \
+	fi
+
+notebooks: $(VENV)/test.stamp
+	$(BIN)/python -m notebooks
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks
