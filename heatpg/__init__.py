@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from heatpg import scalespace as scalespace
     from heatpg import solvers as solvers
     from heatpg import verify as verify
+    from heatpg import viewer as viewer
     from heatpg.driver import evolve as evolve
     from heatpg.errors import HeatpgError as HeatpgError
     from heatpg.errors import HeatpgWarning as HeatpgWarning
@@ -53,7 +54,19 @@ _HOME = {
     "study": "heatpg.studies",
     "threads": "heatpg.parallel",
 }
-_ROOMS = ("batch", "claims", "landscapes", "large", "plot", "policy", "quadrature", "scalespace", "solvers", "verify")
+_ROOMS = (
+    "batch",
+    "claims",
+    "landscapes",
+    "large",
+    "plot",
+    "policy",
+    "quadrature",
+    "scalespace",
+    "solvers",
+    "verify",
+    "viewer",
+)
 
 __all__ = [
     "Axis",
@@ -79,6 +92,7 @@ __all__ = [
     "study",
     "threads",
     "verify",
+    "viewer",
 ]
 
 

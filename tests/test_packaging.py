@@ -30,7 +30,7 @@ def package_files() -> set[str]:
     found = set()
     for folder, _, files in os.walk(ROOT / "heatpg", followlinks=True):
         for name in files:
-            if name.endswith(".py") or name == "py.typed":
+            if name.endswith((".py", ".html", ".js", ".css")) or name == "py.typed":
                 found.add((Path(folder) / name).relative_to(ROOT).as_posix())
     return found
 

@@ -1,0 +1,81 @@
+"""heatpg view: a file as a page for the browser."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from heatpg.cli.files import output
+from heatpg.cli.parser import Commands, add_untrusted
+from heatpg.cli.talk import OK, Bar, emit, say
+from heatpg.cli.words import parse_bytes
+from heatpg.errors import UnsupportedError
+from heatpg.resources import human_bytes
+
+__all__ = ["add"]
+
+_PAGES = (".html", ".htm")
+
+
+def _view(arguments: argparse.Namespace) -> int:
+    from heatpg.store import load, publish
+    from heatpg.viewer import page
+
+    name = arguments.out or f"{Path(arguments.file).stem}.html"
+    if not name.lower().endswith(_PAGES):
+        raise UnsupportedError("a page has another ending", given=name, allowed=", ".join(_PAGES))
+    most_bytes = int(parse_bytes(arguments.most_bytes))
+    target = output(name, force=arguments.force)
+    begin = time.perf_counter()
+    evolution = load(arguments.file, untrusted=arguments.untrusted)
+    with Bar("page", sys.stderr, enabled=not (arguments.quiet or arguments.json)) as bar:
+        text = page(
+            evolution,
+            batch_index=arguments.batch_index,
+            most_bytes=most_bytes,
+            tracks=arguments.tracks,
+            basins=arguments.basins,
+            progress=bar,
+        )
+    content = text.encode("utf-8")
+    publish(content, target, force=arguments.force)
+    seconds = time.perf_counter() - begin
+    if arguments.json:
+        emit(
+            {
+                "command": "view",
+                "source": str(Path(arguments.file).resolve()),
+                "path": str(target),
+                "bytes": len(content),
+                "seconds": seconds,
+            }
+        )
+    else:
+        if not arguments.quiet:
+            say(
+                f"page       {human_bytes(len(content))} in {seconds:.1f} s; it opens in any browser, without a network"
+            )
+        say(str(target))
+    return OK
+
+
+def add(commands: Commands) -> None:
+    """Put the command into the parser."""
+    view = commands.add("view", _view, "Make a page of a file for the browser.")
+    view.add_argument("file", metavar="F.h5")
+    add_untrusted(view)
+    view.add_argument("-o", "--out", metavar="F.html", help="the page (default: F.html in this folder)")
+    view.add_argument(
+        "--most-bytes",
+        default="5MB",
+        metavar="B",
+        help="what the page may weigh; larger fields are rounded, then thinned out (default: 5MB)",
+    )
+    view.add_argument(
+        "--batch-index", type=int, default=0, metavar="I", help="which landscape of a batch (default: 0, the first)"
+    )
+    view.add_argument("--no-tracks", dest="tracks", action="store_false", help="leave out the tracks of maxima")
+    view.add_argument("--no-basins", dest="basins", action="store_false", help="leave out the basin of the optimum")
+    view.add_argument("--force", action="store_true", help="replace an existing page")

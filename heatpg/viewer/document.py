@@ -1,0 +1,368 @@
+"""The page itself: what it holds, made small enough, and sealed against everything that is not its own."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import html
+import importlib.resources
+import itertools
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg import __version__
+from heatpg.errors import NonFiniteError, UnsupportedError
+from heatpg.evolution import Evolution
+from heatpg.grid import Axis, Grid
+from heatpg.landscape import Landscape
+from heatpg.plot._common import axis_label, number, optimum, sigma_label
+from heatpg.store import data_digest, file_environment, json_like
+from heatpg.viewer.packing import fits, pack, reductions
+from heatpg.viewer.structure import basins_of, masks, tracks_of
+
+__all__ = ["MOST_BYTES", "page"]
+
+Array = NDArray[Any]
+
+MOST_BYTES = 5_000_000
+_TRUST = 0.01
+_MOST_DIMENSIONS = 3
+_COLOURS = ("viridis", "cividis", "gray")
+_BYTES_PER_FRAME = 120  # of numbers that depend on the rounding
+
+
+@dataclasses.dataclass(frozen=True)
+class _Frame:
+    """One field with what is said of it: Q itself, or u at one sigma."""
+
+    values: Array
+    about: dict[str, Any]
+
+
+def _part(name: str) -> str:
+    return (importlib.resources.files("heatpg.viewer") / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+    return f"'sha256-{digest}'"
+
+
+def _data_text(content: Mapping[str, Any]) -> str:
+    """JSON that cannot end the element it stands in, whatever the names in it say."""
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+
+
+def _document(content: Mapping[str, Any]) -> str:
+    style, script = _part("viewer.css"), _part("viewer.js")
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    parts = {
+        "TITLE": html.escape(str(content["title"])),
+        "POLICY": policy,
+        "STYLE": style,
+        "SCRIPT": script,
+        "DATA": _data_text(content),
+    }
+    # in one pass, so that a name with a mark in it stays a name
+    return re.sub(r"@@([A-Z]+)@@", lambda found: parts[found[1]], _part("page.html"))
+
+
+def _one_of_batch(evolution: Evolution, batch_index: int) -> Evolution:
+    """One landscape of a batch, counted in the order of a flattened batch."""
+    shape = evolution.landscape.batch_shape
+    count = int(np.prod(shape, dtype=np.int64))
+    if not 0 <= batch_index < count:
+        raise UnsupportedError(
+            "no landscape of this number", given=f"batch index {batch_index}", allowed=f"0 to {count - 1}"
+        )
+    if not shape:
+        return evolution
+    landscape, grid = evolution.landscape, evolution.grid
+    initial = landscape.values.reshape(count, *grid.shape)[batch_index]
+    fields = evolution.values.reshape(len(evolution), count, *grid.shape)[:, batch_index]
+    return Evolution(
+        Landscape(initial, grid, landscape.name, landscape.provenance),
+        evolution.sigma,
+        fields,
+        evolution.solver,
+        paths=evolution.paths,
+        covariance=evolution.covariance,
+        report=evolution.report,
+        reason=evolution.reason,
+        timing=evolution.timing,
+    )
+
+
+def _frames(evolution: Evolution) -> list[_Frame]:
+    """Q, and u at every sigma above 0."""
+    grid, initial = evolution.grid, evolution.landscape.values
+    frames = []
+    for k in (-1, *np.flatnonzero(evolution.sigmas.any(axis=1))):
+        values = initial if k < 0 else evolution.values[k]
+        if not np.isfinite(values).all():
+            raise NonFiniteError("a field that is not finite has no colours", given="Q" if k < 0 else f"u at level {k}")
+        sigma = (0.0,) * grid.dimensions if k < 0 else tuple(float(s) for s in evolution.sigmas[k])
+        best = optimum(values, grid)
+        margins = grid.margin(sigma, _TRUST)
+        about = {
+            "label": "Q, \N{GREEK SMALL LETTER SIGMA} = 0" if k < 0 else sigma_label(evolution, int(k)),
+            "sigma": list(sigma),
+            "least": float(values.min()),
+            "best": {
+                "index": list(best.index),
+                "place": list(best.coordinates),
+                "value": best.value,
+                "initial": float(initial[best.index]),
+                "edges": list(best.edges),
+            },
+            "margins": list(margins) if any(margins) else None,
+        }
+        frames.append(_Frame(values, about))
+    return frames
+
+
+def _axis(axis: Axis, stride: int) -> dict[str, Any]:
+    nodes = axis.coordinates[::stride]
+    return {
+        "name": axis.name,
+        "label": axis_label(axis),
+        "unit": axis.unit,
+        "lower": axis.lower,
+        "upper": axis.upper,
+        "size": len(nodes),
+        "first": float(nodes[0]),
+        "spacing": stride * axis.spacing,
+        "periodic": axis.rule.periodic,
+    }
+
+
+def _grid_lines(grid: Grid) -> list[str]:
+    return [
+        f"{axis_label(axis)}: {number(axis.lower)} to {number(axis.upper)}, {axis.size} nodes, {axis.boundary} "
+        f"({axis.rule.meaning})"
+        for axis in grid
+    ]
+
+
+def _subtitle(evolution: Evolution, frames: int) -> str:
+    """What is shown, in one line."""
+    grid = evolution.grid
+    axes = [
+        f"{axis.name} {number(axis.lower)} to {number(axis.upper)} {axis.unit}".rstrip() + f" ({axis.boundary})"
+        for axis in grid
+    ]
+    levels = f"{frames - 1} noise levels" if frames != 2 else "one noise level"
+    shape = " \N{MULTIPLICATION SIGN} ".join(map(str, grid.shape))
+    return f"{', '.join(axes)}; {shape} nodes; {levels}"
+
+
+def _abscissa(evolution: Evolution, frames: list[_Frame]) -> tuple[list[float], str]:
+    """Where each frame stands on an axis, and its name: sigma of the noisiest axis, if that tells the frames apart."""
+    noise = [max(frame.about["sigma"]) for frame in frames]
+    if any(second <= first for first, second in itertools.pairwise(noise)):
+        return [float(k) for k in range(len(frames))], "level"
+    units = {axis.unit for axis in evolution.grid}
+    unit = units.pop() if len(units) == 1 else ""
+    return noise, f"\N{GREEK SMALL LETTER SIGMA} ({unit})" if unit else "\N{GREEK SMALL LETTER SIGMA}"
+
+
+def _provenance(evolution: Evolution, frames: list[_Frame]) -> list[list[str]]:
+    """Where the fields come from, as names and texts."""
+
+    def text(value: object) -> str:
+        return json.dumps(json_like(value), ensure_ascii=False)
+
+    landscape = evolution.landscape
+    rows = [
+        ["landscape", landscape.name],
+        ["made with", text(landscape.provenance) if landscape.provenance else "not said"],
+        ["SHA-256 of Q", data_digest(landscape.values)],
+        *(["axis", line] for line in _grid_lines(evolution.grid)),
+        ["sigma", "; ".join(frame.about["label"] for frame in frames[1:]) or "none above 0"],
+        ["solver", repr(evolution.solver) + (f", picked: {evolution.reason}" if evolution.reason else "")],
+        ["numbers", str(landscape.values.dtype)],
+    ]
+    versions = file_environment(repeatable=True)["versions"]
+    rows.append(["page made with", ", ".join(f"{name} {v}" for name, v in {"heatpg": __version__, **versions}.items())])
+    return rows
+
+
+def _colours() -> dict[str, str]:
+    """256 colours a map, three bytes each."""
+    from matplotlib import colormaps
+
+    places = np.linspace(0.0, 1.0, 256)
+    return {
+        name.replace("gray", "grey"): base64.b64encode(
+            (colormaps[name](places)[:, :3] * 255).round().astype(np.uint8).tobytes()
+        ).decode("ascii")
+        for name in _COLOURS
+    }
+
+
+def _notes(evolution: Evolution, batch_index: int, batch_shape: tuple[int, ...]) -> list[str]:
+    notes = []
+    if batch_shape:
+        place = ", ".join(str(i) for i in np.unravel_index(batch_index, batch_shape))
+        notes.append(
+            f"Of a batch of shape {batch_shape} landscape ({place}) is shown; the checks are those of the whole."
+        )
+    if (np.ptp(evolution.sigmas, axis=1) > 0).any():
+        notes.append(
+            "Where one number stands for the noise, as in the curves and the events, it is that of the noisiest axis."
+        )
+    if evolution.stored_tolerance:
+        notes.append(f"The fields were read from compact storage, within {evolution.stored_tolerance:g} of osc(Q).")
+    return notes
+
+
+def _rounding(packed_steps: list[float], bits: int) -> str:
+    return (
+        f"Values are rounded to {bits} bits of the range of their frame: by at most {max(packed_steps) / 2:.2g}. "
+        "Largest values and their places are those of the file."
+    )
+
+
+def _thinning(grid: Grid, stride: int) -> str:
+    shown = " x ".join(str(len(range(0, size, stride))) for size in grid.shape)
+    return (
+        f"So that the page stays small, one of {stride} nodes along each axis is shown, {shown} of "
+        f"{' x '.join(map(str, grid.shape))}; largest values, tracks and basins are found on all nodes."
+    )
+
+
+def page(
+    evolution: Evolution,
+    *,
+    batch_index: int = 0,
+    most_bytes: int = MOST_BYTES,
+    tracks: bool = True,
+    basins: bool = True,
+    progress: Callable[[int, int], object] | None = None,
+) -> str:
+    """An evolution as a page for the browser: one HTML text that needs nothing else and may reach nothing.
+
+    It holds Q and u at every sigma, rounded to 16 bits of the range of each frame, or to 14, 12 or 10 where the page
+    would grow too large, and with nodes left out where that is not enough; the page says so.
+
+    Parameters
+    ----------
+    evolution
+        In one to three dimensions.
+    batch_index
+        Which landscape of a batch, in the order of the flattened batch.
+    most_bytes
+        What the page may weigh.
+    tracks
+        Whether to follow the maxima through sigma; needs two sigmas of at least 1.5 grid spacings.
+    basins
+        Whether to find the basin of the optimum at every sigma.
+    progress
+        Called as ``progress(done, total)``.
+
+    Returns
+    -------
+    text
+        The whole page. It runs one script, told by its hash; names from the file stand in it as data only.
+
+    Raises
+    ------
+    UnsupportedError
+        For more than three dimensions, a batch index that is not there, or a limit that no page fits in.
+    NonFiniteError
+        For a field that holds NaN or infinity.
+
+    Notes
+    -----
+    What cannot be had, such as tracks of correlated noise, is left out, and the page says why. Of more tracks than a
+    reader can tell apart the most important are shown.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes, viewer
+    >>> from heatpg.evolution import solve
+    >>> text = viewer.page(solve(landscapes.unequal_bumps(size=201), [0.2, 0.4, 0.8]))
+    >>> text.splitlines()[0], len(text) < 200_000
+    ('<!doctype html>', True)
+    """
+    grid = evolution.grid
+    if grid.dimensions > _MOST_DIMENSIONS:
+        raise UnsupportedError(
+            "a page shows up to three dimensions",
+            given=f"{grid.dimensions} axes: {', '.join(axis.name for axis in grid)}",
+            advice="evolve, and then show, a slice: Landscape(values[:, :, i], Grid(*grid.axes[:2]))",
+        )
+    batch_shape = evolution.landscape.batch_shape
+    one = _one_of_batch(evolution, batch_index)
+    notes = _notes(evolution, batch_index, batch_shape)
+    frames = _frames(one)
+    total = len(frames) + 3
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(done, total)
+
+    tell(0)
+    abscissa, abscissa_name = _abscissa(one, frames)
+    followed = tracks_of(one, np.array(abscissa)) if tracks else None
+    tell(2)
+    around, inside = basins_of(one, len(frames)) if basins else (None, None)
+    tell(3)
+    title = f"{one.landscape.name} under exploration noise"
+    initial = one.landscape.values
+    content: dict[str, Any] = {
+        "title": title,
+        "name": one.landscape.name,
+        "subtitle": _subtitle(one, len(frames)),
+        "abscissa": abscissa,
+        "abscissa_name": abscissa_name,
+        "range": [float(initial.min()), float(initial.max())],
+        "tracks": followed.content if followed else None,
+        "report": one.report.as_dict()["checks"],
+        "provenance": _provenance(one, frames),
+        "colours": _colours(),
+        "alike": len({axis.unit for axis in grid}) == 1,
+        "unit": grid[0].unit if len({axis.unit for axis in grid}) == 1 else "",
+    }
+    notes.extend(found.sentence for found in (followed, around) if found and found.sentence)
+    content = json_like(content)
+    fields = [frame.values for frame in frames]
+    for stride, bits in reductions(grid.shape):
+        content["axes"] = [_axis(axis, stride) for axis in grid]
+        content["stride"], content["bits"] = stride, bits
+        content["basins"] = (
+            None if inside is None or around is None else {**(around.content or {}), "masks": masks(inside, stride)}
+        )
+        content["notes"] = [*notes, _rounding([0.0], bits), *([_thinning(grid, stride)] if stride > 1 else [])]
+        content["frames"] = [frame.about for frame in frames]
+        room = most_bytes - len(_document(content)) - _BYTES_PER_FRAME * len(frames)
+        if room <= 0 or not fits(fields, stride, bits, room):
+            continue
+        packed = []
+        for k, values in enumerate(fields):
+            packed.append(pack(values[(slice(None, None, stride),) * grid.dimensions], bits))
+            tell(3 + k)
+        content["frames"] = [
+            {**frame.about, "low": found.low, "step": found.step, "passes": found.passes, "data": found.text}
+            for frame, found in zip(frames, packed, strict=True)
+        ]
+        content["notes"][len(notes)] = _rounding([found.step for found in packed], bits)
+        text = _document(content)
+        if len(text.encode("utf-8")) <= most_bytes:
+            tell(total)
+            return text
+    raise UnsupportedError(
+        "no page of this evolution is that small",
+        given=f"{most_bytes:,} bytes for {len(frames)} frames of {grid.shape} nodes",
+        advice="allow more bytes, or keep fewer sigmas",
+    )

@@ -1,0 +1,169 @@
+"""What a page shows over the fields: tracks of maxima with their events, and the basin of the optimum."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.errors import HeatpgError, UnsupportedError
+from heatpg.evolution import Evolution
+from heatpg.extrema import local_maxima
+from heatpg.scalespace import Event, ScaleSpace, Track, basins, track
+from heatpg.viewer.packing import compress
+
+__all__ = ["Found", "basins_of", "masks", "tracks_of"]
+
+_RESOLVED = 1.5  # grid spacings; below, critical points are those of an interpolant
+_MOST_MAXIMA = {1: 1000, 2: 1000, 3: 200}  # by dimensions: to follow more takes minutes
+_MOST_TRACKS = 80
+_MOST_EVENTS = 400
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """Something that a page shows, or the reason why it does not.
+
+    Attributes
+    ----------
+    content
+        JSON-like values; None where there is nothing to show.
+    sentence
+        What a reader must know of it.
+    """
+
+    content: dict[str, Any] | None
+    sentence: str
+
+
+def _first_level(evolution: Evolution) -> int:
+    """The first level at which the grid resolves the noise, and at which the maxima are few enough to be followed."""
+    spacing = np.array(evolution.grid.spacing)
+    noisy = evolution.sigmas > 0
+    resolved = np.where(noisy, evolution.sigmas, np.inf) >= _RESOLVED * spacing
+    for level in np.flatnonzero(resolved.all(axis=1) & noisy.any(axis=1)):
+        if len(local_maxima(evolution.values[level], evolution.grid)) <= _MOST_MAXIMA[evolution.grid.dimensions]:
+            return int(level)
+    raise UnsupportedError(
+        f"no sigma is {_RESOLVED:g} grid spacings and leaves at most {_MOST_MAXIMA[evolution.grid.dimensions]} maxima",
+        advice="larger sigmas or a finer grid would show them",
+    )
+
+
+def _importance(space: ScaleSpace, one: Track) -> tuple[bool, int, float]:
+    """Optima first, then those that live long, then the high ones."""
+    return one.number in space.optimum, len(one), float(one.values.max())
+
+
+def _event_frame(sigma: float, noise: NDArray[np.float64]) -> float:
+    """The place of a sigma between the frames, as a number of frames with a fraction."""
+    return float(np.interp(sigma, noise, np.arange(len(noise))))
+
+
+def _end(event: Event | None) -> dict[str, Any] | None:
+    return None if event is None else {"sigma": event.sigma, "place": list(event.position)}
+
+
+def tracks_of(evolution: Evolution, noise: NDArray[np.float64]) -> Found:
+    """Tracks of maxima from the first sigma that the grid resolves, the most important of them, and their events.
+
+    Parameters
+    ----------
+    evolution
+        One landscape.
+    noise
+        Where each frame of the page stands on the axis of sigma, shape (frames,), ascending.
+    """
+    try:
+        first = _first_level(evolution)
+        resolved = Evolution(
+            evolution.landscape,
+            evolution.sigma[first:],
+            evolution.values[first:],
+            evolution.solver,
+            paths=evolution.paths[first:],
+            covariance=None if evolution.covariance is None else evolution.covariance[first:],
+        )
+        space = track(resolved, ["maximum"])
+    except HeatpgError as reason:
+        return Found(None, f"Tracks of maxima are not shown: {reason}.")
+    # frames end with the last level, and begin with Q
+    shift = len(noise) - len(evolution) + first
+    ranked = sorted(space.tracks, key=lambda one: _importance(space, one), reverse=True)
+    chosen = sorted(ranked[:_MOST_TRACKS], key=lambda one: one.number)
+    numbers = {one.number for one in chosen}
+    events = [event for event in space.events if event.kind == "jump" or numbers.intersection(event.tracks)]
+    left_out = max(0, len(events) - _MOST_EVENTS)
+    if left_out:
+        events = [e for e in events if e.kind == "jump"] + [e for e in events if e.kind != "jump"]
+        events = sorted(events[:_MOST_EVENTS], key=lambda event: event.sigma)
+    content = {
+        "first": shift,
+        "tracks": [
+            {
+                "begin": int(one.levels[0]) + shift,
+                "places": [[float(f"{x:.7g}") for x in place] for place in one.positions],
+                "edge": one.on_edge,
+                "birth": _end(one.birth),
+                "death": _end(one.death),
+            }
+            for one in chosen
+        ],
+        "events": [
+            {
+                "kind": event.kind,
+                "sigma": event.sigma,
+                "uncertainty": event.uncertainty,
+                "place": list(event.position),
+                "value": event.value,
+                "frame": _event_frame(event.sigma, noise),
+                "resolved": event.resolved,
+            }
+            for event in events
+        ],
+    }
+    begin = f"Tracks begin at \N{GREEK SMALL LETTER SIGMA} = {space.sigma[0]:.4g}"
+    if first:
+        most = _MOST_MAXIMA[evolution.grid.dimensions]
+        begin += f", the first level that is {_RESOLVED:g} grid spacings and has at most {most} maxima"
+    sentences = [f"{begin}."]
+    if len(chosen) < len(space.tracks):
+        sentences.append(
+            f"Of {len(space.tracks)} tracks of maxima the {len(chosen)} most important are shown: every optimum, then "
+            "those that live longest, then the highest."
+        )
+    if left_out:
+        sentences.append(f"{left_out} of their events are left out.")
+    sentences.extend(f"Note on the tracks: {flag}." for flag in space.flags)
+    return Found(content, " ".join(sentences))
+
+
+def basins_of(evolution: Evolution, frames: int) -> tuple[Found, NDArray[np.bool_] | None]:
+    """The basin of the optimum at every frame: its part of the box, and where it is, shape (frames, *grid.shape).
+
+    Parameters
+    ----------
+    evolution
+        One landscape.
+    frames
+        Number of frames of the page.
+    """
+    try:
+        found = basins(evolution)
+    except HeatpgError as reason:
+        return Found(None, f"Basins are not shown: {reason}."), None
+    assert found.labels is not None
+    partitions = found.partitions[-frames:]
+    content = {
+        "shares": [float(f"{one.shares[0]:.4g}") for one in partitions],
+        "counts": [len(one) for one in partitions],
+    }
+    return Found(content, ""), found.labels[-frames:] == 0
+
+
+def masks(inside: NDArray[np.bool_], stride: int) -> list[str]:
+    """One bit for every node that the page shows, as text, frame by frame."""
+    shown = inside[(slice(None),) + (slice(None, None, stride),) * (inside.ndim - 1)]
+    return [compress(np.packbits(frame.reshape(-1)).tobytes()) for frame in shown]
