@@ -24,6 +24,12 @@ def test_study_prints_a_page_and_draws_it(tmp_path: Path, capsys: pytest.Capture
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert main([*SMALL, "--figure", str(figure)]) == 2  # it is there already
     assert "--force" in capsys.readouterr().err
+    narrow = tmp_path / "narrow.pdf"
+    assert main([*SMALL, "--figure", str(narrow), "--width", "text", "--quiet"]) == 0
+    # 7.2 inches of 72 points
+    assert b"/MediaBox [ 0 0 518.4 " in narrow.read_bytes()
+    assert main([*SMALL, "--figure", str(tmp_path / "broad.pdf"), "--width", "broad"]) == 2
+    assert "column" in capsys.readouterr().err
 
 
 def test_study_as_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.text import Text
 
 from heatpg import Axis, Grid, Landscape, Report, errors, landscapes, plot
 from heatpg.evolution import Evolution, solve
@@ -43,24 +44,25 @@ def png(figure: Figure) -> bytes:
 
 def words(figure: Figure) -> str:
     """All text of a figure."""
-    from matplotlib.text import Text
-
     return "\n".join(text.get_text() for text in figure.findobj(Text))
 
 
-OF_ANY_EVOLUTION = [name for name in figures.names() if name != "study"]  # a study asks for more, see below
+# what asks for more than any evolution, see below
+NEEDS_TRACKS = ("fingerprint", "price", "study")
+NEEDS_TWO_AXES = ("surface",)
+OF_ANY_EVOLUTION = [name for name in figures.names() if name not in (*NEEDS_TRACKS, *NEEDS_TWO_AXES)]
 
 
 @pytest.mark.parametrize("name", OF_ANY_EVOLUTION)
-@pytest.mark.parametrize("batch", [(), (2, 1)], ids=["one", "batch"])
-@pytest.mark.parametrize("dimensions", [1, 2, 3, 4])
+@pytest.mark.parametrize(("dimensions", "batch"), [(1, ()), (2, ()), (3, ()), (4, ()), (1, (3,)), (2, (2, 1))])
 def test_figures_are_drawn(name: str, dimensions: int, batch: tuple[int, ...]) -> None:
     figure = figures.get(name)(evolution(dimensions, batch=batch))
     assert isinstance(figure, Figure)
     content = png(figure)
     assert content.startswith(b"\x89PNG")
-    assert 8_000 < len(content) < 1_000_000
-    assert ("first of" in words(figure)) is bool(batch)
+    assert 2_000 < len(content) < 1_000_000
+    if name != "checks":  # these are of the whole batch
+        assert ("first of" in words(figure)) is bool(batch)
 
 
 @pytest.mark.parametrize(
@@ -73,18 +75,47 @@ def test_figures_of_any_number_of_sigmas(sigma: Any) -> None:
         png(figures.get(name)(flow))
 
 
-@pytest.mark.parametrize("dimensions", [1, 2, 3])
-def test_the_page_of_a_study_is_drawn(dimensions: int) -> None:
-    flow = evolution(dimensions, sigma=np.geomspace(0.2, 1.0, 8))
-    figure = figures.get("study")(flow)
+@pytest.mark.parametrize(("dimensions", "batch"), [(2, ()), (3, ()), (4, (2, 1))])
+def test_surfaces_are_drawn_over_two_axes_or_more(dimensions: int, batch: tuple[int, ...]) -> None:
+    figure = figures.get("surface")(evolution(dimensions, batch=batch))
     assert png(figure).startswith(b"\x89PNG")
-    assert "what exploration noise does to its optimum" in words(figure)
+    assert ("first of" in words(figure)) is bool(batch)
+    assert [ax.name for ax in figure.axes] == ["3d"] * 4
+    with pytest.raises(errors.UnsupportedError, match="two axes"):
+        figures.get("surface")(evolution(1))
 
 
-def test_what_cannot_be_studied_is_refused() -> None:
+@pytest.mark.parametrize("name", [*OF_ANY_EVOLUTION, *NEEDS_TWO_AXES])
+def test_figures_for_print(name: str) -> None:
+    figure = figures.get(name)(evolution(2), width="column")
+    png(figure)
+    assert figure.get_figwidth() == 3.5
+    sizes = {float(text.get_fontsize()) for text in figure.findobj(Text) if text.get_text()}
+    assert min(sizes) >= 6.0 and max(sizes) <= 9.6
+
+
+@pytest.mark.parametrize(("width", "size"), [("text", 7.2), (5, 5.0), (None, 13.0)])
+def test_widths_of_the_summary(width: Any, size: float) -> None:
+    figure = plot.summary(evolution(2), width=width)
+    png(figure)
+    assert figure.get_figwidth() == size
+
+
+@pytest.mark.parametrize(
+    ("name", "dimensions"), [("fingerprint", 2), ("price", 1), ("study", 1), ("study", 2), ("study", 3)]
+)
+def test_figures_of_tracks_are_drawn(name: str, dimensions: int) -> None:
+    flow = evolution(dimensions, sigma=np.geomspace(0.2, 1.0, 8))
+    figure = figures.get(name)(flow, width="column" if dimensions == 2 else None)
+    assert png(figure).startswith(b"\x89PNG")
+    assert {"study": "what exploration noise does to its optimum"}.get(name, "σ") in words(figure).replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", NEEDS_TRACKS)
+def test_what_cannot_be_tracked_is_refused(name: str) -> None:
     for flow in (evolution(1, batch=(2,)), evolution(4, sigma=[0.2, 0.4]), evolution(2, sigma=[0.3])):
         with pytest.raises((errors.UnsupportedError, errors.SigmaError)):
-            figures.get("study")(flow)
+            figures.get(name)(flow)
 
 
 def test_fingerprint_ends_its_lines_at_the_events() -> None:
@@ -139,7 +170,15 @@ def test_argmax_on_the_edge_is_said() -> None:
     assert "edge" not in words(plot.summary(solve(Landscape(np.arange(11.0)[::-1], wrapped), 0.1)))
 
 
-def test_the_dashed_box_is_the_trust_margin() -> None:
+def clipped(patch: PathPatch) -> list[tuple[float, float]]:
+    """Corners of the region that a patch is clipped to."""
+    path, affine = patch.get_transformed_clip_path_and_affine()
+    assert path is not None and affine is not None and patch.axes is not None
+    corners = patch.axes.transData.inverted().transform(affine.transform(path.vertices))
+    return [(float(x), float(y)) for x, y in corners]
+
+
+def test_the_trust_margin_is_dashed_and_hatched() -> None:
     grid = Grid(Axis("a", 0, 1, 41, boundary="clip"), Axis("b", 0, 1, 41, boundary="reflect"))
     flow = solve(Landscape.from_function(lambda a, b: np.sin(3 * a) * b, grid), [0.1, 0.5])
     small, large = plot.field(flow, 0), plot.field(flow, 1)
@@ -147,9 +186,38 @@ def test_the_dashed_box_is_the_trust_margin() -> None:
     boxes = [patch.get_bbox() for patch in small.patches if isinstance(patch, Rectangle)]
     assert {round(box.x0, 12) for box in boxes} == {round(margin, 12)}
     assert {round(box.x1, 12) for box in boxes} == {round(1 - margin, 12)}
-    assert not large.patches
-    assert "no node keeps 99 % of the noise inside" in words(plot.summary(flow))
-    assert "Dashed box" in words(plot.summary(flow))
+    hatched = [patch for patch in small.patches if isinstance(patch, PathPatch)]
+    assert len(hatched) == 2  # dark under light
+    for patch in hatched:
+        x, y = zip(*clipped(patch), strict=True)
+        np.testing.assert_allclose(x[:5], [-0.0125, 1.0125, 1.0125, -0.0125, -0.0125])
+        np.testing.assert_allclose(x[5:], [margin, margin, 1 - margin, 1 - margin, margin])
+        np.testing.assert_allclose(sorted(set(np.round(y, 12))), [-0.0125, 1.0125])
+    # nothing of the box can be trusted: all of it is hatched, and no line is drawn
+    assert not [patch for patch in large.patches if isinstance(patch, Rectangle)]
+    assert [len(clipped(patch)) for patch in large.patches if isinstance(patch, PathPatch)] == [5, 5]
+    text = words(plot.summary(flow)).replace("\n", " ")
+    assert "no node keeps 99 % of the noise inside" in text
+    assert "Hatched" in text
+
+
+def test_the_trust_margin_of_a_line() -> None:
+    grid = Grid(Axis("a", 0, 1, 41, boundary="clip"))
+    flow = solve(Landscape.from_function(lambda a: np.sin(3 * a), grid), [0.1, 0.5])
+    margin = grid.margin(0.1)[0]
+    small, large = plot.field(flow, 0), plot.field(flow, 1)
+    dashed = [float(np.asarray(line.get_xdata())[0]) for line in small.lines[:2]]
+    np.testing.assert_allclose(dashed, [margin, 1 - margin])
+    assert [len(clipped(patch)) for patch in small.patches if isinstance(patch, PathPatch)] == [10]
+    assert [len(clipped(patch)) for patch in large.patches if isinstance(patch, PathPatch)] == [5]
+
+
+def test_nothing_is_hatched_where_nothing_lies_outside() -> None:
+    grid = Grid(*(Axis(name, 0, 1, 12, boundary="reflect") for name in "ab"))
+    flow = solve(Landscape.from_function(lambda a, b: a * b, grid), [0.3])
+    assert not plot.field(flow, 0).patches
+    assert not plot.landscape(flow.landscape).patches
+    assert "Hatched" not in words(plot.summary(flow))
 
 
 def test_slices_go_through_the_optimum() -> None:
@@ -193,8 +261,6 @@ def test_long_captions_stay_inside() -> None:
     flow.report = Report([Check(f"check {i}", "finding", "word " * 100) for i in range(12)], "full")
     figure = plot.summary(flow)
     figure.canvas.draw()
-    from matplotlib.text import Text
-
     for text in figure.findobj(Text):
         if text.get_text().startswith(("Finding", "word")):
             box = text.get_window_extent()

@@ -8,27 +8,50 @@ import inspect
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from heatpg.cli.words import parse_options
 from heatpg.errors import StoreError, UnknownNameError, UnsupportedError
-from heatpg.options import settable
+from heatpg.options import nearest, settable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from heatpg.evolution import Evolution
     from heatpg.landscape import Landscape
+    from heatpg.plot import Width
     from heatpg.solvers import Solver
 
-__all__ = ["FIGURES", "FILES", "draw", "figure_output", "is_file", "output", "publish_figure", "sampler", "solver_of"]
+__all__ = [
+    "ANIMATIONS",
+    "FIGURES",
+    "FILES",
+    "draw",
+    "figure_output",
+    "is_file",
+    "output",
+    "print_width",
+    "publish_figure",
+    "sampler",
+    "solver_of",
+]
 
 FILES = (".h5", ".npy", ".npz")
 FIGURES = (".png", ".pdf", ".svg")
+ANIMATIONS = (".gif", ".apng", ".html")
 
 
 def is_file(source: str) -> bool:
     return source.endswith(FILES) or "/" in source or os.sep in source
+
+
+def _near_file(path: Path) -> str:
+    """Words that ask whether a file beside this one was meant."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if entry.name.endswith(FILES)]
+    except OSError:
+        return f"the folder {path.parent} is not there either"
+    return nearest(path.name, names)
 
 
 def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape]:
@@ -37,13 +60,17 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
     from heatpg.store import load
 
     if arguments.set:
-        raise UnsupportedError("--set is for registered landscapes", given=" ".join(arguments.set))
+        raise UnsupportedError(
+            "--set is for registered landscapes", given=" ".join(arguments.set), advice="leave it out for a file"
+        )
     if not path.is_file():
-        raise StoreError("there is no such file", given=path)
+        raise StoreError("there is no such file", given=path, advice=_near_file(path))
     if path.suffix == ".h5":
         if arguments.boundary:
             raise UnsupportedError(
-                f"{path.name} holds the boundaries of its landscape", given=f"--boundary {arguments.boundary}"
+                f"{path.name} holds the boundaries of its landscape",
+                given=f"--boundary {arguments.boundary}",
+                advice="leave it out",
             )
         return lambda: load(path).landscape
     if path.suffix not in FILES:
@@ -77,7 +104,9 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
     if arguments.boundary:
         if "boundary" in options:
             raise UnsupportedError(
-                "the boundary is given twice", given=f"--boundary and --set boundary={options['boundary']}"
+                "the boundary is given twice",
+                given=f"--boundary and --set boundary={options['boundary']}",
+                advice="leave one of them out",
             )
         options["boundary"] = arguments.boundary
     takes_progress = "progress" in inspect.signature(family).parameters
@@ -119,23 +148,38 @@ def output(path: str, *, force: bool) -> Path:
         raise
 
 
-def figure_output(path: str, *, force: bool) -> Path:
-    if not path.lower().endswith(FIGURES):
-        raise UnsupportedError("unknown kind of figure", given=path, allowed=", ".join(FIGURES))
+def figure_output(path: str, *, force: bool, endings: tuple[str, ...] = FIGURES) -> Path:
+    if not path.lower().endswith(endings):
+        raise UnsupportedError("unknown kind of figure", given=path, allowed=", ".join(endings))
     return output(path, force=force)
+
+
+def print_width(text: str | None) -> Width:
+    """A name of a width, or inches; None for the screen."""
+    from heatpg.plot.style import inches
+
+    if text is None:
+        return None
+    try:
+        width: Width = float(text)
+    except ValueError:
+        width = cast("Width", text)
+    inches(width, 1.0)
+    return width
 
 
 def publish_figure(figure: Figure, target: Path, *, force: bool) -> None:
     import io
 
+    from heatpg.plot import save
     from heatpg.store import publish
 
     content = io.BytesIO()
-    figure.savefig(content, format=target.suffix.lower()[1:], dpi=150)
+    save(figure, content, format=target.suffix.lower()[1:])
     publish(content.getbuffer(), target, force=force)
 
 
-def draw(evolution: Evolution, kind: str, target: Path, *, force: bool) -> None:
+def draw(evolution: Evolution, kind: str, target: Path, *, force: bool, width: Width = None) -> None:
     from heatpg.plot import figures
 
-    publish_figure(figures.get(kind)(evolution), target, force=force)
+    publish_figure(figures.get(kind)(evolution, width=width), target, force=force)

@@ -1,29 +1,78 @@
-"""heatpg show: a figure of a file."""
+"""heatpg show: a figure or an animation of a file."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from heatpg.cli.files import draw, figure_output
+from heatpg.cli.files import ANIMATIONS, FIGURES, draw, figure_output, print_width
 from heatpg.cli.parser import Commands, add_untrusted
 from heatpg.cli.talk import OK, describe, emit, report_lines, say
+from heatpg.cli.words import parse_sigma
+from heatpg.errors import UnsupportedError
 from heatpg.options import choose
+
+_KIND = "summary"
+
+
+def _refuse(arguments: argparse.Namespace, names: tuple[str, ...], advice: str) -> None:
+    """Options that the output would ignore."""
+    for name in names:
+        if getattr(arguments, name) is not None:
+            given = getattr(arguments, name)
+            words = " ".join(given) if isinstance(given, list) else given
+            raise UnsupportedError(f"--{name} does not go with this output", given=f"--{name} {words}", advice=advice)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Pixels from ``800x600``."""
+    try:
+        width, height = (int(word) for word in text.lower().split("x"))
+    except ValueError:
+        raise UnsupportedError("the size cannot be read", given=repr(text), allowed="pixels: 720x720") from None
+    return width, height
+
+
+def _animation(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Keywords of `heatpg.plot.animate`, read before the work."""
+    options: dict[str, Any] = {}
+    if arguments.size is not None:
+        options["size"] = _size(arguments.size)
+    if arguments.duration is not None:
+        options["duration"] = arguments.duration
+    if arguments.scale is not None:
+        options["scale"] = arguments.scale
+    if arguments.sigma is not None:
+        options["sigma"] = parse_sigma(arguments.sigma)
+    return options
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from heatpg.plot import figures
+    from heatpg.plot import animate, figures
     from heatpg.store import load
 
-    choose(arguments.kind, figures.names(), "figure")
-    target = figure_output(arguments.out or f"{Path(arguments.file).stem}.png", force=arguments.force)
+    kind = arguments.kind or _KIND
+    out = arguments.out or f"{Path(arguments.file).stem}.png"
+    moving = out.lower().endswith(ANIMATIONS)
+    if moving:
+        _refuse(arguments, ("kind", "width"), f"an animation ({', '.join(ANIMATIONS)}) has one form, in pixels: --size")
+        options = _animation(arguments)
+    else:
+        _refuse(arguments, ("sigma", "scale", "size", "duration"), f"it is for animations: {', '.join(ANIMATIONS)}")
+        choose(kind, figures.names(), "figure")
+        width = print_width(arguments.width)
+    target = figure_output(out, force=arguments.force, endings=FIGURES + ANIMATIONS)
     evolution = load(arguments.file, untrusted=arguments.untrusted)
-    draw(evolution, arguments.kind, target, force=arguments.force)
+    if moving:
+        animate(evolution, target, force=arguments.force, **options)
+    else:
+        draw(evolution, kind, target, force=arguments.force, width=width)
     if arguments.json:
         emit(
             {
                 "command": "show",
-                "kind": arguments.kind,
+                "kind": "animation" if moving else kind,
                 "source": str(Path(arguments.file).resolve()),
                 "path": str(target),
             }
@@ -37,11 +86,33 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
-    show = commands.add("show", _show, "Draw a figure of a file.")
+    show = commands.add("show", _show, "Draw a figure of a file, or an animation over sigma.")
     show.add_argument("file", metavar="F.h5")
     add_untrusted(show)
     show.add_argument(
-        "-o", "--out", metavar="F.png", help="the figure: .png, .pdf or .svg (default: F.png in this folder)"
+        "-o",
+        "--out",
+        metavar="F.png",
+        help="the figure: .png, .pdf or .svg; or an animation, a frame for each stored sigma: .gif, .apng, or .html, "
+        "one page that loads nothing else (default: F.png in this folder)",
     )
-    show.add_argument("--kind", default="summary", metavar="NAME", help="see heatpg list figures (default: summary)")
+    show.add_argument("--kind", metavar="NAME", help=f"of a figure: see heatpg list figures (default: {_KIND})")
+    show.add_argument(
+        "--width", metavar="W", help="of a figure for print: column (3.5 in), text (7.2 in) or inches (default: screen)"
+    )
+    show.add_argument("--size", metavar="WxH", help="of an animation, in pixels (default: 720x720)")
+    show.add_argument(
+        "--duration", type=float, metavar="S", help="of a frame, in seconds (default: 0.15; the first and the last 1)"
+    )
+    show.add_argument(
+        "--scale",
+        choices=("landscape", "frame"),
+        help="colours of an animation over the range of Q, or over that of each frame (default: landscape)",
+    )
+    show.add_argument(
+        "--sigma",
+        action="append",
+        metavar="S",
+        help="levels of an animation in place of those stored, solved anew: 0.02,0.05 or 0.01:1:64; AXIS=S per axis",
+    )
     show.add_argument("--force", action="store_true", help="replace an existing figure")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heatpg import __version__
-from heatpg.cli.files import figure_output, is_file, publish_figure, sampler
+from heatpg.cli.files import figure_output, is_file, print_width, publish_figure, sampler
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
 from heatpg.cli.talk import Bar, emit, outcome, report_lines, say
 from heatpg.cli.words import parse_sigma
@@ -40,6 +40,7 @@ def _study(arguments: argparse.Namespace) -> int:
     make = _source(arguments)
     sigma = parse_sigma(arguments.sigma) if arguments.sigma else None
     figure = figure_output(arguments.figure, force=arguments.force) if arguments.figure else None
+    width = print_width(arguments.width)
 
     from heatpg.studies import study
 
@@ -54,7 +55,7 @@ def _study(arguments: argparse.Namespace) -> int:
     if figure is not None:
         from heatpg.plot import study as draw_study
 
-        publish_figure(draw_study(page), figure, force=arguments.force)
+        publish_figure(draw_study(page, width=width), figure, force=arguments.force)
     report = page.evolution.report
     if arguments.json:
         words = {"command": "study", "heatpg_version": __version__, "figure": None if figure is None else str(figure)}
@@ -84,4 +85,7 @@ def add(commands: Commands) -> None:
     )
     study.add_argument("--checks", choices=CHECK_LEVELS, default="standard", help="default: standard")
     study.add_argument("--figure", metavar="F.png", help="draw the page as well: .png, .pdf or .svg")
+    study.add_argument(
+        "--width", metavar="W", help="of the page for print: column (3.5 in), text (7.2 in) or inches (default: screen)"
+    )
     study.add_argument("--force", action="store_true", help="replace an existing figure")

@@ -1,35 +1,60 @@
-"""What the figures share: words for sigma and for places, colours, and where the maximum is."""
+"""What the figures share: words for sigma and for places, colours, rows of panels, and where the maximum is."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.errors import GridError, SigmaError
 from heatpg.evolution import Evolution
 from heatpg.grid import Axis, Grid
+from heatpg.landscape import Landscape
+from heatpg.plot.style import letters, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
 
 __all__ = [
     "COLOURS",
     "Optimum",
     "axis_label",
+    "caption",
+    "caption_height",
+    "chosen_axis",
+    "chosen_level",
+    "first_of",
+    "headline",
+    "height_of_maps",
+    "legend_below",
     "line_colours",
-    "new_axes",
+    "logarithmic_numbers",
+    "noise_levels",
     "number",
     "optimum",
+    "outer_labels",
+    "panels_of",
+    "scale_of_maps",
     "shown_sigmas",
+    "sigma_axis",
     "sigma_label",
     "single",
+    "through_optimum",
+    "wrapped",
 ]
 
 Array = NDArray[Any]
 
 COLOURS = "viridis"
+_LINE = 1.5  # height of a line over that of its letters
+_LOGARITHMIC = 8.0
+_DECADES = 100.0
+_NARROW = 5.0  # inches, beside text of 10 points
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,18 +88,74 @@ def optimum(values: Array, grid: Grid) -> Optimum:
     return Optimum(index, float(values[index]), grid.point(index), edges)
 
 
-def new_axes(ax: Axes | None) -> Axes:
-    """The axes given, or those of a new figure that belongs to no window."""
-    if ax is not None:
-        return ax
-    from matplotlib.figure import Figure
+# What is drawn -----------------------------------------------------------------------------------------------------
 
-    return Figure(figsize=(6.0, 4.5), layout="constrained").subplots()
+
+def chosen_axis(grid: Grid, axis: int | str) -> int:
+    """Number of an axis that was named, or numbered as in a list."""
+    if isinstance(axis, str):
+        return grid.index(axis)
+    if not -grid.dimensions <= axis < grid.dimensions:
+        raise GridError(
+            "no axis of this number", given=axis, allowed=", ".join(f"{i} ({each.name})" for i, each in enumerate(grid))
+        )
+    return axis % grid.dimensions
+
+
+def chosen_level(evolution: Evolution, index: int) -> int:
+    """Number of a stored sigma, counted from the end where negative."""
+    if not -len(evolution) <= index < len(evolution):
+        raise SigmaError("no sigma of this number is stored", given=index, allowed=f"0 to {len(evolution) - 1}")
+    return index % len(evolution)
 
 
 def single(values: Array, grid: Grid) -> Array:
     """The first landscape of a batch."""
     return np.asarray(values[(0,) * (values.ndim - grid.dimensions)])
+
+
+def first_of(evolution: Evolution) -> Evolution:
+    """The evolution of the first landscape of a batch."""
+    landscape, grid = evolution.landscape, evolution.grid
+    if not landscape.batch_shape:
+        return evolution
+    return Evolution(
+        Landscape(single(landscape.values, grid), grid, landscape.name),
+        evolution.sigma,
+        np.stack([single(values, grid) for values in evolution.values]),
+        evolution.solver,
+        paths=evolution.paths,
+        covariance=evolution.covariance,
+    )
+
+
+def through_optimum(values: Array, center: tuple[int, ...], position: int) -> Array:
+    """The line of a field along one axis through a node."""
+    line = tuple(slice(None) if i == position else k for i, k in enumerate(center))
+    return np.asarray(values[line])
+
+
+def shown_sigmas(evolution: Evolution, most: int = 3) -> list[int]:
+    """Some of the stored noise levels, the first and the last among them, without sigma = 0."""
+    stored = [k for k, row in enumerate(evolution.sigmas) if row.any()]
+    if not stored:
+        return [0]
+    places = np.linspace(0, len(stored) - 1, min(most, len(stored)))
+    return [stored[round(place)] for place in places]
+
+
+def noise_levels(evolution: Evolution) -> tuple[NDArray[np.float64], int | None]:
+    """One number for each stored noise level; where each axis has its own sigma, that of which axis it is.
+
+    It is the first axis whose sigma changes.
+    """
+    columns = evolution.sigmas
+    changing = np.flatnonzero(np.ptp(columns, axis=0) > 0)
+    column = int(changing[0]) if len(changing) else 0
+    return columns[:, column], None if evolution.sigma.ndim == 1 else column
+
+
+# Words -------------------------------------------------------------------------------------------------------------
 
 
 def number(value: float) -> str:
@@ -114,13 +195,58 @@ def sigma_label(evolution: Evolution, index: int) -> str:
     return f"σ = ({', '.join(parts)}){correlation}"
 
 
-def shown_sigmas(evolution: Evolution, most: int = 3) -> list[int]:
-    """Some of the stored noise levels, the first and the last among them, without sigma = 0."""
-    stored = [k for k, row in enumerate(evolution.sigmas) if row.any()]
-    if not stored:
-        return [0]
-    places = np.linspace(0, len(stored) - 1, min(most, len(stored)))
-    return [stored[round(place)] for place in places]
+def headline(evolution: Evolution, words: str) -> str:
+    """The name of the landscape, which one of a batch is drawn, and words."""
+    count = int(np.prod(evolution.landscape.batch_shape, dtype=int))
+    first = f", first of {count} landscapes" if evolution.landscape.batch_shape else ""
+    return f"{evolution.landscape.name}{first}: {words}"
+
+
+def sigma_axis(
+    ax: Axes,
+    sigma: NDArray[np.float64],
+    grid: Grid,
+    along: int | None = None,
+    *,
+    which: Literal["x", "y"] = "x",
+    ends: bool = True,
+) -> None:
+    """Label and scale of an axis of noise levels: logarithmic where they are positive and span a factor of 8.
+
+    Parameters
+    ----------
+    ax
+        Whose axis it is.
+    sigma
+        The levels.
+    grid
+        For the unit.
+    along
+        Of which axis of the grid these are the levels, where each has its own.
+    which
+        Whether it is the horizontal or the vertical one.
+    ends
+        Whether it ends at the first and at the last level.
+    """
+    units = {axis.unit for axis in (grid if along is None else (grid[along],))}
+    unit = units.pop() if len(units) == 1 else ""
+    name = "σ" if along is None else f"σ along {grid[along].name}"
+    first, last = float(sigma.min()), float(sigma.max())
+    ax.set(**{f"{which}label": f"{name} ({unit})" if unit else name})
+    if first > 0 and last > _LOGARITHMIC * first:
+        ax.set(**{f"{which}scale": "log"})
+        logarithmic_numbers(ax.xaxis if which == "x" else ax.yaxis, first, last)
+    if ends and first < last:
+        ax.set(**{f"{which}lim": (first, last)})
+
+
+def logarithmic_numbers(axis: Any, first: float, last: float) -> None:
+    """Plain numbers along a logarithmic axis; within two decades 1, 2 and 5, for powers of ten are too few to read."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if last < _DECADES * first else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, position: number(value)))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def line_colours(count: int) -> list[tuple[float, float, float, float]]:
@@ -132,3 +258,101 @@ def line_colours(count: int) -> list[tuple[float, float, float, float]]:
         if count > 1
         else [colormaps[COLOURS](0.35)]
     )
+
+
+# Panels and text of whole figures ----------------------------------------------------------------------------------
+
+
+def outer_labels(part: FigureBase, axes: Sequence[Axes], per_row: int, width: float) -> None:
+    """Labels and numbers only at the left, and below the last panel of each column.
+
+    Parameters
+    ----------
+    part
+        Where the axes are; a label that is longer than a panel is set once, beside all of them.
+    axes, per_row
+        All of them, row by row.
+    width
+        Of the part, in inches.
+    """
+    most = int(0.75 * letters(width / per_row))
+    across, up = axes[0].get_xlabel(), axes[0].get_ylabel()
+    for i, ax in enumerate(axes):
+        if i % per_row or len(up) > most:
+            ax.set_ylabel("")
+        if i + per_row < len(axes) or len(across) > most:
+            ax.set_xlabel("")
+        ax.tick_params(labelleft=i % per_row == 0, labelbottom=i + per_row >= len(axes))
+    size = axes[0].xaxis.label.get_fontsize()
+    if len(across) > most:
+        part.supxlabel(across, fontsize=size)
+    if len(up) > most:
+        part.supylabel(up, fontsize=size)
+
+
+def scale_of_maps(part: FigureBase, image: Any, axes: Sequence[Axes], width: float) -> None:
+    """The colour bar of maps: at the right, or below where a part of this width in inches is narrow."""
+    if width < points(_NARROW):
+        part.colorbar(image, ax=list(axes), label="Q, u", location="bottom", shrink=0.9, aspect=35)
+    else:
+        part.colorbar(image, ax=list(axes), label="Q, u", shrink=0.9)
+
+
+def height_of_maps(count: int, per_row: int, width: float) -> float:
+    """Inches that so many maps need, with their titles and their colour bar."""
+    bar = points(0.6) if width < points(_NARROW) else 0.0
+    return -(-count // per_row) * (min(0.85 * width / per_row, points(3.1)) + points(0.6)) + bar
+
+
+def legend_below(part: FigureBase, ax: Axes, width: float) -> None:
+    """The legend of one of the panels below all of them, in as many columns as there is room for."""
+    lines, labels = ax.get_legend_handles_labels()
+    per_row = min(4, len(labels), letters(width) // (max(map(len, labels)) + 7))
+    part.legend(lines, labels, loc="outside lower center", ncols=max(1, per_row), frameon=False)
+
+
+def panels_of(part: FigureBase, count: int, per_row: int, **options: Any) -> list[Axes]:
+    """Axes row by row; the places that are left over stay empty.
+
+    Parameters
+    ----------
+    part
+        Where to make them.
+    count, per_row
+        How many in all, and in a row.
+    **options
+        For ``subplots``.
+    """
+    rows = -(-count // per_row)
+    axes = list(part.subplots(rows, per_row, squeeze=False, **options).ravel())
+    for ax in axes[count:]:
+        ax.remove()
+    return axes[:count]
+
+
+def wrapped(text: str, width: float) -> str:
+    """A heading, broken where it is longer than the figure is wide."""
+    most = int(letters(width) / 1.2)  # headings are set larger
+    return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, most))
+
+
+def caption_height(lines: int) -> float:
+    """Inches that so many lines need, with one to spare."""
+    from matplotlib import rcParams
+
+    return _LINE * float(rcParams["font.size"]) / 72.0 * (lines + 1)
+
+
+def caption(part: FigureBase, lines: Sequence[str], colours: Sequence[str] | None = None) -> None:
+    """Lines of text in a part of a figure that is `caption_height` high."""
+    from matplotlib import rcParams
+
+    for i, line in enumerate(lines):
+        part.text(
+            0.01,
+            1.0 - (i + 0.5) / (len(lines) + 1),
+            line,
+            va="top",
+            fontsize=rcParams["font.size"],
+            color="black" if colours is None else colours[i],
+        )

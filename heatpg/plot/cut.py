@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from heatpg.evolution import Evolution
-from heatpg.plot._common import axis_label, line_colours, new_axes, number, optimum, shown_sigmas, sigma_label, single
+from heatpg.plot._common import (
+    axis_label,
+    chosen_axis,
+    line_colours,
+    number,
+    optimum,
+    shown_sigmas,
+    sigma_label,
+    single,
+    through_optimum,
+)
+from heatpg.plot.style import Width, panel, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["cut"]
 
 
-def cut(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None) -> Axes:
+def cut(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw Q and u along one axis, through the argmax of Q, at up to four of the stored sigmas.
 
     Dots mark the largest value along the cut, which in two dimensions and more need not be that of the field.
@@ -26,11 +37,20 @@ def cut(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None) -> Ax
         Name or number of the axis.
     ax
         Where to draw; without it, in a new figure.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
     Returns
     -------
     ax
         The axes; ``ax.figure`` is the figure.
+
+    Raises
+    ------
+    GridError
+        For an axis that the grid does not have.
+    UnsupportedError
+        For an unknown width, or a width and axes at once.
 
     Examples
     --------
@@ -39,27 +59,34 @@ def cut(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None) -> Ax
     >>> plot.cut(solve(landscapes.ridge(size=21), [0.2, 0.4]), "x2").get_xlabel()
     'x2'
     """
-    ax = new_axes(ax)
     grid = evolution.grid
-    position = grid.index(axis) if isinstance(axis, str) else range(grid.dimensions)[axis]
+    position = chosen_axis(grid, axis)
     initial = single(evolution.landscape.values, grid)
     center = optimum(initial, grid).index
-    line = tuple(slice(None) if i == position else k for i, k in enumerate(center))
     nodes = grid[position].coordinates
-    ax.plot(nodes, initial[line], color="0.55", lw=1.1, label="Q")
-    shown = shown_sigmas(evolution, 4)
-    for k, colour in zip(shown, line_colours(len(shown)), strict=True):
-        values = single(evolution.values[k], grid)[line]
-        ax.plot(nodes, values, color=colour, lw=1.8, label=sigma_label(evolution, k))
-        top = int(values.argmax())
-        ax.plot(nodes[top], values[top], "o", ms=7, color=colour, mec="black", mew=0.8, clip_on=False, zorder=5)
-    ax.set_xlim(float(nodes[0]), float(nodes[-1]))
-    ax.set_xlabel(axis_label(grid[position]))
-    ax.set_ylabel("Q, u")
     others = [
         f"{other.name} = {number(x)} {other.unit}".rstrip()
         for i, (other, x) in enumerate(zip(grid, grid.point(center), strict=True))
         if i != position
     ]
-    ax.set_title(f"cut at {', '.join(others)}" if others else f"{evolution.landscape.name}: Q and u")
+    shown = shown_sigmas(evolution, 4)
+    with panel(ax, width) as ax:
+        ax.plot(nodes, through_optimum(initial, center, position), color="0.55", lw=points(1.1), label="Q")
+        for k, colour in zip(shown, line_colours(len(shown)), strict=True):
+            values = through_optimum(single(evolution.values[k], grid), center, position)
+            ax.plot(nodes, values, color=colour, lw=points(1.8), label=sigma_label(evolution, k))
+            top = int(values.argmax())
+            dot: dict[str, Any] = {
+                "ms": points(7),
+                "color": colour,
+                "mec": "black",
+                "mew": points(0.8),
+                "clip_on": False,
+                "zorder": 5,
+            }
+            ax.plot(nodes[top], values[top], "o", **dot)
+        ax.set_xlim(float(nodes[0]), float(nodes[-1]))
+        ax.set_xlabel(axis_label(grid[position]))
+        ax.set_ylabel("Q, u")
+        ax.set_title(f"cut at {', '.join(others)}" if others else f"{evolution.landscape.name}: Q and u")
     return ax

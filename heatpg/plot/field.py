@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,16 +11,22 @@ from numpy.typing import NDArray
 from heatpg.evolution import Evolution
 from heatpg.grid import Axis, Grid
 from heatpg.landscape import Landscape
-from heatpg.plot._common import COLOURS, axis_label, new_axes, number, optimum, sigma_label, single
+from heatpg.plot._common import COLOURS, axis_label, chosen_level, number, optimum, sigma_label, single
+from heatpg.plot.style import Width, panel, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
+    from matplotlib.transforms import Transform
 
 __all__ = ["draw_field", "field", "landscape", "slice_label"]
 
+Box = tuple[float, float, float, float]  # left, right, bottom, top
+Strokes = Sequence[tuple[float, str, float]]  # width, colour, opacity
+
 _TRUST = 0.01
 _MOST_SIDE_RATIO = 2.0
+_HATCHES = 15  # strokes along a side
 
 
 def _extent(axis: Axis) -> tuple[float, float]:
@@ -34,22 +41,61 @@ def slice_label(grid: Grid, center: tuple[int, ...]) -> str:
     return ", ".join(parts[2:])
 
 
-def _draw_trusted_box(ax: Axes, grid: Grid, sigma: tuple[float, ...]) -> None:
-    """Dash the line outside which more than 1 % of the noise leaves the box along an axis."""
+def _hatch(ax: Axes, outer: Box, inner: Box | None, place: Transform, strokes: Strokes) -> None:
+    """Strokes at 45 degrees of a square between two boxes, or all over the outer one."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    # drawn by hand: in vector files the patterns of some readers lose their second colour, or move with the zoom
+    starts = np.linspace(-1.0, 1.0, 2 * _HATCHES + 1)[1:-1]
+    low = np.stack([np.maximum(starts, 0.0), np.maximum(-starts, 0.0)], axis=-1)
+    high = np.stack([np.minimum(starts + 1.0, 1.0), np.minimum(1.0 - starts, 1.0)], axis=-1)
+    lines = Path(np.stack([low, high], axis=1).reshape(-1, 2), [Path.MOVETO, Path.LINETO] * len(starts))
+    left, right, bottom, top = outer
+    corners = [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
+    if inner is not None:
+        left, right, bottom, top = inner
+        # the other way round, so that it is a hole
+        corners += [(left, bottom), (left, top), (right, top), (right, bottom), (left, bottom)]
+    region = Path(corners, ([Path.MOVETO] + [Path.LINETO] * 4) * (len(corners) // 5))
+    for width, colour, alpha in strokes:
+        patch = PathPatch(lines, fill=False, lw=points(width), ec=colour, alpha=alpha, transform=ax.transAxes)
+        ax.add_patch(patch)
+        patch.set_clip_path(region, place)
+
+
+def _trusted(axis: Axis, margin: float) -> tuple[float, float]:
+    """Where the answer does not rest on what was assumed outside: up to the margin, or all that is drawn."""
+    return (axis.lower + margin, axis.upper - margin) if margin else _extent(axis)
+
+
+def _draw_trust(ax: Axes, grid: Grid, sigma: tuple[float, ...]) -> None:
+    """Hatch where more than 1 % of the noise leaves the box along an axis, and dash the line around the rest."""
     from matplotlib.patches import Rectangle
 
-    first, second = grid.axes[:2]
     margins = grid.margin(sigma, _TRUST)[:2]
-    if not any(margins) or any(2 * m >= axis.length for m, axis in zip(margins, (first, second), strict=True)):
+    if not any(margins):
         return
-    (left, right), (low, high) = _extent(first), _extent(second)
-    if margins[0]:
-        left, right = first.lower + margins[0], first.upper - margins[0]
-    if margins[1]:
-        low, high = second.lower + margins[1], second.upper - margins[1]
+    hidden = any(2 * margin >= axis.length for margin, axis in zip(margins, grid, strict=False))
+    if grid.dimensions == 1:
+        outer, inner = _extent(grid[0]), _trusted(grid[0], margins[0])
+        place = ax.get_xaxis_transform()
+        _hatch(ax, (*outer, 0.0, 1.0), None if hidden else (*inner, 0.0, 1.0), place, ((0.6, "black", 0.25),))
+        for end in () if hidden else inner:
+            ax.axvline(end, color="0.35", lw=points(1.0), ls=(0, (4, 3)))
+        return
+    first, second = grid.axes[:2]
+    (left, right), (low, high) = _trusted(first, margins[0]), _trusted(second, margins[1])
+    box = None if hidden else (left, right, low, high)
+    # light on dark, so that it is seen on both ends of the colour map
+    _hatch(ax, (*_extent(first), *_extent(second)), box, ax.transData, ((1.3, "black", 0.35), (0.6, "white", 0.6)))
+    if hidden:
+        return
     for width, colour, style in ((1.8, "black", "-"), (1.0, "white", (0, (4, 3)))):
         ax.add_patch(
-            Rectangle((left, low), right - left, high - low, fill=False, lw=width, ec=colour, ls=style, alpha=0.8)
+            Rectangle(
+                (left, low), right - left, high - low, fill=False, lw=points(width), ec=colour, ls=style, alpha=0.8
+            )
         )
 
 
@@ -72,7 +118,7 @@ def draw_field(
     center
         Node through which the slice goes where the grid has more than two axes.
     sigma
-        Noise level of each axis, for the dashed box.
+        Noise level of each axis, for the hatching.
     norm
         Colour scale; by default that of the values shown.
     """
@@ -81,16 +127,19 @@ def draw_field(
     inside = best.index[2:] == center[2:]
     mark: dict[str, Any] = {
         "marker": "X",
-        "ms": 10,
+        "ms": points(10),
         "mec": "black",
-        "mew": 1.0,
+        "mew": points(1.0),
         "mfc": "white" if inside else "none",
         "ls": "none",
     }
     ax.set_xlabel(axis_label(grid[0]))
     if grid.dimensions == 1:
-        ax.plot(grid[0].coordinates, values, color="0.2", lw=1.5)
-        ax.plot(best.coordinates[0], best.value, clip_on=False, **mark)
+        if any(sigma):
+            _draw_trust(ax, grid, sigma)
+        ax.plot(grid[0].coordinates, values, color="0.2", lw=points(1.5))
+        ax.plot(best.coordinates[0], best.value, clip_on=False, zorder=5, **mark)
+        ax.set_xlim(*_extent(grid[0]))
         return None
     through: tuple[slice | int, ...] = (slice(None), slice(None), *center[2:])
     shown = values[through]
@@ -106,7 +155,7 @@ def draw_field(
         norm=norm,
     )
     if any(sigma):
-        _draw_trusted_box(ax, grid, sigma)
+        _draw_trust(ax, grid, sigma)
     ax.plot(best.coordinates[0], best.coordinates[1], clip_on=False, zorder=5, **mark)
     ax.set_xlim(left, right)
     ax.set_ylim(low, high)
@@ -116,10 +165,11 @@ def draw_field(
 
 def _title(ax: Axes, name: str, grid: Grid, center: tuple[int, ...], batch: bool) -> None:
     extra = [text for text in (slice_label(grid, center), "first of the batch" if batch else "") if text]
-    ax.set_title(name + (f" ({'; '.join(extra)})" if extra else ""))
+    # by itself on a line, so that it fits into a column
+    ax.set_title(name + (f"\n({'; '.join(extra)})" if extra else ""))
 
 
-def landscape(landscape: Landscape, ax: Axes | None = None) -> Axes:
+def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw Q with its argmax.
 
     Parameters
@@ -128,11 +178,18 @@ def landscape(landscape: Landscape, ax: Axes | None = None) -> Axes:
         What to draw; of a batch the first.
     ax
         Where to draw; without it, in a new figure.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
     Returns
     -------
     ax
         The axes; ``ax.figure`` is the figure.
+
+    Raises
+    ------
+    UnsupportedError
+        For an unknown width, or a width and axes at once.
 
     Examples
     --------
@@ -140,22 +197,23 @@ def landscape(landscape: Landscape, ax: Axes | None = None) -> Axes:
     >>> plot.landscape(landscapes.ridge(size=21)).get_title()
     'ridge: Q'
     """
-    ax = new_axes(ax)
     values = single(landscape.values, landscape.grid)
     center = optimum(values, landscape.grid).index
-    image = draw_field(ax, values, landscape.grid, center, (0.0,) * landscape.grid.dimensions)
-    if image is None:
-        ax.set_ylabel("Q")
-    else:
-        ax.figure.colorbar(image, ax=ax, label="Q")
-    _title(ax, f"{landscape.name}: Q", landscape.grid, center, bool(landscape.batch_shape))
+    with panel(ax, width) as ax:
+        image = draw_field(ax, values, landscape.grid, center, (0.0,) * landscape.grid.dimensions)
+        if image is None:
+            ax.set_ylabel("Q")
+        else:
+            ax.figure.colorbar(image, ax=ax, label="Q")
+        _title(ax, f"{landscape.name}: Q", landscape.grid, center, bool(landscape.batch_shape))
     return ax
 
 
-def field(evolution: Evolution, index: int, ax: Axes | None = None) -> Axes:
+def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw u at one stored sigma with its argmax, on the colour scale of Q.
 
-    Inside the dashed line at most 1 % of the noise leaves the box along an axis; where no node has that, there is none.
+    Inside the dashed line at most 1 % of the noise leaves the box along an axis; the rest is hatched, everything where
+    no node has that.
 
     Parameters
     ----------
@@ -165,11 +223,20 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None) -> Axes:
         Which sigma.
     ax
         Where to draw; without it, in a new figure.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
     Returns
     -------
     ax
         The axes; ``ax.figure`` is the figure.
+
+    Raises
+    ------
+    SigmaError
+        For an index that no sigma has.
+    UnsupportedError
+        For an unknown width, or a width and axes at once.
 
     Examples
     --------
@@ -180,17 +247,17 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None) -> Axes:
     """
     from matplotlib.colors import Normalize
 
-    ax = new_axes(ax)
-    grid = evolution.grid
+    grid, level = evolution.grid, chosen_level(evolution, index)
     initial = single(evolution.landscape.values, grid)
     center = optimum(initial, grid).index
-    values = single(evolution.values[index], grid)
+    values = single(evolution.values[level], grid)
     norm = Normalize(float(initial.min()), float(initial.max()))
-    image = draw_field(ax, values, grid, center, tuple(np.asarray(evolution.sigmas[index]).tolist()), norm)
-    if image is None:
-        ax.set_ylabel("u")
-    else:
-        ax.figure.colorbar(image, ax=ax, label="u")
-    name = f"{evolution.landscape.name}: u at {sigma_label(evolution, index)}"
-    _title(ax, name, grid, center, bool(evolution.landscape.batch_shape))
+    with panel(ax, width) as ax:
+        image = draw_field(ax, values, grid, center, tuple(np.asarray(evolution.sigmas[level]).tolist()), norm)
+        if image is None:
+            ax.set_ylabel("u")
+        else:
+            ax.figure.colorbar(image, ax=ax, label="u")
+        name = f"{evolution.landscape.name}: u at {sigma_label(evolution, level)}"
+        _title(ax, name, grid, center, bool(evolution.landscape.batch_shape))
     return ax

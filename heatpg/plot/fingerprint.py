@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heatpg.evolution import Evolution
-from heatpg.plot._common import axis_label, line_colours, new_axes
+from heatpg.plot import figures
+from heatpg.plot._common import axis_label, chosen_axis, legend_below, line_colours, panels_of, wrapped
+from heatpg.plot._space import level_axis, space_of
+from heatpg.plot.style import Width, columns, inches, panel, points, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from heatpg.scalespace import ScaleSpace
 
-__all__ = ["fingerprint"]
+__all__ = ["fingerprint", "fingerprint_figure"]
 
 _MOST_SADDLES = 400
+_WIDTH = 13.0
+_LEAST = 3.4  # inches that a panel needs
 
 
 def _broken(x: np.ndarray, period: float | None) -> np.ndarray:
@@ -27,7 +33,9 @@ def _broken(x: np.ndarray, period: float | None) -> np.ndarray:
     return np.insert(x, gaps + 1, np.nan)
 
 
-def fingerprint(source: Evolution | ScaleSpace, ax: Axes | None = None, *, axis: int | str = 0) -> Axes:
+def fingerprint(
+    source: Evolution | ScaleSpace, ax: Axes | None = None, *, axis: int | str = 0, width: Width = None
+) -> Axes:
     """Draw the tracks of critical points: their place along one axis against sigma, with the optimum and its events.
 
     Maxima are dark lines, minima light ones, saddles thin and grey; extrema that the edge of the box holds are dotted.
@@ -42,11 +50,20 @@ def fingerprint(source: Evolution | ScaleSpace, ax: Axes | None = None, *, axis:
         Where to draw; without it, in a new figure.
     axis
         Along which axis of the grid the places are drawn.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
     Returns
     -------
     ax
         The axes; ``ax.figure`` is the figure.
+
+    Raises
+    ------
+    GridError
+        For an axis that the grid does not have.
+    SigmaError, UnsupportedError
+        For an evolution that `heatpg.scalespace.track` refuses, for an unknown width, or a width and axes at once.
 
     Examples
     --------
@@ -57,19 +74,28 @@ def fingerprint(source: Evolution | ScaleSpace, ax: Axes | None = None, *, axis:
     >>> plot.fingerprint(flow).get_ylabel()
     'x of the critical points'
     """
-    from heatpg.scalespace import ScaleSpace, track
-
-    space = source if isinstance(source, ScaleSpace) else track(source)
-    ax = new_axes(ax)
+    space = space_of(source)
     grid = space.grid
-    position = grid.index(axis) if isinstance(axis, str) else axis
+    position = chosen_axis(grid, axis)
     chosen = grid[position]
+    with panel(ax, width) as ax:
+        _draw_tracks(ax, space, position)
+        _draw_events(ax, space, position)
+        level_axis(ax, space)
+        ax.set_ylabel(f"{axis_label(chosen)} of the critical points")
+        ax.set_ylim(chosen.lower, chosen.upper)
+        ax.set_title(f"{space.landscape.name}: critical points against σ")
+    return ax
+
+
+def _draw_tracks(ax: Axes, space: ScaleSpace, position: int) -> None:
+    chosen = space.grid[position]
     period = chosen.length if chosen.rule.periodic else None
     dark, light = line_colours(2)
     styles: dict[str, dict[str, Any]] = {
-        "maximum": {"color": dark, "lw": 1.0, "zorder": 3, "label": "maximum"},
-        "minimum": {"color": light, "lw": 0.8, "zorder": 2, "label": "minimum"},
-        "saddle": {"color": "0.75", "lw": 0.5, "zorder": 1, "label": "saddle"},
+        "maximum": {"color": dark, "lw": points(1.0), "zorder": 3, "label": "maximum"},
+        "minimum": {"color": light, "lw": points(0.8), "zorder": 2, "label": "minimum"},
+        "saddle": {"color": "0.75", "lw": points(0.5), "zorder": 1, "label": "saddle"},
     }
     saddles = sum(one.kind == "saddle" for one in space.tracks)
     named: set[str] = set()
@@ -91,40 +117,81 @@ def fingerprint(source: Evolution | ScaleSpace, ax: Axes | None = None, *, axis:
             gaps = np.flatnonzero(np.isnan(places))
             levels = np.insert(levels, gaps - np.arange(len(gaps)), np.nan)
         ax.plot(levels, places, ls=":" if one.on_edge else "-", **style)
-    ax.plot(
-        space.sigma,
-        space.optimum_positions[:, position],
-        color="black",
-        lw=0,
-        marker=".",
-        ms=4,
-        zorder=5,
-        label="optimum",
-    )
-    marks = [("D", "jump", space.jumps)]
+
+
+def _draw_events(ax: Axes, space: ScaleSpace, position: int) -> None:
+    """The optimum, and where it jumps, its track ends, and others are born."""
+    path = space.optimum_positions[:, position]
+    ax.plot(space.sigma, path, color="black", lw=0, marker=".", ms=points(4), zorder=5, label="optimum")
     death = space.sigma_death
-    marks += [("X", "end of its track", [death] if death is not None else [])]
-    marks += [("^", "birth", [event for event in space.events if event.kind == "birth"])]
+    marks = [
+        ("D", "jump", space.jumps),
+        ("X", "end of its track", [death] if death is not None else []),
+        ("^", "birth", [event for event in space.events if event.kind == "birth"]),
+    ]
     for marker, label, events in marks:
         if events:
+            of_optimum = marker != "^"
             ax.plot(
                 [event.sigma for event in events],
                 [event.position[position] for event in events],
                 ls="none",
                 marker=marker,
-                ms=8 if marker != "^" else 5,
+                ms=points(8 if of_optimum else 5),
+                mew=points(1.0),
                 mfc="white",
                 mec="black",
-                zorder=6 if marker != "^" else 4,
+                zorder=6 if of_optimum else 4,
                 label=label,
             )
-    if space.sigma[0] > 0 and space.sigma[-1] > 8 * space.sigma[0]:
-        ax.set_xscale("log")
-    units = {each.unit for each in grid}
-    unit = units.pop() if len(units) == 1 else ""
-    ax.set_xlabel(f"σ ({unit})" if unit else "σ")
-    ax.set_ylabel(f"{axis_label(chosen)} of the critical points")
-    ax.set_xlim(space.sigma[0], space.sigma[-1])
-    ax.set_ylim(chosen.lower, chosen.upper)
-    ax.set_title(f"{space.landscape.name}: critical points against σ")
-    return ax
+
+
+@figures.register("fingerprint")
+def fingerprint_figure(source: Evolution | ScaleSpace, *, width: Width = None) -> Figure:
+    """Critical points against sigma, one panel for each axis: where they move, are born, die, and the optimum jumps.
+
+    Parameters
+    ----------
+    source
+        An evolution at two sigmas or more, in one to three dimensions, or its tracks.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
+
+    Returns
+    -------
+    figure
+        Made without pyplot, so nothing is shown; `heatpg.plot.save` writes it.
+
+    Raises
+    ------
+    SigmaError, UnsupportedError
+        For an evolution that `heatpg.scalespace.track` refuses, and for an unknown width.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import landscapes, plot
+    >>> from heatpg.evolution import solve
+    >>> flow = solve(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 2.0, 8))
+    >>> len(plot.figures.get("fingerprint")(flow).axes)
+    1
+    """
+    from matplotlib.figure import Figure
+
+    space = space_of(source)
+    dimensions = space.grid.dimensions
+    total = inches(width, _WIDTH if dimensions > 1 else 0.6 * _WIDTH)
+    with styled(width):
+        per_row = columns(dimensions, total, _LEAST)
+        rows = -(-dimensions // per_row)
+        height = points(3.6) * rows + points(0.9)
+        figure = Figure(figsize=(total, height), layout="constrained")
+        figure.suptitle(wrapped(f"{space.landscape.name}: critical points against σ", total))
+        axes = panels_of(figure, dimensions, per_row, sharex=True)
+        for i, ax in enumerate(axes):
+            fingerprint(space, ax, axis=i)
+            ax.set_title("")
+            if i + per_row < dimensions:
+                ax.set_xlabel("")
+        legend_below(figure, axes[0], total)
+    return figure

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
-from heatpg.plot._common import line_colours, optimum, single
+from heatpg.plot._common import headline, line_colours, noise_levels, optimum, sigma_axis, single, wrapped
+from heatpg.plot.style import Width, inches, points, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,18 +15,33 @@ if TYPE_CHECKING:
 __all__ = ["maxima"]
 
 
+_WIDTH = 7.0
+
+
 @figures.register("maxima")
-def maxima(evolution: Evolution) -> Figure:
+def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
     """Largest value of u against sigma, the value of Q there, and the place.
 
     The middle curve is what acting on the smoothed optimum gives without noise: Q at the argmax of u. The place is
-    given in fractions of the box. Where each axis has its own sigma, the horizontal axis is that of the first axis
+    given in shares of the box. Where each axis has its own sigma, the horizontal axis is that of the first axis
     whose sigma changes.
 
     Parameters
     ----------
     evolution
         What to draw; of a batch the first.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
+
+    Returns
+    -------
+    figure
+        Made without pyplot, so nothing is shown; `heatpg.plot.save` writes it.
+
+    Raises
+    ------
+    UnsupportedError
+        For an unknown width.
 
     Examples
     --------
@@ -40,31 +54,26 @@ def maxima(evolution: Evolution) -> Figure:
 
     grid = evolution.grid
     initial = single(evolution.landscape.values, grid)
-    columns = evolution.sigmas
-    changing = [i for i in range(grid.dimensions) if np.ptp(columns[:, i]) > 0]
-    column = changing[0] if changing else 0
-    levels = columns[:, column]
+    levels, along = noise_levels(evolution)
     tops = [optimum(single(values, grid), grid) for values in evolution.values]
-    figure = Figure(figsize=(7.0, 6.0), layout="constrained")
-    value, place = figure.subplots(2, 1, sharex=True)
-    dark, light = line_colours(2)
-    value.axhline(float(initial.max()), color="0.65", lw=1.0, label="max Q")
-    value.plot(levels, [top.value for top in tops], "o-", color=dark, label="max u")
-    value.plot(levels, [float(initial[top.index]) for top in tops], "s--", color=light, label="Q at the argmax of u")
-    value.set_ylabel("value")
-    value.legend()
-    batch = " (first of the batch)" if evolution.landscape.batch_shape else ""
-    value.set_title(f"{evolution.landscape.name}: the largest u against σ{batch}")
-    for i, (axis, colour) in enumerate(zip(grid, line_colours(grid.dimensions), strict=True)):
-        fractions = [(top.coordinates[i] - axis.lower) / axis.length for top in tops]
-        place.plot(levels, fractions, "o^sDvP*X"[i % 8] + "-", color=colour, label=axis.name)
-    place.set_ylim(-0.04, 1.04)
-    place.set_ylabel("argmax of u, in fractions of the box")
-    place.legend()
-    unit = grid[column].unit
-    name = "σ" if evolution.sigma.ndim == 1 else f"σ along {grid[column].name}"
-    place.set_xlabel(f"{name} ({unit})" if unit else name)
-    positive = levels[levels > 0]
-    if len(positive) == len(levels) and positive.max() > 8 * positive.min():
-        place.set_xscale("log")
+    total = inches(width, _WIDTH)
+    with styled(width):
+        figure = Figure(figsize=(total, 0.35 * total + points(3.5)), layout="constrained")
+        value, place = figure.subplots(2, 1, sharex=True)
+        dark, light = line_colours(2)
+        marks = {"lw": points(1.5), "ms": points(6)}
+        value.axhline(float(initial.max()), color="0.65", lw=points(1.0), label="max Q")
+        value.plot(levels, [top.value for top in tops], "o-", color=dark, label="max u", **marks)
+        there = [float(initial[top.index]) for top in tops]
+        value.plot(levels, there, "s--", color=light, label="Q at the argmax of u", **marks)
+        value.set_ylabel("value")
+        value.legend()
+        value.set_title(wrapped(headline(evolution, "the largest u against σ"), total))
+        for i, (axis, colour) in enumerate(zip(grid, line_colours(grid.dimensions), strict=True)):
+            fractions = [(top.coordinates[i] - axis.lower) / axis.length for top in tops]
+            place.plot(levels, fractions, "o^sDvP*X"[i % 8] + "-", color=colour, label=axis.name, **marks)
+        place.set_ylim(-0.04, 1.04)
+        place.set_ylabel("argmax, share of the box")
+        place.legend()
+        sigma_axis(place, levels, grid, along, ends=False)
     return figure

@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
-from heatpg.plot._common import line_colours, optimum, sigma_label
+from heatpg.plot._common import (
+    axis_label,
+    caption,
+    caption_height,
+    headline,
+    height_of_maps,
+    legend_below,
+    line_colours,
+    optimum,
+    outer_labels,
+    panels_of,
+    scale_of_maps,
+    sigma_label,
+    wrapped,
+)
+from heatpg.plot.counts import critical_counts
 from heatpg.plot.field import draw_field, slice_label
 from heatpg.plot.fingerprint import fingerprint
+from heatpg.plot.pricing import price_curve
+from heatpg.plot.style import Width, columns, inches, letters, points, styled
+from heatpg.plot.watershed import basin_curve
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase
 
     from heatpg.studies import Study
 
 __all__ = ["study"]
 
 _WIDTH = 13.0
-_LINE = 0.21  # inches
-_LETTERS = 165
+_LEAST_MAP = 2.0  # inches that a panel needs
+_LEAST_CURVE = 2.8
 
 
 def _shown(page: Study) -> list[int]:
@@ -40,71 +57,81 @@ def _shown(page: Study) -> list[int]:
     return sorted(kept[:3])
 
 
-def _sigma_axis(ax: Axes, page: Study) -> None:
-    sigma = page.space.sigma
-    if sigma[0] > 0 and sigma[-1] > 8 * sigma[0]:
-        ax.set_xscale("log")
-    ax.set_xlim(sigma[0], sigma[-1])
-    units = {axis.unit for axis in page.evolution.grid}
-    unit = units.pop() if len(units) == 1 else ""
-    ax.set_xlabel(f"σ ({unit})" if unit else "σ")
-    for event, style in ((page.space.sigma_jump, "--"), (page.space.sigma_death, ":")):
-        if event is not None:
-            ax.axvline(event.sigma, color="0.4", lw=1.0, ls=style, zorder=0)
+def _findings(page: Study, most: int) -> list[str]:
+    lines = list(page.sentences.values()) + [f"Note: {flag}." for flag in page.space.flags]
+    grid = page.evolution.grid
+    if any(any(grid.margin(page.evolution.sigmas[level].tolist())) for level in _shown(page)):
+        lines.append("Hatched: more than 1 % of the noise along an axis leaves the sampled box.")
+    return [part for line in lines for part in textwrap.wrap(line, most, subsequent_indent="    ")]
 
 
-def _draw_price(ax: Axes, page: Study) -> None:
-    dark, light = line_colours(2)
-    sigma, curve = page.space.sigma, page.curve
-    ax.plot(sigma, curve.price, color=dark, label="price: Q at its optimum $-$ Q at that of u")
-    ax.plot(sigma, curve.drop, color=light, ls="--", label="drop: Q at its optimum $-$ max u")
-    ax.axhline(page.price, color="0.65", lw=1.0, ls="-.", label="the price asked about")
-    _sigma_axis(ax, page)
-    ax.set_ylim(0, None)
-    ax.set_title("What the smoothed optimum costs")
-    ax.legend(fontsize=8)
+def _draw_maps(part: FigureBase, page: Study, per_row: int, width: float) -> None:
+    """Q, and u at three levels, on the colour scale of Q."""
+    from matplotlib.colors import Normalize
+
+    flow, grid, shown = page.evolution, page.evolution.grid, _shown(page)
+    initial = flow.landscape.values
+    center = optimum(initial, grid).index
+    panels = panels_of(part, 1 + len(shown), per_row, sharex=True, sharey=True)
+    norm = Normalize(float(initial.min()), float(initial.max()))
+    image = draw_field(panels[0], initial, grid, center, (0.0,) * grid.dimensions, norm)
+    panels[0].set_title("\n".join(filter(None, ["Q (σ = 0)", slice_label(grid, center)])))
+    for level, ax in zip(shown, panels[1:], strict=True):
+        draw_field(ax, flow.values[level], grid, center, tuple(float(s) for s in flow.sigmas[level]), norm)
+        ax.set_title(sigma_label(flow, level))
+    outer_labels(part, panels, per_row, width)
+    scale_of_maps(part, image, panels, width)
 
 
-def _draw_basin(ax: Axes, page: Study) -> None:
-    dark, light = line_colours(2)
-    ax.plot(page.space.sigma, page.basins.of_optimum(), color=dark, label="of the box leads to the optimum")
-    initial = page.evolution.landscape.values
-    mean = float((initial * page.evolution.grid.weights).sum() / page.evolution.grid.weights.sum())
-    earned = (page.basins.earned().original - mean) / (page.curve.best - mean)
-    ax.plot(page.space.sigma, earned, color=light, ls="--", label="of max Q $-$ mean Q is earned by ascent")
-    _sigma_axis(ax, page)
-    ax.set_ylim(min(0.0, float(earned.min())), 1.03)
-    ax.set_title("Where gradient ascent ends")
-    ax.legend(fontsize=8)
+def _draw_lines(part: FigureBase, page: Study) -> None:
+    """Q, and u at three levels with its optimum, in one dimension."""
+    flow, grid, space, shown = page.evolution, page.evolution.grid, page.space, _shown(page)
+    ax = part.subplots()
+    ax.plot(grid[0].coordinates, flow.landscape.values, color="0.2", lw=points(1.2), label="Q (σ = 0)")
+    for level, colour in zip(shown, line_colours(len(shown)), strict=True):
+        ax.plot(grid[0].coordinates, flow.values[level], color=colour, lw=points(1.5), label=sigma_label(flow, level))
+        cross: dict[str, Any] = {"mec": "black", "mfc": colour, "ms": points(7), "mew": points(0.8)}
+        ax.plot(space.optimum_positions[level, 0], space.optimum_values[level], "X", **cross)
+    ax.legend(fontsize="small")
+    ax.set_xlabel(axis_label(grid[0]))
+    ax.set_ylabel("Q, u")
+    ax.set_xlim(grid[0].lower, grid[0].upper)
 
 
-def _draw_counts(ax: Axes, page: Study) -> None:
-    space = page.space
-    for kind, colour in zip(("maximum", "minimum"), line_colours(2), strict=True):
-        counts = space.count(kind)
-        ax.step(space.sigma, counts, where="mid", color=colour, label="maxima" if kind == "maximum" else "minima")
-    _sigma_axis(ax, page)
-    most = max(int(space.count("maximum").max()), int(space.count("minimum").max()))
-    if most > 20:
-        ax.set_yscale("symlog", linthresh=1)
-    ax.set_ylim(0, None)
-    ax.set_title("Critical points")
-    ax.legend(fontsize=8)
+def _draw_fingerprints(part: FigureBase, page: Study, per_row: int, width: float, *, beside: bool) -> None:
+    """Critical points along each axis, with a legend at the side where there is room, else below."""
+    panels = panels_of(part, min(page.evolution.grid.dimensions, 3), per_row)
+    for i, ax in enumerate(panels):
+        fingerprint(page.space, ax, axis=i)
+        ax.set_title("Critical points against σ" if i == 0 else "")
+        if i + per_row < len(panels):
+            ax.set_xlabel("")
+    if beside:
+        panels[-1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    else:
+        legend_below(part, panels[0], width)
 
 
 @figures.register("study")
-def study(source: Evolution | Study) -> Figure:
+def study(source: Evolution | Study, *, width: Width = None) -> Figure:
     """The page of a study: Q and u around its events, the fingerprint, price, basins and counts, and the findings.
 
     Parameters
     ----------
     source
         What `heatpg.study` returned; or an evolution, which is studied first.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
     Returns
     -------
     figure
-        Made without pyplot, so nothing is shown; ``figure.savefig`` writes it.
+        Made without pyplot, so nothing is shown; `heatpg.plot.save` writes it.
+
+    Raises
+    ------
+    SigmaError, UnsupportedError
+        For an evolution that `heatpg.study` refuses, and for an unknown width.
 
     Examples
     --------
@@ -115,69 +142,45 @@ def study(source: Evolution | Study) -> Figure:
     >>> plot.study(flow).get_suptitle().splitlines()[0]
     'unequal_bumps: what exploration noise does to its optimum'
     """
-    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
     from heatpg.studies import Study
     from heatpg.studies import study as make
 
+    total = inches(width, _WIDTH)
     page = source if isinstance(source, Study) else make(source)
     grid, flow = page.evolution.grid, page.evolution
-    initial = flow.landscape.values
-    best = optimum(initial, grid)
-    text = [
-        line
-        for topic, sentence in page.sentences.items()
-        for line in textwrap.wrap(sentence, _LETTERS, subsequent_indent="    ")
-    ]
-    text += [line for flag in page.space.flags for line in textwrap.wrap(f"Note: {flag}.", _LETTERS)]
-    foot = _LINE * (len(text) + 1)
-    axes_drawn = min(grid.dimensions, 3)
-    maps = 3.9 if grid.dimensions > 1 else 3.0
-    heights = [maps, 3.4, 2.9, foot]
-    figure = Figure(figsize=(_WIDTH, 0.7 + sum(heights)), layout="constrained")
     shape = " × ".join(map(str, grid.shape))
-    figure.suptitle(
-        f"{flow.landscape.name}: what exploration noise does to its optimum\n"
-        f"{shape} nodes, boundary {', '.join(dict.fromkeys(axis.boundary for axis in grid))}, "
-        f"{len(flow)} levels of σ, solver {flow.solver.name}",
-        fontsize=12,
-    )
-    parts = figure.subfigures(4, 1, squeeze=False, height_ratios=heights)[:, 0]
-    top, middle, curves, words = parts
-    shown = _shown(page)
-    if grid.dimensions == 1:
-        ax = top.subplots()
-        ax.plot(grid[0].coordinates, initial, color="0.2", lw=1.2, label="Q (σ = 0)")
-        for level, colour in zip(shown, line_colours(len(shown)), strict=True):
-            ax.plot(grid[0].coordinates, flow.values[level], color=colour, label=sigma_label(flow, level))
-            ax.plot(
-                page.space.optimum_positions[level, 0], page.space.optimum_values[level], "X", mec="black", mfc=colour
-            )
-        ax.legend(fontsize=8)
-        ax.set_ylabel("Q, u")
-        ax.set_xlim(grid[0].lower, grid[0].upper)
-    else:
-        panels = top.subplots(1, 1 + len(shown), sharex=True, sharey=True, squeeze=False)[0]
-        norm = Normalize(float(initial.min()), float(initial.max()))
-        image = draw_field(panels[0], initial, grid, best.index, (0.0,) * grid.dimensions, norm)
-        panels[0].set_title("\n".join(filter(None, ["Q (σ = 0)", slice_label(grid, best.index)])), fontsize=11)
-        for level, ax in zip(shown, panels[1:], strict=True):
-            sigmas = tuple(float(s) for s in flow.sigmas[level])
-            draw_field(ax, flow.values[level], grid, best.index, sigmas, norm)
-            ax.set_title(sigma_label(flow, level), fontsize=11)
-        for ax in panels:
-            ax.label_outer()
-        top.colorbar(image, ax=list(panels), label="Q, u", shrink=0.9)
-    for i, ax in enumerate(middle.subplots(1, axes_drawn, squeeze=False)[0]):
-        fingerprint(page.space, ax, axis=i)
-        ax.set_title("Critical points against σ" if i == 0 else "")
-        if i == axes_drawn - 1:
-            ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    first, second, third = curves.subplots(1, 3)
-    _draw_price(first, page)
-    _draw_basin(second, page)
-    _draw_counts(third, page)
-    for i, line in enumerate(text):
-        words.text(0.01, 1 - (i + 0.5) * _LINE / foot, line, va="top", fontsize=9.5)
+    maps, tracks = 1 + len(_shown(page)), min(grid.dimensions, 3)
+    with styled(width):
+        text = _findings(page, letters(total))
+        heading = wrapped(
+            f"{headline(flow, 'what exploration noise does to its optimum')}\n"
+            f"{shape} nodes, boundary {', '.join(dict.fromkeys(axis.boundary for axis in grid))}, "
+            f"{len(flow)} levels of σ, solver {flow.solver.name}",
+            total,
+        )
+        maps_per_row = columns(maps, total, _LEAST_MAP)
+        per_row, curves_per_row = columns(tracks, total, _LEAST_CURVE), columns(3, total, _LEAST_CURVE)
+        beside = total >= points(_LEAST_CURVE) * 3
+        heights = [
+            points(3.0) if grid.dimensions == 1 else height_of_maps(maps, maps_per_row, total),
+            points(3.4) * -(-tracks // per_row) + (0.0 if beside else points(0.6)),
+            points(2.9) * -(-3 // curves_per_row),
+            caption_height(len(text)),
+        ]
+        head = caption_height(len(heading.splitlines()))
+        figure = Figure(figsize=(total, sum(heights) + head), layout="constrained")
+        figure.suptitle(heading)
+        top, middle, curves, words = figure.subfigures(4, 1, squeeze=False, height_ratios=heights)[:, 0]
+        if grid.dimensions == 1:
+            _draw_lines(top, page)
+        else:
+            _draw_maps(top, page, maps_per_row, total)
+        _draw_fingerprints(middle, page, per_row, total, beside=beside)
+        first, second, third = panels_of(curves, 3, curves_per_row)
+        price_curve(page.space, first, curve=page.curve, limit=page.price)
+        basin_curve(page.space, second, basins=page.basins)
+        critical_counts(page.space, third)
+        caption(words, text)
     return figure

@@ -5,26 +5,39 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
-from heatpg.plot._common import optimum, shown_sigmas, sigma_label, single
+from heatpg.plot._common import (
+    caption,
+    caption_height,
+    headline,
+    height_of_maps,
+    legend_below,
+    optimum,
+    outer_labels,
+    panels_of,
+    scale_of_maps,
+    shown_sigmas,
+    sigma_label,
+    single,
+    wrapped,
+)
 from heatpg.plot.cut import cut
 from heatpg.plot.field import draw_field, slice_label
+from heatpg.plot.style import Width, columns, inches, letters, points, styled
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase
 
 __all__ = ["summary"]
 
 _WIDTH = 13.0
-_LINE = 0.2  # inches
-_LETTERS = 170  # a line of the caption
+_LEAST_MAP = 2.0  # inches that a panel needs
+_LEAST_CUT = 2.8
 _ALARM = "#b2182b"
 
 
-def _caption(evolution: Evolution) -> list[str]:
+def _checks(evolution: Evolution, most: int) -> list[str]:
     report = evolution.report
     if not len(report):
         return ["Checks: none were made."]
@@ -33,28 +46,28 @@ def _caption(evolution: Evolution) -> list[str]:
     totals = f"{len(counts['passed'])} passed, {len(counts['failed'])} failed, {findings}"
     lines = [f"Checks ({report.level}): {totals}."]
     if counts["passed"]:
-        lines += textwrap.wrap(f"Passed: {', '.join(check.name for check in counts['passed'])}.", _LETTERS)
+        lines += textwrap.wrap(f"Passed: {', '.join(check.name for check in counts['passed'])}.", most)
     for status, word in (("failed", "FAILED"), ("finding", "Finding")):
         for check in counts[status]:
-            lines.append(textwrap.shorten(f"{word}: {check.name}: {check.message}", 2 * _LETTERS, placeholder=" ..."))
-    return [part for line in lines for part in textwrap.wrap(line, _LETTERS)]
+            lines.append(textwrap.shorten(f"{word}: {check.name}: {check.message}", 2 * most, placeholder=" ..."))
+    return [part for line in lines for part in textwrap.wrap(line, most)]
 
 
-def _key(evolution: Evolution, shown: list[int]) -> list[str]:
+def _key(evolution: Evolution, shown: list[int], most: int) -> list[str]:
     """What the marks in the panels mean, as far as they occur."""
     grid = evolution.grid
     initial = single(evolution.landscape.values, grid)
     center = optimum(initial, grid).index
     tops = [optimum(single(evolution.values[k], grid), grid) for k in shown]
     if grid.dimensions == 1:
-        return ["Dot: argmax."]
-    parts = ["Cross: argmax. Dot: largest value along the cut."]
+        return ["Dots: argmax."]
+    parts = ["Cross: argmax. Dots: largest values along the cuts."]
     if any(top.index[2:] != center[2:] for top in tops):
         parts.append("Open cross: the argmax lies outside this slice.")
     margins = [max(grid.margin(tuple(evolution.sigmas[k].tolist()))) for k in shown]
     if any(margins):
-        parts.append("Dashed box: outside it, more than 1 % of the noise along an axis leaves the sampled box.")
-    return textwrap.wrap(" ".join(parts), _LETTERS)
+        parts.append("Hatched: more than 1 % of the noise along an axis leaves the sampled box.")
+    return textwrap.wrap(" ".join(parts), most)
 
 
 def _on_edge(evolution: Evolution, shown: list[int]) -> bool:
@@ -66,16 +79,12 @@ def _heading(evolution: Evolution) -> str:
     grid = evolution.grid
     shape = " × ".join(map(str, grid.shape))
     kinds = list(dict.fromkeys(axis.boundary for axis in grid))
-    batch = evolution.landscape.batch_shape
-    first = f", first of {int(np.prod(batch))} landscapes" if batch else ""
-    return (
-        f"{evolution.landscape.name}{first}: Q and its expected value u under Gaussian exploration noise σ\n"
-        f"{shape} nodes, boundary {', '.join(kinds)}, solver {evolution.solver.name}"
-    )
+    about = "Q and its expected value u under Gaussian exploration noise σ"
+    return f"{headline(evolution, about)}\n{shape} nodes, boundary {', '.join(kinds)}, solver {evolution.solver.name}"
 
 
 @figures.register("summary")
-def summary(evolution: Evolution) -> Figure:
+def summary(evolution: Evolution, *, width: Width = None) -> Figure:
     """Q and u at up to three sigmas on one colour scale, cuts through the optimum, and what was checked.
 
     In one dimension these are lines; above two, slices through the argmax of Q; of a batch, the first landscape.
@@ -84,11 +93,18 @@ def summary(evolution: Evolution) -> Figure:
     ----------
     evolution
         What to draw.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
     Returns
     -------
     figure
-        Made without pyplot, so nothing is shown; ``figure.savefig`` writes it.
+        Made without pyplot, so nothing is shown; `heatpg.plot.save` writes it.
+
+    Raises
+    ------
+    UnsupportedError
+        For an unknown width.
 
     Examples
     --------
@@ -98,48 +114,75 @@ def summary(evolution: Evolution) -> Figure:
     >>> [ax.get_title().split(chr(10))[0] for ax in figure.axes[:4]]
     ['Q (σ = 0)', 'σ = 0.1', 'σ = 0.2', 'σ = 0.4']
     """
-    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
+
+    grid = evolution.grid
+    total = inches(width, _WIDTH)
+    with styled(width):
+        shown = shown_sigmas(evolution, 4 if grid.dimensions == 1 else 3)
+        most = letters(total)
+        text = [*_key(evolution, shown, most), *_checks(evolution, most)]
+        heading = wrapped(_heading(evolution), total)
+        cuts = min(grid.dimensions, 3)
+        maps = 0 if grid.dimensions == 1 else 1 + len(shown)
+        maps_per_row, cuts_per_row = columns(maps, total, _LEAST_MAP), columns(cuts, total, _LEAST_CUT)
+        beside = total >= points(_LEAST_CUT) * 3  # the legend
+        heights = [
+            height_of_maps(maps, maps_per_row, total),
+            points(5.0 if grid.dimensions == 1 else 3.0) * -(-cuts // cuts_per_row) + (0.0 if beside else points(0.6)),
+            caption_height(len(text)),
+        ]
+        heights = [height for height in heights if height]
+        head = caption_height(len(heading.splitlines()))
+        figure = Figure(figsize=(total, sum(heights) + head), layout="constrained")
+        figure.suptitle(heading)
+        parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+        if maps:
+            _draw_maps(parts[0], evolution, shown, maps_per_row, total)
+        _draw_cuts(parts[-2], evolution, shown, cuts_per_row, total, beside=beside)
+        caption(parts[-1], text, [_ALARM if line.startswith("FAILED") else "black" for line in text])
+    return figure
+
+
+def _draw_maps(part: FigureBase, evolution: Evolution, shown: list[int], per_row: int, width: float) -> None:
+    """Q and u beside each other in a part of this width, on the colour scale of Q."""
+    from matplotlib.colors import Normalize
 
     grid = evolution.grid
     initial = single(evolution.landscape.values, grid)
     center = optimum(initial, grid).index
-    shown = shown_sigmas(evolution, 4 if grid.dimensions == 1 else 3)
-    text = [*_key(evolution, shown), *_caption(evolution)]
-    foot = _LINE * (len(text) + 1)
-    cuts = min(grid.dimensions, 3)
-    maps = 0.0 if grid.dimensions == 1 else 3.7
-    lines = 5.0 if grid.dimensions == 1 else 3.0
-    figure = Figure(figsize=(_WIDTH, 0.7 + maps + lines + foot), layout="constrained")
-    figure.suptitle(_heading(evolution), fontsize=12)
-    heights = [height for height in (maps, lines, foot) if height]
-    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    if maps:
-        panels = parts[0].subplots(1, 1 + len(shown), sharex=True, sharey=True, squeeze=False)[0]
-        norm = Normalize(float(initial.min()), float(initial.max()))
-        fields = [initial, *(single(evolution.values[k], grid) for k in shown)]
-        sigmas = [(0.0,) * grid.dimensions, *(tuple(evolution.sigmas[k].tolist()) for k in shown)]
-        names = ["Q (σ = 0)", *(sigma_label(evolution, k) for k in shown)]
-        place = slice_label(grid, center)
-        image = None
-        for ax, values, sigma, name in zip(panels, fields, sigmas, names, strict=True):
-            image = draw_field(ax, values, grid, center, sigma, norm)
-            notes = [place] if place else []
-            if optimum(values, grid).edges:
-                notes.append("argmax on the edge of the box")
-            if any(2 * m >= axis.length for m, axis in zip(grid.margin(sigma), grid, strict=True)):
-                notes.append("no node keeps 99 % of the noise inside")
-            ax.set_title("\n".join([name, *notes]), fontsize=11)
-            ax.label_outer()
-        parts[0].colorbar(image, ax=list(panels), label="Q, u", shrink=0.9)
-    rows = parts[-2].subplots(1, cuts, sharey=True, squeeze=False)[0]
-    for i, ax in enumerate(rows):
+    panels = panels_of(part, 1 + len(shown), per_row, sharex=True, sharey=True)
+    norm = Normalize(float(initial.min()), float(initial.max()))
+    fields = [initial, *(single(evolution.values[k], grid) for k in shown)]
+    sigmas = [(0.0,) * grid.dimensions, *(tuple(evolution.sigmas[k].tolist()) for k in shown)]
+    names = ["Q (σ = 0)", *(sigma_label(evolution, k) for k in shown)]
+    place = slice_label(grid, center)
+    most = int(0.8 * letters(width / per_row))
+    for ax, values, sigma, name in zip(panels, fields, sigmas, names, strict=True):
+        image = draw_field(ax, values, grid, center, sigma, norm)
+        notes = [place] if place else []
+        if optimum(values, grid).edges:
+            notes.append("argmax on the edge of the box")
+        if any(2 * m >= axis.length for m, axis in zip(grid.margin(sigma), grid, strict=True)):
+            notes.append("no node keeps 99 % of the noise inside")
+        ax.set_title("\n".join(line for note in (name, *notes) for line in textwrap.wrap(note, most)))
+    outer_labels(part, panels, per_row, width)
+    scale_of_maps(part, image, panels, width)
+
+
+def _draw_cuts(
+    part: FigureBase, evolution: Evolution, shown: list[int], per_row: int, width: float, *, beside: bool
+) -> None:
+    """Q and u along each axis, with a legend at the side where there is room, else below."""
+    panels = panels_of(part, min(evolution.grid.dimensions, 3), per_row, sharey=True)
+    for i, ax in enumerate(panels):
         cut(evolution, i, ax)
-        ax.label_outer()
-        if grid.dimensions == 1:
-            ax.set_title("argmax on the edge of the box" if _on_edge(evolution, shown) else "", fontsize=11)
-    rows[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    for i, line in enumerate(text):
-        colour = _ALARM if line.startswith("FAILED") else "black"
-        parts[-1].text(0.01, 1 - (i + 0.5) * _LINE / foot, line, va="top", fontsize=9.5, color=colour)
-    return figure
+        if i % per_row:
+            ax.set_ylabel("")
+            ax.tick_params(labelleft=False)
+        if evolution.grid.dimensions == 1:
+            ax.set_title("argmax on the edge of the box" if _on_edge(evolution, shown) else "")
+    if beside:
+        panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    else:
+        legend_below(part, panels[0], width)

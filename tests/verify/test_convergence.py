@@ -16,7 +16,7 @@ import pytest
 from heatpg.boundaries import boundaries
 from heatpg.errors import UnsupportedError
 from heatpg.grid import Axis
-from heatpg.plot.convergence import convergence as drawn
+from heatpg.plot.convergence import orders as drawn
 from heatpg.solvers import make, solvers
 from heatpg.solvers.base import LineOperator, Solver
 from heatpg.solvers.crank_nicolson import CrankNicolson

@@ -1,0 +1,38 @@
+"""What the figures of a scale space share: its axis of sigma, and where its optimum jumps and ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heatpg.evolution import Evolution
+from heatpg.plot._common import sigma_axis
+from heatpg.plot.style import points
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from heatpg.scalespace import ScaleSpace
+
+__all__ = ["draw_ends", "level_axis", "space_of"]
+
+
+def space_of(source: Evolution | ScaleSpace) -> ScaleSpace:
+    """The tracks of an evolution, unless they are what is given."""
+    from heatpg.scalespace import ScaleSpace, track
+
+    return source if isinstance(source, ScaleSpace) else track(source)
+
+
+def level_axis(ax: Axes, space: ScaleSpace) -> None:
+    """The horizontal axis: sigma, or where the axes differ that of the noisiest."""
+    along = None if np.ptp(space.ratio) == 0 else int(np.argmax(space.ratio))
+    sigma_axis(ax, space.sigma, space.grid, along)
+
+
+def draw_ends(ax: Axes, space: ScaleSpace) -> None:
+    """A dashed line where the optimum first jumps, a dotted one where its track ends."""
+    for event, style in ((space.sigma_jump, "--"), (space.sigma_death, ":")):
+        if event is not None:
+            ax.axvline(event.sigma, color="0.4", lw=points(1.0), ls=style, zorder=0)

@@ -1,0 +1,500 @@
+"""Animations over sigma: the landscape as noise grows, as GIF, animated PNG, or a page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.errors import NonFiniteError, UnsupportedError
+from heatpg.evolution import Evolution, Sigma, solve
+from heatpg.options import choose
+from heatpg.plot._common import (
+    COLOURS,
+    headline,
+    line_colours,
+    noise_levels,
+    number,
+    optimum,
+    sigma_label,
+    single,
+    wrapped,
+)
+from heatpg.plot.field import draw_field, slice_label
+from heatpg.plot.style import points
+from heatpg.resources import require_memory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from PIL.Image import Image
+
+__all__ = ["ANIMATIONS", "animate"]
+
+ANIMATIONS = ("gif", "apng", "html")
+"""Names of the formats, which are the endings of their files as well."""
+
+_SCALES = ("landscape", "frame")
+_SMALLEST, _USUAL, _LARGEST = 320, 720, 4096  # pixels
+_DPI = 100.0  # more beyond the usual size, so that text grows with it
+_SMALL_TEXT = 7.0  # points, below two thirds of the usual size
+_PACE, _REST = 0.15, 1.0  # seconds
+_FASTEST, _SLOWEST = 0.02, 60.0  # below, browsers take 0.1 s instead
+_JUMP = 0.25  # of the box: what is farther apart is not joined
+_OF_THE_MAP, _GREYS, _BLENDED = 160, 32, 16  # entries of a GIF's palette, with four blends of each of the last
+
+
+class _Scene:
+    """The figure of an animation, drawn again for each level: level 0 is Q, level k the stored sigma k - 1."""
+
+    def __init__(self, evolution: Evolution, size: tuple[int, int], scale: str) -> None:
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+        self.evolution, self.grid = evolution, evolution.grid
+        self.initial = single(evolution.landscape.values, self.grid)
+        self.center = optimum(self.initial, self.grid).index
+        # a stored sigma of zero is Q itself
+        self.levels = [0, *(k for k, row in enumerate(evolution.sigmas, 1) if row.any())]
+        self.tops = [optimum(self.field(level), self.grid) for level in self.levels]
+        self.per_frame = scale == "frame"
+        self.norm = Normalize(float(self.initial.min()), float(self.initial.max()))
+        dpi = _DPI * max(1.0, min(size) / _USUAL)
+        # compressed: a map of equal scales keeps its colour bar beside it
+        layout = ConstrainedLayoutEngine(compress=self.grid.dimensions > 1, h_pad=0.09, w_pad=0.07)
+        self.figure = Figure(figsize=(size[0] / dpi, size[1] / dpi), dpi=dpi, layout=layout)
+        heights = (max(size[1] / dpi - 1.6, 1.0), 1.0)
+        self.main, self.strip = self.figure.subplots(2, 1, height_ratios=heights)
+        if self.grid.dimensions > 1:
+            mappable = ScalarMappable(self.norm, COLOURS)
+            self.figure.colorbar(mappable, ax=self.main, label="Q, u", format=lambda value, place: number(value))
+        self._draw_strip()
+        # the layout is found once, for the longest heading, so that nothing moves from frame to frame
+        self._draw(max(range(len(self.levels)), key=lambda place: len(self.label(self.levels[place]))))
+        self.figure.draw_without_rendering()
+        self.figure.set_layout_engine("none")
+
+    def field(self, level: int) -> NDArray[Any]:
+        values = self.initial if level == 0 else single(self.evolution.values[level - 1], self.grid)
+        if not np.isfinite(values).all():
+            raise NonFiniteError("what is to be drawn is not finite", given=self.label(level))
+        return values
+
+    def label(self, level: int) -> str:
+        return "Q (σ = 0)" if level == 0 else f"u at {sigma_label(self.evolution, level - 1)}"
+
+    def alternative(self, place: int) -> str:
+        """A frame in words."""
+        top, level = self.tops[place], self.levels[place]
+        where = ", ".join(f"{axis.name} = {number(x)}" for axis, x in zip(self.grid, top.coordinates, strict=True))
+        return f"{self.label(level)}: largest value {number(top.value)} at {where}"
+
+    def _draw_strip(self) -> None:
+        """The largest value at every level, on which the current one is marked."""
+        ax, places = self.strip, np.arange(len(self.levels))
+        values = [top.value for top in self.tops]
+        ax.plot(places, values, color="0.55", lw=points(1.2), marker=".", ms=points(4))
+        ax.set_xlim(-0.5, len(places) - 0.5)
+        sigma, along = noise_levels(self.evolution)
+        most = max(2, int(self.figure.get_figwidth() / points(0.9)))
+        shown = sorted({round(place) for place in np.linspace(0, len(places) - 1, min(most, len(places)))})
+        ax.set_xticks(shown, [number(0.0 if level == 0 else sigma[level - 1]) for level in np.take(self.levels, shown)])
+        units = {axis.unit for axis in (self.grid if along is None else (self.grid[along],))}
+        unit = units.pop() if len(units) == 1 else ""
+        name = "σ" if along is None else f"σ along {self.grid[along].name}"
+        ax.set_xlabel(f"{name} ({unit}), one frame for each" if unit else f"{name}, one frame for each")
+        ax.set_ylabel("max u")
+        ax.margins(y=0.15)
+        style: dict[str, Any] = {"mfc": line_colours(2)[0], "mec": "black", "mew": points(0.8), "clip_on": False}
+        (self.mark,) = ax.plot([], [], "o", ms=points(9), **style)
+
+    def _draw(self, place: int) -> None:
+        level, grid, ax = self.levels[place], self.grid, self.main
+        values = self.field(level)
+        sigma = (0.0,) * grid.dimensions if level == 0 else tuple(self.evolution.sigmas[level - 1].tolist())
+        if self.per_frame:
+            low, high = float(values.min()), float(values.max())
+            self.norm.vmin, self.norm.vmax = low, high if high > low else low + 1.0
+        ax.clear()
+        if grid.dimensions == 1:
+            ax.plot(grid[0].coordinates, self.initial, color="0.7", lw=points(1.0))
+        draw_field(ax, values, grid, self.center, sigma, self.norm)
+        if grid.dimensions == 1:
+            self._set_limits(ax, values)
+        self._draw_trail(ax, place)
+        scale = "each frame on a scale of its own" if self.per_frame else ""
+        below = ", ".join(filter(None, [slice_label(grid, self.center), scale]))
+        heading = headline(self.evolution, self.label(level)) + (f"\n{below}" if below else "")
+        self.figure.suptitle(wrapped(heading, self.figure.get_figwidth()))
+        self.mark.set_data([place], [self.tops[place].value])
+
+    def _set_limits(self, ax: Axes, values: NDArray[Any]) -> None:
+        low, high = (values.min(), values.max()) if self.per_frame else (self.initial.min(), self.initial.max())
+        margin = 0.06 * (float(high - low) or 1.0)
+        ax.set_ylim(float(low) - margin, float(high) + margin)
+        ax.set_xlim(self.grid[0].lower, self.grid[0].upper)
+        ax.set_ylabel("Q, u")
+
+    def _draw_trail(self, ax: Axes, place: int) -> None:
+        """Where the largest value was before; the ends of a jump, or of a way around a period, are not joined."""
+        from matplotlib.patheffects import Normal, Stroke
+
+        if place == 0:
+            return
+        tops = self.tops[: place + 1]
+        places = np.array([top.coordinates for top in tops])
+        x = places[:, 0]
+        y = np.array([top.value for top in tops]) if self.grid.dimensions == 1 else places[:, 1]
+        steps = np.abs(np.diff(places, axis=0)) / np.array([axis.length for axis in self.grid])
+        broken = np.flatnonzero((steps > _JUMP).any(axis=1)) + 1
+        outline = [Stroke(linewidth=points(2.6), foreground="black"), Normal()]
+        # on a scale of its own a frame has no room for the heights before
+        style: dict[str, Any] = {"zorder": 4, "clip_on": self.per_frame}
+        x_broken, y_broken = np.insert(x, broken, np.nan), np.insert(y, broken, np.nan)
+        ax.plot(x_broken, y_broken, color="white", lw=points(1.2), path_effects=outline, **style)
+        ax.plot(x[:-1], y[:-1], "o", ms=points(4), mfc="white", mec="black", mew=points(0.7), **style)
+
+    def pixels(self, place: int) -> NDArray[np.uint8]:
+        """One frame, shape (height, width, 3)."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        self._draw(place)
+        # a new one for each frame: a renderer keeps the last clip path by its address, where another may lie by now
+        canvas: Any = FigureCanvasAgg(self.figure)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _palette() -> NDArray[np.uint8]:
+    """256 colours for all frames, shape (256, 3): the map, greys, and the map blended with black and with white."""
+    from matplotlib import colormaps
+
+    def of_the_map(count: int) -> NDArray[np.float64]:
+        return np.asarray(colormaps[COLOURS](np.linspace(0.0, 1.0, count)))[:, :3]
+
+    blends = [share * of_the_map(_BLENDED) + (1.0 - share) * end for share in (1 / 3, 2 / 3) for end in (0.0, 1.0)]
+    greys = np.repeat(np.linspace(0.0, 1.0, _GREYS)[:, None], 3, axis=1)
+    return np.rint(255.0 * np.concatenate([of_the_map(_OF_THE_MAP), greys, *blends])).astype(np.uint8)
+
+
+class _Nearest:
+    """The nearest colour of a palette for each colour; no dithering, so a colour looks alike in all frames."""
+
+    def __init__(self, palette: NDArray[np.uint8]) -> None:
+        self.palette = palette.astype(np.int32)
+        self.table = np.full(2**24, -1, dtype=np.int16)  # of all colours, filled in as they are met
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        red, green, blue = np.moveaxis(pixels.astype(np.int32), -1, 0)
+        codes = red << 16 | green << 8 | blue
+        new = np.unique(codes[self.table[codes] < 0])
+        colours = np.stack([new >> 16, new >> 8 & 255, new & 255], axis=1)
+        # |c - p|^2 without |c|^2, which is the same for all p
+        distance = (self.palette**2).sum(axis=1) - 2 * colours @ self.palette.T
+        self.table[new] = distance.argmin(axis=1)
+        return np.asarray(self.table[codes].astype(np.uint8))
+
+
+def _with_palette(scene: _Scene) -> Iterator[Image]:
+    """The frames in 256 colours, the same ones in all."""
+    from PIL import Image
+
+    palette = _palette()
+    nearest = _Nearest(palette)
+    for place in range(len(scene.levels)):
+        frame = Image.fromarray(nearest(scene.pixels(place)))
+        frame.putpalette(palette.tobytes())
+        yield frame
+
+
+def _gif(scene: _Scene, seconds: Sequence[float], loop: bool) -> bytes:
+    frames = _with_palette(scene)
+    content = io.BytesIO()
+    options: dict[str, Any] = {"loop": 0} if loop else {}
+    # the palette is named once more, or Pillow would give each frame its own
+    next(frames).save(
+        content, "GIF", save_all=True, append_images=frames, duration=_milliseconds(seconds, 10), disposal=1,
+        palette=_palette().tobytes(), optimize=False, **options,
+    )  # fmt: skip
+    return content.getvalue()
+
+
+def _apng(scene: _Scene, seconds: Sequence[float], loop: bool) -> bytes:
+    from PIL import Image
+
+    first, *others = (Image.fromarray(scene.pixels(place)) for place in range(len(scene.levels)))
+    content = io.BytesIO()
+    first.save(
+        content, "PNG", save_all=True, append_images=others, duration=_milliseconds(seconds, 1), disposal=0, blend=0,
+        loop=0 if loop else 1,
+    )  # fmt: skip
+    return content.getvalue()
+
+
+_STYLE = """
+body { margin: 1rem auto; padding: 0 1rem; max-width: 70rem; font: 1rem/1.5 system-ui, sans-serif; color: #111;
+  background: #fff; }
+.frames { display: grid; justify-items: center; }
+.frames img { grid-area: 1 / 1; max-width: 100%; height: auto; visibility: hidden; }
+.frames img.shown { visibility: visible; }
+.controls { display: flex; gap: 0.75rem; align-items: center; }
+.controls input { flex: 1; min-width: 0; }
+.controls button { min-width: 5rem; font: inherit; }
+output { display: block; text-align: center; }
+"""
+
+_SCRIPT = """
+"use strict";
+const frames = Array.from(document.querySelectorAll(".frames img"));
+const slider = document.querySelector("input");
+const button = document.querySelector("button");
+const words = document.querySelector("output");
+const seconds = JSON.parse(document.body.dataset.seconds);
+const loop = document.body.dataset.loop === "true";
+let current = 0;
+let timer = 0;
+function show(place) {
+  frames[current].classList.remove("shown");
+  frames[place].classList.add("shown");
+  current = place;
+  slider.value = String(place);
+  slider.setAttribute("aria-valuetext", frames[place].alt);
+  words.textContent = frames[place].alt;
+}
+function stop() {
+  clearTimeout(timer);
+  timer = 0;
+  button.textContent = "Play";
+}
+function next() {
+  timer = setTimeout(() => {
+    if (current + 1 === frames.length && !loop) { stop(); return; }
+    show((current + 1) % frames.length);
+    next();
+  }, 1000 * seconds[current]);
+}
+function play() {
+  if (current + 1 === frames.length && !loop) { show(0); }
+  button.textContent = "Pause";
+  next();
+}
+button.addEventListener("click", () => { if (timer) { stop(); } else { play(); } });
+slider.addEventListener("input", () => { stop(); show(Number(slider.value)); });
+show(0);
+if (frames.length > 1 && !matchMedia("(prefers-reduced-motion: reduce)").matches) { play(); }
+"""
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _html(scene: _Scene, seconds: Sequence[float], loop: bool) -> bytes:
+    images = []
+    for place, frame in enumerate(_with_palette(scene)):
+        content = io.BytesIO()
+        frame.save(content, "PNG")
+        words = html.escape(scene.alternative(place))
+        source = base64.b64encode(content.getbuffer()).decode()
+        shown = ' class="shown"' if place == 0 else ""
+        images.append(
+            f'<img{shown} alt="{words}" width="{frame.width}" height="{frame.height}" decoding="sync" '
+            f'src="data:image/png;base64,{source}">'
+        )
+    title = html.escape(f"{scene.evolution.landscape.name} against σ")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src {_digest(_STYLE)}; script-src {_digest(_SCRIPT)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    page = f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{_STYLE}</style>
+</head>
+<body data-seconds="{json.dumps(list(seconds))}" data-loop="{json.dumps(loop)}">
+<div class="frames">
+{chr(10).join(images)}
+</div>
+<div class="controls"><button type="button">Play</button>
+<input type="range" min="0" max="{len(images) - 1}" step="1" value="0" aria-label="noise level"></div>
+<output>{html.escape(scene.alternative(0))}</output>
+<script>{_SCRIPT}</script>
+</body>
+</html>
+"""
+    return page.encode()
+
+
+_WRITERS: dict[str, Callable[[_Scene, Sequence[float], bool], bytes]] = {"gif": _gif, "apng": _apng, "html": _html}
+
+
+def _milliseconds(seconds: Sequence[float], unit: int) -> list[int]:
+    return [unit * max(1, round(1000.0 * each / unit)) for each in seconds]
+
+
+def _choose_format(path: Path | None, format: str) -> str:
+    ending = path.suffix.lower()[1:] if path is not None else ""
+    if not format:
+        if ending not in ANIMATIONS:
+            raise UnsupportedError(
+                "unknown kind of animation",
+                given="no format" if path is None else path,
+                allowed=", ".join(f".{name}" for name in ANIMATIONS),
+                advice="or say it: format='gif'",
+            )
+        return ending
+    choose(format, ANIMATIONS, "format of an animation")
+    if ending in ANIMATIONS and ending != format:
+        raise UnsupportedError("the name of the file says another format", given=f"{path}, format={format!r}")
+    return format
+
+
+def _parse_size(size: Sequence[int]) -> tuple[int, int]:
+    allowed = f"two whole numbers of pixels, width and height, from {_SMALLEST} to {_LARGEST}"
+    try:
+        values = [int(value) for value in size]
+        whole = all(value == given for value, given in zip(values, size, strict=True))
+    except (TypeError, ValueError, OverflowError):
+        values, whole = [], False
+    if not whole or len(values) != 2 or not all(_SMALLEST <= value <= _LARGEST for value in values):
+        raise UnsupportedError("the size of an animation is out of range", given=repr(size), allowed=allowed)
+    return values[0], values[1]
+
+
+def _parse_seconds(duration: float | Sequence[float] | None, frames: int) -> list[float]:
+    """Seconds of every frame."""
+    if duration is None:
+        return [_REST, *[_PACE] * (frames - 2), _REST][:frames]
+    try:
+        values = np.asarray(duration, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.full(1, math.nan)
+    fits = values.ndim == 0 or values.shape == (frames,)
+    if not fits or not ((values >= _FASTEST) & (values <= _SLOWEST)).all():
+        raise UnsupportedError(
+            "the duration of a frame is out of range",
+            given=repr(duration),
+            allowed=f"seconds from {_FASTEST:g} to {_SLOWEST:g}: a number, or one for each of the {frames} frames",
+        )
+    return [float(value) for value in np.broadcast_to(values, frames)]
+
+
+def _require_pillow() -> None:
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError:
+        raise UnsupportedError(
+            "Pillow is not installed, which writes animations", advice="pip install pillow"
+        ) from None
+
+
+def animate(
+    evolution: Evolution,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    format: str = "",
+    sigma: Sigma | None = None,
+    scale: str = "landscape",
+    size: tuple[int, int] = (720, 720),
+    duration: float | Sequence[float] | None = None,
+    loop: bool = True,
+    force: bool = False,
+) -> bytes:
+    """Write an animation over sigma: the landscape with its argmax and the way it came, and max u against sigma.
+
+    The first frame is Q; each further one is a stored sigma. Nothing is made up in between: for a smoother animation
+    evolve to more sigmas, or name them with ``sigma``. In one dimension a line is drawn, in more than two the slice
+    through the argmax of Q, of a batch the first landscape. Steps of the argmax of more than a quarter of the box are
+    jumps and not joined.
+
+    Parameters
+    ----------
+    evolution
+        What to draw.
+    path
+        Where to write; the file is complete under this name, or not there. None: nothing is written.
+    format
+        ``gif``, ``apng`` or ``html``; by default the ending of the path. An HTML page has the frames in it, a slider
+        and a button, and loads nothing. Only an animated PNG has the exact colours; the others have one palette for
+        all frames, 160 of its 256 colours from the colour map, and no dithering.
+    sigma
+        Other levels to show, solved from Q by the same solver; by default those stored.
+    scale
+        Colours over the range of Q in every frame (``landscape``), or over that of each frame (``frame``).
+    size
+        Width and height in pixels.
+    duration
+        Seconds of a frame, or one number for each; by default 0.15, and 1 for the first and the last. A GIF counts in
+        hundredths.
+    loop
+        Whether it begins again after the last frame.
+    force
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    content
+        The bytes of the file, the same every time.
+
+    Raises
+    ------
+    UnknownNameError, UnsupportedError
+        For an unknown format or scale, a size or duration out of range, more levels of correlated noise, or where
+        Pillow is not installed.
+    SigmaError
+        For noise levels that `heatpg.evolution.parse_sigma` refuses.
+    NonFiniteError
+        For fields that are not finite.
+    StoreError, ResourceError
+        If the file cannot be written, or the frames do not fit in memory.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes, plot
+    >>> from heatpg.evolution import solve
+    >>> flow = solve(landscapes.ridge(size=21), [0.1, 0.2])
+    >>> plot.animate(flow, format="gif", size=(320, 320))[:6]
+    b'GIF89a'
+    """
+    target = None if path is None else Path(path)
+    kind = _choose_format(target, format)
+    choose(scale, _SCALES, "colour scale")
+    pixels = _parse_size(size)
+    if target is not None:
+        from heatpg.store import prepare_output
+
+        target = prepare_output(target, force=force)
+    _require_pillow()
+    if sigma is not None:
+        if evolution.covariance is not None:
+            raise UnsupportedError("other levels of correlated noise", advice="evolve to them: covariance=...")
+        evolution = solve(evolution.landscape, sigma, evolution.solver)
+    frames = 1 + int(evolution.sigmas.any(axis=1).sum())
+    seconds = _parse_seconds(duration, frames)
+    require_memory(
+        4.0 * pixels[0] * pixels[1] * (frames + 2), f"an animation of {frames} frames", "make it smaller: size=..."
+    )
+    from matplotlib import rc_context
+
+    with rc_context({"font.size": _SMALL_TEXT} if min(pixels) < 2 * _USUAL // 3 else {}):
+        content = _WRITERS[kind](_Scene(evolution, pixels, scale), seconds, bool(loop))
+    if target is not None:
+        from heatpg.store import publish
+
+        publish(content, target, force=force)
+    return content

@@ -1,0 +1,76 @@
+"""How many critical points are left, against sigma."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heatpg.evolution import Evolution
+from heatpg.plot._common import line_colours
+from heatpg.plot._space import draw_ends, level_axis, space_of
+from heatpg.plot.style import Width, panel, points
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from heatpg.scalespace import ScaleSpace
+
+__all__ = ["critical_counts"]
+
+_MANY = 20
+
+
+def critical_counts(source: Evolution | ScaleSpace, ax: Axes | None = None, *, width: Width = None) -> Axes:
+    """Draw the number of maxima and of minima against sigma, those that the edge of the box holds among them.
+
+    A dashed vertical line is the first jump of the optimum, a dotted one the end of its track.
+
+    Parameters
+    ----------
+    source
+        An evolution at two sigmas or more, or its tracks, with maxima or minima among them.
+    ax
+        Where to draw; without it, in a new figure.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
+
+    Returns
+    -------
+    ax
+        The axes; ``ax.figure`` is the figure.
+
+    Raises
+    ------
+    SigmaError, UnsupportedError
+        For an evolution that `heatpg.scalespace.track` refuses, for an unknown width, or a width and axes at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import landscapes, plot
+    >>> from heatpg.evolution import solve
+    >>> flow = solve(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 2.0, 8))
+    >>> [line.get_label() for line in plot.critical_counts(flow).get_lines()[:2]]
+    ['maxima', 'minima']
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    space = space_of(source)
+    with panel(ax, width) as ax:
+        most = 0
+        names = {"maximum": ("maxima", "-"), "minimum": ("minima", "--")}
+        for (kind, (name, style)), colour in zip(names.items(), line_colours(2), strict=True):
+            if kind in space.kinds:
+                counts = space.count(kind)
+                most = max(most, int(counts.max()))
+                ax.step(space.sigma, counts, where="mid", color=colour, lw=points(1.5), ls=style, label=name)
+        level_axis(ax, space)
+        draw_ends(ax, space)
+        if most > _MANY:
+            ax.set_yscale("symlog", linthresh=1)
+        else:
+            ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_ylim(0, None)
+        ax.set_ylabel("number")
+        ax.set_title("Critical points")
+        ax.legend(fontsize="small")
+    return ax

@@ -1,0 +1,125 @@
+"""Small multiples: the same landscape at many sigmas, side by side."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heatpg.errors import SigmaError
+from heatpg.evolution import Evolution
+from heatpg.plot import figures
+from heatpg.plot._common import (
+    caption_height,
+    chosen_level,
+    headline,
+    height_of_maps,
+    number,
+    optimum,
+    outer_labels,
+    panels_of,
+    scale_of_maps,
+    shown_sigmas,
+    sigma_label,
+    single,
+    wrapped,
+)
+from heatpg.plot.field import draw_field, slice_label
+from heatpg.plot.style import Width, columns, inches, letters, points, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["multiples"]
+
+_MOST = 11  # and Q: three rows of four
+_MOST_IN_A_ROW = 4
+_WIDTH = 10.0
+_LEAST = 2.0
+
+
+@figures.register("multiples")
+def multiples(
+    evolution: Evolution, levels: Sequence[int] | None = None, *, shared: bool = True, width: Width = None
+) -> Figure:
+    """Q and u at many sigmas side by side, each with its argmax, on one scale or each on its own.
+
+    Where more than 1 % of the noise leaves the box along an axis it is hatched. In one dimension these are lines over
+    Q; above two, slices through the argmax of Q, with an open cross where the argmax lies elsewhere.
+
+    Parameters
+    ----------
+    evolution
+        What to draw; of a batch the first.
+    levels
+        Which of the stored sigmas; by default up to 11, evenly spread.
+    shared
+        Whether all have the scale of Q; otherwise each has its own, which is written above it.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
+
+    Returns
+    -------
+    figure
+        Made without pyplot, so nothing is shown; `heatpg.plot.save` writes it.
+
+    Raises
+    ------
+    SigmaError
+        For no levels, or one that is not stored.
+    UnsupportedError
+        For an unknown width.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes, plot
+    >>> from heatpg.evolution import solve
+    >>> figure = plot.multiples(solve(landscapes.ridge(size=21), [0.1, 0.2, 0.4, 0.8]))
+    >>> [ax.get_title() for ax in figure.axes[:5]]
+    ['Q (σ = 0)', 'σ = 0.1', 'σ = 0.2', 'σ = 0.4', 'σ = 0.8']
+    """
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+    grid = evolution.grid
+    shown = shown_sigmas(evolution, _MOST) if levels is None else [chosen_level(evolution, k) for k in levels]
+    if not shown:
+        raise SigmaError("there is no sigma to draw", given="no levels", allowed=f"0 to {len(evolution) - 1}")
+    initial = single(evolution.landscape.values, grid)
+    center = optimum(initial, grid).index
+    through: tuple[slice | int, ...] = (slice(None),) * min(grid.dimensions, 2) + center[2:]
+    fields = [initial, *(single(evolution.values[k], grid) for k in shown)]
+    sigmas = [np.zeros(grid.dimensions), *(evolution.sigmas[k] for k in shown)]
+    names = ["Q (σ = 0)", *(sigma_label(evolution, k) for k in shown)]
+    everywhere = Normalize(float(initial.min()), float(initial.max()))
+    count, total = len(fields), inches(width, _WIDTH)
+    with styled(width):
+        per_row = min(_MOST_IN_A_ROW, columns(count, total, _LEAST))
+        about = "Q and its expected value u under Gaussian exploration noise σ"
+        place = slice_label(grid, center)
+        heading = wrapped(f"{headline(evolution, about)}{', at ' + place if place else ''}", total)
+        height = 0.9 * height_of_maps(count, per_row, total) + caption_height(len(heading.splitlines()))
+        figure = Figure(figsize=(total, height), layout="constrained")
+        figure.suptitle(heading)
+        lines = grid.dimensions == 1
+        axes = panels_of(figure, count, per_row, sharex=True, sharey=not lines or shared)
+        most = int(0.8 * letters(total / per_row))
+        for ax, values, sigma, name in zip(axes, fields, sigmas, names, strict=True):
+            own = values[through]
+            norm = everywhere if shared else Normalize(float(own.min()), float(own.max()))
+            image = draw_field(ax, values, grid, center, tuple(sigma.tolist()), norm)
+            if lines and shared and values is not initial:
+                ax.plot(grid[0].coordinates, initial, color="0.7", lw=points(0.9), zorder=1)
+            if lines:
+                ax.set_ylabel("Q, u")
+            title = textwrap.wrap(name, most)
+            if not shared:
+                title.append(f"{number(float(own.min()))} to {number(float(own.max()))}")
+            ax.set_title("\n".join(title))
+        if shared or not lines:
+            outer_labels(figure, axes, per_row, total)
+        if shared and not lines:
+            scale_of_maps(figure, image, axes, total)
+    return figure

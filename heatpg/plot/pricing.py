@@ -1,0 +1,151 @@
+"""What acting on the smoothed optimum costs, against sigma."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heatpg.errors import UnsupportedError
+from heatpg.evolution import Evolution
+from heatpg.plot import figures
+from heatpg.plot._common import line_colours, panels_of, wrapped
+from heatpg.plot._space import draw_ends, level_axis, space_of
+from heatpg.plot.counts import critical_counts
+from heatpg.plot.style import Width, columns, inches, panel, points, styled
+from heatpg.plot.watershed import basin_curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from heatpg.scalespace import PriceCurve, ScaleSpace
+
+__all__ = ["price_curve", "price_figure"]
+
+_WIDTH = 13.0
+_LEAST = 2.8
+
+
+def price_curve(
+    source: Evolution | ScaleSpace,
+    ax: Axes | None = None,
+    *,
+    curve: PriceCurve | None = None,
+    limit: float | None = None,
+    width: Width = None,
+) -> Axes:
+    """Draw the price of acting on the smoothed optimum, Q(mu*_0) - Q(mu*_sigma), and the drop of u that is seen.
+
+    The band is the uncertainty of the price where Q is known at its nodes only. A dashed vertical line is the first
+    jump of the optimum, a dotted one the end of its track.
+
+    Parameters
+    ----------
+    source
+        An evolution at two sigmas or more, or its tracks.
+    ax
+        Where to draw; without it, in a new figure.
+    curve
+        What `heatpg.scalespace.price` returned, if it is there already.
+    limit
+        A price to mark, in units of Q.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
+
+    Returns
+    -------
+    ax
+        The axes; ``ax.figure`` is the figure.
+
+    Raises
+    ------
+    SigmaError, UnsupportedError
+        For an evolution that `heatpg.scalespace.track` refuses, a curve of other sigmas, a limit that is no positive
+        number, an unknown width, or a width and axes at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import landscapes, plot
+    >>> from heatpg.evolution import solve
+    >>> flow = solve(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 2.0, 8))
+    >>> plot.price_curve(flow, limit=0.1).get_title()
+    'What the smoothed optimum costs'
+    """
+    from heatpg.scalespace import price
+
+    if limit is not None and not (math.isfinite(limit) and limit > 0):
+        raise UnsupportedError("the price must be positive", given=limit, allowed="numbers > 0, in units of Q")
+    space = space_of(source)
+    found = price(space) if curve is None else curve
+    if found.sigma.shape != space.sigma.shape or not np.allclose(found.sigma, space.sigma):
+        raise UnsupportedError(
+            "this curve is that of other sigmas",
+            given=f"{len(found.sigma)} levels",
+            allowed=f"the {len(space.sigma)} of the tracks",
+        )
+    with panel(ax, width) as ax:
+        dark, light = line_colours(2)
+        lower, upper = found.price - found.uncertainty, found.price + found.uncertainty
+        if (upper > lower).any():
+            ax.fill_between(space.sigma, lower, upper, color=dark, alpha=0.2, lw=0)
+        width_of_lines = points(1.5)
+        ax.plot(space.sigma, found.price, color=dark, lw=width_of_lines, label="price: max Q $-$ Q(argmax u)")
+        ax.plot(space.sigma, found.drop, color=light, lw=width_of_lines, ls="--", label="drop: max Q $-$ max u")
+        if limit is not None:
+            ax.axhline(limit, color="0.65", lw=points(1.0), ls="-.", label="the price asked about")
+        level_axis(ax, space)
+        draw_ends(ax, space)
+        ax.set_ylim(0, None)
+        ax.set_ylabel("in units of Q")
+        ax.set_title("What the smoothed optimum costs")
+        ax.legend(fontsize="small")
+    return ax
+
+
+@figures.register("price")
+def price_figure(source: Evolution | ScaleSpace, *, width: Width = None) -> Figure:
+    """What the smoothed optimum costs, from where ascent finds it, how many critical points are left, against sigma.
+
+    Parameters
+    ----------
+    source
+        An evolution at two sigmas or more, in one to three dimensions, or its tracks.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
+
+    Returns
+    -------
+    figure
+        Made without pyplot, so nothing is shown; `heatpg.plot.save` writes it.
+
+    Raises
+    ------
+    SigmaError, UnsupportedError
+        For an evolution that `heatpg.scalespace.track` refuses, and for an unknown width.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import landscapes, plot
+    >>> from heatpg.evolution import solve
+    >>> flow = solve(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 2.0, 8))
+    >>> len(plot.figures.get("price")(flow).axes)
+    3
+    """
+    from matplotlib.figure import Figure
+
+    space = space_of(source)
+    total = inches(width, _WIDTH)
+    with styled(width):
+        per_row = columns(3, total, _LEAST)
+        rows = -(-3 // per_row)
+        figure = Figure(figsize=(total, points(3.1) * rows + points(0.5)), layout="constrained")
+        figure.suptitle(wrapped(f"{space.landscape.name}: what its optimum costs under exploration noise σ", total))
+        axes = panels_of(figure, 3, per_row)
+        price_curve(space, axes[0])
+        basin_curve(space, axes[1])
+        critical_counts(space, axes[2])
+    return figure

@@ -1,0 +1,243 @@
+"""Power of Q and of u against the wavenumber, beside what the heat equation predicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heatpg.errors import UnsupportedError
+from heatpg.evolution import Evolution
+from heatpg.landscape import Landscape
+from heatpg.plot import figures
+from heatpg.plot._common import (
+    first_of,
+    headline,
+    line_colours,
+    logarithmic_numbers,
+    panels_of,
+    shown_sigmas,
+    sigma_label,
+    wrapped,
+)
+from heatpg.plot.style import Width, columns, inches, panel, points, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from heatpg.scalespace import BandDecay
+
+__all__ = ["decay", "spectrum", "spectrum_figure"]
+
+_MOST = 4
+_FLOOR = 1e-16  # of the power of Q
+_STRONG = 1e-6
+_WIDTH = 12.0
+_LEAST = 3.4
+
+
+def _wavenumber_label(evolution: Evolution) -> str:
+    units = {axis.unit for axis in evolution.grid}
+    unit = units.pop() if len(units) == 1 else ""
+    per = f" (1/({unit}))" if not unit.isalnum() else f" (1/{unit})"
+    return f"angular wavenumber |k|{per if unit else ''}"
+
+
+def _expected(evolution: Evolution) -> BandDecay | None:
+    """Measured and predicted decay; None for correlated noise, which damps waves of one |k| differently."""
+    from heatpg.scalespace import band_decay
+
+    return None if evolution.covariance is not None else band_decay(evolution)
+
+
+def spectrum(
+    evolution: Evolution,
+    ax: Axes | None = None,
+    *,
+    width: Width = None,
+) -> Axes:
+    """Draw the power of Q and of u at up to four sigmas per band of |k|, with the predicted factor exp(-sigma^2 |k|^2).
+
+    The dashed curves are the power of Q with every wave damped by its own factor, exp(-sum_i sigma_i^2 k_i^2), averaged
+    over the band. What round-off hides is left out. For correlated noise there is no prediction per band.
+
+    Parameters
+    ----------
+    evolution
+        What to draw; of a batch the first.
+    ax
+        Where to draw; without it, in a new figure.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
+
+    Returns
+    -------
+    ax
+        The axes; ``ax.figure`` is the figure.
+
+    Raises
+    ------
+    UnsupportedError
+        For a flat landscape, an unknown width, or a width and axes at once.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes, plot
+    >>> from heatpg.evolution import solve
+    >>> plot.spectrum(solve(landscapes.ridge(size=41), [0.1, 0.2])).get_xlabel()
+    'angular wavenumber |k|'
+    """
+    from heatpg.scalespace import power_spectrum
+
+    one = first_of(evolution)
+    expected = _expected(one)
+    initial = power_spectrum(one.landscape)
+    shown = shown_sigmas(one, _MOST)
+    if not initial.power.any():
+        raise UnsupportedError(
+            "a flat landscape has no waves", given=f"Q = {one.landscape.values.flat[0]:g} everywhere"
+        )
+    k = initial.wavenumber
+    lowest = _FLOOR * float(initial.power.max())
+    with panel(ax, width) as ax:
+        ax.plot(k, _above(initial.power, lowest), color="0.55", lw=points(1.3), label="Q")
+        for level, colour in zip(shown, line_colours(len(shown)), strict=True):
+            power = power_spectrum(Landscape(one.values[level], one.grid)).power
+            seen = np.ones(len(k), dtype=bool) if expected is None else expected.visible[level]
+            label = sigma_label(one, level)
+            ax.plot(k, _above(np.where(seen, power, np.nan), lowest), color=colour, lw=points(1.8), label=label)
+        if expected is not None:
+            for level in shown:
+                drawn = _above(expected.power * expected.predicted[level] ** 2, lowest)
+                words = "Q times exp($-$σ²|k|²)" if level == shown[0] else None
+                ax.plot(k, drawn, color="black", lw=points(0.9), ls=(0, (3, 3)), label=words)
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        logarithmic_numbers(ax.xaxis, float(np.nanmin(k)), float(np.nanmax(k)))
+        ax.set_xlabel(_wavenumber_label(one))
+        ax.set_ylabel("power (mean square per band)")
+        ax.set_title(headline(evolution, "power spectrum"))
+        ax.legend(fontsize="small", loc="lower left")
+    return ax
+
+
+def _above(power: np.ndarray, lowest: float) -> np.ndarray:
+    """What a logarithmic axis can show."""
+    return np.where(power > lowest, power, np.nan)
+
+
+def decay(evolution: Evolution, ax: Axes | None = None, *, width: Width = None) -> Axes:
+    """Draw the power of u over that of Q per band of |k| at up to four sigmas, on the predicted exp(-sigma^2 |k|^2).
+
+    Marks are measured, curves predicted: every wave of Q damped by its own factor, averaged over the band, in free
+    space with the taper, which leaks from strong bands into weak ones. The dashed curve, for one sigma on all axes, is
+    exp(-sigma^2 |k|^2) itself. Bands that round-off hides, or with less than 1e-6 of the power of the strongest, are
+    left out. A solver of the semi-discrete flow lies above the curves at large |k|.
+
+    Parameters
+    ----------
+    evolution
+        What to draw; of a batch the first.
+    ax
+        Where to draw; without it, in a new figure.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
+
+    Returns
+    -------
+    ax
+        The axes; ``ax.figure`` is the figure.
+
+    Raises
+    ------
+    UnsupportedError
+        For correlated noise, a flat landscape, an unknown width, or a width and axes at once.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes, plot
+    >>> from heatpg.evolution import solve
+    >>> plot.decay(solve(landscapes.ridge(size=41), [0.1, 0.2])).get_ylabel()
+    'power of u / power of Q'
+    """
+    from heatpg.scalespace import band_decay
+
+    one = first_of(evolution)
+    expected = band_decay(one)
+    shown = shown_sigmas(one, _MOST)
+    with panel(ax, width) as ax:
+        strong = expected.power > _STRONG * expected.power.max()
+        for level, colour, marker in zip(shown, line_colours(len(shown)), "osD^", strict=False):
+            visible, sigma = strong & expected.visible[level], expected.sigma[level]
+            k = expected.wavenumber
+            predicted = np.where(visible, expected.predicted[level], np.nan) ** 2
+            ax.plot(k, predicted, color=colour, lw=points(1.2))
+            if np.ptp(sigma) == 0:
+                alone = np.where(visible, np.exp(-np.minimum((sigma[0] * k) ** 2, 700.0)), np.nan)
+                lowest = 0.1 * np.nanmin(predicted) if visible.any() else _FLOOR
+                ax.plot(k, _above(alone, lowest), color="black", lw=points(0.8), ls=(0, (3, 3)), zorder=1)
+            measured = np.where(visible, expected.measured[level], np.nan) ** 2
+            marks: dict[str, Any] = {
+                "marker": marker,
+                "ms": points(4),
+                "mec": "black",
+                "mew": points(0.4),
+                "ls": "none",
+            }
+            ax.plot(k, measured, color=colour, label=sigma_label(one, level), **marks)
+        ax.set_yscale("log")
+        ax.set_xlabel(_wavenumber_label(one))
+        ax.set_ylabel("power of u / power of Q")
+        ax.set_title(headline(evolution, "decay against exp($-$σ²|k|²)"))
+        ax.legend(fontsize="small", loc="best")
+    return ax
+
+
+@figures.register("spectrum")
+def spectrum_figure(evolution: Evolution, *, width: Width = None) -> Figure:
+    """Power of Q and of u against the wavenumber, and their quotient, beside the predicted exp(-sigma^2 |k|^2).
+
+    For correlated noise, which damps waves of one |k| differently, the power alone.
+
+    Parameters
+    ----------
+    evolution
+        What to draw; of a batch the first.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
+
+    Returns
+    -------
+    figure
+        Made without pyplot, so nothing is shown; `heatpg.plot.save` writes it.
+
+    Raises
+    ------
+    UnsupportedError
+        For a flat landscape, and for an unknown width.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes, plot
+    >>> from heatpg.evolution import solve
+    >>> len(plot.figures.get("spectrum")(solve(landscapes.ridge(size=41), [0.1, 0.2])).axes)
+    2
+    """
+    from matplotlib.figure import Figure
+
+    count = 2 if evolution.covariance is None else 1
+    total = inches(width, 0.5 * _WIDTH * count)
+    with styled(width):
+        per_row = columns(count, total, _LEAST)
+        heading = wrapped(headline(evolution, "what exploration noise σ leaves of each wavenumber"), total)
+        height = points(4.2) * -(-count // per_row) + points(0.25) * len(heading.splitlines())
+        figure = Figure(figsize=(total, height), layout="constrained")
+        figure.suptitle(heading)
+        axes = panels_of(figure, count, per_row)
+        spectrum(evolution, axes[0])
+        axes[0].set_title("")
+        if count > 1:
+            decay(evolution, axes[1])
+            axes[1].set_title("")
+    return figure

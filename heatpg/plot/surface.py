@@ -1,0 +1,216 @@
+"""A landscape as a surface over two of its axes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.errors import UnsupportedError
+from heatpg.evolution import Evolution
+from heatpg.grid import Axis
+from heatpg.plot import figures
+from heatpg.plot._common import (
+    COLOURS,
+    axis_label,
+    chosen_level,
+    headline,
+    optimum,
+    shown_sigmas,
+    sigma_label,
+    single,
+    wrapped,
+)
+from heatpg.plot.field import slice_label
+from heatpg.plot.style import Width, columns, inches, letters, panel, points, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["surface", "surface_figure"]
+
+_MOST_LINES = 100
+_WIDTH = 13.0
+_LEAST = 2.1
+
+
+def _require_two_axes(evolution: Evolution) -> None:
+    if evolution.grid.dimensions < 2:
+        raise UnsupportedError(
+            "a surface needs a landscape over two axes or more",
+            given=f"one axis, {evolution.grid[0].name}",
+            advice="in one dimension there is the waterfall",
+        )
+
+
+def _lines(axis: Axis, through: int) -> NDArray[np.int64]:
+    """Numbers of the nodes that are drawn: evenly spaced, the ends and the optimum among them."""
+    step = -(-axis.size // _MOST_LINES)
+    return np.unique([0, *range(through % step, axis.size, step), axis.size - 1])
+
+
+def surface(evolution: Evolution, index: int | None = None, ax: Axes | None = None, *, width: Width = None) -> Axes:
+    """Draw Q, or u at one stored sigma, as a surface with its argmax, on the scale of heights and colours of Q.
+
+    Above two dimensions it is the slice through the argmax of Q; the cross is left open if the argmax lies in another
+    slice. Of a fine grid about a hundred lines each way are drawn, through the argmax, so that no needle is lost.
+
+    Parameters
+    ----------
+    evolution
+        What to draw, over two axes or more; of a batch the first.
+    index
+        Which sigma; None for Q.
+    ax
+        Where to draw, three-dimensional (``projection="3d"``); without it, in a new figure.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
+
+    Returns
+    -------
+    ax
+        The axes; ``ax.figure`` is the figure.
+
+    Raises
+    ------
+    SigmaError
+        For an index that no sigma has.
+    UnsupportedError
+        For a landscape over one axis, axes that are flat, an unknown width, or a width and axes at once.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes, plot
+    >>> from heatpg.evolution import solve
+    >>> plot.surface(solve(landscapes.ridge(size=21), [0.2]), 0).get_title()
+    'ridge: u at σ = 0.2'
+    """
+    _require_two_axes(evolution)
+    if ax is not None and ax.name != "3d":
+        raise UnsupportedError(
+            "a surface needs three-dimensional axes",
+            given=f"axes of the projection {ax.name!r}",
+            advice='make them with subplot_kw={"projection": "3d"}',
+        )
+    level = None if index is None else chosen_level(evolution, index)
+    with panel(ax, width, height=0.85, solid=True) as ax:
+        _draw(ax, evolution, level)
+        what = "Q" if level is None else f"u at {sigma_label(evolution, level)}"
+        place = slice_label(evolution.grid, _center(evolution))
+        ax.set_title("\n".join(filter(None, [headline(evolution, what), place])))
+    return ax
+
+
+def _center(evolution: Evolution) -> tuple[int, ...]:
+    """The argmax of Q, through which slices go."""
+    return optimum(single(evolution.landscape.values, evolution.grid), evolution.grid).index
+
+
+def _draw(ax: Any, evolution: Evolution, level: int | None) -> None:
+    from matplotlib.colors import Normalize
+
+    grid = evolution.grid
+    initial = single(evolution.landscape.values, grid)
+    values = initial if level is None else single(evolution.values[level], grid)
+    best, center = optimum(values, grid), _center(evolution)
+    rows, places = _lines(grid[0], best.index[0]), _lines(grid[1], best.index[1])
+    x, y = np.meshgrid(grid[0].coordinates[rows], grid[1].coordinates[places], indexing="ij")
+    through: tuple[slice | int, ...] = (slice(None), slice(None), *center[2:])
+    heights = values[through][np.ix_(rows, places)]
+    low, high = float(initial.min()), float(initial.max())
+    # the order by depth, which matplotlib takes from whole artists, would hide the cross
+    ax.computed_zorder = False
+    drawn = ax.plot_surface(
+        x,
+        y,
+        heights,
+        rcount=len(rows),
+        ccount=len(places),
+        cmap=COLOURS,
+        norm=Normalize(low, high),
+        linewidth=points(0.15),
+        zorder=1,
+    )
+    drawn.set_edgecolor("face")  # no light seams between the facets in vector files
+    ax.plot(
+        [best.coordinates[0]],
+        [best.coordinates[1]],
+        [best.value],
+        marker="X",
+        ms=points(9),
+        mec="black",
+        mew=points(1.0),
+        mfc="white" if best.index[2:] == center[2:] else "none",
+        ls="none",
+        zorder=5,
+    )
+    if low < high:
+        ax.set_zlim(low, high)
+    side = ax.get_figure().get_figwidth() * ax.get_position(original=True).width
+    most = int(0.45 * letters(side))  # of an edge, seen at an angle
+    for name, label in (("x", axis_label(grid[0])), ("y", axis_label(grid[1])), ("z", "Q" if level is None else "u")):
+        ax.set(**{f"{name}label": label if len(label) <= most else f"{label[: most - 1]}…"})
+        ax.tick_params(axis=name, pad=-points(2.0))
+        ax.locator_params(axis=name, nbins=5 if side > points(3.0) else 3)
+        getattr(ax, f"{name}axis").labelpad = -points(2.0)
+    ax.set_box_aspect(None, zoom=0.95)
+    ax.title.set_position((0.5, 0.98))
+
+
+@figures.register("surface")
+def surface_figure(evolution: Evolution, *, width: Width = None) -> Figure:
+    """Q and u at up to three sigmas as surfaces on one scale, for landscapes over two axes or more.
+
+    Above two dimensions, slices through the argmax of Q; of a batch, the first landscape.
+
+    Parameters
+    ----------
+    evolution
+        What to draw.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
+
+    Returns
+    -------
+    figure
+        Made without pyplot, so nothing is shown; `heatpg.plot.save` writes it.
+
+    Raises
+    ------
+    UnsupportedError
+        For a landscape over one axis, and for an unknown width.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes, plot
+    >>> from heatpg.evolution import solve
+    >>> figure = plot.figures.get("surface")(solve(landscapes.ridge(size=21), [0.1, 0.2]))
+    >>> [ax.get_title() for ax in figure.axes]
+    ['Q (σ = 0)', 'σ = 0.1', 'σ = 0.2']
+    """
+    from matplotlib.figure import Figure
+
+    _require_two_axes(evolution)
+    shown: list[int | None] = [None, *shown_sigmas(evolution)]
+    total = inches(width, _WIDTH)
+    with styled(width):
+        per_row = columns(len(shown), total, _LEAST)
+        place = slice_label(evolution.grid, _center(evolution))
+        heading = headline(evolution, "Q and its expected value u under Gaussian exploration noise σ")
+        heading = wrapped(f"{heading}, at {place}" if place else heading, total)
+        rows = -(-len(shown) // per_row)
+        side = min(total / per_row, points(5.0))
+        head = points(0.25) * len(heading.splitlines())
+        high = side * rows + head
+        figure = Figure(figsize=(total, high))
+        figure.suptitle(heading, y=1.0 - 0.1 / high)
+        cells = [(i % per_row, rows - 1 - i // per_row) for i in range(len(shown))]
+        places = [(c / per_row, (r + 0.13) * side / high, 0.9 / per_row, 0.76 * side / high) for c, r in cells]
+        axes = [figure.add_axes(place, projection="3d") for place in places]
+        for ax, level in zip(axes, shown, strict=True):
+            _draw(ax, evolution, level)
+            ax.set_title("Q (σ = 0)" if level is None else sigma_label(evolution, level))
+            ax.set(zlabel="")  # the heading says what the heights are, and the next panel is near
+    return figure

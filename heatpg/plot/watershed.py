@@ -1,0 +1,93 @@
+"""From where gradient ascent finds the smoothed optimum, and what it earns, against sigma."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heatpg.errors import UnsupportedError
+from heatpg.evolution import Evolution
+from heatpg.plot._common import line_colours
+from heatpg.plot._space import draw_ends, level_axis, space_of
+from heatpg.plot.style import Width, panel, points
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from heatpg.scalespace import Basins, ScaleSpace
+
+__all__ = ["basin_curve"]
+
+
+def basin_curve(
+    source: Evolution | ScaleSpace,
+    ax: Axes | None = None,
+    *,
+    basins: Basins | None = None,
+    width: Width = None,
+) -> Axes:
+    """Draw the part of the box from which gradient ascent on u finds its optimum, and what ascent earns in the mean.
+
+    Earned is Q where ascent ends, in the mean over all starts: 0 is the mean of Q, as good as not moving at all, 1 is
+    max Q. A dashed vertical line is the first jump of the optimum, a dotted one the end of its track.
+
+    Parameters
+    ----------
+    source
+        An evolution at two sigmas or more, or its tracks.
+    ax
+        Where to draw; without it, in a new figure.
+    basins
+        What `heatpg.scalespace.basins` returned for these sigmas, if it is there already; that of Q may be the first.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
+
+    Returns
+    -------
+    ax
+        The axes; ``ax.figure`` is the figure.
+
+    Raises
+    ------
+    SigmaError, UnsupportedError
+        For an evolution that `heatpg.scalespace.track` refuses, for an unknown width, or a width and axes at once.
+        Also for basins of other sigmas.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import landscapes, plot
+    >>> from heatpg.evolution import solve
+    >>> flow = solve(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 2.0, 8))
+    >>> plot.basin_curve(flow).get_title()
+    'Where gradient ascent ends'
+    """
+    from heatpg.scalespace import basins as find
+
+    space = space_of(source)
+    found = find(space.evolution, include_initial=False, keep_labels=False) if basins is None else basins
+    levels = len(space.sigma)
+    last = found.sigmas[-levels:]
+    if len(last) < levels or not np.allclose(last, space.evolution.sigmas):
+        raise UnsupportedError(
+            "these basins are those of other sigmas",
+            given=f"{len(found)} levels",
+            allowed=f"the {levels} of the tracks",
+        )
+    initial, weights = space.landscape.values, space.grid.weights
+    mean = float((initial * weights).sum() / weights.sum())
+    with panel(ax, width) as ax:
+        dark, light = line_colours(2)
+        share = found.of_optimum()[-levels:]
+        earned = (found.earned().original[-levels:] - mean) / (found.best - mean)
+        ax.plot(space.sigma, share, color=dark, lw=points(1.5), label="of the box, to the optimum")
+        words = "of max Q $-$ mean Q, earned"
+        ax.plot(space.sigma, earned, color=light, lw=points(1.5), ls="--", label=words)
+        level_axis(ax, space)
+        draw_ends(ax, space)
+        ax.set_ylim(min(0.0, float(np.nanmin(earned))), 1.03)
+        ax.set_ylabel("share")
+        ax.set_title("Where gradient ascent ends")
+        ax.legend(fontsize="small")
+    return ax

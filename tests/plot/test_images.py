@@ -1,0 +1,123 @@
+"""Every figure looks as it did: pictures are compared with stored ones; see `images.py` for the measure.
+
+After a change on purpose: ``python tests/plot/renew.py NAME``, and look at the picture.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from tests.plot.images import (
+    BASELINE,
+    TEXT_TOLERANCE,
+    TOLERANCE,
+    all_cases,
+    baseline,
+    difference,
+    picture,
+    settings,
+)
+
+CASES = all_cases()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_picture(name: str, tmp_path: Path) -> None:
+    with matplotlib.rc_context(settings()):
+        drawn, free = picture(CASES[name]())
+    stored = baseline(name)
+    for region, tolerance in ((free, TOLERANCE), (np.ones_like(free), TEXT_TOLERANCE)):
+        found, (row, column) = difference(drawn, stored, region)
+        if found > tolerance:
+            path = tmp_path / f"{name}.png"
+            Image.fromarray(np.concatenate([drawn, stored], axis=1)).save(path)
+            pytest.fail(
+                f"the picture {name} differs by {found:.1f} (at most {tolerance:g}) near column {column}, row {row}; "
+                f"drawn and stored side by side: {path}; if that is meant: python tests/plot/renew.py {name}"
+            )
+
+
+def test_every_picture_has_a_figure_and_is_small() -> None:
+    stored = {path.stem: path.stat().st_size for path in BASELINE.glob("*.png")}
+    assert stored.keys() == CASES.keys()
+    assert max(stored.values()) < 30_000
+    assert sum(stored.values()) < 600_000
+
+
+def faulty(figure: Figure, fault: str) -> bool:
+    """Spoil a figure on purpose; whether there was something to spoil."""
+    for ax in figure.axes:
+        if fault == "colours" and ax.images:
+            ax.images[0].set_cmap("plasma")
+        elif fault == "axes swapped" and ax.images:
+            ax.images[0].set_data(np.asarray(ax.images[0].get_array()).T)
+        elif fault == "cross missing" and any(line.get_marker() == "X" for line in ax.lines):
+            next(line for line in ax.lines if line.get_marker() == "X").remove()
+        elif fault == "legend missing" and (legend := ax.get_legend()) is not None:
+            legend.remove()
+        elif fault == "curve moved" and not ax.images and ax.lines and ax.get_yscale() == "linear":
+            low, high = ax.get_ylim()
+            line = ax.lines[0]
+            line.set_ydata(np.asarray(line.get_ydata(), dtype=float) + 0.07 * (high - low))
+            ax.set_ylim(low, high)
+        else:
+            continue
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("landscape", "colours"),
+        ("landscape", "axes swapped"),
+        ("landscape", "cross missing"),
+        ("summary_space", "cross missing"),
+        ("summary", "colours"),
+        ("price", "legend missing"),
+        ("price", "curve moved"),
+        ("cut", "curve moved"),
+        ("summary_line", "legend missing"),
+    ],
+)
+def test_faults_are_seen(name: str, fault: str) -> None:
+    with matplotlib.rc_context(settings()):
+        figure = CASES[name]()
+        assert faulty(figure, fault)
+        drawn, free = picture(figure)
+    assert difference(drawn, baseline(name), free)[0] > TOLERANCE
+
+
+def test_another_place_of_text_is_not_a_fault() -> None:
+    with matplotlib.rc_context(settings()):
+        figure = CASES["landscape"]()
+        for text in figure.findobj(Text):
+            assert isinstance(text, Text)
+            text.set_fontsize(1.01 * float(text.get_fontsize()))
+        drawn, free = picture(figure)
+    assert difference(drawn, baseline("landscape"), free)[0] < TOLERANCE
+    assert difference(drawn, baseline("landscape"))[0] < TEXT_TOLERANCE
+
+
+def test_the_measure() -> None:
+    white = np.full((40, 50, 3), 255, dtype=np.uint8)
+    dot = white.copy()
+    dot[20:26, 30:36] = 0
+    assert difference(white, white) == (0.0, (0, 0))
+    found, place = difference(dot, white)
+    assert found > TOLERANCE and place == (16, 32)
+    moved = np.roll(dot, (1, -2), axis=(0, 1))
+    assert difference(dot, moved)[0] == 0.0
+    assert difference(dot, np.roll(dot, 6, axis=1))[0] > TOLERANCE
+    nowhere = np.ones((40, 50), dtype=bool)
+    nowhere[10:40, 20:45] = False
+    assert difference(dot, white, nowhere)[0] == 0.0
+    with pytest.raises(AssertionError, match="the size is"):
+        difference(white, white[:-1])
