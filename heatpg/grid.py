@@ -18,7 +18,7 @@ from heatpg.errors import BoundaryError, GridError, SigmaError
 __all__ = ["Axis", "Grid"]
 
 _MINIMUM_SIZE = 3
-_NAMES_OF_THE_FILE = re.compile(r"u|sigma|time|landscape|VTKHDF|level|axis|batch\d+|heatpg_\w*")
+_NAMES_OF_THE_FILE = re.compile(r"u|sigma|time|landscape|standard_error|VTKHDF|level|axis|batch\d+|heatpg_\w*")
 
 
 def _finite(value: object, what: str, axis: str) -> float:
@@ -221,7 +221,11 @@ class Grid:
 
     def __init__(self, *axes: Axis) -> None:
         if not axes:
-            raise GridError("a grid needs at least one axis", given="none")
+            raise GridError(
+                "a grid needs at least one axis",
+                given="none",
+                advice="as in Grid(Axis('x', -1.0, 1.0, 101, boundary='clip'))",
+            )
         for axis in axes:
             if not isinstance(axis, Axis):
                 raise GridError("a grid is made of axes", given=repr(axis), allowed="heatpg.Axis objects")
@@ -232,6 +236,11 @@ class Grid:
 
     def __repr__(self) -> str:
         return f"Grid({', '.join(map(repr, self.axes))})"
+
+    def _repr_html_(self) -> str:
+        from heatpg.display import grid_html
+
+        return grid_html(self)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Grid) and self.axes == other.axes

@@ -49,6 +49,19 @@ def _real_floating(values: ArrayLike) -> NDArray[Any]:
     )
 
 
+def _standard_error(given: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    error = _real_floating(given)
+    if error.shape != shape:
+        raise GridError(
+            "the standard error does not fit the values", given=f"shape {error.shape}", allowed=f"shape {shape}"
+        )
+    if not np.isfinite(error).all():
+        raise NonFiniteError("the standard error is not finite", given=f"{int((~np.isfinite(error)).sum())} places")
+    if (error < 0).any():
+        raise UnsupportedError("a standard error is below zero", given=float(error.min()), allowed="numbers from 0")
+    return error
+
+
 class Landscape:
     """Values of Q on a grid.
 
@@ -67,15 +80,17 @@ class Landscape:
         The exact evolution, if it is known: a function of one sigma per axis that returns u on the grid.
     sampler
         Q itself, if it can be had between the nodes: a function of points (count, dimensions) that returns (count,).
+    standard_error
+        Standard error of each value, where the values are means over random rollouts; shape of the values.
 
     Raises
     ------
     GridError
-        If the trailing shape is not that of the grid.
+        If the trailing shape is not that of the grid, or the standard error has another than the values.
     NonFiniteError
         For NaN or infinity, with the first place.
     UnsupportedError
-        For complex, object or text values.
+        For complex, object or text values, and for a standard error below zero.
 
     Examples
     --------
@@ -96,6 +111,7 @@ class Landscape:
         *,
         exact: Exact | None = None,
         sampler: Sampler | None = None,
+        standard_error: ArrayLike | None = None,
     ) -> None:
         if not isinstance(grid, Grid):
             raise GridError("a landscape needs a grid", given=repr(grid), allowed="a heatpg.Grid")
@@ -124,9 +140,17 @@ class Landscape:
         self.provenance: dict[str, Any] = dict(provenance or {})
         self._exact = exact
         self._sampler = sampler
+        self.standard_error: NDArray[Any] | None = None
+        if standard_error is not None:
+            self.standard_error = _standard_error(standard_error, array.shape)
 
     def __repr__(self) -> str:
         return f"<Landscape {self.name!r} {self.values.shape} {self.values.dtype} on {self.grid!r}>"
+
+    def _repr_html_(self) -> str:
+        from heatpg.display import landscape_html
+
+        return landscape_html(self)
 
     def __getstate__(self) -> dict[str, Any]:
         # a sampler may be anything that can be called; a copy in another process makes do with the nodes
@@ -413,7 +437,11 @@ class Landscape:
                 f"cannot read {place}", given=reason, allowed=".npy or .npz without pickled objects"
             ) from None
         if "values" not in arrays:
-            raise GridError(f"{place} has no array 'values'", given=", ".join(arrays) or "no arrays")
+            raise GridError(
+                f"{place} has no array 'values'",
+                given=", ".join(arrays) or "no arrays",
+                advice="write it as np.savez(path, values=array, x=nodes, y=nodes), one array of nodes per axis",
+            )
         values = arrays.pop("values")
         axes = [axis_from_coordinates(key, nodes, boundary=boundary) for key, nodes in arrays.items()]
         return cls.from_array(values, axes or None, boundary=boundary, name=name or place.stem)
@@ -490,7 +518,9 @@ def axis_from_coordinates(name: str, coordinates: ArrayLike, *, boundary: str, u
         raise GridError(f"axis {name!r}: the positions must be numbers", given=repr(coordinates)) from None
     if nodes.ndim != 1 or nodes.size < 3 or not np.isfinite(nodes).all():
         raise GridError(
-            f"axis {name!r} needs at least 3 finite positions in one dimension", given=f"shape {nodes.shape}"
+            f"axis {name!r} needs at least 3 finite positions in one dimension",
+            given=f"shape {nodes.shape}, {int((~np.isfinite(nodes)).sum())} of them not finite",
+            advice="give the nodes of the axis alone, not those of a mesh",
         )
     steps = np.diff(nodes)
     mean = float((nodes[-1] - nodes[0]) / (nodes.size - 1))

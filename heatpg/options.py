@@ -92,7 +92,12 @@ def kinds(annotation: str) -> tuple[str, ...]:
 def settable(function: Callable[..., Any]) -> dict[str, str]:
     """Keywords of a landscape or a solver that can be set by a word or a number, with their annotations."""
     parameters = inspect.signature(function).parameters
-    return {name: str(p.annotation) for name, p in parameters.items() if name not in _NOT_OPTIONS}
+    return {name: _words_of(p.annotation) for name, p in parameters.items() if name not in _NOT_OPTIONS}
+
+
+def _words_of(annotation: Any) -> str:
+    """An annotation as it is written, also that of a plug-in whose annotations are types already."""
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
 def defaults(function: Callable[..., Any]) -> dict[str, Any]:
@@ -181,7 +186,9 @@ def geometric_levels(first: float, last: float, count: int) -> list[float]:
         )
     rate = math.log(last / first) / (count - 1) if last / first < math.inf else math.inf
     if math.isinf(rate):
-        raise UnsupportedError("the levels are too far apart", given=f"first {first:g}, last {last:g}")
+        raise UnsupportedError(
+            "the levels are too far apart", given=f"first {first:g}, last {last:g}", allowed="last / first below 1e308"
+        )
     # twelve digits hide the round-off of exp and log
     inner = [float(f"{first * math.exp(rate * i):.12g}") for i in range(1, count - 1)]
     return [first, *inner, last]

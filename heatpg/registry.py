@@ -1,23 +1,53 @@
-"""Finding things by name: one file a thing, registered by a decorator, imported when first asked for."""
+"""Finding things by name: one file a thing, registered by a decorator, imported when first asked for.
+
+Other distributions may bring more, as entry points of a group: their names are known without loading anything of them.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
+import importlib.metadata
+import os
 import pkgutil
+import warnings
 from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
-from heatpg.errors import UnknownNameError
+from heatpg.errors import HeatpgWarning, UnknownNameError, UnsupportedError
 
-__all__ = ["Registry"]
+__all__ = ["Plugin", "Registry"]
 
 Entry = TypeVar("Entry")
 Kept = TypeVar("Kept")
 
 
+@dataclasses.dataclass(frozen=True)
+class Plugin:
+    """A name that another distribution brings.
+
+    Parameters
+    ----------
+    name
+        The name.
+    distribution, version
+        Who brings it.
+    point
+        The entry point, which loads it.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    point: importlib.metadata.EntryPoint
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}"
+
+
 class Registry(Generic[Entry]):
-    """Names and what they stand for, gathered from the modules of one package.
+    """Names and what they stand for, gathered from the modules of one package and from plug-ins.
 
     Parameters
     ----------
@@ -25,13 +55,19 @@ class Registry(Generic[Entry]):
         What is registered here, for messages ("solver").
     package
         The package whose modules register themselves.
+    entry_points
+        Group of entry points by which other distributions bring more; without it nobody does. What an entry point
+        loads is code of that distribution. With ``HEATPG_NO_PLUGINS=1`` in the environment there are none.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, *, entry_points: str = "") -> None:
         self.kind = kind
         self.package = package
+        self.entry_points = entry_points
         self._entries: dict[str, Entry] = {}
         self._complete = False
+        self._plugins: dict[str, Plugin] | None = None
+        self._loaded: dict[str, Entry] = {}
 
     def add(self, name: str, entry: Entry) -> None:
         """Register an entry; a name is taken once."""
@@ -55,27 +91,86 @@ class Registry(Generic[Entry]):
                 importlib.import_module(f"{self.package}.{module.name}")
             self._complete = True
 
-    def names(self) -> list[str]:
-        """Every registered name, sorted."""
+    def own_names(self) -> list[str]:
+        """The names that heatpg itself brings, sorted."""
         self._load_all()
         return sorted(self._entries)
 
+    def plugins(self) -> dict[str, Plugin]:
+        """What other distributions bring, by name; nothing of it is loaded.
+
+        A name of heatpg is never replaced, and of two distributions the first in the alphabet has a name; both are
+        told by a warning, once.
+        """
+        if self._plugins is None:
+            self._load_all()
+            found: dict[str, Plugin] = {}
+            for plugin in self._installed():
+                taken = "heatpg" if plugin.name in self._entries else found.get(plugin.name)
+                if taken is not None and taken != plugin:
+                    warnings.warn(
+                        f"the {self.kind} {plugin.name!r} of {plugin} is left out: {taken} has one of this name",
+                        HeatpgWarning,
+                        stacklevel=3,
+                    )
+                found.setdefault(plugin.name, plugin)
+            self._plugins = {name: plugin for name, plugin in found.items() if name not in self._entries}
+        return self._plugins
+
+    def _installed(self) -> list[Plugin]:
+        if not self.entry_points or os.environ.get("HEATPG_NO_PLUGINS", "") not in ("", "0"):
+            return []
+        found = []
+        for point in importlib.metadata.entry_points(group=self.entry_points):
+            owner = point.dist
+            told = ("unknown", "") if owner is None else (owner.name, owner.version)
+            found.append(Plugin(point.name, *told, point))
+        return sorted(found, key=lambda plugin: (plugin.name, plugin.distribution))
+
+    def names(self) -> list[str]:
+        """Every registered name and those of plug-ins, sorted."""
+        return sorted({*self.own_names(), *self.plugins()})
+
+    def _load(self, plugin: Plugin) -> Entry:
+        if plugin.name not in self._loaded:
+            advice = f"tell those who make {plugin.distribution}, or set HEATPG_NO_PLUGINS=1"
+            try:
+                loaded = plugin.point.load()
+            except Exception as reason:  # whatever its modules raise
+                raise UnsupportedError(
+                    f"the {self.kind} {plugin.name!r} of {plugin} cannot be loaded",
+                    given=f"{plugin.point.value}: {type(reason).__name__}: {reason}",
+                    advice=advice,
+                ) from reason
+            if not callable(loaded):
+                raise UnsupportedError(
+                    f"the {self.kind} {plugin.name!r} of {plugin} cannot be called",
+                    given=f"{plugin.point.value}: {type(loaded).__name__}",
+                    advice=advice,
+                )
+            self._loaded[plugin.name] = cast(Entry, loaded)
+        return self._loaded[plugin.name]
+
     def get(self, name: str) -> Entry:
-        """Look an entry up.
+        """Look an entry up; a plug-in is loaded when it is first asked for.
 
         Raises
         ------
         UnknownNameError
             With every known name and the nearest ones.
+        UnsupportedError
+            For a plug-in that is broken, with its distribution.
         """
         if name not in self._entries:
             self._load_all()
+        if name not in self._entries and name in self.plugins():
+            return self._load(self.plugins()[name])
         if name not in self._entries:
-            near = difflib.get_close_matches(str(name), self._entries, n=2, cutoff=0.5)
+            near = difflib.get_close_matches(str(name), self.names(), n=2, cutoff=0.5)
             raise UnknownNameError(
                 f"unknown {self.kind}",
                 given=repr(name),
-                allowed=", ".join(sorted(self._entries)),
+                allowed=", ".join(self.names()),
                 advice=f"did you mean {' or '.join(map(repr, near))}?" if near else "",
             )
         return self._entries[name]

@@ -100,6 +100,8 @@ _WRITE_PIECE = 2**24  # bytes; between two pieces an interrupt is seen
 _JSON_PARTS = ("heatpg_spec", "heatpg_run", "heatpg_report", "heatpg_environment")
 _TASK = "heatpg_task"
 _FIELDS_DIGEST = "heatpg_u_sha256"
+_ERROR = "standard_error"
+_ERROR_DIGEST = "standard_error_sha256"
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 # xarray turns a length in one of these units into a time span; the symbols mean the same and stay numbers
 _UNIT_SYMBOLS = {
@@ -572,6 +574,9 @@ def _write_fields(
 
     write("landscape", landscape.values)
     label_landscape(file, evolution)
+    if landscape.standard_error is not None:
+        write(_ERROR, landscape.standard_error)
+        _label(file, _ERROR, [*batch, *(axis.name for axis in grid)], "standard error of Q, a mean over rollouts")
     before = evolution.stored_tolerance
     if storage.tolerance is not None:
         record, digest = write_levels(file, evolution, storage.tolerance, batch, storage.filters, proceed)
@@ -628,10 +633,12 @@ def file_records(
         Whether the times of the work are left out.
     """
     landscape = evolution.landscape
+    error = landscape.standard_error
+    uncertain = {} if error is None else {_ERROR_DIGEST: data_digest(error)}
     correlated = {} if evolution.covariance is None else {"covariance": evolution.covariance}
     return {
         "heatpg_spec": {
-            "landscape": {"name": landscape.name, "provenance": landscape.provenance, "sha256": digest},
+            "landscape": {"name": landscape.name, "provenance": landscape.provenance, "sha256": digest, **uncertain},
             "grid": [dataclasses.asdict(axis) for axis in evolution.grid],
             "sigma": evolution.sigma,
             "solver": {"name": evolution.solver.name, "options": evolution.solver.options()},
@@ -703,7 +710,10 @@ def _fill(
 
 
 def _size(evolution: Evolution) -> int:
-    return evolution.values.nbytes + evolution.landscape.values.nbytes + _OVERHEAD
+    error = evolution.landscape.standard_error
+    return (
+        evolution.values.nbytes + evolution.landscape.values.nbytes + _OVERHEAD + (0 if error is None else error.nbytes)
+    )
 
 
 def image(
@@ -849,7 +859,11 @@ def _attribute(contents: Contents, name: str) -> str:
 def _require_schema(contents: Contents, path: Path) -> None:
     schema = _attribute(contents, "heatpg_schema")
     if not schema:
-        raise StoreError(f"{path} was not written by heatpg", given="no attribute heatpg_schema")
+        raise StoreError(
+            f"{path} was not written by heatpg",
+            given="no attribute heatpg_schema",
+            advice="an array of your own goes into Landscape.from_array(values, axes)",
+        )
     if not re.fullmatch(r"[1-9][0-9]{0,8}", schema):
         raise _damaged(path, f"heatpg_schema {schema[:20]!r}")
     if int(schema) > SCHEMA:
@@ -1007,7 +1021,7 @@ class Description:
     shape
         Of Q, and of one field.
     landscape
-        Name, provenance and SHA-256 of Q.
+        Name, provenance and SHA-256 of Q, and the SHA-256 of its standard error, empty if there is none.
     solver, paths, report, reason, timing
         As of an `Evolution`.
     storage
@@ -1069,6 +1083,7 @@ def _read_description(contents: Contents, path: Path) -> Description:
             "name": str(spec["landscape"]["name"]),
             "provenance": spec["landscape"]["provenance"],
             "sha256": str(spec["landscape"]["sha256"]),
+            _ERROR_DIGEST: str(spec["landscape"].get(_ERROR_DIGEST, "")),
         },
         make(spec["solver"]["name"], **options),
         _unpacked(run["paths"]),
@@ -1090,6 +1105,15 @@ def _data_checksums(
     }
 
 
+def _read_error(contents: Contents, path: Path, said: Description) -> tuple[Array | None, dict[str, tuple[str, str]]]:
+    """The standard error of Q, if there is one, and its checksum."""
+    stored = said.landscape[_ERROR_DIGEST]
+    if not stored and _ERROR not in contents.members:
+        return None, {}
+    error = _numbers(contents, path, _ERROR, said.shape)
+    return error, {"standard error of Q": (stored, data_digest(error))}
+
+
 def _read(contents: Contents, path: Path) -> _Content:
     said = _read_description(contents, path)
     values = _numbers(contents, path, "landscape")
@@ -1098,8 +1122,9 @@ def _read(contents: Contents, path: Path) -> _Content:
         raise _damaged(path, f"u is {fields.dtype}, the landscape {values.dtype}")
     if not np.isfinite(fields).all() or not np.isfinite(values).all():
         raise _damaged(path, "NaN or infinity among the values")
+    error, uncertain = _read_error(contents, path, said)
     evolution = Evolution(
-        Landscape(values, said.grid, said.landscape["name"], said.landscape["provenance"]),
+        Landscape(values, said.grid, said.landscape["name"], said.landscape["provenance"], standard_error=error),
         said.sigma,
         fields,
         said.solver,
@@ -1110,7 +1135,8 @@ def _read(contents: Contents, path: Path) -> _Content:
         timing=said.timing,
     )
     evolution.stored_tolerance = tolerance
-    return _Content(evolution, said.checksums | _data_checksums(contents, said, data_digest(values), digest))
+    checksums = said.checksums | _data_checksums(contents, said, data_digest(values), digest) | uncertain
+    return _Content(evolution, checksums)
 
 
 def in_rows(shape: tuple[int, ...], chunks: tuple[int, ...] | None, points: int) -> Iterator[tuple[slice, ...]]:
@@ -1167,7 +1193,8 @@ def _checksums_in_pieces(path: Path) -> dict[str, tuple[str, str]]:
                 _digest_in_pieces(file, contents, path, name, shape)
                 for name, shape in (("landscape", said.shape), ("u", (len(said.sigma), *said.shape)))
             ]
-            return said.checksums | _data_checksums(contents, said, *digests)
+            uncertain = _read_error(contents, path, said)[1]
+            return said.checksums | _data_checksums(contents, said, *digests) | uncertain
     except (StoreError, ResourceError):
         raise
     except Refusal as reason:

@@ -294,7 +294,14 @@ def _with_origin(landscape: Landscape) -> Landscape:
     expected = landscape.values[tuple(index.T)]
     if not again.has_sampler or np.abs(again.sample(places) - expected).max() > _SAME * landscape.oscillation:
         return landscape
-    return Landscape(landscape.values, landscape.grid, landscape.name, landscape.provenance, sampler=again.sample)
+    return Landscape(
+        landscape.values,
+        landscape.grid,
+        landscape.name,
+        landscape.provenance,
+        sampler=again.sample,
+        standard_error=landscape.standard_error,
+    )
 
 
 def _roughness_of(landscape: Landscape) -> Roughness | str:

@@ -112,6 +112,33 @@ def test_round_trip_of_sigma_and_solver(tmp_path: Path, original: Evolution) -> 
     assert_same(load(tmp_path / "a.h5"), original)
 
 
+@pytest.mark.parametrize("storage", ["full", "compact"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_standard_error_of_the_landscape_is_kept(tmp_path: Path, storage: str, dtype: str) -> None:
+    rng = np.random.default_rng(5)
+    grid = Grid(Axis("a", 0, 1, 33, boundary="reflect"), Axis("b", 0, 1, 17, boundary="clip"))
+    error = rng.random((2, *grid.shape)).astype(dtype)
+    landscape = Landscape(rng.normal(size=error.shape), grid, standard_error=error)
+    path = tmp_path / "q.h5"
+    save(solve(landscape, [0.2, 0.4]), path, storage=storage)
+    for untrusted in (False, True):
+        found = load(path, untrusted=untrusted).landscape.standard_error
+        assert found is not None and found.dtype == dtype
+        np.testing.assert_array_equal(found, error)
+    assert verify_file(path)["checksum of standard error of Q"].status == "passed"
+    with h5py.File(path) as file:
+        assert [dimension.keys() for dimension in file["standard_error"].dims] == [["batch1"], ["a"], ["b"]]
+    with h5py.File(path, "r+") as file:
+        file["standard_error"][1, 4, 3] += 0.5
+    assert verify_file(path)["checksum of standard error of Q"].status == "failed"
+    with pytest.raises(StoreError, match="standard error of Q"):
+        load(path)
+    with h5py.File(path, "r+") as file:
+        del file["standard_error"]
+    with pytest.raises(StoreError, match="no dataset standard_error"):
+        load(path)
+
+
 def test_odd_text_survives(tmp_path: Path, flow: Evolution) -> None:
     flow.landscape.name = "Höl\0der \ud800 NaN\n"
     flow.landscape.provenance["path"] = Path("/somewhere")

@@ -554,7 +554,9 @@ def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] |
     if problem:
         return None, [(("source",), f"{problem}; a file is named with its ending: {', '.join(_ENDINGS)}")]
     full, found = _all_options("landscape", source, options, ())
-    return {"source": source, "options": full}, found
+    plugin = landscapes.plugins().get(source)
+    # another version of a plug-in is another landscape
+    return {"source": source, "options": full} | ({} if plugin is None else {"distribution": str(plugin)}), found
 
 
 def _solver(section: EvolveSection) -> tuple[dict[str, Any], Found]:
@@ -1098,7 +1100,11 @@ def _read_text(path: Path) -> str:
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as reason:
-        raise SpecError(f"{what} is not text in UTF-8", given=f"byte {reason.start}: {reason.reason}") from None
+        raise SpecError(
+            f"{what} is not text in UTF-8",
+            given=f"byte {reason.start}: {reason.reason}",
+            advice="save it in this encoding; a specification is a TOML file",
+        ) from None
 
 
 def _read_toml(text: str, what: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import inspect
 
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, emit, say
+from heatpg.errors import UnsupportedError
 from heatpg.options import choose
 
 _LISTS = ("solvers", "landscapes", "boundaries", "figures")
@@ -14,6 +15,24 @@ _LISTS = ("solvers", "landscapes", "boundaries", "figures")
 
 def _first_line(thing: object) -> str:
     return (inspect.getdoc(thing) or "").split("\n")[0]
+
+
+def _summary_of(name: str) -> str:
+    """The line on a landscape; of a plug-in that is broken, why."""
+    from heatpg.landscapes import landscapes
+
+    try:
+        return _first_line(landscapes.get(name))
+    except UnsupportedError as reason:
+        return f"broken: {reason.given}"
+
+
+def _plugins() -> dict[str, dict[str, str]]:
+    """Landscapes of other distributions, and whose they are."""
+    from heatpg.landscapes import landscapes
+
+    found = landscapes.plugins().items()
+    return {name: {"distribution": plugin.distribution, "version": plugin.version} for name, plugin in found}
 
 
 def _summaries(what: str) -> dict[str, str]:
@@ -32,18 +51,22 @@ def _summaries(what: str) -> dict[str, str]:
         return {name: _first_line(figures.get(name)) for name in figures.names()}
     from heatpg.landscapes import landscapes
 
-    return {name: _first_line(landscapes.get(name)) for name in landscapes.names()}
+    return {name: _summary_of(name) for name in landscapes.names()}
 
 
 def _list(arguments: argparse.Namespace) -> int:
     wanted = [choose(arguments.what, _LISTS, "list")] if arguments.what else list(_LISTS)
     found = {what: _summaries(what) for what in wanted}
+    plugins = _plugins() if "landscapes" in wanted else {}
     if arguments.json:
-        emit(found)
+        emit(found | ({"plugins": plugins} if plugins else {}))
         return OK
     for what, entries in found.items():
         width = max(map(len, entries))
-        say(f"{what}:", *(f"  {name:{width}}  {summary}" for name, summary in entries.items()))
+        whose = {name: " [{distribution} {version}]".format(**owner) for name, owner in plugins.items()}
+        if what != "landscapes":
+            whose = {}
+        say(f"{what}:", *(f"  {name:{width}}  {line}{whose.get(name, '')}" for name, line in entries.items()))
     return OK
 
 

@@ -3,6 +3,14 @@
 A family is a function in a file of this folder, registered by name. Its first argument is a grid (or None for
 the family's own grid of a given size), all others are keywords with defaults; it returns a `Landscape` whose
 provenance holds every parameter.
+
+Other distributions bring families of their own as entry points of the group ``heatpg.landscapes``::
+
+    [project.entry-points."heatpg.landscapes"]
+    my_robot = "my_package.landscapes:my_robot"
+
+They have a name everywhere that ours have one; ``HEATPG_NO_PLUGINS=1`` leaves them out. `from_gymnasium` makes a
+landscape of an environment of the user's own.
 """
 
 from __future__ import annotations
@@ -10,26 +18,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from heatpg.errors import UnsupportedError
 from heatpg.landscape import Landscape
+from heatpg.landscapes.environments import from_gymnasium
 from heatpg.registry import Registry
 
 if TYPE_CHECKING:  # for a type checker the name is the file; here it is told of the functions
     from heatpg.landscapes.double_pendulum import double_pendulum as double_pendulum
     from heatpg.landscapes.quadrotor import quadrotor as quadrotor
 
-__all__ = ["landscapes"]
+__all__ = ["from_gymnasium", "landscapes"]
 
-landscapes: Registry[Callable[..., Landscape]] = Registry("landscape", "heatpg.landscapes")
+landscapes: Registry[Callable[..., Landscape]] = Registry(
+    "landscape", "heatpg.landscapes", entry_points="heatpg.landscapes"
+)
+_ready = False
 
 
 def _bind_families() -> None:
     # Importing the file quadrotor.py sets the attribute "quadrotor" to the module; here it becomes the function.
-    for name in landscapes.names():
+    global _ready
+    for name in landscapes.own_names():
         globals()[name] = landscapes.get(name)
+    _ready = True
 
 
 def __getattr__(name: str) -> Any:
-    # no look-up of names here: the import system asks for submodules this way, while they are being loaded
+    # the import system asks for submodules this way while they are being loaded: no look-up of names before the end
+    if _ready and not name.startswith("_") and name in landscapes.plugins():
+        try:
+            return landscapes.get(name)
+        except UnsupportedError as reason:
+            raise AttributeError(str(reason)) from reason
     raise AttributeError(f"heatpg.landscapes has no {name!r}; 'heatpg list landscapes' shows what there is")
 
 

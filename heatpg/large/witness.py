@@ -59,6 +59,7 @@ class Header(Landscape):
         self.provenance = provenance
         self._exact = None
         self._sampler = None
+        self.standard_error = None
 
 
 def header(

@@ -1,0 +1,372 @@
+"""Rollouts in environments of Gymnasium: returns summed, actions made to fit, errors told with their place."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.errors import GridError, HeatpgError, NonFiniteError, UnsupportedError
+from heatpg.landscapes._stage import Plan, Stage, keywords, load_gymnasium
+
+__all__ = ["BATCH", "Episodes", "Results", "require_box", "require_size"]
+
+BATCH = 64  # environments side by side; fixed, so that no result depends on the number of workers
+
+Array = NDArray[Any]
+Vector = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Results:
+    """What has become of rollouts, shape (points, seeds) each.
+
+    Parameters
+    ----------
+    returns
+        Discounted sums of rewards.
+    ended
+        Whether the rollout ended before the horizon.
+    replaced
+        Whether it ended at a reward that is not finite, for which another stands.
+    """
+
+    returns: Vector
+    ended: NDArray[np.bool_]
+    replaced: NDArray[np.bool_]
+
+
+def _number(reward: Any) -> float:
+    try:
+        return float(reward)
+    except (TypeError, ValueError):
+        if np.size(reward) == 1 and np.asarray(reward).dtype.kind in "biuf":
+            return float(np.asarray(reward).item())
+        raise UnsupportedError("the reward must be one number", given=repr(reward), allowed="a real number") from None
+
+
+def _as_array(given: Any) -> Array:
+    """What a policy returns as an array; a tensor that still knows its gradient is taken without it."""
+    try:
+        array = np.asarray(given.detach() if hasattr(given, "detach") else given)
+    except (TypeError, ValueError):
+        array = np.array(None)
+    if array.dtype.kind not in "biuf":
+        raise UnsupportedError(
+            "the policy must return an action",
+            given=repr(given),
+            allowed="real numbers",
+            advice="of (action, state), as stable-baselines3 returns it, take the first: model.predict(observation)[0]"
+            if isinstance(given, tuple)
+            else "",
+        )
+    return array
+
+
+class Episodes:
+    """Rollouts of points in one process.
+
+    Parameters
+    ----------
+    plan
+        What to do.
+
+    Raises
+    ------
+    UnsupportedError
+        If the environment cannot be made, or its state cannot be put back, or it behaves otherwise than where the plan
+        was made.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.stages = [Stage(plan)]
+        self.space = self.stages[0].environment.action_space
+        self._prepare_actions()
+        takes = plan.policy is not None and "generator" in keywords(plan.policy)
+        self._takes_generator = takes and not plan.batched
+        self._reset_policy = getattr(plan.policy, "reset", None) if plan.policy is not None else None
+        self.extend(plan)
+        if plan.reference is not None:
+            point, expected = plan.reference
+            found = self.first(point)
+            if found != expected:
+                raise UnsupportedError(
+                    "the environment of a worker process behaves otherwise",
+                    given=f"a return of {found!r}",
+                    allowed=f"{expected!r}, as where the landscape was begun",
+                    advice="use workers=0, or an environment and a policy that follow their seeds",
+                )
+
+    def extend(self, plan: Plan) -> None:
+        """Take a plan of which more has been settled since, and make as many environments as it asks for."""
+        self.plan = plan
+        while len(self.stages) < plan.stages:
+            self.stages.append(Stage(plan, self.stages[0]))
+
+    def first(self, point: Vector) -> float:
+        """The return of a point with the first seed."""
+        return float(self._rollouts(point[None], self.plan.seeds[:1]).returns[0, 0])
+
+    def work(self, piece: Vector) -> Results:
+        """Roll points out, shape (count, dimensions), with every seed."""
+        return self._rollouts(piece, self.plan.seeds)
+
+    def _rollouts(self, points: Vector, seeds: tuple[int, ...]) -> Results:
+        found = np.empty((3, len(points), len(seeds)))
+        for j, seed in enumerate(seeds):
+            if self.plan.batched:
+                for begin in range(0, len(points), len(self.stages)):
+                    part = slice(begin, begin + len(self.stages))
+                    found[:, part, j] = self._side_by_side(points[part], seed)
+            else:
+                for i, point in enumerate(points):
+                    found[:, i, j] = self._alone(point, seed)
+        return Results(found[0], found[1] != 0, found[2] != 0)
+
+    # -- actions ------------------------------------------------------------------------------------------------------
+
+    def _prepare_actions(self) -> None:
+        """Make `self._action`, which turns what a policy returns into what the environment takes."""
+        spaces = load_gymnasium().spaces
+        space, plan = self.space, self.plan
+        if isinstance(space, spaces.Discrete):
+
+            def choose(given: Any) -> Any:
+                array = _as_array(given)
+                if array.size != 1 or not space.contains(np.int64(array.item())) or array.item() != int(array.item()):
+                    raise UnsupportedError(
+                        "the action is not in the action space", given=repr(given), allowed=repr(space)
+                    )
+                return int(array.item())
+
+            self._action: Callable[[Any], Any] = choose
+        elif isinstance(space, spaces.Box):
+            shape, clip = space.shape, plan.clip
+            bounds = {np.dtype(kind): (space.low.astype(kind), space.high.astype(kind)) for kind in ("f4", "f8")}
+            wanted = None if plan.action_type is None else np.dtype(plan.action_type)
+            isfinite, product = math.isfinite, np.ndarray.dot if len(shape) == 1 else np.vdot
+
+            def bound(given: Any) -> Any:
+                array = given if type(given) is np.ndarray else _as_array(given)
+                if array.shape != shape:
+                    raise UnsupportedError(
+                        "the action has the wrong shape", given=f"shape {array.shape}", allowed=f"shape {shape}"
+                    )
+                if wanted is not None or array.dtype not in bounds:
+                    array = _as_array(array).astype(wanted or space.dtype)
+                if clip:
+                    low, high = bounds[array.dtype]
+                    action = np.minimum(np.maximum(array, low), high)
+                else:
+                    action = array.copy()
+                # a sum of squares is the cheapest look at all components; if it is too large, they are asked
+                if not isfinite(product(action, action)) and not np.isfinite(action).all():
+                    raise NonFiniteError("the action is not finite", given=given)
+                return action
+
+            self._action = bound
+        else:
+            self._action = lambda given: given
+
+    def _first_action(self, point: Vector) -> Any:
+        assert self.plan.action is not None
+        action = self.plan.action.copy()
+        action[list(self.plan.components)] = point
+        return self._action(action.reshape(self.space.shape).astype(self.plan.action_type or self.space.dtype))
+
+    def _parameters_at(self, point: Vector) -> Vector:
+        """theta + sum_i a_i d_i, in this order, so that the sum does not depend on what else is summed."""
+        assert self.plan.origin is not None and self.plan.vectors is not None
+        theta = self.plan.origin.copy()
+        for coefficient, vector in zip(point, self.plan.vectors, strict=True):
+            theta += coefficient * vector
+        return theta
+
+    def _follow(self, point: Vector, seed: int) -> Callable[[Any], Any] | None:
+        """The policy at a point, as a function of the observation."""
+        policy = self.plan.policy
+        if policy is None:
+            return None
+        if self._reset_policy is not None:
+            self._reset_policy()
+        # apart from the environment's, which begin with the seed alone
+        extra = {"generator": np.random.default_rng((seed, 1))} if self._takes_generator else {}
+        if self.plan.kind == "parameters":
+            theta = self._parameters_at(point)
+            if hasattr(policy, "set_flat_parameters"):
+                policy.set_flat_parameters(theta)
+            else:
+                return lambda observation: policy(theta, observation, **extra)
+        if extra:
+            return lambda observation: policy(observation, **extra)
+        return cast("Callable[[Any], Any]", policy)
+
+    # -- loops --------------------------------------------------------------------------------------------------------
+
+    def _place(self, point: Vector, seed: int, step: int) -> str:
+        return f"at point ({', '.join(f'{x:.6g}' for x in point)}), seed {seed}, step {step}"
+
+    def _settle(
+        self, reward: float, terminated: bool, truncated: bool, step: int, place: Callable[[], str]
+    ) -> tuple[float, bool]:
+        """The reward of the last step of a rollout, and whether it stands for one that is not finite."""
+        if not math.isfinite(reward):
+            if self.plan.replacement is None:
+                raise NonFiniteError(
+                    "the reward is not finite",
+                    given=f"{reward} {place()}",
+                    advice="mend the environment, or give nan=a number: it stands for the reward and ends the rollout",
+                )
+            return self.plan.replacement, True
+        if truncated and not terminated and step + 1 < self.plan.horizon:
+            raise UnsupportedError(
+                "the environment truncates a rollout before the horizon",
+                given=f"truncated {place()}, horizon={self.plan.horizon}",
+                advice="choose a shorter horizon, or make the environment without this limit",
+            )
+        return reward, False
+
+    def _close(self, stage: Stage, before: int, total: float, replaced: bool, place: Callable[[], str]) -> float:
+        """The return, unless MuJoCo has reset itself meanwhile, as it does after numbers that are not finite."""
+        if replaced or stage.warnings == before:
+            return total
+        raise NonFiniteError(
+            "the simulation of MuJoCo became unstable, and has reset itself",
+            given=place(),
+            advice="a smaller time step, or a smaller box",
+        )
+
+    def _alone(self, point: Vector, seed: int) -> tuple[float, bool, bool]:
+        """Return of one rollout, sum_k gamma^k r_k, whether it ended early, and whether at a reward not finite."""
+        plan, stage = self.plan, self.stages[0]
+        step, total, weight, over, replaced = 0, 0.0, 1.0, False, False
+        advance, make, gamma, isfinite = stage.environment.step, self._action, plan.gamma, math.isfinite
+
+        def place() -> str:
+            return self._place(point, seed, step)
+
+        try:
+            observation = stage.begin(seed)
+            before = stage.warnings
+            follow = self._follow(point, seed)
+            first = self._first_action(point) if plan.kind == "actions" else None
+            if first is None and observation is None:
+                raise _unknown_observation()
+            for step in range(plan.horizon):
+                if follow is None or (step == 0 and first is not None):
+                    action = first.copy()  # type: ignore[union-attr]
+                else:
+                    action = make(follow(observation))
+                observation, told, terminated, truncated, _ = advance(action)
+                reward = told if type(told) is float else _number(told)
+                over = terminated or truncated or not isfinite(reward)
+                if over:
+                    reward, replaced = self._settle(reward, terminated, truncated, step, place)
+                total += weight * reward
+                weight *= gamma
+                if over:
+                    break
+            return self._close(stage, before, total, replaced, place), bool(over) and step + 1 < plan.horizon, replaced
+        except Exception as reason:
+            reason.add_note(f"heatpg met this {place()}")
+            raise
+
+    def _side_by_side(self, points: Vector, seed: int) -> Array:
+        """The same of many points, one environment each, the policy asked once a step; shape (3, points)."""
+        plan, count = self.plan, len(points)
+        stages = self.stages[:count]
+        found = np.zeros((3, count))
+        alive = list(range(count))
+        step, i, weight = 0, 0, 1.0
+
+        def place() -> str:
+            return self._place(points[i], seed, step)
+
+        try:
+            observations, before = [], []
+            for i, stage in enumerate(stages):  # noqa: B007
+                observations.append(stage.begin(seed))
+                before.append(stage.warnings)
+            firsts = [self._first_action(point) for point in points] if plan.kind == "actions" else None
+            thetas = None if firsts else np.array([self._parameters_at(point) for point in points])
+            if firsts is None and observations[0] is None:
+                raise _unknown_observation()
+            for step in range(plan.horizon):
+                if firsts is not None and step == 0:
+                    actions: Any = firsts
+                else:
+                    seen = np.array(observations)
+                    actions = _as_array(plan.policy(seen) if thetas is None else plan.policy(thetas, seen))
+                    if actions.shape[:1] != (count,):
+                        raise UnsupportedError(
+                            "the policy must return one action for each observation",
+                            given=f"shape {actions.shape}",
+                            allowed=f"({count}, ...)",
+                        )
+                for i in tuple(alive):
+                    action = firsts[i] if firsts is not None and step == 0 else self._action(actions[i])
+                    observations[i], told, terminated, truncated, _ = stages[i].environment.step(action)
+                    reward = _number(told)
+                    over = terminated or truncated or not math.isfinite(reward)
+                    replaced = False
+                    if over:
+                        reward, replaced = self._settle(reward, terminated, truncated, step, place)
+                    found[0, i] += weight * reward
+                    if over:
+                        alive.remove(i)
+                        found[1:, i] = step + 1 < plan.horizon, replaced
+                weight *= plan.gamma
+                if not alive:
+                    break
+            for i, stage in enumerate(stages):
+                self._close(stage, before[i], 0.0, bool(found[2, i]), place)
+            return found
+        except Exception as reason:
+            reason.add_note(f"heatpg met this {place()}")
+            raise
+
+
+def _unknown_observation() -> HeatpgError:
+    return UnsupportedError(
+        "the observation at this state is not known",
+        advice="give state as a function of the environment that sets it and returns the observation",
+    )
+
+
+def require_box(space: Any) -> tuple[Vector, Vector]:
+    """Bounds, flat, of an action space that has axes.
+
+    Raises
+    ------
+    UnsupportedError
+        For every other space.
+    """
+    spaces = load_gymnasium().spaces
+    if not isinstance(space, spaces.Box) or math.prod(space.shape) == 0:
+        raise UnsupportedError(
+            "actions of this space have no axes",
+            given=repr(space),
+            allowed="a Box",
+            advice="draw a landscape over parameters of the policy: directions=..., parameters=...",
+        )
+    if np.dtype(space.dtype).kind != "f":
+        raise UnsupportedError("actions of this space are not continuous", given=repr(space), allowed="a Box of floats")
+    return space.low.ravel().astype(float), space.high.ravel().astype(float)
+
+
+def require_size(what: str, given: Any, size: int) -> Vector:
+    """A finite vector of this size."""
+    try:
+        array = np.array(given, dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        raise UnsupportedError(f"{what} must be numbers", given=repr(given)) from None
+    if array.size != size:
+        raise GridError(f"{what} has the wrong size", given=f"{array.size} numbers", allowed=f"{size} numbers")
+    if not np.isfinite(array).all():
+        raise NonFiniteError(f"{what} is not finite", given=array)
+    return array

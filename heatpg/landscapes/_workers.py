@@ -1,0 +1,167 @@
+"""Pieces of work on processes of their own, started afresh and never forked.
+
+What travels is pickled by `multiprocessing`, between this process and those that it has started: functions as their
+module and name, so each must be found there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import multiprocessing
+import multiprocessing.connection
+import signal
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, Protocol
+
+from heatpg.errors import ResourceError, UnsupportedError
+
+__all__ = ["on_workers"]
+
+_PATIENCE = 5.0  # seconds
+
+
+class Worker(Protocol):
+    """What a process makes of its plan, and has work done by."""
+
+    def work(self, piece: Any) -> Any:
+        """The result of one piece."""
+
+
+def _portable(reason: Exception) -> Exception:
+    """The exception itself if it survives the way, or one that says as much."""
+    told = "".join(traceback.format_exception(reason)).rstrip()
+    try:
+        ForkingPickler.loads(ForkingPickler.dumps(reason))
+    except Exception:
+        reason = RuntimeError(f"{type(reason).__name__}: {reason}")
+    reason.add_note(f"in a worker process:\n{told}")
+    return reason
+
+
+def _serve(connection: multiprocessing.connection.Connection, make: Callable[[Any], Worker], plan: Any) -> None:
+    """Make a worker, then do what comes until None comes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who has started this process ends it
+    answer: tuple[str, Any, list[str]]
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        try:
+            worker = make(plan)
+            while (message := connection.recv()) is not None:
+                number, piece = message
+                connection.send(("done", (number, worker.work(piece)), []))
+        except (EOFError, BrokenPipeError):
+            raise
+        except Exception as reason:
+            sent = _portable(reason)
+            # notes are sent apart: an exception that says how it is pickled may leave them out
+            answer = ("failed", sent, list(getattr(sent, "__notes__", ())))
+            connection.send(answer)
+
+
+def require_portable(what: str, thing: Any) -> None:
+    """Refuse what cannot be sent to another process."""
+    try:
+        ForkingPickler(io.BytesIO(), None).dump(thing)
+    except Exception as reason:
+        raise UnsupportedError(
+            f"{what} cannot be sent to a worker process",
+            given=f"{thing!r}: {reason}",
+            allowed="a function of a module, or an object of a class of a module",
+            advice="move it to a module that can be imported, or use workers=0",
+        ) from None
+
+
+class _Pool:
+    """Processes, what each has in hand, and who is free."""
+
+    def __init__(self, make: Callable[[Any], Worker], plan: Any, count: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.processes: dict[multiprocessing.connection.Connection, Any] = {}
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, make, plan), daemon=True)
+            try:
+                process.start()
+            except OSError as reason:
+                self.close()
+                raise ResourceError("a worker process cannot be started", given=reason) from None
+            theirs.close()
+            self.processes[ours] = process
+
+    def results(self, pieces: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        waiting = iter(enumerate(pieces))
+        free = list(self.processes)
+        busy: set[multiprocessing.connection.Connection] = set()
+        while True:
+            for connection in free:
+                if (task := next(waiting, None)) is not None:
+                    busy.add(connection)
+                    with contextlib.suppress(BrokenPipeError):  # it has died, as is found out below
+                        connection.send(task)
+            if not busy:
+                return
+            free = []
+            for ready in multiprocessing.connection.wait(list(busy)):
+                assert isinstance(ready, multiprocessing.connection.Connection)
+                try:
+                    kind, content, notes = ready.recv()
+                except (EOFError, ConnectionResetError):
+                    raise self.death(ready) from None
+                if kind == "failed":
+                    content.__notes__ = notes
+                    raise content
+                busy.remove(ready)
+                free.append(ready)
+                yield content
+
+    def death(self, connection: multiprocessing.connection.Connection) -> ResourceError:
+        process = self.processes[connection]
+        process.join(_PATIENCE)
+        code = process.exitcode
+        words = f"exit code {code}"
+        if code is not None and code < 0:
+            with contextlib.suppress(ValueError):
+                words += f", {signal.Signals(-code).name}"
+        return ResourceError(
+            "a worker process has died",
+            given=words,
+            advice="a script that uses workers needs 'if __name__ == \"__main__\":' around what it does, and what is "
+            "given to workers must be found in a module; what the process had to say is on its standard error",
+        )
+
+    def close(self) -> None:
+        for connection, process in self.processes.items():
+            with contextlib.suppress(OSError):
+                connection.send(None)
+            connection.close()
+            process.terminate()
+        for process in self.processes.values():
+            process.join(_PATIENCE)
+            if process.is_alive():
+                process.kill()
+                process.join()
+            process.close()
+
+
+def on_workers(
+    make: Callable[[Any], Worker], plan: Any, pieces: Sequence[Any], count: int
+) -> Iterator[tuple[int, Any]]:
+    """Have pieces worked on by processes, each of which makes its worker of the plan.
+
+    Yields
+    ------
+    number, result
+        Of each piece, in the order in which they are done.
+
+    Raises
+    ------
+    ResourceError
+        If a process dies, with its exit code, or cannot be started.
+    Exception
+        What a worker raises, with a note that holds its traceback.
+    """
+    pool = _Pool(make, plan, min(count, len(pieces)))
+    with contextlib.closing(pool):
+        yield from pool.results(pieces)

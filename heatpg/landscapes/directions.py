@@ -1,0 +1,399 @@
+"""Directions through the parameters of a policy, along which a return is drawn: random, filter-normalised, of a path.
+
+A landscape over a plane of parameters is J(theta + a1 d1 + a2 d2), theta the parameters as one vector. Noise of
+standard deviation sigma along the axes of the landscape is noise of sigma * norm(d) along d in parameter space, and
+independent along the axes only if the directions are orthogonal.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heatpg.errors import GridError, NonFiniteError, UnsupportedError
+
+__all__ = [
+    "Directions",
+    "filter_normalised",
+    "flatten",
+    "gradient_direction",
+    "principal_directions",
+    "random_directions",
+    "unflatten",
+]
+
+Shapes = Mapping[str, tuple[int, ...]] | Sequence[tuple[int, ...]]
+Vector = NDArray[np.float64]
+
+
+def as_numbers(what: str, given: Any, dimensions: int) -> Vector:
+    """A finite array of so many dimensions, in double precision; tensors of other packages are converted."""
+    tensor = given.detach() if hasattr(given, "detach") else given
+    try:
+        array = np.array(tensor, dtype=np.float64)
+    except (TypeError, ValueError) as reason:
+        raise UnsupportedError(
+            f"{what} must be numbers", given=type(given).__name__, allowed="a rectangular array", advice=str(reason)
+        ) from None
+    if array.ndim != dimensions or array.size == 0:
+        wanted = {1: "(parameters,)", 2: "(count, parameters)"}[dimensions]
+        raise GridError(f"{what}: the shape does not fit", given=f"shape {array.shape}", allowed=wanted)
+    if not np.isfinite(array).all():
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise NonFiniteError(f"{what}: not finite at index {first}", given=array[first])
+    return array
+
+
+def _count(given: int, most: int) -> int:
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or not 1 <= given <= most:
+        raise UnsupportedError("the number of directions does not fit", given=repr(given), allowed=f"1 to {most}")
+    return int(given)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Directions:
+    """Directions in the space of parameters, and where they come from.
+
+    Parameters
+    ----------
+    vectors
+        Shape (count, parameters).
+    kind
+        ``random``, ``filter-normalised``, ``principal``, ``gradient``, or what you call your own.
+    seed
+        Seed of what was drawn, if anything was.
+    coordinates
+        Places of the checkpoints along the directions, shape (checkpoints, count), of `principal_directions`.
+    explained
+        Share of each direction in the sum of squared distances of the checkpoints from the last.
+
+    Raises
+    ------
+    GridError, NonFiniteError, UnsupportedError
+        For vectors of another shape, that are not finite, or of which one is zero.
+
+    Examples
+    --------
+    >>> from heatpg.landscapes.directions import Directions
+    >>> Directions([[3.0, 4.0]], kind="mine").lengths
+    array([5.])
+    """
+
+    vectors: Vector
+    kind: str = "given"
+    seed: int | None = None
+    coordinates: Vector | None = None
+    explained: Vector | None = None
+
+    def __post_init__(self) -> None:
+        vectors = as_numbers("directions", self.vectors, 2)
+        zero = np.flatnonzero(~vectors.any(axis=1))
+        if zero.size:
+            raise UnsupportedError("a direction is zero", given=f"direction {int(zero[0]) + 1} of {len(vectors)}")
+        object.__setattr__(self, "vectors", vectors)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def lengths(self) -> Vector:
+        """Euclidean norm of each direction: what one unit along its axis is in parameter space."""
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", self.vectors, self.vectors)))
+
+    @property
+    def cosines(self) -> Vector:
+        """Cosines of the angles between the directions, shape (count, count)."""
+        units = self.vectors / self.lengths[:, None]
+        return np.asarray(units @ units.T)
+
+
+def flatten(parameters: Mapping[str, Any] | Sequence[Any]) -> tuple[Vector, Shapes]:
+    """Arrays as one vector, in their order and each in C order, with the shapes that lead back.
+
+    Parameters
+    ----------
+    parameters
+        Arrays by name, as the ``state_dict()`` of a torch module, or a sequence of arrays.
+
+    Returns
+    -------
+    vector
+        Shape (parameters,), in double precision.
+    shapes
+        By name, or a list, as the arrays were given; for `unflatten` and `filter_normalised`.
+
+    Raises
+    ------
+    UnsupportedError
+        If there is nothing, or something that is not numbers.
+    NonFiniteError
+        For NaN or infinity.
+
+    Examples
+    --------
+    >>> from heatpg.landscapes.directions import flatten
+    >>> flatten({"weight": [[1.0, 2.0], [3.0, 4.0]], "bias": [5.0, 6.0]})
+    (array([1., 2., 3., 4., 5., 6.]), {'weight': (2, 2), 'bias': (2,)})
+    """
+    named = isinstance(parameters, Mapping)
+    items = list(parameters.items()) if isinstance(parameters, Mapping) else list(enumerate(parameters))
+    if not items:
+        raise UnsupportedError("there are no parameters", given=repr(parameters), allowed="one array or more")
+    arrays = []
+    for key, value in items:
+        tensor = value.detach() if hasattr(value, "detach") else value
+        try:
+            arrays.append(np.asarray(tensor, dtype=np.float64))
+        except (TypeError, ValueError):
+            raise UnsupportedError(f"parameter {key!r} is not numbers", given=type(value).__name__) from None
+    vector = as_numbers("parameters", np.concatenate([array.ravel() for array in arrays]), 1)
+    shapes = [array.shape for array in arrays]
+    return vector, dict(zip((str(key) for key, _ in items), shapes, strict=True)) if named else shapes
+
+
+def _sizes(shapes: Shapes, size: int) -> tuple[list[tuple[int, ...]], list[int]]:
+    listed = [tuple(shape) for shape in (shapes.values() if isinstance(shapes, Mapping) else shapes)]
+    sizes = [math.prod(shape) for shape in listed]
+    if sum(sizes) != size:
+        raise GridError(
+            "the shapes do not fit the vector", given=f"{sum(sizes)} numbers in {listed}", allowed=f"{size} numbers"
+        )
+    return listed, sizes
+
+
+def unflatten(vector: ArrayLike, shapes: Shapes) -> dict[str, Vector] | list[Vector]:
+    """The arrays that `flatten` has made a vector of, by name if the shapes have names.
+
+    Raises
+    ------
+    GridError
+        If the shapes are those of another vector.
+
+    Examples
+    --------
+    >>> from heatpg.landscapes.directions import unflatten
+    >>> unflatten([1.0, 2.0, 3.0], {"weight": (1, 2), "bias": (1,)})
+    {'weight': array([[1., 2.]]), 'bias': array([3.])}
+    """
+    flat = as_numbers("the vector", vector, 1)
+    listed, sizes = _sizes(shapes, flat.size)
+    parts = [part.reshape(shape) for part, shape in zip(np.split(flat, np.cumsum(sizes)[:-1]), listed, strict=True)]
+    return dict(zip(shapes, parts, strict=True)) if isinstance(shapes, Mapping) else parts
+
+
+def _orthonormal(vectors: Vector) -> Vector:
+    """Gram-Schmidt, twice is enough: rows of norm 1, each orthogonal to those before, in the direction it had."""
+    rows = vectors.copy()
+    for i, row in enumerate(rows):
+        for _ in range(2):
+            row -= rows[:i].T @ (rows[:i] @ row)
+            row /= np.linalg.norm(row)
+    return rows
+
+
+def random_directions(parameters: ArrayLike | int, count: int = 2, *, seed: int = 0) -> Directions:
+    """Orthonormal directions, uniform over all.
+
+    d = Gram-Schmidt of Gaussian vectors. As they are orthonormal, noise of sigma on the landscape is the part in
+    this plane of noise N(0, sigma^2 I) on all parameters.
+
+    Parameters
+    ----------
+    parameters
+        The parameters as one vector, or their number.
+    count
+        How many directions.
+    seed
+        Seed of `numpy.random.default_rng`.
+
+    Raises
+    ------
+    UnsupportedError
+        For more directions than parameters, or a seed that is no whole number from 0.
+
+    Examples
+    --------
+    >>> from heatpg.landscapes.directions import random_directions
+    >>> found = random_directions(1000, 2, seed=1)
+    >>> found.vectors.shape, bool(abs(found.cosines[0, 1]) < 1e-15)
+    ((2, 1000), True)
+    """
+    size = int(parameters) if isinstance(parameters, int | np.integer) else as_numbers("parameters", parameters, 1).size
+    number = _count(count, size)
+    vectors = _orthonormal(_generator(seed).standard_normal((number, size)))
+    return Directions(vectors, "random", int(seed))
+
+
+def _generator(seed: int) -> np.random.Generator:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise UnsupportedError("a seed is a whole number from 0", given=repr(seed), allowed="0, 1, 2, ...")
+    return np.random.default_rng(int(seed))
+
+
+def filter_normalised(
+    directions: Directions | ArrayLike, parameters: ArrayLike, shapes: Shapes, *, vectors: str = "scale"
+) -> Directions:
+    """Directions whose every filter has the norm of that filter of the parameters.
+
+    d[f] = d[f] norm(theta[f]) / norm(d[f]). A filter is what leads to one unit of a layer: for an array of two
+    dimensions or more what lies behind one index of the first, as in torch. Landscapes of networks whose layers are
+    scaled against each other become comparable. The directions are no longer orthogonal, nor of length 1.
+
+    Parameters
+    ----------
+    directions
+        As of `random_directions`, or shape (count, parameters).
+    parameters
+        The parameters as one vector.
+    shapes
+        As of `flatten`.
+    vectors
+        What becomes of arrays of one dimension or none (biases, scales): ``scale``: each is one filter; ``zero``: they
+        are not varied.
+
+    Raises
+    ------
+    GridError
+        If directions, parameters and shapes do not fit each other.
+    UnsupportedError
+        If nothing is left of a direction, because all parameters are zero.
+
+    References
+    ----------
+    H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein, *Visualizing the Loss Landscape of Neural Nets*, NeurIPS 2018,
+    arXiv 1712.09913.
+
+    Examples
+    --------
+    >>> from heatpg.landscapes.directions import filter_normalised
+    >>> filter_normalised([[3.0, 4.0, 1.0, 0.0]], [0.0, 10.0, 7.0, 0.0], [(2, 2)]).vectors
+    array([[6., 8., 7., 0.]])
+    """
+    if vectors not in ("scale", "zero"):
+        raise UnsupportedError("unknown treatment of vectors", given=repr(vectors), allowed="'scale' or 'zero'")
+    theta = as_numbers("parameters", parameters, 1)
+    given = directions if isinstance(directions, Directions) else Directions(np.asarray(directions))
+    require_fit(given, theta)
+    listed, sizes = _sizes(shapes, theta.size)
+    scaled = given.vectors.copy()
+    begin = 0
+    for shape, size in zip(listed, sizes, strict=True):
+        filters = shape[0] if len(shape) > 1 else 1
+        block = scaled[:, begin : begin + size].reshape(len(scaled), filters, -1)
+        if len(shape) < 2 and vectors == "zero":
+            block[...] = 0.0
+        elif size:
+            norms = np.linalg.norm(theta[begin : begin + size].reshape(filters, -1), axis=1)
+            own = np.linalg.norm(block, axis=2)
+            block *= np.where(own > 0, norms / np.where(own > 0, own, 1.0), 0.0)[:, :, None]
+        scaled[:, begin : begin + size] = block.reshape(len(scaled), size)
+        begin += size
+    return Directions(scaled, "filter-normalised", given.seed)
+
+
+def require_fit(directions: Directions, parameters: Vector) -> None:
+    """Refuse directions through another space than that of the parameters."""
+    if directions.vectors.shape[1] != parameters.size:
+        raise GridError(
+            "the directions do not fit the parameters",
+            given=f"directions of {directions.vectors.shape[1]} numbers",
+            allowed=f"{parameters.size}, as there are parameters",
+        )
+
+
+def principal_directions(checkpoints: ArrayLike | Sequence[ArrayLike], count: int = 2) -> Directions:
+    """The plane through the last checkpoint that lies nearest to all others: principal components of the path.
+
+    d = leading right singular vectors of the rows theta_i - theta_last, which are not centred, so that the plane holds
+    the last checkpoint. Orthonormal; signs such that the first checkpoint has no negative coordinate.
+
+    Parameters
+    ----------
+    checkpoints
+        Parameters as vectors, in the order of training, shape (checkpoints, parameters).
+    count
+        How many directions.
+
+    Returns
+    -------
+    Directions
+        With `coordinates`, to draw the path (the last checkpoint is at 0), and `explained`: a path looks straight
+        where two directions explain little of it, so state it beside a figure.
+
+    Raises
+    ------
+    UnsupportedError
+        If the checkpoints span fewer directions.
+
+    References
+    ----------
+    H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein, *Visualizing the Loss Landscape of Neural Nets*, NeurIPS 2018,
+    arXiv 1712.09913, section 7 (there the rows are centred).
+
+    Examples
+    --------
+    >>> from heatpg.landscapes.directions import principal_directions
+    >>> path = principal_directions([[9.0, 1.0, 0.0], [5.0, 2.0, 0.0], [1.0, 1.0, 0.0]], 2)
+    >>> path.explained.round(4), path.coordinates.shape
+    (array([0.9901, 0.0099]), (3, 2))
+    """
+    rows = [as_numbers(f"checkpoint {i + 1}", row, 1) for i, row in enumerate(checkpoints)]  # type: ignore[arg-type]
+    if len({row.size for row in rows}) > 1:
+        raise GridError("the checkpoints differ in size", given=[row.size for row in rows], allowed="one size")
+    path = np.array(rows)
+    if len(path) < 2:
+        raise UnsupportedError("a path needs checkpoints", given=f"{len(path)}", allowed="2 or more")
+    number = _count(count, min(len(path) - 1, path.shape[1]))
+    steps = path - path[-1]
+    _, strengths, right = np.linalg.svd(steps, full_matrices=False)
+    rank = int((strengths > 1e-12 * strengths[0]).sum()) if strengths[0] > 0 else 0
+    if rank < number:
+        raise UnsupportedError(
+            "the checkpoints span fewer directions than asked for",
+            given=f"{number} of {rank}",
+            allowed=f"count up to {rank}" if rank else "checkpoints that differ",
+        )
+    vectors = right[:number]
+    vectors = vectors * np.where(vectors @ steps[0] < 0, -1.0, 1.0)[:, None]
+    explained = strengths[:number] ** 2 / float((strengths**2).sum())
+    return Directions(vectors, "principal", None, steps @ vectors.T, explained)
+
+
+def gradient_direction(gradient: ArrayLike, count: int = 2, *, seed: int = 0) -> Directions:
+    """The direction of a gradient first, then random ones orthogonal to it; all of length 1.
+
+    d1 = g / norm(g).
+
+    Parameters
+    ----------
+    gradient
+        Of the return with respect to the parameters, as one vector.
+    count
+        How many directions, the gradient's among them.
+    seed
+        Seed of the random ones.
+
+    Raises
+    ------
+    UnsupportedError
+        For a gradient of zero, or more directions than parameters.
+
+    Examples
+    --------
+    >>> from heatpg.landscapes.directions import gradient_direction
+    >>> gradient_direction([3.0, 0.0, 4.0], 2).vectors[0]
+    array([0.6, 0. , 0.8])
+    """
+    slope = as_numbers("the gradient", gradient, 1)
+    largest = float(np.abs(slope).max())
+    if largest == 0:
+        raise UnsupportedError("the gradient is zero", given=f"{slope.size} zeros", allowed="a direction of ascent")
+    number = _count(count, slope.size)
+    others = _generator(seed).standard_normal((number - 1, slope.size))
+    vectors = _orthonormal(np.vstack([slope / largest, others]))
+    return Directions(vectors, "gradient", int(seed) if number > 1 else None)

@@ -1,0 +1,214 @@
+"""Small environments and policies, well and badly behaved, in a module that worker processes find."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Walk(gymnasium.Env):  # type: ignore[misc]
+    """x' = x + 0.1 a + noise, reward -x'^2 - 0.01 a^2; ends where x' > end."""
+
+    def __init__(self, noise: float = 0.0, size: int = 1, end: float = np.inf, bound: float = 1.0) -> None:
+        self.action_space = gymnasium.spaces.Box(-bound, bound, (size,), dtype=np.float32)
+        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (1,), dtype=np.float64)
+        self.noise, self.end = noise, end
+        self.state = np.zeros(1)
+
+    def _get_obs(self) -> Array:
+        return self.state.copy()
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.state = self.np_random.uniform(-1.0, 1.0, 1)
+        return self._get_obs(), {}
+
+    def draw(self) -> float:
+        return float(self.np_random.standard_normal())
+
+    def reward(self, action: Array) -> Any:
+        return -(float(self.state[0]) ** 2) - 0.01 * float(action[0]) ** 2
+
+    def step(self, action: Array) -> tuple[Array, Any, bool, bool, dict[str, Any]]:
+        # in place, as a careless environment does it
+        self.state += 0.1 * float(np.sum(action)) + (self.noise * self.draw() if self.noise else 0.0)
+        return self._get_obs(), self.reward(action), bool(self.state[0] > self.end), False, {}
+
+
+class Picky(Walk):
+    """Takes only what its action space holds, and changes the action that it is given."""
+
+    def step(self, action: Array) -> tuple[Array, Any, bool, bool, dict[str, Any]]:
+        assert self.action_space.contains(action), action
+        outcome = super().step(action)
+        action *= 0.0
+        return outcome
+
+
+class Missing(Walk):
+    """Its reward is NaN where x > 1."""
+
+    def reward(self, action: Array) -> Any:
+        return float("nan") if self.state[0] > 1.0 else super().reward(action)
+
+
+class OneElement(Walk):
+    """Its reward is an array of one element."""
+
+    def reward(self, action: Array) -> Any:
+        return np.array([super().reward(action)])
+
+
+class TwoElements(Walk):
+    """Its reward is two numbers."""
+
+    def reward(self, action: Array) -> Any:
+        return np.ones(2)
+
+
+class Broken(Walk):
+    """Raises an error of its own."""
+
+    def reward(self, action: Array) -> Any:
+        raise KeyError("joint")
+
+
+class Deadly(Walk):
+    """Ends its process where the action is large."""
+
+    def reward(self, action: Array) -> Any:
+        if action[0] > 0.5:
+            os._exit(3)
+        return 0.0
+
+
+class Locked(Walk):
+    """Cannot be copied, but is fully in the hands of its seed."""
+
+    def __init__(self, noise: float = 0.0) -> None:
+        super().__init__(noise)
+        self.lock = threading.Lock()
+
+
+_ELSEWHERE = {"x": 0.0}
+
+
+class Elsewhere(Walk):
+    """Keeps its state where no copy of it finds it."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        observation, facts = super().reset(seed=seed)
+        _ELSEWHERE["x"] = float(observation[0])
+        return observation, facts
+
+    def step(self, action: Array) -> tuple[Array, Any, bool, bool, dict[str, Any]]:
+        _ELSEWHERE["x"] += 0.1 * float(action[0])
+        return np.array([_ELSEWHERE["x"]]), -(_ELSEWHERE["x"] ** 2), False, False, {}
+
+
+class Random(Walk):
+    """Its noise comes from a generator that nobody seeds."""
+
+    def __init__(self, noise: float = 0.1) -> None:
+        super().__init__(noise)
+
+    def draw(self) -> float:
+        return random.gauss(0.0, 1.0)
+
+
+class Headstrong(Walk):
+    """Its reset does not look at the seed; its steps have no noise."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        super().reset()
+        self.state = np.array([random.random()])
+        return self._get_obs(), {}
+
+
+class Seedless(Walk):
+    """Its reset has no seed."""
+
+    def reset(self) -> tuple[Array, dict[str, Any]]:  # type: ignore[override]
+        self.state = np.array([0.25])
+        return self._get_obs(), {}
+
+
+class OwnGenerator(Walk):
+    """Draws from a generator that it has made."""
+
+    def __init__(self) -> None:
+        super().__init__(0.1)
+        self.generator = np.random.default_rng(5)
+
+    def draw(self) -> float:
+        return float(self.generator.standard_normal())
+
+
+class Restless(Walk):
+    """Truncates of its own will."""
+
+    def step(self, action: Array) -> tuple[Array, Any, bool, bool, dict[str, Any]]:
+        observation, reward, terminated, _, facts = super().step(action)
+        return observation, reward, terminated, bool(observation[0] > 1.0), facts
+
+
+class Choice(Walk):
+    """Two actions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action_space = gymnasium.spaces.Discrete(2)
+
+    def step(self, action: Any) -> tuple[Array, Any, bool, bool, dict[str, Any]]:
+        assert isinstance(action, int)
+        return super().step(np.array([2.0 * action - 1.0]))
+
+
+class Old(Walk):
+    """Returns what the old gym returned."""
+
+    def step(self, action: Array) -> Any:
+        return super().step(action)[:4]
+
+
+def walk() -> gymnasium.Env:
+    """A random walk."""
+    return Walk(0.2)
+
+
+def ending() -> gymnasium.Env:
+    """A random walk that ends."""
+    return Walk(0.1, end=0.9)
+
+
+def back(observation: Array) -> Array:
+    """Toward zero."""
+    return -observation
+
+
+def proportional(parameters: Array, observation: Array) -> Array:
+    """a = k x + b, for one or many."""
+    return np.asarray(parameters[..., :1] * observation + parameters[..., 1:])
+
+
+def noisy(observation: Array, generator: np.random.Generator) -> Array:
+    """Toward zero, more or less."""
+    return np.asarray(-observation + generator.standard_normal(1))
+
+
+def unseeded(observation: Array) -> Array:
+    """Draws where no seed reaches."""
+    return np.asarray(-observation * random.random())
+
+
+def hopper_linear(parameters: Array, observation: Array) -> Array:
+    """a = tanh(K o), K of shape (3, 11)."""
+    return np.asarray(np.tanh(parameters.reshape(3, 11) @ observation))
