@@ -466,7 +466,11 @@ def merge_tasks(
     target = prepare_output(out, force=force)
     groups = _groups(folder, tasks)
     if not groups:
-        raise StoreError("there is nothing to merge", given=f"no task of {folder} is done")
+        raise StoreError(
+            "there is nothing to merge",
+            given=f"no task of {folder} is done",
+            advice="run the batch first; heatpg batch status says how it stands",
+        )
     size = _expected_size(groups, len(tasks))
     require_disk(size, target.parent, target.name)
     place = target.parent / temporary_name(target.name)

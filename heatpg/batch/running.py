@@ -445,12 +445,26 @@ def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int] | None:
     return number, count
 
 
-def _choose_workers(tasks: Sequence[Task], workers: int | None) -> int:
-    """As many as there are processors, tasks and memory for; more memory than there is, is refused."""
+@dataclasses.dataclass(frozen=True)
+class _Scheduler:
+    """Where a scheduler of Dask is, and how it may be spoken to."""
+
+    address: str
+    security: object
+    allow_insecure: bool
+
+
+def _choose_workers(tasks: Sequence[Task], workers: int | None, scheduler: _Scheduler | None = None) -> int:
+    """As many as there are processors, tasks and memory for; more memory than there is, is refused.
+
+    Those of a scheduler elsewhere are on other machines: 0 stands for all that it has.
+    """
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 0):
         raise UnsupportedError(
             "this is no number of workers", given=repr(workers), allowed="0 (this process), 1, 2, ..."
         )
+    if scheduler is not None and scheduler.address != "local":
+        return workers or 0
     needed, largest = worker_memory(tasks)
     free = available_memory() * _SHARE_OF_FREE_MEMORY
     wanted = min(threads(), len(tasks)) if workers is None else min(workers, len(tasks))
@@ -560,7 +574,7 @@ def _remaining(account: _Account, tasks: Sequence[Task], there: set[str], *, ful
 
 
 def _outcomes(
-    tasks: Sequence[Task], folder: Path, workers: int, timeout: float | None, scheduler: str | None
+    tasks: Sequence[Task], folder: Path, workers: int, timeout: float | None, scheduler: _Scheduler | None
 ) -> Generator[list[Outcome], None, None]:
     """Whoever does the work: this process, workers of its own, or those of a scheduler."""
     if scheduler is not None:
@@ -571,7 +585,14 @@ def _outcomes(
                 "a scheduler needs the extra 'cluster'", given=reason, advice="pip install 'heatpg[cluster]'"
             ) from None
         outcomes: Generator[list[Outcome], None, None] = cluster.supervise(
-            tasks, folder, scheduler=scheduler, workers=workers, timeout=timeout
+            tasks,
+            folder,
+            scheduler=scheduler.address,
+            workers=workers,
+            timeout=timeout,
+            cores=threads(),
+            security=scheduler.security,
+            allow_insecure=scheduler.allow_insecure,
         )
         return outcomes
     if workers == 0:
@@ -590,6 +611,8 @@ def run(
     retry_failed: bool = False,
     full: bool = False,
     scheduler: str | None = None,
+    security: object = None,
+    allow_insecure: bool = False,
 ) -> Summary:
     """Do the tasks of a batch that are not done yet; once a task is told as done, nothing takes it away.
 
@@ -618,7 +641,15 @@ def run(
     full
         Whether shards that are there are believed only after every byte of them was looked at.
     scheduler
-        Where to find a scheduler of Dask that is to do the work; needs the extra ``cluster``.
+        Have the work done by Dask, which needs the extra ``cluster``: ``local`` for workers of its own on this machine
+        (a script then needs ``if __name__ == "__main__"``), or the address of a scheduler: ``tls://host:port``, or
+        ``tcp://host:port`` on this machine. Its workers must see `folder` under the same name; `workers` is then how
+        many of them at most, by default all.
+    security
+        For ``tls://``: a `distributed.Security`, or a mapping of ``ca_file``, ``cert`` and ``key`` to files in PEM; by
+        default what Dask is configured with.
+    allow_insecure
+        Whether to speak ``tcp://`` with other machines: whoever reaches that network can then run anything as you.
 
     Returns
     -------
@@ -663,6 +694,7 @@ def run(
     share = parse_shard(shard)
     if timeout is not None and not 0 < timeout < float("inf"):
         raise UnsupportedError("this is no timeout", given=repr(timeout), allowed="a positive number of seconds")
+    dask = None if scheduler is None else _Scheduler(scheduler, security, allow_insecure)
     read, folder = _source(spec, out)
     everything = read.tasks()
     tasks = everything if share is None else everything[share[0] :: share[1]]
@@ -674,7 +706,7 @@ def run(
         account = _Account(tasks, folder, journal, progress)
         rest = _remaining(account, tasks, there, full=full, retry=retry_failed)
         if rest:
-            _work(account, rest, _choose_workers(rest, workers), timeout, scheduler)
+            _work(account, rest, _choose_workers(rest, workers, dask), timeout, dask)
         elif workers is not None:
             _choose_workers(rest, workers)
         whole = share is None or all(not inspect(shard_path(folder, task.id), task.id) for task in everything)
@@ -682,7 +714,9 @@ def run(
         return account.summary(index)
 
 
-def _work(account: _Account, tasks: Sequence[Task], workers: int, timeout: float | None, scheduler: str | None) -> None:
+def _work(
+    account: _Account, tasks: Sequence[Task], workers: int, timeout: float | None, scheduler: _Scheduler | None
+) -> None:
     account.warm_up = max(workers, 1)
     account.tell()
     start = {"event": "run", "pid": os.getpid(), "host": host(), "version": __version__, "workers": workers}

@@ -26,14 +26,14 @@ from heatpg.batch import work
 from heatpg.batch.spec import Task
 from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
 
-__all__ = ["TRIES", "Outcome", "Process", "alone", "supervise"]
+__all__ = ["THREAD_VARIABLES", "TRIES", "Outcome", "Process", "alone", "error_of", "on_signals", "supervise"]
 
 TRIES = 3
 _GRACE = 5.0  # seconds that running tasks are given to end
 _PATIENCE = 10.0  # seconds for a process to be gone after its pipes are closed
 _TAIL = 2000  # bytes of what a worker wrote before it died
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from heatpg.batch.work import main; main()"
-_THREADS = ("HEATPG_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREAD_VARIABLES = ("HEATPG_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _link(threads: int) -> _Link:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=complaints,
-        env=os.environ | dict.fromkeys(_THREADS, str(threads)),
+        env=os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)),
         bufsize=0,
     )
     assert process.stdin is not None and process.stdout is not None
@@ -171,7 +171,7 @@ class _Worker:
             os.close(self.link.incoming)
 
 
-def _error(parts: dict[str, Any]) -> HeatpgError:
+def error_of(parts: dict[str, Any]) -> HeatpgError:
     """The error that a worker has met, in this process."""
     kinds = {kind.__name__: kind for kind in (ResourceError, StoreError)}
     kind = kinds.get(str(parts.pop("kind", "")), errors.HeatpgError)
@@ -184,7 +184,7 @@ def _error(parts: dict[str, Any]) -> HeatpgError:
 
 
 @contextlib.contextmanager
-def _on_signals(act: Callable[[int], object]) -> Iterator[None]:
+def on_signals(act: Callable[[int], object]) -> Iterator[None]:
     """Have SIGINT and SIGTERM noticed; only the main thread may, elsewhere they are left as they are."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -266,7 +266,11 @@ class _Supervision:
         if task is None:
             self.stillborn += not worker.ready
             if self.stillborn >= TRIES:
-                raise ResourceError("workers cannot be started", given=words.replace("its worker", "the last one", 1))
+                raise ResourceError(
+                    "workers cannot be started",
+                    given=words.replace("its worker", "the last one", 1),
+                    advice="heatpg doctor says whether heatpg works here; --workers 0 works in this process alone",
+                )
             return None
         if worker.overdue:
             return Outcome(task, reason=f"it took longer than {self.timeout:g} s", tries=self.tries[task.id])
@@ -289,7 +293,7 @@ class _Supervision:
         assert task is not None, message
         worker.task, worker.too_late = None, float("inf")
         if "halt" in message:
-            self.halt = self.halt or _error(message["halt"])
+            self.halt = self.halt or error_of(message["halt"])
             return None
         if "done" in message:
             return Outcome(task, facts=message["done"], tries=self.tries[task.id])
@@ -371,7 +375,7 @@ def supervise(
         If a shard cannot be written, or no worker can be started.
     """
     supervision = _Supervision(tasks, folder, workers, timeout, cores)
-    with contextlib.closing(supervision), _on_signals(supervision.on_signal):
+    with contextlib.closing(supervision), on_signals(supervision.on_signal):
         yield from supervision.outcomes()
 
 
@@ -393,7 +397,7 @@ def alone(tasks: Sequence[Task], folder: Path, *, timeout: float | None = None) 
     """
     if timeout is not None:
         raise UnsupportedError("a timeout needs workers", given="workers=0", allowed="workers=1 or more")
-    with _on_signals(_interrupt):
+    with on_signals(_interrupt):
         for task in tasks:
             try:
                 outcome = Outcome(task, facts=work.complete(task.resolved, folder))

@@ -76,6 +76,12 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
+def _security(arguments: argparse.Namespace) -> dict[str, str] | None:
+    """The files for TLS, if any is given; which of them are missing is told by whoever uses them."""
+    files = {"ca_file": arguments.tls_ca_file, "cert": arguments.tls_cert, "key": arguments.tls_key}
+    return files if any(files.values()) else None
+
+
 def _run(arguments: argparse.Namespace) -> int:
     from heatpg import batch
     from heatpg.batch import Interrupted
@@ -101,6 +107,8 @@ def _run(arguments: argparse.Namespace) -> int:
             retry_failed=arguments.retry_failed,
             full=arguments.full,
             scheduler=arguments.scheduler,
+            security=_security(arguments),
+            allow_insecure=arguments.private_network,
         )
     except Interrupted as end:
         meter.close()
@@ -165,7 +173,19 @@ def add(commands: Commands) -> None:
     run.add_argument(
         "--shard", metavar="I/N", help="the I-th of N shares of the tasks, 0 <= I < N, as for an array of jobs"
     )
-    run.add_argument("--scheduler", metavar="ADDRESS", help="tcp://... of a Dask scheduler, or local (extra: cluster)")
+    run.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="have Dask do it (extra: cluster): local, tls://HOST:PORT, or tcp://HOST:PORT on this machine",
+    )
+    run.add_argument("--tls-ca-file", metavar="FILE", help="with tls://: certificate of the authority")
+    run.add_argument("--tls-cert", metavar="FILE", help="with tls://: certificate of this side")
+    run.add_argument("--tls-key", metavar="FILE", help="with tls://: private key of this side")
+    run.add_argument(
+        "--private-network",
+        action="store_true",
+        help="speak tcp:// with other machines too: whoever reaches that network can run anything as you",
+    )
     run.add_argument("--timeout", type=float, metavar="S", help="seconds after which a task is given up, as failed")
     run.add_argument("--retry-failed", action="store_true", help="try again what failed in an earlier run")
     run.add_argument("--full", action="store_true", help="look at every byte of what is there before it is believed")

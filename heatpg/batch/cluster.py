@@ -1,0 +1,725 @@
+"""Tasks on the workers of Dask: those of a cluster within this process, or of a scheduler that runs elsewhere.
+
+What travels is text: a task goes out as its specification, and what comes back is where its shard lies. Every worker is
+given its tasks by name, one to work on and one to go on with, so that when it dies it is known which task it died of.
+
+Dask itself speaks pickle: who reaches a scheduler or a worker can run anything there. So all of it stays on the
+loopback interface, or is encrypted and authenticated by TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import concurrent.futures
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import importlib
+import ipaddress
+import itertools
+import json
+import logging
+import os
+import queue
+import re
+import signal
+import tempfile
+import threading
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from heatpg import __version__
+from heatpg.batch import work
+from heatpg.batch.spec import Task
+from heatpg.batch.supervisor import THREAD_VARIABLES, TRIES, Outcome, error_of, on_signals
+from heatpg.errors import HeatpgError, HeatpgWarning, ResourceError, StoreError, UnsupportedError
+from heatpg.parallel import set_threads, threads
+from heatpg.store import json_like
+
+# so that who lacks one of them learns it at once, and type checkers need none of them
+dask: Any = importlib.import_module("dask")
+distributed: Any = importlib.import_module("distributed")
+importlib.import_module("cryptography")
+
+__all__ = ["credentials", "dask_setup", "supervise"]
+
+StrPath = str | os.PathLike[str]
+
+_GRACE = 5.0  # seconds that running tasks are given to end
+_LOOK = 0.1  # seconds between two looks at who is there
+_CONNECT = 10.0  # seconds for a scheduler to answer
+_ALONE = 60.0  # seconds without a worker, after which somebody is told
+_STUBBORN = 3.0  # seconds for a process to end when it is told to
+_AT_A_TIME = 2  # tasks that a worker has: while one is worked on, the next is there already
+_NEVER = float("inf")
+_LOOPBACK = "127.0.0.1"
+_START = "spawn"  # how processes begin
+_ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[^\[\]:/\s]+):([0-9]{1,5})")
+_PARTS = ("ca_file", "cert", "key")
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# What runs on a worker
+
+
+_BUSY = threading.Lock()
+
+
+def dask_setup(worker: object) -> None:
+    """What a worker of the local cluster does first: Ctrl-C reaches it too, and is not its concern."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+async def _leave() -> None:
+    """What a worker does whose task takes too long: a thread cannot be ended, a process can."""
+    os._exit(1)
+
+
+def _kill(dask_worker: Any) -> None:
+    """What a nanny does to a worker that does not heed anybody."""
+    os.kill(dask_worker.pid, signal.SIGKILL)
+
+
+def _digest(folder: str) -> str:
+    """SHA-256 of the specification in a folder, by which it is known from every machine."""
+    return hashlib.sha256((Path(folder) / "spec.toml").read_bytes()).hexdigest()
+
+
+def _introduce(folder: str) -> str:
+    """Who a worker is and what it sees of the folder, as JSON."""
+    try:
+        digest, problem = _digest(folder), ""
+    except OSError as reason:
+        digest, problem = "", str(reason.strerror or reason)
+    return json.dumps({"version": __version__, "digest": digest, "problem": problem})
+
+
+def _do(text: str) -> str:
+    """Do a task, as JSON, and say what came of it, as JSON; with the threads that Dask has for the worker."""
+    with _BUSY:  # the warnings of a task are collected, for which it must be alone in its process
+        if not os.environ.get("HEATPG_THREADS"):
+            count = int(distributed.get_worker().state.nthreads)
+            if count != threads():
+                set_threads(count)
+        return json.dumps(json_like(work._answer(json.loads(text))))
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Who may be spoken to
+
+
+def credentials(security: object = None) -> Any:
+    """What proves who we are, as Dask wants it.
+
+    Parameters
+    ----------
+    security
+        A `distributed.Security`; a mapping of ``ca_file`` (certificate of the authority), ``cert`` and ``key``
+        (certificate and private key of this side), each the name of a file in PEM; or None for the configuration of
+        Dask.
+
+    Returns
+    -------
+    security
+        A `distributed.Security`.
+
+    Raises
+    ------
+    UnsupportedError
+        If a part is missing, or one of the files cannot be used.
+    """
+    if security is None or isinstance(security, distributed.Security):
+        result = distributed.Security() if security is None else security
+    elif isinstance(security, Mapping):
+        if sorted(map(str, security)) != sorted(_PARTS) or not all(security.values()):
+            given = ", ".join(str(key) for key, value in security.items() if value) or "nothing"
+            raise UnsupportedError("TLS needs three files", given=given, allowed=", ".join(_PARTS))
+        files = {part: os.path.abspath(os.fspath(security[part])) for part in _PARTS}
+        for part, file in files.items():
+            if not os.path.isfile(file):
+                raise UnsupportedError("a file for TLS is not there", given=f"{part} = {file}")
+        roles = {f"tls_{role}_{part}": files[part] for role in ("client", "scheduler", "worker") for part in _PARTS[1:]}
+        result = distributed.Security(require_encryption=True, tls_ca_file=files["ca_file"], **roles)
+    else:
+        raise UnsupportedError(
+            "this is no security", given=repr(security), allowed="a distributed.Security, or a mapping of three files"
+        )
+    try:
+        result.get_connection_args("client")
+    except OSError as reason:  # of which the errors of TLS are a kind
+        raise UnsupportedError("the files for TLS cannot be used", given=reason) from None
+    return result
+
+
+def _is_loopback(host: str) -> bool:
+    # a name may mean another machine tomorrow; this one is reserved
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse_plain(address: str, whose: str) -> None:
+    """Refuse to speak without TLS to anything but this machine."""
+    protocol, _, rest = address.partition("://")
+    if protocol == "tls" or (protocol == "tcp" and _is_loopback(rest.rpartition(":")[0])):
+        return
+    raise UnsupportedError(
+        f"the {whose} is on a network, and not encrypted: Dask speaks pickle, so whoever reaches it can run anything",
+        given=address,
+        allowed="tls://..., or tcp:// on this machine",
+        advice="three ways out: TLS (--tls-ca-file, --tls-cert, --tls-key; in Python security=), shares without any "
+        "scheduler (--shard), or, where nobody else can reach that network, --private-network (allow_insecure=True)",
+    )
+
+
+def _checked_address(scheduler: str, security: Any, *, allow_insecure: bool) -> None:
+    """Refuse an address that is none, or that is not to be spoken to."""
+    match = _ADDRESS.fullmatch(scheduler)
+    if match is None or not 0 < int(match[3]) < 65536:
+        raise UnsupportedError(
+            "this is no address of a scheduler",
+            given=repr(scheduler),
+            allowed="local, tcp://host:port, tls://host:port",
+        )
+    if match[1] == "tls":
+        if security.tls_client_cert is None or security.tls_ca_file is None:
+            raise UnsupportedError(
+                "tls:// needs certificates",
+                given=scheduler,
+                advice="give --tls-ca-file, --tls-cert and --tls-key; in Python security=",
+            )
+    elif security.require_encryption:
+        raise UnsupportedError("with certificates the address begins with tls://", given=scheduler)
+    elif not allow_insecure:
+        _refuse_plain(scheduler, "scheduler")
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Connections
+
+
+def _unreachable(what: str, reason: object, advice: str) -> ResourceError:
+    return ResourceError(what, given=reason, advice=advice)
+
+
+def _connect(address: Any, **arguments: Any) -> Any:
+    return distributed.Client(address, set_as_default=False, timeout=_CONNECT, **arguments)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Have Dask keep to itself what heatpg tells, or what is of no account to it."""
+    names = [name for name in logging.Logger.manager.loggerDict if name.split(".")[0] == "distributed"]
+    handlers = [handler for name in names for handler in logging.getLogger(name).handlers]
+    levels = [handler.level for handler in handlers]
+    for handler in handlers:
+        handler.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for handler, level in zip(handlers, levels, strict=True):
+            handler.setLevel(level)
+
+
+async def _end(cluster: Any) -> None:
+    """End the workers of a local cluster, without waiting for what they work on."""
+    await asyncio.gather(*(nanny.close(timeout=0.2) for nanny in cluster.workers.values()), return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _local(workers: int, cores: int, security: Any) -> Iterator[Any]:
+    """A scheduler within this process with workers of its own, and a client of it; nothing is left of them.
+
+    Other users of this machine reach its loopback interface too. So even there the cluster speaks TLS, with
+    certificates that are made for it and are on no disk.
+    """
+    share = str(max(1, cores // workers))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_silence())
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="heatpg-dask-", ignore_cleanup_errors=True))
+        settings = {
+            "distributed.scheduler.allowed-failures": 0,  # a death is heard of at once; the tries are counted here
+            # else a worker that happens to be dead again so long after its first death is given up for good
+            "distributed.deploy.lost-worker-timeout": "1000 days",
+            "temporary-directory": folder,
+            "distributed.scheduler.http.routes": [],
+            "distributed.worker.http.routes": [],
+            "distributed.worker.profile.enabled": False,
+            "distributed.worker.multiprocessing-method": _START,
+        }
+        stack.enter_context(dask.config.set(settings))
+        try:
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host=_LOOPBACK,
+                protocol="tls",
+                security=security if security.require_encryption else distributed.Security.temporary(),
+                dashboard_address=None,
+                worker_dashboard_address=None,
+                scheduler_kwargs={
+                    "dashboard_address": f"{_LOOPBACK}:0"
+                },  # its server is always there, and says nothing
+                memory_limit=0,  # that it fits was found out before
+                local_directory=folder,
+                silence_logs=logging.CRITICAL,
+                preload=["heatpg.batch.cluster", *dask.config.get("distributed.worker.preload")],
+                env=dict.fromkeys(THREAD_VARIABLES, share),
+            )
+        except Exception as reason:
+            raise _unreachable(
+                "the workers of Dask cannot be started",
+                work.explain(reason),
+                'in a script, scheduler="local" needs the line: if __name__ == "__main__":',
+            ) from reason
+        stack.callback(cluster.close)
+        stack.callback(cluster.sync, _end, cluster)
+        client = _connect(cluster)
+        stack.callback(client.close)
+        yield client
+
+
+@contextlib.contextmanager
+def _remote(scheduler: str, security: Any) -> Iterator[Any]:
+    """A client of a scheduler that runs elsewhere."""
+    with _silence():
+        try:
+            client = _connect(scheduler, security=security)
+        except (OSError, ValueError, RuntimeError) as reason:
+            raise _unreachable(
+                "no scheduler of Dask answers", f"{scheduler}, {work.explain(reason)}", "is it running, and reachable?"
+            ) from reason
+        try:
+            yield client
+        finally:
+            # one that has lost its scheduler has nobody to say good-bye to
+            with contextlib.suppress(OSError, concurrent.futures.CancelledError, asyncio.TimeoutError):
+                client.close()
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Who has what
+
+
+@dataclasses.dataclass
+class _Worker:
+    """A worker by its address, and its tasks by the numbers under which they were sent: the first is worked on."""
+
+    address: str
+    fit: bool = False
+    leaving: bool = False
+    tasks: dict[int, Task] = dataclasses.field(default_factory=dict)
+    too_late: float = _NEVER
+    introduction: Any = None
+
+
+class _Supervision:
+    """The state of `supervise`: what waits, who works, and what has been tried how often.
+
+    Coroutines in the thread of the client tell what happens; everything else is done in the thread of the caller.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        folder: Path,
+        workers: int,
+        timeout: float | None,
+        *,
+        local: bool,
+        allow_insecure: bool,
+    ) -> None:
+        self.client: Any = None
+        self.watcher: concurrent.futures.Future[None] | None = None
+        self.folder = folder
+        self.most = workers or len(tasks)
+        self.timeout = timeout
+        self.local = local
+        self.allow_insecure = allow_insecure
+        self.digest = _digest(str(folder))
+        self.waiting = collections.deque(tasks)
+        self.tries: collections.Counter[str] = collections.Counter()
+        self.suspects: set[str] = set()
+        self.workers: dict[str, _Worker] = {}
+        self.futures: dict[int, Any] = {}
+        self.numbers = itertools.count()
+        self.token = f"heatpg-{uuid.uuid4().hex}"
+        self.events: queue.SimpleQueue[Callable[[], Outcome | None]] = queue.SimpleQueue()
+        self.signals = 0
+        self.halt: HeatpgError | None = None
+        self.ends = _NEVER  # when what still runs is given up
+        self.unfit: dict[str, str] = {}
+        self.expelled: list[concurrent.futures.Future[None]] = []
+        self.known: set[str] = set()  # of those, the ones that somebody was told of
+        self.lonely: float | None = None  # since when there is nobody
+
+    def start(self, client: Any) -> None:
+        """Begin to look who is there."""
+        self.client = client
+        self.watcher = self._launch(self._watch())
+
+    # In the thread of the client
+
+    def _launch(self, act: Coroutine[Any, Any, None]) -> concurrent.futures.Future[None]:
+        return asyncio.run_coroutine_threadsafe(act, self.client.loop.asyncio_loop)
+
+    async def _watch(self) -> None:
+        """Tell who is there, whenever it changes."""
+        before: set[str] = set()
+        told: set[str] | None = None
+        while True:
+            try:
+                now = set(await self.client.nthreads(asynchronous=True))
+            except Exception as reason:
+                self.events.put(functools.partial(self.lost, work.explain(reason)))
+                return
+            # the last answer of a worker that has gone may be on its way
+            there, before = now | before, now
+            if there != told:
+                told = there
+                self.events.put(functools.partial(self.meet, there))
+            await asyncio.sleep(_LOOK)
+
+    async def _follow(self, future: Any, hear: Callable[[str | BaseException], Outcome | None]) -> None:
+        """Tell what a worker answers."""
+        answer: str | BaseException
+        try:
+            answer = await self.client.gather(future, asynchronous=True)
+        except (Exception, asyncio.CancelledError) as reason:
+            answer = reason
+        self.events.put(functools.partial(hear, answer))
+
+    async def _expel(self, address: str) -> None:
+        """End the process of a worker; its nanny, if it has one, starts another."""
+        with contextlib.suppress(Exception):
+            await self.client.run(_leave, workers=[address], wait=False, on_error="ignore")
+            end = time.monotonic() + _STUBBORN
+            while stays := address in await self.client.nthreads(asynchronous=True):
+                if time.monotonic() > end:
+                    break
+                await asyncio.sleep(_LOOK)
+            if stays:  # it does not even listen
+                await self.client.run(_kill, workers=[address], nanny=True, on_error="ignore")
+        self.events.put(functools.partial(self.readmit, address))
+
+    # In the thread of the caller
+
+    @property
+    def stopping(self) -> bool:
+        return self.signals > 0 or self.halt is not None
+
+    @property
+    def busy(self) -> bool:
+        return any(worker.tasks for worker in self.workers.values())
+
+    def on_signal(self, number: int) -> None:
+        self.signals += 1
+        self.events.put(lambda: None)
+
+    def lost(self, reason: str) -> None:
+        if not self.stopping:
+            raise _unreachable("the scheduler of Dask is lost", reason.split("\n")[0], "start it again")
+
+    def submit(self, worker: _Worker, function: Callable[[str], str], text: str) -> tuple[int, Any]:
+        number = next(self.numbers)
+        future = self.client.submit(function, text, key=(self.token, number), workers=[worker.address], pure=False)
+        return number, future
+
+    def meet(self, there: set[str]) -> None:
+        """Take notice of who has come and who has gone."""
+        for address in set(self.workers) - there:
+            self.bury(self.workers.pop(address), "its worker died")
+        for address in sorted(there - set(self.workers)):
+            if not self.allow_insecure:
+                _refuse_plain(address, "worker")
+            self.welcome(address)
+        for address in set(self.unfit) - there:
+            del self.unfit[address]
+
+    def welcome(self, address: str) -> None:
+        """Ask a worker who it is; what is asked of one that has gone is answered by the next of its address."""
+        worker = self.workers[address] = _Worker(address)
+        _, worker.introduction = self.submit(worker, _introduce, str(self.folder))
+        self._launch(self._follow(worker.introduction, functools.partial(self.assess, worker)))
+
+    def readmit(self, address: str) -> None:
+        """A worker was ended, and has come again under its old address."""
+        if address in self.workers and self.workers[address].leaving:
+            self.welcome(address)
+
+    def assess(self, worker: _Worker, answer: str | BaseException) -> None:
+        """Whether a worker can be given tasks."""
+        if self.workers.get(worker.address) is not worker:
+            return
+        problem = ""
+        if isinstance(answer, BaseException):
+            if isinstance(answer, concurrent.futures.CancelledError | distributed.scheduler.KilledWorker):
+                return  # it has gone, and the watcher will tell
+            problem = f"it cannot do anything for heatpg {__version__}: {work.explain(answer)}"
+        else:
+            said = json.loads(answer)
+            if said["version"] != __version__:
+                problem = f"it has heatpg {said['version']}, and here is {__version__}"
+            elif said["digest"] != self.digest:
+                problem = f"the folder {self.folder} is not there, or another one"
+                problem += f": {said['problem']}" if said["problem"] else ""
+        worker.fit = not problem
+        if problem:
+            self.unfit[worker.address] = problem
+        self.judge()
+
+    def judge(self) -> None:
+        """Complain of workers that cannot be used, when all have been asked; it is an error if there is no other."""
+        if any(not worker.fit and worker.address not in self.unfit for worker in self.workers.values()):
+            return
+        news = sorted(set(self.unfit) - self.known)
+        self.known = set(self.unfit)
+        if news and not any(worker.fit for worker in self.workers.values()):
+            raise StoreError(
+                "no worker of the scheduler can be used",
+                given=f"{news[0]}: {self.unfit[news[0]]}",
+                advice="the folder must have the same name on every machine, and heatpg the same version",
+            )
+        for address in news:
+            problem = self.unfit[address]
+            warnings.warn(f"the worker {address} is given no tasks: {problem}", HeatpgWarning, stacklevel=2)
+
+    def feed(self) -> None:
+        fit = [worker for worker in self.workers.values() if worker.fit and not worker.leaving][: self.most]
+        for place in range(_AT_A_TIME):  # a second task for one only when all have a first
+            for worker in fit:
+                if len(worker.tasks) == place and self.waiting and self.may(worker, self.waiting[0]):
+                    self.give(worker, self.waiting.popleft())
+
+    def may(self, worker: _Worker, task: Task) -> bool:
+        """A task that was with a worker when it died is from then on with nobody else."""
+        return not worker.tasks or not (
+            task.id in self.suspects or any(other.id in self.suspects for other in worker.tasks.values())
+        )
+
+    def give(self, worker: _Worker, task: Task) -> None:
+        text = json.dumps({"task": task.resolved, "folder": str(self.folder)})
+        number, future = self.submit(worker, _do, text)
+        worker.tasks[number] = task
+        self.futures[number] = future
+        if len(worker.tasks) == 1:
+            self.begin(worker)
+        self._launch(self._follow(future, functools.partial(self.hear, worker, number)))
+
+    def begin(self, worker: _Worker) -> None:
+        """Its first task is now worked on."""
+        self.tries[next(iter(worker.tasks.values())).id] += 1
+        worker.too_late = _NEVER if self.timeout is None else time.monotonic() + self.timeout
+
+    def take_back(self, worker: _Worker) -> list[Task]:
+        """The tasks of a worker, which it does not have any longer."""
+        tasks = list(worker.tasks.values())
+        if worker.introduction is not None:
+            worker.introduction.cancel()
+        for number in worker.tasks:
+            self.futures.pop(number).cancel()
+        worker.tasks.clear()
+        worker.too_late = _NEVER
+        return tasks
+
+    def bury(self, worker: _Worker, words: str) -> None:
+        """A worker has died, of its first task as far as anybody knows."""
+        tasks = self.take_back(worker)
+        worker.fit = False
+        if not tasks or self.stopping:
+            return
+        first = tasks[0]
+        self.suspects.update(task.id for task in tasks)
+        tries = self.tries[first.id]
+        if tries >= TRIES:
+            reason = f"{words}, at the last of {tries} tries"
+            self.events.put(lambda: Outcome(first, reason=reason, tries=tries))
+            tasks = tasks[1:]
+        self.waiting.extend(tasks)
+
+    def hear(self, worker: _Worker, number: int, answer: str | BaseException) -> Outcome | None:
+        """What a worker has answered to a task that it still has."""
+        task = worker.tasks.get(number)
+        if task is None:
+            return None
+        if isinstance(answer, distributed.scheduler.KilledWorker):
+            self.bury(worker, "its worker died")
+            self.welcome(worker.address)
+            return None
+        if isinstance(answer, concurrent.futures.CancelledError):
+            self.lost(str(answer))
+            return None
+        first = next(iter(worker.tasks)) == number
+        del worker.tasks[number], self.futures[number]
+        if worker.tasks and first:
+            self.begin(worker)
+        elif not worker.tasks:
+            worker.too_late = _NEVER
+        tries = max(1, self.tries[task.id])
+        if isinstance(answer, BaseException):
+            return Outcome(task, reason=work.explain(answer), tries=tries)
+        said = json.loads(answer)
+        if "halt" in said:
+            self.halt = self.halt or error_of(said["halt"])
+            return None
+        if "done" in said:
+            return Outcome(task, facts=said["done"], tries=tries)
+        return Outcome(task, reason=str(said["failed"]), tries=tries)
+
+    def end_overdue(self) -> Iterator[Outcome]:
+        now = time.monotonic()
+        for worker in self.workers.values():
+            if worker.too_late <= now:
+                task, *others = self.take_back(worker)
+                self.waiting.extendleft(reversed(others))
+                worker.fit, worker.leaving = False, True
+                self.expelled.append(self._launch(self._expel(worker.address)))
+                yield Outcome(task, reason=f"it took longer than {self.timeout:g} s", tries=self.tries[task.id])
+
+    def complain_of_loneliness(self) -> None:
+        """Somebody who waits for workers that never come ought to know."""
+        if any(worker.fit for worker in self.workers.values()):
+            self.lonely = None
+        elif self.lonely is None:
+            self.lonely = time.monotonic() + _ALONE
+        elif time.monotonic() >= self.lonely:
+            if self.local:
+                raise _unreachable("workers of Dask cannot be started", f"none in {_ALONE:g} s", "")
+            warnings.warn("the scheduler has no workers: waiting for some", HeatpgWarning, stacklevel=2)
+            self.lonely = _NEVER
+
+    def gather(self) -> list[Outcome]:
+        """Wait for something to happen, and see what else has happened meanwhile."""
+        found: list[Outcome] = []
+        limits = [self.ends, *(worker.too_late for worker in self.workers.values())]
+        limit = min([*limits, *([] if self.lonely is None else [self.lonely])])
+        try:
+            wait = None if limit == _NEVER else max(0.0, limit - time.monotonic())
+            event: Callable[[], Outcome | None] | None = self.events.get(timeout=wait)
+        except queue.Empty:
+            event = None
+        while event is not None:
+            outcome = event()
+            if outcome is not None:
+                found.append(outcome)
+            event = None if self.events.empty() else self.events.get()
+        found += self.end_overdue()
+        return found
+
+    def outcomes(self) -> Iterator[list[Outcome]]:
+        found: list[Outcome] = []
+        while True:
+            ended = not self.busy and not self.waiting and self.events.empty()
+            if self.stopping:
+                if self.ends == _NEVER:
+                    self.ends = time.monotonic() + _GRACE
+                    self.call_off()
+                ended = not self.busy or self.signals > 1 or time.monotonic() >= self.ends
+            elif not ended:
+                # before the outcomes are handed on, so that nobody waits while they are written down
+                self.feed()
+                self.complain_of_loneliness()
+            if found:
+                yield found
+            if ended:
+                break
+            found = self.gather()
+        if not self.stopping:
+            return
+        if self.halt is not None:
+            raise self.halt
+        raise KeyboardInterrupt
+
+    def call_off(self) -> None:
+        """Take back what nobody works on yet."""
+        for worker in self.workers.values():
+            for number in list(worker.tasks)[1:]:
+                del worker.tasks[number]
+                self.futures.pop(number).cancel()
+
+    def close(self) -> None:
+        if self.watcher is not None:
+            self.watcher.cancel()
+        for worker in self.workers.values():
+            self.take_back(worker)
+        if not self.local:  # whose workers end anyway
+            concurrent.futures.wait(self.expelled, timeout=2 * _STUBBORN)
+
+
+def supervise(
+    tasks: Sequence[Task],
+    folder: Path,
+    *,
+    scheduler: str,
+    workers: int,
+    timeout: float | None = None,
+    cores: int = 1,
+    security: object = None,
+    allow_insecure: bool = False,
+) -> Generator[list[Outcome], None, None]:
+    """Have tasks done by the workers of Dask; as `heatpg.batch.supervisor.supervise`, on as many machines as there are.
+
+    Every worker does one task at a time, with as many threads as Dask has for it. It is first asked for its version of
+    heatpg and for what it sees of the folder; one that does not fit is given nothing. Workers may come and go. A task
+    whose worker died is tried again by itself, up to three times in all.
+
+    Parameters
+    ----------
+    tasks
+        What is to be done, each once.
+    folder
+        The folder of the batch, with its ``spec.toml``; it has the same name on every machine.
+    scheduler
+        ``local`` for a cluster within this process, on the loopback interface, with TLS and no dashboard; or the
+        address of a scheduler: ``tls://host:port``, or ``tcp://host:port`` on this machine.
+    workers
+        How many processes of a local cluster, 1 or more; else how many workers of the scheduler at most, 0 for all.
+    timeout
+        Seconds after which a task is given up, and its worker ended; None for no limit.
+    cores
+        Processors for all workers of a local cluster together; each has its part of them as threads.
+    security
+        What `credentials` takes.
+    allow_insecure
+        Whether ``tcp://`` may be spoken on a network. Whoever reaches it can then run anything as this user.
+
+    Yields
+    ------
+    outcomes
+        One for each task, as they end; those that came together are in one list.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After SIGINT or SIGTERM: nothing new is begun, and what runs is given a few seconds. A second signal ends all
+        at once. Workers of another scheduler finish what they work on, and publish it.
+    ResourceError
+        If no worker can be started, the scheduler does not answer or is lost, or the disk is full.
+    StoreError
+        If a shard cannot be written, or no worker sees the folder.
+    UnsupportedError
+        If the address is none, or would have to be spoken to without TLS.
+    """
+    secured = credentials(security)
+    local = scheduler == "local"
+    if local and workers < 1:
+        raise UnsupportedError("a local cluster needs workers", given=f"workers={workers}", allowed="1, 2, ...")
+    if not local:
+        _checked_address(scheduler, secured, allow_insecure=allow_insecure)
+    count = min(workers, len(tasks))
+    supervision = _Supervision(tasks, folder, count, timeout, local=local, allow_insecure=allow_insecure)
+    with on_signals(supervision.on_signal):  # also while the cluster begins and ends
+        connection = _local(count, cores, secured) if local else _remote(scheduler, secured)
+        with connection as client, contextlib.closing(supervision):
+            supervision.start(client)
+            yield from supervision.outcomes()
