@@ -105,5 +105,10 @@ def evolve(
     evolution.timing["checks"] = time.perf_counter() - begin
     require_promises(evolution, evolution.report)
     for failure in evolution.report.failures:
-        warnings.warn(f"{failure.name}: {failure.message} (see the report)", HeatpgWarning, stacklevel=2)
+        warnings.warn(
+            f"{failure.name}: {failure.message}; print the report to see where, and try solver='auto' with "
+            "prefer='monotone'",
+            HeatpgWarning,
+            stacklevel=2,
+        )
     return evolution

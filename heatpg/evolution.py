@@ -245,6 +245,11 @@ class Evolution:
             f"{self.sigma.max():g}, {self.grid.shape} nodes, solver {self.solver!r}, {self.report!r}>"
         )
 
+    def _repr_html_(self) -> str:
+        from heatpg.display import evolution_html
+
+        return evolution_html(self)
+
     def __len__(self) -> int:
         return len(self.sigma)
 

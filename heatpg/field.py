@@ -304,7 +304,11 @@ class HeatField:
                 advice="take one: Landscape(landscape.values[0], landscape.grid)",
             )
         if grid.dimensions > 3:
-            raise UnsupportedError("a field between the nodes has at most 3 axes", given=f"{grid.dimensions} axes")
+            raise UnsupportedError(
+                "a field between the nodes has at most 3 axes",
+                given=f"{grid.dimensions} axes",
+                advice="heatpg.quadrature.mollify takes a callable of up to twenty",
+            )
         self.landscape = landscape
         self.grid: Grid = grid
         self._values = np.ascontiguousarray(landscape.values, dtype=np.float64).reshape(

@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-__all__ = ["Check", "Place", "Report"]
+__all__ = ["Check", "Place", "Report", "hanging"]
 
 Status = Literal["passed", "finding", "failed"]
+
+_WIDTH = 100  # letters of a line, wherever a report is printed: the same report is the same text
+_GLUE = "\N{NO-BREAK SPACE}"
+_TOGETHER = re.compile(r"\S+ (?:<=|>) (?=\S)|-> (?=\S)")  # a figure and its bound; an arrow and what it points to
+_NARROWEST = 24  # letters of a message in one line; with less room it goes on nearer to the margin
+
+
+def hanging(line: str, indent: int, width: int) -> list[str]:
+    """A line in lines of a width, all but the first indented; words are never broken.
+
+    Examples
+    --------
+    >>> from heatpg.report import hanging
+    >>> hanging("solver     the transform, exact in time", 11, 30)
+    ['solver     the transform,', '           exact in time']
+    """
+    if len(line) <= width:
+        return [line]
+    if width - indent < _NARROWEST:
+        indent = min(indent, 4)
+    whole = _TOGETHER.sub(lambda found: found[0].replace(" ", _GLUE), line)
+    lines = textwrap.wrap(
+        whole,
+        max(width, indent + 1),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [part.replace(_GLUE, " ") for part in lines]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +96,18 @@ class Check:
     bound_source: str = ""
     where: Place | None = None
     promised: bool = False
+
+    @property
+    def details(self) -> str:
+        """The message with its figure, its bound, and, of what did not pass, the place."""
+        words = self.message
+        if self.figure is not None and self.bound is not None:
+            sign = "<=" if self.figure <= self.bound else ">"
+            source = f", {self.bound_source}" if self.bound_source else ""
+            words += f" ({self.figure:.3g} {sign} {self.bound:.3g}{source})"
+        if self.where is not None and self.status != "passed":
+            words += f" [{self.where}]"
+        return words
 
     def as_dict(self) -> dict[str, Any]:
         """The entry as JSON-like values."""
@@ -135,21 +178,40 @@ class Report:
         """
         return Report([check for check in self.checks if check.status in statuses], self.level)
 
-    def __str__(self) -> str:
+    def text(self, width: int | None = None) -> str:
+        """The report as text: status, name and message of each check.
+
+        Parameters
+        ----------
+        width
+            Letters of a line. What is longer goes on below its message. None: one line per check, however long.
+
+        Examples
+        --------
+        >>> from heatpg.report import Check, Report
+        >>> report = Report([Check("box", "finding", "the noise leaves the box from more than half of its nodes")])
+        >>> print(report.text(48))
+        finding  box  the noise leaves the box from more
+                      than half of its nodes
+        >>> len(report.text().splitlines())
+        1
+        """
         if not self.checks:
             return "no checks were made"
-        width = max(len(check.name) for check in self.checks)
+        names = max(len(check.name) for check in self.checks)
         lines = []
         for check in self.checks:
-            line = f"{check.status:8} {check.name:{width}}  {check.message}"
-            if check.figure is not None and check.bound is not None:
-                sign = "<=" if check.figure <= check.bound else ">"
-                source = f", {check.bound_source}" if check.bound_source else ""
-                line += f" ({check.figure:.3g} {sign} {check.bound:.3g}{source})"
-            if check.where is not None and check.status != "passed":
-                line += f" [{check.where}]"
-            lines.append(line.rstrip())
+            line = f"{check.status:8} {check.name:{names}}  {check.details}".rstrip()
+            lines += [line] if width is None else hanging(line, names + 11, width)
         return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.text(_WIDTH)
+
+    def _repr_html_(self) -> str:
+        from heatpg.display import report_html
+
+        return report_html(self)
 
     def __repr__(self) -> str:
         return f"<Report: {len(self.checks)} checks, {len(self.failures)} failed, {len(self.findings)} findings>"

@@ -14,6 +14,7 @@ import pytest
 
 import heatpg.errors
 from heatpg import parallel
+from heatpg.cli import main
 from heatpg.errors import CheckError, GridError, HeatpgError, ResourceError, UnknownNameError
 from heatpg.kernels import cache_folder
 from heatpg.registry import Registry
@@ -190,3 +191,22 @@ def test_reports_go_to_json_and_back() -> None:
     assert len(text.splitlines()) == 3
     with pytest.raises(KeyError, match="it has: range"):
         report["nothing"]
+
+
+def test_a_file_of_nearly_this_name_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pendulum.npy").touch()
+    assert main(["run", "pendullum.npy", "--boundary", "clip"]) == 2
+    assert "did you mean 'pendulum.npy'?" in capsys.readouterr().err
+    assert main(["run", "nowhere/pendulum.npy", "--boundary", "clip"]) == 2
+    assert "the folder nowhere is not there either" in capsys.readouterr().err
+
+
+def test_a_module_is_the_command(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "heatpg"]
+    done = subprocess.run([*words, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.startswith("usage: heatpg ")
+    wrong = subprocess.run([*words, "rnu"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2 and "see: heatpg --help" in wrong.stderr

@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("driver",),
     ("store", "studies"),
     ("batch", "claims", "large"),
-    ("__main__", "bench", "cli", "plot"),
+    ("__main__", "bench", "cli", "display", "plot", "viewer"),
 )
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 
@@ -38,12 +38,21 @@ NEIGHBOURS = {
     ("policy", "scalespace"),
     ("cli", "bench"),
     ("cli", "plot"),
+    ("cli", "viewer"),
+    ("viewer", "plot"),
     ("__main__", "cli"),
 }
 
 # Methods that hand over to a later room, which is imported when they are called.
 CONVENIENCES = {
     ("heatpg.evolution", "heatpg.store.save"),  # Evolution.save
+    # _repr_html_ of each
+    ("heatpg.evolution", "heatpg.display.evolution_html"),
+    ("heatpg.grid", "heatpg.display.grid_html"),
+    ("heatpg.landscape", "heatpg.display.landscape_html"),
+    ("heatpg.large.outofcore", "heatpg.display.summary_html"),
+    ("heatpg.report", "heatpg.display.report_html"),
+    ("heatpg.studies", "heatpg.display.study_html"),
 }
 
 MODULES = {

@@ -12,14 +12,14 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 
-from heatpg.cli import batch, bench, check, claims, listing, orders, run, show, study
+from heatpg.cli import batch, bench, check, claims, completion, doctor, listing, orders, run, schema, show, study, view
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, INTERRUPTED, NO_RESOURCES, OK, note
 from heatpg.errors import CheckError, HeatpgError, ResourceError
 
 __all__ = ["main"]
 
-_ORDER = (run, study, claims, check, show, batch, orders, bench, listing)
+_ORDER = (run, study, claims, check, show, view, batch, orders, bench, listing, doctor, schema, completion)
 
 
 def _commands() -> Commands:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from heatpg import __version__
@@ -27,11 +28,13 @@ __all__ = [
     "Bar",
     "describe",
     "emit",
+    "fitted",
     "note",
     "outcome",
     "record",
     "report_lines",
     "say",
+    "terminal_width",
 ]
 
 OK, BAD_INPUT, CHECK_FAILED, TASKS_FAILED, NO_RESOURCES, INTERRUPTED = 0, 2, 3, 4, 5, 130
@@ -158,11 +161,26 @@ def describe(evolution: Evolution, sigma_words: str = "") -> list[str]:
         level = "Q" if i == 0 else f"sigma {_sigma_text(row['sigma'], grid)}"
         there = "" if i == 0 else f", where Q is {row['q_there']:.6g}"
         lines.append(f"{'optimum' if i == 0 else '':9}  {level}: {row['max_u']:.6g} at ({place}){there}{edge}")
-    return lines
+    return fitted(lines, 11)
+
+
+def terminal_width() -> int | None:
+    """Letters of a line of the terminal that reads the output; None for a file or a pipe, whose lines stay whole."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def fitted(lines: Iterable[str], indent: int = 0) -> list[str]:
+    """Lines that fit the terminal; what is too long goes on below, indented."""
+    from heatpg.report import hanging
+
+    width = terminal_width()
+    return list(lines) if width is None else [part for line in lines for part in hanging(line, indent, width)]
 
 
 def report_lines(title: str, report: Report) -> list[str]:
-    return [f"{title}:", *(f"  {line}" for line in str(report).splitlines())]
+    width = terminal_width()
+    text = report.text(None if width is None else width - 2)
+    return [f"{title}:", *(f"  {line}" for line in text.splitlines())]
 
 
 def record(command: str, evolution: Evolution) -> dict[str, Any]:

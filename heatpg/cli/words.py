@@ -84,10 +84,13 @@ def parse_options(pairs: Sequence[str], known: Mapping[str, str], what: str) -> 
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
-            raise UnsupportedError(f"an option of the {what} is written key=value", given=repr(pair))
+            example = f"{next(iter(known), 'key')}=..."
+            raise UnsupportedError(f"an option of the {what} is written key=value", given=repr(pair), allowed=example)
         key = choose(key.strip(), list(known), f"option of the {what}")
         if key in values:
-            raise UnsupportedError(f"the option {key!r} of the {what} is given twice", given=repr(pair))
+            raise UnsupportedError(
+                f"the option {key!r} of the {what} is given twice", given=repr(pair), advice="leave one of them out"
+            )
         values[key] = parse_value(key, text.strip(), known[key])
     return values
 
@@ -124,7 +127,11 @@ def parse_sigma(words: Sequence[str]) -> list[float] | dict[str, list[float]]:
     for word in words:
         name, _, text = word.partition("=")
         if name in levels:
-            raise UnsupportedError(f"the sigma of axis {name!r} is given twice", given=" ".join(words))
+            raise UnsupportedError(
+                f"the sigma of axis {name!r} is given twice",
+                given=" ".join(words),
+                advice=f"write all of its levels once: {name}=0.1,0.2",
+            )
         levels[name] = sigma_numbers(text)
     return levels
 

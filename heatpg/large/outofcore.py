@@ -83,6 +83,11 @@ class LargeSummary:
         ]
         return "\n".join([*lines, str(self.report)])
 
+    def _repr_html_(self) -> str:
+        from heatpg.display import summary_html
+
+        return summary_html(self)
+
     def as_dict(self) -> dict[str, Any]:
         """The summary as JSON-like values."""
         return {
@@ -222,7 +227,12 @@ def _judge(summary: LargeSummary) -> None:
         error.evolution = summary
         raise error
     for failure in summary.report.failures:
-        warnings.warn(f"{failure.name}: {failure.message} (see the report)", HeatpgWarning, stacklevel=3)
+        warnings.warn(
+            f"{failure.name}: {failure.message}; print the report to see where, and try solver='auto' with "
+            "prefer='monotone'",
+            HeatpgWarning,
+            stacklevel=3,
+        )
 
 
 def evolve_large(

@@ -583,4 +583,9 @@ def _judge(result: RankedEvolution) -> None:
         error.evolution = result
         raise error
     for failure in result.report.failures if result.comm.Get_rank() == _ROOT else ():
-        warnings.warn(f"{failure.name}: {failure.message} (see the report)", HeatpgWarning, stacklevel=3)
+        warnings.warn(
+            f"{failure.name}: {failure.message}; print the report to see where, and try solver='auto' with "
+            "prefer='monotone'",
+            HeatpgWarning,
+            stacklevel=3,
+        )

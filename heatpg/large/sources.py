@@ -354,7 +354,12 @@ def _open_npy(stack: contextlib.ExitStack, path: Path) -> RawFile:
         )
     array = RawFile(file.fileno(), tuple(int(n) for n in shape), dtype, offset)
     if offset + array.nbytes > size:
-        raise StoreError(f"{path} ends before its array does", given=f"{size:,} bytes")
+        raise StoreError(
+            f"{path} ends before its array does",
+            given=f"{size:,} bytes",
+            allowed=f"{offset + array.nbytes:,} bytes",
+            advice="it was cut off: copy or write it again",
+        )
     return array
 
 

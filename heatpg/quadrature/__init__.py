@@ -210,7 +210,11 @@ def _cholesky(covariance: Array) -> Array:
     largest = np.abs(covariance).max()
     skew = np.abs(covariance - covariance.T).max()
     if skew > 1e-12 * largest:
-        raise SigmaError("the covariance is not symmetric", given=f"|Sigma - Sigma^T| up to {skew:.3g}")
+        raise SigmaError(
+            "the covariance is not symmetric",
+            given=f"|Sigma - Sigma^T| up to {skew:.3g}",
+            advice="if A is meant as a factor, pass A @ A.T",
+        )
     eigenvalues = np.linalg.eigvalsh(covariance)
     if eigenvalues[0] <= len(covariance) * _EPS * largest:
         raise SigmaError(

@@ -1,0 +1,652 @@
+"""heatpg doctor: what heatpg has to work with on this machine, and whether it works.
+
+Nothing in here may fail because something else is broken: every look is taken by itself, and what it raises is told.
+Versions are read from the metadata of the installed distributions, so that a package need not be imported to be named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import stat
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from heatpg import __version__, resources
+from heatpg.cli.parser import Commands
+from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, NO_RESOURCES, OK, fitted, note, say
+from heatpg.errors import HeatpgError, ResourceError
+from heatpg.options import nearest
+from heatpg.resources import human_bytes
+
+if TYPE_CHECKING:
+    from heatpg.evolution import Evolution
+
+__all__ = ["EXTRAS", "VARIABLES", "Requirement", "add", "requirements"]
+
+Answer = TypeVar("Answer")
+
+# What each optional extra of the distribution is for; which packages it brings stands in the metadata alone.
+EXTRAS = {
+    "xarray": "labelled arrays: Evolution.to_xarray, and files opened by name",
+    "fast": "transforms about twice as fast",
+    "mpi": "a field over the memory of several machines",
+    "cluster": "batches on workers of a Dask cluster",
+    "rl": "landscapes from environments of Gymnasium and MuJoCo",
+    "test": "what the tests need",
+    "dev": "what work on heatpg itself needs",
+}
+
+# The environment variables that heatpg, or what it compiles with, reads.
+VARIABLES = {
+    "HEATPG_CACHE_DIR": "folder of the compiled kernels",
+    "HEATPG_NO_PLUGINS": "1 leaves out the landscapes of other distributions",
+    "HEATPG_THREADS": "threads of the solvers",
+    "HEATPG_TRANSFORMS": "library of transforms: auto, scipy or ducc0",
+}
+_ALSO = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "XDG_CACHE_HOME")
+
+_PLUGINS = "heatpg.landscapes"  # group of entry points
+_LEAST_MEMORY = 256 * 2**20  # bytes, below which nothing of use can be evolved
+_LEAST_DISK = 64 * 2**20
+_MOST_NAMES = 4  # packages of an extra that are named on its line
+_AGREEMENT = 1e-10  # of osc(Q), between the solvers and the exact evolution
+_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?\s*\(?([^;)]*)\)?\s*(?:;(.*))?")
+_OF_EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
+_CLAUSE = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(\d+(?:\.\d+)*)\s*")
+
+
+@dataclasses.dataclass(frozen=True)
+class Requirement:
+    """One distribution that heatpg wants.
+
+    Attributes
+    ----------
+    name
+        Name of the distribution.
+    versions
+        Which versions, as ``>=1.26``; empty for any.
+    version
+        The installed version; None where it is not installed.
+    """
+
+    name: str
+    versions: str
+    version: str | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is installed in one of these versions."""
+        return self.version is not None and all(_meets(self.version, part) for part in self.versions.split(","))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The requirement as JSON-like values."""
+        return {**dataclasses.asdict(self), "fits": self.fits}
+
+
+def _release(version: str) -> tuple[int, ...]:
+    found = re.match(r"\D?(\d+(?:\.\d+)*)", version)
+    parts = [int(part) for part in found[1].split(".")] if found else []
+    while parts and parts[-1] == 0:
+        parts.pop()
+    return tuple(parts)
+
+
+def _meets(version: str, clause: str) -> bool:
+    """Whether a version fulfils one clause; a clause that is not plain is taken as fulfilled."""
+    found = _CLAUSE.fullmatch(clause)
+    if not found:
+        return True
+    mine, other = _release(version), _release(found[2])
+    return {
+        ">=": mine >= other,
+        "<=": mine <= other,
+        "==": mine == other,
+        "!=": mine != other,
+        ">": mine > other,
+        "<": mine < other,
+    }[found[1]]
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except Exception:  # damaged metadata are as good as none
+        return None
+
+
+def requirements(texts: Iterable[str]) -> dict[str, list[Requirement]]:
+    """The requirements of a distribution by extra; those that are always there under the empty name.
+
+    Parameters
+    ----------
+    texts
+        Lines ``Requires-Dist`` of its metadata. An extra that names another one of heatpg brings that one's packages.
+        Markers other than the extra are passed over.
+
+    Examples
+    --------
+    >>> from heatpg.cli.doctor import requirements
+    >>> found = requirements(["numpy>=1.26", 'nowhere>=9; extra == "more"'])
+    >>> found[""][0].fits, found["more"][0].version
+    (True, None)
+    """
+    direct: dict[str, list[Requirement]] = {"": []}
+    other: dict[str, list[str]] = {}
+    for text in texts:
+        found = _REQUIREMENT.fullmatch(text)
+        if not found:
+            continue
+        name, inner, versions, marker = (part or "" for part in found.groups())
+        mark = _OF_EXTRA.search(marker)
+        extra = mark[1] if mark else ""
+        direct.setdefault(extra, [])
+        if name.lower() == "heatpg":
+            other.setdefault(extra, []).extend(word.strip() for word in inner.split(","))
+        else:
+            direct[extra].append(Requirement(name, versions.strip().replace(" ", ""), _installed(name)))
+
+    def gathered(extra: str, seen: tuple[str, ...]) -> list[Requirement]:
+        if extra in seen:
+            return []
+        inner = [entry for word in other.get(extra, []) for entry in gathered(word, (*seen, extra))]
+        return list(dict.fromkeys([*direct.get(extra, []), *inner]))
+
+    return {extra: gathered(extra, ()) for extra in direct}
+
+
+class _Record:
+    """What was found, and what is wrong with it."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Any] = {}
+        self.problems: list[tuple[str, int]] = []
+        self.advice: list[str] = []
+
+    def problem(self, text: str, code: int) -> None:
+        self.problems.append((text, code))
+
+    def attempt(self, what: str, look: Callable[[], Answer], code: int = CHECK_FAILED) -> Answer | None:
+        """What a look finds; what it raises is a problem."""
+        try:
+            return look()
+        except Exception as reason:
+            self.problem(f"{what}: {_reason(reason)}", _code(reason, code))
+            return None
+
+    @property
+    def code(self) -> int:
+        """The exit code: what is short explains what fails, and what fails matters more than what is badly set."""
+        codes = {code for _, code in self.problems}
+        return next((code for code in (NO_RESOURCES, CHECK_FAILED, BAD_INPUT) if code in codes), OK)
+
+
+def _reason(reason: BaseException) -> str:
+    """An exception on one line; of heatpg's own the message says enough."""
+    words = " ".join(str(reason).split())
+    return words if isinstance(reason, HeatpgError) and words else f"{type(reason).__name__}: {words}".rstrip(": ")
+
+
+def _code(reason: Exception, usual: int) -> int:
+    """The exit code for an exception; a bad setting shows in an error of heatpg, all else is a fault."""
+    if usual == BAD_INPUT:
+        return BAD_INPUT if isinstance(reason, HeatpgError) else CHECK_FAILED
+    return NO_RESOURCES if isinstance(reason, ResourceError | MemoryError) else usual
+
+
+# What there is -----------------------------------------------------------------------------------------------------
+
+
+def _python() -> dict[str, Any]:
+    return {
+        "version": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "executable": sys.executable,
+        "platform": platform.platform(),
+    }
+
+
+def _packages(record: _Record) -> None:
+    """What heatpg needs, and its extras, by the metadata of its distribution."""
+    record.found |= {"packages": [], "extras": {}}
+    try:
+        distribution = importlib.metadata.distribution("heatpg")
+    except importlib.metadata.PackageNotFoundError:
+        record.advice.append(
+            "heatpg runs from a folder and is not installed, so what it needs cannot be looked up: pip install ."
+        )
+        return
+    if distribution.version != __version__:
+        record.advice.append(
+            f"heatpg {__version__} runs, {distribution.version} is installed: install it anew, or look at PYTHONPATH"
+        )
+    wanted = requirements(distribution.requires or [])
+    record.found["packages"] = [entry.as_dict() for entry in wanted[""]]
+    for entry in wanted[""]:
+        if not entry.fits:
+            have = f"{entry.version} is installed" if entry.version else "not installed"
+            record.problem(
+                f"{entry.name} {entry.versions} is needed, {have}: pip install '{entry.name}{entry.versions}'",
+                CHECK_FAILED,
+            )
+    for extra in distribution.metadata.get_all("Provides-Extra") or []:
+        entries = wanted.get(extra, [])
+        record.found["extras"][extra] = {
+            "purpose": EXTRAS.get(extra, ""),
+            "packages": [entry.as_dict() for entry in entries],
+            "installed": all(entry.fits for entry in entries),
+            "install": f"pip install 'heatpg[{extra}]'",
+        }
+
+
+def _hdf5() -> str:
+    import h5py
+
+    return str(h5py.version.hdf5_version)
+
+
+def _plugins() -> list[dict[str, Any]]:
+    """Landscapes that other distributions offer; they are named, not imported."""
+    found = []
+    for entry in importlib.metadata.entry_points(group=_PLUGINS):
+        origin = entry.dist
+        found.append(
+            {
+                "name": entry.name,
+                "value": entry.value,
+                "distribution": origin.name if origin else None,
+                "version": origin.version if origin else None,
+            }
+        )
+    return found
+
+
+def _processor_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _allowed_processors() -> float | None:
+    """Processors' worth of time that the control group grants, if it limits it."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return None if quota == "max" else float(quota) / float(period)
+    except (OSError, ValueError):
+        return None
+
+
+def _processor(record: _Record) -> None:
+    from heatpg.parallel import threads
+
+    affinity = getattr(os, "sched_getaffinity", None)
+    usable = len(affinity(0)) if affinity else os.cpu_count() or 1
+    allowed = _allowed_processors()
+    count = record.attempt("threads", threads, BAD_INPUT)
+    record.found["processor"] = {
+        "name": _processor_name(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "usable": usable,
+        "allowed": allowed,
+        "threads": count,
+    }
+    if count is not None and allowed is not None and count > max(allowed, 1):
+        record.advice.append(
+            f"{count} threads share {allowed:.1f} processors that the control group grants: "
+            f"set HEATPG_THREADS={max(1, round(allowed))}"
+        )
+
+
+def _environment(record: _Record) -> None:
+    """The variables that are set; a name of ours that nothing reads is told."""
+    names = sorted(
+        name for name in os.environ if name.startswith(("HEATPG_", "NUMBA_")) or name in VARIABLES or name in _ALSO
+    )
+    record.found["environment"] = {name: os.environ[name] for name in names}
+    for name in names:
+        if name.startswith("HEATPG_") and name not in VARIABLES:
+            asks = nearest(name, VARIABLES) or f"it reads: {', '.join(VARIABLES)}"
+            record.advice.append(f"heatpg does not read the environment variable {name}; {asks}")
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        record.advice.append("NUMBA_DISABLE_JIT is set: kernels run as plain Python, a thousand times slower; unset it")
+
+
+def _files_below(folder: Path) -> tuple[int, int]:
+    """Number and bytes of the files of a folder."""
+    count = size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                size += (Path(place) / name).stat().st_size
+                count += 1
+            except OSError:  # removed meanwhile
+                continue
+    return count, size
+
+
+def _kernels(record: _Record) -> None:
+    """The cache of compiled kernels. To load the module compiles nothing."""
+
+    def load() -> Path | None:
+        with warnings.catch_warnings(record=True) as raised:
+            warnings.simplefilter("always")
+            from heatpg.kernels import cache_folder
+
+            folder = cache_folder()
+        record.advice.extend(str(entry.message) for entry in raised if "HEATPG_CACHE_DIR" in str(entry.message))
+        return folder
+
+    record.found["kernels"] = None
+    failures = len(record.problems)
+    folder = record.attempt("the kernels cannot be loaded", load)
+    if folder is None:
+        if len(record.problems) == failures and not any("HEATPG_CACHE_DIR" in words for words in record.advice):
+            record.advice.append(
+                "compiled kernels are not kept between processes: set HEATPG_CACHE_DIR to a private folder"
+            )
+        return
+
+    def look() -> dict[str, Any]:
+        count, size = _files_below(folder)
+        others = [each for each in folder.parent.glob("kernels-*") if each != folder]
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        return {
+            "folder": str(folder),
+            "files": count,
+            "bytes": size,
+            "mode": f"{mode:04o}",
+            "private": os.name != "posix" or not mode & 0o077,
+            "writable": os.access(folder, os.W_OK),
+            "older": len(others),
+            "older_bytes": sum(_files_below(each)[1] for each in others),
+        }
+
+    record.found["kernels"] = state = record.attempt("the cache of kernels cannot be read", look)
+    if state and not state["private"]:
+        record.advice.append(f"others can look into the cache of kernels: chmod 700 {folder}")
+
+
+def _transforms() -> str:
+    from heatpg.solvers.fft import library
+
+    return library()
+
+
+def _limit(value: float) -> float | None:
+    return None if value == float("inf") else value
+
+
+def _memory(record: _Record) -> None:
+    kinds = {
+        "free": resources._meminfo_available(),
+        "control group": resources._control_group_available(),
+        "address space": resources._address_space_available(),
+    }
+    least = resources.available_memory()
+    record.found["memory"] = {"available": _limit(least), "kinds": {name: _limit(x) for name, x in kinds.items()}}
+    if least < _LEAST_MEMORY:
+        kind = min(kinds, key=lambda name: kinds[name])
+        remedy = {
+            "free": "end what else runs on this machine",
+            "control group": "ask for a larger container, or end what else runs in it",
+            "address space": "raise it with ulimit -v",
+        }[kind]
+        record.problem(f"only {human_bytes(least)} of memory are left ({kind}): {remedy}", NO_RESOURCES)
+
+
+def _disk(record: _Record) -> None:
+    folders: dict[str, Path] = {"here": Path.cwd()}
+    if record.found.get("kernels"):
+        folders["kernels"] = Path(record.found["kernels"]["folder"])
+    folders["temporary"] = Path(tempfile.gettempdir())
+    record.found["disk"] = {}
+    for name, folder in folders.items():
+        free = record.attempt(f"the disk of {folder}", lambda folder=folder: resources.available_disk(folder))  # type: ignore[misc]
+        writable = os.access(folder, os.W_OK)
+        record.found["disk"][name] = {"folder": str(folder), "free": free, "writable": writable}
+        if free is not None and free < _LEAST_DISK:
+            record.problem(
+                f"only {human_bytes(free)} are free on the disk of {folder}: free some space, or work elsewhere",
+                NO_RESOURCES,
+            )
+    if not record.found["disk"]["here"]["writable"]:
+        record.advice.append(f"nothing can be written to {folders['here']}: work in another folder, or give --out")
+
+
+# Whether it works --------------------------------------------------------------------------------------------------
+
+
+def _load() -> str:
+    for name in ("evolution", "landscapes", "store"):
+        importlib.import_module(f"heatpg.{name}")
+    return "NumPy, SciPy, Numba, h5py and the registered landscapes are loaded"
+
+
+def _evolve() -> tuple[Evolution, str]:
+    """Two Gaussians on a plane, by the transform and by the kernels, against their exact evolution."""
+    import numpy as np
+
+    from heatpg.evolution import solve
+    from heatpg.grid import Axis, Grid
+    from heatpg.landscapes import landscapes
+
+    grid = Grid(Axis("x", -7.0, 7.0, 113, boundary="clip"), Axis("y", -7.0, 7.0, 112, boundary="periodic"))
+    landscape = landscapes.get("gaussians")(grid, widths=(0.6, 0.8, 0.7, 0.5))
+    worst = 0.0
+    for solver in ("spectral", "direct"):
+        flow = solve(landscape, [0.3, 0.8], solver)
+        for values, sigma in zip(flow.values, flow.sigma, strict=True):
+            error = float(np.abs(values - landscape.exact(sigma)).max()) / landscape.oscillation
+            worst = max(worst, error)
+            if not error <= _AGREEMENT:
+                raise ArithmeticError(
+                    f"solver {solver!r} is off by {error:.3g} osc(Q) at sigma = {sigma:g}, at most {_AGREEMENT:g} is "
+                    "right; see heatpg orders"
+                )
+    return flow, f"spectral and direct agree with the exact evolution, to {worst:.1g} of osc(Q)"
+
+
+def _file(flow: Evolution) -> str:
+    """A file written and read back in a temporary folder."""
+    import numpy as np
+
+    from heatpg.store import load, save
+
+    with tempfile.TemporaryDirectory(prefix="heatpg-doctor-") as folder:
+        path = Path(folder) / "doctor.h5"
+        save(flow, path)
+        again = load(path)
+        size = path.stat().st_size
+        if not np.array_equal(again.values, flow.values) or again.grid != flow.grid:
+            raise ArithmeticError("what was read is not what was written")
+    return f"{human_bytes(size)} written to {Path(folder).parent} and read back, the same to the last bit"
+
+
+def _self_test(record: _Record) -> None:
+    steps: list[dict[str, Any]] = []
+    record.found["test"] = steps
+
+    def step(name: str, action: Callable[[], Answer]) -> Answer | None:
+        begin = time.perf_counter()
+        before = len(record.problems)
+        answer = record.attempt(f"self-test, {name}", action)
+        passed = len(record.problems) == before
+        words = (answer[1] if isinstance(answer, tuple) else answer) if passed else record.problems[-1][0]
+        seconds = time.perf_counter() - begin
+        steps.append({"name": name, "passed": passed, "seconds": seconds, "message": words})
+        return answer
+
+    if step("load", _load) is None:
+        return
+    solved = step("evolve", _evolve)
+    if solved is not None:
+        step("file", lambda: _file(solved[0]))
+
+
+# What is said ------------------------------------------------------------------------------------------------------
+
+
+def _entries(label: str, lines: Iterable[str]) -> list[str]:
+    return [f"{label if i == 0 else '':10} {line}" for i, line in enumerate(lines)]
+
+
+def _extra_line(name: str, extra: Mapping[str, Any], width: int) -> str:
+    purpose = f" ({extra['purpose']})" if extra["purpose"] else ""
+    if extra["installed"]:
+        names = [f"{entry['name']} {entry['version']}" for entry in extra["packages"]]
+        more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
+        return f"{name:{width}}  {', '.join(names[:_MOST_NAMES] + more)}{purpose}"
+    missing = [entry for entry in extra["packages"] if not entry["fits"]]
+    words = ", ".join(
+        f"{entry['name']} {entry['version']} is not {entry['versions']}" if entry["version"] else entry["name"]
+        for entry in missing
+    )
+    return f"{name:{width}}  not installed: {extra['install']}; without it: {words}{purpose}"
+
+
+def _package_lines(found: Mapping[str, Any]) -> list[str]:
+    words = []
+    for entry in found["packages"]:
+        version = entry["version"] or "not installed"
+        hdf5 = f" with HDF5 {found['hdf5']}" if entry["name"] == "h5py" and found["hdf5"] else ""
+        words.append(
+            f"{entry['name']} {version}{hdf5}" + ("" if entry["fits"] else f" ({entry['versions']} is needed)")
+        )
+    return [", ".join(words)] if words else ["unknown"]
+
+
+def _place_lines(found: Mapping[str, Any]) -> list[str]:
+    lines = []
+    kernels = found["kernels"]
+    if kernels:
+        older = (
+            f"; {kernels['older']} folders of other versions, {human_bytes(kernels['older_bytes'])}"
+            if kernels["older"]
+            else ""
+        )
+        able = "writable" if kernels["writable"] else "not writable"
+        lines += _entries(
+            "kernels",
+            [
+                f"{kernels['folder']}: {kernels['files']} files, {human_bytes(kernels['bytes'])}, mode "
+                f"{kernels['mode']}, {able}{older}",
+                f"to clear them delete {Path(kernels['folder']).parent / 'kernels-*'}: what is needed is compiled anew",
+            ],
+        )
+    disks = [
+        f"{name}: {human_bytes(disk['free']) if disk['free'] is not None else 'unknown'} free in {disk['folder']}"
+        + ("" if disk["writable"] else ", not writable")
+        for name, disk in (found["disk"] or {}).items()
+    ]
+    lines += _entries("disk", disks)
+    memory = found["memory"]
+    if memory:
+        kinds = ", ".join(
+            f"{name} {'unlimited' if value is None else human_bytes(value)}" for name, value in memory["kinds"].items()
+        )
+        least = "unlimited" if memory["available"] is None else f"{human_bytes(memory['available'])} can be taken"
+        lines += _entries("memory", [f"{least}: {kinds}"])
+    return lines
+
+
+def _lines(found: Mapping[str, Any]) -> list[str]:
+    python, processor = found["python"], found["processor"]
+    lines = [f"heatpg     {__version__}"]
+    if python:
+        lines += _entries(
+            "python",
+            [f"{python['version']} ({python['implementation']}), {python['executable']}", f"on {python['platform']}"],
+        )
+    lines += _entries("packages", _package_lines(found))
+    width = max(map(len, found["extras"]), default=0)
+    lines += _entries("extras", [_extra_line(name, extra, width) for name, extra in found["extras"].items()])
+    plugins = [
+        f"{entry['name']}  {entry['value']}, of {entry['distribution']} {entry['version']}"
+        for entry in found["plugins"] or []
+    ]
+    lines += _entries("plug-ins", plugins or [f"none (entry points of the group {_PLUGINS})"])
+    if processor:
+        count = processor["threads"]
+        words = f"{processor['usable']} of {processor['processors']} processors can be used"
+        lines += _entries(
+            "processor", [f"{processor['name']}: {words}, heatpg uses {count or '?'} thread{'s' if count != 1 else ''}"]
+        )
+    lines += _entries("transforms", [found["transforms"] or "none: SciPy cannot be loaded"])
+    lines += _entries("variables", [f"{name}={value}" for name, value in found["environment"].items()] or ["none set"])
+    lines += _place_lines(found)
+    steps = found["test"]
+    if steps is not None:
+        lines += _entries(
+            "self-test",
+            [
+                f"{'passed' if step['passed'] else 'failed'}  {step['name']:6}  {step['message']} "
+                f"({step['seconds']:.2f} s)"
+                for step in steps
+            ],
+        )
+    return lines
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    record = _Record()
+    found = record.found
+    found["command"] = "doctor"
+    found["heatpg_version"] = __version__
+    found["python"] = record.attempt("Python", _python)
+    found |= {"packages": [], "extras": {}, "processor": None, "environment": {}, "memory": None, "disk": None}
+    record.attempt("packages", lambda: _packages(record))
+    found["hdf5"] = record.attempt("h5py cannot be loaded", _hdf5)
+    found["plugins"] = record.attempt("plug-ins", _plugins)
+    record.attempt("processor", lambda: _processor(record))
+    record.attempt("environment", lambda: _environment(record))
+    record.attempt("kernels", lambda: _kernels(record))
+    found["transforms"] = record.attempt("transforms", _transforms, BAD_INPUT)
+    record.attempt("memory", lambda: _memory(record))
+    record.attempt("disk", lambda: _disk(record))
+    found["test"] = None
+    if arguments.test:
+        if not (arguments.quiet or arguments.json) and (found["kernels"] or {}).get("files") == 0:
+            note("the kernels are compiled for the first time; this takes some seconds")
+        _self_test(record)
+    code = record.code
+    if arguments.json:
+        found["problems"] = [text for text, _ in record.problems]
+        found["advice"] = record.advice
+        found["passed"] = code == OK
+        # not `emit`: it goes through the store, which may be what is broken
+        say(json.dumps(found, indent=2, allow_nan=False))
+        return code
+    if not arguments.quiet:
+        say(*fitted(_lines(found), 11))
+        count = len(record.problems)
+        verdict = "all is well" if not count else f"{count} problem{'s' if count > 1 else ''}, see below"
+        say(*fitted([*(f"advice     {text}" for text in record.advice), f"verdict    {verdict}"], 11))
+    for text, _ in record.problems:
+        note(text)
+    return code
+
+
+def add(commands: Commands) -> None:
+    """Put the command into the parser."""
+    doctor = commands.add(
+        "doctor",
+        _doctor,
+        "Say what heatpg has to work with here, test that it works, and what to do where it does not.",
+    )
+    doctor.add_argument("--no-test", dest="test", action="store_false", help="look only: evolve and write nothing")
