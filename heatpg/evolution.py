@@ -25,7 +25,7 @@ from heatpg.solvers.covariance import CovarianceFlow, conditional_deviations, re
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Evolution", "Sigma", "parse_covariance", "parse_sigma", "solve"]
+__all__ = ["Evolution", "Sigma", "parse_covariance", "parse_sigma", "sigma_words", "solve"]
 
 Array = NDArray[Any]
 Sigma = float | Sequence[float] | ArrayLike | Mapping[str, float | Sequence[float]]
@@ -427,6 +427,19 @@ def _choose_for_covariance(solver: str | Solver, grid: Grid, covariances: NDArra
     return chosen, reason
 
 
+def sigma_words(level: Any) -> str:
+    """A noise level in few digits, of axes that differ in parentheses.
+
+    Examples
+    --------
+    >>> from heatpg.evolution import sigma_words
+    >>> sigma_words(0.17974688304749561), sigma_words([0.1, 0.25])
+    ('0.179747', '(0.1, 0.25)')
+    """
+    numbers = [f"{value:g}" for value in np.atleast_1d(level)]
+    return numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"
+
+
 def _total(field: Array) -> float:
     """Sum of a field, in the same pieces whatever the number of threads."""
     flat = field.reshape(-1)
@@ -474,7 +487,7 @@ def _fields(
         if not math.isfinite(_total(values[k])) and not np.isfinite(values[k]).all():
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(values[k]))[0])
             raise NonFiniteError(
-                f"the solution at sigma={levels[k]} is not finite at index {place}",
+                f"the solution at sigma={sigma_words(levels[k])} is not finite at index {place}",
                 given=f"solver {solver!r}, |Q| up to {float(np.abs(initial).max()):g}",
                 advice="scale Q down, or use another solver",
             )

@@ -293,7 +293,7 @@ def test_a_solution_that_overflows(tmp_path: Path) -> None:
     values = np.full(grid.shape, 1.7e308)
     with (
         np.errstate(all="ignore"),
-        pytest.raises(NonFiniteError, match=r"the solution at sigma=1.0 is not finite at index"),
+        pytest.raises(NonFiniteError, match=r"the solution at sigma=1 is not finite at index"),
     ):
         evolve_large(values, 1.0, tmp_path / "a.h5", grid=grid, solver="spectral", checks="none")
     assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.errors import CheckError, HeatpgWarning, NonFiniteError, ResourceError
-from heatpg.evolution import Evolution, Sigma
+from heatpg.evolution import Evolution, Sigma, sigma_words
 from heatpg.grid import Grid
 from heatpg.large.blocks import Box, Plan, Schedule, carry, schedule
 from heatpg.large.sources import Origin, RawFile, Reader, Source, open_source, require_finite, scratch
@@ -198,8 +198,9 @@ class _Passes:
         try:
             require_finite(block, box)
         except NonFiniteError as reason:
+            where = reason.problem.removeprefix("Q is ")
             raise NonFiniteError(
-                f"the solution at sigma={self.what.sigma[level]} is {reason.problem.removeprefix('Q is ')}",
+                f"the solution at sigma={sigma_words(self.what.sigma[level])} is {where}",
                 given=f"solver {self.what.solver!r}",
                 advice="scale Q down, or use another solver",
             ) from None

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.errors import UnsupportedError
-from heatpg.evolution import Evolution
+from heatpg.evolution import Evolution, sigma_words
 from heatpg.extrema import on_edge
 from heatpg.grid import Grid
 from heatpg.landscape import Landscape
@@ -374,7 +374,7 @@ class Witness:
             "range",
             status,
             f"u leaves the range of the earlier field by {excess / oscillation:.3g} of osc(Q) at "
-            f"sigma={plan.sigma[level]}, {because}",
+            f"sigma={sigma_words(plan.sigma[level])}, {because}",
             excess / oscillation,
             allowed / oscillation,
             source,
@@ -408,7 +408,7 @@ class Witness:
         return Check(
             "cross-check",
             "failed" if failed else "passed",
-            f"u differs from {reference} by more than this solver can at sigma={self.plan.sigma[level]}"
+            f"u differs from {reference} by more than this solver can at sigma={sigma_words(self.plan.sigma[level])}"
             if failed
             else f"u agrees with {reference}",
             found / oscillation,
@@ -431,7 +431,7 @@ class Witness:
             "passed" if passed else "failed",
             "the mean of u over the box is that of Q"
             if passed
-            else f"the mean of u over the box changes at sigma={self.plan.sigma[level]}",
+            else f"the mean of u over the box changes at sigma={sigma_words(self.plan.sigma[level])}",
             change / oscillation,
             allowed / oscillation,
             "round-off, relative to osc(Q)",
@@ -463,8 +463,9 @@ class Witness:
             )
             if leaves > _TRUST:
                 message = (
-                    f"from sigma={self.plan.sigma[level]} on, noise at the optimum leaves the box with probability "
-                    f"{leaves:.2g} and more: there the result rests on what the boundary says about the outside"
+                    f"from sigma={sigma_words(self.plan.sigma[level])} on, noise at the optimum leaves the box with "
+                    f"probability {leaves:.2g} and more: there the result rests on what the boundary says about "
+                    "the outside"
                 )
                 return [Check("box", "finding", message, leaves, _TRUST, "trust margin", place)]
         message = "noise at the optimum stays in the box at every sigma"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from heatpg.evolution import Evolution
+from heatpg.evolution import Evolution, sigma_words
 from heatpg.report import Check
 from heatpg.verify import checks
 
@@ -60,7 +60,7 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
             "passed" if passed else "failed",
             "the mean of u over the box is that of Q"
             if passed
-            else f"the mean of u over the box changes at sigma={evolution.sigma[where]}",
+            else f"the mean of u over the box changes at sigma={sigma_words(evolution.sigma[where])}",
             worst / oscillation,
             bound / oscillation,
             "round-off, relative to osc(Q)",

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.evolution import Evolution
+from heatpg.evolution import Evolution, sigma_words
 from heatpg.grid import Axis, Grid
 from heatpg.report import Check, Place
 from heatpg.solvers import Solver
@@ -296,7 +296,7 @@ def _entry(evolution: Evolution, worst: _Error, against: str) -> Check:
     message = f"u agrees with an {against}"
     if failed:
         message = (
-            f"u differs from an {against} by more than this solver can at sigma={evolution.sigma[worst.k]}"
+            f"u differs from an {against} by more than this solver can at sigma={sigma_words(evolution.sigma[worst.k])}"
             + _correlation_words(evolution, worst.k)
         )
     return Check(
@@ -335,7 +335,7 @@ def _crosscheck_covariances(evolution: Evolution, level: str, covariances: NDArr
             worst = found
     missing = (
         f"not compared at {len(left_out)} of {len(covariances)} covariances, whose window on this grid is too large to "
-        f"be summed over (from sigma={evolution.sigma[left_out[0]]} on)"
+        f"be summed over (from sigma={sigma_words(evolution.sigma[left_out[0]])} on)"
         if left_out
         else ""
     )

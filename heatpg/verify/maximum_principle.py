@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.evolution import Evolution
+from heatpg.evolution import Evolution, sigma_words
 from heatpg.extrema import climb, local_maxima, on_edge
 from heatpg.grid import Grid
 from heatpg.report import Check, Place, Status
@@ -159,7 +159,8 @@ def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Chec
     return Check(
         "range",
         status,
-        f"u leaves the range of the earlier field by {most / oscillation:.3g} of osc(Q) at sigma={sigma}, {because}",
+        f"u leaves the range of the earlier field by {most / oscillation:.3g} of osc(Q) at "
+        f"sigma={sigma_words(sigma)}, {because}",
         most / oscillation,
         bound,
         "round-off, relative to osc(Q)",
@@ -266,7 +267,7 @@ def _joint_maxima(evolution: Evolution, found: _Maxima, links: list[_Link], osci
         name,
         "failed" if promised else "finding",
         f"{len(found.spurious)} spurious joint local maxima at sigma^2 > 0, the largest by {excess / oscillation:.3g} "
-        f"of osc(Q) at sigma={evolution.sigma[link.k]}" + ("" if promised else f", {_WHY_NOT_PROMISED}"),
+        f"of osc(Q) at sigma={sigma_words(evolution.sigma[link.k])}" + ("" if promised else f", {_WHY_NOT_PROMISED}"),
         excess / oscillation,
         bound,
         source,
@@ -327,7 +328,7 @@ def _extrema_of_lines(evolution: Evolution, links: list[_Link]) -> Iterator[Chec
     yield Check(
         name,
         "failed" if link.keeps_extrema else "finding",
-        f"{after} extrema at sigma={evolution.sigma[link.k]}, after {before}",
+        f"{after} extrema at sigma={sigma_words(evolution.sigma[link.k])}, after {before}",
         float(after),
         float(before),
         "Sturm's theorem in one dimension",

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from heatpg.evolution import Evolution
+from heatpg.evolution import Evolution, sigma_words
 from heatpg.report import Check, Place
 from heatpg.solvers.covariance import conditional_deviations
 from heatpg.verify import checks
@@ -89,8 +89,8 @@ def _box(evolution: Evolution) -> Check:
             return Check(
                 "box",
                 "finding",
-                f"from sigma={evolution.sigma[k]} on, noise at the optimum leaves the box with probability "
-                f"{often}: there the result rests on what the boundary says about the outside",
+                f"from sigma={sigma_words(evolution.sigma[k])} on, noise at the optimum leaves the box with "
+                f"probability {often}: there the result rests on what the boundary says about the outside",
                 leaves,
                 _TRUST,
                 "trust margin",
