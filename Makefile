@@ -8,11 +8,12 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 METADATA := setup.cfg pyproject.toml
 
 .NOTPARALLEL:
-.PHONY: help run test bench notebooks programs clean
+.PHONY: help run test docs bench notebooks programs clean
 
 help:
 	@echo 'make run    evolve the double pendulum, check it, write results/double_pendulum.h5 and .png'
 	@echo 'make test   ruff, mypy, pytest (doctests and README included)'
+	@echo 'make docs   the documentation, in build/docs'
 	@echo 'make bench  compare with other packages and with the limits of this machine'
 	@echo 'make notebooks  run the notebooks, and keep their figures in them'
 	@echo 'make clean  remove .venv, caches and build artefacts; results/ stays'
@@ -50,11 +51,15 @@ programs:
 notebooks: $(VENV)/test.stamp
 	$(BIN)/python -m notebooks
 
+docs: $(VENV)/test.stamp
+	$(BIN)/python -m sphinx -W --keep-going -n docs build/docs
+	@echo 'build/docs/index.html'
+
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/notebooks *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find heatpg solvers tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -45,6 +45,7 @@ EXTRAS = {
     "cluster": "batches on workers of a Dask cluster",
     "rl": "landscapes from environments of Gymnasium and MuJoCo",
     "test": "what the tests need",
+    "docs": "what building the documentation needs",
     "dev": "what work on heatpg itself needs",
 }
 

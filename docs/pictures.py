@@ -1,0 +1,110 @@
+"""Draws the pictures of the documentation into docs/_static: ``python docs/pictures.py``, some seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from heatpg import Axis, Grid, Landscape, evolve, landscapes, plot
+from heatpg.scalespace import track
+from heatpg.solvers import make
+
+STATIC = Path(__file__).resolve().parent / "_static"
+
+
+def quadrotor() -> Landscape:
+    thrusts = [Axis(name, 1.4, 3.4, 161, boundary="clip", unit="N") for name in ("u1", "u2")]
+    return landscapes.quadrotor(Grid(*thrusts), horizon=2.0)
+
+
+def fields() -> Figure:
+    """The landscape of the tutorial and what noise leaves of it."""
+    flow = evolve(quadrotor(), [0.05, 0.1, 0.2])
+    grid, figure = flow.grid, Figure(figsize=(10.0, 3.0), layout="constrained")
+    panels = figure.subplots(1, 4, sharex=True, sharey=True)
+    pictures = [flow.landscape.values, *flow.values]
+    for panel, values, sigma in zip(panels, pictures, (0.0, *flow.sigma), strict=True):
+        edges = (1.4, 3.4)
+        image = panel.imshow(
+            values.T, origin="lower", extent=edges * 2, cmap="viridis", vmin=pictures[0].min(), vmax=pictures[0].max()
+        )
+        best = grid.point(np.unravel_index(int(values.argmax()), values.shape))
+        panel.plot(*best, "o", ms=9, mfc="none", mec="red", mew=1.8, clip_on=False)
+        panel.set_title(f"σ = {sigma:g} N" if sigma else "Q", fontsize=10)
+        panel.set_xlabel("u1 [N]")
+    panels[0].set_ylabel("u2 [N]")
+    figure.colorbar(image, ax=panels, shrink=0.85, label="mean return")
+    return figure
+
+
+def fingerprint() -> Figure:
+    """The critical points of the tutorial's landscape against sigma."""
+    space = track(evolve(quadrotor(), np.geomspace(0.05, 1.0, 24)))
+    figure = Figure(figsize=(7.0, 4.0), layout="constrained")
+    plot.fingerprint(space, figure.add_subplot())
+    return figure
+
+
+def creation() -> Figure:
+    """One maximum, then two, then one: smoothing creates a maximum in the plane."""
+    grid = Grid(Axis("x", -4.0, 6.0, 301, boundary="clip"), Axis("y", -3.0, 3.0, 241, boundary="clip"))
+    q = landscapes.creation(grid)
+    sigmas = (0.0, 0.1, 0.7)
+    figure = Figure(figsize=(10.0, 4.6), layout="constrained")
+    maps, cuts = figure.subplots(2, 3, sharex=True, height_ratios=(3, 2))
+    for above, below, sigma in zip(maps, cuts, sigmas, strict=True):
+        values = q.exact(sigma)
+        above.contourf(*(axis.coordinates for axis in grid), values.T, 24, cmap="viridis")
+        above.set_title(f"σ = {sigma:g}" if sigma else "Q", fontsize=10)
+        ridge = values.max(axis=1)
+        below.plot(grid[0].coordinates, ridge, color="tab:blue")
+        inside = (ridge[1:-1] > ridge[:-2]) & (ridge[1:-1] > ridge[2:])
+        tops = np.flatnonzero(inside) + 1
+        below.plot(grid[0].coordinates[tops], ridge[tops], "o", color="tab:red")
+        above.plot(
+            grid[0].coordinates[tops], [grid[1].coordinates[values[i].argmax()] for i in tops], "o", color="tab:red"
+        )
+        below.set_xlabel("x")
+        below.set_ylim(0.0, 1.6)
+    maps[0].set_ylabel("y")
+    cuts[0].set_ylabel("max over y")
+    return figure
+
+
+def symbols() -> Figure:
+    """What each scheme leaves of a wave, against what the Gaussian leaves."""
+    axis = Axis("x", 0.0, 1.0, 65, boundary="periodic")
+    angle = np.linspace(0.0, np.pi, 200)
+    figure = Figure(figsize=(9.0, 3.6), layout="constrained")
+    panels = figure.subplots(1, 2)
+    steps = {"implicit": {"steps": 4}, "crank_nicolson": {"steps": 4}}
+    for name in ("exponential", "compact", "explicit", "implicit", "crank_nicolson"):
+        for panel, cells in zip(panels, (1.0, 3.0), strict=True):
+            variance = (cells * axis.spacing) ** 2
+            symbol = make(name, **steps.get(name, {})).symbol(angle, axis, (0.0, variance))
+            panel.plot(angle / np.pi, np.real(symbol), label=name + (", 4 steps" if name in steps else ""), lw=1.4)
+    for panel, cells in zip(panels, (1.0, 3.0), strict=True):
+        panel.plot(angle / np.pi, np.exp(-0.5 * (cells * angle) ** 2), "k--", lw=1.4, label="exp(-k² σ² / 2)")
+        panel.set_xlabel("k h / π")
+        panel.set_title(f"σ = {cells:g} h", fontsize=10)
+        panel.axhline(0.0, color="0.7", lw=0.8)
+    panels[1].set_xlim(0.0, 0.6)
+    panels[0].set_ylabel("left of the wave")
+    panels[0].legend(frameon=False, fontsize=9)
+    return figure
+
+
+def main() -> None:
+    for name, draw in (
+        ("tutorial_fields", fields),
+        ("tutorial_fingerprint", fingerprint),
+        ("creation", creation),
+        ("symbols", symbols),
+    ):
+        draw().savefig(STATIC / f"{name}.png", dpi=110, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    main()
