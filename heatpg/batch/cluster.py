@@ -556,8 +556,9 @@ class _Supervision:
             self.bury(worker, "its worker died")
             self.welcome(worker.address)
             return None
-        if isinstance(answer, concurrent.futures.CancelledError):
-            self.lost(str(answer))
+        if isinstance(answer, concurrent.futures.CancelledError | OSError | TimeoutError):
+            # what goes wrong in a task comes as text; this went wrong on the way
+            self.lost(work.explain(answer))
             return None
         first = next(iter(worker.tasks)) == number
         del worker.tasks[number], self.futures[number]
