@@ -27,6 +27,7 @@ __all__ = ["Multiresolution"]
 Array = NDArray[Any]
 
 _LEAST_RATIO = 2.0
+_BOUNDARIES = ("periodic", "reflect", "absorb", "clip", "zero")
 _WIDEST = 2.0
 _FINEST = {"float64": 1e-15, "float32": 1e-8}
 
@@ -490,6 +491,15 @@ class Multiresolution(Solver):
     def rounding(self, axis: Axis, path: Path) -> float:
         # the tolerance is in units of osc(Q), at most twice the largest value, and the bound is in units of the latter
         return 32.0 + (self.tolerance or 0.0) / float(np.finfo(np.float64).eps)
+
+    def check(self, axis: Axis, start: float, stop: float) -> None:
+        if axis.boundary not in _BOUNDARIES:
+            raise UnsupportedError(
+                "the coarse lattice does not know what this boundary says about the outside",
+                given=f"boundary={axis.boundary!r} along {axis.name!r}",
+                allowed=", ".join(_BOUNDARIES),
+                advice="use solver='direct', which takes every boundary as it is",
+            )
 
     def start(self, values: Array, grid: Grid) -> Flow:
         return _PyramidFlow(self, values, grid)

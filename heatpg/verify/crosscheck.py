@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution, sigma_words
 from heatpg.grid import Axis, Grid
 from heatpg.report import Check, Place
@@ -41,9 +42,22 @@ _PAD: dict[str, Literal["wrap", "reflect", "symmetric", "edge"]] = {
     "periodic": "wrap",
     "reflect-vertex": "reflect",
     "reflect-cell": "symmetric",
+    "absorb": "reflect",
     "clip": "edge",
     "zero": "edge",
 }
+
+
+def _pad_mode(axis: Axis) -> Literal["wrap", "reflect", "symmetric", "edge"]:
+    kind = axis.boundary if axis.boundary != "reflect" else f"reflect-{axis.nodes}"
+    if kind not in _PAD:
+        raise UnsupportedError(
+            "the cross-check does not know what this boundary says about the outside",
+            given=f"boundary={axis.boundary!r} along {axis.name!r}",
+            allowed=", ".join(sorted({name.split("-")[0] for name in _PAD})),
+            advice="evolve with checks='none', or have heatpg/verify/crosscheck.py continue the data as it does",
+        )
+    return _PAD[kind]
 
 
 @functools.lru_cache(maxsize=512)
@@ -81,8 +95,7 @@ def reference_weights(spacing: float, sigma: float) -> NDArray[np.float64]:
 
 def _continued_index(axis: Axis, before: int) -> NDArray[np.int64]:
     nodes = np.arange(axis.size)
-    kind = axis.boundary if axis.boundary != "reflect" else f"reflect-{axis.nodes}"
-    return np.asarray(np.pad(nodes, before, mode=_PAD.get(kind, "reflect")))
+    return np.asarray(np.pad(nodes, before, mode=_pad_mode(axis)))
 
 
 def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -169,8 +182,7 @@ def _continued(values: Array, axis: Axis, radius: int, along: int) -> Array:
         shape = [1] * values.ndim
         shape[along] = -1
         return np.pad(values * share.reshape(shape), widths)
-    kind = axis.boundary if axis.boundary != "reflect" else f"reflect-{axis.nodes}"
-    return np.pad(values, widths, mode=_PAD[kind])
+    return np.pad(values, widths, mode=_pad_mode(axis))
 
 
 def _roughness(values: Array, axis: Axis, along: int) -> tuple[float, float, float]:

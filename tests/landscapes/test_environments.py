@@ -283,6 +283,7 @@ def test_hopper_over_parameters_whatever_the_workers(hopper: str) -> None:
 
 def test_an_unstable_simulation_is_noticed(hopper: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # where MuJoCo leaves its log
+
     def push(environment: Any) -> None:
         velocity = np.full(6, 1e11)
         environment.unwrapped.set_state(environment.unwrapped.data.qpos.copy(), velocity)

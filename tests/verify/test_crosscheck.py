@@ -9,13 +9,30 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from heatpg import Axis, Grid, Landscape
+from heatpg import Axis, Grid, Landscape, evolve
 from heatpg.boundaries import boundaries
+from heatpg.errors import UnsupportedError
 from heatpg.evolution import solve
 from heatpg.solvers import make, solvers
 from heatpg.verify.crosscheck import crosscheck, expected_error, reference_rows, reference_weights
 
 KINDS: list[tuple[str, Any]] = [(boundary, nodes) for boundary in boundaries.names() for nodes in ("vertex", "cell")]
+
+
+def test_a_boundary_that_it_does_not_know_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a wrong field nor a wrong verdict: both know boundaries by name."""
+
+    class Other(type(boundaries.get("clip"))):  # type: ignore[misc]
+        name = "other"
+
+    monkeypatch.setitem(boundaries._entries, "other", Other())
+    landscape = Landscape(np.arange(9.0), Grid(Axis("x", 0.0, 1.0, 9, boundary="other")))
+    flow = evolve(landscape, 0.3, solver="direct", checks="none")
+    assert np.isfinite(flow.values).all()
+    with pytest.raises(UnsupportedError, match=r"the cross-check does not know .*given: boundary='other' along 'x'"):
+        evolve(landscape, 0.3, solver="direct")
+    with pytest.raises(UnsupportedError, match=r"the coarse lattice does not know .*solver='direct'"):
+        evolve(landscape, 0.3, solver="multiresolution", checks="none")
 
 
 @pytest.mark.parametrize("ratio", [0.05, 0.3, 0.99])
