@@ -136,6 +136,7 @@ def _draw_events(ax: Axes, space: ScaleSpace, position: int) -> None:
                 [event.sigma for event in events],
                 [event.position[position] for event in events],
                 ls="none",
+                clip_on=False,  # also at the edge of the box
                 marker=marker,
                 ms=points(8 if of_optimum else 5),
                 mew=points(1.0),
