@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "kernels", "options", "parallel", "processes", "registry", "resources"),
-    ("boundaries", "chunks", "grid", "quarantine", "report"),
+    ("boundaries", "chunks", "grid", "publishing", "quarantine", "report"),
     ("extrema", "landscape", "landscapes"),
     ("quadrature", "solvers"),
     ("evolution", "field"),

@@ -19,9 +19,10 @@ import pytest
 from heatpg import Axis, Grid, Landscape, Report, load, save
 from heatpg.errors import GridError, ResourceError, StoreError, UnsupportedError
 from heatpg.evolution import Evolution, solve
+from heatpg.publishing import prepare_output, publish
 from heatpg.report import Check, Place
 from heatpg.solvers import make
-from heatpg.store import json_like, prepare_output, publish, verify_file
+from heatpg.store import json_like, verify_file
 
 AXES = (
     Axis("torque", -1.0, 1.0, 7, boundary="clip", unit="N m"),
@@ -450,7 +451,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk(tiny_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ResourceError, match="does not fit on the disk"):
         publish(bytes(2**20), tiny_disk / "a")
-    monkeypatch.setattr("heatpg.store.require_disk", lambda *arguments: None)
+    monkeypatch.setattr("heatpg.publishing.require_disk", lambda *arguments: None)
     with pytest.raises(ResourceError, match="disk is full"):
         publish(bytes(2**20), tiny_disk / "a")
     assert list(tiny_disk.iterdir()) == []

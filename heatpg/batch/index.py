@@ -28,8 +28,9 @@ from heatpg import __version__
 from heatpg.batch.shards import inspect, shard_path, temporary_name
 from heatpg.batch.spec import Task
 from heatpg.errors import ResourceError, StoreError
+from heatpg.publishing import prepare_output, publish, sync_folder
 from heatpg.resources import human_bytes, require_disk
-from heatpg.store import json_like, load, prepare_output, publish, sync_folder
+from heatpg.store import json_like, load
 
 __all__ = ["INDEX", "build_index", "merge_tasks"]
 

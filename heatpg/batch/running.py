@@ -36,8 +36,8 @@ from heatpg.batch.supervisor import Outcome, alone, supervise
 from heatpg.errors import ResourceError, StoreError, UnsupportedError
 from heatpg.parallel import threads
 from heatpg.processes import host
+from heatpg.publishing import publish
 from heatpg.resources import available_memory, human_bytes
-from heatpg.store import publish
 
 __all__ = [
     "Failure",

@@ -20,7 +20,8 @@ from typing import BinaryIO
 
 from heatpg.errors import HeatpgError, ResourceError, StoreError
 from heatpg.processes import host, leftovers
-from heatpg.store import publish, sync_folder, task_text, verify_file
+from heatpg.publishing import publish, sync_folder
+from heatpg.store import task_text, verify_file
 
 __all__ = [
     "clean",
@@ -83,7 +84,7 @@ def seal(image: bytes, identity: str) -> bytes:
 def publish_shard(image: bytes, folder: Path, identity: str) -> Path:
     """Write the shard of a task: once this has returned, it survives the death of the process and of the machine.
 
-    Temporary file, fsync, rename, fsync of the folder; see `heatpg.store.publish`.
+    Temporary file, fsync, rename, fsync of the folder; see `heatpg.publishing.publish`.
 
     Parameters
     ----------

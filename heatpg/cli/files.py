@@ -134,7 +134,7 @@ def solver_of(name: str, pairs: Sequence[str]) -> str | Solver:
 
 def output(path: str, *, force: bool) -> Path:
     """Where a file will go; its folder is made, and an existing file refused, before the work."""
-    from heatpg.store import prepare_output
+    from heatpg.publishing import prepare_output
 
     target = Path(path)
     try:
@@ -172,7 +172,7 @@ def publish_figure(figure: Figure, target: Path, *, force: bool) -> None:
     import io
 
     from heatpg.plot import save
-    from heatpg.store import publish
+    from heatpg.publishing import publish
 
     content = io.BytesIO()
     save(figure, content, format=target.suffix.lower()[1:])

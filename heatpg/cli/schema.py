@@ -430,7 +430,7 @@ def _schema(arguments: argparse.Namespace) -> int:
         say(json.dumps(document, indent=1, ensure_ascii=False))
         return OK
 
-    from heatpg.store import publish
+    from heatpg.publishing import publish
 
     content = json.dumps(document, indent=1, ensure_ascii=False).encode()
     publish(content, target, force=arguments.force)

@@ -20,7 +20,8 @@ _PAGES = (".html", ".htm")
 
 
 def _view(arguments: argparse.Namespace) -> int:
-    from heatpg.store import load, publish
+    from heatpg.publishing import publish
+    from heatpg.store import load
     from heatpg.viewer import page
 
     name = arguments.out or f"{Path(arguments.file).stem}.html"

@@ -21,10 +21,10 @@ from heatpg.large.blocks import Box, Plan, Schedule, carry, schedule
 from heatpg.large.sources import Origin, RawFile, Reader, Source, open_source, require_finite, scratch
 from heatpg.large.witness import Witness, header
 from heatpg.large.writing import FieldWriter, chunks_of, clean, file_bytes, write_file
+from heatpg.publishing import prepare_output
 from heatpg.report import Report
 from heatpg.resources import available_memory, human_bytes, require_disk
 from heatpg.solvers import Solver
-from heatpg.store import prepare_output
 
 __all__ = ["LargeSummary", "evolve_large"]
 

@@ -34,10 +34,10 @@ from heatpg.large.blocks import Schedule, carry, schedule
 from heatpg.large.sources import require_finite
 from heatpg.large.witness import Witness, header
 from heatpg.large.writing import FieldWriter, aligned, chunks_of, clean, file_bytes, write_file
+from heatpg.publishing import prepare_output
 from heatpg.report import Report
 from heatpg.resources import require_disk, require_memory
 from heatpg.solvers import Solver
-from heatpg.store import prepare_output
 
 if TYPE_CHECKING:
     from mpi4py import MPI

@@ -21,6 +21,7 @@ from heatpg.evolution import Evolution
 from heatpg.large.blocks import Box
 from heatpg.large.sources import reserve
 from heatpg.processes import host, leftovers
+from heatpg.publishing import publish_stream
 from heatpg.report import Report
 from heatpg.store import (
     begin_file,
@@ -30,7 +31,6 @@ from heatpg.store import (
     json_like,
     label_fields,
     label_landscape,
-    publish_stream,
 )
 
 __all__ = ["FieldWriter", "chunks_of", "clean", "file_bytes", "write_file"]

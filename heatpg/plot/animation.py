@@ -476,7 +476,7 @@ def animate(
     choose(scale, _SCALES, "colour scale")
     pixels = _parse_size(size)
     if target is not None:
-        from heatpg.store import prepare_output
+        from heatpg.publishing import prepare_output
 
         target = prepare_output(target, force=force)
     _require_pillow()
@@ -494,7 +494,7 @@ def animate(
     with rc_context({"font.size": _SMALL_TEXT} if min(pixels) < 2 * _USUAL // 3 else {}):
         content = _WRITERS[kind](_Scene(evolution, pixels, scale), seconds, bool(loop))
     if target is not None:
-        from heatpg.store import publish
+        from heatpg.publishing import publish
 
         publish(content, target, force=force)
     return content
