@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from typing import Any
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import HeatpgWarning, UnsupportedError
 from heatpg.evolution import Evolution, Sigma, solve
@@ -27,6 +28,7 @@ def evolve(
     prefer: str = "accurate",
     checks: str = "standard",
     progress: Callable[[int, int], object] | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Evolution:
     """Evolve a landscape to every sigma, and check the result: u(., t) = Q * N(0, t), t = sigma^2.
 
@@ -52,6 +54,9 @@ def evolve(
         ``none``, ``standard`` or ``full``; see `heatpg.verify.verify`.
     progress
         Called as ``progress(done, total)`` after each sigma.
+    out
+        Where the fields are put: shape (T, *batch, *grid.shape), of the type of the landscape, in C order. Memory that
+        is used again is several times faster than new memory. Earlier evolutions in it lose their values.
 
     Returns
     -------
@@ -98,7 +103,7 @@ def evolve(
     if checks not in LEVELS:
         raise UnsupportedError("unknown level of checks", given=repr(checks), allowed=", ".join(LEVELS))
     evolution = solve(
-        landscape, sigma, solver, covariance=covariance, tolerance=tolerance, prefer=prefer, progress=progress
+        landscape, sigma, solver, covariance=covariance, tolerance=tolerance, prefer=prefer, progress=progress, out=out
     )
     begin = time.perf_counter()
     evolution.report = verify(evolution, checks)

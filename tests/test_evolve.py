@@ -244,7 +244,7 @@ def test_auto_goes_by_tolerance_and_preference(landscape: Landscape) -> None:
 def test_fields_are_put_where_they_are_wanted(landscape: Landscape) -> None:
     expected = solve(landscape, [0.1, 0.2], "spectral").values
     out = np.full(expected.shape, np.nan)
-    flow = solve(landscape, [0.1, 0.2], "spectral", out=out)
+    flow = evolve(landscape, [0.1, 0.2], "spectral", out=out)
     assert flow.values is out
     np.testing.assert_array_equal(out, expected)
     for bad in (out[:1], out.astype("float32"), out[:, :, ::-1], out.tolist(), out[:, ::-1]):
