@@ -60,7 +60,7 @@ bench: $(VENV)/bench.stamp
 
 clean:
 	rm -rf $(VENV) build dist docs/notebooks *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find heatpg solvers tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find heatpg solvers tests benchmarks notebooks docs -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@for python in '$(PYTHON)' python3 python3.14 python3.13 python3.12 python3.11; do \

@@ -167,8 +167,12 @@ class Study:
         share = self.basins.of_optimum()
         widest = int(np.nanargmax(share))
         result["basin"] = (
-            f"Ascent from a uniform start reaches the optimum from {share[0]:.1%} of the box at sigma = {first:.4g} "
-            f"and from {share[widest]:.1%} at best, at sigma = {space.sigma[widest]:.4g}."
+            f"Ascent from a uniform start reaches the optimum from {share[0]:.1%} of the box at sigma = {first:.4g}"
+            + (
+                f" and from {share[widest]:.1%} at best, at sigma = {space.sigma[widest]:.4g}."
+                if widest
+                else ", at best."
+            )
         )
         counts = space.count("maximum")
         result["maxima"] = f"{counts[0]} maxima at the first sigma, {counts[-1]} at the last; {self.single.statement}."

@@ -38,7 +38,7 @@ def _orders(arguments: argparse.Namespace) -> int:
     with Bar("timing", sys.stderr, enabled=not quiet) as bar:
         runs = work_precision.work_precision(chosen, progress=bar)
     if figure is not None:
-        from heatpg.plot.convergence import orders as drawn
+        from heatpg.plot import orders as drawn
 
         publish_figure(drawn(runs), figure, force=arguments.force)
     failed = sum(not row.passed for row in rows)

@@ -33,6 +33,7 @@ __all__ = [
     "landscape",
     "maxima",
     "multiples",
+    "orders",
     "price_curve",
     "save",
     "sigma_image",
@@ -60,7 +61,7 @@ figures: Registry[Drawing] = Registry("figure", "heatpg.plot")
 from heatpg.plot.animation import animate  # noqa: E402
 from heatpg.plot.ascent import ascent_paths  # noqa: E402
 from heatpg.plot.checks import checks  # noqa: E402
-from heatpg.plot.convergence import convergence, work_precision  # noqa: E402
+from heatpg.plot.convergence import convergence, orders, work_precision  # noqa: E402
 from heatpg.plot.counts import critical_counts  # noqa: E402
 from heatpg.plot.cut import cut  # noqa: E402
 from heatpg.plot.field import field, landscape  # noqa: E402

@@ -1070,7 +1070,9 @@ def predicted_holder(
 
     p = min(1, -ln gamma / (Lambda dt)): the difference of two returns is cut at the moment when the motions have
     parted, and gamma^k = (delta / D)^p for exp(Lambda dt k) = D / delta. If Lambda dt < -ln gamma the return is
-    Lipschitz. p is a bound from below; that the return is nowhere differentiable does not follow.
+    Lipschitz. p is a bound from below, as far as Lambda bounds the growth within the horizon: near an unstable state
+    that is faster than the mean over minutes (1.5 against 1.0 /s near the top of a double pendulum), and p is less.
+    That the return is nowhere differentiable does not follow.
 
     Parameters
     ----------
