@@ -24,6 +24,9 @@ from heatpg.solvers.covariance import CovarianceFlow, conditional_deviations, re
 
 if TYPE_CHECKING:
     import xarray
+    from matplotlib.figure import Figure
+
+    from heatpg.plot import Width
 
 __all__ = ["Evolution", "Sigma", "parse_covariance", "parse_sigma", "sigma_words", "solve"]
 
@@ -69,7 +72,16 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
         missing = [axis.name for axis in grid if axis.name not in sigma]
         if missing:
             raise SigmaError("every axis needs its sigma", given=dict(sigma), advice=f"missing: {', '.join(missing)}")
-        sigma = np.stack(np.broadcast_arrays(*(np.atleast_1d(sigma[axis.name]) for axis in grid)), axis=-1)
+        columns = [np.atleast_1d(sigma[axis.name]) for axis in grid]
+        try:
+            sigma = np.stack(np.broadcast_arrays(*columns), axis=-1)
+        except ValueError:
+            counts = ", ".join(f"{axis.name}: {len(column)}" for axis, column in zip(grid, columns, strict=True))
+            raise SigmaError(
+                "the axes have different numbers of sigmas",
+                given=counts,
+                allowed="one number, or as many for each axis",
+            ) from None
     try:
         values = np.asarray(sigma, dtype=np.float64)
     except (TypeError, ValueError):
@@ -239,11 +251,33 @@ class Evolution:
         self.stored_tolerance = 0.0
 
     def __repr__(self) -> str:
+        count = len(self.sigma)
+        noun = f"sigma{'s' if count > 1 else ''}" if self.covariance is None else "covariances, sigma"
+        reach = f"from {sigma_words(self.sigma[0])} to {sigma_words(self.sigma[-1])}" if count > 1 else ""
         return (
-            f"<Evolution of {self.landscape.name!r}: {len(self.sigma)} "
-            f"{'sigmas' if self.covariance is None else 'covariances, sigma'} from {self.sigma.min():g} to "
-            f"{self.sigma.max():g}, {self.grid.shape} nodes, solver {self.solver!r}, {self.report!r}>"
+            f"<Evolution of {self.landscape.name!r}: {count} {noun} {reach or sigma_words(self.sigma[0])}, "
+            f"{self.grid.shape} nodes, solver {self.solver!r}, {self.report!r}>"
         )
+
+    def plot(self, kind: str = "summary", *, width: Width = None) -> Figure:
+        """A figure of this evolution, which a notebook shows and `heatpg.plot.save` writes.
+
+        Parameters
+        ----------
+        kind
+            Name of a figure: see ``heatpg list figures``.
+        width
+            ``column``, ``text`` or inches, for print; by default a figure for the screen.
+
+        Examples
+        --------
+        >>> from heatpg import evolve, landscapes
+        >>> evolve(landscapes.ridge(size=21), 0.3).plot().get_suptitle().splitlines()[0]
+        'ridge: Q and its expected value u under Gaussian exploration noise σ'
+        """
+        from heatpg.plot import figures
+
+        return figures.get(kind)(self, width=width)
 
     def _repr_html_(self) -> str:
         from heatpg.display import evolution_html
@@ -567,6 +601,13 @@ def solve(
         Where the fields are put: shape (T, *batch, *grid.shape), of the type of the landscape, in C order. Memory that
         is used again is several times faster than new memory. Earlier evolutions in it lose their values.
     """
+    if not isinstance(landscape, Landscape):
+        raise UnsupportedError(
+            "what is evolved is a landscape: values with their grid",
+            given=type(landscape).__name__,
+            allowed="a heatpg.Landscape",
+            advice="of an array: Landscape.from_array(array, axes), or boundary='reflect' in place of the axes",
+        )
     if (tolerance is not None or prefer != "accurate") and (covariance is not None or solver != "auto"):
         raise UnsupportedError(
             "tolerance and prefer are for solver='auto' and sigma",

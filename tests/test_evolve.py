@@ -270,3 +270,27 @@ def test_what_is_not_finite_is_found_in_every_piece(monkeypatch: pytest.MonkeyPa
         assert not np.isfinite(_total(field))
         field[place] = 1.0
     assert _total(field) == 30.0
+
+
+def test_what_is_no_landscape_is_told_what_is() -> None:
+    with pytest.raises(UnsupportedError, match=r"given: ndarray; .*Landscape.from_array"):
+        evolve(np.zeros((9, 9)), 0.3)  # type: ignore[arg-type]
+
+
+def test_axes_with_different_numbers_of_sigmas(landscape: Landscape) -> None:
+    first, second = (axis.name for axis in landscape.grid)
+    with pytest.raises(SigmaError, match=f"given: {first}: 2, {second}: 3; allowed: one number, or as many"):
+        evolve(landscape, {first: [0.1, 0.2], second: [0.1, 0.2, 0.3]})
+
+
+def test_an_evolution_is_drawn_and_told_in_a_line(landscape: Landscape) -> None:
+    flow = solve(landscape, [0.1, 0.25])
+    assert "2 sigmas from 0.1 to 0.25" in repr(flow)
+    assert ": 1 sigma 0.3, " in repr(solve(landscape, 0.3))
+    first, second = (axis.name for axis in landscape.grid)
+    each = solve(landscape, {first: [0.1, 0.2], second: [0.3, 0.4]})
+    assert "from (0.1, 0.3) to (0.2, 0.4)" in repr(each)
+    assert flow.plot(width="column").get_figwidth() == pytest.approx(3.5)
+    assert len(flow.plot("multiples").axes) > len(flow.plot("maxima").axes)
+    with pytest.raises(UnknownNameError, match="summary"):
+        flow.plot("sumary")

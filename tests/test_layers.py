@@ -46,6 +46,7 @@ NEIGHBOURS = {
 # Methods that hand over to a later room, which is imported when they are called.
 CONVENIENCES = {
     ("heatpg.evolution", "heatpg.store.save"),  # Evolution.save
+    ("heatpg.evolution", "heatpg.plot.figures"),  # Evolution.plot
     # _repr_html_ of each
     ("heatpg.evolution", "heatpg.display.evolution_html"),
     ("heatpg.grid", "heatpg.display.grid_html"),

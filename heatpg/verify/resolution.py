@@ -34,6 +34,7 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
         between the nodes; of correlated noise the sigma along an axis while the others are held. ``box``: a finding
         where noise takes the optimum out of a box in free space more often than once in a hundred times, so that the
         result rests on what was assumed outside; of correlated noise the sum over the axes is taken, which is a bound.
+        ``units``: a finding where one sigma stands for axes of different units.
 
     Examples
     --------
@@ -70,6 +71,16 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
         entries.append(Check("resolution", "passed", f"the smallest sigma is {least:.3g} grid spacings", least))
     if any(axis.rule.free_space for axis in grid):
         entries.append(_box(evolution))
+    if len({axis.unit for axis in grid}) > 1 and evolution.sigma.ndim == 1 and moving.any():
+        units = ", ".join(f"{axis.name} ({axis.unit or 'no unit'})" for axis in grid)
+        entries.append(
+            Check(
+                "units",
+                "finding",
+                f"one sigma serves axes of different units, {units}: give each axis its own, "
+                f"sigma={{{', '.join(f'{axis.name!r}: ...' for axis in grid)}}}",
+            )
+        )
     return entries
 
 
