@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from heatpg import Axis, Grid, Landscape, evolve, landscapes, plot
-from heatpg.scalespace import track
 from heatpg.solvers import make
 
 STATIC = Path(__file__).resolve().parent / "_static"
@@ -21,30 +20,12 @@ def quadrotor() -> Landscape:
 
 def fields() -> Figure:
     """The landscape of the tutorial and what noise leaves of it."""
-    flow = evolve(quadrotor(), [0.05, 0.1, 0.2])
-    grid, figure = flow.grid, Figure(figsize=(10.0, 3.0), layout="constrained")
-    panels = figure.subplots(1, 4, sharex=True, sharey=True)
-    pictures = [flow.landscape.values, *flow.values]
-    for panel, values, sigma in zip(panels, pictures, (0.0, *flow.sigma), strict=True):
-        edges = (1.4, 3.4)
-        image = panel.imshow(
-            values.T, origin="lower", extent=edges * 2, cmap="viridis", vmin=pictures[0].min(), vmax=pictures[0].max()
-        )
-        best = grid.point(np.unravel_index(int(values.argmax()), values.shape))
-        panel.plot(*best, "o", ms=9, mfc="none", mec="red", mew=1.8, clip_on=False)
-        panel.set_title(f"σ = {sigma:g} N" if sigma else "Q", fontsize=10)
-        panel.set_xlabel("u1 [N]")
-    panels[0].set_ylabel("u2 [N]")
-    figure.colorbar(image, ax=panels, shrink=0.85, label="mean return")
-    return figure
+    return plot.multiples(evolve(quadrotor(), [0.05, 0.1, 0.2]))
 
 
 def fingerprint() -> Figure:
     """The critical points of the tutorial's landscape against sigma."""
-    space = track(evolve(quadrotor(), np.geomspace(0.05, 1.0, 24)))
-    figure = Figure(figsize=(7.0, 4.0), layout="constrained")
-    plot.fingerprint(space, figure.add_subplot())
-    return figure
+    return plot.figures.get("fingerprint")(evolve(quadrotor(), np.geomspace(0.05, 1.0, 24)))
 
 
 def creation() -> Figure:
@@ -52,20 +33,19 @@ def creation() -> Figure:
     grid = Grid(Axis("x", -4.0, 6.0, 301, boundary="clip"), Axis("y", -3.0, 3.0, 241, boundary="clip"))
     q = landscapes.creation(grid)
     sigmas = (0.0, 0.1, 0.7)
+    top = {"marker": "o", "ls": "none", "ms": 7, "mfc": "white", "mec": "black", "clip_on": False}
     figure = Figure(figsize=(10.0, 4.6), layout="constrained")
     maps, cuts = figure.subplots(2, 3, sharex=True, height_ratios=(3, 2))
     for above, below, sigma in zip(maps, cuts, sigmas, strict=True):
         values = q.exact(sigma)
         above.contourf(*(axis.coordinates for axis in grid), values.T, 24, cmap="viridis")
-        above.set_title(f"σ = {sigma:g}" if sigma else "Q", fontsize=10)
+        above.set_title(f"σ = {sigma:g}" if sigma else "Q (σ = 0)")
         ridge = values.max(axis=1)
-        below.plot(grid[0].coordinates, ridge, color="tab:blue")
+        below.plot(grid[0].coordinates, ridge, color="0.2")
         inside = (ridge[1:-1] > ridge[:-2]) & (ridge[1:-1] > ridge[2:])
         tops = np.flatnonzero(inside) + 1
-        below.plot(grid[0].coordinates[tops], ridge[tops], "o", color="tab:red")
-        above.plot(
-            grid[0].coordinates[tops], [grid[1].coordinates[values[i].argmax()] for i in tops], "o", color="tab:red"
-        )
+        below.plot(grid[0].coordinates[tops], ridge[tops], **top)
+        above.plot(grid[0].coordinates[tops], [grid[1].coordinates[values[i].argmax()] for i in tops], **top)
         below.set_xlabel("x")
         below.set_ylim(0.0, 1.6)
     maps[0].set_ylabel("y")
@@ -88,7 +68,7 @@ def symbols() -> Figure:
     for panel, cells in zip(panels, (1.0, 3.0), strict=True):
         panel.plot(angle / np.pi, np.exp(-0.5 * (cells * angle) ** 2), "k--", lw=1.4, label="exp(-k² σ² / 2)")
         panel.set_xlabel("k h / π")
-        panel.set_title(f"σ = {cells:g} h", fontsize=10)
+        panel.set_title(f"σ = {cells:g} h")
         panel.axhline(0.0, color="0.7", lw=0.8)
     panels[1].set_xlim(0.0, 0.6)
     panels[0].set_ylabel("left of the wave")

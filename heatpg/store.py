@@ -715,6 +715,13 @@ def _attribute(contents: Contents, name: str) -> str:
 
 def _require_schema(contents: Contents, path: Path) -> None:
     schema = _attribute(contents, "heatpg_schema")
+    if not schema and _attribute(contents, "heatpg_index"):
+        name = json.dumps(str(path), ensure_ascii=False)
+        raise StoreError(
+            f"{path} is a merged batch, or the index of one, and not a single evolution",
+            advice=f'open it with xarray.open_dataset({name}, group="groups/0"); '
+            "heatpg reads the files below shards/ in the folder of the batch",
+        )
     if not schema:
         raise StoreError(
             f"{path} was not written by heatpg",

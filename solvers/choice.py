@@ -59,27 +59,31 @@ def choose(
         raise UnsupportedError("tolerance out of range", given=tolerance, allowed="1e-14 to 1e-3, or None")
     ratios = [math.sqrt(t) / axis.spacing for row in variances for t, axis in zip(row, grid, strict=True) if t > 0]
     smallest = min(ratios, default=math.inf)
+    above = " above 0" if any(t == 0 for row in variances for t in row) else ""
     if _COARSE <= smallest < math.inf:
         reason = (
-            f"every sigma is at least {_COARSE:g} grid spacings, so the field fits on a coarser lattice; "
+            f"every sigma{above} is at least {_COARSE:g} grid spacings, so the field fits on a coarser lattice; "
             "positive weights, several times faster than a transform"
         )
         return make("multiresolution", tolerance=tolerance), reason
     if prefer == "monotone":
         if smallest >= _COMPOSES:
             reason = (
-                f"every sigma is at least {_COMPOSES:g} grid spacings, where sampled Gaussians compose to round-off"
+                f"every sigma{above} is at least {_COMPOSES:g} grid spacings, "
+                "where sampled Gaussians compose to round-off"
             )
             return make("direct", tolerance=tolerance), f"{reason}; positive weights"
-        reason = f"the smallest sigma is {smallest:.2g} grid spacings: positive weights from each sigma to the next"
+        reason = (
+            f"the smallest sigma{above} is {smallest:.2g} grid spacings: positive weights from each sigma to the next"
+        )
         return make("exponential"), reason
     if smallest >= _RESOLVED:
-        reason = f"every sigma is at least {_RESOLVED:g} grid spacings, where "
+        reason = f"every sigma{above} is at least {_RESOLVED:g} grid spacings, where "
         if tolerance is not None:
             return make("direct", tolerance=tolerance), f"{reason}a tolerance makes quadrature faster than a transform"
         return make("spectral"), f"{reason}the transform is exact to round-off"
     return (
         make("direct", tolerance=tolerance),
-        f"the smallest sigma is {smallest:.2g} grid spacings; below {_RESOLVED:g} a transform of rough data "
+        f"the smallest sigma{above} is {smallest:.2g} grid spacings; below {_RESOLVED:g} a transform of rough data "
         "overshoots, positive weights do not",
     )

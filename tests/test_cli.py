@@ -19,7 +19,7 @@ import pytest
 import heatpg
 from heatpg import Axis, Grid, Landscape, Report, evolve, load
 from heatpg.cli import main
-from heatpg.cli.talk import Bar
+from heatpg.cli.talk import Bar, brief
 from heatpg.cli.words import default_sigma, parse_options, parse_value, sigma_numbers
 from heatpg.errors import CheckError, HeatpgError, ResourceError
 from heatpg.evolution import Evolution
@@ -199,10 +199,13 @@ def test_a_file_that_does_not_fit_is_checked_as_a_file(
     assert "checksum of u" in said.out and "its solution was not looked at" in said.err
 
 
-def test_missing_folders_are_made() -> None:
+def test_missing_folders_are_made(capsys: Capture) -> None:
     assert main([*RUN, "--out", "results/deep/a.h5", "--figure", "results/a.pdf"]) == 0
+    assert capsys.readouterr().err == "heatpg: note: the folder results/deep was made\n"
     assert Path("results/deep/a.h5").is_file()
     assert Path("results/a.pdf").read_bytes().startswith(b"%PDF")
+    assert main([*RUN, "--out", "more/a.h5", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -234,14 +237,23 @@ def test_missing_folders_are_made() -> None:
         (["run", "ridge", "--checks", "some"], "invalid choice"),
         (["run", "ridge", "--compression", "zip"], "invalid choice"),
         (["run", "ridge", "--figure", "a.bmp"], ".png"),
-        (["run", "ridge", "--out", "ridge.png", "--figure", "ridge.png"], "replace the result"),
+        (["run", "ridge", "--out", "y.txt"], "names that end in .h5, .hdf5, .nc"),
+        (["run", "ridge", "--out", "result"], "the result is an HDF5 file"),
+        (["run", "nothing_like_it"], "; a file is named with its ending: .h5"),
+        (["run", "ridg"], "? A file is named with its ending: .h5"),
+        (["run", "Pendulum-v1"], "heatpg.landscapes.from_gymnasium in Python; a file"),
+        (["run", "ALE/Pong-v5"], "heatpg.landscapes.from_gymnasium in Python"),
         (["run"], "required"),
         (["run", "ridge", "--colour"], "unrecognized"),
-        (["show", "missing.h5"], "No such file"),
+        (["show", "missing.h5"], "there is no such file; given: missing.h5"),
+        (["view", "missing.h5"], "there is no such file; given: missing.h5"),
         (["show", "missing.h5", "--kind", "sumary"], "did you mean 'summary'"),
-        (["check", "missing.h5"], "No such file"),
+        (["check", "missing.h5"], "there is no such file; given: missing.h5"),
         (["list", "solver"], "did you mean 'solvers'"),
-        (["fly"], "invalid choice"),
+        (["fly"], "unknown command; given: 'fly'; allowed: run, "),
+        (["runn"], "did you mean 'run'? See: heatpg --help"),
+        (["batch", "rnu"], "did you mean 'run'? See: heatpg batch --help"),
+        (["run", "ridge", "--checks", "standart"], "argument --checks: invalid choice; given: 'standart'"),
         ([], "required"),
     ],
     ids=" ".join,
@@ -254,6 +266,54 @@ def test_bad_input(words: list[str], said: str, capsys: Capture) -> None:
     assert said in err
     assert "Traceback" not in err
     assert files() == []
+
+
+@pytest.mark.parametrize("command", ["show", "view", "check"])
+def test_the_nearest_file_is_named(command: str, stored: Path, capsys: Capture) -> None:
+    Path("ridge.png").touch()
+    assert main([command, "rigde.h5"]) == 2
+    assert capsys.readouterr().err.endswith("given: rigde.h5; did you mean 'ridge.h5'?\n")
+    assert files() == ["ridge.h5", "ridge.png"]
+
+
+@pytest.mark.parametrize(
+    ("sigma", "asked"),
+    [("0,3", True), ("0, 25", True), ("0.3,0.5", False), ("0,0.3", False), ("0", False), ("1,3", False)],
+)
+def test_a_decimal_comma_is_asked_about(sigma: str, asked: bool, capsys: Capture) -> None:
+    words = ["run", "ridge", "--set", "size=9", "--checks", "none", "--force", "--sigma"]
+    assert main([*words, sigma]) == 0
+    assert ("a decimal comma is written as a point" in capsys.readouterr().err) == asked
+    assert main([*words, f"x1={sigma}", "--sigma", "x2=1"]) == 0
+    assert ("a decimal comma" in capsys.readouterr().err) == asked
+    assert main([*words, sigma, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_zero_among_the_sigmas_is_left_out_of_the_reason(capsys: Capture) -> None:
+    words = ["run", "ridge", "--set", "size=65", "--checks", "none", "--force", "--sigma"]
+    assert main([*words, "0,0.3"]) == 0
+    assert "picked: every sigma above 0 is at least 6 grid spacings" in capsys.readouterr().out
+    assert main([*words, "0.3"]) == 0
+    assert "picked: every sigma is at least 6 grid spacings" in capsys.readouterr().out
+
+
+def test_optima_that_are_not_shown_are_counted(capsys: Capture) -> None:
+    words = ["run", "ridge", "--set", "size=9", "--checks", "none", "--force", "--sigma"]
+    for count, shown in ((8, False), (16, True)):
+        assert main([*words, f"0.3:1:{count}"]) == 0
+        out = capsys.readouterr().out
+        assert out.count("where Q is") == 8
+        assert (f"\n           (8 of {count} levels shown)\n" in out) == shown
+
+
+@pytest.mark.parametrize("name", ["a.nc", "a.hdf5", "A.H5"])
+def test_other_endings_of_results(name: str) -> None:
+    assert main([*RUN, "--out", name, "--quiet"]) == 0
+    assert main(["show", name, "--quiet"]) == 0
+    if name.islower():
+        assert main(["run", name, "--sigma", "0.2", "--out", "b.h5", "--quiet"]) == 0
+        np.testing.assert_array_equal(load("b.h5").landscape.values, load(name).landscape.values)
 
 
 def test_an_existing_output_is_refused_before_sampling(
@@ -404,12 +464,23 @@ def test_check_of_a_batch(capsys: Capture) -> None:
 
 def test_show(stored: Path, capsys: Capture) -> None:
     assert main(["show", "ridge.h5", "-o", "a.svg"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == str(stored.with_name("a.svg"))
+    assert capsys.readouterr().out.splitlines() == [
+        "ridge: 21 x 21 nodes, float64; sigma 0.3, 0.5",
+        "checks when it was written: 5 passed, 3 findings",
+        str(stored.with_name("a.svg")),
+    ]
     assert b"<svg" in Path("a.svg").read_bytes()
     assert main(["show", "ridge.h5", "--kind", "maxima", "--json"]) == 0
     assert json_of(capsys.readouterr().out)["path"] == str(stored.with_name("ridge.png"))
     assert main(["show", "ridge.h5"]) == 2
     assert main(["show", "ridge.h5", "--force", "--quiet"]) == 0
+
+
+def test_the_checks_of_a_file_are_counted() -> None:
+    flow = evolve(landscapes.get("ridge")(size=9), [0.5], checks="none")
+    assert brief(flow)[1] == "checks when it was written: none"
+    flow.report = Report([Check("a", "failed", ""), Check("b", "finding", ""), Check("c", "passed", "")])
+    assert brief(flow)[1] == "checks when it was written: 1 passed, 1 finding, 1 failed"
 
 
 def test_list(capsys: Capture) -> None:
@@ -431,6 +502,40 @@ def test_list(capsys: Capture) -> None:
         entries = json_of(capsys.readouterr().out)[what]
         assert entries
         assert all(summary for summary in entries.values())
+
+
+@pytest.fixture
+def three_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    from heatpg.claims import Ledger, Row
+
+    def row(name: str, verdict: str) -> Row:
+        return Row(name, f"{name} is said.", "measured", {}, verdict, "", 0.5, "")
+
+    rows = (row("a", "holds"), row("long-name", "holds"), row("c", "false as stated"))
+    monkeypatch.setattr(
+        "heatpg.claims.ledger",
+        lambda names, progress: Ledger(tuple(r for r in rows if names is None or r.name in names)),
+    )
+
+
+@pytest.mark.usefixtures("three_claims")
+def test_claims_are_a_summary_and_a_line_each(capsys: Capture) -> None:
+    assert main(["claims"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:5] == [
+        "3 claims in 1.5 s: 2 hold, 1 false as stated",
+        "",
+        "a          holds",
+        "long-name  holds",
+        "c          false as stated",
+    ]
+    assert len(lines) == 7 and "--details" in lines[-1]
+    for words, count in ((["--details"], 3), (["long-name"], 1)):
+        assert main(["claims", *words]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith(f"{count} claim") and out.count("is said.") == count
+    assert main(["claims", "--json"]) == 0
+    assert set(json_of(capsys.readouterr().out)) == {"command", "heatpg_version", "claims", "counts", "seconds"}
 
 
 def test_version(capsys: Capture) -> None:

@@ -51,11 +51,46 @@ def test_run_and_look(spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "sound    2 (every byte was looked at)" in capsys.readouterr().out
     merged = tmp_path / "all.h5"
     assert main(words("merge", folder, "-o", merged)) == 0
-    assert capsys.readouterr().out.strip() == str(merged)
+    assert capsys.readouterr().out.splitlines() == [
+        "2 of 2 tasks in groups/0",
+        f'open with xarray.open_dataset("{merged}", group="groups/0")',
+        str(merged),
+    ]
     with h5py.File(merged) as file:
         assert file["groups/0/u"].shape == (2, 2, 17, 17)
     assert main(words("merge", folder, "-o", merged)) == 2  # it is there already
-    assert "exists" in capsys.readouterr().err
+    assert "exists" in (said := capsys.readouterr().err) and "replace it with --force" in said
+    assert main(words("merge", folder, "-o", merged, "--force", "--quiet")) == 0
+    assert capsys.readouterr().out == f"{merged}\n"
+    assert main(words("merge", folder, "-o", merged, "--force", "--json")) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["groups"], record["done"], record["tasks"]) == (1, 2, 2)
+    assert main(words("merge", folder, "-o", tmp_path / "all.txt")) == 2
+    assert "HDF5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["show", "check", "view", "study"])
+def test_a_merged_file_and_the_index_say_what_they_are(
+    command: str, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words("run", spec, "--out", "out", "--workers", 0, "--quiet")) == 0
+    assert main(words("merge", "out", "-o", "all.h5")) == 0
+    advised = capsys.readouterr().out.splitlines()[-2].removeprefix("open with ")
+    assert main([command, "all.h5"]) == 2
+    said = capsys.readouterr().err
+    assert "is a merged batch" in said and f"; open it with {advised};" in said
+    assert main([command, "out/index.h5"]) == 2
+    assert "or the index of one" in capsys.readouterr().err
+
+
+def test_a_merged_file_of_several_groups(spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec.write_text(SPEC.replace("size = 17\n", "") + '"landscape.size" = [9, 17]\n', encoding="utf-8")
+    assert main(words("run", spec, "--out", tmp_path / "out", "--workers", 0, "--quiet")) == 0
+    next((tmp_path / "out").glob("shards/*/*.h5")).unlink()
+    capsys.readouterr()
+    assert main(words("merge", tmp_path / "out", "-o", tmp_path / "all.h5")) == 0
+    assert capsys.readouterr().out.startswith("3 of 4 tasks in groups/0 to groups/1, one for each shape\n")
 
 
 def test_a_damaged_result_is_exit_code_3_and_made_anew(
@@ -117,6 +152,16 @@ def test_bad_input(
     assert match in capsys.readouterr().err
 
 
+def test_a_key_that_is_not_known_is_reported_once(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec.write_text(SPEC.replace("gamma", "gama").replace("0.99]", "0.99, 0.999]") + 'storage.mode = ["ful", "fll"]\n')
+    assert main(words("run", spec, "--out", tmp_path / "out")) == 2
+    said = capsys.readouterr().err
+    assert said.count("did you mean 'gamma'") == 1 and "has 3 problems" in said
+    assert "'ful'" in said and "'fll'" in said
+
+
 class Terminal:
     def __init__(self, *, terminal: bool) -> None:
         self.text = ""
@@ -130,6 +175,16 @@ class Terminal:
 
     def isatty(self) -> bool:
         return self.terminal
+
+
+def test_the_meter_says_what_a_signal_has_begun(capsys: pytest.CaptureFixture[str]) -> None:
+    for enabled in (True, False):
+        meter = _Meter(Terminal(terminal=True), enabled=enabled)  # type: ignore[arg-type]
+        meter(Progress(1, 4, 0))
+        meter(Progress(1, 4, 0, stopping=2))
+        assert capsys.readouterr().err == ("heatpg: finishing 2 tasks, for a few seconds at most; again to stop now\n")
+    meter(Progress(1, 4, 0, stopping=1))
+    assert "finishing 1 task," in capsys.readouterr().err
 
 
 def test_the_meter_on_a_terminal_and_off_it() -> None:

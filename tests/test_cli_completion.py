@@ -76,7 +76,7 @@ def test_the_parser_is_read_whole(commands: list[Command]) -> None:
     assert run["--checks"].words == ("none", "standard", "full")
     assert dict(run["--set"].keys)["ridge"] == tuple(settable(landscapes.get("ridge")))
     assert found["run"].places[0].words == tuple(landscapes.names())
-    assert found["run"].places[0].endings == ("h5", "npy", "npz")
+    assert found["run"].places[0].endings == ("h5", "hdf5", "nc", "npy", "npz")
     assert found["batch status"].places[0].folders
     assert found["claims"].places[0].repeats and found["claims"].places[0].words
     assert found["list"].places[0].words == ("solvers", "landscapes", "boundaries", "figures")
@@ -183,4 +183,4 @@ def test_the_command(capsys: Capture) -> None:
     assert main(["completion", "bash", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["script"].startswith("# bash")
     assert main(["completion", "csh"]) == 2
-    assert "choose from" in capsys.readouterr().err
+    assert "allowed: bash" in capsys.readouterr().err

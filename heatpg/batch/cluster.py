@@ -338,6 +338,7 @@ class _Supervision:
         *,
         local: bool,
         allow_insecure: bool,
+        stopping: Callable[[int], object] | None = None,
     ) -> None:
         self.client: Any = None
         self.watcher: concurrent.futures.Future[None] | None = None
@@ -345,6 +346,7 @@ class _Supervision:
         self.most = workers or len(tasks)
         self.timeout = timeout
         self.local = local
+        self.tell_stopping = stopping
         self.allow_insecure = allow_insecure
         self.digest = _digest(str(folder))
         self.waiting = collections.deque(tasks)
@@ -626,6 +628,9 @@ class _Supervision:
                     self.ends = time.monotonic() + _GRACE
                     self.call_off()
                 ended = not self.busy or self.signals > 1 or time.monotonic() >= self.ends
+                if self.signals and not ended and self.tell_stopping is not None:
+                    self.tell_stopping(sum(bool(worker.tasks) for worker in self.workers.values()))
+                    self.tell_stopping = None
             elif not ended:
                 # before the outcomes are handed on, so that nobody waits while they are written down
                 self.feed()
@@ -667,6 +672,7 @@ def supervise(
     cores: int = 1,
     security: object = None,
     allow_insecure: bool = False,
+    stopping: Callable[[int], object] | None = None,
 ) -> Generator[list[Outcome], None, None]:
     """Have tasks done by the workers of Dask; as `heatpg.batch.supervisor.supervise`, on as many machines as there are.
 
@@ -693,6 +699,8 @@ def supervise(
         What `credentials` takes.
     allow_insecure
         Whether ``tcp://`` may be spoken on a network. Whoever reaches it can then run anything as this user.
+    stopping
+        As in `heatpg.batch.supervisor.supervise`.
 
     Yields
     ------
@@ -718,7 +726,9 @@ def supervise(
     if not local:
         _checked_address(scheduler, secured, allow_insecure=allow_insecure)
     count = min(workers, len(tasks))
-    supervision = _Supervision(tasks, folder, count, timeout, local=local, allow_insecure=allow_insecure)
+    supervision = _Supervision(
+        tasks, folder, count, timeout, local=local, allow_insecure=allow_insecure, stopping=stopping
+    )
     with on_signals(supervision.on_signal):  # also while the cluster begins and ends
         connection = _local(count, cores, secured) if local else _remote(scheduler, secured)
         with connection as client, contextlib.closing(supervision):

@@ -254,10 +254,14 @@ def _describe(dataset: h5py.Dataset, field: str, scales: Sequence[h5py.Dataset],
         dataset.attrs["coordinates"] = " ".join(names)
 
 
-def _write_head(file: h5py.File, title: str) -> None:
+def _write_head(file: h5py.File, title: str, groups: int) -> None:
     file.attrs["Conventions"] = "CF-1.11"
     file.attrs["title"] = title
     file.attrs["source"] = f"heatpg {__version__}"
+    # whoever opens the root sees no variables, and is told where they are
+    where = "groups/0" if groups == 1 else f"groups/0 to groups/{groups - 1}, one for each shape"
+    fields = f"; u and landscape in {where}; in xarray: open_dataset(path, group='groups/0')" if groups else ""
+    file.attrs["comment"] = f"a table of all tasks in tasks{fields}"
     file.attrs["heatpg_index"] = _SCHEMA
 
 
@@ -268,7 +272,7 @@ def _write_head(file: h5py.File, title: str) -> None:
 def _index_image(groups: Sequence[Sequence[_Row]], tasks: Sequence[Task], failures: Mapping[str, str]) -> bytes:
     unused = os.path.join(tempfile.gettempdir(), f"heatpg-{secrets.token_hex(8)}")  # HDF5 wants a name
     with h5py.File(unused, "w", driver="core", backing_store=False, libver=_LIBVER) as file:
-        _write_head(file, "index of a batch; the fields lie in shards/")
+        _write_head(file, "index of a batch; the fields lie in shards/", len(groups))
         _write_table(file, tasks, groups, failures)
         for number, rows in enumerate(groups):
             group = file.create_group(f"groups/{number}")
@@ -435,7 +439,7 @@ def _fill(
     tasks: Sequence[Task],
     failures: Mapping[str, str],
 ) -> None:
-    _write_head(file, "results of a batch")
+    _write_head(file, "results of a batch", len(groups))
     _write_table(file, tasks, groups, failures)
     for number, rows in enumerate(groups):
         group = file.create_group(f"groups/{number}")

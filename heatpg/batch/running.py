@@ -112,6 +112,8 @@ class Progress:
         Seconds that are left; None as long as there is no rate.
     task
         Identity of the task that has just ended; empty at the begin. If it is done, it is on the disk.
+    stopping
+        Tasks that are given a few seconds to end, right after SIGINT or SIGTERM; else 0.
     """
 
     done: int
@@ -120,6 +122,7 @@ class Progress:
     rate: float | None = None
     eta: float | None = None
     task: str = ""
+    stopping: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON-like values."""
@@ -507,7 +510,7 @@ class _Account:
         self.warm_up = 1
         self._warm: tuple[float, int] | None = None
 
-    def tell(self, task: str = "") -> None:
+    def tell(self, task: str = "", stopping: int = 0) -> None:
         if self.progress is None:
             return
         ended = self.done + len(self.failures)
@@ -519,7 +522,13 @@ class _Account:
         elif self._warm is not None and now > self._warm[0] and self.done > self._warm[1]:
             rate = (self.done - self._warm[1]) / (now - self._warm[0])
             eta = (len(self.tasks) - self.skipped - ended) / rate
-        self.progress(Progress(self.skipped + self.done, len(self.tasks), len(self.failures), rate, eta, task))
+        self.progress(
+            Progress(self.skipped + self.done, len(self.tasks), len(self.failures), rate, eta, task, stopping)
+        )
+
+    def tell_stopping(self, busy: int) -> None:
+        """A signal has come, and so many tasks are given time to end."""
+        self.tell(stopping=busy)
 
     def take(self, outcomes: Sequence[Outcome]) -> None:
         """Write down what has ended, all at once, and only then tell of it."""
@@ -574,7 +583,12 @@ def _remaining(account: _Account, tasks: Sequence[Task], there: set[str], *, ful
 
 
 def _outcomes(
-    tasks: Sequence[Task], folder: Path, workers: int, timeout: float | None, scheduler: _Scheduler | None
+    tasks: Sequence[Task],
+    folder: Path,
+    workers: int,
+    timeout: float | None,
+    scheduler: _Scheduler | None,
+    stopping: Callable[[int], object],
 ) -> Generator[list[Outcome], None, None]:
     """Whoever does the work: this process, workers of its own, or those of a scheduler."""
     if scheduler is not None:
@@ -593,11 +607,12 @@ def _outcomes(
             cores=threads(),
             security=scheduler.security,
             allow_insecure=scheduler.allow_insecure,
+            stopping=stopping,
         )
         return outcomes
     if workers == 0:
         return alone(tasks, folder, timeout=timeout)
-    return supervise(tasks, folder, workers=workers, timeout=timeout, cores=threads())
+    return supervise(tasks, folder, workers=workers, timeout=timeout, cores=threads(), stopping=stopping)
 
 
 def run(
@@ -633,7 +648,7 @@ def run(
         ``i/n`` with 0 <= i < n for the i-th of n shares of the batch: tasks i, i + n, ... Runs of different shares may
         work in the same folder at once, also from different machines. The index is written when the batch is complete.
     progress
-        Called with a `Progress` at the begin and after every task, in this thread.
+        Called with a `Progress` at the begin, after every task, and once when a signal has come, in this thread.
     timeout
         Seconds after which a task is given up, as failed; None for no limit.
     retry_failed
@@ -722,7 +737,8 @@ def _work(
     start = {"event": "run", "pid": os.getpid(), "host": host(), "version": __version__, "workers": workers}
     account.journal.append(start | {"tasks": len(tasks), "at": datetime.datetime.now(datetime.UTC).isoformat()})
     try:
-        with contextlib.closing(_outcomes(tasks, account.folder, workers, timeout, scheduler)) as outcomes:
+        work = _outcomes(tasks, account.folder, workers, timeout, scheduler, account.tell_stopping)
+        with contextlib.closing(work) as outcomes:
             for found in outcomes:
                 account.take(found)
     except KeyboardInterrupt:

@@ -135,12 +135,18 @@ class _Collector:
         self.lines = lines
         self.found: dict[Keys, Problem] = {}
         self.above: set[Keys] = set()  # tables and lists that hold a place where a problem was found
+        self.unknown: set[tuple[Keys, str]] = set()  # names that are not known, and the lists whose values met them
 
     def add(self, path: Keys, message: str) -> None:
         if path in self.above or any(path[:n] in self.found for n in range(len(path) + 1)):
             return
         if self.full:
             return
+        if path and isinstance(path[-1], int) and message.startswith("unknown "):
+            # a key that is not known is so with every value that it is given
+            if (path[:-1], message) in self.unknown:
+                return
+            self.unknown.add((path[:-1], message))
         line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
         self.found[path] = Problem(_dotted(path), message, line)
         self.above.update(path[:n] for n in range(len(path)))

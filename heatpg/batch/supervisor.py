@@ -202,7 +202,15 @@ def on_signals(act: Callable[[int], object]) -> Iterator[None]:
 class _Supervision:
     """The state of `supervise`: what waits, who works, and what has been tried how often."""
 
-    def __init__(self, tasks: Sequence[Task], folder: Path, workers: int, timeout: float | None, cores: int) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        folder: Path,
+        workers: int,
+        timeout: float | None,
+        cores: int,
+        stopping: Callable[[int], object] | None,
+    ) -> None:
         self.folder = folder
         self.timeout = timeout
         self.count = min(workers, len(tasks))
@@ -213,6 +221,7 @@ class _Supervision:
         self.events: queue.SimpleQueue[tuple[_Worker | None, Any]] = queue.SimpleQueue()
         self.stillborn = 0
         self.signals = 0
+        self.tell_stopping = stopping
         self.halt: HeatpgError | None = None
         self.ends = float("inf")  # when what still runs is given up
 
@@ -315,11 +324,14 @@ class _Supervision:
     def outcomes(self) -> Iterator[list[Outcome]]:
         found: list[Outcome] = []
         while True:
-            busy = any(worker.task is not None for worker in self.workers)
+            busy = sum(worker.task is not None for worker in self.workers)
             ended = not busy and not self.waiting
             if self.stopping:
                 self.ends = min(self.ends, time.monotonic() + _GRACE)
                 ended = not busy or self.signals > 1 or time.monotonic() >= self.ends
+                if self.signals and not ended and self.tell_stopping is not None:
+                    self.tell_stopping(busy)
+                    self.tell_stopping = None
             elif not ended:
                 # before the outcomes are handed on, so that nobody waits while they are written down
                 self.fill()
@@ -344,7 +356,13 @@ class _Supervision:
 
 
 def supervise(
-    tasks: Sequence[Task], folder: Path, *, workers: int, timeout: float | None = None, cores: int = 1
+    tasks: Sequence[Task],
+    folder: Path,
+    *,
+    workers: int,
+    timeout: float | None = None,
+    cores: int = 1,
+    stopping: Callable[[int], object] | None = None,
 ) -> Generator[list[Outcome], None, None]:
     """Have tasks done by processes of their own, whatever becomes of these.
 
@@ -360,6 +378,8 @@ def supervise(
         Seconds after which a task is given up; None for no limit.
     cores
         Processors for all workers together; each has its part of them as threads.
+    stopping
+        Called once after a signal, with the number of tasks that are given time to end.
 
     Yields
     ------
@@ -374,7 +394,7 @@ def supervise(
     ResourceError, StoreError
         If a shard cannot be written, or no worker can be started.
     """
-    supervision = _Supervision(tasks, folder, workers, timeout, cores)
+    supervision = _Supervision(tasks, folder, workers, timeout, cores, stopping)
     with contextlib.closing(supervision), on_signals(supervision.on_signal):
         yield from supervision.outcomes()
 

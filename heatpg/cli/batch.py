@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from heatpg import __version__
+from heatpg.cli.files import result_output
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import CHECK_FAILED, INTERRUPTED, OK, TASKS_FAILED, emit, note, say
 from heatpg.errors import UnsupportedError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from heatpg.batch import Progress
 
 __all__ = ["add"]
@@ -33,6 +36,12 @@ class _Meter:
         self.last = -math.inf
 
     def __call__(self, progress: Progress) -> None:
+        if progress.stopping:
+            self.close()
+            tasks = "1 task" if progress.stopping == 1 else f"{progress.stopping} tasks"
+            note(f"finishing {tasks}, for a few seconds at most; again to stop now")
+            self.last = -math.inf
+            return
         if not self.enabled:
             return
         now = time.monotonic()
@@ -150,14 +159,31 @@ def _verify(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _counts(path: Path) -> tuple[int, int, int]:
+    """Of a merged file: groups, tasks that are in it, tasks of the batch."""
+    import h5py
+
+    with h5py.File(path, "r", locking=False) as file:
+        places = file["tasks/group"][()]
+        return len(file["groups"]), int((places >= 0).sum()), len(places)
+
+
 def _merge(arguments: argparse.Namespace) -> int:
     from heatpg import batch
 
-    path = batch.merge(arguments.folder, arguments.out, force=arguments.force)
+    quiet = arguments.quiet or arguments.json
+    target = result_output(arguments.out, force=arguments.force, quiet=quiet)
+    path = batch.merge(arguments.folder, target, force=arguments.force)
+    groups, done, tasks = _counts(path)
     if arguments.json:
-        emit({"command": "batch merge", "heatpg_version": __version__, "path": str(path)})
-    else:
-        say(str(Path(path)))
+        counts = {"groups": groups, "done": done, "tasks": tasks}
+        emit({"command": "batch merge", "heatpg_version": __version__, "path": str(path)} | counts)
+        return OK
+    if not quiet:
+        name = json.dumps(arguments.out, ensure_ascii=False)
+        where = "groups/0" if groups == 1 else f"groups/0 to groups/{groups - 1}, one for each shape"
+        say(f"{done} of {tasks} tasks in {where}", f'open with xarray.open_dataset({name}, group="groups/0")')
+    say(str(path))
     return OK
 
 

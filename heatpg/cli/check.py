@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatpg import __version__
+from heatpg.cli.files import require_file
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_untrusted
 from heatpg.cli.talk import NO_RESOURCES, Bar, describe, emit, note, outcome, record, report_lines, say
 from heatpg.errors import ResourceError
@@ -54,6 +55,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     path = Path(arguments.file)
     quiet = arguments.quiet or arguments.json
+    require_file(path)
     integrity = verify_file(path, untrusted=arguments.untrusted)
     reports = {"file": integrity}
     too_large: ResourceError | None = None

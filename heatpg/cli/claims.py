@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from heatpg import __version__
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, Bar, emit, say
 
+if TYPE_CHECKING:
+    from heatpg.claims import Ledger
+
 __all__ = ["add"]
+
+
+def _total(found: Ledger) -> str:
+    counts = [
+        f"{number} {verdict if number == 1 else verdict.replace('holds', 'hold')}"
+        for verdict, number in found.counts.items()
+        if number
+    ]
+    return f"{len(found)} {'claim' if len(found) == 1 else 'claims'} in {found.seconds:.1f} s: {', '.join(counts)}"
 
 
 def _claims(arguments: argparse.Namespace) -> int:
@@ -19,8 +32,14 @@ def _claims(arguments: argparse.Namespace) -> int:
         found = ledger(arguments.claim or None, progress=bar)
     if arguments.json:
         emit({"command": "claims", "heatpg_version": __version__} | found.as_dict())
+        return OK
+    say(_total(found), "")
+    if arguments.details or arguments.claim:
+        say("\n\n".join(map(str, found)))
     else:
-        say(str(found))
+        width = max(len(row.name) for row in found)
+        say(*(f"{row.name:{width}}  {row.verdict}" for row in found))
+        say("", "what was measured, and what is true instead: --details, or the name of a claim")
     return OK
 
 
@@ -29,4 +48,5 @@ def add(commands: Commands) -> None:
     claims = commands.add(
         "claims", _claims, "Test what is said of exploration noise, one experiment each: holds, or false as stated."
     )
-    claims.add_argument("claim", nargs="*", metavar="ID", help="by default all")
+    claims.add_argument("claim", nargs="*", metavar="ID", help="by default all; of those named, all is printed")
+    claims.add_argument("--details", action="store_true", help="all that is known of each claim")

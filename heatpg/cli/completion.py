@@ -25,13 +25,13 @@ Entry = TypeVar("Entry")
 SHELLS = ("bash", "zsh", "fish")
 
 _FILES = {
-    "F.h5": ("h5",),
-    "FILE.h5": ("h5",),
+    "F.h5": ("h5", "hdf5", "nc"),
+    "FILE.h5": ("h5", "hdf5", "nc"),
     "F.png": ("png", "pdf", "svg"),
     "F.html": ("html",),
     "F.json": ("json",),
     "SPEC.toml": ("toml",),
-    "SOURCE": ("h5", "npy", "npz"),
+    "SOURCE": ("h5", "hdf5", "nc", "npy", "npz"),
 }
 _NAMES = {"--solver": "solvers", "--boundary": "boundaries", "--kind": "figures"}
 _KEYS = {"--set": "landscapes", "--solver-option": "solvers"}

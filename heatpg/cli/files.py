@@ -6,10 +6,12 @@ import argparse
 import dataclasses
 import inspect
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from heatpg.cli.talk import note
 from heatpg.cli.words import parse_options
 from heatpg.errors import StoreError, UnknownNameError, UnsupportedError
 from heatpg.options import nearest, settable
@@ -26,17 +28,21 @@ __all__ = [
     "ANIMATIONS",
     "FIGURES",
     "FILES",
+    "RESULTS",
     "draw",
     "figure_output",
     "is_file",
     "output",
     "print_width",
     "publish_figure",
+    "require_file",
+    "result_output",
     "sampler",
     "solver_of",
 ]
 
-FILES = (".h5", ".npy", ".npz")
+RESULTS = (".h5", ".hdf5", ".nc")  # a file of HDF5 that xarray opens is one of NetCDF 4 as well
+FILES = (*RESULTS, ".npy", ".npz")
 FIGURES = (".png", ".pdf", ".svg")
 ANIMATIONS = (".gif", ".apng", ".html")
 
@@ -45,13 +51,26 @@ def is_file(source: str) -> bool:
     return source.endswith(FILES) or "/" in source or os.sep in source
 
 
-def _near_file(path: Path) -> str:
+def _near_file(path: Path, endings: tuple[str, ...] = FILES) -> str:
     """Words that ask whether a file beside this one was meant."""
     try:
-        names = [entry.name for entry in path.parent.iterdir() if entry.name.endswith(FILES)]
+        names = [entry.name for entry in path.parent.iterdir() if entry.name.endswith(endings)]
     except OSError:
         return f"the folder {path.parent} is not there either"
     return nearest(path.name, names)
+
+
+def require_file(path: Path) -> None:
+    """Refuse a result that is not there, with the nearest one that is."""
+    if not os.path.lexists(path):
+        raise StoreError("there is no such file", given=path, advice=_near_file(path, RESULTS))
+
+
+def _environment(source: str) -> str:
+    """What to do about a name that reads as one of Gymnasium; empty for any other."""
+    if not re.fullmatch(r"(\w+/)?[A-Za-z][\w-]*-v[0-9]+", source):
+        return ""
+    return "environments of Gymnasium: heatpg.landscapes.from_gymnasium in Python"
 
 
 def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape]:
@@ -64,8 +83,9 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
             "--set is for registered landscapes", given=" ".join(arguments.set), advice="leave it out for a file"
         )
     if not path.is_file():
-        raise StoreError("there is no such file", given=path, advice=_near_file(path))
-    if path.suffix == ".h5":
+        advice = _environment(str(path)) or _near_file(path)
+        raise StoreError("there is no such file", given=path, advice=advice)
+    if path.suffix in RESULTS:
         if arguments.boundary:
             raise UnsupportedError(
                 f"{path.name} holds the boundaries of its landscape",
@@ -97,7 +117,9 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
     try:
         family = landscapes.get(arguments.source)
     except UnknownNameError as reason:
-        reason.advice = f"{reason.advice} A file is named with its ending: {', '.join(FILES)}".strip()
+        near = _environment(arguments.source) or reason.advice
+        ending = f"a file is named with its ending: {', '.join(FILES)}"
+        reason.advice = f"{near} A{ending[1:]}" if near.endswith("?") else "; ".join(filter(None, (near, ending)))
         raise
     known = settable(family)
     options = parse_options(arguments.set, known, f"landscape {arguments.source!r}")
@@ -132,15 +154,18 @@ def solver_of(name: str, pairs: Sequence[str]) -> str | Solver:
     return make(name, **parse_options(pairs, fields, f"solver {name!r}"))
 
 
-def output(path: str, *, force: bool) -> Path:
-    """Where a file will go; its folder is made, and an existing file refused, before the work."""
+def output(path: str, *, force: bool, quiet: bool = False) -> Path:
+    """Where a file will go; its folder is made, which is said, and an existing file refused, before the work."""
     from heatpg.publishing import prepare_output
 
     target = Path(path)
+    made = not target.parent.exists()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
         raise StoreError(f"the folder {target.parent} cannot be made", given=reason) from None
+    if made and not quiet:
+        note(f"note: the folder {target.parent} was made")
     try:
         return prepare_output(target, force=force)
     except StoreError as refusal:
@@ -148,10 +173,19 @@ def output(path: str, *, force: bool) -> Path:
         raise
 
 
-def figure_output(path: str, *, force: bool, endings: tuple[str, ...] = FIGURES) -> Path:
+def result_output(path: str, *, force: bool, quiet: bool = False) -> Path:
+    """Where a result will go, whose name says that it is one."""
+    if not path.lower().endswith(RESULTS):
+        raise UnsupportedError(
+            "the result is an HDF5 file", given=path, allowed=f"names that end in {', '.join(RESULTS)}"
+        )
+    return output(path, force=force, quiet=quiet)
+
+
+def figure_output(path: str, *, force: bool, endings: tuple[str, ...] = FIGURES, quiet: bool = False) -> Path:
     if not path.lower().endswith(endings):
         raise UnsupportedError("unknown kind of figure", given=path, allowed=", ".join(endings))
-    return output(path, force=force)
+    return output(path, force=force, quiet=quiet)
 
 
 def print_width(text: str | None) -> Width:

@@ -28,11 +28,11 @@ def _orders(arguments: argparse.Namespace) -> int:
     chosen = [choose(name, solvers.names(), "solver") for name in arguments.solver] or solvers.names()
     over = [choose(name, boundaries.names(), "boundary") for name in arguments.boundary] or boundaries.names()
     dimensions = _dimensions(arguments.dimensions)
-    figure = figure_output(arguments.figure, force=arguments.force) if arguments.figure else None
+    quiet = arguments.quiet or arguments.json
+    figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
 
     from heatpg.verify import convergence, work_precision
 
-    quiet = arguments.quiet or arguments.json
     with Bar("measuring", sys.stderr, enabled=not quiet) as bar:
         rows = convergence.orders(chosen, over=over, dimensions=dimensions, nodes=arguments.nodes, progress=bar)
     with Bar("timing", sys.stderr, enabled=not quiet) as bar:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from heatpg import __version__
 from heatpg.cli.talk import BAD_INPUT
+from heatpg.errors import UnknownNameError
+from heatpg.options import nearest, shown
 
 __all__ = ["CHECK_LEVELS", "Commands", "Parser", "add_source", "add_untrusted"]
 
@@ -19,7 +21,22 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit."""
-        self.exit(BAD_INPUT, f"heatpg: error: {message}; see: {self.prog} --help\n")
+        join = " See" if message.endswith("?") else "; see"
+        self.exit(BAD_INPUT, f"heatpg: error: {message}{join}: {self.prog} --help\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """In place of argparse's own: the nearest words are named."""
+        known = [str(choice) for choice in action.choices or ()]
+        if action.choices is None or value in action.choices:
+            return
+        command = action.nargs == argparse.PARSER
+        problem = UnknownNameError(
+            "unknown command" if command else "invalid choice",
+            given=shown(value),
+            allowed=", ".join(known),
+            advice=nearest(str(value), known),
+        )
+        raise argparse.ArgumentError(None if command else action, str(problem))
 
 
 class Commands:

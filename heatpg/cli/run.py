@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heatpg import __version__
-from heatpg.cli.files import draw, figure_output, is_file, output, sampler, solver_of
+from heatpg.cli.files import draw, figure_output, is_file, result_output, sampler, solver_of
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
 from heatpg.cli.talk import Bar, describe, emit, outcome, record, report_lines, say
 from heatpg.cli.words import default_sigma, parse_bytes, parse_sigma
@@ -40,20 +40,20 @@ def _require_blockwise(arguments: argparse.Namespace) -> None:
 
 def _run_in_blocks(arguments: argparse.Namespace) -> int:
     """The same from disk to disk, for a field that does not fit in memory."""
+    quiet = arguments.quiet or arguments.json
     memory = parse_bytes(arguments.memory)
     _require_blockwise(arguments)
     path = Path(arguments.source)
     whole = not is_file(arguments.source) or path.suffix == ".npz"
     sample = sampler(arguments)
-    sigma = parse_sigma(arguments.sigma)
+    sigma = parse_sigma(arguments.sigma, quiet=quiet)
     solver = solver_of(arguments.solver, arguments.solver_option)
-    out = output(arguments.out or f"{path.stem}.h5", force=arguments.force)
+    out = result_output(arguments.out or f"{path.stem}.h5", force=arguments.force, quiet=quiet)
     if not whole and path.resolve() == out:
         raise StoreError("the result would replace its source", given=out, advice="choose another name with --out")
 
     from heatpg.large import evolve_large
 
-    quiet = arguments.quiet or arguments.json
     source: Landscape | Path = path
     if whole:
         with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
@@ -84,22 +84,20 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.memory:
         return _run_in_blocks(arguments)
+    quiet = arguments.quiet or arguments.json
     checks = arguments.checks or "full"
     stem = Path(arguments.source).stem if is_file(arguments.source) else arguments.source
     sample = sampler(arguments)
-    sigma = parse_sigma(arguments.sigma) if arguments.sigma else None
+    sigma = parse_sigma(arguments.sigma, quiet=quiet) if arguments.sigma else None
     solver = solver_of(arguments.solver, arguments.solver_option)
-    out = output(arguments.out or f"{stem}.h5", force=arguments.force)
-    figure = figure_output(arguments.figure, force=arguments.force) if arguments.figure else None
+    out = result_output(arguments.out or f"{stem}.h5", force=arguments.force, quiet=quiet)
+    figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
     if is_file(arguments.source) and Path(arguments.source).resolve() == out:
         raise StoreError("the result would replace its source", given=out, advice="choose another name with --out")
-    if figure == out:
-        raise StoreError("the figure would replace the result", given=out, advice="choose another name with --figure")
 
     from heatpg.evolution import solve
     from heatpg.verify import verify
 
-    quiet = arguments.quiet or arguments.json
     words = ""
     begin = time.perf_counter()
     with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
@@ -154,7 +152,7 @@ def add(commands: Commands) -> None:
         metavar="SIZE",
         help="as 4GiB: evolve a field that does not fit, from disk to disk in blocks, within so much memory",
     )
-    run.add_argument("--out", metavar="F.h5", help="the result (default: SOURCE.h5 in this folder)")
+    run.add_argument("--out", metavar="F.h5", help="the result: .h5, .hdf5 or .nc (default: SOURCE.h5 in this folder)")
     run.add_argument("--figure", metavar="F.png", help="draw the summary as well: .png, .pdf or .svg")
     run.add_argument(
         "--compression",

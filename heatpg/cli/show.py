@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from heatpg.cli.files import ANIMATIONS, FIGURES, draw, figure_output, print_width
+from heatpg.cli.files import ANIMATIONS, FIGURES, draw, figure_output, print_width, require_file
 from heatpg.cli.parser import Commands, add_untrusted
-from heatpg.cli.talk import OK, describe, emit, report_lines, say
+from heatpg.cli.talk import OK, brief, emit, say
 from heatpg.cli.words import parse_sigma
 from heatpg.errors import UnsupportedError
 from heatpg.options import choose
@@ -44,7 +44,7 @@ def _animation(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.scale is not None:
         options["scale"] = arguments.scale
     if arguments.sigma is not None:
-        options["sigma"] = parse_sigma(arguments.sigma)
+        options["sigma"] = parse_sigma(arguments.sigma, quiet=arguments.quiet or arguments.json)
     return options
 
 
@@ -62,7 +62,9 @@ def _show(arguments: argparse.Namespace) -> int:
         _refuse(arguments, ("sigma", "scale", "size", "duration"), f"it is for animations: {', '.join(ANIMATIONS)}")
         choose(kind, figures.names(), "figure")
         width = print_width(arguments.width)
-    target = figure_output(out, force=arguments.force, endings=FIGURES + ANIMATIONS)
+    require_file(Path(arguments.file))
+    quiet = arguments.quiet or arguments.json
+    target = figure_output(out, force=arguments.force, endings=FIGURES + ANIMATIONS, quiet=quiet)
     evolution = load(arguments.file, untrusted=arguments.untrusted)
     if moving:
         animate(evolution, target, force=arguments.force, **options)
@@ -79,7 +81,7 @@ def _show(arguments: argparse.Namespace) -> int:
         )
     else:
         if not arguments.quiet:
-            say(*describe(evolution), *report_lines("checks when it was written", evolution.report))
+            say(*brief(evolution))
         say(str(target))
     return OK
 

@@ -26,6 +26,7 @@ __all__ = [
     "OK",
     "TASKS_FAILED",
     "Bar",
+    "brief",
     "describe",
     "emit",
     "fitted",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 OK, BAD_INPUT, CHECK_FAILED, TASKS_FAILED, NO_RESOURCES, INTERRUPTED = 0, 2, 3, 4, 5, 130
+_SHOWN = 8  # levels of which the optimum is listed
 
 
 class Bar:
@@ -127,14 +129,39 @@ def _optima(evolution: Evolution) -> list[dict[str, Any]]:
     return rows
 
 
+def _levels(evolution: Evolution) -> str:
+    """The noise levels, or of many how many and the ends."""
+    if len(evolution) <= _SHOWN:
+        return ", ".join(_sigma_text(row, evolution.grid) for row in evolution.sigma)
+    first, last = (_sigma_text(evolution.sigma[k], evolution.grid) for k in (0, -1))
+    return f"{len(evolution)} levels from {first} to {last}"
+
+
+def _shape(evolution: Evolution) -> str:
+    landscape = evolution.landscape
+    batch = f"batch of {' x '.join(map(str, landscape.batch_shape))}, " if landscape.batch_shape else ""
+    return f"{landscape.name}: {batch}{' x '.join(map(str, evolution.grid.shape))} nodes, {landscape.values.dtype}"
+
+
+def brief(evolution: Evolution) -> list[str]:
+    """What is in a file, and what its checks came to, on a line each."""
+    report = evolution.report
+    counts = {"passed": len(report.only("passed")), "finding": len(report.findings), "failed": len(report.failures)}
+    words = [
+        f"{count} {kind}{'s' if kind == 'finding' and count > 1 else ''}" for kind, count in counts.items() if count
+    ]
+    lines = [
+        f"{_shape(evolution)}; sigma {_levels(evolution)}",
+        f"checks when it was written: {', '.join(words) or 'none'}",
+    ]
+    return fitted(lines, 2)
+
+
 def describe(evolution: Evolution, sigma_words: str = "") -> list[str]:
     """What was evolved, where, how and how long, and where the optimum went."""
-    landscape, grid = evolution.landscape, evolution.grid
-    values = landscape.values
-    batch = f"batch of {' x '.join(map(str, landscape.batch_shape))}, " if landscape.batch_shape else ""
+    grid, values = evolution.grid, evolution.landscape.values
     lines = [
-        f"landscape  {landscape.name}: {batch}{' x '.join(map(str, grid.shape))} nodes, {values.dtype}, "
-        f"Q from {float(values.min()):.6g} to {float(values.max()):.6g}"
+        f"landscape  {_shape(evolution)}, Q from {float(values.min()):.6g} to {float(values.max()):.6g}",
     ]
     for i, axis in enumerate(grid):
         unit = f" {axis.unit}" if axis.unit else ""
@@ -142,25 +169,23 @@ def describe(evolution: Evolution, sigma_words: str = "") -> list[str]:
             f"{'grid' if i == 0 else '':9}  {axis.name} from {axis.lower:g} to {axis.upper:g}{unit}, "
             f"{axis.size} nodes, {axis.boundary} ({axis.rule.meaning})"
         )
-    if len(evolution) <= 8:
-        levels = ", ".join(_sigma_text(row, grid) for row in evolution.sigma)
-    else:
-        first, last = (_sigma_text(evolution.sigma[k], grid) for k in (0, -1))
-        levels = f"{len(evolution)} levels from {first} to {last}"
-    lines.append(f"sigma      {levels}" + (f" ({sigma_words})" if sigma_words else ""))
+    lines.append(f"sigma      {_levels(evolution)}" + (f" ({sigma_words})" if sigma_words else ""))
     reason = f" (picked: {evolution.reason})" if evolution.reason else ""
     lines.append(f"solver     {evolution.solver!r}{reason}")
     if evolution.timing:
         lines.append("time       " + ", ".join(f"{name} {_seconds(t)}" for name, t in evolution.timing.items()))
     rows = _optima(evolution)
-    if len(rows) > 9:
-        rows = [rows[round(i * (len(rows) - 1) / 8)] for i in range(9)]
+    levels = len(rows) - 1
+    if levels > _SHOWN:
+        rows = [rows[round(i * levels / _SHOWN)] for i in range(_SHOWN + 1)]
     for i, row in enumerate(rows):
         place = ", ".join(f"{x:.6g}" for x in row["coordinates"])
         edge = "  on the edge of the box" if row["on_edge"] else ""
         level = "Q" if i == 0 else f"sigma {_sigma_text(row['sigma'], grid)}"
         there = "" if i == 0 else f", where Q is {row['q_there']:.6g}"
         lines.append(f"{'optimum' if i == 0 else '':9}  {level}: {row['max_u']:.6g} at ({place}){there}{edge}")
+    if levels > _SHOWN:
+        lines.append(f"{'':9}  ({_SHOWN} of {levels} levels shown)")
     return fitted(lines, 11)
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from heatpg.cli.files import output
+from heatpg.cli.files import output, require_file
 from heatpg.cli.parser import Commands, add_untrusted
 from heatpg.cli.talk import OK, Bar, emit, say
 from heatpg.cli.words import parse_bytes
@@ -28,7 +28,8 @@ def _view(arguments: argparse.Namespace) -> int:
     if not name.lower().endswith(_PAGES):
         raise UnsupportedError("a page has another ending", given=name, allowed=", ".join(_PAGES))
     most_bytes = int(parse_bytes(arguments.most_bytes))
-    target = output(name, force=arguments.force)
+    require_file(Path(arguments.file))
+    target = output(name, force=arguments.force, quiet=arguments.quiet or arguments.json)
     begin = time.perf_counter()
     evolution = load(arguments.file, untrusted=arguments.untrusted)
     with Bar("page", sys.stderr, enabled=not (arguments.quiet or arguments.json)) as bar:

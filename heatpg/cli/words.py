@@ -116,7 +116,33 @@ def sigma_numbers(text: str) -> list[float]:
         raise UnsupportedError("sigma cannot be read", given=repr(text), allowed=allowed) from None
 
 
-def parse_sigma(words: Sequence[str]) -> list[float] | dict[str, list[float]]:
+def _note_comma(words: Sequence[str]) -> None:
+    """Ask back where ``0,3`` can be a number with a decimal comma, and is read as 0 and 3."""
+    from heatpg.cli.talk import note
+
+    lists = [word.rpartition("=")[2].split(",") for word in words]
+    if any(len(parts) > 1 and parts[0].strip() == "0" and all(p.strip().isdigit() for p in parts) for parts in lists):
+        note("note: sigma 0 is Q itself; a decimal comma is written as a point")
+
+
+def parse_sigma(words: Sequence[str], *, quiet: bool = False) -> list[float] | dict[str, list[float]]:
+    """One list of levels, or one for each axis.
+
+    Parameters
+    ----------
+    words
+        What ``--sigma`` was given, each time.
+    quiet
+        Whether nothing is said of what looks like a decimal comma.
+
+    Examples
+    --------
+    >>> from heatpg.cli.words import parse_sigma
+    >>> parse_sigma(["x=0.1,0.2", "y=0.3"])
+    {'x': [0.1, 0.2], 'y': [0.3]}
+    """
+    if not quiet:
+        _note_comma(words)
     if len(words) == 1 and "=" not in words[0]:
         return sigma_numbers(words[0])
     if not all("=" in word for word in words):

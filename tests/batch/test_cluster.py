@@ -291,10 +291,14 @@ def test_a_signal_ends_a_run_in_order(tmp_path: Path) -> None:
             from pathlib import Path
             from test_cluster import cluster, infected, run, specification
 
+            def tell(progress):
+                if progress.stopping:
+                    print("finishing", progress.stopping, file=sys.stderr)
+
             if __name__ == "__main__":
                 cluster._GRACE = 0.5
                 with infected(Path({str(place)!r})):
-                    run(specification(8), {str(place / "b")!r}, workers=1, scheduler="local")
+                    run(specification(8), {str(place / "b")!r}, workers=1, scheduler="local", progress=tell)
             """
         )
     )
@@ -309,6 +313,7 @@ def test_a_signal_ends_a_run_in_order(tmp_path: Path) -> None:
     begin = time.monotonic()
     complaints = process.communicate(timeout=30)[1]
     assert "Interrupted: interrupted: 3 tasks were done" in complaints, complaints
+    assert complaints.count("finishing 1") == 1
     assert time.monotonic() - begin < 10 and not any(map(is_alive, workers))
     assert len(stored(place / "b")) == 3
     assert run(specification(8), place / "b", workers=0).done == 5

@@ -542,4 +542,20 @@ def test_the_workers_of_a_run_are_those_of_the_supervisor(tmp_path: Path, monkey
     monkeypatch.setattr(running, "supervise", supervise)
     monkeypatch.setattr(running, "threads", lambda: 6)
     run(specification(), tmp_path, workers=2, timeout=9.0)
+    assert callable(given.pop("stopping"))
     assert given == {"workers": 2, "timeout": 9.0, "cores": 6}
+
+
+def test_a_signal_tells_how_many_tasks_are_finished(tmp_path: Path) -> None:
+    """Once, while they still run, and they are done all the same."""
+    told: list[Progress] = []
+
+    def interrupt(progress: Progress) -> None:
+        told.append(progress)
+        if progress.done == 1 and not progress.stopping:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        run(specification([0.1 + 0.01 * k for k in range(30)]), tmp_path, workers=2, progress=interrupt)
+    stops = [progress for progress in told if progress.stopping]
+    assert [progress.task for progress in stops] == [""] and stops[0].stopping in (1, 2)
