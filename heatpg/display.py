@@ -424,11 +424,11 @@ def report_html(report: Report) -> str:
 
 def study_html(page: Study) -> str:
     """A study: its sentences, and the evolution below them."""
+    from heatpg.scalespace.pricing import noise_words
+
     space, landscape = page.space, page.evolution.landscape
-    words = (
-        f"{_times(landscape.grid.shape)} nodes, {len(space.sigma)} sigmas from {_number(space.sigma[0])} to "
-        f"{_number(space.sigma[-1])}"
-    )
+    first, last = (noise_words(space, float(sigma), 4) for sigma in (space.sigma[0], space.sigma[-1]))
+    words = f"{_times(landscape.grid.shape)} nodes, {len(space.sigma)} sigmas from {first} to {last}"
     rows = [(_text(topic), _text(sentence, 600)) for topic, sentence in page.sentences.items()]
     rows += [("note", _text(flag, 600)) for flag in space.flags[:_MOST_ROWS]]
     return _page(

@@ -23,6 +23,7 @@ from heatpg.options import settable
 from heatpg.scalespace import (
     Basins,
     ChaosSummary,
+    Event,
     Limit,
     PriceCurve,
     Roughness,
@@ -37,6 +38,7 @@ from heatpg.scalespace import (
     sparing_covariance,
     track,
 )
+from heatpg.scalespace.pricing import noise_words, place_words
 
 __all__ = ["LEVELS", "Study", "default_sigma", "study"]
 
@@ -132,27 +134,34 @@ class Study:
     def sentences(self) -> dict[str, str]:
         """One finding each, by topic."""
         space, curve = self.space, self.curve
-        first, last = space.sigma[0], space.sigma[-1]
-        place = _place(curve.best_position)
-        result = {"optimum": f"The best action is {place}, with Q = {curve.best:.6g}."}
+        first, last = self._noise(space.sigma[0], 4), self._noise(space.sigma[-1], 4)
+        place = place_words(space, curve.best_position)
+        result = {"optimum": f"The best {self._what()} is {place}, with Q = {curve.best:.6g}."}
         if self.needle_lost:
             result["needle"] = (
-                f"It is lost before the first sigma, {first:.4g}: ascent from it does not end at the optimum there, "
-                f"{_place(space.optimum_positions[0])}. The grid cannot show at which sigma."
+                f"It is lost before the first sigma, {first}: ascent from it does not end at the optimum there, "
+                f"{place_words(space, space.optimum_positions[0])}. The grid cannot show at which sigma."
+            )
+        if curve.missed is not None:
+            where, value = curve.missed
+            interpolated = "" if self.evolution.landscape.has_sampler else ", as an interpolant of them has it"
+            result["grid"] = (
+                f"Q is higher between the nodes{interpolated} (at least {value:.6g} at {place_words(space, where)}): "
+                "the grid misses its optimum; sample more nodes."
             )
         jump, death = space.sigma_jump, space.sigma_death
-        whose = f"the optimum at sigma = {first:.4g}" if self.needle_lost else "the optimum"
+        whose = f"the optimum at sigma = {first}" if self.needle_lost else "the optimum"
         if jump is None:
-            result["jump"] = f"From sigma = {first:.4g} to {last:.4g} {whose} moves without a jump."
+            result["jump"] = f"From sigma = {first} to {last} {whose} moves without a jump."
         else:
             more = len(space.jumps) - 1
             others = f" {more} more jump{'s' if more > 1 else ''} follow{'' if more > 1 else 's'}." if more else ""
             result["jump"] = (
-                f"At sigma = {jump.sigma:.5g} ({_error(jump.uncertainty)}) the global maximum jumps to "
-                f"{_place(jump.position)}.{others}"
+                f"At sigma = {self._located(jump)} the global maximum jumps to {place_words(space, jump.position)}."
+                f"{others}"
             )
         if death is None:
-            result["death"] = f"As a local maximum {whose} is still there at sigma = {last:.4g}."
+            result["death"] = f"As a local maximum {whose} is still there at sigma = {last}."
         else:
             words = {
                 "death": "dies: it meets a saddle",
@@ -161,21 +170,30 @@ class Study:
                 "leaves edge": "leaves the edge of the box",
                 "leaves box": "leaves the box",
             }.get(death.kind, "is lost")
-            result["death"] = f"At sigma = {death.sigma:.5g} ({_error(death.uncertainty)}) {whose} {words}."
+            result["death"] = f"At sigma = {self._located(death)} {whose} {words}."
         kept = self.keeps.statement
-        result["price"] = f"{kept[0].upper()}{kept[1:]}, in units of Q (asked: {self.price:.4g})."
+        result["price"] = (
+            f"{kept[0].upper()}{kept[1:]}, in units of Q (asked: {self.price:.4g}). "
+            f"Between its nodes Q was {self._read()}."
+        )
+        noise = self._significance()
+        if noise:
+            result["noise"] = noise
         share = self.basins.of_optimum()
         widest = int(np.nanargmax(share))
         result["basin"] = (
-            f"Ascent from a uniform start reaches the optimum from {share[0]:.1%} of the box at sigma = {first:.4g}"
+            f"Ascent from a uniform start reaches the optimum from {share[0]:.1%} of the box at sigma = {first}"
             + (
-                f" and from {share[widest]:.1%} at best, at sigma = {space.sigma[widest]:.4g}."
+                f" and from {share[widest]:.1%} at best, at sigma = {self._noise(space.sigma[widest], 4)}."
                 if widest
                 else ", at best."
             )
         )
         counts = space.count("maximum")
-        result["maxima"] = f"{counts[0]} maxima at the first sigma, {counts[-1]} at the last; {self.single.statement}."
+        result["maxima"] = (
+            f"{counts[0]} {'maximum' if counts[0] == 1 else 'maxima'} at the first sigma, {counts[-1]} at the last; "
+            f"{self.single.statement}."
+        )
         births = sum(event.kind == "birth" for event in space.events)
         if births:
             pairs = f"{births} pairs of critical points are" if births > 1 else "A pair of critical points is"
@@ -187,14 +205,72 @@ class Study:
         if self.chaos is not None:
             result["chaos"] = f"Chaos: {self.chaos.holder.sentence}."
         if isinstance(self.shape, Shape):
-            result["shape"] = f"At sigma = {first:.4g} the optimum has width {_widths(self.shape)}{self._sparing()}."
+            result["shape"] = f"At sigma = {first} the optimum has width {_widths(self.shape)}{self._sparing()}."
         else:
             result["shape"] = f"Width of the optimum: {self.shape}."
         return result
 
+    def _noise(self, sigma: float, digits: int = 5) -> str:
+        return noise_words(self.space, float(sigma), digits)
+
+    def _located(self, event: Event) -> str:
+        """The sigma of an event with its uncertainty, which is relative where each axis has its own sigma."""
+        if np.ptp(self.space.ratio) == 0 or event.sigma == 0:
+            return f"{self._noise(event.sigma)} ({_error(event.uncertainty)})"
+        return f"{self._noise(event.sigma)} ({_error(event.uncertainty / event.sigma)} of it)"
+
+    def _what(self) -> str:
+        """What the axes span."""
+        parameters = self.evolution.landscape.provenance.get("parameters")
+        return "point" if isinstance(parameters, dict) and parameters.get("kind") == "parameters" else "action"
+
+    def _read(self) -> str:
+        """How Q between its nodes was had."""
+        if self.evolution.landscape.has_sampler:
+            return "asked from its source"
+        most = float(self.curve.uncertainty.max())
+        return f"read off an interpolant of them, as only these are known; two such differ by up to {most:.2g}"
+
+    def _significance(self) -> str:
+        """What the standard error of Q leaves of prices and jumps; empty without one."""
+        landscape, curve = self.evolution.landscape, self.curve
+        error = landscape.standard_error
+        if error is None or not error.any():
+            return ""
+        here, median = self._error_at(curve.best_position), float(np.median(error))
+        least = math.hypot(here, median)
+        words = [
+            f"Q is known to +- {here:.2g} at its optimum (standard error over rollouts; median {median:.2g}): prices "
+            f"and jumps below {least:.2g}, the error of a difference, are not significant."
+        ]
+        if self.price < least:
+            words.append(f"The price asked about, {self.price:.4g}, is smaller.")
+        if len(curve.jump_sigma):
+            event = self.space.jumps[0]
+            step = float(abs(np.diff(curve.jump_price[0])[0]))
+            level = max(0, int(np.searchsorted(self.space.sigma, event.sigma)) - 1)
+            apart = math.hypot(self._error_at(self.space.optimum_positions[level]), self._error_at(event.position))
+            if step < apart:
+                words.append(
+                    f"The two maxima of the first jump differ by {step:.2g} +- {apart:.2g} in Q: which is the better "
+                    "one is not known."
+                )
+        return " ".join(words)
+
+    def _error_at(self, position: Any) -> float:
+        """The standard error at the node nearest to a place."""
+        landscape = self.evolution.landscape
+        assert landscape.standard_error is not None
+        index = tuple(
+            int(np.abs(axis.coordinates - x).argmin()) for axis, x in zip(landscape.grid, position, strict=True)
+        )
+        return float(landscape.standard_error[index])
+
     def _sparing(self) -> str:
         shape = self.shape
         assert isinstance(shape, Shape)
+        if len({axis.unit for axis in self.evolution.grid}) > 1:
+            return ", each in the units of the axes"
         if len(shape.widths) < 2 or shape.widths[-1] < 2 * shape.widths[0]:
             return ""
         sigma = float(shape.widths[0])
@@ -204,11 +280,18 @@ class Study:
             f"left instead of {plain:.0%} (sparing_covariance)"
         )
 
+    def __repr__(self) -> str:
+        space = self.space
+        events = [("jump", space.sigma_jump), ("end", space.sigma_death)]
+        told = [f"{word} at {self._noise(event.sigma, 4)}" for word, event in events if event is not None]
+        ends = f"sigma {self._noise(space.sigma[0], 4)} to {self._noise(space.sigma[-1], 4)}"
+        return f"<Study of {self.evolution.landscape.name!r}: {', '.join([ends, *told])}>"
+
     def __str__(self) -> str:
         space = self.space
         heading = (
             f"{self.evolution.landscape.name}: {' x '.join(map(str, self.evolution.grid.shape))} nodes, "
-            f"{len(space.sigma)} sigmas from {space.sigma[0]:.4g} to {space.sigma[-1]:.4g}"
+            f"{len(space.sigma)} sigmas from {self._noise(space.sigma[0], 4)} to {self._noise(space.sigma[-1], 4)}"
         )
         lines = [heading, "-" * len(heading)]
         for topic, sentence in self.sentences.items():
@@ -223,9 +306,31 @@ class Study:
                 f"{space.sigma[i]:10.4g} {counts[i]:7d} {self.curve.price[i]:10.4g} {self.curve.drop[i]:10.4g} "
                 f"{share[i]:7.1%} {earned[i]:13.6g}{edge}"
             )
+        lines += [""]
+        for line in self._columns():
+            lines += textwrap.wrap(line, _WIDTH, subsequent_indent="  ")
         for flag in space.flags:
             lines += textwrap.wrap(f"note: {flag}", _WIDTH, subsequent_indent="      ")
         return "\n".join(lines)
+
+    def _columns(self) -> list[str]:
+        """What the columns of the table are."""
+        space, grid = self.space, self.evolution.grid
+        lines = [
+            "price: max Q - Q at the optimum of u; drop of u: max Q - max u, what the learner sees itself lose; "
+            "basin: part of the box from which ascent on u ends at its optimum; ascent earns: Q where ascent on u "
+            "ends, in the mean over all starts"
+        ]
+        if np.ptp(space.ratio) > 0:
+            along = int(np.argmax(space.ratio))
+            others = (
+                f"{axis.name}: {share:.4g} of it{f', in {axis.unit}' if axis.unit else ''}"
+                for i, (axis, share) in enumerate(zip(grid, space.ratio, strict=True))
+                if i != along
+            )
+            unit = f" in {grid[along].unit}" if grid[along].unit else ""
+            lines.append(f"sigma, here and in notes: along {grid[along].name}{unit}; along {'; along '.join(others)}")
+        return lines
 
     def _repr_html_(self) -> str:
         from heatpg.display import study_html

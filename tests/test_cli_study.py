@@ -32,6 +32,12 @@ def test_study_prints_a_page_and_draws_it(tmp_path: Path, capsys: pytest.Capture
     assert "column" in capsys.readouterr().err
 
 
+def test_long_rows_of_numbers_of_maxima_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for levels, row in ((20, ": 1 -> 3 (x15) -> 2 (x5);"), (5, ": 1 -> 3 -> 3 -> 3 -> 3 -> 2;")):
+        assert main(["study", "quadrotor", "--set", "size=49", "--sigma", f"0.1:1:{levels}"]) == 0
+        assert f"in Q and at each sigma{row}" in capsys.readouterr().out
+
+
 def test_study_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SMALL, "--json", "--price", "3"]) == 0
     page = json.loads(capsys.readouterr().out)
@@ -60,7 +66,7 @@ def test_study_of_a_file_takes_its_sigmas_if_they_are_enough(
         (["study", "quadrotor", "--set", "size=49", "--sigma", "0.1"], "at least two sigmas"),
         (["study", "quadrotor", "--set", "size=49", "--price", "-1"], "price must be positive"),
         (["study", "quadrotor", "--set", "size=49", "--figure", "page.gif"], "unknown kind of figure"),
-        (["study", "missing.h5"], "cannot read missing.h5"),
+        (["study", "missing.h5"], "there is no such file"),
         (["claims", "no-such-claim"], "unknown claim"),
     ],
 )

@@ -107,6 +107,92 @@ def test_an_origin_that_does_not_fit_the_nodes_is_not_used() -> None:
     assert not study(other, np.geomspace(0.2, 1.0, 5)).evolution.landscape.has_sampler
 
 
+def peaks(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """1 at (0.5 N, -10 deg), 0.7 and twice as wide at (-0.3 N, 10 deg)."""
+    first = np.exp(-((x - 0.5) ** 2) / 0.02 - (y + 10) ** 2 / 20)
+    return np.asarray(first + 0.7 * np.exp(-((x + 0.3) ** 2) / 0.1 - (y - 10) ** 2 / 100))
+
+
+def mixed() -> Grid:
+    return Grid(
+        Axis("force", -1.0, 1.0, 61, boundary="clip", unit="N"),
+        Axis("angle", -30.0, 30.0, 61, boundary="clip", unit="deg"),
+    )
+
+
+@pytest.fixture(scope="module")
+def rollouts() -> Study:
+    """Known to 0.3 only at the first peak, to 0.04 elsewhere."""
+    values = Landscape.from_function(peaks, mixed()).values
+    error = np.where(values > 0.9, 0.3, 0.04)
+    source = {"parameters": {"kind": "parameters"}}
+    landscape = Landscape(values, mixed(), "rollouts", source, standard_error=error)
+    return study(landscape, [(0.06 * s, 1.8 * s) for s in (1, 1.5, 2, 4, 8)], price_limit=0.05)
+
+
+def test_every_axis_has_its_sigma_in_the_sentences(rollouts: Study) -> None:
+    said = rollouts.sentences
+    assert said["optimum"].startswith("The best point is force = 0.5 N, angle = -10 deg, with Q = 1")
+    assert said["jump"].startswith("At sigma = (0.07") and " N, 2.3" in said["jump"] and " of it) " in said["jump"]
+    assert said["jump"].endswith("jumps to force = -0.3 N, angle = 10 deg.")
+    for topic in ("death", "price", "basin", "maxima", "shape"):
+        assert "sigma = (" in said[topic] and " deg)" in said[topic], topic
+    assert "sparing_covariance" not in said["shape"]  # a width in N and deg is none
+    text = str(rollouts)
+    assert text.splitlines()[0] == "rollouts: 61 x 61 nodes, 5 sigmas from (0.06 N, 1.8 deg) to (0.48 N, 14.4 deg)"
+    assert "sigma, here and in notes: along angle in deg; along force: 0.03333 of it, in N" in text
+
+
+def test_the_standard_error_of_rollouts_bounds_what_is_significant(rollouts: Study) -> None:
+    said = rollouts.sentences["noise"]
+    assert said.startswith("Q is known to +- 0.3 at its optimum (standard error over rollouts; median 0.04): ")
+    # sqrt(0.3^2 + 0.04^2) = 0.30265, of the step 0.30 at the jump as well
+    assert "prices and jumps below 0.3, the error of a difference" in said
+    assert "The price asked about, 0.05, is smaller." in said
+    assert "first jump differ by 0.3 +- 0.3 in Q: which is the better one is not known" in said
+    landscape = rollouts.evolution.landscape
+    assert landscape.standard_error is not None
+    for share, words in ((0.1, "prices and jumps below 0.03,"), (0.0, None)):
+        better = Landscape(landscape.values, landscape.grid, "better", standard_error=share * landscape.standard_error)
+        fewer = study(better, rollouts.evolution.sigmas, price_limit=0.05).sentences
+        assert fewer["optimum"].startswith("The best action is ")
+        assert "smaller" not in fewer.get("noise", "") and "first jump" not in fewer.get("noise", "")
+        assert ("noise" in fewer) == (words is not None) and (words or "") in fewer.get("noise", "")
+
+
+def test_the_price_says_where_q_between_the_nodes_is_from(page: Study, rollouts: Study) -> None:
+    assert page.sentences["price"].endswith("Between its nodes Q was asked from its source.")
+    assert "read off an interpolant" in rollouts.sentences["price"]
+    assert "grid" not in page.sentences and "noise" not in page.sentences
+
+
+def test_a_grid_that_misses_the_optimum_is_told() -> None:
+    needle = Landscape.from_function(
+        lambda x: (
+            0.5 * np.exp(-((x - 0.01) ** 2) / 3e-5)
+            + 0.4 * np.exp(-((x - 0.01) ** 2) / 2)
+            + 0.42 * np.exp(-((x + 3) ** 2) / 0.005)
+        ),
+        line(),
+    )
+    said = study(needle, [0.1, 0.2])
+    assert said.sentences["grid"].startswith("Q is higher between the nodes (at least 0.9 at (0.01)): the grid misses")
+
+
+def test_words_for_one_and_for_many(page: Study) -> None:
+    assert page.sentences["maxima"].startswith("2 maxima at the first sigma, 1 at the last; ")
+    later = study(page.evolution.landscape, [0.9, 1.2])
+    assert later.sentences["maxima"].startswith("1 maximum at the first sigma, 1 at the last; ")
+
+
+def test_short_on_the_screen_and_explained_on_the_page(page: Study, rollouts: Study) -> None:
+    assert repr(page) == "<Study of 'two bumps': sigma 0.05 to 1.5>"
+    assert repr(rollouts).startswith("<Study of 'rollouts': sigma (0.06 N, 1.8 deg) to (0.48 N, 14.4 deg), jump at (")
+    text = str(page)
+    for column in ("price", "drop of u", "basin", "ascent earns"):
+        assert f"{column}: " in " ".join(text.split()), column
+
+
 def test_default_sigma() -> None:
     sigma = default_sigma(line(201))
     assert sigma.shape == (LEVELS,)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heatpg import __version__
-from heatpg.cli.files import figure_output, is_file, print_width, publish_figure, sampler
+from heatpg.cli.files import RESULTS, figure_output, is_file, print_width, publish_figure, require_file, sampler
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
 from heatpg.cli.talk import Bar, emit, outcome, report_lines, say
 from heatpg.cli.words import parse_sigma
@@ -25,8 +25,10 @@ __all__ = ["add"]
 
 def _source(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], object]], Landscape | Evolution]:
     """The fields of a file if they are enough for a study, else the landscape."""
-    if is_file(arguments.source) and Path(arguments.source).suffix == ".h5" and arguments.sigma is None:
+    if is_file(arguments.source) and Path(arguments.source).suffix in RESULTS and arguments.sigma is None:
         from heatpg.store import load
+
+        require_file(Path(arguments.source))
 
         if arguments.set or arguments.boundary:
             raise UnsupportedError(
@@ -37,14 +39,14 @@ def _source(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
 
 
 def _study(arguments: argparse.Namespace) -> int:
+    quiet = arguments.quiet or arguments.json
     make = _source(arguments)
-    sigma = parse_sigma(arguments.sigma) if arguments.sigma else None
-    figure = figure_output(arguments.figure, force=arguments.force) if arguments.figure else None
+    sigma = parse_sigma(arguments.sigma, quiet=quiet) if arguments.sigma else None
+    figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
     width = print_width(arguments.width)
 
     from heatpg.studies import study
 
-    quiet = arguments.quiet or arguments.json
     begin = time.perf_counter()
     with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
         source = make(bar)

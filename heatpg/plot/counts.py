@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from heatpg.evolution import Evolution
 from heatpg.plot._common import line_colours
 from heatpg.plot._space import draw_ends, level_axis, space_of
@@ -19,10 +22,23 @@ __all__ = ["critical_counts"]
 _MANY = 20
 
 
+def _steps(space: ScaleSpace, kind: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Where the number changes, and to what: at the events, with the first and the last level at the ends."""
+    from heatpg.scalespace.pricing import count_changes
+
+    counts, changes = space.count(kind), count_changes(space, kind)
+    sigma = np.array([event.sigma for event, _ in changes])
+    numbers = counts[0] + np.concatenate(([0], np.cumsum([change for _, change in changes], dtype=np.int64)))
+    if not np.array_equal(numbers[np.searchsorted(sigma, space.sigma)], counts):
+        return space.sigma, counts  # at an event on a level both numbers are right: the stored ones are drawn
+    return np.concatenate((space.sigma[:1], sigma, space.sigma[-1:])), np.append(numbers, numbers[-1])
+
+
 def critical_counts(source: Evolution | ScaleSpace, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw the number of maxima and of minima against sigma, those that the edge of the box holds among them.
 
-    A dashed vertical line is the first jump of the optimum, a dotted one the end of its track.
+    Each steps where the event is, between the levels that were solved. A dashed vertical line is the first jump of the
+    optimum, a dotted one the end of its track.
 
     Parameters
     ----------
@@ -60,9 +76,9 @@ def critical_counts(source: Evolution | ScaleSpace, ax: Axes | None = None, *, w
         names = {"maximum": ("maxima", "-"), "minimum": ("minima", "--")}
         for (kind, (name, style)), colour in zip(names.items(), line_colours(2), strict=True):
             if kind in space.kinds:
-                counts = space.count(kind)
+                sigma, counts = _steps(space, kind)
                 most = max(most, int(counts.max()))
-                ax.step(space.sigma, counts, where="mid", color=colour, lw=points(1.5), ls=style, label=name)
+                ax.step(sigma, counts, where="post", color=colour, lw=points(1.5), ls=style, label=name)
         level_axis(ax, space)
         draw_ends(ax, space)
         if most > _MANY:

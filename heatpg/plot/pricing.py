@@ -26,6 +26,7 @@ __all__ = ["price_curve", "price_figure"]
 
 _WIDTH = 13.0
 _LEAST = 2.8
+_BELOW = 1e-3  # of osc(Q): a price that is seen to be below 0
 
 
 def price_curve(
@@ -38,8 +39,9 @@ def price_curve(
 ) -> Axes:
     """Draw the price of acting on the smoothed optimum, Q(mu*_0) - Q(mu*_sigma), and the drop of u that is seen.
 
-    The band is the uncertainty of the price where Q is known at its nodes only. A dashed vertical line is the first
-    jump of the optimum, a dotted one the end of its track.
+    The price steps where the optimum jumps, between the levels that were solved. It is below 0 where Q is higher than
+    at the best of its nodes. The band is the uncertainty of the price where Q is known at its nodes only. A dashed
+    vertical line is the first jump of the optimum, a dotted one the end of its track.
 
     Parameters
     ----------
@@ -88,17 +90,36 @@ def price_curve(
         )
     with panel(ax, width) as ax:
         dark, light = line_colours(2)
-        lower, upper = found.price - found.uncertainty, found.price + found.uncertainty
+        # each jump is two points of the price, before and after, and one of the drop
+        after = np.searchsorted(space.sigma, found.jump_sigma, side="right")
+        twice = np.repeat(after, 2)
+        sigma = np.insert(space.sigma, twice, np.repeat(found.jump_sigma, 2))
+        prices = np.insert(found.price, twice, found.jump_price.ravel())
+        errors = np.insert(found.uncertainty, twice, found.jump_uncertainty.ravel())
+        drops = np.insert(found.drop, after, found.jump_drop)
+        lower, upper = prices - errors, prices + errors
         if (upper > lower).any():
-            ax.fill_between(space.sigma, lower, upper, color=dark, alpha=0.2, lw=0)
+            ax.fill_between(sigma, lower, upper, color=dark, alpha=0.2, lw=0)
         width_of_lines = points(1.5)
-        ax.plot(space.sigma, found.price, color=dark, lw=width_of_lines, label="price: max Q $-$ Q(argmax u)")
-        ax.plot(space.sigma, found.drop, color=light, lw=width_of_lines, ls="--", label="drop: max Q $-$ max u")
+        ax.plot(sigma, prices, color=dark, lw=width_of_lines, label="price: max Q $-$ Q(argmax u)")
+        ax.plot(
+            np.insert(space.sigma, after, found.jump_sigma),
+            drops,
+            color=light,
+            lw=width_of_lines,
+            ls="--",
+            label="drop: max Q $-$ max u",
+        )
         if limit is not None:
             ax.axhline(limit, color="0.65", lw=points(1.0), ls="-.", label="the price asked about")
         level_axis(ax, space)
         draw_ends(ax, space)
-        ax.set_ylim(0, None)
+        least = float(prices.min())
+        if least < -_BELOW * found.oscillation:
+            ax.axhline(0.0, color="0.65", lw=points(0.6), zorder=0)
+            ax.set_ylim(bottom=1.1 * least)
+        else:
+            ax.set_ylim(0, None)
         ax.set_ylabel("in units of Q")
         ax.set_title("What the smoothed optimum costs")
         ax.legend(fontsize="small")

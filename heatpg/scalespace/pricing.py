@@ -12,13 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.errors import SigmaError, UnsupportedError
 from heatpg.field import HeatField
 from heatpg.scalespace.critical import refine, round_off_scale
-from heatpg.scalespace.tracks import ScaleSpace
+from heatpg.scalespace.tracks import Event, ScaleSpace
 
 __all__ = [
     "Limit",
     "PriceCurve",
     "Shape",
+    "count_changes",
+    "noise_words",
     "optimum_shape",
+    "place_words",
     "price",
     "sigma_of_survival",
     "single_maximum",
@@ -32,6 +35,9 @@ Array = NDArray[Any]
 _BISECTIONS = 60
 _ENOUGH = 1e-9  # relative, of sigma
 _JUMPY = 0.05  # of osc(Q): two interpolants that differ by more do not read a smooth Q
+_TOGETHER = 1e-5  # of sigma: the ends of one maximum that changes its number, as at an edge
+_HIGHER = 1e-3  # of osc(Q): by more than this the nodes miss an optimum; a smooth one on a usual grid they do not
+_BESIDE = 1e-9  # of sigma
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +61,47 @@ class Limit:
     def as_dict(self) -> dict[str, Any]:
         """The limit as JSON-like values."""
         return dataclasses.asdict(self)
+
+
+def noise_words(space: ScaleSpace, sigma: float, digits: int = 5) -> str:
+    """A sigma in a sentence: one number where all axes share it, else that of every axis with its unit.
+
+    Examples
+    --------
+    >>> from heatpg import evolve, landscapes
+    >>> from heatpg.scalespace import track
+    >>> from heatpg.scalespace.pricing import noise_words
+    >>> hill = landscapes.ridge(size=41)
+    >>> [noise_words(track(evolve(hill, sigma)), 0.5) for sigma in ([0.4, 0.8], [[0.4, 0.2], [0.8, 0.4]])]
+    ['0.5', '(0.5, 0.25)']
+    """
+    if np.ptp(space.ratio) == 0:
+        return f"{sigma:.{digits}g}"
+    parts = (
+        f"{one:.{digits}g} {axis.unit}".rstrip() for one, axis in zip(space.sigmas(sigma), space.grid, strict=True)
+    )
+    return f"({', '.join(parts)})"
+
+
+def place_words(space: ScaleSpace, position: ArrayLike) -> str:
+    """A place in a sentence: bare coordinates where all axes share unit and sigma, else each by name with its unit.
+
+    Examples
+    --------
+    >>> from heatpg import evolve, landscapes
+    >>> from heatpg.scalespace import track
+    >>> from heatpg.scalespace.pricing import place_words
+    >>> hill = landscapes.ridge(size=41)
+    >>> place_words(track(evolve(hill, [0.4, 0.8])), [0.5, -1.0])
+    '(0.5, -1)'
+    >>> place_words(track(evolve(hill, [[0.4, 0.2], [0.8, 0.4]])), [0.5, -1.0])
+    'x1 = 0.5, x2 = -1'
+    """
+    place = np.asarray(position, dtype=np.float64) + 0.0  # no -0
+    if np.ptp(space.ratio) == 0 and len({axis.unit for axis in space.grid}) == 1:
+        return f"({', '.join(f'{x:.4g}' for x in place)})"
+    named = zip(place, space.grid, strict=True)
+    return ", ".join(f"{axis.name} = {x:.4g} {axis.unit}".rstrip() for x, axis in named)
 
 
 def survival(sigma: ArrayLike, width: ArrayLike, codimension: int = 1) -> NDArray[np.float64]:
@@ -364,6 +411,12 @@ class PriceCurve:
         Whether that optimum is held by the edge of the box, shape (T,).
     oscillation
         osc(Q), what prices are compared with.
+    jump_sigma
+        Where the optimum jumps, shape (J,).
+    jump_price, jump_uncertainty
+        The price just before and just after each jump, and its uncertainty, shape (J, 2).
+    jump_drop
+        The drop at each jump, shape (J,): u is as high before as after.
     """
 
     sigma: NDArray[np.float64]
@@ -375,7 +428,22 @@ class PriceCurve:
     drop: NDArray[np.float64]
     on_edge: NDArray[np.bool_]
     oscillation: float
+    jump_sigma: NDArray[np.float64]
+    jump_price: NDArray[np.float64]
+    jump_uncertainty: NDArray[np.float64]
+    jump_drop: NDArray[np.float64]
     _space: ScaleSpace = dataclasses.field(repr=False)
+
+    @property
+    def missed(self) -> tuple[NDArray[np.float64], float] | None:
+        """Where Q was found to be higher than at `best_position`, and Q there; None where it is not, to 1e-3 of osc(Q).
+
+        It is looked for at the optima of u only, so there may be a higher place still.
+        """
+        level = int(np.argmin(self.price))
+        if self.price[level] >= -_HIGHER * self.oscillation:
+            return None
+        return self.positions[level], self.best - float(self.price[level])
 
     def largest_sigma(self, price: float) -> Limit:
         """The largest sigma up to which the price stays within a limit, in units of Q, located between the levels.
@@ -389,12 +457,12 @@ class PriceCurve:
             raise UnsupportedError("the price must be positive", given=price, allowed="numbers > 0, in units of Q")
         above = np.flatnonzero(self.price > price)
         if not len(above):
-            return Limit(None, 0.0, f"up to the last sigma, {self.sigma[-1]:.4g}, the price stays within {price:.4g}")
+            end = noise_words(self._space, float(self.sigma[-1]), 4)
+            return Limit(None, 0.0, f"up to the last sigma, {end}, the price stays within {price:.4g}")
         level = int(above[0])
         if level == 0:
-            return Limit(
-                None, 0.0, f"already at the first sigma, {self.sigma[0]:.4g}, the price is {self.price[0]:.4g}"
-            )
+            begin = noise_words(self._space, float(self.sigma[0]), 4)
+            return Limit(None, 0.0, f"already at the first sigma, {begin}, the price is {self.price[0]:.4g}")
         low, high = float(self.sigma[level - 1]), float(self.sigma[level])
         jumps = [event for event in self._space.jumps if low < event.sigma <= high]
         numbers = [int(self._space.optimum[level - 1]), *(event.tracks[1] for event in jumps)]
@@ -403,8 +471,11 @@ class PriceCurve:
             found = self._crossing(number, first, last, price)
             if found is not None:
                 sigma, error = found
-                return Limit(sigma, error, f"up to sigma = {sigma:.5g} the price stays within {price:.4g}")
-        return Limit(low, high - low, f"up to sigma = {low:.5g} the price stays within {price:.4g}")
+                return Limit(sigma, error, self._stays(sigma, price))
+        return Limit(low, high - low, self._stays(low, price))
+
+    def _stays(self, sigma: float, price: float) -> str:
+        return f"up to sigma = {noise_words(self._space, sigma)} the price stays within {price:.4g}"
 
     def _crossing(self, number: int, low: float, high: float, price: float) -> tuple[float, float] | None:
         """Where, on one track, the price passes the limit; at once, if it does so by the jump onto the track."""
@@ -435,8 +506,8 @@ class PriceCurve:
         return 0.5 * (low + high), 0.5 * (high - low)
 
     def __str__(self) -> str:
-        place = ", ".join(f"{x:.4g}" for x in self.best_position)
-        rows = [f"optimum of Q: {self.best:.6g} at ({place})", f"{'sigma':>12} {'price':>12} {'drop of u':>12}"]
+        place = place_words(self._space, self.best_position)
+        rows = [f"optimum of Q: {self.best:.6g} at {place}", f"{'sigma':>12} {'price':>12} {'drop of u':>12}"]
         for i in np.unique(np.linspace(0, len(self.sigma) - 1, min(12, len(self.sigma))).astype(int)):
             edge = "  on the edge" if self.on_edge[i] else ""
             rows.append(f"{self.sigma[i]:12.4g} {self.price[i]:12.4g} {self.drop[i]:12.4g}{edge}")
@@ -513,7 +584,13 @@ def price(space: ScaleSpace) -> PriceCurve:
     near = _refined_top(field, start)
     if near is not None and near[1] > best:
         best_position, best = near
-    reads, apart = _read(field, space.optimum_positions)
+    jumps = space.jumps
+    sides = [place for event in jumps for place in (_before(space, event), np.array(event.position))]
+    places = np.concatenate((space.optimum_positions, np.reshape(sides, (len(sides), grid.dimensions))))
+    # one call, as each point may be a rollout
+    all_reads, all_apart = _read(field, places)
+    levels = len(space.sigma)
+    reads, apart = all_reads[:levels], all_apart[:levels]
     edge = np.array([n >= 0 and space.tracks[n].on_edge for n in space.optimum.tolist()])
     return PriceCurve(
         space.sigma,
@@ -525,8 +602,24 @@ def price(space: ScaleSpace) -> PriceCurve:
         best - space.optimum_values,
         edge,
         space.landscape.oscillation,
+        np.array([event.sigma for event in jumps]),
+        best - all_reads[levels:].reshape(-1, 2),
+        all_apart[levels:].reshape(-1, 2),
+        best - np.array([event.value for event in jumps]),
         space,
     )
+
+
+def _before(space: ScaleSpace, jump: Event) -> Array:
+    """Where the optimum is just before it jumps."""
+    number = jump.tracks[0]
+    if number < 0:
+        return np.asarray(space.optimum_positions[max(0, int(np.searchsorted(space.sigma, jump.sigma)) - 1)])
+    try:
+        return space.locate(number, jump.sigma * (1.0 - _BESIDE))[0]
+    except SigmaError:  # its track ends there
+        old = space.tracks[number]
+        return np.asarray(old.positions[int(np.abs(old.sigma - jump.sigma).argmin())])
 
 
 def _refined_top(field: HeatField, start: Array) -> tuple[Array, float] | None:
@@ -542,26 +635,78 @@ def _refined_top(field: HeatField, start: Array) -> tuple[Array, float] | None:
     return found.positions[0], float(value[0])
 
 
+def count_changes(space: ScaleSpace, kind: str = "maximum") -> list[tuple[Event, int]]:
+    """The events at which the number of critical points of a kind changes, by sigma, and by how many.
+
+    An event changes it by the tracks of that kind that begin at it, less those that end at it. So a death and a merge
+    do, also that of a point held by the edge; a maximum that reaches the edge, and is held there from then on, or
+    leaves it, ends on one track and begins on another: the number stays.
+
+    Parameters
+    ----------
+    space
+        What `track` returned.
+    kind
+        ``maximum``, ``minimum`` or ``saddle``; those on the edge of the box count, as in `ScaleSpace.count`.
+
+    Returns
+    -------
+    changes
+        Events and differences, none of them 0. What happens within 1e-5 of sigma counts as one, under its last event.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import evolve, landscapes
+    >>> from heatpg.scalespace import track
+    >>> from heatpg.scalespace.pricing import count_changes
+    >>> space = track(evolve(landscapes.unequal_bumps(size=401), np.geomspace(0.1, 2.0, 8)))
+    >>> [(event.kind, change) for event, change in count_changes(space)], space.count().tolist()
+    ([('death', -1)], [2, 2, 2, 2, 2, 1, 1, 1])
+    """
+    differences: dict[int, int] = {}
+    events: dict[int, Event] = {}
+    for one in space.tracks:
+        for event, change in ((one.birth, 1), (one.death, -1)):
+            if one.kind == kind and event is not None:
+                events[id(event)] = event
+                differences[id(event)] = differences.get(id(event), 0) + change
+    together: list[tuple[Event, int]] = []
+    for event in sorted(events.values(), key=lambda each: each.sigma):
+        change = differences[id(event)]
+        if together and event.sigma - together[-1][0].sigma <= _TOGETHER * event.sigma:
+            change += together.pop()[1]
+        together.append((event, change))
+    return [(event, change) for event, change in together if change]
+
+
 def single_maximum(space: ScaleSpace) -> Limit:
     """The smallest sigma from which on one maximum is left, up to the last level.
 
-    Extrema held by an edge of the box count: ascent can end there.
+    Extrema held by an edge of the box count: ascent can end there. So a maximum that reaches the edge is not gone.
     """
     counts = space.count("maximum")
     last = int(counts[-1])
     if last != 1:
         word = "no maximum is" if last == 0 else f"{last} maxima are"
-        return Limit(None, 0.0, f"at the last sigma, {space.sigma[-1]:.4g}, {word} left")
+        return Limit(None, 0.0, f"at the last sigma, {noise_words(space, float(space.sigma[-1]), 4)}, {word} left")
     several = np.flatnonzero(counts != 1)
-    level = int(several[-1]) if len(several) else -1
-    low = 0.0 if level < 0 else float(space.sigma[level])
-    ends = [
-        one.death for one in space.tracks if one.kind == "maximum" and one.death is not None and one.death.sigma >= low
+    low = float(space.sigma[several[-1]]) if len(several) else 0.0
+    # ends that could not be explained say nothing of the number where the levels on both sides have one maximum
+    high = float(space.sigma[several[-1] + 1]) if len(several) else 0.0
+    changes = [
+        event
+        for event, _ in count_changes(space)
+        if event.sigma >= low and (event.sigma <= high or event.kind not in ("lost", "found"))
     ]
-    if not ends:
-        if level < 0:
-            return Limit(None, 0.0, f"there is one maximum from the first sigma, {space.sigma[0]:.4g}, on")
-        high = float(space.sigma[level + 1])
-        return Limit(high, high - low, f"from sigma = {high:.5g} on one maximum is left")
-    event = max(ends, key=lambda end: end.sigma)
-    return Limit(event.sigma, event.uncertainty, f"from sigma = {event.sigma:.5g} on one maximum is left")
+    if changes:
+        event = changes[-1]
+        return Limit(event.sigma, event.uncertainty, _single(space, event.sigma))
+    if not len(several):
+        first = noise_words(space, float(space.sigma[0]), 4)
+        return Limit(None, 0.0, f"there is one maximum from the first sigma, {first}, on")
+    return Limit(high, high - low, _single(space, high))
+
+
+def _single(space: ScaleSpace, sigma: float) -> str:
+    return f"from sigma = {noise_words(space, sigma)} on one maximum is left"

@@ -79,8 +79,9 @@ class ScaleSpace:
         unresolved = [event for event in self.events if event.kind in ("lost", "found")]
         if unresolved:
             first, last = unresolved[0].sigma, unresolved[-1].sigma
+            count = f"{len(unresolved)} ends of tracks" if len(unresolved) > 1 else "1 end of a track"
             self.flags.append(
-                f"{len(unresolved)} ends of tracks could not be explained (sigma {first:.4g} to {last:.4g}): flat to "
+                f"{count} could not be explained (sigma {first:.4g} to {last:.4g}): flat to "
                 "round-off, or below the resolution of the grid"
             )
         spacing = np.array(self.grid.spacing)
