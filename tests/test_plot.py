@@ -14,6 +14,7 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.projections import get_projection_class
 from matplotlib.text import Text
 
 from heatpg import Axis, Grid, Landscape, Report, errors, landscapes, plot
@@ -128,6 +129,38 @@ def test_fingerprint_ends_its_lines_at_the_events() -> None:
     assert deaths and deaths <= ends
 
 
+def test_price_and_counts_step_at_the_events() -> None:
+    space = track(solve(landscapes.peak_and_hill(size=201, widths=(0.2, 1.0)), np.geomspace(0.1, 4.0, 6)))
+    jump, death = space.sigma_jump, space.sigma_death
+    assert jump is not None and death is not None
+    line = plot.price_curve(space).get_lines()[0]
+    x, y = (np.asarray(data) for data in line.get_data())
+    (here,) = np.flatnonzero(np.diff(x) == 0)
+    assert x[here] == jump.sigma and y[here + 1] - y[here] > 0.1 and (np.diff(x) >= 0).all()
+    line = plot.critical_counts(space).get_lines()[0]
+    assert line.get_drawstyle() == "steps-post"
+    x, y = (np.asarray(data) for data in line.get_data())
+    (falls,) = np.flatnonzero(np.diff(y))
+    assert x[falls + 1] == death.sigma and y[falls] == 2 and y[falls + 1] == 1
+
+
+def test_prices_below_zero_are_not_cut_off() -> None:
+    # a needle between the nodes, on top of a hill; the best node is that of another peak
+    grid = Grid(Axis("x", -4.0, 4.0, 81, boundary="clip"))
+    q = Landscape.from_function(
+        lambda x: (
+            0.5 * np.exp(-((x - 0.05) ** 2) / 8e-4)
+            + 0.4 * np.exp(-((x - 0.05) ** 2) / 2)
+            + 0.42 * np.exp(-((x + 3) ** 2) / 0.05)
+        ),
+        grid,
+    )
+    ax = plot.price_curve(solve(q, [0.2, 0.4, 0.8]))
+    least = float(np.asarray(ax.get_lines()[0].get_ydata()).min())
+    assert least < -0.4 and ax.get_ylim()[0] < least
+    assert plot.price_curve(solve(landscapes.unequal_bumps(size=201), [0.2, 0.4])).get_ylim()[0] == 0
+
+
 def test_summary_of_a_map() -> None:
     flow = solve(
         landscapes.ridge(Grid(*(Axis(n, -1, 1, 41, boundary="reflect", unit="N") for n in "ab"))), [0.1, 0.2, 0.3, 0.4]
@@ -140,8 +173,8 @@ def test_summary_of_a_map() -> None:
     assert maps[0].get_xlabel() == "a (N)"
     assert maps[0].get_ylabel() == "b (N)"
     text = words(figure)
-    for level in ("0.1", "0.2", "0.3", "0.4"):
-        assert f"σ = {level} N" in text  # the cuts show all four
+    labels = [[line.get_label() for line in ax.lines if str(line.get_label()).startswith("σ")] for ax in figure.axes]
+    assert [found for found in labels if found] == [["σ = 0.1 N", "σ = 0.3 N", "σ = 0.4 N"]] * 2
     assert "solver direct" in text
     assert "boundary reflect" in text
 
@@ -275,6 +308,88 @@ def test_cut_is_the_line_through_the_optimum() -> None:
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), flow.landscape.values[center[0], :, center[2]])
     np.testing.assert_array_equal(ax.lines[1].get_ydata(), flow.values[0][center[0], :, center[2]])
     assert plot.cut(flow, 1).get_xlabel() == ax.get_xlabel() == "x2 (N)"
+
+
+def test_levels_and_legend_of_a_cut() -> None:
+    flow = evolution(2, sigma=np.geomspace(0.1, 1.0, 8))
+    ax = plot.cut(flow, levels=[2, -1])
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["Q", sigma_label(flow, 2), "σ = 1 N"]
+    assert plot.cut(flow, 0, Figure().subplots()).get_legend() is None
+    with pytest.raises(errors.SigmaError):
+        plot.cut(flow, levels=[8])
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_a_summary_for_print_fits_a_page_and_leaves_the_text_to_its_caption(dimensions: int) -> None:
+    flow = evolution(dimensions, sigma=np.geomspace(0.1, 1.0, 16))
+    flow.report = Report([Check("range", "passed", "fine"), Check("edge", "finding", "look there")], "full")
+    for width in ("column", "text"):
+        figure = plot.summary(flow, width=width)
+        png(figure)
+        assert figure.get_figheight() <= 9.0
+        text = words(figure)
+        assert "Hatched: over 1 % of the noise leaves the box." in text
+        assert not any(word in text for word in ("Checks", "Passed", "Finding", "solver", "…", "Dots"))
+        assert figure.subfigs[-1].texts[0].get_window_extent().y0 >= 0.0
+    flow.report = Report([Check("conservation", "failed", "mass lost")], "full")
+    assert "FAILED: conservation." in words(plot.summary(flow, width="column"))
+
+
+def test_no_panel_of_a_narrow_summary_is_empty() -> None:
+    figure = plot.summary(evolution(1), width="column")
+    png(figure)
+    assert figure.axes[0].get_window_extent().height > 0.4 * figure.bbox.height
+
+
+def test_titles_of_multiples_keep_their_distance() -> None:
+    figure = plot.multiples(evolution(2, sigma=np.geomspace(0.1, 1.0, 6)))
+    png(figure)
+    heading, size = figure.get_suptitle(), figure.dpi / 72.0 * 10.0
+    assert heading
+    top = min(text.get_window_extent().y0 for text in figure.texts if text.get_text() == heading)
+    assert top - max(ax.title.get_window_extent().y1 for ax in figure.axes) > 0.8 * size
+
+
+@pytest.mark.parametrize("name", [*OF_ANY_EVOLUTION, *NEEDS_TWO_AXES, "fingerprint", "price"])
+def test_a_landscape_is_no_evolution(name: str) -> None:
+    ridge: Any = landscapes.ridge(size=11)
+    with pytest.raises(errors.UnsupportedError, match=r"given: Landscape; allowed: an Evolution; plot\.landscape"):
+        figures.get(name)(ridge)
+
+
+def test_panels_of_another_kind_of_thing_are_refused() -> None:
+    flow: Any = evolution(2)
+    with pytest.raises(errors.UnsupportedError, match=r"plot\.landscape draws.*given: Evolution.*plot\.field"):
+        plot.landscape(flow)
+    for draw in (plot.cut, plot.surface, plot.waterfall, plot.sigma_image, plot.spectrum, plot.decay, plot.checks):
+        with pytest.raises(errors.UnsupportedError, match="given: ndarray; allowed: an Evolution; heatpg"):
+            draw(flow.values)
+    with pytest.raises(errors.UnsupportedError, match=r"plot\.field draws"):
+        plot.field(flow.landscape, 0)
+    with pytest.raises(errors.UnsupportedError, match=r"plot\.animate draws"):
+        plot.animate(flow.landscape, format="gif")
+
+
+def test_a_surface_keeps_a_ridge_of_one_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    solid: Any = get_projection_class("3d")
+    draw = solid.plot_surface
+
+    def watched(self: Any, x: Any, y: Any, heights: Any, **options: Any) -> Any:
+        drawn.append((heights, options["rcount"], options["ccount"], draw(self, x, y, heights, **options)))
+        return drawn[-1][-1]
+
+    monkeypatch.setattr(solid, "plot_surface", watched)
+    grid = Grid(*(Axis(name, 0, 1, 257, boundary="reflect") for name in "ab"))
+    plot.surface(solve(Landscape(np.eye(257), grid), [0.1]))
+    plot.surface(evolution(2))
+    (heights, rows, columns, many), (_, _, _, few) = drawn
+    np.testing.assert_array_equal(heights, np.eye(257))
+    assert (rows, columns) == (257, 257)
+    # a vector file of so many facets would be slow to read
+    assert many.get_rasterized() and not few.get_rasterized()
 
 
 def test_maxima_are_those_of_the_fields() -> None:

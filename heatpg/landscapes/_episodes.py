@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any, cast
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from heatpg.errors import GridError, HeatpgError, NonFiniteError, UnsupportedError
 from heatpg.landscapes._stage import Plan, Stage, keywords, load_gymnasium
 
-__all__ = ["BATCH", "Episodes", "Results", "require_box", "require_size"]
+__all__ = ["BATCH", "Episodes", "Results", "require_size"]
 
 BATCH = 64  # environments side by side; fixed, so that no result depends on the number of workers
 
@@ -67,6 +68,17 @@ def _as_array(given: Any) -> Array:
     return array
 
 
+def _takes(policy: Any, count: int, generator: bool) -> bool:
+    """Whether a policy can be called with so many arguments; true where nobody can tell."""
+    try:
+        inspect.signature(policy).bind(*range(count), **({"generator": None} if generator else {}))
+    except TypeError:
+        return not callable(policy)
+    except ValueError:  # some functions that are built in have no signature
+        return True
+    return True
+
+
 class Episodes:
     """Rollouts of points in one process.
 
@@ -90,6 +102,7 @@ class Episodes:
         takes = plan.policy is not None and "generator" in keywords(plan.policy)
         self._takes_generator = takes and not plan.batched
         self._reset_policy = getattr(plan.policy, "reset", None) if plan.policy is not None else None
+        self._is_given_parameters = plan.kind == "parameters" and not hasattr(plan.policy, "set_flat_parameters")
         self.extend(plan)
         if plan.reference is not None:
             point, expected = plan.reference
@@ -198,13 +211,21 @@ class Episodes:
         extra = {"generator": np.random.default_rng((seed, 1))} if self._takes_generator else {}
         if self.plan.kind == "parameters":
             theta = self._parameters_at(point)
-            if hasattr(policy, "set_flat_parameters"):
-                policy.set_flat_parameters(theta)
-            else:
+            if self._is_given_parameters:
                 return lambda observation: policy(theta, observation, **extra)
+            policy.set_flat_parameters(theta)
         if extra:
             return lambda observation: policy(observation, **extra)
         return cast("Callable[[Any], Any]", policy)
+
+    def _annotate(self, reason: Exception, place: str) -> None:
+        """Say where an exception was met, and how the policy is called where it takes other arguments."""
+        reason.add_note(f"heatpg met this {place}")
+        given = ["parameters"] if self._is_given_parameters else []
+        given.append("observations" if self.plan.batched else "observation")
+        if isinstance(reason, TypeError) and not _takes(self.plan.policy, len(given), self._takes_generator):
+            because = "with directions" if self.plan.kind == "parameters" else "without directions"
+            reason.add_note(f"{because} heatpg calls the policy as policy({', '.join(given)})")
 
     # -- loops --------------------------------------------------------------------------------------------------------
 
@@ -273,7 +294,7 @@ class Episodes:
                     break
             return self._close(stage, before, total, replaced, place), bool(over) and step + 1 < plan.horizon, replaced
         except Exception as reason:
-            reason.add_note(f"heatpg met this {place()}")
+            self._annotate(reason, place())
             raise
 
     def _side_by_side(self, points: Vector, seed: int) -> Array:
@@ -327,7 +348,7 @@ class Episodes:
                 self._close(stage, before[i], 0.0, bool(found[2, i]), place)
             return found
         except Exception as reason:
-            reason.add_note(f"heatpg met this {place()}")
+            self._annotate(reason, place())
             raise
 
 
@@ -336,27 +357,6 @@ def _unknown_observation() -> HeatpgError:
         "the observation at this state is not known",
         advice="give state as a function of the environment that sets it and returns the observation",
     )
-
-
-def require_box(space: Any) -> tuple[Vector, Vector]:
-    """Bounds, flat, of an action space that has axes.
-
-    Raises
-    ------
-    UnsupportedError
-        For every other space.
-    """
-    spaces = load_gymnasium().spaces
-    if not isinstance(space, spaces.Box) or math.prod(space.shape) == 0:
-        raise UnsupportedError(
-            "actions of this space have no axes",
-            given=repr(space),
-            allowed="a Box",
-            advice="draw a landscape over parameters of the policy: directions=..., parameters=...",
-        )
-    if np.dtype(space.dtype).kind != "f":
-        raise UnsupportedError("actions of this space are not continuous", given=repr(space), allowed="a Box of floats")
-    return space.low.ravel().astype(float), space.high.ravel().astype(float)
 
 
 def require_size(what: str, given: Any, size: int) -> Vector:

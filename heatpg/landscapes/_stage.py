@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from heatpg.errors import UnsupportedError
 
-__all__ = ["Plan", "Stage", "distance", "keywords", "load_gymnasium"]
+__all__ = ["Plan", "Stage", "distance", "keywords", "load_gymnasium", "require_box"]
 
 _TRIAL = 32  # steps of the test of what is put back
 
@@ -36,6 +36,27 @@ def load_gymnasium() -> Any:
     except ImportError:
         raise UnsupportedError("Gymnasium is not installed", advice="pip install 'heatpg[rl]'") from None
     return gymnasium
+
+
+def require_box(space: Any) -> tuple[Vector, Vector]:
+    """Bounds, flat, of an action space that has axes.
+
+    Raises
+    ------
+    UnsupportedError
+        For every other space.
+    """
+    spaces = load_gymnasium().spaces
+    if not isinstance(space, spaces.Box) or math.prod(space.shape) == 0:
+        raise UnsupportedError(
+            "actions of this space have no axes",
+            given=repr(space),
+            allowed="a Box",
+            advice="draw a landscape over parameters of the policy: directions=..., parameters=...",
+        )
+    if np.dtype(space.dtype).kind != "f":
+        raise UnsupportedError("actions of this space are not continuous", given=repr(space), allowed="a Box of floats")
+    return space.low.ravel().astype(float), space.high.ravel().astype(float)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -237,6 +258,8 @@ class Stage:
         self.plan = plan
         self.gymnasium = load_gymnasium()
         self.environment = self._make()
+        if plan.kind == "actions":
+            require_box(self.environment.action_space)  # before any step is taken with an action of another space
         self.layers = _layers(self.environment)
         self.core = self.environment.unwrapped
         self.takes_seed = _accepts(self.core.reset, "seed")
@@ -377,12 +400,20 @@ class Stage:
             return
         own = getattr(core, "state", None)
         shape = None if own is None else np.shape(own)
+        how = "give state as a function of the environment that sets it, as state=lambda environment: ..."
+        if shape is None:
+            raise UnsupportedError(
+                "an array cannot be set as the state, as the environment keeps none in an attribute 'state'",
+                given=f"state of shape {state.shape} for {type(core).__name__}",
+                allowed="a seed, or a function of the environment",
+                advice=how,
+            )
         if shape != state.shape:
             raise UnsupportedError(
-                "the environment has no attribute 'state' that fits",
+                "the state does not fit the attribute 'state' of the environment",
                 given=f"shape {state.shape}",
-                allowed="no such attribute" if shape is None else f"shape {shape}",
-                advice="give state as a function of the environment that sets it",
+                allowed=f"shape {shape}",
+                advice=how,
             )
         core.state = tuple(map(float, state)) if isinstance(own, tuple) else state.copy()
 

@@ -18,9 +18,10 @@ from typing import Any, Protocol
 
 from heatpg.errors import ResourceError, UnsupportedError
 
-__all__ = ["on_workers"]
+__all__ = ["on_workers", "require_main_guard", "require_portable"]
 
 _PATIENCE = 5.0  # seconds
+_GUARD = 'if __name__ == "__main__":'
 
 
 class Worker(Protocol):
@@ -58,6 +59,21 @@ def _serve(connection: multiprocessing.connection.Connection, make: Callable[[An
             # notes are sent apart: an exception that says how it is pickled may leave them out
             answer = ("failed", sent, list(getattr(sent, "__notes__", ())))
             connection.send(answer)
+
+
+def require_main_guard() -> None:
+    """Refuse to start processes from a script that is itself only being read by one.
+
+    A process that is started afresh reads the script of the one who started it, up to its end, before it begins to
+    work. Without the guard it comes to the same call again.
+    """
+    # the mark that multiprocessing itself goes by; who the parent is, it learns only after the script is read
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise UnsupportedError(
+            "a worker process reads the script that has started it, and came to the same call with workers again",
+            given="a call that is not guarded",
+            advice=f"put the call, and what follows it, below the line {_GUARD}",
+        )
 
 
 def require_portable(what: str, thing: Any) -> None:
@@ -127,8 +143,9 @@ class _Pool:
         return ResourceError(
             "a worker process has died",
             given=words,
-            advice="a script that uses workers needs 'if __name__ == \"__main__\":' around what it does, and what is "
-            "given to workers must be found in a module; what the process had to say is on its standard error",
+            advice=f"a script that uses workers needs the line {_GUARD} above what it does, as each worker reads the "
+            "script first; what is given to workers must be found in a module; what the process had to say is on its "
+            "standard error",
         )
 
     def close(self) -> None:

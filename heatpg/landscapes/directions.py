@@ -94,7 +94,13 @@ class Directions:
         vectors = as_numbers("directions", self.vectors, 2)
         zero = np.flatnonzero(~vectors.any(axis=1))
         if zero.size:
-            raise UnsupportedError("a direction is zero", given=f"direction {int(zero[0]) + 1} of {len(vectors)}")
+            raise UnsupportedError(
+                "a direction is zero",
+                given=f"direction {int(zero[0]) + 1} of {len(vectors)}",
+                advice=""
+                if len(vectors) <= vectors.shape[1]
+                else f"shape {vectors.shape} looks transposed: directions are rows, (count, parameters)",
+            )
         object.__setattr__(self, "vectors", vectors)
 
     def __len__(self) -> int:
@@ -296,13 +302,16 @@ def filter_normalised(
     return Directions(scaled, "filter-normalised", given.seed)
 
 
-def require_fit(directions: Directions, parameters: Vector) -> None:
-    """Refuse directions through another space than that of the parameters."""
-    if directions.vectors.shape[1] != parameters.size:
+def require_fit(directions: Directions | Vector, parameters: Vector) -> None:
+    """Refuse directions, or vectors that are to become some, through another space than that of the parameters."""
+    vectors = directions.vectors if isinstance(directions, Directions) else directions
+    if vectors.ndim == 2 and vectors.shape[1] != parameters.size:
+        transposed = f"shape {vectors.shape} looks transposed: directions are rows, (count, parameters)"
         raise GridError(
             "the directions do not fit the parameters",
-            given=f"directions of {directions.vectors.shape[1]} numbers",
+            given=f"directions of {vectors.shape[1]} numbers",
             allowed=f"{parameters.size}, as there are parameters",
+            advice=transposed if len(vectors) == parameters.size else "",
         )
 
 

@@ -20,10 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.errors import BoundaryError, GridError, HeatpgWarning, UnsupportedError
 from heatpg.grid import Axis, Grid
 from heatpg.landscape import Landscape
-from heatpg.landscapes._episodes import BATCH, Episodes, Results, require_box, require_size
+from heatpg.landscapes._episodes import BATCH, Episodes, Results, require_size
 from heatpg.landscapes._rollout import finite_number, whole_number
-from heatpg.landscapes._stage import Plan, keywords, load_gymnasium
-from heatpg.landscapes._workers import on_workers, require_portable
+from heatpg.landscapes._stage import Plan, keywords, load_gymnasium, require_box
+from heatpg.landscapes._workers import on_workers, require_main_guard, require_portable
 from heatpg.landscapes.directions import Directions, as_numbers, require_fit
 
 __all__ = ["from_gymnasium"]
@@ -152,11 +152,12 @@ def _parameter_grid(count: int, extent: float | Sequence[float], size: int, boun
     )
 
 
-def _directions(given: Directions | ArrayLike) -> Directions:
-    found = given if isinstance(given, Directions) else Directions(np.atleast_2d(_numbers("directions", given)))
+def _directions(given: Directions | ArrayLike, origin: Vector) -> Directions:
+    found = given if isinstance(given, Directions) else np.atleast_2d(_numbers("directions", given))
+    require_fit(found, origin)
     if len(found) > _MOST_COMPONENTS:
         raise UnsupportedError("too many directions", given=len(found), allowed=f"1 to {_MOST_COMPONENTS}")
-    return found
+    return found if isinstance(found, Directions) else Directions(found)
 
 
 def _origin(parameters: ArrayLike | None, policy: Any) -> Vector:
@@ -403,7 +404,9 @@ def from_gymnasium(
         before each rollout. With `directions` it may instead be an object that is called with the observation and has
         ``flat_parameters()`` and ``set_flat_parameters(vector)``.
     grid
-        Where to sample. By default the bounds of the varied components, or [-extent, extent] for each direction.
+        Where to sample, one axis for each component or direction, with the names and units that figures show. By
+        default the bounds of the varied components, or [-extent, extent] for each direction, as ``action_1`` or
+        ``direction_1`` and so on, without units.
     size
         Nodes along each axis of the default grid.
     boundary
@@ -467,8 +470,9 @@ def from_gymnasium(
     Raises
     ------
     UnsupportedError
-        If Gymnasium or the environment is missing, if actions have no axes (a discrete space), if the state cannot be
-        put back exactly, if a time limit ends before the horizon, and for parameters that do not fit.
+        If Gymnasium or the environment is missing, if a script that uses workers runs again in one, if actions have no
+        axes (a discrete space), if the state cannot be put back exactly, if a time limit ends before the horizon, and
+        for parameters that do not fit.
     GridError, BoundaryError
         For a grid, or parameters, of the wrong shape; for directions without boundary.
     NonFiniteError
@@ -508,7 +512,17 @@ def from_gymnasium(
     ... )
     >>> q.grid.axes[0].name, q.values.shape, q.provenance["parameters"]["restored"]
     ('action_1', (5,), 'snapshot of attributes')
+
+    With a grid of your own the axes have names and units:
+
+    >>> from heatpg import Axis, Grid
+    >>> torques = Grid(Axis("torque", -2.0, 2.0, 5, boundary="clip", unit="N m"))
+    >>> named = landscapes.from_gymnasium("Pendulum-v1", grid=torques, state=[3.14, 0.0], horizon=10)
+    >>> named.grid.axes[0].name, named.grid.axes[0].unit
+    ('torque', 'N m')
     """
+    if workers:
+        require_main_guard()
     kind = "actions" if directions is None else "parameters"
     steps = whole_number("horizon", horizon)
     discount = finite_number("gamma", gamma, lower=0.0, upper=1.0)
@@ -522,16 +536,14 @@ def from_gymnasium(
         raise UnsupportedError("unknown type of actions", given=repr(action_type), allowed="'float32' or 'float64'")
     _require_policy(kind, policy, batched_policy)
     _require_many(environment, wanted_state, processes, batched_policy)
-    chosen = None if directions is None else _directions(directions)
-    if chosen is None and parameters is not None:
+    if directions is None and parameters is not None:
         raise UnsupportedError(
             "parameters without directions", advice="give directions, as of heatpg.landscapes.directions"
         )
-    origin = None if chosen is None else _origin(parameters, policy)
-    if chosen is not None and origin is not None:
-        require_fit(chosen, origin)
-        if components is not None or action is not None:
-            raise UnsupportedError("components and action are for landscapes over actions", given="directions as well")
+    origin = None if directions is None else _origin(parameters, policy)
+    chosen = None if directions is None or origin is None else _directions(directions, origin)
+    if chosen is not None and (components is not None or action is not None):
+        raise UnsupportedError("components and action are for landscapes over actions", given="directions as well")
     plan = Plan(
         environment=environment,
         options=dict(environment_options or {}),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import GridError, SigmaError
+from heatpg.errors import GridError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.grid import Axis, Grid
 from heatpg.landscape import Landscape
@@ -39,6 +39,8 @@ __all__ = [
     "optimum",
     "outer_labels",
     "panels_of",
+    "require_evolution",
+    "require_landscape",
     "scale_of_maps",
     "shown_sigmas",
     "sigma_axis",
@@ -86,6 +88,38 @@ def optimum(values: Array, grid: Grid) -> Optimum:
         axis.name for axis, i in zip(grid, index, strict=True) if not axis.rule.periodic and i in (0, axis.size - 1)
     )
     return Optimum(index, float(values[index]), grid.point(index), edges)
+
+
+# What is asked for -------------------------------------------------------------------------------------------------
+
+
+_ADVICE = {
+    "Landscape": "plot.landscape draws it; or evolve it first: heatpg.evolve(landscape, sigma)",
+    "ScaleSpace": "its attribute evolution is one",
+    "Evolution": "plot.field draws one of its sigmas, plot.summary several; its attribute landscape is one",
+}
+
+
+def _refuse(name: str, wanted: str, given: object, otherwise: str) -> NoReturn:
+    kind = type(given).__name__
+    raise UnsupportedError(
+        f"{f'plot.{name}' if name else 'this figure'} draws another kind of thing",
+        given=kind,
+        allowed=wanted,
+        advice=_ADVICE.get(kind, otherwise),
+    )
+
+
+def require_evolution(name: str, given: object) -> None:
+    """Refuse what is no evolution, and say what draws it."""
+    if not isinstance(given, Evolution):
+        _refuse(name, "an Evolution", given, "heatpg.evolve(landscape, sigma) makes one")
+
+
+def require_landscape(name: str, given: object) -> None:
+    """Refuse what is no landscape, and say what draws it."""
+    if not isinstance(given, Landscape):
+        _refuse(name, "a Landscape", given, "heatpg.Landscape(values, grid) makes one")
 
 
 # What is drawn -----------------------------------------------------------------------------------------------------

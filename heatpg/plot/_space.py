@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heatpg.evolution import Evolution
-from heatpg.plot._common import sigma_axis
+from heatpg.plot._common import require_evolution, sigma_axis
 from heatpg.plot.style import points
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ def space_of(source: Evolution | ScaleSpace) -> ScaleSpace:
     """The tracks of an evolution, unless they are what is given."""
     from heatpg.scalespace import ScaleSpace, track
 
-    return source if isinstance(source, ScaleSpace) else track(source)
+    if isinstance(source, ScaleSpace):
+        return source
+    require_evolution("", source)
+    return track(source)
 
 
 def level_axis(ax: Axes, space: ScaleSpace) -> None:

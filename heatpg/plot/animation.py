@@ -26,6 +26,7 @@ from heatpg.plot._common import (
     noise_levels,
     number,
     optimum,
+    require_evolution,
     sigma_label,
     single,
     wrapped,
@@ -108,8 +109,8 @@ class _Scene:
         ax.set_xlim(-0.5, len(places) - 0.5)
         sigma, along = noise_levels(self.evolution)
         most = max(2, int(self.figure.get_figwidth() / points(0.9)))
-        shown = sorted({round(place) for place in np.linspace(0, len(places) - 1, min(most, len(places)))})
-        ax.set_xticks(shown, [number(0.0 if level == 0 else sigma[level - 1]) for level in np.take(self.levels, shown)])
+        ticks = _round_ticks(np.array([0.0, *(sigma[level - 1] for level in self.levels[1:])]), most)
+        ax.set_xticks([place for place, _ in ticks], [number(value) for _, value in ticks])
         units = {axis.unit for axis in (self.grid if along is None else (self.grid[along],))}
         unit = units.pop() if len(units) == 1 else ""
         name = "σ" if along is None else f"σ along {self.grid[along].name}"
@@ -174,6 +175,29 @@ class _Scene:
         canvas: Any = FigureCanvasAgg(self.figure)
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _round_ticks(sigma: NDArray[np.float64], most: int) -> list[tuple[float, float]]:
+    """Places among the frames and the sigma there, at most so many, of as few digits as can be.
+
+    Where not all of the stored ones are short, 1, 2 and 5 times powers of ten stand between them.
+    """
+    count = len(sigma)
+    shown = sorted({round(place) for place in np.linspace(0, count - 1, min(most, count))})
+    stored = [(float(place), float(sigma[place])) for place in shown]
+    short = all(math.isclose(value, float(f"{value:.2g}"), rel_tol=1e-9) for _, value in stored)
+    if short or count < 3 or not (np.diff(sigma) > 0).all():
+        return stored
+    decades = range(math.floor(math.log10(sigma[1])), math.ceil(math.log10(sigma[-1])) + 1)
+    values = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
+    inside = [
+        (float(np.interp(value, sigma, range(count))), value) for value in values if sigma[1] <= value <= sigma[-1]
+    ]
+    ticks, room = [(0.0, 0.0)], (count - 1) / most
+    for place, value in inside:
+        if place - ticks[-1][0] >= room:
+            ticks.append((place, value))
+    return ticks if len(ticks) > 2 else stored
 
 
 def _palette() -> NDArray[np.uint8]:
@@ -471,6 +495,7 @@ def animate(
     >>> plot.animate(flow, format="gif", size=(320, 320))[:6]
     b'GIF89a'
     """
+    require_evolution("animate", evolution)
     target = None if path is None else Path(path)
     kind = _choose_format(target, format)
     choose(scale, _SCALES, "colour scale")

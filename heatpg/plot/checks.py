@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
-from heatpg.plot._common import number, wrapped
+from heatpg.plot._common import number, require_evolution, wrapped
 from heatpg.plot.style import Width, inches, panel, points, styled
 from heatpg.report import Check, Report
 
@@ -213,6 +213,8 @@ def checks(source: Evolution | Report, ax: Axes | None = None, *, width: Width =
     >>> plot.checks(report).get_title(loc="left")
     'checks (standard): 1 passed, 0 failed, 0 findings'
     """
+    if not isinstance(source, Report):
+        require_evolution("checks", source)
     report, name = (source, "") if isinstance(source, Report) else (source.report, source.landscape.name)
     with styled(width):
         size = inches(width, _WIDTH)
@@ -248,6 +250,7 @@ def whole(evolution: Evolution, *, width: Width = None) -> Figure:
     >>> whole(evolve(landscapes.ridge(size=21), [0.2, 0.4], checks="none")).axes[0].texts[0].get_text()
     'No checks were made.'
     """
+    require_evolution("checks", evolution)
     figure = checks(evolution, width=width).get_figure(root=True)
     assert figure is not None
     return figure

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from heatpg.evolution import Evolution
 from heatpg.plot._common import (
     axis_label,
     chosen_axis,
+    chosen_level,
     line_colours,
     number,
     optimum,
+    require_evolution,
     shown_sigmas,
     sigma_label,
     single,
@@ -24,8 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["cut"]
 
 
-def cut(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None, *, width: Width = None) -> Axes:
-    """Draw Q and u along one axis, through the argmax of Q, at up to four of the stored sigmas.
+def cut(
+    evolution: Evolution,
+    axis: int | str = 0,
+    ax: Axes | None = None,
+    *,
+    levels: Sequence[int] | None = None,
+    width: Width = None,
+) -> Axes:
+    """Draw Q and u along one axis, through the argmax of Q, at some of the stored sigmas.
 
     Dots mark the largest value along the cut, which in two dimensions and more need not be that of the field.
 
@@ -36,7 +46,9 @@ def cut(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None, *, wi
     axis
         Name or number of the axis.
     ax
-        Where to draw; without it, in a new figure.
+        Where to draw; without it, in a new figure, with a legend.
+    levels
+        Which of the stored sigmas; by default up to four, evenly spread.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
@@ -49,8 +61,10 @@ def cut(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None, *, wi
     ------
     GridError
         For an axis that the grid does not have.
+    SigmaError
+        For a level that is not stored.
     UnsupportedError
-        For an unknown width, or a width and axes at once.
+        For what is no evolution, an unknown width, or a width and axes at once.
 
     Examples
     --------
@@ -59,6 +73,7 @@ def cut(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None, *, wi
     >>> plot.cut(solve(landscapes.ridge(size=21), [0.2, 0.4]), "x2").get_xlabel()
     'x2'
     """
+    require_evolution("cut", evolution)
     grid = evolution.grid
     position = chosen_axis(grid, axis)
     initial = single(evolution.landscape.values, grid)
@@ -69,7 +84,8 @@ def cut(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None, *, wi
         for i, (other, x) in enumerate(zip(grid, grid.point(center), strict=True))
         if i != position
     ]
-    shown = shown_sigmas(evolution, 4)
+    shown = shown_sigmas(evolution, 4) if levels is None else [chosen_level(evolution, k) for k in levels]
+    own = ax is None
     with panel(ax, width) as ax:
         ax.plot(nodes, through_optimum(initial, center, position), color="0.55", lw=points(1.1), label="Q")
         for k, colour in zip(shown, line_colours(len(shown)), strict=True):
@@ -89,4 +105,6 @@ def cut(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None, *, wi
         ax.set_xlabel(axis_label(grid[position]))
         ax.set_ylabel("Q, u")
         ax.set_title(f"cut at {', '.join(others)}" if others else f"{evolution.landscape.name}: Q and u")
+        if own:
+            ax.legend(frameon=False)
     return ax

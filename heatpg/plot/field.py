@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 from heatpg.evolution import Evolution
 from heatpg.grid import Axis, Grid
 from heatpg.landscape import Landscape
-from heatpg.plot._common import COLOURS, axis_label, chosen_level, number, optimum, sigma_label, single
+from heatpg.plot._common import (
+    COLOURS,
+    axis_label,
+    chosen_level,
+    number,
+    optimum,
+    require_evolution,
+    require_landscape,
+    sigma_label,
+    single,
+)
 from heatpg.plot.style import Width, panel, points
 
 if TYPE_CHECKING:
@@ -189,7 +199,7 @@ def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = No
     Raises
     ------
     UnsupportedError
-        For an unknown width, or a width and axes at once.
+        For what is no landscape, an unknown width, or a width and axes at once.
 
     Examples
     --------
@@ -197,6 +207,7 @@ def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = No
     >>> plot.landscape(landscapes.ridge(size=21)).get_title()
     'ridge: Q'
     """
+    require_landscape("landscape", landscape)
     values = single(landscape.values, landscape.grid)
     center = optimum(values, landscape.grid).index
     with panel(ax, width) as ax:
@@ -236,7 +247,7 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
     SigmaError
         For an index that no sigma has.
     UnsupportedError
-        For an unknown width, or a width and axes at once.
+        For what is no evolution, an unknown width, or a width and axes at once.
 
     Examples
     --------
@@ -247,6 +258,7 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
     """
     from matplotlib.colors import Normalize
 
+    require_evolution("field", evolution)
     grid, level = evolution.grid, chosen_level(evolution, index)
     initial = single(evolution.landscape.values, grid)
     center = optimum(initial, grid).index

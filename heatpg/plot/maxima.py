@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
-from heatpg.plot._common import headline, line_colours, noise_levels, optimum, sigma_axis, single, wrapped
+from heatpg.plot._common import (
+    headline,
+    line_colours,
+    noise_levels,
+    optimum,
+    require_evolution,
+    sigma_axis,
+    single,
+    wrapped,
+)
 from heatpg.plot.style import Width, inches, points, styled
 
 if TYPE_CHECKING:
@@ -52,6 +61,7 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
     """
     from matplotlib.figure import Figure
 
+    require_evolution("maxima", evolution)
     grid = evolution.grid
     initial = single(evolution.landscape.values, grid)
     levels, along = noise_levels(evolution)

@@ -20,6 +20,7 @@ from heatpg.plot._common import (
     optimum,
     outer_labels,
     panels_of,
+    require_evolution,
     scale_of_maps,
     shown_sigmas,
     sigma_label,
@@ -38,6 +39,7 @@ _MOST = 11  # and Q: three rows of four
 _MOST_IN_A_ROW = 4
 _WIDTH = 10.0
 _LEAST = 2.0
+_ROOM = 0.08  # inches above and below what has titles
 
 
 @figures.register("multiples")
@@ -70,7 +72,7 @@ def multiples(
     SigmaError
         For no levels, or one that is not stored.
     UnsupportedError
-        For an unknown width.
+        For what is no evolution, and for an unknown width.
 
     Examples
     --------
@@ -82,7 +84,9 @@ def multiples(
     """
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    require_evolution("multiples", evolution)
     grid = evolution.grid
     shown = shown_sigmas(evolution, _MOST) if levels is None else [chosen_level(evolution, k) for k in levels]
     if not shown:
@@ -100,8 +104,9 @@ def multiples(
         about = "Q and its expected value u under Gaussian exploration noise σ"
         place = slice_label(grid, center)
         heading = wrapped(f"{headline(evolution, about)}{', at ' + place if place else ''}", total)
-        height = 0.9 * height_of_maps(count, per_row, total) + caption_height(len(heading.splitlines()))
-        figure = Figure(figsize=(total, height), layout="constrained")
+        room = 2.0 * points(_ROOM) * -(-count // per_row)
+        height = height_of_maps(count, per_row, total) + room + caption_height(len(heading.splitlines()))
+        figure = Figure(figsize=(total, height), layout=ConstrainedLayoutEngine(h_pad=points(_ROOM)))
         figure.suptitle(heading)
         lines = grid.dimensions == 1
         axes = panels_of(figure, count, per_row, sharex=True, sharey=not lines or shared)

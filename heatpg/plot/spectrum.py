@@ -16,6 +16,7 @@ from heatpg.plot._common import (
     line_colours,
     logarithmic_numbers,
     panels_of,
+    require_evolution,
     shown_sigmas,
     sigma_label,
     wrapped,
@@ -90,6 +91,7 @@ def spectrum(
     """
     from heatpg.scalespace import power_spectrum
 
+    require_evolution("spectrum", evolution)
     one = first_of(evolution)
     expected = _expected(one)
     initial = power_spectrum(one.landscape)
@@ -163,6 +165,7 @@ def decay(evolution: Evolution, ax: Axes | None = None, *, width: Width = None) 
     """
     from heatpg.scalespace import band_decay
 
+    require_evolution("decay", evolution)
     one = first_of(evolution)
     expected = band_decay(one)
     shown = shown_sigmas(one, _MOST)
@@ -226,6 +229,7 @@ def spectrum_figure(evolution: Evolution, *, width: Width = None) -> Figure:
     """
     from matplotlib.figure import Figure
 
+    require_evolution("spectrum", evolution)
     count = 2 if evolution.covariance is None else 1
     total = inches(width, 0.5 * _WIDTH * count)
     with styled(width):

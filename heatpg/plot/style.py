@@ -228,15 +228,31 @@ def letters(width: float) -> int:
     return max(12, int(width * 72.0 / points(_EM_PER_LETTER * _SCREEN_TEXT)))
 
 
+def _figure_of(drawn: object) -> Figure:
+    """The whole figure that a figure, a part of one, or axes belong to."""
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase
+
+    while isinstance(drawn, Axes | FigureBase) and not isinstance(drawn, Figure):
+        drawn = drawn.figure
+    if not isinstance(drawn, Figure):
+        raise UnsupportedError(
+            "this is no figure",
+            given=type(drawn).__name__,
+            allowed="a figure of matplotlib, or axes in one, as the functions of heatpg.plot return them",
+        )
+    return drawn
+
+
 def save(
-    figure: Figure, target: str | os.PathLike[str] | IO[bytes], *, format: str = "", dpi: float | None = None
+    figure: Figure | Axes, target: str | os.PathLike[str] | IO[bytes], *, format: str = "", dpi: float | None = None
 ) -> None:
     """Write a figure: fonts as TrueType in PDF, text as text in SVG, no dates, so the same figure gives the same bytes.
 
     Parameters
     ----------
     figure
-        What to write.
+        What to write; of axes the whole figure that they are in.
     target
         A path, or something open for writing bytes.
     format
@@ -247,7 +263,7 @@ def save(
     Raises
     ------
     UnsupportedError
-        For an unknown format, or none.
+        For an unknown format, or none, and for what is neither a figure nor axes.
 
     Examples
     --------
@@ -255,20 +271,21 @@ def save(
     >>> from heatpg import landscapes, plot
     >>> def drawing():
     ...     content = io.BytesIO()
-    ...     plot.save(plot.landscape(landscapes.ridge(size=21), width="column").figure, content, format="pdf")
+    ...     plot.save(plot.landscape(landscapes.ridge(size=21), width="column"), content, format="pdf")
     ...     return content.getvalue()
     >>> drawing() == drawing()
     True
     """
     from matplotlib import rc_context
 
+    whole = _figure_of(figure)
     if not format and isinstance(target, str | os.PathLike):
         format = Path(target).suffix[1:].lower()
-    known = figure.canvas.get_supported_filetypes()
+    known = whole.canvas.get_supported_filetypes()
     if format not in known:
         raise UnsupportedError("unknown format of a figure", given=repr(format), allowed=", ".join(sorted(known)))
     if dpi is None:
-        dpi = 300.0 if figure.get_figwidth() <= WIDTHS["text"] else 150.0
+        dpi = 300.0 if whole.get_figwidth() <= WIDTHS["text"] else 150.0
     undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
     with rc_context(_VECTOR):
-        figure.savefig(target, format=format, dpi=dpi, metadata=undated.get(format))
+        whole.savefig(target, format=format, dpi=dpi, metadata=undated.get(format))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
 from heatpg.plot._common import (
+    axis_label,
     caption,
     caption_height,
     headline,
@@ -16,6 +17,7 @@ from heatpg.plot._common import (
     optimum,
     outer_labels,
     panels_of,
+    require_evolution,
     scale_of_maps,
     shown_sigmas,
     sigma_label,
@@ -33,8 +35,24 @@ __all__ = ["summary"]
 
 _WIDTH = 13.0
 _LEAST_MAP = 2.0  # inches that a panel needs
-_LEAST_CUT = 2.8
+_LEAST_CUT, _LEAST_CUT_IN_PRINT = 2.8, 2.0
+_PAGE = 9.0  # inches: what a page has room for, with a caption
 _ALARM = "#b2182b"
+
+
+def _text(evolution: Evolution, shown: list[int], most: int, *, in_print: bool) -> list[str]:
+    """The lines below the panels; in print, where a caption says the rest, only what nobody else would say."""
+    if not in_print:
+        return [*_key(evolution, shown, most), *_checks(evolution, most)]
+    lines = ["Hatched: over 1 % of the noise leaves the box."] if _hatched(evolution, shown) else []
+    failed = [check.name for check in evolution.report if check.status == "failed"]
+    if failed:
+        lines += textwrap.wrap(f"FAILED: {', '.join(failed)}.", most)
+    return lines
+
+
+def _hatched(evolution: Evolution, shown: list[int]) -> bool:
+    return any(max(evolution.grid.margin(tuple(evolution.sigmas[k].tolist()))) for k in shown)
 
 
 def _checks(evolution: Evolution, most: int) -> list[str]:
@@ -64,8 +82,7 @@ def _key(evolution: Evolution, shown: list[int], most: int) -> list[str]:
     parts = ["Cross: argmax. Dots: largest values along the cuts."]
     if any(top.index[2:] != center[2:] for top in tops):
         parts.append("Open cross: the argmax lies outside this slice.")
-    margins = [max(grid.margin(tuple(evolution.sigmas[k].tolist()))) for k in shown]
-    if any(margins):
+    if _hatched(evolution, shown):
         parts.append("Hatched: more than 1 % of the noise along an axis leaves the sampled box.")
     return textwrap.wrap(" ".join(parts), most)
 
@@ -75,19 +92,23 @@ def _on_edge(evolution: Evolution, shown: list[int]) -> bool:
     return any(optimum(single(values, evolution.grid), evolution.grid).edges for values in fields)
 
 
-def _heading(evolution: Evolution) -> str:
+def _heading(evolution: Evolution, *, in_print: bool) -> str:
     grid = evolution.grid
     shape = " × ".join(map(str, grid.shape))
     kinds = list(dict.fromkeys(axis.boundary for axis in grid))
     about = "Q and its expected value u under Gaussian exploration noise σ"
+    if in_print:
+        return headline(evolution, about)
     return f"{headline(evolution, about)}\n{shape} nodes, boundary {', '.join(kinds)}, solver {evolution.solver.name}"
 
 
 @figures.register("summary")
 def summary(evolution: Evolution, *, width: Width = None) -> Figure:
-    """Q and u at up to three sigmas on one colour scale, cuts through the optimum, and what was checked.
+    """Q and u at up to three sigmas on one colour scale, cuts through the optimum at the same, and what was checked.
 
-    In one dimension these are lines; above two, slices through the argmax of Q; of a batch, the first landscape.
+    In one dimension these are lines; above two, slices through the argmax of Q; of a batch, the first landscape. With a
+    width, for print, the figure is at most 9 in high, and of its text only what is hatched and which checks failed is
+    left, as the rest belongs into the caption.
 
     Parameters
     ----------
@@ -104,7 +125,7 @@ def summary(evolution: Evolution, *, width: Width = None) -> Figure:
     Raises
     ------
     UnsupportedError
-        For an unknown width.
+        For what is no evolution, and for an unknown width.
 
     Examples
     --------
@@ -116,35 +137,43 @@ def summary(evolution: Evolution, *, width: Width = None) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    grid = evolution.grid
+    require_evolution("summary", evolution)
+    grid, in_print = evolution.grid, width is not None
     total = inches(width, _WIDTH)
     with styled(width):
         shown = shown_sigmas(evolution, 4 if grid.dimensions == 1 else 3)
         most = letters(total)
-        text = [*_key(evolution, shown, most), *_checks(evolution, most)]
-        heading = wrapped(_heading(evolution), total)
+        text = _text(evolution, shown, most, in_print=in_print)
+        heading = wrapped(_heading(evolution, in_print=in_print), total)
         cuts = min(grid.dimensions, 3)
         maps = 0 if grid.dimensions == 1 else 1 + len(shown)
-        maps_per_row, cuts_per_row = columns(maps, total, _LEAST_MAP), columns(cuts, total, _LEAST_CUT)
+        maps_per_row = columns(maps, total, _LEAST_MAP)
+        cuts_per_row = columns(cuts, total, _LEAST_CUT_IN_PRINT if in_print else _LEAST_CUT)
+        longest = max(len(axis_label(axis)) for axis in grid.axes[:cuts])
+        if longest > 0.9 * letters(total / cuts_per_row):
+            cuts_per_row = 1
         beside = total >= points(_LEAST_CUT) * 3  # the legend
         heights = [
-            height_of_maps(maps, maps_per_row, total),
+            height_of_maps(maps, maps_per_row, total) if maps else 0.0,
             points(5.0 if grid.dimensions == 1 else 3.0) * -(-cuts // cuts_per_row) + (0.0 if beside else points(0.6)),
-            caption_height(len(text)),
         ]
-        heights = [height for height in heights if height]
-        head = caption_height(len(heading.splitlines()))
+        head, foot = caption_height(len(heading.splitlines())), caption_height(len(text)) if text else 0.0
+        shrink = min(1.0, (_PAGE - head - foot) / sum(heights)) if in_print else 1.0
+        heights = [height for height in (*(shrink * height for height in heights), foot) if height]
         figure = Figure(figsize=(total, sum(heights) + head), layout="constrained")
         figure.suptitle(heading)
-        parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+        parts = list(figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0])
         if maps:
-            _draw_maps(parts[0], evolution, shown, maps_per_row, total)
-        _draw_cuts(parts[-2], evolution, shown, cuts_per_row, total, beside=beside)
-        caption(parts[-1], text, [_ALARM if line.startswith("FAILED") else "black" for line in text])
+            _draw_maps(parts.pop(0), evolution, shown, maps_per_row, total, in_print=in_print)
+        _draw_cuts(parts.pop(0), evolution, shown, cuts_per_row, total, beside=beside)
+        if text:
+            caption(parts[0], text, [_ALARM if line.startswith("FAILED") else "black" for line in text])
     return figure
 
 
-def _draw_maps(part: FigureBase, evolution: Evolution, shown: list[int], per_row: int, width: float) -> None:
+def _draw_maps(
+    part: FigureBase, evolution: Evolution, shown: list[int], per_row: int, width: float, *, in_print: bool
+) -> None:
     """Q and u beside each other in a part of this width, on the colour scale of Q."""
     from matplotlib.colors import Normalize
 
@@ -162,8 +191,8 @@ def _draw_maps(part: FigureBase, evolution: Evolution, shown: list[int], per_row
         image = draw_field(ax, values, grid, center, sigma, norm)
         notes = [place] if place else []
         if optimum(values, grid).edges:
-            notes.append("argmax on the edge of the box")
-        if any(2 * m >= axis.length for m, axis in zip(grid.margin(sigma), grid, strict=True)):
+            notes.append("argmax on the edge" if in_print else "argmax on the edge of the box")
+        if not in_print and any(2 * m >= axis.length for m, axis in zip(grid.margin(sigma), grid, strict=True)):
             notes.append("no node keeps 99 % of the noise inside")
         ax.set_title("\n".join(line for note in (name, *notes) for line in textwrap.wrap(note, most)))
     outer_labels(part, panels, per_row, width)
@@ -176,10 +205,11 @@ def _draw_cuts(
     """Q and u along each axis, with a legend at the side where there is room, else below."""
     panels = panels_of(part, min(evolution.grid.dimensions, 3), per_row, sharey=True)
     for i, ax in enumerate(panels):
-        cut(evolution, i, ax)
+        cut(evolution, i, ax, levels=shown)
         if i % per_row:
             ax.set_ylabel("")
             ax.tick_params(labelleft=False)
+        ax.set_title(textwrap.fill(ax.get_title(), letters(width / per_row)))
         if evolution.grid.dimensions == 1:
             ax.set_title("argmax on the edge of the box" if _on_edge(evolution, shown) else "")
     if beside:

@@ -17,6 +17,7 @@ from heatpg.plot._common import (
     chosen_level,
     headline,
     optimum,
+    require_evolution,
     shown_sigmas,
     sigma_label,
     single,
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
 
 __all__ = ["surface", "surface_figure"]
 
-_MOST_LINES = 100
+_MOST_LINES = 320  # each way; 320 by 320 facets take about a second
+_MOST_FACETS = 15_000  # of which a vector file is made; more become an image in it
 _WIDTH = 13.0
 _LEAST = 2.1
 
 
 def _require_two_axes(evolution: Evolution) -> None:
+    require_evolution("surface", evolution)
     if evolution.grid.dimensions < 2:
         raise UnsupportedError(
             "a surface needs a landscape over two axes or more",
@@ -55,7 +58,8 @@ def surface(evolution: Evolution, index: int | None = None, ax: Axes | None = No
     """Draw Q, or u at one stored sigma, as a surface with its argmax, on the scale of heights and colours of Q.
 
     Above two dimensions it is the slice through the argmax of Q; the cross is left open if the argmax lies in another
-    slice. Of a fine grid about a hundred lines each way are drawn, through the argmax, so that no needle is lost.
+    slice. Up to 320 nodes along an axis all are drawn; of a finer grid every second, or third, and so on, the argmax
+    among them: there a ridge of one node becomes a row of teeth.
 
     Parameters
     ----------
@@ -78,7 +82,8 @@ def surface(evolution: Evolution, index: int | None = None, ax: Axes | None = No
     SigmaError
         For an index that no sigma has.
     UnsupportedError
-        For a landscape over one axis, axes that are flat, an unknown width, or a width and axes at once.
+        For what is no evolution, a landscape over one axis, axes that are flat, an unknown width, or a width and axes
+        at once.
 
     Examples
     --------
@@ -133,6 +138,7 @@ def _draw(ax: Any, evolution: Evolution, level: int | None) -> None:
         linewidth=points(0.15),
         zorder=1,
     )
+    drawn.set_rasterized(heights.size > _MOST_FACETS)
     drawn.set_edgecolor("face")  # no light seams between the facets in vector files
     ax.plot(
         [best.coordinates[0]],
@@ -180,7 +186,7 @@ def surface_figure(evolution: Evolution, *, width: Width = None) -> Figure:
     Raises
     ------
     UnsupportedError
-        For a landscape over one axis, and for an unknown width.
+        For what is no evolution, a landscape over one axis, and for an unknown width.
 
     Examples
     --------

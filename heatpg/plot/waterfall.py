@@ -20,6 +20,7 @@ from heatpg.plot._common import (
     number,
     optimum,
     panels_of,
+    require_evolution,
     shown_sigmas,
     sigma_axis,
     sigma_label,
@@ -95,6 +96,7 @@ def waterfall(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None,
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['Q', 'σ = 0.1', 'σ = 0.3', 'σ = 0.9']
     """
+    require_evolution("waterfall", evolution)
     grid = evolution.grid
     position = chosen_axis(grid, axis)
     initial = single(evolution.landscape.values, grid)
@@ -187,6 +189,7 @@ def sigma_image(evolution: Evolution, axis: int | str = 0, ax: Axes | None = Non
     """
     from matplotlib.colors import Normalize
 
+    require_evolution("sigma_image", evolution)
     grid = evolution.grid
     position = chosen_axis(grid, axis)
     levels, along = noise_levels(evolution)
@@ -269,6 +272,7 @@ def waterfall_figure(evolution: Evolution, *, width: Width = None) -> Figure:
     """
     from matplotlib.figure import Figure
 
+    require_evolution("waterfall", evolution)
     count = 2 if len(_image_rows(noise_levels(evolution)[0])) > 1 else 1
     total = inches(width, _WIDTH if count > 1 else 0.5 * _WIDTH)
     with styled(width):

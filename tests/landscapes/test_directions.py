@@ -147,6 +147,8 @@ def test_torch_parameters_are_flattened() -> None:
         (lambda: gradient_direction([0.0, 0.0]), UnsupportedError, "gradient is zero"),
         (lambda: gradient_direction([np.inf, 0.0]), NonFiniteError, "not finite"),
         (lambda: Directions(np.zeros((1, 3))), UnsupportedError, "direction 1 of 1"),
+        (lambda: Directions(np.eye(3)[:, :2]), UnsupportedError, "(3, 2) looks transposed"),
+        (lambda: filter_normalised(np.ones((3, 1)), np.ones(3), [(3,)]), GridError, "(3, 1) looks transposed"),
         (lambda: Directions(np.ones(3)), GridError, "(count, parameters)"),
         (lambda: Directions("text"), UnsupportedError, "must be numbers"),  # type: ignore[arg-type]
     ],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import math
 import pickle
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -497,6 +499,26 @@ def failing(observation: Array) -> Array:
     raise ZeroDivisionError("policy")
 
 
+@pytest.mark.parametrize("batched", [False, True])
+def test_how_a_policy_is_called_is_said_where_its_arguments_are_others(batched: bool) -> None:
+    call = functools.partial(from_gymnasium, toys.Walk, size=3, horizon=3, batched_policy=batched)
+    seen = "observations" if batched else "observation"
+    with pytest.raises(TypeError, match="missing 1 required") as caught:
+        call(lambda parameters, observation: observation, state=1)
+    assert caught.value.__notes__[1] == f"without directions heatpg calls the policy as policy({seen})"
+    over: dict[str, Any] = {"directions": [[1.0]], "parameters": [0.0], "boundary": "clip"}
+    with pytest.raises(TypeError, match="2 were given") as caught:
+        call(lambda observation: observation, **over)
+    assert caught.value.__notes__[1] == f"with directions heatpg calls the policy as policy(parameters, {seen})"
+
+    def own(observation: Any) -> Any:
+        raise TypeError("of its own")
+
+    with pytest.raises(TypeError, match="of its own") as caught:
+        call(own, state=1)
+    assert len(caught.value.__notes__) == 1
+
+
 def test_actions_that_are_not_finite_or_do_not_fit() -> None:
     call = functools.partial(from_gymnasium, toys.Walk, state=[0.2], size=3, horizon=3)
     with pytest.raises(NonFiniteError, match="action is not finite"):
@@ -566,6 +588,15 @@ def test_a_discrete_space_has_directions_but_no_axes() -> None:
         call(lambda theta, seen: 2)
     with pytest.raises(UnsupportedError, match="not in the action space"):
         call(lambda theta, seen: 0.5)
+
+
+def test_a_discrete_space_is_seen_before_any_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(self: Any, action: Any) -> Any:
+        raise AssertionError("a step was taken")
+
+    monkeypatch.setattr(toys.Choice, "step", step)
+    with pytest.raises(UnsupportedError, match="no axes"):
+        from_gymnasium(toys.Choice, state=1, size=3, horizon=3)
 
 
 def test_many_at_once_is_one_at_a_time() -> None:
@@ -700,6 +731,21 @@ def test_a_worker_that_dies() -> None:
         deadly(grid=line(9, -1.0, 1.0), action=[0.0])
 
 
+def test_a_script_without_its_guard_is_told_the_line(tmp_path: Path) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from heatpg import landscapes\n"
+        "landscapes.from_gymnasium('Pendulum-v1', state=0, size=3, horizon=2, workers=1)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    line = 'the line if __name__ == "__main__":'
+    assert f"below {line}" in done.stderr  # of the worker
+    assert f"ResourceError: a worker process has died; given: exit code 1; a script that uses workers needs {line}" in (
+        done.stderr
+    )
+    assert "bootstrapping" not in done.stderr
+
+
 def line_policy(observation: Array) -> Array:
     return np.zeros(1)
 
@@ -718,6 +764,17 @@ def test_what_cannot_be_sent_is_refused(environment: Any, policy: Any, what: str
 
 # ----------------------------------------------------------------------------------------------------------------------
 # What is refused
+
+
+class Stateless(gymnasium.Env):  # type: ignore[misc]
+    """Keeps its place under another name."""
+
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,))
+    observation_space = gymnasium.spaces.Box(-1.0, 1.0, (1,))
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Array, dict[str, Any]]:
+        super().reset(seed=seed)
+        return np.zeros(1, dtype=np.float32), {}
 
 
 OVER: dict[str, Any] = {"policy": toys.proportional, "directions": [[1.0, 0.0]], "parameters": [0.0, 0.0]}
@@ -745,7 +802,8 @@ OVER: dict[str, Any] = {"policy": toys.proportional, "directions": [[1.0, 0.0]],
         ({"state": "current"}, UnsupportedError, "present state"),
         ({"state": -1}, UnsupportedError, "from 0"),
         ({"state": [np.nan]}, NonFiniteError, "state"),
-        ({"state": [0.0, 0.0]}, UnsupportedError, "attribute 'state'"),
+        ({"state": [0.0, 0.0]}, UnsupportedError, "does not fit the attribute 'state'"),
+        ({"environment": Stateless, "state": [0.0]}, UnsupportedError, "given: state of shape (1,) for Stateless"),
         ({"after": [[0.0, 0.0]]}, UnsupportedError, "do not fit the action space"),
         ({"after": [[np.nan]]}, NonFiniteError, "after"),
         ({"after": 5.0}, GridError, "(steps, ...)"),
@@ -782,7 +840,12 @@ OVER: dict[str, Any] = {"policy": toys.proportional, "directions": [[1.0, 0.0]],
         ({**OVER, "boundary": "clip", "parameters": [np.nan, 0.0]}, NonFiniteError, "parameters"),
         ({**OVER, "boundary": "clip", "extent": (1.0, 2.0)}, GridError, "extent"),
         ({**OVER, "boundary": "clip", "extent": -1.0}, GridError, "lower must be below upper"),
-        ({**OVER, "boundary": "clip", "directions": np.eye(4)}, UnsupportedError, "1 to 3"),
+        ({**OVER, "boundary": "clip", "directions": np.ones((4, 2))}, UnsupportedError, "1 to 3"),
+        (
+            {**OVER, "boundary": "clip", "directions": np.eye(5)[:, :2], "parameters": np.zeros(5)},
+            GridError,
+            "transposed",
+        ),
         ({**OVER, "boundary": "clip", "components": (0,)}, UnsupportedError, "over actions"),
         ({**OVER, "boundary": "clip", "after": [[0.0]]}, UnsupportedError, "need a state"),
     ],

@@ -461,3 +461,21 @@ def test_show_refuses(words: str, said: str, stored: Path, capsys: pytest.Captur
 
 def test_animate_is_in_the_package() -> None:
     assert plot.animate is animate
+
+
+@pytest.mark.parametrize(
+    ("sigma", "shown"),
+    [
+        (np.geomspace(0.05, 1.0, 16), [0.0, 0.1, 0.2, 0.5, 1.0]),
+        (np.linspace(0.05, 0.4, 8), np.linspace(0.0, 0.4, 9)),  # short as they are
+        ([0.0604, 0.0801], [0.0, 0.0604, 0.0801]),  # nothing short lies between them
+        ([0.3333, 0.1234, 0.7], [0.0, 0.3333, 0.1234, 0.7]),  # in no order
+    ],
+)
+def test_sigmas_of_few_digits_below_the_strip(sigma: Any, shown: Any) -> None:
+    stored = np.array([0.0, *sigma])
+    ticks = animation._round_ticks(stored, 9)
+    np.testing.assert_allclose([value for _, value in ticks], shown)
+    places = [place for place, _ in ticks]
+    np.testing.assert_allclose(np.interp(places, range(len(stored)), stored), shown)
+    assert len(animation._round_ticks(stored, 3)) <= 4
