@@ -83,7 +83,7 @@ def main() -> None:
         ("creation", creation),
         ("symbols", symbols),
     ):
-        draw().savefig(STATIC / f"{name}.png", dpi=110, metadata={"Software": None})
+        draw().savefig(STATIC / f"{name}.png", dpi=100, metadata={"Software": None})
 
 
 if __name__ == "__main__":

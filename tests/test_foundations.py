@@ -209,4 +209,4 @@ def test_a_module_is_the_command(tmp_path: Path) -> None:
     done = subprocess.run([*words, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.startswith("usage: heatpg ")
     wrong = subprocess.run([*words, "rnu"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert wrong.returncode == 2 and "see: heatpg --help" in wrong.stderr
+    assert wrong.returncode == 2 and "did you mean 'run'? See: heatpg --help" in wrong.stderr

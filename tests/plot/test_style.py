@@ -98,12 +98,12 @@ def test_curves_are_those_of_the_scale_space() -> None:
     initial = basins(bumps())
     again = {line.get_label(): np.asarray(line.get_ydata()) for line in plot.basin_curve(space, basins=initial).lines}
     np.testing.assert_array_equal(again["of the box, to the optimum"], where.of_optimum())
-    for line in plot.critical_counts(space).lines:
-        if line.get_label() in ("maxima", "minima"):
-            # steps at the events, so at the stored sigmas it is what is counted there
-            edges, counts = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
-            there = counts[np.searchsorted(edges, space.sigma, side="right") - 1]
-            np.testing.assert_array_equal(there, space.count("maximum" if line.get_label() == "maxima" else "minimum"))
+    counted = {each.get_label(): each for each in plot.critical_counts(space).lines}
+    for name, kind in (("maxima", "maximum"), ("minima", "minimum")):
+        # steps at the events, so at the stored sigmas it is what is counted there
+        edges, counts = np.asarray(counted[name].get_xdata()), np.asarray(counted[name].get_ydata())
+        there = counts[np.searchsorted(edges, space.sigma, side="right") - 1]
+        np.testing.assert_array_equal(there, space.count(kind))
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, float("nan"), float("inf")])
