@@ -319,8 +319,7 @@ def landscape_html(landscape: Landscape) -> str:
 
 def _sigma_words(evolution: Evolution, index: int) -> str:
     row = np.atleast_1d(evolution.sigma[index])
-    units = {axis.unit for axis in evolution.grid}
-    unit = f" {_brief(units.pop())}" if len(units) == 1 else ""
+    unit = f" {_brief(evolution.grid.unit or '')}"
     return f"{_number(row[0]) if len(row) == 1 else _place(row)}{unit}".rstrip()
 
 

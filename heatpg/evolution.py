@@ -259,6 +259,61 @@ class Evolution:
             f"{self.grid.shape} nodes, solver {self.solver!r}, {self.report!r}>"
         )
 
+    def entry(self, number: int = 0) -> Evolution:
+        """The evolution of one landscape of a batch; this one where there is no batch.
+
+        Parameters
+        ----------
+        number
+            Which one, in the order of the flattened batch.
+
+        Raises
+        ------
+        UnsupportedError
+            For a number that is not there.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heatpg import Axis, Grid, Landscape, evolve
+        >>> grid = Grid(Axis("x", 0.0, 1.0, 9, boundary="reflect"))
+        >>> both = evolve(Landscape(np.arange(18.0).reshape(2, 9), grid), [0.2, 0.4])
+        >>> both.entry(1).values.shape, float(both.entry(1).landscape.values[0])
+        ((2, 9), 9.0)
+        """
+        landscape, grid, shape = self.landscape, self.grid, self.landscape.batch_shape
+        count = math.prod(shape)
+        if not 0 <= number < count:
+            raise UnsupportedError(
+                "no landscape of this number", given=f"batch index {number}", allowed=f"0 to {count - 1}"
+            )
+        if not shape:
+            return self
+
+        def one(values: Array) -> Array:
+            return np.asarray(values.reshape(count, *grid.shape)[number])
+
+        error = landscape.standard_error
+        result = Evolution(
+            Landscape(
+                one(landscape.values),
+                grid,
+                landscape.name,
+                landscape.provenance,
+                standard_error=None if error is None else one(error),
+            ),
+            self.sigma,
+            self.values.reshape(len(self), count, *grid.shape)[:, number],
+            self.solver,
+            paths=self.paths,
+            covariance=self.covariance,
+            report=self.report,
+            reason=self.reason,
+            timing=self.timing,
+        )
+        result.stored_tolerance = self.stored_tolerance
+        return result
+
     def plot(self, kind: str = "summary", *, width: Width = None) -> Figure:
         """A figure of this evolution, which a notebook shows and `heatpg.plot.save` writes.
 
@@ -385,8 +440,7 @@ class Evolution:
         batch = [f"batch{i + 1}" for i in range(len(self.landscape.batch_shape))]
         lead = "sigma" if self.sigma.ndim == 1 else "level"
         noise = (lead,) if self.sigma.ndim == 1 else (lead, "axis")
-        units = {axis.unit for axis in self.grid}
-        unit = units.pop() if len(units) == 1 else ""
+        unit = self.grid.unit
 
         def described(label: str, of_sigma: int = 0) -> dict[str, Any]:
             power = {"units": unit if of_sigma == 1 else f"({unit}){of_sigma}"} if unit and of_sigma else {}

@@ -277,6 +277,12 @@ class Grid:
         return math.prod(self.shape)
 
     @property
+    def unit(self) -> str | None:
+        """The unit that all axes share, which may be empty; None where they differ."""
+        first, *others = (axis.unit for axis in self.axes)
+        return first if all(unit == first for unit in others) else None
+
+    @property
     def spacing(self) -> tuple[float, ...]:
         """Distance between nodes along each axis."""
         return tuple(axis.spacing for axis in self.axes)

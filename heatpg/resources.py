@@ -12,7 +12,7 @@ from pathlib import Path
 
 from heatpg.errors import ResourceError
 
-__all__ = ["available_disk", "available_memory", "human_bytes", "require_disk", "require_memory"]
+__all__ = ["available_disk", "available_memory", "human_bytes", "memory_by_kind", "require_disk", "require_memory"]
 
 _SHARE_OF_FREE_MEMORY = 0.9
 _NOT_WORTH_ASKING = 2**20  # bytes; to ask takes longer than to use them
@@ -69,9 +69,18 @@ def _address_space_available() -> float:
         return float("inf")
 
 
+def memory_by_kind() -> dict[str, float]:
+    """Bytes that each limit on memory leaves to this process; infinite where there is none."""
+    return {
+        "free": _meminfo_available(),
+        "control group": _control_group_available(),
+        "address space": _address_space_available(),
+    }
+
+
 def available_memory() -> float:
     """Bytes that this process can still take: free memory, control group and address space, the least of them."""
-    return max(0.0, min(_meminfo_available(), _control_group_available(), _address_space_available()))
+    return max(0.0, min(memory_by_kind().values()))
 
 
 def available_disk(folder: Path) -> float:

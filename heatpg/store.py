@@ -249,11 +249,6 @@ def _compression(compression: str) -> dict[str, Any]:
     return {"compression": "gzip", "compression_opts": levels[compression], "shuffle": True}
 
 
-def _common_unit(grid: Grid) -> str:
-    units = {axis.unit for axis in grid}
-    return units.pop() if len(units) == 1 else ""
-
-
 def _set_unit(dataset: h5py.Dataset, unit: str, power: int = 1) -> None:
     if unit:
         symbol = _printable(_UNIT_SYMBOLS.get(unit, unit))
@@ -302,7 +297,7 @@ def _write_covariance(file: h5py.File, covariance: Array, unit: str) -> None:
 
 def _write_scales(file: h5py.File, evolution: Evolution) -> None:
     lead, batch, _ = _names(evolution)
-    unit = _common_unit(evolution.grid)
+    unit = evolution.grid.unit or ""
     if lead == "level":
         file.create_dataset("level", data=np.arange(len(evolution.sigma), dtype=np.int64)).make_scale("level")
         file["level"].attrs["long_name"] = "number of the noise level"

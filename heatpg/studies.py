@@ -72,7 +72,7 @@ def default_sigma(grid: Grid, levels: int = LEVELS) -> NDArray[np.float64]:
     if levels < 2:
         raise SigmaError("a study needs at least two sigmas", given=levels, allowed="2, 3, ...")
     lengths, spacing = np.array([axis.length for axis in grid]), np.array(grid.spacing)
-    alike = len({axis.unit for axis in grid}) == 1 and lengths.max() <= 4 * lengths.min()
+    alike = grid.unit is not None and lengths.max() <= 4 * lengths.min()
     scale = np.ones(len(lengths)) if alike else lengths / lengths.max()
     first, last = _FIRST_CELLS * float((spacing / scale).max()), _LAST_SHARE * float((lengths / scale).min())
     if not last > 2 * first:
@@ -269,7 +269,7 @@ class Study:
     def _sparing(self) -> str:
         shape = self.shape
         assert isinstance(shape, Shape)
-        if len({axis.unit for axis in self.evolution.grid}) > 1:
+        if self.evolution.grid.unit is None:
             return ", each in the units of the axes"
         if len(shape.widths) < 2 or shape.widths[-1] < 2 * shape.widths[0]:
             return ""

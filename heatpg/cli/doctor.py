@@ -394,11 +394,7 @@ def _limit(value: float) -> float | None:
 
 
 def _memory(record: _Record) -> None:
-    kinds = {
-        "free": resources._meminfo_available(),
-        "control group": resources._control_group_available(),
-        "address space": resources._address_space_available(),
-    }
+    kinds = resources.memory_by_kind()
     least = resources.available_memory()
     record.found["memory"] = {"available": _limit(least), "kinds": {name: _limit(x) for name, x in kinds.items()}}
     if least < _LEAST_MEMORY:

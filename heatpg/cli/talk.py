@@ -98,8 +98,7 @@ def _sigma_text(row: Any, grid: Grid) -> str:
     import numpy as np
 
     values = np.atleast_1d(row)
-    units = {axis.unit for axis in grid}
-    unit = f" {units.pop()}" if len(units) == 1 else ""
+    unit = f" {grid.unit or ''}"
     if len(values) == 1:
         return f"{values[0]:.6g}{unit}".rstrip()
     return f"({', '.join(f'{value:.6g}' for value in values)}){unit}".rstrip()

@@ -172,6 +172,6 @@ def default_sigma(grid: Grid) -> tuple[list[float] | dict[str, list[float]], str
 
     lengths = [axis.length for axis in grid]
     words = "chosen: from 4 grid spacings (or less on a coarse grid) to 0.15 of the box"
-    if len({axis.unit for axis in grid}) == 1 and max(lengths) <= 4 * min(lengths):
+    if grid.unit is not None and max(lengths) <= 4 * min(lengths):
         return levels(max(grid.spacing), min(lengths)), words
     return {axis.name: levels(axis.spacing, axis.length) for axis in grid}, words

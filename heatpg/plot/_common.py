@@ -28,7 +28,6 @@ __all__ = [
     "caption_height",
     "chosen_axis",
     "chosen_level",
-    "first_of",
     "headline",
     "height_of_maps",
     "legend_below",
@@ -148,21 +147,6 @@ def single(values: Array, grid: Grid) -> Array:
     return np.asarray(values[(0,) * (values.ndim - grid.dimensions)])
 
 
-def first_of(evolution: Evolution) -> Evolution:
-    """The evolution of the first landscape of a batch."""
-    landscape, grid = evolution.landscape, evolution.grid
-    if not landscape.batch_shape:
-        return evolution
-    return Evolution(
-        Landscape(single(landscape.values, grid), grid, landscape.name),
-        evolution.sigma,
-        np.stack([single(values, grid) for values in evolution.values]),
-        evolution.solver,
-        paths=evolution.paths,
-        covariance=evolution.covariance,
-    )
-
-
 def through_optimum(values: Array, center: tuple[int, ...], position: int) -> Array:
     """The line of a field along one axis through a node."""
     line = tuple(slice(None) if i == position else k for i, k in enumerate(center))
@@ -218,11 +202,10 @@ def sigma_label(evolution: Evolution, index: int) -> str:
     """One noise level with its unit, as ``σ = 0.05 N``; of correlated noise ``σ = (0.1, 0.2) N, ρ = 0.5``."""
     row = [float(value) for value in np.atleast_1d(evolution.sigma[index])]
     correlation = _correlation_label(evolution, index)
-    units = {axis.unit for axis in evolution.grid}
-    if len(units) == 1:
-        unit = f" {units.pop()}"
+    unit = evolution.grid.unit
+    if unit is not None:
         text = number(row[0]) if len(row) == 1 else f"({', '.join(map(number, row))})"
-        return f"σ = {text}{unit}".rstrip() + correlation
+        return f"σ = {text} {unit}".rstrip() + correlation
     if len(row) == 1:
         return f"σ = {number(row[0])}"
     parts = [f"{number(value)} {axis.unit}".rstrip() for value, axis in zip(row, evolution.grid, strict=True)]
@@ -262,8 +245,7 @@ def sigma_axis(
     ends
         Whether it ends at the first and at the last level.
     """
-    units = {axis.unit for axis in (grid if along is None else (grid[along],))}
-    unit = units.pop() if len(units) == 1 else ""
+    unit = grid.unit if along is None else grid[along].unit
     name = "σ" if along is None else f"σ along {grid[along].name}"
     first, last = float(sigma.min()), float(sigma.max())
     ax.set(**{f"{which}label": f"{name} ({unit})" if unit else name})

@@ -111,8 +111,7 @@ class _Scene:
         most = max(2, int(self.figure.get_figwidth() / points(0.9)))
         ticks = _round_ticks(np.array([0.0, *(sigma[level - 1] for level in self.levels[1:])]), most)
         ax.set_xticks([place for place, _ in ticks], [number(value) for _, value in ticks])
-        units = {axis.unit for axis in (self.grid if along is None else (self.grid[along],))}
-        unit = units.pop() if len(units) == 1 else ""
+        unit = self.grid.unit if along is None else self.grid[along].unit
         name = "σ" if along is None else f"σ along {self.grid[along].name}"
         ax.set_xlabel(f"{name} ({unit}), one frame for each" if unit else f"{name}, one frame for each")
         ax.set_ylabel("max u")

@@ -11,7 +11,6 @@ from heatpg.evolution import Evolution
 from heatpg.landscape import Landscape
 from heatpg.plot import figures
 from heatpg.plot._common import (
-    first_of,
     headline,
     line_colours,
     logarithmic_numbers,
@@ -39,8 +38,7 @@ _LEAST = 3.4
 
 
 def _wavenumber_label(evolution: Evolution) -> str:
-    units = {axis.unit for axis in evolution.grid}
-    unit = units.pop() if len(units) == 1 else ""
+    unit = evolution.grid.unit or ""
     per = f" (1/({unit}))" if not unit.isalnum() else f" (1/{unit})"
     return f"angular wavenumber |k|{per if unit else ''}"
 
@@ -92,7 +90,7 @@ def spectrum(
     from heatpg.scalespace import power_spectrum
 
     require_evolution("spectrum", evolution)
-    one = first_of(evolution)
+    one = evolution.entry()
     expected = _expected(one)
     initial = power_spectrum(one.landscape)
     shown = shown_sigmas(one, _MOST)
@@ -166,7 +164,7 @@ def decay(evolution: Evolution, ax: Axes | None = None, *, width: Width = None) 
     from heatpg.scalespace import band_decay
 
     require_evolution("decay", evolution)
-    one = first_of(evolution)
+    one = evolution.entry()
     expected = band_decay(one)
     shown = shown_sigmas(one, _MOST)
     with panel(ax, width) as ax:

@@ -98,7 +98,7 @@ def place_words(space: ScaleSpace, position: ArrayLike) -> str:
     'x1 = 0.5, x2 = -1'
     """
     place = np.asarray(position, dtype=np.float64) + 0.0  # no -0
-    if np.ptp(space.ratio) == 0 and len({axis.unit for axis in space.grid}) == 1:
+    if np.ptp(space.ratio) == 0 and space.grid.unit is not None:
         return f"({', '.join(f'{x:.4g}' for x in place)})"
     named = zip(place, space.grid, strict=True)
     return ", ".join(f"{axis.name} = {x:.4g} {axis.unit}".rstrip() for x, axis in named)

@@ -71,7 +71,7 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
         entries.append(Check("resolution", "passed", f"the smallest sigma is {least:.3g} grid spacings", least))
     if any(axis.rule.free_space for axis in grid):
         entries.append(_box(evolution))
-    if len({axis.unit for axis in grid}) > 1 and evolution.sigma.ndim == 1 and moving.any():
+    if grid.unit is None and evolution.sigma.ndim == 1 and moving.any():
         units = ", ".join(f"{axis.name} ({axis.unit or 'no unit'})" for axis in grid)
         entries.append(
             Check(

@@ -20,7 +20,6 @@ from heatpg import __version__
 from heatpg.errors import NonFiniteError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.grid import Axis, Grid
-from heatpg.landscape import Landscape
 from heatpg.plot._common import axis_label, number, optimum, sigma_label
 from heatpg.store import data_digest, file_environment, json_like
 from heatpg.viewer.packing import fits, pack, reductions
@@ -75,32 +74,6 @@ def _document(content: Mapping[str, Any]) -> str:
     }
     # in one pass, so that a name with a mark in it stays a name
     return re.sub(r"@@([A-Z]+)@@", lambda found: parts[found[1]], _part("page.html"))
-
-
-def _one_of_batch(evolution: Evolution, batch_index: int) -> Evolution:
-    """One landscape of a batch, counted in the order of a flattened batch."""
-    shape = evolution.landscape.batch_shape
-    count = int(np.prod(shape, dtype=np.int64))
-    if not 0 <= batch_index < count:
-        raise UnsupportedError(
-            "no landscape of this number", given=f"batch index {batch_index}", allowed=f"0 to {count - 1}"
-        )
-    if not shape:
-        return evolution
-    landscape, grid = evolution.landscape, evolution.grid
-    initial = landscape.values.reshape(count, *grid.shape)[batch_index]
-    fields = evolution.values.reshape(len(evolution), count, *grid.shape)[:, batch_index]
-    return Evolution(
-        Landscape(initial, grid, landscape.name, landscape.provenance),
-        evolution.sigma,
-        fields,
-        evolution.solver,
-        paths=evolution.paths,
-        covariance=evolution.covariance,
-        report=evolution.report,
-        reason=evolution.reason,
-        timing=evolution.timing,
-    )
 
 
 def _frames(evolution: Evolution) -> list[_Frame]:
@@ -171,8 +144,7 @@ def _abscissa(evolution: Evolution, frames: list[_Frame]) -> tuple[list[float], 
     noise = [max(frame.about["sigma"]) for frame in frames]
     if any(second <= first for first, second in itertools.pairwise(noise)):
         return [float(k) for k in range(len(frames))], "level"
-    units = {axis.unit for axis in evolution.grid}
-    unit = units.pop() if len(units) == 1 else ""
+    unit = evolution.grid.unit
     return noise, f"\N{GREEK SMALL LETTER SIGMA} ({unit})" if unit else "\N{GREEK SMALL LETTER SIGMA}"
 
 
@@ -303,7 +275,7 @@ def page(
             advice="evolve, and then show, a slice: Landscape(values[:, :, i], Grid(*grid.axes[:2]))",
         )
     batch_shape = evolution.landscape.batch_shape
-    one = _one_of_batch(evolution, batch_index)
+    one = evolution.entry(batch_index)
     notes = _notes(evolution, batch_index, batch_shape)
     frames = _frames(one)
     total = len(frames) + 3
@@ -331,8 +303,8 @@ def page(
         "report": one.report.as_dict()["checks"],
         "provenance": _provenance(one, frames),
         "colours": _colours(),
-        "alike": len({axis.unit for axis in grid}) == 1,
-        "unit": grid[0].unit if len({axis.unit for axis in grid}) == 1 else "",
+        "alike": grid.unit is not None,
+        "unit": grid.unit or "",
     }
     notes.extend(found.sentence for found in (followed, around) if found and found.sentence)
     content = json_like(content)
