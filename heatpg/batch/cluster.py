@@ -10,7 +10,6 @@ loopback interface, or is encrypted and authenticated by TLS.
 from __future__ import annotations
 
 import asyncio
-import collections
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -37,8 +36,8 @@ from typing import Any
 from heatpg import __version__
 from heatpg.batch import work
 from heatpg.batch.spec import Task
-from heatpg.batch.supervisor import THREAD_VARIABLES, TRIES, Outcome, error_of, on_signals
-from heatpg.errors import HeatpgError, HeatpgWarning, ResourceError, StoreError, UnsupportedError
+from heatpg.batch.supervisor import NEVER, THREAD_VARIABLES, Outcome, Supervision, on_signals
+from heatpg.errors import HeatpgWarning, ResourceError, StoreError, UnsupportedError
 from heatpg.parallel import set_threads, threads
 from heatpg.store import json_like
 
@@ -51,13 +50,11 @@ __all__ = ["credentials", "dask_setup", "supervise"]
 
 StrPath = str | os.PathLike[str]
 
-_GRACE = 5.0  # seconds that running tasks are given to end
 _LOOK = 0.1  # seconds between two looks at who is there
 _CONNECT = 10.0  # seconds for a scheduler to answer
 _ALONE = 60.0  # seconds without a worker, after which somebody is told
 _STUBBORN = 3.0  # seconds for a process to end when it is told to
 _AT_A_TIME = 2  # tasks that a worker has: while one is worked on, the next is there already
-_NEVER = float("inf")
 _LOOPBACK = "127.0.0.1"
 _START = "spawn"  # how processes begin
 _ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[^\[\]:/\s]+):([0-9]{1,5})")
@@ -319,12 +316,12 @@ class _Worker:
     fit: bool = False
     leaving: bool = False
     tasks: dict[int, Task] = dataclasses.field(default_factory=dict)
-    too_late: float = _NEVER
+    too_late: float = NEVER
     introduction: Any = None
 
 
-class _Supervision:
-    """The state of `supervise`: what waits, who works, and what has been tried how often.
+class _Supervision(Supervision):
+    """Workers of Dask, by their addresses.
 
     Coroutines in the thread of the client tell what happens; everything else is done in the thread of the caller.
     """
@@ -340,26 +337,19 @@ class _Supervision:
         allow_insecure: bool,
         stopping: Callable[[int], object] | None = None,
     ) -> None:
+        super().__init__(tasks, folder, timeout, stopping)
         self.client: Any = None
         self.watcher: concurrent.futures.Future[None] | None = None
-        self.folder = folder
         self.most = workers or len(tasks)
-        self.timeout = timeout
         self.local = local
-        self.tell_stopping = stopping
         self.allow_insecure = allow_insecure
         self.digest = _digest(str(folder))
-        self.waiting = collections.deque(tasks)
-        self.tries: collections.Counter[str] = collections.Counter()
         self.suspects: set[str] = set()
         self.workers: dict[str, _Worker] = {}
         self.futures: dict[int, Any] = {}
         self.numbers = itertools.count()
         self.token = f"heatpg-{uuid.uuid4().hex}"
         self.events: queue.SimpleQueue[Callable[[], Outcome | None]] = queue.SimpleQueue()
-        self.signals = 0
-        self.halt: HeatpgError | None = None
-        self.ends = _NEVER  # when what still runs is given up
         self.unfit: dict[str, str] = {}
         self.expelled: list[concurrent.futures.Future[None]] = []
         self.known: set[str] = set()  # of those, the ones that somebody was told of
@@ -417,12 +407,16 @@ class _Supervision:
     # In the thread of the caller
 
     @property
-    def stopping(self) -> bool:
-        return self.signals > 0 or self.halt is not None
+    def busy(self) -> int:
+        return sum(bool(worker.tasks) for worker in self.workers.values())
 
     @property
-    def busy(self) -> bool:
-        return any(worker.tasks for worker in self.workers.values())
+    def finished(self) -> bool:
+        return super().finished and self.events.empty()
+
+    def proceed(self) -> None:
+        self.feed()
+        self.complain_of_loneliness()
 
     def on_signal(self, number: int) -> None:
         self.signals += 1
@@ -521,7 +515,7 @@ class _Supervision:
     def begin(self, worker: _Worker) -> None:
         """Its first task is now worked on."""
         self.tries[next(iter(worker.tasks.values())).id] += 1
-        worker.too_late = _NEVER if self.timeout is None else time.monotonic() + self.timeout
+        worker.too_late = NEVER if self.timeout is None else time.monotonic() + self.timeout
 
     def take_back(self, worker: _Worker) -> list[Task]:
         """The tasks of a worker, which it does not have any longer."""
@@ -531,7 +525,7 @@ class _Supervision:
         for number in worker.tasks:
             self.futures.pop(number).cancel()
         worker.tasks.clear()
-        worker.too_late = _NEVER
+        worker.too_late = NEVER
         return tasks
 
     def bury(self, worker: _Worker, words: str) -> None:
@@ -542,10 +536,9 @@ class _Supervision:
             return
         first = tasks[0]
         self.suspects.update(task.id for task in tasks)
-        tries = self.tries[first.id]
-        if tries >= TRIES:
-            reason = f"{words}, at the last of {tries} tries"
-            self.events.put(lambda: Outcome(first, reason=reason, tries=tries))
+        outcome = self.given_up(first, words)
+        if outcome is not None:
+            self.events.put(lambda: outcome)
             tasks = tasks[1:]
         self.waiting.extend(tasks)
 
@@ -567,17 +560,10 @@ class _Supervision:
         if worker.tasks and first:
             self.begin(worker)
         elif not worker.tasks:
-            worker.too_late = _NEVER
-        tries = max(1, self.tries[task.id])
-        if isinstance(answer, BaseException):
-            return Outcome(task, reason=work.explain(answer), tries=tries)
-        said = json.loads(answer)
-        if "halt" in said:
-            self.halt = self.halt or error_of(said["halt"])
-            return None
-        if "done" in said:
-            return Outcome(task, facts=said["done"], tries=tries)
-        return Outcome(task, reason=str(said["failed"]), tries=tries)
+            worker.too_late = NEVER
+        return self.answered(
+            task, {"failed": work.explain(answer)} if isinstance(answer, BaseException) else json.loads(answer)
+        )
 
     def end_overdue(self) -> Iterator[Outcome]:
         now = time.monotonic()
@@ -587,7 +573,7 @@ class _Supervision:
                 self.waiting.extendleft(reversed(others))
                 worker.fit, worker.leaving = False, True
                 self.expelled.append(self._launch(self._expel(worker.address)))
-                yield Outcome(task, reason=f"it took longer than {self.timeout:g} s", tries=self.tries[task.id])
+                yield self.overdue(task)
 
     def complain_of_loneliness(self) -> None:
         """Somebody who waits for workers that never come ought to know."""
@@ -599,15 +585,14 @@ class _Supervision:
             if self.local:
                 raise _unreachable("workers of Dask cannot be started", f"none in {_ALONE:g} s", "")
             warnings.warn("the scheduler has no workers: waiting for some", HeatpgWarning, stacklevel=2)
-            self.lonely = _NEVER
+            self.lonely = NEVER
 
     def gather(self) -> list[Outcome]:
-        """Wait for something to happen, and see what else has happened meanwhile."""
         found: list[Outcome] = []
         limits = [self.ends, *(worker.too_late for worker in self.workers.values())]
         limit = min([*limits, *([] if self.lonely is None else [self.lonely])])
         try:
-            wait = None if limit == _NEVER else max(0.0, limit - time.monotonic())
+            wait = None if limit == NEVER else max(0.0, limit - time.monotonic())
             event: Callable[[], Outcome | None] | None = self.events.get(timeout=wait)
         except queue.Empty:
             event = None
@@ -619,35 +604,7 @@ class _Supervision:
         found += self.end_overdue()
         return found
 
-    def outcomes(self) -> Iterator[list[Outcome]]:
-        found: list[Outcome] = []
-        while True:
-            ended = not self.busy and not self.waiting and self.events.empty()
-            if self.stopping:
-                if self.ends == _NEVER:
-                    self.ends = time.monotonic() + _GRACE
-                    self.call_off()
-                ended = not self.busy or self.signals > 1 or time.monotonic() >= self.ends
-                if self.signals and not ended and self.tell_stopping is not None:
-                    self.tell_stopping(sum(bool(worker.tasks) for worker in self.workers.values()))
-                    self.tell_stopping = None
-            elif not ended:
-                # before the outcomes are handed on, so that nobody waits while they are written down
-                self.feed()
-                self.complain_of_loneliness()
-            if found:
-                yield found
-            if ended:
-                break
-            found = self.gather()
-        if not self.stopping:
-            return
-        if self.halt is not None:
-            raise self.halt
-        raise KeyboardInterrupt
-
     def call_off(self) -> None:
-        """Take back what nobody works on yet."""
         for worker in self.workers.values():
             for number in list(worker.tasks)[1:]:
                 del worker.tasks[number]

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -26,9 +27,10 @@ from heatpg.batch import work
 from heatpg.batch.spec import Task
 from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
 
-__all__ = ["THREAD_VARIABLES", "TRIES", "Outcome", "Process", "alone", "error_of", "on_signals", "supervise"]
+__all__ = ["NEVER", "THREAD_VARIABLES", "Outcome", "Process", "Supervision", "alone", "on_signals", "supervise"]
 
 TRIES = 3
+NEVER = float("inf")
 _GRACE = 5.0  # seconds that running tasks are given to end
 _PATIENCE = 10.0  # seconds for a process to be gone after its pipes are closed
 _TAIL = 2000  # bytes of what a worker wrote before it died
@@ -110,7 +112,7 @@ class _Worker:
         self.events = events
         self.task: Task | None = None
         self.ready = False
-        self.too_late = float("inf")
+        self.too_late = NEVER
         self.overdue = False
         self._listener = threading.Thread(target=self._listen, daemon=True)
 
@@ -124,7 +126,7 @@ class _Worker:
 
     def give(self, task: Task, folder: Path, timeout: float | None) -> None:
         self.task = task
-        self.too_late = float("inf") if timeout is None else time.monotonic() + timeout
+        self.too_late = NEVER if timeout is None else time.monotonic() + timeout
         with contextlib.suppress(BrokenPipeError):  # it has died: the listener will say so
             work.send(self.link.outgoing, {"task": task.resolved, "folder": str(folder)})
 
@@ -199,8 +201,106 @@ def on_signals(act: Callable[[int], object]) -> Iterator[None]:
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
-class _Supervision:
-    """The state of `supervise`: what waits, who works, and what has been tried how often."""
+class Supervision(ABC):
+    """What all who have tasks done by others keep: what waits, what has been tried how often, and when to stop.
+
+    Parameters
+    ----------
+    tasks, folder, timeout, stopping
+        As for `supervise`.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        folder: Path,
+        timeout: float | None,
+        stopping: Callable[[int], object] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.timeout = timeout
+        self.waiting = collections.deque(tasks)
+        self.tries: collections.Counter[str] = collections.Counter()
+        self.signals = 0
+        self.tell_stopping = stopping
+        self.halt: HeatpgError | None = None
+        self.ends = NEVER  # when what still runs is given up
+
+    @property
+    @abstractmethod
+    def busy(self) -> int:
+        """How many tasks are worked on."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is worked on and nothing waits."""
+        return not self.busy and not self.waiting
+
+    @abstractmethod
+    def proceed(self) -> None:
+        """Hand out what waits."""
+
+    @abstractmethod
+    def gather(self) -> list[Outcome]:
+        """Wait for something to happen, and see what else has happened meanwhile."""
+
+    def call_off(self) -> None:  # noqa: B027 - most hand out nothing that is not begun
+        """Take back what nobody works on yet."""
+
+    @property
+    def stopping(self) -> bool:
+        return self.signals > 0 or self.halt is not None
+
+    def overdue(self, task: Task) -> Outcome:
+        """What becomes of a task that has taken too long."""
+        return Outcome(task, reason=f"it took longer than {self.timeout:g} s", tries=self.tries[task.id])
+
+    def given_up(self, task: Task, words: str) -> Outcome | None:
+        """What becomes of a task whose worker has died; None if it is to be tried again."""
+        tries = self.tries[task.id]
+        return Outcome(task, reason=f"{words}, at the last of {tries} tries", tries=tries) if tries >= TRIES else None
+
+    def answered(self, task: Task, said: dict[str, Any]) -> Outcome | None:
+        """What becomes of a task to which a worker has said something; None if all have to stop."""
+        tries = max(1, self.tries[task.id])
+        if "halt" in said:
+            self.halt = self.halt or error_of(said["halt"])
+            return None
+        if "done" in said:
+            return Outcome(task, facts=said["done"], tries=tries)
+        return Outcome(task, reason=str(said["failed"]), tries=tries)
+
+    def outcomes(self) -> Iterator[list[Outcome]]:
+        found: list[Outcome] = []
+        while True:
+            if self.stopping:
+                if self.ends == NEVER:
+                    self.ends = time.monotonic() + _GRACE
+                    self.call_off()
+                busy = self.busy
+                ended = not busy or self.signals > 1 or time.monotonic() >= self.ends
+                if self.signals and not ended and self.tell_stopping is not None:
+                    self.tell_stopping(busy)
+                    self.tell_stopping = None
+            else:
+                ended = self.finished
+                if not ended:
+                    # before the outcomes are handed on, so that nobody waits while they are written down
+                    self.proceed()
+            if found:
+                yield found
+            if ended:
+                break
+            found = self.gather()
+        if not self.stopping:
+            return
+        if self.halt is not None:
+            raise self.halt
+        raise KeyboardInterrupt
+
+
+class _Supervision(Supervision):
+    """Workers that are processes of this one."""
 
     def __init__(
         self,
@@ -211,23 +311,20 @@ class _Supervision:
         cores: int,
         stopping: Callable[[int], object] | None,
     ) -> None:
-        self.folder = folder
-        self.timeout = timeout
+        super().__init__(tasks, folder, timeout, stopping)
         self.count = min(workers, len(tasks))
         self.threads = max(1, cores // max(workers, 1))
-        self.waiting = collections.deque(tasks)
-        self.tries: collections.Counter[str] = collections.Counter()
         self.workers: list[_Worker] = []
         self.events: queue.SimpleQueue[tuple[_Worker | None, Any]] = queue.SimpleQueue()
         self.stillborn = 0
-        self.signals = 0
-        self.tell_stopping = stopping
-        self.halt: HeatpgError | None = None
-        self.ends = float("inf")  # when what still runs is given up
 
     @property
-    def stopping(self) -> bool:
-        return self.signals > 0 or self.halt is not None
+    def busy(self) -> int:
+        return sum(worker.task is not None for worker in self.workers)
+
+    def proceed(self) -> None:
+        self.fill()
+        self.feed()
 
     def on_signal(self, number: int) -> None:
         self.signals += 1
@@ -235,9 +332,8 @@ class _Supervision:
 
     def fill(self) -> None:
         """Have as many workers as there is work for."""
-        busy = sum(worker.task is not None for worker in self.workers)
         fresh = []
-        while len(self.workers) < min(self.count, busy + len(self.waiting)):
+        while len(self.workers) < min(self.count, self.busy + len(self.waiting)):
             fresh.append(_Worker(self.threads, self.events))
             self.workers.append(fresh[-1])
         for worker in fresh:
@@ -254,7 +350,7 @@ class _Supervision:
         """What happens next; None if somebody has run out of time before."""
         limit = min([self.ends, *(worker.too_late for worker in self.workers)])
         try:
-            if limit == float("inf"):
+            if limit == NEVER:
                 return self.events.get()
             return self.events.get(timeout=max(0.0, limit - time.monotonic()))
         except queue.Empty:
@@ -264,7 +360,7 @@ class _Supervision:
         now = time.monotonic()
         for worker in self.workers:
             if worker.too_late <= now:
-                worker.overdue, worker.too_late = True, float("inf")
+                worker.overdue, worker.too_late = True, NEVER
                 worker.link.process.kill()  # its end is the next that is heard of it
 
     def bury(self, worker: _Worker) -> Outcome | None:
@@ -282,14 +378,13 @@ class _Supervision:
                 )
             return None
         if worker.overdue:
-            return Outcome(task, reason=f"it took longer than {self.timeout:g} s", tries=self.tries[task.id])
+            return self.overdue(task)
         if self.stopping:
             return None
-        tries = self.tries[task.id]
-        if tries >= TRIES:
-            return Outcome(task, reason=f"{words}, at the last of {tries} tries", tries=tries)
-        self.waiting.append(task)
-        return None
+        outcome = self.given_up(task, words)
+        if outcome is None:
+            self.waiting.append(task)
+        return outcome
 
     def hear(self, worker: _Worker, message: dict[str, Any] | None) -> Outcome | None:
         """What a worker says; its death is that it says nothing more."""
@@ -300,16 +395,10 @@ class _Supervision:
             return None
         task = worker.task
         assert task is not None, message
-        worker.task, worker.too_late = None, float("inf")
-        if "halt" in message:
-            self.halt = self.halt or error_of(message["halt"])
-            return None
-        if "done" in message:
-            return Outcome(task, facts=message["done"], tries=self.tries[task.id])
-        return Outcome(task, reason=str(message["failed"]), tries=self.tries[task.id])
+        worker.task, worker.too_late = None, NEVER
+        return self.answered(task, message)
 
     def gather(self) -> list[Outcome]:
-        """Wait for something to happen, and see what else has happened meanwhile."""
         found = []
         event = self.next_event()
         self.end_overdue()
@@ -320,32 +409,6 @@ class _Supervision:
                 found.append(outcome)
             event = None if self.events.empty() else self.events.get()
         return found
-
-    def outcomes(self) -> Iterator[list[Outcome]]:
-        found: list[Outcome] = []
-        while True:
-            busy = sum(worker.task is not None for worker in self.workers)
-            ended = not busy and not self.waiting
-            if self.stopping:
-                self.ends = min(self.ends, time.monotonic() + _GRACE)
-                ended = not busy or self.signals > 1 or time.monotonic() >= self.ends
-                if self.signals and not ended and self.tell_stopping is not None:
-                    self.tell_stopping(busy)
-                    self.tell_stopping = None
-            elif not ended:
-                # before the outcomes are handed on, so that nobody waits while they are written down
-                self.fill()
-                self.feed()
-            if found:
-                yield found
-            if ended:
-                break
-            found = self.gather()
-        if not self.stopping:
-            return
-        if self.halt is not None:
-            raise self.halt
-        raise KeyboardInterrupt
 
     def close(self) -> None:
         for worker in self.workers:

@@ -289,14 +289,15 @@ def test_a_signal_ends_a_run_in_order(tmp_path: Path) -> None:
             import sys
             sys.path.insert(0, {str(Path(__file__).parent)!r})
             from pathlib import Path
-            from test_cluster import cluster, infected, run, specification
+            from heatpg.batch import supervisor
+            from test_cluster import infected, run, specification
 
             def tell(progress):
                 if progress.stopping:
                     print("finishing", progress.stopping, file=sys.stderr)
 
             if __name__ == "__main__":
-                cluster._GRACE = 0.5
+                supervisor._GRACE = 0.5
                 with infected(Path({str(place)!r})):
                     run(specification(8), {str(place / "b")!r}, workers=1, scheduler="local", progress=tell)
             """
