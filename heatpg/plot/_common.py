@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
@@ -14,11 +15,11 @@ from heatpg.errors import GridError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.grid import Axis, Grid
 from heatpg.landscape import Landscape
-from heatpg.plot.style import letters, points
+from heatpg.plot.style import Width, columns, inches, letters, points, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import FigureBase
+    from matplotlib.figure import Figure, FigureBase
 
 __all__ = [
     "COLOURS",
@@ -41,6 +42,7 @@ __all__ = [
     "require_evolution",
     "require_landscape",
     "scale_of_maps",
+    "sheet",
     "shown_sigmas",
     "sigma_axis",
     "sigma_label",
@@ -325,6 +327,48 @@ def legend_below(part: FigureBase, ax: Axes, width: float) -> None:
     lines, labels = ax.get_legend_handles_labels()
     per_row = min(4, len(labels), letters(width) // (max(map(len, labels)) + 7))
     part.legend(lines, labels, loc="outside lower center", ncols=max(1, per_row), frameon=False)
+
+
+@contextlib.contextmanager
+def sheet(
+    width: Width,
+    count: int,
+    heading: str,
+    *,
+    screen: float,
+    least: float,
+    height: float,
+    besides: float | None = None,
+    **options: Any,
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A new figure that belongs to no window, with a heading and as many panels in a row as there is room for.
+
+    Parameters
+    ----------
+    width
+        As for `heatpg.plot.style.inches`.
+    count
+        Number of panels.
+    heading
+        What stands above them; it is wrapped.
+    screen
+        Width on the screen, in inches.
+    least, height
+        Width that a panel needs, and height that it has, beside text of 10 points, in inches.
+    besides
+        Height of all the rest; by default that of the heading.
+    **options
+        For ``subplots``.
+    """
+    from matplotlib.figure import Figure
+
+    total = inches(width, screen)
+    with styled(width):
+        words, per_row = wrapped(heading, total), columns(count, total, least)
+        rest = points(0.25) * len(words.splitlines()) if besides is None else points(besides)
+        figure = Figure(figsize=(total, points(height) * -(-count // per_row) + rest), layout="constrained")
+        figure.suptitle(words)
+        yield figure, panels_of(figure, count, per_row, **options)
 
 
 def panels_of(part: FigureBase, count: int, per_row: int, **options: Any) -> list[Axes]:

@@ -8,9 +8,9 @@ import numpy as np
 
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
-from heatpg.plot._common import axis_label, chosen_axis, legend_below, line_colours, panels_of, wrapped
+from heatpg.plot._common import axis_label, chosen_axis, legend_below, line_colours, sheet
 from heatpg.plot._space import level_axis, space_of
-from heatpg.plot.style import Width, columns, inches, panel, points, styled
+from heatpg.plot.style import Width, columns, panel, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -177,18 +177,16 @@ def fingerprint_figure(source: Evolution | ScaleSpace, *, width: Width = None) -
     >>> len(plot.figures.get("fingerprint")(flow).axes)
     1
     """
-    from matplotlib.figure import Figure
-
     space = space_of(source)
     dimensions = space.grid.dimensions
-    total = inches(width, _WIDTH if dimensions > 1 else 0.6 * _WIDTH)
-    with styled(width):
+    heading = f"{space.landscape.name}: critical points against σ"
+    screen = _WIDTH if dimensions > 1 else 0.6 * _WIDTH
+    with sheet(width, dimensions, heading, screen=screen, least=_LEAST, height=3.6, besides=0.9, sharex=True) as (
+        figure,
+        axes,
+    ):
+        total = float(figure.get_figwidth())
         per_row = columns(dimensions, total, _LEAST)
-        rows = -(-dimensions // per_row)
-        height = points(3.6) * rows + points(0.9)
-        figure = Figure(figsize=(total, height), layout="constrained")
-        figure.suptitle(wrapped(f"{space.landscape.name}: critical points against σ", total))
-        axes = panels_of(figure, dimensions, per_row, sharex=True)
         for i, ax in enumerate(axes):
             fingerprint(space, ax, axis=i)
             ax.set_title("")

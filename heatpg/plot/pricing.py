@@ -10,10 +10,10 @@ import numpy as np
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
-from heatpg.plot._common import line_colours, panels_of, wrapped
+from heatpg.plot._common import line_colours, sheet
 from heatpg.plot._space import draw_ends, level_axis, space_of
 from heatpg.plot.counts import critical_counts
-from heatpg.plot.style import Width, columns, inches, panel, points, styled
+from heatpg.plot.style import Width, panel, points
 from heatpg.plot.watershed import basin_curve
 
 if TYPE_CHECKING:
@@ -156,16 +156,9 @@ def price_figure(source: Evolution | ScaleSpace, *, width: Width = None) -> Figu
     >>> len(plot.figures.get("price")(flow).axes)
     3
     """
-    from matplotlib.figure import Figure
-
     space = space_of(source)
-    total = inches(width, _WIDTH)
-    with styled(width):
-        per_row = columns(3, total, _LEAST)
-        rows = -(-3 // per_row)
-        figure = Figure(figsize=(total, points(3.1) * rows + points(0.5)), layout="constrained")
-        figure.suptitle(wrapped(f"{space.landscape.name}: what its optimum costs under exploration noise σ", total))
-        axes = panels_of(figure, 3, per_row)
+    heading = f"{space.landscape.name}: what its optimum costs under exploration noise σ"
+    with sheet(width, 3, heading, screen=_WIDTH, least=_LEAST, height=3.1, besides=0.5) as (figure, axes):
         price_curve(space, axes[0])
         basin_curve(space, axes[1])
         critical_counts(space, axes[2])

@@ -14,13 +14,12 @@ from heatpg.plot._common import (
     headline,
     line_colours,
     logarithmic_numbers,
-    panels_of,
     require_evolution,
+    sheet,
     shown_sigmas,
     sigma_label,
-    wrapped,
 )
-from heatpg.plot.style import Width, columns, inches, panel, points, styled
+from heatpg.plot.style import Width, panel, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -225,18 +224,10 @@ def spectrum_figure(evolution: Evolution, *, width: Width = None) -> Figure:
     >>> len(plot.figures.get("spectrum")(solve(landscapes.ridge(size=41), [0.1, 0.2])).axes)
     2
     """
-    from matplotlib.figure import Figure
-
     require_evolution("spectrum", evolution)
     count = 2 if evolution.covariance is None else 1
-    total = inches(width, 0.5 * _WIDTH * count)
-    with styled(width):
-        per_row = columns(count, total, _LEAST)
-        heading = wrapped(headline(evolution, "what exploration noise σ leaves of each wavenumber"), total)
-        height = points(4.2) * -(-count // per_row) + points(0.25) * len(heading.splitlines())
-        figure = Figure(figsize=(total, height), layout="constrained")
-        figure.suptitle(heading)
-        axes = panels_of(figure, count, per_row)
+    heading = headline(evolution, "what exploration noise σ leaves of each wavenumber")
+    with sheet(width, count, heading, screen=0.5 * _WIDTH * count, least=_LEAST, height=4.2) as (figure, axes):
         spectrum(evolution, axes[0])
         axes[0].set_title("")
         if count > 1:

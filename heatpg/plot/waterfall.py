@@ -19,16 +19,15 @@ from heatpg.plot._common import (
     noise_levels,
     number,
     optimum,
-    panels_of,
     require_evolution,
+    sheet,
     shown_sigmas,
     sigma_axis,
     sigma_label,
     single,
     through_optimum,
-    wrapped,
 )
-from heatpg.plot.style import Width, columns, inches, panel, points, styled
+from heatpg.plot.style import Width, panel, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -270,19 +269,10 @@ def waterfall_figure(evolution: Evolution, *, width: Width = None) -> Figure:
     >>> [ax.get_ylabel() for ax in plot.figures.get("waterfall")(flow).axes]
     ['', 'σ', 'u']
     """
-    from matplotlib.figure import Figure
-
     require_evolution("waterfall", evolution)
     count = 2 if len(_image_rows(noise_levels(evolution)[0])) > 1 else 1
-    total = inches(width, _WIDTH if count > 1 else 0.5 * _WIDTH)
-    with styled(width):
-        per_row = columns(count, total, _LEAST)
-        words = "u under Gaussian exploration noise σ"
-        heading = wrapped(_title(evolution, 0, words), total)
-        height = points(4.6) * -(-count // per_row) + points(0.25) * len(heading.splitlines())
-        figure = Figure(figsize=(total, height), layout="constrained")
-        figure.suptitle(heading)
-        axes = panels_of(figure, count, per_row)
+    heading = _title(evolution, 0, "u under Gaussian exploration noise σ")
+    with sheet(width, count, heading, screen=0.5 * _WIDTH * count, least=_LEAST, height=4.6) as (figure, axes):
         waterfall(evolution, 0, axes[0])
         if count > 1:
             sigma_image(evolution, 0, axes[1])
