@@ -22,10 +22,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.grid import Axis, Grid
+from heatpg.core.grid import Axis, Grid
 from heatpg.landscapes.double_pendulum import double_pendulum
 from heatpg.landscapes.quadrotor import quadrotor
-from heatpg.parallel import for_each, set_threads
+from heatpg.tools.parallel import for_each, set_threads
 
 HOVER = 0.486 * 9.81 / 2.0
 STEPS = 100

@@ -33,7 +33,7 @@ from sphinx.util.inspect import TypeAliasForwardRef
 from sphinx.util.matching import patfilter
 from sphinx.util.nodes import make_refnode
 
-from heatpg.registry import Registry
+from heatpg.tools.registry import Registry
 
 logger = logging.getLogger(__name__)
 

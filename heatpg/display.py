@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.resources import human_bytes
+from heatpg.tools.resources import human_bytes
 
 if TYPE_CHECKING:
+    from heatpg.core.grid import Grid
+    from heatpg.core.landscape import Landscape
+    from heatpg.core.report import Check, Report
     from heatpg.evolution import Evolution
-    from heatpg.grid import Grid
-    from heatpg.landscape import Landscape
     from heatpg.large import LargeSummary
-    from heatpg.report import Check, Report
     from heatpg.studies import Study
 
 __all__ = ["evolution_html", "grid_html", "landscape_html", "report_html", "study_html", "summary_html"]
@@ -412,7 +412,7 @@ def report_html(report: Report) -> str:
     Examples
     --------
     >>> from heatpg.display import report_html
-    >>> from heatpg.report import Check, Report
+    >>> from heatpg.core.report import Check, Report
     >>> "✓ passed" in report_html(Report([Check("range", "passed", "inside the range of Q")]))
     True
     """

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.grid import Grid
+from heatpg.core.landscape import Landscape
+from heatpg.core.report import Report
 from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
-from heatpg.grid import Grid
-from heatpg.landscape import Landscape
-from heatpg.parallel import for_each
-from heatpg.report import Report
-from heatpg.resources import require_memory
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose
 from heatpg.solvers.covariance import CovarianceFlow, conditional_deviations, require_boundaries
+from heatpg.tools.parallel import for_each
+from heatpg.tools.resources import require_memory
 
 if TYPE_CHECKING:
     import xarray
@@ -486,8 +486,8 @@ class Evolution:
         tolerance: float = 1e-10,
         compression: str = "none",
     ) -> None:
-        """Write everything into one HDF5 file; see `heatpg.store.save`."""
-        from heatpg.store import save
+        """Write everything into one HDF5 file; see `heatpg.store.writing.save`."""
+        from heatpg.store.writing import save
 
         save(self, path, force=force, storage=storage, tolerance=tolerance, compression=compression)
 

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.extrema import climb
+from heatpg.core.grid import Grid
+from heatpg.core.landscape import Landscape
 from heatpg.driver import evolve
 from heatpg.errors import HeatpgError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution, Sigma
-from heatpg.extrema import climb
-from heatpg.grid import Grid
-from heatpg.landscape import Landscape
 from heatpg.landscapes import landscapes
-from heatpg.options import settable
 from heatpg.scalespace import (
     Basins,
     ChaosSummary,
@@ -39,6 +38,7 @@ from heatpg.scalespace import (
     track,
 )
 from heatpg.scalespace.pricing import noise_words, place_words
+from heatpg.tools.options import settable
 
 __all__ = ["LEVELS", "Study", "default_sigma", "study"]
 

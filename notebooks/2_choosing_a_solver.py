@@ -24,9 +24,9 @@ import numpy as np
 
 from heatpg import Axis, Grid, Landscape, evolve, landscapes, plot
 from heatpg.errors import HeatpgError
+from heatpg.measure.orders import order_in_space, order_in_time, rough_order_in_space, table
+from heatpg.measure.work_precision import work_precision
 from heatpg.solvers import make, solvers
-from heatpg.verify.convergence import order_in_space, order_in_time, rough_order_in_space, table
-from heatpg.verify.work_precision import work_precision
 
 print(len(solvers.names()), "solvers:", ", ".join(solvers.names()))
 assert len(solvers.names()) == 10

@@ -11,8 +11,8 @@ if __name__ != "heatpg.solvers":
 
 from typing import Any
 
-from heatpg.registry import Registry
 from heatpg.solvers.base import Flow, Solver
+from heatpg.tools.registry import Registry
 
 __all__ = ["Flow", "Solver", "make", "solvers"]
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.boundaries import boundaries
+from heatpg.core.grid import Axis, Grid
 from heatpg.errors import ResourceError
-from heatpg.grid import Axis, Grid
 
 __all__ = ["Flow", "LineFlow", "LineOperator", "LineSolver", "Solver", "difference_gradient", "part"]
 

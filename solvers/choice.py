@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from heatpg.core.grid import Grid
 from heatpg.errors import UnsupportedError
-from heatpg.grid import Grid
 from heatpg.solvers import make
 from heatpg.solvers.base import Solver
 

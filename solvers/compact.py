@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.grid import Axis, Grid
 from heatpg.errors import StabilityError, UnsupportedError
-from heatpg.grid import Axis, Grid
-from heatpg.kernels import kernel
 from heatpg.solvers import solvers
 from heatpg.solvers.base import Flow, LineFlow, LineOperator, LineSolver, Path, Solver
 from heatpg.solvers.lines import Closure, Line, SweepOperator, line_along
@@ -21,6 +20,7 @@ from heatpg.solvers.positivity import NEGLIGIBLE, negative_mass
 from heatpg.solvers.stepping import check_stepping, number_of_steps
 from heatpg.solvers.transforms import TransformFlow, TransformSolver
 from heatpg.solvers.tridiagonal import factorise, solve_bundle
+from heatpg.tools.kernels import kernel
 
 __all__ = ["Compact"]
 

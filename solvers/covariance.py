@@ -19,10 +19,10 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from heatpg.core.grid import Axis, Grid
 from heatpg.errors import UnsupportedError
-from heatpg.grid import Axis, Grid
-from heatpg.parallel import for_each, threads
-from heatpg.resources import require_memory
+from heatpg.tools.parallel import for_each, threads
+from heatpg.tools.resources import require_memory
 
 __all__ = ["CovarianceFlow", "conditional_deviations", "monotone", "padded_shape", "require_boundaries"]
 

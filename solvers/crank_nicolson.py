@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.grid import Axis
 from heatpg.errors import StabilityError
-from heatpg.grid import Axis
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path
 from heatpg.solvers.lines import line_along

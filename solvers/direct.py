@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri_exp
 
+from heatpg.core.grid import Axis
 from heatpg.errors import UnsupportedError
-from heatpg.grid import Axis
-from heatpg.kernels import kernel
-from heatpg.parallel import for_each
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, convolve
 from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, workspace
+from heatpg.tools.kernels import kernel
+from heatpg.tools.parallel import for_each
 
 __all__ = ["Direct"]
 

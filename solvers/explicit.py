@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.grid import Axis
 from heatpg.errors import StabilityError
-from heatpg.grid import Axis
-from heatpg.kernels import kernel
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver
 from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, line_along
+from heatpg.tools.kernels import kernel
 
 __all__ = ["Explicit"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.kernels import kernel
+from heatpg.tools.kernels import kernel
 
 __all__ = ["BLOCK_ROWS", "GROUP", "LANE_BYTES", "bundles_of_lines", "convolve", "read_rows", "write_rows"]
 

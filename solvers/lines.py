@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.boundaries import Boundary, boundaries
-from heatpg.grid import Axis
-from heatpg.kernels import kernel
-from heatpg.parallel import for_each
+from heatpg.core.grid import Axis
+from heatpg.tools.kernels import kernel
+from heatpg.tools.parallel import for_each
 
 __all__ = [
     "MOST_LANE_BYTES",
@@ -365,7 +365,7 @@ def sweep(operator: SweepOperator, source: Array, target: Array, position: int) 
     """Apply an operator to every line along array axis `position`, from `source` into `target`.
 
     Both arrays are C-contiguous and of one shape and type; they may be the same array. Blocks of lines run on
-    the threads of `heatpg.parallel`; the partition does not depend on their number, so neither do the bits.
+    the threads of `heatpg.tools.parallel`; the partition does not depend on their number, so neither do the bits.
     """
     line = operator.line
     size = line.size

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from scipy.special import ndtri_exp
 
 from heatpg.boundaries import boundaries
+from heatpg.core.grid import Axis, Grid
 from heatpg.errors import UnsupportedError
-from heatpg.grid import Axis, Grid
-from heatpg.kernels import kernel
-from heatpg.parallel import for_each
 from heatpg.solvers import solvers
 from heatpg.solvers.base import Flow, Path, Solver, difference_gradient
 from heatpg.solvers.direct import Direct
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, read_rows, write_rows
 from heatpg.solvers.lines import workspace
+from heatpg.tools.kernels import kernel
+from heatpg.tools.parallel import for_each
 
 __all__ = ["Multiresolution"]
 

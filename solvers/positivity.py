@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.grid import Axis
+from heatpg.core.grid import Axis
 from heatpg.solvers.base import Solver
 from heatpg.solvers.lines import line_along
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.grid import Axis
 from heatpg.errors import UnsupportedError
-from heatpg.grid import Axis
-from heatpg.kernels import kernel
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path
 from heatpg.solvers.lines import MOST_LANE_BYTES, SweepOperator, line_along, workspace
 from heatpg.solvers.poles import POLES, approximation
+from heatpg.tools.kernels import kernel
 
 __all__ = ["Rational"]
 

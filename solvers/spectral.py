@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.grid import Axis
+from heatpg.core.grid import Axis
 from heatpg.solvers import solvers
 from heatpg.solvers.transforms import InterpolantGradient
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.grid import Axis
 from heatpg.errors import StabilityError, UnsupportedError
-from heatpg.grid import Axis
-from heatpg.kernels import kernel
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver
 from heatpg.solvers.lines import Closure, Line, SweepOperator, line_along, workspace
 from heatpg.solvers.positivity import NEGLIGIBLE, negative_mass
+from heatpg.tools.kernels import kernel
 
 __all__ = ["Stabilized", "largest_share", "legendre_step"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from heatpg.core.grid import Axis
 from heatpg.errors import StabilityError
-from heatpg.grid import Axis
 
 __all__ = ["check_stepping", "number_of_steps", "pole_of_solve", "solve_rounding"]
 

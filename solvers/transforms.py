@@ -30,12 +30,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 
-from heatpg.grid import Axis, Grid
-from heatpg.kernels import kernel
-from heatpg.parallel import for_each
+from heatpg.core.grid import Axis, Grid
 from heatpg.solvers import fft
 from heatpg.solvers.base import Flow, Path, Solver, part
 from heatpg.solvers.lines import Line, line_along
+from heatpg.tools.kernels import kernel
+from heatpg.tools.parallel import for_each
 
 __all__ = ["InterpolantGradient", "TransformFlow", "TransformSolver", "basis_along"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.kernels import kernel
 from heatpg.solvers.lines import Line, SweepOperator
+from heatpg.tools.kernels import kernel
 
 __all__ = ["ThetaOperator", "factorise", "solve_bundle"]
 

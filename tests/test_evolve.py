@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import heatpg.resources
+import heatpg.tools.resources
 from heatpg import Axis, Grid, Landscape, evolve
 from heatpg.errors import (
     GridError,
@@ -182,7 +182,7 @@ def test_unstable_steps_are_refused_before_any_work(landscape: Landscape) -> Non
 
 
 def test_memory_is_asked_for_beforehand(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heatpg.resources, "available_memory", lambda: 50_000.0)
+    monkeypatch.setattr(heatpg.tools.resources, "available_memory", lambda: 50_000.0)
     with pytest.raises(ResourceError, match="does not fit in memory") as caught:
         evolve(landscape, np.linspace(0.1, 0.2, 200))
     assert isinstance(caught.value, RuntimeError)
@@ -195,10 +195,10 @@ def test_the_limit_of_the_address_space_is_seen() -> None:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    before = heatpg.resources.available_memory()
+    before = heatpg.tools.resources.available_memory()
     try:
         resource.setrlimit(resource.RLIMIT_AS, (20 * 2**30, hard))
-        assert heatpg.resources.available_memory() < 20 * 2**30
+        assert heatpg.tools.resources.available_memory() < 20 * 2**30
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     assert before > 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from heatpg.registry import Registry
+from heatpg.tools.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("heatpg", "solvers", "tests", "benchmarks", "notebooks", "data", ".ci")
@@ -125,7 +125,7 @@ def test_numba_is_imported_in_one_place() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             if any(imported.split(".")[0] == "numba" for imported in names):
                 importers.append(name)
-    assert set(importers) == {"heatpg.kernels"}
+    assert set(importers) == {"heatpg.tools.kernels"}
 
 
 def test_nothing_is_left_to_do() -> None:

@@ -30,7 +30,7 @@ def package_files() -> set[str]:
     found = set()
     for folder, _, files in os.walk(ROOT / "heatpg", followlinks=True):
         for name in files:
-            if name.endswith((".py", ".html", ".js", ".css")) or name == "py.typed":
+            if name.endswith((".py", ".pyi", ".html", ".js", ".css")) or name == "py.typed":
                 found.add((Path(folder) / name).relative_to(ROOT).as_posix())
     return found
 
@@ -89,7 +89,7 @@ def test_wheel_carries_licence_version_and_command(wheel: zipfile.ZipFile) -> No
 
 def written_version() -> str:
     """The version as it stands in the source, a literal: the build reads it without importing what heatpg needs."""
-    module = ast.parse((ROOT / "heatpg" / "__init__.py").read_text(encoding="utf-8"))
+    module = ast.parse((ROOT / "heatpg" / "version.py").read_text(encoding="utf-8"))
     (version,) = (
         node.value
         for node in module.body
@@ -99,7 +99,7 @@ def written_version() -> str:
 
 
 def test_version_is_written_once() -> None:
-    assert setup_cfg()["metadata"]["version"] == "attr: heatpg.__version__"
+    assert setup_cfg()["metadata"]["version"] == "attr: heatpg.version.__version__"
     assert "project" not in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 

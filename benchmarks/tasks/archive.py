@@ -63,7 +63,7 @@ class Archive:
 def _problem(kind: str, size: int, sigmas: int, largest: float, count: int = 0) -> Archive:
     from heatpg import Axis, Grid, Landscape, landscapes
     from heatpg.evolution import solve
-    from heatpg.resources import require_memory
+    from heatpg.tools.resources import require_memory
 
     points = count * size if kind == "walks" else size * size
     require_memory(8.0 * points * sigmas * _SPARE, "the fields", "leave this task out")

@@ -55,7 +55,7 @@ class Batch:
 
 
 def _problem(count: int, size: int, sigmas: int, largest: float) -> Batch:
-    from heatpg.resources import require_memory
+    from heatpg.tools.resources import require_memory
 
     require_memory(8.0 * count * size * sigmas * _SPARE, "the batch", "leave this task out")
     values = np.cumsum(np.random.default_rng(2).standard_normal((count, size)), axis=1) / np.sqrt(size)

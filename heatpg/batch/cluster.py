@@ -33,13 +33,13 @@ from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any
 
-from heatpg import __version__
 from heatpg.batch import work
 from heatpg.batch.spec import Task
 from heatpg.batch.supervisor import NEVER, THREAD_VARIABLES, Outcome, Supervision, on_signals
 from heatpg.errors import HeatpgWarning, ResourceError, StoreError, UnsupportedError
-from heatpg.parallel import set_threads, threads
-from heatpg.store import json_like
+from heatpg.store.writing import json_like
+from heatpg.tools.parallel import set_threads, threads
+from heatpg.version import __version__
 
 # so that who lacks one of them learns it at once, and type checkers need none of them
 dask: Any = importlib.import_module("dask")

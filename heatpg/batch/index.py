@@ -24,13 +24,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg import __version__
 from heatpg.batch.shards import inspect, shard_path, temporary_name
 from heatpg.batch.spec import Task
 from heatpg.errors import ResourceError, StoreError
-from heatpg.publishing import prepare_output, publish, sync_folder
-from heatpg.resources import human_bytes, require_disk
-from heatpg.store import json_like, load
+from heatpg.store.writing import json_like, load
+from heatpg.tools.publishing import prepare_output, publish, sync_folder
+from heatpg.tools.resources import human_bytes, require_disk
+from heatpg.version import __version__
 
 __all__ = ["INDEX", "build_index", "merge_tasks"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from heatpg.errors import HeatpgWarning, StoreError
-from heatpg.processes import host
+from heatpg.tools.processes import host
 
 try:
     import fcntl

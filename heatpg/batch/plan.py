@@ -19,18 +19,18 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from heatpg.batch.spec import Problem, Spec, SpecError, Task
-from heatpg.chunks import chunk_shape
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.errors import HeatpgError
 from heatpg.evolution import parse_sigma, solve
-from heatpg.grid import Axis, Grid
-from heatpg.landscape import Landscape
 from heatpg.landscapes import landscapes
-from heatpg.options import settable
-from heatpg.parallel import set_threads, threads
-from heatpg.resources import human_bytes
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose
-from heatpg.store import load
+from heatpg.store.chunks import chunk_shape
+from heatpg.store.writing import load
+from heatpg.tools.options import settable
+from heatpg.tools.parallel import set_threads, threads
+from heatpg.tools.resources import human_bytes
 from heatpg.verify import verify
 
 __all__ = ["Plan", "predict", "worker_memory"]
@@ -204,7 +204,7 @@ def _compact_shape(grid: Grid, sigmas: Sequence[float], tolerance: float, *, con
     """Nodes that hold a field: the spacing pi sigma / sqrt(2 log(1 / tolerance)), on lines that free space lengthens.
 
     A line in free space is continued by z sigma / 2 at each end, P(Z > z) = tolerance / 8, and is kept as it is where
-    the solver does not go to the Gaussian convolution; see `heatpg.compact`.
+    the solver does not go to the Gaussian convolution; see `heatpg.store.compact`.
     """
     ratio = math.pi / math.sqrt(2.0 * math.log(1.0 / tolerance))
     beyond = -float(ndtri(tolerance / 8.0))

@@ -17,7 +17,6 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from heatpg import __version__
 from heatpg.batch.index import INDEX, build_index, merge_tasks
 from heatpg.batch.journal import Journal, journal_name, read_journal
 from heatpg.batch.lock import hold, holders
@@ -34,10 +33,11 @@ from heatpg.batch.shards import (
 from heatpg.batch.spec import Spec, Task, read_spec
 from heatpg.batch.supervisor import Outcome, alone, supervise
 from heatpg.errors import ResourceError, StoreError, UnsupportedError
-from heatpg.parallel import threads
-from heatpg.processes import host
-from heatpg.publishing import publish
-from heatpg.resources import available_memory, human_bytes
+from heatpg.tools.parallel import threads
+from heatpg.tools.processes import host
+from heatpg.tools.publishing import publish
+from heatpg.tools.resources import available_memory, human_bytes
+from heatpg.version import __version__
 
 __all__ = [
     "Failure",

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from heatpg.errors import HeatpgError, ResourceError, StoreError
-from heatpg.processes import host, leftovers
-from heatpg.publishing import publish, sync_folder
-from heatpg.store import task_text, verify_file
+from heatpg.store.writing import task_text, verify_file
+from heatpg.tools.processes import host, leftovers
+from heatpg.tools.publishing import publish, sync_folder
 
 __all__ = [
     "clean",
@@ -84,12 +84,12 @@ def seal(image: bytes, identity: str) -> bytes:
 def publish_shard(image: bytes, folder: Path, identity: str) -> Path:
     """Write the shard of a task: once this has returned, it survives the death of the process and of the machine.
 
-    Temporary file, fsync, rename, fsync of the folder; see `heatpg.publishing.publish`.
+    Temporary file, fsync, rename, fsync of the folder; see `heatpg.tools.publishing.publish`.
 
     Parameters
     ----------
     image
-        The bytes of the file, as `heatpg.store.image` makes them.
+        The bytes of the file, as `heatpg.store.writing.image` makes them.
     folder
         The folder of the batch.
     identity

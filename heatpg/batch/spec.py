@@ -27,9 +27,9 @@ from pydantic_core import PydanticCustomError
 from heatpg.boundaries import boundaries
 from heatpg.errors import HeatpgError, UnsupportedError
 from heatpg.landscapes import landscapes
-from heatpg.options import defaults, fitting, geometric_levels, nearest, settable, shown
 from heatpg.solvers import make, solvers
 from heatpg.solvers.choice import PREFERENCES
+from heatpg.tools.options import defaults, fitting, geometric_levels, nearest, settable, shown
 from heatpg.verify import LEVELS
 
 __all__ = ["SCHEMA", "Problem", "Spec", "SpecError", "Task", "read_spec"]

@@ -21,14 +21,14 @@ from typing import Any
 
 from heatpg.batch.shards import publish_shard
 from heatpg.batch.spec import Task
+from heatpg.core.landscape import Landscape
 from heatpg.driver import evolve
 from heatpg.errors import HeatpgError, StoreError
 from heatpg.evolution import Evolution
-from heatpg.landscape import Landscape
 from heatpg.landscapes import landscapes
-from heatpg.options import fitting, settable
 from heatpg.solvers import Solver, make, solvers
-from heatpg.store import fields_digest, image, json_like, load
+from heatpg.store.writing import fields_digest, image, json_like, load
+from heatpg.tools.options import fitting, settable
 
 __all__ = ["Halt", "complete", "explain", "main", "receive", "run_task", "send", "serve"]
 

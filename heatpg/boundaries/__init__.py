@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.registry import Registry
+from heatpg.tools.registry import Registry
 
 __all__ = ["Boundary", "Extension", "boundaries"]
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from heatpg.errors import UnsupportedError
-from heatpg.registry import Registry
+from heatpg.tools.registry import Registry
 
 __all__ = ["PARTS", "VERDICTS", "Claim", "Evidence", "Ledger", "Row", "claim", "claims", "ledger"]
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from heatpg import landscapes
 from heatpg.claims import Evidence, claim
 from heatpg.claims._statistics import MOST_ERRORS, standard_errors
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.evolution import solve
-from heatpg.grid import Axis, Grid
-from heatpg.landscape import Landscape
 from heatpg.quadrature import mollify
 from heatpg.scalespace import band_decay
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from heatpg import landscapes
 from heatpg.claims import Evidence, claim
+from heatpg.core.extrema import local_maxima, on_edge
+from heatpg.core.field import HeatField
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.evolution import solve
-from heatpg.extrema import local_maxima, on_edge
-from heatpg.field import HeatField
-from heatpg.grid import Axis, Grid
-from heatpg.landscape import Landscape
 from heatpg.policy import ascend
 from heatpg.scalespace import ScaleSpace, track
 from heatpg.solvers import make

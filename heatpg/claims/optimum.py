@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from heatpg import landscapes
 from heatpg.claims import Evidence, claim
+from heatpg.core.field import HeatField
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.evolution import solve
-from heatpg.field import HeatField
-from heatpg.grid import Axis, Grid
-from heatpg.landscape import Landscape
 from heatpg.policy import unlearn
 from heatpg.scalespace import price, sigma_of_survival, survival, track
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from heatpg import landscapes
 from heatpg.claims import Evidence, claim
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.evolution import solve
-from heatpg.grid import Axis, Grid
-from heatpg.landscape import Landscape
 from heatpg.policy import estimator_noise
 from heatpg.scalespace import (
     holder_exponent,

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.claims import Evidence, claim
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.errors import StabilityError
 from heatpg.evolution import solve
-from heatpg.grid import Axis, Grid
-from heatpg.landscape import Landscape
+from heatpg.measure.operators import step_matrix
 from heatpg.solvers import Solver, make
-from heatpg.verify.operators import step_matrix
 
 __all__: list[str] = []
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from heatpg import landscapes
 from heatpg.claims import Evidence, claim
+from heatpg.core.grid import Axis, Grid
 from heatpg.evolution import solve
-from heatpg.grid import Axis, Grid
 from heatpg.landscapes.quadrotor import HOVER
 from heatpg.scalespace import lyapunov_exponent
 

@@ -9,11 +9,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from heatpg import __version__
 from heatpg.cli.files import result_output
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import CHECK_FAILED, INTERRUPTED, OK, TASKS_FAILED, emit, note, say
 from heatpg.errors import UnsupportedError
+from heatpg.version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,16 +6,16 @@ import argparse
 import dataclasses
 import sys
 
-from heatpg import __version__
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, Bar, emit, say
 from heatpg.errors import UnsupportedError
-from heatpg.options import choose
+from heatpg.tools.options import choose
+from heatpg.version import __version__
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from heatpg.parallel import threads
     from heatpg.solvers import solvers
+    from heatpg.tools.parallel import threads
 
     names = [choose(name, solvers.names(), "solver") for name in arguments.solver] or solvers.names()
     try:
@@ -23,7 +23,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     except ValueError:
         raise UnsupportedError("the shape cannot be read", given=repr(arguments.shape), allowed="1024x1024") from None
 
-    from heatpg import bench
+    from heatpg.measure import speed as bench
 
     with Bar("timing", sys.stderr, enabled=not (arguments.quiet or arguments.json)) as bar:
         timings = bench.bench(shape, arguments.sigma, names, rounds=arguments.rounds, progress=bar)

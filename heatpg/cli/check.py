@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heatpg import __version__
 from heatpg.cli.files import require_file
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_untrusted
 from heatpg.cli.talk import NO_RESOURCES, Bar, describe, emit, note, outcome, record, report_lines, say
 from heatpg.errors import ResourceError
+from heatpg.version import __version__
 
 if TYPE_CHECKING:
+    from heatpg.core.report import Check
     from heatpg.evolution import Evolution
-    from heatpg.report import Check
 
 _ROUND_OFF = 256  # units in the last place of max |Q|, by which another processor may differ
 
@@ -24,7 +24,7 @@ def _compare(evolution: Evolution, again: Evolution) -> Check:
     """What is stored against what the stored solver makes of the stored Q."""
     import numpy as np
 
-    from heatpg.report import Check, Place
+    from heatpg.core.report import Check, Place
 
     difference = np.abs(again.values.astype(np.float64) - evolution.values)
     place = tuple(int(i) for i in np.unravel_index(int(difference.argmax()), difference.shape))
@@ -49,8 +49,8 @@ def _compare(evolution: Evolution, again: Evolution) -> Check:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from heatpg.report import Report
-    from heatpg.store import load, verify_file
+    from heatpg.core.report import Report
+    from heatpg.store.writing import load, verify_file
     from heatpg.verify import verify
 
     path = Path(arguments.file)

@@ -6,9 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from heatpg import __version__
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, Bar, emit, say
+from heatpg.version import __version__
 
 if TYPE_CHECKING:
     from heatpg.claims import Ledger

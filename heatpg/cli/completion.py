@@ -12,11 +12,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from heatpg import __version__
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, emit, note, say
 from heatpg.errors import HeatpgError
-from heatpg.registry import Registry
+from heatpg.tools.registry import Registry
+from heatpg.version import __version__
 
 __all__ = ["SHELLS", "Argument", "Command", "add", "loadable", "read_parser", "script"]
 
@@ -120,9 +120,9 @@ def _registered() -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, tuple
     from heatpg.boundaries import boundaries
     from heatpg.claims import claims
     from heatpg.landscapes import landscapes
-    from heatpg.options import settable
     from heatpg.plot import figures
     from heatpg.solvers import solvers
+    from heatpg.tools.options import settable
 
     names = {
         "boundaries": tuple(boundaries.names()),

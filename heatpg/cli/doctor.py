@@ -23,12 +23,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from heatpg import __version__, resources
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, NO_RESOURCES, OK, fitted, note, say
 from heatpg.errors import HeatpgError, ResourceError
-from heatpg.options import nearest
-from heatpg.resources import human_bytes
+from heatpg.tools import resources
+from heatpg.tools.options import nearest
+from heatpg.tools.resources import human_bytes
+from heatpg.version import __version__
 
 if TYPE_CHECKING:
     from heatpg.evolution import Evolution
@@ -293,7 +294,7 @@ def _allowed_processors() -> float | None:
 
 
 def _processor(record: _Record) -> None:
-    from heatpg.parallel import threads
+    from heatpg.tools.parallel import threads
 
     affinity = getattr(os, "sched_getaffinity", None)
     usable = len(affinity(0)) if affinity else os.cpu_count() or 1
@@ -347,7 +348,7 @@ def _kernels(record: _Record) -> None:
     def load() -> Path | None:
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always")
-            from heatpg.kernels import cache_folder
+            from heatpg.tools.kernels import cache_folder
 
             folder = cache_folder()
         record.advice.extend(str(entry.message) for entry in raised if "HEATPG_CACHE_DIR" in str(entry.message))
@@ -439,8 +440,8 @@ def _evolve() -> tuple[Evolution, str]:
     """Two Gaussians on a plane, by the transform and by the kernels, against their exact evolution."""
     import numpy as np
 
+    from heatpg.core.grid import Axis, Grid
     from heatpg.evolution import solve
-    from heatpg.grid import Axis, Grid
     from heatpg.landscapes import landscapes
 
     grid = Grid(Axis("x", -7.0, 7.0, 113, boundary="clip"), Axis("y", -7.0, 7.0, 112, boundary="periodic"))
@@ -463,7 +464,7 @@ def _file(flow: Evolution) -> str:
     """A file written and read back in a temporary folder."""
     import numpy as np
 
-    from heatpg.store import load, save
+    from heatpg.store.writing import load, save
 
     with tempfile.TemporaryDirectory(prefix="heatpg-doctor-") as folder:
         path = Path(folder) / "doctor.h5"

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, cast
 from heatpg.cli.talk import note
 from heatpg.cli.words import parse_options
 from heatpg.errors import StoreError, UnknownNameError, UnsupportedError
-from heatpg.options import nearest, settable
+from heatpg.tools.options import nearest, settable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from heatpg.core.landscape import Landscape
     from heatpg.evolution import Evolution
-    from heatpg.landscape import Landscape
     from heatpg.plot import Width
     from heatpg.solvers import Solver
 
@@ -75,8 +75,8 @@ def _environment(source: str) -> str:
 
 def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape]:
     """What reads a landscape from a file; options that do not fit are refused now."""
-    from heatpg.landscape import Landscape
-    from heatpg.store import load
+    from heatpg.core.landscape import Landscape
+    from heatpg.store.writing import load
 
     if arguments.set:
         raise UnsupportedError(
@@ -156,7 +156,7 @@ def solver_of(name: str, pairs: Sequence[str]) -> str | Solver:
 
 def output(path: str, *, force: bool, quiet: bool = False) -> Path:
     """Where a file will go; its folder is made, which is said, and an existing file refused, before the work."""
-    from heatpg.publishing import prepare_output
+    from heatpg.tools.publishing import prepare_output
 
     target = Path(path)
     made = not target.parent.exists()
@@ -206,7 +206,7 @@ def publish_figure(figure: Figure, target: Path, *, force: bool) -> None:
     import io
 
     from heatpg.plot import save
-    from heatpg.publishing import publish
+    from heatpg.tools.publishing import publish
 
     content = io.BytesIO()
     save(figure, content, format=target.suffix.lower()[1:])

@@ -8,7 +8,7 @@ import inspect
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, emit, say
 from heatpg.errors import UnsupportedError
-from heatpg.options import choose
+from heatpg.tools.options import choose
 
 _LISTS = ("solvers", "landscapes", "boundaries", "figures")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from heatpg import __version__
 from heatpg.cli.files import figure_output, publish_figure
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import CHECK_FAILED, OK, Bar, emit, note, say
 from heatpg.errors import UnsupportedError
-from heatpg.options import choose
+from heatpg.tools.options import choose
+from heatpg.version import __version__
 
 
 def _dimensions(text: str) -> list[int]:
@@ -31,7 +31,8 @@ def _orders(arguments: argparse.Namespace) -> int:
     quiet = arguments.quiet or arguments.json
     figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
 
-    from heatpg.verify import convergence, work_precision
+    from heatpg.measure import orders as convergence
+    from heatpg.measure import work_precision
 
     with Bar("measuring", sys.stderr, enabled=not quiet) as bar:
         rows = convergence.orders(chosen, over=over, dimensions=dimensions, nodes=arguments.nodes, progress=bar)

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from heatpg import __version__
 from heatpg.cli.talk import BAD_INPUT
 from heatpg.errors import UnknownNameError
-from heatpg.options import nearest, shown
+from heatpg.tools.options import nearest, shown
+from heatpg.version import __version__
 
 __all__ = ["CHECK_LEVELS", "Commands", "Parser", "add_source", "add_untrusted"]
 

@@ -8,15 +8,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heatpg import __version__
 from heatpg.cli.files import draw, figure_output, is_file, result_output, sampler, solver_of
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
 from heatpg.cli.talk import Bar, describe, emit, outcome, record, report_lines, say
 from heatpg.cli.words import default_sigma, parse_bytes, parse_sigma
 from heatpg.errors import StoreError, UnsupportedError
+from heatpg.version import __version__
 
 if TYPE_CHECKING:
-    from heatpg.landscape import Landscape
+    from heatpg.core.landscape import Landscape
 
 
 def _require_blockwise(arguments: argparse.Namespace) -> None:

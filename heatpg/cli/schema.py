@@ -18,12 +18,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from heatpg import __version__
 from heatpg.cli.completion import loadable
 from heatpg.cli.files import output
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, emit, say
 from heatpg.errors import UnsupportedError
+from heatpg.version import __version__
 
 __all__ = ["DIALECT", "add", "parameter_notes", "schema"]
 
@@ -55,7 +55,7 @@ def parameter_notes(thing: Callable[..., Any]) -> dict[str, str]:
     Examples
     --------
     >>> from heatpg.cli.schema import parameter_notes
-    >>> from heatpg.report import Check
+    >>> from heatpg.core.report import Check
     >>> parameter_notes(Check)["bound"]
     'What the figure may be at most.'
     """
@@ -92,8 +92,8 @@ def _any_of(nodes: Iterable[Node]) -> Node:
 
 
 def _annotated(annotation: str) -> Node:
-    """What fits an annotation, as `heatpg.options.fitting` takes it: one number stands for a list of one."""
-    from heatpg.options import kinds
+    """What fits an annotation, as `heatpg.tools.options.fitting` takes it: one number stands for a list of one."""
+    from heatpg.tools.options import kinds
 
     nodes: list[Node] = []
     for kind in kinds(annotation):
@@ -112,7 +112,7 @@ def _option(key: str, annotation: str, usual: object, note: str, boundaries: Nod
 
 def _options(thing: Callable[..., Any], boundaries: Node) -> dict[str, Node]:
     """The options of a landscape or a solver."""
-    from heatpg.options import defaults, settable
+    from heatpg.tools.options import defaults, settable
 
     notes, usual = parameter_notes(thing), defaults(thing)
     return {
@@ -430,7 +430,7 @@ def _schema(arguments: argparse.Namespace) -> int:
         say(json.dumps(document, indent=1, ensure_ascii=False))
         return OK
 
-    from heatpg.publishing import publish
+    from heatpg.tools.publishing import publish
 
     content = json.dumps(document, indent=1, ensure_ascii=False).encode()
     publish(content, target, force=arguments.force)

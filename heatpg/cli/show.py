@@ -11,7 +11,7 @@ from heatpg.cli.parser import Commands, add_untrusted
 from heatpg.cli.talk import OK, brief, emit, say
 from heatpg.cli.words import parse_sigma
 from heatpg.errors import UnsupportedError
-from heatpg.options import choose
+from heatpg.tools.options import choose
 
 _KIND = "summary"
 
@@ -50,7 +50,7 @@ def _animation(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _show(arguments: argparse.Namespace) -> int:
     from heatpg.plot import animate, figures
-    from heatpg.store import load
+    from heatpg.store.writing import load
 
     kind = arguments.kind or _KIND
     out = arguments.out or f"{Path(arguments.file).stem}.png"

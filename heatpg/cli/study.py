@@ -9,16 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heatpg import __version__
 from heatpg.cli.files import RESULTS, figure_output, is_file, print_width, publish_figure, require_file, sampler
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
 from heatpg.cli.talk import Bar, emit, outcome, report_lines, say
 from heatpg.cli.words import parse_sigma
 from heatpg.errors import UnsupportedError
+from heatpg.version import __version__
 
 if TYPE_CHECKING:
+    from heatpg.core.landscape import Landscape
     from heatpg.evolution import Evolution
-    from heatpg.landscape import Landscape
 
 __all__ = ["add"]
 
@@ -26,7 +26,7 @@ __all__ = ["add"]
 def _source(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], object]], Landscape | Evolution]:
     """The fields of a file if they are enough for a study, else the landscape."""
     if is_file(arguments.source) and Path(arguments.source).suffix in RESULTS and arguments.sigma is None:
-        from heatpg.store import load
+        from heatpg.store.writing import load
 
         require_file(Path(arguments.source))
 

@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
-from heatpg import __version__
+from heatpg.version import __version__
 
 if TYPE_CHECKING:
+    from heatpg.core.grid import Grid
+    from heatpg.core.report import Report
     from heatpg.evolution import Evolution
-    from heatpg.grid import Grid
-    from heatpg.report import Report
 
 __all__ = [
     "BAD_INPUT",
@@ -84,7 +84,7 @@ def note(text: str) -> None:
 
 
 def emit(record: Mapping[str, Any]) -> None:
-    from heatpg.store import json_like
+    from heatpg.store.writing import json_like
 
     say(json.dumps(json_like(dict(record)), indent=2, allow_nan=False))
 
@@ -195,7 +195,7 @@ def terminal_width() -> int | None:
 
 def fitted(lines: Iterable[str], indent: int = 0) -> list[str]:
     """Lines that fit the terminal; what is too long goes on below, indented."""
-    from heatpg.report import hanging
+    from heatpg.core.report import hanging
 
     width = terminal_width()
     return list(lines) if width is None else [part for line in lines for part in hanging(line, indent, width)]

@@ -12,7 +12,7 @@ from heatpg.cli.parser import Commands, add_untrusted
 from heatpg.cli.talk import OK, Bar, emit, say
 from heatpg.cli.words import parse_bytes
 from heatpg.errors import UnsupportedError
-from heatpg.resources import human_bytes
+from heatpg.tools.resources import human_bytes
 
 __all__ = ["add"]
 
@@ -20,8 +20,8 @@ _PAGES = (".html", ".htm")
 
 
 def _view(arguments: argparse.Namespace) -> int:
-    from heatpg.publishing import publish
-    from heatpg.store import load
+    from heatpg.store.writing import load
+    from heatpg.tools.publishing import publish
     from heatpg.viewer import page
 
     name = arguments.out or f"{Path(arguments.file).stem}.html"

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from heatpg.errors import UnsupportedError
-from heatpg.options import choose, geometric_levels, kinds
+from heatpg.tools.options import choose, geometric_levels, kinds
 
 if TYPE_CHECKING:
-    from heatpg.grid import Grid
+    from heatpg.core.grid import Grid
 
 __all__ = ["default_sigma", "parse_bytes", "parse_options", "parse_sigma", "parse_value", "sigma_numbers"]
 

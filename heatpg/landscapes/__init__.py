@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from heatpg.core.landscape import Landscape
 from heatpg.errors import UnsupportedError
-from heatpg.landscape import Landscape
 from heatpg.landscapes.environments import from_gymnasium
-from heatpg.registry import Registry
+from heatpg.tools.registry import Registry
 
 if TYPE_CHECKING:  # for a type checker the name is the file; here it is told of the functions
     from heatpg.landscapes.double_pendulum import double_pendulum as double_pendulum

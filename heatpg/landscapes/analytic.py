@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, UnsupportedError
-from heatpg.grid import Axis, Grid
-from heatpg.landscape import Landscape
 from heatpg.landscapes import landscapes
 
 __all__ = [

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.grid import Axis, Grid
-from heatpg.kernels import kernel
-from heatpg.landscape import Landscape
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.landscapes import landscapes
-from heatpg.landscapes._rollout import (
+from heatpg.systems.lanes import (
     LANES,
     finite_number,
     finite_numbers,
@@ -28,6 +27,7 @@ from heatpg.landscapes._rollout import (
     step_count,
     whole_number,
 )
+from heatpg.tools.kernels import kernel
 
 __all__ = ["double_pendulum"]
 

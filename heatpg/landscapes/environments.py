@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.errors import BoundaryError, GridError, HeatpgWarning, UnsupportedError
-from heatpg.grid import Axis, Grid
-from heatpg.landscape import Landscape
 from heatpg.landscapes._episodes import BATCH, Episodes, Results, require_size
-from heatpg.landscapes._rollout import finite_number, whole_number
 from heatpg.landscapes._stage import Plan, keywords, load_gymnasium, require_box
 from heatpg.landscapes._workers import on_workers, require_main_guard, require_portable
 from heatpg.landscapes.directions import Directions, as_numbers, require_fit
+from heatpg.systems.lanes import finite_number, whole_number
 
 __all__ = ["from_gymnasium"]
 

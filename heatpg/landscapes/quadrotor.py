@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.grid import Axis, Grid
-from heatpg.kernels import kernel
-from heatpg.landscape import Landscape
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.landscapes import landscapes
-from heatpg.landscapes._rollout import (
+from heatpg.systems.lanes import (
     LANES,
     exponential,
     finite_number,
@@ -27,6 +26,7 @@ from heatpg.landscapes._rollout import (
     sine_cosine,
     step_count,
 )
+from heatpg.tools.kernels import kernel
 
 __all__ = ["lqr_gain", "quadrotor"]
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.grid import Axis, Grid
 from heatpg.errors import ResourceError
 from heatpg.evolution import Sigma, parse_sigma
-from heatpg.grid import Axis, Grid
-from heatpg.parallel import threads
-from heatpg.resources import human_bytes
 from heatpg.solvers import Solver, make
 from heatpg.solvers.base import LineSolver
 from heatpg.solvers.choice import choose
+from heatpg.tools.parallel import threads
+from heatpg.tools.resources import human_bytes
 
 __all__ = ["Box", "Plan", "Schedule", "boxes", "carry", "schedule", "work_bytes"]
 

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.grid import Grid
+from heatpg.core.report import Report
 from heatpg.errors import CheckError, HeatpgWarning, NonFiniteError, ResourceError
 from heatpg.evolution import Evolution, Sigma, sigma_words
-from heatpg.grid import Grid
 from heatpg.large.blocks import Box, Plan, Schedule, carry, schedule
 from heatpg.large.sources import Origin, RawFile, Reader, Source, open_source, require_finite, scratch
 from heatpg.large.witness import Witness, header
 from heatpg.large.writing import FieldWriter, chunks_of, clean, file_bytes, write_file
-from heatpg.publishing import prepare_output
-from heatpg.report import Report
-from heatpg.resources import available_memory, human_bytes, require_disk
 from heatpg.solvers import Solver
+from heatpg.tools.publishing import prepare_output
+from heatpg.tools.resources import available_memory, human_bytes, require_disk
 
 __all__ = ["LargeSummary", "evolve_large"]
 

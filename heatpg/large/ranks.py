@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from heatpg.core.grid import Grid
+from heatpg.core.landscape import Landscape
+from heatpg.core.report import Report
 from heatpg.errors import (
     CheckError,
     GridError,
@@ -28,16 +31,13 @@ from heatpg.errors import (
     UnsupportedError,
 )
 from heatpg.evolution import Evolution, Sigma
-from heatpg.grid import Grid
-from heatpg.landscape import Landscape
 from heatpg.large.blocks import Schedule, carry, schedule
 from heatpg.large.sources import require_finite
 from heatpg.large.witness import Witness, header
 from heatpg.large.writing import FieldWriter, aligned, chunks_of, clean, file_bytes, write_file
-from heatpg.publishing import prepare_output
-from heatpg.report import Report
-from heatpg.resources import require_disk, require_memory
 from heatpg.solvers import Solver
+from heatpg.tools.publishing import prepare_output
+from heatpg.tools.resources import require_disk, require_memory
 
 if TYPE_CHECKING:
     from mpi4py import MPI

@@ -1,4 +1,4 @@
-"""The file of a field that is never in memory: the layout of `heatpg.store`, filled block by block."""
+"""The file of a field that is never in memory: the layout of `heatpg.store.writing`, filled block by block."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.chunks import chunk_shape, stream, write_block
+from heatpg.core.report import Report
 from heatpg.evolution import Evolution
 from heatpg.large.blocks import Box
 from heatpg.large.sources import reserve
-from heatpg.processes import host, leftovers
-from heatpg.publishing import publish_stream
-from heatpg.report import Report
-from heatpg.store import (
+from heatpg.store.chunks import chunk_shape, stream, write_block
+from heatpg.store.writing import (
     begin_file,
     file_environment,
     file_records,
@@ -32,6 +30,8 @@ from heatpg.store import (
     label_fields,
     label_landscape,
 )
+from heatpg.tools.processes import host, leftovers
+from heatpg.tools.publishing import publish_stream
 
 __all__ = ["FieldWriter", "chunks_of", "clean", "file_bytes", "write_file"]
 
@@ -59,7 +59,7 @@ def clean(folder: Path) -> list[Path]:
 
 
 def chunks_of(shape: tuple[int, ...], dimensions: int, extent: tuple[int, ...] | None = None) -> tuple[int, ...]:
-    """Chunks of one field: those of `heatpg.chunks.chunk_shape`, cut to what a block of this shape holds whole."""
+    """Chunks of one field: those of `heatpg.store.chunks.chunk_shape`, cut to what a block of it holds whole."""
     chunks = chunk_shape((1, *shape), dimensions, len(shape) - dimensions)[1:]
     if extent is None:
         return chunks

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from heatpg.evolution import Evolution
 from heatpg.plot.style import Width, save, styled
-from heatpg.registry import Registry
+from heatpg.tools.registry import Registry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.grid import Axis, Grid
-from heatpg.landscape import Landscape
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from heatpg.errors import NonFiniteError, UnsupportedError
 from heatpg.evolution import Evolution, Sigma, solve
-from heatpg.options import choose
 from heatpg.plot._common import (
     COLOURS,
     headline,
@@ -33,7 +32,8 @@ from heatpg.plot._common import (
 )
 from heatpg.plot.field import draw_field, slice_label
 from heatpg.plot.style import points
-from heatpg.resources import require_memory
+from heatpg.tools.options import choose
+from heatpg.tools.resources import require_memory
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -500,7 +500,7 @@ def animate(
     choose(scale, _SCALES, "colour scale")
     pixels = _parse_size(size)
     if target is not None:
-        from heatpg.publishing import prepare_output
+        from heatpg.tools.publishing import prepare_output
 
         target = prepare_output(target, force=force)
     _require_pillow()
@@ -518,7 +518,7 @@ def animate(
     with rc_context({"font.size": _SMALL_TEXT} if min(pixels) < 2 * _USUAL // 3 else {}):
         content = _WRITERS[kind](_Scene(evolution, pixels, scale), seconds, bool(loop))
     if target is not None:
-        from heatpg.publishing import publish
+        from heatpg.tools.publishing import publish
 
         publish(content, target, force=force)
     return content

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.grid import Grid
+from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.grid import Grid
-from heatpg.landscape import Landscape
-from heatpg.options import choose
 from heatpg.plot._common import (
     COLOURS,
     axis_label,
@@ -26,6 +25,7 @@ from heatpg.plot._common import (
 from heatpg.plot._legend import legend_below
 from heatpg.plot.field import draw_field, slice_label
 from heatpg.plot.style import Width, panel, points
+from heatpg.tools.options import choose
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,11 +7,11 @@ import math
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from heatpg.core.report import Check, Report
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
 from heatpg.plot._common import number, require_evolution, wrapped
 from heatpg.plot.style import Width, inches, panel, points, styled
-from heatpg.report import Check, Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -208,7 +208,7 @@ def checks(source: Evolution | Report, ax: Axes | None = None, *, width: Width =
     Examples
     --------
     >>> from heatpg import plot
-    >>> from heatpg.report import Check, Report
+    >>> from heatpg.core.report import Check, Report
     >>> report = Report([Check("range", "passed", "inside the range of Q", 1e-16, 1e-14, "round-off")])
     >>> plot.checks(report).get_title(loc="left")
     'checks (standard): 1 passed, 0 failed, 0 findings'

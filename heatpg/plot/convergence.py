@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from heatpg.verify.work_precision import Work
+    from heatpg.measure.work_precision import Work
 
 __all__ = ["convergence", "orders", "work_precision"]
 
@@ -31,7 +31,7 @@ _ENTRY = 2.9  # inches of the legend beside text of 10 points
 def _draw(runs: Sequence[Work], ax: Axes, against: str) -> None:
     """A curve for each solver, with its order in the legend."""
     if not len(runs):
-        raise UnsupportedError("there are no runs to draw", advice="heatpg.verify.work_precision.work_precision()")
+        raise UnsupportedError("there are no runs to draw", advice="heatpg.measure.work_precision.work_precision()")
     labels = list(dict.fromkeys(run.label for run in runs))
     for i, label in enumerate(labels):
         mine = [run for run in runs if run.label == label]
@@ -75,7 +75,7 @@ def convergence(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool = 
     Parameters
     ----------
     runs
-        What `heatpg.verify.work_precision.work_precision` measured.
+        What `heatpg.measure.work_precision.work_precision` measured.
     ax
         Where to draw; without it, in a new figure.
     legend
@@ -96,7 +96,7 @@ def convergence(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool = 
     Examples
     --------
     >>> from heatpg import plot
-    >>> from heatpg.verify.work_precision import Work
+    >>> from heatpg.measure.work_precision import Work
     >>> runs = [Work("exponential", {}, "exponential", 2.0, n, 2 / n, 4 / n**2, 1e-8 * n**2) for n in (16, 32, 64)]
     >>> ax = plot.convergence(runs)
     >>> ax.get_xlabel(), [text.get_text() for text in ax.texts]
@@ -124,7 +124,7 @@ def work_precision(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool
     Parameters
     ----------
     runs
-        What `heatpg.verify.work_precision.work_precision` measured.
+        What `heatpg.measure.work_precision.work_precision` measured.
     ax
         Where to draw; without it, in a new figure.
     legend
@@ -145,7 +145,7 @@ def work_precision(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool
     Examples
     --------
     >>> from heatpg import plot
-    >>> from heatpg.verify.work_precision import Work
+    >>> from heatpg.measure.work_precision import Work
     >>> runs = [Work("exponential", {}, "exponential", 2.0, n, 2 / n, 4 / n**2, 1e-8 * n**2) for n in (16, 32, 64)]
     >>> plot.work_precision(runs).get_xlabel()
     'processor time of one solve (s)'
@@ -172,7 +172,7 @@ def orders(runs: Sequence[Work], *, width: Width = None) -> Figure:
     Parameters
     ----------
     runs
-        What `heatpg.verify.work_precision.work_precision` measured.
+        What `heatpg.measure.work_precision.work_precision` measured.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
@@ -189,7 +189,7 @@ def orders(runs: Sequence[Work], *, width: Width = None) -> Figure:
     Examples
     --------
     >>> from heatpg.plot.convergence import orders
-    >>> from heatpg.verify.work_precision import Work
+    >>> from heatpg.measure.work_precision import Work
     >>> runs = [Work("exponential", {}, "exponential", 2.0, n, 2 / n, 4 / n**2, 1e-8 * n**2) for n in (16, 32, 64)]
     >>> [ax.get_xlabel() for ax in orders(runs).axes]
     ['processor time of one solve (s)', 'spacing h']
@@ -198,7 +198,7 @@ def orders(runs: Sequence[Work], *, width: Width = None) -> Figure:
 
     from matplotlib.figure import Figure
 
-    from heatpg.verify.work_precision import PROBLEM
+    from heatpg.measure.work_precision import PROBLEM
 
     with styled(width):
         size = inches(width, 12.0)

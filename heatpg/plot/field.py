@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.evolution import Evolution
-from heatpg.grid import Axis, Grid
-from heatpg.landscape import Landscape
 from heatpg.plot._common import (
     COLOURS,
     axis_label,

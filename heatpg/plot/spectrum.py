@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heatpg.core.landscape import Landscape
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.landscape import Landscape
 from heatpg.plot import figures
 from heatpg.plot._common import (
     headline,

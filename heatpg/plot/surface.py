@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.grid import Axis
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.grid import Axis
 from heatpg.plot import figures
 from heatpg.plot._common import (
     COLOURS,

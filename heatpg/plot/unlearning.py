@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heatpg.options import choose
 from heatpg.plot._common import line_colours, number
 from heatpg.plot._legend import legend_below, legend_height
 from heatpg.plot.style import Width, inches, panel, points, styled
+from heatpg.tools.options import choose
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.field import RESOLVED, HeatField
+from heatpg.core.grid import Grid
+from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, NonFiniteError, SigmaError, UnknownNameError, UnsupportedError
 from heatpg.evolution import solve
-from heatpg.field import RESOLVED, HeatField
-from heatpg.grid import Grid
-from heatpg.landscape import Landscape
 from heatpg.policy.estimators import (
     ESTIMATORS,
     ActionValue,

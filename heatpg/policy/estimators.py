@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.field import HeatField
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, NonFiniteError, ResourceError, SigmaError, UnknownNameError, UnsupportedError
-from heatpg.field import HeatField
-from heatpg.grid import Axis, Grid
-from heatpg.landscape import Landscape
 from heatpg.quadrature import mollify
 from heatpg.quadrature.base import whole_number
 

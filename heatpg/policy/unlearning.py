@@ -29,8 +29,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
-from heatpg.kernels import kernel
-from heatpg.landscapes._rollout import (
+from heatpg.landscapes.quadrotor import _STATE, HOVER, _judge, _runge_kutta_step, _steer, lqr_gain
+from heatpg.systems.lanes import (
     LANES,
     exponential,
     finite_number,
@@ -40,9 +40,9 @@ from heatpg.landscapes._rollout import (
     step_count,
     whole_number,
 )
-from heatpg.landscapes.quadrotor import _STATE, HOVER, _judge, _runge_kutta_step, _steer, lqr_gain
-from heatpg.parallel import for_each
-from heatpg.resources import require_memory
+from heatpg.tools.kernels import kernel
+from heatpg.tools.parallel import for_each
+from heatpg.tools.resources import require_memory
 
 __all__ = ["Unlearning", "unlearn"]
 

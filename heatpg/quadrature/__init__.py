@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import GridError, NonFiniteError, SigmaError, UnsupportedError
 from heatpg.quadrature.base import Estimate, Integrand, Mollified, Rule, whole_number
-from heatpg.registry import Registry
+from heatpg.tools.registry import Registry
 
 __all__ = ["Mollified", "Rule", "mollify", "rules"]
 

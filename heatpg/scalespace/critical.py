@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
+from heatpg.core.extrema import local_maxima
+from heatpg.core.field import RESOLVED, HeatField
+from heatpg.core.grid import Grid
+from heatpg.core.landscape import Landscape
 from heatpg.errors import UnknownNameError, UnsupportedError
 from heatpg.evolution import Evolution, solve
-from heatpg.extrema import local_maxima
-from heatpg.field import RESOLVED, HeatField
-from heatpg.grid import Grid
-from heatpg.kernels import kernel
-from heatpg.landscape import Landscape
+from heatpg.tools.kernels import kernel
 
 __all__ = ["KINDS", "CriticalPoints", "critical_points"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.field import HeatField
+from heatpg.core.field import HeatField
 from heatpg.scalespace.critical import nearest, unit_of_length
 from heatpg.scalespace.following import ARRIVED, FOLD, FORK, LEFT, LOST, RELEASED, Follower
 from heatpg.scalespace.linking import Ending, Links, Point

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.field import HeatField
+from heatpg.core.field import HeatField
 from heatpg.scalespace.critical import FLAT, held_axes, refine, unit_of_length, wrap
 
 __all__ = ["ARRIVED", "FOLD", "FORK", "LEFT", "LOST", "RELEASED", "Follower", "Journey"]

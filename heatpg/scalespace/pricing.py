@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.field import HeatField
 from heatpg.errors import SigmaError, UnsupportedError
-from heatpg.field import HeatField
 from heatpg.scalespace.critical import refine, round_off_scale
 from heatpg.scalespace.tracks import Event, ScaleSpace
 

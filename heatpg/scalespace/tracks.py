@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.field import HeatField
 from heatpg.errors import SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.field import HeatField
 from heatpg.scalespace.critical import (
     KINDS,
     CriticalPoints,

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.extrema import neighbour, neighbourhood
+from heatpg.core.grid import Grid
 from heatpg.errors import GridError, NonFiniteError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.extrema import neighbour, neighbourhood
-from heatpg.grid import Grid
-from heatpg.kernels import kernel
-from heatpg.parallel import for_each, threads
-from heatpg.resources import require_memory
+from heatpg.tools.kernels import kernel
+from heatpg.tools.parallel import for_each, threads
+from heatpg.tools.resources import require_memory
 
 __all__ = ["Basins", "Earned", "Overlap", "Partition", "ascent_labels", "basins"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from heatpg.core.report import Check, Report
 from heatpg.errors import CheckError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.registry import Registry
-from heatpg.report import Check, Report
+from heatpg.tools.registry import Registry
 
 __all__ = ["LEVELS", "checks", "require_promises", "verify"]
 

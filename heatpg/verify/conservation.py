@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from heatpg.core.report import Check
 from heatpg.evolution import Evolution, sigma_words
-from heatpg.report import Check
 from heatpg.verify import checks
 
 __all__ = ["conservation"]

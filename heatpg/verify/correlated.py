@@ -16,7 +16,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from heatpg.grid import Axis, Grid
+from heatpg.core.grid import Axis, Grid
 from heatpg.solvers.covariance import conditional_deviations, monotone, padded_shape
 
 __all__ = ["LARGEST_WINDOW", "density_sums", "kernel_distance", "sample", "window_points"]

@@ -22,10 +22,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.report import Check, Place
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution, sigma_words
-from heatpg.grid import Axis, Grid
-from heatpg.report import Check, Place
 from heatpg.solvers import Solver
 from heatpg.verify import checks
 from heatpg.verify.correlated import LARGEST_WINDOW, density_sums, kernel_distance, sample, window_points

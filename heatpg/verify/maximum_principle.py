@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.extrema import climb, local_maxima, on_edge
+from heatpg.core.grid import Grid
+from heatpg.core.report import Check, Place, Status
 from heatpg.evolution import Evolution, sigma_words
-from heatpg.extrema import climb, local_maxima, on_edge
-from heatpg.grid import Grid
-from heatpg.report import Check, Place, Status
 from heatpg.solvers.covariance import monotone
 from heatpg.verify import checks
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from heatpg.core.report import Check, Place
 from heatpg.evolution import Evolution, sigma_words
-from heatpg.report import Check, Place
 from heatpg.solvers.covariance import conditional_deviations
 from heatpg.verify import checks
 

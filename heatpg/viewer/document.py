@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg import __version__
+from heatpg.core.grid import Axis, Grid
 from heatpg.errors import NonFiniteError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.grid import Axis, Grid
 from heatpg.plot._common import axis_label, number, optimum, sigma_label
-from heatpg.store import data_digest, file_environment, json_like
+from heatpg.store.writing import data_digest, file_environment, json_like
+from heatpg.version import __version__
 from heatpg.viewer.packing import fits, pack, reductions
 from heatpg.viewer.structure import basins_of, masks, tracks_of
 

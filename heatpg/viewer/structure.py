@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.extrema import local_maxima
 from heatpg.errors import HeatpgError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.extrema import local_maxima
 from heatpg.scalespace import Event, ScaleSpace, Track, basins, track
 from heatpg.viewer.packing import compress
 

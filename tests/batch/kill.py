@@ -32,7 +32,7 @@ from heatpg.batch.journal import Journal, read_journal
 from heatpg.batch.running import Progress, run, verify
 from heatpg.batch.shards import clean, inspect, shard_path, stored, temporaries
 from heatpg.batch.spec import Task, read_spec
-from heatpg.parallel import set_threads
+from heatpg.tools.parallel import set_threads
 
 STEPS = ("open", "write", "fsync", "close", "replace", "unlink", "mkdir", "lseek")
 

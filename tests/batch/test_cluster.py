@@ -109,7 +109,7 @@ def infected(place: Path) -> Iterator[None]:
 WARM = """
 from heatpg.batch import work
 from heatpg.batch.spec import read_spec
-from heatpg.parallel import set_threads
+from heatpg.tools.parallel import set_threads
 
 set_threads(1)  # a process with threads is not to be copied
 spec = {"landscape": {"source": "ridge", "size": 16}, "evolve": {"sigma": [0.3, 0.6]}}
@@ -439,7 +439,7 @@ def test_text_travels_one_task_at_a_time_with_the_threads_of_the_worker(
 
 
 def work_threads() -> int:
-    from heatpg.parallel import threads
+    from heatpg.tools.parallel import threads
 
     return threads()
 

@@ -18,11 +18,11 @@ from heatpg import Landscape, save
 from heatpg.batch import Plan, SpecError, predict, read_spec
 from heatpg.batch.plan import _compact_shape, _shape, _slab
 from heatpg.batch.work import run_task
+from heatpg.core.grid import Axis, Grid
 from heatpg.evolution import solve
-from heatpg.grid import Axis, Grid
 from heatpg.landscapes import landscapes
-from heatpg.parallel import threads
 from heatpg.solvers import make
+from heatpg.tools.parallel import threads
 from heatpg.verify import verify
 
 ROOT = Path(__file__).resolve().parents[2]

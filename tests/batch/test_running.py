@@ -35,7 +35,7 @@ from heatpg.batch.running import (
 from heatpg.batch.shards import shard_path, stored
 from heatpg.batch.spec import Task, read_spec
 from heatpg.errors import ResourceError, StoreError, UnsupportedError
-from heatpg.processes import host
+from heatpg.tools.processes import host
 
 WIDTHS = [0.2, 0.3, 0.4, 0.5]
 

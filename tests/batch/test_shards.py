@@ -29,8 +29,8 @@ from heatpg.batch.shards import (
 from heatpg.batch.spec import Task, read_spec
 from heatpg.batch.work import run_task
 from heatpg.errors import ResourceError, StoreError
-from heatpg.processes import host
-from heatpg.store import task_text
+from heatpg.store.writing import task_text
+from heatpg.tools.processes import host
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,8 @@ from heatpg.batch import Spec, SpecError, Task, read_spec
 from heatpg.batch import spec as module
 from heatpg.errors import UnsupportedError
 from heatpg.landscapes import landscapes
-from heatpg.options import settable
 from heatpg.solvers import solvers
+from heatpg.tools.options import settable
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -17,9 +17,9 @@ from scipy.optimize import brentq
 from scipy.special import ive, ndtr
 
 from heatpg.boundaries import Boundary, boundaries
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, HeatpgError, UnsupportedError
-from heatpg.grid import Axis, Grid
-from heatpg.landscape import Landscape
 from heatpg.landscapes import analytic, landscapes
 
 Array = NDArray[np.float64]

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from heatpg.core.grid import Axis, Grid
 from heatpg.errors import GridError, HeatpgError, NonFiniteError
-from heatpg.grid import Axis, Grid
-from heatpg.landscapes import _rollout
 from heatpg.landscapes.double_pendulum import _MODELS, _accelerate, _runge_kutta_step
 from heatpg.landscapes.double_pendulum import double_pendulum as sample
-from heatpg.parallel import set_threads, threads
+from heatpg.systems import lanes as _rollout
+from heatpg.tools.parallel import set_threads, threads
 
 LANES = _rollout.LANES
 STATE = (3.1, 0.1, 0.0, 0.0)

@@ -17,8 +17,8 @@ import pytest
 from numpy.typing import NDArray
 
 from heatpg import Axis, Grid, landscapes
+from heatpg.core.landscape import Landscape
 from heatpg.errors import BoundaryError, GridError, HeatpgWarning, NonFiniteError, ResourceError, UnsupportedError
-from heatpg.landscape import Landscape
 from heatpg.landscapes import _stage
 from heatpg.landscapes._stage import Plan, Stage
 from heatpg.landscapes.directions import Directions, flatten, principal_directions, random_directions, unflatten

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_continuous_lyapunov
 
+from heatpg.core.grid import Axis, Grid
 from heatpg.errors import GridError, HeatpgError
-from heatpg.grid import Axis, Grid
-from heatpg.landscapes import _rollout
 from heatpg.landscapes.quadrotor import lqr_gain
 from heatpg.landscapes.quadrotor import quadrotor as sample
-from heatpg.parallel import set_threads, threads
+from heatpg.systems import lanes as _rollout
+from heatpg.tools.parallel import set_threads, threads
 
 HOVER = 0.486 * 9.81 / 2
 HORIZONS = (0.5, 1.0, 2.0)

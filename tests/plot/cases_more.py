@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from heatpg import Axis, Grid, Landscape, Report, landscapes, plot
+from heatpg.core.report import Check, Place
 from heatpg.evolution import solve
+from heatpg.measure.work_precision import Work
 from heatpg.plot import animation
 from heatpg.plot.convergence import orders
 from heatpg.policy import Ascent, Unlearning, ascend_all
-from heatpg.report import Check, Place
-from heatpg.verify.work_precision import Work
 
 __all__ = ["CASES"]
 

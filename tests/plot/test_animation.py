@@ -375,8 +375,8 @@ def test_fields_that_are_not_finite(flow: Evolution) -> None:
 
 
 def test_too_many_frames_for_the_memory(flow: Evolution, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("heatpg.resources.available_memory", lambda: 2**20)
-    monkeypatch.setattr("heatpg.resources._NOT_WORTH_ASKING", 0)
+    monkeypatch.setattr("heatpg.tools.resources.available_memory", lambda: 2**20)
+    monkeypatch.setattr("heatpg.tools.resources._NOT_WORTH_ASKING", 0)
     with pytest.raises(errors.ResourceError, match="4 frames"):
         animate(flow, format="gif", size=(4096, 4096))
 

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from heatpg import Report, evolve, landscapes, plot
+from heatpg.core.report import Check, Place
 from heatpg.plot import figures
-from heatpg.report import Check, Place
 
 PLACE = Place(2, (0, 7), (1.4, 1.54))
 REPORT = Report(

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from heatpg import errors, plot
+from heatpg.measure.work_precision import PROBLEM, Work
 from heatpg.plot.convergence import orders
-from heatpg.verify.work_precision import PROBLEM, Work
 
 
 def runs_of(order: float | str, label: str, scale: float = 1.0) -> list[Work]:

@@ -13,8 +13,8 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from heatpg import Axis, Grid, Landscape, landscapes
+from heatpg.core.field import HeatField
 from heatpg.errors import GridError, NonFiniteError, SigmaError, UnknownNameError, UnsupportedError
-from heatpg.field import HeatField
 from heatpg.policy.ascent import Ascent, MollifiedFunction, ascend, ascend_all
 
 Array = NDArray[Any]

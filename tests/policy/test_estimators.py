@@ -14,8 +14,8 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from heatpg import Axis, Grid, Landscape, landscapes
+from heatpg.core.field import HeatField
 from heatpg.errors import GridError, NonFiniteError, ResourceError, SigmaError, UnknownNameError, UnsupportedError
-from heatpg.field import HeatField
 from heatpg.policy.estimators import (
     ESTIMATORS,
     ActionValue,

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from heatpg.core.grid import Axis, Grid
 from heatpg.errors import HeatpgError, NonFiniteError, SigmaError
-from heatpg.grid import Axis, Grid
-from heatpg.landscapes._rollout import LANES
 from heatpg.landscapes.quadrotor import lqr_gain, quadrotor
-from heatpg.parallel import set_threads, threads
 from heatpg.policy import unlearning
 from heatpg.policy.unlearning import Unlearning, unlearn
 from heatpg.quadrature import mollify
+from heatpg.systems.lanes import LANES
+from heatpg.tools.parallel import set_threads, threads
 
 HOVER = 0.486 * 9.81 / 2
 SMALL: dict[str, Any] = {"horizon": 0.4, "dt": 0.02, "episodes": 8, "seeds": 3, "epochs": 2, "reference_episodes": 128}

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq, fsolve
 
 from heatpg import Axis, Grid, Landscape, errors
+from heatpg.core.field import HeatField
 from heatpg.evolution import Evolution, solve
-from heatpg.field import HeatField
 from heatpg.scalespace import Event, ScaleSpace, track
 from heatpg.scalespace.critical import KINDS, find, round_off_scale
 from heatpg.scalespace.following import Follower

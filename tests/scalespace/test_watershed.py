@@ -16,8 +16,8 @@ from scipy.optimize import minimize_scalar
 from heatpg import Axis, Grid, Landscape, landscapes
 from heatpg.errors import GridError, NonFiniteError, ResourceError, UnsupportedError
 from heatpg.evolution import solve
-from heatpg.parallel import set_threads, threads
 from heatpg.scalespace.watershed import ascent_labels, basins
+from heatpg.tools.parallel import set_threads, threads
 
 Array = NDArray[Any]
 
@@ -538,6 +538,6 @@ def test_refusals() -> None:
 
 def test_memory_is_asked_for_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
     flow = solve(landscapes.two_bumps(size=129, dimensions=2), [0.5, 1.0], "spectral")
-    monkeypatch.setattr("heatpg.resources.available_memory", lambda: 1e5)
+    monkeypatch.setattr("heatpg.tools.resources.available_memory", lambda: 1e5)
     with pytest.raises(ResourceError, match="keep_labels=False"):
         basins(flow)

@@ -15,10 +15,10 @@ from heatpg.boundaries import boundaries
 from heatpg.errors import StabilityError, UnsupportedError
 from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
-from heatpg.parallel import set_threads, threads
 from heatpg.solvers import make
 from heatpg.solvers.base import Solver
 from heatpg.solvers.positivity import NEGLIGIBLE, negative_mass
+from heatpg.tools.parallel import set_threads, threads
 from heatpg.verify.crosscheck import crosscheck
 from heatpg.verify.maximum_principle import maximum_principle
 from tests.references import half_laplacian, slope

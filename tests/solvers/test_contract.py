@@ -14,9 +14,9 @@ from heatpg import Axis, Grid, Landscape
 from heatpg.boundaries import boundaries
 from heatpg.errors import HeatpgError
 from heatpg.evolution import solve
-from heatpg.parallel import set_threads, threads
 from heatpg.solvers import make, solvers
 from heatpg.solvers.base import Solver
+from heatpg.tools.parallel import set_threads, threads
 
 Array = NDArray[Any]
 

@@ -13,8 +13,8 @@ from heatpg import Axis, Grid, Landscape
 from heatpg.boundaries import boundaries
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import solve
-from heatpg.parallel import set_threads, threads
 from heatpg.solvers import fft
+from heatpg.tools.parallel import set_threads, threads
 
 EPS = float(np.finfo(np.float64).eps)
 

@@ -12,9 +12,9 @@ from heatpg import Axis, Grid, Landscape
 from heatpg.boundaries import boundaries
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import solve
-from heatpg.parallel import set_threads, threads
 from heatpg.solvers import make
 from heatpg.solvers.multiresolution import Multiresolution, _gaussian, _pyramid, _radius, _ratio
+from heatpg.tools.parallel import set_threads, threads
 from heatpg.verify import verify
 from heatpg.verify.crosscheck import reference_rows
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from heatpg import Axis, Grid, Landscape
 from heatpg.boundaries import boundaries
 from heatpg.evolution import Evolution, solve
-from heatpg.parallel import set_threads, threads
 from heatpg.solvers import make, solvers
+from heatpg.tools.parallel import set_threads, threads
 
 Array = NDArray[Any]
 

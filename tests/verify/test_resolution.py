@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from heatpg import Axis, Grid, Landscape
+from heatpg.core.report import Check
 from heatpg.evolution import Sigma, solve
-from heatpg.report import Check
 from heatpg.verify.resolution import resolution
 
 

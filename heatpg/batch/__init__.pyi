@@ -1,0 +1,17 @@
+from heatpg.batch.plan import Plan as Plan
+from heatpg.batch.plan import predict as predict
+from heatpg.batch.running import Failure as Failure
+from heatpg.batch.running import Interrupted as Interrupted
+from heatpg.batch.running import Progress as Progress
+from heatpg.batch.running import State as State
+from heatpg.batch.running import Summary as Summary
+from heatpg.batch.running import Verification as Verification
+from heatpg.batch.running import merge as merge
+from heatpg.batch.running import run as run
+from heatpg.batch.running import status as status
+from heatpg.batch.running import verify as verify
+from heatpg.batch.spec import Problem as Problem
+from heatpg.batch.spec import Spec as Spec
+from heatpg.batch.spec import SpecError as SpecError
+from heatpg.batch.spec import Task as Task
+from heatpg.batch.spec import read_spec as read_spec

@@ -1,0 +1,539 @@
+"""What is evolved: the values of Q on a grid, with their name and where they come from."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heatpg.core.grid import Axis, Grid
+from heatpg.errors import GridError, NonFiniteError, UnsupportedError
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["Landscape"]
+
+Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
+Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+def _real_floating(values: ArrayLike) -> NDArray[Any]:
+    if np.ma.is_masked(values):
+        raise UnsupportedError(
+            "a masked array has no values at its masked points",
+            given="an array with masked points",
+            advice="fill them with values.filled(...) first",
+        )
+    array = np.asarray(values)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype in (np.float32, np.float64):
+        return np.ascontiguousarray(array)
+    if array.dtype.kind in "iub" or array.dtype == np.float16:
+        return np.ascontiguousarray(array, dtype=np.float64)
+    if array.dtype.kind == "f":
+        raise UnsupportedError(
+            "extended precision is not supported", given=array.dtype, advice="convert with .astype(float)"
+        )
+    raise UnsupportedError(
+        "a landscape holds real numbers",
+        given=f"dtype {array.dtype}",
+        allowed="float32, float64, integers, bool",
+        advice="for complex values evolve the real and the imaginary part" if array.dtype.kind == "c" else "",
+    )
+
+
+def _standard_error(given: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    error = _real_floating(given)
+    if error.shape != shape:
+        raise GridError(
+            "the standard error does not fit the values", given=f"shape {error.shape}", allowed=f"shape {shape}"
+        )
+    if not np.isfinite(error).all():
+        raise NonFiniteError("the standard error is not finite", given=f"{int((~np.isfinite(error)).sum())} places")
+    if (error < 0).any():
+        raise UnsupportedError("a standard error is below zero", given=float(error.min()), allowed="numbers from 0")
+    return error
+
+
+class Landscape:
+    """Values of Q on a grid.
+
+    Parameters
+    ----------
+    values
+        Array of shape (*batch, *grid.shape). float32 and float64 are kept, integers and bool become float64.
+        An array that needs no conversion is not copied: do not change it afterwards.
+    grid
+        Where the values were sampled.
+    name
+        A name for titles and files.
+    provenance
+        Where the values come from: parameters and seeds, as JSON-like values.
+    exact
+        The exact evolution, if it is known: a function of one sigma per axis that returns u on the grid.
+    sampler
+        Q itself, if it can be had between the nodes: a function of points (count, dimensions) that returns (count,).
+    standard_error
+        Standard error of each value, where the values are means over random rollouts; shape of the values.
+
+    Raises
+    ------
+    GridError
+        If the trailing shape is not that of the grid, or the standard error has another than the values.
+    NonFiniteError
+        For NaN or infinity, with the first place.
+    UnsupportedError
+        For complex, object or text values, and for a standard error below zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> grid = Grid(Axis("x", 0.0, 1.0, 5, boundary="reflect"))
+    >>> q = Landscape([0, 1, 4, 1, 0], grid, name="peak")
+    >>> q.oscillation, q.argmax
+    (4.0, (2,))
+    """
+
+    def __init__(
+        self,
+        values: ArrayLike,
+        grid: Grid,
+        name: str = "landscape",
+        provenance: Mapping[str, Any] | None = None,
+        *,
+        exact: Exact | None = None,
+        sampler: Sampler | None = None,
+        standard_error: ArrayLike | None = None,
+    ) -> None:
+        if not isinstance(grid, Grid):
+            raise GridError("a landscape needs a grid", given=repr(grid), allowed="a heatpg.Grid")
+        if np.ndim(values) == 0:
+            raise GridError("a landscape needs at least one axis", given="a single number", allowed=f"{grid.shape}")
+        array = _real_floating(values)
+        if array.ndim < grid.dimensions or array.shape[array.ndim - grid.dimensions :] != grid.shape:
+            raise GridError(
+                "the values do not fit the grid",
+                given=f"shape {array.shape}",
+                allowed=f"{grid.shape}, or more axes before it",
+                advice="the axes of the array are those of the grid, in order",
+            )
+        if array.size == 0:
+            raise GridError("the batch is empty", given=f"shape {array.shape}")
+        if not np.isfinite(array).all():
+            first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise NonFiniteError(
+                f"Q is not finite at index {first}",
+                given=f"{array[first]}, first of {int((~np.isfinite(array)).sum())}",
+                advice="fill, mask or resample these points before evolving: one NaN spoils the whole field",
+            )
+        self.values: NDArray[Any] = array
+        self.grid = grid
+        self.name = str(name)
+        self.provenance: dict[str, Any] = dict(provenance or {})
+        self._exact = exact
+        self._sampler = sampler
+        self.standard_error: NDArray[Any] | None = None
+        if standard_error is not None:
+            self.standard_error = _standard_error(standard_error, array.shape)
+
+    def __repr__(self) -> str:
+        return f"<Landscape {self.name!r} {self.values.shape} {self.values.dtype} on {self.grid!r}>"
+
+    def _repr_html_(self) -> str:
+        from heatpg.display import landscape_html
+
+        return landscape_html(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a sampler may be anything that can be called; a copy in another process makes do with the nodes
+        return {**self.__dict__, "_sampler": None}
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """Leading axes of the values that are not axes of the grid."""
+        return tuple(self.values.shape[: self.values.ndim - self.grid.dimensions])
+
+    @property
+    def oscillation(self) -> float:
+        """osc(Q) = max Q - min Q over all that is stored."""
+        return float(self.values.max()) - float(self.values.min())
+
+    @property
+    def argmax(self) -> tuple[int, ...]:
+        """Index of the largest value (of the whole batch, if there is one)."""
+        return tuple(int(i) for i in np.unravel_index(int(np.argmax(self.values)), self.values.shape))
+
+    def trust(self, sigma: float | Sequence[float]) -> NDArray[np.float64]:
+        """Bound osc(Q) * P(noise leaves the box) on the error from not knowing Q outside; see `Grid.trust`."""
+        return self.grid.trust(sigma, self.oscillation)
+
+    @property
+    def has_exact(self) -> bool:
+        """Whether the exact evolution is attached."""
+        return self._exact is not None
+
+    def exact(self, sigma: float | Sequence[float]) -> NDArray[np.float64]:
+        """The exact evolution Q * N(0, sigma^2) on the grid, shape of the grid.
+
+        Parameters
+        ----------
+        sigma
+            Noise level, one or one per axis.
+
+        Raises
+        ------
+        UnsupportedError
+            If no exact evolution is known for this landscape.
+        """
+        if self._exact is None:
+            raise UnsupportedError(
+                f"no exact evolution is known for {self.name!r}", advice="use one of heatpg.landscapes.analytic"
+            )
+        return self._exact(self.grid.sigmas(sigma))
+
+    @property
+    def has_sampler(self) -> bool:
+        """Whether Q can be had between the nodes."""
+        return self._sampler is not None
+
+    def sample(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Q at any points, from where the landscape comes from and not from its nodes.
+
+        Parameters
+        ----------
+        points
+            Shape (count, dimensions), in the units of the axes.
+
+        Raises
+        ------
+        UnsupportedError
+            If only the nodes are known, as of an array or a file.
+        GridError
+            For points of another shape.
+
+        Examples
+        --------
+        >>> from heatpg import Axis, Grid, Landscape
+        >>> grid = Grid(Axis("x", -1.0, 1.0, 5, boundary="clip"))
+        >>> Landscape.from_function(lambda x: 1 - x**2, grid).sample([[0.1], [0.9]])
+        array([0.99, 0.19])
+        """
+        if self._sampler is None:
+            raise UnsupportedError(
+                f"of {self.name!r} only the nodes are known",
+                advice="use heatpg.core.field.HeatField to read between them",
+            )
+        places = np.asarray(points, dtype=np.float64)
+        if places.ndim != 2 or places.shape[1] != self.grid.dimensions:
+            raise GridError(
+                "points have the wrong shape", given=f"shape {places.shape}", allowed=f"(count, {self.grid.dimensions})"
+            )
+        return np.asarray(self._sampler(places), dtype=np.float64)
+
+    @classmethod
+    def from_array(
+        cls,
+        values: ArrayLike,
+        axes: Axis | Sequence[Axis] | Grid | None = None,
+        *,
+        boundary: str = "",
+        spacing: float | Sequence[float] = 1.0,
+        name: str = "array",
+    ) -> Landscape:
+        """A landscape from an array, on given axes or on nodes of a given spacing.
+
+        Parameters
+        ----------
+        values
+            The array, one of its axes per axis of the grid.
+        axes
+            Axes or a grid. Without them the axes are called x1, x2, ... and begin at 0.
+        boundary
+            Boundary of all axes, needed when no axes are given.
+        spacing
+            Distance of the nodes, one or one per axis, when no axes are given.
+        name
+            Name of the landscape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heatpg import Landscape
+        >>> Landscape.from_array(np.eye(4), boundary="periodic").grid.shape
+        (4, 4)
+        """
+        array = np.asarray(values)
+        if axes is not None:
+            grid = axes if isinstance(axes, Grid) else Grid(*([axes] if isinstance(axes, Axis) else axes))
+        else:
+            grid = grid_of_nodes(array.shape, boundary=boundary, spacing=spacing)
+        return cls(array, grid, name, {"source": "array"})
+
+    @classmethod
+    def from_function(
+        cls,
+        function: Callable[..., ArrayLike],
+        grid: Grid,
+        *,
+        name: str = "",
+        vectorized: bool = True,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Landscape:
+        """Sample a function on a grid.
+
+        Parameters
+        ----------
+        function
+            Called as ``function(x1, x2, ...)`` with one coordinate array per axis, each of the grid's shape;
+            returns an array of that shape. With ``vectorized=False`` it is called point by point with numbers.
+        grid
+            Where to sample.
+        name
+            Name of the landscape; by default that of the function.
+        vectorized
+            Whether the function takes arrays.
+        progress
+            Called as ``progress(done, total)`` while a function is sampled point by point.
+
+        Raises
+        ------
+        GridError
+            If the function returns another shape.
+        NonFiniteError
+            If it returns NaN or infinity, with the first place.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heatpg import Axis, Grid, Landscape
+        >>> grid = Grid(Axis("x", -1.0, 1.0, 5, boundary="clip"))
+        >>> Landscape.from_function(lambda x: 1 - x**2, grid).values
+        array([0.  , 0.75, 1.  , 0.75, 0.  ])
+        """
+        mesh = grid.mesh()
+        if vectorized:
+            values = np.asarray(function(*mesh))
+            if values.shape != grid.shape:
+                raise GridError(
+                    "the function must return one value per point",
+                    given=f"shape {values.shape}",
+                    allowed=f"shape {grid.shape}",
+                    advice="pass vectorized=False for a function of single numbers",
+                )
+        else:
+            flat = [axis.ravel() for axis in mesh]
+            results = []
+            for i in range(grid.size):
+                results.append(function(*(float(axis[i]) for axis in flat)))
+                if progress is not None:
+                    progress(i + 1, grid.size)
+            try:
+                values = np.asarray(results).reshape(grid.shape)
+            except ValueError:
+                raise GridError(
+                    "the function must return one number per point", given=repr(results[0]), allowed="a real number"
+                ) from None
+        label = name or str(getattr(function, "__name__", "function")).strip("<>")
+
+        def sampler(points: NDArray[np.float64]) -> NDArray[np.float64]:
+            if vectorized:
+                return np.broadcast_to(np.asarray(function(*points.T), dtype=np.float64), len(points))
+            return np.array([float(np.asarray(function(*map(float, point)))) for point in points])
+
+        return cls(values, grid, label, {"source": "function", "function": label}, sampler=sampler)
+
+    @classmethod
+    def from_xarray(
+        cls,
+        data: xarray.DataArray,
+        *,
+        boundary: str | Mapping[str, str] = "",
+        batch: Sequence[str] = (),
+        name: str = "",
+    ) -> Landscape:
+        """A landscape from an `xarray.DataArray`, whose dimensions become the axes, in their order.
+
+        Parameters
+        ----------
+        data
+            One value per node; every dimension that is to be an axis has a coordinate of its own name, increasing and
+            uniform within 1e-9 of its spacing. What is lazy (Dask) is computed.
+        boundary
+            Boundary of all axes, or one by dimension. Where none is given, a coordinate that heatpg has made knows
+            its own, and its bounds.
+        batch
+            Dimensions that are no axes; they are moved to the front.
+        name
+            Name of the landscape; by default that of the array.
+
+        Raises
+        ------
+        GridError
+            For a dimension without coordinate, for positions that are not uniform, not numbers, or not those that the
+            attributes of the coordinate tell, and if no dimension is left.
+        BoundaryError, UnknownNameError
+            For a boundary that is missing or unknown.
+        NonFiniteError
+            For NaN, which xarray uses for what is missing, or infinity.
+        UnsupportedError
+            If it is no DataArray.
+
+        Examples
+        --------
+        >>> import numpy as np, xarray
+        >>> x = np.linspace(-1.0, 1.0, 5)
+        >>> data = xarray.DataArray(1 - x**2, [("x", x, {"units": "N m"})])
+        >>> Landscape.from_xarray(data, boundary="clip").grid
+        Grid(Axis(name='x', lower=-1.0, upper=1.0, size=5, boundary='clip', nodes='vertex', unit='N m'))
+        """
+        if not all(hasattr(data, attribute) for attribute in ("dims", "coords", "transpose", "attrs", "to_numpy")):
+            raise UnsupportedError(
+                "this is no xarray.DataArray",
+                given=type(data).__name__,
+                advice="of a Dataset take one variable: data['u']; of an array use Landscape.from_array",
+            )
+        unknown = sorted({*batch, *({} if isinstance(boundary, str) else boundary)} - {str(dim) for dim in data.dims})
+        if unknown:
+            raise GridError("no dimension of this name", given=unknown, allowed=", ".join(map(str, data.dims)))
+        axes = []
+        for dim in data.dims:
+            if dim in batch:
+                continue
+            if dim not in data.coords:
+                raise GridError(
+                    f"dimension {dim!r} has no coordinate",
+                    given=f"dimensions {data.dims}",
+                    advice=f"data.assign_coords({dim}=positions), or name it in batch if it is no axis",
+                )
+            own = boundary if isinstance(boundary, str) else boundary.get(str(dim), "")
+            axes.append(_axis_of_dimension(str(dim), data.coords[dim], own))
+        values = data.transpose(*batch, *(axis.name for axis in axes)).to_numpy()
+        return cls(values, Grid(*axes), name or str(data.name or "array"), {"source": "xarray"})
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], *, boundary: str = "", name: str = "") -> Landscape:
+        """A landscape from a ``.npy`` array, or a ``.npz`` archive with ``values`` and one array per axis.
+
+        In an archive the arrays besides ``values`` are the coordinates of its axes, in the order in which they
+        are stored, uniform within 1e-9 of their spacing. Pickled content is refused.
+        """
+        place = Path(path)
+        try:
+            with place.open("rb") as file:
+                content = np.load(file, allow_pickle=False)
+                if isinstance(content, np.ndarray):
+                    arrays = {"values": content}
+                else:
+                    arrays = {key: content[key] for key in content.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as reason:
+            raise UnsupportedError(
+                f"cannot read {place}", given=reason, allowed=".npy or .npz without pickled objects"
+            ) from None
+        if "values" not in arrays:
+            raise GridError(
+                f"{place} has no array 'values'",
+                given=", ".join(arrays) or "no arrays",
+                advice="write it as np.savez(path, values=array, x=nodes, y=nodes), one array of nodes per axis",
+            )
+        values = arrays.pop("values")
+        axes = [axis_from_coordinates(key, nodes, boundary=boundary) for key, nodes in arrays.items()]
+        return cls.from_array(values, axes or None, boundary=boundary, name=name or place.stem)
+
+
+def grid_of_nodes(shape: Sequence[int], *, boundary: str, spacing: float | Sequence[float] = 1.0) -> Grid:
+    """The grid of an array of which nothing but the distance of its nodes is known: axes x1, x2, ... from 0 on.
+
+    Raises
+    ------
+    GridError
+        For a single number, and for spacings that do not fit the shape.
+
+    Examples
+    --------
+    >>> from heatpg.core.landscape import grid_of_nodes
+    >>> grid_of_nodes((5, 4), boundary="reflect", spacing=[1.0, 0.5])[1].upper
+    1.5
+    """
+    if not shape:
+        raise GridError("a landscape needs at least one axis", given="a single number")
+    try:
+        steps = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (len(shape),))
+    except (TypeError, ValueError):
+        raise GridError(
+            "the spacing does not fit the array",
+            given=repr(spacing),
+            allowed=f"one number, or {len(shape)}, one per axis",
+        ) from None
+    return Grid(
+        *(
+            Axis(f"x{i + 1}", 0.0, float(step) * (n if boundary == "periodic" else n - 1), n, boundary=boundary)
+            for i, (n, step) in enumerate(zip(shape, steps, strict=True))
+        )
+    )
+
+
+def _axis_of_dimension(name: str, coordinate: xarray.DataArray, boundary: str) -> Axis:
+    nodes, attributes = coordinate.to_numpy(), coordinate.attrs
+    if nodes.dtype.kind not in "iuf":
+        raise GridError(f"axis {name!r}: the positions must be numbers", given=f"type {nodes.dtype}")
+    unit = str(attributes.get("units", ""))
+    if boundary or "boundary" not in attributes:
+        return axis_from_coordinates(name, nodes, boundary=boundary, unit=unit)
+    bounds = (attributes.get("lower"), attributes.get("upper"), nodes.size, attributes["boundary"])
+    axis = Axis(name, *bounds, attributes.get("nodes", "vertex"), unit)  # type: ignore[arg-type]
+    if float(np.abs(axis.coordinates - nodes).max()) > 1e-9 * axis.spacing:
+        raise GridError(
+            f"axis {name!r}: its positions are not those that its attributes tell",
+            given=f"{nodes[0]:g} to {nodes[-1]:g}",
+            allowed=f"{axis.coordinates[0]:g} to {axis.coordinates[-1]:g}, {axis.size} of them",
+            advice="the array was cut or resampled: give its boundary anew",
+        )
+    return axis
+
+
+def axis_from_coordinates(name: str, coordinates: ArrayLike, *, boundary: str, unit: str = "") -> Axis:
+    """An axis from the positions of its nodes.
+
+    Raises
+    ------
+    GridError
+        If the positions are not increasing or not uniform within 1e-9 of their spacing.
+
+    Examples
+    --------
+    >>> from heatpg.core.landscape import axis_from_coordinates
+    >>> axis_from_coordinates("x", [0.0, 0.5, 1.0], boundary="clip").upper
+    1.0
+    """
+    try:
+        nodes = np.asarray(coordinates, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise GridError(f"axis {name!r}: the positions must be numbers", given=repr(coordinates)) from None
+    if nodes.ndim != 1 or nodes.size < 3 or not np.isfinite(nodes).all():
+        raise GridError(
+            f"axis {name!r} needs at least 3 finite positions in one dimension",
+            given=f"shape {nodes.shape}, {int((~np.isfinite(nodes)).sum())} of them not finite",
+            advice="give the nodes of the axis alone, not those of a mesh",
+        )
+    steps = np.diff(nodes)
+    mean = float((nodes[-1] - nodes[0]) / (nodes.size - 1))
+    deviation = np.abs(nodes - (nodes[0] + mean * np.arange(nodes.size)))
+    # positions that were stored in floating point differ by a few units in the last place of the largest
+    allowance = 1e-9 * abs(mean) + 4 * np.finfo(np.float64).eps * float(np.abs(nodes).max())
+    if not mean > 0 or float(deviation.max()) > allowance:
+        raise GridError(
+            f"axis {name!r} is not uniform",
+            given=f"steps from {steps.min():g} to {steps.max():g}",
+            allowed="increasing positions, equal steps within 1e-9",
+            advice="resample onto uniform positions first",
+        )
+    upper = float(nodes[-1]) + (mean if boundary == "periodic" else 0.0)
+    return Axis(name, float(nodes[0]), upper, nodes.size, boundary=boundary, unit=unit)

@@ -1,0 +1,226 @@
+"""What was checked, against what, and how far off: one entry per check."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+__all__ = ["Check", "Place", "Report", "hanging"]
+
+Status = Literal["passed", "finding", "failed"]
+
+_WIDTH = 100  # letters of a line, wherever a report is printed: the same report is the same text
+_GLUE = "\N{NO-BREAK SPACE}"
+_TOGETHER = re.compile(r"\S+ (?:<=|>) (?=\S)|-> (?=\S)")  # a figure and its bound; an arrow and what it points to
+_NARROWEST = 24  # letters of a message in one line; with less room it goes on nearer to the margin
+
+
+def hanging(line: str, indent: int, width: int) -> list[str]:
+    """A line in lines of a width, all but the first indented; words are never broken.
+
+    Examples
+    --------
+    >>> from heatpg.core.report import hanging
+    >>> hanging("solver     the transform, exact in time", 11, 30)
+    ['solver     the transform,', '           exact in time']
+    """
+    if len(line) <= width:
+        return [line]
+    if width - indent < _NARROWEST:
+        indent = min(indent, 4)
+    whole = _TOGETHER.sub(lambda found: found[0].replace(" ", _GLUE), line)
+    lines = textwrap.wrap(
+        whole,
+        max(width, indent + 1),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [part.replace(_GLUE, " ") for part in lines]
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where something was found.
+
+    Attributes
+    ----------
+    sigma
+        Which stored sigma (index into `Evolution.sigma`).
+    index
+        Index of the node, with the batch indices before it.
+    coordinates
+        Position of the node, in the units of the axes.
+    """
+
+    sigma: int
+    index: tuple[int, ...]
+    coordinates: tuple[float, ...]
+
+    def __str__(self) -> str:
+        return f"sigma[{self.sigma}], index {self.index}, at ({', '.join(f'{x:.6g}' for x in self.coordinates)})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One entry of a report.
+
+    Attributes
+    ----------
+    name
+        What was checked.
+    status
+        ``passed``; ``finding``: worth knowing, no fault of the solver; ``failed``: beyond its bound.
+    message
+        One sentence.
+    figure
+        The measured number, if there is one.
+    bound
+        What the figure may be at most.
+    bound_source
+        Where the bound comes from.
+    where
+        Where the figure was measured.
+    promised
+        Whether the solver promises to pass, so that failing is a fault of heatpg.
+    """
+
+    name: str
+    status: Status
+    message: str
+    figure: float | None = None
+    bound: float | None = None
+    bound_source: str = ""
+    where: Place | None = None
+    promised: bool = False
+
+    @property
+    def details(self) -> str:
+        """The message with its figure, its bound, and, of what did not pass, the place."""
+        words = self.message
+        if self.figure is not None and self.bound is not None:
+            sign = "<=" if self.figure <= self.bound else ">"
+            source = f", {self.bound_source}" if self.bound_source else ""
+            words += f" ({self.figure:.3g} {sign} {self.bound:.3g}{source})"
+        if self.where is not None and self.status != "passed":
+            words += f" [{self.where}]"
+        return words
+
+    def as_dict(self) -> dict[str, Any]:
+        """The entry as JSON-like values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> Check:
+        """The inverse of `as_dict`."""
+        where = entry.get("where")
+        place = (
+            None
+            if where is None
+            else Place(int(where["sigma"]), tuple(where["index"]), tuple(float(x) for x in where["coordinates"]))
+        )
+        return cls(**{**entry, "where": place})
+
+
+class Report:
+    """The checks of one evolution.
+
+    Examples
+    --------
+    >>> from heatpg.core.report import Check, Report
+    >>> print(Report([Check("range", "passed", "inside the range of Q", 0.0, 1e-15, "round-off")]))
+    passed   range  inside the range of Q (0 <= 1e-15, round-off)
+    """
+
+    def __init__(self, checks: list[Check], level: str = "standard") -> None:
+        self.checks = tuple(checks)
+        self.level = level
+
+    def __iter__(self) -> Iterator[Check]:
+        return iter(self.checks)
+
+    def __len__(self) -> int:
+        return len(self.checks)
+
+    def __getitem__(self, name: str) -> Check:
+        for check in self.checks:
+            if check.name == name:
+                return check
+        raise KeyError(f"no check {name!r} in this report; it has: {', '.join(c.name for c in self.checks)}")
+
+    @property
+    def passed(self) -> bool:
+        """True if nothing failed."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if check.status == "failed")
+
+    @property
+    def findings(self) -> tuple[Check, ...]:
+        """What is worth knowing although nothing is wrong with the solution."""
+        return tuple(check for check in self.checks if check.status == "finding")
+
+    def only(self, *statuses: Status) -> Report:
+        """The entries of these kinds, as a report.
+
+        Examples
+        --------
+        >>> from heatpg.core.report import Check, Report
+        >>> report = Report([Check("range", "passed", "inside"), Check("box", "finding", "narrow")])
+        >>> print(report.only("finding"))
+        finding  box  narrow
+        """
+        return Report([check for check in self.checks if check.status in statuses], self.level)
+
+    def text(self, width: int | None = None) -> str:
+        """The report as text: status, name and message of each check.
+
+        Parameters
+        ----------
+        width
+            Letters of a line. What is longer goes on below its message. None: one line per check, however long.
+
+        Examples
+        --------
+        >>> from heatpg.core.report import Check, Report
+        >>> report = Report([Check("box", "finding", "the noise leaves the box from more than half of its nodes")])
+        >>> print(report.text(48))
+        finding  box  the noise leaves the box from more
+                      than half of its nodes
+        >>> len(report.text().splitlines())
+        1
+        """
+        if not self.checks:
+            return "no checks were made"
+        names = max(len(check.name) for check in self.checks)
+        lines = []
+        for check in self.checks:
+            line = f"{check.status:8} {check.name:{names}}  {check.details}".rstrip()
+            lines += [line] if width is None else hanging(line, names + 11, width)
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.text(_WIDTH)
+
+    def _repr_html_(self) -> str:
+        from heatpg.display import report_html
+
+        return report_html(self)
+
+    def __repr__(self) -> str:
+        return f"<Report: {len(self.checks)} checks, {len(self.failures)} failed, {len(self.findings)} findings>"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON-like values."""
+        return {"level": self.level, "passed": self.passed, "checks": [check.as_dict() for check in self.checks]}
+
+    @classmethod
+    def from_dict(cls, report: Mapping[str, Any]) -> Report:
+        """The inverse of `as_dict`."""
+        return cls([Check.from_dict(entry) for entry in report["checks"]], str(report["level"]))

@@ -1,0 +1,1 @@
+"""Measurements of solvers: orders of convergence, operators, work against precision, speed."""

@@ -1,0 +1,1 @@
+"""One evolution, one HDF5 file."""

@@ -1,0 +1,1 @@
+"""Equations of motion, integrated for many trajectories at once."""

@@ -1,0 +1,204 @@
+"""What the simulated systems share: lanes that advance together, elementary functions, pieces, questions to parameters.
+
+A bundle of `LANES` points of a landscape is rolled out together. Every quantity is a row of `LANES` numbers, so each
+loop runs over contiguous memory and the compiler turns it into vector instructions. The elementary functions are
+written out as polynomials because a call into the C library would stop that.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.core.grid import Axis, Grid
+from heatpg.errors import GridError, UnknownNameError, UnsupportedError
+from heatpg.tools.kernels import kernel
+from heatpg.tools.parallel import for_each
+
+LANES = 128
+_PIECE = 8 * LANES
+
+
+@kernel
+def sine_cosine(x: NDArray[Any], sine: NDArray[Any], cosine: NDArray[Any]) -> None:
+    """sin x and cos x within 2 units in the last place for abs(x) <= 1e6; NaN beyond, where digits would be lost.
+
+    x = n pi/2 + r with pi/2 in three parts (33 + 33 + 53 bits), of which the first two times n are exact;
+    sin r = r + r^3 P(r^2) and cos r = 1 - r^2/2 + r^4 R(r^2) with P, R of degree 5 that interpolate at
+    Chebyshev nodes on [0, (pi/4)^2] (relative errors 2e-17 and 1.3e-18).
+    """
+    for j in range(x.size):
+        reducible = abs(x[j]) <= 1e6
+        v = x[j] if reducible else 0.0
+        # adding and taking away 1.5 * 2^52 rounds to the nearest whole number
+        n = (v * 0.6366197723675814 + 6755399441055744.0) - 6755399441055744.0
+        high = v - n * 1.5707963267341256
+        low = n * 6.077100506303966e-11
+        r = high - low
+        r += ((high - r) - low) - n * 2.0222662487959506e-21
+        z = r * r
+        p = -2.505113165023518e-08 + z * 1.5918115263265974e-10
+        p = -0.00019841269836756774 + z * (2.7557316101617874e-06 + z * p)
+        p = -0.16666666666666666 + z * (0.008333333333330948 + z * p)
+        s = r + r * z * p
+        p = 2.087614614655861e-09 + z * -1.1382623647474604e-11
+        p = 2.480158729876456e-05 + z * (-2.7557317271145144e-07 + z * p)
+        p = 0.041666666666666664 + z * (-0.0013888888888887398 + z * p)
+        c = 1.0 - (0.5 * z - z * z * p)
+        quadrant = np.int32(n)
+        a = c if quadrant & 1 else s
+        b = s if quadrant & 1 else c
+        a = -a if quadrant & 2 else a
+        b = -b if (quadrant + 1) & 2 else b
+        sine[j] = a if reducible else np.nan
+        cosine[j] = b if reducible else np.nan
+
+
+@kernel
+def exponential(x: NDArray[Any], y: NDArray[Any], power: NDArray[Any]) -> None:
+    """exp x within 2 units in the last place for -708 <= x <= 0 (below that, exp(-708)); `power` is scratch (int64).
+
+    x = n ln 2 + r; exp r = 1 + r + r^2 P(r) with P of degree 9 that interpolates at Chebyshev nodes on
+    abs(r) <= ln(2)/2 (relative error 1.6e-17); 2^n is written as the exponent bits of a double.
+    """
+    for j in range(x.size):
+        v = max(x[j], -708.0)
+        n = (v * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0
+        r = (v - n * 0.6931471804855391) - n * 7.440617110012397e-11
+        p = 2.7620088445409746e-07 + r * 2.510038549551032e-08
+        p = 2.4801521295954376e-05 + r * (2.7557268459997064e-06 + r * p)
+        p = 0.0013888888917213717 + r * (0.00019841269863053618 + r * p)
+        p = 0.04166666666662413 + r * (0.008333333333330062 + r * p)
+        p = 0.5000000000000001 + r * (0.16666666666666669 + r * p)
+        y[j] = 1.0 + (r + r * r * p)
+        power[j] = (np.int64(n) + 1023) << 52
+    scale = power.view(np.float64)
+    for j in range(x.size):
+        y[j] *= scale[j]
+
+
+@kernel
+def shifted(x: NDArray[Any], rate: NDArray[Any], h: float, y: NDArray[Any]) -> None:
+    """y = x + h rate."""
+    for j in range(x.size):
+        y[j] = x[j] + h * rate[j]
+
+
+@kernel
+def runge_kutta_sum(
+    x: NDArray[Any], k1: NDArray[Any], k2: NDArray[Any], k3: NDArray[Any], k4: NDArray[Any], h: float
+) -> None:
+    """x = x + h/6 (k1 + 2 k2 + 2 k3 + k4)."""
+    for j in range(x.size):
+        x[j] += h / 6.0 * (k1[j] + 2.0 * (k2[j] + k3[j]) + k4[j])
+
+
+def in_pieces(
+    work: Callable[[int, int], object], total: int, progress: Callable[[int, int], object] | None = None
+) -> None:
+    """Call ``work(first, last)`` on fixed pieces of ``range(total)``, on threads; report ``progress(done, total)``."""
+    done = 0
+    turn = threading.Lock()
+
+    def one(first: int) -> None:
+        nonlocal done
+        last = min(first + _PIECE, total)
+        work(first, last)
+        if progress is not None:
+            with turn:  # one report at a time, never backwards
+                done += last - first
+                progress(done, total)
+
+    for_each(one, range(0, total, _PIECE))
+
+
+def one_of(what: str, given: str, allowed: Iterable[str]) -> str:
+    """The name itself, if it is one of the allowed."""
+    names = list(allowed)
+    if given not in names:
+        near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
+        raise UnknownNameError(
+            f"unknown {what}",
+            given=repr(given),
+            allowed=", ".join(map(repr, names)),
+            advice=f"did you mean {near[0]!r}?" if near else "",
+        )
+    return given
+
+
+def finite_number(what: str, given: float, *, lower: float = -math.inf, upper: float = math.inf) -> float:
+    """The parameter as a float, if it is finite and lower <= given <= upper."""
+    wanted = f"a number from {lower:g} to {upper:g}" if math.isfinite(lower + upper) else "a finite number"
+    try:
+        number = float(given)
+    except (TypeError, ValueError):
+        raise UnsupportedError(f"{what} must be a number", given=repr(given), allowed=wanted) from None
+    if not math.isfinite(number) or not lower <= number <= upper:
+        raise UnsupportedError(f"{what} is out of range", given=number, allowed=wanted, advice=f"change {what}")
+    return number
+
+
+def positive_number(what: str, given: float) -> float:
+    """The parameter as a float, if it is finite and positive."""
+    number = finite_number(what, given)
+    if number <= 0:
+        raise UnsupportedError(f"{what} must be positive", given=number, allowed=f"{what} > 0")
+    return number
+
+
+def whole_number(what: str, given: int) -> int:
+    """The parameter as an int, if it is a whole number from 1."""
+    number = positive_number(what, given)
+    if number != int(number):
+        raise UnsupportedError(f"{what} must be a whole number", given=number, allowed="1, 2, ...")
+    return int(number)
+
+
+def finite_numbers(what: str, given: Sequence[float], names: Sequence[str]) -> tuple[float, ...]:
+    """The parameters as floats, if there is one for each name and all are finite."""
+    wanted = f"{len(names)} finite numbers: {', '.join(names)}"
+    try:
+        numbers = tuple(float(value) for value in given)
+    except (TypeError, ValueError):
+        raise UnsupportedError(f"{what} must be a sequence of numbers", given=repr(given), allowed=wanted) from None
+    if len(numbers) != len(names) or not all(map(math.isfinite, numbers)):
+        raise UnsupportedError(
+            f"{what} does not fit", given=f"{len(numbers)} numbers: {numbers}", allowed=wanted, advice=f"change {what}"
+        )
+    return numbers
+
+
+def step_count(horizon: float, dt: float) -> int:
+    """Number of control steps of `dt` in `horizon`, if it is whole within 1e-9."""
+    duration = positive_number("horizon", horizon)
+    step = positive_number("dt", dt)
+    count = round(duration / step)
+    if count < 1 or abs(count * step - duration) > 1e-9 * duration:
+        nearest = max(1, count)
+        raise UnsupportedError(
+            "the horizon is not a whole number of control steps",
+            given=f"horizon={duration:g}, dt={step:g}",
+            allowed="horizon = dt, 2 dt, 3 dt, ...",
+            advice=f"the nearest is horizon={nearest * step:.12g}",
+        )
+    return count
+
+
+def plane(grid: Grid | None, axes: Callable[[], tuple[Axis, Axis]]) -> Grid:
+    """The caller's grid if it has two axes, or the family's own."""
+    if grid is None:
+        return Grid(*axes())
+    if not isinstance(grid, Grid) or grid.dimensions != 2:
+        raise GridError(
+            "this landscape has two axes",
+            given=f"{grid.dimensions} axes" if isinstance(grid, Grid) else repr(grid),
+            allowed="a heatpg.Grid of 2 axes",
+            advice="leave grid out to get the default box",
+        )
+    return grid

@@ -1,0 +1,194 @@
+"""Options of landscapes and solvers: their names and types read off a signature, and values held against them.
+
+An annotation is compared with words and never evaluated; the values are numbers, words, and lists of them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from heatpg.errors import UnknownNameError, UnsupportedError
+
+__all__ = ["choose", "defaults", "fitting", "geometric_levels", "kinds", "nearest", "settable", "shown"]
+
+_NOT_OPTIONS = ("grid", "progress")
+_WIDEST = 63  # bits of a whole number, as TOML and HDF5 have them
+_LONGEST = 1000  # letters
+_WORDS = {
+    "None": "none",
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a word",
+    "tuple[float, ...]": "a list of numbers",
+    "tuple[int, ...]": "a list of whole numbers",
+    "tuple[str, ...]": "a list of words",
+}
+
+
+def shown(value: object) -> str:
+    """A value as it is quoted in a message: never long, and never refused.
+
+    Examples
+    --------
+    >>> from heatpg.tools.options import shown
+    >>> shown("word"), shown(2**200)
+    ("'word'", 'a whole number of 201 bits')
+    """
+    if isinstance(value, int) and value.bit_length() > _WIDEST:
+        return f"a whole number of {value.bit_length()} bits"
+    if isinstance(value, str):
+        text = repr(value[:60])
+        return text if len(value) <= 60 else f"{text[:-1]}...' ({len(value)} letters)"
+    if isinstance(value, list | tuple):
+        inner = ", ".join(map(shown, value[:4]))
+        return f"[{inner}]" if len(value) <= 4 else f"[{inner}, ...] ({len(value)} entries)"
+    if isinstance(value, dict):
+        inner = ", ".join(f"{str(key)[:60]} = {shown(item)}" for key, item in value.items()) if len(value) <= 4 else ""
+        return f"{{{inner}}}" if inner else f"a table of {len(value)} keys"
+    if value is None or isinstance(value, bool | int | float):
+        return repr(value)
+    return f"something of type {type(value).__name__}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Words that ask whether a known name was meant; empty if none is near.
+
+    Examples
+    --------
+    >>> from heatpg.tools.options import nearest
+    >>> nearest("gama", ["gamma", "size"])
+    "did you mean 'gamma'?"
+    """
+    near = difflib.get_close_matches(word[:200], list(known), n=2, cutoff=0.5)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def choose(word: str, known: Sequence[str], what: str) -> str:
+    """A word that is known, or an error with the nearest ones."""
+    if word in known:
+        return word
+    raise UnknownNameError(
+        f"unknown {what}", given=shown(word), allowed=", ".join(known) or "none", advice=nearest(word, known)
+    )
+
+
+def kinds(annotation: str) -> tuple[str, ...]:
+    """The alternatives of an annotation.
+
+    Examples
+    --------
+    >>> from heatpg.tools.options import kinds
+    >>> kinds("tuple[float, ...] | None")
+    ('tuple[float, ...]', 'None')
+    """
+    return tuple(kind.strip() for kind in annotation.split("|"))
+
+
+def settable(function: Callable[..., Any]) -> dict[str, str]:
+    """Keywords of a landscape or a solver that can be set by a word or a number, with their annotations."""
+    parameters = inspect.signature(function).parameters
+    return {name: _words_of(p.annotation) for name, p in parameters.items() if name not in _NOT_OPTIONS}
+
+
+def _words_of(annotation: Any) -> str:
+    """An annotation as it is written, also that of a plug-in whose annotations are types already."""
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """What those keywords are if they are not set."""
+    parameters = inspect.signature(function).parameters
+    return {name: p.default for name, p in parameters.items() if name not in _NOT_OPTIONS}
+
+
+def _scalar(value: object, kind: str) -> Any:
+    """The value as this kind; ValueError if it is none."""
+    if kind == "bool" and isinstance(value, bool):
+        return value
+    if kind == "int" and isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= _WIDEST:
+        return int(value)
+    if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(value) + 0.0  # -0.0 and 0.0 are one number
+        if math.isfinite(number):
+            return number
+    if kind == "str" and isinstance(value, str) and len(value) <= _LONGEST and value.isprintable():
+        return value
+    raise ValueError
+
+
+def fitting(what: str, value: object, annotation: str) -> Any:
+    """A value as its annotation wants it: 1 becomes 1.0 where a number is meant, a list becomes a tuple.
+
+    One number or word stands for a list of one; the word ``none`` for None, where that is allowed.
+
+    Parameters
+    ----------
+    what
+        Name of the option, for the message.
+    value
+        A boolean, a finite number, a word, or a list or tuple of them.
+    annotation
+        ``bool``, ``int``, ``float``, ``str``, ``tuple[... , ...]`` of one of them, ``None``, or several with ``|``.
+
+    Raises
+    ------
+    UnsupportedError
+        If the value fits none of the alternatives.
+
+    Examples
+    --------
+    >>> from heatpg.tools.options import fitting
+    >>> fitting("gamma", 1, "float"), fitting("dt", "none", "float | None")
+    (1.0, None)
+    >>> fitting("state", [0, 1], "tuple[float, ...]")
+    (0.0, 1.0)
+    """
+    alternatives = kinds(annotation)
+    if "None" in alternatives and (value is None or (isinstance(value, str) and value.lower() == "none")):
+        return None
+    for kind in alternatives:
+        inner = kind.removeprefix("tuple[").removesuffix(", ...]")
+        try:
+            if inner != kind:
+                items = value if isinstance(value, list | tuple) else [value]
+                return tuple(_scalar(item, inner) for item in items)
+            return _scalar(value, kind)
+        except (ValueError, OverflowError):
+            continue
+    allowed = " or ".join(_WORDS.get(kind, kind) for kind in alternatives)
+    raise UnsupportedError(f"{what} cannot be {shown(value)}", allowed=allowed)
+
+
+def geometric_levels(first: float, last: float, count: int) -> list[float]:
+    """Numbers evenly spaced in the logarithm, both ends included: first (last / first)^(i / (count - 1)).
+
+    Raises
+    ------
+    UnsupportedError
+        Unless 0 < first < last and 2 <= count <= 100,000.
+
+    Examples
+    --------
+    >>> from heatpg.tools.options import geometric_levels
+    >>> geometric_levels(0.01, 1.0, 3)
+    [0.01, 0.1, 1.0]
+    """
+    if not 0 < first < last < math.inf or not 2 <= count <= 100_000:
+        raise UnsupportedError(
+            "these are no levels",
+            given=f"first {first:g}, last {last:g}, count {shown(count)}",
+            allowed="0 < first < last, and 2 to 100,000 of them",
+        )
+    rate = math.log(last / first) / (count - 1) if last / first < math.inf else math.inf
+    if math.isinf(rate):
+        raise UnsupportedError(
+            "the levels are too far apart", given=f"first {first:g}, last {last:g}", allowed="last / first below 1e308"
+        )
+    # twelve digits hide the round-off of exp and log
+    inner = [float(f"{first * math.exp(rate * i):.12g}") for i in range(1, count - 1)]
+    return [first, *inner, last]

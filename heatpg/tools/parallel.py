@@ -1,0 +1,79 @@
+"""Python threads over kernels that release the GIL: no Numba threading layer, hence no fork hazard.
+
+Work is cut into the same pieces whatever the number of threads, so results agree bit for bit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from heatpg.errors import ResourceError
+
+__all__ = ["for_each", "set_threads", "threads"]
+
+Item = TypeVar("Item")
+
+
+def _default_threads() -> int:
+    text = os.environ.get("HEATPG_THREADS", "")
+    if text:
+        if not text.isdigit() or int(text) < 1:
+            raise ResourceError("HEATPG_THREADS is not a number of threads", given=repr(text), allowed="1, 2, ...")
+        return int(text)
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+_threads: int | None = None
+_pool: ThreadPoolExecutor | None = None
+
+
+def threads() -> int:
+    """Number of threads that solvers use: ``HEATPG_THREADS``, or the processors of this process.
+
+    Examples
+    --------
+    >>> from heatpg.tools.parallel import threads
+    >>> threads() >= 1
+    True
+    """
+    global _threads
+    if _threads is None:
+        _threads = _default_threads()
+    return _threads
+
+
+def set_threads(count: int) -> None:
+    """Set the number of threads of this process."""
+    global _threads, _pool
+    if count < 1:
+        raise ResourceError("the number of threads must be positive", given=count, allowed="1, 2, ...")
+    if _pool is not None:
+        _pool.shutdown(wait=True)
+    _threads, _pool = int(count), None
+
+
+def _forget_pool() -> None:
+    global _pool
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
+
+
+def for_each(function: Callable[[Item], object], items: Iterable[Item]) -> None:
+    """Call a function on every item, on `threads` threads; the first exception is raised."""
+    global _pool
+    todo = list(items)
+    if threads() == 1 or len(todo) < 2:
+        for item in todo:
+            function(item)
+        return
+    if _pool is None:
+        _pool = ThreadPoolExecutor(threads(), thread_name_prefix="heatpg")
+    for _ in _pool.map(function, todo):
+        pass

@@ -1,0 +1,120 @@
+"""What this process may still use of memory and disk, asked before the work begins.
+
+The kernel of the operating system grants memory lazily and kills later, without an exception;
+so an estimate is compared with what is free before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from heatpg.errors import ResourceError
+
+__all__ = ["available_disk", "available_memory", "human_bytes", "memory_by_kind", "require_disk", "require_memory"]
+
+_SHARE_OF_FREE_MEMORY = 0.9
+_NOT_WORTH_ASKING = 2**20  # bytes; to ask takes longer than to use them
+
+
+def human_bytes(count: float) -> str:
+    """Bytes in a unit that reads well.
+
+    Examples
+    --------
+    >>> from heatpg.tools.resources import human_bytes
+    >>> human_bytes(1536)
+    '1.5 kiB'
+    """
+    size = float(count)
+    for unit in ("B", "kiB", "MiB", "GiB", "TiB"):
+        if abs(size) < 1024 or unit == "TiB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable")
+
+
+def _meminfo_available() -> float:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return float(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return float("inf")
+
+
+def _control_group_available() -> float:
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit = (folder / "memory.max").read_text().strip()
+        if limit == "max":
+            return float("inf")
+        return float(limit) - float((folder / "memory.current").read_text())
+    except (OSError, ValueError):
+        return float("inf")
+
+
+def _address_space_available() -> float:
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit == resource.RLIM_INFINITY:
+            return float("inf")
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        return float(limit - pages * os.sysconf("SC_PAGE_SIZE"))
+    except (ImportError, OSError):
+        return float("inf")
+
+
+def memory_by_kind() -> dict[str, float]:
+    """Bytes that each limit on memory leaves to this process; infinite where there is none."""
+    return {
+        "free": _meminfo_available(),
+        "control group": _control_group_available(),
+        "address space": _address_space_available(),
+    }
+
+
+def available_memory() -> float:
+    """Bytes that this process can still take: free memory, control group and address space, the least of them."""
+    return max(0.0, min(memory_by_kind().values()))
+
+
+def available_disk(folder: Path) -> float:
+    """Bytes free in the file system of a folder."""
+    return float(shutil.disk_usage(folder).free)
+
+
+def require_memory(needed: float, purpose: str, advice: str) -> None:
+    """Refuse work whose memory is not there.
+
+    Raises
+    ------
+    ResourceError
+        With the estimate, what is free, and ways out.
+    """
+    if needed <= _NOT_WORTH_ASKING:
+        return
+    free = available_memory() * _SHARE_OF_FREE_MEMORY
+    if needed > free:
+        raise ResourceError(
+            f"{purpose} does not fit in memory",
+            given=f"about {human_bytes(needed)} needed",
+            allowed=f"{human_bytes(free)} free",
+            advice=advice,
+        )
+
+
+def require_disk(needed: float, folder: Path, purpose: str) -> None:
+    """Refuse to write what the disk cannot hold."""
+    free = available_disk(folder)
+    if needed > free:
+        raise ResourceError(
+            f"{purpose} does not fit on the disk of {folder}",
+            given=f"{human_bytes(needed)} needed",
+            allowed=f"{human_bytes(free)} free",
+            advice="free some space, write elsewhere, use float32, or keep fewer sigmas",
+        )
