@@ -10,8 +10,9 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.landscape import Landscape
+from heatpg.core.noise import Sigma
 from heatpg.errors import HeatpgWarning, UnsupportedError
-from heatpg.evolution import Evolution, Sigma, solve
+from heatpg.evolution import Evolution, solve
 from heatpg.solvers import Solver
 from heatpg.verify import LEVELS, require_promises, verify
 

@@ -6,13 +6,18 @@ while the work ran are also ``RuntimeError``. All of them are `HeatpgError`.
 
 from __future__ import annotations
 
+import errno
+
 __all__ = [
     "BoundaryError",
     "CheckError",
     "GridError",
     "HeatpgError",
     "HeatpgWarning",
+    "MissingFileError",
+    "MissingPackageError",
     "NonFiniteError",
+    "OptionError",
     "ResourceError",
     "SigmaError",
     "StabilityError",
@@ -79,6 +84,14 @@ class UnsupportedError(HeatpgError, ValueError):
     """A combination that is understood but not offered, with the reason."""
 
 
+class OptionError(UnsupportedError):
+    """A value of the wrong type, out of range, or that fits no choice that is offered."""
+
+
+class MissingPackageError(UnsupportedError, ImportError):
+    """An optional package that is needed and not installed, or that cannot be imported."""
+
+
 class StabilityError(HeatpgError, ValueError):
     """A time step beyond the stability limit of the scheme."""
 
@@ -101,6 +114,14 @@ class CheckError(HeatpgError, RuntimeError):
 
 class StoreError(HeatpgError, RuntimeError):
     """A file that cannot be written, or cannot be trusted when read."""
+
+
+class MissingFileError(StoreError, FileNotFoundError):
+    """A file that is to be read and is not there."""
+
+    def __init__(self, problem: str, *, given: object = None, allowed: object = None, advice: str = "") -> None:
+        super().__init__(problem, given=given, allowed=allowed, advice=advice)
+        self.errno = errno.ENOENT
 
 
 class ResourceError(HeatpgError, RuntimeError):

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.noise import Sigma, parse_covariance, parse_sigma, sigma_words
 from heatpg.core.report import Report
 from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
 from heatpg.solvers import Solver, make
@@ -28,174 +29,12 @@ if TYPE_CHECKING:
 
     from heatpg.plot import Width
 
-__all__ = ["Evolution", "Sigma", "parse_covariance", "parse_sigma", "sigma_words", "solve"]
+__all__ = ["Evolution", "solve"]
 
 Array = NDArray[Any]
-Sigma = float | Sequence[float] | ArrayLike | Mapping[str, float | Sequence[float]]
 
-_ASYMMETRY = 1e-12
 _RESOLVED = 2.5
 _SUM_POINTS = 2**18
-
-
-def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
-    """Noise levels as an array: (T,) where all axes share them, (T, dimensions) where each has its own.
-
-    Parameters
-    ----------
-    sigma
-        A number; a list of numbers; an array of shape (T, dimensions); or a dictionary from axis names to a number
-        or a list each. They are put in ascending order.
-    grid
-        The grid that they are for.
-
-    Raises
-    ------
-    SigmaError
-        For nothing, NaN, infinity, negative values, repeated values, or a shape that fits none of the above.
-
-    Examples
-    --------
-    >>> from heatpg import Axis, Grid
-    >>> from heatpg.evolution import parse_sigma
-    >>> grid = Grid(Axis("x", 0, 1, 5, boundary="clip"), Axis("y", 0, 1, 5, boundary="clip"))
-    >>> parse_sigma([0.2, 0.1], grid)
-    array([0.1, 0.2])
-    >>> parse_sigma({"x": [0.1, 0.2], "y": 0.0}, grid)
-    array([[0.1, 0. ],
-           [0.2, 0. ]])
-    """
-    allowed = f"numbers >= 0: one, a list, an array of shape (T, {grid.dimensions}), or a dictionary by axis name"
-    if isinstance(sigma, Mapping):
-        for name in sigma:
-            grid.index(name)
-        missing = [axis.name for axis in grid if axis.name not in sigma]
-        if missing:
-            raise SigmaError("every axis needs its sigma", given=dict(sigma), advice=f"missing: {', '.join(missing)}")
-        columns = [np.atleast_1d(sigma[axis.name]) for axis in grid]
-        try:
-            sigma = np.stack(np.broadcast_arrays(*columns), axis=-1)
-        except ValueError:
-            counts = ", ".join(f"{axis.name}: {len(column)}" for axis, column in zip(grid, columns, strict=True))
-            raise SigmaError(
-                "the axes have different numbers of sigmas",
-                given=counts,
-                allowed="one number, or as many for each axis",
-            ) from None
-    try:
-        values = np.asarray(sigma, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SigmaError("sigma must be numbers", given=repr(sigma), allowed=allowed) from None
-    if values.ndim == 0:
-        values = values[None]
-    if values.size == 0:
-        raise SigmaError("there is no sigma", given=repr(sigma), allowed=allowed)
-    if values.ndim > 2 or (values.ndim == 2 and values.shape[1] != grid.dimensions):
-        raise SigmaError("sigma has the wrong shape", given=f"shape {values.shape}", allowed=allowed)
-    bad = ~np.isfinite(values) | (values < 0)
-    if bad.any():
-        raise SigmaError("sigma must be finite and not negative", given=values[bad][0], allowed=allowed)
-    order = np.argsort(values if values.ndim == 1 else (values**2).sum(axis=1), kind="stable")
-    values = values[order]
-    if len(np.unique(values, axis=0)) < len(values):
-        raise SigmaError("a sigma is given twice", given=values.tolist(), advice="leave one of them out")
-    return values
-
-
-def _refuse_asymmetry(values: NDArray[np.float64], grid: Grid) -> None:
-    # entries of different units are compared with the deviations along their two axes
-    scale = np.sqrt(np.abs(np.diagonal(values, axis1=1, axis2=2)))
-    bad = np.abs(values - values.swapaxes(1, 2)) > _ASYMMETRY * scale[:, :, None] * scale[:, None, :]
-    if bad.any():
-        k, i, j = (int(n) for n in np.argwhere(bad)[0])
-        raise SigmaError(
-            f"covariance {k} is not symmetric between axes {grid[i].name!r} and {grid[j].name!r}",
-            given=f"{values[k, i, j]:.16g} and {values[k, j, i]:.16g}",
-            allowed=f"equal within {_ASYMMETRY:g}, relatively",
-            advice="if A is meant as a factor, pass A @ A.T",
-        )
-
-
-def _refuse_indefinite(values: NDArray[np.float64], grid: Grid) -> None:
-    variances = np.diagonal(values, axis1=1, axis2=2)
-    if (variances <= 0).any():
-        k, i = (int(n) for n in np.argwhere(variances <= 0)[0])
-        raise SigmaError(
-            f"covariance {k} is not positive definite: the variance along axis {grid[i].name!r} is not positive",
-            given=f"{variances[k, i]:g}, smallest eigenvalue {np.linalg.eigvalsh(values[k])[0]:g}",
-            allowed="positive definite matrices",
-            advice="an axis without noise is possible with one sigma per axis",
-        )
-    scale = np.sqrt(variances)
-    least = np.linalg.eigvalsh(values / (scale[:, :, None] * scale[:, None, :]))[:, 0]
-    bad = least <= 4.0 * grid.dimensions * np.finfo(np.float64).eps
-    if bad.any():
-        k = int(np.argmax(bad))
-        eigenvalues, vectors = np.linalg.eigh(values[k])
-        direction = ", ".join(f"{x:.3g} along {axis.name!r}" for x, axis in zip(vectors[:, 0], grid, strict=True))
-        raise SigmaError(
-            f"covariance {k} is not positive definite",
-            given=f"smallest eigenvalue {eigenvalues[0]:g} (of the correlations {least[k]:g}), direction {direction}",
-            allowed="eigenvalues above round-off",
-            advice="correlations beyond 1 were given; make them smaller",
-        )
-
-
-def parse_covariance(covariance: ArrayLike, grid: Grid) -> NDArray[np.float64]:
-    """Covariances as an array (T, dimensions, dimensions), in ascending order of their total variance.
-
-    Parameters
-    ----------
-    covariance
-        Shape (dimensions, dimensions), or (T, dimensions, dimensions), in the order and the units of the axes;
-        symmetric within 1e-12 and positive definite beyond round-off.
-    grid
-        The grid that they are for.
-
-    Raises
-    ------
-    SigmaError
-        For anything else, with the axes that are at fault, and for a covariance that is given twice.
-
-    Examples
-    --------
-    >>> from heatpg import Axis, Grid
-    >>> from heatpg.evolution import parse_covariance
-    >>> grid = Grid(Axis("x", 0, 1, 5, boundary="clip"), Axis("y", 0, 1, 5, boundary="clip"))
-    >>> parse_covariance([[2.0, 1.0], [1.0, 2.0]], grid).shape
-    (1, 2, 2)
-    """
-    d = grid.dimensions
-    allowed = f"numbers, shape ({d}, {d}) or (T, {d}, {d})"
-    try:
-        if np.iscomplexobj(covariance):
-            raise TypeError
-        values = np.array(covariance, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SigmaError("a covariance must be numbers", given=repr(covariance), allowed=allowed) from None
-    if values.ndim == 2:
-        values = values[None]
-    if values.ndim != 3 or values.shape[1:] != (d, d) or not len(values):
-        raise SigmaError(
-            "the covariance has the wrong shape",
-            given=f"shape {np.shape(covariance)}",
-            allowed=allowed,
-            advice="for independent axes give sigma, one per axis",
-        )
-    if not np.isfinite(values).all():
-        k, i, j = (int(n) for n in np.argwhere(~np.isfinite(values))[0])
-        raise SigmaError(
-            f"covariance {k} is not finite",
-            given=f"{values[k, i, j]} between axes {grid[i].name!r} and {grid[j].name!r}",
-            allowed="finite numbers",
-        )
-    _refuse_asymmetry(values, grid)
-    values = 0.5 * values + 0.5 * values.swapaxes(1, 2)
-    _refuse_indefinite(values, grid)
-    values = values[np.argsort(np.trace(values, axis1=1, axis2=2), kind="stable")]
-    if len(np.unique(values, axis=0)) < len(values):
-        raise SigmaError("a covariance is given twice", given=values.tolist(), advice="leave one of them out")
-    return values
 
 
 class Evolution:
@@ -513,19 +352,6 @@ def _choose_for_covariance(solver: str | Solver, grid: Grid, covariances: NDArra
             advice="or sample Q along the principal axes of the covariance, and give one sigma per axis",
         )
     return chosen, reason
-
-
-def sigma_words(level: Any) -> str:
-    """A noise level in few digits, of axes that differ in parentheses.
-
-    Examples
-    --------
-    >>> from heatpg.evolution import sigma_words
-    >>> sigma_words(0.17974688304749561), sigma_words([0.1, 0.25])
-    ('0.179747', '(0.1, 0.25)')
-    """
-    numbers = [f"{value:g}" for value in np.atleast_1d(level)]
-    return numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"
 
 
 def _total(field: Array) -> float:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from heatpg.core.extrema import climb
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.noise import Sigma, default_sigma
 from heatpg.driver import evolve
 from heatpg.errors import HeatpgError, SigmaError, UnsupportedError
-from heatpg.evolution import Evolution, Sigma
+from heatpg.evolution import Evolution
 from heatpg.landscapes import landscapes
 from heatpg.scalespace import (
     Basins,
@@ -40,49 +41,14 @@ from heatpg.scalespace import (
 from heatpg.scalespace.pricing import noise_words, place_words
 from heatpg.tools.options import settable
 
-__all__ = ["LEVELS", "Study", "default_sigma", "study"]
+__all__ = ["Study", "study"]
 
 Array = NDArray[Any]
 
-LEVELS = 64
-_FIRST_CELLS = 2.0
-_LAST_SHARE = 0.5
 _PRICE_SHARE = 0.1
 _STAGES = 6
 _SAME = 1e-6  # of osc(Q): the same system, sampled again, possibly in single precision
 _WIDTH = 100
-
-
-def default_sigma(grid: Grid, levels: int = LEVELS) -> NDArray[np.float64]:
-    """Levels from 2 grid spacings to half of the box, evenly spaced in the logarithm.
-
-    Where the axes have different units, or lengths that differ by more than a factor of 4, every axis has its own,
-    in proportion to its length.
-
-    Returns
-    -------
-    sigma
-        Shape (levels,) or (levels, dimensions).
-
-    Raises
-    ------
-    SigmaError
-        For fewer than 2 levels, or a grid of so few nodes that there is no room between its spacing and its size.
-    """
-    if levels < 2:
-        raise SigmaError("a study needs at least two sigmas", given=levels, allowed="2, 3, ...")
-    lengths, spacing = np.array([axis.length for axis in grid]), np.array(grid.spacing)
-    alike = grid.unit is not None and lengths.max() <= 4 * lengths.min()
-    scale = np.ones(len(lengths)) if alike else lengths / lengths.max()
-    first, last = _FIRST_CELLS * float((spacing / scale).max()), _LAST_SHARE * float((lengths / scale).min())
-    if not last > 2 * first:
-        raise SigmaError(
-            "the grid is too coarse for a study: half of the box is hardly wider than two spacings",
-            given=f"shape {grid.shape}",
-            advice="sample at least 16 nodes along each axis, or give the sigmas yourself",
-        )
-    sigma = np.geomspace(first, last, levels)
-    return sigma if alike else sigma[:, None] * scale
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import pytest
 
 import heatpg.tools.resources
 from heatpg import Axis, Grid, Landscape, evolve
+from heatpg.core.noise import parse_sigma
 from heatpg.errors import (
     GridError,
     HeatpgError,
@@ -20,7 +21,7 @@ from heatpg.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from heatpg.evolution import _total, parse_sigma, solve
+from heatpg.evolution import _total, solve
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make, solvers
 

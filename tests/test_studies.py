@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from heatpg import Axis, Grid, Landscape, errors, evolve, landscapes, load, study
+from heatpg.core.noise import LEVELS, default_sigma
 from heatpg.scalespace import Roughness, Shape
-from heatpg.studies import LEVELS, Study, default_sigma
+from heatpg.studies import Study
 
 
 def line(size: int = 401, boundary: str = "clip") -> Grid:

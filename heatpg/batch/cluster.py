@@ -37,8 +37,8 @@ from heatpg.batch import work
 from heatpg.batch.spec import Task
 from heatpg.batch.supervisor import NEVER, THREAD_VARIABLES, Outcome, Supervision, on_signals
 from heatpg.errors import HeatpgWarning, ResourceError, StoreError, UnsupportedError
-from heatpg.store.writing import json_like
 from heatpg.tools.parallel import set_threads, threads
+from heatpg.tools.plain import json_like
 from heatpg.version import __version__
 
 # so that who lacks one of them learns it at once, and type checkers need none of them

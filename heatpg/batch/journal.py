@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from heatpg.errors import ResourceError, StoreError
-from heatpg.store.writing import json_like
+from heatpg.tools.plain import json_like
 
 __all__ = ["Journal", "journal_name", "read_journal"]
 

@@ -21,8 +21,9 @@ from scipy.special import ndtri
 from heatpg.batch.spec import Problem, Spec, SpecError, Task
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.noise import parse_sigma
 from heatpg.errors import HeatpgError
-from heatpg.evolution import parse_sigma, solve
+from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose

@@ -25,11 +25,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from pydantic_core import PydanticCustomError
 
 from heatpg.boundaries import boundaries
+from heatpg.core.noise import geometric_levels
 from heatpg.errors import HeatpgError, UnsupportedError
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make, solvers
 from heatpg.solvers.choice import PREFERENCES
-from heatpg.tools.options import defaults, fitting, geometric_levels, nearest, settable, shown
+from heatpg.tools.options import defaults, fitting, nearest, settable, shown
 from heatpg.verify import LEVELS
 
 __all__ = ["SCHEMA", "Problem", "Spec", "SpecError", "Task", "read_spec"]

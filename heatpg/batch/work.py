@@ -27,8 +27,9 @@ from heatpg.errors import HeatpgError, StoreError
 from heatpg.evolution import Evolution
 from heatpg.landscapes import landscapes
 from heatpg.solvers import Solver, make, solvers
-from heatpg.store.writing import fields_digest, image, json_like, load
+from heatpg.store.writing import fields_digest, image, load
 from heatpg.tools.options import fitting, settable
+from heatpg.tools.plain import json_like
 
 __all__ = ["Halt", "complete", "explain", "main", "receive", "run_task", "send", "serve"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from heatpg.cli.files import draw, figure_output, is_file, result_output, sampler, solver_of
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
 from heatpg.cli.talk import Bar, describe, emit, outcome, record, report_lines, say
-from heatpg.cli.words import default_sigma, parse_bytes, parse_sigma
+from heatpg.cli.words import parse_bytes, parse_sigma
 from heatpg.errors import StoreError, UnsupportedError
 from heatpg.version import __version__
 
@@ -95,6 +95,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if is_file(arguments.source) and Path(arguments.source).resolve() == out:
         raise StoreError("the result would replace its source", given=out, advice="choose another name with --out")
 
+    from heatpg.core.noise import few_levels
     from heatpg.evolution import solve
     from heatpg.verify import verify
 
@@ -104,7 +105,7 @@ def _run(arguments: argparse.Namespace) -> int:
         landscape = sample(bar)
     sampling = time.perf_counter() - begin
     if sigma is None:
-        sigma, words = default_sigma(landscape.grid)
+        sigma, words = few_levels(landscape.grid)
     with Bar("solving", sys.stderr, enabled=not quiet) as bar:
         evolution = solve(
             landscape, sigma, solver, tolerance=arguments.tolerance, prefer=arguments.prefer, progress=bar

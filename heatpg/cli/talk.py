@@ -84,7 +84,7 @@ def note(text: str) -> None:
 
 
 def emit(record: Mapping[str, Any]) -> None:
-    from heatpg.store.writing import json_like
+    from heatpg.tools.plain import json_like
 
     say(json.dumps(json_like(dict(record)), indent=2, allow_nan=False))
 

@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from heatpg.core.noise import geometric_levels
 from heatpg.errors import UnsupportedError
-from heatpg.tools.options import choose, geometric_levels, kinds
+from heatpg.tools.options import choose, kinds
 
 if TYPE_CHECKING:
-    from heatpg.core.grid import Grid
+    pass
 
-__all__ = ["default_sigma", "parse_bytes", "parse_options", "parse_sigma", "parse_value", "sigma_numbers"]
+__all__ = ["parse_bytes", "parse_options", "parse_sigma", "parse_value", "sigma_numbers"]
 
 
 def _one_value(text: str, kind: str) -> Any:
@@ -160,18 +161,3 @@ def parse_sigma(words: Sequence[str], *, quiet: bool = False) -> list[float] | d
             )
         levels[name] = sigma_numbers(text)
     return levels
-
-
-def default_sigma(grid: Grid) -> tuple[list[float] | dict[str, list[float]], str]:
-    """Three levels from 4 spacings to 0.15 of the box, per axis where the axes are not alike; and words for them."""
-
-    def levels(spacing: float, length: float) -> list[float]:
-        last = 0.15 * length
-        first = min(4 * spacing, last / 4)
-        return [float(f"{value:.2g}") for value in (first, math.sqrt(first * last), last)]
-
-    lengths = [axis.length for axis in grid]
-    words = "chosen: from 4 grid spacings (or less on a coarse grid) to 0.15 of the box"
-    if grid.unit is not None and max(lengths) <= 4 * min(lengths):
-        return levels(max(grid.spacing), min(lengths)), words
-    return {axis.name: levels(axis.spacing, axis.length) for axis in grid}, words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Grid
 from heatpg.tools.kernels import kernel
 
-__all__ = ["climb", "local_maxima", "on_edge"]
+__all__ = ["Peak", "climb", "local_maxima", "on_edge", "peak"]
 
 Array = NDArray[Any]
 
@@ -169,3 +170,34 @@ def climb(field: Array, grid: Grid, start: NDArray[np.int64]) -> NDArray[np.int6
 def on_edge(index: Sequence[Any], grid: Grid) -> bool:
     """Whether a node lies on an edge of the box that is not periodic."""
     return any(not axis.rule.periodic and int(i) in (0, axis.size - 1) for i, axis in zip(index, grid, strict=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class Peak:
+    """The largest value of a field.
+
+    Attributes
+    ----------
+    index
+        Index of its node.
+    value
+        The value.
+    coordinates
+        Position of the node.
+    edges
+        Names of the axes at whose end the node lies, where there is an end.
+    """
+
+    index: tuple[int, ...]
+    value: float
+    coordinates: tuple[float, ...]
+    edges: tuple[str, ...]
+
+
+def peak(values: Array, grid: Grid) -> Peak:
+    """Where a field of the shape of the grid is largest."""
+    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(values)), values.shape))
+    edges = tuple(
+        axis.name for axis, i in zip(grid, index, strict=True) if not axis.rule.periodic and i in (0, axis.size - 1)
+    )
+    return Peak(index, float(values[index]), grid.point(index), edges)

@@ -13,20 +13,8 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.landscapes import landscapes
-from heatpg.systems.lanes import (
-    LANES,
-    finite_number,
-    finite_numbers,
-    in_pieces,
-    one_of,
-    plane,
-    positive_number,
-    runge_kutta_sum,
-    shifted,
-    sine_cosine,
-    step_count,
-    whole_number,
-)
+from heatpg.systems.lanes import LANES, in_pieces, plane, runge_kutta_sum, shifted, sine_cosine, step_count
+from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
 from heatpg.tools.kernels import kernel
 
 __all__ = ["double_pendulum"]

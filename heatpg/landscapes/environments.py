@@ -24,7 +24,7 @@ from heatpg.landscapes._episodes import BATCH, Episodes, Results, require_size
 from heatpg.landscapes._stage import Plan, keywords, load_gymnasium, require_box
 from heatpg.landscapes._workers import on_workers, require_main_guard, require_portable
 from heatpg.landscapes.directions import Directions, as_numbers, require_fit
-from heatpg.systems.lanes import finite_number, whole_number
+from heatpg.tools.arguments import finite_number, whole_number
 
 __all__ = ["from_gymnasium"]
 

@@ -12,20 +12,8 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.landscapes import landscapes
-from heatpg.systems.lanes import (
-    LANES,
-    exponential,
-    finite_number,
-    finite_numbers,
-    in_pieces,
-    one_of,
-    plane,
-    positive_number,
-    runge_kutta_sum,
-    shifted,
-    sine_cosine,
-    step_count,
-)
+from heatpg.systems.lanes import LANES, exponential, in_pieces, plane, runge_kutta_sum, shifted, sine_cosine, step_count
+from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number
 from heatpg.tools.kernels import kernel
 
 __all__ = ["lqr_gain", "quadrotor"]

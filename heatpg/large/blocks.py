@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
+from heatpg.core.noise import Sigma, parse_sigma
 from heatpg.errors import ResourceError
-from heatpg.evolution import Sigma, parse_sigma
 from heatpg.solvers import Solver, make
 from heatpg.solvers.base import LineSolver
 from heatpg.solvers.choice import choose

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
+from heatpg.core.noise import Sigma, sigma_words
 from heatpg.core.report import Report
 from heatpg.errors import CheckError, HeatpgWarning, NonFiniteError, ResourceError
-from heatpg.evolution import Evolution, Sigma, sigma_words
+from heatpg.evolution import Evolution
 from heatpg.large.blocks import Box, Plan, Schedule, carry, schedule
 from heatpg.large.sources import Origin, RawFile, Reader, Source, open_source, require_finite, scratch
 from heatpg.large.witness import Witness, header

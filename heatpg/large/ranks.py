@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.noise import Sigma
 from heatpg.core.report import Report
 from heatpg.errors import (
     CheckError,
@@ -30,7 +31,7 @@ from heatpg.errors import (
     StoreError,
     UnsupportedError,
 )
-from heatpg.evolution import Evolution, Sigma
+from heatpg.evolution import Evolution
 from heatpg.large.blocks import Schedule, carry, schedule
 from heatpg.large.sources import require_finite
 from heatpg.large.witness import Witness, header

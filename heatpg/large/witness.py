@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from heatpg.core.extrema import on_edge
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Report, Status
 from heatpg.errors import UnsupportedError
-from heatpg.evolution import Evolution, sigma_words
+from heatpg.evolution import Evolution
 from heatpg.large.blocks import Box, Schedule, boxes
 from heatpg.verify.crosscheck import expected_error, reference_rows
 from heatpg.verify.maximum_principle import range_kept

@@ -21,15 +21,8 @@ from heatpg.evolution import Evolution
 from heatpg.large.blocks import Box
 from heatpg.large.sources import reserve
 from heatpg.store.chunks import chunk_shape, stream, write_block
-from heatpg.store.writing import (
-    begin_file,
-    file_environment,
-    file_records,
-    finish_file,
-    json_like,
-    label_fields,
-    label_landscape,
-)
+from heatpg.store.writing import begin_file, file_environment, file_records, finish_file, label_fields, label_landscape
+from heatpg.tools.plain import json_like
 from heatpg.tools.processes import host, leftovers
 from heatpg.tools.publishing import publish_stream
 

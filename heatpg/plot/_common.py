@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLOURS",
-    "Optimum",
     "axis_label",
     "caption",
     "caption_height",
@@ -36,7 +34,6 @@ __all__ = [
     "logarithmic_numbers",
     "noise_levels",
     "number",
-    "optimum",
     "outer_labels",
     "panels_of",
     "require_evolution",
@@ -58,37 +55,6 @@ _LINE = 1.5  # height of a line over that of its letters
 _LOGARITHMIC = 8.0
 _DECADES = 100.0
 _NARROW = 5.0  # inches, beside text of 10 points
-
-
-@dataclasses.dataclass(frozen=True)
-class Optimum:
-    """The largest value of a field.
-
-    Attributes
-    ----------
-    index
-        Index of its node.
-    value
-        The value.
-    coordinates
-        Position of the node.
-    edges
-        Names of the axes at whose end the node lies, where there is an end.
-    """
-
-    index: tuple[int, ...]
-    value: float
-    coordinates: tuple[float, ...]
-    edges: tuple[str, ...]
-
-
-def optimum(values: Array, grid: Grid) -> Optimum:
-    """Where a field of the shape of the grid is largest."""
-    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(values)), values.shape))
-    edges = tuple(
-        axis.name for axis, i in zip(grid, index, strict=True) if not axis.rule.periodic and i in (0, axis.size - 1)
-    )
-    return Optimum(index, float(values[index]), grid.point(index), edges)
 
 
 # What is asked for -------------------------------------------------------------------------------------------------

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.extrema import peak
+from heatpg.core.noise import Sigma
 from heatpg.errors import NonFiniteError, UnsupportedError
-from heatpg.evolution import Evolution, Sigma, solve
+from heatpg.evolution import Evolution, solve
 from heatpg.plot._common import (
     COLOURS,
     headline,
     line_colours,
     noise_levels,
     number,
-    optimum,
     require_evolution,
     sigma_label,
     single,
@@ -65,10 +66,10 @@ class _Scene:
 
         self.evolution, self.grid = evolution, evolution.grid
         self.initial = single(evolution.landscape.values, self.grid)
-        self.center = optimum(self.initial, self.grid).index
+        self.center = peak(self.initial, self.grid).index
         # a stored sigma of zero is Q itself
         self.levels = [0, *(k for k, row in enumerate(evolution.sigmas, 1) if row.any())]
-        self.tops = [optimum(self.field(level), self.grid) for level in self.levels]
+        self.tops = [peak(self.field(level), self.grid) for level in self.levels]
         self.per_frame = scale == "frame"
         self.norm = Normalize(float(self.initial.min()), float(self.initial.max()))
         dpi = _DPI * max(1.0, min(size) / _USUAL)
@@ -480,7 +481,7 @@ def animate(
         For an unknown format or scale, a size or duration out of range, more levels of correlated noise, or where
         Pillow is not installed.
     SigmaError
-        For noise levels that `heatpg.evolution.parse_sigma` refuses.
+        For noise levels that `heatpg.core.noise.parse_sigma` refuses.
     NonFiniteError
         For fields that are not finite.
     StoreError, ResourceError

@@ -8,20 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.extrema import peak
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot._common import (
-    COLOURS,
-    axis_label,
-    chosen_axis,
-    chosen_level,
-    optimum,
-    sigma_axis,
-    sigma_label,
-    single,
-)
+from heatpg.plot._common import COLOURS, axis_label, chosen_axis, chosen_level, sigma_axis, sigma_label, single
 from heatpg.plot._legend import legend_below
 from heatpg.plot.field import draw_field, slice_label
 from heatpg.plot.style import Width, panel, points
@@ -262,7 +254,7 @@ def ascent_paths(
             name = name.partition(":")[0] + ": means of ascents against σ"
         else:
             _draw_over_box(ax, found, values, grid, sigma, shades, norm, symbol)
-            place = slice_label(grid, optimum(values, grid).index)
+            place = slice_label(grid, peak(values, grid).index)
             name += ", ascents" + (f"\n(paths projected onto {place})" if place else "")
         if against == "place" or words != "σ":
             ax.figure.colorbar(_mappable(norm), ax=ax, label=f"{words} ({unit})" if unit else words)
@@ -302,7 +294,7 @@ def _draw_over_box(
     norm: Normalize,
     symbol: str,
 ) -> None:
-    image = draw_field(ax, values, grid, optimum(values, grid).index, sigma)
+    image = draw_field(ax, values, grid, peak(values, grid).index, sigma)
     paths = [_wrapped(each.means, grid) for each in ascents]
     if grid.dimensions == 1:
         ax.set_ylabel(f"{symbol}, L of the ascents")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from heatpg.core.extrema import peak
 from heatpg.evolution import Evolution
 from heatpg.plot._common import (
     axis_label,
@@ -12,7 +13,6 @@ from heatpg.plot._common import (
     chosen_level,
     line_colours,
     number,
-    optimum,
     require_evolution,
     shown_sigmas,
     sigma_label,
@@ -77,7 +77,7 @@ def cut(
     grid = evolution.grid
     position = chosen_axis(grid, axis)
     initial = single(evolution.landscape.values, grid)
-    center = optimum(initial, grid).index
+    center = peak(initial, grid).index
     nodes = grid[position].coordinates
     others = [
         f"{other.name} = {number(x)} {other.unit}".rstrip()

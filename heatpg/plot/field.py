@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.extrema import peak
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.evolution import Evolution
@@ -16,7 +17,6 @@ from heatpg.plot._common import (
     axis_label,
     chosen_level,
     number,
-    optimum,
     require_evolution,
     require_landscape,
     sigma_label,
@@ -132,7 +132,7 @@ def draw_field(
     norm
         Colour scale; by default that of the values shown.
     """
-    best = optimum(values, grid)
+    best = peak(values, grid)
     # a cross that lies in another slice than the one shown is left open
     inside = best.index[2:] == center[2:]
     mark: dict[str, Any] = {
@@ -209,7 +209,7 @@ def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = No
     """
     require_landscape("landscape", landscape)
     values = single(landscape.values, landscape.grid)
-    center = optimum(values, landscape.grid).index
+    center = peak(values, landscape.grid).index
     with panel(ax, width) as ax:
         image = draw_field(ax, values, landscape.grid, center, (0.0,) * landscape.grid.dimensions)
         if image is None:
@@ -261,7 +261,7 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
     require_evolution("field", evolution)
     grid, level = evolution.grid, chosen_level(evolution, index)
     initial = single(evolution.landscape.values, grid)
-    center = optimum(initial, grid).index
+    center = peak(initial, grid).index
     values = single(evolution.values[level], grid)
     norm = Normalize(float(initial.min()), float(initial.max()))
     with panel(ax, width) as ax:

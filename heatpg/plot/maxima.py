@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heatpg.core.extrema import peak
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
-from heatpg.plot._common import (
-    headline,
-    line_colours,
-    noise_levels,
-    optimum,
-    require_evolution,
-    sigma_axis,
-    single,
-    wrapped,
-)
+from heatpg.plot._common import headline, line_colours, noise_levels, require_evolution, sigma_axis, single, wrapped
 from heatpg.plot.style import Width, inches, points, styled
 
 if TYPE_CHECKING:
@@ -65,7 +57,7 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
     grid = evolution.grid
     initial = single(evolution.landscape.values, grid)
     levels, along = noise_levels(evolution)
-    tops = [optimum(single(values, grid), grid) for values in evolution.values]
+    tops = [peak(single(values, grid), grid) for values in evolution.values]
     total = inches(width, _WIDTH)
     with styled(width):
         figure = Figure(figsize=(total, 0.35 * total + points(3.5)), layout="constrained")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heatpg.core.extrema import peak
 from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
@@ -17,7 +18,6 @@ from heatpg.plot._common import (
     headline,
     height_of_maps,
     number,
-    optimum,
     outer_labels,
     panels_of,
     require_evolution,
@@ -92,7 +92,7 @@ def multiples(
     if not shown:
         raise SigmaError("there is no sigma to draw", given="no levels", allowed=f"0 to {len(evolution) - 1}")
     initial = single(evolution.landscape.values, grid)
-    center = optimum(initial, grid).index
+    center = peak(initial, grid).index
     through: tuple[slice | int, ...] = (slice(None),) * min(grid.dimensions, 2) + center[2:]
     fields = [initial, *(single(evolution.values[k], grid) for k in shown)]
     sigmas = [np.zeros(grid.dimensions), *(evolution.sigmas[k] for k in shown)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heatpg.core.extrema import peak
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
 from heatpg.plot._common import (
@@ -17,7 +18,6 @@ from heatpg.plot._common import (
     height_of_maps,
     legend_below,
     line_colours,
-    optimum,
     outer_labels,
     panels_of,
     scale_of_maps,
@@ -71,7 +71,7 @@ def _draw_maps(part: FigureBase, page: Study, per_row: int, width: float) -> Non
 
     flow, grid, shown = page.evolution, page.evolution.grid, _shown(page)
     initial = flow.landscape.values
-    center = optimum(initial, grid).index
+    center = peak(initial, grid).index
     panels = panels_of(part, 1 + len(shown), per_row, sharex=True, sharey=True)
     norm = Normalize(float(initial.min()), float(initial.max()))
     image = draw_field(panels[0], initial, grid, center, (0.0,) * grid.dimensions, norm)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from heatpg.core.extrema import peak
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
 from heatpg.plot._common import (
@@ -14,7 +15,6 @@ from heatpg.plot._common import (
     headline,
     height_of_maps,
     legend_below,
-    optimum,
     outer_labels,
     panels_of,
     require_evolution,
@@ -75,8 +75,8 @@ def _key(evolution: Evolution, shown: list[int], most: int) -> list[str]:
     """What the marks in the panels mean, as far as they occur."""
     grid = evolution.grid
     initial = single(evolution.landscape.values, grid)
-    center = optimum(initial, grid).index
-    tops = [optimum(single(evolution.values[k], grid), grid) for k in shown]
+    center = peak(initial, grid).index
+    tops = [peak(single(evolution.values[k], grid), grid) for k in shown]
     if grid.dimensions == 1:
         return ["Dots: argmax."]
     parts = ["Cross: argmax. Dots: largest values along the cuts."]
@@ -89,7 +89,7 @@ def _key(evolution: Evolution, shown: list[int], most: int) -> list[str]:
 
 def _on_edge(evolution: Evolution, shown: list[int]) -> bool:
     fields = [evolution.landscape.values, *(evolution.values[k] for k in shown)]
-    return any(optimum(single(values, evolution.grid), evolution.grid).edges for values in fields)
+    return any(peak(single(values, evolution.grid), evolution.grid).edges for values in fields)
 
 
 def _heading(evolution: Evolution, *, in_print: bool) -> str:
@@ -179,7 +179,7 @@ def _draw_maps(
 
     grid = evolution.grid
     initial = single(evolution.landscape.values, grid)
-    center = optimum(initial, grid).index
+    center = peak(initial, grid).index
     panels = panels_of(part, 1 + len(shown), per_row, sharex=True, sharey=True)
     norm = Normalize(float(initial.min()), float(initial.max()))
     fields = [initial, *(single(evolution.values[k], grid) for k in shown)]
@@ -190,7 +190,7 @@ def _draw_maps(
     for ax, values, sigma, name in zip(panels, fields, sigmas, names, strict=True):
         image = draw_field(ax, values, grid, center, sigma, norm)
         notes = [place] if place else []
-        if optimum(values, grid).edges:
+        if peak(values, grid).edges:
             notes.append("argmax on the edge" if in_print else "argmax on the edge of the box")
         if not in_print and any(2 * m >= axis.length for m, axis in zip(grid.margin(sigma), grid, strict=True)):
             notes.append("no node keeps 99 % of the noise inside")

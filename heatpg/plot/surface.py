@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.extrema import peak
 from heatpg.core.grid import Axis
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
@@ -16,7 +17,6 @@ from heatpg.plot._common import (
     axis_label,
     chosen_level,
     headline,
-    optimum,
     require_evolution,
     shown_sigmas,
     sigma_label,
@@ -110,7 +110,7 @@ def surface(evolution: Evolution, index: int | None = None, ax: Axes | None = No
 
 def _center(evolution: Evolution) -> tuple[int, ...]:
     """The argmax of Q, through which slices go."""
-    return optimum(single(evolution.landscape.values, evolution.grid), evolution.grid).index
+    return peak(single(evolution.landscape.values, evolution.grid), evolution.grid).index
 
 
 def _draw(ax: Any, evolution: Evolution, level: int | None) -> None:
@@ -119,7 +119,7 @@ def _draw(ax: Any, evolution: Evolution, level: int | None) -> None:
     grid = evolution.grid
     initial = single(evolution.landscape.values, grid)
     values = initial if level is None else single(evolution.values[level], grid)
-    best, center = optimum(values, grid), _center(evolution)
+    best, center = peak(values, grid), _center(evolution)
     rows, places = _lines(grid[0], best.index[0]), _lines(grid[1], best.index[1])
     x, y = np.meshgrid(grid[0].coordinates[rows], grid[1].coordinates[places], indexing="ij")
     through: tuple[slice | int, ...] = (slice(None), slice(None), *center[2:])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.extrema import peak
 from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
 from heatpg.plot import figures
@@ -18,7 +19,6 @@ from heatpg.plot._common import (
     line_colours,
     noise_levels,
     number,
-    optimum,
     require_evolution,
     sheet,
     shown_sigmas,
@@ -45,7 +45,7 @@ _LEAST = 3.4
 def _cut_label(evolution: Evolution, position: int) -> str:
     """Where the line lies, as ``x2 = 0.3 N``; empty in one dimension."""
     grid = evolution.grid
-    center = grid.point(optimum(single(evolution.landscape.values, grid), grid).index)
+    center = grid.point(peak(single(evolution.landscape.values, grid), grid).index)
     return ", ".join(
         f"{axis.name} = {number(x)} {axis.unit}".rstrip()
         for i, (axis, x) in enumerate(zip(grid, center, strict=True))
@@ -99,7 +99,7 @@ def waterfall(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None,
     grid = evolution.grid
     position = chosen_axis(grid, axis)
     initial = single(evolution.landscape.values, grid)
-    center = optimum(initial, grid).index
+    center = peak(initial, grid).index
     shown = shown_sigmas(evolution, _MOST_CURVES)
     fields = [initial, *(single(evolution.values[k], grid) for k in shown)]
     curves = np.stack([through_optimum(values, center, position) for values in fields]).astype(np.float64)
@@ -200,7 +200,7 @@ def sigma_image(evolution: Evolution, axis: int | str = 0, ax: Axes | None = Non
             advice="evolve to more",
         )
     initial = single(evolution.landscape.values, grid)
-    center = optimum(initial, grid).index
+    center = peak(initial, grid).index
     lines = np.stack([through_optimum(single(evolution.values[k], grid), center, position) for k in rows])
     line = through_optimum(initial, center, position)
     sigma, x = levels[rows], grid[position].coordinates

@@ -30,7 +30,7 @@ from heatpg.policy.estimators import (
     parse_sigma,
     refuse_walls,
 )
-from heatpg.quadrature.base import whole_number
+from heatpg.tools.arguments import whole_number
 
 __all__ = ["METHODS", "Ascent", "MollifiedFunction", "ascend", "ascend_all"]
 
@@ -712,7 +712,7 @@ def ascend_all(
     tolerance = _number(tolerance, "the tolerance", positive=True)
     _check_options(method, gradient, rate, floor, entropy, schedule)
     pace = 0.0 if rate is None else _number(rate, "the rate", positive=True)
-    steps, seed = whole_number(steps, "steps", 1), whole_number(seed, "seed", 0)
+    steps, seed = whole_number("steps", steps), whole_number("seed", seed, least=0)
     q = ActionValue(source, slope)
     places, _ = _parse_starts(starts, q.grid)
     count, d = places.shape

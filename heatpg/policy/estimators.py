@@ -21,7 +21,7 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, NonFiniteError, ResourceError, SigmaError, UnknownNameError, UnsupportedError
 from heatpg.quadrature import mollify
-from heatpg.quadrature.base import whole_number
+from heatpg.tools.arguments import whole_number
 
 __all__ = [
     "ESTIMATORS",
@@ -219,7 +219,7 @@ def _known(name: str, names: Sequence[str], what: str) -> str:
 
 
 def check_samples(samples: int, estimator: str, dimensions: int) -> int:
-    samples = whole_number(samples, "samples", 4)
+    samples = whole_number("samples", samples, least=4)
     if estimator == "antithetic" and samples % 2:
         raise UnsupportedError(
             "antithetic samples come in pairs", given=f"samples={samples}", allowed="even numbers, at least 4"
@@ -696,7 +696,7 @@ def estimate_gradient(
     means, single = parse_means(mean, q.grid)
     deviations, common = parse_sigma(sigma, means.shape[1])
     samples = check_samples(samples, estimator, means.shape[1])
-    seed = whole_number(seed, "seed", 0)
+    seed = whole_number("seed", seed, least=0)
     value, error, units = _sampled(q, means, deviations, estimator, with_respect_to, common, samples, seed)
     exact = exact_error = discretisation = None
     if compare and isinstance(source, Landscape):
@@ -1002,7 +1002,7 @@ def estimator_noise(
     refuse_walls(q)
     places, _ = parse_means(means, q.grid)
     levels = _check_sigmas(sigmas)
-    seed = whole_number(seed, "seed", 0)
+    seed = whole_number("seed", seed, least=0)
     d = places.shape[1]
     for name in names:
         samples = check_samples(samples, name, d)

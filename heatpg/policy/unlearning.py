@@ -30,16 +30,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
 from heatpg.landscapes.quadrotor import _STATE, HOVER, _judge, _runge_kutta_step, _steer, lqr_gain
-from heatpg.systems.lanes import (
-    LANES,
-    exponential,
-    finite_number,
-    finite_numbers,
-    one_of,
-    positive_number,
-    step_count,
-    whole_number,
-)
+from heatpg.systems.lanes import LANES, exponential, step_count
+from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 from heatpg.tools.resources import require_memory

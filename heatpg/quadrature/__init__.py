@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import GridError, NonFiniteError, SigmaError, UnsupportedError
-from heatpg.quadrature.base import Estimate, Integrand, Mollified, Rule, whole_number
+from heatpg.quadrature.base import Estimate, Integrand, Mollified, Rule
+from heatpg.tools.arguments import whole_number
 from heatpg.tools.registry import Registry
 
 __all__ = ["Mollified", "Rule", "mollify", "rules"]
@@ -120,8 +121,8 @@ def mollify(
         )
     centres, shape = _centres(mu)
     factor = _factor(sigma, centres, gradient)
-    budget = whole_number(budget, "budget", 1)
-    seed = whole_number(seed, "seed", 0)
+    budget = whole_number("budget", budget)
+    seed = whole_number("seed", seed, least=0)
     _check_tolerance(tolerance)
     chosen, why = _choose(rule, options, factor.shape[1], budget)
     integrand = Integrand(function, centres, factor, gradient=gradient, vectorized=vectorized)

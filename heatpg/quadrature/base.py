@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from heatpg.errors import GridError, NonFiniteError, ResourceError, UnsupportedError
 
-__all__ = ["Estimate", "Integrand", "Mollified", "Rule", "whole_number"]
+__all__ = ["Estimate", "Integrand", "Mollified", "Rule"]
 
 Array = NDArray[np.float64]
 
@@ -201,18 +200,6 @@ def _real_values(returned: Any, shape: tuple[int, ...]) -> Array:
             advice="mollify the real and the imaginary part" if values.dtype.kind == "c" else "",
         )
     return values.astype(np.float64)
-
-
-def whole_number(value: Any, what: str, least: int, most: int | None = None) -> int:
-    """An integer within bounds, or an error that says which."""
-    allowed = f"an integer >= {least}" if most is None else f"an integer from {least} to {most}"
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise UnsupportedError(f"{what} must be an integer", given=repr(value), allowed=allowed) from None
-    if isinstance(value, bool) or number < least or (most is not None and number > most):
-        raise UnsupportedError(f"{what} is out of range", given=repr(value), allowed=allowed)
-    return number
 
 
 @dataclasses.dataclass(frozen=True)

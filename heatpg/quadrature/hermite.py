@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.quadrature import rules
-from heatpg.quadrature.base import Estimate, Integrand, Rule, whole_number
+from heatpg.quadrature.base import Estimate, Integrand, Rule
+from heatpg.tools.arguments import whole_number
 
 __all__ = ["Hermite", "gauss_hermite"]
 
@@ -85,7 +86,7 @@ class Hermite(Rule):
 
     def __post_init__(self) -> None:
         if self.points is not None:
-            object.__setattr__(self, "points", whole_number(self.points, "points", 2, _MOST_POINTS))
+            object.__setattr__(self, "points", whole_number("points", self.points, least=2, most=_MOST_POINTS))
 
     def cost(self, size: int, dimensions: int) -> int:
         return int(size**dimensions + (size - 1) ** dimensions)

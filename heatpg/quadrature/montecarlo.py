@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from heatpg.errors import UnsupportedError
 from heatpg.quadrature import rules
-from heatpg.quadrature.base import Estimate, Integrand, Rule, whole_number
+from heatpg.quadrature.base import Estimate, Integrand, Rule
+from heatpg.tools.arguments import whole_number
 
 __all__ = ["MonteCarlo"]
 
@@ -72,9 +73,9 @@ class MonteCarlo(Rule):
     ladder: ClassVar[Sequence[int]] = tuple(2**n for n in range(5, 41))
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "randomizations", whole_number(self.randomizations, "randomizations", 2))
+        object.__setattr__(self, "randomizations", whole_number("randomizations", self.randomizations, least=2))
         if self.samples is not None:
-            samples = whole_number(self.samples, "samples", 2, self.sizes[-1])
+            samples = whole_number("samples", self.samples, least=2, most=self.sizes[-1])
             if samples & (samples - 1):
                 raise UnsupportedError(
                     "Sobol points are balanced in powers of two only",

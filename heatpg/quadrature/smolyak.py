@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.quadrature import rules
-from heatpg.quadrature.base import Estimate, Integrand, Rule, whole_number
+from heatpg.quadrature.base import Estimate, Integrand, Rule
 from heatpg.quadrature.hermite import gauss_hermite
+from heatpg.tools.arguments import whole_number
 
 __all__ = ["Smolyak", "sparse_grid"]
 
@@ -69,7 +70,7 @@ class Smolyak(Rule):
 
     def __post_init__(self) -> None:
         if self.level is not None:
-            object.__setattr__(self, "level", whole_number(self.level, "level", 1, _MOST_LEVEL))
+            object.__setattr__(self, "level", whole_number("level", self.level, most=_MOST_LEVEL))
 
     def cost(self, size: int, dimensions: int) -> int:
         # on each axis a point is at the centre, or at one of the 2 p other nodes of rule p, which takes 2 p - 1 levels

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.landscape import Landscape
 from heatpg.errors import HeatpgWarning, NonFiniteError, UnsupportedError
 from heatpg.landscapes.double_pendulum import _GAINS, _MODELS, _STATE, _policy
-from heatpg.systems.lanes import finite_number, finite_numbers, one_of, positive_number, whole_number
+from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 

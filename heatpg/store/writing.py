@@ -33,9 +33,10 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.noise import parse_covariance, parse_sigma
 from heatpg.core.report import Check, Report
 from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
-from heatpg.evolution import Evolution, parse_covariance, parse_sigma
+from heatpg.evolution import Evolution
 from heatpg.solvers import Solver, make
 from heatpg.store.chunks import LIBRARY_VERSIONS, stream, write_array
 from heatpg.store.chunks import chunk_shape as _chunks
@@ -52,6 +53,7 @@ from heatpg.store.quarantine import (
     stored_attributes,
 )
 from heatpg.tools.parallel import threads
+from heatpg.tools.plain import canonical, restored
 from heatpg.tools.publishing import prepare_output, publish_stream
 from heatpg.tools.resources import require_memory
 from heatpg.version import __version__
@@ -67,7 +69,6 @@ __all__ = [
     "finish_file",
     "image",
     "in_rows",
-    "json_like",
     "label_fields",
     "label_landscape",
     "load",
@@ -97,7 +98,6 @@ _TASK = "heatpg_task"
 _FIELDS_DIGEST = "heatpg_u_sha256"
 _ERROR = "standard_error"
 _ERROR_DIGEST = "standard_error_sha256"
-_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 # xarray turns a length in one of these units into a time span; the symbols mean the same and stay numbers
 _UNIT_SYMBOLS = {
     "days": "d",
@@ -112,61 +112,6 @@ _UNIT_SYMBOLS = {
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Values as JSON, and back
-
-
-def json_like(value: object) -> Any:
-    """A value with nothing in it but dictionaries, lists, text, numbers, booleans and None.
-
-    NaN and the infinities, for which JSON has no numbers, become the texts ``NaN``, ``Infinity``, ``-Infinity``.
-
-    Raises
-    ------
-    StoreError
-        For something that has no such form.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from heatpg.store.writing import json_like
-    >>> json_like({"sigma": np.array([0.5, np.inf]), "shape": (3, 4)})
-    {'sigma': [0.5, 'Infinity'], 'shape': [3, 4]}
-    """
-    if value is None or isinstance(value, str | bool):
-        return value
-    if isinstance(value, np.ndarray | np.generic):
-        return json_like(value.tolist())
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return float(value)
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, Mapping):
-        return {str(key): json_like(item) for key, item in value.items()}
-    if isinstance(value, Sequence | set | frozenset):
-        return [json_like(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
-    if isinstance(value, os.PathLike):
-        return str(value)
-    raise StoreError(
-        "this has no form in JSON",
-        given=f"{value!r} of type {type(value).__name__}",
-        allowed="numbers, text, booleans, None, and lists and dictionaries of them",
-    )
-
-
-def _canonical(value: object) -> str:
-    return json.dumps(json_like(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _restored(value: Any) -> Any:
-    """The inverse of `json_like`, as far as there is one."""
-    if isinstance(value, str):
-        return _NON_FINITE.get(value, value)
-    if isinstance(value, list):
-        return [_restored(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _restored(item) for key, item in value.items()}
-    return value
 
 
 def _text_digest(text: str) -> str:
@@ -521,7 +466,7 @@ def finish_file(file: h5py.File, records: Mapping[str, Any], digest: str, *, tas
     task
         As in `image`.
     """
-    texts = {name: _canonical(records[name]) for name in _JSON_PARTS}
+    texts = {name: canonical(records[name]) for name in _JSON_PARTS}
     for name, text in texts.items():
         _write_json(file, name, text)
     if task:
@@ -553,7 +498,7 @@ def _fill(
     records = file_records(evolution, digest, environment, repeatable=bool(storage.task))
     if storage.tolerance is not None:
         _require_few_levels(evolution)
-    _canonical(records)  # what has no form in JSON is refused before the fields are written
+    canonical(records)  # what has no form in JSON is refused before the fields are written
     begin_file(file, evolution, environment, signal="u" if storage.tolerance is None else "landscape")
     record, stored = _write_fields(file, evolution, storage, proceed)
     if record:
@@ -839,7 +784,7 @@ def _read_covariance(contents: Contents, path: Path, spec: Any, grid: Grid, sigm
 
 
 def _read_report(text: str) -> Report:
-    report = Report.from_dict(_restored(json.loads(text)))
+    report = Report.from_dict(restored(json.loads(text)))
     for check in report:
         texts = (check.name, check.status, check.message, check.bound_source)
         numbers = [value for value in (check.figure, check.bound) if value is not None]
@@ -915,8 +860,8 @@ def _read_description(contents: Contents, path: Path) -> Description:
     for name, (stored, found) in checksums.items():
         if stored != found:
             raise _damaged(path, f"the SHA-256 of the {name} is {found[:12]}..., stored is {stored[:12]}...")
-    spec = _restored(json.loads(texts["heatpg_spec"]))
-    run = _restored(json.loads(texts["heatpg_run"]))
+    spec = restored(json.loads(texts["heatpg_spec"]))
+    run = restored(json.loads(texts["heatpg_run"]))
     grid = _read_grid(contents, path, spec)
     sigma = np.asarray(spec["sigma"], dtype=np.float64)
     if sigma.ndim not in (1, 2) or sigma.shape[1:] not in ((), (grid.dimensions,)) or not sigma.size:

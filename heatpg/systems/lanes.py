@@ -7,17 +7,16 @@ written out as polynomials because a call into the C library would stop that.
 
 from __future__ import annotations
 
-import difflib
-import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
-from heatpg.errors import GridError, UnknownNameError, UnsupportedError
+from heatpg.errors import GridError, UnsupportedError
+from heatpg.tools.arguments import positive_number
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 
@@ -116,62 +115,6 @@ def in_pieces(
                 progress(done, total)
 
     for_each(one, range(0, total, _PIECE))
-
-
-def one_of(what: str, given: str, allowed: Iterable[str]) -> str:
-    """The name itself, if it is one of the allowed."""
-    names = list(allowed)
-    if given not in names:
-        near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
-        raise UnknownNameError(
-            f"unknown {what}",
-            given=repr(given),
-            allowed=", ".join(map(repr, names)),
-            advice=f"did you mean {near[0]!r}?" if near else "",
-        )
-    return given
-
-
-def finite_number(what: str, given: float, *, lower: float = -math.inf, upper: float = math.inf) -> float:
-    """The parameter as a float, if it is finite and lower <= given <= upper."""
-    wanted = f"a number from {lower:g} to {upper:g}" if math.isfinite(lower + upper) else "a finite number"
-    try:
-        number = float(given)
-    except (TypeError, ValueError):
-        raise UnsupportedError(f"{what} must be a number", given=repr(given), allowed=wanted) from None
-    if not math.isfinite(number) or not lower <= number <= upper:
-        raise UnsupportedError(f"{what} is out of range", given=number, allowed=wanted, advice=f"change {what}")
-    return number
-
-
-def positive_number(what: str, given: float) -> float:
-    """The parameter as a float, if it is finite and positive."""
-    number = finite_number(what, given)
-    if number <= 0:
-        raise UnsupportedError(f"{what} must be positive", given=number, allowed=f"{what} > 0")
-    return number
-
-
-def whole_number(what: str, given: int) -> int:
-    """The parameter as an int, if it is a whole number from 1."""
-    number = positive_number(what, given)
-    if number != int(number):
-        raise UnsupportedError(f"{what} must be a whole number", given=number, allowed="1, 2, ...")
-    return int(number)
-
-
-def finite_numbers(what: str, given: Sequence[float], names: Sequence[str]) -> tuple[float, ...]:
-    """The parameters as floats, if there is one for each name and all are finite."""
-    wanted = f"{len(names)} finite numbers: {', '.join(names)}"
-    try:
-        numbers = tuple(float(value) for value in given)
-    except (TypeError, ValueError):
-        raise UnsupportedError(f"{what} must be a sequence of numbers", given=repr(given), allowed=wanted) from None
-    if len(numbers) != len(names) or not all(map(math.isfinite, numbers)):
-        raise UnsupportedError(
-            f"{what} does not fit", given=f"{len(numbers)} numbers: {numbers}", allowed=wanted, advice=f"change {what}"
-        )
-    return numbers
 
 
 def step_count(horizon: float, dt: float) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 from heatpg.errors import UnknownNameError, UnsupportedError
 
-__all__ = ["choose", "defaults", "fitting", "geometric_levels", "kinds", "nearest", "settable", "shown"]
+__all__ = ["choose", "defaults", "fitting", "kinds", "nearest", "settable", "shown"]
 
 _NOT_OPTIONS = ("grid", "progress")
 _WIDEST = 63  # bits of a whole number, as TOML and HDF5 have them
@@ -162,33 +162,3 @@ def fitting(what: str, value: object, annotation: str) -> Any:
             continue
     allowed = " or ".join(_WORDS.get(kind, kind) for kind in alternatives)
     raise UnsupportedError(f"{what} cannot be {shown(value)}", allowed=allowed)
-
-
-def geometric_levels(first: float, last: float, count: int) -> list[float]:
-    """Numbers evenly spaced in the logarithm, both ends included: first (last / first)^(i / (count - 1)).
-
-    Raises
-    ------
-    UnsupportedError
-        Unless 0 < first < last and 2 <= count <= 100,000.
-
-    Examples
-    --------
-    >>> from heatpg.tools.options import geometric_levels
-    >>> geometric_levels(0.01, 1.0, 3)
-    [0.01, 0.1, 1.0]
-    """
-    if not 0 < first < last < math.inf or not 2 <= count <= 100_000:
-        raise UnsupportedError(
-            "these are no levels",
-            given=f"first {first:g}, last {last:g}, count {shown(count)}",
-            allowed="0 < first < last, and 2 to 100,000 of them",
-        )
-    rate = math.log(last / first) / (count - 1) if last / first < math.inf else math.inf
-    if math.isinf(rate):
-        raise UnsupportedError(
-            "the levels are too far apart", given=f"first {first:g}, last {last:g}", allowed="last / first below 1e308"
-        )
-    # twelve digits hide the round-off of exp and log
-    inner = [float(f"{first * math.exp(rate * i):.12g}") for i in range(1, count - 1)]
-    return [first, *inner, last]

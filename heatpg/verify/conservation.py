@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check
-from heatpg.evolution import Evolution, sigma_words
+from heatpg.evolution import Evolution
 from heatpg.verify import checks
 
 __all__ = ["conservation"]

@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
+from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place
 from heatpg.errors import UnsupportedError
-from heatpg.evolution import Evolution, sigma_words
+from heatpg.evolution import Evolution
 from heatpg.solvers import Solver
 from heatpg.verify import checks
 from heatpg.verify.correlated import LARGEST_WINDOW, density_sums, kernel_distance, sample, window_points

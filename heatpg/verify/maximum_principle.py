@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from heatpg.core.extrema import climb, local_maxima, on_edge
 from heatpg.core.grid import Grid
+from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Status
-from heatpg.evolution import Evolution, sigma_words
+from heatpg.evolution import Evolution
 from heatpg.solvers.covariance import monotone
 from heatpg.verify import checks
 

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place
-from heatpg.evolution import Evolution, sigma_words
+from heatpg.evolution import Evolution
 from heatpg.solvers.covariance import conditional_deviations
 from heatpg.verify import checks
 

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.extrema import peak
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import NonFiniteError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot._common import axis_label, number, optimum, sigma_label
-from heatpg.store.writing import data_digest, file_environment, json_like
+from heatpg.plot._common import axis_label, number, sigma_label
+from heatpg.store.writing import data_digest, file_environment
+from heatpg.tools.plain import json_like
 from heatpg.version import __version__
 from heatpg.viewer.packing import fits, pack, reductions
 from heatpg.viewer.structure import basins_of, masks, tracks_of
@@ -85,7 +87,7 @@ def _frames(evolution: Evolution) -> list[_Frame]:
         if not np.isfinite(values).all():
             raise NonFiniteError("a field that is not finite has no colours", given="Q" if k < 0 else f"u at level {k}")
         sigma = (0.0,) * grid.dimensions if k < 0 else tuple(float(s) for s in evolution.sigmas[k])
-        best = optimum(values, grid)
+        best = peak(values, grid)
         margins = grid.margin(sigma, _TRUST)
         about = {
             "label": "Q, \N{GREEK SMALL LETTER SIGMA} = 0" if k < 0 else sigma_label(evolution, int(k)),

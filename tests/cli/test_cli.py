@@ -20,7 +20,8 @@ import heatpg
 from heatpg import Axis, Grid, Landscape, Report, evolve, load
 from heatpg.cli import main
 from heatpg.cli.talk import Bar, brief
-from heatpg.cli.words import default_sigma, parse_options, parse_value, sigma_numbers
+from heatpg.cli.words import parse_options, parse_value, sigma_numbers
+from heatpg.core.noise import few_levels
 from heatpg.core.report import Check
 from heatpg.errors import CheckError, HeatpgError, ResourceError
 from heatpg.evolution import Evolution
@@ -613,11 +614,11 @@ def test_sigma_words() -> None:
 
 def test_default_sigma_fits_the_axes() -> None:
     alike = Grid(Axis("a", 0, 1, 101, boundary="clip"), Axis("b", 0, 2, 101, boundary="clip"))
-    levels, said = default_sigma(alike)
+    levels, said = few_levels(alike)
     assert levels == [0.037, 0.075, 0.15] or levels == [0.038, 0.075, 0.15]
     assert "chosen" in said
     unlike = Grid(Axis("a", 0, 1, 101, boundary="clip", unit="m"), Axis("b", 0, 2, 101, boundary="clip", unit="s"))
-    own = default_sigma(unlike)[0]
+    own = few_levels(unlike)[0]
     assert isinstance(own, dict)
     assert own["b"][-1] == 0.3
     assert own["a"][-1] == 0.15

@@ -430,7 +430,7 @@ def test_what_is_said_of_an_ascent(unequal: Landscape) -> None:
         ({"rate": -1.0}, UnsupportedError, "rate"),
         ({"rate": math.nan}, UnsupportedError, "rate"),
         ({"steps": 0}, UnsupportedError, "steps"),
-        ({"steps": 2.5}, UnsupportedError, "integer"),
+        ({"steps": 2.5}, UnsupportedError, "whole number"),
         ({"tolerance": 0.0}, UnsupportedError, "tolerance"),
         ({"entropy": 0.1}, UnsupportedError, "entropy"),
         ({"entropy": -0.1, "method": "natural"}, UnsupportedError, "entropy"),

@@ -334,7 +334,7 @@ BAD: list[tuple[str, type[Exception], str, dict[str, Any]]] = [
     ("option of an object", UnsupportedError, "already", {"rule": Hermite(), "points": 3}),
     ("points one", UnsupportedError, "2 to 150", {"rule": "hermite", "points": 1}),
     ("points many", UnsupportedError, "2 to 150", {"rule": "hermite", "points": 151}),
-    ("points a fraction", UnsupportedError, "integer.*2.5", {"rule": "hermite", "points": 2.5}),
+    ("points a fraction", UnsupportedError, "whole number.*2.5", {"rule": "hermite", "points": 2.5}),
     ("level true", UnsupportedError, "True", {"rule": "smolyak", "level": True}),
     ("level zero", UnsupportedError, "1 to 64", {"rule": "smolyak", "level": 0}),
     ("samples odd", UnsupportedError, "powers of two.*1000.*512, 1024", {"rule": "montecarlo", "samples": 1000}),

@@ -21,8 +21,9 @@ import heatpg.tools.resources
 import heatpg.verify.correlated as reference
 from heatpg import Axis, Grid, Landscape, evolve, load, plot, save
 from heatpg.cli import main
+from heatpg.core.noise import parse_covariance
 from heatpg.errors import CheckError, HeatpgWarning, ResourceError, SigmaError, StoreError, UnsupportedError
-from heatpg.evolution import Evolution, parse_covariance, solve
+from heatpg.evolution import Evolution, solve
 from heatpg.plot._common import sigma_label
 from heatpg.solvers import solvers
 from heatpg.solvers.covariance import CovarianceFlow, conditional_deviations, padded_shape
@@ -738,11 +739,12 @@ def test_xarray_opens_it(tmp_path: Path, covariances: Array, rng: np.random.Gene
 
 
 def rewritten(file: h5py.File, covariance: Any) -> None:
-    from heatpg.store.writing import _canonical, _text_digest
+    from heatpg.store.writing import _text_digest
+    from heatpg.tools.plain import canonical
 
     spec = json.loads(file.attrs["heatpg_spec"])
     spec["covariance"] = np.asarray(covariance).tolist()
-    text = _canonical(spec)
+    text = canonical(spec)
     file.attrs["heatpg_spec"] = text
     file.attrs["heatpg_spec_sha256"] = _text_digest(text)
     del file["covariance"]

@@ -418,12 +418,13 @@ def test_a_changed_file_is_refused(path: Path, change: str) -> None:
     ],
 )
 def test_a_record_that_lies_is_refused(path: Path, field: str, value: list[Any], words: str) -> None:
-    from heatpg.store.writing import _JSON_PARTS, _canonical, _text_digest
+    from heatpg.store.writing import _JSON_PARTS, _text_digest
+    from heatpg.tools.plain import canonical
 
     with h5py.File(path, "a") as file:
         run = json.loads(file.attrs["heatpg_run"])
         run["storage"]["levels"][1][field] = value
-        file.attrs["heatpg_run"] = _canonical(run)
+        file.attrs["heatpg_run"] = canonical(run)
         records = "\n".join(file.attrs[name] for name in _JSON_PARTS[1:])
         file.attrs["heatpg_records_sha256"] = _text_digest(records)
     with pytest.raises(StoreError, match=words):
@@ -431,12 +432,13 @@ def test_a_record_that_lies_is_refused(path: Path, field: str, value: list[Any],
 
 
 def test_a_record_of_too_few_levels_is_refused(path: Path) -> None:
-    from heatpg.store.writing import _JSON_PARTS, _canonical, _text_digest
+    from heatpg.store.writing import _JSON_PARTS, _text_digest
+    from heatpg.tools.plain import canonical
 
     with h5py.File(path, "a") as file:
         run = json.loads(file.attrs["heatpg_run"])
         del run["storage"]["levels"][2]
-        file.attrs["heatpg_run"] = _canonical(run)
+        file.attrs["heatpg_run"] = canonical(run)
         file.attrs["heatpg_records_sha256"] = _text_digest("\n".join(file.attrs[name] for name in _JSON_PARTS[1:]))
     with pytest.raises(StoreError, match="2 levels where 3"):
         load(path)

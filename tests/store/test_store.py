@@ -21,7 +21,8 @@ from heatpg.core.report import Check, Place
 from heatpg.errors import GridError, ResourceError, StoreError, UnsupportedError
 from heatpg.evolution import Evolution, solve
 from heatpg.solvers import make
-from heatpg.store.writing import json_like, verify_file
+from heatpg.store.writing import verify_file
+from heatpg.tools.plain import json_like
 from heatpg.tools.publishing import prepare_output, publish
 
 AXES = (

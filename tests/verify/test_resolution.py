@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from heatpg import Axis, Grid, Landscape
+from heatpg.core.noise import Sigma
 from heatpg.core.report import Check
-from heatpg.evolution import Sigma, solve
+from heatpg.evolution import solve
 from heatpg.verify.resolution import resolution
 
 

@@ -1,0 +1,84 @@
+"""What a caller gives, held against what is allowed: names, numbers, sequences of numbers.
+
+Each question names the parameter, so that the message can say which one to change, and returns the value in the type
+that the rest of heatpg works with.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from heatpg.errors import OptionError, UnknownNameError
+
+__all__ = ["finite_number", "finite_numbers", "one_of", "positive_number", "whole_number"]
+
+
+def one_of(what: str, given: str, allowed: Iterable[str]) -> str:
+    """The name itself, if it is one of the allowed."""
+    names = list(allowed)
+    if given not in names:
+        near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
+        raise UnknownNameError(
+            f"unknown {what}",
+            given=repr(given),
+            allowed=", ".join(map(repr, names)),
+            advice=f"did you mean {near[0]!r}?" if near else "",
+        )
+    return given
+
+
+def finite_number(what: str, given: float, *, lower: float = -math.inf, upper: float = math.inf) -> float:
+    """The parameter as a float, if it is finite and lower <= given <= upper."""
+    wanted = f"a number from {lower:g} to {upper:g}" if math.isfinite(lower + upper) else "a finite number"
+    try:
+        number = float(given)
+    except (TypeError, ValueError):
+        raise OptionError(f"{what} must be a number", given=repr(given), allowed=wanted) from None
+    if not math.isfinite(number) or not lower <= number <= upper:
+        raise OptionError(f"{what} is out of range", given=number, allowed=wanted, advice=f"change {what}")
+    return number
+
+
+def positive_number(what: str, given: float) -> float:
+    """The parameter as a float, if it is finite and positive."""
+    number = finite_number(what, given)
+    if number <= 0:
+        raise OptionError(f"{what} must be positive", given=number, allowed=f"{what} > 0")
+    return number
+
+
+def whole_number(what: str, given: Any, *, least: int = 1, most: int | None = None) -> int:
+    """The parameter as an int, if it is a whole number from `least` to `most`; 4.0 is one, True is none.
+
+    Examples
+    --------
+    >>> from heatpg.tools.arguments import whole_number
+    >>> whole_number("samples", 1e3)
+    1000
+    """
+    allowed = f"a whole number >= {least}" if most is None else f"a whole number from {least} to {most}"
+    try:
+        number = int(given) if isinstance(given, float) and given.is_integer() else operator.index(given)
+    except TypeError:
+        raise OptionError(f"{what} must be a whole number", given=repr(given), allowed=allowed) from None
+    if isinstance(given, bool) or number < least or (most is not None and number > most):
+        raise OptionError(f"{what} is out of range", given=repr(given), allowed=allowed)
+    return number
+
+
+def finite_numbers(what: str, given: Sequence[float], names: Sequence[str]) -> tuple[float, ...]:
+    """The parameters as floats, if there is one for each name and all are finite."""
+    wanted = f"{len(names)} finite numbers: {', '.join(names)}"
+    try:
+        numbers = tuple(float(value) for value in given)
+    except (TypeError, ValueError):
+        raise OptionError(f"{what} must be a sequence of numbers", given=repr(given), allowed=wanted) from None
+    if len(numbers) != len(names) or not all(map(math.isfinite, numbers)):
+        raise OptionError(
+            f"{what} does not fit", given=f"{len(numbers)} numbers: {numbers}", allowed=wanted, advice=f"change {what}"
+        )
+    return numbers
