@@ -20,6 +20,7 @@ from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose
 from heatpg.solvers.covariance import CovarianceFlow, conditional_deviations, require_boundaries
+from heatpg.tools.figures import figures
 from heatpg.tools.parallel import for_each
 from heatpg.tools.resources import require_memory
 
@@ -169,8 +170,6 @@ class Evolution:
         >>> evolve(landscapes.ridge(size=21), 0.3).plot().get_suptitle().splitlines()[0]
         'ridge: Q and its expected value u under Gaussian exploration noise σ'
         """
-        from heatpg.plot import figures
-
         return figures.get(kind)(self, width=width)
 
     def _repr_html_(self) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from heatpg.core.report import Check, Report
 from heatpg.evolution import Evolution
-from heatpg.plot import figures
 from heatpg.plot._common import number, require_evolution, wrapped
 from heatpg.plot.style import Width, inches, panel, points, styled
+from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

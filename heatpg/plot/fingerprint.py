@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heatpg.evolution import Evolution
-from heatpg.plot import figures
 from heatpg.plot._common import axis_label, chosen_axis, legend_below, line_colours, sheet
 from heatpg.plot._space import level_axis, space_of
 from heatpg.plot.style import Width, columns, panel, points
+from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

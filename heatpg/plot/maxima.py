@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from heatpg.core.extrema import peak
 from heatpg.evolution import Evolution
-from heatpg.plot import figures
 from heatpg.plot._common import headline, line_colours, noise_levels, require_evolution, sigma_axis, single, wrapped
 from heatpg.plot.style import Width, inches, points, styled
+from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,6 @@ import numpy as np
 from heatpg.core.extrema import peak
 from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
-from heatpg.plot import figures
 from heatpg.plot._common import (
     caption_height,
     chosen_level,
@@ -29,6 +28,7 @@ from heatpg.plot._common import (
 )
 from heatpg.plot.field import draw_field, slice_label
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
+from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

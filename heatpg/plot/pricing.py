@@ -9,12 +9,12 @@ import numpy as np
 
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot import figures
 from heatpg.plot._common import line_colours, sheet
 from heatpg.plot._space import draw_ends, level_axis, space_of
 from heatpg.plot.counts import critical_counts
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.watershed import basin_curve
+from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,6 @@ import numpy as np
 from heatpg.core.landscape import Landscape
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot import figures
 from heatpg.plot._common import (
     headline,
     line_colours,
@@ -20,6 +19,7 @@ from heatpg.plot._common import (
     sigma_label,
 )
 from heatpg.plot.style import Width, panel, points
+from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,6 @@ import numpy as np
 
 from heatpg.core.extrema import peak
 from heatpg.evolution import Evolution
-from heatpg.plot import figures
 from heatpg.plot._common import (
     axis_label,
     caption,
@@ -30,6 +29,7 @@ from heatpg.plot.fingerprint import fingerprint
 from heatpg.plot.pricing import price_curve
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
 from heatpg.plot.watershed import basin_curve
+from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, FigureBase

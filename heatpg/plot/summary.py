@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from heatpg.core.extrema import peak
 from heatpg.evolution import Evolution
-from heatpg.plot import figures
 from heatpg.plot._common import (
     axis_label,
     caption,
@@ -27,6 +26,7 @@ from heatpg.plot._common import (
 from heatpg.plot.cut import cut
 from heatpg.plot.field import draw_field, slice_label
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
+from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, FigureBase

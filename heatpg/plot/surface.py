@@ -11,7 +11,6 @@ from heatpg.core.extrema import peak
 from heatpg.core.grid import Axis
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot import figures
 from heatpg.plot._common import (
     COLOURS,
     axis_label,
@@ -25,6 +24,7 @@ from heatpg.plot._common import (
 )
 from heatpg.plot.field import slice_label
 from heatpg.plot.style import Width, columns, inches, letters, panel, points, styled
+from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from heatpg.core.extrema import peak
 from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
-from heatpg.plot import figures
 from heatpg.plot._common import (
     COLOURS,
     axis_label,
@@ -28,6 +27,7 @@ from heatpg.plot._common import (
     through_optimum,
 )
 from heatpg.plot.style import Width, panel, points
+from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
