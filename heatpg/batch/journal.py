@@ -16,7 +16,7 @@ from typing import Any, Self
 from heatpg.errors import ResourceError, StoreError
 from heatpg.tools.plain import json_like
 
-__all__ = ["Journal", "journal_name", "read_journal"]
+__all__ = ["Journal", "journal_name", "last_failures", "read_journal"]
 
 _PATTERN = "journal*.jsonl"
 
@@ -156,3 +156,17 @@ def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
                 yield from (event for line in stream if (event := _event(line)) is not None)
         except OSError:
             continue
+
+
+def last_failures(folder: Path) -> dict[str, dict[str, Any]]:
+    """By task, the events of failures that nothing better came after."""
+    failures: dict[str, dict[str, Any]] = {}
+    for event in read_journal(folder):
+        task = event.get("task")
+        if not isinstance(task, str):
+            continue
+        if event.get("event") == "failed":
+            failures[task] = event
+        elif event.get("event") == "done":
+            failures.pop(task, None)
+    return failures

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from heatpg.batch.spec import Problem, Spec, SpecError, Task
+from heatpg.batch.problems import Problem, SpecError
+from heatpg.batch.spec import Spec, Task
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_sigma

@@ -257,7 +257,7 @@ def schema() -> dict[str, Any]:
     >>> sorted(schema()["properties"])
     ['batch', 'evolve', 'landscape', 'storage', 'sweep', 'task']
     """
-    from heatpg.batch import spec
+    from heatpg.batch.sections import COMPRESSIONS, ENDINGS, MODES, MOST_AXES, MOST_LEVELS, TOLERANCES
     from heatpg.boundaries import boundaries
     from heatpg.landscapes import landscapes
     from heatpg.solvers import solvers
@@ -273,8 +273,8 @@ def schema() -> dict[str, Any]:
         "auto": "one that fits the noise, the grid and the boundaries",
         **{name: solvers.get(name).summary for name in solvers.names()},
     }
-    low, high = spec._TOLERANCES
-    endings = "|".join(ending[1:] for ending in spec._ENDINGS)
+    low, high = TOLERANCES
+    endings = "|".join(ending[1:] for ending in ENDINGS)
     file = {
         "type": "string",
         "pattern": rf"\.({endings})$",
@@ -297,11 +297,11 @@ def schema() -> dict[str, Any]:
         },
         "storage": {
             "mode": {
-                "enum": list(spec._MODES),
+                "enum": list(MODES),
                 "description": "compact: each sigma on the coarsest grid that holds it. Default: full.",
             },
             "tolerance": _range(low, high, "Of compact storage, in osc(Q), 1e-14 to 1e-3. Default: 1e-10."),
-            "compression": {"enum": list(spec._COMPRESSIONS), "description": "Default: none."},
+            "compression": {"enum": list(COMPRESSIONS), "description": "Default: none."},
         },
     }
     varied = {
@@ -398,7 +398,7 @@ def schema() -> dict[str, Any]:
         ),
         "allOf": conditions,
         "$defs": {
-            "sigma": _sigma(spec._MOST_LEVELS, spec._MOST_AXES),
+            "sigma": _sigma(MOST_LEVELS, MOST_AXES),
             "source is varied": _varied("landscape", "source"),
             "sigma is varied": _varied("evolve", "sigma"),
             "solver is varied": _varied("evolve", "solver"),

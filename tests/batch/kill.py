@@ -27,9 +27,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from heatpg.batch import supervisor, work
+from heatpg.batch import Progress, run, supervisor, verify, work
 from heatpg.batch.journal import Journal, read_journal
-from heatpg.batch.running import Progress, run, verify
 from heatpg.batch.shards import clean, inspect, shard_path, stored, temporaries
 from heatpg.batch.spec import Task, read_spec
 from heatpg.tools.parallel import set_threads

@@ -30,9 +30,8 @@ import distributed
 import pytest
 
 from heatpg import __version__
-from heatpg.batch import cluster, running
+from heatpg.batch import Interrupted, Progress, cluster, run, running, verify
 from heatpg.batch.journal import read_journal
-from heatpg.batch.running import Interrupted, Progress, run, verify
 from heatpg.batch.shards import shard_path, stored, temporaries
 from heatpg.batch.spec import read_spec
 from heatpg.cli import main as command

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from heatpg.batch.running import run, status, verify
+from heatpg.batch import run, status, verify
 from heatpg.batch.shards import temporaries
 
 ROOT = Path(__file__).resolve().parents[2]

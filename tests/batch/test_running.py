@@ -19,19 +19,10 @@ import numpy as np
 import pytest
 
 from heatpg import HeatpgWarning, evolve, landscapes, load, set_threads, threads
-from heatpg.batch import running, supervisor, work
+from heatpg.batch import Interrupted, Progress, Summary, merge, run, running, status, supervisor, verify, work
 from heatpg.batch.journal import read_journal
 from heatpg.batch.lock import hold, holders
-from heatpg.batch.running import (
-    Interrupted,
-    Progress,
-    Summary,
-    merge,
-    parse_shard,
-    run,
-    status,
-    verify,
-)
+from heatpg.batch.running import parse_shard
 from heatpg.batch.shards import shard_path, stored
 from heatpg.batch.spec import Task, read_spec
 from heatpg.errors import ResourceError, StoreError, UnsupportedError

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heatpg.batch import read_spec
-from heatpg.batch.spec import SpecError
+from heatpg.batch import SpecError, read_spec
 from heatpg.boundaries import boundaries
 from heatpg.cli import main
 from heatpg.cli.schema import DIALECT, parameter_notes, schema

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import heatpg.landscapes
-from heatpg.batch.spec import SpecError, Task, read_spec
+from heatpg.batch import SpecError, Task, read_spec
 from heatpg.batch.work import run_task
 from heatpg.cli import main
 from heatpg.core.landscape import Landscape

@@ -1,0 +1,135 @@
+"""`status`, `verify` and `merge`: a batch is looked at, and nothing in its folder is changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from heatpg.batch.folder import StrPath, tasks_in
+from heatpg.batch.index import merge_tasks
+from heatpg.batch.journal import last_failures, read_journal
+from heatpg.batch.lock import holders
+from heatpg.batch.shards import inspect, inspect_contents, shard_path, stored, temporaries
+from heatpg.batch.summaries import Failure, State, Verification
+
+__all__ = ["merge", "status", "verify"]
+
+
+def status(folder: StrPath) -> State:
+    """How a batch stands, read off its shards; what failed and how long it took comes from the journal.
+
+    Parameters
+    ----------
+    folder
+        The folder of the batch; a run may work in it.
+
+    Raises
+    ------
+    StoreError
+        If it is not the folder of a batch.
+    SpecError
+        If its specification cannot be read by this version.
+    """
+    place, spec, tasks = tasks_in(folder)
+    there = stored(place)
+    done = {task.id for task in tasks if task.id in there and not inspect(shard_path(place, task.id), task.id)}
+    events = last_failures(place)
+    failed = tuple(Failure.of(task, events[task.id]) for task in tasks if task.id in events and task.id not in done)
+    seconds = {}
+    for event in read_journal(place):
+        if event.get("event") == "done" and event.get("task") in done and isinstance(event.get("seconds"), float):
+            seconds[event["task"]] = event["seconds"]
+    running = tuple(
+        f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
+        + (f", share {holder['shard']}" if holder.get("shard") else "")
+        for holder in holders(place)
+    )
+    return State(
+        str(place),
+        spec.batch.name,
+        len(tasks),
+        len(done),
+        failed,
+        len(tasks) - len(done) - len(failed),
+        len(there - {task.id for task in tasks}),
+        running,
+        sum(seconds.values()),
+    )
+
+
+def verify(folder: StrPath, *, full: bool = False) -> Verification:
+    """Look at every shard of a batch; nothing is changed. To have damaged ones made anew, run the batch again.
+
+    Parameters
+    ----------
+    folder
+        The folder of the batch.
+    full
+        Whether every byte is looked at: SHA-256 of the file, then its structure, its task, and the checksums of its
+        data. Without it the seal at the end of each is. What `full` finds is made anew by ``run(..., full=True)``.
+
+    Raises
+    ------
+    StoreError
+        If it is not the folder of a batch.
+    SpecError
+        If its specification cannot be read by this version.
+    """
+    place, _, tasks = tasks_in(folder)
+    there = stored(place)
+    sound, damaged, missing = 0, [], []
+    for task in tasks:
+        path = shard_path(place, task.id)
+        if task.id not in there:
+            missing.append(task.describe())
+            continue
+        problem = inspect(path, task.id, full=full)
+        if full and not problem:
+            problem = inspect_contents(path, task.id)
+        if problem:
+            damaged.append((path.relative_to(place).as_posix(), problem))
+        else:
+            sound += 1
+    return Verification(
+        str(place),
+        full,
+        sound,
+        tuple(damaged),
+        tuple(missing),
+        len(there - {task.id for task in tasks}),
+        tuple(path.relative_to(place).as_posix() for path in temporaries(place)),
+    )
+
+
+def merge(folder: StrPath, out: StrPath, *, force: bool = False) -> Path:
+    """Write the results of a batch into one plain file, which needs neither the shards nor heatpg to be read.
+
+    A table of all tasks in ``/tasks``; in ``/groups/0``, ``/groups/1``, ... the fields of those that are done, tasks of
+    one shape together: ``u`` (task, sigma, axes), ``landscape`` (task, axes), and what was varied. With xarray:
+    ``xarray.open_dataset(out, group="groups/0")``. Every shard is verified as it is read; the memory that this takes is
+    that of one shard, or a few times 64 MiB.
+
+    Parameters
+    ----------
+    folder
+        The folder of the batch.
+    out
+        The file, which is there as a whole or not at all.
+    force
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    path
+        Where the file is.
+
+    Raises
+    ------
+    StoreError
+        If it is not the folder of a batch, if nothing in it is done, if a shard is damaged, or if the file exists or
+        cannot be written.
+    ResourceError
+        If the disk is full, which is found out before anything is written.
+    """
+    place, _, tasks = tasks_in(folder)
+    reasons = {task: str(event.get("reason", "")) for task, event in last_failures(place).items()}
+    return merge_tasks(place, tasks, reasons, out, force=force)

@@ -1,0 +1,425 @@
+"""The sections of a specification: what can stand in each, and the same with every default written out.
+
+A section is first taken apart by its model, which knows keys and kinds, and then held against what is registered:
+landscapes, solvers, boundaries, and their options.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from heatpg.batch.problems import MOST_PROBLEMS, Found, Keys, unknown
+from heatpg.boundaries import boundaries
+from heatpg.core.noise import geometric_levels
+from heatpg.errors import HeatpgError, UnsupportedError
+from heatpg.landscapes import landscapes
+from heatpg.solvers import make, solvers
+from heatpg.solvers.choice import PREFERENCES
+from heatpg.tools.options import defaults, fitting, nearest, settable, shown
+from heatpg.verify import LEVELS
+
+__all__ = [
+    "COMPRESSIONS",
+    "ENDINGS",
+    "MODELS",
+    "MODES",
+    "MOST_AXES",
+    "MOST_LEVELS",
+    "RESOLVERS",
+    "SECTIONS",
+    "TABLES",
+    "TOLERANCES",
+    "BatchSection",
+    "EvolveSection",
+    "LandscapeSection",
+    "Section",
+    "StorageSection",
+    "SweepSection",
+    "canonical",
+    "fragments",
+    "is_file",
+    "option_problem",
+    "sigma_problem",
+    "sound",
+]
+
+MOST_LEVELS = 10_000  # of sigma, in one task
+MOST_AXES = 32
+ENDINGS = (".h5", ".npy", ".npz")
+SECTIONS = ("landscape", "evolve", "storage")
+MODES = ("full", "compact")
+COMPRESSIONS = ("none", *(f"gzip:{level}" for level in range(1, 10)))
+_COMPACT_TOLERANCE = 1e-10
+TOLERANCES = (1e-14, 1e-3)
+_PIECE = 2**20  # bytes, of a file that is hashed
+
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+def _refusal(text: str) -> PydanticCustomError:
+    return PydanticCustomError("heatpg", "{text}", {"text": text})
+
+
+def _a_number(value: object) -> float:
+    try:
+        number = fitting("sigma", value, "float")
+    except UnsupportedError:
+        raise _refusal(f"{shown(value)} is not a finite number") from None
+    if number < 0:
+        raise _refusal(f"sigma must not be negative, given: {shown(value)}")
+    return float(number)
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    """Noise levels from a number, a list, or a table of first, last and count."""
+    if isinstance(value, Mapping):
+        missing = [key for key in ("first", "last", "count") if key not in value]
+        if missing or len(value) != 3 or not isinstance(value["count"], int):
+            raise _refusal("levels are written {first = 0.1, last = 10.0, count = 32}")
+        try:
+            levels = geometric_levels(_a_number(value["first"]), _a_number(value["last"]), value["count"])
+        except UnsupportedError as reason:
+            raise _refusal(str(reason)) from None
+        return tuple(levels)
+    if not isinstance(value, list | tuple):
+        return (_a_number(value),)
+    if not value:
+        raise _refusal("there is no sigma in the list")
+    return tuple(map(_a_number, value))
+
+
+def _levels(value: Any) -> Any:
+    """Sigma in one form: ascending, and for axes of their own of one length."""
+    if value is None:
+        return None
+    rows: list[tuple[float, ...]]
+    if isinstance(value, Mapping) and not set(value) & {"first", "last", "count"}:
+        if not value:
+            raise _refusal("there is no sigma in the table")
+        if len(value) > MOST_AXES:
+            raise _refusal(f"there are {len(value)} axes, at most {MOST_AXES} are read")
+        names = sorted(value)
+        columns = [_numbers(value[name]) for name in names]
+        longest = max(map(len, columns))
+        if any(len(column) not in (1, longest) for column in columns):
+            lengths = ", ".join(f"{name} has {len(column)}" for name, column in zip(names, columns, strict=True))
+            raise _refusal(f"every axis needs as many sigmas as the others, or one: {lengths}")
+        full = (column * longest if len(column) == 1 else column for column in columns)
+        rows = sorted(zip(*full, strict=True), key=lambda row: (sum(x * x for x in row), row))
+    else:
+        names = []
+        rows = [(number,) for number in sorted(_numbers(value))]
+    if len(rows) > MOST_LEVELS:
+        raise _refusal(f"there are {len(rows):,} sigmas, at most {MOST_LEVELS:,} are read")
+    twice = next((row for row, count in _counted(rows) if count > 1), None)
+    if twice is not None:
+        raise _refusal(f"the sigma {', '.join(f'{x:g}' for x in twice)} is given twice")
+    if not names:
+        return tuple(row[0] for row in rows)
+    return {name: tuple(row[i] for row in rows) for i, name in enumerate(names)}
+
+
+def sigma_problem(value: Any) -> str:
+    """What is wrong with the noise levels; empty if nothing is."""
+    try:
+        _levels(value)
+    except PydanticCustomError as reason:
+        return reason.message()
+    return ""
+
+
+def _counted(rows: Iterable[tuple[float, ...]]) -> Iterator[tuple[tuple[float, ...], int]]:
+    counts: dict[tuple[float, ...], int] = {}
+    for row in rows:
+        counts[row] = counts.get(row, 0) + 1
+    yield from counts.items()
+
+
+def _none(value: Any) -> Any:
+    """None for the word, because TOML has no other."""
+    return None if isinstance(value, str) and value.lower() == "none" else value
+
+
+_Tolerance = Annotated[float | None, BeforeValidator(_none)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class BatchSection(Section):
+    """What the batch is called."""
+
+    name: Annotated[str, Field(max_length=200)] = ""
+
+
+class LandscapeSection(Section):
+    """The landscape: a registered source or a file, and its options."""
+
+    source: str | None = None
+    options: dict[str, Any] = {}
+
+
+class EvolveSection(Section):
+    """The noise levels, the solver and the checks."""
+
+    sigma: Annotated[Any, BeforeValidator(_levels)] = None
+    solver: str = "auto"
+    solver_options: dict[str, Any] = {}
+    tolerance: _Tolerance = None
+    prefer: str = PREFERENCES[0]
+    checks: str = "standard"
+
+
+class StorageSection(Section):
+    """How the result of a task is stored."""
+
+    mode: str = MODES[0]
+    tolerance: _Tolerance = None
+    compression: str = COMPRESSIONS[0]
+
+
+class SweepSection(Section):
+    """What is varied: in all combinations (product), or together (zip)."""
+
+    product: dict[str, Any] = {}
+    zip: dict[str, Any] = {}
+
+
+MODELS: dict[Keys, type[BaseModel]] = {
+    ("batch",): BatchSection,
+    ("evolve",): EvolveSection,
+    ("storage",): StorageSection,
+    ("sweep",): SweepSection,
+}
+TABLES = ("batch", *SECTIONS, "sweep", "task")
+
+
+def _word_of(error: Mapping[str, Any]) -> str:
+    """A message of pydantic in the words of the house."""
+    if error["type"] == "heatpg":
+        return str(error["msg"])
+    if error["type"] == "tuple_type":
+        return f"must be a list, given: {shown(error['input'])}"
+    if error["type"] in ("dict_type", "model_type", "model_attributes_type"):
+        return f"must be a table, given: {shown(error['input'])}"
+    message = str(error["msg"]).replace("Input should be", "must be").replace("String should have", "must have")
+    return f"{message}, given: {shown(error['input'])}"
+
+
+def sound(model: type[Kind], given: Mapping[str, Any], prefix: Keys) -> tuple[Kind, Found]:
+    """A section of what is sound in it, and what is not."""
+    known = list(model.model_fields)
+    found: Found = []
+    for key in itertools.islice((key for key in given if key not in known), MOST_PROBLEMS + 1):
+        words = ["unknown key", nearest(key, known), f"allowed: {', '.join(known)}"]
+        found.append(((*prefix, key), "; ".join(filter(None, words))))
+    sound = {key: given[key] for key in known if key in given}
+    try:
+        return model.model_validate(sound), found
+    except ValidationError as reason:
+        errors = reason.errors(include_url=False)
+    found += [((*prefix, *error["loc"]), _word_of(error)) for error in errors]
+    bad = {error["loc"][0] for error in errors}
+    return model.model_validate({key: sound[key] for key in sound if key not in bad}), found
+
+
+@functools.lru_cache(maxsize=256)
+def _signature(kind: str, name: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """Annotations and defaults of the options of a landscape or a solver."""
+    entry = landscapes.get(name) if kind == "landscape" else solvers.get(name)
+    annotations = settable(entry)
+    usual = {key: fitting(key, value, annotations[key]) for key, value in defaults(entry).items()}
+    return annotations, usual
+
+
+def option_problem(kind: str, name: str, key: str, value: object) -> str:
+    """What is wrong with one option; empty if nothing is."""
+    annotations, _ = _signature(kind, name)
+    problem = unknown(key, list(annotations), f"option of the {kind} {name!r}")
+    if problem:
+        return problem.replace(f" {shown(key)}", "", 1)
+    try:
+        fitted = fitting(key, value, annotations[key])
+    except UnsupportedError as reason:
+        return str(reason)
+    if key == "boundary":
+        return unknown(fitted, boundaries.names(), "boundary")
+    return ""
+
+
+def _all_options(kind: str, name: str, given: Mapping[str, Any], prefix: Keys) -> tuple[dict[str, Any], Found]:
+    """The options with their defaults, and what is wrong with those that were given."""
+    annotations, usual = _signature(kind, name)
+    found: Found = []
+    options = dict(usual)
+    for key, value in given.items():
+        problem = option_problem(kind, name, key, value)
+        if len(found) > MOST_PROBLEMS:
+            break
+        if problem:
+            found.append(((*prefix, key), problem))
+        else:
+            options[key] = fitting(key, value, annotations[key])
+    return options, found
+
+
+def is_file(source: str) -> bool:
+    return source.endswith(ENDINGS) or "/" in source or os.sep in source
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest(path: str, size: int, changed: int, inode: int) -> str:
+    """SHA-256 of a file, read once for as long as it stays as it is."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while piece := stream.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _file(source: str, given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
+    """A landscape in a file, known by its content."""
+    path = folder / source
+    if not source.endswith(ENDINGS):
+        return None, [(("source",), f"{shown(source)} is neither a landscape nor a file {', '.join(ENDINGS)}")]
+    found: Found = []
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for ever
+            return None, [(("source",), f"{shown(source)} is not a file")]
+        digest = _digest(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+    except OSError as reason:
+        return None, [(("source",), f"cannot read {shown(source)}: {reason.strerror or reason}")]
+    options: dict[str, Any] = {}
+    known = [] if source.endswith(".h5") else ["boundary"]
+    for key, value in given.items():
+        problem = unknown(key, known, f"option of the file {source!r}")
+        if problem and key == "boundary":
+            problem = f"{source!r} holds the boundaries of its landscape"
+        elif not problem:
+            problem = unknown(value, boundaries.names(), "boundary") if isinstance(value, str) else "must be a word"
+        if problem:
+            found.append(((key,), problem))
+        else:
+            options[key] = value
+    if known and "boundary" not in given:
+        found.append((("boundary",), f'{source!r} does not say what lies beyond its edges: add boundary = "clip"'))
+    return {"source": "file", "file": os.path.abspath(path), "sha256": digest, "options": options}, found
+
+
+def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
+    """The section ``landscape`` with everything written out, and what is wrong with it."""
+    options = {key: value for key, value in given.items() if key != "source"}
+    source = given.get("source")
+    if source is None:
+        return None, [(("source",), "missing: the name of a landscape, or of a file; see heatpg list landscapes")]
+    if not isinstance(source, str):
+        return None, [(("source",), f"must be a word, given: {shown(source)}")]
+    if is_file(source):
+        return _file(source, options, folder)
+    problem = unknown(source, landscapes.names(), "landscape")
+    if problem:
+        return None, [(("source",), f"{problem}; a file is named with its ending: {', '.join(ENDINGS)}")]
+    full, found = _all_options("landscape", source, options, ())
+    plugin = landscapes.plugins().get(source)
+    # another version of a plug-in is another landscape
+    return {"source": source, "options": full} | ({} if plugin is None else {"distribution": str(plugin)}), found
+
+
+def _solver(section: EvolveSection) -> tuple[dict[str, Any], Found]:
+    """The solver with all of its options, and what is wrong with it."""
+    name, given = section.solver, section.solver_options
+    result: dict[str, Any] = {
+        "name": name,
+        "options": dict(given),
+        "tolerance": section.tolerance,
+        "prefer": section.prefer,
+    }
+    found: Found = []
+    problem = unknown(section.prefer, PREFERENCES, "preference")
+    if problem:
+        found.append((("prefer",), problem))
+    if section.tolerance is not None and not TOLERANCES[0] <= section.tolerance <= TOLERANCES[1]:
+        found.append((("tolerance",), f"out of range, given: {section.tolerance:g}, allowed: 1e-14 to 1e-3"))
+    problem = unknown(name, ["auto", *solvers.names()], "solver")
+    if problem:
+        return result, [*found, (("solver",), problem)]
+    if name == "auto":
+        if given:
+            found.append((("solver_options",), "options need a solver: name one with solver = "))
+        return result, found
+    for key, value, usual in (
+        ("tolerance", section.tolerance, None),
+        ("prefer", section.prefer, PREFERENCES[0]),
+    ):
+        if value != usual:
+            found.append(((key,), f'this is for solver = "auto"; {name!r} has solver_options of its own'))
+    result["options"], wrong = _all_options("solver", name, given, ("solver_options",))
+    if not wrong:
+        try:
+            make(name, **result["options"])
+        except (HeatpgError, ArithmeticError, TypeError, ValueError) as reason:
+            wrong.append((("solver_options",), str(reason)))
+    return result, found + wrong
+
+
+def _evolve(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
+    """The section ``evolve`` with everything written out, and what is wrong with it."""
+    section, wrong = sound(EvolveSection, given, ("evolve",))
+    solver, found = _solver(section)
+    found = [(path[1:], message) for path, message in wrong] + found
+    if section.sigma is None:
+        found.append(
+            (("sigma",), "missing: the noise levels, such as [0.1, 0.3] or {first = 0.1, last = 3.0, count = 8}")
+        )
+    problem = unknown(section.checks, LEVELS, "level of checks")
+    if problem:
+        found.append((("checks",), problem))
+    return {"checks": section.checks, "sigma": section.sigma, "solver": solver}, found
+
+
+def _storage(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
+    """The section ``storage`` with everything written out, and what is wrong with it."""
+    section, wrong = sound(StorageSection, given, ("storage",))
+    found = [(path[1:], message) for path, message in wrong]
+    for key, word, known, what in (
+        ("mode", section.mode, MODES, "mode of storage"),
+        ("compression", section.compression, COMPRESSIONS, "compression"),
+    ):
+        problem = unknown(word, known, what)
+        if problem:
+            found.append(((key,), problem))
+    tolerance = section.tolerance
+    if section.mode == "compact":
+        tolerance = _COMPACT_TOLERANCE if tolerance is None else tolerance
+        if not TOLERANCES[0] <= tolerance <= TOLERANCES[1]:
+            found.append((("tolerance",), f"out of range, given: {tolerance:g}, allowed: 1e-14 to 1e-3"))
+    elif tolerance is not None:
+        found.append((("tolerance",), 'this is for mode = "compact"'))
+    return {"mode": section.mode, "tolerance": tolerance, "compression": section.compression}, found
+
+
+RESOLVERS = {"landscape": _landscape, "evolve": _evolve, "storage": _storage}
+
+
+def canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def fragments(section: str, resolved: Mapping[str, Any]) -> dict[str, str]:
+    """The parts of the canonical form that a section gives; where a file lies is not among them."""
+    if section == "evolve":
+        return {key: canonical(value) for key, value in resolved.items()}
+    return {section: canonical({key: value for key, value in resolved.items() if key != "file"})}

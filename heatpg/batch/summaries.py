@@ -1,0 +1,283 @@
+"""What is told of a batch: how far a run has come, what it has done, how the batch stands, what was found in it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from heatpg.batch.spec import Task
+
+__all__ = ["Failure", "Interrupted", "Progress", "State", "Summary", "Verification"]
+
+_SHOWN = 10  # failures that are listed
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A task that failed.
+
+    Attributes
+    ----------
+    task
+        Its identity.
+    number
+        Its number in the batch.
+    description
+        What of the sweep made it.
+    reason
+        The error, or how its workers died.
+    tries
+        How often it was begun.
+    """
+
+    task: str
+    number: int
+    description: str
+    reason: str
+    tries: int
+
+    @classmethod
+    def of(cls, task: Task, event: Mapping[str, Any]) -> Failure:
+        """A failure as the journal tells it."""
+        tries = event.get("tries")
+        reason = str(event.get("reason", ""))
+        return cls(task.id, task.number, task.describe(), reason, tries if isinstance(tries, int) else 1)
+
+    def __str__(self) -> str:
+        return f"{self.description}: {self.reason}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a run has come; what `run` calls its `progress` with after every task.
+
+    Attributes
+    ----------
+    done
+        Tasks with a shard, those of earlier runs included.
+    total
+        Tasks of this run.
+    failed
+        Tasks that failed.
+    rate
+        Tasks a second in this run; None before every worker has warmed up.
+    eta
+        Seconds that are left; None as long as there is no rate.
+    task
+        Identity of the task that has just ended; empty at the begin. If it is done, it is on the disk.
+    stopping
+        Tasks that are given a few seconds to end, right after SIGINT or SIGTERM; else 0.
+    """
+
+    done: int
+    total: int
+    failed: int
+    rate: float | None = None
+    eta: float | None = None
+    task: str = ""
+    stopping: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON-like values."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What a run has done.
+
+    Attributes
+    ----------
+    folder
+        The folder of the batch.
+    done
+        Tasks that were done in this run.
+    skipped
+        Tasks that had a sound shard already.
+    repaired
+        Of those done, how many had a shard that was damaged.
+    failed
+        Tasks that failed, in this run or in an earlier one.
+    doubtful
+        Tasks done in this run of which a check failed, and the names of these checks.
+    seconds
+        How long the run took.
+    index
+        The file that shows all shards as one; empty if it was not written.
+    """
+
+    folder: str
+    done: int
+    skipped: int
+    repaired: int
+    failed: tuple[Failure, ...]
+    doubtful: tuple[tuple[str, str], ...]
+    seconds: float
+    index: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing has failed."""
+        return not self.failed
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary as JSON-like values."""
+        return {
+            **dataclasses.asdict(self),
+            "failed": [dataclasses.asdict(failure) for failure in self.failed],
+            "doubtful": [{"task": task, "checks": checks} for task, checks in self.doubtful],
+        }
+
+    def __str__(self) -> str:
+        lines = [
+            f"folder   {self.folder}",
+            f"done     {self.done} in {self.seconds:.1f} s" + (f", {self.repaired} repaired" if self.repaired else ""),
+            f"skipped  {self.skipped}, done before",
+            f"failed   {len(self.failed)}",
+            *_listed([str(failure) for failure in self.failed]),
+        ]
+        if self.doubtful:
+            lines.append(f"checks   failed in {len(self.doubtful)} of those done")
+            lines += _listed([f"task {task[:12]}: {checks}" for task, checks in self.doubtful])
+        return "\n".join(lines)
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """How a batch stands.
+
+    Attributes
+    ----------
+    folder
+        The folder of the batch.
+    name
+        What it is called.
+    total
+        Tasks of the batch.
+    done
+        Tasks with a sound shard.
+    failed
+        Tasks that failed when they were tried last.
+    missing
+        Tasks that are neither.
+    others
+        Shards of tasks that are not of this batch, as of an earlier specification.
+    running
+        The runs that work in the folder now: process and machine.
+    seconds
+        Time that the work on the tasks took, as far as the journal tells.
+    """
+
+    folder: str
+    name: str
+    total: int
+    done: int
+    failed: tuple[Failure, ...]
+    missing: int
+    others: int
+    running: tuple[str, ...]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The state as JSON-like values."""
+        return {
+            **dataclasses.asdict(self),
+            "failed": [dataclasses.asdict(failure) for failure in self.failed],
+            "running": list(self.running),
+        }
+
+    def __str__(self) -> str:
+        lines = [
+            f"folder   {self.folder}",
+            f"batch    {self.name or 'without a name'}, {self.total} tasks",
+            f"done     {self.done} ({100 * self.done / self.total:.0f} %), {self.seconds:.1f} s of work",
+            f"missing  {self.missing}",
+            f"failed   {len(self.failed)}",
+            *_listed([str(failure) for failure in self.failed]),
+        ]
+        if self.others:
+            lines.append(f"others   {self.others} shards of tasks that are not of this batch")
+        lines.append(f"running  {'; '.join(self.running) or 'no'}")
+        return "\n".join(lines)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """What was found in the folder of a batch.
+
+    Attributes
+    ----------
+    folder
+        The folder of the batch.
+    full
+        Whether every byte was looked at.
+    sound
+        Number of shards that are sound.
+    damaged
+        Shards that are not: the file, and what is wrong with it.
+    missing
+        Tasks that have no shard, in words.
+    others
+        Shards of tasks that are not of this batch; they are not looked at.
+    temporary
+        Temporary files, of runs that work now or were ended on another machine.
+    """
+
+    folder: str
+    full: bool
+    sound: int
+    damaged: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...]
+    others: int
+    temporary: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no shard is damaged; what is missing is no damage."""
+        return not self.damaged
+
+    def as_dict(self) -> dict[str, Any]:
+        """The findings as JSON-like values."""
+        return {
+            **dataclasses.asdict(self),
+            "passed": self.passed,
+            "damaged": [{"file": file, "problem": problem} for file, problem in self.damaged],
+            "missing": list(self.missing),
+            "temporary": list(self.temporary),
+        }
+
+    def __str__(self) -> str:
+        looked = "every byte was looked at" if self.full else "only their ends were looked at"
+        lines = [
+            f"folder   {self.folder}",
+            f"sound    {self.sound} ({looked})",
+            f"damaged  {len(self.damaged)}",
+            *_listed([f"{file}: {problem}" for file, problem in self.damaged]),
+            f"missing  {len(self.missing)}",
+            *_listed(self.missing),
+        ]
+        if self.others:
+            lines.append(f"others   {self.others} shards of tasks that are not of this batch")
+        if self.temporary:
+            lines.append(f"temporary files  {len(self.temporary)}")
+        return "\n".join(lines)
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was interrupted by SIGINT or SIGTERM; what it had done is kept.
+
+    Attributes
+    ----------
+    summary
+        What it had done.
+    """
+
+    def __init__(self, summary: Summary) -> None:
+        super().__init__(f"interrupted: {summary.done} tasks were done and are kept; the same command goes on")
+        self.summary = summary
+
+
+def _listed(texts: Sequence[str]) -> list[str]:
+    lines = [f"  {text}" for text in texts[:_SHOWN]]
+    return lines if len(texts) <= _SHOWN else [*lines, f"  and {len(texts) - _SHOWN} more"]
