@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from heatpg.boundaries import Boundary, boundaries
 from heatpg.errors import BoundaryError, GridError, SigmaError
 
-__all__ = ["Axis", "Grid"]
+__all__ = ["Axis", "Grid", "first_of_batch"]
 
 _MINIMUM_SIZE = 3
 _NAMES_OF_THE_FILE = re.compile(r"u|sigma|time|landscape|standard_error|VTKHDF|level|axis|batch\d+|heatpg_\w*")
@@ -356,3 +356,16 @@ class Grid:
         for axis, value in zip(self.axes, self.sigmas(sigma), strict=True):
             stays = np.multiply.outer(stays, 1.0 - axis.escape(value))
         return np.asarray(oscillation * (1.0 - stays))
+
+
+def first_of_batch(values: NDArray[Any], grid: Grid) -> NDArray[Any]:
+    """Of fields over a grid, with batch axes in front or none, the first: what a figure shows of a batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.core.grid import Axis, Grid, first_of_batch
+    >>> first_of_batch(np.arange(12).reshape(2, 2, 3), Grid(Axis("x", 0, 1, 3, boundary="clip")))
+    array([0, 1, 2])
+    """
+    return np.asarray(values[(0,) * (values.ndim - grid.dimensions)])

@@ -17,22 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.extrema import peak
+from heatpg.core.grid import first_of_batch
 from heatpg.core.noise import Sigma
 from heatpg.errors import NonFiniteError, UnsupportedError
 from heatpg.evolution import Evolution, solve
-from heatpg.plot._common import (
-    COLOURS,
-    headline,
-    line_colours,
-    noise_levels,
-    number,
-    require_evolution,
-    sigma_label,
-    single,
-    wrapped,
-)
-from heatpg.plot.field import draw_field, slice_label
+from heatpg.plot.choices import noise_levels, require_evolution
+from heatpg.plot.field import draw_field
+from heatpg.plot.layout import COLOURS, line_colours, wrapped
 from heatpg.plot.style import points
+from heatpg.plot.words import headline, number, sigma_label, slice_label
 from heatpg.tools.options import choose
 from heatpg.tools.resources import require_memory
 
@@ -65,7 +58,7 @@ class _Scene:
         from matplotlib.layout_engine import ConstrainedLayoutEngine
 
         self.evolution, self.grid = evolution, evolution.grid
-        self.initial = single(evolution.landscape.values, self.grid)
+        self.initial = first_of_batch(evolution.landscape.values, self.grid)
         self.center = peak(self.initial, self.grid).index
         # a stored sigma of zero is Q itself
         self.levels = [0, *(k for k, row in enumerate(evolution.sigmas, 1) if row.any())]
@@ -88,7 +81,7 @@ class _Scene:
         self.figure.set_layout_engine("none")
 
     def field(self, level: int) -> NDArray[Any]:
-        values = self.initial if level == 0 else single(self.evolution.values[level - 1], self.grid)
+        values = self.initial if level == 0 else first_of_batch(self.evolution.values[level - 1], self.grid)
         if not np.isfinite(values).all():
             raise NonFiniteError("what is to be drawn is not finite", given=self.label(level))
         return values

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.extrema import peak
-from heatpg.core.grid import Grid
+from heatpg.core.grid import Grid, first_of_batch
 from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot._common import COLOURS, axis_label, chosen_axis, chosen_level, sigma_axis, sigma_label, single
-from heatpg.plot._legend import legend_below
-from heatpg.plot.field import draw_field, slice_label
+from heatpg.plot.choices import chosen_axis, chosen_level
+from heatpg.plot.field import draw_field
+from heatpg.plot.layout import COLOURS, legend_below, sigma_axis
 from heatpg.plot.style import Width, panel, points
+from heatpg.plot.words import axis_label, sigma_label, slice_label
 from heatpg.tools.options import choose
 
 if TYPE_CHECKING:
@@ -162,14 +163,14 @@ def _field(source: Landscape | Evolution, index: int | None) -> tuple[NDArray[An
         level = chosen_level(source, index)
         sigma = tuple(float(each) for each in source.sigmas[level])
         name = f"{source.landscape.name}: u at {sigma_label(source, level)}"
-        return single(source.values[level], source.grid), source.grid, sigma, name, "u"
+        return first_of_batch(source.values[level], source.grid), source.grid, sigma, name, "u"
     if index is not None:
         raise UnsupportedError(
             "a landscape has no levels of sigma", given=f"index={index}", advice="pass the evolution, or leave it out"
         )
     landscape = source.landscape if isinstance(source, Evolution) else source
     zeros = (0.0,) * landscape.grid.dimensions
-    return single(landscape.values, landscape.grid), landscape.grid, zeros, f"{landscape.name}: Q", "Q"
+    return first_of_batch(landscape.values, landscape.grid), landscape.grid, zeros, f"{landscape.name}: Q", "Q"
 
 
 def ascent_paths(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from heatpg.core.report import Check, Report
 from heatpg.evolution import Evolution
-from heatpg.plot._common import number, require_evolution, wrapped
+from heatpg.plot.choices import require_evolution
+from heatpg.plot.layout import wrapped
 from heatpg.plot.style import Width, inches, panel, points, styled
+from heatpg.plot.words import number
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heatpg.errors import UnsupportedError
-from heatpg.plot._legend import legend_below, legend_height
+from heatpg.plot.layout import legend_below, legend_height
 from heatpg.plot.style import Width, columns, inches, letters, panel, points, styled
 
 if TYPE_CHECKING:

@@ -6,20 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from heatpg.core.extrema import peak
+from heatpg.core.grid import first_of_batch
 from heatpg.evolution import Evolution
-from heatpg.plot._common import (
-    axis_label,
-    chosen_axis,
-    chosen_level,
-    line_colours,
-    number,
-    require_evolution,
-    shown_sigmas,
-    sigma_label,
-    single,
-    through_optimum,
-)
+from heatpg.plot.choices import chosen_axis, chosen_level, require_evolution, shown_sigmas, through_optimum
+from heatpg.plot.layout import line_colours
 from heatpg.plot.style import Width, panel, points
+from heatpg.plot.words import axis_label, place_label, sigma_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,20 +68,16 @@ def cut(
     require_evolution("cut", evolution)
     grid = evolution.grid
     position = chosen_axis(grid, axis)
-    initial = single(evolution.landscape.values, grid)
+    initial = first_of_batch(evolution.landscape.values, grid)
     center = peak(initial, grid).index
     nodes = grid[position].coordinates
-    others = [
-        f"{other.name} = {number(x)} {other.unit}".rstrip()
-        for i, (other, x) in enumerate(zip(grid, grid.point(center), strict=True))
-        if i != position
-    ]
+    others = place_label(grid, center, (position,))
     shown = shown_sigmas(evolution, 4) if levels is None else [chosen_level(evolution, k) for k in levels]
     own = ax is None
     with panel(ax, width) as ax:
         ax.plot(nodes, through_optimum(initial, center, position), color="0.55", lw=points(1.1), label="Q")
         for k, colour in zip(shown, line_colours(len(shown)), strict=True):
-            values = through_optimum(single(evolution.values[k], grid), center, position)
+            values = through_optimum(first_of_batch(evolution.values[k], grid), center, position)
             ax.plot(nodes, values, color=colour, lw=points(1.8), label=sigma_label(evolution, k))
             top = int(values.argmax())
             dot: dict[str, Any] = {
@@ -104,7 +92,7 @@ def cut(
         ax.set_xlim(float(nodes[0]), float(nodes[-1]))
         ax.set_xlabel(axis_label(grid[position]))
         ax.set_ylabel("Q, u")
-        ax.set_title(f"cut at {', '.join(others)}" if others else f"{evolution.landscape.name}: Q and u")
+        ax.set_title(f"cut at {others}" if others else f"{evolution.landscape.name}: Q and u")
         if own:
             ax.legend(frameon=False)
     return ax

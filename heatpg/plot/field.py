@@ -9,27 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.extrema import peak
-from heatpg.core.grid import Axis, Grid
+from heatpg.core.grid import Axis, Grid, first_of_batch
 from heatpg.core.landscape import Landscape
 from heatpg.evolution import Evolution
-from heatpg.plot._common import (
-    COLOURS,
-    axis_label,
-    chosen_level,
-    number,
-    require_evolution,
-    require_landscape,
-    sigma_label,
-    single,
-)
+from heatpg.plot.choices import chosen_level, require_evolution, require_landscape
+from heatpg.plot.layout import COLOURS
 from heatpg.plot.style import Width, panel, points
+from heatpg.plot.words import axis_label, sigma_label, slice_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
     from matplotlib.transforms import Transform
 
-__all__ = ["draw_field", "field", "landscape", "slice_label"]
+__all__ = ["draw_field", "field", "landscape"]
 
 Box = tuple[float, float, float, float]  # left, right, bottom, top
 Strokes = Sequence[tuple[float, str, float]]  # width, colour, opacity
@@ -42,13 +35,6 @@ _HATCHES = 15  # strokes along a side
 def _extent(axis: Axis) -> tuple[float, float]:
     nodes = axis.coordinates
     return float(nodes[0] - axis.spacing / 2), float(nodes[-1] + axis.spacing / 2)
-
-
-def slice_label(grid: Grid, center: tuple[int, ...]) -> str:
-    """Where a map cuts through the axes that it does not show, as ``x3 = 0.2 N``; empty up to two dimensions."""
-    place = grid.point(center)
-    parts = [f"{axis.name} = {number(x)} {axis.unit}".rstrip() for axis, x in zip(grid, place, strict=True)]
-    return ", ".join(parts[2:])
 
 
 def _hatch(ax: Axes, outer: Box, inner: Box | None, place: Transform, strokes: Strokes) -> None:
@@ -208,7 +194,7 @@ def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = No
     'ridge: Q'
     """
     require_landscape("landscape", landscape)
-    values = single(landscape.values, landscape.grid)
+    values = first_of_batch(landscape.values, landscape.grid)
     center = peak(values, landscape.grid).index
     with panel(ax, width) as ax:
         image = draw_field(ax, values, landscape.grid, center, (0.0,) * landscape.grid.dimensions)
@@ -260,9 +246,9 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
 
     require_evolution("field", evolution)
     grid, level = evolution.grid, chosen_level(evolution, index)
-    initial = single(evolution.landscape.values, grid)
+    initial = first_of_batch(evolution.landscape.values, grid)
     center = peak(initial, grid).index
-    values = single(evolution.values[level], grid)
+    values = first_of_batch(evolution.values[level], grid)
     norm = Normalize(float(initial.min()), float(initial.max()))
     with panel(ax, width) as ax:
         image = draw_field(ax, values, grid, center, tuple(np.asarray(evolution.sigmas[level]).tolist()), norm)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heatpg.evolution import Evolution
-from heatpg.plot._common import axis_label, chosen_axis, legend_below, line_colours, sheet
-from heatpg.plot._space import level_axis, space_of
+from heatpg.plot.choices import chosen_axis
+from heatpg.plot.layout import legend_below_panels, line_colours, sheet
 from heatpg.plot.style import Width, columns, panel, points
+from heatpg.plot.tracks import level_axis, space_of
+from heatpg.plot.words import axis_label
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -192,5 +194,5 @@ def fingerprint_figure(source: Evolution | ScaleSpace, *, width: Width = None) -
             ax.set_title("")
             if i + per_row < dimensions:
                 ax.set_xlabel("")
-        legend_below(figure, axes[0], total)
+        legend_below_panels(figure, axes[0], total)
     return figure

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heatpg.core.extrema import peak
+from heatpg.core.grid import first_of_batch
 from heatpg.evolution import Evolution
-from heatpg.plot._common import headline, line_colours, noise_levels, require_evolution, sigma_axis, single, wrapped
+from heatpg.plot.choices import noise_levels, require_evolution
+from heatpg.plot.layout import line_colours, sigma_axis, wrapped
 from heatpg.plot.style import Width, inches, points, styled
+from heatpg.plot.words import headline
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -55,9 +58,9 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
 
     require_evolution("maxima", evolution)
     grid = evolution.grid
-    initial = single(evolution.landscape.values, grid)
+    initial = first_of_batch(evolution.landscape.values, grid)
     levels, along = noise_levels(evolution)
-    tops = [peak(single(values, grid), grid) for values in evolution.values]
+    tops = [peak(first_of_batch(values, grid), grid) for values in evolution.values]
     total = inches(width, _WIDTH)
     with styled(width):
         figure = Figure(figsize=(total, 0.35 * total + points(3.5)), layout="constrained")

@@ -9,25 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heatpg.core.extrema import peak
+from heatpg.core.grid import first_of_batch
 from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
-from heatpg.plot._common import (
-    caption_height,
-    chosen_level,
-    headline,
-    height_of_maps,
-    number,
-    outer_labels,
-    panels_of,
-    require_evolution,
-    scale_of_maps,
-    shown_sigmas,
-    sigma_label,
-    single,
-    wrapped,
-)
-from heatpg.plot.field import draw_field, slice_label
+from heatpg.plot.choices import chosen_level, require_evolution, shown_sigmas
+from heatpg.plot.field import draw_field
+from heatpg.plot.layout import caption_height, height_of_maps, outer_labels, panels_of, scale_of_maps, wrapped
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
+from heatpg.plot.words import headline, number, sigma_label, slice_label
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -91,10 +80,10 @@ def multiples(
     shown = shown_sigmas(evolution, _MOST) if levels is None else [chosen_level(evolution, k) for k in levels]
     if not shown:
         raise SigmaError("there is no sigma to draw", given="no levels", allowed=f"0 to {len(evolution) - 1}")
-    initial = single(evolution.landscape.values, grid)
+    initial = first_of_batch(evolution.landscape.values, grid)
     center = peak(initial, grid).index
     through: tuple[slice | int, ...] = (slice(None),) * min(grid.dimensions, 2) + center[2:]
-    fields = [initial, *(single(evolution.values[k], grid) for k in shown)]
+    fields = [initial, *(first_of_batch(evolution.values[k], grid) for k in shown)]
     sigmas = [np.zeros(grid.dimensions), *(evolution.sigmas[k] for k in shown)]
     names = ["Q (σ = 0)", *(sigma_label(evolution, k) for k in shown)]
     everywhere = Normalize(float(initial.min()), float(initial.max()))

@@ -9,10 +9,10 @@ import numpy as np
 
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot._common import line_colours, sheet
-from heatpg.plot._space import draw_ends, level_axis, space_of
 from heatpg.plot.counts import critical_counts
+from heatpg.plot.layout import line_colours, sheet
 from heatpg.plot.style import Width, panel, points
+from heatpg.plot.tracks import draw_ends, level_axis, space_of
 from heatpg.plot.watershed import basin_curve
 from heatpg.tools.figures import figures
 

@@ -9,16 +9,10 @@ import numpy as np
 from heatpg.core.landscape import Landscape
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot._common import (
-    headline,
-    line_colours,
-    logarithmic_numbers,
-    require_evolution,
-    sheet,
-    shown_sigmas,
-    sigma_label,
-)
+from heatpg.plot.choices import require_evolution, shown_sigmas
+from heatpg.plot.layout import line_colours, logarithmic_numbers, sheet
 from heatpg.plot.style import Width, panel, points
+from heatpg.plot.words import headline, sigma_label
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:

@@ -9,26 +9,24 @@ import numpy as np
 
 from heatpg.core.extrema import peak
 from heatpg.evolution import Evolution
-from heatpg.plot._common import (
-    axis_label,
+from heatpg.plot.counts import critical_counts
+from heatpg.plot.field import draw_field
+from heatpg.plot.fingerprint import fingerprint
+from heatpg.plot.layout import (
     caption,
     caption_height,
-    headline,
     height_of_maps,
-    legend_below,
+    legend_below_panels,
     line_colours,
     outer_labels,
     panels_of,
     scale_of_maps,
-    sigma_label,
     wrapped,
 )
-from heatpg.plot.counts import critical_counts
-from heatpg.plot.field import draw_field, slice_label
-from heatpg.plot.fingerprint import fingerprint
 from heatpg.plot.pricing import price_curve
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
 from heatpg.plot.watershed import basin_curve
+from heatpg.plot.words import axis_label, headline, sigma_label, slice_label
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -109,7 +107,7 @@ def _draw_fingerprints(part: FigureBase, page: Study, per_row: int, width: float
     if beside:
         panels[-1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     else:
-        legend_below(part, panels[0], width)
+        legend_below_panels(part, panels[0], width)
 
 
 @figures.register("study")

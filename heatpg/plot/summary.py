@@ -6,26 +6,23 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from heatpg.core.extrema import peak
+from heatpg.core.grid import first_of_batch
 from heatpg.evolution import Evolution
-from heatpg.plot._common import (
-    axis_label,
+from heatpg.plot.choices import require_evolution, shown_sigmas
+from heatpg.plot.cut import cut
+from heatpg.plot.field import draw_field
+from heatpg.plot.layout import (
     caption,
     caption_height,
-    headline,
     height_of_maps,
-    legend_below,
+    legend_below_panels,
     outer_labels,
     panels_of,
-    require_evolution,
     scale_of_maps,
-    shown_sigmas,
-    sigma_label,
-    single,
     wrapped,
 )
-from heatpg.plot.cut import cut
-from heatpg.plot.field import draw_field, slice_label
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
+from heatpg.plot.words import axis_label, headline, sigma_label, slice_label
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -74,9 +71,9 @@ def _checks(evolution: Evolution, most: int) -> list[str]:
 def _key(evolution: Evolution, shown: list[int], most: int) -> list[str]:
     """What the marks in the panels mean, as far as they occur."""
     grid = evolution.grid
-    initial = single(evolution.landscape.values, grid)
+    initial = first_of_batch(evolution.landscape.values, grid)
     center = peak(initial, grid).index
-    tops = [peak(single(evolution.values[k], grid), grid) for k in shown]
+    tops = [peak(first_of_batch(evolution.values[k], grid), grid) for k in shown]
     if grid.dimensions == 1:
         return ["Dots: argmax."]
     parts = ["Cross: argmax. Dots: largest values along the cuts."]
@@ -89,7 +86,7 @@ def _key(evolution: Evolution, shown: list[int], most: int) -> list[str]:
 
 def _on_edge(evolution: Evolution, shown: list[int]) -> bool:
     fields = [evolution.landscape.values, *(evolution.values[k] for k in shown)]
-    return any(peak(single(values, evolution.grid), evolution.grid).edges for values in fields)
+    return any(peak(first_of_batch(values, evolution.grid), evolution.grid).edges for values in fields)
 
 
 def _heading(evolution: Evolution, *, in_print: bool) -> str:
@@ -178,11 +175,11 @@ def _draw_maps(
     from matplotlib.colors import Normalize
 
     grid = evolution.grid
-    initial = single(evolution.landscape.values, grid)
+    initial = first_of_batch(evolution.landscape.values, grid)
     center = peak(initial, grid).index
     panels = panels_of(part, 1 + len(shown), per_row, sharex=True, sharey=True)
     norm = Normalize(float(initial.min()), float(initial.max()))
-    fields = [initial, *(single(evolution.values[k], grid) for k in shown)]
+    fields = [initial, *(first_of_batch(evolution.values[k], grid) for k in shown)]
     sigmas = [(0.0,) * grid.dimensions, *(tuple(evolution.sigmas[k].tolist()) for k in shown)]
     names = ["Q (σ = 0)", *(sigma_label(evolution, k) for k in shown)]
     place = slice_label(grid, center)
@@ -215,4 +212,4 @@ def _draw_cuts(
     if beside:
         panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     else:
-        legend_below(part, panels[0], width)
+        legend_below_panels(part, panels[0], width)

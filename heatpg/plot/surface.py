@@ -8,22 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.extrema import peak
-from heatpg.core.grid import Axis
+from heatpg.core.grid import Axis, first_of_batch
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot._common import (
-    COLOURS,
-    axis_label,
-    chosen_level,
-    headline,
-    require_evolution,
-    shown_sigmas,
-    sigma_label,
-    single,
-    wrapped,
-)
-from heatpg.plot.field import slice_label
+from heatpg.plot.choices import chosen_level, require_evolution, shown_sigmas
+from heatpg.plot.layout import COLOURS, wrapped
 from heatpg.plot.style import Width, columns, inches, letters, panel, points, styled
+from heatpg.plot.words import axis_label, headline, sigma_label, slice_label
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -110,15 +101,15 @@ def surface(evolution: Evolution, index: int | None = None, ax: Axes | None = No
 
 def _center(evolution: Evolution) -> tuple[int, ...]:
     """The argmax of Q, through which slices go."""
-    return peak(single(evolution.landscape.values, evolution.grid), evolution.grid).index
+    return peak(first_of_batch(evolution.landscape.values, evolution.grid), evolution.grid).index
 
 
 def _draw(ax: Any, evolution: Evolution, level: int | None) -> None:
     from matplotlib.colors import Normalize
 
     grid = evolution.grid
-    initial = single(evolution.landscape.values, grid)
-    values = initial if level is None else single(evolution.values[level], grid)
+    initial = first_of_batch(evolution.landscape.values, grid)
+    values = initial if level is None else first_of_batch(evolution.values[level], grid)
     best, center = peak(values, grid), _center(evolution)
     rows, places = _lines(grid[0], best.index[0]), _lines(grid[1], best.index[1])
     x, y = np.meshgrid(grid[0].coordinates[rows], grid[1].coordinates[places], indexing="ij")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heatpg.plot._common import line_colours, number
-from heatpg.plot._legend import legend_below, legend_height
+from heatpg.plot.layout import legend_below, legend_height, line_colours
 from heatpg.plot.style import Width, inches, panel, points, styled
+from heatpg.plot.words import number
 from heatpg.tools.options import choose
 
 if TYPE_CHECKING:

@@ -8,25 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.extrema import peak
+from heatpg.core.grid import first_of_batch
 from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
-from heatpg.plot._common import (
-    COLOURS,
-    axis_label,
-    chosen_axis,
-    headline,
-    line_colours,
-    noise_levels,
-    number,
-    require_evolution,
-    sheet,
-    shown_sigmas,
-    sigma_axis,
-    sigma_label,
-    single,
-    through_optimum,
-)
+from heatpg.plot.choices import chosen_axis, noise_levels, require_evolution, shown_sigmas, through_optimum
+from heatpg.plot.layout import COLOURS, line_colours, sheet, sigma_axis
 from heatpg.plot.style import Width, panel, points
+from heatpg.plot.words import axis_label, headline, number, place_label, sigma_label
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -42,19 +30,10 @@ _WIDTH = 12.0
 _LEAST = 3.4
 
 
-def _cut_label(evolution: Evolution, position: int) -> str:
-    """Where the line lies, as ``x2 = 0.3 N``; empty in one dimension."""
-    grid = evolution.grid
-    center = grid.point(peak(single(evolution.landscape.values, grid), grid).index)
-    return ", ".join(
-        f"{axis.name} = {number(x)} {axis.unit}".rstrip()
-        for i, (axis, x) in enumerate(zip(grid, center, strict=True))
-        if i != position
-    )
-
-
 def _title(evolution: Evolution, position: int, words: str) -> str:
-    place = _cut_label(evolution, position)
+    grid = evolution.grid
+    center = peak(first_of_batch(evolution.landscape.values, grid), grid).index
+    place = place_label(grid, center, (position,))
     return headline(evolution, words) + (f"\nat {place}" if place else "")
 
 
@@ -98,10 +77,10 @@ def waterfall(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None,
     require_evolution("waterfall", evolution)
     grid = evolution.grid
     position = chosen_axis(grid, axis)
-    initial = single(evolution.landscape.values, grid)
+    initial = first_of_batch(evolution.landscape.values, grid)
     center = peak(initial, grid).index
     shown = shown_sigmas(evolution, _MOST_CURVES)
-    fields = [initial, *(single(evolution.values[k], grid) for k in shown)]
+    fields = [initial, *(first_of_batch(evolution.values[k], grid) for k in shown)]
     curves = np.stack([through_optimum(values, center, position) for values in fields]).astype(np.float64)
     span = float(np.ptp(curves[0])) or 1.0
     rise = span * _RISE * min(1.0, 12.0 / len(curves))
@@ -199,9 +178,9 @@ def sigma_image(evolution: Evolution, axis: int | str = 0, ax: Axes | None = Non
             given=levels.tolist(),
             advice="evolve to more",
         )
-    initial = single(evolution.landscape.values, grid)
+    initial = first_of_batch(evolution.landscape.values, grid)
     center = peak(initial, grid).index
-    lines = np.stack([through_optimum(single(evolution.values[k], grid), center, position) for k in rows])
+    lines = np.stack([through_optimum(first_of_batch(evolution.values[k], grid), center, position) for k in rows])
     line = through_optimum(initial, center, position)
     sigma, x = levels[rows], grid[position].coordinates
     with panel(ax, width, height=0.9) as ax:

@@ -8,9 +8,9 @@ import numpy as np
 
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot._common import line_colours
-from heatpg.plot._space import draw_ends, level_axis, space_of
+from heatpg.plot.layout import line_colours
 from heatpg.plot.style import Width, panel, points
+from heatpg.plot.tracks import draw_ends, level_axis, space_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

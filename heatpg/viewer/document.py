@@ -20,7 +20,7 @@ from heatpg.core.extrema import peak
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import NonFiniteError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot._common import axis_label, number, sigma_label
+from heatpg.plot.words import axis_label, number, sigma_label
 from heatpg.store.writing import data_digest, file_environment
 from heatpg.tools.plain import json_like
 from heatpg.version import __version__

@@ -21,7 +21,9 @@ from heatpg import Axis, Grid, Landscape, Report, errors, landscapes, plot
 from heatpg.core.report import Check
 from heatpg.evolution import Evolution, solve
 from heatpg.plot import figures
-from heatpg.plot._common import line_colours, number, shown_sigmas, sigma_label
+from heatpg.plot.choices import shown_sigmas
+from heatpg.plot.layout import line_colours
+from heatpg.plot.words import number, sigma_label
 from heatpg.scalespace import track
 
 BOUNDARIES = ("clip", "periodic", "reflect", "zero")

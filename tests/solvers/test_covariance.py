@@ -24,7 +24,7 @@ from heatpg.cli import main
 from heatpg.core.noise import parse_covariance
 from heatpg.errors import CheckError, HeatpgWarning, ResourceError, SigmaError, StoreError, UnsupportedError
 from heatpg.evolution import Evolution, solve
-from heatpg.plot._common import sigma_label
+from heatpg.plot.words import sigma_label
 from heatpg.solvers import solvers
 from heatpg.solvers.covariance import CovarianceFlow, conditional_deviations, padded_shape
 from heatpg.verify.correlated import density_sums, kernel_distance, window_points

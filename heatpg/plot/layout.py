@@ -1,20 +1,18 @@
-"""What the figures share: words for sigma and for places, colours, rows of panels, and where the maximum is."""
+"""How figures are laid out: axes of sigma, colours, rows of panels, headings, captions, and legends below."""
 
 from __future__ import annotations
 
 import contextlib
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.core.grid import Axis, Grid
-from heatpg.core.landscape import Landscape
-from heatpg.errors import GridError, SigmaError, UnsupportedError
-from heatpg.evolution import Evolution
+from heatpg.core.grid import Grid
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
+from heatpg.plot.words import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,169 +20,29 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLOURS",
-    "axis_label",
     "caption",
     "caption_height",
-    "chosen_axis",
-    "chosen_level",
-    "headline",
     "height_of_maps",
     "legend_below",
+    "legend_below_panels",
+    "legend_height",
     "line_colours",
     "logarithmic_numbers",
-    "noise_levels",
-    "number",
     "outer_labels",
     "panels_of",
-    "require_evolution",
-    "require_landscape",
     "scale_of_maps",
     "sheet",
-    "shown_sigmas",
     "sigma_axis",
-    "sigma_label",
-    "single",
-    "through_optimum",
     "wrapped",
 ]
-
-Array = NDArray[Any]
 
 COLOURS = "viridis"
 _LINE = 1.5  # height of a line over that of its letters
 _LOGARITHMIC = 8.0
 _DECADES = 100.0
 _NARROW = 5.0  # inches, beside text of 10 points
-
-
-# What is asked for -------------------------------------------------------------------------------------------------
-
-
-_ADVICE = {
-    "Landscape": "plot.landscape draws it; or evolve it first: heatpg.evolve(landscape, sigma)",
-    "ScaleSpace": "its attribute evolution is one",
-    "Evolution": "plot.field draws one of its sigmas, plot.summary several; its attribute landscape is one",
-}
-
-
-def _refuse(name: str, wanted: str, given: object, otherwise: str) -> NoReturn:
-    kind = type(given).__name__
-    raise UnsupportedError(
-        f"{f'plot.{name}' if name else 'this figure'} draws another kind of thing",
-        given=kind,
-        allowed=wanted,
-        advice=_ADVICE.get(kind, otherwise),
-    )
-
-
-def require_evolution(name: str, given: object) -> None:
-    """Refuse what is no evolution, and say what draws it."""
-    if not isinstance(given, Evolution):
-        _refuse(name, "an Evolution", given, "heatpg.evolve(landscape, sigma) makes one")
-
-
-def require_landscape(name: str, given: object) -> None:
-    """Refuse what is no landscape, and say what draws it."""
-    if not isinstance(given, Landscape):
-        _refuse(name, "a Landscape", given, "heatpg.Landscape(values, grid) makes one")
-
-
-# What is drawn -----------------------------------------------------------------------------------------------------
-
-
-def chosen_axis(grid: Grid, axis: int | str) -> int:
-    """Number of an axis that was named, or numbered as in a list."""
-    if isinstance(axis, str):
-        return grid.index(axis)
-    if not -grid.dimensions <= axis < grid.dimensions:
-        raise GridError(
-            "no axis of this number", given=axis, allowed=", ".join(f"{i} ({each.name})" for i, each in enumerate(grid))
-        )
-    return axis % grid.dimensions
-
-
-def chosen_level(evolution: Evolution, index: int) -> int:
-    """Number of a stored sigma, counted from the end where negative."""
-    if not -len(evolution) <= index < len(evolution):
-        raise SigmaError("no sigma of this number is stored", given=index, allowed=f"0 to {len(evolution) - 1}")
-    return index % len(evolution)
-
-
-def single(values: Array, grid: Grid) -> Array:
-    """The first landscape of a batch."""
-    return np.asarray(values[(0,) * (values.ndim - grid.dimensions)])
-
-
-def through_optimum(values: Array, center: tuple[int, ...], position: int) -> Array:
-    """The line of a field along one axis through a node."""
-    line = tuple(slice(None) if i == position else k for i, k in enumerate(center))
-    return np.asarray(values[line])
-
-
-def shown_sigmas(evolution: Evolution, most: int = 3) -> list[int]:
-    """Some of the stored noise levels, the first and the last among them, without sigma = 0."""
-    stored = [k for k, row in enumerate(evolution.sigmas) if row.any()]
-    if not stored:
-        return [0]
-    places = np.linspace(0, len(stored) - 1, min(most, len(stored)))
-    return [stored[round(place)] for place in places]
-
-
-def noise_levels(evolution: Evolution) -> tuple[NDArray[np.float64], int | None]:
-    """One number for each stored noise level; where each axis has its own sigma, that of which axis it is.
-
-    It is the first axis whose sigma changes.
-    """
-    columns = evolution.sigmas
-    changing = np.flatnonzero(np.ptp(columns, axis=0) > 0)
-    column = int(changing[0]) if len(changing) else 0
-    return columns[:, column], None if evolution.sigma.ndim == 1 else column
-
-
-# Words -------------------------------------------------------------------------------------------------------------
-
-
-def number(value: float) -> str:
-    """A number in three digits, with a minus sign of full width."""
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
-
-
-def axis_label(axis: Axis) -> str:
-    """Name and unit of an axis."""
-    return f"{axis.name} ({axis.unit})" if axis.unit else axis.name
-
-
-def _correlation_label(evolution: Evolution, index: int) -> str:
-    """What sigma does not say of correlated noise: its correlation, of more than two axes the strongest."""
-    if evolution.covariance is None or evolution.grid.dimensions == 1:
-        return ""
-    deviations = evolution.sigma[index]
-    correlations = (evolution.covariance[index] / np.multiply.outer(deviations, deviations))[
-        np.triu_indices(len(deviations), 1)
-    ]
-    strongest = float(correlations[np.abs(correlations).argmax()])
-    return f", ρ = {number(strongest)}" if len(correlations) == 1 else f", ρ up to {number(strongest)}"
-
-
-def sigma_label(evolution: Evolution, index: int) -> str:
-    """One noise level with its unit, as ``σ = 0.05 N``; of correlated noise ``σ = (0.1, 0.2) N, ρ = 0.5``."""
-    row = [float(value) for value in np.atleast_1d(evolution.sigma[index])]
-    correlation = _correlation_label(evolution, index)
-    unit = evolution.grid.unit
-    if unit is not None:
-        text = number(row[0]) if len(row) == 1 else f"({', '.join(map(number, row))})"
-        return f"σ = {text} {unit}".rstrip() + correlation
-    if len(row) == 1:
-        return f"σ = {number(row[0])}"
-    parts = [f"{number(value)} {axis.unit}".rstrip() for value, axis in zip(row, evolution.grid, strict=True)]
-    return f"σ = ({', '.join(parts)}){correlation}"
-
-
-def headline(evolution: Evolution, words: str) -> str:
-    """The name of the landscape, which one of a batch is drawn, and words."""
-    count = int(np.prod(evolution.landscape.batch_shape, dtype=int))
-    first = f", first of {count} landscapes" if evolution.landscape.batch_shape else ""
-    return f"{evolution.landscape.name}{first}: {words}"
+_LEGEND_LINE = 0.21  # inches beside text of 10 points
+_BELOW = 42.0  # points from the axes, over their numbers and label
 
 
 def sigma_axis(
@@ -244,9 +102,6 @@ def line_colours(count: int) -> list[tuple[float, float, float, float]]:
     )
 
 
-# Panels and text of whole figures ----------------------------------------------------------------------------------
-
-
 def outer_labels(part: FigureBase, axes: Sequence[Axes], per_row: int, width: float) -> None:
     """Labels and numbers only at the left, and below the last panel of each column.
 
@@ -288,7 +143,7 @@ def height_of_maps(count: int, per_row: int, width: float) -> float:
     return -(-count // per_row) * (min(0.85 * width / per_row, points(3.1)) + points(0.6)) + bar
 
 
-def legend_below(part: FigureBase, ax: Axes, width: float) -> None:
+def legend_below_panels(part: FigureBase, ax: Axes, width: float) -> None:
     """The legend of one of the panels below all of them, in as many columns as there is room for."""
     lines, labels = ax.get_legend_handles_labels()
     per_row = min(4, len(labels), letters(width) // (max(map(len, labels)) + 7))
@@ -382,3 +237,42 @@ def caption(part: FigureBase, lines: Sequence[str], colours: Sequence[str] | Non
             fontsize=rcParams["font.size"],
             color="black" if colours is None else colours[i],
         )
+
+
+def legend_height(entries: int, width: float, least: float) -> float:
+    """Inches that a legend below axes needs.
+
+    Parameters
+    ----------
+    entries
+        Number of entries.
+    width
+        Of the figure, in inches.
+    least
+        Width that an entry needs beside text of 10 points, in inches.
+    """
+    return points(_LEGEND_LINE) * -(-entries // columns(entries, width, least))
+
+
+def legend_below(ax: Axes, least: float) -> None:
+    """Name what is drawn below the axes, in as many columns as fit.
+
+    Parameters
+    ----------
+    ax
+        Whose legend it is.
+    least
+        Width that an entry needs beside text of 10 points, in inches.
+    """
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    handles, words = ax.get_legend_handles_labels()
+    # axes of their own figure are not laid out yet, and will be about as wide as it
+    width = figure.get_figwidth() if len(figure.axes) <= 2 else ax.bbox.width / figure.dpi
+    shift = ScaledTranslation(0.0, -points(_BELOW) / 72.0, figure.dpi_scale_trans)
+    ax.legend(
+        handles, words, loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=ax.transAxes + shift,
+        ncols=columns(len(words), width, least), frameon=False, borderaxespad=0.0,
+    )  # fmt: skip

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heatpg.evolution import Evolution
-from heatpg.plot._common import require_evolution, sigma_axis
+from heatpg.plot.choices import require_evolution
+from heatpg.plot.layout import sigma_axis
 from heatpg.plot.style import points
 
 if TYPE_CHECKING:

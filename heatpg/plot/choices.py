@@ -1,0 +1,97 @@
+"""What a figure is asked to draw, held against what there is: an evolution, an axis, some of its noise levels."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.core.grid import Grid
+from heatpg.core.landscape import Landscape
+from heatpg.errors import GridError, SigmaError, UnsupportedError
+from heatpg.evolution import Evolution
+
+__all__ = [
+    "chosen_axis",
+    "chosen_level",
+    "noise_levels",
+    "require_evolution",
+    "require_landscape",
+    "shown_sigmas",
+    "through_optimum",
+]
+
+Array = NDArray[Any]
+
+_ADVICE = {
+    "Landscape": "plot.landscape draws it; or evolve it first: heatpg.evolve(landscape, sigma)",
+    "ScaleSpace": "its attribute evolution is one",
+    "Evolution": "plot.field draws one of its sigmas, plot.summary several; its attribute landscape is one",
+}
+
+
+def _refuse(name: str, wanted: str, given: object, otherwise: str) -> NoReturn:
+    kind = type(given).__name__
+    raise UnsupportedError(
+        f"{f'plot.{name}' if name else 'this figure'} draws another kind of thing",
+        given=kind,
+        allowed=wanted,
+        advice=_ADVICE.get(kind, otherwise),
+    )
+
+
+def require_evolution(name: str, given: object) -> None:
+    """Refuse what is no evolution, and say what draws it."""
+    if not isinstance(given, Evolution):
+        _refuse(name, "an Evolution", given, "heatpg.evolve(landscape, sigma) makes one")
+
+
+def require_landscape(name: str, given: object) -> None:
+    """Refuse what is no landscape, and say what draws it."""
+    if not isinstance(given, Landscape):
+        _refuse(name, "a Landscape", given, "heatpg.Landscape(values, grid) makes one")
+
+
+def chosen_axis(grid: Grid, axis: int | str) -> int:
+    """Number of an axis that was named, or numbered as in a list."""
+    if isinstance(axis, str):
+        return grid.index(axis)
+    if not -grid.dimensions <= axis < grid.dimensions:
+        raise GridError(
+            "no axis of this number", given=axis, allowed=", ".join(f"{i} ({each.name})" for i, each in enumerate(grid))
+        )
+    return axis % grid.dimensions
+
+
+def chosen_level(evolution: Evolution, index: int) -> int:
+    """Number of a stored sigma, counted from the end where negative."""
+    if not -len(evolution) <= index < len(evolution):
+        raise SigmaError("no sigma of this number is stored", given=index, allowed=f"0 to {len(evolution) - 1}")
+    return index % len(evolution)
+
+
+def through_optimum(values: Array, center: tuple[int, ...], position: int) -> Array:
+    """The line of a field along one axis through a node."""
+    line = tuple(slice(None) if i == position else k for i, k in enumerate(center))
+    return np.asarray(values[line])
+
+
+def shown_sigmas(evolution: Evolution, most: int = 3) -> list[int]:
+    """Some of the stored noise levels, the first and the last among them, without sigma = 0."""
+    stored = [k for k, row in enumerate(evolution.sigmas) if row.any()]
+    if not stored:
+        return [0]
+    places = np.linspace(0, len(stored) - 1, min(most, len(stored)))
+    return [stored[round(place)] for place in places]
+
+
+def noise_levels(evolution: Evolution) -> tuple[NDArray[np.float64], int | None]:
+    """One number for each stored noise level; where each axis has its own sigma, that of which axis it is.
+
+    It is the first axis whose sigma changes.
+    """
+    columns = evolution.sigmas
+    changing = np.flatnonzero(np.ptp(columns, axis=0) > 0)
+    column = int(changing[0]) if len(changing) else 0
+    return columns[:, column], None if evolution.sigma.ndim == 1 else column

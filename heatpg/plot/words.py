@@ -1,0 +1,70 @@
+"""Words on figures and pages: numbers, axes with their units, noise levels, and what is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from heatpg.core.grid import Axis, Grid
+from heatpg.evolution import Evolution
+
+__all__ = ["axis_label", "headline", "number", "place_label", "sigma_label", "slice_label"]
+
+
+def number(value: float) -> str:
+    """A number in three digits, with a minus sign of full width."""
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def axis_label(axis: Axis) -> str:
+    """Name and unit of an axis."""
+    return f"{axis.name} ({axis.unit})" if axis.unit else axis.name
+
+
+def place_label(grid: Grid, node: tuple[int, ...], without: Sequence[int]) -> str:
+    """Where a node lies along the axes but for those that a figure draws, as ``x3 = 0.2 N, x4 = 1``."""
+    place = grid.point(node)
+    return ", ".join(
+        f"{axis.name} = {number(x)} {axis.unit}".rstrip()
+        for i, (axis, x) in enumerate(zip(grid, place, strict=True))
+        if i not in without
+    )
+
+
+def slice_label(grid: Grid, center: tuple[int, ...]) -> str:
+    """Where a map cuts through the axes that it does not show; empty up to two dimensions."""
+    return place_label(grid, center, (0, 1))
+
+
+def _correlation_label(evolution: Evolution, index: int) -> str:
+    """What sigma does not say of correlated noise: its correlation, of more than two axes the strongest."""
+    if evolution.covariance is None or evolution.grid.dimensions == 1:
+        return ""
+    deviations = evolution.sigma[index]
+    correlations = (evolution.covariance[index] / np.multiply.outer(deviations, deviations))[
+        np.triu_indices(len(deviations), 1)
+    ]
+    strongest = float(correlations[np.abs(correlations).argmax()])
+    return f", ρ = {number(strongest)}" if len(correlations) == 1 else f", ρ up to {number(strongest)}"
+
+
+def sigma_label(evolution: Evolution, index: int) -> str:
+    """One noise level with its unit, as ``σ = 0.05 N``; of correlated noise ``σ = (0.1, 0.2) N, ρ = 0.5``."""
+    row = [float(value) for value in np.atleast_1d(evolution.sigma[index])]
+    correlation = _correlation_label(evolution, index)
+    unit = evolution.grid.unit
+    if unit is not None:
+        text = number(row[0]) if len(row) == 1 else f"({', '.join(map(number, row))})"
+        return f"σ = {text} {unit}".rstrip() + correlation
+    if len(row) == 1:
+        return f"σ = {number(row[0])}"
+    parts = [f"{number(value)} {axis.unit}".rstrip() for value, axis in zip(row, evolution.grid, strict=True)]
+    return f"σ = ({', '.join(parts)}){correlation}"
+
+
+def headline(evolution: Evolution, words: str) -> str:
+    """The name of the landscape, which one of a batch is drawn, and words."""
+    count = int(np.prod(evolution.landscape.batch_shape, dtype=int))
+    first = f", first of {count} landscapes" if evolution.landscape.batch_shape else ""
+    return f"{evolution.landscape.name}{first}: {words}"
