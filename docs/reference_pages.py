@@ -284,10 +284,10 @@ class CommandLine(SphinxDirective):
     """The help of every command, as the parser gives it."""
 
     def run(self) -> list[nodes.Node]:
-        from heatpg.cli import _commands
+        from heatpg.cli import commands
 
         lines = []
-        for words, parser in leaves(_commands().parser, "heatpg"):
+        for words, parser in leaves(commands().parser, "heatpg"):
             lines += [
                 *section(words),
                 ".. code-block:: text",

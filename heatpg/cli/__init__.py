@@ -17,16 +17,17 @@ from heatpg.cli.parser import Commands
 from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, INTERRUPTED, NO_RESOURCES, OK, note
 from heatpg.errors import CheckError, HeatpgError, ResourceError
 
-__all__ = ["main"]
+__all__ = ["commands", "main"]
 
 _ORDER = (run, study, claims, check, show, view, batch, orders, bench, listing, doctor, schema, completion)
 
 
-def _commands() -> Commands:
-    commands = Commands()
+def commands() -> Commands:
+    """The commands of heatpg with their parser, in the order of the help."""
+    found = Commands()
     for command in _ORDER:
-        command.add(commands)
-    return commands
+        command.add(found)
+    return found
 
 
 @contextlib.contextmanager
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     try:
-        arguments = _commands().parser.parse_args(argv)
+        arguments = commands().parser.parse_args(argv)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else OK
     try:

@@ -7,10 +7,9 @@ import dataclasses
 import sys
 
 from heatpg.cli.parser import Commands
-from heatpg.cli.talk import OK, Bar, emit, say
+from heatpg.cli.talk import OK, Bar, envelope, is_quiet, reply
 from heatpg.errors import UnsupportedError
 from heatpg.tools.options import choose
-from heatpg.version import __version__
 
 
 def _bench(arguments: argparse.Namespace) -> int:
@@ -23,24 +22,22 @@ def _bench(arguments: argparse.Namespace) -> int:
     except ValueError:
         raise UnsupportedError("the shape cannot be read", given=repr(arguments.shape), allowed="1024x1024") from None
 
-    from heatpg.measure import speed as bench
+    from heatpg.measure import speed
 
-    with Bar("timing", sys.stderr, enabled=not (arguments.quiet or arguments.json)) as bar:
-        timings = bench.bench(shape, arguments.sigma, names, rounds=arguments.rounds, progress=bar)
-    if arguments.json:
-        emit(
-            {
-                "command": "bench",
-                "heatpg_version": __version__,
-                "shape": shape,
-                "sigma_in_spacings": arguments.sigma,
-                "threads": threads(),
-                "timings": [dataclasses.asdict(timing) for timing in timings],
-            }
-        )
-    else:
-        words = f"{' x '.join(map(str, shape))} nodes, reflecting, sigma of {arguments.sigma:g} spacings"
-        say(f"{words}, {threads()} threads, {arguments.rounds} rounds", "", *bench.table(timings))
+    with Bar("timing", sys.stderr, enabled=not is_quiet(arguments)) as bar:
+        timings = speed.bench(shape, arguments.sigma, names, rounds=arguments.rounds, progress=bar)
+    words = f"{' x '.join(map(str, shape))} nodes, reflecting, sigma of {arguments.sigma:g} spacings"
+    reply(
+        arguments,
+        lambda: {
+            **envelope("bench"),
+            "shape": shape,
+            "sigma_in_spacings": arguments.sigma,
+            "threads": threads(),
+            "timings": [dataclasses.asdict(timing) for timing in timings],
+        },
+        result=[f"{words}, {threads()} threads, {arguments.rounds} rounds", "", *speed.table(timings)],
+    )
     return OK
 
 

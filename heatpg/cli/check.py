@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from heatpg.cli.files import require_file
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_untrusted
-from heatpg.cli.talk import NO_RESOURCES, Bar, describe, emit, note, outcome, record, report_lines, say
+from heatpg.cli.talk import (
+    NO_RESOURCES,
+    Bar,
+    describe,
+    envelope,
+    is_quiet,
+    note,
+    outcome,
+    record,
+    reply,
+    report_lines,
+)
 from heatpg.errors import ResourceError
-from heatpg.version import __version__
 
 if TYPE_CHECKING:
     from heatpg.core.report import Check
@@ -54,7 +64,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from heatpg.verify import verify
 
     path = Path(arguments.file)
-    quiet = arguments.quiet or arguments.json
+    quiet = is_quiet(arguments)
     require_file(path)
     integrity = verify_file(path, untrusted=arguments.untrusted)
     reports = {"file": integrity}
@@ -74,20 +84,20 @@ def _check(arguments: argparse.Namespace) -> int:
             # what compact storage leaves out would break bounds that are tight to round-off
             reports["solution"] = verify(again if evolution.stored_tolerance else evolution, arguments.checks)
     failed = any(report.failures for report in reports.values())
-    if arguments.json:
-        result: dict[str, Any] = {"command": "check", "heatpg_version": __version__}
+
+    def as_json() -> dict[str, Any]:
+        result = envelope("check")
         if evolution is not None:
             result |= record("check", evolution) | {"stored_report": evolution.report.as_dict()}
         found = {name: report.as_dict() for name, report in reports.items()}
-        emit(result | {"report": found, "passed": not failed, "path": str(path.resolve())})
-    else:
-        if not quiet:
-            if evolution is not None:
-                say(*describe(evolution))
-            titles = {"file": "file", "recomputed": "solved again", "solution": f"checks ({arguments.checks})"}
-            for name, report in reports.items():
-                say(*report_lines(titles[name], report))
-        say(str(path.resolve()))
+        return result | {"report": found, "passed": not failed, "path": str(path.resolve())}
+
+    def words() -> list[str]:
+        titles = {"file": "file", "recomputed": "solved again", "solution": f"checks ({arguments.checks})"}
+        lines = [] if evolution is None else describe(evolution)
+        return lines + [line for name, report in reports.items() for line in report_lines(titles[name], report)]
+
+    reply(arguments, as_json, words=words, result=[str(path.resolve())])
     if too_large is not None:
         note(f"error: the file is whole; its solution was not looked at: {too_large}")
         return NO_RESOURCES

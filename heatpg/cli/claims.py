@@ -7,8 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from heatpg.cli.parser import Commands
-from heatpg.cli.talk import OK, Bar, emit, say
-from heatpg.version import __version__
+from heatpg.cli.talk import OK, Bar, envelope, is_quiet, reply
 
 if TYPE_CHECKING:
     from heatpg.claims import Ledger
@@ -28,18 +27,15 @@ def _total(found: Ledger) -> str:
 def _claims(arguments: argparse.Namespace) -> int:
     from heatpg.claims import ledger
 
-    with Bar("testing", sys.stderr, enabled=not (arguments.quiet or arguments.json)) as bar:
+    with Bar("testing", sys.stderr, enabled=not is_quiet(arguments)) as bar:
         found = ledger(arguments.claim or None, progress=bar)
-    if arguments.json:
-        emit({"command": "claims", "heatpg_version": __version__} | found.as_dict())
-        return OK
-    say(_total(found), "")
     if arguments.details or arguments.claim:
-        say("\n\n".join(map(str, found)))
+        lines = ["\n\n".join(map(str, found))]
     else:
         width = max(len(row.name) for row in found)
-        say(*(f"{row.name:{width}}  {row.verdict}" for row in found))
-        say("", "what was measured, and what is true instead: --details, or the name of a claim")
+        lines = [f"{row.name:{width}}  {row.verdict}" for row in found]
+        lines += ["", "what was measured, and what is true instead: --details, or the name of a claim"]
+    reply(arguments, lambda: envelope("claims") | found.as_dict(), result=[_total(found), "", *lines])
     return OK
 
 

@@ -10,17 +10,12 @@ import argparse
 import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
 
 from heatpg.cli.parser import Commands
-from heatpg.cli.talk import OK, emit, note, say
-from heatpg.errors import HeatpgError
-from heatpg.tools.registry import Registry
+from heatpg.cli.talk import OK, envelope, loadable, reply
 from heatpg.version import __version__
 
-__all__ = ["SHELLS", "Argument", "Command", "add", "loadable", "read_parser", "script"]
-
-Entry = TypeVar("Entry")
+__all__ = ["SHELLS", "Argument", "Command", "add", "read_parser", "script"]
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -102,17 +97,6 @@ class Command:
 
 
 # From the parser ---------------------------------------------------------------------------------------------------
-
-
-def loadable(registry: Registry[Entry]) -> dict[str, Entry]:
-    """What is registered, by name, without the plug-ins that cannot be loaded; those are told."""
-    found = {}
-    for name in registry.names():
-        try:
-            found[name] = registry.get(name)
-        except HeatpgError as reason:
-            note(f"warning: {reason}")
-    return found
 
 
 def _registered() -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, tuple[str, ...]]]]:
@@ -618,15 +602,12 @@ def script(shell: str, parser: argparse.ArgumentParser) -> str:
 
 
 def _completion(arguments: argparse.Namespace) -> int:
-    from heatpg.cli import _commands
-
-    text = script(arguments.shell, _commands().parser)
-    if arguments.json:
-        emit(
-            {"command": "completion", "heatpg_version": __version__, "shell": arguments.shell, "script": text},
-        )
-    else:
-        say(text.rstrip("\n"))
+    text = script(arguments.shell, arguments.parser)
+    reply(
+        arguments,
+        lambda: envelope("completion") | {"shell": arguments.shell, "script": text},
+        result=[text.rstrip("\n")],
+    )
     return OK
 
 
@@ -636,3 +617,4 @@ def add(commands: Commands) -> None:
         "completion", _completion, "Write the script with which a shell completes: source <(heatpg completion bash)."
     )
     completion.add_argument("shell", choices=SHELLS)
+    completion.set_defaults(parser=commands.parser)

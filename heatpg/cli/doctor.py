@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heatpg.cli.parser import Commands
-from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, NO_RESOURCES, OK, fitted, note, say
+from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, NO_RESOURCES, OK, fitted, is_quiet, note, say
 from heatpg.errors import HeatpgError, ResourceError
 from heatpg.tools import resources
 from heatpg.tools.options import nearest
@@ -619,7 +619,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     record.attempt("disk", lambda: _disk(record))
     found["test"] = None
     if arguments.test:
-        if not (arguments.quiet or arguments.json) and (found["kernels"] or {}).get("files") == 0:
+        if not is_quiet(arguments) and (found["kernels"] or {}).get("files") == 0:
             note("the kernels are compiled for the first time; this takes some seconds")
         _self_test(record)
     code = record.code

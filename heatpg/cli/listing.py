@@ -6,7 +6,7 @@ import argparse
 import inspect
 
 from heatpg.cli.parser import Commands
-from heatpg.cli.talk import OK, emit, say
+from heatpg.cli.talk import OK, reply
 from heatpg.errors import UnsupportedError
 from heatpg.tools.options import choose
 
@@ -58,15 +58,13 @@ def _list(arguments: argparse.Namespace) -> int:
     wanted = [choose(arguments.what, _LISTS, "list")] if arguments.what else list(_LISTS)
     found = {what: _summaries(what) for what in wanted}
     plugins = _plugins() if "landscapes" in wanted else {}
-    if arguments.json:
-        emit(found | ({"plugins": plugins} if plugins else {}))
-        return OK
+    lines: list[str] = []
     for what, entries in found.items():
         width = max(map(len, entries))
-        whose = {name: " [{distribution} {version}]".format(**owner) for name, owner in plugins.items()}
-        if what != "landscapes":
-            whose = {}
-        say(f"{what}:", *(f"  {name:{width}}  {line}{whose.get(name, '')}" for name, line in entries.items()))
+        owners = plugins if what == "landscapes" else {}
+        whose = {name: " [{distribution} {version}]".format(**owner) for name, owner in owners.items()}
+        lines += [f"{what}:", *(f"  {name:{width}}  {line}{whose.get(name, '')}" for name, line in entries.items())]
+    reply(arguments, lambda: found | ({"plugins": plugins} if plugins else {}), result=lines)
     return OK
 
 

@@ -7,10 +7,9 @@ import sys
 
 from heatpg.cli.files import figure_output, publish_figure
 from heatpg.cli.parser import Commands
-from heatpg.cli.talk import CHECK_FAILED, OK, Bar, emit, note, say
+from heatpg.cli.talk import CHECK_FAILED, OK, Bar, envelope, is_quiet, note, reply
 from heatpg.errors import UnsupportedError
 from heatpg.tools.options import choose
-from heatpg.version import __version__
 
 
 def _dimensions(text: str) -> list[int]:
@@ -28,7 +27,7 @@ def _orders(arguments: argparse.Namespace) -> int:
     chosen = [choose(name, solvers.names(), "solver") for name in arguments.solver] or solvers.names()
     over = [choose(name, boundaries.names(), "boundary") for name in arguments.boundary] or boundaries.names()
     dimensions = _dimensions(arguments.dimensions)
-    quiet = arguments.quiet or arguments.json
+    quiet = is_quiet(arguments)
     figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
 
     from heatpg.measure import orders as convergence
@@ -43,24 +42,27 @@ def _orders(arguments: argparse.Namespace) -> int:
 
         publish_figure(drawn(runs), figure, force=arguments.force)
     failed = sum(not row.passed for row in rows)
-    if arguments.json:
-        emit(
-            {
-                "command": "orders",
-                "heatpg_version": __version__,
-                "rows": [row.as_dict() for row in rows],
-                "problem": work_precision.PROBLEM,
-                "work_precision": [run.as_dict() for run in runs],
-                "passed": not failed,
-                "figure": None if figure is None else str(figure),
-            }
-        )
-    elif not quiet:
-        say(*convergence.table(rows))
-        say("", "processor time of one solve to reach an error, and nodes per axis:", work_precision.PROBLEM)
-        say(*work_precision.table(runs), "", f"{len(rows) - failed} of {len(rows)} measurements passed")
-    if figure is not None and not arguments.json:
-        say(str(figure))
+    reply(
+        arguments,
+        lambda: {
+            **envelope("orders"),
+            "rows": [row.as_dict() for row in rows],
+            "problem": work_precision.PROBLEM,
+            "work_precision": [run.as_dict() for run in runs],
+            "passed": not failed,
+            "figure": None if figure is None else str(figure),
+        },
+        words=lambda: [
+            *convergence.table(rows),
+            "",
+            "processor time of one solve to reach an error, and nodes per axis:",
+            work_precision.PROBLEM,
+            *work_precision.table(runs),
+            "",
+            f"{len(rows) - failed} of {len(rows)} measurements passed",
+        ],
+        result=[] if figure is None else [str(figure)],
+    )
     if failed:
         note(f"{failed} of {len(rows)} measurements failed; see the table, or --json")
         return CHECK_FAILED

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from heatpg.cli.files import draw, figure_output, is_file, result_output, sampler, solver_of
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
-from heatpg.cli.talk import Bar, describe, emit, outcome, record, report_lines, say
+from heatpg.cli.talk import Bar, describe, envelope, is_quiet, outcome, record, reply, report_lines, say
 from heatpg.cli.words import parse_bytes, parse_sigma
 from heatpg.errors import StoreError, UnsupportedError
-from heatpg.version import __version__
 
 if TYPE_CHECKING:
     from heatpg.core.landscape import Landscape
@@ -40,7 +39,7 @@ def _require_blockwise(arguments: argparse.Namespace) -> None:
 
 def _run_in_blocks(arguments: argparse.Namespace) -> int:
     """The same from disk to disk, for a field that does not fit in memory."""
-    quiet = arguments.quiet or arguments.json
+    quiet = is_quiet(arguments)
     memory = parse_bytes(arguments.memory)
     _require_blockwise(arguments)
     path = Path(arguments.source)
@@ -72,19 +71,19 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
             progress=bar,
             force=arguments.force,
         )
-    if arguments.json:
-        emit({"command": "run", "heatpg_version": __version__} | summary.as_dict())
-    else:
-        if not quiet:
-            say(*str(summary).splitlines())
-        say(str(out))
+    reply(
+        arguments,
+        lambda: envelope("run") | summary.as_dict(),
+        words=lambda: str(summary).splitlines(),
+        result=[str(out)],
+    )
     return outcome(bool(summary.report.failures), f"the result is in {out} all the same, for inspection")
 
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.memory:
         return _run_in_blocks(arguments)
-    quiet = arguments.quiet or arguments.json
+    quiet = is_quiet(arguments)
     checks = arguments.checks or "full"
     stem = Path(arguments.source).stem if is_file(arguments.source) else arguments.source
     sample = sampler(arguments)
@@ -126,12 +125,12 @@ def _run(arguments: argparse.Namespace) -> int:
         say(*describe(evolution, words), *report_lines(f"checks ({checks})", evolution.report))
     if figure is not None:
         draw(evolution, "summary", figure, force=arguments.force)
-    if arguments.json:
-        emit(record("run", evolution) | {"path": str(out), "figure": None if figure is None else str(figure)})
-    else:
-        if figure is not None and not quiet:
-            say(f"figure     {figure}")
-        say(str(out))
+    reply(
+        arguments,
+        lambda: record("run", evolution) | {"path": str(out), "figure": None if figure is None else str(figure)},
+        words=lambda: [] if figure is None else [f"figure     {figure}"],
+        result=[str(out)],
+    )
     return outcome(bool(evolution.report.failures), f"the result is in {out} all the same, for inspection")
 
 

@@ -18,10 +18,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from heatpg.cli.completion import loadable
 from heatpg.cli.files import output
 from heatpg.cli.parser import Commands
-from heatpg.cli.talk import OK, emit, say
+from heatpg.cli.talk import OK, emit, loadable, say
 from heatpg.errors import UnsupportedError
 from heatpg.version import __version__
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from heatpg.cli.files import ANIMATIONS, FIGURES, draw, figure_output, print_width, require_file
 from heatpg.cli.parser import Commands, add_untrusted
-from heatpg.cli.talk import OK, brief, emit, say
+from heatpg.cli.talk import OK, brief, is_quiet, reply
 from heatpg.cli.words import parse_sigma
 from heatpg.errors import UnsupportedError
 from heatpg.tools.options import choose
@@ -44,7 +44,7 @@ def _animation(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.scale is not None:
         options["scale"] = arguments.scale
     if arguments.sigma is not None:
-        options["sigma"] = parse_sigma(arguments.sigma, quiet=arguments.quiet or arguments.json)
+        options["sigma"] = parse_sigma(arguments.sigma, quiet=is_quiet(arguments))
     return options
 
 
@@ -63,26 +63,24 @@ def _show(arguments: argparse.Namespace) -> int:
         choose(kind, figures.names(), "figure")
         width = print_width(arguments.width)
     require_file(Path(arguments.file))
-    quiet = arguments.quiet or arguments.json
+    quiet = is_quiet(arguments)
     target = figure_output(out, force=arguments.force, endings=FIGURES + ANIMATIONS, quiet=quiet)
     evolution = load(arguments.file, untrusted=arguments.untrusted)
     if moving:
         animate(evolution, target, force=arguments.force, **options)
     else:
         draw(evolution, kind, target, force=arguments.force, width=width)
-    if arguments.json:
-        emit(
-            {
-                "command": "show",
-                "kind": "animation" if moving else kind,
-                "source": str(Path(arguments.file).resolve()),
-                "path": str(target),
-            }
-        )
-    else:
-        if not arguments.quiet:
-            say(*brief(evolution))
-        say(str(target))
+    reply(
+        arguments,
+        lambda: {
+            "command": "show",
+            "kind": "animation" if moving else kind,
+            "source": str(Path(arguments.file).resolve()),
+            "path": str(target),
+        },
+        words=lambda: brief(evolution),
+        result=[str(target)],
+    )
     return OK
 
 

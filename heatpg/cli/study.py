@@ -7,14 +7,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from heatpg.cli.files import RESULTS, figure_output, is_file, print_width, publish_figure, require_file, sampler
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
-from heatpg.cli.talk import Bar, emit, outcome, report_lines, say
+from heatpg.cli.talk import Bar, envelope, is_quiet, outcome, reply, report_lines
 from heatpg.cli.words import parse_sigma
 from heatpg.errors import UnsupportedError
-from heatpg.version import __version__
 
 if TYPE_CHECKING:
     from heatpg.core.landscape import Landscape
@@ -39,7 +38,7 @@ def _source(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
 
 
 def _study(arguments: argparse.Namespace) -> int:
-    quiet = arguments.quiet or arguments.json
+    quiet = is_quiet(arguments)
     make = _source(arguments)
     sigma = parse_sigma(arguments.sigma, quiet=quiet) if arguments.sigma else None
     figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
@@ -59,15 +58,16 @@ def _study(arguments: argparse.Namespace) -> int:
 
         publish_figure(draw_study(page, width=width), figure, force=arguments.force)
     report = page.evolution.report
-    if arguments.json:
-        words = {"command": "study", "heatpg_version": __version__, "figure": None if figure is None else str(figure)}
-        emit(words | page.as_dict() | {"seconds": {"sample": sampling, **page.seconds}})
-    elif not arguments.quiet:
-        say(str(page))
-        if report.failures or report.findings:
-            say(*report_lines("checks: what is worth knowing", report.only("failed", "finding")))
-    if figure is not None and not arguments.json:
-        say(str(figure))
+
+    def as_json() -> dict[str, Any]:
+        start = envelope("study") | {"figure": None if figure is None else str(figure)}
+        return start | page.as_dict() | {"seconds": {"sample": sampling, **page.seconds}}
+
+    def words() -> list[str]:
+        notable = report.only("failed", "finding")
+        return [str(page), *(report_lines("checks: what is worth knowing", notable) if notable else ())]
+
+    reply(arguments, as_json, words=words, result=[] if figure is None else [str(figure)])
     return outcome(bool(report.failures), "see the report")
 
 

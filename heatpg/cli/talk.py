@@ -8,15 +8,19 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
+from heatpg.errors import HeatpgError
 from heatpg.version import __version__
 
 if TYPE_CHECKING:
+    import argparse
+
     from heatpg.core.grid import Grid
     from heatpg.core.report import Report
     from heatpg.evolution import Evolution
+    from heatpg.tools.registry import Registry
 
 __all__ = [
     "BAD_INPUT",
@@ -29,14 +33,20 @@ __all__ = [
     "brief",
     "describe",
     "emit",
+    "envelope",
     "fitted",
+    "is_quiet",
+    "loadable",
     "note",
     "outcome",
     "record",
+    "reply",
     "report_lines",
     "say",
     "terminal_width",
 ]
+
+Entry = TypeVar("Entry")
 
 OK, BAD_INPUT, CHECK_FAILED, TASKS_FAILED, NO_RESOURCES, INTERRUPTED = 0, 2, 3, 4, 5, 130
 _SHOWN = 8  # levels of which the optimum is listed
@@ -87,6 +97,55 @@ def emit(record: Mapping[str, Any]) -> None:
     from heatpg.tools.plain import json_like
 
     say(json.dumps(json_like(dict(record)), indent=2, allow_nan=False))
+
+
+def envelope(command: str) -> dict[str, Any]:
+    """What the JSON of a command begins with."""
+    return {"command": command, "heatpg_version": __version__}
+
+
+def is_quiet(arguments: argparse.Namespace) -> bool:
+    """Whether nothing is said but the result: with ``--quiet``, and with ``--json``, whose output a program reads."""
+    return bool(arguments.quiet or arguments.json)
+
+
+def reply(
+    arguments: argparse.Namespace,
+    record: Callable[[], Mapping[str, Any]],
+    *,
+    words: Callable[[], Iterable[str]] = tuple,
+    result: Iterable[str] = (),
+) -> None:
+    """The answer of a command: JSON and nothing else, or words and the result.
+
+    Parameters
+    ----------
+    arguments
+        Those of the command, of which ``--json`` and ``--quiet`` count.
+    record
+        Makes what ``--json`` writes; called for nothing else.
+    words
+        Makes the lines that ``--quiet`` leaves out.
+    result
+        The lines that are written in any case: what a script reads, such as the path of a file.
+    """
+    if arguments.json:
+        emit(record())
+        return
+    lines = [*(() if arguments.quiet else words()), *result]
+    if lines:
+        say(*lines)
+
+
+def loadable(registry: Registry[Entry]) -> dict[str, Entry]:
+    """What is registered, by name, without the plug-ins that cannot be loaded; those are told."""
+    found = {}
+    for name in registry.names():
+        try:
+            found[name] = registry.get(name)
+        except HeatpgError as reason:
+            note(f"warning: {reason}")
+    return found
 
 
 def _seconds(value: float) -> str:
@@ -211,8 +270,7 @@ def record(command: str, evolution: Evolution) -> dict[str, Any]:
     """An evolution without its arrays, for machines."""
     landscape = evolution.landscape
     return {
-        "command": command,
-        "heatpg_version": __version__,
+        **envelope(command),
         "landscape": {
             "name": landscape.name,
             "provenance": landscape.provenance,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from heatpg.cli.files import output, require_file
 from heatpg.cli.parser import Commands, add_untrusted
-from heatpg.cli.talk import OK, Bar, emit, say
+from heatpg.cli.talk import OK, Bar, is_quiet, reply
 from heatpg.cli.words import parse_bytes
 from heatpg.errors import UnsupportedError
 from heatpg.tools.resources import human_bytes
@@ -29,10 +29,10 @@ def _view(arguments: argparse.Namespace) -> int:
         raise UnsupportedError("a page has another ending", given=name, allowed=", ".join(_PAGES))
     most_bytes = int(parse_bytes(arguments.most_bytes))
     require_file(Path(arguments.file))
-    target = output(name, force=arguments.force, quiet=arguments.quiet or arguments.json)
+    target = output(name, force=arguments.force, quiet=is_quiet(arguments))
     begin = time.perf_counter()
     evolution = load(arguments.file, untrusted=arguments.untrusted)
-    with Bar("page", sys.stderr, enabled=not (arguments.quiet or arguments.json)) as bar:
+    with Bar("page", sys.stderr, enabled=not is_quiet(arguments)) as bar:
         text = page(
             evolution,
             batch_index=arguments.batch_index,
@@ -44,22 +44,19 @@ def _view(arguments: argparse.Namespace) -> int:
     content = text.encode("utf-8")
     publish(content, target, force=arguments.force)
     seconds = time.perf_counter() - begin
-    if arguments.json:
-        emit(
-            {
-                "command": "view",
-                "source": str(Path(arguments.file).resolve()),
-                "path": str(target),
-                "bytes": len(content),
-                "seconds": seconds,
-            }
-        )
-    else:
-        if not arguments.quiet:
-            say(
-                f"page       {human_bytes(len(content))} in {seconds:.1f} s; it opens in any browser, without a network"
-            )
-        say(str(target))
+    size = human_bytes(len(content))
+    reply(
+        arguments,
+        lambda: {
+            "command": "view",
+            "source": str(Path(arguments.file).resolve()),
+            "path": str(target),
+            "bytes": len(content),
+            "seconds": seconds,
+        },
+        words=lambda: [f"page       {size} in {seconds:.1f} s; it opens in any browser, without a network"],
+        result=[str(target)],
+    )
     return OK
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from heatpg.cli import _commands, main
+from heatpg import cli
+from heatpg.cli import main
 from heatpg.cli.completion import SHELLS, Command, read_parser, script
 from heatpg.landscapes import landscapes
 from heatpg.solvers import solvers
@@ -33,13 +34,13 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 @pytest.fixture(scope="module")
 def commands() -> list[Command]:
-    return read_parser(_commands().parser)
+    return read_parser(cli.commands().parser)
 
 
 @pytest.fixture(scope="module")
 def bash_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("completion") / "heatpg.bash"
-    path.write_text(script("bash", _commands().parser), encoding="utf-8")
+    path.write_text(script("bash", cli.commands().parser), encoding="utf-8")
     return path
 
 
@@ -84,7 +85,7 @@ def test_the_parser_is_read_whole(commands: list[Command]) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_word_of_the_parser_is_in_the_script(shell: str, commands: list[Command]) -> None:
-    text = script(shell, _commands().parser)
+    text = script(shell, cli.commands().parser)
     for command in commands:
         for name, _ in command.commands:
             assert re.search(rf"\b{name}\b", text), (shell, name)
@@ -99,7 +100,7 @@ def test_every_word_of_the_parser_is_in_the_script(shell: str, commands: list[Co
 @pytest.mark.parametrize("shell", SHELLS)
 def test_quotes_and_brackets_are_balanced(shell: str) -> None:
     """A crude look, where the shell itself is not there to read the script."""
-    text = script(shell, _commands().parser)
+    text = script(shell, cli.commands().parser)
     text = re.sub(r"\\.", "", text) if shell == "fish" else text.replace("'\\''", "").replace("\\\n", " ")
     code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     assert code.count("'") % 2 == 0
@@ -114,7 +115,7 @@ def test_shells_that_are_installed_can_read_it(shell: str, tmp_path: Path) -> No
     if program is None:
         pytest.skip(f"{shell} is not installed")
     path = tmp_path / "script"
-    path.write_text(script(shell, _commands().parser), encoding="utf-8")
+    path.write_text(script(shell, cli.commands().parser), encoding="utf-8")
     done = subprocess.run([program, "-n", str(path)], capture_output=True, text=True, check=False, timeout=30)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import heatpg
-from heatpg.cli import _commands
+from heatpg.cli import commands
 from heatpg.tools.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,7 +157,7 @@ def command_lines(page: Path) -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
 def test_commands_are_understood(page: Path) -> None:
-    parser = _commands().parser
+    parser = commands().parser
     for number, line in command_lines(page):
         words = shlex.split(line, comments=True)[1:]
         if "--help" in words or not all(word.strip() for word in words):
