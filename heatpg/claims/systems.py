@@ -12,8 +12,8 @@ from heatpg import landscapes
 from heatpg.claims import Evidence, claim
 from heatpg.core.grid import Axis, Grid
 from heatpg.evolution import solve
-from heatpg.landscapes.quadrotor import HOVER
 from heatpg.scalespace import lyapunov_exponent
+from heatpg.systems.quadrotor import HOVER
 
 __all__: list[str] = []
 

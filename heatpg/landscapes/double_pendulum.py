@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,131 +12,15 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.landscapes import landscapes
-from heatpg.systems.lanes import LANES, in_pieces, plane, runge_kutta_sum, shifted, sine_cosine, step_count
+from heatpg.landscapes._plane import plane
+from heatpg.systems.lanes import LANES, in_pieces, sine_cosine, step_count
+from heatpg.systems.pendulum import GAINS, MODELS, STATE, affine_gains, clip, runge_kutta_step, steer
 from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
 from heatpg.tools.kernels import kernel
 
 __all__ = ["double_pendulum"]
 
-
-@dataclasses.dataclass(frozen=True)
-class _Model:
-    """Two equal links (`centre`: from the joint to the centre of mass), and what the model has as defaults."""
-
-    mass: float
-    length: float
-    centre: float
-    inertia: float
-    gravity: float
-    velocity_limits: tuple[float, float]
-    dt: float
-    substeps: int
-    torque_limit: float
-
-    def coefficients(self) -> NDArray[np.float64]:
-        """m11, m12, m22 of the mass matrix and g1, g2 of gravity, as `_accelerate` takes them."""
-        moment = self.mass * self.centre**2 + self.inertia
-        coupling = self.mass * self.length * self.centre
-        weight = self.mass * self.gravity
-        return np.array(
-            [
-                2.0 * moment + self.mass * self.length**2,
-                coupling,
-                moment,
-                weight * (self.centre + self.length),
-                weight * self.centre,
-            ]
-        )
-
-
-_MODELS = {
-    "point_mass": _Model(1.0, 1.0, 1.0, 0.0, 9.81, (math.inf, math.inf), 0.05, 8, 25.0),
-    "acrobot": _Model(1.0, 1.0, 0.5, 1.0, 9.8, (4.0 * math.pi, 9.0 * math.pi), 0.2, 1, 1.0),
-}
 _SQUARINGS = {"height": 0, "upright": 3}
-_STATE = ("theta1", "theta2", "velocity1", "velocity2")
-_GAINS = tuple(f"torque{i} per {name}" for i in (1, 2) for name in _STATE)
-
-
-@kernel
-def _accelerate(
-    velocity: NDArray[Any],
-    torque: NDArray[Any],
-    sine: NDArray[Any],
-    cosine: NDArray[Any],
-    coefficients: NDArray[Any],
-    out: NDArray[Any],
-) -> None:
-    # M(theta) theta'' = tau + c with M = [[m11 + 2 m12 cos2, m22 + m12 cos2], [m22 + m12 cos2, m22]],
-    # c1 = m12 sin2 w2 (w2 + 2 w1) - g1 sin1 - g2 sin12, c2 = -m12 sin2 w1^2 - g2 sin12, sin12 = sin(theta1 + theta2)
-    m11, m12, m22 = coefficients[0], coefficients[1], coefficients[2]
-    g1, g2 = coefficients[3], coefficients[4]
-    for j in range(LANES):
-        w1 = velocity[j]
-        w2 = velocity[j + LANES]
-        s2 = sine[j + LANES]
-        c2 = cosine[j + LANES]
-        s12 = sine[j] * c2 + cosine[j] * s2
-        a11 = m11 + 2.0 * m12 * c2
-        a12 = m22 + m12 * c2
-        f1 = torque[j] + m12 * s2 * w2 * (w2 + 2.0 * w1) - g1 * sine[j] - g2 * s12
-        f2 = torque[j + LANES] - m12 * s2 * w1 * w1 - g2 * s12
-        q = 1.0 / (a11 * m22 - a12 * a12)
-        out[j] = (m22 * f1 - a12 * f2) * q
-        out[j + LANES] = (a11 * f2 - a12 * f1) * q
-
-
-@kernel
-def _runge_kutta_step(
-    state: NDArray[Any],
-    torque: NDArray[Any],
-    dt: float,
-    coefficients: NDArray[Any],
-    sine: NDArray[Any],
-    cosine: NDArray[Any],
-    scratch: NDArray[Any],
-) -> None:
-    # q' = v, v' = f(q, v): the classical method with stages (v1, k1) ... (v4, k4), and p the angles between;
-    # sine and cosine are those of q, before and after
-    q, v1 = state[: 2 * LANES], state[2 * LANES :]
-    v2, v3, v4, p = scratch[0], scratch[1], scratch[2], scratch[3]
-    k1, k2, k3, k4 = scratch[4], scratch[5], scratch[6], scratch[7]
-    _accelerate(v1, torque, sine, cosine, coefficients, k1)
-    shifted(q, v1, 0.5 * dt, p)
-    shifted(v1, k1, 0.5 * dt, v2)
-    sine_cosine(p, sine, cosine)
-    _accelerate(v2, torque, sine, cosine, coefficients, k2)
-    shifted(q, v2, 0.5 * dt, p)
-    shifted(v1, k2, 0.5 * dt, v3)
-    sine_cosine(p, sine, cosine)
-    _accelerate(v3, torque, sine, cosine, coefficients, k3)
-    shifted(q, v3, dt, p)
-    shifted(v1, k3, dt, v4)
-    sine_cosine(p, sine, cosine)
-    _accelerate(v4, torque, sine, cosine, coefficients, k4)
-    runge_kutta_sum(q, v1, v2, v3, v4, dt)
-    runge_kutta_sum(v1, k1, k2, k3, k4, dt)
-    sine_cosine(q, sine, cosine)
-
-
-@kernel
-def _clip(x: NDArray[Any], limit: float) -> None:
-    for j in range(x.size):
-        x[j] = min(max(x[j], -limit), limit)
-
-
-@kernel
-def _steer(state: NDArray[Any], gains: NDArray[Any], torque: NDArray[Any]) -> None:
-    # tau = K (s - upright) with upright = (pi, 0, 0, 0), angles not wrapped
-    for j in range(LANES):
-        t1 = 0.0
-        t2 = 0.0
-        for k in range(4):
-            s = state[j + k * LANES] - (math.pi if k == 0 else 0.0)
-            t1 += gains[j + k * LANES] * s
-            t2 += gains[j + (k + 4) * LANES] * s
-        torque[j] = t1
-        torque[j + LANES] = t2
 
 
 @kernel
@@ -195,27 +78,16 @@ def _returns(
         weight = 1.0
         for step in range(steps):
             if step > 0 or not held:
-                _steer(state, gains, torque)
-            _clip(torque, limit)
+                steer(state, gains, torque)
+            clip(torque, limit)
             for _ in range(substeps):
-                _runge_kutta_step(state, torque, dt / substeps, coefficients, sine, cosine, scratch)
-            _clip(state[2 * LANES : 3 * LANES], speed1)
-            _clip(state[3 * LANES :], speed2)
+                runge_kutta_step(state, torque, dt / substeps, coefficients, sine, cosine, scratch)
+            clip(state[2 * LANES : 3 * LANES], speed1)
+            clip(state[3 * LANES :], speed2)
             _collect(sine, cosine, squarings, weight, reward, total)
             weight *= gamma
         for j in range(min(LANES, out.size - begin)):
             out[begin + j] = total[j]
-
-
-def _policy(kind: str, gains: tuple[float, ...]) -> NDArray[np.float64]:
-    """Gains of both torques, shape (3, 8): fixed part, part times the first axis, part times the second."""
-    policy = np.zeros((3, 2, 4))
-    policy[0] = np.reshape(gains, (2, 4))
-    if kind == "gains":
-        for joint in (0, 1):
-            policy[1, joint, joint] = -1.0
-            policy[2, joint, joint + 2] = -1.0
-    return policy.reshape(3, 8)
 
 
 def _default_axes(kind: str, limit: float, size: int, boundary: str) -> tuple[Axis, Axis]:
@@ -328,17 +200,17 @@ def double_pendulum(
     ((8, 8), 20)
     """
     one_of("kind of double-pendulum landscape", kind, ("action", "gains"))
-    constants = _MODELS[one_of("model of the double pendulum", model, _MODELS)]
+    constants = MODELS[one_of("model of the double pendulum", model, MODELS)]
     squarings = _SQUARINGS[one_of("reward of the double pendulum", reward, _SQUARINGS)]
     step = positive_number("dt", constants.dt if dt is None else dt)
     steps = step_count(horizon, step)
     parts = whole_number("substeps", constants.substeps if substeps is None else substeps)
     discount = finite_number("gamma", gamma, lower=0.0, upper=1.0)
     limit = positive_number("torque_limit", constants.torque_limit if torque_limit is None else torque_limit)
-    start = finite_numbers("state", state, _STATE)
-    fixed = finite_numbers("gains", gains, _GAINS)
+    start = finite_numbers("state", state, STATE)
+    fixed = finite_numbers("gains", gains, GAINS)
     box = plane(grid, lambda: _default_axes(kind, limit, size, boundary))
-    policy = _policy(kind, fixed)
+    policy = affine_gains(kind, fixed)
     coefficients = constants.coefficients()
 
     def returns(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,62 +11,28 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.landscapes import landscapes
-from heatpg.systems.lanes import LANES, exponential, in_pieces, plane, runge_kutta_sum, shifted, sine_cosine, step_count
+from heatpg.landscapes._plane import plane
+from heatpg.systems.lanes import LANES, exponential, in_pieces, step_count
+from heatpg.systems.quadrotor import (
+    ARM,
+    GRAVITY,
+    HOVER,
+    INERTIA,
+    MASS,
+    STATE,
+    end_episodes,
+    lqr_gain,
+    runge_kutta_step,
+    semi_implicit_step,
+    steer,
+)
 from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number
 from heatpg.tools.kernels import kernel
 
-__all__ = ["lqr_gain", "quadrotor"]
+__all__ = ["HOVER", "lqr_gain", "quadrotor"]
 
-MASS = 0.486
-INERTIA = 0.00383
-ARM = 0.25
-GRAVITY = 9.81
-HOVER = 0.5 * MASS * GRAVITY
-
-_STATE = ("x", "z", "theta", "x velocity", "z velocity", "theta velocity")
 _START = {"thrust": (0.0,) * 6, "gains": (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)}
 _SWEPT = (("gain_x", 0, "N/m"), ("gain_theta", 2, "N/rad"))  # name, column of K, unit
-
-
-def lqr_gain() -> NDArray[np.float64]:
-    """Gain of the linear-quadratic regulator of the planar quadrotor at hover.
-
-    The policy is u = mg/2 - K s with s = (x, z, theta, x', z', theta'), K = R^-1 B^T S, where S solves
-    A^T S + S A - S B R^-1 B^T S + Q = 0 for the dynamics s' = A s + B (u - mg/2) linearised at hover,
-    Q = diag(10, 10, 10, 1, 1, l / 2 pi) and R = [[0.1, 0.05], [0.05, 0.1]].
-
-    Returns
-    -------
-    gain
-        K, shape (2, 6): rows are the rotors, columns the state; N/m, N/rad, N s/m, N s/rad.
-
-    References
-    ----------
-    R. Tedrake, *Underactuated Robotics*, the example of the planar quadrotor (the constants, Q and R).
-
-    Examples
-    --------
-    >>> from heatpg.landscapes.quadrotor import lqr_gain
-    >>> lqr_gain().shape
-    (2, 6)
-    """
-    from scipy.linalg import solve_continuous_are
-
-    drift, control, state_cost, control_cost = _linear_quadratic_problem()
-    cost = solve_continuous_are(drift, control, state_cost, control_cost)
-    return np.asarray(np.linalg.solve(control_cost, control.T @ cost))
-
-
-def _linear_quadratic_problem() -> tuple[NDArray[np.float64], ...]:
-    drift = np.zeros((6, 6))
-    drift[:3, 3:] = np.eye(3)
-    drift[3, 2] = -GRAVITY
-    control = np.zeros((6, 2))
-    control[4] = 1.0 / MASS
-    control[5] = ARM / INERTIA, -ARM / INERTIA
-    state_cost = np.diag([10.0, 10.0, 10.0, 1.0, 1.0, ARM / (2.0 * math.pi)])
-    control_cost = np.array([[0.1, 0.05], [0.05, 0.1]])
-    return drift, control, state_cost, control_cost
 
 
 def _policy(kind: str) -> NDArray[np.float64]:
@@ -100,91 +65,9 @@ def _default_axes(kind: str, size: int, boundary: str) -> tuple[Axis, Axis]:
 
 
 @kernel
-def _accelerate(
-    sine: NDArray[Any], cosine: NDArray[Any], push: NDArray[Any], turn: NDArray[Any], out: NDArray[Any]
-) -> None:
-    # x'' = -push sin(theta), z'' = push cos(theta) - g, theta'' = turn; push = (u1 + u2)/m, turn = (l/I)(u1 - u2)
-    for j in range(LANES):
-        out[j] = -sine[j] * push[j]
-        out[j + LANES] = cosine[j] * push[j] - GRAVITY
-        out[j + 2 * LANES] = turn[j]
-
-
-@kernel
-def _steer(state: NDArray[Any], policy: NDArray[Any], limit: float, push: NDArray[Any], turn: NDArray[Any]) -> None:
-    # u_i = clip(c_i + sum_k K_ik s_k, 0, limit); rows of the policy: c_1, K_11 ... K_16, c_2, K_21 ... K_26
-    for j in range(LANES):
-        u1 = policy[j]
-        u2 = policy[j + 7 * LANES]
-        for k in range(6):
-            s = state[j + k * LANES]
-            u1 += policy[j + (k + 1) * LANES] * s
-            u2 += policy[j + (k + 8) * LANES] * s
-        u1 = min(max(u1, 0.0), limit)
-        u2 = min(max(u2, 0.0), limit)
-        push[j] = (u1 + u2) / MASS
-        turn[j] = (u1 - u2) * (ARM / INERTIA)
-
-
-@kernel
-def _judge(state: NDArray[Any], alive: NDArray[Any], exponent: NDArray[Any]) -> int:
-    # alive while abs(theta) <= pi/2, abs(x) <= 2, abs(z) <= 2; what the state of the dead becomes counts no more
-    count = 0
-    for j in range(LANES):
-        x = state[j]
-        z = state[j + LANES]
-        a = state[j + 2 * LANES]
-        inside = (abs(a) <= 0.5 * math.pi) & (abs(x) <= 2.0) & (abs(z) <= 2.0)
-        alive[j] = alive[j] if inside else 0.0
-        exponent[j] = -(x * x + z * z + a * a) if inside else 0.0
-        count += 1 if alive[j] > 0.0 else 0
-    return count
-
-
-@kernel
 def _collect(alive: NDArray[Any], reward: NDArray[Any], weight: float, total: NDArray[Any]) -> None:
     for j in range(LANES):
         total[j] += weight * alive[j] * reward[j]
-
-
-@kernel
-def _semi_implicit_step(
-    state: NDArray[Any], push: NDArray[Any], turn: NDArray[Any], dt: float, waves: NDArray[Any], scratch: NDArray[Any]
-) -> None:
-    # v = v + dt f(q), then q = q + dt v
-    q, v = state[: 3 * LANES], state[3 * LANES :]
-    sine, cosine, rate = waves[0], waves[1], scratch[0]
-    sine_cosine(q[2 * LANES :], sine, cosine)
-    _accelerate(sine, cosine, push, turn, rate)
-    shifted(v, rate, dt, v)
-    shifted(q, v, dt, q)
-
-
-@kernel
-def _runge_kutta_step(
-    state: NDArray[Any], push: NDArray[Any], turn: NDArray[Any], dt: float, waves: NDArray[Any], scratch: NDArray[Any]
-) -> None:
-    # q' = v, v' = f(q): the classical method with stages (v1, k1) ... (v4, k4), and p the positions between
-    q, v1 = state[: 3 * LANES], state[3 * LANES :]
-    v2, v3, v4, p = scratch[0], scratch[1], scratch[2], scratch[3]
-    k1, k2, k3, k4 = scratch[4], scratch[5], scratch[6], scratch[7]
-    sine, cosine, theta = waves[0], waves[1], p[2 * LANES :]
-    sine_cosine(q[2 * LANES :], sine, cosine)
-    _accelerate(sine, cosine, push, turn, k1)
-    shifted(q, v1, 0.5 * dt, p)
-    shifted(v1, k1, 0.5 * dt, v2)
-    sine_cosine(theta, sine, cosine)
-    _accelerate(sine, cosine, push, turn, k2)
-    shifted(q, v2, 0.5 * dt, p)
-    shifted(v1, k2, 0.5 * dt, v3)
-    sine_cosine(theta, sine, cosine)
-    _accelerate(sine, cosine, push, turn, k3)
-    shifted(q, v3, dt, p)
-    shifted(v1, k3, dt, v4)
-    sine_cosine(theta, sine, cosine)
-    _accelerate(sine, cosine, push, turn, k4)
-    runge_kutta_sum(q, v1, v2, v3, v4, dt)
-    runge_kutta_sum(v1, k1, k2, k3, k4, dt)
 
 
 @kernel
@@ -219,8 +102,8 @@ def _returns(
                 state[j + k * LANES] = start[k]
             alive[j] = 1.0
             total[j] = 0.0
-        _steer(state, own, limit, push, turn)
-        living = _judge(state, alive, exponent)
+        steer(state, own, limit, push, turn)
+        living = end_episodes(state, alive, exponent)
         weight = 1.0
         for step in range(steps):
             if living == 0:
@@ -229,12 +112,12 @@ def _returns(
                 exponential(exponent, reward, power)
                 _collect(alive, reward, weight, total)
             if feedback and step > 0:
-                _steer(state, own, limit, push, turn)
+                steer(state, own, limit, push, turn)
             if runge_kutta:
-                _runge_kutta_step(state, push, turn, dt, waves, scratch)
+                runge_kutta_step(state, push, turn, dt, waves, scratch)
             else:
-                _semi_implicit_step(state, push, turn, dt, waves, scratch)
-            living = _judge(state, alive, exponent)
+                semi_implicit_step(state, push, turn, dt, waves, scratch)
+            living = end_episodes(state, alive, exponent)
             if not reward_first:
                 exponential(exponent, reward, power)
                 _collect(alive, reward, weight, total)
@@ -332,7 +215,7 @@ def quadrotor(
     steps = step_count(horizon, dt)
     discount = finite_number("gamma", gamma, lower=0.0, upper=1.0)
     limit = positive_number("thrust_limit", thrust_limit)
-    start = finite_numbers("state", _START[kind] if state is None else state, _STATE)
+    start = finite_numbers("state", _START[kind] if state is None else state, STATE)
     box = plane(grid, lambda: _default_axes(kind, size, boundary))
     policy = _policy(kind)
 

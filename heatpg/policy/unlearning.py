@@ -29,8 +29,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
-from heatpg.landscapes.quadrotor import _STATE, HOVER, _judge, _runge_kutta_step, _steer, lqr_gain
 from heatpg.systems.lanes import LANES, exponential, step_count
+from heatpg.systems.quadrotor import HOVER, lqr_gain
+from heatpg.systems.quadrotor import STATE as _STATE
+from heatpg.systems.quadrotor import end_episodes as _judge
+from heatpg.systems.quadrotor import runge_kutta_step as _runge_kutta_step
+from heatpg.systems.quadrotor import steer as _steer
 from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each

@@ -1,4 +1,4 @@
-"""Lyapunov exponents, the Hölder exponent that they predict, and the scales on which a finite horizon can show it."""
+"""Lyapunov exponents: of the double pendulum, and of maps and flows given as Python functions."""
 
 from __future__ import annotations
 
@@ -11,37 +11,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.core.landscape import Landscape
 from heatpg.errors import HeatpgWarning, NonFiniteError, UnsupportedError
-from heatpg.landscapes.double_pendulum import _GAINS, _MODELS, _STATE, _policy
+from heatpg.systems.pendulum import GAINS, MODELS, STATE, Timing, energy_drift, follow, mass_determinant
 from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
-from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 
 __all__ = [
-    "ChaosSummary",
-    "HolderPrediction",
+    "METHODS",
+    "SEPARATION",
     "LyapunovEstimate",
-    "ScaleWindow",
-    "chaos",
+    "follow_runs",
     "lyapunov_exponent",
     "lyapunov_spectrum",
-    "predicted_holder",
-    "scale_window",
+    "whole_multiple",
 ]
 
 Array = NDArray[np.float64]
-
-_METHODS = ("tangent", "two_trajectory")
+METHODS = ("tangent", "two_trajectory")
 _MOST_MOMENTS = 200  # of the history of convergence
 _BLOCKS = 10  # of a single run, for its standard error
 _REGULAR_GROWTH = 4.0  # in the second half of a run; see `LyapunovEstimate`
 _MOST_DRIFT = 0.01
-_NEAR_ONE = 0.1
-_FINEST_STEP = 0.005
-_LARGEST = 1e9  # rad and rad/s: what is beyond has blown up
 _USUAL_TRANSIENT = 10.0
-_SEPARATION = 1e-7  # where rounding, which falls with it, meets curvature, which rises
+SEPARATION = 1e-7  # where rounding, which falls with it, meets curvature, which rises
 # Orthonormal directions, none of which is an axis; two trajectories start apart along the first.
 _FRAME = 0.5 * np.array([[1.0, 1.0, 1.0, 1.0], [1.0, -1.0, 1.0, -1.0], [1.0, 1.0, -1.0, -1.0], [1.0, -1.0, -1.0, 1.0]])
 
@@ -179,434 +171,11 @@ class LyapunovEstimate:
         }
 
 
-@dataclasses.dataclass(frozen=True)
-class HolderPrediction:
-    """How smooth a discounted return is at least, as chaos and discount have it.
-
-    Attributes
-    ----------
-    exponent
-        Hölder exponent p, from 0 to 1.
-    interval
-        p at the upper and at the lower end of the interval of the Lyapunov exponent.
-    ratio
-        -ln gamma / (Lambda dt), not cut at 1; infinite where nothing grows.
-    regime
-        ``Lipschitz``, ``fractal``, or ``borderline`` where the ratio is within a tenth of 1 or its interval holds 1;
-        ``mixed`` where it holds 1 because some runs are regular and some chaotic.
-    gamma
-        Discount per control step.
-    exponent_per_step
-        Lambda dt.
-    """
-
-    exponent: float
-    interval: tuple[float, float]
-    ratio: float
-    regime: str
-    gamma: float
-    exponent_per_step: float
-
-    @property
-    def sentence(self) -> str:
-        """What this means."""
-        guarantee = "a bound from below: the landscape may be smoother"
-        numbers = f"-ln gamma = {_decay(self.gamma):.3g} against Lambda dt = {self.exponent_per_step:.3g} per step"
-        if self.regime == "Lipschitz":
-            return f"Lipschitz: the discount outruns the chaos, {numbers}"
-        p = f"p = {self.exponent:.2g} ({self.interval[0]:.2g} to {self.interval[1]:.2g})"
-        if self.regime == "mixed":
-            return (
-                f"mixed: Lipschitz where the motion is regular, p down to {self.interval[0]:.2g} where it is chaotic; "
-                f"on average {numbers}"
-            )
-        if self.regime == "borderline":
-            return f"borderline, ratio {self.ratio:.3g}, {p}: {numbers}; {guarantee}"
-        if self.exponent == 0.0:
-            return f"no Hölder exponent is guaranteed: {numbers}"
-        return f"fractal, {p}: {numbers}; {guarantee}"
-
-    def __str__(self) -> str:
-        return self.sentence
-
-    def as_dict(self) -> dict[str, Any]:
-        """The prediction as JSON-like values; an infinite ratio is None."""
-        return {
-            "exponent": self.exponent,
-            "interval": list(self.interval),
-            "ratio": _number_or_none(self.ratio),
-            "regime": self.regime,
-            "gamma": self.gamma,
-            "exponent_per_step": self.exponent_per_step,
-            "sentence": self.sentence,
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class ScaleWindow:
-    """The scales on which a landscape of finite horizon can be fractal.
-
-    Attributes
-    ----------
-    low
-        D exp(-Lambda H): below, the landscape is smooth.
-    high
-        The outer scale D.
-    decades
-        log10(high / low).
-    spacing
-        Distance of the nodes, NaN if none was given.
-    visible_decades
-        log10(high / max(low, spacing)): what of it the grid can show; the same as `decades` without a spacing.
-    """
-
-    low: float
-    high: float
-    decades: float
-    spacing: float
-    visible_decades: float
-
-    @property
-    def visible(self) -> bool:
-        """Whether at least one decade can be seen, the least from which a slope can be read."""
-        return self.visible_decades >= 1.0
-
-    @property
-    def resolved(self) -> bool:
-        """Whether the grid reaches down to where the landscape is smooth; False if no spacing was given."""
-        return self.spacing <= self.low
-
-    @property
-    def sentence(self) -> str:
-        """What this means."""
-        if self.decades == 0.0:
-            return f"no scale below {self.high:.3g} is fractal: separations do not grow within the horizon"
-        text = f"fractal from {self.low:.3g} to {self.high:.3g} ({self.decades:.2g} decades), smooth below"
-        if math.isnan(self.spacing):
-            return text
-        if self.resolved:
-            text += f"; a spacing of {self.spacing:.3g} resolves all of it"
-        else:
-            text += f"; a spacing of {self.spacing:.3g} leaves {self.visible_decades:.2g} decades"
-        return text if self.visible else text + ", too few to read a slope from"
-
-    def __str__(self) -> str:
-        return self.sentence
-
-    def as_dict(self) -> dict[str, Any]:
-        """The window as JSON-like values."""
-        return {
-            "low": self.low,
-            "high": self.high,
-            "decades": self.decades,
-            "spacing": _number_or_none(self.spacing),
-            "visible_decades": self.visible_decades,
-            "visible": self.visible,
-            "resolved": self.resolved,
-            "sentence": self.sentence,
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class ChaosSummary:
-    """What chaos does to one landscape.
-
-    Attributes
-    ----------
-    estimate
-        Exponent over a long time, of runs that start at points of the landscape.
-    within_horizon
-        The same over the horizon of the landscape alone, with nothing left out before.
-    holder
-        Predicted Hölder exponent.
-    measured
-        Measured Hölder exponent, NaN if none was given.
-    windows
-        Window of fractal scales along each axis, by its name, from the growth within the horizon.
-    """
-
-    estimate: LyapunovEstimate
-    within_horizon: LyapunovEstimate
-    holder: HolderPrediction
-    measured: float
-    windows: dict[str, ScaleWindow]
-
-    @property
-    def verdict(self) -> str:
-        """Measured against predicted smoothness; empty if nothing was measured."""
-        if math.isnan(self.measured):
-            return ""
-        visible = any(window.visible for window in self.windows.values())
-        if self.measured >= self.holder.interval[0]:
-            text = (
-                f"measured p = {self.measured:.2g}, not below the prediction of at least {self.holder.interval[0]:.2g}"
-            )
-        else:
-            text = f"measured p = {self.measured:.2g} is below the prediction of at least {self.holder.interval[0]:.2g}"
-        return text if visible else text + "; but this grid shows too few scales to tell"
-
-    def __str__(self) -> str:
-        low, high = self.within_horizon.spread
-        lines = [
-            str(self.estimate),
-            f"within the horizon {self.within_horizon.exponent:.4g} {self.estimate.unit} ({low:.3g} to {high:.3g}), "
-            f"{self.within_horizon.duration:g} s from the start",
-            f"predicted          {self.holder.sentence}",
-        ]
-        if self.verdict:
-            lines.append(f"measured           {self.verdict}")
-        lines += [f"scales of {name}: {window.sentence}" for name, window in self.windows.items()]
-        return "\n".join(lines)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The summary as JSON-like values."""
-        return {
-            "estimate": self.estimate.as_dict(),
-            "within_horizon": self.within_horizon.as_dict(),
-            "holder": self.holder.as_dict(),
-            "measured": _number_or_none(self.measured),
-            "verdict": self.verdict,
-            "windows": {name: window.as_dict() for name, window in self.windows.items()},
-        }
-
-
-@kernel
-def _accelerate_row(
-    rows: NDArray[Any], i: int, torque: NDArray[Any], coefficients: NDArray[Any], out: NDArray[Any]
-) -> None:
-    # (theta, w)' = (w, M^-1 (tau + c)), with M and c as in heatpg.landscapes.double_pendulum
-    m11, m12, m22 = coefficients[0], coefficients[1], coefficients[2]
-    g1, g2 = coefficients[3], coefficients[4]
-    w1, w2 = rows[i, 2], rows[i, 3]
-    s1, s2, s12 = math.sin(rows[i, 0]), math.sin(rows[i, 1]), math.sin(rows[i, 0] + rows[i, 1])
-    c2 = math.cos(rows[i, 1])
-    a11 = m11 + 2.0 * m12 * c2
-    a12 = m22 + m12 * c2
-    f1 = torque[i, 0] + m12 * s2 * w2 * (w2 + 2.0 * w1) - g1 * s1 - g2 * s12
-    f2 = torque[i, 1] - m12 * s2 * w1 * w1 - g2 * s12
-    q = 1.0 / (a11 * m22 - a12 * a12)
-    out[i, 0] = w1
-    out[i, 1] = w2
-    out[i, 2] = (m22 * f1 - a12 * f2) * q
-    out[i, 3] = (a11 * f2 - a12 * f1) * q
-
-
-@kernel
-def _linearise_rows(rows: NDArray[Any], torque: NDArray[Any], coefficients: NDArray[Any], out: NDArray[Any]) -> None:
-    # row 0 is the state, out[0] its rate; for tangents v in the other rows M a = f gives M da = df - dM a,
-    # where dM a = -m12 s2 (2 a1 + a2, a1) v2
-    m11, m12, m22 = coefficients[0], coefficients[1], coefficients[2]
-    g1, g2 = coefficients[3], coefficients[4]
-    w1, w2 = rows[0, 2], rows[0, 3]
-    b1, b2 = out[0, 2], out[0, 3]
-    s2, c2 = math.sin(rows[0, 1]), math.cos(rows[0, 1])
-    c1, c12 = math.cos(rows[0, 0]), math.cos(rows[0, 0] + rows[0, 1])
-    a11 = m11 + 2.0 * m12 * c2
-    a12 = m22 + m12 * c2
-    q = 1.0 / (a11 * m22 - a12 * a12)
-    f1_by_1 = -g1 * c1 - g2 * c12
-    f2_by_1 = -g2 * c12
-    f1_by_2 = m12 * c2 * w2 * (w2 + 2.0 * w1) - g2 * c12 + m12 * s2 * (2.0 * b1 + b2)
-    f2_by_2 = -m12 * c2 * w1 * w1 - g2 * c12 + m12 * s2 * b1
-    f1_by_3 = 2.0 * m12 * s2 * w2
-    f2_by_3 = -2.0 * m12 * s2 * w1
-    f1_by_4 = 2.0 * m12 * s2 * (w1 + w2)
-    for i in range(1, rows.shape[0]):
-        r1 = torque[i, 0] + f1_by_1 * rows[i, 0] + f1_by_2 * rows[i, 1] + f1_by_3 * rows[i, 2] + f1_by_4 * rows[i, 3]
-        r2 = torque[i, 1] + f2_by_1 * rows[i, 0] + f2_by_2 * rows[i, 1] + f2_by_3 * rows[i, 2]
-        out[i, 0] = rows[i, 2]
-        out[i, 1] = rows[i, 3]
-        out[i, 2] = (m22 * r1 - a12 * r2) * q
-        out[i, 3] = (a11 * r2 - a12 * r1) * q
-
-
-@kernel
-def _rates(
-    rows: NDArray[Any], torque: NDArray[Any], tangent: bool, coefficients: NDArray[Any], out: NDArray[Any]
-) -> None:
-    _accelerate_row(rows, 0, torque, coefficients, out)
-    if tangent:
-        _linearise_rows(rows, torque, coefficients, out)
-    else:
-        for i in range(1, rows.shape[0]):
-            _accelerate_row(rows, i, torque, coefficients, out)
-
-
-@kernel
-def _stage(rows: NDArray[Any], rate: NDArray[Any], h: float, out: NDArray[Any]) -> None:
-    for i in range(rows.shape[0]):
-        for k in range(4):
-            out[i, k] = rows[i, k] + h * rate[i, k]
-
-
-@kernel
-def _step(
-    rows: NDArray[Any],
-    torque: NDArray[Any],
-    tangent: bool,
-    dt: float,
-    coefficients: NDArray[Any],
-    scratch: NDArray[Any],
-) -> None:
-    # the classical Runge-Kutta method; for tangents it is the derivative of the step of the state
-    p, k1, k2, k3, k4 = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
-    _rates(rows, torque, tangent, coefficients, k1)
-    _stage(rows, k1, 0.5 * dt, p)
-    _rates(p, torque, tangent, coefficients, k2)
-    _stage(rows, k2, 0.5 * dt, p)
-    _rates(p, torque, tangent, coefficients, k3)
-    _stage(rows, k3, dt, p)
-    _rates(p, torque, tangent, coefficients, k4)
-    for i in range(rows.shape[0]):
-        for k in range(4):
-            rows[i, k] += dt / 6.0 * (k1[i, k] + 2.0 * (k2[i, k] + k3[i, k]) + k4[i, k])
-
-
-@kernel
-def _torques(rows: NDArray[Any], tangent: bool, gains: NDArray[Any], limit: float, torque: NDArray[Any]) -> None:
-    # tau = clip(K (s - upright)), upright = (pi, 0, 0, 0); its tangent is K v, or 0 where it is clipped
-    for i in range(rows.shape[0]):
-        for joint in range(2):
-            t = 0.0
-            for k in range(4):
-                offset = math.pi if k == 0 and (i == 0 or not tangent) else 0.0
-                t += gains[joint * 4 + k] * (rows[i, k] - offset)
-            torque[i, joint] = t
-    for joint in range(2):
-        clipped = abs(torque[0, joint]) > limit
-        for i in range(rows.shape[0]):
-            if i == 0 or not tangent:
-                torque[i, joint] = min(max(torque[i, joint], -limit), limit)
-            elif clipped:
-                torque[i, joint] = 0.0
-
-
-@kernel
-def _orthonormalise(rows: NDArray[Any], growth: NDArray[Any]) -> bool:
-    # modified Gram-Schmidt on rows 1, 2, ...; growth = ln of the lengths; False if one is 0 or not finite
-    for i in range(1, rows.shape[0]):
-        for j in range(1, i):
-            projection = 0.0
-            for k in range(4):
-                projection += rows[i, k] * rows[j, k]
-            for k in range(4):
-                rows[i, k] -= projection * rows[j, k]
-        length = 0.0
-        for k in range(4):
-            length += rows[i, k] * rows[i, k]
-        length = math.sqrt(length)
-        if not 0.0 < length < math.inf:
-            return False
-        growth[i - 1] = math.log(length)
-        for k in range(4):
-            rows[i, k] /= length
-    return True
-
-
-@kernel
-def _draw_near(rows: NDArray[Any], separation: float, before: float, growth: NDArray[Any]) -> float:
-    # the second trajectory back to the separation, along the same direction; growth = ln of the ratio of the lengths
-    # that are there, rounding included; returns the new length, or NaN if the old one is 0 or not finite
-    length = 0.0
-    for k in range(4):
-        length += (rows[1, k] - rows[0, k]) ** 2
-    length = math.sqrt(length)
-    if not 0.0 < length < math.inf:
-        return math.nan
-    growth[0] = math.log(length / before)
-    after = 0.0
-    for k in range(4):
-        rows[1, k] = rows[0, k] + (rows[1, k] - rows[0, k]) * (separation / length)
-        after += (rows[1, k] - rows[0, k]) ** 2
-    return math.sqrt(after)
-
-
-@kernel
-def _follow(
-    start: NDArray[Any],
-    frame: NDArray[Any],
-    tangent: bool,
-    separation: float,
-    first_torque: NDArray[Any],
-    held: bool,
-    gains: NDArray[Any],
-    limit: float,
-    hold: int,
-    per_interval: int,
-    dt: float,
-    coefficients: NDArray[Any],
-    states: NDArray[Any],
-    growth: NDArray[Any],
-) -> int:
-    # a torque is held for `hold` steps, the first one given if `held`; angles are wrapped after each interval, so that
-    # their rounding does not drown the separation, unless a policy feels them; returns the number of good intervals
-    wrapped = not np.any(gains)
-    count = frame.shape[0] if tangent else 1
-    rows = np.zeros((count + 1, 4))
-    torque = np.zeros((count + 1, 2))
-    scratch = np.empty((5, count + 1, 4))
-    before = 0.0
-    for k in range(4):
-        rows[0, k] = states[0, k] = start[k]
-        for i in range(count):
-            rows[i + 1, k] = frame[i, k] if tangent else start[k] + separation * frame[0, k]
-        before += (rows[1, k] - rows[0, k]) ** 2
-    before = math.sqrt(before)
-    for joint in range(2):
-        for i in range(count + 1):
-            follows = held and (i == 0 or not tangent)
-            torque[i, joint] = min(max(first_torque[joint], -limit), limit) if follows else 0.0
-    step = 0
-    for n in range(growth.shape[0]):
-        for _ in range(per_interval):
-            if step % hold == 0 and not (held and step == 0):
-                _torques(rows, tangent, gains, limit, torque)
-            _step(rows, torque, tangent, dt, coefficients, scratch)
-            step += 1
-        if wrapped:
-            for k in range(2):
-                turns = np.floor(rows[0, k] / (2.0 * math.pi) + 0.5)
-                for i in range(1 if tangent else 2):
-                    rows[i, k] -= 2.0 * math.pi * turns
-        for k in range(4):
-            states[n + 1, k] = rows[0, k]
-            if not abs(rows[0, k]) < _LARGEST:
-                return n
-        if tangent:
-            if not _orthonormalise(rows, growth[n]):
-                return n
-        else:
-            before = _draw_near(rows, separation, before, growth[n])
-            if math.isnan(before):
-                return n
-    return int(growth.shape[0])
-
-
-@dataclasses.dataclass(frozen=True)
-class _Timing:
-    """Integrator steps per control step and per interval, intervals left out and counted."""
-
-    dt: float
-    hold: int
-    per_interval: int
-    skipped: int
-    counted: int
-
-    @property
-    def interval(self) -> float:
-        return self.dt * self.per_interval
-
-
 def _number_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _decay(gamma: float) -> float:
-    """-ln gamma, infinite for gamma = 0."""
-    return -math.log(gamma) if gamma > 0.0 else math.inf
-
-
-def _multiple(what: str, given: float, unit: str, step: float, least: int = 1) -> int:
+def whole_multiple(what: str, given: float, unit: str, step: float, least: int = 1) -> int:
     """How many steps there are in a duration, if the number is whole within 1e-9."""
     count = round(given / step)
     if count < least or abs(count * step - given) > 1e-9 * max(given, step):
@@ -622,29 +191,29 @@ def _multiple(what: str, given: float, unit: str, step: float, least: int = 1) -
 def _transient_count(transient: float | None, usual: float, interval: float, unit: str) -> int:
     if transient is None:
         return round(usual / interval)
-    return _multiple("transient", finite_number("transient", transient, lower=0.0), unit, interval, least=0)
+    return whole_multiple("transient", finite_number("transient", transient, lower=0.0), unit, interval, least=0)
 
 
-def _pendulum(
+def follow_runs(
     model: str,
     starts: Array,
     torques: Array | None,
     gains: Array,
     limit: float,
-    timing: _Timing,
+    timing: Timing,
     tangent: bool,
     separation: float,
 ) -> LyapunovEstimate:
     """Follow every run; `torques` are held during the first control step, or the policy acts from the beginning."""
     runs, intervals = len(starts), timing.skipped + timing.counted
-    coefficients = _MODELS[model].coefficients()
+    coefficients = MODELS[model].coefficients()
     states = np.empty((runs, intervals + 1, 4))
     growth = np.empty((runs, intervals, 4 if tangent else 1))
     good = np.zeros(runs, dtype=np.int64)
     first = np.zeros((runs, 2)) if torques is None else torques
 
     def one(run: int) -> None:
-        good[run] = _follow(
+        good[run] = follow(
             starts[run],
             _FRAME,
             tangent,
@@ -670,7 +239,7 @@ def _pendulum(
             advice="lower dt, or renormalise more often",
         )
     free = not gains.any()
-    drift = _energy_drift(states[:, int(torques is not None) :], coefficients) if free else math.nan
+    drift = energy_drift(states[:, int(torques is not None) :], coefficients) if free else math.nan
     if drift > _MOST_DRIFT:
         warnings.warn(
             f"the integrator changed the energy by {drift:.1%} of that between hanging and upright; lower dt",
@@ -679,7 +248,7 @@ def _pendulum(
         )
     defect = math.nan
     if free and tangent:
-        volume = np.log(_determinant(states[:, [timing.skipped, -1], 1], coefficients))
+        volume = np.log(mass_determinant(states[:, [timing.skipped, -1], 1], coefficients))
         logs = growth[:, timing.skipped :].sum(axis=(1, 2)) + volume[:, 1] - volume[:, 0]
         defect = float(np.abs(logs).max()) / (timing.counted * timing.interval)
     name = f"double pendulum ({model})" if free else f"double pendulum ({model}) with a linear policy"
@@ -694,22 +263,6 @@ def _pendulum(
         unit="1/s",
         system=name,
     )
-
-
-def _determinant(second_angle: Array, coefficients: Array) -> Array:
-    """Determinant of the mass matrix."""
-    m11, m12, m22 = (float(c) for c in coefficients[:3])
-    cosine = np.cos(second_angle)
-    return np.asarray((m11 + 2.0 * m12 * cosine) * m22 - (m22 + m12 * cosine) ** 2)
-
-
-def _energy_drift(states: Array, coefficients: Array) -> float:
-    m11, m12, m22, g1, g2 = (float(c) for c in coefficients)
-    theta1, theta2, w1, w2 = np.moveaxis(states, -1, 0)
-    cosine = np.cos(theta2)
-    kinetic = 0.5 * (m11 + 2.0 * m12 * cosine) * w1**2 + (m22 + m12 * cosine) * w1 * w2 + 0.5 * m22 * w2**2
-    energy = kinetic - g1 * np.cos(theta1) - g2 * np.cos(theta1 + theta2)
-    return float(np.abs(energy - energy[:, :1]).max()) / (2.0 * (g1 + g2))
 
 
 def _estimate(growth: Array, skipped: int, interval: float, **rest: Any) -> LyapunovEstimate:
@@ -755,7 +308,7 @@ def lyapunov_exponent(
     dt: float = 0.005,
     renormalise: float = 0.5,
     method: str = "tangent",
-    separation: float = _SEPARATION,
+    separation: float = SEPARATION,
     runs: int = 8,
     scatter: float = 1e-3,
     seed: int = 0,
@@ -839,29 +392,29 @@ def lyapunov_exponent(
     'regular'
     """
     one_of("system", system, ("double_pendulum",))
-    constants = _MODELS[one_of("model of the double pendulum", model, _MODELS)]
-    one_of("method", method, _METHODS)
-    start = np.array(finite_numbers("state", state, _STATE))
-    fixed = np.zeros(8) if gains is None else np.array(finite_numbers("gains", gains, _GAINS))
+    constants = MODELS[one_of("model of the double pendulum", model, MODELS)]
+    one_of("method", method, METHODS)
+    start = np.array(finite_numbers("state", state, STATE))
+    fixed = np.zeros(8) if gains is None else np.array(finite_numbers("gains", gains, GAINS))
     limit = positive_number("torque_limit", constants.torque_limit if torque_limit is None else torque_limit)
     apart = positive_number("separation", separation)
     number = whole_number("runs", runs)
     width = finite_number("scatter", scatter, lower=0.0)
     step = positive_number("dt", dt)
     interval = positive_number("renormalise", renormalise)
-    per_interval = _multiple("renormalise", interval, "steps", step)
+    per_interval = whole_multiple("renormalise", interval, "steps", step)
     hold = per_interval
     if gains is not None:
         control = positive_number("control_step", constants.dt if control_step is None else control_step)
-        hold = _multiple("control_step", control, "steps", step)
-        _multiple("renormalise", interval, "control steps", control)
-    counted = _multiple("duration", positive_number("duration", duration), "intervals", interval)
+        hold = whole_multiple("control_step", control, "steps", step)
+        whole_multiple("renormalise", interval, "control steps", control)
+    counted = whole_multiple("duration", positive_number("duration", duration), "intervals", interval)
     skipped = _transient_count(transient, _USUAL_TRANSIENT, interval, "intervals")
     starts = np.repeat(start[None], number, axis=0)
     starts[1:] += width * np.random.default_rng(seed).standard_normal((number - 1, 4))
-    timing = _Timing(interval / per_interval, hold, per_interval, skipped, counted)
+    timing = Timing(interval / per_interval, hold, per_interval, skipped, counted)
     policies = np.repeat(fixed[None], number, axis=0)
-    return _pendulum(model, starts, None, policies, limit, timing, method == "tangent", apart)
+    return follow_runs(model, starts, None, policies, limit, timing, method == "tangent", apart)
 
 
 def lyapunov_spectrum(
@@ -946,9 +499,9 @@ def lyapunov_spectrum(
     unit = "time steps" if flow else "iterations"
     usual = 10 * step if flow else 1.0
     interval = usual if renormalise is None else positive_number("renormalise", renormalise)
-    per_interval = _multiple("renormalise", interval, unit, step)
+    per_interval = whole_multiple("renormalise", interval, unit, step)
     length = positive_number("duration", duration)
-    counted = _multiple("duration", length, "intervals", interval)
+    counted = whole_multiple("duration", length, "intervals", interval)
     skipped = _transient_count(transient, 0.1 * length, interval, "intervals")
     advance = _flow_step(function, jacobian, step, n) if flow else _map_step(function, jacobian, n)
     tangents = np.linalg.qr(np.cos(np.outer(np.arange(n), np.arange(n)) + 1.0) + np.eye(n))[0][:, :kept]
@@ -1049,236 +602,3 @@ def _flow_step(
         )
 
     return advance
-
-
-def _ratio(gamma: float, exponent: float, dt: float) -> float:
-    """-ln gamma / (Lambda dt), infinite where the discount outruns whatever grows."""
-    decay, growth = _decay(gamma), exponent * dt
-    if growth > 0.0:
-        return decay / growth
-    return math.inf if growth < 0.0 or decay > 0.0 else 0.0
-
-
-def predicted_holder(
-    gamma: float,
-    exponent: float | LyapunovEstimate,
-    dt: float,
-    *,
-    interval: tuple[float, float] | None = None,
-) -> HolderPrediction:
-    """Hölder exponent of a discounted return that chaos and discount guarantee.
-
-    p = min(1, -ln gamma / (Lambda dt)): the difference of two returns is cut at the moment when the motions have
-    parted, and gamma^k = (delta / D)^p for exp(Lambda dt k) = D / delta. If Lambda dt < -ln gamma the return is
-    Lipschitz. p is a bound from below, as far as Lambda bounds the growth within the horizon: near an unstable state
-    that is faster than the mean over minutes (1.5 against 1.0 /s near the top of a double pendulum), and p is less.
-    That the return is nowhere differentiable does not follow.
-
-    Parameters
-    ----------
-    gamma
-        Discount per control step, from 0 to 1. Without discount (1) chaos leaves no guarantee, p = 0.
-    exponent
-        Maximal Lyapunov exponent Lambda per unit of time, or an estimate of it. A regular motion counts as Lambda = 0
-        with the interval up to `LyapunovEstimate.resolution`.
-    dt
-        Control step, in the same unit of time.
-    interval
-        Lower and upper end for Lambda; by default `LyapunovEstimate.interval`, or the number alone.
-
-    Returns
-    -------
-    HolderPrediction
-        p with its interval, and whether the landscape is Lipschitz, fractal or on the border.
-
-    Raises
-    ------
-    UnsupportedError
-        For a parameter out of its range.
-
-    References
-    ----------
-    T. Wang, S. Herbert, S. Gao, *Fractal Landscapes in Policy Optimization*, NeurIPS 2023, arXiv 2310.15418.
-
-    Examples
-    --------
-    >>> from heatpg.roughness.exponents import predicted_holder
-    >>> for gamma in (0.9, 0.95, 0.99):
-    ...     prediction = predicted_holder(gamma, 1.0, 0.05)
-    ...     print(prediction.regime, round(prediction.ratio, 3))
-    Lipschitz 2.107
-    borderline 1.026
-    fractal 0.201
-    """
-    discount = finite_number("gamma", gamma, lower=0.0, upper=1.0)
-    step = positive_number("dt", dt)
-    if isinstance(exponent, LyapunovEstimate):
-        value, ends = exponent.exponent, exponent.interval
-        if exponent.motion == "regular":
-            value, ends = min(value, 0.0), (min(ends[0], 0.0), exponent.resolution)
-    else:
-        value = finite_number("exponent", exponent)
-        ends = (value, value)
-    if interval is not None:
-        lower, upper = finite_numbers("interval", interval, ("lower end", "upper end"))
-        if not lower <= value <= upper:
-            raise UnsupportedError(
-                "the interval does not hold the exponent",
-                given=f"{lower:g} to {upper:g}, exponent={value:g}",
-                allowed="lower end <= exponent <= upper end",
-            )
-        ends = (lower, upper)
-    ratio = _ratio(discount, value, step)
-    least, most = _ratio(discount, ends[1], step), _ratio(discount, ends[0], step)
-    if isinstance(exponent, LyapunovEstimate) and exponent.motion == "mixed" and least < 1.0 < most:
-        regime = "mixed"
-    elif abs(ratio - 1.0) < _NEAR_ONE or least < 1.0 < most:
-        regime = "borderline"
-    else:
-        regime = "fractal" if ratio < 1.0 else "Lipschitz"
-    return HolderPrediction(min(1.0, ratio), (min(1.0, least), min(1.0, most)), ratio, regime, discount, value * step)
-
-
-def scale_window(exponent: float, horizon: float, *, size: float, spacing: float | None = None) -> ScaleWindow:
-    """The scales on which a landscape of finite horizon can be fractal.
-
-    Two points at a distance delta part after ln(D / delta) / Lambda; below delta = D exp(-Lambda H) they do not part
-    within the horizon H, so the landscape is smooth there.
-
-    Parameters
-    ----------
-    exponent
-        Maximal Lyapunov exponent Lambda, or the rate at which separations grow within the horizon.
-    horizon
-        H, in the same unit of time.
-    size
-        The outer scale D, at which motions count as parted: the length of the axis, if nothing better is known.
-    spacing
-        Distance of the nodes of the grid.
-
-    Returns
-    -------
-    ScaleWindow
-
-    Raises
-    ------
-    UnsupportedError
-        For a parameter out of its range.
-
-    Examples
-    --------
-    >>> from heatpg.roughness.exponents import scale_window
-    >>> print(scale_window(1.0, 5.0, size=50.0, spacing=0.2))
-    fractal from 0.337 to 50 (2.2 decades), smooth below; a spacing of 0.2 resolves all of it
-    """
-    rate = finite_number("exponent", exponent)
-    duration = positive_number("horizon", horizon)
-    high = positive_number("size", size)
-    distance = math.nan if spacing is None else positive_number("spacing", spacing)
-    logs = max(0.0, rate * duration)
-    low = high * math.exp(-logs)
-    decades = logs / math.log(10.0)
-    visible = decades
-    if distance > low:
-        visible = max(0.0, math.log10(high / distance))
-    return ScaleWindow(low, high, decades, distance, visible)
-
-
-def chaos(
-    landscape: Landscape,
-    *,
-    duration: float = 200.0,
-    runs: int = 8,
-    method: str = "two_trajectory",
-    seed: int = 0,
-    measured: float | None = None,
-) -> ChaosSummary:
-    """Chaos behind a landscape of the double pendulum: exponent, predicted smoothness, scales that can show it.
-
-    The runs start at points of the landscape drawn uniformly from its box: with ``kind="action"`` the drawn torque is
-    held for the first control step, with ``kind="gains"`` the drawn gains act all the time. p comes from the exponent
-    over a long time, `predicted_holder`; the window of scales, `scale_window`, from the growth within the horizon,
-    which near an unstable equilibrium is faster, with the length of each axis as the outer scale.
-
-    Parameters
-    ----------
-    landscape
-        Made by `heatpg.landscapes.double_pendulum`; its parameters are read from its provenance. The motion is
-        taken in steps of at most 5 ms and without the velocity limits of the acrobot, because the errors of large
-        steps damp a motion of minutes.
-    duration
-        Seconds over which each run is averaged, a whole number of control steps; a tenth is added before.
-    runs
-        Number of points.
-    method
-        ``tangent`` or ``two_trajectory``, as in `lyapunov_exponent`.
-    seed
-        Of the points.
-    measured
-        Hölder exponent read off from the landscape, to be set beside the predicted one.
-
-    Returns
-    -------
-    ChaosSummary
-
-    Raises
-    ------
-    UnsupportedError
-        For a landscape of another origin, or a parameter out of its range.
-    UnknownNameError
-        For an unknown method.
-    NonFiniteError
-        If a motion blows up.
-
-    Examples
-    --------
-    >>> from heatpg import landscapes
-    >>> from heatpg.roughness.exponents import chaos
-    >>> summary = chaos(landscapes.double_pendulum(size=8), duration=50.0, runs=2)
-    >>> summary.holder.regime, sorted(summary.windows)
-    ('fractal', ['torque1', 'torque2'])
-    """
-    one_of("method", method, _METHODS)
-    source = landscape.provenance.get("source")
-    parameters: dict[str, Any] = landscape.provenance.get("parameters", {})
-    needed = ("kind", "model", "horizon", "gamma", "dt", "substeps", "state", "gains", "torque_limit")
-    if source != "double_pendulum" or any(name not in parameters for name in needed):
-        raise UnsupportedError(
-            f"the system behind {landscape.name!r} is not known",
-            given=f"source {source!r}",
-            allowed="landscapes of heatpg.landscapes.double_pendulum",
-            advice="use lyapunov_spectrum on your own system, then predicted_holder and scale_window",
-        )
-    model, kind = str(parameters["model"]), str(parameters["kind"])
-    control, horizon = float(parameters["dt"]), float(parameters["horizon"])
-    start = finite_numbers("state", parameters["state"], _STATE)
-    number = whole_number("runs", runs)
-    share = None if measured is None else finite_number("measured", measured)
-    hold = max(int(parameters["substeps"]), math.ceil(control / _FINEST_STEP - 1e-9))
-    counted = _multiple("duration", positive_number("duration", duration), "control steps", control)
-    generator = np.random.default_rng(seed)
-    points = np.stack([generator.uniform(axis.lower, axis.upper, number) for axis in landscape.grid], axis=1)
-    policy = _policy(kind, tuple(float(x) for x in parameters["gains"]))
-    gains = policy[0] + points @ policy[1:]
-    starts = np.repeat(np.array(start)[None], number, axis=0)
-
-    def follow(skipped: int, intervals: int) -> LyapunovEstimate:
-        return _pendulum(
-            model,
-            starts,
-            points if kind == "action" else None,
-            gains,
-            float(parameters["torque_limit"]),
-            _Timing(control / hold, hold, hold, skipped, intervals),
-            method == "tangent",
-            _SEPARATION,
-        )
-
-    estimate = follow(round(0.1 * counted), counted)
-    within = follow(0, _multiple("horizon", horizon, "control steps", control))
-    windows = {
-        axis.name: scale_window(within.exponent, horizon, size=axis.upper - axis.lower, spacing=axis.spacing)
-        for axis in landscape.grid
-    }
-    holder = predicted_holder(float(parameters["gamma"]), estimate, control)
-    return ChaosSummary(estimate, within, holder, math.nan if share is None else share, windows)

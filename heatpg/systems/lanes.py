@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.core.grid import Axis, Grid
-from heatpg.errors import GridError, UnsupportedError
+from heatpg.errors import UnsupportedError
 from heatpg.tools.arguments import positive_number
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
@@ -131,17 +130,3 @@ def step_count(horizon: float, dt: float) -> int:
             advice=f"the nearest is horizon={nearest * step:.12g}",
         )
     return count
-
-
-def plane(grid: Grid | None, axes: Callable[[], tuple[Axis, Axis]]) -> Grid:
-    """The caller's grid if it has two axes, or the family's own."""
-    if grid is None:
-        return Grid(*axes())
-    if not isinstance(grid, Grid) or grid.dimensions != 2:
-        raise GridError(
-            "this landscape has two axes",
-            given=f"{grid.dimensions} axes" if isinstance(grid, Grid) else repr(grid),
-            allowed="a heatpg.Grid of 2 axes",
-            advice="leave grid out to get the default box",
-        )
-    return grid

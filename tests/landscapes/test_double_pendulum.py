@@ -13,9 +13,9 @@ from scipy.integrate import solve_ivp
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import GridError, HeatpgError, NonFiniteError
-from heatpg.landscapes.double_pendulum import _MODELS, _accelerate, _runge_kutta_step
 from heatpg.landscapes.double_pendulum import double_pendulum as sample
 from heatpg.systems import lanes as _rollout
+from heatpg.systems.pendulum import MODELS, accelerate, runge_kutta_step
 from heatpg.tools.parallel import set_threads, threads
 
 LANES = _rollout.LANES
@@ -63,7 +63,7 @@ def accelerations(model, states, torques):
     rows[:4, :n], rows[4:, :n] = states.T, torques.T
     sine, cosine, out = np.empty(2 * LANES), np.empty(2 * LANES), np.empty(2 * LANES)
     _rollout.sine_cosine(rows[:2].ravel(), sine, cosine)
-    _accelerate(rows[2:4].ravel(), rows[4:].ravel(), sine, cosine, _MODELS[model].coefficients(), out)
+    accelerate(rows[2:4].ravel(), rows[4:].ravel(), sine, cosine, MODELS[model].coefficients(), out)
     return out.reshape(2, LANES)[:, :n].T
 
 
@@ -73,8 +73,8 @@ def drift(model, start, duration, steps):
     sine, cosine, scratch = np.empty(2 * LANES), np.empty(2 * LANES), np.empty((8, 2 * LANES))
     _rollout.sine_cosine(state[: 2 * LANES], sine, cosine)
     for _ in range(steps):
-        _runge_kutta_step(
-            state, np.zeros(2 * LANES), duration / steps, _MODELS[model].coefficients(), sine, cosine, scratch
+        runge_kutta_step(
+            state, np.zeros(2 * LANES), duration / steps, MODELS[model].coefficients(), sine, cosine, scratch
         )
     rows = state.reshape(4, LANES)
     assert (rows == rows[:, :1]).all()

@@ -17,16 +17,10 @@ from heatpg import landscapes
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import HeatpgError, HeatpgWarning, NonFiniteError, UnsupportedError
-from heatpg.landscapes.double_pendulum import _MODELS
 from heatpg.roughness import exponents as module
-from heatpg.roughness.exponents import (
-    LyapunovEstimate,
-    chaos,
-    lyapunov_exponent,
-    lyapunov_spectrum,
-    predicted_holder,
-    scale_window,
-)
+from heatpg.roughness.chaos import chaos, predicted_holder, scale_window
+from heatpg.roughness.exponents import LyapunovEstimate, lyapunov_exponent, lyapunov_spectrum
+from heatpg.systems.pendulum import MODELS, rates
 from heatpg.tools.parallel import set_threads, threads
 
 UPRIGHT = (math.pi, 0.0, 0.0, 0.0)
@@ -104,16 +98,16 @@ def _own_threads() -> Iterator[None]:
 @pytest.mark.parametrize("model", RATES)
 def test_rates_and_their_derivatives(model, rng):
     """Against equations of another form, differentiated by complex steps; round-off times terms up to some 1e3."""
-    coefficients = _MODELS[model].coefficients()
+    coefficients = MODELS[model].coefficients()
     for _ in range(50):
         x, tau = rng.uniform(-6, 6, 4), rng.uniform(-20, 20, 2)
         rows, torque, out = np.vstack([x, np.eye(4)]), np.zeros((5, 2)), np.empty((5, 4))
         torque[0] = tau
-        module._rates(rows, torque, True, coefficients, out)
+        rates(rows, torque, True, coefficients, out)
         assert np.allclose(out[0], RATES[model](x, tau), rtol=1e-12, atol=1e-11)
         assert np.allclose(out[1:].T, complex_step(lambda y, t=tau: RATES[model](y, t), x), rtol=1e-11, atol=1e-10)
         rows, torque = np.vstack([x, np.zeros((2, 4))]), np.vstack([tau, np.eye(2)])
-        module._rates(rows, torque, True, coefficients, out[:3])
+        rates(rows, torque, True, coefficients, out[:3])
         by_torque = complex_step(lambda t, y=x: RATES[model](y.astype(complex), t), tau)
         assert np.allclose(out[1:3].T, by_torque, rtol=1e-11, atol=1e-11)
 

@@ -14,14 +14,9 @@ from numpy.typing import NDArray
 from heatpg import Axis, Grid, Landscape, landscapes
 from heatpg.errors import GridError, SigmaError, UnknownNameError, UnsupportedError
 from heatpg.evolution import solve
-from heatpg.roughness.holder import (
-    METHODS,
-    Roughness,
-    _measure_smoothed,
-    _smooth,
-    holder_exponent,
-    structure_function,
-)
+from heatpg.roughness.holder import METHODS, Roughness, holder_exponent
+from heatpg.roughness.increments import structure_function
+from heatpg.roughness.meansquares import measure_smoothed, smooth_at
 
 Array = NDArray[Any]
 
@@ -259,10 +254,10 @@ def test_what_white_noise_adds_is_known() -> None:
     grid = cube(256, 2, "periodic")
     noise = np.random.default_rng(5).standard_normal(grid.shape)
     levels = np.repeat(np.array([1.5, 3.0, 6.0])[:, None] * grid[0].spacing, 2, axis=1)
-    smoothed = _smooth(Landscape(noise, grid), noise, (0, 1), levels)
+    smoothed = smooth_at(Landscape(noise, grid), noise, (0, 1), levels)
     for method, bound in (("bias", 0.02), ("spread", 0.02), ("gradient", 0.3)):
-        raw = _measure_smoothed(method, smoothed, 0.0)
-        taken = _measure_smoothed(method, smoothed, 1.0)
+        raw = measure_smoothed(method, smoothed, 0.0)
+        taken = measure_smoothed(method, smoothed, 1.0)
         assert np.abs(taken.squares / raw.squares).max() < bound
         assert raw.squares - raw.left_out == pytest.approx(taken.squares - taken.left_out, abs=1e-12)
 

@@ -13,8 +13,9 @@ import pytest
 from heatpg import Axis, Grid, Landscape
 from heatpg.errors import NonFiniteError, ResourceError, SigmaError, UnknownNameError, UnsupportedError
 from heatpg.evolution import Evolution, solve
-from heatpg.roughness.inversion import Backward, _apply, backward, noise_amplification
-from heatpg.roughness.spectrum import mean_weights
+from heatpg.roughness.inversion import Backward, backward, noise_amplification
+from heatpg.roughness.modes import apply
+from heatpg.roughness.waves import mean_weights
 
 EPS = float(np.finfo(np.float64).eps)
 BOUNDARIES = ("periodic", "reflect", "absorb", "clip", "zero")
@@ -112,7 +113,7 @@ def test_predicted_amplification_is_that_of_the_matrix(boundary: str, nodes: str
     flow = solve(smooth(grid), 0.15)
     result = backward(flow, to=to, method=method, parameter=12.0 if method == "cutoff" else 1e-2)
     units = np.eye(grid.size).reshape(-1, *grid.shape)
-    columns = [_apply(result._problem, result._multiplier, unit.copy()) for unit in units]
+    columns = [apply(result._problem, result._multiplier, unit.copy()) for unit in units]
     expected = math.sqrt(sum(rms(column, grid) ** 2 for column in columns))
     assert result.amplification == pytest.approx(expected, rel=1e-10)
 

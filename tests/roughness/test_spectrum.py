@@ -13,16 +13,10 @@ import pytest
 from heatpg import Axis, Grid, Landscape
 from heatpg.errors import GridError, NonFiniteError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution, solve
-from heatpg.roughness.spectrum import (
-    band_decay,
-    half_amplitude,
-    mean_square_weights,
-    mean_weights,
-    power_spectrum,
-    recoverable_band,
-    uncertainty_product,
-    wavenumbers,
-)
+from heatpg.roughness.decay import band_decay, half_amplitude, recoverable_band
+from heatpg.roughness.spectrum import power_spectrum
+from heatpg.roughness.uncertainty import uncertainty_product
+from heatpg.roughness.waves import mean_square_weights, mean_weights, wavenumbers
 from heatpg.solvers import make
 
 EPS = float(np.finfo(np.float64).eps)

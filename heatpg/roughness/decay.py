@@ -1,0 +1,338 @@
+"""What exploration noise leaves of the waves of a landscape: exp(-|k|^2 sigma^2 / 2) of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.core.grid import Axis, Grid
+from heatpg.errors import UnsupportedError
+from heatpg.evolution import Evolution
+from heatpg.roughness.waves import (
+    Bands,
+    bands_of,
+    coefficients_of,
+    outer_sum,
+    positive,
+    prepared,
+    require_single,
+    treatment_of,
+    wavenumbers,
+)
+from heatpg.solvers.transforms import basis_along
+from heatpg.tools.plain import fields_as_dict, plain
+from heatpg.tools.resources import require_memory
+
+__all__ = ["BandDecay", "HalfAmplitude", "band_decay", "half_amplitude", "recoverable_band"]
+
+Array = NDArray[Any]
+_REACH = 8.5  # standard deviations: 1.9e-17 of the noise goes further
+_VISIBLE = 0.01  # round-off may be this share of a prediction that is compared
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BandDecay:
+    """Amplitude of each band at each sigma, relative to sigma = 0: measured, and predicted by exp(-|k|^2 sigma^2 / 2).
+
+    Attributes
+    ----------
+    edges
+        Edges of the bands in angular |k|, shape (B + 1,).
+    wavenumber
+        Mean |k| of the waves of each band, shape (B,); NaN where a band has none.
+    sigma
+        Noise levels, one per axis, shape (T, dimensions).
+    power
+        Power of Q per band, shape (B,).
+    measured
+        Root of the power of u over that of Q, shape (T, B); NaN where Q has none.
+    predicted
+        The same with every wave of Q damped by its own factor, shape (T, B).
+    floor
+        What round-off of the field may add to either, shape (T, B); infinite where Q has no power.
+    visible
+        Where round-off is at most 1 % of the prediction, shape (T, B).
+    treatment
+        Which waves, axis by axis.
+    """
+
+    edges: NDArray[np.float64]
+    wavenumber: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+    power: NDArray[np.float64]
+    measured: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    floor: NDArray[np.float64]
+    visible: NDArray[np.bool_]
+    treatment: str
+
+    @property
+    def ratio(self) -> NDArray[np.float64]:
+        """measured / predicted, shape (T, B); NaN where round-off hides it."""
+        result = np.full(self.measured.shape, np.nan)
+        np.divide(self.measured, self.predicted, out=result, where=self.visible)
+        return result
+
+    @property
+    def exponent(self) -> float:
+        """The c with measured = predicted^c that fits best: 1, or 2 for the slip exp(-|k|^2 t).
+
+        Least squares of the logarithms over all sigmas and visible bands that lose at least 1 %, weighted by the square
+        of the amplitude, since what a taper leaks lies in bands that have nearly vanished. NaN if there is none.
+        """
+        use = self.visible & (self.predicted < 0.99) & (self.measured > 0)
+        if not use.any():
+            return math.nan
+        expected, found, weight = np.log(self.predicted[use]), np.log(self.measured[use]), self.predicted[use] ** 2
+        return float((weight * expected * found).sum() / (weight * expected**2).sum())
+
+    @property
+    def worst(self) -> float:
+        """Largest |measured / predicted - 1| of the visible bands; NaN if there is none."""
+        return float(np.abs(self.ratio[self.visible] - 1.0).max()) if self.visible.any() else math.nan
+
+    def __str__(self) -> str:
+        lines = [
+            f"waves     {self.treatment}",
+            f"exponent  {self.exponent:.6g} times |k|^2 sigma^2 / 2; visible bands deviate by up to {self.worst:.3g}",
+        ]
+        for k, levels in enumerate(self.sigma):
+            text = f"{levels[0]:.4g}" if (levels == levels[0]).all() else ", ".join(f"{s:.4g}" for s in levels)
+            seen = np.flatnonzero(self.visible[k])
+            last = f"visible up to |k| = {self.edges[seen[-1] + 1]:.4g}" if len(seen) else "hidden by round-off"
+            half = np.flatnonzero(self.visible[k] & (self.measured[k] < 0.5))
+            first = f", below one half from |k| = {self.edges[half[0]]:.4g} on" if len(half) else ""
+            lines.append(f"sigma     {text}: {len(seen)} of {len(self.power)} bands {last}{first}")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The decay as JSON-like values."""
+        return {**fields_as_dict(self), "exponent": plain(self.exponent), "worst": plain(self.worst)}
+
+
+def _smooth_in_free_space(field: Array, axis: Axis, variance: float, position: int) -> Array:
+    """exp(-k^2 t / 2) on the line continued by its boundary until the noise does not see its ends, cropped."""
+    padding = math.ceil(_REACH * math.sqrt(variance) / axis.spacing)
+    rows = axis.size + 2 * padding
+    require_memory(
+        3.0 * field.nbytes * rows / axis.size,
+        f"the line along {axis.name!r}, continued by {_REACH:g} sigma",
+        "leave out the sigmas that are far wider than the box",
+    )
+    extension = axis.rule.extend(axis.size, axis.nodes, padding, padding)
+    shape = [1] * field.ndim
+    shape[position] = rows
+    line = Axis(axis.name, 0.0, rows * axis.spacing, rows, boundary="reflect", nodes="cell")
+    basis = basis_along(line)
+    coefficients = basis.forward(
+        np.take(field, extension.source, axis=position) * extension.weight.reshape(shape), position
+    )
+    factor = np.exp(-0.5 * variance * (basis.angle / line.spacing) ** 2)
+    result = basis.inverse(coefficients * factor.reshape(shape), position)
+    return np.take(result, np.arange(padding, padding + axis.size), axis=position)
+
+
+def _expected(initial: Array, reference: Array, grid: Grid, variances: Sequence[float]) -> Array:
+    """Coefficients that the flow leaves of Q, whose own are `reference`."""
+    moving = [(i, axis, t) for i, (axis, t) in enumerate(zip(grid, variances, strict=True)) if t > 0]
+    outside = [(i, axis, t) for i, axis, t in moving if axis.rule.free_space]
+    if outside:
+        field = initial
+        for i, axis, t in outside:
+            field = _smooth_in_free_space(field, axis, t, i)
+        reference = coefficients_of(prepared(field, grid), grid)
+    exponents = [np.zeros(axis.size) for axis in grid]
+    for i, axis, t in moving:
+        if not axis.rule.free_space:
+            exponents[i] = -0.5 * t * wavenumbers(axis) ** 2
+    with np.errstate(under="ignore"):
+        return reference * np.exp(outer_sum(exponents))
+
+
+def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
+    """Amplitude per band and sigma relative to sigma = 0, against exp(-sum_i k_i^2 sigma_i^2 / 2).
+
+    predicted_b^2 = sum_k w_k |Q^(k)|^2 exp(-sum_i k_i^2 sigma_i^2) / sum_k w_k |Q^(k)|^2 over the waves of band b: the
+    factor of each wave, averaged with the power of Q, so that the width of a band is no error.
+
+    Parameters
+    ----------
+    evolution
+        Fields of one landscape, without batch axes, with one sigma or one per axis.
+    bands
+        As for `power_spectrum`.
+
+    Returns
+    -------
+    decay
+        Measured and predicted amplitudes, their ratio where round-off does not hide it, and the exponent that fits.
+
+    Raises
+    ------
+    UnsupportedError
+        For correlated noise, for batch axes, for bands that are none, and for a landscape without waves in them.
+
+    Notes
+    -----
+    For a solver that is exact in time and space the ratio is 1 to round-off, on closed axes by the factor of each wave,
+    in free space by the same factor on the line continued by its boundary and then tapered like the field. A solver of
+    the semi-discrete flow shows its own symbol: a ratio above 1 towards the Nyquist wavenumber. The floor is the
+    solver's own bound on its round-off, taken over the whole field; most bands are better.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.evolution import solve
+    >>> from heatpg.roughness.decay import band_decay
+    >>> grid = Grid(Axis("x", 0.0, 2 * np.pi, 32, boundary="periodic"))
+    >>> flow = solve(Landscape.from_function(lambda x: np.cos(3 * x), grid), [0.1, 0.2], "spectral")
+    >>> decay = band_decay(flow)
+    >>> decay.measured[:, 2].round(6), np.exp(-4.5 * decay.sigma[:, 0] ** 2).round(6), round(decay.exponent, 9)
+    (array([0.955997, 0.83527 ]), array([0.955997, 0.83527 ]), 1.0)
+    """
+    if evolution.covariance is not None:
+        raise UnsupportedError(
+            "the waves of one |k| are damped differently by correlated noise",
+            given="an evolution with a covariance",
+            allowed="one sigma, or one per axis",
+            advice="sample Q along the principal axes of the covariance",
+        )
+    landscape, grid = evolution.landscape, evolution.grid
+    require_single(landscape, "the decay per band")
+    initial = landscape.values.astype(np.float64)
+    waves = bands_of(grid, bands)
+    reference = coefficients_of(prepared(initial.copy(), grid), grid)
+    power = waves.power(reference)[1:-1]
+    unit = float(np.finfo(landscape.values.dtype).eps) * float(np.abs(initial).max())
+    own = sum(16.0 + 8.0 * math.log2(axis.size) for axis in grid)
+    if not (power > (unit * own) ** 2).any():
+        raise UnsupportedError(
+            "nothing of this landscape lies in these bands",
+            given=f"rms {math.sqrt(float(power.max())):.3g} in the strongest, round-off {unit * own:.3g}",
+            advice="a flat landscape has no waves; for others give bands that hold some of theirs",
+        )
+    safe = np.where(power > 0, power, 1.0)
+
+    def relative(squares: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(power > 0, np.sqrt(squares[1:-1] / safe), np.nan)
+
+    measured, predicted, floor = [], [], []
+    for values, variances, paths in zip(evolution.values, evolution.variances, evolution.paths, strict=True):
+        field = prepared(values.astype(np.float64), grid)
+        measured.append(relative(waves.power(coefficients_of(field, grid))))
+        predicted.append(relative(waves.power(_expected(initial, reference, grid, variances.tolist()))))
+        rounding = own + sum(
+            evolution.solver.rounding(axis, path) for axis, path in zip(grid, paths, strict=True) if path[-1] > 0
+        )
+        floor.append(np.where(power > 0, unit * rounding / np.sqrt(safe), np.inf))
+    bounds, expected = np.array(floor), np.array(predicted)
+    visible = np.isfinite(bounds) & (bounds <= _VISIBLE * np.nan_to_num(expected))
+    return BandDecay(
+        waves.edges,
+        waves.wavenumber,
+        np.array(evolution.sigmas),
+        power,
+        np.array(measured),
+        expected,
+        bounds,
+        visible,
+        treatment_of(grid),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class HalfAmplitude:
+    """The wave of which noise leaves one half.
+
+    Attributes
+    ----------
+    sigma
+        The noise level.
+    wavenumber
+        k = sqrt(2 ln 2) / sigma = 1.1774 / sigma, angular.
+    wavelength
+        2 pi / k = 5.3364 sigma: finer structure loses more than half of its height.
+    """
+
+    sigma: float
+    wavenumber: float
+    wavelength: float
+
+    def __str__(self) -> str:
+        return f"sigma {self.sigma:.6g} halves waves of |k| = {self.wavenumber:.6g}, wavelength {self.wavelength:.6g}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The wave as JSON-like values."""
+        return fields_as_dict(self)
+
+
+def half_amplitude(sigma: float) -> HalfAmplitude:
+    """The wave of which noise leaves one half: exp(-k^2 sigma^2 / 2) = 1/2 at k = sqrt(2 ln 2) / sigma.
+
+    Parameters
+    ----------
+    sigma
+        Noise level, positive.
+
+    Raises
+    ------
+    SigmaError
+        For a sigma that is not a positive number.
+
+    Examples
+    --------
+    >>> from heatpg.roughness.decay import half_amplitude
+    >>> print(half_amplitude(0.1))
+    sigma 0.1 halves waves of |k| = 11.7741, wavelength 0.533645
+    """
+    number = positive(sigma, "sigma", zero=False)
+    wavenumber = math.sqrt(2.0 * math.log(2.0)) / number
+    return HalfAmplitude(number, wavenumber, 2.0 * math.pi / wavenumber)
+
+
+def recoverable_band(noise: float, amplitude: float, variance_step: float) -> float:
+    """Largest k of which noise of a given level lets something be had back: sqrt(2 ln(B / eps) / dsigma^2).
+
+    There a wave of amplitude B has sunk to eps: B exp(-k^2 dsigma^2 / 2) = eps.
+
+    Parameters
+    ----------
+    noise
+        eps, the level of the noise in the smoothed field, >= 0.
+    amplitude
+        B, the amplitude of the wave before smoothing, in the same units, >= 0.
+    variance_step
+        dsigma^2, the variance to be undone, >= 0.
+
+    Returns
+    -------
+    wavenumber
+        Angular; 0 where the noise is no less than the amplitude, infinite without noise or without smoothing.
+
+    Raises
+    ------
+    SigmaError
+        For a negative number, NaN or infinity.
+
+    Examples
+    --------
+    >>> from heatpg.roughness.decay import recoverable_band
+    >>> round(recoverable_band(1e-3, 1.0, 0.01), 3)
+    37.169
+    >>> recoverable_band(1.0, 0.5, 0.01)
+    0.0
+    """
+    level = positive(noise, "the noise", zero=True)
+    size = positive(amplitude, "the amplitude", zero=True)
+    step = positive(variance_step, "the variance to be undone", zero=True)
+    if size <= level:
+        return 0.0
+    if level == 0.0 or step == 0.0:
+        return math.inf
+    return math.sqrt(2.0 * (math.log(size) - math.log(level)) / step)

@@ -1,0 +1,229 @@
+"""Increments of a landscape over distances: its structure functions."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.core.grid import Grid
+from heatpg.core.landscape import Landscape
+from heatpg.errors import GridError, UnsupportedError
+from heatpg.tools.plain import fields_as_dict
+
+__all__ = [
+    "StructureFunction",
+    "deviations",
+    "increments_along",
+    "lags_of",
+    "mean_spacing",
+    "positions_of",
+    "structure_function",
+]
+
+Array = NDArray[np.float64]
+_LAGS_PER_OCTAVE = 6
+_LARGEST_LAG = 0.25  # of the box
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StructureFunction:
+    """Mean powers of increments, S_q(delta) = mean |Q(x + delta e) - Q(x)|^q.
+
+    Attributes
+    ----------
+    moments
+        The powers q.
+    lags
+        Distances in nodes, shape (n,).
+    scales
+        Distances delta in the units of the axes, shape (n,); the geometric mean over the axes where their spacings
+        differ.
+    values
+        S_q, shape (moments, n).
+    pairs
+        How many pairs of nodes each mean is over, shape (n,).
+    axes
+        The axes along which increments were taken.
+    """
+
+    moments: tuple[float, ...]
+    lags: NDArray[np.int64]
+    scales: Array
+    values: Array
+    pairs: NDArray[np.int64]
+    axes: tuple[str, ...]
+
+    def exponents(self) -> Array:
+        """Local exponents d ln S_q / d ln delta / q between neighbouring lags, shape (moments, n - 1).
+
+        They are p where S_q ~ delta^(q p), and 1 at most for small delta: increments of a smooth function are
+        proportional to delta, however smooth it is.
+
+        Raises
+        ------
+        UnsupportedError
+            If all increments over some distance are zero.
+        """
+        if not (self.values > 0).all():
+            raise UnsupportedError(
+                "increments that are all zero have no exponent", given=f"distance {self.scales[self._first_zero()]:g}"
+            )
+        slopes = np.diff(np.log(self.values), axis=1) / np.diff(np.log(self.scales))
+        return np.asarray(slopes / np.array(self.moments)[:, None])
+
+    def _first_zero(self) -> int:
+        return int(np.argmin((self.values > 0).all(axis=0)))
+
+    def __str__(self) -> str:
+        head = " ".join(
+            [f"{'lag':>6}", f"{'delta':>11}", *(f"{f'S_{q:g}':>11}" for q in self.moments), f"{'pairs':>10}"]
+        )
+        rows = [
+            " ".join([f"{lag:6d}", f"{scale:11.4g}", *(f"{s:11.4g}" for s in column), f"{pairs:10d}"])
+            for lag, scale, column, pairs in zip(self.lags, self.scales, self.values.T, self.pairs, strict=True)
+        ]
+        return "\n".join([f"increments along {', '.join(self.axes)}", head, *rows])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The structure function as JSON-like values."""
+        return fields_as_dict(self)
+
+
+def deviations(landscape: Landscape) -> tuple[Array, float]:
+    """Q without its mean in units of its largest deviation, and that unit."""
+    if landscape.batch_shape:
+        raise UnsupportedError(
+            "the roughness of a batch is that of its members",
+            given=f"batch of shape {landscape.batch_shape}",
+            advice="take one: Landscape(values[i], grid)",
+        )
+    values = np.asarray(landscape.values, dtype=np.float64)
+    largest = float(np.abs(values).max()) or 1.0
+    values = values / largest
+    values -= values.mean()
+    unit = float(np.abs(values).max())
+    # a mean is rounded, so a constant need not be zero without it
+    if unit <= 4.0 * np.finfo(landscape.values.dtype).eps:
+        raise UnsupportedError(
+            "a flat landscape has no roughness", given=f"{landscape.name!r}, osc(Q) = {landscape.oscillation:g}"
+        )
+    return values / unit, unit * largest
+
+
+def positions_of(grid: Grid, axis: str | int | None) -> tuple[int, ...]:
+    if axis is None:
+        return tuple(range(grid.dimensions))
+    if isinstance(axis, str):
+        return (grid.index(axis),)
+    if isinstance(axis, bool) or not isinstance(axis, int | np.integer) or not 0 <= axis < grid.dimensions:
+        names = ", ".join(repr(a.name) for a in grid)
+        raise GridError("no axis of this number", given=repr(axis), allowed=f"0 to {grid.dimensions - 1}, or {names}")
+    return (int(axis),)
+
+
+def mean_spacing(grid: Grid, positions: Sequence[int]) -> float:
+    return math.exp(sum(math.log(grid[i].spacing) for i in positions) / len(positions))
+
+
+def increments_along(values: Array, position: int, lag: int, periodic: bool) -> Array:
+    size = values.shape[position]
+    if periodic:
+        return np.roll(values, -lag, axis=position) - values
+    before = (slice(None),) * position
+    return np.asarray(values[(*before, slice(lag, None))] - values[(*before, slice(0, size - lag))])
+
+
+def lags_of(grid: Grid, positions: Sequence[int], given: Sequence[int] | None) -> NDArray[np.int64]:
+    longest = min(grid[i].size // 2 if grid[i].rule.periodic else grid[i].size - 1 for i in positions)
+    if given is None:
+        largest = max(1, int(_LARGEST_LAG * min(grid[i].size for i in positions)))
+        count = 1 + int(_LAGS_PER_OCTAVE * math.log2(largest))
+        return np.unique(np.rint(np.geomspace(1, largest, count)).astype(np.int64))
+    try:
+        lags = np.unique(np.asarray(given, dtype=np.float64))
+        whole = lags.size > 0 and bool(np.isfinite(lags).all() and (lags == np.rint(lags)).all())
+    except (TypeError, ValueError):
+        whole = False
+    if not whole or lags[0] < 1 or lags[-1] > longest:
+        raise GridError(
+            "lags are whole numbers of nodes that fit into the box", given=repr(given), allowed=f"1 to {longest}"
+        )
+    return lags.astype(np.int64)
+
+
+def structure_function(
+    landscape: Landscape,
+    *,
+    moments: Sequence[float] = (1, 2),
+    axis: str | int | None = None,
+    lags: Sequence[int] | None = None,
+) -> StructureFunction:
+    """Mean powers of the increments of a landscape over a range of distances.
+
+    S_q(delta) = mean |Q(x + delta e_i) - Q(x)|^q over all pairs of nodes inside the box, across the edge where an axis
+    is periodic, and over the axes. For a p-Hölder landscape S_q ~ delta^(q p) with p < 1; for a smooth one
+    S_q ~ delta^q, so first differences do not tell p = 1 from smoother.
+
+    Parameters
+    ----------
+    landscape
+        One landscape, no batch.
+    moments
+        The powers q, above 0.
+    axis
+        Name or number of the axis along which to take increments; None for the mean over all axes.
+    lags
+        Distances in nodes; by default about 6 to the octave, from 1 to a quarter of the shortest axis.
+
+    Returns
+    -------
+    structure
+        S_q with the distances. Where the spacings of the axes differ, equal numbers of nodes count as equal distances.
+
+    Raises
+    ------
+    UnsupportedError
+        For a batch, a flat landscape, or moments that are not above 0.
+    GridError
+        For an unknown axis, or lags that do not fit into the box (half of it on periodic axes).
+
+    References
+    ----------
+    T. Gneiting, H. Sevcikova, D. B. Percival, Estimators of fractal dimension: assessing the roughness of time series
+    and spatial data, Statist. Sci. 27 (2012) 247-277, doi:10.1214/11-STS370.
+
+    Examples
+    --------
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.roughness.increments import structure_function
+    >>> grid = Grid(Axis("x", 0.0, 1.0, 65, boundary="clip"))
+    >>> ramp = Landscape.from_function(lambda x: 3 * x, grid)
+    >>> structure_function(ramp, moments=[2], lags=[4, 8]).values.round(12)
+    array([[0.03515625, 0.140625  ]])
+    """
+    orders = tuple(float(q) for q in np.atleast_1d(np.asarray(moments, dtype=np.float64)))
+    if not orders or not all(math.isfinite(q) and q > 0 for q in orders):
+        raise UnsupportedError("moments must be above 0", given=repr(moments), allowed="such as (1, 2)")
+    values, unit = deviations(landscape)
+    grid, positions = landscape.grid, positions_of(landscape.grid, axis)
+    distances = lags_of(grid, positions, lags)
+    sums, pairs = np.zeros((len(orders), len(distances))), np.zeros(len(distances), dtype=np.int64)
+    for k, lag in enumerate(distances):
+        for position in positions:
+            increments = np.abs(increments_along(values, position, int(lag), grid[position].rule.periodic))
+            pairs[k] += increments.size
+            for m, order in enumerate(orders):
+                sums[m, k] += float((increments if order == 1 else increments**order).sum())
+    return StructureFunction(
+        orders,
+        distances,
+        np.asarray(distances * mean_spacing(grid, positions), dtype=np.float64),
+        sums / pairs * unit ** np.array(orders)[:, None],
+        pairs,
+        tuple(grid[i].name for i in positions),
+    )

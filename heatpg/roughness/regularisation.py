@@ -1,0 +1,142 @@
+"""Regularised inverses of the flow: multipliers of its modes, and the parameter that the noise allows."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from heatpg.errors import NonFiniteError, UnsupportedError
+from heatpg.roughness.modes import EPS, Problem, along, diagonal_of, quadratic_form, sum_of_products
+
+__all__ = ["LARGEST_EXPONENT", "METHODS", "Cutoff", "Tikhonov", "by_discrepancy", "power_beyond"]
+
+Array = NDArray[Any]
+LARGEST_EXPONENT = 700.0  # exp(709) is the largest double
+_ALPHAS = (1e-32, 1e8)  # below eps^2 nothing is damped that a double can hold; above, everything is
+_TINY = float(np.finfo(np.float64).tiny)
+_SLOWEST = 0.9  # ratio of the powers of half octaves that a spectrum is taken to fall off with at least
+
+
+class Cutoff:
+    """exp(k^2 t / 2) for |k| <= k_c, and 0 beyond."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+    def cutoff(self, parameter: float) -> float:
+        return parameter
+
+    def multiplier(self, parameter: float) -> Array:
+        problem = self.problem
+        kept = (problem.wavenumber <= parameter) & np.isfinite(problem.exponent)
+        largest = float(problem.exponent[kept].max(initial=0.0))
+        if largest > LARGEST_EXPONENT:
+            raise NonFiniteError(
+                "this cut-off keeps waves whose noise grows beyond the largest number",
+                given=f"k_c={parameter:g}, amplification e^{largest:.0f}",
+                allowed=f"k_c <= {math.sqrt(2.0 * LARGEST_EXPONENT / problem.variance):.4g}",
+                advice="take a smaller cut-off, or give the noise and leave the parameter out",
+            )
+        return np.exp(np.where(kept, problem.exponent, -np.inf))
+
+    def loss(self, parameter: float) -> Array:
+        """1 - a m: what the residual keeps of the data."""
+        return ~((self.problem.wavenumber <= parameter) & np.isfinite(self.problem.exponent))
+
+    def search(self, excess: Callable[[float], float]) -> float:
+        """The smallest k_c without excess, to a thousandth of the distance between wavenumbers."""
+        problem = self.problem
+        if excess(0.0) <= 0.0:
+            return 0.0
+        finite = problem.wavenumber[np.isfinite(problem.wavenumber)]
+        high = min(float(finite.max()), math.sqrt(-2.0 * math.log(EPS) / problem.variance))
+        if excess(high) > 0.0:
+            return math.nan
+        low, step = 0.0, 1e-3 * min(math.pi / axis.length for axis in problem.grid)
+        while high - low > step:
+            middle = 0.5 * (low + high)
+            if excess(middle) > 0.0:
+                low = middle
+            else:
+                high = middle
+        return high
+
+
+class Tikhonov:
+    """a / (a^2 + alpha), a = exp(-k^2 t / 2); modes that were not smoothed stay as they are."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.factor = np.exp(-problem.exponent)
+        self.square = self.factor**2
+        self.unchanged = problem.exponent == 0.0
+
+    def cutoff(self, parameter: float) -> float:
+        return math.sqrt(max(0.0, -math.log(parameter)) / self.problem.variance)
+
+    def multiplier(self, parameter: float) -> Array:
+        return np.where(self.unchanged, 1.0, self.factor / (self.square + parameter))
+
+    def loss(self, parameter: float) -> Array:
+        result = self.square + parameter
+        np.divide(parameter, result, out=result)
+        result[self.unchanged] = 0.0
+        return result
+
+    def search(self, excess: Callable[[float], float]) -> float:
+        """The alpha without excess, to a millionth."""
+        least, most = _ALPHAS
+        if excess(most) <= 0.0:
+            return most
+        if excess(least) > 0.0:
+            return math.nan
+        return math.exp(brentq(lambda s: excess(math.exp(s)), math.log(least), math.log(most), xtol=1e-6))
+
+
+METHODS: dict[str, type[Cutoff] | type[Tikhonov]] = {"cutoff": Cutoff, "tikhonov": Tikhonov}
+
+
+def power_beyond(problem: Problem, cutoff: float, found: Array, multiplier: Array, noise: float) -> float:
+    """Power beyond the cut-off, if it falls off there by half octaves as it does in the two below: p r + p r^2 + ..."""
+    own, loud = found**2, multiplier**2
+    for position, mode in enumerate(problem.modes):
+        own, loud = along(diagonal_of(mode.output), own, position), along(diagonal_of(mode.noise), loud, position)
+    power = own - noise**2 * loud
+    edges = cutoff / math.sqrt(2.0) ** np.arange(3)
+    powers = [
+        max(0.0, sum_of_products(power, (problem.wavenumber <= upper) & (problem.wavenumber > lower)))
+        for upper, lower in itertools.pairwise(edges)
+    ]
+    last, before = powers
+    ratio = min(last / before, _SLOWEST) if before > 0.0 else _SLOWEST
+    return last * ratio / (1.0 - ratio)
+
+
+def by_discrepancy(problem: Problem, filters: Cutoff | Tikhonov, coefficients: Array, target: float) -> float:
+    """The parameter whose residual is the target; the strongest there is, if the target is above the whole signal."""
+
+    separate = all(form.ndim == 1 for form in problem.data)
+    energy = coefficients**2
+    for position, form in enumerate(problem.data):
+        energy = along(form, energy, position) if separate else energy
+
+    def excess(parameter: float) -> float:
+        loss = filters.loss(parameter)
+        square = sum_of_products(energy, loss, loss) if separate else quadratic_form(problem.data, coefficients * loss)
+        return 0.5 * math.log(max(square, _TINY)) - math.log(target)
+
+    parameter = filters.search(excess)
+    if math.isnan(parameter):
+        raise UnsupportedError(
+            "no regularised solution comes as close to the data as the noise allows",
+            given=f"tau eps = {target:.3g}",
+            advice="these data are no smoothed field to within this noise: give more noise (rounding and the error of "
+            "the solver are noise too), a smaller variance, or a parameter",
+        )
+    return parameter
