@@ -24,7 +24,8 @@ import numpy as np
 
 from heatpg import Axis, Grid, Landscape, evolve, landscapes, plot
 from heatpg.errors import HeatpgError
-from heatpg.measure.orders import order_in_space, order_in_time, rough_order_in_space, table
+from heatpg.measure.orders import order_in_space, order_in_time, table
+from heatpg.measure.rough import rough_order_in_space
 from heatpg.measure.work_precision import work_precision
 from heatpg.solvers import make, solvers
 

@@ -20,7 +20,7 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
-from heatpg.measure.orders import options_changed, refined_in_space, variants
+from heatpg.measure.refinement import options_changed, refined_in_space, variants
 from heatpg.solvers import Solver, solvers
 
 __all__ = ["PROBLEM", "Work", "table", "work_precision"]

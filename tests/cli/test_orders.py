@@ -11,7 +11,7 @@ import pytest
 
 from heatpg.cli import main
 from heatpg.measure import orders as convergence
-from heatpg.measure.orders import Row
+from heatpg.measure.refinement import Row
 from heatpg.measure.work_precision import Work
 
 Capture = pytest.CaptureFixture[str]
