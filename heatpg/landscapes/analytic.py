@@ -1,15 +1,14 @@
 """Landscapes whose evolution is known exactly: references for solvers, checks and studies.
 
 Each of them is a sum of products of functions of one coordinate, Q(x) = sum_k c_k prod_i f_ki(x_i). The heat flow acts
-along each axis on its own, so u is the same sum of the evolved factors. A factor needs one formula, its mean
-over a Gaussian between the two walls, E[f(x + sigma Z); lower < x + sigma Z < upper]; each boundary then adds its
-own: nothing (zero), the edge values (clip), or the mirror images (periodic, reflect, absorb).
+along each axis on its own, so u is the same sum of the evolved factors, which `heatpg.landscapes.lines` knows on every
+boundary.
 
 **The exact evolution is therefore that of the boundary that the grid has, edges included**, to about 1e-14 of the
 largest |Q|, and each axis may have another boundary. The free-space formula in a docstring is what it comes to
 where the noise does not reach the edges; `Grid.trust` bounds the difference. The walls are the bounds of the axis;
 with cell nodes on a ``clip`` or ``absorb`` axis they stand at the outermost cell centres, whose values are
-continued or held. With a boundary that this file does not know no exact evolution is attached.
+continued or held. With a boundary that these files do not know no exact evolution is attached.
 
 Where Q jumps inside the box, a node on the jump has the mean of both sides. At an edge Q has the value inside; where
 the continuation jumps there (``zero``; ``periodic``, if the ends differ), the limit of u for sigma -> 0 is the mean of
@@ -17,21 +16,37 @@ both sides instead. All parameters stand in ``provenance["parameters"]``, and ``
 same landscape again.
 """
 
+# One file above 600 lines: fifteen landscapes that share their words, each short, and half of it docstring.
+
 from __future__ import annotations
 
-import dataclasses
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import GridError, UnsupportedError
+from heatpg.errors import GridError, OptionError, UnsupportedError
 from heatpg.landscapes import landscapes
+from heatpg.landscapes.lines import (
+    BOUNDARIES,
+    CONSTANT,
+    REACH,
+    Eigenmode,
+    Gaussian,
+    Polynomial,
+    Superposition,
+    Term,
+    Wave,
+    power,
+    sum_over_axes,
+    walls,
+)
+from heatpg.tools.arguments import finite_number, positive_number, repeated_numbers, whole_number
+from heatpg.tools.docstrings import completed
 
 __all__ = [
     "absolute_value",
@@ -51,284 +66,47 @@ __all__ = [
     "weierstrass",
 ]
 
-_BOUNDARIES = frozenset({"absorb", "clip", "periodic", "reflect", "zero"})
-_REACH = 9.0  # standard deviations after which a Gaussian tail (1e-19) is below rounding
+Family = TypeVar("Family", bound=Callable[..., Landscape])
+
+# What most docstrings of this file share.
+_GRID = """grid, size, boundary, dimensions
+    Where to sample; without a grid, `size` nodes on {} along each axis."""
+_RETURNS = """landscape
+    With the exact evolution, valid up to the edges on every boundary."""
+_RAISES = """GridError
+    For a grid that has not the axes that the landscape needs.
+OptionError
+    For parameters that are not finite, not positive where they must be, or do not fit each other or the grid."""
 
 
-# Functions of one coordinate ------------------------------------------------------------------------------------
+def _documented(*, nodes_on: str = "") -> Callable[[Family], Family]:
+    """Add these sections to the docstring of a family, where it has none of its own."""
+    return completed(parameters=nodes_on and _GRID.format(nodes_on), returns=_RETURNS, raises=_RAISES)
 
 
-class _Line(ABC):
-    """A function of one coordinate that knows its heat flow along an axis."""
-
-    @abstractmethod
-    def evolved(self, axis: Axis, sigma: float) -> NDArray[Any]:
-        """The function after noise sigma, at the nodes of the axis."""
-
-
-class _BoundedLine(_Line):
-    """A function given between the walls of an axis and continued beyond them by its boundary."""
-
-    @abstractmethod
-    def at(self, x: NDArray[np.float64]) -> NDArray[Any]:
-        """f(x)."""
-
-    @abstractmethod
-    def inside(self, x: NDArray[np.float64], sigma: float, lower: float, upper: float) -> NDArray[Any]:
-        """E[f(x + sigma Z); lower < x + sigma Z < upper] for sigma > 0."""
-
-    def evolved(self, axis: Axis, sigma: float) -> NDArray[Any]:
-        x = axis.coordinates
-        # a sigma whose square underflows is no noise
-        if sigma < 1e-150:
-            return self.at(x)
-        lower, upper = _walls(axis)
-        # x / sigma may overflow to infinity, and tails underflow to 0, both with the right limit
-        with np.errstate(over="ignore", under="ignore"):
-            if axis.boundary == "zero":
-                return self.inside(x, sigma, lower, upper)
-            if axis.boundary == "periodic":
-                return self._images(x, sigma, lower, upper, upper - lower)
-            if axis.boundary == "reflect":
-                return self._mirror_images(x, sigma, lower, upper, 1.0)
-            low, high = self.at(np.array([lower, upper]))
-            if axis.boundary == "clip":
-                from scipy.special import ndtr
-
-                beyond = low * ndtr((lower - x) / sigma) + high * ndtr((x - upper) / sigma)
-                return np.asarray(self.inside(x, sigma, lower, upper) + beyond)
-            # absorb: what differs from the chord between the held ends continues as an odd function
-            chord = _Polynomial(lower, ((-math.inf, math.inf, (low, (high - low) / (upper - lower))),))
-            held = chord.at(x) - chord._mirror_images(x, sigma, lower, upper, -1.0)
-            return np.asarray(held + self._mirror_images(x, sigma, lower, upper, -1.0))
-
-    def _images(self, x: NDArray[np.float64], sigma: float, lower: float, upper: float, period: float) -> NDArray[Any]:
-        """Sum of `inside` over all x - n period."""
-        # beyond two periods every mode is below exp(-2 pi^2 4) = 1e-34: more noise changes nothing
-        enough = min(sigma, 2 * period)
-        count = math.ceil(_REACH * enough / period) + 1
-        shifts = period * np.arange(-count, count + 1)
-        return np.asarray(self.inside(x[:, np.newaxis] - shifts, enough, lower, upper).sum(axis=1))
-
-    def _mirror_images(
-        self, x: NDArray[np.float64], sigma: float, lower: float, upper: float, sign: float
-    ) -> NDArray[Any]:
-        """Images of an even (sign 1) or odd (sign -1) continuation about both walls."""
-        period = 2 * (upper - lower)
-        direct = self._images(x, sigma, lower, upper, period)
-        return np.asarray(direct + sign * self._images(2 * lower - x, sigma, lower, upper, period))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Polynomial(_BoundedLine):
-    """Pieces (from, to, (c0, c1, c2)) of c0 + c1 (x - origin) + c2 (x - origin)^2, and zero elsewhere."""
-
-    origin: float
-    pieces: tuple[tuple[float, float, tuple[complex, ...]], ...]
-
-    def at(self, x: NDArray[np.float64]) -> NDArray[Any]:
-        result: NDArray[Any] = np.zeros(x.shape)
-        for start, stop, coefficients in self.pieces:
-            share = _after(x, start) - _after(x, stop)
-            result = result + share * sum(c * (x - self.origin) ** n for n, c in enumerate(coefficients))
-        return result
-
-    def inside(self, x: NDArray[np.float64], sigma: float, lower: float, upper: float) -> NDArray[Any]:
-        result: NDArray[Any] = np.zeros(x.shape)
-        for start, stop, coefficients in self.pieces:
-            below, above = max(start, lower) - self.origin, min(stop, upper) - self.origin
-            if below < above:
-                moments = _gaussian_moments(x - self.origin, sigma, below, above)
-                result = result + sum(c * moment for c, moment in zip(coefficients, moments, strict=False))
-        return result
-
-
-@dataclasses.dataclass(frozen=True)
-class _Gaussian(_BoundedLine):
-    """exp(-(x - center)^2 / (2 width^2))."""
-
-    center: float
-    width: float
-
-    def at(self, x: NDArray[np.float64]) -> NDArray[Any]:
-        with np.errstate(under="ignore"):
-            return np.asarray(np.exp(-0.5 * ((x - self.center) / self.width) ** 2))
-
-    def inside(self, x: NDArray[np.float64], sigma: float, lower: float, upper: float) -> NDArray[Any]:
-        from scipy.special import ndtr
-
-        # completing the square: w / W exp(-(x - c)^2 / (2 W^2)) P(lower < N(m, s^2) < upper), with
-        # W^2 = w^2 + sigma^2, m = c + (x - c) w^2 / W^2, s = w sigma / W
-        widened = math.hypot(self.width, sigma)
-        mean = self.center + (x - self.center) * (self.width / widened) ** 2
-        deviation = self.width * (sigma / widened)
-        share = ndtr((upper - mean) / deviation) - ndtr((lower - mean) / deviation)
-        return np.asarray(self.width / widened * np.exp(-0.5 * ((x - self.center) / widened) ** 2) * share)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Wave(_BoundedLine):
-    """exp(i wavenumber x)."""
-
-    wavenumber: float
-
-    def at(self, x: NDArray[np.float64]) -> NDArray[Any]:
-        return np.asarray(np.exp(1j * self.wavenumber * x))
-
-    def inside(self, x: NDArray[np.float64], sigma: float, lower: float, upper: float) -> NDArray[Any]:
-        from scipy.special import wofz
-
-        # completing the square: exp(i k x) exp(-q^2) (erf(b - i q) - erf(a - i q)) / 2, with q = k sigma / sqrt(2)
-        # and a, b = (wall - x) / (sqrt(2) sigma). erf overflows where exp(-q^2) underflows; the Faddeeva function
-        # w holds both: exp(-q^2) erf(b - i q) = +-exp(-q^2) -+ exp(-b^2 + 2 i b q) w(+-q + i |b|) for +-b > 0
-        q = self.wavenumber * sigma / math.sqrt(2)
-
-        def scaled_error_function(wall: float) -> NDArray[Any]:
-            b = (wall - x) / (math.sqrt(2) * sigma)
-            sign = np.where(b < 0, -1.0, 1.0)
-            # where b is infinite its Gaussian is 0, whatever the phase is
-            near = np.where(np.abs(b) < 30, b, 0.0)
-            gaussian = np.where(np.abs(b) < 30, np.exp(-(near**2) + 2j * near * q), 0.0)
-            return np.asarray(sign * (math.exp(-(q**2)) - gaussian * wofz(sign * q + 1j * np.abs(near))))
-
-        wave = 0.5 * np.exp(1j * self.wavenumber * x)
-        return np.asarray(wave * (scaled_error_function(upper) - scaled_error_function(lower)))
-
-    def evolved(self, axis: Axis, sigma: float) -> NDArray[Any]:
-        turns = self.wavenumber * axis.length / (2 * math.pi)
-        if axis.boundary == "periodic" and abs(turns - round(turns)) <= 1e-12 * max(1.0, abs(turns)):
-            return self.at(axis.coordinates) * math.exp(-0.5 * (self.wavenumber * sigma) ** 2)
-        return super().evolved(axis, sigma)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Eigenmode(_Line):
-    """The eigenfunction of this number on a periodic, reflecting or absorbing axis."""
-
-    number: int
-    phase: float
-
-    def evolved(self, axis: Axis, sigma: float) -> NDArray[Any]:
-        lower, upper = _walls(axis)
-        half_turns = 2 * self.number if axis.boundary == "periodic" else self.number
-        wavenumber = half_turns * math.pi / (upper - lower)
-        angle = wavenumber * (axis.coordinates - lower)
-        if axis.boundary == "periodic":
-            shape = np.cos(angle + self.phase)
-        else:
-            shape = np.cos(angle) if axis.boundary == "reflect" else np.sin(angle)
-        return np.asarray(shape * math.exp(-0.5 * (wavenumber * sigma) ** 2))
-
-
-_CONSTANT = _Polynomial(0.0, ((-math.inf, math.inf, (1.0,)),))
-
-
-def _power(origin: float, degree: int, factor: float = 1.0) -> _Polynomial:
-    """factor * (x - origin)^degree."""
-    return _Polynomial(origin, ((-math.inf, math.inf, (0.0,) * degree + (factor,)),))
-
-
-def _after(x: NDArray[np.float64], place: float) -> NDArray[np.float64]:
-    """1 after the place, 0 before it, 1/2 on it, where a node counts that misses it by rounding."""
-    distance = x - place
-    rounding = 8 * np.finfo(np.float64).eps * float(np.abs(x).max())
-    return np.where(np.abs(distance) <= rounding, 0.5, np.where(distance > 0, 1.0, 0.0))
-
-
-def _walls(axis: Axis) -> tuple[float, float]:
-    """Where the box ends for this boundary: at the outermost nodes if their values are continued or held."""
-    if axis.boundary in ("clip", "absorb"):
-        nodes = axis.coordinates
-        return float(nodes[0]), float(nodes[-1])
-    return axis.lower, axis.upper
-
-
-def _gaussian_moments(
-    x: NDArray[np.float64], sigma: float, lower: float, upper: float
-) -> tuple[NDArray[np.float64], ...]:
-    """E[Y^n; lower < Y < upper] for Y = x + sigma Z and n = 0, 1, 2."""
-    from scipy.special import ndtr
-
-    def density(wall: float) -> NDArray[np.float64]:
-        return np.asarray(np.exp(-0.5 * ((wall - x) / sigma) ** 2) / math.sqrt(2 * math.pi))
-
-    at_lower, at_upper = density(lower), density(upper)
-    zeroth = ndtr((upper - x) / sigma) - ndtr((lower - x) / sigma)
-    first = x * zeroth + sigma * (at_lower - at_upper)
-    second = (x**2 + sigma**2) * zeroth + sigma * ((x + lower) * at_lower - (x + upper) * at_upper)
-    return zeroth, first, second
-
-
-# From lines to a landscape --------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class _Term:
-    """amplitude * prod_i lines[i](x_i)."""
-
-    amplitude: complex
-    lines: tuple[_Line, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Superposition:
-    """Real part of a sum of terms, evolved along each axis; an object and no closure, so that it can be pickled."""
-
-    grid: Grid
-    terms: tuple[_Term, ...]
-
-    def __call__(self, sigmas: tuple[float, ...]) -> NDArray[np.float64]:
-        product = np.array([term.amplitude for term in self.terms])[:, np.newaxis]
-        last = self.grid.dimensions - 1
-        for i, (axis, sigma) in enumerate(zip(self.grid, sigmas, strict=True)):
-            evolved = {line: line.evolved(axis, sigma) for line in {term.lines[i] for term in self.terms}}
-            factor = np.stack([evolved[term.lines[i]] for term in self.terms])
-            if i == last:
-                return np.ascontiguousarray((product.T @ factor).real).reshape(self.grid.shape)
-            product = (product[:, :, np.newaxis] * factor[:, np.newaxis, :]).reshape(len(self.terms), -1)
-        raise AssertionError("a grid has at least one axis")
-
-
-def _landscape(grid: Grid, name: str, terms: Sequence[_Term], parameters: dict[str, Any]) -> Landscape:
-    evolution = _Superposition(grid, tuple(terms))
-    known = all(axis.boundary in _BOUNDARIES for axis in grid)
+def _landscape(grid: Grid, name: str, terms: Sequence[Term], parameters: dict[str, Any]) -> Landscape:
+    evolution = Superposition(grid, tuple(terms))
+    known = all(axis.boundary in BOUNDARIES for axis in grid)
     provenance = {"source": f"heatpg.landscapes.analytic.{name}", "parameters": parameters}
     values = evolution((0.0,) * grid.dimensions)
     return Landscape(values, grid, name, provenance, exact=evolution if known else None)
 
 
-def _sum_over_axes(lines: Sequence[_Line]) -> list[_Term]:
-    """f_1(x_1) + f_2(x_2) + ..., each times the constant 1 along the other axes."""
-    return [_Term(1.0, tuple(line if j == i else _CONSTANT for j in range(len(lines)))) for i, line in enumerate(lines)]
-
-
 def _gaussian_sum(
-    grid: Grid,
-    name: str,
-    heights: Sequence[float],
-    centers: ArrayLike,
-    widths: ArrayLike,
-    parameters: dict[str, Any],
+    grid: Grid, name: str, heights: Sequence[float], centers: ArrayLike, widths: ArrayLike, parameters: dict[str, Any]
 ) -> Landscape:
     """Gaussians with one row of centers and widths each."""
     rows = zip(heights, np.asarray(centers).tolist(), np.asarray(widths).tolist(), strict=True)
-    terms = [_Term(height, tuple(map(_Gaussian, center, width))) for height, center, width in rows]
+    terms = [Term(height, tuple(map(Gaussian, center, width))) for height, center, width in rows]
     return _landscape(grid, name, terms, parameters)
 
 
 def _grid(
-    grid: Grid | None,
-    lower: float,
-    upper: float,
-    size: int,
-    boundary: str,
-    dimensions: int,
-    *,
-    at_least: int = 1,
+    grid: Grid | None, lower: float, upper: float, size: int, boundary: str, dimensions: int, *, at_least: int = 1
 ) -> Grid:
     """The given grid, or the same axis in every direction."""
     if grid is None:
-        _whole("dimensions", dimensions, at_least)
+        whole_number("dimensions", dimensions, least=at_least)
         names = ["x"] if dimensions == 1 else [f"x{i + 1}" for i in range(dimensions)]
         return Grid(*(Axis(name, lower, upper, size, boundary=boundary) for name in names))
     if not isinstance(grid, Grid):
@@ -343,41 +121,8 @@ def _grid(
     return grid
 
 
-def _numbers(name: str, given: ArrayLike, count: int, *, positive: bool = False) -> list[float]:
-    """So many finite numbers, or one repeated so many times."""
-    try:
-        array = np.asarray(given, dtype=np.float64).ravel()
-    except (TypeError, ValueError):
-        raise UnsupportedError(f"{name} must be numbers", given=repr(given)) from None
-    if array.size not in (1, count):
-        raise UnsupportedError(
-            f"{name} does not fit",
-            given=f"{array.size} numbers",
-            allowed="1 number" if count == 1 else f"1 number, or {count}",
-            advice="" if count == 1 else "matrices and lists of points are given row after row",
-        )
-    if not np.isfinite(array).all() or (positive and not (array > 0).all()):
-        raise UnsupportedError(
-            f"{name} is out of range", given=given, allowed="finite numbers" + (" above 0" if positive else "")
-        )
-    repeated: list[float] = np.broadcast_to(array, (count,)).tolist()
-    return repeated
-
-
-def _number(name: str, given: float, *, positive: bool = False) -> float:
-    return _numbers(name, given, 1, positive=positive)[0]
-
-
-def _whole(name: str, given: int, at_least: int) -> int:
-    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < at_least:
-        raise UnsupportedError(f"{name} is out of range", given=repr(given), allowed=f"whole numbers from {at_least}")
-    return int(given)
-
-
-# The landscapes -------------------------------------------------------------------------------------------------
-
-
 @landscapes.register("cosine")
+@_documented(nodes_on="[0, 2 pi]")
 def cosine(
     grid: Grid | None = None,
     *,
@@ -395,22 +140,10 @@ def cosine(
 
     Parameters
     ----------
-    grid, size, boundary, dimensions
-        Where to sample; without a grid, `size` nodes on [0, 2 pi] along each axis.
     wavenumbers
         k, one for all axes or one per axis, in radians per unit of the axis.
     phase
         In radians.
-
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    UnsupportedError
-        For parameters that are not finite or do not fit the grid.
 
     Examples
     --------
@@ -420,14 +153,15 @@ def cosine(
     array([ 0.8825,  0.    , -0.8825, -0.    ])
     """
     grid = _grid(grid, 0.0, 2 * math.pi, size, boundary, dimensions)
-    vector = _numbers("wavenumbers", wavenumbers, grid.dimensions)
-    phase = _number("phase", phase)
+    vector = repeated_numbers("wavenumbers", wavenumbers, grid.dimensions)
+    phase = finite_number("phase", phase)
     amplitude = complex(math.cos(phase), math.sin(phase))
-    terms = [_Term(amplitude, tuple(map(_Wave, vector)))]
+    terms = [Term(amplitude, tuple(map(Wave, vector)))]
     return _landscape(grid, "cosine", terms, {"wavenumbers": vector, "phase": phase})
 
 
 @landscapes.register("eigenmodes")
+@_documented(nodes_on="[0, 1]")
 def eigenmodes(
     grid: Grid | None = None,
     *,
@@ -446,8 +180,6 @@ def eigenmodes(
 
     Parameters
     ----------
-    grid, size, boundary, dimensions
-        Where to sample; without a grid, `size` nodes on [0, 1] along each axis.
     modes
         Number of modes; along each axis the numbers n are 1, ..., modes in an order of their own.
     seed
@@ -461,7 +193,9 @@ def eigenmodes(
     Raises
     ------
     UnsupportedError
-        On a ``clip`` or ``zero`` axis, where there are no eigenmodes, or for a bad parameter.
+        On a ``clip`` or ``zero`` axis, where there are no eigenmodes.
+    OptionError
+        For a parameter out of range.
 
     Examples
     --------
@@ -479,23 +213,24 @@ def eigenmodes(
                 allowed="'absorb', 'periodic', 'reflect'",
                 advice="ramp, plateau and gaussians are exact on clip and zero",
             )
-    count = _whole("modes", modes, 1)
-    generator = np.random.default_rng(_whole("seed", seed, 0))
+    count = whole_number("modes", modes)
+    generator = np.random.default_rng(whole_number("seed", seed, least=0))
     amplitudes = generator.standard_normal(count + 1) / np.maximum(np.arange(count + 1), 1)
     numbers = np.stack([1 + generator.permutation(count) for _ in grid], axis=1)
     phases = generator.uniform(0.0, 2 * math.pi, numbers.shape)
     chords = []
     for axis in grid:
-        lower, upper = _walls(axis)
+        lower, upper = walls(axis)
         slope = 1.0 / (upper - lower) if axis.boundary == "absorb" else 0.0
-        chords.append(_Polynomial(lower, ((-math.inf, math.inf, (1.0, slope)),)))
-    terms = [_Term(float(amplitudes[0]), tuple(chords))]
+        chords.append(Polynomial(lower, ((-math.inf, math.inf, (1.0, slope)),)))
+    terms = [Term(float(amplitudes[0]), tuple(chords))]
     for amplitude, row, shifts in zip(amplitudes[1:].tolist(), numbers.tolist(), phases.tolist(), strict=True):
-        terms.append(_Term(amplitude, tuple(map(_Eigenmode, row, shifts))))
+        terms.append(Term(amplitude, tuple(map(Eigenmode, row, shifts))))
     return _landscape(grid, "eigenmodes", terms, {"modes": count, "seed": int(seed)})
 
 
 @landscapes.register("quadratic")
+@_documented(nodes_on="[-4, 4]")
 def quadratic(
     grid: Grid | None = None,
     *,
@@ -512,23 +247,11 @@ def quadratic(
 
     Parameters
     ----------
-    grid, size, boundary, dimensions
-        Where to sample; without a grid, `size` nodes on [-4, 4] along each axis.
     curvature
         A: one number for a multiple of the identity, one per axis for a diagonal matrix, or a symmetric matrix, row
         after row.
     center
         c, one for all axes or one per axis.
-
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    UnsupportedError
-        For a matrix that is not symmetric, or parameters that are not finite or do not fit the grid.
 
     Examples
     --------
@@ -542,15 +265,15 @@ def quadratic(
     grid = _grid(grid, -4.0, 4.0, size, boundary, dimensions)
     d = grid.dimensions
     given = np.size(curvature)
-    matrix = np.reshape(_numbers("curvature", curvature, d * d if given not in (1, d) else d), (-1, d))
+    matrix = np.reshape(repeated_numbers("curvature", curvature, d * d if given not in (1, d) else d), (-1, d))
     if len(matrix) == 1:
         matrix = np.diag(matrix[0])
     if not np.array_equal(matrix, matrix.T):
-        raise UnsupportedError("curvature must be a symmetric matrix", given=curvature, advice="use (A + A^T) / 2")
-    place = _numbers("center", center, d)
+        raise OptionError("curvature must be a symmetric matrix", given=curvature, advice="use (A + A^T) / 2")
+    place = repeated_numbers("center", center, d)
     # degree of each axis in the term A_ij (x_i - c_i)(x_j - c_j): its number among the two indices
     terms = [
-        _Term(-0.5 * float(matrix[i, j]), tuple(_power(place[axis], (i, j).count(axis)) for axis in range(d)))
+        Term(-0.5 * float(matrix[i, j]), tuple(power(place[axis], (i, j).count(axis)) for axis in range(d)))
         for i in range(d)
         for j in range(d)
     ]
@@ -558,6 +281,7 @@ def quadratic(
 
 
 @landscapes.register("ramp")
+@_documented(nodes_on="[-1, 1]")
 def ramp(
     grid: Grid | None = None,
     *,
@@ -572,20 +296,8 @@ def ramp(
 
     Parameters
     ----------
-    grid, size, boundary, dimensions
-        Where to sample; without a grid, `size` nodes on [-1, 1] along each axis.
     slopes
         One for all axes or one per axis.
-
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    UnsupportedError
-        For parameters that are not finite or do not fit the grid.
 
     Examples
     --------
@@ -596,19 +308,15 @@ def ramp(
     array([-0.9601,  0.    ,  0.9601])
     """
     grid = _grid(grid, -1.0, 1.0, size, boundary, dimensions)
-    factors = _numbers("slopes", slopes, grid.dimensions)
-    terms = _sum_over_axes([_power(0.0, 1, slope) for slope in factors])
+    factors = repeated_numbers("slopes", slopes, grid.dimensions)
+    terms = sum_over_axes([power(0.0, 1, slope) for slope in factors])
     return _landscape(grid, "ramp", terms, {"slopes": factors})
 
 
 @landscapes.register("plateau")
+@_documented(nodes_on="[-1, 1]")
 def plateau(
-    grid: Grid | None = None,
-    *,
-    size: int = 65,
-    boundary: str = "zero",
-    dimensions: int = 2,
-    height: float = 1.0,
+    grid: Grid | None = None, *, size: int = 65, boundary: str = "zero", dimensions: int = 2, height: float = 1.0
 ) -> Landscape:
     """A constant on the whole box, nothing outside: the chance that the noise stays in the box.
 
@@ -617,20 +325,8 @@ def plateau(
 
     Parameters
     ----------
-    grid, size, boundary, dimensions
-        Where to sample; without a grid, `size` nodes on [-1, 1] along each axis.
     height
         The constant.
-
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    UnsupportedError
-        For a height that is not finite.
 
     Examples
     --------
@@ -639,11 +335,12 @@ def plateau(
     array([0.5   , 0.9545, 0.5   ])
     """
     grid = _grid(grid, -1.0, 1.0, size, boundary, dimensions)
-    height = _number("height", height)
-    return _landscape(grid, "plateau", [_Term(height, (_CONSTANT,) * grid.dimensions)], {"height": height})
+    height = finite_number("height", height)
+    return _landscape(grid, "plateau", [Term(height, (CONSTANT,) * grid.dimensions)], {"height": height})
 
 
 @landscapes.register("step")
+@_documented(nodes_on="[-4, 4]")
 def step(
     grid: Grid | None = None,
     *,
@@ -660,20 +357,8 @@ def step(
 
     Parameters
     ----------
-    grid, size, boundary, dimensions
-        Where to sample; without a grid, `size` nodes on [-4, 4] along each axis.
     position, height
         Of the step.
-
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    UnsupportedError
-        For parameters that are not finite.
 
     Examples
     --------
@@ -682,13 +367,14 @@ def step(
     array([0.0228, 0.1587, 0.5   , 0.8413, 0.9772])
     """
     grid = _grid(grid, -4.0, 4.0, size, boundary, dimensions)
-    position, height = _number("position", position), _number("height", height)
-    cliff = _Polynomial(0.0, ((position, math.inf, (1.0,)),))
-    terms = [_Term(height, (cliff, *[_CONSTANT] * (grid.dimensions - 1)))]
+    position, height = finite_number("position", position), finite_number("height", height)
+    cliff = Polynomial(0.0, ((position, math.inf, (1.0,)),))
+    terms = [Term(height, (cliff, *[CONSTANT] * (grid.dimensions - 1)))]
     return _landscape(grid, "step", terms, {"position": position, "height": height})
 
 
 @landscapes.register("absolute_value")
+@_documented(nodes_on="[-4, 4]")
 def absolute_value(
     grid: Grid | None = None,
     *,
@@ -703,20 +389,8 @@ def absolute_value(
 
     Parameters
     ----------
-    grid, size, boundary, dimensions
-        Where to sample; without a grid, `size` nodes on [-4, 4] along each axis.
     center
         c, one for all axes or one per axis.
-
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    UnsupportedError
-        For parameters that are not finite or do not fit the grid.
 
     Examples
     --------
@@ -725,12 +399,13 @@ def absolute_value(
     array([3.8005, 2.    , 0.3989, 2.    , 3.8005])
     """
     grid = _grid(grid, -4.0, 4.0, size, boundary, dimensions)
-    place = _numbers("center", center, grid.dimensions)
-    lines = [_Polynomial(c, ((-math.inf, c, (0.0, -1.0)), (c, math.inf, (0.0, 1.0)))) for c in place]
-    return _landscape(grid, "absolute_value", _sum_over_axes(lines), {"center": place})
+    place = repeated_numbers("center", center, grid.dimensions)
+    lines = [Polynomial(c, ((-math.inf, c, (0.0, -1.0)), (c, math.inf, (0.0, 1.0)))) for c in place]
+    return _landscape(grid, "absolute_value", sum_over_axes(lines), {"center": place})
 
 
 @landscapes.register("box")
+@_documented(nodes_on="[-4, 4]")
 def box(
     grid: Grid | None = None,
     *,
@@ -748,22 +423,10 @@ def box(
 
     Parameters
     ----------
-    grid, size, boundary, dimensions
-        Where to sample; without a grid, `size` nodes on [-4, 4] along each axis.
     half_widths
         w, one for all axes or one per axis.
     center
         c, likewise.
-
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    UnsupportedError
-        For widths that are not positive, or parameters that are not finite or do not fit the grid.
 
     Examples
     --------
@@ -772,13 +435,14 @@ def box(
     np.float64(0.6827)
     """
     grid = _grid(grid, -4.0, 4.0, size, boundary, dimensions)
-    widths = _numbers("half_widths", half_widths, grid.dimensions, positive=True)
-    place = _numbers("center", center, grid.dimensions)
-    lines = tuple(_Polynomial(0.0, ((c - w, c + w, (1.0,)),)) for c, w in zip(place, widths, strict=True))
-    return _landscape(grid, "box", [_Term(1.0, lines)], {"half_widths": widths, "center": place})
+    widths = repeated_numbers("half_widths", half_widths, grid.dimensions, positive=True)
+    place = repeated_numbers("center", center, grid.dimensions)
+    lines = tuple(Polynomial(0.0, ((c - w, c + w, (1.0,)),)) for c, w in zip(place, widths, strict=True))
+    return _landscape(grid, "box", [Term(1.0, lines)], {"half_widths": widths, "center": place})
 
 
 @landscapes.register("gaussians")
+@_documented()
 def gaussians(
     grid: Grid | None = None,
     *,
@@ -804,16 +468,6 @@ def gaussians(
     widths
         Standard deviations: one for all, one per Gaussian, or one per coordinate in the order of `centers`.
 
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    UnsupportedError
-        For widths that are not positive, or numbers that are not finite or do not fit each other or the grid.
-
     Examples
     --------
     >>> from heatpg import landscapes
@@ -823,24 +477,24 @@ def gaussians(
     """
     count = np.size(heights)
     if count == 0 or np.size(centers) == 0 or np.size(centers) % count:
-        raise UnsupportedError(
+        raise OptionError(
             "centers does not fit heights",
             given=f"{np.size(centers)} coordinates for {count} Gaussians",
             allowed="the same number of coordinates for each Gaussian",
         )
     grid = _grid(grid, -5.0, 5.0, size, boundary, np.size(centers) // count)
-    tops = _numbers("heights", heights, count)
+    tops = repeated_numbers("heights", heights, count)
     total = count * grid.dimensions
     if np.size(centers) != total:
-        raise UnsupportedError(
+        raise OptionError(
             "centers does not fit the grid",
             given=f"{np.size(centers)} coordinates",
             allowed=f"{total}: {count} Gaussians, {grid.dimensions} axes",
         )
-    places = _numbers("centers", centers, total)
+    places = repeated_numbers("centers", centers, total)
     if np.size(widths) == count:
         widths = tuple(np.repeat(widths, grid.dimensions))
-    spreads = _numbers("widths", widths, total, positive=True)
+    spreads = repeated_numbers("widths", widths, total, positive=True)
     parameters = {"heights": tops, "centers": places, "widths": spreads}
     rows = (count, grid.dimensions)
     return _gaussian_sum(grid, "gaussians", tops, np.reshape(places, rows), np.reshape(spreads, rows), parameters)
@@ -852,6 +506,7 @@ def _pair(grid: Grid, half_distance: float) -> list[list[float]]:
 
 
 @landscapes.register("two_bumps")
+@_documented(nodes_on="[-4, 4]")
 def two_bumps(
     grid: Grid | None = None,
     *,
@@ -868,22 +523,10 @@ def two_bumps(
 
     Parameters
     ----------
-    grid, size, boundary, dimensions
-        Where to sample; without a grid, `size` nodes on [-4, 4] along each axis.
     half_distance
         |a|.
     width
         w, the standard deviation.
-
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    UnsupportedError
-        For parameters that are not positive and finite.
 
     Examples
     --------
@@ -893,14 +536,15 @@ def two_bumps(
     (3, 4)
     """
     grid = _grid(grid, -4.0, 4.0, size, boundary, dimensions)
-    half_distance = _number("half_distance", half_distance, positive=True)
-    width = _number("width", width, positive=True)
+    half_distance = positive_number("half_distance", half_distance)
+    width = positive_number("width", width)
     parameters = {"half_distance": half_distance, "width": width}
     widths = np.full((2, grid.dimensions), width)
     return _gaussian_sum(grid, "two_bumps", (1.0, 1.0), _pair(grid, half_distance), widths, parameters)
 
 
 @landscapes.register("unequal_bumps")
+@_documented(nodes_on="[-4, 4]")
 def unequal_bumps(
     grid: Grid | None = None,
     *,
@@ -918,24 +562,12 @@ def unequal_bumps(
 
     Parameters
     ----------
-    grid, size, boundary, dimensions
-        Where to sample; without a grid, `size` nodes on [-4, 4] along each axis.
     heights
         h_1 at -a and h_2 at +a.
     half_distance
         |a|.
     width
         w, the standard deviation.
-
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    UnsupportedError
-        For a distance or width that is not positive, or heights that are not two finite numbers.
 
     Examples
     --------
@@ -945,15 +577,16 @@ def unequal_bumps(
     (np.float64(0.6), np.float64(1.0))
     """
     grid = _grid(grid, -4.0, 4.0, size, boundary, dimensions)
-    tops = _numbers("heights", heights, 2)
-    half_distance = _number("half_distance", half_distance, positive=True)
-    width = _number("width", width, positive=True)
+    tops = repeated_numbers("heights", heights, 2)
+    half_distance = positive_number("half_distance", half_distance)
+    width = positive_number("width", width)
     parameters = {"heights": tops, "half_distance": half_distance, "width": width}
     widths = np.full((2, grid.dimensions), width)
     return _gaussian_sum(grid, "unequal_bumps", tops, _pair(grid, half_distance), widths, parameters)
 
 
 @landscapes.register("peak_and_hill")
+@_documented(nodes_on="[-6, 6]")
 def peak_and_hill(
     grid: Grid | None = None,
     *,
@@ -972,24 +605,12 @@ def peak_and_hill(
 
     Parameters
     ----------
-    grid, size, boundary, dimensions
-        Where to sample; without a grid, `size` nodes on [-6, 6] along each axis.
     heights
         h_1 of the peak, at -a, and h_2 of the hill, at +a.
     widths
         w_1 and w_2, standard deviations.
     half_distance
         |a|.
-
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    UnsupportedError
-        For widths or a distance that are not positive, or not two finite heights and widths.
 
     Examples
     --------
@@ -1001,21 +622,17 @@ def peak_and_hill(
     [-3.0, 3.0]
     """
     grid = _grid(grid, -6.0, 6.0, size, boundary, dimensions)
-    tops = _numbers("heights", heights, 2)
-    spreads = _numbers("widths", widths, 2, positive=True)
-    half_distance = _number("half_distance", half_distance, positive=True)
+    tops = repeated_numbers("heights", heights, 2)
+    spreads = repeated_numbers("widths", widths, 2, positive=True)
+    half_distance = positive_number("half_distance", half_distance)
     parameters = {"heights": tops, "widths": spreads, "half_distance": half_distance}
     rows = np.repeat(np.array(spreads)[:, np.newaxis], grid.dimensions, axis=1)
     return _gaussian_sum(grid, "peak_and_hill", tops, _pair(grid, half_distance), rows, parameters)
 
 
 @landscapes.register("creation")
-def creation(
-    grid: Grid | None = None,
-    *,
-    size: int = 401,
-    boundary: str = "clip",
-) -> Landscape:
+@_documented()
+def creation(grid: Grid | None = None, *, size: int = 401, boundary: str = "clip") -> Landscape:
     """Smoothing that creates a maximum, which it cannot in one dimension: one maximum, then two, then one.
 
     Q(x, y) = G(0, 0; 1, 1) + 0.6 G(3, 0; 0.7, 0.7) + 0.9 G(1.3, 0; 0.9, 0.05), with
@@ -1027,16 +644,6 @@ def creation(
     ----------
     grid, size, boundary
         Where to sample, two axes; without a grid, `size` nodes on [-4, 6] and on [-3, 3].
-
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    GridError
-        For a grid that has not two axes.
 
     Examples
     --------
@@ -1055,13 +662,9 @@ def creation(
 
 
 @landscapes.register("ridge")
+@_documented()
 def ridge(
-    grid: Grid | None = None,
-    *,
-    size: int = 201,
-    boundary: str = "clip",
-    dimensions: int = 2,
-    width: float = 0.2,
+    grid: Grid | None = None, *, size: int = 201, boundary: str = "clip", dimensions: int = 2, width: float = 0.2
 ) -> Landscape:
     """A ridge along the diagonal of the first two axes, as two rotors that must pull alike give.
 
@@ -1076,18 +679,6 @@ def ridge(
     width
         w, the standard deviation in u_1 - u_2.
 
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    GridError
-        For a grid of one axis.
-    UnsupportedError
-        For a width that is not positive and finite.
-
     Examples
     --------
     >>> from heatpg import landscapes
@@ -1095,23 +686,24 @@ def ridge(
     np.float64(0.816497)
     """
     grid = _grid(grid, -1.0, 1.0, size, boundary, dimensions, at_least=2)
-    width = _number("width", width, positive=True)
+    width = positive_number("width", width)
     # The ridge is a row of round bumps: integral over s of exp(-(u_1 - s)^2 / w^2 - (u_2 - s)^2 / w^2) ds
     # = w sqrt(pi / 2) exp(-(u_1 - u_2)^2 / (2 w^2)). In s the integrand is a Gaussian of deviation w / 2, for which
     # the trapezoid rule with step w / 3 is off by 2 exp(-2 pi^2 9 / 4) = 1e-19.
     increment = width / 3
-    first = (grid[0].lower + grid[1].lower) / 2 - _REACH * width / 2
-    last = (grid[0].upper + grid[1].upper) / 2 + _REACH * width / 2
+    first = (grid[0].lower + grid[1].lower) / 2 - REACH * width / 2
+    last = (grid[0].upper + grid[1].upper) / 2 + REACH * width / 2
     amplitude = increment / (width * math.sqrt(math.pi / 2))
-    rest = (_CONSTANT,) * (grid.dimensions - 2)
+    rest = (CONSTANT,) * (grid.dimensions - 2)
     terms = []
     for k in range(math.ceil((last - first) / increment) + 1):
-        bump = _Gaussian(first + k * increment, width / math.sqrt(2))
-        terms.append(_Term(amplitude, (bump, bump, *rest)))
+        bump = Gaussian(first + k * increment, width / math.sqrt(2))
+        terms.append(Term(amplitude, (bump, bump, *rest)))
     return _landscape(grid, "ridge", terms, {"width": width})
 
 
 @landscapes.register("weierstrass")
+@_documented(nodes_on="[0, 2 pi]")
 def weierstrass(
     grid: Grid | None = None,
     *,
@@ -1133,8 +725,6 @@ def weierstrass(
 
     Parameters
     ----------
-    grid, size, boundary, dimensions
-        Where to sample; without a grid, `size` nodes on [0, 2 pi] along each axis.
     exponent
         p, above 0 and at most 1.
     base
@@ -1145,16 +735,6 @@ def weierstrass(
         Random directions per scale; in one dimension there is but one.
     seed
         Of the phases and directions.
-
-    Returns
-    -------
-    landscape
-        With the exact evolution, valid up to the edges on every boundary.
-
-    Raises
-    ------
-    UnsupportedError
-        For a parameter out of range, or a wave that the grid is too coarse for.
 
     References
     ----------
@@ -1170,27 +750,31 @@ def weierstrass(
     True
     """
     grid = _grid(grid, 0.0, 2 * math.pi, size, boundary, dimensions)
-    exponent = _number("exponent", exponent, positive=True)
+    exponent = positive_number("exponent", exponent)
     if exponent > 1:
-        raise UnsupportedError("exponent is out of range", given=exponent, allowed="above 0, at most 1")
-    base, terms, directions = _whole("base", base, 2), _whole("terms", terms, 1), _whole("directions", directions, 1)
+        raise OptionError("exponent is out of range", given=exponent, allowed="above 0, at most 1")
+    base, terms, directions = (
+        whole_number("base", base, least=2),
+        whole_number("terms", terms),
+        whole_number("directions", directions),
+    )
     highest, limit = base ** (terms - 1), (min(grid.shape) - 1) // 2
     if highest > limit:
-        raise UnsupportedError(
+        raise OptionError(
             "the grid is too coarse for the finest wave",
             given=f"{base}^{terms - 1} = {highest} waves on {min(grid.shape)} nodes",
             allowed=f"at most {limit}",
             advice="take fewer terms or more nodes",
         )
-    generator = np.random.default_rng(_whole("seed", seed, 0))
+    generator = np.random.default_rng(whole_number("seed", seed, least=0))
     per_scale = 1 if grid.dimensions == 1 else directions
     waves = []
     for j in range(terms):
         for vector in _integer_directions(generator, grid.dimensions, per_scale, base**j):
             angle = generator.uniform(0.0, 2 * math.pi)
             amplitude = base ** (-exponent * j) / math.sqrt(per_scale) * complex(math.cos(angle), math.sin(angle))
-            lines = (_Wave(2 * math.pi * number / axis.length) for number, axis in zip(vector, grid, strict=True))
-            waves.append(_Term(amplitude, tuple(lines)))
+            lines = (Wave(2 * math.pi * number / axis.length) for number, axis in zip(vector, grid, strict=True))
+            waves.append(Term(amplitude, tuple(lines)))
     parameters = {"exponent": exponent, "base": base, "terms": terms, "directions": directions, "seed": int(seed)}
     return _landscape(grid, "weierstrass", waves, parameters)
 

@@ -10,11 +10,14 @@ import difflib
 import math
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heatpg.errors import OptionError, UnknownNameError
 
-__all__ = ["finite_number", "finite_numbers", "one_of", "positive_number", "whole_number"]
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["finite_number", "finite_numbers", "one_of", "positive_number", "repeated_numbers", "whole_number"]
 
 
 def one_of(what: str, given: str, allowed: Iterable[str]) -> str:
@@ -82,3 +85,33 @@ def finite_numbers(what: str, given: Sequence[float], names: Sequence[str]) -> t
             f"{what} does not fit", given=f"{len(numbers)} numbers: {numbers}", allowed=wanted, advice=f"change {what}"
         )
     return numbers
+
+
+def repeated_numbers(what: str, given: ArrayLike, count: int, *, positive: bool = False) -> list[float]:
+    """The parameters as floats, if there are so many, or one that is repeated so many times.
+
+    Examples
+    --------
+    >>> from heatpg.tools.arguments import repeated_numbers
+    >>> repeated_numbers("widths", 0.5, 3, positive=True)
+    [0.5, 0.5, 0.5]
+    """
+    import numpy as np  # the other questions are asked before NumPy is needed
+
+    try:
+        array = np.asarray(given, dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        raise OptionError(f"{what} must be numbers", given=repr(given)) from None
+    if array.size not in (1, count):
+        raise OptionError(
+            f"{what} does not fit",
+            given=f"{array.size} numbers",
+            allowed="1 number" if count == 1 else f"1 number, or {count}",
+            advice="" if count == 1 else "matrices and lists of points are given row after row",
+        )
+    if not np.isfinite(array).all() or (positive and not (array > 0).all()):
+        raise OptionError(
+            f"{what} is out of range", given=given, allowed="finite numbers" + (" above 0" if positive else "")
+        )
+    repeated: list[float] = np.broadcast_to(array, (count,)).tolist()
+    return repeated
