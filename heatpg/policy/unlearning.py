@@ -29,15 +29,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
-from heatpg.systems.lanes import LANES, exponential, step_count
-from heatpg.systems.quadrotor import HOVER, lqr_gain
-from heatpg.systems.quadrotor import STATE as _STATE
-from heatpg.systems.quadrotor import end_episodes as _judge
-from heatpg.systems.quadrotor import runge_kutta_step as _runge_kutta_step
-from heatpg.systems.quadrotor import steer as _steer
+from heatpg.policy.hover import HoverTask, mean_and_error
+from heatpg.systems.lanes import LANES, step_count
+from heatpg.systems.quadrotor import HOVER, STATE, lqr_gain
 from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
-from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
+from heatpg.tools.plain import plain
 from heatpg.tools.resources import require_memory
 
 __all__ = ["Unlearning", "unlearn"]
@@ -45,252 +42,13 @@ __all__ = ["Unlearning", "unlearn"]
 Array = NDArray[np.float64]
 
 _SIGMAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-_ENTRIES = 12  # of a gain
 _EDGES = (2.0, 2.0, 0.5 * math.pi)  # of x, z and theta, where an episode ends
-_STEP = 1e-4  # of differences of the noise-free return
 _CONFIDENCE = 2.0  # standard errors
 _LEARNING, _REFERENCE = 0, 1  # streams of random numbers
 
 
-@kernel
-def _add_lane_sums(rows: NDArray[Any], sums: NDArray[Any]) -> None:
-    # sums[q] += sum_j rows[j + q LANES]; halves are added until 8 lanes are left, so that the loops are vectorised
-    half = np.empty(LANES // 2)
-    for q in range(sums.size):
-        lower = rows[q * LANES : q * LANES + LANES // 2]
-        upper = rows[q * LANES + LANES // 2 : (q + 1) * LANES]
-        for j in range(LANES // 2):
-            half[j] = lower[j] + upper[j]
-        width = LANES // 4
-        while width >= 8:
-            for j in range(width):
-                half[j] += half[j + width]
-            width //= 2
-        total = 0.0
-        for j in range(8):
-            total += half[j]
-        sums[q] += total
-
-
-@kernel
-def _add_score(state: NDArray[Any], alive: NDArray[Any], eps: NDArray[Any], sigma: float, score: NDArray[Any]) -> None:
-    # d log pi / dK_ik = -(a_i - mean_i) s_k / sigma^2 = -eps_i s_k / sigma; the dead act no more
-    for i in range(2):
-        for k in range(6):
-            for j in range(LANES):
-                s = state[j + k * LANES] if alive[j] > 0.0 else 0.0
-                score[j + (6 * i + k) * LANES] -= eps[i, j] * s / sigma
-
-
-@kernel
-def _roll_out(
-    policy: NDArray[Any],
-    state: NDArray[Any],
-    noise: NDArray[Any],
-    sigma: float,
-    count: int,
-    limit: float,
-    dt: float,
-    gamma: float,
-    learning: bool,
-    totals: NDArray[Any],
-    products: NDArray[Any],
-    scores: NDArray[Any],
-    rewards: NDArray[Any],
-) -> None:
-    # u_t = clip(mg/2 - K s_t + sigma eps_t, 0, limit) in `count` episodes side by side, and write over the given state.
-    # With Z_k = sum_{t <= k} d log pi(a_t)/dK, the sums over episodes are products = sum gamma^k r_k Z_k,
-    # scores[k] = sum Z_k, rewards[k] = sum gamma^k r_k: all that REINFORCE with a baseline needs.
-    rows = np.empty((7, LANES))
-    waves, push, turn = rows[:2], rows[2], rows[3]
-    alive, exponent, reward = rows[4], rows[5], rows[6]
-    power = np.empty(LANES, dtype=np.int64)
-    scratch = np.empty((8, 3 * LANES))
-    score = np.zeros(_ENTRIES * LANES)
-    product = np.zeros(_ENTRIES * LANES)
-    for j in range(LANES):
-        alive[j] = 1.0 if j < count else 0.0
-        totals[j] = 0.0
-    living = _judge(state, alive, exponent)
-    weight = 1.0
-    for step in range(noise.shape[0]):
-        if living == 0 and not learning:
-            break
-        if living > 0:
-            eps = noise[step]
-            for j in range(LANES):
-                policy[j] = HOVER + sigma * eps[0, j]
-                policy[j + 7 * LANES] = HOVER + sigma * eps[1, j]
-            if learning:
-                _add_score(state, alive, eps, sigma, score)
-            _steer(state, policy, limit, push, turn)
-            _runge_kutta_step(state, push, turn, dt, waves, scratch)
-            living = _judge(state, alive, exponent)
-            exponential(exponent, reward, power)
-            for j in range(LANES):
-                reward[j] *= weight * alive[j]
-                totals[j] += reward[j]
-            if learning:
-                for q in range(_ENTRIES):
-                    for j in range(LANES):
-                        product[j + q * LANES] += reward[j] * score[j + q * LANES]
-                _add_lane_sums(reward, rewards[step : step + 1])
-        if learning:  # also of those who are dead: the baseline is taken from them too
-            _add_lane_sums(score, scores[step])
-        weight *= gamma
-    if learning:
-        _add_lane_sums(product, products)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Task:
-    """One quadrotor, its episodes and where they start."""
-
-    steps: int
-    dt: float
-    gamma: float
-    limit: float
-    state: tuple[float, ...]
-    spread: tuple[float, ...]
-
-    @property
-    def random(self) -> bool:
-        """Whether episodes start at random."""
-        return any(self.spread)
-
-    def starts(self, generator: np.random.Generator) -> Array:
-        """Initial states of a bundle, shape (6, LANES)."""
-        states = np.repeat(np.array(self.state)[:, None], LANES, axis=1)
-        if self.random:
-            states += np.array(self.spread)[:, None] * generator.uniform(-1.0, 1.0, states.shape)
-        return states
-
-    def noise(self, generator: np.random.Generator) -> Array:
-        """Standard normal numbers for a bundle, shape (steps, 2, LANES)."""
-        return generator.standard_normal((self.steps, 2, LANES))
-
-    @property
-    def silence(self) -> Array:
-        """No noise."""
-        return np.zeros((self.steps, 2, LANES))
-
-    def totals(self, gains: Array, states: Array, noise: Array, sigma: float, count: int = LANES) -> Array:
-        """Returns of a bundle of episodes; gains of shape (2, 6) or (LANES, 2, 6)."""
-        totals = np.empty(LANES)
-        nothing = np.empty((0, _ENTRIES))
-        _roll_out(
-            _policy_rows(gains), states.flatten(), noise, sigma, count, self.limit, self.dt, self.gamma, False,
-            totals, nothing[:0].ravel(), nothing, nothing.ravel(),
-        )  # fmt: skip
-        return totals[:count]
-
-    def reinforce(
-        self, gain: Array, sigma: float, episodes: int, generator: np.random.Generator
-    ) -> tuple[Array, float]:
-        """Estimated gradient, shape (2, 6), and mean return of a batch.
-
-        The baseline of an episode at step t is the mean over all *other* episodes of sum_{k >= t} gamma^k r_k, so the
-        estimate is unbiased. Summed by parts it is (products - sum_k mean(gamma^k r_k) scores[k]) / (episodes - 1).
-        """
-        products, scores, rewards = np.zeros(_ENTRIES), np.zeros((self.steps, _ENTRIES)), np.zeros(self.steps)
-        totals = np.empty(LANES)
-        for first in range(0, episodes, LANES):
-            _roll_out(
-                _policy_rows(gain), self.starts(generator).flatten(), self.noise(generator), sigma,
-                min(LANES, episodes - first), self.limit, self.dt, self.gamma, True, totals, products, scores, rewards,
-            )  # fmt: skip
-        gradient = (products - rewards / episodes @ scores) / (episodes - 1)
-        return gradient.reshape(2, 6), float(rewards.sum()) / episodes
-
-    def evolution_strategy(
-        self, gain: Array, sigma: float, episodes: int, generator: np.random.Generator
-    ) -> tuple[Array, float]:
-        """Estimated gradient of E J(K + sigma E), shape (2, 6), and mean return of a batch; baseline as above."""
-        product, score, total = np.zeros((2, 6)), np.zeros((2, 6)), 0.0
-        for first in range(0, episodes, LANES):
-            count = min(LANES, episodes - first)
-            directions = generator.standard_normal((LANES, 2, 6))
-            returns = self.totals(gain + sigma * directions, self.starts(generator), self.silence, 0.0, count)
-            product += np.tensordot(returns, directions[:count], 1) / sigma
-            score += directions[:count].sum(axis=0) / sigma
-            total += float(returns.sum())
-        return (product - total / episodes * score) / (episodes - 1), total / episodes
-
-    def difference_quotients(self, kind: str, gain: Array, sigma: float, generator: np.random.Generator) -> Array:
-        """Central differences of the noisy return in every entry of K, shape (LANES, 2, 6), noise in common.
-
-        The step follows sigma, because returns that end at an edge jump: the shorter the step, the rarer and the
-        larger what a jump contributes. Noise smooths L over sigma, so the error of order h^2 stays below a percent.
-        """
-        gains: Array = gain
-        if kind == "parameter":
-            step, noise, level = sigma / 10.0, self.silence, 0.0
-            gains = gain + sigma * generator.standard_normal((LANES, 2, 6))
-        else:
-            step, noise, level = min(max(1e-3, sigma / 100.0), 0.1), self.noise(generator), sigma
-        states = self.starts(generator)
-        quotients = np.empty((LANES, _ENTRIES))
-        for q in range(_ENTRIES):
-            shift = step * np.eye(_ENTRIES)[q].reshape(2, 6)
-            above = self.totals(gains + shift, states, noise, level)
-            quotients[:, q] = (above - self.totals(gains - shift, states, noise, level)) / (2.0 * step)
-        return quotients.reshape(LANES, 2, 6)
-
-    def noise_free_returns(self, gains: Array) -> Array:
-        """Returns without noise for gains of shape (..., 2, 6); random starts are replaced by Sobol points."""
-        flat = gains.reshape(-1, 2, 6)
-        states = np.array(self.state)[:, None]
-        if self.random:
-            from scipy.stats import qmc
-
-            points = qmc.Sobol(6, seed=0).random(LANES).T
-            states = states + np.array(self.spread)[:, None] * (2.0 * points - 1.0)
-        number = states.shape[1]
-        returns = np.empty(len(flat) * number)
-        silence = self.silence
-
-        def piece(first: int) -> None:
-            episode = np.minimum(np.arange(first, first + LANES), returns.size - 1)
-            own, where = flat[episode // number], np.ascontiguousarray(states[:, episode % number])
-            count = min(LANES, returns.size - first)
-            returns[first : first + count] = self.totals(own, where, silence, 0.0, count)
-
-        for_each(piece, range(0, returns.size, LANES))
-        return np.asarray(returns.reshape(*gains.shape[:-2], number).mean(axis=-1))
-
-    def noise_free_gradient(self, gain: Array) -> tuple[float, Array]:
-        """Return without noise and its gradient by central differences, shape (2, 6)."""
-        shifts = _STEP * np.eye(_ENTRIES).reshape(_ENTRIES, 2, 6)
-        returns = self.noise_free_returns(np.concatenate([gain[None], gain + shifts, gain - shifts]))
-        quotients = (returns[1 : _ENTRIES + 1] - returns[_ENTRIES + 1 :]) / (2.0 * _STEP)
-        return float(returns[0]), quotients.reshape(2, 6)
-
-    def ascend(self, gain: Array) -> Array:
-        """A gain that is locally optimal for the noise-free return, uphill from a given one."""
-        from scipy.optimize import minimize
-
-        def descent(point: Array) -> tuple[float, Array]:
-            value, gradient = self.noise_free_gradient(point.reshape(2, 6))
-            return -value, -gradient.ravel()
-
-        with np.errstate(all="ignore"):  # SciPy's line search divides by vanishing curvatures, and recovers
-            found = minimize(descent, gain.ravel(), jac=True, method="BFGS", options={"gtol": 1e-2, "maxiter": 300})
-        return np.asarray(found.x, dtype=np.float64).reshape(2, 6)
-
-
-def _policy_rows(gains: Array) -> Array:
-    """Rows of the affine policy of every lane as `_steer` takes them; the constant part is set in every step."""
-    rows = np.zeros((2, 7, LANES))
-    rows[:, 1:] = -(gains[:, :, None] if gains.ndim == 2 else np.moveaxis(gains, 0, -1))
-    return rows.ravel()
-
-
 def _generator(seed: int, stream: int, index: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(stream, index))))
-
-
-def _mean_and_error(samples: Array, axis: int) -> tuple[Array, Array]:
-    return samples.mean(axis=axis), samples.std(axis=axis, ddof=1) / math.sqrt(samples.shape[axis])
 
 
 def _step_along(gradient: Array, rate: float, normalize: bool) -> Array:
@@ -378,7 +136,7 @@ class Unlearning:
     @property
     def observed_step_error(self) -> Array:
         """Standard error of `observed_step`, shape (S, 2, 6)."""
-        return _mean_and_error(self.gains[:, :, 1] - self.gain, 1)[1]
+        return mean_and_error(self.gains[:, :, 1] - self.gain, 1)[1]
 
     @property
     def predicted_step(self) -> Array:
@@ -422,12 +180,12 @@ class Unlearning:
     @property
     def change(self) -> Array:
         """Mean over the seeds of the first epoch's change of the return without noise, shape (S,)."""
-        return _mean_and_error(self.returns[:, :, 1] - self.returns[:, :, 0], 1)[0]
+        return mean_and_error(self.returns[:, :, 1] - self.returns[:, :, 0], 1)[0]
 
     @property
     def change_error(self) -> Array:
         """Standard error of `change`, shape (S,)."""
-        return _mean_and_error(self.returns[:, :, 1] - self.returns[:, :, 0], 1)[1]
+        return mean_and_error(self.returns[:, :, 1] - self.returns[:, :, 0], 1)[1]
 
     @property
     def verdicts(self) -> tuple[str, ...]:
@@ -513,19 +271,13 @@ class Unlearning:
             "predicted_step_error", "noise_free_gradient", "noise_free_step", "noise_drift", "scatter", "z_score",
             "change", "change_error", "predicted_change",
         )  # fmt: skip
-        plain = ("noise", "start", "episodes", "rate", "normalize", "loss", "horizon", "epochs", "noise_free_change")
+        given = ("noise", "start", "episodes", "rate", "normalize", "loss", "horizon", "epochs", "noise_free_change")
         return {
-            **{name: getattr(self, name) for name in plain},
-            **{name: _nan_to_none(getattr(self, name).tolist()) for name in arrays},
+            **{name: getattr(self, name) for name in given},
+            **{name: plain(getattr(self, name)) for name in arrays},
             "verdicts": list(self.verdicts),
             "causes": list(self.causes),
         }
-
-
-def _nan_to_none(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_nan_to_none(entry) for entry in value]
-    return None if math.isnan(value) else value
 
 
 def unlearn(
@@ -655,13 +407,13 @@ def unlearn(
     pace = positive_number("rate", rate)
     tolerated = finite_number("loss", loss, lower=0.0, upper=1.0)
     entropy = _whole_seed(seed)
-    task = _Task(
+    task = HoverTask(
         step_count(horizon, dt),
         float(dt),
         finite_number("gamma", gamma, lower=0.0, upper=1.0),
         positive_number("thrust_limit", thrust_limit),
-        finite_numbers("state", state, _STATE),
-        finite_numbers("spread", _one_for_each(spread), _STATE),
+        finite_numbers("state", state, STATE),
+        finite_numbers("spread", _one_for_each(spread), STATE),
     )
     _refuse_starts_outside(task)
     require_memory(32.0 * task.steps * LANES * 8, "the noise of a bundle of episodes", "take a shorter horizon")
@@ -711,8 +463,8 @@ def unlearn(
 
     for_each(one, jobs)
     value, own = task.noise_free_gradient(first)
-    observed, observed_error = _mean_and_error(estimates, 1)
-    predicted, predicted_error = _mean_and_error(quotients, 1)
+    observed, observed_error = mean_and_error(estimates, 1)
+    predicted, predicted_error = mean_and_error(quotients, 1)
     steps = _step_along(np.concatenate([own[None], predicted]), pace, normalize)
     changes = task.noise_free_returns(first + steps) - value
     return Unlearning(
@@ -774,13 +526,13 @@ def _whole_seed(seed: int) -> int:
 
 
 def _one_for_each(spread: float | Sequence[float]) -> Sequence[float]:
-    return spread if isinstance(spread, Sequence | np.ndarray) else (spread,) * len(_STATE)
+    return spread if isinstance(spread, Sequence | np.ndarray) else (spread,) * len(STATE)
 
 
-def _refuse_starts_outside(task: _Task) -> None:
+def _refuse_starts_outside(task: HoverTask) -> None:
     if min(task.spread) < 0:
         raise UnsupportedError("the spread must not be negative", given=task.spread, allowed="half-widths from 0")
-    for name, middle, width, edge in zip(_STATE[:3], task.state, task.spread, _EDGES, strict=False):
+    for name, middle, width, edge in zip(STATE[:3], task.state, task.spread, _EDGES, strict=False):
         if abs(middle) + width > edge:
             raise UnsupportedError(
                 f"episodes start where they have ended: beyond the edge of {name}",
@@ -789,7 +541,7 @@ def _refuse_starts_outside(task: _Task) -> None:
             )
 
 
-def _gain_at_start(task: _Task, start: str | ArrayLike) -> tuple[Array, str]:
+def _gain_at_start(task: HoverTask, start: str | ArrayLike) -> tuple[Array, str]:
     if isinstance(start, str):
         kind = one_of("start", start, ("lqr", "optimal"))
         gain = lqr_gain()

@@ -1,12 +1,4 @@
-"""Basins of attraction: from how much of the box ascent on the smoothed objective ends at which maximum.
-
-The labels follow the gradient flow x' = grad u, not hops between nodes: a chain of steepest hops keeps to the eight
-directions of the grid, and the boundaries that it draws are off by a fraction of the box however fine the grid is.
-Here nodes are labelled from the highest down. A node whose higher neighbours agree belongs where they do, because its
-path leaves between two of them. From the others, which line the boundaries, the path is integrated until the nodes
-around it agree. So an error at one node is not handed on to the next, boundaries are true to a cell or less, and
-volumes converge with the spacing.
-"""
+"""Basins of attraction: from how much of the box ascent on the smoothed objective ends at which maximum."""
 
 from __future__ import annotations
 
@@ -15,380 +7,20 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from heatpg.core.extrema import neighbour, neighbourhood
 from heatpg.core.grid import Grid
-from heatpg.errors import GridError, NonFiniteError, UnsupportedError
+from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.tools.kernels import kernel
+from heatpg.scalespace.flooding import BYTES_PER_NODE, Flooding, flood
 from heatpg.tools.parallel import for_each, threads
 from heatpg.tools.resources import require_memory
 
-__all__ = ["Basins", "Earned", "Overlap", "Partition", "ascent_labels", "basins"]
+__all__ = ["Basins", "Earned", "Overlap", "Partition", "basins"]
 
 Array = NDArray[Any]
 
-_STEP = 1.0  # of a path, in cells of the axis along which it moves fastest
 _ROUND_OFF_OF_Q = 32.0  # eps max|Q|: some roundings in the evaluation of each of two nodes
-_BYTES_PER_NODE = 64  # field, order, labels, components and the bookkeeping of volumes, while one level is labelled
-
-
-@kernel
-def _root(parent, c):  # type: ignore[no-untyped-def]
-    """Component that c has been merged into; the way there is shortened."""
-    while parent[c] != c:
-        parent[c] = parent[parent[c]]
-        c = parent[c]
-    return c
-
-
-@kernel
-def _slope(u, q, i, n, stride, periodic):  # type: ignore[no-untyped-def]
-    """Second-order difference of u at node q along one axis, where its index is i of n: (u[i+1] - u[i-1]) / 2."""
-    if 0 < i < n - 1:
-        return 0.5 * (u[q + stride] - u[q - stride])
-    if periodic:
-        after = q + stride if i < n - 1 else q - (n - 1) * stride
-        before = q - stride if i > 0 else q + (n - 1) * stride
-        return 0.5 * (u[after] - u[before])
-    if i == 0:
-        return u[q + stride] - u[q]
-    return u[q] - u[q - stride]
-
-
-@kernel
-def _look(u, x, labels, parent, shape, strides, periodic, rates, direction, cell, share):  # type: ignore[no-untyped-def]
-    """The direction of ascent at a point between the nodes, and what the nodes around it say.
-
-    In index units x_i' = (1 / h_i^2) D_i u, the differences D_i u of the corners of the cell interpolated linearly,
-    scaled to max |x_i'| = 1; at an edge the part that leads out is left away. Returns the component that all corners
-    are in (-1 if they differ or one has none yet) and the highest corner.
-    """
-    d = x.shape[0]
-    for a in range(d):
-        direction[a] = 0.0
-        cell[a] = min(math.floor(x[a]), shape[a] - 1)
-        share[a] = x[a] - cell[a]
-    agreed = -2
-    top = -1
-    for corner in range(1 << d):
-        weight = 1.0
-        q = 0
-        for a in range(d):
-            if corner >> a & 1:
-                weight *= share[a]
-                i = cell[a] + 1
-                if i == shape[a]:
-                    i = 0
-            else:
-                weight *= 1.0 - share[a]
-                i = cell[a]
-            q += i * strides[a]
-        if weight <= 0.0:
-            continue
-        for a in range(d):
-            i = q // strides[a] % shape[a]
-            direction[a] += weight * _slope(u, q, i, shape[a], strides[a], periodic[a])
-        c = labels[q]
-        if c >= 0:
-            c = _root(parent, c)
-        if agreed == -2:
-            agreed = c
-        elif agreed != c:
-            agreed = -1
-        if top < 0 or u[q] > u[top]:
-            top = q
-    most = 0.0
-    for a in range(d):
-        direction[a] *= rates[a]
-        if not periodic[a] and ((x[a] <= 0.0 and direction[a] < 0.0) or (x[a] >= shape[a] - 1 and direction[a] > 0.0)):
-            direction[a] = 0.0
-        most = max(most, abs(direction[a]))
-    if most > 0.0:
-        for a in range(d):
-            direction[a] /= most
-    return agreed, top
-
-
-@kernel
-def _product(x, y):  # type: ignore[no-untyped-def]
-    """sum_a x_a y_a."""
-    total = 0.0
-    for a in range(x.shape[0]):
-        total += x[a] * y[a]
-    return total
-
-
-@kernel
-def _move(x, direction, step, shape, periodic, out):  # type: ignore[no-untyped-def]
-    """A point moved along a direction, held in the box or wrapped around it."""
-    for a in range(x.shape[0]):
-        y = x[a] + step * direction[a]
-        if periodic[a]:
-            y %= shape[a]
-            if y >= shape[a]:  # the remainder of a tiny negative number rounds to the divisor
-                y = 0.0
-        else:
-            y = min(max(y, 0.0), shape[a] - 1.0)
-        out[a] = y
-
-
-@kernel
-def _follow(u, start, labels, parent, shape, strides, periodic, rates, step, limit, work, cell):  # type: ignore[no-untyped-def]
-    """Node at which the path from a node has come among nodes that agree, by midpoint steps; -1 if it gets lost."""
-    x, middle, direction, ahead, share = work[0], work[1], work[2], work[3], work[4]
-    d = x.shape[0]
-    for a in range(d):
-        x[a] = start // strides[a] % shape[a]
-        ahead[a] = 0.0
-    top = start
-    for number in range(limit):
-        agreed, top = _look(u, x, labels, parent, shape, strides, periodic, rates, direction, cell, share)
-        if agreed >= 0 or (number > 0 and labels[top] < 0):
-            break
-        turn = _product(direction, ahead)
-        _move(x, direction, 0.5 * step, shape, periodic, middle)
-        _look(u, middle, labels, parent, shape, strides, periodic, rates, ahead, cell, share)
-        # a path that turns back, or stops, has reached a maximum, a saddle, or what the grid does not resolve
-        if turn < 0.0 or _product(direction, ahead) <= 0.0:
-            break
-        _move(x, ahead, step, shape, periodic, x)
-    return top if u[top] > u[start] else -1
-
-
-@kernel
-def _sort_ties(u, order):  # type: ignore[no-untyped-def]
-    """Bring nodes of equal value into the order of their indices, whatever the sort has made of them."""
-    first = 0
-    for k in range(1, order.shape[0] + 1):
-        if k == order.shape[0] or u[order[k]] != u[order[first]]:
-            if k - first > 1:
-                order[first:k] = np.sort(order[first:k])
-            first = k
-
-
-@kernel
-def _flood(u, order, shape, strides, periodic, offsets, moves, closeness, rates, step, tolerance):  # type: ignore[no-untyped-def]
-    """Component of every node, from the highest down; and of every component its top, its root, and whether flat.
-
-    A node without a higher neighbour begins a component, or joins that of an equal one. Where components meet, those
-    whose top is no more than the tolerance above the place are merged into the one with the highest top.
-    """
-    d = shape.shape[0]
-    n = u.shape[0]
-    labels = np.full(n, -1, dtype=np.int32)
-    parent = np.empty(n, dtype=np.int32)
-    tops = np.empty(n, dtype=np.int64)
-    flat = np.zeros(n, dtype=np.bool_)
-    near = np.empty(offsets.shape[0], dtype=np.int64)
-    work = np.empty((5, d))
-    cell = np.empty(d, dtype=np.int64)
-    limit = 8
-    for a in range(d):
-        limit += 2 * shape[a]
-    count = 0
-    for k in range(n):
-        p = order[k]
-        v = u[p]
-        inside = True
-        for a in range(d):
-            i = p // strides[a] % shape[a]
-            inside = inside and 0 < i < shape[a] - 1
-        level = True
-        several = False
-        steepest = -1
-        equal = -1
-        highest = -1
-        best = 0.0
-        for j in range(offsets.shape[0]):
-            r = p + moves[j] if inside else neighbour(p, offsets[j], shape, periodic)
-            near[j] = r
-            if r < 0:
-                continue
-            x = u[r]
-            level = level and abs(x - v) <= tolerance
-            if labels[r] < 0:
-                continue
-            if x > v:
-                slope = (x - v) * closeness[j]
-                if steepest < 0 or slope > best:
-                    best = slope
-                    steepest = r
-            elif equal < 0 and u[tops[labels[r]]] == v:
-                equal = r
-            c = _root(parent, labels[r])
-            if highest < 0:
-                highest = c
-            elif c != highest:
-                several = True
-                if u[tops[c]] > u[tops[highest]] or (u[tops[c]] == u[tops[highest]] and c < highest):
-                    highest = c
-        if steepest < 0 and equal < 0:
-            parent[count] = count
-            tops[count] = p
-            labels[p] = count
-            if highest >= 0:  # next to an equal node that has a higher neighbour: a shelf
-                parent[count] = highest
-            count += 1
-        else:
-            disputed = False
-            if several:
-                agreed = -1
-                for j in range(offsets.shape[0]):
-                    r = near[j]
-                    if r < 0 or labels[r] < 0:
-                        continue
-                    c = _root(parent, labels[r])
-                    if c != highest and u[tops[c]] - v <= tolerance:
-                        parent[c] = highest
-                        c = highest
-                    if u[r] > v:
-                        disputed = disputed or (agreed >= 0 and c != agreed)
-                        agreed = c
-            found = -1
-            if disputed:
-                found = _follow(u, p, labels, parent, shape, strides, periodic, rates, step, limit, work, cell)
-            if found < 0:
-                found = steepest if steepest >= 0 else equal
-            labels[p] = labels[found]
-        c = labels[p]
-        if level and u[tops[c]] - v <= tolerance:
-            flat[c] = True
-    return labels, tops[:count].copy(), parent[:count].copy(), flat[:count].copy()
-
-
-@dataclasses.dataclass(frozen=True)
-class _Flooding:
-    """Labels of one field, and where the ascent from the nodes without one stalls.
-
-    Attributes
-    ----------
-    labels
-        Shape of the grid; -1 where ascent stalls.
-    maxima
-        Flat index of the maximum of each basin, in the order of the labels.
-    stalls
-        Flat index of a node of the flat stretch where ascent from each unlabelled node stalls, in their order.
-    """
-
-    labels: NDArray[np.int32]
-    maxima: NDArray[np.int64]
-    stalls: NDArray[np.int64]
-
-
-def _flooding(field: Array, grid: Grid, tolerance: float) -> _Flooding:
-    u = np.ascontiguousarray(field, dtype=np.float64).reshape(-1)
-    if float(u.max()) - float(u.min()) <= tolerance:
-        return _Flooding(np.full(grid.shape, -1, np.int32), np.empty(0, np.int64), np.arange(u.size, dtype=np.int64))
-    order = np.argsort(-u)
-    _sort_ties(u, order)
-    shape, periodic, offsets = neighbourhood(grid)
-    strides = np.array([math.prod(grid.shape[a + 1 :]) for a in range(grid.dimensions)], dtype=np.int64)
-    spacing = np.array(grid.spacing)
-    # in units of the smallest spacing, whose square may under- or overflow
-    rates = (spacing.min() / spacing) ** 2
-    closeness = 1.0 / np.sqrt(((offsets * (spacing / spacing.min())) ** 2).sum(axis=1))
-    labels, tops, parent, flat = _flood(
-        u, order, shape, strides, periodic, offsets, offsets @ strides, closeness, rates, _STEP, tolerance
-    )
-    roots = parent
-    while not np.array_equal(roots, parent[roots]):
-        roots = parent[roots]
-    height = u[tops]
-    stalled = flat & (height[roots] - height > tolerance)
-    own = np.flatnonzero(roots == np.arange(roots.size))
-    # the optimum first, the others by value; of several that share the top the first one along the axes
-    best = height[own].max()
-    key = np.where(height[own] >= best - tolerance, np.inf, height[own])
-    own = own[np.lexsort((tops[own], -key))]
-    rank = np.empty(roots.size, np.int32)
-    rank[own] = np.arange(own.size, dtype=np.int32)
-    rank = rank[roots]
-    rank[stalled] = -1
-    ranked = rank[labels]
-    return _Flooding(ranked.reshape(grid.shape), tops[own], tops[labels[ranked < 0]])
-
-
-def _check_field(field: ArrayLike, grid: Grid, tolerance: float) -> Array:
-    array = np.asarray(field)
-    if array.shape != grid.shape:
-        raise GridError("the field does not fit the grid", given=f"shape {array.shape}", allowed=f"shape {grid.shape}")
-    if array.dtype.kind not in "fiub":
-        raise UnsupportedError("a field must be real numbers", given=f"type {array.dtype}")
-    if not np.isfinite(array).all():
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise NonFiniteError(f"the field is not finite at index {first}", given=f"{array[first]}")
-    if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise UnsupportedError("the tolerance must be finite and not negative", given=tolerance, allowed="numbers >= 0")
-    return array
-
-
-def ascent_labels(
-    field: ArrayLike, grid: Grid, *, tolerance: float = 0.0
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Label every node with the maximum that gradient ascent from it ends at.
-
-    Nodes are taken from the highest down. One whose higher neighbours (of 3^d - 1) agree has their label; from any
-    other the path x' = grad u, differences interpolated linearly, is followed by the midpoint rule until the corners
-    of a cell agree. The spacing of each axis counts; at an edge of the box ascent goes on along it, as that of
-    clipped actions does.
-
-    Parameters
-    ----------
-    field
-        u, shape of the grid.
-    grid
-        Where it is sampled.
-    tolerance
-        A maximum that rises no more than this above the pass to a higher one is round-off, and belongs to the higher
-        one (persistence).
-
-    Returns
-    -------
-    labels
-        Shape of the grid, int32. 0 is the basin of the largest value, the others follow by value; of several that
-        agree with the largest within the tolerance, the one of lowest flat index is first. -1 where ascent stalls:
-        on a flat stretch that is no maximum, with a node whose neighbours all agree with it within the tolerance, and
-        where ascent leads up to such a stretch. A field that is flat within the tolerance is -1 throughout.
-    maxima
-        Flat index of the highest node of each basin, in the order of the labels; a plateau has that of its first
-        node.
-
-    Raises
-    ------
-    GridError, NonFiniteError, UnsupportedError
-        For a field of another shape, not finite, or not real; for a tolerance that is negative or not finite.
-
-    Notes
-    -----
-    Boundaries are off by less than a cell where the field is smooth on the grid (a tenth between round peaks, more
-    where peaks are a cell or two wide), so that volumes converge like the spacing. A node on a boundary goes to one
-    of its sides. Where values jump from node to node (sigma below the spacing) the path turns back at once, and the
-    node goes where the steepest slope leads.
-    N log N operations for N nodes, and the paths from the boundary nodes.
-
-    References
-    ----------
-    L. Vincent, P. Soille, Watersheds in digital spaces, IEEE Trans. Pattern Anal. Mach. Intell. 13 (1991) 583,
-    doi:10.1109/34.87344. On the bias of hops between nodes: W. Tang, E. Sanville, G. Henkelman, A grid-based Bader
-    analysis algorithm without lattice bias, J. Phys.: Condens. Matter 21 (2009) 084204,
-    doi:10.1088/0953-8984/21/8/084204.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from heatpg import Axis, Grid
-    >>> from heatpg.scalespace.watershed import ascent_labels
-    >>> grid = Grid(Axis("x", 0, 7, 8, boundary="clip"))
-    >>> labels, maxima = ascent_labels([0.0, 2, 1, 0.5, 4, 3, 3.5, 2], grid)
-    >>> labels, maxima
-    (array([2, 2, 2, 0, 0, 0, 1, 1], dtype=int32), array([4, 6, 1]))
-    """
-    array = _check_field(field, grid, tolerance)
-    require_memory(_BYTES_PER_NODE * grid.size, f"labels of {grid.size:,} nodes", "use a coarser grid")
-    found = _flooding(array, grid, tolerance)
-    return found.labels, found.maxima
 
 
 @dataclasses.dataclass(frozen=True)
@@ -683,11 +315,11 @@ def _partition(
     sigma: tuple[float, ...],
     tolerance: float,
     weights: NDArray[np.float64],
-    first: _Flooding | None,
-) -> tuple[Partition, _Flooding]:
+    first: Flooding | None,
+) -> tuple[Partition, Flooding]:
     from scipy.sparse import coo_array
 
-    found = _flooding(field, grid, tolerance)
+    found = flood(field, grid, tolerance)
     reference = found if first is None else first
     labels, maxima = found.labels, found.maxima
     flat = labels.reshape(-1)
@@ -825,7 +457,7 @@ def basins(
         )
     kept = 4.0 * grid.size * len(levels) if keep_labels else 0.0
     require_memory(
-        kept + 8.0 * grid.size + _BYTES_PER_NODE * grid.size * min(threads(), len(levels)),
+        kept + 8.0 * grid.size + BYTES_PER_NODE * grid.size * min(threads(), len(levels)),
         f"basins of {grid.size:,} nodes at {len(levels)} sigmas",
         "three ways out: keep_labels=False, fewer threads (HEATPG_THREADS=1), or a coarser grid",
     )
