@@ -17,8 +17,8 @@ from heatpg.driver import evolve as evolve
 from heatpg.errors import HeatpgError as HeatpgError
 from heatpg.errors import HeatpgWarning as HeatpgWarning
 from heatpg.evolution import Evolution as Evolution
-from heatpg.store.writing import load as load
-from heatpg.store.writing import save as save
+from heatpg.evolution import load as load
+from heatpg.evolution import save as save
 from heatpg.studies import study as study
 from heatpg.tools.parallel import set_threads as set_threads
 from heatpg.tools.parallel import threads as threads

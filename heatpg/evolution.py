@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma, parse_covariance, parse_sigma, sigma_words
-from heatpg.core.report import Report
 from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose
 from heatpg.solvers.covariance import CovarianceFlow, conditional_deviations, require_boundaries
+from heatpg.store.reading import read
+from heatpg.store.record import TOLERANCE, Record
+from heatpg.store.writing import save
 from heatpg.tools.figures import figures
 from heatpg.tools.parallel import for_each
 from heatpg.tools.resources import require_memory
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from heatpg.plot import Width
 
-__all__ = ["Evolution", "solve"]
+__all__ = ["Evolution", "load", "save", "solve"]
 
 Array = NDArray[Any]
 
@@ -38,7 +40,7 @@ _RESOLVED = 2.5
 _SUM_POINTS = 2**18
 
 
-class Evolution:
+class Evolution(Record):
     """Fields u(., sigma) of one landscape, at every sigma that was asked for.
 
     Attributes
@@ -65,30 +67,21 @@ class Evolution:
         compact storage; 0 if they were not.
     """
 
-    def __init__(
-        self,
-        landscape: Landscape,
-        sigma: NDArray[np.float64],
-        values: Array,
-        solver: Solver,
-        *,
-        paths: Sequence[tuple[tuple[float, ...], ...]],
-        covariance: NDArray[np.float64] | None = None,
-        report: Report | None = None,
-        reason: str = "",
-        timing: Mapping[str, float] | None = None,
-    ) -> None:
-        self.landscape = landscape
-        self.grid = landscape.grid
-        self.sigma = sigma
-        self.covariance = covariance
-        self.values = values
-        self.solver = solver
-        self.paths = tuple(paths)
-        self.report = report or Report([], "none")
-        self.reason = reason
-        self.timing = dict(timing or {})
-        self.stored_tolerance = 0.0
+    @classmethod
+    def of(cls, record: Record) -> Evolution:
+        """The evolution that a record is of; nothing is copied."""
+        return cls(
+            record.landscape,
+            record.sigma,
+            record.values,
+            record.solver,
+            paths=record.paths,
+            covariance=record.covariance,
+            report=record.report,
+            reason=record.reason,
+            timing=record.timing,
+            stored_tolerance=record.stored_tolerance,
+        )
 
     def __repr__(self) -> str:
         count = len(self.sigma)
@@ -134,7 +127,7 @@ class Evolution:
             return np.asarray(values.reshape(count, *grid.shape)[number])
 
         error = landscape.standard_error
-        result = Evolution(
+        return Evolution(
             Landscape(
                 one(landscape.values),
                 grid,
@@ -150,9 +143,8 @@ class Evolution:
             report=self.report,
             reason=self.reason,
             timing=self.timing,
+            stored_tolerance=self.stored_tolerance,
         )
-        result.stored_tolerance = self.stored_tolerance
-        return result
 
     def plot(self, kind: str = "summary", *, width: Width = None) -> Figure:
         """A figure of this evolution, which a notebook shows and `heatpg.plot.save` writes.
@@ -176,20 +168,6 @@ class Evolution:
         from heatpg.display import evolution_html
 
         return evolution_html(self)
-
-    def __len__(self) -> int:
-        return len(self.sigma)
-
-    @property
-    def sigmas(self) -> NDArray[np.float64]:
-        """One sigma per axis, shape (T, dimensions)."""
-        columns = self.sigma[:, None] if self.sigma.ndim == 1 else self.sigma
-        return np.broadcast_to(columns, (len(self.sigma), self.grid.dimensions))
-
-    @property
-    def variances(self) -> NDArray[np.float64]:
-        """t = sigma^2 per axis, shape (T, dimensions)."""
-        return self.sigmas**2
 
     def gradient(self, index: int | None = None) -> Array:
         """Gradient of u, which is the policy gradient in mu, with the accuracy of the solver.
@@ -321,13 +299,49 @@ class Evolution:
         *,
         force: bool = False,
         storage: str = "full",
-        tolerance: float = 1e-10,
+        tolerance: float = TOLERANCE,
         compression: str = "none",
     ) -> None:
-        """Write everything into one HDF5 file; see `heatpg.store.writing.save`."""
-        from heatpg.store.writing import save
-
+        """Write everything into one HDF5 file; see `heatpg.save`."""
         save(self, path, force=force, storage=storage, tolerance=tolerance, compression=compression)
+
+
+def load(path: str | os.PathLike[str], *, untrusted: bool = False) -> Evolution:
+    """Read an evolution that `save` has written, and believe it only if it is whole.
+
+    Links, types, filters and sizes are looked at before anything is followed; checksums, shapes and values
+    after it is read. For files from strangers this lessens the danger that lies in HDF5 itself, and does not end it:
+    read them with `untrusted`.
+
+    Parameters
+    ----------
+    path
+        Name of the file.
+    untrusted
+        Whether the file is read in a process of its own, with limits on what that may do; it takes about a tenth of a
+        second more, and the file once more in memory. See `heatpg.store.quarantine.read_in_quarantine`.
+
+    Raises
+    ------
+    StoreError
+        If there is no such file, if it is no file of heatpg or one of a newer schema, or if it is damaged. With
+        `untrusted` also for everything else that a file can bring about.
+    ResourceError
+        If what it says it holds does not fit in memory.
+    UnsupportedError
+        With `untrusted`, on other systems than Linux.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from heatpg import landscapes, load, save
+    >>> from heatpg.evolution import solve
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(solve(landscapes.ridge(size=21), [0.2, 0.4]), os.path.join(folder, "ridge.h5"))
+    ...     len(load(os.path.join(folder, "ridge.h5"), untrusted=True))
+    2
+    """
+    return Evolution.of(read(path, untrusted=untrusted))
 
 
 def _choose_for_covariance(solver: str | Solver, grid: Grid, covariances: NDArray[np.float64]) -> tuple[Solver, str]:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from heatpg.batch.shards import inspect, shard_path, temporary_name
 from heatpg.batch.spec import Task
 from heatpg.errors import ResourceError, StoreError
-from heatpg.store.writing import load
+from heatpg.evolution import load
 from heatpg.tools.plain import json_like
 from heatpg.tools.publishing import prepare_output, publish, sync_folder
 from heatpg.tools.resources import human_bytes, require_disk

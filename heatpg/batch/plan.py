@@ -24,12 +24,11 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_sigma
 from heatpg.errors import HeatpgError
-from heatpg.evolution import solve
+from heatpg.evolution import load, solve
 from heatpg.landscapes import landscapes
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose
 from heatpg.store.chunks import chunk_shape
-from heatpg.store.writing import load
 from heatpg.tools.options import settable
 from heatpg.tools.parallel import set_threads, threads
 from heatpg.tools.resources import human_bytes

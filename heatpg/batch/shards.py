@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from heatpg.errors import HeatpgError, ResourceError, StoreError
-from heatpg.store.writing import task_text, verify_file
+from heatpg.store.reading import task_text, verify_file
 from heatpg.tools.processes import host, leftovers
 from heatpg.tools.publishing import publish, sync_folder
 

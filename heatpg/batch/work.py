@@ -24,10 +24,11 @@ from heatpg.batch.spec import Task
 from heatpg.core.landscape import Landscape
 from heatpg.driver import evolve
 from heatpg.errors import HeatpgError, StoreError
-from heatpg.evolution import Evolution
+from heatpg.evolution import Evolution, load
 from heatpg.landscapes import landscapes
 from heatpg.solvers import Solver, make, solvers
-from heatpg.store.writing import fields_digest, image, load
+from heatpg.store.reading import fields_digest
+from heatpg.store.writing import image
 from heatpg.tools.options import fitting, settable
 from heatpg.tools.plain import json_like
 

@@ -60,7 +60,8 @@ def _compare(evolution: Evolution, again: Evolution) -> Check:
 
 def _check(arguments: argparse.Namespace) -> int:
     from heatpg.core.report import Report
-    from heatpg.store.writing import load, verify_file
+    from heatpg.evolution import load
+    from heatpg.store.reading import verify_file
     from heatpg.verify import verify
 
     path = Path(arguments.file)

@@ -464,7 +464,7 @@ def _file(flow: Evolution) -> str:
     """A file written and read back in a temporary folder."""
     import numpy as np
 
-    from heatpg.store.writing import load, save
+    from heatpg.evolution import load, save
 
     with tempfile.TemporaryDirectory(prefix="heatpg-doctor-") as folder:
         path = Path(folder) / "doctor.h5"

@@ -76,7 +76,7 @@ def _environment(source: str) -> str:
 def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape]:
     """What reads a landscape from a file; options that do not fit are refused now."""
     from heatpg.core.landscape import Landscape
-    from heatpg.store.writing import load
+    from heatpg.evolution import load
 
     if arguments.set:
         raise UnsupportedError(

@@ -49,8 +49,8 @@ def _animation(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    from heatpg.evolution import load
     from heatpg.plot import animate, figures
-    from heatpg.store.writing import load
 
     kind = arguments.kind or _KIND
     out = arguments.out or f"{Path(arguments.file).stem}.png"

@@ -25,7 +25,7 @@ __all__ = ["add"]
 def _source(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], object]], Landscape | Evolution]:
     """The fields of a file if they are enough for a study, else the landscape."""
     if is_file(arguments.source) and Path(arguments.source).suffix in RESULTS and arguments.sigma is None:
-        from heatpg.store.writing import load
+        from heatpg.evolution import load
 
         require_file(Path(arguments.source))
 

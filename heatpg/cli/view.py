@@ -20,7 +20,7 @@ _PAGES = (".html", ".htm")
 
 
 def _view(arguments: argparse.Namespace) -> int:
-    from heatpg.store.writing import load
+    from heatpg.evolution import load
     from heatpg.tools.publishing import publish
     from heatpg.viewer import page
 

@@ -18,12 +18,12 @@ from heatpg.core.grid import Grid
 from heatpg.core.noise import Sigma, sigma_words
 from heatpg.core.report import Report
 from heatpg.errors import CheckError, HeatpgWarning, NonFiniteError, ResourceError
-from heatpg.evolution import Evolution
 from heatpg.large.blocks import Box, Plan, Schedule, carry, schedule
 from heatpg.large.sources import Origin, RawFile, Reader, Source, open_source, require_finite, scratch
 from heatpg.large.witness import Witness, header
 from heatpg.large.writing import FieldWriter, chunks_of, clean, file_bytes, write_file
 from heatpg.solvers import Solver
+from heatpg.store.record import Record
 from heatpg.tools.publishing import prepare_output
 from heatpg.tools.resources import available_memory, human_bytes, require_disk
 
@@ -371,7 +371,7 @@ def evolve_large(
     return summary
 
 
-def _run(target: Path, known: Evolution, chunks: tuple[int, ...], passes: _Passes, *, force: bool) -> None:
+def _run(target: Path, known: Record, chunks: tuple[int, ...], passes: _Passes, *, force: bool) -> None:
     def fill(writer: FieldWriter) -> tuple[Report, dict[str, float]]:
         begin = time.perf_counter()
         with contextlib.ExitStack() as stack:

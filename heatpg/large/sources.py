@@ -21,7 +21,7 @@ from heatpg.core.report import Report
 from heatpg.errors import GridError, NonFiniteError, StoreError, UnsupportedError
 from heatpg.large.blocks import Box
 from heatpg.solvers import Solver
-from heatpg.store.writing import Description, open_in_pieces
+from heatpg.store.reading import Description, open_in_pieces
 
 __all__ = ["LargeFile", "Origin", "RawFile", "Reader", "open_large", "open_source"]
 
@@ -213,7 +213,7 @@ def open_large(path: StrPath) -> Iterator[LargeFile]:
     """Open an evolution whose fields are not read before they are asked for, and then in blocks.
 
     Links, types, filters and sizes are looked at as `heatpg.load` does it, and the checksum (fletcher32) of every chunk
-    as it is read; the SHA-256 of all numbers is the business of `heatpg.store.writing.verify_file`.
+    as it is read; the SHA-256 of all numbers is the business of `heatpg.store.reading.verify_file`.
 
     Parameters
     ----------

@@ -22,8 +22,8 @@ from heatpg.core.landscape import Landscape
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Report, Status
 from heatpg.errors import UnsupportedError
-from heatpg.evolution import Evolution
 from heatpg.large.blocks import Box, Schedule, boxes
+from heatpg.store.record import Record
 from heatpg.verify.crosscheck import expected_error, reference_rows
 from heatpg.verify.maximum_principle import range_kept
 
@@ -66,10 +66,10 @@ class Header(Landscape):
 
 def header(
     plan: Schedule, name: str, provenance: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> Evolution:
-    """An evolution without its fields, as a file describes it."""
+) -> Record:
+    """What a file says of an evolution before its fields are there."""
     zero = dtype.type(0)
-    return Evolution(
+    return Record(
         Header(plan.grid, name, provenance, shape, zero),
         plan.sigma,
         np.broadcast_to(np.asarray(zero), (len(plan.sigma), *shape)),
@@ -301,7 +301,7 @@ class Witness:
             self._values = [reduction.total(values) for values in self._values]
         largest = max(abs(self.initial.top[0]), abs(self.initial.bottom[0]))
         plan = self.plan
-        known = Evolution(
+        known = Record(
             Header(plan.grid, "", {}, (1,) * len(self.shape), self.dtype.type(largest)),
             plan.sigma,
             np.zeros(0),
@@ -316,7 +316,7 @@ class Witness:
         entries += [self._resolution(), *self._box(), self._edge(), _LEFT_OUT]
         return Report(entries, self.level)
 
-    def _rounding(self, known: Evolution, level: int) -> float:
+    def _rounding(self, known: Record, level: int) -> float:
         paths = zip(self.plan.grid, known.paths[level], strict=True)
         return sum(self.plan.solver.rounding(axis, path) for axis, path in paths if path[-1] > 0)
 
@@ -336,7 +336,7 @@ class Witness:
                 return False
         return True
 
-    def _range(self, known: Evolution, unit: float, oscillation: float) -> Check:
+    def _range(self, known: Record, unit: float, oscillation: float) -> Check:
         plan = self.plan
         source = "round-off, relative to osc(Q)"
         worst, bound, opened = 0.0, 0.0, False
@@ -384,7 +384,7 @@ class Witness:
             promised,
         )
 
-    def _crosscheck(self, known: Evolution, oscillation: float) -> Check:
+    def _crosscheck(self, known: Record, oscillation: float) -> Check:
         cache: dict[int, tuple[float, float, float]] = {}
         for position, axis in enumerate(self.plan.grid):
             low, high = axis.rule.extremes_outside(self.initial.bottom[0], self.initial.top[0])
@@ -419,7 +419,7 @@ class Witness:
             Place(level, nodes, self.plan.grid.point(nodes[self._first :])),
         )
 
-    def _conservation(self, known: Evolution, unit: float, oscillation: float) -> Check:
+    def _conservation(self, known: Record, unit: float, oscillation: float) -> Check:
         volume = math.prod(float(axis.weights.sum()) for axis in self.plan.grid)
         changes = []
         for level, sums in enumerate(self.fields):

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.report import Report
-from heatpg.evolution import Evolution
 from heatpg.large.blocks import Box
 from heatpg.large.sources import reserve
 from heatpg.store.chunks import chunk_shape, stream, write_block
+from heatpg.store.record import Record
 from heatpg.store.writing import begin_file, file_environment, file_records, finish_file, label_fields, label_landscape
 from heatpg.tools.plain import json_like
 from heatpg.tools.processes import host, leftovers
@@ -83,9 +83,7 @@ class FieldWriter:
         Called after every chunk; what it raises ends the writing.
     """
 
-    def __init__(
-        self, file: h5py.File, known: Evolution, chunks: tuple[int, ...], proceed: Callable[[], object]
-    ) -> None:
+    def __init__(self, file: h5py.File, known: Record, chunks: tuple[int, ...], proceed: Callable[[], object]) -> None:
         self._file = file
         self._proceed = proceed
         values = known.landscape.values
@@ -113,7 +111,7 @@ class FieldWriter:
 
 def write_file(
     target: Path,
-    known: Evolution,
+    known: Record,
     chunks: tuple[int, ...],
     fill: Callable[[FieldWriter], tuple[Report, Mapping[str, float]]],
     *,

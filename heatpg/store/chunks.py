@@ -21,13 +21,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.store.record import LIBRARY_VERSIONS
 from heatpg.tools.kernels import kernel
 
-__all__ = ["LIBRARY_VERSIONS", "DiskFile", "chunk_shape", "stream", "write_array", "write_block"]
+__all__ = ["DiskFile", "chunk_shape", "stream", "write_array", "write_block"]
 
 Array = NDArray[Any]
 
-LIBRARY_VERSIONS = ("v108", "v110")
 _CHUNK_POINTS = 2**16
 _CHUNK_SIDE = 256
 _CHECKSUM_BYTES = 4

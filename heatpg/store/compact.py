@@ -56,11 +56,11 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import StoreError, UnsupportedError
-from heatpg.evolution import Evolution
 from heatpg.solvers.lines import line_along
 from heatpg.solvers.transforms import basis_along
 from heatpg.store.chunks import chunk_shape, write_array
 from heatpg.store.quarantine import Contents
+from heatpg.store.record import FIELDS, LEVELS, Record, coarse_name, data_digest
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 from heatpg.tools.resources import require_memory
@@ -429,13 +429,13 @@ def _transformed(field: Array, position: int, axis: Axis, beyond: int, unit: NDA
 
 
 class _Compactor:
-    """Levels of one evolution."""
+    """Levels of one record."""
 
-    def __init__(self, evolution: Evolution, tolerance: float) -> None:
-        self.evolution = evolution
+    def __init__(self, record: Record, tolerance: float) -> None:
+        self.record = record
         self.tolerance = tolerance
-        self.grid = evolution.grid
-        landscape = evolution.landscape
+        self.grid = record.grid
+        landscape = record.landscape
         self.first = len(landscape.batch_shape)
         entries = landscape.values.reshape(-1, *self.grid.shape)
         axes = tuple(range(1, entries.ndim))
@@ -447,7 +447,7 @@ class _Compactor:
         rounding = _ROUNDING * float(np.finfo(np.float64).eps) * largest
         self.bound = np.where(self.oscillation > 0, tolerance * self.oscillation - rounding, 2.0 * rounding)
         self.unit = np.divide(1.0, self.oscillation, out=np.zeros_like(low), where=self.oscillation > 0)
-        self.gaussian = evolution.covariance is None and evolution.solver.target == "continuous"
+        self.gaussian = record.covariance is None and record.solver.target == "continuous"
         self._kept: dict[int, _Lines] = {}
 
     def _beyond(self, axis: Axis, variance: float) -> int:
@@ -476,7 +476,7 @@ class _Compactor:
             if axis.rule.free_space and variance == 0.0:
                 lattices.append(Lattice(axis, axis.size))
                 continue
-            lines = self._lines(field, i, variance, keep=field is self.evolution.landscape.values)
+            lines = self._lines(field, i, variance, keep=field is self.record.landscape.values)
             multiplier = lines.multiplier(variance)
             lattices.append(lines.lattice(multiplier, target))
             if len(lattices) == self.grid.dimensions and all(lattice.whole for lattice in lattices):
@@ -486,7 +486,7 @@ class _Compactor:
         return Level(tuple(lattices), field.astype(source.dtype, copy=False))
 
     def _trial(self, index: int, source: Array, variances: tuple[float, ...] | None) -> Level | None:
-        field = self.evolution.values[index]
+        field = self.record.values[index]
         target = self.tolerance / self.grid.dimensions
         before = math.inf
         for _ in range(_TRIALS):
@@ -507,25 +507,25 @@ class _Compactor:
         """The level of one sigma."""
         level = None
         if self.gaussian:
-            variances = tuple(float(t) for t in self.evolution.variances[index])
+            variances = tuple(float(t) for t in self.record.variances[index])
             if all(
                 self._beyond(axis, t) <= _MOST_BEYOND * axis.size for axis, t in zip(self.grid, variances, strict=True)
             ):
-                level = self._trial(index, self.evolution.landscape.values, variances)
+                level = self._trial(index, self.record.landscape.values, variances)
         if level is None and not all(axis.rule.free_space for axis in self.grid):
-            level = self._trial(index, self.evolution.values[index], None)
+            level = self._trial(index, self.record.values[index], None)
         if level is None:
             lattices = tuple(Lattice(axis, axis.size) for axis in self.grid)
-            level = Level(lattices, self.evolution.values[index])
+            level = Level(lattices, self.record.values[index])
         return level
 
 
-def levels(evolution: Evolution, tolerance: float) -> Iterator[Level]:
+def levels(record: Record, tolerance: float) -> Iterator[Level]:
     """The fields of an evolution, each on the coarsest lattices that hold it to a tolerance.
 
     Parameters
     ----------
-    evolution
+    record
         What is to be stored.
     tolerance
         Bound on the difference of what is read back from the field, in units of osc(Q) of each batch entry; 1e-14 to
@@ -565,8 +565,8 @@ def levels(evolution: Evolution, tolerance: float) -> Iterator[Level]:
     >>> bool(np.abs(back - flow.values[1]).max() <= 1e-10 * np.ptp(flow.landscape.values))
     True
     """
-    compactor = _Compactor(evolution, require_tolerance(tolerance))
-    for index in range(len(evolution)):
+    compactor = _Compactor(record, require_tolerance(tolerance))
+    for index in range(len(record)):
         yield compactor.level(index)
 
 
@@ -574,19 +574,14 @@ def levels(evolution: Evolution, tolerance: float) -> Iterator[Level]:
 # In the file
 
 
-def _array_digest(values: Array) -> str:
-    little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-    return hashlib.sha256(little.reshape(-1).data).hexdigest()
-
-
 def _digest(digests: Sequence[str]) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _write_level(group: h5py.Group, level: Level, batch: Sequence[h5py.Dataset], **options: Any) -> None:
-    names = [f"coarse_{lattice.axis.name}" for lattice in level.lattices]
+    names = [coarse_name(lattice.axis.name) for lattice in level.lattices]
     chunks = chunk_shape(level.values.shape, len(names), len(batch))
-    dataset = write_array(group, "u", level.values, chunks, **options)
+    dataset = write_array(group, FIELDS, level.values, chunks, **options)
     dataset.attrs["long_name"] = "expected value under exploration noise, E[Q(mu + sigma Z)]"
     for dimension, scale in zip(dataset.dims, batch, strict=False):
         dimension.attach_scale(scale)
@@ -596,13 +591,13 @@ def _write_level(group: h5py.Group, level: Level, batch: Sequence[h5py.Dataset],
         scale.attrs["long_name"] = f"{lattice.axis.name}, coarse lattice"
         dataset.dims[i].attach_scale(scale)
     group.attrs["NX_class"] = "NXdata"
-    group.attrs["signal"] = "u"
+    group.attrs["signal"] = FIELDS
     group.attrs["axes"] = [scale.name.rpartition("/")[2] for scale in batch] + names
 
 
 def write_levels(
     file: h5py.File,
-    evolution: Evolution,
+    record: Record,
     tolerance: float,
     batch: Sequence[str],
     filters: dict[str, Any],
@@ -614,7 +609,7 @@ def write_levels(
     ----------
     file
         A file that has the dimension scales of the batch.
-    evolution, tolerance
+    record, tolerance
         As for `levels`.
     batch
         Names of these scales.
@@ -623,31 +618,31 @@ def write_levels(
 
     Returns
     -------
-    record
+    storage
         What `read_levels` has to know, as JSON has it.
     digest
         SHA-256 of the SHA-256 of all arrays.
     """
-    root = file.create_group("levels")
+    root = file.create_group(LEVELS)
     scales = [file[name] for name in batch]
-    record = []
+    entries = []
     with ThreadPoolExecutor(1) as hasher:
         digests = []
-        for index, level in enumerate(levels(evolution, tolerance)):
-            digests.append(hasher.submit(_array_digest, level.values))
+        for index, level in enumerate(levels(record, tolerance)):
+            digests.append(hasher.submit(data_digest, level.values))
             group = root.create_group(str(index))
-            group.attrs["sigma"] = evolution.sigma[index]
-            group.attrs["time"] = evolution.sigma[index] ** 2
+            group.attrs["sigma"] = record.sigma[index]
+            group.attrs["time"] = record.sigma[index] ** 2
             group.attrs["error"] = level.error
             _write_level(group, level, scales, filters=filters, proceed=proceed)
-            record.append(
+            entries.append(
                 {
                     "size": [lattice.size for lattice in level.lattices],
                     "beyond": [lattice.beyond for lattice in level.lattices],
                     "error": level.error,
                 }
             )
-        return {"tolerance": tolerance, "levels": record}, _digest([digest.result() for digest in digests])
+        return {"tolerance": tolerance, "levels": entries}, _digest([digest.result() for digest in digests])
 
 
 def _read_lattices(entry: Mapping[str, Any], grid: Grid) -> tuple[Lattice, ...]:
@@ -661,14 +656,14 @@ def _read_lattices(entry: Mapping[str, Any], grid: Grid) -> tuple[Lattice, ...]:
     return tuple(lattices)
 
 
-def read_levels(contents: Contents, record: Mapping[str, Any], landscape: Array, grid: Grid) -> tuple[Array, str]:
+def read_levels(contents: Contents, storage: Mapping[str, Any], landscape: Array, grid: Grid) -> tuple[Array, str]:
     """The fields at full resolution, from the groups that `write_levels` has written.
 
     Parameters
     ----------
     contents
         Of the file.
-    record
+    storage
         What `write_levels` returned.
     landscape
         Q, whose shape and type the fields have.
@@ -689,7 +684,7 @@ def read_levels(contents: Contents, record: Mapping[str, Any], landscape: Array,
     ResourceError
         If the fields do not fit in memory.
     """
-    entries = record["levels"]
+    entries = storage["levels"]
     require_memory(
         landscape.nbytes * (len(entries) + 1),
         f"{len(entries)} fields at full resolution",
@@ -700,17 +695,17 @@ def read_levels(contents: Contents, record: Mapping[str, Any], landscape: Array,
     digests = []
     for index, entry in enumerate(entries):
         lattices = _read_lattices(entry, grid)
-        place = f"levels/{index}"
-        member = contents.members.get(f"{place}/u")
+        place = f"{LEVELS}/{index}"
+        member = contents.members.get(f"{place}/{FIELDS}")
         shape = (*batch, *(lattice.size for lattice in lattices))
         if member is None or member.shape != shape or member.dtype != landscape.dtype:
             raise StoreError(f"/{place}/u is not what the file says of it", allowed=f"{landscape.dtype}, shape {shape}")
         for lattice in lattices:
-            scale = contents.members.get(f"{place}/coarse_{lattice.axis.name}")
+            scale = contents.members.get(f"{place}/{coarse_name(lattice.axis.name)}")
             # bytes, because a flipped sign of a zero is a flipped bit as well
             if scale is None or scale.read().tobytes() != lattice.coordinates.tobytes():
                 raise StoreError(f"the coordinates of /{place}/u are not those of its lattice")
         values = np.asarray(member.read())
-        digests.append(_array_digest(values))
+        digests.append(data_digest(values))
         Level(lattices, values).read_back(fields[index])
     return fields, _digest(digests)

@@ -28,6 +28,7 @@ from heatpg.core.report import Check, Place
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.solvers import Solver
+from heatpg.store.record import Record
 from heatpg.verify import checks
 from heatpg.verify.correlated import LARGEST_WINDOW, density_sums, kernel_distance, sample, window_points
 
@@ -198,7 +199,7 @@ def _roughness(values: Array, axis: Axis, along: int) -> tuple[float, float, flo
     return half, float(np.abs(second).max()), float(np.abs(fourth).max())
 
 
-def expected_error(evolution: Evolution, k: int, cache: dict[int, tuple[float, float, float]] | None = None) -> float:
+def expected_error(evolution: Record, k: int, cache: dict[int, tuple[float, float, float]] | None = None) -> float:
     """Bound on |u - reference| at sigma[k], from the symbols of both and the data; see the top of this file."""
     values, grid, solver = evolution.landscape.values, evolution.grid, evolution.solver
     cache = {} if cache is None else cache

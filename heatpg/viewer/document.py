@@ -21,7 +21,8 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.errors import NonFiniteError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.plot.words import axis_label, number, sigma_label
-from heatpg.store.writing import data_digest, file_environment
+from heatpg.store.record import data_digest
+from heatpg.store.writing import file_environment
 from heatpg.tools.plain import json_like
 from heatpg.version import __version__
 from heatpg.viewer.packing import fits, pack, reductions

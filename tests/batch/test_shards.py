@@ -29,7 +29,7 @@ from heatpg.batch.shards import (
 from heatpg.batch.spec import Task, read_spec
 from heatpg.batch.work import run_task
 from heatpg.errors import ResourceError, StoreError
-from heatpg.store.writing import task_text
+from heatpg.store.reading import task_text
 from heatpg.tools.processes import host
 
 

@@ -194,7 +194,7 @@ def test_a_file_that_does_not_fit_is_checked_as_a_file(
     def full(*arguments: Any, **options: Any) -> None:
         raise ResourceError("it does not fit in memory")
 
-    monkeypatch.setattr("heatpg.store.writing.load", full)
+    monkeypatch.setattr("heatpg.evolution.load", full)
     assert main(["check", str(stored)]) == 5
     said = capsys.readouterr()
     assert "checksum of u" in said.out and "its solution was not looked at" in said.err

@@ -177,16 +177,16 @@ def test_the_self_test_fails_where_numbers_are_wrong(capsys: Capture, monkeypatc
 
 
 def test_a_file_that_reads_back_as_another_is_told(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    from heatpg.store import writing as store
+    from heatpg import evolution as home
 
-    load = store.load
+    load = home.load
 
     def changed(*arguments: Any, **options: Any) -> Any:
         flow = load(*arguments, **options)
         flow.values = flow.values + 1e-16 + flow.values * 1e-15
         return flow
 
-    monkeypatch.setattr(store, "load", changed)
+    monkeypatch.setattr(home, "load", changed)
     code, found = examined(capsys)
     assert code == 3 and "is not what was written" in found["problems"][0]
 

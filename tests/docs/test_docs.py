@@ -32,7 +32,7 @@ PAGES = sorted(
 ROOMS = (
     *("heatpg", "heatpg.batch", "heatpg.boundaries", "heatpg.claims", "heatpg.errors", "heatpg.core.field"),
     *("heatpg.landscapes", "heatpg.large", "heatpg.plot", "heatpg.policy", "heatpg.quadrature", "heatpg.scalespace"),
-    *("heatpg.solvers", "heatpg.store.writing", "heatpg.verify"),
+    *("heatpg.solvers", "heatpg.store.reading", "heatpg.store.writing", "heatpg.verify"),
 )
 OPTIONAL = (
     *("cryptography", "dask", "distributed", "ducc0", "gymnasium", "h5netcdf", "imageio", "mpi4py", "mujoco"),

@@ -37,7 +37,7 @@ from heatpg.large.sources import RawFile
 from heatpg.large.witness import Witness, contract
 from heatpg.large.writing import chunks_of, clean, file_bytes
 from heatpg.solvers import make, solvers
-from heatpg.store.writing import in_rows, verify_file
+from heatpg.store.reading import in_rows, verify_file
 from heatpg.verify import verify
 from heatpg.verify.crosscheck import reference_rows
 
@@ -341,7 +341,7 @@ def test_a_file_larger_than_memory_is_verified_in_pieces(tmp_path: Path, monkeyp
     evolve_large(values, [1.0, 2.0], path, grid=grid, memory=2**26, checks="none")
     whole = verify_file(path)
     monkeypatch.setattr("heatpg.tools.resources.available_memory", lambda: 2.0**21)
-    monkeypatch.setattr("heatpg.store.writing._PIECE_POINTS", 2**14)
+    monkeypatch.setattr("heatpg.store.reading._PIECE_POINTS", 2**14)
     with pytest.raises(ResourceError, match="open_large"):
         load(path)
     assert verify_file(path).as_dict() == whole.as_dict()

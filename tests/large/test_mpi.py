@@ -20,7 +20,7 @@ from heatpg.errors import UnsupportedError
 from heatpg.evolution import solve
 from heatpg.large import evolve_mpi, rows_of_rank
 from heatpg.large.ranks import _collect, _Exchange, _raise, _words
-from heatpg.store.writing import verify_file
+from heatpg.store.reading import verify_file
 
 # The wheel of mpich puts its launcher beside the interpreter.
 LAUNCHER = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))

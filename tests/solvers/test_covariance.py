@@ -739,14 +739,14 @@ def test_xarray_opens_it(tmp_path: Path, covariances: Array, rng: np.random.Gene
 
 
 def rewritten(file: h5py.File, covariance: Any) -> None:
-    from heatpg.store.writing import _text_digest
+    from heatpg.store.record import text_digest
     from heatpg.tools.plain import canonical
 
     spec = json.loads(file.attrs["heatpg_spec"])
     spec["covariance"] = np.asarray(covariance).tolist()
     text = canonical(spec)
     file.attrs["heatpg_spec"] = text
-    file.attrs["heatpg_spec_sha256"] = _text_digest(text)
+    file.attrs["heatpg_spec_sha256"] = text_digest(text)
     del file["covariance"]
     file["covariance"] = np.asarray(covariance)
 

@@ -268,7 +268,7 @@ def forking(link: Callable[[], socket.socket], seconds: float = SECONDS) -> Iter
 
 def _outcome(path: Path, change: str, expected: Any) -> str:
     """What became of a file; an AssertionError if it is believed and is not what it was."""
-    from heatpg.store.writing import load
+    from heatpg.evolution import load
 
     try:
         # what is written in the file may overflow in it, and the answer is a refusal
@@ -301,7 +301,7 @@ def campaign(
         If anything else came out than an evolution or a `StoreError`, if it took too long, or if a file whose checksums
         had not been written anew was believed although its content had changed. The file is kept.
     """
-    from heatpg.store.writing import load
+    from heatpg.evolution import load
 
     files = seed_files()
     expected = {}
@@ -363,7 +363,7 @@ def data_regions(path: Path) -> list[tuple[int, int]]:
 
 def flips(count: int, seed: int, folder: Path) -> int:
     """Flip single bits of stored numbers; how many of them `verify_file` did not notice."""
-    from heatpg.store.writing import verify_file
+    from heatpg.store.reading import verify_file
 
     chance = random.Random(seed)
     files = []

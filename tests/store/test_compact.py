@@ -20,7 +20,8 @@ from heatpg.solvers import solvers
 from heatpg.store import compact
 from heatpg.store import writing as store
 from heatpg.store.compact import Lattice, Level, levels, require_tolerance
-from heatpg.store.writing import image, verify_file
+from heatpg.store.reading import verify_file
+from heatpg.store.writing import image
 from heatpg.tools.parallel import set_threads, threads
 
 BOUNDARIES = ("periodic", "reflect", "absorb", "clip", "zero")
@@ -418,28 +419,28 @@ def test_a_changed_file_is_refused(path: Path, change: str) -> None:
     ],
 )
 def test_a_record_that_lies_is_refused(path: Path, field: str, value: list[Any], words: str) -> None:
-    from heatpg.store.writing import _JSON_PARTS, _text_digest
+    from heatpg.store.record import JSON_PARTS, text_digest
     from heatpg.tools.plain import canonical
 
     with h5py.File(path, "a") as file:
         run = json.loads(file.attrs["heatpg_run"])
         run["storage"]["levels"][1][field] = value
         file.attrs["heatpg_run"] = canonical(run)
-        records = "\n".join(file.attrs[name] for name in _JSON_PARTS[1:])
-        file.attrs["heatpg_records_sha256"] = _text_digest(records)
+        records = "\n".join(file.attrs[name] for name in JSON_PARTS[1:])
+        file.attrs["heatpg_records_sha256"] = text_digest(records)
     with pytest.raises(StoreError, match=words):
         load(path)
 
 
 def test_a_record_of_too_few_levels_is_refused(path: Path) -> None:
-    from heatpg.store.writing import _JSON_PARTS, _text_digest
+    from heatpg.store.record import JSON_PARTS, text_digest
     from heatpg.tools.plain import canonical
 
     with h5py.File(path, "a") as file:
         run = json.loads(file.attrs["heatpg_run"])
         del run["storage"]["levels"][2]
         file.attrs["heatpg_run"] = canonical(run)
-        file.attrs["heatpg_records_sha256"] = _text_digest("\n".join(file.attrs[name] for name in _JSON_PARTS[1:]))
+        file.attrs["heatpg_records_sha256"] = text_digest("\n".join(file.attrs[name] for name in JSON_PARTS[1:]))
     with pytest.raises(StoreError, match="2 levels where 3"):
         load(path)
 
@@ -455,7 +456,7 @@ def test_expanding_is_refused_where_it_does_not_fit(path: Path, monkeypatch: pyt
 
 def test_the_most_levels_that_are_written_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file is refused when it is written, and not first when it is read."""
-    monkeypatch.setattr(store, "_MOST_OBJECTS", 700)
+    monkeypatch.setattr(store, "MOST_OBJECTS", 700)
     grid = Grid(axis("reflect", size=9))
     landscape = Landscape(np.arange(9.0), grid)
     most = (700 - 100) // 3  # a group, the values and one scale for each

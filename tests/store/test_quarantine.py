@@ -26,7 +26,8 @@ from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedErr
 from heatpg.evolution import Evolution, solve
 from heatpg.store import quarantine
 from heatpg.store.quarantine import Limits, Refusal, inspect, read_in_quarantine
-from heatpg.store.writing import _packed, _unpacked, verify_file
+from heatpg.store.reading import _unpacked, verify_file
+from heatpg.store.writing import _packed
 
 SHAPE = (7, 6)
 
@@ -381,7 +382,7 @@ def test_positions_are_counted_before_they_are_made(path: Path) -> None:
 
 def test_long_paths_are_counted_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
-    monkeypatch.setattr("heatpg.store.writing.require_memory", lambda needed, *words: asked.append(needed))
+    monkeypatch.setattr("heatpg.store.reading.require_memory", lambda needed, *words: asked.append(needed))
     paths = [((0.0, 0.1), (0.0,)), ((0.0, 0.1, 0.2), (0.0, 0.5)), ((0.0,), (1.0,))]
     assert _unpacked(_packed(paths)) == [tuple(map(tuple, path)) for path in paths]
     assert asked == [8 * 10]
@@ -517,7 +518,8 @@ def test_an_interrupt_ends_the_process(path: Path, monkeypatch: pytest.MonkeyPat
 def in_the_process(path: Path, monkeypatch: pytest.MonkeyPatch, work: str, seconds: float = 20.0) -> str:
     """Do something in place of the allow-list, and return why the file was refused."""
     lines = "\n".join(f"    {line}" for line in work.splitlines())
-    code = f"{PREPARED}\nfrom heatpg import quarantine\ndef look(file, limits):\n{lines}\nquarantine.inspect = look\n"
+    code = f"{PREPARED}\nfrom heatpg.store import quarantine\n"
+    code += f"def look(file, limits):\n{lines}\nquarantine.inspect = look\n"
     monkeypatch.setattr(quarantine, "_START", f"{code}import h5py, json, numpy, os, sys\nserve(order)\n")
     with pytest.raises(StoreError) as caught:
         read_in_quarantine(path, seconds=seconds)

@@ -21,7 +21,7 @@ from heatpg.core.report import Check, Place
 from heatpg.errors import GridError, ResourceError, StoreError, UnsupportedError
 from heatpg.evolution import Evolution, solve
 from heatpg.solvers import make
-from heatpg.store.writing import verify_file
+from heatpg.store.reading import verify_file
 from heatpg.tools.plain import json_like
 from heatpg.tools.publishing import prepare_output, publish
 
@@ -577,7 +577,7 @@ def test_a_cycle_of_groups_ends(path: Path, flow: Evolution) -> None:
 
 
 def test_too_many_objects(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("heatpg.store.writing._MOST_OBJECTS", 5)
+    monkeypatch.setattr("heatpg.store.reading.MOST_OBJECTS", 5)
     refuse(path, "too many objects")
 
 

@@ -1,0 +1,627 @@
+"""Reading an evolution from its HDF5 file, which is believed only after it has been checked.
+
+Links, types, filters and sizes are looked at before anything is followed (`heatpg.store.quarantine.inspect`), then what
+the file says of itself is held against the numbers beside it, and at last all checksums.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import itertools
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
+from heatpg.core.noise import parse_covariance, parse_sigma
+from heatpg.core.report import Check, Report
+from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
+from heatpg.solvers import Solver, make
+from heatpg.store.compact import read_levels
+from heatpg.store.quarantine import (
+    Contents,
+    Limits,
+    Member,
+    Refusal,
+    inspect,
+    open_regular,
+    read_in_quarantine,
+    require_complete,
+    stored_attributes,
+)
+from heatpg.store.record import (
+    ERROR,
+    ERROR_DIGEST,
+    FIELDS,
+    FIELDS_DIGEST,
+    INDEX,
+    JSON_PARTS,
+    LANDSCAPE,
+    LANDSCAPE_DIGEST,
+    LARGEST_CHUNK,
+    MOST_OBJECTS,
+    RECORDS_DIGEST,
+    REPORT,
+    RUN,
+    SCHEMA,
+    SCHEMA_NAME,
+    SPEC,
+    SPEC_DIGEST,
+    TASK,
+    VERSION,
+    Record,
+    data_digest,
+    printable,
+    text_digest,
+)
+from heatpg.tools.plain import restored
+from heatpg.tools.resources import require_memory
+
+__all__ = ["Description", "fields_digest", "in_rows", "open_in_pieces", "read", "task_text", "verify_file"]
+
+Array = NDArray[Any]
+StrPath = str | os.PathLike[str]
+
+_PIECE_POINTS = 2**23  # of a file that is read in pieces
+
+
+def fields_digest(content: bytes) -> str:
+    """The SHA-256 of u that a file, given by its bytes, says of itself.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes
+    >>> from heatpg.evolution import solve
+    >>> from heatpg.store.reading import fields_digest
+    >>> from heatpg.store.record import data_digest
+    >>> from heatpg.store.writing import image
+    >>> flow = solve(landscapes.ridge(size=21), [0.2, 0.4])
+    >>> fields_digest(image(flow)) == data_digest(flow.values)
+    True
+    """
+    with h5py.File(io.BytesIO(content), "r") as file:
+        return str(file.attrs[FIELDS_DIGEST])
+
+
+def _unpacked(packed: list[list[list[float]]]) -> list[tuple[tuple[float, ...], ...]]:
+    lengths: list[int] = []
+    total = 0
+    for row in packed:
+        if not all(0 <= new[0] <= old for old, new in zip(lengths or [0] * len(row), row, strict=True)):
+            raise ValueError("a path shares more with the one before than that one has")
+        lengths = [int(new[0]) + len(new) - 1 for new in row]
+        total += sum(lengths)
+    require_memory(8 * total, "the paths of the solver", "read it where there is more memory")
+    paths: list[tuple[tuple[float, ...], ...]] = []
+    for row in packed:
+        before = paths[-1] if paths else ((),) * len(row)
+        paths.append(tuple((*old[: int(new[0])], *map(float, new[1:])) for old, new in zip(before, row, strict=True)))
+    return paths
+
+
+def _damaged(path: Path, what: object) -> StoreError:
+    return StoreError(
+        f"{path} is damaged or was changed", given=what, advice="evolve it again, or take it from a backup"
+    )
+
+
+def _attribute(contents: Contents, name: str) -> str:
+    """An attribute, if it is a text."""
+    value = contents.attrs.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def _require_schema(contents: Contents, path: Path) -> None:
+    schema = _attribute(contents, SCHEMA_NAME)
+    if not schema and _attribute(contents, INDEX):
+        name = json.dumps(str(path), ensure_ascii=False)
+        raise StoreError(
+            f"{path} is a merged batch, or the index of one, and not a single evolution",
+            advice=f'open it with xarray.open_dataset({name}, group="groups/0"); '
+            "heatpg reads the files below shards/ in the folder of the batch",
+        )
+    if not schema:
+        raise StoreError(
+            f"{path} was not written by heatpg",
+            given="no attribute heatpg_schema",
+            advice="an array of your own goes into Landscape.from_array(values, axes)",
+        )
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", schema):
+        raise _damaged(path, f"heatpg_schema {schema[:20]!r}")
+    if int(schema) > SCHEMA:
+        raise StoreError(
+            f"{path} was written by a newer heatpg",
+            given=f"schema {schema}, heatpg {printable(_attribute(contents, VERSION))}",
+            allowed=f"schema {SCHEMA}",
+            advice="upgrade heatpg",
+        )
+
+
+def _open(path: Path) -> h5py.File:
+    """Open a file that says it is ours, in a schema that we know."""
+    with open_regular(path):
+        pass
+    try:
+        # a file is never changed in place, so reading needs no lock, which some network file systems refuse
+        file = h5py.File(path, "r", locking=False)
+    except (OSError, RuntimeError, ValueError, KeyError) as reason:
+        raise _damaged(path, reason) from None
+    try:
+        _require_schema(Contents(stored_attributes(file), {}), path)
+    except BaseException as reason:
+        file.close()
+        if isinstance(reason, HeatpgError) or not isinstance(reason, Exception):
+            raise
+        raise _damaged(path, reason) from None
+    return file
+
+
+def _inspected(file: h5py.File, path: Path, *, in_pieces: bool = False) -> Contents:
+    """What a file holds, after it was looked at for all that could lead elsewhere or fill the memory."""
+    contents = inspect(file, Limits(objects=MOST_OBJECTS, chunk=LARGEST_CHUNK))
+    members = contents.members
+    apart = sum(members[name].nbytes for name in (LANDSCAPE, FIELDS) if name in members) if in_pieces else 0
+    require_memory(
+        (contents.declared - apart) * 1.25,
+        f"what {path} says it holds",
+        "read it in pieces with heatpg.large.open_large, or where there is more memory",
+    )
+    return contents
+
+
+def _dataset(contents: Contents, path: Path, name: str, kind: str) -> Member:
+    member = contents.members.get(name)
+    if member is None:
+        raise _damaged(path, f"no dataset {name}")
+    if member.dtype.kind not in kind:
+        raise _damaged(path, f"{name} is of type {member.dtype}")
+    return member
+
+
+def _numbers(contents: Contents, path: Path, name: str, shape: tuple[int, ...] | None = None) -> Array:
+    dataset = _dataset(contents, path, name, "fi")
+    if shape is not None and dataset.shape != shape:
+        raise _damaged(path, f"{name} has the shape {dataset.shape} where {shape} is needed")
+    return np.asarray(dataset.read())
+
+
+def _json_text(contents: Contents, path: Path, name: str) -> str:
+    if name in contents.attrs:
+        return _attribute(contents, name)
+    return str(_dataset(contents, path, name, "O").read())
+
+
+@dataclasses.dataclass
+class _Content:
+    """What a file holds: the record, and the checksums that were stored and found."""
+
+    record: Record
+    checksums: dict[str, tuple[str, str]]
+
+
+def _same_bits(stored: Array, expected: Array) -> bool:
+    """Equality that also tells -0 from 0, so that no flipped bit is overlooked."""
+    return stored.dtype == expected.dtype and stored.tobytes() == expected.tobytes()
+
+
+def _same_number(stored: object, expected: float) -> bool:
+    return isinstance(stored, float | np.floating) and float(stored) == expected
+
+
+def _read_grid(contents: Contents, path: Path, spec: Any) -> Grid:
+    for fields in spec["grid"]:
+        # before positions are made of a description, there must be as many of them in the file
+        stored = _dataset(contents, path, fields["name"], "f").shape
+        if stored != (fields["size"],) or not isinstance(fields["unit"], str):
+            raise _damaged(path, f"an axis of the shape {stored} is described as {fields}")
+    grid = Grid(*(Axis(**fields) for fields in spec["grid"]))
+    for axis in grid:
+        if not _same_bits(_numbers(contents, path, axis.name, (axis.size,)), axis.coordinates):
+            raise _damaged(path, f"the positions of axis {axis.name} are not those of its description")
+        attributes = contents.members[axis.name].attrs
+        texts = attributes.get("boundary") == axis.boundary and attributes.get("nodes") == axis.nodes
+        bounds = _same_number(attributes.get("lower"), axis.lower) and _same_number(attributes.get("upper"), axis.upper)
+        if not (texts and bounds):
+            raise _damaged(path, f"the attributes of axis {axis.name} are not those of its description")
+    return grid
+
+
+def _read_covariance(contents: Contents, path: Path, spec: Any, grid: Grid, sigma: Array) -> NDArray[np.float64] | None:
+    if "covariance" not in spec:
+        return None
+    covariance = np.asarray(spec["covariance"], dtype=np.float64)
+    if covariance.shape != (len(sigma), grid.dimensions, grid.dimensions):
+        raise _damaged(path, f"the covariance has the shape {covariance.shape}")
+    if not _same_bits(_numbers(contents, path, "covariance", covariance.shape), covariance):
+        raise _damaged(path, "covariance is not that of the specification")
+    if not np.array_equal(parse_covariance(covariance, grid), covariance):
+        raise _damaged(path, "the covariances are not symmetric or not in order")
+    if not np.array_equal(np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)), sigma):
+        raise _damaged(path, "sigma is not that of the covariance")
+    return covariance
+
+
+def _read_report(text: str) -> Report:
+    report = Report.from_dict(restored(json.loads(text)))
+    for check in report:
+        texts = (check.name, check.status, check.message, check.bound_source)
+        numbers = [value for value in (check.figure, check.bound) if value is not None]
+        if check.where is not None:
+            numbers += [check.where.sigma, *check.where.index]
+        if (
+            not all(isinstance(value, str) for value in texts)
+            or check.status not in ("passed", "finding", "failed")
+            or not all(isinstance(value, int | float) for value in numbers)
+        ):
+            raise ValueError("an entry of the report is not one")
+    return report
+
+
+def _read_fields(
+    contents: Contents, path: Path, storage: Any, values: Array, grid: Grid, count: int
+) -> tuple[Array, str, float]:
+    """The fields at full resolution, the SHA-256 of what is stored of them, and the tolerance that they are held to."""
+    tolerance = float(storage.get("tolerance", 0.0))
+    if not 0.0 <= tolerance < 1.0:
+        raise _damaged(path, f"a tolerance of {tolerance}")
+    if "levels" not in storage:
+        fields = _numbers(contents, path, FIELDS, (count, *values.shape))
+        return fields, data_digest(fields), tolerance
+    if len(storage["levels"]) != count:
+        raise _damaged(path, f"{len(storage['levels'])} levels where {count} are needed")
+    return *read_levels(contents, storage, values, grid), tolerance
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What a file says of an evolution besides its fields, looked through and held against itself.
+
+    Attributes
+    ----------
+    grid, sigma, covariance
+        As of a `Record`.
+    shape
+        Of Q, and of one field.
+    landscape
+        Name, provenance and SHA-256 of Q, and the SHA-256 of its standard error, empty if there is none.
+    solver, paths, report, reason, timing
+        As of a `Record`.
+    storage
+        How the fields are stored; empty for full resolution.
+    checksums
+        SHA-256 as stored and as found, of what was read so far.
+    """
+
+    grid: Grid
+    sigma: NDArray[np.float64]
+    covariance: NDArray[np.float64] | None
+    shape: tuple[int, ...]
+    landscape: dict[str, Any]
+    solver: Solver
+    paths: list[tuple[tuple[float, ...], ...]]
+    report: Report
+    reason: str
+    timing: dict[str, float]
+    storage: dict[str, Any]
+    checksums: dict[str, tuple[str, str]]
+
+
+def _read_description(contents: Contents, path: Path) -> Description:
+    texts = {name: _json_text(contents, path, name) for name in JSON_PARTS}
+    checksums = {
+        "specification": (_attribute(contents, SPEC_DIGEST), text_digest(texts[SPEC])),
+        "records": (
+            _attribute(contents, RECORDS_DIGEST),
+            text_digest("\n".join(texts[name] for name in JSON_PARTS[1:])),
+        ),
+    }
+    for name, (stored, found) in checksums.items():
+        if stored != found:
+            raise _damaged(path, f"the SHA-256 of the {name} is {found[:12]}..., stored is {stored[:12]}...")
+    spec = restored(json.loads(texts[SPEC]))
+    run = restored(json.loads(texts[RUN]))
+    grid = _read_grid(contents, path, spec)
+    sigma = np.asarray(spec["sigma"], dtype=np.float64)
+    if sigma.ndim not in (1, 2) or sigma.shape[1:] not in ((), (grid.dimensions,)) or not sigma.size:
+        raise _damaged(path, f"sigma has the shape {sigma.shape}")
+    if not (np.isfinite(sigma).all() and (sigma >= 0).all()):
+        raise _damaged(path, "sigma is not finite or negative")
+    for name, expected in (("sigma", sigma), ("time", sigma**2)):
+        if not _same_bits(_numbers(contents, path, name, sigma.shape), expected):
+            raise _damaged(path, f"{name} is not that of the specification")
+    covariance = _read_covariance(contents, path, spec, grid, sigma)
+    if covariance is None and not np.array_equal(parse_sigma(sigma, grid), sigma):
+        raise _damaged(path, "sigma is not in ascending order")
+    shape = _dataset(contents, path, LANDSCAPE, "f").shape
+    if shape[max(0, len(shape) - grid.dimensions) :] != grid.shape:
+        raise _damaged(path, f"the landscape has the shape {shape}, its grid {grid.shape}")
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in spec["solver"]["options"].items()}
+    return Description(
+        grid,
+        sigma,
+        covariance,
+        shape,
+        {
+            "name": str(spec["landscape"]["name"]),
+            "provenance": spec["landscape"]["provenance"],
+            "sha256": str(spec["landscape"]["sha256"]),
+            ERROR_DIGEST: str(spec["landscape"].get(ERROR_DIGEST, "")),
+        },
+        make(spec["solver"]["name"], **options),
+        _unpacked(run["paths"]),
+        _read_report(texts[REPORT]),
+        str(run["reason"]),
+        {str(stage): float(seconds) for stage, seconds in run["timing"]},
+        run.get("storage", {}),
+        checksums,
+    )
+
+
+def _data_checksums(
+    contents: Contents, description: Description, landscape_digest: str, found: str
+) -> dict[str, tuple[str, str]]:
+    return {
+        "Q": (_attribute(contents, LANDSCAPE_DIGEST), landscape_digest),
+        "Q in the specification": (description.landscape["sha256"], landscape_digest),
+        "u": (_attribute(contents, FIELDS_DIGEST), found),
+    }
+
+
+def _read_error(contents: Contents, path: Path, said: Description) -> tuple[Array | None, dict[str, tuple[str, str]]]:
+    """The standard error of Q, if there is one, and its checksum."""
+    stored = said.landscape[ERROR_DIGEST]
+    if not stored and ERROR not in contents.members:
+        return None, {}
+    error = _numbers(contents, path, ERROR, said.shape)
+    return error, {"standard error of Q": (stored, data_digest(error))}
+
+
+def _read(contents: Contents, path: Path) -> _Content:
+    said = _read_description(contents, path)
+    values = _numbers(contents, path, LANDSCAPE)
+    fields, digest, tolerance = _read_fields(contents, path, said.storage, values, said.grid, len(said.sigma))
+    if fields.dtype != values.dtype or fields.dtype not in (np.float32, np.float64):
+        raise _damaged(path, f"u is {fields.dtype}, the landscape {values.dtype}")
+    if not np.isfinite(fields).all() or not np.isfinite(values).all():
+        raise _damaged(path, "NaN or infinity among the values")
+    error, uncertain = _read_error(contents, path, said)
+    record = Record(
+        Landscape(values, said.grid, said.landscape["name"], said.landscape["provenance"], standard_error=error),
+        said.sigma,
+        fields,
+        said.solver,
+        paths=said.paths,
+        covariance=said.covariance,
+        report=said.report,
+        reason=said.reason,
+        timing=said.timing,
+        stored_tolerance=tolerance,
+    )
+    checksums = said.checksums | _data_checksums(contents, said, data_digest(values), digest) | uncertain
+    return _Content(record, checksums)
+
+
+def in_rows(shape: tuple[int, ...], chunks: tuple[int, ...] | None, points: int) -> Iterator[tuple[slice, ...]]:
+    """Boxes that follow each other in C order and make up an array, whole chunks where so many points hold them.
+
+    Examples
+    --------
+    >>> from heatpg.store.reading import in_rows
+    >>> [box[1] for box in in_rows((2, 5), (1, 2), 4)][:3]
+    [slice(0, 4, None), slice(4, 5, None), slice(0, 4, None)]
+    """
+    extent = list(shape)
+    for i, size in enumerate(shape):
+        others = math.prod(extent) // max(1, size)
+        if others * size <= points:
+            break
+        fits = max(1, points // max(1, others))
+        step = chunks[i] if chunks else 1
+        extent[i] = fits // step * step or fits
+    ranges = (range(0, size, step) for size, step in zip(shape, extent, strict=True))
+    for start in itertools.product(*ranges):
+        yield tuple(slice(a, min(a + step, size)) for a, step, size in zip(start, extent, shape, strict=True))
+
+
+def _digest_in_pieces(file: h5py.File, contents: Contents, path: Path, name: str, shape: tuple[int, ...]) -> str:
+    member = _dataset(contents, path, name, "f")
+    if member.shape != shape:
+        raise _damaged(path, f"{name} has the shape {member.shape} where {shape} is needed")
+    dataset = file[name]
+    require_complete(dataset)
+    digest = hashlib.sha256()
+    for box in in_rows(shape, dataset.chunks, _PIECE_POINTS):
+        piece = np.ascontiguousarray(dataset[box], dtype=member.dtype.newbyteorder("<"))
+        if not np.isfinite(piece).all():
+            raise _damaged(path, "NaN or infinity among the values")
+        digest.update(piece.reshape(-1).data)
+    return digest.hexdigest()
+
+
+def _checksums_in_pieces(path: Path) -> dict[str, tuple[str, str]]:
+    """The checksums of a file that is too large to be read as a whole."""
+    try:
+        with _open(path) as file:
+            contents = _inspected(file, path, in_pieces=True)
+            said = _read_description(contents, path)
+            if said.storage.get("levels"):
+                raise ResourceError(
+                    f"{path} does not fit in memory, and compact storage is read as a whole",
+                    advice="read it where there is more memory",
+                )
+            if len({contents.members[name].dtype for name in (LANDSCAPE, FIELDS)}) > 1:
+                raise _damaged(path, "u and the landscape are of different types")
+            digests = [
+                _digest_in_pieces(file, contents, path, name, shape)
+                for name, shape in ((LANDSCAPE, said.shape), (FIELDS, (len(said.sigma), *said.shape)))
+            ]
+            uncertain = _read_error(contents, path, said)[1]
+            return said.checksums | _data_checksums(contents, said, *digests) | uncertain
+    except (StoreError, ResourceError):
+        raise
+    except Refusal as reason:
+        raise StoreError(f"{path} is not trusted", given=reason) from None
+    except Exception as reason:  # whatever the libraries make of a damaged file
+        raise _damaged(path, reason) from reason
+
+
+@contextlib.contextmanager
+def open_in_pieces(path: StrPath) -> Iterator[tuple[h5py.File, Description]]:
+    """A file whose fields are read piece by piece, and what it says of them.
+
+    Links, types, filters and sizes are looked at as `load` does it, and the checksums of what is read here; those of
+    the fields are not known before all of them are read, which is what `verify_file` does.
+
+    Parameters
+    ----------
+    path
+        Name of a file at full resolution.
+
+    Raises
+    ------
+    StoreError
+        As `load` does.
+    UnsupportedError
+        For compact storage.
+    """
+    place = Path(path)
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(_open(place))
+            contents = _inspected(file, place, in_pieces=True)
+            said = _read_description(contents, place)
+            shapes = {LANDSCAPE: said.shape, FIELDS: (len(said.sigma), *said.shape)}
+            for name in shapes if not said.storage.get("levels") else ():
+                if _dataset(contents, place, name, "f").shape != shapes[name]:
+                    raise _damaged(place, f"{name} does not have the shape {shapes[name]}")
+                require_complete(file[name])
+        except HeatpgError:
+            raise
+        except Refusal as reason:
+            raise StoreError(f"{place} is not trusted", given=reason) from None
+        except Exception as reason:  # whatever the libraries make of a damaged file
+            raise _damaged(place, reason) from reason
+        if said.storage.get("levels"):
+            raise UnsupportedError("compact storage is read as a whole", given=place, advice="use heatpg.load")
+        for name, (stored, found) in said.checksums.items():
+            if stored != found:
+                raise _damaged(place, f"the SHA-256 of {name} is {found[:12]}..., stored is {stored[:12]}...")
+        yield file, said
+
+
+def _content(path: Path, *, untrusted: bool = False) -> _Content:
+    try:
+        if untrusted:
+            contents = read_in_quarantine(path)
+            _require_schema(contents, path)
+            return _read(contents, path)
+        with _open(path) as file:
+            return _read(_inspected(file, path), path)
+    except StoreError:
+        raise
+    except Refusal as reason:
+        raise StoreError(f"{path} is not trusted", given=reason) from None
+    except ResourceError as reason:
+        if not untrusted:
+            raise
+        raise StoreError(f"refused: {path}", given=reason) from None
+    except Exception as reason:  # whatever the libraries make of a damaged file
+        raise _damaged(path, reason) from reason
+
+
+def read(path: StrPath, *, untrusted: bool = False) -> Record:
+    """What is in a file, believed only if it is whole; `heatpg.load` says what may go wrong, and gives an `Evolution`.
+
+    Parameters
+    ----------
+    path
+        Name of the file.
+    untrusted
+        Whether the file is read in a process of its own, with limits on what that may do.
+    """
+    place = Path(path)
+    content = _content(place, untrusted=untrusted)
+    for name, (stored, found) in content.checksums.items():
+        if stored != found:
+            raise _damaged(place, f"the SHA-256 of {name} is {found[:12]}..., stored is {stored[:12]}...")
+    return content.record
+
+
+def task_text(path: StrPath) -> str:
+    """What `image` was given as the task of this file; empty if nothing.
+
+    Raises
+    ------
+    StoreError
+        As `load` does, for what is looked at; the data are not.
+    """
+    place = Path(path)
+    with _open(place) as file:
+        try:
+            contents = inspect(file, Limits(objects=MOST_OBJECTS, chunk=LARGEST_CHUNK))
+            return _json_text(contents, place, TASK) if {TASK} & {*contents.attrs, *contents.members} else ""
+        except Refusal as reason:
+            raise StoreError(f"{place} is not trusted", given=reason) from None
+        except (OSError, RuntimeError, ValueError, TypeError, LookupError) as reason:
+            raise _damaged(place, reason) from reason
+
+
+def _integrity(checksums: Mapping[str, tuple[str, str]]) -> Iterator[Check]:
+    yield Check("structure", "passed", "schema, links, types, shapes and fletcher32 checksums are as they should be")
+    for name, (stored, found) in checksums.items():
+        if stored == found:
+            yield Check(f"checksum of {name}", "passed", f"SHA-256 {found[:12]}... as stored")
+        else:
+            yield Check(f"checksum of {name}", "failed", f"SHA-256 is {found[:12]}..., stored is {stored[:12]}...")
+
+
+def verify_file(path: StrPath, *, untrusted: bool = False) -> Report:
+    """Check that a file is whole: its structure, and the checksums of all that it holds.
+
+    What does not fit in memory is read in pieces.
+
+    Parameters
+    ----------
+    path
+        Name of the file.
+    untrusted
+        As in `load`.
+
+    Returns
+    -------
+    report
+        One entry a checksum; a file that is damaged beyond reading has one entry, which failed.
+
+    Raises
+    ------
+    StoreError
+        If there is no such file, or if it is no file of heatpg or one of a newer schema.
+    ResourceError
+        If the file is in compact storage and what it says it holds does not fit in memory.
+    """
+    place = Path(path)
+    if untrusted:
+        with open_regular(place):
+            pass
+    else:
+        _open(place).close()
+    try:
+        try:
+            checksums = _content(place, untrusted=untrusted).checksums
+        except ResourceError:
+            checksums = _checksums_in_pieces(place)
+        return Report(list(_integrity(checksums)), "file")
+    except StoreError as reason:
+        return Report([Check("structure", "failed", str(reason))], "file")

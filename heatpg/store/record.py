@@ -1,0 +1,171 @@
+"""What is known of one evolution, and the names, versions and limits of its file, which stand here alone.
+
+A record is plain. What can be done with one, from figures to solving once more, is a matter of `heatpg.Evolution`,
+which is a record too; so the store lies below it, and takes and gives records.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.core.landscape import Landscape
+from heatpg.core.report import Report
+from heatpg.solvers import Solver
+
+__all__ = [
+    "COMPACT_OBJECTS",
+    "ENVIRONMENT",
+    "ERROR",
+    "ERROR_DIGEST",
+    "FIELDS",
+    "FIELDS_DIGEST",
+    "INDEX",
+    "JSON_PARTS",
+    "LANDSCAPE",
+    "LANDSCAPE_DIGEST",
+    "LARGEST_ATTRIBUTE",
+    "LARGEST_CHUNK",
+    "LEVELS",
+    "LIBRARY_VERSIONS",
+    "MOST_OBJECTS",
+    "RECORDS_DIGEST",
+    "REPORT",
+    "RUN",
+    "SCHEMA",
+    "SCHEMA_NAME",
+    "SPEC",
+    "SPEC_DIGEST",
+    "TASK",
+    "TOLERANCE",
+    "VERSION",
+    "Record",
+    "coarse_name",
+    "data_digest",
+    "printable",
+    "text_digest",
+]
+
+Array = NDArray[Any]
+
+SCHEMA = 1
+LIBRARY_VERSIONS = ("v108", "v110")  # of HDF5: the oldest and the newest whose forms are used
+
+# attributes of the root; a text that is too long for an attribute is a dataset of this name
+SCHEMA_NAME = "heatpg_schema"
+VERSION = "heatpg_version"
+SPEC, RUN, REPORT, ENVIRONMENT = JSON_PARTS = ("heatpg_spec", "heatpg_run", "heatpg_report", "heatpg_environment")
+TASK = "heatpg_task"
+INDEX = "heatpg_index"  # of the file that gathers a batch, and has no schema of its own
+SPEC_DIGEST = "heatpg_spec_sha256"
+RECORDS_DIGEST = "heatpg_records_sha256"  # of the JSON parts after the first
+LANDSCAPE_DIGEST = "heatpg_landscape_sha256"
+FIELDS_DIGEST = "heatpg_u_sha256"
+
+# datasets, and a key of the specification; Axis refuses these names, so no axis can be in their place
+LANDSCAPE = "landscape"
+FIELDS = "u"
+ERROR = "standard_error"
+ERROR_DIGEST = "standard_error_sha256"
+LEVELS = "levels"  # group of compact storage
+
+LARGEST_CHUNK = 2**26  # bytes; ours have half a mebibyte
+LARGEST_ATTRIBUTE = 2**15  # bytes; old formats end at 64 kiB
+MOST_OBJECTS = 10_000
+COMPACT_OBJECTS = 100  # of a file in compact storage beside its levels, rather more than there are
+TOLERANCE = 1e-10  # of compact storage, where none is given; a matter of taste
+
+
+def coarse_name(axis: str) -> str:
+    """Name of the coordinates of a coarse lattice along an axis."""
+    return f"coarse_{axis}"
+
+
+class Record:
+    """What is known of an evolution: fields u(., sigma) of one landscape, and how they came about.
+
+    Parameters
+    ----------
+    landscape
+        What was evolved.
+    sigma
+        Noise levels in ascending order, shape (T,), or (T, dimensions) where each axis has its own. For correlated
+        noise the standard deviations along the axes, shape (T, dimensions).
+    values
+        The fields, shape (T, *batch, *grid.shape), of the type of the landscape.
+    solver
+        The solver, with its options.
+    paths
+        For each sigma and axis the times at which the solver stopped on its way.
+    covariance
+        Covariances of correlated noise, shape (T, dimensions, dimensions); otherwise None.
+    report
+        What was checked, against what, how far off.
+    reason
+        Why the solver was picked, if it was picked.
+    timing
+        Seconds by stage.
+    stored_tolerance
+        By how much the values may differ from those that were solved, in units of osc(Q), because they were read from
+        compact storage; 0 if they were not.
+    """
+
+    def __init__(
+        self,
+        landscape: Landscape,
+        sigma: NDArray[np.float64],
+        values: Array,
+        solver: Solver,
+        *,
+        paths: Sequence[tuple[tuple[float, ...], ...]],
+        covariance: NDArray[np.float64] | None = None,
+        report: Report | None = None,
+        reason: str = "",
+        timing: Mapping[str, float] | None = None,
+        stored_tolerance: float = 0.0,
+    ) -> None:
+        self.landscape = landscape
+        self.grid = landscape.grid
+        self.sigma = sigma
+        self.covariance = covariance
+        self.values = values
+        self.solver = solver
+        self.paths = tuple(paths)
+        self.report = report or Report([], "none")
+        self.reason = reason
+        self.timing = dict(timing or {})
+        self.stored_tolerance = stored_tolerance
+
+    def __len__(self) -> int:
+        return len(self.sigma)
+
+    @property
+    def sigmas(self) -> NDArray[np.float64]:
+        """One sigma per axis, shape (T, dimensions)."""
+        columns = self.sigma[:, None] if self.sigma.ndim == 1 else self.sigma
+        return np.broadcast_to(columns, (len(self.sigma), self.grid.dimensions))
+
+    @property
+    def variances(self) -> NDArray[np.float64]:
+        """t = sigma^2 per axis, shape (T, dimensions)."""
+        return self.sigmas**2
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 of a text in UTF-8, as 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def data_digest(values: Array) -> str:
+    """SHA-256 of the numbers, in C order and little-endian, as 64 hexadecimal digits."""
+    little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
+    return hashlib.sha256(little.reshape(-1).data).hexdigest()
+
+
+def printable(text: str) -> str:
+    """Text for an attribute that only people read: HDF5 ends text at a zero byte, and has no lone surrogates."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
