@@ -1,4 +1,4 @@
-"""The double pendulum: its equations, its integrator, its elementary functions, and the landscape made of them."""
+"""Landscapes of the double pendulum, against an independent integrator."""
 
 from __future__ import annotations
 
@@ -9,91 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.integrate import solve_ivp
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import GridError, HeatpgError, NonFiniteError
 from heatpg.landscapes.double_pendulum import double_pendulum as sample
-from heatpg.systems import lanes as _rollout
-from heatpg.systems.pendulum import MODELS, accelerate, runge_kutta_step
 from heatpg.tools.parallel import set_threads, threads
+from tests.systems.equations import RATES, acrobot_rate, integrate
 
-LANES = _rollout.LANES
 STATE = (3.1, 0.1, 0.0, 0.0)
-
-
-def point_mass_derivative(y, tau1, tau2):
-    """Unit point masses in absolute angles: [[2, c], [c, 1]] phi'' = forces, c = cos(phi1 - phi2)."""
-    g = 9.81
-    phi1, phi2, w1, w2 = y[0], y[0] + y[1], y[2], y[2] + y[3]
-    c, s = math.cos(phi1 - phi2), math.sin(phi1 - phi2)
-    forces = [tau1 - tau2 - s * w2**2 - 2 * g * math.sin(phi1), tau2 + s * w1**2 - g * math.sin(phi2)]
-    a1, a2 = np.linalg.solve([[2.0, c], [c, 1.0]], forces)
-    return np.array([y[2], y[3], a1, a2 - a1])
-
-
-def acrobot_derivative(y, tau1, tau2):
-    """Gymnasium's Acrobot ("book" equations), with a torque at the first joint added."""
-    m = length = inertia = 1.0
-    lc, g = 0.5, 9.8
-    theta1, theta2, dtheta1, dtheta2 = y
-    d1 = m * lc**2 + m * (length**2 + lc**2 + 2 * length * lc * math.cos(theta2)) + 2 * inertia
-    d2 = m * (lc**2 + length * lc * math.cos(theta2)) + inertia
-    phi2 = m * lc * g * math.cos(theta1 + theta2 - math.pi / 2)
-    phi1 = (
-        -m * length * lc * dtheta2**2 * math.sin(theta2)
-        - 2 * m * length * lc * dtheta2 * dtheta1 * math.sin(theta2)
-        + (m * lc + m * length) * g * math.cos(theta1 - math.pi / 2)
-        + phi2
-        - tau1
-    )
-    ddtheta2 = (tau2 + d2 / d1 * phi1 - m * length * lc * dtheta1**2 * math.sin(theta2) - phi2) / (
-        m * lc**2 + inertia - d2**2 / d1
-    )
-    return np.array([dtheta1, dtheta2, ddtheta2 * -d2 / d1 - phi1 / d1, ddtheta2])
-
-
-DERIVATIVES = {"point_mass": point_mass_derivative, "acrobot": acrobot_derivative}
-
-
-def accelerations(model, states, torques):
-    """What the kernel says, shape (n, 2)."""
-    n = len(states)
-    rows = np.zeros((6, LANES))
-    rows[:4, :n], rows[4:, :n] = states.T, torques.T
-    sine, cosine, out = np.empty(2 * LANES), np.empty(2 * LANES), np.empty(2 * LANES)
-    _rollout.sine_cosine(rows[:2].ravel(), sine, cosine)
-    accelerate(rows[2:4].ravel(), rows[4:].ravel(), sine, cosine, MODELS[model].coefficients(), out)
-    return out.reshape(2, LANES)[:, :n].T
-
-
-def drift(model, start, duration, steps):
-    """Final state of an unforced pendulum after some steps of the kernel."""
-    state = np.repeat(np.asarray(start, dtype=float), LANES)
-    sine, cosine, scratch = np.empty(2 * LANES), np.empty(2 * LANES), np.empty((8, 2 * LANES))
-    _rollout.sine_cosine(state[: 2 * LANES], sine, cosine)
-    for _ in range(steps):
-        runge_kutta_step(
-            state, np.zeros(2 * LANES), duration / steps, MODELS[model].coefficients(), sine, cosine, scratch
-        )
-    rows = state.reshape(4, LANES)
-    assert (rows == rows[:, :1]).all()
-    return rows[:, 0]
-
-
-def energy(y):
-    """Energy of two unit point masses on unit links."""
-    phi2, w2 = y[0] + y[1], y[2] + y[3]
-    kinetic = y[2] ** 2 + 0.5 * w2**2 + y[2] * w2 * math.cos(y[1])
-    return kinetic - 9.81 * (2 * math.cos(y[0]) + math.cos(phi2))
-
-
-def integrate(model, start, tau, duration):
-    """State after a duration under constant torques, by an integrator of order 8 at tight tolerance."""
-    flow = solve_ivp(
-        lambda _, y: DERIVATIVES[model](y, *tau), (0.0, duration), start, method="DOP853", rtol=1e-13, atol=1e-13
-    )
-    return flow.y[:, -1]
 
 
 def reference_return(model, torque, gains, *, held, state, steps, dt, gamma, limit, caps=(math.inf, math.inf), power=1):
@@ -119,50 +42,7 @@ def _own_threads() -> Iterator[None]:
     set_threads(before)
 
 
-def test_sine_and_cosine_are_accurate(rng):
-    special = np.arange(-700_000, 700_000, 7) * (math.pi / 2)
-    for x in (
-        rng.uniform(-4, 4, 200_000),
-        rng.uniform(-1e5, 1e5, 200_000),
-        rng.uniform(-1e6, 1e6, 50_000),
-        special[abs(special) <= 1e6],
-        10.0 ** rng.uniform(-300, 0, 1000),
-        np.array([0.0, 1e6, -1e6]),
-    ):
-        sine, cosine = np.empty_like(x), np.empty_like(x)
-        _rollout.sine_cosine(x, sine, cosine)
-        for ours, exact in ((sine, np.sin(x.astype(np.longdouble))), (cosine, np.cos(x.astype(np.longdouble)))):
-            assert np.max(np.abs(ours - exact) / np.spacing(np.abs(exact).astype(float))) <= 2.0
-
-
-def test_sine_refuses_what_it_cannot_reduce():
-    x = np.array([1.0, 1.1e6, -1e300, np.inf, np.nan, -2.0, 0.5, 1.5])
-    sine, cosine = np.empty_like(x), np.empty_like(x)
-    _rollout.sine_cosine(x, sine, cosine)
-    assert np.isnan(sine[1:5]).all() and np.isnan(cosine[1:5]).all()
-    assert np.allclose(sine[[0, 5, 6, 7]], np.sin(x[[0, 5, 6, 7]]), rtol=1e-15)
-
-
-@pytest.mark.parametrize("model", DERIVATIVES)
-def test_equations_of_motion(model, rng):
-    states, torques = rng.uniform(-6, 6, (100, 4)), rng.uniform(-20, 20, (100, 2))
-    expected = [DERIVATIVES[model](y, *tau)[2:] for y, tau in zip(states, torques, strict=True)]
-    assert np.allclose(accelerations(model, states, torques), expected, rtol=1e-12, atol=1e-11)
-
-
-def test_runge_kutta_is_of_fourth_order_and_keeps_the_energy():
-    start, duration, counts = (2.0, 1.0, 0.5, -0.5), 1.0, np.array([50, 100, 200, 400])
-    exact = integrate("point_mass", start, (0.0, 0.0), duration)
-    ends = [drift("point_mass", start, duration, int(n)) for n in counts]
-    errors = [np.linalg.norm(end - exact) for end in ends]
-    order = -np.polyfit(np.log(counts), np.log(errors), 1)[0]
-    assert 3.8 < order < 4.2
-    drifts = [abs(energy(end) - energy(start)) for end in ends]
-    assert -np.polyfit(np.log(counts), np.log(drifts), 1)[0] > 3.8
-    assert drifts[-1] < 1e-6
-
-
-@pytest.mark.parametrize("model", DERIVATIVES)
+@pytest.mark.parametrize("model", RATES)
 @pytest.mark.parametrize("reward", ["height", "upright"])
 def test_action_landscape_against_an_independent_integrator(model, reward):
     gains = (1.0, -2.0, 0.5, 0.3, -3.0, 1.0, 0.2, -0.4)
@@ -179,7 +59,7 @@ def test_action_landscape_against_an_independent_integrator(model, reward):
         assert q.values[i, j] == pytest.approx(expected, rel=1e-8)
 
 
-@pytest.mark.parametrize("model", DERIVATIVES)
+@pytest.mark.parametrize("model", RATES)
 def test_gains_landscape_against_an_independent_integrator(model):
     grid = box((0.0, 20.0), (-1.0, 3.0))
     fixed = (0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -0.25)
@@ -209,10 +89,10 @@ def test_acrobot_velocities_are_clipped():
 def test_one_gymnasium_step():
     """The default acrobot is Gymnasium's: one Runge-Kutta step of 0.2 s, then the limits."""
     y, tau, h = np.array([0.4, -0.7, 11.0, 3.0]), (0.0, 1.0), 0.2
-    k1 = acrobot_derivative(y, *tau)
-    k2 = acrobot_derivative(y + h / 2 * k1, *tau)
-    k3 = acrobot_derivative(y + h / 2 * k2, *tau)
-    k4 = acrobot_derivative(y + h * k3, *tau)
+    k1 = acrobot_rate(y, tau)
+    k2 = acrobot_rate(y + h / 2 * k1, tau)
+    k3 = acrobot_rate(y + h / 2 * k2, tau)
+    k4 = acrobot_rate(y + h * k3, tau)
     y = y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
     expected = (2 - math.cos(y[0]) - math.cos(y[0] + y[1])) / 4
     q = sample(model="acrobot", size=3, horizon=0.2, state=(0.4, -0.7, 11.0, 3.0))

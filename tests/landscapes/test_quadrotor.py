@@ -1,4 +1,4 @@
-"""The planar quadrotor: its returns, its ridge, its regulator."""
+"""Landscapes of the planar quadrotor: their returns, their ridge."""
 
 from __future__ import annotations
 
@@ -8,26 +8,17 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from scipy.linalg import solve_continuous_lyapunov
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import GridError, HeatpgError
 from heatpg.landscapes.quadrotor import lqr_gain
 from heatpg.landscapes.quadrotor import quadrotor as sample
-from heatpg.systems import lanes as _rollout
 from heatpg.tools.parallel import set_threads, threads
+from tests.systems.equations import quadrotor_rate
 
 HOVER = 0.486 * 9.81 / 2
 HORIZONS = (0.5, 1.0, 2.0)
 HOVER_RETURNS = (22.218, 39.499, 63.397)
-
-
-def derivative(s, u):
-    m, inertia, arm, g = 0.486, 0.00383, 0.25, 9.81
-    lift = (u[0] + u[1]) / m
-    return np.array(
-        [s[3], s[4], s[5], -math.sin(s[2]) * lift, math.cos(s[2]) * lift - g, arm / inertia * (u[0] - u[1])]
-    )
 
 
 def reference_return(offset, gain, state, *, steps, dt, gamma, integrator, reward_time, limit):
@@ -42,13 +33,13 @@ def reference_return(offset, gain, state, *, steps, dt, gamma, integrator, rewar
             total += gamma**k * reward()
         u = np.clip(offset - gain @ s, 0.0, limit)
         if integrator == "rk4":
-            k1 = derivative(s, u)
-            k2 = derivative(s + dt / 2 * k1, u)
-            k3 = derivative(s + dt / 2 * k2, u)
-            k4 = derivative(s + dt * k3, u)
+            k1 = quadrotor_rate(s, u)
+            k2 = quadrotor_rate(s + dt / 2 * k1, u)
+            k3 = quadrotor_rate(s + dt / 2 * k2, u)
+            k4 = quadrotor_rate(s + dt * k3, u)
             s = s + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
         else:
-            velocity = s[3:] + dt * derivative(s, u)[3:]
+            velocity = s[3:] + dt * quadrotor_rate(s, u)[3:]
             s = np.concatenate([s[:3] + dt * velocity, velocity])
         alive = alive and abs(s[2]) <= math.pi / 2 and abs(s[0]) <= 2 and abs(s[1]) <= 2
         if reward_time == "after":
@@ -77,17 +68,6 @@ def _own_threads() -> Iterator[None]:
     before = threads()
     yield
     set_threads(before)
-
-
-def test_exponential_is_accurate(rng):
-    for x in (rng.uniform(-12, 0, 200_000), rng.uniform(-708, 0, 200_000), np.array([0.0, -1e-300, -1e-9, -708.0])):
-        ours, power = np.empty_like(x), np.empty(x.size, dtype=np.int64)
-        _rollout.exponential(x, ours, power)
-        exact = np.exp(x.astype(np.longdouble))
-        assert np.max(np.abs(ours - exact) / np.spacing(exact.astype(float))) <= 2.0
-    x = np.array([-709.0, -1e300, -np.inf])
-    _rollout.exponential(x, ours := np.empty(3), np.empty(3, dtype=np.int64))
-    assert np.allclose(ours, math.exp(-708), rtol=1e-15)
 
 
 @pytest.mark.parametrize("integrator", ["rk4", "semi_implicit"])
@@ -204,20 +184,6 @@ def test_gamma_zero_leaves_the_first_reward():
     one = sample(size=5, horizon=0.02, gamma=0.7).values
     assert np.array_equal(sample(size=5, horizon=1.0, gamma=0.0).values, one)
     assert np.ptp(one) > 0
-
-
-def test_lqr_gain_solves_the_regulator():
-    s0, u0, h = np.zeros(6), np.full(2, HOVER), 1e-6
-    a = np.array([(derivative(s0 + h * e, u0) - derivative(s0 - h * e, u0)) / (2 * h) for e in np.eye(6)]).T
-    b = np.array([(derivative(s0, u0 + h * e) - derivative(s0, u0 - h * e)) / (2 * h) for e in np.eye(2)]).T
-    q, r = np.diag([10, 10, 10, 1, 1, 0.25 / 2 / math.pi]), np.array([[0.1, 0.05], [0.05, 0.1]])
-    k = lqr_gain()
-    closed = a - b @ k
-    assert np.linalg.eigvals(closed).real.max() < -0.5
-    # cost S of this gain by its own Lyapunov equation; the gain is optimal if R K = B^T S (the Riccati equation)
-    cost = solve_continuous_lyapunov(closed.T, -(q + k.T @ r @ k))
-    assert np.allclose(r @ k, b.T @ cost, atol=1e-6)
-    assert np.linalg.norm(a.T @ cost + cost @ a - cost @ b @ np.linalg.solve(r, b.T @ cost) + q) < 1e-4
 
 
 @pytest.mark.usefixtures("_own_threads")

@@ -16,7 +16,6 @@ from heatpg.errors import GridError, SigmaError, UnknownNameError, UnsupportedEr
 from heatpg.evolution import solve
 from heatpg.roughness.holder import METHODS, Roughness, holder_exponent
 from heatpg.roughness.increments import structure_function
-from heatpg.roughness.meansquares import measure_smoothed, smooth_at
 
 Array = NDArray[Any]
 
@@ -151,47 +150,6 @@ def test_mean_squares_are_those_of_the_waves() -> None:
         assert scaling.values == pytest.approx(expected, rel=1e-10)
 
 
-def test_structure_function_of_a_wave() -> None:
-    """cos(k x) on the circle: S_2 = 1 - cos(k delta), and S_4 = 3/2 (1 - cos(k delta))^2."""
-    grid = Grid(Axis("x", 0.0, 2 * math.pi, 240, boundary="periodic"))
-    measured = structure_function(Landscape.from_function(lambda x: np.cos(3 * x), grid), moments=[2, 4])
-    expected = 1.0 - np.cos(3 * measured.scales)
-    assert measured.values == pytest.approx(np.array([expected, 1.5 * expected**2]), abs=1e-13)
-    assert measured.scales == pytest.approx(measured.lags * grid[0].spacing)
-    assert set(measured.pairs) == {240}
-
-
-def test_structure_function_uses_the_pairs_inside_the_box() -> None:
-    grid = Grid(Axis("x", 0.0, 1.0, 9, boundary="clip"), Axis("y", 0.0, 2.0, 5, boundary="reflect"))
-    landscape = Landscape.from_function(lambda x, y: x**2 - 3 * y, grid)
-    along_x = structure_function(landscape, moments=(1, 2), axis="x", lags=[1, 4])
-    columns = [landscape.values[lag:] - landscape.values[:-lag] for lag in (1, 4)]
-    expected = [[np.abs(c).mean() for c in columns], [(c**2).mean() for c in columns]]
-    assert along_x.values == pytest.approx(np.array(expected))
-    assert along_x.pairs.tolist() == [40, 25]
-    assert along_x.axes == ("x",)
-    along_y = structure_function(landscape, moments=[1], axis=1, lags=[2])
-    assert along_y.values[0, 0] == pytest.approx(3.0)
-    both = structure_function(landscape, moments=[1], lags=[2])
-    total = np.abs(landscape.values[2:] - landscape.values[:-2]).sum() + 3.0 * 27
-    assert both.values[0, 0] == pytest.approx(total / (35 + 27))
-    assert both.scales[0] == pytest.approx(2 * math.sqrt(0.125 * 0.5))
-
-
-def test_local_exponents_saturate_at_one() -> None:
-    grid = Grid(Axis("x", -1.0, 1.0, 4097, boundary="clip"))
-    smooth = Landscape.from_function(lambda x: x**3, grid)
-    exponents = structure_function(smooth, moments=(1, 2), lags=[1, 2, 4, 8]).exponents()
-    assert exponents == pytest.approx(np.ones((2, 3)), abs=0.01)
-    step = Landscape.from_function(lambda x: np.where(x > 0, 1.0, 0.0), grid)
-    exponents = structure_function(step, moments=(1, 2), lags=[1, 2, 4, 8]).exponents()
-    # S_q = delta / (L - delta) for any q: a jump is the same in all powers
-    assert exponents == pytest.approx(np.array([[1.0] * 3, [0.5] * 3]), abs=0.005)
-    stripes = Landscape.from_function(lambda x: np.cos(math.pi * 1024 * (x + 1)), grid)
-    with pytest.raises(UnsupportedError, match="all zero"):
-        structure_function(Landscape(np.rint(stripes.values), grid), lags=[1, 4]).exponents()
-
-
 @pytest.mark.parametrize(
     "function",
     [
@@ -243,23 +201,6 @@ def test_noise_is_measured() -> None:
     print(departures)
     assert max(map(abs, departures)) < 3.0
     assert np.sqrt(np.mean(np.square(departures))) < 1.5  # chi-squared with 8 degrees of freedom: p = 0.02
-
-
-def test_what_white_noise_adds_is_known() -> None:
-    """Mean squares of white noise of standard deviation 1, with and without what is taken off for it.
-
-    Over 2^16 nodes a mean square of L - Q and the spread has a relative standard error of sqrt(2) / 2^8 = 0.6 %; that
-    of the gradient rests on one number in 4 pi sigma^2 nodes: 12 % at 6 spacings.
-    """
-    grid = cube(256, 2, "periodic")
-    noise = np.random.default_rng(5).standard_normal(grid.shape)
-    levels = np.repeat(np.array([1.5, 3.0, 6.0])[:, None] * grid[0].spacing, 2, axis=1)
-    smoothed = smooth_at(Landscape(noise, grid), noise, (0, 1), levels)
-    for method, bound in (("bias", 0.02), ("spread", 0.02), ("gradient", 0.3)):
-        raw = measure_smoothed(method, smoothed, 0.0)
-        taken = measure_smoothed(method, smoothed, 1.0)
-        assert np.abs(taken.squares / raw.squares).max() < bound
-        assert raw.squares - raw.left_out == pytest.approx(taken.squares - taken.left_out, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -54,9 +54,6 @@ def rms(field: Any, grid: Grid) -> float:
     return math.sqrt(mean_square(np.asarray(field) ** 2, grid))
 
 
-# The facts of the theory -------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("step", "factor"), [(1e-4, 139.0), (1e-3, 2.7e21)])
 def test_amplification_at_nyquist(step: float, factor: float) -> None:
     """h = 0.01: the wave k = pi / h, alternating from node to node, grows by exp(k^2 dsigma^2 / 2)."""
@@ -96,9 +93,6 @@ def test_multipliers(method: str) -> None:
             left = alpha / (factor**2 + alpha)
             assert result.residual == pytest.approx(left * rms(wave.values, grid), rel=1e-9)
             assert result.cutoff == pytest.approx(math.sqrt(max(0.0, -math.log(alpha)) / step))
-
-
-# Noise -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("boundary", "nodes"), KINDS)
@@ -143,9 +137,6 @@ def test_the_added_noise_is_followed() -> None:
     # one field of noise: a handful of waves carry most of it
     assert result.observed_amplification == pytest.approx(result.amplification, rel=0.5)
     assert quiet.observed_amplification is None
-
-
-# The discrepancy principle -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("boundary", "nodes"), KINDS)
@@ -201,9 +192,6 @@ def test_noise_below_the_rounding_is_refused(method: str) -> None:
     flow = solve(Landscape(smooth(grid).values.astype(np.float32), grid), 0.2)
     with pytest.raises(UnsupportedError, match="give more noise"):
         backward(flow, noise=1e-17, method=method)
-
-
-# What comes back ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("boundary", ["periodic", "reflect", "absorb"])
@@ -306,9 +294,6 @@ def test_part_of_the_way(method: str, boundary: str) -> None:
     assert backward(flow, index=0, to=0.05, parameter=1.0, method=method).variance_step == pytest.approx((0.0011,))
 
 
-# One sigma per axis ------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_an_axis_at_rest_is_left_alone(method: str, boundary: str, rng: np.random.Generator) -> None:
@@ -358,9 +343,6 @@ def test_bias_estimate_follows_the_bias() -> None:
             assert 0.3 * result.error < result.bias < 10 * result.error
 
 
-# Constants ---------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("boundary", ["periodic", "reflect", "absorb", "clip"])
 def test_a_flat_field_and_an_offset_stay(method: str, boundary: str) -> None:
@@ -391,9 +373,6 @@ def test_sources_are_not_changed() -> None:
     backward(flow, noise=1e-3, seed=0)
     backward(Landscape(flow.values[0], grid), variance_step=0.01, noise=1e-3, seed=0)
     assert np.array_equal(flow.values, before)
-
-
-# Bad input ---------------------------------------------------------------------------------------------------------
 
 
 def example() -> Evolution:
