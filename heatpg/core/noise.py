@@ -269,14 +269,28 @@ def few_levels(grid: Grid) -> tuple[list[float] | dict[str, list[float]], str]:
     return {axis.name: levels(axis.spacing, axis.length) for axis in grid}, words
 
 
-def sigma_words(level: Any) -> str:
-    """A noise level in few digits, of axes that differ in parentheses.
+def sigma_words(level: ArrayLike, *, digits: int = 6, unit: str | Sequence[str] = "") -> str:
+    """A noise level in words: one number, or one for each axis in parentheses.
+
+    Parameters
+    ----------
+    level
+        One sigma, or one for each axis.
+    digits
+        Significant digits of each number.
+    unit
+        What stands behind the whole; or one unit for each axis, which stands behind its number.
 
     Examples
     --------
     >>> from heatpg.core.noise import sigma_words
-    >>> sigma_words(0.17974688304749561), sigma_words([0.1, 0.25])
-    ('0.179747', '(0.1, 0.25)')
+    >>> sigma_words(0.17974688304749561), sigma_words([0.1, 0.25], digits=2, unit="N")
+    ('0.179747', '(0.1, 0.25) N')
+    >>> sigma_words([0.1, 0.25], unit=["m", "s"])
+    '(0.1 m, 0.25 s)'
     """
-    numbers = [f"{value:g}" for value in np.atleast_1d(level)]
-    return numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"
+    values = np.atleast_1d(level)
+    units = [""] * len(values) if isinstance(unit, str) else list(unit)
+    numbers = [f"{value:.{digits}g} {each}".rstrip() for value, each in zip(values, units, strict=True)]
+    words = numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"
+    return f"{words} {unit}" if isinstance(unit, str) and unit else words
