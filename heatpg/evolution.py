@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.core.grid import Grid
-from heatpg.core.landscape import Landscape
+from heatpg.core.extrema import peak
+from heatpg.core.grid import Grid, axes_html, first_of_batch
+from heatpg.core.landscape import Landscape, landscape_words
 from heatpg.core.noise import Sigma, parse_covariance, parse_sigma, sigma_words
+from heatpg.core.report import checks_html
+from heatpg.core.thumbnails import pictures
 from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose
@@ -22,6 +25,7 @@ from heatpg.solvers.covariance import CovarianceFlow, conditional_deviations, re
 from heatpg.store.reading import read
 from heatpg.store.record import TOLERANCE, Record
 from heatpg.store.writing import save
+from heatpg.tools import html
 from heatpg.tools.figures import figures
 from heatpg.tools.parallel import for_each
 from heatpg.tools.resources import require_memory
@@ -36,6 +40,7 @@ __all__ = ["Evolution", "load", "save", "solve"]
 
 Array = NDArray[Any]
 
+_ENDS = 4  # rows shown at either end of a long table of noise levels
 _RESOLVED = 2.5
 _SUM_POINTS = 2**18
 
@@ -165,9 +170,44 @@ class Evolution(Record):
         return figures.get(kind)(self, width=width)
 
     def _repr_html_(self) -> str:
-        from heatpg.display import evolution_html
+        grid, landscape, count = self.grid, self.landscape, len(self)
+        shown = [(first_of_batch(landscape.values, grid), "Q")]
+        for k in sorted({0, count - 1}):
+            shown.append((first_of_batch(self.values[k], grid), f"sigma = {self._sigma_html(k)}"))
+        reason = f" (picked: {self.reason})" if self.reason else ""
+        kind = "covariances" if self.covariance is not None else "sigma" if count == 1 else "sigmas"
+        return html.page(
+            html.heading("Evolution", landscape.name, f"{count:,} {kind}; {landscape_words(landscape)}"),
+            pictures(grid, shown),
+            self._peaks_html(),
+            f"<div>solver: {html.text(repr(self.solver) + reason, 400)}</div>",
+            checks_html(self.report) or "no checks were made",
+            html.folded("axes", axes_html(grid)),
+        )
 
-        return evolution_html(self)
+    def _sigma_html(self, index: int) -> str:
+        words = sigma_words(self.sigma[index]).replace("-", "\N{MINUS SIGN}")
+        return f"{words} {html.brief(self.grid.unit or '')}".rstrip()
+
+    def _peaks_html(self) -> str:
+        """The largest value at each sigma and where it is; the first and the last of many."""
+        grid, count = self.grid, len(self)
+        initial = first_of_batch(self.landscape.values, grid)
+
+        def row(label: str, field: Array) -> tuple[str, ...]:
+            best = peak(field, grid)
+            where = html.text(html.place(best.coordinates)) + (" on the edge" if best.edges else "")
+            return label, html.number(best.value), where, html.number(initial[best.index])
+
+        chosen = list(range(count))
+        if count > 2 * _ENDS + 1:
+            chosen = [*chosen[:_ENDS], *chosen[-_ENDS:]]
+        rows = [row("Q, without noise", initial)]
+        for position, k in enumerate(chosen):
+            if position and k - chosen[position - 1] > 1:
+                rows.append((f"… {k - chosen[position - 1] - 1:,} more …", "", "", ""))
+            rows.append(row(html.text(self._sigma_html(k)), first_of_batch(self.values[k], grid)))
+        return html.table(("sigma", "largest u", "where", "Q there"), rows)
 
     def gradient(self, index: int | None = None) -> Array:
         """Gradient of u, which is the policy gradient in mu, with the accuracy of the solver.

@@ -39,6 +39,7 @@ from heatpg.scalespace import (
     track,
 )
 from heatpg.scalespace.pricing import noise_words, place_words
+from heatpg.tools import html
 from heatpg.tools.options import settable
 
 __all__ = ["Study", "study"]
@@ -49,6 +50,7 @@ _PRICE_SHARE = 0.1
 _STAGES = 6
 _SAME = 1e-6  # of osc(Q): the same system, sampled again, possibly in single precision
 _WIDTH = 100
+_MOST_NOTES = 16  # in a notebook
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -299,9 +301,16 @@ class Study:
         return lines
 
     def _repr_html_(self) -> str:
-        from heatpg.display import study_html
-
-        return study_html(self)
+        space, landscape = self.space, self.evolution.landscape
+        first, last = (noise_words(space, float(sigma), 4) for sigma in (space.sigma[0], space.sigma[-1]))
+        words = f"{html.times(landscape.grid.shape)} nodes, {len(space.sigma)} sigmas from {first} to {last}"
+        rows = [(html.text(topic), html.text(sentence, 600)) for topic, sentence in self.sentences.items()]
+        rows += [("note", html.text(flag, 600)) for flag in space.flags[:_MOST_NOTES]]
+        return html.page(
+            html.heading("Study", landscape.name, words),
+            html.table(("topic", "finding"), rows),
+            html.folded("the evolution", self.evolution._repr_html_()),
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but the fields and labels as JSON-like values."""

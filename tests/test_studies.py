@@ -13,6 +13,7 @@ from heatpg import Axis, Grid, Landscape, errors, evolve, landscapes, load, stud
 from heatpg.core.noise import LEVELS, default_sigma
 from heatpg.scalespace import Roughness, Shape
 from heatpg.studies import Study
+from tests.pages import page as notebook_page
 
 
 def line(size: int = 401, boundary: str = "clip") -> Grid:
@@ -248,3 +249,11 @@ def test_progress_counts_the_stages() -> None:
     calls: list[tuple[int, int]] = []
     study(Landscape.from_function(bumps, line(101)), [0.2, 0.5], progress=lambda *step: calls.append(step))
     assert calls == [(i, 6) for i in range(1, 7)]
+
+
+def test_a_notebook_shows_the_study() -> None:
+    result = study(landscapes.peak_and_hill(size=121, widths=(0.2, 1.0)), np.geomspace(0.2, 2.0, 8))
+    found = notebook_page(result)
+    for sentence in result.sentences.values():
+        assert sentence[:60] in found.text
+    assert "Evolution peak_and_hill" in found.text

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from heatpg.boundaries import Boundary, boundaries
 from heatpg.errors import BoundaryError, GridError, SigmaError
+from heatpg.tools import html
 
-__all__ = ["Axis", "Grid", "first_of_batch"]
+__all__ = ["Axis", "Grid", "axes_html", "first_of_batch"]
 
 _MINIMUM_SIZE = 3
+_MOST_ROWS = 8  # of a table of axes in a notebook
 _NAMES_OF_THE_FILE = re.compile(r"u|sigma|time|landscape|standard_error|VTKHDF|level|axis|batch\d+|heatpg_\w*")
 
 
@@ -238,9 +240,8 @@ class Grid:
         return f"Grid({', '.join(map(repr, self.axes))})"
 
     def _repr_html_(self) -> str:
-        from heatpg.display import grid_html
-
-        return grid_html(self)
+        nodes = f"{html.times(self.shape)} nodes" + (f" = {self.size:,}" if self.dimensions > 1 else "")
+        return html.page(html.heading("Grid", "", nodes), axes_html(self))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Grid) and self.axes == other.axes
@@ -369,3 +370,30 @@ def first_of_batch(values: NDArray[Any], grid: Grid) -> NDArray[Any]:
     array([0, 1, 2])
     """
     return np.asarray(values[(0,) * (values.ndim - grid.dimensions)])
+
+
+def axes_html(grid: Grid) -> str:
+    """The axes of a grid as a table of HTML: bounds, nodes, spacing, and what each boundary means.
+
+    Examples
+    --------
+    >>> from heatpg.core.grid import Axis, Grid, axes_html
+    >>> "actions clipped" in axes_html(Grid(Axis("x", 0, 1, 5, boundary="clip")))
+    True
+    """
+    rows: list[tuple[str, ...]] = [
+        (
+            f"<b>{html.text(axis.name, 40)}</b>",
+            html.number(axis.lower),
+            html.number(axis.upper),
+            html.text(axis.unit, 40),
+            f"{axis.size:,}" + (" cells" if axis.nodes == "cell" else ""),
+            html.number(axis.spacing),
+            f'{html.text(axis.boundary)} <span style="{html.QUIET}">{html.text(axis.rule.meaning)}</span>',
+        )
+        for axis in grid.axes[:_MOST_ROWS]
+    ]
+    more = grid.dimensions - len(rows)
+    if more:
+        rows.append((f"and {more} more", *[""] * 6))
+    return html.table(("axis", "from", "to", "unit", "nodes", "spacing", "boundary"), rows)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.core.grid import Axis, Grid
+from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch
 from heatpg.errors import GridError, NonFiniteError, UnsupportedError
+from heatpg.tools import html
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Landscape"]
+__all__ = ["Landscape", "landscape_words"]
 
 Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
 Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -148,9 +149,27 @@ class Landscape:
         return f"<Landscape {self.name!r} {self.values.shape} {self.values.dtype} on {self.grid!r}>"
 
     def _repr_html_(self) -> str:
-        from heatpg.display import landscape_html
+        # these two bring Numba, which a landscape by itself does not need
+        from heatpg.core.extrema import peak
+        from heatpg.core.thumbnails import pictures
 
-        return landscape_html(self)
+        initial = first_of_batch(self.values, self.grid)
+        best = peak(initial, self.grid)
+        knows = [
+            words
+            for words, known in (
+                ("its exact evolution is known", self.has_exact),
+                ("Q can be had between the nodes", self.has_sampler),
+            )
+            if known
+        ]
+        optimum = f"largest Q: {html.number(best.value)} at {html.place(best.coordinates)}"
+        return html.page(
+            html.heading("Landscape", self.name, landscape_words(self)),
+            pictures(self.grid, [(initial, "Q")]),
+            f"<div>{html.text('; '.join([optimum, *knows]))}</div>",
+            axes_html(self.grid),
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         # a sampler may be anything that can be called; a copy in another process makes do with the nodes
@@ -537,3 +556,11 @@ def axis_from_coordinates(name: str, coordinates: ArrayLike, *, boundary: str, u
         )
     upper = float(nodes[-1]) + (mean if boundary == "periodic" else 0.0)
     return Axis(name, float(nodes[0]), upper, nodes.size, boundary=boundary, unit=unit)
+
+
+def landscape_words(landscape: Landscape) -> str:
+    """Size, type and range in one line of a notebook, and which one of a batch is shown."""
+    values, batch = landscape.values, landscape.batch_shape
+    low, high = html.number(values.min()), html.number(values.max())
+    first = f", the first of a batch of {html.times(batch)} is shown" if batch else ""
+    return f"{html.times(landscape.grid.shape)} nodes, {values.dtype}, Q from {low} to {high}{first}"

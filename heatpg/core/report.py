@@ -8,13 +8,17 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-__all__ = ["Check", "Place", "Report", "hanging"]
+from heatpg.tools import html
+
+__all__ = ["Check", "Place", "Report", "checks_html", "hanging"]
 
 Status = Literal["passed", "finding", "failed"]
 
 _WIDTH = 100  # letters of a line, wherever a report is printed: the same report is the same text
 _GLUE = "\N{NO-BREAK SPACE}"
 _TOGETHER = re.compile(r"\S+ (?:<=|>) (?=\S)|-> (?=\S)")  # a figure and its bound; an arrow and what it points to
+_TABLE_BYTES = 14_000  # of the table of a report in a notebook, a good quarter of a page
+_SYMBOLS = {"passed": "✓", "finding": "▸", "failed": "✗"}
 _NARROWEST = 24  # letters of a message in one line; with less room it goes on nearer to the margin
 
 
@@ -209,9 +213,9 @@ class Report:
         return self.text(_WIDTH)
 
     def _repr_html_(self) -> str:
-        from heatpg.display import report_html
-
-        return report_html(self)
+        if not len(self):
+            return html.page(html.heading("Report", "", "no checks were made"))
+        return html.page(html.heading("Report", "", _words(self)), _html_table(self))
 
     def __repr__(self) -> str:
         return f"<Report: {len(self.checks)} checks, {len(self.failures)} failed, {len(self.findings)} findings>"
@@ -224,3 +228,59 @@ class Report:
     def from_dict(cls, report: Mapping[str, Any]) -> Report:
         """The inverse of `as_dict`."""
         return cls([Check.from_dict(entry) for entry in report["checks"]], str(report["level"]))
+
+
+def _words(report: Report) -> str:
+    bad, found = len(report.failures), len(report.findings)
+    parts = [f"{len(report) - bad - found} passed"]
+    if found:
+        parts.append(f"{found} finding{'s' if found > 1 else ''}")
+    if bad:
+        parts.append(f"{bad} failed")
+    return f"checks ({report.level}): {', '.join(parts)}"
+
+
+def _html_row(check: Check) -> tuple[str, ...]:
+    """Status, name, message, and figure with bound, each as HTML."""
+    status = f'<span style="white-space:nowrap">{_SYMBOLS.get(check.status, "")} {html.text(check.status, 20)}</span>'
+    if check.status == "failed":
+        status = f"<b>{status}</b>"
+    bound = ""
+    if check.figure is not None and check.bound is not None:
+        sign = "≤" if check.figure <= check.bound else "&gt;"
+        bound = f'<span style="white-space:nowrap">{check.figure:.3g} {sign} {check.bound:.3g}</span>'
+        if check.bound_source:
+            bound += f' <span style="{html.QUIET}">{html.text(check.bound_source)}</span>'
+    where = f" [{check.where}]" if check.where is not None and check.status != "passed" else ""
+    return status, html.text(check.name, 40), html.text(check.message + where, 400), bound
+
+
+def _html_table(report: Report) -> str:
+    rows: dict[int, tuple[str, ...]] = {}
+    room = _TABLE_BYTES
+    # what failed is never among the entries that are left out
+    order = {"failed": 0, "finding": 1, "passed": 2}
+    for number, check in sorted(enumerate(report), key=lambda entry: order.get(entry[1].status, 0)):
+        row = _html_row(check)
+        room -= len(html.table((), [row]).encode())
+        if room < 0 and rows:
+            break
+        rows[number] = row
+    shown = [rows[number] for number in sorted(rows)]
+    if len(report) > len(shown):
+        shown.append(("", f"and {len(report) - len(shown)} more", "", ""))
+    return html.table(("", "check", "what was found", "figure and bound"), shown)
+
+
+def checks_html(report: Report) -> str:
+    """The checks as a table of HTML behind a line that counts them, open where one failed; empty where there are none.
+
+    Examples
+    --------
+    >>> from heatpg.core.report import Check, Report, checks_html
+    >>> "✓ passed" in checks_html(Report([Check("range", "passed", "inside the range of Q")]))
+    True
+    """
+    if not len(report):
+        return ""
+    return html.folded(_words(report), _html_table(report), is_open=bool(report.failures))

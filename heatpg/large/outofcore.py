@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.core.noise import Sigma, sigma_words
-from heatpg.core.report import Report
+from heatpg.core.report import Report, checks_html
 from heatpg.errors import CheckError, HeatpgWarning, NonFiniteError, ResourceError
 from heatpg.large.blocks import Box, Plan, Schedule, carry, schedule
 from heatpg.large.sources import Origin, RawFile, Reader, Source, open_source, require_finite, scratch
@@ -24,6 +24,7 @@ from heatpg.large.witness import Witness, header
 from heatpg.large.writing import FieldWriter, chunks_of, clean, file_bytes, write_file
 from heatpg.solvers import Solver
 from heatpg.store.record import Record
+from heatpg.tools import html
 from heatpg.tools.publishing import prepare_output
 from heatpg.tools.resources import available_memory, human_bytes, require_disk
 
@@ -85,9 +86,17 @@ class LargeSummary:
         return "\n".join([*lines, str(self.report)])
 
     def _repr_html_(self) -> str:
-        from heatpg.display import summary_html
-
-        return summary_html(self)
+        levels = f"{len(self.sigma):,} sigma{'s' if len(self.sigma) > 1 else ''}"
+        work = f"{sum(self.timing.values()):.1f} s, {self.passes} passes in {human_bytes(self.memory)} of memory"
+        rows = [
+            ("file", html.text(self.path, 400)),
+            ("field", html.text(f"{html.times(self.shape)} {self.dtype}, at {levels}")),
+            ("solver", html.text(repr(self.solver) + (f" (picked: {self.reason})" if self.reason else ""))),
+            ("work", html.text(f"{work}, {human_bytes(self.disk)} of disk")),
+        ]
+        return html.page(
+            html.heading("Field on the disk", "", ""), html.table(("", ""), rows), checks_html(self.report)
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The summary as JSON-like values."""

@@ -15,6 +15,7 @@ from scipy.special import erf
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import BoundaryError, GridError, HeatpgError, SigmaError, UnknownNameError
+from tests.pages import page
 
 NAMES = ("absorb", "clip", "periodic", "reflect", "zero")
 
@@ -306,3 +307,17 @@ def test_trust_bounds_the_error_of_what_was_assumed_outside() -> None:
     bound = Grid(line).trust(sigma, oscillation=2.0)
     assert np.all(error <= bound)
     assert error[-1] > 0.8 * bound[-1]  # and it is not idle
+
+
+def test_a_notebook_shows_the_axes() -> None:
+    found = page(
+        Grid(
+            axis(name="u1", lower=0.0, upper=2.0, size=21, unit="N"),
+            axis(name="u2", lower=0.0, upper=1.0, size=11, boundary="reflect"),
+        )
+    )
+    assert "21 × 11 nodes = 231" in found.text
+    assert "u1 0 2 N 21 0.1 clip Gaussian policy, actions clipped to the box" in found.text
+    assert "u2 0 1 11 0.1 reflect" in found.text
+    cells = page(Grid(Axis("x", -1.0, 1.0, 4, boundary="periodic", nodes="cell")))
+    assert "x −1 1 4 cells 0.5 periodic" in cells.text

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from heatpg import landscapes
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape, axis_from_coordinates
 from heatpg.errors import BoundaryError, GridError, HeatpgError, NonFiniteError, SigmaError, UnsupportedError
+from tests.pages import page
 
 
 @pytest.fixture
@@ -360,3 +362,13 @@ def test_rounding_in_the_file_is_no_bend() -> None:
 def test_positions_that_make_no_axis_are_refused(positions: Any, message: str) -> None:
     with pytest.raises(GridError, match=message):
         axis_from_coordinates("x", positions, boundary="clip")
+
+
+def test_a_notebook_shows_range_and_optimum() -> None:
+    plane = Grid(Axis("u1", 0.0, 2.0, 21, boundary="clip", unit="N"), Axis("u2", 0.0, 1.0, 11, boundary="reflect"))
+    values = np.zeros(plane.shape)
+    values[18, 2] = 3.0
+    found = page(Landscape(values, plane, name="needle"))
+    assert "needle 21 × 11 nodes, float64, Q from 0 to 3" in found.text
+    assert "largest Q: 3 at (1.8, 0.2)" in found.text
+    assert "its exact evolution is known" in page(landscapes.ridge(size=9)).text

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 
 import pytest
 
+from heatpg import landscapes
 from heatpg.cli import main
 from heatpg.cli.talk import fitted, report_lines, terminal_width
 from heatpg.core.report import Check, Place, Report, hanging
+from heatpg.evolution import solve
+from tests.pages import page
 
 LONG = "the largest value lies on the edge of the box at 9 of 12 sigmas: the optimum may be outside, and rests on that"
 REPORT = Report(
@@ -112,3 +116,31 @@ def test_a_pipe_gets_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal_width() is None
     assert report_lines("checks", REPORT) == ["checks:", *(f"  {line}" for line in REPORT.text().splitlines())]
     assert fitted(["x" * 200, "y " * 100], 3) == ["x" * 200, "y " * 100]
+
+
+def test_a_notebook_shows_the_checks() -> None:
+    report = Report(
+        [
+            Check("range", "passed", "inside", 0.0, 1e-15, "round-off"),
+            Check("cross-check", "failed", "off", 0.5, 1e-3, "symbols", Place(1, (0, 2), (0.5, 1.0)), True),
+            Check("box", "finding", "narrow"),
+        ],
+        "full",
+    )
+    found = page(report)
+    assert "checks (full): 1 passed, 1 finding, 1 failed" in found.text
+    assert "✓ passed range inside 0 ≤ 1e-15 round-off" in found.text
+    assert "✗ failed cross-check off [sigma[1], index (0, 2), at (0.5, 1)] 0.5 > 0.001 symbols" in found.text
+    assert "▸ finding box narrow" in found.text
+    assert "no checks were made" in page(Report([])).text
+    flow = solve(landscapes.ridge(size=9), 0.3)
+    flow.report = report
+    assert ("details", {"open": None}) in page(flow).tags
+
+
+def test_of_many_checks_those_that_failed_are_shown() -> None:
+    checks = [Check(f"check {i}", "passed", "fine") for i in range(60)] + [Check("last", "failed", "off")]
+    found = page(Report(checks))
+    assert "✗ failed last off" in found.text
+    assert re.search(r"and \d+ more", found.text)
+    assert "check 0 fine" in found.text and "check 59 fine" not in found.text

@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 import pytest
 
-from heatpg import Axis, Grid, Landscape, load, save
+from heatpg import Axis, Grid, Landscape, landscapes, load, save
 from heatpg.errors import (
     CheckError,
     GridError,
@@ -40,6 +40,7 @@ from heatpg.solvers import make, solvers
 from heatpg.store.reading import in_rows, verify_file
 from heatpg.verify import verify
 from heatpg.verify.crosscheck import reference_rows
+from tests.pages import page
 
 BOUNDARIES = ("clip", "periodic", "reflect", "absorb", "zero")
 SHAPES = {1: (41,), 2: (37, 29), 3: (9, 12, 10), 4: (4, 5, 3, 4)}
@@ -763,3 +764,9 @@ def test_what_the_living_and_other_machines_write_is_kept(tmp_path: Path) -> Non
     removed = clean(tmp_path)
     assert {name: (tmp_path / name).exists() for name in names} == names
     assert len(removed) == 1
+
+
+def test_a_notebook_shows_the_summary(tmp_path: Path) -> None:
+    found = page(evolve_large(landscapes.ridge(size=16), [0.3], tmp_path / "large.h5", boundary=""))
+    assert "16 × 16 float64, at 1 sigma" in found.text and "large.h5" in found.text
+    assert "checks (standard)" in found.text
