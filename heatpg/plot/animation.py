@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import io
 import json
@@ -27,6 +26,7 @@ from heatpg.plot.layout import COLOURS, line_colours, wrapped
 from heatpg.plot.style import points
 from heatpg.plot.words import headline, number, sigma_label, slice_label
 from heatpg.tools.options import choose
+from heatpg.tools.pages import sealed_page
 from heatpg.tools.resources import require_memory
 
 if TYPE_CHECKING:
@@ -259,64 +259,6 @@ def _apng(scene: _Scene, seconds: Sequence[float], loop: bool) -> bytes:
     return content.getvalue()
 
 
-_STYLE = """
-body { margin: 1rem auto; padding: 0 1rem; max-width: 70rem; font: 1rem/1.5 system-ui, sans-serif; color: #111;
-  background: #fff; }
-.frames { display: grid; justify-items: center; }
-.frames img { grid-area: 1 / 1; max-width: 100%; height: auto; visibility: hidden; }
-.frames img.shown { visibility: visible; }
-.controls { display: flex; gap: 0.75rem; align-items: center; }
-.controls input { flex: 1; min-width: 0; }
-.controls button { min-width: 5rem; font: inherit; }
-output { display: block; text-align: center; }
-"""
-
-_SCRIPT = """
-"use strict";
-const frames = Array.from(document.querySelectorAll(".frames img"));
-const slider = document.querySelector("input");
-const button = document.querySelector("button");
-const words = document.querySelector("output");
-const seconds = JSON.parse(document.body.dataset.seconds);
-const loop = document.body.dataset.loop === "true";
-let current = 0;
-let timer = 0;
-function show(place) {
-  frames[current].classList.remove("shown");
-  frames[place].classList.add("shown");
-  current = place;
-  slider.value = String(place);
-  slider.setAttribute("aria-valuetext", frames[place].alt);
-  words.textContent = frames[place].alt;
-}
-function stop() {
-  clearTimeout(timer);
-  timer = 0;
-  button.textContent = "Play";
-}
-function next() {
-  timer = setTimeout(() => {
-    if (current + 1 === frames.length && !loop) { stop(); return; }
-    show((current + 1) % frames.length);
-    next();
-  }, 1000 * seconds[current]);
-}
-function play() {
-  if (current + 1 === frames.length && !loop) { show(0); }
-  button.textContent = "Pause";
-  next();
-}
-button.addEventListener("click", () => { if (timer) { stop(); } else { play(); } });
-slider.addEventListener("input", () => { stop(); show(Number(slider.value)); });
-show(0);
-if (frames.length > 1 && !matchMedia("(prefers-reduced-motion: reduce)").matches) { play(); }
-"""
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
 def _html(scene: _Scene, seconds: Sequence[float], loop: bool) -> bytes:
     images = []
     for place, frame in enumerate(_with_palette(scene)):
@@ -329,32 +271,15 @@ def _html(scene: _Scene, seconds: Sequence[float], loop: bool) -> bytes:
             f'<img{shown} alt="{words}" width="{frame.width}" height="{frame.height}" decoding="sync" '
             f'src="data:image/png;base64,{source}">'
         )
-    title = html.escape(f"{scene.evolution.landscape.name} against σ")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {_digest(_STYLE)}; script-src {_digest(_SCRIPT)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{_STYLE}</style>
-</head>
-<body data-seconds="{json.dumps(list(seconds))}" data-loop="{json.dumps(loop)}">
-<div class="frames">
-{chr(10).join(images)}
-</div>
-<div class="controls"><button type="button">Play</button>
-<input type="range" min="0" max="{len(images) - 1}" step="1" value="0" aria-label="noise level"></div>
-<output>{html.escape(scene.alternative(0))}</output>
-<script>{_SCRIPT}</script>
-</body>
-</html>
-"""
-    return page.encode()
+    parts = {
+        "TITLE": html.escape(f"{scene.evolution.landscape.name} against σ"),
+        "SECONDS": json.dumps(list(seconds)),
+        "LOOP": json.dumps(loop),
+        "FRAMES": "\n".join(images),
+        "LAST": str(len(images) - 1),
+        "WORDS": html.escape(scene.alternative(0)),
+    }
+    return sealed_page("heatpg.plot", ("animation.html", "animation.css", "animation.js"), parts).encode()
 
 
 _WRITERS: dict[str, Callable[[_Scene, Sequence[float], bool], bytes]] = {"gif": _gif, "apng": _apng, "html": _html}

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import hashlib
 import html
-import importlib.resources
 import itertools
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,6 +20,7 @@ from heatpg.evolution import Evolution
 from heatpg.plot.words import axis_label, number, sigma_label
 from heatpg.store.record import data_digest
 from heatpg.store.writing import file_environment
+from heatpg.tools.pages import sealed_page
 from heatpg.tools.plain import json_like
 from heatpg.version import __version__
 from heatpg.viewer.packing import fits, pack, reductions
@@ -47,15 +45,6 @@ class _Frame:
     about: dict[str, Any]
 
 
-def _part(name: str) -> str:
-    return (importlib.resources.files("heatpg.viewer") / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-    return f"'sha256-{digest}'"
-
-
 def _data_text(content: Mapping[str, Any]) -> str:
     """JSON that cannot end the element it stands in, whatever the names in it say."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
@@ -63,20 +52,8 @@ def _data_text(content: Mapping[str, Any]) -> str:
 
 
 def _document(content: Mapping[str, Any]) -> str:
-    style, script = _part("viewer.css"), _part("viewer.js")
-    policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; base-uri 'none'; "
-        "form-action 'none'"
-    )
-    parts = {
-        "TITLE": html.escape(str(content["title"])),
-        "POLICY": policy,
-        "STYLE": style,
-        "SCRIPT": script,
-        "DATA": _data_text(content),
-    }
-    # in one pass, so that a name with a mark in it stays a name
-    return re.sub(r"@@([A-Z]+)@@", lambda found: parts[found[1]], _part("page.html"))
+    parts = {"TITLE": html.escape(str(content["title"])), "DATA": _data_text(content)}
+    return sealed_page("heatpg.viewer", ("page.html", "viewer.css", "viewer.js"), parts)
 
 
 def _frames(evolution: Evolution) -> list[_Frame]:
