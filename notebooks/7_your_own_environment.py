@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from heatpg import evolve, landscapes, plot, viewer
+from heatpg.landscapes import Actions, Parameters, Rollout
 from heatpg.landscapes.directions import filter_normalised, flatten, random_directions, unflatten
 
 # %% [markdown]
@@ -35,7 +36,7 @@ from heatpg.landscapes.directions import filter_normalised, flatten, random_dire
 
 # %%
 HANGING = [np.pi, 0.0]
-q = landscapes.from_gymnasium("Pendulum-v1", state=HANGING, size=81, horizon=60)
+q = landscapes.from_gymnasium("Pendulum-v1", state=HANGING, size=81, rollout=Rollout(horizon=60))
 parameters = q.provenance["parameters"]
 print(f"{q.values.size} rollouts; {parameters['restored']}; actions as {parameters['action_type']}")
 flow = evolve(q, [0.1, 0.3, 1.0])
@@ -77,7 +78,7 @@ def damp(observation):
     return [-observation[2]]
 
 
-q_pi = landscapes.from_gymnasium("Pendulum-v1", damp, state=HANGING, size=41, horizon=60)
+q_pi = landscapes.from_gymnasium("Pendulum-v1", damp, state=HANGING, size=41, rollout=Rollout(horizon=60))
 print(f"osc(Q^π) / osc(Q) = {q_pi.oscillation / q.oscillation:.4f}: one torque of a step of 0.05 s decides little")
 assert q_pi.oscillation < 0.05 * q.oscillation
 
@@ -96,9 +97,11 @@ def linear(parameters, observation):
 
 origin = np.array([0.0, -10.0, -2.0])
 gains = np.eye(3)[1:]  # the gain of sin, the gain of the angular velocity
-options = {"parameters": origin, "directions": gains, "extent": [10.0, 3.0], "boundary": "clip", "size": 13}
-returns = landscapes.from_gymnasium("Pendulum-v1", linear, seeds=16, horizon=60, **options)
-others = landscapes.from_gymnasium("Pendulum-v1", linear, seeds=range(16, 32), horizon=60, **options)
+plane = Parameters(origin, directions=gains, extent=[10.0, 3.0], boundary="clip")
+returns, others = (
+    landscapes.from_gymnasium("Pendulum-v1", linear, over=plane, size=13, rollout=Rollout(horizon=60, seeds=starts))
+    for starts in (range(16), range(16, 32))
+)
 
 error = np.sqrt((returns.standard_error**2).mean())
 apart = returns.values - others.values
@@ -130,7 +133,7 @@ plot.figures.get("multiples")(flow)
 # the optimum is where the checks say it is: on an edge, and so a property of the bounds of the actions.
 
 # %% tags=["varies"]
-hopper = landscapes.from_gymnasium("Hopper-v5", components=[0, 1], state=0, size=17, horizon=30)
+hopper = landscapes.from_gymnasium("Hopper-v5", over=Actions([0, 1]), state=0, size=17, rollout=Rollout(horizon=30))
 share = hopper.provenance["parameters"]["ended_early"]
 print(f"{100 * share:.0f} % of the rollouts fell; Q from {hopper.values.min():.1f} to {hopper.values.max():.1f}")
 flow = evolve(hopper, [0.2, 0.4, 0.8])
@@ -177,9 +180,8 @@ else:
             return functional_call(network, named, torch.as_tensor(observation))
 
     directions = filter_normalised(random_directions(theta, 2, seed=1), theta, shapes)
-    torched = landscapes.from_gymnasium(
-        "Pendulum-v1", policy, parameters=theta, directions=directions, boundary="clip", size=9, horizon=40, seeds=2
-    )
+    plane = Parameters(theta, directions=directions, boundary="clip")
+    torched = landscapes.from_gymnasium("Pendulum-v1", policy, over=plane, size=9, rollout=Rollout(horizon=40, seeds=2))
     print(f"{theta.size} parameters; J from {torched.values.min():.0f} to {torched.values.max():.0f}")
     print("lengths of the directions:", directions.lengths.round(2))
     assert torched.values.shape == (9, 9)

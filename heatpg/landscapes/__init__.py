@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 from heatpg.core.landscape import Landscape
 from heatpg.errors import UnsupportedError
 from heatpg.landscapes.environments import from_gymnasium
+from heatpg.landscapes.rollouts import Actions, Batched, Parameters, Rollout, State
 from heatpg.tools.registry import Registry
 
 if TYPE_CHECKING:  # for a type checker the name is the file; here it is told of the functions
     from heatpg.landscapes.double_pendulum import double_pendulum as double_pendulum
     from heatpg.landscapes.quadrotor import quadrotor as quadrotor
 
-__all__ = ["from_gymnasium", "landscapes"]
+__all__ = ["Actions", "Batched", "Parameters", "Rollout", "State", "from_gymnasium", "landscapes"]
 
 landscapes: Registry[Callable[..., Landscape]] = Registry(
     "landscape", "heatpg.landscapes", entry_points="heatpg.landscapes"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from heatpg.errors import GridError, HeatpgError, NonFiniteError, UnsupportedError
 from heatpg.landscapes._stage import Plan, Stage, keywords, load_gymnasium
+from heatpg.landscapes.directions import without_gradient
 
 __all__ = ["BATCH", "Episodes", "Results", "require_size"]
 
@@ -53,7 +54,7 @@ def _number(reward: Any) -> float:
 def _as_array(given: Any) -> Array:
     """What a policy returns as an array; a tensor that still knows its gradient is taken without it."""
     try:
-        array = np.asarray(given.detach() if hasattr(given, "detach") else given)
+        array = np.asarray(without_gradient(given))
     except (TypeError, ValueError):
         array = np.array(None)
     if array.dtype.kind not in "biuf":
@@ -123,11 +124,11 @@ class Episodes:
 
     def first(self, point: Vector) -> float:
         """The return of a point with the first seed."""
-        return float(self._rollouts(point[None], self.plan.seeds[:1]).returns[0, 0])
+        return float(self._rollouts(point[None], self.plan.rollout.seed_numbers[:1]).returns[0, 0])
 
     def work(self, piece: Vector) -> Results:
         """Roll points out, shape (count, dimensions), with every seed."""
-        return self._rollouts(piece, self.plan.seeds)
+        return self._rollouts(piece, self.plan.rollout.seed_numbers)
 
     def _rollouts(self, points: Vector, seeds: tuple[int, ...]) -> Results:
         found = np.empty((3, len(points), len(seeds)))
@@ -146,7 +147,7 @@ class Episodes:
     def _prepare_actions(self) -> None:
         """Make `self._action`, which turns what a policy returns into what the environment takes."""
         spaces = load_gymnasium().spaces
-        space, plan = self.space, self.plan
+        space, rollout = self.space, self.plan.rollout
         if isinstance(space, spaces.Discrete):
 
             def choose(given: Any) -> Any:
@@ -159,9 +160,9 @@ class Episodes:
 
             self._action: Callable[[Any], Any] = choose
         elif isinstance(space, spaces.Box):
-            shape, clip = space.shape, plan.clip
+            shape, clip = space.shape, rollout.clip
             bounds = {np.dtype(kind): (space.low.astype(kind), space.high.astype(kind)) for kind in ("f4", "f8")}
-            wanted = None if plan.action_type is None else np.dtype(plan.action_type)
+            wanted = None if rollout.action_type is None else np.dtype(rollout.action_type)
             isfinite, product = math.isfinite, np.ndarray.dot if len(shape) == 1 else np.vdot
 
             def bound(given: Any) -> Any:
@@ -190,7 +191,7 @@ class Episodes:
         assert self.plan.action is not None
         action = self.plan.action.copy()
         action[list(self.plan.components)] = point
-        return self._action(action.reshape(self.space.shape).astype(self.plan.action_type or self.space.dtype))
+        return self._action(action.reshape(self.space.shape).astype(self.plan.rollout.action_type or self.space.dtype))
 
     def _parameters_at(self, point: Vector) -> Vector:
         """theta + sum_i a_i d_i, in this order, so that the sum does not depend on what else is summed."""
@@ -236,18 +237,20 @@ class Episodes:
         self, reward: float, terminated: bool, truncated: bool, step: int, place: Callable[[], str]
     ) -> tuple[float, bool]:
         """The reward of the last step of a rollout, and whether it stands for one that is not finite."""
+        rollout = self.plan.rollout
         if not math.isfinite(reward):
-            if self.plan.replacement is None:
+            if rollout.replacement is None:
                 raise NonFiniteError(
                     "the reward is not finite",
                     given=f"{reward} {place()}",
-                    advice="mend the environment, or give nan=a number: it stands for the reward and ends the rollout",
+                    advice="mend the environment, or give Rollout(nan=a number): it stands for the reward and ends the "
+                    "rollout",
                 )
-            return self.plan.replacement, True
-        if truncated and not terminated and step + 1 < self.plan.horizon:
+            return rollout.replacement, True
+        if truncated and not terminated and step + 1 < rollout.horizon:
             raise UnsupportedError(
                 "the environment truncates a rollout before the horizon",
-                given=f"truncated {place()}, horizon={self.plan.horizon}",
+                given=f"truncated {place()}, horizon={rollout.horizon}",
                 advice="choose a shorter horizon, or make the environment without this limit",
             )
         return reward, False
@@ -264,9 +267,9 @@ class Episodes:
 
     def _alone(self, point: Vector, seed: int) -> tuple[float, bool, bool]:
         """Return of one rollout, sum_k gamma^k r_k, whether it ended early, and whether at a reward not finite."""
-        plan, stage = self.plan, self.stages[0]
+        plan, rollout, stage = self.plan, self.plan.rollout, self.stages[0]
         step, total, weight, over, replaced = 0, 0.0, 1.0, False, False
-        advance, make, gamma, isfinite = stage.environment.step, self._action, plan.gamma, math.isfinite
+        advance, make, gamma, isfinite = stage.environment.step, self._action, rollout.gamma, math.isfinite
 
         def place() -> str:
             return self._place(point, seed, step)
@@ -278,7 +281,7 @@ class Episodes:
             first = self._first_action(point) if plan.kind == "actions" else None
             if first is None and observation is None:
                 raise _unknown_observation()
-            for step in range(plan.horizon):
+            for step in range(rollout.horizon):
                 if follow is None or (step == 0 and first is not None):
                     action = first.copy()  # type: ignore[union-attr]
                 else:
@@ -292,14 +295,18 @@ class Episodes:
                 weight *= gamma
                 if over:
                     break
-            return self._close(stage, before, total, replaced, place), bool(over) and step + 1 < plan.horizon, replaced
+            return (
+                self._close(stage, before, total, replaced, place),
+                bool(over) and step + 1 < rollout.horizon,
+                replaced,
+            )
         except Exception as reason:
             self._annotate(reason, place())
             raise
 
     def _side_by_side(self, points: Vector, seed: int) -> Array:
         """The same of many points, one environment each, the policy asked once a step; shape (3, points)."""
-        plan, count = self.plan, len(points)
+        plan, rollout, count = self.plan, self.plan.rollout, len(points)
         stages = self.stages[:count]
         found = np.zeros((3, count))
         alive = list(range(count))
@@ -317,7 +324,7 @@ class Episodes:
             thetas = None if firsts else np.array([self._parameters_at(point) for point in points])
             if firsts is None and observations[0] is None:
                 raise _unknown_observation()
-            for step in range(plan.horizon):
+            for step in range(rollout.horizon):
                 if firsts is not None and step == 0:
                     actions: Any = firsts
                 else:
@@ -340,8 +347,8 @@ class Episodes:
                     found[0, i] += weight * reward
                     if over:
                         alive.remove(i)
-                        found[1:, i] = step + 1 < plan.horizon, replaced
-                weight *= plan.gamma
+                        found[1:, i] = step + 1 < rollout.horizon, replaced
+                weight *= rollout.gamma
                 if not alive:
                     break
             for i, stage in enumerate(stages):

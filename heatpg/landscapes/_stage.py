@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.errors import UnsupportedError
+from heatpg.landscapes.rollouts import Rollout
 
 __all__ = ["Plan", "Stage", "distance", "keywords", "load_gymnasium", "require_box"]
 
@@ -52,7 +53,7 @@ def require_box(space: Any) -> tuple[Vector, Vector]:
             "actions of this space have no axes",
             given=repr(space),
             allowed="a Box",
-            advice="draw a landscape over parameters of the policy: directions=..., parameters=...",
+            advice="draw a landscape over parameters of the policy: over=Parameters(origin, directions=...)",
         )
     if np.dtype(space.dtype).kind != "f":
         raise UnsupportedError("actions of this space are not continuous", given=repr(space), allowed="a Box of floats")
@@ -67,24 +68,18 @@ class Plan:
     ----------
     environment, options
         An id and keywords of `gymnasium.make`, a function that makes an environment, or an environment.
-    policy
-        None: the first action is held.
+    policy, batched
+        None: the first action is held. And whether it takes many observations at once.
     kind
         ``actions`` or ``parameters``: what a point is.
     origin, vectors
         Parameters at 0 and directions, of ``parameters``.
     action, components
         All components of the first action, flat, and which of them are coordinates of a point, of ``actions``.
-    horizon, gamma, seeds
-        Steps, discount per step, seed of each rollout.
     state, prefix
         Where rollouts begin (None: at a reset with their seed), and the actions, shape (steps, size), taken from there.
-    action_type, clip
-        Type of the numbers of an action, and whether they are clipped to the space.
-    replacement
-        Reward where it is not finite; None: that is an error.
-    batched
-        Whether the policy takes many observations at once.
+    rollout
+        How each runs.
     stages
         How many environments side by side.
     reference
@@ -94,20 +89,15 @@ class Plan:
     environment: Any
     options: Mapping[str, Any]
     policy: Any
+    batched: bool
     kind: str
     origin: Vector | None
     vectors: Vector | None
     action: Vector | None
     components: tuple[int, ...]
-    horizon: int
-    gamma: float
-    seeds: tuple[int, ...]
     state: Any
     prefix: Vector
-    action_type: str | None
-    clip: bool
-    replacement: float | None
-    batched: bool
+    rollout: Rollout
     stages: int = 1
     reference: tuple[Vector, float] | None = None
 
@@ -276,7 +266,7 @@ class Stage:
     def _make(self) -> Any:
         plan = self.plan
         if isinstance(plan.environment, str):
-            limit = {"max_episode_steps": len(plan.prefix) + plan.horizon + 1}
+            limit = {"max_episode_steps": len(plan.prefix) + plan.rollout.horizon + 1}
             try:
                 return self.gymnasium.make(plan.environment, **{"disable_env_checker": True, **limit, **plan.options})
             except (self.gymnasium.error.Error, ImportError) as reason:
@@ -356,7 +346,7 @@ class Stage:
         if self.plan.at_present:
             observation = self._observe()
         else:
-            observation = self.reset(state if isinstance(state, int) else self.plan.seeds[0])
+            observation = self.reset(state if isinstance(state, int) else self.plan.rollout.seed_numbers[0])
             if isinstance(state, np.ndarray):
                 self._set(state)
                 observation = self._observe()
@@ -444,7 +434,7 @@ class Stage:
         space = copy.deepcopy(self.environment.action_space)
         space.seed(0)
         seen = [copy.deepcopy(observation)]
-        for _ in range(min(self.plan.horizon, _TRIAL)):
+        for _ in range(min(self.plan.rollout.horizon, _TRIAL)):
             action = space.sample()
             outcome = self.environment.step(
                 int(action) if isinstance(space, self.gymnasium.spaces.Discrete) else action
@@ -456,7 +446,7 @@ class Stage:
         return seen
 
     def _test_seeding(self) -> str:
-        seed = self.plan.seeds[0]
+        seed = self.plan.rollout.seed_numbers[0]
         first, second = (self._trial(self.reset(seed)) for _ in range(2))
         if far := _how_far(first, second):
             self.complaints.append(
@@ -471,10 +461,10 @@ class Stage:
         """Refuse a time limit before the horizon; the environment is at the beginning of a rollout."""
         for layer in self.layers:
             limit, spent = getattr(layer, "_max_episode_steps", None), getattr(layer, "_elapsed_steps", None)
-            if isinstance(limit, int) and limit - (spent or 0) < self.plan.horizon:
+            if isinstance(limit, int) and limit - (spent or 0) < self.plan.rollout.horizon:
                 raise UnsupportedError(
                     "the time limit of the environment is shorter than the horizon",
-                    given=f"horizon={self.plan.horizon}",
+                    given=f"horizon={self.plan.rollout.horizon}",
                     allowed=f"1 to {limit - (spent or 0)} steps",
                     advice="choose a shorter horizon, or make the environment with a larger max_episode_steps",
                 )
@@ -488,13 +478,13 @@ class Stage:
                 raise UnsupportedError(
                     "two environments come to different states",
                     given=f"observations that differ by {gap:.3g}",
-                    advice="an environment that does not follow its seed needs batched_policy=False",
+                    advice="an environment that does not follow its seed needs a policy without Batched",
                 )
         return like.restored
 
     def _find_way_back(self) -> str:
         """Choose how the state is put back, by trying it."""
-        seed = self.plan.seeds[0]
+        seed = self.plan.rollout.seed_numbers[0]
         self.observation = self._prepare()
         self._require_time(self.observation)
         reasons = []
@@ -541,7 +531,7 @@ class Stage:
                     "of one state, which is put back exactly, but another run will have another state"
                 )
             snapshot.restore()
-        if len(self.plan.seeds) > 1 and (names := snapshot.generators):
+        if len(self.plan.rollout.seed_numbers) > 1 and (names := snapshot.generators):
             self.complaints.append(
                 f"the environment has random numbers that seeds do not reach: {', '.join(names)}. They are put back "
                 "with the state, so that all rollouts have the same and the standard error leaves them out"

@@ -31,11 +31,15 @@ Shapes = Mapping[str, tuple[int, ...]] | Sequence[tuple[int, ...]]
 Vector = NDArray[np.float64]
 
 
+def without_gradient(given: Any) -> Any:
+    """What NumPy can convert: a tensor of torch that still knows its gradient refuses, so it is taken without."""
+    return given.detach() if hasattr(given, "detach") else given
+
+
 def as_numbers(what: str, given: Any, dimensions: int) -> Vector:
     """A finite array of so many dimensions, in double precision; tensors of other packages are converted."""
-    tensor = given.detach() if hasattr(given, "detach") else given
     try:
-        array = np.array(tensor, dtype=np.float64)
+        array = np.array(without_gradient(given), dtype=np.float64)
     except (TypeError, ValueError) as reason:
         raise UnsupportedError(
             f"{what} must be numbers", given=type(given).__name__, allowed="a rectangular array", advice=str(reason)
@@ -152,9 +156,8 @@ def flatten(parameters: Mapping[str, Any] | Sequence[Any]) -> tuple[Vector, Shap
         raise UnsupportedError("there are no parameters", given=repr(parameters), allowed="one array or more")
     arrays = []
     for key, value in items:
-        tensor = value.detach() if hasattr(value, "detach") else value
         try:
-            arrays.append(np.asarray(tensor, dtype=np.float64))
+            arrays.append(np.asarray(without_gradient(value), dtype=np.float64))
         except (TypeError, ValueError):
             raise UnsupportedError(f"parameter {key!r} is not numbers", given=type(value).__name__) from None
     vector = as_numbers("parameters", np.concatenate([array.ravel() for array in arrays]), 1)

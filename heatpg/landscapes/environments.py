@@ -19,12 +19,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import BoundaryError, GridError, HeatpgWarning, UnsupportedError
+from heatpg.errors import BoundaryError, GridError, HeatpgWarning, OptionError
 from heatpg.landscapes._episodes import BATCH, Episodes, Results, require_size
 from heatpg.landscapes._stage import Plan, keywords, load_gymnasium, require_box
 from heatpg.landscapes._workers import on_workers, require_main_guard, require_portable
-from heatpg.landscapes.directions import Directions, as_numbers, require_fit
-from heatpg.tools.arguments import finite_number, whole_number
+from heatpg.landscapes.directions import Directions, as_numbers, require_fit, without_gradient
+from heatpg.landscapes.rollouts import Actions, Batched, Parameters, Rollout, State
+from heatpg.tools.arguments import finite_number
 
 __all__ = ["from_gymnasium"]
 
@@ -32,52 +33,6 @@ Vector = NDArray[np.float64]
 Progress = Callable[[int, int], object]
 _MOST_COMPONENTS = 3
 _MOST_COORDINATES = 1000
-
-
-def _seeds(given: int | Sequence[int]) -> tuple[int, ...]:
-    wanted = "how many (1, 2, ...), or different whole numbers from 0"
-    if isinstance(given, int | np.integer) and not isinstance(given, bool):
-        return tuple(range(whole_number("seeds", int(given))))
-    try:
-        numbers = tuple(int(seed) for seed in given)  # type: ignore[union-attr]
-        whole = all(number == seed for number, seed in zip(numbers, given, strict=True))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise UnsupportedError("seeds are whole numbers", given=repr(given), allowed=wanted) from None
-    if not numbers or not whole or min(numbers) < 0 or len(set(numbers)) < len(numbers):
-        raise UnsupportedError("the seeds do not fit", given=repr(given), allowed=wanted)
-    return numbers
-
-
-def _state(given: Any) -> Any:
-    if given is None or callable(given):
-        return given
-    if isinstance(given, str):
-        if given != "current":
-            raise UnsupportedError(
-                "unknown state", given=repr(given), allowed="'current', a seed, an array, a function"
-            )
-        return given
-    if isinstance(given, int | np.integer) and not isinstance(given, bool):
-        if given < 0:
-            raise UnsupportedError("the seed of a state is a whole number from 0", given=given, allowed="0, 1, 2, ...")
-        return int(given)
-    return as_numbers("state", given, 1)
-
-
-def _numbers(what: str, given: Any) -> Vector:
-    try:
-        return np.asarray(given.detach() if hasattr(given, "detach") else given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise UnsupportedError(f"{what} must be numbers", given=repr(given), allowed="a rectangular array") from None
-
-
-def _prefix(given: ArrayLike) -> Vector:
-    actions = _numbers("after", given)
-    if actions.size == 0:
-        return np.empty((0, 0))
-    if actions.ndim == 0:
-        raise GridError("after: the shape does not fit", given="a single number", allowed="(steps, ...)")
-    return as_numbers("after", actions.reshape(len(actions), -1), 2)
 
 
 def _name(thing: Any) -> str:
@@ -105,23 +60,23 @@ def _places(what: str, given: Grid | None, dimensions: int, default: Callable[[]
 def _components(given: Sequence[int] | None, size: int) -> tuple[int, ...]:
     if given is None:
         if size > _MOST_COMPONENTS:
-            raise UnsupportedError(
+            raise OptionError(
                 "the action has too many components to vary all",
                 given=f"{size} components",
                 allowed=f"up to {_MOST_COMPONENTS} without a choice",
-                advice="choose, as components=(0, 2), and hold the others with action=...",
+                advice="choose, as over=Actions(components=(0, 2)), and hold the others with held=...",
             )
         return tuple(range(size))
     chosen = tuple(given)
     whole = all(isinstance(i, int | np.integer) and not isinstance(i, bool) and 0 <= i < size for i in chosen)
     if not chosen or not whole or len(set(chosen)) < len(chosen):
-        raise UnsupportedError(
+        raise OptionError(
             "the components do not fit the action", given=repr(given), allowed=f"different ones of 0 to {size - 1}"
         )
     return tuple(int(i) for i in chosen)
 
 
-def _action_grid(components: tuple[int, ...], low: Vector, high: Vector, size: int, boundary: str) -> Grid:
+def _action_grid(over: Actions, components: tuple[int, ...], low: Vector, high: Vector, size: int) -> Grid:
     for i in components:
         if not math.isfinite(high[i] - low[i]):
             raise GridError(
@@ -130,59 +85,65 @@ def _action_grid(components: tuple[int, ...], low: Vector, high: Vector, size: i
                 advice="give a grid",
             )
     return Grid(
-        *(Axis(f"action_{i + 1}", float(low[i]), float(high[i]), size, boundary=boundary or "clip") for i in components)
+        *(Axis(f"action_{i + 1}", float(low[i]), float(high[i]), size, boundary=over.boundary) for i in components)
     )
 
 
-def _parameter_grid(count: int, extent: float | Sequence[float], size: int, boundary: str) -> Grid:
-    if not boundary:
+def _parameter_grid(over: Parameters, count: int, size: int) -> Grid:
+    if not over.boundary:
         raise BoundaryError(
             "directions of parameters need a boundary, or a grid",
             given="neither",
             allowed="boundary='clip' (edge values continue), 'reflect', 'absorb', 'zero', 'periodic'",
         )
     try:
-        widths = np.broadcast_to(np.asarray(extent, dtype=np.float64), (count,))
+        widths = np.broadcast_to(np.asarray(over.extent, dtype=np.float64), (count,))
     except (TypeError, ValueError):
         raise GridError(
-            "the extent does not fit the directions", given=repr(extent), allowed=f"one number, or {count}"
+            "the extent does not fit the directions", given=repr(over.extent), allowed=f"one number, or {count}"
         ) from None
     return Grid(
-        *(Axis(f"direction_{i + 1}", -float(w), float(w), size, boundary=boundary) for i, w in enumerate(widths))
+        *(Axis(f"direction_{i + 1}", -float(w), float(w), size, boundary=over.boundary) for i, w in enumerate(widths))
     )
 
 
 def _directions(given: Directions | ArrayLike, origin: Vector) -> Directions:
-    found = given if isinstance(given, Directions) else np.atleast_2d(_numbers("directions", given))
+    if isinstance(given, Directions):
+        found: Directions | Vector = given
+    else:
+        try:
+            found = np.atleast_2d(np.asarray(without_gradient(given), dtype=np.float64))
+        except (TypeError, ValueError):
+            raise OptionError("directions must be numbers", given=repr(given), allowed="a rectangular array") from None
     require_fit(found, origin)
     if len(found) > _MOST_COMPONENTS:
-        raise UnsupportedError("too many directions", given=len(found), allowed=f"1 to {_MOST_COMPONENTS}")
+        raise OptionError("too many directions", given=len(found), allowed=f"1 to {_MOST_COMPONENTS}")
     return found if isinstance(found, Directions) else Directions(found)
 
 
-def _origin(parameters: ArrayLike | None, policy: Any) -> Vector:
-    if parameters is None and hasattr(policy, "flat_parameters"):
-        parameters = policy.flat_parameters()
-    if parameters is None:
-        raise UnsupportedError(
+def _origin(given: ArrayLike | None, policy: Any) -> Vector:
+    if given is None and hasattr(policy, "flat_parameters"):
+        given = policy.flat_parameters()
+    if given is None:
+        raise OptionError(
             "a landscape over directions needs the parameters at its origin",
-            given="parameters=None",
+            given="origin=None",
             allowed="one vector, or a policy with flat_parameters() and set_flat_parameters(vector)",
         )
-    return as_numbers("parameters", parameters, 1)
+    return as_numbers("parameters", given, 1)
 
 
 def _require_policy(plan_kind: str, policy: Any, batched: bool) -> None:
     if policy is None:
         if plan_kind == "parameters" or batched:
-            raise UnsupportedError(
+            raise OptionError(
                 "there is no policy",
                 given="policy=None",
                 allowed="policy(parameters, observation)" if plan_kind == "parameters" else "policy(observations)",
             )
         return
     if not callable(policy):
-        raise UnsupportedError(
+        raise OptionError(
             "the policy cannot be called",
             given=type(policy).__name__,
             allowed="a function of the observation",
@@ -190,38 +151,87 @@ def _require_policy(plan_kind: str, policy: Any, batched: bool) -> None:
             if hasattr(policy, "predict")
             else "",
         )
+    alone = "without Batched it is given one observation at a time"
     if batched and (hasattr(policy, "set_flat_parameters") or hasattr(policy, "reset")):
-        raise UnsupportedError(
-            "a policy with a state takes one observation at a time", given=_name(policy), advice="batched_policy=False"
-        )
+        raise OptionError("a policy with a state takes one observation at a time", given=_name(policy), advice=alone)
     if batched and "generator" in keywords(policy):
-        raise UnsupportedError(
-            "a policy that draws takes one observation at a time", given=_name(policy), advice="batched_policy=False"
-        )
+        raise OptionError("a policy that draws takes one observation at a time", given=_name(policy), advice=alone)
 
 
-def _require_many(environment: Any, state: Any, workers: int, batched: bool) -> None:
+def _require_many(plan: Plan, workers: int) -> None:
     """Refuse one environment where several are needed."""
     gymnasium = load_gymnasium()
+    environment = plan.environment
     if not isinstance(environment, str | gymnasium.Env) and not callable(environment):
-        raise UnsupportedError(
+        raise OptionError(
             "this is no environment",
             given=type(environment).__name__,
             allowed="an id, a function that makes an environment, or an environment of Gymnasium",
         )
     one = isinstance(environment, gymnasium.Env)
-    if one and (workers or batched):
-        raise UnsupportedError(
+    if one and (workers or plan.batched):
+        raise OptionError(
             "one environment cannot be in several places",
-            given=f"{type(environment).__name__} with " + (f"workers={workers}" if workers else "batched_policy=True"),
+            given=f"{type(environment).__name__} with " + (f"workers={workers}" if workers else "a Batched policy"),
             allowed="an id, or a function of a module that makes the environment",
         )
-    if isinstance(state, str) and not one:
-        raise UnsupportedError(
+    if plan.at_present and not one:
+        raise OptionError(
             "only an environment that exists has a present state",
             given="state='current'",
             allowed="a seed, an array, or a function",
         )
+
+
+def _with_options(given: Any) -> tuple[Any, dict[str, Any]]:
+    """An environment, or what makes one, and keywords for that."""
+    if not isinstance(given, tuple):
+        return given, {}
+    if len(given) != 2 or not isinstance(given[1], Mapping):
+        raise OptionError(
+            "this is no environment",
+            given=repr(given),
+            allowed="an id or a function and keywords for it, as ('Pendulum-v1', {'g': 9.81})",
+        )
+    return given[0], dict(given[1])
+
+
+def _plan(
+    environment: Any, policy: Any, over: Actions | Parameters, state: Any, rollout: Rollout
+) -> tuple[Plan, Directions | None]:
+    """What was asked for, as far as it can be checked without the environment; and the directions, over parameters."""
+    if not isinstance(over, Actions | Parameters):
+        raise OptionError(
+            "this does not say what the axes are",
+            given=f"over={over!r}",
+            allowed="Actions(components), or Parameters(origin, directions=...)",
+        )
+    if not isinstance(rollout, Rollout):
+        raise OptionError(
+            "this does not say how rollouts run", given=f"rollout={rollout!r}", allowed="Rollout(horizon=200, ...)"
+        )
+    kind = "actions" if isinstance(over, Actions) else "parameters"
+    begin = state if isinstance(state, State) else State(state)
+    asked, batched = (policy.policy, True) if isinstance(policy, Batched) else (policy, False)
+    _require_policy(kind, asked, batched)
+    made, options = _with_options(environment)
+    origin = None if isinstance(over, Actions) else _origin(over.origin, asked)
+    directions = None if isinstance(over, Actions) or origin is None else _directions(over.directions, origin)
+    plan = Plan(
+        environment=made,
+        options=options,
+        policy=asked,
+        batched=batched,
+        kind=kind,
+        origin=origin,
+        vectors=None if directions is None else directions.vectors,
+        action=None,  # this and the components are settled when the action space is known
+        components=(),
+        state=begin.at,
+        prefix=begin.prefix,
+        rollout=rollout,
+    )
+    return plan, directions
 
 
 @dataclasses.dataclass
@@ -236,7 +246,7 @@ class _Sampling:
     def run(self, points: Vector, progress: Progress | None = None) -> Results:
         """Every point with every seed."""
         if not len(points):
-            empty = np.empty((0, len(self.plan.seeds)))
+            empty = np.empty((0, len(self.plan.rollout.seed_numbers)))
             return Results(empty, empty.astype(bool), empty.astype(bool))
         length = self._piece(len(points))
         pieces = [points[i : i + length] for i in range(0, len(points), length)]
@@ -296,7 +306,7 @@ def _told_state(state: Any, seeds: tuple[int, ...], restores: bool) -> Any:
 def _provenance(
     sampling: _Sampling, results: Results, directions: Directions | None, low: Any, high: Any
 ) -> dict[str, Any]:
-    plan, stage = sampling.plan, sampling.episodes.stages[0]
+    plan, rollout, stage = sampling.plan, sampling.plan.rollout, sampling.episodes.stages[0]
     spec = getattr(stage.environment, "spec", None)
     parameters: dict[str, Any] = {
         "kind": plan.kind,
@@ -305,14 +315,14 @@ def _provenance(
         "gymnasium": str(load_gymnasium().__version__),
         "policy": None if plan.policy is None else _name(plan.policy),
         "batched_policy": plan.batched,
-        "horizon": plan.horizon,
-        "gamma": plan.gamma,
-        "seeds": list(plan.seeds),
-        "state": _told_state(plan.state, plan.seeds, plan.restores),
+        "horizon": rollout.horizon,
+        "gamma": rollout.gamma,
+        "seeds": list(rollout.seed_numbers),
+        "state": _told_state(plan.state, rollout.seed_numbers, plan.restores),
         "after": plan.prefix.tolist(),
         "restored": stage.restored,
-        "nan": "raise" if plan.replacement is None else plan.replacement,
-        "clip": plan.clip,
+        "nan": rollout.nan,
+        "clip": rollout.clip,
         "ended_early": float(results.ended.mean()),
         "not_finite": float(results.replaced.mean()),
     }
@@ -322,7 +332,7 @@ def _provenance(
         parameters |= {
             "components": list(plan.components),
             "action": plan.action.tolist(),
-            "action_type": str(plan.action_type or stage.environment.action_space.dtype),
+            "action_type": str(rollout.action_type or stage.environment.action_space.dtype),
             "lower": low.tolist(),
             "upper": high.tolist(),
         }
@@ -353,40 +363,31 @@ def _plain(value: Any) -> Any:
     return {str(k): _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else _name(value)
 
 
+_OVER = Actions()
+_ROLLOUT = Rollout()
+
+
 def from_gymnasium(
     environment: Any,
     policy: Any = None,
     *,
+    over: Actions | Parameters = _OVER,
     grid: Grid | None = None,
     size: int = 33,
-    boundary: str = "",
     state: Any = None,
-    after: ArrayLike = (),
-    components: Sequence[int] | None = None,
-    action: ArrayLike | None = None,
-    action_type: str | None = None,
-    clip: bool = True,
-    parameters: ArrayLike | None = None,
-    directions: Directions | ArrayLike | None = None,
-    extent: float | Sequence[float] = 1.0,
-    horizon: int = 200,
-    gamma: float = 0.99,
-    seeds: int | Sequence[int] = 1,
-    nan: str | float = "raise",
-    batched_policy: bool = False,
+    rollout: Rollout = _ROLLOUT,
     workers: int = 0,
-    environment_options: Mapping[str, Any] | None = None,
     name: str = "",
     progress: Progress | None = None,
 ) -> Landscape:
     """Q(s, a) over actions at a state of an environment, or the return over directions of a policy's parameters.
 
-    Without `directions` the axes are components of the action a, and
+    Over `Actions` the axes are components of the action a, and
 
         Q(s, a) = r(s, a) + E sum_{k=1}^{horizon-1} gamma^k r_k,  a_k = policy(o_k),
 
     from one state s, which is put back exactly before every rollout. Without a policy a is held for the whole horizon.
-    With `directions` the axes are coefficients, and
+    Over `Parameters` the axes are coefficients of directions, and
 
         J(a1, a2) = E sum_{k=0}^{horizon-1} gamma^k r_k,  a_k = policy(theta + a1 d1 + a2 d2, o_k),
 
@@ -396,66 +397,32 @@ def from_gymnasium(
     ----------
     environment
         An id of Gymnasium (made without its time limit), a function that makes an environment, or an environment. An
-        environment that exists is used as it is: sampling moves it.
+        environment that exists is used as it is: sampling moves it. An id or a function may come with keywords for it,
+        as ``("Pendulum-v1", {"g": 9.81})``.
     policy
-        ``policy(observation)``, or ``policy(parameters, observation)`` with `directions`; what it returns is converted
+        ``policy(observation)``, or ``policy(parameters, observation)`` over `Parameters`; what it returns is converted
         by NumPy, so tensors of torch (on the CPU) and arrays of jax will do. If it has a keyword ``generator``, it is
         given the `numpy.random.Generator` of the rollout to draw from; if it has a method ``reset()``, that is called
-        before each rollout. With `directions` it may instead be an object that is called with the observation and has
-        ``flat_parameters()`` and ``set_flat_parameters(vector)``.
+        before each rollout. Over `Parameters` it may instead be an object that is called with the observation and has
+        ``flat_parameters()`` and ``set_flat_parameters(vector)``. A policy that takes many observations at once is
+        given as ``Batched(policy)``.
+    over
+        What the axes are: `Actions`, by default all components of the action, or `Parameters`.
     grid
         Where to sample, one axis for each component or direction, with the names and units that figures show. By
         default the bounds of the varied components, or [-extent, extent] for each direction, as ``action_1`` or
         ``direction_1`` and so on, without units.
     size
         Nodes along each axis of the default grid.
-    boundary
-        Boundary of the default grid. For actions ``clip`` by default, as actions are clipped to the space; directions
-        have no default, as nothing ends where the box does.
     state
-        None: after a reset with the first seed. A whole number: after a reset with that seed. An array: positions and
-        velocities of MuJoCo one after the other, or what the attribute ``state`` of the environment holds. A function
-        of the environment that sets it (and may return the observation). ``"current"``: where the environment is,
-        and where it is put back in the end.
-    after
-        Actions, shape (steps, ...), that are taken from there before the state is reached.
-    components
-        Which components of the action are varied, counted from 0; needed if there are more than 3.
-    action
-        Values of the components that are held; by default 0, or the bound next to it.
-    action_type
-        Type of the numbers that the environment is given. By default the action of a point has that of the action
-        space, mostly float32, so that Q has steps of 1e-7 of its width, and a policy's action stays as it is.
-        ``float64`` has no such steps, where the environment takes it.
-    clip
-        Whether actions, also the policy's, are clipped to the action space, as learners do.
-    parameters
-        Parameters at the origin, as one vector; see `heatpg.landscapes.directions.flatten`.
-    directions
-        One to three: of `heatpg.landscapes.directions`, or an array of shape (count, parameters).
-    extent
-        Half-width of the default grid in lengths of the directions, one or one per direction.
-    horizon
-        Steps of a rollout, at most.
-    gamma
-        Discount per step, from 0 to 1.
-    seeds
-        How many rollouts per point (their seeds are 0, 1, ...), or their seeds. All points have the same, so that what
-        chance does is the same everywhere: differences between points are known better than their values, and the
-        landscape is no rougher than the return. The mean is stored, and its standard error over the seeds.
-    nan
-        ``raise``, or a number: it stands for a reward that is not finite, and ends the rollout.
-    batched_policy
-        Whether the policy takes observations of shape (count, ...), with `directions` also parameters of shape
-        (count, parameters), and returns actions of shape (count, ...). 64 environments then go side by side and the
-        policy is called once a step, which is faster for a network. Matrix products of another size round otherwise, in
-        the precision of the policy, and the steps that follow amplify that.
+        Where rollouts begin: None, a seed, an array, a function of the environment, or ``"current"``, as `State` has
+        them; or a `State`, which may also take actions on the way.
+    rollout
+        Horizon, discount, seeds, and how actions and rewards are treated.
     workers
         Processes, each with environments of its own; 0: none but this. Results do not depend on it. The environment is
         then an id or a function of a module, the policy likewise, and a script needs
         ``if __name__ == "__main__":`` around its call.
-    environment_options
-        Keywords for `gymnasium.make`, or for the function that makes the environment.
     name
         Name of the landscape.
     progress
@@ -469,10 +436,13 @@ def from_gymnasium(
 
     Raises
     ------
+    MissingPackageError
+        If Gymnasium is missing, or what the environment needs.
+    OptionError
+        For parameters that do not fit, and if an environment or a policy does not follow Gymnasium.
     UnsupportedError
-        If Gymnasium or the environment is missing, if a script that uses workers runs again in one, if actions have no
-        axes (a discrete space), if the state cannot be put back exactly, if a time limit ends before the horizon, and
-        for parameters that do not fit.
+        If actions have no axes (a discrete space), if the state cannot be put back exactly, if a time limit ends before
+        the horizon, and if a script that uses workers runs again in one.
     GridError, BoundaryError
         For a grid, or parameters, of the wrong shape; for directions without boundary.
     NonFiniteError
@@ -507,80 +477,57 @@ def from_gymnasium(
     A pendulum that hangs, over the torque of the first step; afterwards it is damped:
 
     >>> from heatpg import landscapes
-    >>> q = landscapes.from_gymnasium(
-    ...     "Pendulum-v1", lambda seen: [-seen[2]], state=[3.14, 0.0], size=5, horizon=10
-    ... )
+    >>> from heatpg.landscapes import Parameters, Rollout
+    >>> short = Rollout(horizon=10)
+    >>> q = landscapes.from_gymnasium("Pendulum-v1", lambda seen: [-seen[2]], state=[3.14, 0.0], size=5, rollout=short)
     >>> q.grid.axes[0].name, q.values.shape, q.provenance["parameters"]["restored"]
     ('action_1', (5,), 'snapshot of attributes')
+
+    The return of a linear policy over one of its gains, from two resets:
+
+    >>> gain = Parameters([0.0, 0.0, -1.0], directions=[[0.0, 1.0, 0.0]], extent=2.0, boundary="clip")
+    >>> j = landscapes.from_gymnasium(
+    ...     "Pendulum-v1", lambda theta, seen: [theta @ seen], over=gain, size=5, rollout=Rollout(horizon=10, seeds=2)
+    ... )
+    >>> j.grid.axes[0].name, j.standard_error.shape
+    ('direction_1', (5,))
 
     With a grid of your own the axes have names and units:
 
     >>> from heatpg import Axis, Grid
     >>> torques = Grid(Axis("torque", -2.0, 2.0, 5, boundary="clip", unit="N m"))
-    >>> named = landscapes.from_gymnasium("Pendulum-v1", grid=torques, state=[3.14, 0.0], horizon=10)
+    >>> named = landscapes.from_gymnasium("Pendulum-v1", grid=torques, state=[3.14, 0.0], rollout=short)
     >>> named.grid.axes[0].name, named.grid.axes[0].unit
     ('torque', 'N m')
     """
     if workers:
         require_main_guard()
-    kind = "actions" if directions is None else "parameters"
-    steps = whole_number("horizon", horizon)
-    discount = finite_number("gamma", gamma, lower=0.0, upper=1.0)
-    wanted_seeds = _seeds(seeds)
-    wanted_state = _state(state)
     processes = int(finite_number("workers", workers, lower=0.0, upper=10_000.0))
-    if isinstance(nan, str) and nan != "raise":
-        raise UnsupportedError("unknown treatment of NaN", given=repr(nan), allowed="'raise', or a number")
-    replacement = None if isinstance(nan, str) else finite_number("nan", nan)
-    if action_type not in (None, "float32", "float64"):
-        raise UnsupportedError("unknown type of actions", given=repr(action_type), allowed="'float32' or 'float64'")
-    _require_policy(kind, policy, batched_policy)
-    _require_many(environment, wanted_state, processes, batched_policy)
-    if directions is None and parameters is not None:
-        raise UnsupportedError(
-            "parameters without directions", advice="give directions, as of heatpg.landscapes.directions"
-        )
-    origin = None if directions is None else _origin(parameters, policy)
-    chosen = None if directions is None or origin is None else _directions(directions, origin)
-    if chosen is not None and (components is not None or action is not None):
-        raise UnsupportedError("components and action are for landscapes over actions", given="directions as well")
-    plan = Plan(
-        environment=environment,
-        options=dict(environment_options or {}),
-        policy=policy,
-        kind=kind,
-        origin=origin,
-        vectors=None if chosen is None else chosen.vectors,
-        action=None,
-        components=(),
-        horizon=steps,
-        gamma=discount,
-        seeds=wanted_seeds,
-        state=wanted_state,
-        prefix=_prefix(after),
-        action_type=action_type,
-        clip=bool(clip),
-        replacement=replacement,
-        batched=bool(batched_policy),
-    )
+    plan, directions = _plan(environment, policy, over, state, rollout)
+    _require_many(plan, processes)
     if plan.prefix.size and not plan.restores:
-        raise UnsupportedError("actions before the state need a state", given="after", advice="give state, as a seed")
+        raise OptionError(
+            "actions before the state need a state", given="after", advice="give State(0, after=...), as a seed"
+        )
     if processes:
-        require_portable("the environment", environment)
-        require_portable("the policy", policy)
+        require_portable("the environment", plan.environment)
+        require_portable("the policy", plan.policy)
         require_portable("the plan", plan)
+    # the environment is made, and its way back tried, before its action space can be asked for the axes
     episodes = Episodes(plan)
     low: Any = None
     high: Any = None
-    if chosen is None:
+    if isinstance(over, Actions):
         low, high = require_box(episodes.space)
-        varied = _components(components, low.size)
-        held = np.clip(np.zeros(low.size), low, high) if action is None else require_size("action", action, low.size)
-        box = _places("component", grid, len(varied), lambda: _action_grid(varied, low, high, size, boundary))
-        plan = dataclasses.replace(plan, action=held, components=varied)
+        varied = _components(over.components, low.size)
+        held = np.zeros(low.size) if over.held is None else require_size("the held action", over.held, low.size)
+        plan = dataclasses.replace(
+            plan, action=np.clip(held, low, high) if over.held is None else held, components=varied
+        )
+        box = _places("component", grid, len(varied), lambda: _action_grid(over, varied, low, high, size))
     else:
-        count = len(chosen)
-        box = _places("direction", grid, count, lambda: _parameter_grid(count, extent, size, boundary))
+        count = len(plan.vectors) if plan.vectors is not None else 0
+        box = _places("direction", grid, count, lambda: _parameter_grid(over, count, size))
     points = box.nodes()
     if plan.batched:
         plan = dataclasses.replace(plan, stages=min(BATCH, len(points)))
@@ -589,6 +536,7 @@ def from_gymnasium(
     for complaint in episodes.stages[0].complaints:
         _warn(complaint)
     try:
+        # one rollout, twice: what does not repeat here has no landscape that another run could reproduce
         first, again = (episodes.first(points[0]) for _ in range(2))
         if first != again:
             _warn(
@@ -602,9 +550,8 @@ def from_gymnasium(
         sampling.give_back()
     values = results.returns.mean(axis=1).reshape(box.shape)
     error = None
-    if len(wanted_seeds) > 1:
-        spread = results.returns.std(axis=1, ddof=1) / math.sqrt(len(wanted_seeds))
-        error = spread.reshape(box.shape)
-    provenance = _provenance(sampling, results, chosen, low, high)
-    label = name or f"{provenance['parameters']['environment']} {kind}"
+    if (count := len(plan.rollout.seed_numbers)) > 1:
+        error = (results.returns.std(axis=1, ddof=1) / math.sqrt(count)).reshape(box.shape)
+    provenance = _provenance(sampling, results, directions, low, high)
+    label = name or f"{provenance['parameters']['environment']} {plan.kind}"
     return Landscape(values, box, label, provenance, sampler=sampling.sample, standard_error=error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import pickle
@@ -18,8 +19,16 @@ from numpy.typing import NDArray
 
 from heatpg import Axis, Grid, landscapes
 from heatpg.core.landscape import Landscape
-from heatpg.errors import BoundaryError, GridError, HeatpgWarning, NonFiniteError, ResourceError, UnsupportedError
-from heatpg.landscapes import _stage
+from heatpg.errors import (
+    BoundaryError,
+    GridError,
+    HeatpgWarning,
+    NonFiniteError,
+    OptionError,
+    ResourceError,
+    UnsupportedError,
+)
+from heatpg.landscapes import Actions, Batched, Parameters, Rollout, State, _stage
 from heatpg.landscapes._stage import Plan, Stage
 from heatpg.landscapes.directions import Directions, flatten, principal_directions, random_directions, unflatten
 
@@ -77,11 +86,9 @@ def test_pendulum_over_its_torque_against_its_equations() -> None:
     q = from_gymnasium(
         "Pendulum-v1",
         lambda seen: [-1.5 * float(seen[2])],
-        state=[2.5, -0.75],
         size=9,
-        horizon=40,
-        gamma=0.9,
-        action_type="float64",
+        state=[2.5, -0.75],
+        rollout=Rollout(horizon=40, gamma=0.9, action_type="float64"),
     )
     axis = q.grid.axes[0]
     assert (axis.name, axis.lower, axis.upper, axis.size, axis.boundary) == ("action_1", -2.0, 2.0, 9, "clip")
@@ -101,7 +108,11 @@ def test_pendulum_over_its_torque_against_its_equations() -> None:
 
 def test_without_a_policy_the_action_is_held() -> None:
     q = from_gymnasium(
-        "Pendulum-v1", state=[2.5, -0.75], size=5, horizon=30, gamma=0.9, action_type="float64", name="held"
+        "Pendulum-v1",
+        size=5,
+        state=[2.5, -0.75],
+        rollout=Rollout(horizon=30, gamma=0.9, action_type="float64"),
+        name="held",
     )
     expected = [pendulum_return(2.5, -0.75, lambda *_, a=a: a, 30) for a in q.grid.axes[0].coordinates]
     np.testing.assert_allclose(q.values, expected, rtol=1e-12)
@@ -109,7 +120,7 @@ def test_without_a_policy_the_action_is_held() -> None:
 
 
 def test_between_the_nodes_and_beyond_the_box() -> None:
-    q = from_gymnasium("Pendulum-v1", state=1, size=5, horizon=5)
+    q = from_gymnasium("Pendulum-v1", size=5, state=1, rollout=Rollout(horizon=5))
     np.testing.assert_array_equal(q.sample(q.grid.nodes()), q.values)
     assert q.sample([[0.123]])[0] not in q.values
     # clip: actions beyond the space are its edge
@@ -122,7 +133,7 @@ def test_between_the_nodes_and_beyond_the_box() -> None:
 
 def test_options_reach_the_environment() -> None:
     light, heavy = (
-        from_gymnasium("Pendulum-v1", state=[1.0, 0.0], size=3, horizon=3, environment_options={"g": g})
+        from_gymnasium(("Pendulum-v1", {"g": g}), size=3, state=[1.0, 0.0], rollout=Rollout(horizon=3))
         for g in (1.0, 10.0)
     )
     assert (light.values > heavy.values).all()
@@ -131,7 +142,7 @@ def test_options_reach_the_environment() -> None:
 
 def test_the_default_state_is_a_reset_with_the_first_seed() -> None:
     environment = gymnasium.make("Pendulum-v1")
-    q = from_gymnasium("Pendulum-v1", toys_torque, seeds=[7], size=3, horizon=20, gamma=0.9)
+    q = from_gymnasium("Pendulum-v1", toys_torque, size=3, rollout=Rollout(horizon=20, gamma=0.9, seeds=[7]))
     for a, value in zip(np.linspace(-2, 2, 3), q.values, strict=True):
         first = np.array([a], dtype=np.float32)
         assert value == pytest.approx(
@@ -159,13 +170,10 @@ def test_hopper_in_flight_over_two_of_three_torques(hopper: str) -> None:
     q = from_gymnasium(
         hopper,
         toys_hop,
-        state=11,
-        after=after,
-        components=(0, 2),
-        action=[0.0, 0.3, 0.0],
+        over=Actions((0, 2), held=[0.0, 0.3, 0.0]),
         size=3,
-        horizon=12,
-        gamma=0.9,
+        state=State(11, after=after),
+        rollout=Rollout(horizon=12, gamma=0.9),
     )
     assert q.grid.shape == (3, 3)
     assert [axis.name for axis in q.grid.axes] == ["action_1", "action_3"]
@@ -195,20 +203,15 @@ def plan_of(environment: Any, **options: Any) -> Plan:
     given: dict[str, Any] = {
         "options": {},
         "policy": None,
+        "batched": False,
         "kind": "actions",
         "origin": None,
         "vectors": None,
         "action": np.zeros(3),
         "components": (0,),
-        "horizon": 40,
-        "gamma": 1.0,
-        "seeds": (0,),
         "state": 5,
         "prefix": np.empty((0, 0)),
-        "action_type": None,
-        "clip": True,
-        "replacement": None,
-        "batched": False,
+        "rollout": Rollout(horizon=40, gamma=1.0),
     }
     return Plan(environment, **{**given, **options})
 
@@ -219,7 +222,7 @@ def test_mujoco_goes_on_from_a_state_to_the_last_bit(name: str, hopper: str) -> 
     space = gymnasium.make(name).action_space
     rng = np.random.default_rng(0)
     actions = 0.1 * rng.uniform(space.low, space.high, (14, *space.shape)).astype(np.float32)
-    stage = Stage(plan_of(name, prefix=actions[:6].astype(float), horizon=8))
+    stage = Stage(plan_of(name, prefix=actions[:6].astype(float), rollout=Rollout(horizon=8)))
     assert stage.restored == "snapshot of attributes and mjData"
 
     def run(environment: Any, todo: Array) -> list[Any]:
@@ -239,7 +242,7 @@ def test_mujoco_goes_on_from_a_state_to_the_last_bit(name: str, hopper: str) -> 
 
 def test_hopper_from_positions_and_velocities(hopper: str) -> None:
     state = np.array([0.0, 1.3, 0.1, -0.2, -0.1, 0.3, 0.5, 0.0, 0.1, 0.0, 0.0, -0.4])
-    q = from_gymnasium(hopper, state=state, components=[1], size=3, horizon=2)
+    q = from_gymnasium(hopper, over=Actions([1]), size=3, state=state, rollout=Rollout(horizon=2))
     environment = gymnasium.make(hopper)
     environment.reset(seed=0)
 
@@ -250,7 +253,7 @@ def test_hopper_from_positions_and_velocities(hopper: str) -> None:
     held = np.array([0.0, -1.0, 0.0], dtype=np.float32)
     assert q.values[0] == pytest.approx(by_hand(environment, begin, held, lambda _: held, 2, 0.99)[0], rel=1e-9)
     with pytest.raises(UnsupportedError, match="6 positions and 6 velocities"):
-        from_gymnasium(hopper, state=state[:4], components=[0])
+        from_gymnasium(hopper, over=Actions([0]), state=state[:4])
 
 
 def test_hopper_over_parameters_whatever_the_workers(hopper: str) -> None:
@@ -259,13 +262,9 @@ def test_hopper_over_parameters_whatever_the_workers(hopper: str) -> None:
         from_gymnasium,
         hopper,
         toys.hopper_linear,
-        parameters=theta,
-        directions=random_directions(theta, 2, seed=3),
-        extent=(0.5, 0.25),
-        boundary="clip",
+        over=Parameters(theta, directions=random_directions(theta, 2, seed=3), extent=(0.5, 0.25), boundary="clip"),
         size=3,
-        horizon=15,
-        seeds=3,
+        rollout=Rollout(horizon=15, seeds=3),
     )
     alone, apart = call(), call(workers=2)
     assert alone.values.tobytes() == apart.values.tobytes()
@@ -294,7 +293,7 @@ def test_an_unstable_simulation_is_noticed(hopper: str, tmp_path: Path, monkeypa
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         with pytest.raises(NonFiniteError, match="unstable"):
-            from_gymnasium(hopper, state=push, components=[0], size=3, horizon=3, environment_options=options)
+            from_gymnasium((hopper, options), over=Actions([0]), size=3, state=push, rollout=Rollout(horizon=3))
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -311,9 +310,13 @@ def test_an_unstable_simulation_is_noticed(hopper: str, tmp_path: Path, monkeypa
     ],
 )
 def test_every_way_back_gives_the_same_landscape(make: Any, restored: str) -> None:
-    q = from_gymnasium(make, toys.back, state=4, after=[[0.5], [-1.0], [0.25]], size=5, horizon=6, gamma=0.9)
+    q = from_gymnasium(
+        make, toys.back, size=5, state=State(4, after=[[0.5], [-1.0], [0.25]]), rollout=Rollout(horizon=6, gamma=0.9)
+    )
     assert facts(q)["restored"] == restored
-    again = from_gymnasium(make, toys.back, state=4, after=[[0.5], [-1.0], [0.25]], size=5, horizon=6, gamma=0.9)
+    again = from_gymnasium(
+        make, toys.back, size=5, state=State(4, after=[[0.5], [-1.0], [0.25]]), rollout=Rollout(horizon=6, gamma=0.9)
+    )
     assert q.values.tobytes() == again.values.tobytes()
     environment = make()
     for a, value in zip(np.linspace(-1, 1, 5), q.values, strict=True):
@@ -336,13 +339,13 @@ def test_the_present_state_is_used_and_left() -> None:
     for _ in range(5):
         environment.step(np.array([0.3], dtype=np.float32))
     place, drawn = environment.unwrapped.state.copy(), environment.unwrapped.np_random.bit_generator.state
-    q = from_gymnasium(environment, toys.back, state="current", size=3, horizon=8)
+    q = from_gymnasium(environment, toys.back, size=3, state="current", rollout=Rollout(horizon=8))
     for _ in range(2):
         assert environment.unwrapped.state == place
         assert environment.unwrapped.np_random.bit_generator.state == drawn
         assert environment.get_wrapper_attr("_elapsed_steps") == 5
         q.sample([[0.2]])
-    same = from_gymnasium(lambda: toys.Walk(0.2), toys.back, state=place, size=3, horizon=8)
+    same = from_gymnasium(lambda: toys.Walk(0.2), toys.back, size=3, state=place, rollout=Rollout(horizon=8))
     np.testing.assert_array_equal(q.values, same.values)
     assert facts(q)["state"] == "current"
 
@@ -352,15 +355,18 @@ def test_a_function_may_set_the_state() -> None:
         environment.unwrapped.state = np.array([0.5])
         return np.array([0.5]), {}
 
-    told = from_gymnasium(toys.walk, toys.back, state=there, size=3, horizon=4)
-    given = from_gymnasium(toys.walk, toys.back, state=[0.5], size=3, horizon=4)
+    told = from_gymnasium(toys.walk, toys.back, size=3, state=there, rollout=Rollout(horizon=4))
+    given = from_gymnasium(toys.walk, toys.back, size=3, state=[0.5], rollout=Rollout(horizon=4))
     np.testing.assert_array_equal(told.values, given.values)
     assert facts(told)["state"]["function"].endswith("there")
 
 
 def test_parameters_from_one_state() -> None:
     call = functools.partial(
-        from_gymnasium, directions=[[1.0, 0.0]], parameters=[0.0, 0.0], boundary="clip", size=3, horizon=3, gamma=1.0
+        from_gymnasium,
+        over=Parameters([0.0, 0.0], directions=[[1.0, 0.0]], boundary="clip"),
+        size=3,
+        rollout=Rollout(horizon=3, gamma=1.0),
     )
     q = call(toys.Walk, toys.proportional, state=[0.5])
     expected = []
@@ -385,7 +391,9 @@ def test_parameters_from_one_state() -> None:
 
 
 def test_the_standard_error_is_that_of_the_mean() -> None:
-    q = from_gymnasium(toys.walk, toys.back, state=[0.3], size=3, horizon=5, gamma=0.9, seeds=[3, 8, 5, 1])
+    q = from_gymnasium(
+        toys.walk, toys.back, size=3, state=[0.3], rollout=Rollout(horizon=5, gamma=0.9, seeds=[3, 8, 5, 1])
+    )
     environment = toys.walk()
     returns = np.empty((3, 4))
     for i, a in enumerate((-1.0, 0.0, 1.0)):
@@ -403,13 +411,15 @@ def test_the_standard_error_is_that_of_the_mean() -> None:
 
 def test_all_points_share_their_chance() -> None:
     """With additive noise the noise of neighbours cancels: differences are known better than values."""
-    q = from_gymnasium(toys.walk, state=[0.0], size=21, horizon=5, seeds=2)
+    q = from_gymnasium(toys.walk, size=21, state=[0.0], rollout=Rollout(horizon=5, seeds=2))
     assert q.standard_error is not None
     assert np.abs(np.diff(q.values, 3)).max() < 1e-6 < 1e-3 < q.standard_error.max()
 
 
 def test_a_policy_may_draw_from_the_generator_of_its_rollout() -> None:
-    call = functools.partial(from_gymnasium, toys.Walk, toys.noisy, state=[0.3], size=3, horizon=5, seeds=3)
+    call = functools.partial(
+        from_gymnasium, toys.Walk, toys.noisy, size=3, state=[0.3], rollout=Rollout(horizon=5, seeds=3)
+    )
     one, two = call(), call()
     assert one.values.tobytes() == two.values.tobytes()
     assert one.standard_error is not None and (one.standard_error > 0).all()
@@ -417,41 +427,39 @@ def test_a_policy_may_draw_from_the_generator_of_its_rollout() -> None:
 
 def test_what_does_not_repeat_is_said() -> None:
     with pytest.warns(HeatpgWarning, match="returns do not repeat"):
-        from_gymnasium(toys.Walk, toys.unseeded, state=[0.3], size=3, horizon=5)
+        from_gymnasium(toys.Walk, toys.unseeded, size=3, state=[0.3], rollout=Rollout(horizon=5))
 
 
 def test_environments_without_seeding() -> None:
     with pytest.raises(UnsupportedError, match=r"cannot be put back exactly.*differs by") as caught:
-        from_gymnasium(toys.Random, state=1, size=3, horizon=5)
+        from_gymnasium(toys.Random, size=3, state=1, rollout=Rollout(horizon=5))
     assert "self.np_random" in str(caught.value)
     over = functools.partial(
         from_gymnasium,
         policy=toys.proportional,
-        directions=[[1.0, 0.0]],
-        parameters=[0.0, 0.0],
-        boundary="clip",
+        over=Parameters([0.0, 0.0], directions=[[1.0, 0.0]], boundary="clip"),
         size=3,
     )
     with pytest.warns(HeatpgWarning) as told:
-        over(toys.Random, horizon=5)
+        over(toys.Random, rollout=Rollout(horizon=5))
     words = [str(warning.message) for warning in told]
     assert any("does not follow its seed" in text and "differs by" in text for text in words)
     assert any("returns do not repeat" in text for text in words)
     with pytest.warns(HeatpgWarning, match="another run will have another state"):
-        q = from_gymnasium(toys.Headstrong, size=3, horizon=5)
+        q = from_gymnasium(toys.Headstrong, size=3, rollout=Rollout(horizon=5))
     assert facts(q)["restored"] == "snapshot of attributes"
     with (
         pytest.raises(UnsupportedError, match="worker process behaves otherwise") as there,
         pytest.warns(HeatpgWarning, match="another run"),
     ):
-        from_gymnasium(toys.Headstrong, size=3, horizon=5, workers=1)
+        from_gymnasium(toys.Headstrong, size=3, rollout=Rollout(horizon=5), workers=1)
     assert any("in a worker process" in note for note in there.value.__notes__)
-    assert (over(toys.Seedless, horizon=2).values < 0).all()
+    assert (over(toys.Seedless, rollout=Rollout(horizon=2)).values < 0).all()
 
 
 def test_generators_that_seeds_do_not_reach() -> None:
     with pytest.warns(HeatpgWarning, match="seeds do not reach: generator"):
-        q = from_gymnasium(toys.OwnGenerator, state=[0.0], size=3, horizon=5, seeds=2)
+        q = from_gymnasium(toys.OwnGenerator, size=3, state=[0.0], rollout=Rollout(horizon=5, seeds=2))
     assert q.standard_error is not None and not q.standard_error.any()
 
 
@@ -460,21 +468,22 @@ def test_generators_that_seeds_do_not_reach() -> None:
 
 
 def test_after_an_end_nothing_is_earned() -> None:
-    q = from_gymnasium(lambda: toys.Walk(end=0.25), state=[0.2], size=3, horizon=10, gamma=1.0)
+    q = from_gymnasium(lambda: toys.Walk(end=0.25), size=3, state=[0.2], rollout=Rollout(horizon=10, gamma=1.0))
     # held actions -1 and 0 never end; 1 ends at once, at 0.3
     assert q.values[2] == pytest.approx(-(0.3**2) - 0.01, rel=1e-12)
     assert q.values[1] == pytest.approx(-10 * 0.2**2, rel=1e-12)
     assert facts(q)["ended_early"] == pytest.approx(1 / 3)
     # an end at the last step is none
-    assert facts(from_gymnasium(lambda: toys.Walk(end=0.25), state=[0.2], size=3, horizon=1))["ended_early"] == 0.0
+    last = from_gymnasium(lambda: toys.Walk(end=0.25), size=3, state=[0.2], rollout=Rollout(horizon=1))
+    assert facts(last)["ended_early"] == 0.0
 
 
 def test_rewards_that_are_not_finite() -> None:
-    call = functools.partial(from_gymnasium, toys.Missing, state=[0.85], size=3, horizon=4, gamma=0.5)
+    call = functools.partial(from_gymnasium, toys.Missing, size=3, state=[0.85])
     with pytest.raises(NonFiniteError, match=r"nan at point \(1\), seed 0, step 1") as caught:
-        call()
+        call(rollout=Rollout(horizon=4, gamma=0.5))
     assert caught.value.__notes__ == ["heatpg met this at point (1), seed 0, step 1"]
-    q = call(nan=-100.0)
+    q = call(rollout=Rollout(horizon=4, gamma=0.5, nan=-100.0))
     assert q.values[2] == pytest.approx(-(0.95**2) - 0.01 - 0.5 * 100.0, rel=1e-12)
     assert (facts(q)["not_finite"], facts(q)["nan"]) == (pytest.approx(1 / 3), -100.0)
     assert facts(q)["ended_early"] == pytest.approx(1 / 3)
@@ -483,7 +492,7 @@ def test_rewards_that_are_not_finite() -> None:
 def test_an_error_of_the_environment_comes_through_with_its_place() -> None:
     with pytest.raises(KeyError) as caught:
         from_gymnasium(
-            toys.Broken, directions=[[1.0]], parameters=[0.0], policy=lambda t, o: t, boundary="clip", size=3
+            toys.Broken, policy=lambda t, o: t, over=Parameters([0.0], directions=[[1.0]], boundary="clip"), size=3
         )
     assert "joint" in str(caught.value)
 
@@ -491,7 +500,7 @@ def test_an_error_of_the_environment_comes_through_with_its_place() -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_error_of_the_policy_comes_through_with_its_place(workers: int) -> None:
     with pytest.raises(ZeroDivisionError) as caught:
-        from_gymnasium(toys.Walk, failing, state=[0.2], size=3, horizon=3, workers=workers)
+        from_gymnasium(toys.Walk, failing, size=3, state=[0.2], rollout=Rollout(horizon=3), workers=workers)
     assert "heatpg met this at point (-1), seed 0, step 1" in caught.value.__notes__
 
 
@@ -501,26 +510,30 @@ def failing(observation: Array) -> Array:
 
 @pytest.mark.parametrize("batched", [False, True])
 def test_how_a_policy_is_called_is_said_where_its_arguments_are_others(batched: bool) -> None:
-    call = functools.partial(from_gymnasium, toys.Walk, size=3, horizon=3, batched_policy=batched)
+    call = functools.partial(from_gymnasium, toys.Walk, size=3, rollout=Rollout(horizon=3))
     seen = "observations" if batched else "observation"
+
+    def given(policy: Callable[..., Any]) -> Any:
+        return Batched(policy) if batched else policy
+
     with pytest.raises(TypeError, match="missing 1 required") as caught:
-        call(lambda parameters, observation: observation, state=1)
+        call(given(lambda parameters, observation: observation), state=1)
     assert caught.value.__notes__[1] == f"without directions heatpg calls the policy as policy({seen})"
-    over: dict[str, Any] = {"directions": [[1.0]], "parameters": [0.0], "boundary": "clip"}
+    over = Parameters([0.0], directions=[[1.0]], boundary="clip")
     with pytest.raises(TypeError, match="2 were given") as caught:
-        call(lambda observation: observation, **over)
+        call(given(lambda observation: observation), over=over)
     assert caught.value.__notes__[1] == f"with directions heatpg calls the policy as policy(parameters, {seen})"
 
     def own(observation: Any) -> Any:
         raise TypeError("of its own")
 
     with pytest.raises(TypeError, match="of its own") as caught:
-        call(own, state=1)
+        call(given(own), state=1)
     assert len(caught.value.__notes__) == 1
 
 
 def test_actions_that_are_not_finite_or_do_not_fit() -> None:
-    call = functools.partial(from_gymnasium, toys.Walk, state=[0.2], size=3, horizon=3)
+    call = functools.partial(from_gymnasium, toys.Walk, size=3, state=[0.2], rollout=Rollout(horizon=3))
     with pytest.raises(NonFiniteError, match="action is not finite"):
         call(lambda seen: [np.nan])
     with pytest.raises(UnsupportedError, match=r"wrong shape; given: shape \(2,\); allowed: shape \(1,\)"):
@@ -528,48 +541,53 @@ def test_actions_that_are_not_finite_or_do_not_fit() -> None:
     with pytest.raises(UnsupportedError, match=r"model\.predict"):
         call(lambda seen: (np.zeros(1), None))
     with pytest.raises(UnsupportedError, match="reward must be one number"):
-        from_gymnasium(toys.TwoElements, toys.back, state=[0.2], size=3, horizon=3)
+        from_gymnasium(toys.TwoElements, toys.back, size=3, state=[0.2], rollout=Rollout(horizon=3))
     with pytest.raises(UnsupportedError, match="step does not follow"):
-        Stage(plan_of(toys.Old, kind="parameters", state=None, horizon=2))
+        Stage(plan_of(toys.Old, kind="parameters", state=None, rollout=Rollout(horizon=2)))
     one, plain = (
-        from_gymnasium(make, toys.back, state=[0.2], size=3, horizon=3) for make in (toys.OneElement, toys.Walk)
+        from_gymnasium(make, toys.back, size=3, state=[0.2], rollout=Rollout(horizon=3))
+        for make in (toys.OneElement, toys.Walk)
     )
     np.testing.assert_array_equal(one.values, plain.values)
 
 
 def test_the_environment_gets_what_its_space_holds_and_may_spoil_it() -> None:
-    picky, plain = (from_gymnasium(make, state=[0.2], size=4, horizon=3) for make in (toys.Picky, toys.Walk))
+    picky, plain = (
+        from_gymnasium(make, size=4, state=[0.2], rollout=Rollout(horizon=3)) for make in (toys.Picky, toys.Walk)
+    )
     np.testing.assert_array_equal(picky.values, plain.values)
     policy = lambda seen: np.array([3.0], dtype=np.float32)  # noqa: E731
-    clipped = from_gymnasium(toys.Picky, policy, state=[0.2], size=3, horizon=3)
+    clipped = from_gymnasium(toys.Picky, policy, size=3, state=[0.2], rollout=Rollout(horizon=3))
     for other in (
         [1],
         np.array([7]),
         np.array([1.5], dtype=np.float16),
     ):  # whole or half, they become what the space is
-        same = from_gymnasium(toys.Picky, lambda seen, other=other: other, state=[0.2], size=3, horizon=3)
+        same = from_gymnasium(
+            toys.Picky, lambda seen, other=other: other, size=3, state=[0.2], rollout=Rollout(horizon=3)
+        )
         np.testing.assert_array_equal(same.values, clipped.values)
     with pytest.raises(AssertionError):
-        from_gymnasium(toys.Picky, policy, state=[0.2], size=3, horizon=3, action_type="float64")
-    free = from_gymnasium(toys.Walk, policy, state=[0.2], size=3, horizon=3, clip=False)
+        from_gymnasium(toys.Picky, policy, size=3, state=[0.2], rollout=Rollout(horizon=3, action_type="float64"))
+    free = from_gymnasium(toys.Walk, policy, size=3, state=[0.2], rollout=Rollout(horizon=3, clip=False))
     assert (clipped.values > free.values).all()
 
 
 def test_time_limits() -> None:
     limited = lambda: gymnasium.wrappers.TimeLimit(toys.Walk(), 10)  # noqa: E731
-    from_gymnasium(limited, state=1, after=np.zeros((4, 1)), size=3, horizon=6)
+    from_gymnasium(limited, size=3, state=State(1, after=np.zeros((4, 1))), rollout=Rollout(horizon=6))
     with pytest.raises(UnsupportedError, match="1 to 6 steps; choose a shorter horizon"):
-        from_gymnasium(limited, state=1, after=np.zeros((4, 1)), size=3, horizon=7)
+        from_gymnasium(limited, size=3, state=State(1, after=np.zeros((4, 1))), rollout=Rollout(horizon=7))
     over = functools.partial(
-        from_gymnasium, policy=toys.proportional, directions=[[0.0, 1.0]], parameters=[0.0, 0.0], boundary="clip"
+        from_gymnasium, policy=toys.proportional, over=Parameters([0.0, 0.0], directions=[[0.0, 1.0]], boundary="clip")
     )
     with pytest.raises(UnsupportedError, match="1 to 10 steps"):
-        over(limited, horizon=11)
-    assert over(limited, horizon=10, size=3).grid.size == 3
+        over(limited, rollout=Rollout(horizon=11))
+    assert over(limited, rollout=Rollout(horizon=10), size=3).grid.size == 3
     with pytest.raises(UnsupportedError, match=r"truncated at point \(1\), seed 0, step"):
-        over(toys.Restless, horizon=30, size=3, state=[0.0])
+        over(toys.Restless, rollout=Rollout(horizon=30), size=3, state=[0.0])
     # an id is made without its limit
-    assert from_gymnasium("Pendulum-v1", state=1, size=3, horizon=250).grid.size == 3
+    assert from_gymnasium("Pendulum-v1", size=3, state=1, rollout=Rollout(horizon=250)).grid.size == 3
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -580,7 +598,11 @@ def test_a_discrete_space_has_directions_but_no_axes() -> None:
     with pytest.raises(UnsupportedError, match=r"no axes.*directions"):
         from_gymnasium(toys.Choice, state=1)
     call = functools.partial(
-        from_gymnasium, toys.Choice, directions=[[1.0]], parameters=[0.0], boundary="clip", size=3, horizon=3
+        from_gymnasium,
+        toys.Choice,
+        over=Parameters([0.0], directions=[[1.0]], boundary="clip"),
+        size=3,
+        rollout=Rollout(horizon=3),
     )
     q = call(lambda theta, seen: int(seen[0] < theta[0]))
     assert len(set(q.values)) > 1
@@ -596,28 +618,24 @@ def test_a_discrete_space_is_seen_before_any_step(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(toys.Choice, "step", step)
     with pytest.raises(UnsupportedError, match="no axes"):
-        from_gymnasium(toys.Choice, state=1, size=3, horizon=3)
+        from_gymnasium(toys.Choice, size=3, state=1, rollout=Rollout(horizon=3))
 
 
 def test_many_at_once_is_one_at_a_time() -> None:
     over = functools.partial(
         from_gymnasium,
         toys.ending,
-        toys.proportional,
-        directions=[[1.0, 0.0], [0.0, 1.0]],
-        parameters=[-1.0, 0.1],
-        extent=2.0,
-        boundary="clip",
+        over=Parameters([-1.0, 0.1], directions=[[1.0, 0.0], [0.0, 1.0]], extent=2.0, boundary="clip"),
         size=9,
-        horizon=25,
-        seeds=3,
+        rollout=Rollout(horizon=25, seeds=3),
     )
-    one, many, apart = over(), over(batched_policy=True), over(batched_policy=True, workers=2)
+    one, many = over(toys.proportional), over(Batched(toys.proportional))
+    apart = over(Batched(toys.proportional), workers=2)
     assert one.values.tobytes() == many.values.tobytes() == apart.values.tobytes()
     assert 0 < facts(one)["ended_early"] < 1
     assert facts(one)["ended_early"] == facts(many)["ended_early"]
-    q = functools.partial(from_gymnasium, toys.ending, toys.back, state=2, size=70, horizon=9, seeds=2)
-    assert q().values.tobytes() == q(batched_policy=True).values.tobytes()
+    q = functools.partial(from_gymnasium, toys.ending, size=70, state=2, rollout=Rollout(horizon=9, seeds=2))
+    assert q(toys.back).values.tobytes() == q(Batched(toys.back)).values.tobytes()
     counts = set()
 
     def counting(seen: Array) -> Array:
@@ -625,16 +643,20 @@ def test_many_at_once_is_one_at_a_time() -> None:
         return -seen
 
     # the batches are the same whatever the workers, as matrix products of another size round otherwise
-    from_gymnasium(toys.walk, counting, state=2, size=70, horizon=3, batched_policy=True)
+    from_gymnasium(toys.walk, Batched(counting), size=70, state=2, rollout=Rollout(horizon=3))
     assert counts == {1, 64, 6}
-    missing = functools.partial(from_gymnasium, toys.Missing, toys.back, state=[0.95], size=5, horizon=4)
-    assert missing(nan=-1.0).values.tobytes() == missing(nan=-1.0, batched_policy=True).values.tobytes()
+    missing = functools.partial(from_gymnasium, toys.Missing, size=5, state=[0.95])
+    replaced = Rollout(horizon=4, nan=-1.0)
+    one, many = (missing(policy, rollout=replaced) for policy in (toys.back, Batched(toys.back)))
+    assert one.values.tobytes() == many.values.tobytes()
     with pytest.raises(NonFiniteError, match=r"nan at point \(1\), seed 0, step 0"):
-        missing(batched_policy=True)
+        missing(Batched(toys.back), rollout=Rollout(horizon=4))
     with pytest.raises(UnsupportedError, match="two environments come to different states"):
-        from_gymnasium(toys.Headstrong, toys.back, size=3, horizon=3, batched_policy=True)
+        from_gymnasium(toys.Headstrong, Batched(toys.back), size=3, rollout=Rollout(horizon=3))
     with pytest.raises(UnsupportedError, match=r"one action for each observation; given: shape \(1, 3\)"):
-        from_gymnasium(toys.Walk, lambda seen: seen[:, 0][None], state=[0.1], size=3, horizon=3, batched_policy=True)
+        from_gymnasium(
+            toys.Walk, Batched(lambda seen: seen[:, 0][None]), size=3, state=[0.1], rollout=Rollout(horizon=3)
+        )
 
 
 class Network:
@@ -659,9 +681,14 @@ class Network:
 
 def test_a_policy_that_holds_its_parameters() -> None:
     network = Network()
-    call = functools.partial(from_gymnasium, toys.walk, directions=[[1.0, 0.0]], boundary="clip", size=5, horizon=6)
-    q = call(network)
-    expected = call(toys.proportional, parameters=[-0.5, 0.1])
+    call = functools.partial(
+        from_gymnasium,
+        toys.walk,
+        size=5,
+        rollout=Rollout(horizon=6),
+    )
+    q = call(network, over=Parameters(directions=[[1.0, 0.0]], boundary="clip"))
+    expected = call(toys.proportional, over=Parameters([-0.5, 0.1], directions=[[1.0, 0.0]], boundary="clip"))
     np.testing.assert_array_equal(q.values, expected.values)
     np.testing.assert_array_equal(network.vector, [-0.5, 0.1])
     assert network.resets == 5 + 2
@@ -683,7 +710,11 @@ def test_a_network_of_torch() -> None:
 
     path = principal_directions([theta + 1.0, theta + np.arange(theta.size) / 10, theta])
     q = from_gymnasium(
-        "Pendulum-v1", policy, parameters=theta, directions=path, boundary="clip", size=3, horizon=10, gamma=0.9
+        "Pendulum-v1",
+        policy,
+        over=Parameters(theta, directions=path, boundary="clip"),
+        size=3,
+        rollout=Rollout(horizon=10, gamma=0.9),
     )
     environment = gymnasium.make("Pendulum-v1")
     with torch.no_grad():
@@ -708,7 +739,12 @@ def test_a_network_of_torch() -> None:
 
 def test_results_do_not_depend_on_the_number_of_workers() -> None:
     call = functools.partial(
-        from_gymnasium, toys.ending, toys.back, state=3, after=[[0.2]], size=23, horizon=12, seeds=2
+        from_gymnasium,
+        toys.ending,
+        toys.back,
+        size=23,
+        state=State(3, after=[[0.2]]),
+        rollout=Rollout(horizon=12, seeds=2),
     )
     seen: list[tuple[int, int]] = []
     found = [call()]
@@ -721,21 +757,22 @@ def test_results_do_not_depend_on_the_number_of_workers() -> None:
 
 def test_progress_in_points() -> None:
     seen: list[tuple[int, int]] = []
-    from_gymnasium(toys.Walk, state=1, size=4, horizon=2, progress=lambda *count: seen.append(count))
+    from_gymnasium(toys.Walk, size=4, state=1, rollout=Rollout(horizon=2), progress=lambda *count: seen.append(count))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_a_worker_that_dies() -> None:
-    deadly = functools.partial(from_gymnasium, toys.Deadly, line_policy, state=[0.0], size=9, horizon=2, workers=2)
+    deadly = functools.partial(
+        from_gymnasium, toys.Deadly, line_policy, size=9, state=[0.0], rollout=Rollout(horizon=2), workers=2
+    )
     with pytest.raises(ResourceError, match=r"worker process has died; given: exit code 3.*__main__"):
-        deadly(grid=line(9, -1.0, 1.0), action=[0.0])
+        deadly(grid=line(9, -1.0, 1.0), over=Actions(held=[0.0]))
 
 
 def test_a_script_without_its_guard_is_told_the_line(tmp_path: Path) -> None:
     script = tmp_path / "unguarded.py"
     script.write_text(
-        "from heatpg import landscapes\n"
-        "landscapes.from_gymnasium('Pendulum-v1', state=0, size=3, horizon=2, workers=1)\n"
+        "from heatpg import landscapes\nlandscapes.from_gymnasium('Pendulum-v1', state=0, size=3, workers=1)\n"
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     line = 'the line if __name__ == "__main__":'
@@ -759,7 +796,7 @@ def line_policy(observation: Array) -> Array:
 )
 def test_what_cannot_be_sent_is_refused(environment: Any, policy: Any, what: str) -> None:
     with pytest.raises(UnsupportedError, match=rf"{what}.*lambda.*workers=0"):
-        from_gymnasium(environment, policy, state=1, size=3, horizon=2, workers=2)
+        from_gymnasium(environment, policy, size=3, state=1, rollout=Rollout(horizon=2), workers=2)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -777,7 +814,23 @@ class Stateless(gymnasium.Env):  # type: ignore[misc]
         return np.zeros(1, dtype=np.float32), {}
 
 
-OVER: dict[str, Any] = {"policy": toys.proportional, "directions": [[1.0, 0.0]], "parameters": [0.0, 0.0]}
+OVER: dict[str, Any] = {"policy": toys.proportional, "directions": [[1.0, 0.0]], "origin": [0.0, 0.0]}
+ROLLOUT = {field.name for field in dataclasses.fields(Rollout)}
+PARAMETERS = {field.name for field in dataclasses.fields(Parameters)}
+ACTIONS = {field.name for field in dataclasses.fields(Actions)}
+
+
+def grouped(options: dict[str, Any]) -> dict[str, Any]:
+    """Keywords of `from_gymnasium`, those of its values put together."""
+    given = {"environment": toys.Walk, "horizon": 3, "size": 3, **options}
+    rollout = {name: given.pop(name) for name in ROLLOUT & given.keys()}
+    if "directions" in given:
+        given["over"] = Parameters(**{name: given.pop(name) for name in PARAMETERS & given.keys()})
+    elif ACTIONS & given.keys():
+        given["over"] = Actions(**{name: given.pop(name) for name in ACTIONS & given.keys()})
+    if "after" in given:
+        given["state"] = State(given.get("state"), after=given.pop("after"))
+    return {"rollout": Rollout(**rollout), **given}
 
 
 @pytest.mark.parametrize(
@@ -816,17 +869,19 @@ OVER: dict[str, Any] = {"policy": toys.proportional, "directions": [[1.0, 0.0]],
         ({"components": (1,)}, UnsupportedError, "0 to 0"),
         ({"components": ()}, UnsupportedError, "components"),
         ({"components": (0, 0)}, UnsupportedError, "different"),
-        ({"action": [0.0, 0.0]}, GridError, "2 numbers"),
-        ({"action": [np.inf]}, NonFiniteError, "action"),
-        ({"action": "up"}, UnsupportedError, "numbers"),
+        ({"held": [0.0, 0.0]}, GridError, "2 numbers"),
+        ({"held": [np.inf]}, NonFiniteError, "action"),
+        ({"held": "up"}, UnsupportedError, "numbers"),
         ({"grid": Grid(*(Axis(n, 0, 1, 3, boundary="clip") for n in "ab"))}, GridError, "one axis for each component"),
         ({"grid": 5}, GridError, "heatpg.Grid"),
         ({"size": 2}, GridError, "at least 3"),
-        ({"parameters": [1.0]}, UnsupportedError, "without directions"),
-        ({"batched_policy": True}, UnsupportedError, "no policy"),
-        ({"batched_policy": True, "policy": toys.noisy}, UnsupportedError, "draws"),
-        ({"batched_policy": True, "policy": Network()}, UnsupportedError, "with a state"),
+        ({"over": [1.0]}, OptionError, "Parameters(origin, directions=...)"),
+        ({"rollout": 5}, OptionError, "Rollout(horizon=200, ...)"),
+        ({"policy": Batched(None)}, UnsupportedError, "no policy"),  # type: ignore[arg-type]
+        ({"policy": Batched(toys.noisy)}, UnsupportedError, "draws"),
+        ({"policy": Batched(Network())}, UnsupportedError, "with a state"),
         ({"environment": 5}, UnsupportedError, "no environment"),
+        ({"environment": ("Pendulum-v1",)}, OptionError, "keywords for it"),
         ({"environment": "Nowhere-v9"}, UnsupportedError, "cannot be made"),
         ({"environment": dict}, UnsupportedError, "no environment of Gymnasium"),
         ({"environment": toys.Walk(), "workers": 2}, UnsupportedError, "several places"),
@@ -835,25 +890,24 @@ OVER: dict[str, Any] = {"policy": toys.proportional, "directions": [[1.0, 0.0]],
         ({"environment": functools.partial(toys.Walk, end=-9.0), "after": [[0.0]]}, UnsupportedError, "on the way"),
         (OVER, BoundaryError, "boundary='clip'"),
         ({**OVER, "policy": None}, UnsupportedError, "policy(parameters, observation)"),
-        ({**OVER, "boundary": "clip", "parameters": None}, UnsupportedError, "flat_parameters()"),
-        ({**OVER, "boundary": "clip", "parameters": [1.0]}, GridError, "do not fit the parameters"),
-        ({**OVER, "boundary": "clip", "parameters": [np.nan, 0.0]}, NonFiniteError, "parameters"),
+        ({**OVER, "boundary": "clip", "origin": None}, UnsupportedError, "flat_parameters()"),
+        ({**OVER, "boundary": "clip", "origin": [1.0]}, GridError, "do not fit the parameters"),
+        ({**OVER, "boundary": "clip", "origin": [np.nan, 0.0]}, NonFiniteError, "parameters"),
         ({**OVER, "boundary": "clip", "extent": (1.0, 2.0)}, GridError, "extent"),
         ({**OVER, "boundary": "clip", "extent": -1.0}, GridError, "lower must be below upper"),
         ({**OVER, "boundary": "clip", "directions": np.ones((4, 2))}, UnsupportedError, "1 to 3"),
         (
-            {**OVER, "boundary": "clip", "directions": np.eye(5)[:, :2], "parameters": np.zeros(5)},
+            {**OVER, "boundary": "clip", "directions": np.eye(5)[:, :2], "origin": np.zeros(5)},
             GridError,
             "transposed",
         ),
-        ({**OVER, "boundary": "clip", "components": (0,)}, UnsupportedError, "over actions"),
+        ({"over": Actions}, OptionError, "Actions(components)"),
         ({**OVER, "boundary": "clip", "after": [[0.0]]}, UnsupportedError, "need a state"),
     ],
 )
 def test_what_does_not_fit_is_refused(options: dict[str, Any], kind: type[Exception], words: str) -> None:
-    given = {"environment": toys.Walk, "horizon": 3, "size": 3, **options}
     with pytest.raises(kind) as caught:
-        from_gymnasium(**given)
+        from_gymnasium(**grouped(options))
     assert words in str(caught.value)
 
 
@@ -881,10 +935,10 @@ def test_the_standard_error_of_a_landscape() -> None:
 def test_directions_of_an_array_are_told() -> None:
     q = from_gymnasium(
         toys.Walk,
-        **{**OVER, "directions": Directions(np.array([[0.0, 2.0]]), "mine")},
-        boundary="zero",
+        toys.proportional,
+        over=Parameters([0.0, 0.0], directions=Directions(np.array([[0.0, 2.0]]), "mine"), boundary="zero"),
         size=3,
-        horizon=2,
+        rollout=Rollout(horizon=2),
     )
     assert (facts(q)["directions"]["kind"], facts(q)["directions"]["lengths"]) == ("mine", [2.0])
     assert len(facts(q)["parameters_digest"]) == 64
