@@ -33,11 +33,12 @@ test: $(VENV)/test.stamp programs
 	if [ $$status -ne 0 ]; then echo "make test: failed:$$failed" >&2; fi; \
 	exit $$status
 
-# The tests of the viewer want a browser, those of the file format other people's readers. Without them these tests are
-# skipped and say so; a root on Debian, as a fresh machine for tests has it, gets them here.
-PROGRAMS := chromium chromium-driver netcdf-bin hdf5-tools
+# The tests of the viewer want a browser, those of the file format other people's readers, those of completion the other
+# shells. Without them these tests are skipped and say so; a root on Debian, as a fresh machine for tests has it, gets
+# them here.
+PROGRAMS := chromium chromium-driver netcdf-bin hdf5-tools zsh fish
 programs:
-	@for program in chromium chromedriver ncdump h5dump; do \
+	@for program in chromium chromedriver ncdump h5dump zsh fish; do \
 	    command -v $$program >/dev/null || missing="$$missing $$program"; \
 	done; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
