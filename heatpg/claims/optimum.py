@@ -14,7 +14,7 @@ from heatpg.core.field import HeatField
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.evolution import solve
-from heatpg.policy import unlearn
+from heatpg.policy import Learning, Rollout, unlearn
 from heatpg.scalespace import price, sigma_of_survival, survival, track
 
 __all__: list[str] = []
@@ -98,7 +98,8 @@ def survival_law() -> Evidence:
 )
 def optimum_is_kept() -> Evidence:
     """One epoch from the LQR gain of a quadrotor, evolution strategies at a small and a large sigma."""
-    result = unlearn([0.1, 1.0], noise="parameter", epochs=1, horizon=1.0, episodes=128, seeds=8)
+    learning = Learning(epochs=1, episodes=128, seeds=8)
+    result = unlearn([0.1, 1.0], noise="parameter", rollout=Rollout(horizon=1.0), learning=learning)
     small, large = result.verdicts
     change, error = result.change.tolist(), (2.0 * result.change_error).tolist()
     # the drift by grad L alone, without the scatter of estimates, agrees in sign

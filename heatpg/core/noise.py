@@ -20,6 +20,7 @@ __all__ = [
     "geometric_levels",
     "parse_covariance",
     "parse_sigma",
+    "positive_sigmas",
     "sigma_words",
 ]
 
@@ -189,6 +190,37 @@ def parse_covariance(covariance: ArrayLike, grid: Grid) -> NDArray[np.float64]:
     if len(np.unique(values, axis=0)) < len(values):
         raise SigmaError("a covariance is given twice", given=values.tolist(), advice="leave one of them out")
     return values
+
+
+def positive_sigmas(sigmas: ArrayLike, *, advice: str = "") -> NDArray[np.float64]:
+    """Noise levels as an array of shape (T,), in the order in which they are given: of gradients, for which 0 is none.
+
+    Raises
+    ------
+    SigmaError
+        For nothing, for numbers that are not finite and positive, and for a number that is given twice.
+
+    Examples
+    --------
+    >>> from heatpg.core.noise import positive_sigmas
+    >>> positive_sigmas([0.3, 0.1])
+    array([0.3, 0.1])
+    """
+    allowed = "one or several positive numbers"
+    try:
+        levels = np.atleast_1d(np.asarray(sigmas, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise SigmaError("sigma must be numbers", given=repr(sigmas), allowed=allowed) from None
+    if levels.ndim != 1 or not levels.size:
+        raise SigmaError("sigma has the wrong shape", given=f"shape {levels.shape}", allowed=allowed)
+    bad = ~(np.isfinite(levels) & (levels > 0))
+    if bad.any():
+        raise SigmaError(
+            "sigma must be positive and finite", given=float(levels[bad][0]), allowed=allowed, advice=advice
+        )
+    if len(np.unique(levels)) < len(levels):
+        raise SigmaError("a sigma is given twice", given=levels.tolist(), advice="leave one of them out")
+    return levels
 
 
 def geometric_levels(first: float, last: float, count: int) -> list[float]:

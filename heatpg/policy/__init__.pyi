@@ -1,12 +1,15 @@
 from heatpg.policy.ascent import Ascent as Ascent
+from heatpg.policy.ascent import Stepping as Stepping
 from heatpg.policy.ascent import ascend as ascend
 from heatpg.policy.ascent import ascend_all as ascend_all
 from heatpg.policy.estimators import GradientEstimate as GradientEstimate
 from heatpg.policy.estimators import estimate_gradient as estimate_gradient
 from heatpg.policy.estimators import estimator_variance as estimator_variance
 from heatpg.policy.flow import MollifiedFunction as MollifiedFunction
+from heatpg.policy.hover import Rollout as Rollout
 from heatpg.policy.noise_curve import NoiseCurve as NoiseCurve
 from heatpg.policy.noise_curve import estimator_noise as estimator_noise
 from heatpg.policy.source import ActionValue as ActionValue
+from heatpg.policy.unlearning import Learning as Learning
 from heatpg.policy.unlearning import Unlearning as Unlearning
 from heatpg.policy.unlearning import unlearn as unlearn

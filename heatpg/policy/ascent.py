@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,28 +17,33 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.field import RESOLVED, HeatField
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import GridError, NonFiniteError, SigmaError, UnknownNameError, UnsupportedError
+from heatpg.errors import GridError, OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import solve
-from heatpg.policy.estimators import ESTIMATORS, check_samples, draw_units
-from heatpg.policy.flow import AscentPath, Objective, Setting, classify, ended_by, follow_flow, into_box, speeds
+from heatpg.policy.estimators import ESTIMATORS, check_samples
+from heatpg.policy.flow import AscentPath, Objective, SampledGradient, Setting, follow_flow, plain_steps
 from heatpg.policy.source import ActionValue, Source, parse_means, parse_sigma, refuse_walls
-from heatpg.tools.arguments import whole_number
-from heatpg.tools.plain import plain
+from heatpg.tools.arguments import finite_number, one_of, positive_number, whole_number
+from heatpg.tools.plain import fields_as_dict
 
-__all__ = ["METHODS", "Ascent", "ascend", "ascend_all"]
+__all__ = ["METHODS", "Ascent", "Stepping", "ascend", "ascend_all"]
 
 Array = NDArray[np.float64]
 
 METHODS = ("fixed", "variance", "log_sigma", "natural", "annealed")
 """Names of the methods."""
 
-_VANISHED = 0.1  # of a spacing: far below what the grid can tell
-_VANISHED_FUNCTION = 1e-3  # of the sigma at the start, where there is no grid
-_GROWN = 4.0  # longest side of the box: beyond it the landscape is one hill
-_COOLING = 0.85
-_LAST_STAGE = 0.02  # of the sigma at the start, where there is no grid
-_SAME_HEIGHT = 1e-6  # of the oscillation
+_JOINT = ("variance", "log_sigma", "natural")  # methods that move sigma too
+_VANISHED = 0.1  # of a spacing (taste): far below the 1.5 spacings that the grid resolves
+_VANISHED_FUNCTION = 1e-3  # of the sigma at the start, where there is no grid (taste)
+_GROWN = 4.0  # longest sides of the box (taste): under so much noise the landscape is one hill
+_GROWN_FUNCTION = 1e3  # sigmas at the start, where there is no box (taste)
+_COOLING = 0.85  # of sigma from stage to stage (taste): fourteen stages a decade
+_LAST_STAGE = 0.02  # of the sigma at the start, where there is no grid (taste)
+_SAME_HEIGHT = 1e-6  # of the oscillation (taste): above what interpolation and rounding leave, below what matters
+# Of the oscillation: what rounding leaves of slopes and curvatures in units of `Setting.length` (taste: some thousand
+# roundings in the sum over the nodes of a box, or of a lattice).
 _ROUND_OFF = 4096 * float(np.finfo(np.float64).eps)
+_PROBES = 1000  # samples that tell how far the values of a function lie apart (taste)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,99 +111,59 @@ class Ascent:
 
     def as_dict(self) -> dict[str, Any]:
         """The ascent as JSON-like values."""
-        arrays = ("means", "sigmas", "times", "values", "at_means")
-        return {name: getattr(self, name) for name in ("method", "gradient", "status", "sentence")} | {
-            name: plain(getattr(self, name)) for name in arrays
+        return fields_as_dict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stepping:
+    """How an ascent steps: along the flow, or by plain steps of a given rate with an exact or a sampled gradient.
+
+    Parameters
+    ----------
+    rate
+        None: the flow itself is followed, with steps that its local error chooses (exact gradients only). A number:
+        plain steps of this rate; for ``variance`` in (mu, s), else in (mu, log sigma).
+    steps
+        Most steps; of the flow at each stage of a schedule, of plain steps in all.
+    tolerance
+        Accuracy of a maximum that the flow ends at, in spacings of the finest axis (for a function, in sigmas). Plain
+        steps end when they are so near.
+    samples, seed
+        Of a sampled gradient: evaluations per step, and the seed of the noise.
+
+    Raises
+    ------
+    OptionError
+        For a value out of its range.
+    """
+
+    rate: float | None = None
+    steps: int = 2000
+    tolerance: float = 1e-6
+    samples: int = 100
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        checked: dict[str, Any] = {
+            "steps": whole_number("steps", self.steps),
+            "tolerance": positive_number("the tolerance", self.tolerance),
+            "samples": whole_number("samples", self.samples),
+            "seed": whole_number("seed", self.seed, least=0),
         }
+        if self.rate is not None:
+            checked["rate"] = positive_number("the rate", self.rate)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
 
 def _place(point: Array) -> str:
     return "(" + ", ".join(f"{x:.6g}" for x in point) + ")"
 
 
-def _steps(
-    objective: Objective | None,
-    q: ActionValue,
-    y: Array,
-    setting: Setting,
-    steps: int,
-    rate: float,
-    estimator: str,
-    samples: int,
-    generators: Sequence[np.random.Generator],
-    entropy: float,
-) -> list[AscentPath]:
-    """Plain steps y <- y + rate P(y) grad J, with the exact gradient or an estimate of it."""
-    paths = []
-    d = y.shape[1] - 1
-    for here, generator in zip(y, generators, strict=True):
-        path = AscentPath([here.copy()], [0.0], [math.nan])
-        for k in range(1, steps + 1):
-            row = here[np.newaxis]
-            if objective is None:
-                slope = _sampled_slope(q, here, setting, estimator, samples, generator, entropy)
-            else:
-                value, slopes, hessian = objective(row, setting.joint, True)
-                path.values[-1] = float(value[0])
-                free = setting.joint and bool(here[d] > setting.lowest or slopes[0, d] > 0)
-                # only a point that is as good as on the maximum ends plain steps
-                reach = setting.tolerance / float(setting.length(row)[0])
-                kind = classify(row, slopes, hessian, np.array([free]), setting, reach)[0][0]
-                if kind:
-                    path.status = {"maximum": "maximum", "saddle": "at a saddle"}.get(kind, "on a plateau")
-                    break
-                slope = slopes[0]
-            with np.errstate(over="ignore", invalid="ignore"):  # what overflows is named below
-                move = rate * speeds(setting.method, row)[0][0] * slope
-            if setting.joint and setting.method == "variance":  # a step in sigma^2, not in its logarithm
-                s = math.exp(2.0 * here[d])
-                move[d] = 0.5 * math.log(max(s + 2.0 * s * move[d], math.exp(2.0 * setting.lowest))) - here[d]
-            elif not setting.joint:
-                move[d] = 0.0
-            here = here + move
-            here[d] = max(here[d], setting.lowest) if setting.joint else here[d]
-            here[:d] = into_box(here[np.newaxis, :d], setting.grid)[0]
-            if not np.isfinite(here).all():
-                raise NonFiniteError(
-                    "a step leads to infinity", given=f"rate={rate}, step {k}", advice="take a smaller rate"
-                )
-            path.add(here, k * rate, math.nan)
-            ended = ended_by(here, setting.joint, setting)
-            if not ended and objective is None and setting.joint and setting.floor == 0 and here[d] <= setting.lowest:
-                ended = "sigma went to zero"  # where samples are all noise
-            if ended:
-                path.status = ended
-                break
-        if objective is not None:
-            path.values[-1] = float(objective(here[np.newaxis], False, False)[0][0])
-        paths.append(path)
-    return paths
-
-
-def _sampled_slope(
-    q: ActionValue,
-    here: Array,
-    setting: Setting,
-    estimator: str,
-    samples: int,
-    generator: np.random.Generator,
-    entropy: float,
-) -> Array:
-    """Estimate of grad J in (mu, log sigma), both from the same noise."""
-    d = len(here) - 1
-    sigma = setting.ratio * math.exp(here[d])
-    parameters = ("mean", "variance") if setting.joint else ("mean",)
-    units = draw_units(q, here[:d], sigma, estimator, parameters, common=True, samples=samples, generator=generator)
-    slope = np.zeros(d + 1)
-    slope[:d] = units[0].mean(axis=0)
-    if setting.joint:
-        slope[d] = 2.0 * math.exp(2.0 * here[d]) * float(units[1].mean()) + entropy * d
-    return slope
-
-
 def _levels(schedule: ArrayLike | None, sigma: float, last: float) -> list[float]:
     """Noise levels of an annealed ascent, from sigma on, none above the one before it."""
     if schedule is None:
+        # as many stages as keep the ratio of neighbours at `_COOLING` or above, of equal ratios
         count = max(0, math.ceil(math.log(last / sigma) / math.log(_COOLING)))
         return [sigma] if count == 0 else np.geomspace(sigma, last, count + 1).tolist()
     try:
@@ -215,44 +180,29 @@ def _levels(schedule: ArrayLike | None, sigma: float, last: float) -> list[float
     return [float(level) for level in levels]
 
 
-def _number(value: Any, what: str, *, positive: bool) -> float:
-    number = math.nan
-    if not isinstance(value, bool) and isinstance(value, int | float | np.integer | np.floating):
-        number = float(value)
-    if not math.isfinite(number) or number < 0 or (positive and number == 0):
-        raise UnsupportedError(
-            f"{what} is out of range", given=repr(value), allowed="a number > 0" if positive else "a number >= 0"
-        )
-    return number
-
-
 def _check_options(
     method: str, gradient: str, rate: float | None, floor: float, entropy: float, schedule: ArrayLike | None
 ) -> None:
     """Refuse options that this method would ignore."""
-    if method not in METHODS:
-        raise UnknownNameError("unknown method of ascent", given=repr(method), allowed=", ".join(map(repr, METHODS)))
-    if gradient not in ("exact", *ESTIMATORS):
-        raise UnknownNameError(
-            "unknown gradient", given=repr(gradient), allowed=", ".join(map(repr, ("exact", *ESTIMATORS)))
-        )
+    one_of("method of ascent", method, METHODS)
+    one_of("gradient", gradient, ("exact", *ESTIMATORS))
     if gradient != "exact" and rate is None:
-        raise UnsupportedError(
+        raise OptionError(
             "a sampled gradient is followed in steps of a given rate",
             given=f"gradient={gradient!r}, rate=None",
             allowed="rate > 0, or gradient='exact'",
+            advice="pass stepping=Stepping(rate=...)",
         )
-    joint = method in ("variance", "log_sigma", "natural")
-    if entropy and not joint:
-        raise UnsupportedError(
+    if entropy and method not in _JOINT:
+        raise OptionError(
             "an entropy bonus moves nothing while sigma is prescribed",
             given=f"method={method!r}, entropy={entropy}",
-            allowed="variance, log_sigma, natural",
+            allowed=", ".join(_JOINT),
         )
     if floor and method == "fixed":
-        raise UnsupportedError("a fixed sigma needs no floor", given=f"sigma_floor={floor}")
+        raise OptionError("a fixed sigma needs no floor", given=f"sigma_floor={floor}")
     if schedule is not None and method != "annealed":
-        raise UnsupportedError("a schedule is for method='annealed'", given=f"method={method!r}")
+        raise OptionError("a schedule is for method='annealed'", given=f"method={method!r}")
 
 
 def _parse_starts(starts: ArrayLike, grid: Grid | None) -> tuple[Array, bool]:
@@ -274,13 +224,15 @@ def _oscillation(source: Source, places: Array, sigma: Array) -> float:
         size = source.oscillation
     else:
         q = ActionValue(source)
-        noise = np.random.default_rng(0).standard_normal((1000, places.shape[1]))
+        noise = np.random.default_rng(0).standard_normal((_PROBES, places.shape[1]))
         values = [q.value(np.concatenate((place[np.newaxis], place + sigma * noise))) for place in places]
         size = max(float(np.ptp(row)) for row in values)
     if not size > 0:
         raise UnsupportedError(
             "the landscape is flat: no place is higher than another",
-            given="the same value everywhere" if isinstance(source, Landscape) else "the same value at 1000 samples",
+            given="the same value everywhere"
+            if isinstance(source, Landscape)
+            else f"the same value at {_PROBES} samples",
         )
     return size
 
@@ -292,15 +244,11 @@ def ascend_all(
     *,
     method: str = "fixed",
     gradient: str = "exact",
-    rate: float | None = None,
-    steps: int = 2000,
     sigma_floor: float = 0.0,
     entropy: float = 0.0,
     schedule: ArrayLike | None = None,
-    samples: int = 100,
-    seed: int = 0,
-    tolerance: float = 1e-6,
     slope: Callable[..., Any] | None = None,
+    stepping: Stepping | None = None,
 ) -> list[Ascent]:
     """Ascend from many starts at once; see `ascend`.
 
@@ -308,7 +256,7 @@ def ascend_all(
     ----------
     starts
         Means to start from, shape (P, d).
-    source, sigma, method, gradient, rate, steps, sigma_floor, entropy, schedule, samples, seed, tolerance, slope
+    source, sigma, method, gradient, sigma_floor, entropy, schedule, slope, stepping
         As for `ascend`, the same for all starts. Each start has steps of its own and, if its gradient is sampled, noise
         of its own: the end of one does not depend on what the others are.
 
@@ -319,7 +267,7 @@ def ascend_all(
 
     Raises
     ------
-    GridError, SigmaError, UnknownNameError, UnsupportedError, NonFiniteError
+    GridError, SigmaError, UnknownNameError, OptionError, UnsupportedError, NonFiniteError
         As `ascend`.
 
     Examples
@@ -330,50 +278,29 @@ def ascend_all(
     >>> [ascent.status for ascent in ascend_all(q, [[-0.5], [0.0], [0.5]], 0.3)]
     ['converged', 'at a saddle', 'converged']
     """
-    entropy = _number(entropy, "the entropy bonus", positive=False)
-    floor = _number(sigma_floor, "the floor of sigma", positive=False)
-    tolerance = _number(tolerance, "the tolerance", positive=True)
-    _check_options(method, gradient, rate, floor, entropy, schedule)
-    pace = 0.0 if rate is None else _number(rate, "the rate", positive=True)
-    steps, seed = whole_number("steps", steps), whole_number("seed", seed, least=0)
+    how = stepping if stepping is not None else Stepping()
+    entropy = finite_number("the entropy bonus", entropy, lower=0.0)
+    floor = finite_number("the floor of sigma", sigma_floor, lower=0.0)
+    _check_options(method, gradient, how.rate, floor, entropy, schedule)
     q = ActionValue(source, slope)
     places, _ = _parse_starts(starts, q.grid)
     count, d = places.shape
     deviations, common = parse_sigma(sigma, d)
-    joint = method in ("variance", "log_sigma", "natural")
     if not common and method != "fixed":
         raise SigmaError(
             "one sigma per axis is for method='fixed'", given=repr(sigma), allowed=f"one number for method={method!r}"
         )
     if gradient != "exact":
         refuse_walls(q)
-        samples = check_samples(samples, gradient, d)
+        check_samples(how.samples, gradient, d)
+    setting = _setting(method, source, places, deviations, floor, how.tolerance)
     first = float(deviations.min())
-    if floor >= first:
-        raise SigmaError("the floor of sigma must lie below its start", given=f"{floor:g}", allowed=f"< {first:g}")
-    size = _oscillation(source, places, deviations)
-    spacing = 0.0 if q.grid is None else min(q.grid.spacing)
-    longest = 1e3 * first if q.grid is None else _GROWN * max(axis.length for axis in q.grid)
-    setting = Setting(
-        method,
-        joint,
-        floor,
-        _VANISHED * spacing if q.grid is not None else _VANISHED_FUNCTION * first,
-        max(longest, 2.0 * first),
-        spacing,
-        tolerance * (spacing or first),
-        _ROUND_OFF * size,
-        q.grid,
-        deviations / first,
-    )
-    if joint and first <= math.exp(setting.lowest):
-        raise SigmaError(
-            "sigma starts below what the grid resolves",
-            given=f"{first:g}",
-            allowed=f"> {math.exp(setting.lowest):g}, a tenth of a spacing",
-        )
-    objective = Objective(source, d, setting.ratio, entropy) if gradient == "exact" else None
-    generators = [np.random.default_rng([seed, p]) for p in range(count)]
+    exact_or_sampled: Objective | SampledGradient
+    if gradient == "exact":
+        exact_or_sampled = Objective(source, d, setting.ratio, entropy)
+    else:
+        exact_or_sampled = SampledGradient(q, gradient, how.samples, entropy)
+    generators = [np.random.default_rng([how.seed, p]) for p in range(count)]
     last = floor or (_LAST_STAGE * first if q.grid is None else RESOLVED * max(q.grid.spacing))
     levels = _levels(schedule, first, last) if method == "annealed" else [first]
     y = np.concatenate((places, np.full((count, 1), math.log(first))), axis=1)
@@ -383,16 +310,48 @@ def ascend_all(
         if not inside:
             break
         y[:, d] = math.log(level)
-        if objective is not None and rate is None:
-            found = follow_flow(objective, y[inside], setting, steps)
+        if isinstance(exact_or_sampled, Objective) and how.rate is None:
+            found = follow_flow(exact_or_sampled, y[inside], setting, how.steps)
         else:
-            share, mine = max(1, steps // len(levels)), [generators[p] for p in inside]
-            found = _steps(objective, q, y[inside], setting, share, pace, gradient, samples, mine, entropy)
+            assert how.rate is not None
+            # plain steps are so many in all, because each may cost samples; the flow ends each stage by itself
+            share, own = max(1, how.steps // len(levels)), [generators[p] for p in inside]
+            found = plain_steps(exact_or_sampled, y[inside], setting, share, how.rate, own)
         for p, path in zip(inside, found, strict=True):
             paths[p].append(path)
             y[p] = path.y[-1]
     highest: dict[float, float] = {}
     return [_ascent(path, q, setting, gradient, highest) for path in paths]
+
+
+def _setting(method: str, source: Source, places: Array, deviations: Array, floor: float, tolerance: float) -> Setting:
+    """What stays the same in all steps from all starts."""
+    first = float(deviations.min())
+    if floor >= first:
+        raise SigmaError("the floor of sigma must lie below its start", given=f"{floor:g}", allowed=f"< {first:g}")
+    size = _oscillation(source, places, deviations)
+    grid = source.grid if isinstance(source, Landscape) else None
+    spacing = 0.0 if grid is None else min(grid.spacing)
+    longest = _GROWN_FUNCTION * first if grid is None else _GROWN * max(axis.length for axis in grid)
+    setting = Setting(
+        method=method,
+        joint=method in _JOINT,
+        floor=floor,
+        vanished=_VANISHED_FUNCTION * first if grid is None else _VANISHED * spacing,
+        grown=max(longest, 2.0 * first),
+        spacing=spacing,
+        tolerance=tolerance * (spacing or first),
+        round_off=_ROUND_OFF * size,
+        grid=grid,
+        ratio=deviations / first,
+    )
+    if setting.joint and first <= math.exp(setting.lowest):
+        raise SigmaError(
+            "sigma starts below what the grid resolves",
+            given=f"{first:g}",
+            allowed=f"> {math.exp(setting.lowest):g}, a tenth of a spacing",
+        )
+    return setting
 
 
 def ascend(
@@ -402,15 +361,11 @@ def ascend(
     *,
     method: str = "fixed",
     gradient: str = "exact",
-    rate: float | None = None,
-    steps: int = 2000,
     sigma_floor: float = 0.0,
     entropy: float = 0.0,
     schedule: ArrayLike | None = None,
-    samples: int = 100,
-    seed: int = 0,
-    tolerance: float = 1e-6,
     slope: Callable[..., Any] | None = None,
+    stepping: Stepping | None = None,
 ) -> Ascent:
     """Follow the gradient of J = L(mu, sigma^2) + tau d log(sigma) from a start, and say where and why it ends.
 
@@ -435,24 +390,16 @@ def ascend(
         One of the above.
     gradient
         ``exact``, or the name of an estimator: see `heatpg.policy.estimators.estimate_gradient`.
-    rate
-        None: the flow itself is followed, with steps that its local error chooses (exact gradients only). A number:
-        plain steps of this rate; for ``variance`` in (mu, s), else in (mu, log sigma).
-    steps
-        Most steps; of the flow at each stage of a schedule, of plain steps in all.
     sigma_floor
         Sigma is held there while the slope points below it; of ``annealed`` the last sigma.
     entropy
         tau, weight of the entropy bonus, in the units of Q.
     schedule
         Noise levels after the first, falling. By default steps of about 0.85 down to the floor, or to 1.5 spacings.
-    samples, seed
-        Of a sampled gradient: evaluations per step, and the seed of the noise.
-    tolerance
-        Accuracy of a maximum that the flow ends at, in spacings of the finest axis (for a function, in sigmas). Plain
-        steps end when they are so near.
     slope
         Gradient of a function, for the estimator ``reparametrised``.
+    stepping
+        How the path is stepped along, and how accurately; by default `Stepping()`, which follows the flow itself.
 
     Returns
     -------
@@ -465,9 +412,12 @@ def ascend(
         For starts of the wrong shape or outside the box.
     SigmaError
         For noise that is not positive, a floor above it, a schedule that rises.
-    UnknownNameError, UnsupportedError
-        For unknown methods and gradients, flat landscapes, batch axes, options that a method would ignore, sampled
-        gradients without a rate or at an absorbing wall.
+    UnknownNameError
+        For unknown methods and gradients.
+    OptionError
+        For options that a method would ignore, and sampled gradients without a rate.
+    UnsupportedError
+        For flat landscapes, batch axes, and sampled gradients at an absorbing wall.
     NonFiniteError
         For a start that is not finite, a Q that is not, or a rate so large that a step leads to infinity.
 
@@ -511,15 +461,11 @@ def ascend(
         sigma,
         method=method,
         gradient=gradient,
-        rate=rate,
-        steps=steps,
         sigma_floor=sigma_floor,
         entropy=entropy,
         schedule=schedule,
-        samples=samples,
-        seed=seed,
-        tolerance=tolerance,
         slope=slope,
+        stepping=stepping,
     )[0]
 
 
@@ -529,6 +475,7 @@ def _ascent(path: AscentPath, q: ActionValue, setting: Setting, gradient: str, h
     means, sigmas = y[:, :d], np.exp(y[:, d:]) * setting.ratio
     landscape = q.source if isinstance(q.source, Landscape) else None
     values = np.array(path.values)
+    # a learner does not know L along its path; where the landscape is known, so is L
     if landscape is not None and gradient != "exact" and d <= 3:
         values = HeatField(landscape).value(means, sigmas)
     at_means = q.value(means)
@@ -543,6 +490,8 @@ def _ascent(path: AscentPath, q: ActionValue, setting: Setting, gradient: str, h
     elif status == "maximum":
         status, sentence = "converged", f"a maximum at {place}, sigma = {level:.4g}"
         if landscape is not None and not setting.joint:
+            # Which maximum is the highest is read from the nodes of the solved field, once for every sigma that
+            # ascents end at: `highest` is shared by all starts.
             if level not in highest:
                 sigma = sigmas[-1].tolist()
                 highest[level] = float(solve(landscape, [sigma] if d > 1 else sigma).values.max())

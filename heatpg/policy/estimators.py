@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.landscape import Landscape
-from heatpg.errors import ResourceError, UnsupportedError
+from heatpg.errors import OptionError, ResourceError
 from heatpg.policy.source import (
     REFERENCE_BUDGET,
     ActionValue,
@@ -31,7 +31,7 @@ from heatpg.policy.source import (
     score,
 )
 from heatpg.tools.arguments import one_of, whole_number
-from heatpg.tools.plain import plain
+from heatpg.tools.plain import fields_as_dict, plain
 
 __all__ = [
     "ESTIMATORS",
@@ -51,14 +51,15 @@ ESTIMATORS = ("score", "baseline", "antithetic", "reparametrised")
 PARAMETERS = ("mean", "variance")
 """Names of the parameters of the Gaussian in which a gradient is taken."""
 
-_MOST_NUMBERS = 2**26
-_SHOWN = 6
+_MOST_NUMBERS = 2**26  # of noise at once: 512 MiB (taste)
+_SHOWN = 6  # components in print (taste)
 
 
 def check_samples(samples: int, estimator: str, dimensions: int) -> int:
+    """The number of samples, if it is one that the estimator can be made of and that fits in memory."""
     samples = whole_number("samples", samples, least=4)
     if estimator == "antithetic" and samples % 2:
-        raise UnsupportedError(
+        raise OptionError(
             "antithetic samples come in pairs", given=f"samples={samples}", allowed="even numbers, at least 4"
         )
     if samples * dimensions > _MOST_NUMBERS:
@@ -117,7 +118,9 @@ def draw_units(
             even = 0.5 * (plus + minus) - q.value(mean[np.newaxis])
     else:
         even = odd = q.value(mean + sigma * z)
-        if estimator == "baseline":  # Q_n less the mean of all others
+        if estimator == "baseline":
+            # Q_n less the mean of all others, (N Q_mean - Q_n) / (N - 1). Less the mean of all, its own included, it
+            # would be smaller by (N - 1) / N, and so would the gradient.
             even = odd = (odd - odd.mean()) * (samples / (samples - 1))
     units = []
     for parameter in parameters:
@@ -211,9 +214,7 @@ class GradientEstimate:
 
     def as_dict(self) -> dict[str, Any]:
         """The estimate as JSON-like values."""
-        arrays = ("value", "standard_error", "mean", "sigma", "exact", "exact_error", "discretisation", "z_scores")
-        words = ("samples", "units", "estimator", "with_respect_to", "remark")
-        return {name: getattr(self, name) for name in words} | {name: plain(getattr(self, name)) for name in arrays}
+        return fields_as_dict(self) | {"z_scores": plain(self.z_scores)}
 
 
 def _ratio(difference: Array, error: Array) -> Array:
@@ -246,14 +247,18 @@ def sampled_gradient(
     samples: int,
     seed: int,
 ) -> tuple[Array, Array, int]:
-    """Estimates, standard errors, shapes (P, components), and independent units at each mean."""
+    """Estimates, standard errors, shapes (P, components), and independent units at each mean.
+
+    Each mean has a stream of random numbers of its own, which does not depend on the other means.
+    """
     components = 1 if parameter == "variance" and common else means.shape[1]
     value, error = np.empty((len(means), components)), np.empty((len(means), components))
     count = 0
     for p, mean in enumerate(means):
-        options = {"common": common, "samples": samples}
         generator = np.random.default_rng([seed, p])
-        (units,) = draw_units(q, mean, sigma, estimator, (parameter,), generator=generator, **options)  # type: ignore[arg-type]
+        (units,) = draw_units(
+            q, mean, sigma, estimator, (parameter,), common=common, samples=samples, generator=generator
+        )
         count = len(units)
         value[p] = units.mean(axis=0)
         error[p] = units.std(axis=0, ddof=1) / math.sqrt(count)
@@ -315,8 +320,10 @@ def estimate_gradient(
     ------
     GridError, SigmaError, UnknownNameError
         For means, noise and names that do not fit.
+    OptionError
+        For odd numbers of antithetic samples, a gradient that is missing, and a source that is none.
     UnsupportedError
-        For an absorbing boundary, batch axes, odd numbers of antithetic samples, and a gradient that is missing.
+        For an absorbing boundary and batch axes.
     NonFiniteError
         Where Q or its gradient is NaN or infinite, with the place.
     ResourceError
@@ -406,7 +413,7 @@ def estimator_variance(
 
     Raises
     ------
-    GridError, SigmaError, UnknownNameError, UnsupportedError, NonFiniteError
+    GridError, SigmaError, UnknownNameError, OptionError, UnsupportedError, NonFiniteError
         As `estimate_gradient`.
 
     Notes
@@ -436,6 +443,7 @@ def estimator_variance(
         elif estimator == "antithetic":
             baseline = float(q.value(centre[np.newaxis])[0])
 
+        # one unit as a function of its sample, so that moments of units are expectations like any other
         def unit(points: Array, centre: Array = centre, baseline: float = baseline) -> Array:
             z = (points - centre) / deviations
             if estimator == "reparametrised":

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.systems.lanes import LANES, exponential
-from heatpg.systems.quadrotor import HOVER, end_episodes, runge_kutta_step, steer
+from heatpg.errors import OptionError
+from heatpg.systems.lanes import LANES, exponential, step_count
+from heatpg.systems.quadrotor import HOVER, STATE, end_episodes, runge_kutta_step, steer
+from heatpg.tools.arguments import finite_number, finite_numbers, positive_number
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 
-__all__ = ["HoverTask", "mean_and_error"]
+__all__ = ["Rollout", "mean_and_error"]
 
 Array = NDArray[np.float64]
 
-ENTRIES = 12  # of a gain
-_STEP = 1e-4  # of differences of the noise-free return
+_ENTRIES = 12  # of a gain
+_EDGES = (2.0, 2.0, 0.5 * math.pi)  # of x, z and theta, as in `end_episodes`
+# of differences of the noise-free return: taste, between truncation of order h^2 and rounding of order 1e-16 / h
+_STEP = 1e-4
 
 
 @kernel
@@ -47,7 +52,7 @@ def _add_lane_sums(rows: NDArray[Any], sums: NDArray[Any]) -> None:
 
 @kernel
 def _add_score(state: NDArray[Any], alive: NDArray[Any], eps: NDArray[Any], sigma: float, score: NDArray[Any]) -> None:
-    # d log pi / dK_ik = -(a_i - mean_i) s_k / sigma^2 = -eps_i s_k / sigma; the dead act no more
+    # d log pi / dK_ik = -(a_i - mean_i) s_k / sigma^2 = -eps_i s_k / sigma; an episode that has ended acts no more
     for i in range(2):
         for k in range(6):
             for j in range(LANES):
@@ -55,6 +60,7 @@ def _add_score(state: NDArray[Any], alive: NDArray[Any], eps: NDArray[Any], sigm
                 score[j + (6 * i + k) * LANES] -= eps[i, j] * s / sigma
 
 
+# Thirteen parameters: a kernel takes arrays and numbers, no values of a class of ours.
 @kernel
 def _roll_out(
     policy: NDArray[Any],
@@ -79,36 +85,40 @@ def _roll_out(
     alive, exponent, reward = rows[4], rows[5], rows[6]
     power = np.empty(LANES, dtype=np.int64)
     scratch = np.empty((8, 3 * LANES))
-    score = np.zeros(ENTRIES * LANES)
-    product = np.zeros(ENTRIES * LANES)
+    score = np.zeros(_ENTRIES * LANES)
+    product = np.zeros(_ENTRIES * LANES)
+    # lanes beyond `count` run along, from the start on as episodes that have ended
     for j in range(LANES):
         alive[j] = 1.0 if j < count else 0.0
         totals[j] = 0.0
-    living = end_episodes(state, alive, exponent)
+    running = end_episodes(state, alive, exponent)
     weight = 1.0
     for step in range(noise.shape[0]):
-        if living == 0 and not learning:
+        if running == 0 and not learning:
             break
-        if living > 0:
+        if running > 0:
             eps = noise[step]
+            # the constant part of the policy carries the noise; `steer` adds -K s and clips
             for j in range(LANES):
                 policy[j] = HOVER + sigma * eps[0, j]
                 policy[j + 7 * LANES] = HOVER + sigma * eps[1, j]
+            # before the step: the score belongs to the state in which the action is chosen
             if learning:
                 _add_score(state, alive, eps, sigma, score)
             steer(state, policy, limit, push, turn)
             runge_kutta_step(state, push, turn, dt, waves, scratch)
-            living = end_episodes(state, alive, exponent)
+            running = end_episodes(state, alive, exponent)
             exponential(exponent, reward, power)
             for j in range(LANES):
                 reward[j] *= weight * alive[j]
                 totals[j] += reward[j]
             if learning:
-                for q in range(ENTRIES):
+                for q in range(_ENTRIES):
                     for j in range(LANES):
                         product[j + q * LANES] += reward[j] * score[j + q * LANES]
                 _add_lane_sums(reward, rewards[step : step + 1])
-        if learning:  # also of those who are dead: the baseline is taken from them too
+        # also of episodes that have ended: a later baseline is subtracted from their scores too
+        if learning:
             _add_lane_sums(score, scores[step])
         weight *= gamma
     if learning:
@@ -116,26 +126,93 @@ def _roll_out(
 
 
 @dataclasses.dataclass(frozen=True)
-class HoverTask:
-    """One quadrotor, its episodes and where they start."""
+class Rollout:
+    """An episode of the planar quadrotor: how long it is, where it starts, what is discounted and what is clipped.
 
-    steps: int
-    dt: float
-    gamma: float
-    limit: float
-    state: tuple[float, ...]
-    spread: tuple[float, ...]
+    Parameters
+    ----------
+    horizon
+        Duration of an episode in seconds, a whole number of control steps.
+    dt
+        Control step in seconds. At 0.02 s, held thrusts make the loop under `lqr_gain` unstable (one multiplier is
+        -1.043) and the noise-free return rough; at 0.01 s all multipliers are within 0.974.
+    gamma
+        Discount per control step.
+    state
+        Initial (x, z, theta, x', z', theta') in m, rad and seconds.
+    spread
+        Half-widths of the box about it in which episodes start, uniformly; one for all or one for each. With random
+        starts the baseline leaves their scatter, and the scatter of an estimate grows like 1/sigma as sigma -> 0.
+        Returns without noise are then means over 128 Sobol points.
+    thrust_limit
+        Largest thrust of a rotor in N.
+
+    Raises
+    ------
+    OptionError
+        For a value out of its range, or starts beyond the edges at which an episode ends.
+    UnsupportedError
+        For a horizon that is not a whole number of control steps.
+
+    Examples
+    --------
+    >>> from heatpg.policy.hover import Rollout
+    >>> Rollout(horizon=0.5, spread=0.1).steps
+    50
+    """
+
+    horizon: float = 2.0
+    dt: float = 0.01
+    gamma: float = 0.99
+    state: Sequence[float] = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    spread: float | Sequence[float] = 0.0
+    thrust_limit: float = 2.0 * HOVER
+
+    def __post_init__(self) -> None:
+        step_count(self.horizon, self.dt)
+        spread = self.spread if isinstance(self.spread, Sequence | np.ndarray) else (self.spread,) * len(STATE)
+        checked = {
+            "horizon": float(self.horizon),
+            "dt": float(self.dt),
+            "gamma": finite_number("gamma", self.gamma, lower=0.0, upper=1.0),
+            "thrust_limit": positive_number("thrust_limit", self.thrust_limit),
+            "state": finite_numbers("state", self.state, STATE),
+            "spread": finite_numbers("spread", spread, STATE),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        self._refuse_starts_outside()
+
+    def _refuse_starts_outside(self) -> None:
+        if min(self._widths) < 0:
+            raise OptionError("the spread must not be negative", given=self.spread, allowed="half-widths from 0")
+        for name, middle, width, edge in zip(STATE[:3], self.state, self._widths, _EDGES, strict=False):
+            if abs(middle) + width > edge:
+                raise OptionError(
+                    f"episodes start where they have ended: beyond the edge of {name}",
+                    given=f"{middle:g} +- {width:g}",
+                    allowed=f"at most {edge:g} from the origin",
+                )
+
+    @property
+    def steps(self) -> int:
+        """Control steps of an episode."""
+        return step_count(self.horizon, self.dt)
+
+    @property
+    def _widths(self) -> Array:
+        return np.asarray(self.spread, dtype=np.float64)
 
     @property
     def random(self) -> bool:
         """Whether episodes start at random."""
-        return any(self.spread)
+        return bool(self._widths.any())
 
     def starts(self, generator: np.random.Generator) -> Array:
         """Initial states of a bundle, shape (6, LANES)."""
         states = np.repeat(np.array(self.state)[:, None], LANES, axis=1)
         if self.random:
-            states += np.array(self.spread)[:, None] * generator.uniform(-1.0, 1.0, states.shape)
+            states += self._widths[:, None] * generator.uniform(-1.0, 1.0, states.shape)
         return states
 
     def noise(self, generator: np.random.Generator) -> Array:
@@ -144,15 +221,15 @@ class HoverTask:
 
     @property
     def silence(self) -> Array:
-        """No noise."""
+        """No noise, in the same shape."""
         return np.zeros((self.steps, 2, LANES))
 
     def totals(self, gains: Array, states: Array, noise: Array, sigma: float, count: int = LANES) -> Array:
         """Returns of a bundle of episodes; gains of shape (2, 6) or (LANES, 2, 6)."""
         totals = np.empty(LANES)
-        nothing = np.empty((0, ENTRIES))
+        nothing = np.empty((0, _ENTRIES))
         _roll_out(
-            _policy_rows(gains), states.flatten(), noise, sigma, count, self.limit, self.dt, self.gamma, False,
+            _policy_rows(gains), states.flatten(), noise, sigma, count, self.thrust_limit, self.dt, self.gamma, False,
             totals, nothing[:0].ravel(), nothing, nothing.ravel(),
         )  # fmt: skip
         return totals[:count]
@@ -160,18 +237,20 @@ class HoverTask:
     def reinforce(
         self, gain: Array, sigma: float, episodes: int, generator: np.random.Generator
     ) -> tuple[Array, float]:
-        """Estimated gradient, shape (2, 6), and mean return of a batch.
+        """Estimated gradient of the return under action noise, shape (2, 6), and mean return of a batch.
 
         The baseline of an episode at step t is the mean over all *other* episodes of sum_{k >= t} gamma^k r_k, so the
         estimate is unbiased. Summed by parts it is (products - sum_k mean(gamma^k r_k) scores[k]) / (episodes - 1).
         """
-        products, scores, rewards = np.zeros(ENTRIES), np.zeros((self.steps, ENTRIES)), np.zeros(self.steps)
+        products, scores, rewards = np.zeros(_ENTRIES), np.zeros((self.steps, _ENTRIES)), np.zeros(self.steps)
         totals = np.empty(LANES)
         for first in range(0, episodes, LANES):
             _roll_out(
                 _policy_rows(gain), self.starts(generator).flatten(), self.noise(generator), sigma,
-                min(LANES, episodes - first), self.limit, self.dt, self.gamma, True, totals, products, scores, rewards,
+                min(LANES, episodes - first), self.thrust_limit, self.dt, self.gamma, True, totals, products, scores,
+                rewards,
             )  # fmt: skip
+        # sum_i Z_i (R_i - mean of the others) = n / (n - 1) (sum_i Z_i R_i - mean R sum_i Z_i), at every step k
         gradient = (products - rewards / episodes @ scores) / (episodes - 1)
         return gradient.reshape(2, 6), float(rewards.sum()) / episodes
 
@@ -200,11 +279,13 @@ class HoverTask:
             step, noise, level = sigma / 10.0, self.silence, 0.0
             gains = gain + sigma * generator.standard_normal((LANES, 2, 6))
         else:
+            # noise in the thrust is no noise in the gain: its step is held between what rounding and curvature allow
             step, noise, level = min(max(1e-3, sigma / 100.0), 0.1), self.noise(generator), sigma
         states = self.starts(generator)
-        quotients = np.empty((LANES, ENTRIES))
-        for q in range(ENTRIES):
-            shift = step * np.eye(ENTRIES)[q].reshape(2, 6)
+        quotients = np.empty((LANES, _ENTRIES))
+        for q in range(_ENTRIES):
+            shift = step * np.eye(_ENTRIES)[q].reshape(2, 6)
+            # the same starts and the same noise on both sides, so that most of the scatter cancels
             above = self.totals(gains + shift, states, noise, level)
             quotients[:, q] = (above - self.totals(gains - shift, states, noise, level)) / (2.0 * step)
         return quotients.reshape(LANES, 2, 6)
@@ -217,12 +298,13 @@ class HoverTask:
             from scipy.stats import qmc
 
             points = qmc.Sobol(6, seed=0).random(LANES).T
-            states = states + np.array(self.spread)[:, None] * (2.0 * points - 1.0)
+            states = states + self._widths[:, None] * (2.0 * points - 1.0)
         number = states.shape[1]
         returns = np.empty(len(flat) * number)
         silence = self.silence
 
         def piece(first: int) -> None:
+            # the last bundle is filled up with copies of the last episode, which are not kept
             episode = np.minimum(np.arange(first, first + LANES), returns.size - 1)
             own, where = flat[episode // number], np.ascontiguousarray(states[:, episode % number])
             count = min(LANES, returns.size - first)
@@ -233,9 +315,9 @@ class HoverTask:
 
     def noise_free_gradient(self, gain: Array) -> tuple[float, Array]:
         """Return without noise and its gradient by central differences, shape (2, 6)."""
-        shifts = _STEP * np.eye(ENTRIES).reshape(ENTRIES, 2, 6)
+        shifts = _STEP * np.eye(_ENTRIES).reshape(_ENTRIES, 2, 6)
         returns = self.noise_free_returns(np.concatenate([gain[None], gain + shifts, gain - shifts]))
-        quotients = (returns[1 : ENTRIES + 1] - returns[ENTRIES + 1 :]) / (2.0 * _STEP)
+        quotients = (returns[1 : _ENTRIES + 1] - returns[_ENTRIES + 1 :]) / (2.0 * _STEP)
         return float(returns[0]), quotients.reshape(2, 6)
 
     def ascend(self, gain: Array) -> Array:
@@ -246,7 +328,10 @@ class HoverTask:
             value, gradient = self.noise_free_gradient(point.reshape(2, 6))
             return -value, -gradient.ravel()
 
-        with np.errstate(all="ignore"):  # SciPy's line search divides by vanishing curvatures, and recovers
+        # Taste: the return is of order 10 and more, so that a slope of 1e-2 per unit of gain is flat; 300 iterations
+        # are an end for a ridge along which BFGS would creep. Its line search divides by vanishing curvatures, and
+        # recovers: no warning of SciPy's is of use here.
+        with np.errstate(all="ignore"):
             found = minimize(descent, gain.ravel(), jac=True, method="BFGS", options={"gtol": 1e-2, "maxiter": 300})
         return np.asarray(found.x, dtype=np.float64).reshape(2, 6)
 

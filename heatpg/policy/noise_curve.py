@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.errors import GridError, SigmaError, UnsupportedError
+from heatpg.core.noise import positive_sigmas
+from heatpg.errors import GridError, OptionError
 from heatpg.policy.estimators import ESTIMATORS, PARAMETERS, check_samples, sampled_gradient
 from heatpg.policy.source import (
     ActionValue,
@@ -21,11 +22,13 @@ from heatpg.policy.source import (
     refuse_walls,
 )
 from heatpg.tools.arguments import one_of, whole_number
-from heatpg.tools.plain import plain
+from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["NoiseCurve", "estimator_noise"]
 
 Array = NDArray[np.float64]
+
+_BIASED = 4.0  # times the noise that is expected (taste)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,7 +85,7 @@ class NoiseCurve:
     @property
     def biased(self) -> tuple[str, ...]:
         """Estimators whose bias exceeds at some sigma what chance explains: four times the expected noise."""
-        exceeds = np.asarray((self.bias > 4.0 * self.bias_noise).any(axis=1))
+        exceeds = np.asarray((self.bias > _BIASED * self.bias_noise).any(axis=1))
         return tuple(name for name, high in zip(self.estimators, exceeds, strict=True) if high)
 
     def __str__(self) -> str:
@@ -100,17 +103,11 @@ class NoiseCurve:
 
     def as_dict(self) -> dict[str, Any]:
         """The curve as JSON-like values."""
-        arrays = ("sigmas", "gradient", "bias", "bias_noise", "variance", "slopes", "intervals", "predicted")
-        return {
-            "estimators": list(self.estimators),
-            "with_respect_to": self.with_respect_to,
-            "samples": self.samples,
-            "means": self.means,
-        } | {name: plain(getattr(self, name)) for name in arrays}
+        return fields_as_dict(self)
 
 
 def _fit(sigmas: Array, variance: Array) -> tuple[float, tuple[float, float]]:
-    """Slope of log variance against log sigma, with its 95 % interval."""
+    """Slope of log variance against log sigma by least squares, with its 95 % interval from Student's t."""
     if len(sigmas) < 3 or not (variance > 0).all():
         return math.nan, (math.nan, math.nan)
     from scipy.special import stdtrit
@@ -125,23 +122,11 @@ def _fit(sigmas: Array, variance: Array) -> tuple[float, tuple[float, float]]:
 
 
 def _predicted(estimator: str, parameter: str, exponent: float | None) -> float:
+    # The variance is that of Q times the score, of order 1 / sigma. The plain score multiplies Q itself, of order 1;
+    # estimators that compare samples multiply differences, of order sigma^p. In sigma^2 the score has a 1 / sigma more.
     if exponent is None or estimator == "reparametrised":
         return math.nan
     return (-2.0 if estimator == "score" else 2.0 * exponent - 2.0) - (2.0 if parameter == "variance" else 0.0)
-
-
-def _check_sigmas(sigmas: ArrayLike) -> Array:
-    try:
-        levels = np.asarray(sigmas, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SigmaError("the sigmas must be numbers", given=repr(sigmas)) from None
-    if levels.ndim != 1 or levels.size == 0 or not np.isfinite(levels).all() or not (levels > 0).all():
-        raise SigmaError(
-            "a noise curve needs positive noise levels", given=repr(sigmas), allowed="a list of numbers > 0"
-        )
-    if len(np.unique(levels)) < len(levels):
-        raise SigmaError("a noise level is given twice", given=repr(sigmas), allowed="different numbers > 0")
-    return levels
 
 
 def estimator_noise(
@@ -188,7 +173,7 @@ def estimator_noise(
 
     Raises
     ------
-    GridError, SigmaError, UnknownNameError, UnsupportedError, NonFiniteError, ResourceError
+    GridError, SigmaError, UnknownNameError, OptionError, UnsupportedError, NonFiniteError, ResourceError
         As `estimate_gradient`.
 
     References
@@ -208,14 +193,14 @@ def estimator_noise(
     for name in names:
         one_of("estimator", name, ESTIMATORS)
     if not names or len(set(names)) < len(names):
-        raise UnsupportedError("a noise curve needs estimators, each once", given=repr(estimators))
+        raise OptionError("a noise curve needs estimators, each once", given=repr(estimators))
     one_of("parameter", with_respect_to, PARAMETERS)
     if exponent is not None and not 0 < exponent <= 1:
-        raise UnsupportedError("a Hölder exponent is out of range", given=exponent, allowed="above 0, at most 1")
+        raise OptionError("a Hölder exponent is out of range", given=exponent, allowed="above 0, at most 1")
     q = ActionValue(source, gradient)
     refuse_walls(q)
     places, _ = parse_means(means, q.grid)
-    levels = _check_sigmas(sigmas)
+    levels = positive_sigmas(sigmas)
     seed = whole_number("seed", seed, least=0)
     d = places.shape[1]
     for name in names:

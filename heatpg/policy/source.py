@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.field import HeatField
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import GridError, NonFiniteError, SigmaError, UnsupportedError
+from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError, UnsupportedError
 from heatpg.quadrature import mollify
 
 __all__ = [
@@ -39,10 +39,14 @@ Array = NDArray[np.float64]
 Source = Landscape | Callable[..., Any]
 
 _REACH = 9.0  # standard deviations after which a Gaussian tail (1e-19) is below rounding
-_MOST_IMAGES = 2**22
-_REFERENCE_SHARE = 64  # evaluations of an exact value for each of the estimate that it is compared with
-_LEAST_REFERENCE, REFERENCE_BUDGET = 2**13, 2**17
-_MEANS_AT_ONCE = 64
+_MOST_IMAGES = 2**22  # on either side: each array over them takes 64 MiB (taste)
+# Evaluations of an exact value for each of the estimate that it is compared with: its error is an eighth of that of the
+# estimate even if quasi-Monte Carlo were no better than Monte Carlo.
+_REFERENCE_SHARE = 64
+_LEAST_REFERENCE = 2**13  # taste: costs nothing where Q is vectorised
+REFERENCE_BUDGET = 2**17
+"""Evaluations of Q for an exact value at most, and for a variance: taste, a second or less where Q is vectorised."""
+_MEANS_AT_ONCE = 64  # taste: partial sums over a grid are held for so many means
 
 
 class ActionValue:
@@ -62,8 +66,10 @@ class ActionValue:
 
     Raises
     ------
+    OptionError
+        For what is neither a landscape nor a function, and a gradient besides a landscape.
     UnsupportedError
-        For batch axes, and for what is neither a landscape nor a function.
+        For batch axes.
 
     Examples
     --------
@@ -81,7 +87,7 @@ class ActionValue:
         self._gradient = gradient
         if isinstance(source, Landscape):
             if gradient is not None:
-                raise UnsupportedError(
+                raise OptionError(
                     "a landscape has the gradient of its interpolant, and takes no other",
                     given="gradient=...",
                     advice="pass the function itself with its gradient",
@@ -95,7 +101,7 @@ class ActionValue:
             self.grid = source.grid
             self._values: Array = np.asarray(source.values, dtype=np.float64)
         elif not callable(source):
-            raise UnsupportedError(
+            raise OptionError(
                 "Q is neither a landscape nor a function",
                 given=type(source).__name__,
                 allowed="a heatpg.Landscape, or a function of d arrays",
@@ -132,7 +138,7 @@ class ActionValue:
         if self.grid is not None:
             return np.stack([self._interpolate(points, i) for i in range(points.shape[1])], axis=1)
         if self._gradient is None:
-            raise UnsupportedError(
+            raise OptionError(
                 "the reparametrised estimator needs the gradient of Q",
                 given="gradient=None",
                 allowed="a function of d arrays that returns d arrays",
@@ -162,6 +168,7 @@ class ActionValue:
             s = (points[:, i] - axis.coordinates[0]) / axis.spacing
             last = axis.size - 1
             if axis.rule.free_space or axis.rule.holds_ends:
+                # beyond the outermost nodes the end value goes on, flat; of `zero` it ends where the box ends
                 if axis.boundary == "zero":
                     keep *= (points[:, i] >= axis.lower) & (points[:, i] <= axis.upper)
                 if i == along:
@@ -181,6 +188,7 @@ class ActionValue:
             step = np.full(len(points), 1.0 / axis.spacing)
             weights = (-step, step) if i == along else (1.0 - share, share)
             corners.append(tuple(zip(nodes, weights, strict=True)))
+        # each corner of the cell with the product of its weights along the axes
         total = np.zeros(len(points))
         for corner in itertools.product(*corners):
             weight = keep
@@ -277,10 +285,15 @@ def _ramps(y: Array, sigma: float, order: int) -> Array:
 
 
 def _interpolant_weights(axis: Axis, x: Array, sigma: float, order: int) -> Array:
-    """What each node adds to a derivative of the mollified piecewise-linear interpolant at x, shape (P, size)."""
+    """What each node adds to a derivative of the mollified piecewise-linear interpolant at x, shape (P, size).
+
+    Node j adds its hat function, which is a second difference of ramps r(y) = max(y, 0): with y = x - x_j it is
+    (r(y + h) - 2 r(y) + r(y - h)) / h, and mollified ramps are known in closed form.
+    """
     h, size = axis.spacing, axis.size
     first = float(axis.coordinates[0])
     if axis.rule.free_space:
+        # one ramp more on either side than nodes, for the differences of the outermost
         y = x[:, np.newaxis] - (first + h * np.arange(-1, size + 1))
         ramps = _ramps(y, sigma, order) / h
         weights = ramps[:, :-2] - 2.0 * ramps[:, 1:-1] + ramps[:, 2:]
@@ -303,6 +316,8 @@ def _interpolant_weights(axis: Axis, x: Array, sigma: float, order: int) -> Arra
             given=f"{sigma / h:.3g} spacings",
             allowed=f"{_MOST_IMAGES / _REACH:.3g} spacings",
         )
+    # On closed axes the line goes on as its images, periodic or mirrored. Each image of a node is a hat of its own
+    # within reach of the noise, and what it weighs is added to the node that it is an image of.
     weights = np.zeros((len(x), size))
     for row, place in zip(weights, x, strict=True):
         middle = math.floor((place - first) / h)
@@ -324,6 +339,8 @@ def interpolant_gradient(q: ActionValue, means: Array, sigma: Array, parameter: 
             {order: _interpolant_weights(axis, part[:, i], float(sigma[i]), order) for order in (0, wanted)}
             for i, axis in enumerate(q.grid)
         ]
+        # The sum over the nodes factors over the axes: contracted from the last axis to the first, one derivative (of
+        # first order in mu_i, half of the second in sigma_i^2) along axis i, plain weights along the others.
         for i in range(q.grid.dimensions):
             weights = [table[wanted if i == j else 0] for j, table in enumerate(tables)]
             total = q._values @ weights[-1].T

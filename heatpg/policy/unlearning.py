@@ -20,31 +20,31 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import operator
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
-from heatpg.policy.hover import HoverTask, mean_and_error
-from heatpg.systems.lanes import LANES, step_count
-from heatpg.systems.quadrotor import HOVER, STATE, lqr_gain
-from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
+from heatpg.core.noise import positive_sigmas
+from heatpg.errors import NonFiniteError, OptionError, UnsupportedError
+from heatpg.policy.hover import Rollout, mean_and_error
+from heatpg.systems.lanes import LANES
+from heatpg.systems.quadrotor import lqr_gain
+from heatpg.tools.arguments import finite_number, one_of, positive_number, whole_number
 from heatpg.tools.parallel import for_each
-from heatpg.tools.plain import plain
+from heatpg.tools.plain import fields_as_dict, plain
 from heatpg.tools.resources import require_memory
 
-__all__ = ["Unlearning", "unlearn"]
+__all__ = ["Learning", "Unlearning", "unlearn"]
 
 Array = NDArray[np.float64]
 
-_SIGMAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-_EDGES = (2.0, 2.0, 0.5 * math.pi)  # of x, z and theta, where an episode ends
-_CONFIDENCE = 2.0  # standard errors
-_LEARNING, _REFERENCE = 0, 1  # streams of random numbers
+_SIGMAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # taste: from far below a thrust of 2.4 N at hover to far above
+_CONFIDENCE = 2.0  # standard errors: taste, about 95 %
+_LEARNING, _REFERENCE = 0, 1  # streams of random numbers: what checks an estimate shares no number with it
+_NOISE_AT_ONCE = 32.0  # numbers a control step and lane: two for each bundle of as many as 16 threads (taste)
 
 
 def _generator(seed: int, stream: int, index: int) -> np.random.Generator:
@@ -265,19 +265,75 @@ class Unlearning:
 
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON-like values; of the gains only that at the start."""
-        arrays = (
-            "sigmas", "gain", "distance", "returns", "noisy_returns", "observed_gradient", "observed_error",
-            "predicted_gradient", "predicted_error", "observed_step", "observed_step_error", "predicted_step",
-            "predicted_step_error", "noise_free_gradient", "noise_free_step", "noise_drift", "scatter", "z_score",
-            "change", "change_error", "predicted_change",
+        derived = (
+            "epochs", "gain", "distance", "observed_step", "observed_step_error", "predicted_step",
+            "predicted_step_error", "noise_free_step", "noise_drift", "scatter", "z_score", "change", "change_error",
+            "verdicts", "causes",
         )  # fmt: skip
-        given = ("noise", "start", "episodes", "rate", "normalize", "loss", "horizon", "epochs", "noise_free_change")
-        return {
-            **{name: getattr(self, name) for name in given},
-            **{name: plain(getattr(self, name)) for name in arrays},
-            "verdicts": list(self.verdicts),
-            "causes": list(self.causes),
+        return fields_as_dict(self, ("gains",)) | {name: plain(getattr(self, name)) for name in derived}
+
+
+@dataclasses.dataclass(frozen=True)
+class Learning:
+    """How a gain learns, how often that is repeated, and what it is measured against.
+
+    Parameters
+    ----------
+    epochs
+        Gradient steps.
+    episodes
+        Episodes in an epoch, at least two: one cannot be the baseline of itself.
+    seeds
+        Independent repeats, at least two, from which the standard errors come (seeds - 1 degrees of freedom).
+    rate
+        Learning rate; with ``normalize`` the length of every step.
+    normalize
+        Step by ``rate`` along the estimate, however long the estimate is.
+    loss
+        What part of the return at the start may be lost before the optimum counts as left.
+    reference_episodes
+        Episodes for grad L by differences (times 24 for every sigma), rounded up to a multiple of 128. Where only a
+        few of them jump, because they end at an edge, the standard error comes out too small: take more.
+
+    Raises
+    ------
+    OptionError
+        For a value out of its range, a single episode or a single seed.
+    """
+
+    epochs: int = 5
+    episodes: int = 256
+    seeds: int = 32
+    rate: float = 0.1
+    normalize: bool = False
+    loss: float = 1e-3
+    reference_episodes: int = 2048
+
+    def __post_init__(self) -> None:
+        others = "the baseline of an episode is the mean of the others"
+        scatter = "standard errors come from the scatter over the seeds"
+        checked = {
+            "epochs": whole_number("epochs", self.epochs),
+            "episodes": _at_least_two("episodes", self.episodes, others),
+            "seeds": _at_least_two("seeds", self.seeds, scatter),
+            "rate": positive_number("rate", self.rate),
+            "normalize": bool(self.normalize),
+            "loss": finite_number("loss", self.loss, lower=0.0, upper=1.0),
+            "reference_episodes": whole_number("episodes", self.reference_episodes),
         }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def step(self, gradient: Array) -> Array:
+        """The step along a gradient of shape (..., 2, 6): rate * gradient, or of length `rate`."""
+        return _step_along(gradient, self.rate, self.normalize)
+
+
+def _at_least_two(what: str, given: int, reason: str) -> int:
+    number = whole_number(what, given)
+    if number < 2:
+        raise OptionError(f"too few {what}", given=number, allowed="2, 3, ...", advice=reason)
+    return number
 
 
 def unlearn(
@@ -285,19 +341,8 @@ def unlearn(
     *,
     noise: str = "action",
     start: str | ArrayLike = "lqr",
-    horizon: float = 2.0,
-    epochs: int = 5,
-    episodes: int = 256,
-    seeds: int = 32,
-    rate: float = 0.1,
-    normalize: bool = False,
-    loss: float = 1e-3,
-    gamma: float = 0.99,
-    dt: float = 0.01,
-    state: Sequence[float] = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-    spread: float | Sequence[float] = 0.0,
-    thrust_limit: float = 2.0 * HOVER,
-    reference_episodes: int = 2048,
+    rollout: Rollout | None = None,
+    learning: Learning | None = None,
     seed: int = 0,
     progress: Callable[[int, int], object] | None = None,
 ) -> Unlearning:
@@ -324,36 +369,10 @@ def unlearn(
     start
         ``lqr``: `lqr_gain`. ``optimal``: a local maximum of the noise-free return, by BFGS from there. Or a gain of
         shape (2, 6).
-    horizon
-        Duration of an episode in seconds, a whole number of control steps.
-    epochs
-        Gradient steps.
-    episodes
-        Episodes in an epoch, at least two: one cannot be the baseline of itself.
-    seeds
-        Independent repeats, at least two, from which the standard errors come (seeds - 1 degrees of freedom).
-    rate
-        Learning rate; with ``normalize`` the length of every step.
-    normalize
-        Step by ``rate`` along the estimate, however long the estimate is.
-    loss
-        What part of the return at the start may be lost before the optimum counts as left.
-    gamma
-        Discount per control step.
-    dt
-        Control step in seconds. At 0.02 s, held thrusts make the loop under `lqr_gain` unstable (one multiplier is
-        -1.043) and the noise-free return rough; at 0.01 s all multipliers are within 0.974.
-    state
-        Initial (x, z, theta, x', z', theta') in m, rad and seconds.
-    spread
-        Half-widths of the box about it in which episodes start, uniformly; one for all or one for each. With random
-        starts the baseline leaves their scatter, and the scatter of an estimate grows like 1/sigma as sigma -> 0.
-        Returns without noise are then means over 128 Sobol points.
-    thrust_limit
-        Largest thrust of a rotor in N.
-    reference_episodes
-        Episodes for grad L by differences (times 24 for every sigma), rounded up to a multiple of 128. Where only a
-        few of them jump, because they end at an edge, the standard error comes out too small: take more.
+    rollout
+        An episode: its length, start, discount and limits of thrust; by default `Rollout()`.
+    learning
+        Epochs, episodes, repeats, the rate, and what loss counts; by default `Learning()`.
     seed
         Of all random numbers. The same one gives the same bits whatever the number of threads, and for a sigma
         whatever other sigmas are asked for.
@@ -371,8 +390,10 @@ def unlearn(
         For a sigma that is not positive or not finite, or given twice.
     UnknownNameError
         For an unknown noise or start.
+    OptionError
+        For a start that is no gain, or a seed that is no whole number.
     UnsupportedError
-        For a parameter out of its range, a single episode or seed, a start outside of the edges, or a return of zero.
+        For a return of zero, from which nothing can be learnt.
     NonFiniteError
         If a gain overflows because the rate is far too large.
     ResourceError
@@ -381,8 +402,8 @@ def unlearn(
     Notes
     -----
     The return need not have an isolated optimum: from one fixed start BFGS climbs to a ridge of large curvature that
-    suits this one episode, where a finite rate fails with and without noise; the result says so. A `spread` of
-    0.2 makes the optimum blunt and well defined.
+    suits this one episode, where a finite rate fails with and without noise; the result says so. A `Rollout.spread`
+    of 0.2 makes the optimum blunt and well defined.
 
     References
     ----------
@@ -392,54 +413,49 @@ def unlearn(
 
     Examples
     --------
-    >>> from heatpg.policy.unlearning import unlearn
-    >>> result = unlearn([0.1, 1.0], noise="parameter", epochs=1, horizon=1.0, episodes=128, seeds=8)
+    >>> from heatpg.policy import Learning, Rollout, unlearn
+    >>> short = Learning(epochs=1, episodes=128, seeds=8)
+    >>> result = unlearn([0.1, 1.0], noise="parameter", rollout=Rollout(horizon=1.0), learning=short)
     >>> result.distance.shape
     (2, 8, 2)
     >>> result.verdicts
     ('kept', 'left')
     """
     one_of("noise", noise, ("action", "parameter"))
-    levels = _positive_sigmas(sigmas)
-    count = _at_least_two("episodes", episodes, "the baseline of an episode is the mean of the others")
-    repeats = _at_least_two("seeds", seeds, "standard errors come from the scatter over the seeds")
-    length, batches = whole_number("epochs", epochs), math.ceil(whole_number("episodes", reference_episodes) / LANES)
-    pace = positive_number("rate", rate)
-    tolerated = finite_number("loss", loss, lower=0.0, upper=1.0)
-    entropy = _whole_seed(seed)
-    task = HoverTask(
-        step_count(horizon, dt),
-        float(dt),
-        finite_number("gamma", gamma, lower=0.0, upper=1.0),
-        positive_number("thrust_limit", thrust_limit),
-        finite_numbers("state", state, STATE),
-        finite_numbers("spread", _one_for_each(spread), STATE),
+    levels = np.sort(positive_sigmas(sigmas, advice="the noise-free gradient is reported beside every sigma"))
+    task = rollout if rollout is not None else Rollout()
+    learning = learning if learning is not None else Learning()
+    entropy = whole_number("seed", seed, least=0)
+    require_memory(
+        _NOISE_AT_ONCE * task.steps * LANES * 8, "the noise of a bundle of episodes", "take a shorter horizon"
     )
-    _refuse_starts_outside(task)
-    require_memory(32.0 * task.steps * LANES * 8, "the noise of a bundle of episodes", "take a shorter horizon")
     first, kind = _gain_at_start(task, start)
 
-    gains = np.empty((len(levels), repeats, length + 1, 2, 6))
-    noisy = np.empty((len(levels), repeats, length + 1))
+    repeats, bundles = learning.seeds, math.ceil(learning.reference_episodes / LANES)
+    gains = np.empty((len(levels), repeats, learning.epochs + 1, 2, 6))
+    noisy = np.empty((len(levels), repeats, learning.epochs + 1))
     estimates = np.empty((len(levels), repeats, 2, 6))
-    quotients = np.empty((len(levels), batches * LANES, 2, 6))
+    quotients = np.empty((len(levels), bundles * LANES, 2, 6))
     estimate = task.reinforce if noise == "action" else task.evolution_strategy
     turn = threading.Lock()
     done = 0
 
+    # A generator of its own for every repeat and bundle, the same at every sigma: so results depend neither on the
+    # order in which threads take the jobs nor on which other sigmas are asked for.
     def learn(k: int, index: int) -> None:
         generator = _generator(entropy, _LEARNING, index)
         gain = first
-        for epoch in range(length + 1):
+        for epoch in range(learning.epochs + 1):
             gains[k, index, epoch] = gain
-            gradient, noisy[k, index, epoch] = estimate(gain, levels[k], count, generator)
+            # after the last epoch too: the return that was learnt is estimated, its gradient is not followed
+            gradient, noisy[k, index, epoch] = estimate(gain, levels[k], learning.episodes, generator)
             if epoch == 0:
                 estimates[k, index] = gradient
             with np.errstate(over="ignore"):
-                gain = gain + _step_along(gradient, pace, normalize)
+                gain = gain + learning.step(gradient)
             if not np.isfinite(gain).all():
                 raise NonFiniteError(
-                    f"the gain overflowed in epoch {epoch + 1}", given=f"sigma={levels[k]:g}, rate={pace:g}",
+                    f"the gain overflowed in epoch {epoch + 1}", given=f"sigma={levels[k]:g}, rate={learning.rate:g}",
                     advice="take a smaller rate",
                 )  # fmt: skip
 
@@ -450,7 +466,7 @@ def unlearn(
         )
 
     jobs = [(learn, k, i) for k in range(len(levels)) for i in range(repeats)]
-    jobs += [(predict, k, i) for k in range(len(levels)) for i in range(batches)]
+    jobs += [(predict, k, i) for k in range(len(levels)) for i in range(bundles)]
 
     def one(job: tuple[Callable[[int, int], None], int, int]) -> None:
         nonlocal done
@@ -465,7 +481,7 @@ def unlearn(
     value, own = task.noise_free_gradient(first)
     observed, observed_error = mean_and_error(estimates, 1)
     predicted, predicted_error = mean_and_error(quotients, 1)
-    steps = _step_along(np.concatenate([own[None], predicted]), pace, normalize)
+    steps = learning.step(np.concatenate([own[None], predicted]))
     changes = task.noise_free_returns(first + steps) - value
     return Unlearning(
         noise,
@@ -481,67 +497,15 @@ def unlearn(
         own,
         float(changes[0]),
         changes[1:],
-        count,
-        pace,
-        bool(normalize),
-        tolerated,
-        float(horizon),
+        learning.episodes,
+        learning.rate,
+        learning.normalize,
+        learning.loss,
+        task.horizon,
     )
 
 
-def _positive_sigmas(sigmas: ArrayLike) -> Array:
-    allowed = "one or several positive numbers"
-    try:
-        levels = np.atleast_1d(np.asarray(sigmas, dtype=np.float64))
-    except (TypeError, ValueError):
-        raise SigmaError("sigma must be numbers", given=repr(sigmas), allowed=allowed) from None
-    if levels.ndim != 1 or not levels.size:
-        raise SigmaError("sigma has the wrong shape", given=f"shape {levels.shape}", allowed=allowed)
-    bad = ~(np.isfinite(levels) & (levels > 0))
-    if bad.any():
-        raise SigmaError(
-            "sigma must be positive and finite", given=float(levels[bad][0]), allowed=allowed,
-            advice="the noise-free gradient is reported beside every sigma",
-        )  # fmt: skip
-    if len(np.unique(levels)) < len(levels):
-        raise SigmaError("a sigma is given twice", given=levels.tolist(), advice="leave one of them out")
-    return np.sort(levels)
-
-
-def _at_least_two(what: str, given: int, reason: str) -> int:
-    number = whole_number(what, given)
-    if number < 2:
-        raise UnsupportedError(f"too few {what}", given=number, allowed="2, 3, ...", advice=reason)
-    return number
-
-
-def _whole_seed(seed: int) -> int:
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        raise UnsupportedError("the seed must be a whole number", given=repr(seed), allowed="0, 1, ...") from None
-    if number < 0:
-        raise UnsupportedError("the seed must not be negative", given=number, allowed="0, 1, ...")
-    return number
-
-
-def _one_for_each(spread: float | Sequence[float]) -> Sequence[float]:
-    return spread if isinstance(spread, Sequence | np.ndarray) else (spread,) * len(STATE)
-
-
-def _refuse_starts_outside(task: HoverTask) -> None:
-    if min(task.spread) < 0:
-        raise UnsupportedError("the spread must not be negative", given=task.spread, allowed="half-widths from 0")
-    for name, middle, width, edge in zip(STATE[:3], task.state, task.spread, _EDGES, strict=False):
-        if abs(middle) + width > edge:
-            raise UnsupportedError(
-                f"episodes start where they have ended: beyond the edge of {name}",
-                given=f"{middle:g} +- {width:g}",
-                allowed=f"at most {edge:g} from the origin",
-            )
-
-
-def _gain_at_start(task: HoverTask, start: str | ArrayLike) -> tuple[Array, str]:
+def _gain_at_start(task: Rollout, start: str | ArrayLike) -> tuple[Array, str]:
     if isinstance(start, str):
         kind = one_of("start", start, ("lqr", "optimal"))
         gain = lqr_gain()
@@ -552,7 +516,7 @@ def _gain_at_start(task: HoverTask, start: str | ArrayLike) -> tuple[Array, str]
         except (TypeError, ValueError):
             gain = np.empty(0)
         if gain.shape != (2, 6) or not np.isfinite(gain).all():
-            raise UnsupportedError(
+            raise OptionError(
                 "the start is no gain", given=repr(start), allowed="'lqr', 'optimal', or 2 x 6 finite numbers"
             )
     if not task.noise_free_returns(gain) > 0:

@@ -11,7 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from heatpg import landscapes
-from heatpg.errors import GridError, SigmaError, UnknownNameError, UnsupportedError
+from heatpg.errors import (
+    GridError,
+    OptionError,
+    SigmaError,
+    UnknownNameError,
+)
 from heatpg.policy.estimators import ESTIMATORS
 from heatpg.policy.noise_curve import estimator_noise
 
@@ -94,10 +99,10 @@ def test_a_curve_of_a_landscape_knows_its_exact_gradient() -> None:
         ({"sigmas": [0.1, 0.0]}, SigmaError, "positive"),
         ({"sigmas": [0.1, 0.1]}, SigmaError, "twice"),
         ({"sigmas": "all"}, SigmaError, "numbers"),
-        ({"estimators": ()}, UnsupportedError, "each once"),
-        ({"estimators": ("score", "score")}, UnsupportedError, "each once"),
+        ({"estimators": ()}, OptionError, "each once"),
+        ({"estimators": ("score", "score")}, OptionError, "each once"),
         ({"estimators": ("scores",)}, UnknownNameError, "score"),
-        ({"exponent": 1.5}, UnsupportedError, "exponent"),
+        ({"exponent": 1.5}, OptionError, "exponent"),
         ({"reference": lambda means, s: means[0]}, GridError, "reference"),
     ],
 )

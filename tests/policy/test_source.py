@@ -11,7 +11,12 @@ from scipy.stats import norm
 
 from heatpg import Axis, Grid, Landscape, landscapes
 from heatpg.core.field import HeatField
-from heatpg.errors import GridError, SigmaError, UnsupportedError
+from heatpg.errors import (
+    GridError,
+    OptionError,
+    SigmaError,
+    UnsupportedError,
+)
 from heatpg.policy.estimators import estimate_gradient
 from heatpg.policy.source import ActionValue
 
@@ -115,7 +120,7 @@ def test_landscapes_that_cannot_be_sampled() -> None:
         estimate_gradient(q, [0.0], 0.1)
     with pytest.raises(UnsupportedError, match="batch"):
         estimate_gradient(Landscape(np.ones((2, 9)), q.grid), [0.0], 0.1)
-    with pytest.raises(UnsupportedError, match="takes no other"):
+    with pytest.raises(OptionError, match="takes no other"):
         estimate_gradient(line("clip", "vertex"), [0.0], 0.1, gradient=lambda x: [x])
     with pytest.raises(GridError, match="beyond the wall"):
         estimate_gradient(line("reflect", "vertex"), [1.5], 0.1)

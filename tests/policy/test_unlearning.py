@@ -13,12 +13,21 @@ import pytest
 
 from heatpg.errors import HeatpgError, NonFiniteError, SigmaError
 from heatpg.policy import unlearning
-from heatpg.policy.hover import HoverTask
-from heatpg.policy.unlearning import Unlearning, unlearn
-from heatpg.systems.quadrotor import HOVER, lqr_gain
+from heatpg.policy.hover import Rollout
+from heatpg.policy.unlearning import Learning, Unlearning, unlearn
+from heatpg.systems.quadrotor import lqr_gain
 from heatpg.tools.parallel import set_threads, threads
 
 SMALL: dict[str, Any] = {"horizon": 0.4, "dt": 0.02, "episodes": 8, "seeds": 3, "epochs": 2, "reference_episodes": 128}
+
+
+def run(sigmas: Any, **options: Any) -> Unlearning:
+    """`unlearn` with the options of a rollout and of learning given by name."""
+    parts: dict[str, Any] = {}
+    for part in (Rollout, Learning):
+        names = {field.name for field in dataclasses.fields(part)} & set(options)
+        parts[part.__name__.lower()] = part(**{name: options.pop(name) for name in names})
+    return unlearn(sigmas, **parts, **options)
 
 
 @pytest.fixture
@@ -35,7 +44,7 @@ def test_the_reference_has_numbers_of_its_own():
 
 @pytest.fixture(scope="module")
 def kept_and_left() -> Unlearning:
-    return unlearn([1.0, 0.1], noise="parameter", horizon=1.0, epochs=2, episodes=128, seeds=8, reference_episodes=512)
+    return run([1.0, 0.1], noise="parameter", horizon=1.0, epochs=2, episodes=128, seeds=8, reference_episodes=512)
 
 
 def test_what_is_returned_fits_together(kept_and_left):
@@ -47,7 +56,7 @@ def test_what_is_returned_fits_together(kept_and_left):
         3,
     )
     assert np.array_equal(r.gain, lqr_gain()) and np.all(r.distance[:, :, 0] == 0) and np.all(r.distance[:, :, 1:] > 0)
-    t = HoverTask(100, 0.01, 0.99, 2 * HOVER, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0), (0.0,) * 6)
+    t = Rollout(horizon=1.0)
     assert np.array_equal(r.returns, t.noise_free_returns(r.gains))
     assert np.allclose(r.observed_step, r.rate * r.observed_gradient)
     assert np.allclose(r.observed_step_error, r.rate * r.observed_error)
@@ -107,7 +116,7 @@ def test_print_and_dict(kept_and_left):
 
 
 def test_action_noise_and_the_drift_that_it_predicts():
-    r = unlearn([0.5], dt=0.02, horizon=0.6, epochs=1, episodes=64, seeds=12, reference_episodes=256)
+    r = run([0.5], dt=0.02, horizon=0.6, epochs=1, episodes=64, seeds=12, reference_episodes=256)
     assert r.noise == "action"
     assert r.z_score[0] < 5  # the largest of twelve with eleven degrees of freedom: beyond 5 once in 200 times
     assert np.linalg.norm(r.observed_step_error) < 0.2 * np.linalg.norm(r.predicted_step)
@@ -115,7 +124,7 @@ def test_action_noise_and_the_drift_that_it_predicts():
 
 def test_the_optimum_of_the_return_is_flat():
     options: dict[str, Any] = {"horizon": 0.6, "dt": 0.02, "spread": 0.2, "epochs": 1, "episodes": 8, "seeds": 2}
-    lqr, best = (unlearn([0.1], start=start, reference_episodes=1, **options) for start in ("lqr", "optimal"))
+    lqr, best = (run([0.1], start=start, reference_episodes=1, **options) for start in ("lqr", "optimal"))
     assert best.returns[0, 0, 0] > lqr.returns[0, 0, 0] + 0.1
     assert np.linalg.norm(best.noise_free_gradient) < 0.1 * np.linalg.norm(lqr.noise_free_gradient)
     assert best.start == "optimal" and not np.array_equal(best.gain, lqr.gain)
@@ -123,13 +132,13 @@ def test_the_optimum_of_the_return_is_flat():
 
 def test_scatter_grows_when_noise_falls_and_starts_are_random():
     """The baseline cannot explain the starts, so the scatter is c / sigma: a factor 10 within a few percent."""
-    fixed, loose = (unlearn([0.01, 0.1], spread=spread, **SMALL) for spread in (0.0, 0.2))
+    fixed, loose = (run([0.01, 0.1], spread=spread, **SMALL) for spread in (0.0, 0.2))
     assert loose.scatter[0] / loose.scatter[1] == pytest.approx(10, rel=0.1)
     assert fixed.scatter[0] / fixed.scatter[1] == pytest.approx(1, rel=0.1)
 
 
 def test_normalized_steps():
-    r = unlearn([0.1, 0.2], rate=0.25, normalize=True, **SMALL)
+    r = run([0.1, 0.2], rate=0.25, normalize=True, **SMALL)
     steps = np.linalg.norm(np.diff(r.gains, axis=2), axis=(-2, -1))
     assert np.allclose(steps, 0.25)
     assert np.allclose(np.linalg.norm(r.predicted_step, axis=(1, 2)), 0.25)
@@ -139,7 +148,7 @@ def test_normalized_steps():
 
 def test_a_start_of_ones_own():
     gain = lqr_gain() + 0.1
-    r = unlearn(0.1, start=gain, **SMALL)
+    r = run(0.1, start=gain, **SMALL)
     assert np.array_equal(r.gain, gain) and r.start == "given" and "the given gain" in str(r)
 
 
@@ -149,28 +158,28 @@ def test_threads_do_not_change_a_bit(noise):
     results = []
     for count in (1, 2):
         set_threads(count)
-        results.append(unlearn([0.1, 0.5], noise=noise, spread=0.1, **SMALL).as_dict())
+        results.append(run([0.1, 0.5], noise=noise, spread=0.1, **SMALL).as_dict())
     assert results[0] == results[1]
 
 
 def test_a_sigma_stands_alone_and_a_seed_is_a_seed():
-    both, one = unlearn([0.1, 0.5], **SMALL), unlearn(0.5, **SMALL)
+    both, one = run([0.1, 0.5], **SMALL), run(0.5, **SMALL)
     assert np.array_equal(both.gains[1], one.gains[0])
     assert np.array_equal(both.predicted_gradient[1], one.predicted_gradient[0])
-    assert not np.array_equal(unlearn(0.5, seed=1, **SMALL).gains, one.gains)
+    assert not np.array_equal(run(0.5, seed=1, **SMALL).gains, one.gains)
     assert len(np.unique(one.distance[0, :, 1])) == 3
 
 
 def test_progress_reaches_the_total():
     calls = []
-    unlearn([0.1, 0.5], progress=lambda done, total: calls.append((done, total)), **SMALL)
+    run([0.1, 0.5], progress=lambda done, total: calls.append((done, total)), **SMALL)
     assert calls == [(i, 8) for i in range(1, 9)]  # two sigmas, three seeds and one bundle of the reference each
 
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf, [], [[0.1]], "much", [0.1, 0.1]])
 def test_bad_sigmas_are_refused(sigma):
     with pytest.raises(SigmaError):
-        unlearn(sigma, **SMALL)
+        run(sigma, **SMALL)
 
 
 @pytest.mark.parametrize(
@@ -205,11 +214,11 @@ def test_bad_sigmas_are_refused(sigma):
 )
 def test_bad_parameters_are_refused(options, words):
     with pytest.raises(HeatpgError, match=words) as caught:
-        unlearn(0.1, **{**SMALL, **options})
+        run(0.1, **{**SMALL, **options})
     assert isinstance(caught.value, ValueError)
     assert caught.value.given is not None and caught.value.allowed is not None
 
 
 def test_a_gain_that_overflows_is_an_error():
     with pytest.raises(NonFiniteError, match="smaller rate"):
-        unlearn(0.01, rate=1e308, **{**SMALL, "epochs": 5, "spread": 0.2})
+        run(0.01, rate=1e308, **{**SMALL, "epochs": 5, "spread": 0.2})
