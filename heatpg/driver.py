@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma
-from heatpg.errors import HeatpgWarning, UnsupportedError
+from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution, solve
 from heatpg.solvers import Solver
-from heatpg.verify import LEVELS, require_promises, verify
+from heatpg.verify import LEVELS, judge, verify
 
 __all__ = ["evolve"]
 
@@ -109,12 +108,5 @@ def evolve(
     begin = time.perf_counter()
     evolution.report = verify(evolution, checks)
     evolution.timing["checks"] = time.perf_counter() - begin
-    require_promises(evolution, evolution.report)
-    for failure in evolution.report.failures:
-        warnings.warn(
-            f"{failure.name}: {failure.message}; print the report to see where, and try solver='auto' with "
-            "prefer='monotone'",
-            HeatpgWarning,
-            stacklevel=2,
-        )
+    judge(evolution)
     return evolution

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.extrema import peak
-from heatpg.core.grid import Grid, axes_html, first_of_batch
+from heatpg.core.grid import axes_html, first_of_batch
 from heatpg.core.landscape import Landscape, landscape_words
 from heatpg.core.noise import Sigma, parse_covariance, parse_sigma, sigma_words
 from heatpg.core.report import checks_html
 from heatpg.core.thumbnails import pictures
 from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
-from heatpg.solvers import Solver, make
-from heatpg.solvers.choice import choose
-from heatpg.solvers.covariance import CovarianceFlow, conditional_deviations, require_boundaries
+from heatpg.solvers import Solver
+from heatpg.solvers.choice import choose_for_covariance, refuse_options_of_auto, schedule
+from heatpg.solvers.covariance import CovarianceFlow, require_boundaries
 from heatpg.store.reading import read
 from heatpg.store.record import TOLERANCE, Record
 from heatpg.store.writing import save
@@ -41,7 +41,6 @@ __all__ = ["Evolution", "load", "save", "solve"]
 Array = NDArray[Any]
 
 _ENDS = 4  # rows shown at either end of a long table of noise levels
-_RESOLVED = 2.5
 _SUM_POINTS = 2**18
 
 
@@ -384,29 +383,6 @@ def load(path: str | os.PathLike[str], *, untrusted: bool = False) -> Evolution:
     return Evolution.of(read(path, untrusted=untrusted))
 
 
-def _choose_for_covariance(solver: str | Solver, grid: Grid, covariances: NDArray[np.float64]) -> tuple[Solver, str]:
-    """The one solver that takes correlated noise, and why it was picked, if it was."""
-    reason = ""
-    if isinstance(solver, str) and solver == "auto":
-        least = float((conditional_deviations(covariances) / np.array(grid.spacing)).min())
-        reason = "correlated noise couples the axes, and only the transform takes all of them at once"
-        if least < _RESOLVED:
-            reason += (
-                f"; with the other axes held, the smallest sigma is {least:.2g} grid spacings: below {_RESOLVED:g} "
-                "a transform of rough data overshoots"
-            )
-        solver = "spectral"
-    chosen = make(solver)
-    if chosen.name != "spectral":
-        raise UnsupportedError(
-            "this solver works axis by axis, and a full covariance does not factor over the axes",
-            given=f"solver {chosen.name!r} with a covariance",
-            allowed="'spectral' or 'auto'",
-            advice="or sample Q along the principal axes of the covariance, and give one sigma per axis",
-        )
-    return chosen, reason
-
-
 def _total(field: Array) -> float:
     """Sum of a field, in the same pieces whatever the number of threads."""
     flat = field.reshape(-1)
@@ -483,7 +459,7 @@ def _solve_covariance(
     grid = landscape.grid
     covariances = parse_covariance(covariance, grid)
     require_boundaries(grid)
-    chosen, reason = _choose_for_covariance(solver, grid, covariances)
+    chosen, reason = choose_for_covariance(solver, grid, covariances)
     _refuse_output(out, landscape, len(covariances))
     _require_memory_for_fields(landscape, len(covariances), out)
     flow = CovarianceFlow(landscape.values, grid)
@@ -541,12 +517,7 @@ def solve(
             allowed="a heatpg.Landscape",
             advice="of an array: Landscape.from_array(array, axes), or boundary='reflect' in place of the axes",
         )
-    if (tolerance is not None or prefer != "accurate") and (covariance is not None or solver != "auto"):
-        raise UnsupportedError(
-            "tolerance and prefer are for solver='auto' and sigma",
-            given=f"solver={solver!r}, tolerance={tolerance}, prefer={prefer!r}",
-            advice="give a named solver its own options: heatpg.solvers.make('direct', tolerance=1e-6)",
-        )
+    refuse_options_of_auto(solver, tolerance, prefer, correlated=covariance is not None)
     if (sigma is None) == (covariance is None):
         raise SigmaError(
             "the noise is given by sigma or by covariance",
@@ -557,17 +528,8 @@ def solve(
         return _solve_covariance(landscape, covariance, solver, progress, out)
     assert sigma is not None
     grid = landscape.grid
-    levels = parse_sigma(sigma, grid)
-    columns = np.broadcast_to(levels[:, None] if levels.ndim == 1 else levels, (len(levels), grid.dimensions))
-    variances = [tuple(float(value) ** 2 for value in row) for row in columns]
-    reason = ""
-    if isinstance(solver, str) and solver == "auto":
-        solver, reason = choose(grid, variances, tolerance=tolerance, prefer=prefer)
-    chosen = make(solver)
-    for row in variances:
-        for axis, variance in zip(grid, row, strict=True):
-            if variance > 0:
-                chosen.check(axis, 0.0, variance)
+    plan = schedule(grid, sigma, solver, tolerance=tolerance, prefer=prefer)
+    levels, chosen = plan.sigma, plan.solver
     _refuse_output(out, landscape, len(levels))
     _require_memory_for_fields(landscape, len(levels), out)
     begin = time.perf_counter()
@@ -575,9 +537,9 @@ def solve(
     paths = []
 
     def advance(k: int, field: Array) -> None:
-        flow.advance(variances[k], field)
+        flow.advance(plan.variances[k], field)
         paths.append(flow.paths)
 
     values = _fields(landscape, levels, chosen, advance, progress, out)
     timing = {"solve": time.perf_counter() - begin}
-    return Evolution(landscape, levels, values, chosen, paths=paths, reason=reason, timing=timing)
+    return Evolution(landscape, levels, values, chosen, paths=paths, reason=plan.reason, timing=timing)

@@ -1,15 +1,23 @@
-"""Which solver ``solver="auto"`` stands for."""
+"""How a solve begins: the noise levels, the solver that was named or that ``auto`` stands for, and what is refused."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from heatpg.core.grid import Grid
+from heatpg.core.noise import Sigma, parse_sigma
 from heatpg.errors import UnsupportedError
 from heatpg.solvers import make
 from heatpg.solvers.base import Solver
+from heatpg.solvers.covariance import conditional_deviations
 
-__all__ = ["PREFERENCES", "choose"]
+__all__ = ["PREFERENCES", "Schedule", "choose", "choose_for_covariance", "refuse_options_of_auto", "schedule"]
+
+Row = tuple[float, ...]
 
 PREFERENCES = ("accurate", "monotone")
 
@@ -87,3 +95,138 @@ def choose(
         f"the smallest sigma{above} is {smallest:.2g} grid spacings; below {_RESOLVED:g} a transform of rough data "
         "overshoots, positive weights do not",
     )
+
+
+def choose_for_covariance(solver: str | Solver, grid: Grid, covariances: NDArray[np.float64]) -> tuple[Solver, str]:
+    """The one solver that takes correlated noise, and why it was picked, if it was.
+
+    Parameters
+    ----------
+    solver
+        Name or object.
+    grid
+        Where Q is sampled.
+    covariances
+        Shape (T, dimensions, dimensions).
+
+    Raises
+    ------
+    UnsupportedError
+        For any other solver.
+    """
+    reason = ""
+    if isinstance(solver, str) and solver == "auto":
+        least = float((conditional_deviations(covariances) / np.array(grid.spacing)).min())
+        reason = "correlated noise couples the axes, and only the transform takes all of them at once"
+        if least < _RESOLVED:
+            reason += (
+                f"; with the other axes held, the smallest sigma is {least:.2g} grid spacings: below {_RESOLVED:g} "
+                "a transform of rough data overshoots"
+            )
+        solver = "spectral"
+    chosen = make(solver)
+    if chosen.name != "spectral":
+        raise UnsupportedError(
+            "this solver works axis by axis, and a full covariance does not factor over the axes",
+            given=f"solver {chosen.name!r} with a covariance",
+            allowed="'spectral' or 'auto'",
+            advice="or sample Q along the principal axes of the covariance, and give one sigma per axis",
+        )
+    return chosen, reason
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """What is to be solved: the levels of noise, the solver, and the way to each level.
+
+    Attributes
+    ----------
+    grid
+        The grid.
+    sigma
+        As of an `Evolution`.
+    variances
+        One row a level, one number an axis.
+    solver, reason
+        The solver, and why it was picked, if it was.
+    """
+
+    grid: Grid
+    sigma: NDArray[np.float64]
+    variances: list[Row]
+    solver: Solver
+    reason: str
+
+    def march(self, level: int) -> list[Row]:
+        """The rows of variances that lead to a level: it alone, or of a marching solver those since its last start."""
+        if self.solver.exact_in_time:
+            return [self.variances[level]]
+        closed = [i for i, axis in enumerate(self.grid) if not axis.rule.free_space]
+        first = level
+        while first and all(self.variances[first - 1][i] <= self.variances[first][i] for i in closed):
+            first -= 1
+        return self.variances[first : level + 1]
+
+    def paths(self, level: int) -> tuple[tuple[float, ...], ...]:
+        """The successive variances of every axis, as `heatpg.solvers.base.Flow.paths` has them."""
+        found: list[tuple[float, ...]] = []
+        for i, axis in enumerate(self.grid):
+            if axis.rule.free_space or self.solver.exact_in_time:
+                found.append((0.0, self.variances[level][i]))
+            else:
+                found.append(tuple(sorted({0.0, *(row[i] for row in self.march(level))})))
+        return tuple(found)
+
+
+def refuse_options_of_auto(solver: str | Solver, tolerance: float | None, prefer: str, *, correlated: bool) -> None:
+    """Refuse what only ``auto`` goes by, where there is nothing to choose."""
+    if (tolerance is not None or prefer != "accurate") and (correlated or solver != "auto"):
+        raise UnsupportedError(
+            "tolerance and prefer are for solver='auto' and sigma",
+            given=f"solver={solver!r}, tolerance={tolerance}, prefer={prefer!r}",
+            advice="give a named solver its own options: heatpg.solvers.make('direct', tolerance=1e-6)",
+        )
+
+
+def schedule(
+    grid: Grid, sigma: Sigma, solver: str | Solver = "auto", *, tolerance: float | None = None, prefer: str = "accurate"
+) -> Schedule:
+    """The levels and the solver of a solve, however it is carried out; what cannot be solved is refused here.
+
+    Parameters
+    ----------
+    grid
+        Where Q is sampled.
+    sigma
+        Noise levels; see `heatpg.core.noise.parse_sigma`.
+    solver
+        Name or object; ``auto`` is replaced.
+    tolerance, prefer
+        What ``auto`` is to go by; see `choose`.
+
+    Raises
+    ------
+    SigmaError, StabilityError, UnknownNameError, UnsupportedError
+        For levels, a solver or options that do not go together.
+
+    Examples
+    --------
+    >>> from heatpg import Axis, Grid
+    >>> from heatpg.solvers.choice import schedule
+    >>> plan = schedule(Grid(Axis("x", 0, 1, 101, boundary="reflect")), [0.3, 0.1], "exponential")
+    >>> plan.sigma.tolist(), plan.solver.name, plan.reason
+    ([0.1, 0.3], 'exponential', '')
+    """
+    refuse_options_of_auto(solver, tolerance, prefer, correlated=False)
+    levels = parse_sigma(sigma, grid)
+    columns = np.broadcast_to(levels[:, None] if levels.ndim == 1 else levels, (len(levels), grid.dimensions))
+    variances = [tuple(float(value) ** 2 for value in row) for row in columns]
+    reason = ""
+    if isinstance(solver, str) and solver == "auto":
+        solver, reason = choose(grid, variances, tolerance=tolerance, prefer=prefer)
+    chosen = make(solver)
+    for row in variances:
+        for axis, variance in zip(grid, row, strict=True):
+            if variance > 0:
+                chosen.check(axis, 0.0, variance)
+    return Schedule(grid, levels, variances, chosen, reason)

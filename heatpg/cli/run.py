@@ -51,18 +51,19 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
     if not whole and path.resolve() == out:
         raise StoreError("the result would replace its source", given=out, advice="choose another name with --out")
 
-    from heatpg.large import evolve_large
+    from heatpg.large import LargeLandscape, evolve_large
 
-    source: Landscape | Path = path
+    source: Landscape | LargeLandscape
     if whole:
         with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
             source = sample(bar)
+    else:
+        source = LargeLandscape(path, boundary=arguments.boundary)
     with Bar("solving", sys.stderr, enabled=not quiet) as bar:
         summary = evolve_large(
             source,
             sigma,
             out,
-            boundary="" if whole else arguments.boundary,
             solver=solver,
             tolerance=arguments.tolerance,
             prefer=arguments.prefer,

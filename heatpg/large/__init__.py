@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from heatpg.large.outofcore import LargeSummary, evolve_large
 from heatpg.large.ranks import RankedEvolution, evolve_mpi, rows_of_rank
-from heatpg.large.sources import LargeFile, open_large
+from heatpg.large.sources import LargeFile, LargeLandscape, open_large
 
 __all__ = [
     "LargeFile",
+    "LargeLandscape",
     "LargeSummary",
     "RankedEvolution",
     "evolve_large",

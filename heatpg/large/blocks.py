@@ -12,19 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
-from heatpg.core.noise import Sigma, parse_sigma
 from heatpg.errors import ResourceError
-from heatpg.solvers import Solver, make
+from heatpg.solvers import Solver
 from heatpg.solvers.base import LineSolver
-from heatpg.solvers.choice import choose
+from heatpg.solvers.choice import Schedule
 from heatpg.tools.parallel import threads
 from heatpg.tools.resources import human_bytes
 
-__all__ = ["Box", "Plan", "Schedule", "boxes", "carry", "schedule", "work_bytes"]
+__all__ = ["Box", "Plan", "boxes", "carry", "work_bytes"]
 
 Array = NDArray[Any]
 Box = tuple[slice, ...]
-Row = tuple[float, ...]
 
 # Arrays of the size of a block that are there at once: two of ours, and those of the solver; measured in the tests.
 _ARRAYS_OF_LINES = 4
@@ -33,67 +31,6 @@ _LANE_BYTES = 64
 _BUNDLES = 3  # of lines, in the work space of a thread
 _PADDING = 3  # times the length of an axis, of a line in free space
 _FIXED = 2**23  # bytes; a chunk, its checksum, and blocks that stay in cache
-
-
-@dataclasses.dataclass(frozen=True)
-class Schedule:
-    """What is to be solved: the levels of noise, the solver, and the way to each level.
-
-    Attributes
-    ----------
-    grid
-        The grid.
-    sigma
-        As of an `Evolution`.
-    variances
-        One row a level, one number an axis.
-    solver, reason
-        The solver, and why it was picked, if it was.
-    """
-
-    grid: Grid
-    sigma: NDArray[np.float64]
-    variances: list[Row]
-    solver: Solver
-    reason: str
-
-    def march(self, level: int) -> list[Row]:
-        """The rows of variances that lead to a level: it alone, or of a marching solver those since its last start."""
-        if self.solver.exact_in_time:
-            return [self.variances[level]]
-        closed = [i for i, axis in enumerate(self.grid) if not axis.rule.free_space]
-        first = level
-        while first and all(self.variances[first - 1][i] <= self.variances[first][i] for i in closed):
-            first -= 1
-        return self.variances[first : level + 1]
-
-    def paths(self, level: int) -> tuple[tuple[float, ...], ...]:
-        """The successive variances of every axis, as `heatpg.solvers.base.Flow.paths` has them."""
-        found: list[tuple[float, ...]] = []
-        for i, axis in enumerate(self.grid):
-            if axis.rule.free_space or self.solver.exact_in_time:
-                found.append((0.0, self.variances[level][i]))
-            else:
-                found.append(tuple(sorted({0.0, *(row[i] for row in self.march(level))})))
-        return tuple(found)
-
-
-def schedule(
-    grid: Grid, sigma: Sigma, solver: str | Solver, *, tolerance: float | None = None, prefer: str = "accurate"
-) -> Schedule:
-    """The levels and the solver, picked and refused as `heatpg.evolution.solve` does it."""
-    levels = parse_sigma(sigma, grid)
-    columns = np.broadcast_to(levels[:, None] if levels.ndim == 1 else levels, (len(levels), grid.dimensions))
-    variances = [tuple(float(value) ** 2 for value in row) for row in columns]
-    reason = ""
-    if isinstance(solver, str) and solver == "auto":
-        solver, reason = choose(grid, variances, tolerance=tolerance, prefer=prefer)
-    chosen = make(solver)
-    for row in variances:
-        for axis, variance in zip(grid, row, strict=True):
-            if variance > 0:
-                chosen.check(axis, 0.0, variance)
-    return Schedule(grid, levels, variances, chosen, reason)
 
 
 def _extent(shape: Sequence[int], whole: Collection[int], points: int, steps: Sequence[int]) -> tuple[int, ...]:

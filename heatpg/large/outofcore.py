@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,19 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.core.grid import Grid
 from heatpg.core.noise import Sigma, sigma_words
 from heatpg.core.report import Report, checks_html
-from heatpg.errors import CheckError, HeatpgWarning, NonFiniteError, ResourceError
-from heatpg.large.blocks import Box, Plan, Schedule, carry, schedule
-from heatpg.large.sources import Origin, RawFile, Reader, Source, open_source, require_finite, scratch
-from heatpg.large.witness import Witness, header
+from heatpg.errors import NonFiniteError, ResourceError
+from heatpg.large.blocks import Box, Plan, carry
+from heatpg.large.checking import BlockChecks, header
+from heatpg.large.sources import LargeLandscape, Origin, RawFile, Reader, Source, open_source, require_finite, scratch
 from heatpg.large.writing import FieldWriter, chunks_of, clean, file_bytes, write_file
 from heatpg.solvers import Solver
+from heatpg.solvers.choice import Schedule, schedule
 from heatpg.store.record import Record
 from heatpg.tools import html
 from heatpg.tools.publishing import prepare_output
 from heatpg.tools.resources import available_memory, human_bytes, require_disk
+from heatpg.verify import judge
 
 __all__ = ["LargeSummary", "evolve_large"]
 
@@ -123,13 +123,13 @@ class _Passes:
         origin: Origin,
         plan: Plan,
         what: Schedule,
-        witness: Witness,
+        watched: BlockChecks,
         progress: Callable[[int, int], object] | None,
     ) -> None:
         self.origin = origin
         self.plan = plan
         self.what = what
-        self.witness = witness
+        self.watched = watched
         self.progress = progress
         self.done = 0
         self.seen: set[int] = set()  # axes along which the differences of Q were taken
@@ -151,15 +151,15 @@ class _Passes:
         for box in self.plan.last():
             block = self.origin.read(box)
             require_finite(block, box)
-            self.witness.see_initial(box, block)
+            self.watched.add_initial(box, block)
             for axis in self.plan.together:
                 if axis >= self.plan.first:
-                    self.witness.see_lines(axis - self.plan.first, block)
+                    self.watched.add_lines(axis - self.plan.first, block)
             writer.put_landscape(box, block)
             if keep is not None:
                 keep.write(box, block)
             self._step()
-        self.witness.choose_nodes()
+        self.watched.choose_nodes()
         self.timing["read"] = time.perf_counter() - begin
         return keep or self.origin
 
@@ -179,11 +179,11 @@ class _Passes:
     def _along(self, level: int, axis: int, source: Reader, reader: Reader, between: RawFile) -> None:
         position = axis - self.plan.first
         for box in self.plan.along(axis):
-            if axis not in self.seen and self.witness.active:
-                self.witness.see_lines(position, source.read(box))
+            if axis not in self.seen and self.watched.active:
+                self.watched.add_lines(position, source.read(box))
             block = reader.read(box)
             if reader is source:
-                self.witness.see_source(level, box, block)
+                self.watched.add_source(level, box, block)
             out = np.empty_like(block)
             carry(self.what, level, (position,), block, (axis,), out)
             between.write(box, out)
@@ -196,11 +196,11 @@ class _Passes:
         for box in self.plan.last():
             block = reader.read(box)
             if reader is source:
-                self.witness.see_source(level, box, block)
+                self.watched.add_source(level, box, block)
             out = np.empty_like(block)
             carry(self.what, level, positions, block, grid_axes, out)
             self._require_finite(level, box, out)
-            self.witness.see_field(level, box, out)
+            self.watched.add_field(level, box, out)
             writer.put_field(level, box, out)
             self._step()
 
@@ -227,38 +227,15 @@ def _budget(memory: float | None) -> int:
     return int(memory)
 
 
-def _judge(summary: LargeSummary) -> None:
-    broken = [check for check in summary.report.failures if check.promised]
-    if broken:
-        error = CheckError(
-            f"the solver {summary.solver.name!r} broke its promise",
-            given="; ".join(f"{check.name}: {check.message}" for check in broken),
-            advice=f"this is a fault of heatpg: please report it; the fields are in {summary.path}",
-        )
-        error.evolution = summary
-        raise error
-    for failure in summary.report.failures:
-        warnings.warn(
-            f"{failure.name}: {failure.message}; print the report to see where, and try solver='auto' with "
-            "prefer='monotone'",
-            HeatpgWarning,
-            stacklevel=3,
-        )
-
-
 def evolve_large(
-    source: Source,
+    landscape: LargeLandscape | Source,
     sigma: Sigma,
     out: str | os.PathLike[str],
     *,
-    grid: Grid | None = None,
-    boundary: str = "",
     solver: str | Solver = "auto",
     tolerance: float | None = None,
     prefer: str = "accurate",
     memory: float | None = None,
-    dtype: object = None,
-    name: str = "",
     checks: str = "standard",
     progress: Callable[[int, int], object] | None = None,
     force: bool = False,
@@ -271,28 +248,18 @@ def evolve_large(
 
     Parameters
     ----------
-    source
-        Q: the name of a ``.npy`` file, or of a file of heatpg, whose landscape is taken; an array or a memory map; a
-        `heatpg.Landscape`; or a function of the coordinates, called on blocks of nodes as ``function(x1, x2, ...)``,
-        each of which it may see more than once.
+    landscape
+        Q: a `LargeLandscape`; or a bare `heatpg.Landscape` or the name of a file of heatpg, which know their grid.
     sigma
         Noise levels; see `heatpg.evolve`.
     out
         Name of the file to write.
-    grid
-        Where Q is sampled; a landscape and a file of heatpg know it.
-    boundary
-        In place of a grid, for a ``.npy`` file: its nodes are 1 apart, as `heatpg.Landscape.from_file` takes them.
     solver, tolerance, prefer
         As for `heatpg.evolve`. A marching solver starts from Q at each sigma, so that its steps up to the k-th sigma
         are made k times.
     memory
         Bytes that the blocks and the work on them may take, beside what the process holds already; by default half of
         what is free.
-    dtype
-        float32 or float64; by default the type of the source, float64 for integers and functions.
-    name
-        Name of the landscape; by default that of the source.
     checks
         ``standard`` or ``none``. Standard: range, conservation, the independent convolution on a few hundred nodes,
         resolution, optimum on the edge; maxima are not followed, which takes whole fields.
@@ -336,11 +303,12 @@ def evolve_large(
     >>> import os, tempfile
     >>> import numpy as np
     >>> from heatpg import Axis, Grid, load
-    >>> from heatpg.large import evolve_large
+    >>> from heatpg.large import LargeLandscape, evolve_large
     >>> grid = Grid(*(Axis(name, -3.0, 3.0, 61, boundary="clip") for name in "xy"))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     out = os.path.join(folder, "bump.h5")
-    ...     summary = evolve_large(lambda x, y: np.exp(-(x**2 + y**2) / 2), [0.5, 1.0], out, grid=grid)
+    ...     bump = LargeLandscape(lambda x, y: np.exp(-(x**2 + y**2) / 2), grid)
+    ...     summary = evolve_large(bump, [0.5, 1.0], out)
     ...     flow = load(out)
     >>> summary.report.passed, round(float(flow.values[1].max()), 4)  # 1 / (1 + sigma^2)
     (True, 0.5)
@@ -348,13 +316,13 @@ def evolve_large(
     target = prepare_output(out, force=force)
     clean(target.parent)
     budget = _budget(memory)
-    with open_source(source, grid, dtype, name, boundary) as origin:
+    with open_source(LargeLandscape.of(landscape)) as origin:
         what = schedule(origin.grid, sigma, solver, tolerance=tolerance, prefer=prefer)
-        witness = Witness(what, origin.shape, origin.dtype, checks)
+        watched = BlockChecks(what, origin.shape, origin.dtype, checks)
         usual = chunks_of(origin.shape, origin.grid.dimensions)
         plan = Plan.of(origin.grid, origin.shape, origin.dtype, what.solver, budget, usual)
         chunks = chunks_of(origin.shape, origin.grid.dimensions, plan.extent)
-        passes = _Passes(origin, plan, what, witness, progress)
+        passes = _Passes(origin, plan, what, watched, progress)
         known = header(what, origin.name, origin.provenance, origin.shape, origin.dtype)
         field = int(np.prod(origin.shape, dtype=np.int64)) * origin.dtype.itemsize
         extra = int(origin.costly) + int(
@@ -376,7 +344,7 @@ def evolve_large(
         disk,
         1 + max(sum(axis in plan.singly for axis in passes.moving(k)) for k in range(len(known))),
     )
-    _judge(summary)
+    judge(summary, fields=target)
     return summary
 
 
@@ -394,7 +362,7 @@ def _run(target: Path, known: Record, chunks: tuple[int, ...], passes: _Passes, 
             source = passes.look(writer, keep)
             for level in range(len(known)):
                 passes.level(level, source, between, writer)
-        report = passes.witness.report()
+        report = passes.watched.report()
         passes.timing["checks"] = max(0.0, time.perf_counter() - begin - sum(passes.timing.values()))
         return report, passes.timing
 

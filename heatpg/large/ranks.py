@@ -10,35 +10,34 @@ import dataclasses
 import itertools
 import os
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma
 from heatpg.core.report import Report
 from heatpg.errors import (
-    CheckError,
     GridError,
     HeatpgError,
-    HeatpgWarning,
     NonFiniteError,
     ResourceError,
     StoreError,
     UnsupportedError,
 )
 from heatpg.evolution import Evolution
-from heatpg.large.blocks import Schedule, carry, schedule
-from heatpg.large.sources import require_finite
-from heatpg.large.witness import Witness, header
+from heatpg.large.blocks import carry
+from heatpg.large.checking import BlockChecks, header
+from heatpg.large.sources import LargeLandscape, require_finite
 from heatpg.large.writing import FieldWriter, aligned, chunks_of, clean, file_bytes, write_file
 from heatpg.solvers import Solver
+from heatpg.solvers.choice import Schedule, schedule
 from heatpg.tools.publishing import prepare_output
 from heatpg.tools.resources import require_disk, require_memory
+from heatpg.verify import judge
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -358,15 +357,20 @@ def _collect(ranks: _Ranks, rows: list[slice], mine: Array, wanted: slice, block
             ranks.comm.Recv(block[start - wanted.start : stop - wanted.start], source=rank, tag=_TAG)
 
 
-def _own_rows(
-    source: ArrayLike | Callable[..., Any], grid: Grid, ranks: _Ranks, dtype: DTypeLike | None
-) -> tuple[Array, slice, str, dict[str, Any]]:
+def _grid_of(landscape: LargeLandscape) -> Grid:
+    if landscape.grid is None:
+        raise GridError("the rows of a rank need the whole grid", given="none", advice="LargeLandscape(rows, grid)")
+    return landscape.grid
+
+
+def _own_rows(landscape: LargeLandscape, ranks: _Ranks) -> tuple[Array, slice, str, dict[str, Any]]:
     """Q on the rows of this rank, which rows these are, and what Q is called."""
+    source, grid, dtype = landscape.source, _grid_of(landscape), landscape.dtype
     if callable(source):
         rows = rows_of_rank(grid.shape[0], ranks.count, ranks.rank)
         label = str(getattr(source, "__name__", "function")).strip("<>")
         origin = {"source": "function", "function": label}
-        kind = np.dtype(np.float64 if dtype is None else dtype)
+        kind = np.dtype(np.float64 if dtype is None else dtype)  # type: ignore[call-overload]
         nodes = [axis.coordinates for axis in grid]
         mesh = np.meshgrid(nodes[0][rows], *nodes[1:], indexing="ij", copy=False)
         # a rank without rows asks nothing of a function that may not expect empty arrays
@@ -374,7 +378,7 @@ def _own_rows(
     else:
         values = np.asarray(source)
         own = np.float32 if values.dtype == np.float32 else np.float64
-        kind = np.dtype(own if dtype is None else dtype)
+        kind = np.dtype(own if dtype is None else dtype)  # type: ignore[call-overload]
         label, origin = "array", {"source": "array"}
         rows = slice(0, values.shape[0] if values.ndim else 0)
         mesh = None
@@ -390,16 +394,13 @@ def _own_rows(
 
 
 def evolve_mpi(
-    source: ArrayLike | Callable[..., Any],
-    grid: Grid,
+    landscape: LargeLandscape,
     sigma: Sigma,
     solver: str | Solver = "auto",
     *,
     comm: MPI.Comm | None = None,
     tolerance: float | None = None,
     prefer: str = "accurate",
-    dtype: DTypeLike | None = None,
-    name: str = "",
     checks: str = "standard",
     progress: Callable[[int, int], object] | None = None,
 ) -> RankedEvolution:
@@ -410,20 +411,14 @@ def evolve_mpi(
 
     Parameters
     ----------
-    source
-        Q on the rows of this rank, shape (rows, *grid.shape[1:]): the ranks hold them in their order, as many each as
-        they like, none included. Or a function of the coordinates, the same on every rank, which is sampled on the rows
-        of `rows_of_rank`.
-    grid
-        The whole grid.
+    landscape
+        Q with the whole grid. Its source is an array, the rows of this rank, shape (rows, *grid.shape[1:]): the ranks
+        hold them in their order, as many each as they like, none included. Or it is a function of the coordinates,
+        the same on every rank, which is sampled on the rows of `rows_of_rank`.
     sigma, solver, tolerance, prefer
         As for `heatpg.evolve`, the same on every rank.
     comm
         The communicator; by default all ranks.
-    dtype
-        float32 or float64; by default that of the array, float64 for a function.
-    name
-        Name of the landscape.
     checks
         ``standard`` or ``none``, as for `heatpg.large.evolve_large`.
     progress
@@ -460,19 +455,20 @@ def evolve_mpi(
     A program of its own, run as ``mpiexec -n 2 python -m mpi4py program.py``::
 
         from heatpg import Axis, Grid
-        from heatpg.large import evolve_mpi
+        from heatpg.large import LargeLandscape, evolve_mpi
 
         grid = Grid(*(Axis(name, -4.0, 4.0, 4001, boundary="clip") for name in "xy"))
-        flow = evolve_mpi(lambda x, y: abs(x) + abs(y), grid, [0.1, 0.2])
+        flow = evolve_mpi(LargeLandscape(lambda x, y: abs(x) + abs(y), grid), [0.1, 0.2])
         flow.save("field.h5")
     """
     mpi = _mpi()
     ranks = _Ranks(mpi.COMM_WORLD if comm is None else comm)
     trouble: BaseException | None = None
     try:
+        grid = _grid_of(landscape)
         plan = schedule(grid, sigma, solver, tolerance=tolerance, prefer=prefer)
-        values, own, label, origin = _own_rows(source, grid, ranks, dtype)
-        witness = Witness(plan, grid.shape, values.dtype, checks)
+        values, own, label, origin = _own_rows(landscape, ranks)
+        watched = BlockChecks(plan, grid.shape, values.dtype, checks)
         if values.size:
             # the place is that among the rows of this rank
             require_finite(values, tuple(slice(0, size) for size in values.shape))
@@ -493,17 +489,17 @@ def evolve_mpi(
         raise UnsupportedError("the ranks hold values of different types", given=values.dtype, advice="give dtype")
     own = rows[ranks.rank]
     begin = time.perf_counter()
-    fields = _solve(ranks, rows, plan, values, witness, progress)
+    fields = _solve(ranks, rows, plan, values, watched, progress)
     timing = {"solve": time.perf_counter() - begin}
-    report = witness.report(ranks)
+    report = watched.report(ranks)
     timing["checks"] = time.perf_counter() - begin - timing["solve"]
     result = RankedEvolution(
         *(ranks.comm, grid, plan.sigma, plan.solver, plan.reason, report, timing, own, values, fields),
-        name or label,
+        landscape.name or label,
         origin,
         plan,
     )
-    _judge(result)
+    judge(result, warns=ranks.rank == _ROOT)
     return result
 
 
@@ -512,27 +508,27 @@ def _solve(
     rows: list[slice],
     plan: Schedule,
     values: Array,
-    witness: Witness,
+    watched: BlockChecks,
     progress: Callable[[int, int], object] | None,
 ) -> Array:
     grid, own = plan.grid, rows[ranks.rank]
     box = (own, *(slice(0, size) for size in grid.shape[1:]))
     others = tuple(range(1, grid.dimensions))
     if values.size:
-        witness.see_initial(box, values)
+        watched.add_initial(box, values)
         for position in others:
-            witness.see_lines(position, values)
-    witness.choose_nodes(ranks)
+            watched.add_lines(position, values)
+    watched.choose_nodes(ranks)
     exchange = _Exchange(ranks, rows, grid.size // grid.shape[0], values.dtype)
     moves = any(row[0] > 0 for row in plan.variances)
     flat = (len(values), grid.size // grid.shape[0])
     columns = exchange.to_columns(values.reshape(flat)) if moves else None
     if columns is not None and columns.size:
-        witness.see_lines(0, columns)
+        watched.add_lines(0, columns)
     fields = np.empty((len(plan.sigma), *values.shape), values.dtype)
     for level, row in enumerate(plan.variances):
         if values.size:
-            witness.see_source(level, box, values)
+            watched.add_source(level, box, values)
         trouble: BaseException | None = None
         current = values
         try:
@@ -553,7 +549,7 @@ def _solve(
                 fields[level] = current
             if values.size:
                 _require_finite(plan, level, fields[level])
-                witness.see_field(level, box, fields[level])
+                watched.add_field(level, box, fields[level])
         except Exception as reason:
             trouble = reason
         ranks.agree(trouble)
@@ -571,22 +567,3 @@ def _require_finite(plan: Schedule, level: int, field: Array) -> None:
             given=f"solver {plan.solver!r}",
             advice="scale Q down, or use another solver",
         ) from None
-
-
-def _judge(result: RankedEvolution) -> None:
-    broken = [check for check in result.report.failures if check.promised]
-    if broken:
-        error = CheckError(
-            f"the solver {result.solver.name!r} broke its promise",
-            given="; ".join(f"{check.name}: {check.message}" for check in broken),
-            advice="this is a fault of heatpg: please report it; the fields are in the attribute 'evolution'",
-        )
-        error.evolution = result
-        raise error
-    for failure in result.report.failures if result.comm.Get_rank() == _ROOT else ():
-        warnings.warn(
-            f"{failure.name}: {failure.message}; print the report to see where, and try solver='auto' with "
-            "prefer='monotone'",
-            HeatpgWarning,
-            stacklevel=3,
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import math
 import os
@@ -23,7 +24,7 @@ from heatpg.large.blocks import Box
 from heatpg.solvers import Solver
 from heatpg.store.reading import Description, open_in_pieces
 
-__all__ = ["LargeFile", "Origin", "RawFile", "Reader", "open_large", "open_source"]
+__all__ = ["LargeFile", "LargeLandscape", "Origin", "RawFile", "Reader", "open_large", "open_source"]
 
 Array = NDArray[Any]
 StrPath = str | os.PathLike[str]
@@ -37,10 +38,6 @@ class Reader(Protocol):
     def read(self, box: Box) -> Array:
         """A block, C-contiguous, that may be the data themselves: it is not written to."""
         ...
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Raw numbers in a file
 
 
 class RawFile:
@@ -124,10 +121,6 @@ def scratch(folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Itera
         array = RawFile(file.fileno(), shape, dtype)
         array.reserve()
         yield array
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# A file of heatpg, block by block
 
 
 class LargeFile:
@@ -231,10 +224,6 @@ def open_large(path: StrPath) -> Iterator[LargeFile]:
         yield LargeFile(Path(path), file, said)
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# Sources
-
-
 class Origin:
     """Q, of which blocks can be read.
 
@@ -317,7 +306,7 @@ def _require_grid(grid: Grid | None, shape: tuple[int, ...]) -> Grid:
         raise GridError(
             "this source needs a grid",
             given="none",
-            advice="grid=Grid(Axis(...), ...), or of a .npy file the boundary: its nodes are 1 apart then",
+            advice="LargeLandscape(source, grid), or of a .npy file its boundary: the nodes are 1 apart then",
         )
     if len(shape) < grid.dimensions or shape[len(shape) - grid.dimensions :] != grid.shape:
         raise GridError(
@@ -367,40 +356,66 @@ def _named(label: str, name: str) -> str:
     return name or label.strip("<>") or "landscape"
 
 
-@contextlib.contextmanager
-def open_source(
-    source: Source, grid: Grid | None, dtype: object = None, name: str = "", boundary: str = ""
-) -> Iterator[Origin]:
-    """Make a source readable in blocks.
+@dataclasses.dataclass(frozen=True, eq=False)
+class LargeLandscape:
+    """Q as it lies on the disk, on the ranks of a program, or in a function, and what it does not say of itself.
 
     Parameters
     ----------
     source
-        A `Landscape`; an array or a memory map; the name of a ``.npy`` file or of a file of heatpg (its landscape); or
-        a function of the coordinates.
+        The name of a ``.npy`` file, or of a file of heatpg, whose landscape is taken; an array or a memory map; a
+        `heatpg.Landscape`; or a function of the coordinates, called on blocks of nodes as ``function(x1, x2, ...)``,
+        each of which it may see more than once.
     grid
-        Where it is sampled; known of a landscape and of a file of heatpg.
+        Where Q is sampled; a landscape and a file of heatpg know it.
+    boundary
+        In place of a grid, for a ``.npy`` file: its nodes are 1 apart, as `heatpg.Landscape.from_file` takes them.
     dtype
-        float32 or float64; by default that of the source.
+        float32 or float64; by default the type of the source, float64 for integers and functions.
     name
         Name of the landscape; by default that of the source.
-    boundary
-        In place of a grid, for a ``.npy`` file: its nodes are 1 apart.
+
+    Raises
+    ------
+    UnsupportedError
+        For a boundary beside a grid, or of anything but a ``.npy`` file.
+    """
+
+    source: Source
+    grid: Grid | None = None
+    _: dataclasses.KW_ONLY
+    boundary: str = ""
+    dtype: object = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        is_npy = isinstance(self.source, str | os.PathLike) and Path(self.source).suffix == ".npy"
+        if self.boundary and (self.grid is not None or not is_npy):
+            raise UnsupportedError(
+                "the boundary alone is for a .npy file without a grid",
+                given=f"boundary={self.boundary!r}",
+                advice="the axes of a grid have their boundaries",
+            )
+
+    @classmethod
+    def of(cls, given: LargeLandscape | Source) -> LargeLandscape:
+        """What was given, or of a bare source all that the source says of itself."""
+        return given if isinstance(given, cls) else cls(given)
+
+
+@contextlib.contextmanager
+def open_source(landscape: LargeLandscape) -> Iterator[Origin]:
+    """Make a landscape readable in blocks.
 
     Raises
     ------
     GridError, UnsupportedError, StoreError
         For what is no source.
     """
-    if boundary and (grid is not None or not isinstance(source, str | os.PathLike) or Path(source).suffix != ".npy"):
-        raise UnsupportedError(
-            "the boundary alone is for a .npy file without a grid",
-            given=f"boundary={boundary!r}",
-            advice="the axes of a grid have their boundaries",
-        )
+    source, grid, dtype, name = landscape.source, landscape.grid, landscape.dtype, landscape.name
     with contextlib.ExitStack() as stack:
         if isinstance(source, str | os.PathLike):
-            yield _opened_file(stack, Path(source), grid, dtype, name, boundary)
+            yield _opened_file(stack, Path(source), landscape)
         elif isinstance(source, Landscape):
             if grid is not None and grid != source.grid:
                 raise GridError("the landscape has a grid of its own", given="another one", advice="leave grid out")
@@ -418,7 +433,7 @@ def open_source(
             yield Origin(_InMemory(source), place, source.shape, kind, _named("", name), {"source": "array"})
         elif callable(source):
             if grid is None:
-                raise GridError("a function needs a grid", given="none", advice="grid=Grid(Axis(...), ...)")
+                raise GridError("a function needs a grid", given="none", advice="LargeLandscape(function, grid)")
             label = _named(str(getattr(source, "__name__", "function")), name)
             origin = {"source": "function", "function": label}
             kind = _own_type(np.dtype(np.float64), dtype)
@@ -431,13 +446,12 @@ def open_source(
             )
 
 
-def _opened_file(
-    stack: contextlib.ExitStack, path: Path, grid: Grid | None, dtype: object, name: str, boundary: str
-) -> Origin:
+def _opened_file(stack: contextlib.ExitStack, path: Path, landscape: LargeLandscape) -> Origin:
+    grid, dtype, name = landscape.grid, landscape.dtype, landscape.name
     if path.suffix == ".npy":
         array = _open_npy(stack, path)
-        if boundary:
-            grid = grid_of_nodes(array.shape, boundary=boundary)
+        if landscape.boundary:
+            grid = grid_of_nodes(array.shape, boundary=landscape.boundary)
         place = _require_grid(grid, array.shape)
         kind = _own_type(array.dtype, dtype)
         return Origin(array, place, array.shape, kind, _named(path.stem, name), {"source": "file", "file": path.name})

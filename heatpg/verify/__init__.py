@@ -6,14 +6,17 @@ reference.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from typing import Protocol
 
 from heatpg.core.report import Check, Report
-from heatpg.errors import CheckError, UnsupportedError
+from heatpg.errors import CheckError, HeatpgWarning, UnsupportedError
 from heatpg.evolution import Evolution
+from heatpg.solvers import Solver
 from heatpg.tools.registry import Registry
 
-__all__ = ["LEVELS", "checks", "require_promises", "verify"]
+__all__ = ["LEVELS", "checks", "judge", "verify"]
 
 LEVELS = ("none", "standard", "full")
 _FIRST = ("maximum_principle", "crosscheck", "conservation", "resolution")  # the order of a report
@@ -55,21 +58,60 @@ def verify(evolution: Evolution, level: str = "standard") -> Report:
     return Report([entry for name in (*_FIRST, *others) for entry in checks.get(name)(evolution, level)], level)
 
 
-def require_promises(evolution: Evolution, report: Report) -> None:
-    """Raise if a check failed that the solver had promised to pass.
+class Judged(Protocol):
+    """What there is a report on: an evolution, in memory or not."""
+
+    @property
+    def solver(self) -> Solver:
+        """The solver that it came of."""
+        ...
+
+    @property
+    def report(self) -> Report:
+        """The report."""
+        ...
+
+
+def judge(
+    result: Judged, *, fields: object = "the attribute 'evolution' of this error", warns: bool = True, depth: int = 3
+) -> None:
+    """Raise if a check failed that the solver had promised to pass, and warn of every other check that failed.
+
+    Parameters
+    ----------
+    result
+        What was checked.
+    fields
+        Where the fields are, so that nothing is lost.
+    warns
+        Whether there are warnings; of several processes one is enough.
+    depth
+        How many calls up the warning points, as ``stacklevel`` of `warnings.warn` counts them.
 
     Raises
     ------
     CheckError
-        Its attribute `evolution` holds the result, so that nothing is lost.
+        Its attribute `evolution` holds the result.
+
+    Warns
+    -----
+    HeatpgWarning
+        If another check failed.
     """
-    broken = [check for check in report.failures if check.promised]
+    broken = [check for check in result.report.failures if check.promised]
     if broken:
         error = CheckError(
-            f"the solver {evolution.solver.name!r} broke its promise",
+            f"the solver {result.solver.name!r} broke its promise",
             given="; ".join(f"{check.name}: {check.message}" for check in broken),
             advice="this is a fault of heatpg: please report it with the landscape and the sigmas; "
-            "the fields are in the attribute 'evolution' of this error",
+            f"the fields are in {fields}",
         )
-        error.evolution = evolution
+        error.evolution = result
         raise error
+    for failure in result.report.failures if warns else ():
+        warnings.warn(
+            f"{failure.name}: {failure.message}; print the report to see where, and try solver='auto' with "
+            "prefer='monotone'",
+            HeatpgWarning,
+            stacklevel=depth,
+        )

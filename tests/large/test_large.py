@@ -31,12 +31,13 @@ from heatpg.errors import (
     UnsupportedError,
 )
 from heatpg.evolution import Evolution, solve
-from heatpg.large import LargeSummary, evolve_large, open_large
-from heatpg.large.blocks import boxes, carry, schedule
+from heatpg.large import LargeLandscape, LargeSummary, evolve_large, open_large
+from heatpg.large.blocks import boxes, carry
+from heatpg.large.checking import BlockChecks, contract
 from heatpg.large.sources import RawFile
-from heatpg.large.witness import Witness, contract
 from heatpg.large.writing import chunks_of, clean, file_bytes
 from heatpg.solvers import make, solvers
+from heatpg.solvers.choice import schedule
 from heatpg.store.reading import in_rows, verify_file
 from heatpg.verify import verify
 from heatpg.verify.crosscheck import reference_rows
@@ -98,7 +99,7 @@ def test_every_solver_gives_what_it_gives_in_memory(tmp_path: Path, solver: str,
         values = noise(shape)
         expected = solve(Landscape(values, grid), SIGMA, solver)
         summary = evolve_large(
-            values, SIGMA, tmp_path / "a.h5", grid=grid, solver=solver, memory=8 * 6 * 60, force=True
+            LargeLandscape(values, grid), SIGMA, tmp_path / "a.h5", solver=solver, memory=8 * 6 * 60, force=True
         )
         assert summary.passes > 1
         assert summary.report.passed
@@ -116,7 +117,9 @@ def test_any_memory_gives_the_same(tmp_path: Path, dimensions: int, batch: tuple
         expected = solve(Landscape(values, grid), SIGMA, solver)
         for points in (2 * max(shape) + 1, values.size // 3, values.size):
             memory = 8 * 6 * max(points, max(shape))
-            evolve_large(values, SIGMA, tmp_path / "a.h5", grid=grid, solver=solver, memory=memory, force=True)
+            evolve_large(
+                LargeLandscape(values, grid), SIGMA, tmp_path / "a.h5", solver=solver, memory=memory, force=True
+            )
             assert_same(tmp_path / "a.h5", expected)
 
 
@@ -126,7 +129,7 @@ def test_single_precision(tmp_path: Path, solver: str) -> None:
     shape = SHAPES[3]
     grid, values = grid_of(shape), noise(shape, "float32")
     expected = solve(Landscape(values, grid), SIGMA, solver)
-    summary = evolve_large(values, SIGMA, tmp_path / "a.h5", grid=grid, solver=solver, memory=4 * 6 * 50)
+    summary = evolve_large(LargeLandscape(values, grid), SIGMA, tmp_path / "a.h5", solver=solver, memory=4 * 6 * 50)
     assert summary.dtype == "float32"
     rounding = max(
         sum(expected.solver.rounding(axis, path) for axis, path in zip(grid, paths, strict=True))
@@ -142,7 +145,9 @@ def test_lines_that_do_the_same_arithmetic_give_the_same_bits(tmp_path: Path) ->
     grid = Grid(Axis("x", 0.0, 63.0, 64, boundary="reflect"), Axis("y", 0.0, 47.0, 48, boundary="periodic"))
     values = noise(grid.shape)
     for solver in ("direct", "implicit"):  # line solvers take the first axis first, as it is done here
-        evolve_large(values, 1.0, tmp_path / "a.h5", grid=grid, solver=solver, memory=8 * 6 * 700, force=True)
+        evolve_large(
+            LargeLandscape(values, grid), 1.0, tmp_path / "a.h5", solver=solver, memory=8 * 6 * 700, force=True
+        )
         assert np.array_equal(load(tmp_path / "a.h5").values, solve(Landscape(values, grid), 1.0, solver).values)
 
 
@@ -158,7 +163,9 @@ def test_sigma_by_axis_and_marches_that_begin_anew(tmp_path: Path) -> None:
     sigma = np.array([[0.4, 0.9, 0.0], [1.2, 0.3, 0.5], [0.9, 0.8, 1.4], [1.0, 0.1, 1.6]])
     for solver in ("crank_nicolson", "direct"):
         expected = solve(Landscape(values, grid), sigma, solver)
-        evolve_large(values, sigma, tmp_path / "a.h5", grid=grid, solver=solver, memory=8 * 6 * 20, force=True)
+        evolve_large(
+            LargeLandscape(values, grid), sigma, tmp_path / "a.h5", solver=solver, memory=8 * 6 * 20, force=True
+        )
         assert_same(tmp_path / "a.h5", expected)
 
 
@@ -166,8 +173,8 @@ def test_sigma_by_axis_and_marches_that_begin_anew(tmp_path: Path) -> None:
 def test_an_axis_without_noise_is_not_passed_over(tmp_path: Path) -> None:
     grid, values = grid_of((20, 30)), noise((20, 30))
     memory = 8 * 6 * 90
-    still = evolve_large(values, {"x0": 0.0, "x1": 2.0}, tmp_path / "a.h5", grid=grid, memory=memory)
-    moving = evolve_large(values, {"x0": 2.0, "x1": 2.0}, tmp_path / "b.h5", grid=grid, memory=memory)
+    still = evolve_large(LargeLandscape(values, grid), {"x0": 0.0, "x1": 2.0}, tmp_path / "a.h5", memory=memory)
+    moving = evolve_large(LargeLandscape(values, grid), {"x0": 2.0, "x1": 2.0}, tmp_path / "b.h5", memory=memory)
     assert (still.passes, moving.passes) == (1, 2)
     assert moving.disk - still.disk == values.nbytes  # the field between the passes
     assert_same(tmp_path / "a.h5", solve(Landscape(values, grid), {"x0": 0.0, "x1": 2.0}))
@@ -198,7 +205,7 @@ def test_the_file_is_that_of_save(tmp_path: Path) -> None:
 def test_many_points_in_wide_chunks(tmp_path: Path) -> None:
     """Blocks of a memory that is little, but not ridiculous: chunks of several hundred rows, several of them."""
     grid, values = grid_of((700, 600)), noise((700, 600), "float32")
-    summary = evolve_large(values, 3.0, tmp_path / "a.h5", grid=grid, memory=2**24 + 2**21)
+    summary = evolve_large(LargeLandscape(values, grid), 3.0, tmp_path / "a.h5", memory=2**24 + 2**21)
     expected = solve(Landscape(values, grid), 3.0)
     assert summary.report.passed
     assert np.abs(load(tmp_path / "a.h5").values - expected.values).max() <= 1e-5 * expected.landscape.oscillation
@@ -229,7 +236,7 @@ def test_sources(tmp_path: Path, kind: str) -> None:
     elif kind == "function":
         source = bowl
     known = None if kind in ("h5", "landscape") else grid
-    summary = evolve_large(source, [1.0, 2.0], tmp_path / "a.h5", grid=known, memory=8 * 6 * 60)
+    summary = evolve_large(LargeLandscape(source, known), [1.0, 2.0], tmp_path / "a.h5", memory=8 * 6 * 60)
     found = assert_same(tmp_path / "a.h5", solve(landscape, [1.0, 2.0]))
     assert found.landscape.name == {"npy": "q", "array": "landscape", "memmap": "landscape"}.get(kind, "bowl")
     assert summary.report.passed
@@ -241,9 +248,9 @@ def test_other_numbers_become_double(tmp_path: Path, kind: str) -> None:
     grid = grid_of((14, 11))
     values = (10.0 * noise(grid.shape)).astype(kind)
     np.save(tmp_path / "q.npy", values)
-    evolve_large(tmp_path / "q.npy", 1.0, tmp_path / "a.h5", grid=grid, memory=8 * 6 * 30)
+    evolve_large(LargeLandscape(tmp_path / "q.npy", grid), 1.0, tmp_path / "a.h5", memory=8 * 6 * 30)
     assert_same(tmp_path / "a.h5", solve(Landscape(values.astype(np.float64), grid), 1.0))
-    evolve_large(tmp_path / "q.npy", 1.0, tmp_path / "b.h5", grid=grid, memory=8 * 6 * 30, dtype="float32")
+    evolve_large(LargeLandscape(tmp_path / "q.npy", grid, dtype="float32"), 1.0, tmp_path / "b.h5", memory=8 * 6 * 30)
     assert load(tmp_path / "b.h5").values.dtype == np.float32
 
 
@@ -253,7 +260,9 @@ def test_bad_sources(tmp_path: Path) -> None:
 
     def refuse(error: type[Exception], match: str, source: Any, **options: Any) -> None:
         with pytest.raises(error, match=match):
-            evolve_large(source, options.pop("sigma", 1.0), out, **{"grid": grid, **options})
+            known = {key: options.pop(key) for key in ("boundary", "dtype") if key in options}
+            landscape = LargeLandscape(source, options.pop("grid", grid), **known)
+            evolve_large(landscape, options.pop("sigma", 1.0), out, **options)
         assert not out.exists()
 
     np.save(tmp_path / "columns.npy", np.asfortranarray(values))
@@ -296,7 +305,7 @@ def test_a_solution_that_overflows(tmp_path: Path) -> None:
         np.errstate(all="ignore"),
         pytest.raises(NonFiniteError, match=r"the solution at sigma=1 is not finite at index"),
     ):
-        evolve_large(values, 1.0, tmp_path / "a.h5", grid=grid, solver="spectral", checks="none")
+        evolve_large(LargeLandscape(values, grid), 1.0, tmp_path / "a.h5", solver="spectral", checks="none")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -304,9 +313,9 @@ def test_existing_files(tmp_path: Path) -> None:
     grid, values = grid_of((14, 11)), noise((14, 11))
     (tmp_path / "a.h5").write_bytes(b"old")
     with pytest.raises(StoreError, match="the file exists"):
-        evolve_large(values, 1.0, tmp_path / "a.h5", grid=grid)
+        evolve_large(LargeLandscape(values, grid), 1.0, tmp_path / "a.h5")
     assert (tmp_path / "a.h5").read_bytes() == b"old"
-    evolve_large(values, 1.0, tmp_path / "a.h5", grid=grid, force=True)
+    evolve_large(LargeLandscape(values, grid), 1.0, tmp_path / "a.h5", force=True)
     assert verify_file(tmp_path / "a.h5").passed
 
 
@@ -339,7 +348,7 @@ def test_open_large(tmp_path: Path) -> None:
 def test_a_file_larger_than_memory_is_verified_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     grid, values = grid_of((300, 700)), noise((300, 700))
     path = tmp_path / "a.h5"
-    evolve_large(values, [1.0, 2.0], path, grid=grid, memory=2**26, checks="none")
+    evolve_large(LargeLandscape(values, grid), [1.0, 2.0], path, memory=2**26, checks="none")
     whole = verify_file(path)
     monkeypatch.setattr("heatpg.tools.resources.available_memory", lambda: 2.0**21)
     monkeypatch.setattr("heatpg.store.reading._PIECE_POINTS", 2**14)
@@ -412,7 +421,7 @@ def test_boxes_cover_an_array_once_in_order() -> None:
 
 
 def test_contraction(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("heatpg.large.witness._PIECE", 50)  # several pieces
+    monkeypatch.setattr("heatpg.large.checking._PIECE", 50)  # several pieces
     block = rng.normal(size=(2, 5, 6, 7)).astype(np.float32)
     matrices = [rng.normal(size=(m, n)) for m, n in ((3, 5), (1, 6), (9, 7))]
     expected = np.einsum("bijk,li,mj,nk->blmn", block.astype(np.float64), *matrices)
@@ -425,7 +434,9 @@ def test_contraction(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) 
 def test_the_report_says_what_that_of_evolve_says(tmp_path: Path, turn: int) -> None:
     grid, values = grid_of((24, 18), turn), noise((24, 18))
     flow = solve(Landscape(values, grid), [1.0, 2.5], "direct")
-    report = evolve_large(values, [1.0, 2.5], tmp_path / "a.h5", grid=grid, solver="direct", memory=8 * 6 * 50).report
+    report = evolve_large(
+        LargeLandscape(values, grid), [1.0, 2.5], tmp_path / "a.h5", solver="direct", memory=8 * 6 * 50
+    ).report
     expected = {check.name: check for check in verify(flow)}
     for check in report.checks:
         if check.name in ("left out", "spatial maxima"):
@@ -444,7 +455,9 @@ def test_the_bounds_are_those_of_evolve(tmp_path: Path, turn: int, smooth: bool)
     grid = grid_of((24, 18), turn)
     values = np.multiply.outer(np.cos(np.arange(24) / 4.0), np.sin(np.arange(18) / 3.0)) if smooth else noise((24, 18))
     expected = verify(solve(Landscape(values, grid), 1.5, "exponential"))
-    found = evolve_large(values, 1.5, tmp_path / "a.h5", grid=grid, solver="exponential", memory=8 * 6 * 50).report
+    found = evolve_large(
+        LargeLandscape(values, grid), 1.5, tmp_path / "a.h5", solver="exponential", memory=8 * 6 * 50
+    ).report
     for name in {"range", "cross-check", "conservation"} & {check.name for check in expected}:
         bound, other = found[name].bound, expected[name].bound
         assert bound is not None
@@ -473,7 +486,7 @@ def test_faults_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault
     monkeypatch.setattr("heatpg.large.outofcore.carry", faulty)
     sigma = 1e-3 if name == "range" else 2.0
     with contextlib.suppress(CheckError):
-        evolve_large(values, sigma, tmp_path / "a.h5", grid=grid, solver="direct", memory=8 * 6 * 50)
+        evolve_large(LargeLandscape(values, grid), sigma, tmp_path / "a.h5", solver="direct", memory=8 * 6 * 50)
     # the file is there, and says so
     assert name in [check.name for check in load(tmp_path / "a.h5").report.failures]
 
@@ -489,31 +502,31 @@ def test_a_broken_promise_is_an_error_and_another_failure_a_warning(
     monkeypatch.setattr("heatpg.large.outofcore.carry", faulty)
     grid, values = grid_of((24, 18)), noise((24, 18))
     with pytest.raises(CheckError, match="broke its promise") as caught:
-        evolve_large(values, 0.01, tmp_path / "a.h5", grid=grid, solver="direct")
+        evolve_large(LargeLandscape(values, grid), 0.01, tmp_path / "a.h5", solver="direct")
     assert isinstance(caught.value.evolution, LargeSummary)
     with pytest.warns(HeatpgWarning, match="cross-check"):
-        evolve_large(values, 2.0, tmp_path / "b.h5", grid=grid, solver="spectral")
+        evolve_large(LargeLandscape(values, grid), 2.0, tmp_path / "b.h5", solver="spectral")
 
 
 def test_the_nodes_of_the_comparison_hold_the_optimum(rng: np.random.Generator) -> None:
     grid = grid_of((50, 60))
     values = rng.normal(size=grid.shape)
     values[33, 7], values[4, 44] = 9.0, -9.0
-    witness = Witness(schedule(grid, 1.0, "direct"), grid.shape, values.dtype, "standard")
+    watched = BlockChecks(schedule(grid, 1.0, "direct"), grid.shape, values.dtype, "standard")
     for box in boxes(grid.shape, (7, 60)):
-        witness.see_initial(box, values[box])
-    witness.choose_nodes()
-    assert {33, 4, 0, 49} <= set(witness._nodes[0].tolist())
-    assert {7, 44, 0, 59} <= set(witness._nodes[1].tolist())
+        watched.add_initial(box, values[box])
+    watched.choose_nodes()
+    assert {33, 4, 0, 49} <= set(watched._nodes[0].tolist())
+    assert {7, 44, 0, 59} <= set(watched._nodes[1].tolist())
     for box in boxes(grid.shape, (50, 13)):
-        witness.see_source(0, box, values[box])
-    rows = [reference_rows(axis, 1.0, nodes) for axis, nodes in zip(grid, witness._nodes, strict=True)]
-    assert np.abs(witness._reference[0] - rows[0] @ values @ rows[1].T).max() < 1e-13
+        watched.add_source(0, box, values[box])
+    rows = [reference_rows(axis, 1.0, nodes) for axis, nodes in zip(grid, watched._nodes, strict=True)]
+    assert np.abs(watched._reference[0] - rows[0] @ values @ rows[1].T).max() < 1e-13
 
 
 def test_no_checks(tmp_path: Path) -> None:
     grid, values = grid_of((14, 11)), noise((14, 11))
-    summary = evolve_large(values, 1.0, tmp_path / "a.h5", grid=grid, checks="none")
+    summary = evolve_large(LargeLandscape(values, grid), 1.0, tmp_path / "a.h5", checks="none")
     assert len(summary.report) == 0
     assert summary.report.level == "none"
 
@@ -522,7 +535,10 @@ def test_the_summary(tmp_path: Path) -> None:
     grid, values = grid_of((14, 11)), noise((14, 11))
     seen: list[tuple[int, int]] = []
     summary = evolve_large(
-        values, [1.0, 2.0], tmp_path / "a.h5", grid=grid, progress=lambda done, total: seen.append((done, total))
+        LargeLandscape(values, grid),
+        [1.0, 2.0],
+        tmp_path / "a.h5",
+        progress=lambda done, total: seen.append((done, total)),
     )
     text = str(summary)
     assert "14 x 11 float64, 1.2 kiB, at 2 sigmas" in text
@@ -539,7 +555,7 @@ import json, resource, sys, time
 from pathlib import Path
 import numpy as np
 from heatpg import Axis, Grid, Landscape, evolve, set_threads
-from heatpg.large import evolve_large
+from heatpg.large import LargeLandscape, evolve_large
 
 set_threads(2)
 folder, cases = Path(sys.argv[1]), json.loads(sys.argv[2])
@@ -552,11 +568,12 @@ def grid_of(shape, names):
 
 for case in cases:  # libraries and kernels are loaded before anything is measured
     shape = [400, 300] if len(case["shape"]) == 2 else [60, 50, 40]
-    options = {"grid": grid_of(shape, case["names"]), "solver": case["solver"], "force": True}
+    options = {"solver": case["solver"], "force": True}
     values = np.random.default_rng(1).normal(size=shape).astype(case["dtype"])
-    evolve_large(values, case["sigma"], folder / "warm.h5", memory=2**24, **options)
+    warm = LargeLandscape(values, grid_of(shape, case["names"]))
+    evolve_large(warm, case["sigma"], folder / "warm.h5", memory=2**24, **options)
     (folder / "warm.h5").unlink()
-del values
+del values, warm
 base, held = status("VmSize"), status("VmRSS")
 resource.setrlimit(resource.RLIMIT_AS, (base + int(cases[0]["limit"]), -1))
 for case in cases:
@@ -569,8 +586,8 @@ for case in cases:
     open("/proc/self/clear_refs", "w").write("5")  # the peak starts anew
     begin = time.perf_counter()
     summary = evolve_large(
-        folder / case["source"], case["sigma"], folder / case["out"],
-        grid=grid, solver=case["solver"], memory=case["memory"],
+        LargeLandscape(folder / case["source"], grid), case["sigma"], folder / case["out"],
+        solver=case["solver"], memory=case["memory"],
     )
     print(json.dumps({
         "refused": refused, "used": status("VmHWM") - held, "seconds": time.perf_counter() - begin,
@@ -627,7 +644,7 @@ def test_a_field_larger_than_the_memory_of_the_process(tmp_path: Path) -> None:
 
 def work(folder: Path, **options: Any) -> LargeSummary:
     grid, values = grid_of((40, 30)), noise((40, 30))
-    return evolve_large(values, [1.0, 2.0], folder / "a.h5", grid=grid, memory=8 * 6 * 100, **options)
+    return evolve_large(LargeLandscape(values, grid), [1.0, 2.0], folder / "a.h5", memory=8 * 6 * 100, **options)
 
 
 def full(*_: Any) -> None:
@@ -767,6 +784,6 @@ def test_what_the_living_and_other_machines_write_is_kept(tmp_path: Path) -> Non
 
 
 def test_a_notebook_shows_the_summary(tmp_path: Path) -> None:
-    found = page(evolve_large(landscapes.ridge(size=16), [0.3], tmp_path / "large.h5", boundary=""))
+    found = page(evolve_large(LargeLandscape(landscapes.ridge(size=16), boundary=""), [0.3], tmp_path / "large.h5"))
     assert "16 × 16 float64, at 1 sigma" in found.text and "large.h5" in found.text
     assert "checks (standard)" in found.text

@@ -18,7 +18,7 @@ import pytest
 from heatpg import Axis, Grid, Landscape, load
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import solve
-from heatpg.large import evolve_mpi, rows_of_rank
+from heatpg.large import LargeLandscape, evolve_mpi, rows_of_rank
 from heatpg.large.ranks import _collect, _Exchange, _raise, _words
 from heatpg.store.reading import verify_file
 
@@ -36,7 +36,7 @@ from mpi4py import MPI
 from heatpg import Axis, Grid, Landscape
 from heatpg.errors import CheckError, HeatpgError
 from heatpg.evolution import solve
-from heatpg.large import evolve_mpi, rows_of_rank
+from heatpg.large import LargeLandscape, evolve_mpi, rows_of_rank
 from heatpg.large import ranks as module
 
 folder, comm = sys.argv[1], MPI.COMM_WORLD
@@ -58,7 +58,7 @@ for shape in ((23, 17), (3, 12, 9), (41,), (5, 4)):
             grid = grid_of(shape, turn)
             values = np.random.default_rng(1).normal(size=shape).astype(dtype)
             expected = solve(Landscape(values, grid), SIGMA, solver)
-            flow = evolve_mpi(own(values), grid, SIGMA, solver)
+            flow = evolve_mpi(LargeLandscape(own(values), grid), SIGMA, solver)
             assert flow.values.dtype == values.dtype and flow.report.passed, str(flow.report)
             assert flow.rows == rows_of_rank(shape[0], count, rank)
             whole = flow.gather()
@@ -73,14 +73,15 @@ for shape in ((23, 17), (3, 12, 9), (41,), (5, 4)):
 grid = grid_of((10, 6), 2)
 values = np.random.default_rng(2).normal(size=(10, 6))
 cuts = np.linspace(0, 10, count).astype(int).tolist() + [10] if count > 1 else [0, 10]
-flow = evolve_mpi(values[cuts[rank]:cuts[rank + 1]], grid, 1.0, "direct", checks="none", name="uneven")
+flow = evolve_mpi(LargeLandscape(values[cuts[rank]:cuts[rank + 1]], grid, name="uneven"), 1.0, "direct", checks="none")
 flow.save(folder + "/uneven.h5")
 assert len(flow.report) == 0 and json.dumps(flow.as_dict()) and "uneven" in str(flow)
 
 # a function, more than one block of rows, and its report
 grid = Grid(*(Axis(n, -4.0, 4.0, m, boundary=b) for n, m, b in (("x", 300, "periodic"), ("y", 280, "reflect"))))
 seen = []
-flow = evolve_mpi(lambda x, y: np.cos(x) * np.exp(-y * y), grid, [0.2, 0.5], progress=lambda a, b: seen.append((a, b)))
+wave = LargeLandscape(lambda x, y: np.cos(x) * np.exp(-y * y), grid)
+flow = evolve_mpi(wave, [0.2, 0.5], progress=lambda a, b: seen.append((a, b)))
 flow.save(folder + "/function.h5")
 assert seen == [(1, 2), (2, 2)]
 
@@ -95,14 +96,15 @@ here = np.zeros((6, 5))
 spoilt = own(here).copy()
 if rank == count - 1 and spoilt.size:
     spoilt[0, 0] = np.nan
-provoke("nan", lambda: evolve_mpi(spoilt, small, 1.0))
-provoke("shape", lambda: evolve_mpi(own(here)[:, : 5 - (rank == count - 1)], small, 1.0))
-provoke("rows", lambda: evolve_mpi(own(here[:-1]), small, 1.0))
-provoke("complex", lambda: evolve_mpi(own(here) * 1j, small, 1.0))
-provoke("sigma", lambda: evolve_mpi(own(here), small, -1.0))
-provoke("checks", lambda: evolve_mpi(own(here), small, 1.0, checks="full"))
+provoke("nan", lambda: evolve_mpi(LargeLandscape(spoilt, small), 1.0))
+provoke("shape", lambda: evolve_mpi(LargeLandscape(own(here)[:, : 5 - (rank == count - 1)], small), 1.0))
+provoke("rows", lambda: evolve_mpi(LargeLandscape(own(here[:-1]), small), 1.0))
+provoke("complex", lambda: evolve_mpi(LargeLandscape(own(here) * 1j, small), 1.0))
+provoke("sigma", lambda: evolve_mpi(LargeLandscape(own(here), small), -1.0))
+provoke("checks", lambda: evolve_mpi(LargeLandscape(own(here), small), 1.0, checks="full"))
 if count > 1:
-    provoke("types", lambda: evolve_mpi(own(here).astype(np.float32 if rank else np.float64), small, 1.0))
+    mixed = own(here).astype(np.float32 if rank else np.float64)
+    provoke("types", lambda: evolve_mpi(LargeLandscape(mixed, small), 1.0))
 provoke("folder", lambda: flow.save(folder + "/absent/a.h5"))
 provoke("exists", lambda: flow.save(folder + "/function.h5"))
 
@@ -110,7 +112,7 @@ require = module.require_memory
 def refuse(*_):
     raise module.ResourceError("too much")
 module.require_memory = refuse if rank == 0 else require
-provoke("memory", lambda: evolve_mpi(own(here), small, 1.0))
+provoke("memory", lambda: evolve_mpi(LargeLandscape(own(here), small), 1.0))
 provoke("gather", lambda: flow.gather())
 module.require_memory = require
 
@@ -133,7 +135,7 @@ def faulty(plan, level, axes, block, positions, out):
         out += 5.0
 module.carry = faulty
 values = np.random.default_rng(3).normal(size=(6, 5))
-provoke("promise", lambda: evolve_mpi(own(values), small, 0.5, "direct"))
+provoke("promise", lambda: evolve_mpi(LargeLandscape(own(values), small), 0.5, "direct"))
 module.carry = carry
 for line in comm.gather(json.dumps(found), root=0) or []:
     print(line)
@@ -204,7 +206,7 @@ def test_without_mpi4py(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     grid = Grid(Axis("x", 0.0, 1.0, 5, boundary="clip"))
     with pytest.raises(UnsupportedError, match=r"mpi4py is not installed.*pip install 'heatpg\[mpi\]'"):
-        evolve_mpi(np.zeros(5), grid, 1.0)
+        evolve_mpi(LargeLandscape(np.zeros(5), grid), 1.0)
 
 
 @pytest.mark.parametrize(("size", "ranks"), [(7, 3), (2, 5), (1, 1), (100, 7)])

@@ -22,12 +22,13 @@ from heatpg.core.landscape import Landscape
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Report, Status
 from heatpg.errors import UnsupportedError
-from heatpg.large.blocks import Box, Schedule, boxes
+from heatpg.large.blocks import Box, boxes
+from heatpg.solvers.choice import Schedule
 from heatpg.store.record import Record
 from heatpg.verify.crosscheck import expected_error, reference_rows
 from heatpg.verify.maximum_principle import range_kept
 
-__all__ = ["LEVELS", "Header", "Sums", "Witness", "header"]
+__all__ = ["LEVELS", "BlockChecks", "Header", "Sums", "header"]
 
 Array = NDArray[Any]
 
@@ -187,7 +188,7 @@ def _second_and_fourth(block: Array, grid: Grid, position: int, along: int) -> t
     return second, fourth
 
 
-class Witness:
+class BlockChecks:
     """What is seen of Q and of the fields as their blocks pass by, and the report on it.
 
     Parameters
@@ -226,12 +227,12 @@ class Witness:
 
     # -- Q -------------------------------------------------------------------------------------------------------------
 
-    def see_initial(self, box: Box, block: Array) -> None:
+    def add_initial(self, box: Box, block: Array) -> None:
         """Look at a block of Q; before anything else, at all of them, once each."""
         if self.active:
             self.initial.add(self.plan.grid, self.shape, box, block, mass=self._mass)
 
-    def see_lines(self, position: int, block: Array) -> None:
+    def add_lines(self, position: int, block: Array) -> None:
         """Look at a block of Q that has whole lines along an axis of the grid; at all of them, in any order."""
         if self.active:
             found = _second_and_fourth(block, self.plan.grid, position, self._first + position)
@@ -258,7 +259,7 @@ class Witness:
         self._reference = [np.zeros(sizes) for _ in self.plan.sigma]
         self._values = [np.zeros(sizes) for _ in self.plan.sigma]
 
-    def see_source(self, level: int, box: Box, block: Array) -> None:
+    def add_source(self, level: int, box: Box, block: Array) -> None:
         """Add the share that a block of Q has in the reference at a level; at all of them, once for each level."""
         if not self.active:
             return
@@ -272,7 +273,7 @@ class Witness:
 
     # -- u -------------------------------------------------------------------------------------------------------------
 
-    def see_field(self, level: int, box: Box, block: Array) -> None:
+    def add_field(self, level: int, box: Box, block: Array) -> None:
         """Look at a block of u; at all of them, once each."""
         if not self.active:
             return
