@@ -1,8 +1,9 @@
-"""What the simulated systems share: lanes that advance together, elementary functions, pieces, questions to parameters.
+"""What the simulated systems share: lanes that advance together, their elementary functions, pieces, step counts.
 
 A bundle of `LANES` points of a landscape is rolled out together. Every quantity is a row of `LANES` numbers, so each
 loop runs over contiguous memory and the compiler turns it into vector instructions. The elementary functions are
-written out as polynomials because a call into the C library would stop that.
+written out as polynomials because a call into the C library would stop that. So their bits do not depend on
+the C library of a platform either.
 """
 
 from __future__ import annotations
@@ -14,12 +15,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.tools.arguments import positive_number
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 
+__all__ = [
+    "LANES",
+    "exponential",
+    "in_pieces",
+    "runge_kutta_sum",
+    "shifted",
+    "sine_cosine",
+    "step_count",
+    "whole_steps",
+]
+
+# A multiple of the width of every vector register. Measured on both systems: from 64 to 512 lanes the speed is the
+# same, 32 are a third slower. At 128 the rows of a bundle (state, stages, gains: 40 to 50) take 50 KB, which L2 holds.
 LANES = 128
+# Points of one piece of work for a thread. It does not depend on the number of threads, so neither do the bundles.
 _PIECE = 8 * LANES
 
 
@@ -32,10 +47,13 @@ def sine_cosine(x: NDArray[Any], sine: NDArray[Any], cosine: NDArray[Any]) -> No
     Chebyshev nodes on [0, (pi/4)^2] (relative errors 2e-17 and 1.3e-18).
     """
     for j in range(x.size):
+        # beyond 1e6 the products n * 1.57... below would no longer be exact; both branches are computed and one is
+        # selected, because a jump would stop vectorisation
         reducible = abs(x[j]) <= 1e6
         v = x[j] if reducible else 0.0
-        # adding and taking away 1.5 * 2^52 rounds to the nearest whole number
+        # adding and taking away 1.5 * 2^52 rounds to the nearest whole number: there doubles are whole numbers; 2/pi v
         n = (v * 0.6366197723675814 + 6755399441055744.0) - 6755399441055744.0
+        # what the subtraction of `low` rounds away is put back with the third part of pi/2 (compensated sum)
         high = v - n * 1.5707963267341256
         low = n * 6.077100506303966e-11
         r = high - low
@@ -49,6 +67,7 @@ def sine_cosine(x: NDArray[Any], sine: NDArray[Any], cosine: NDArray[Any]) -> No
         p = 2.480158729876456e-05 + z * (-2.7557317271145144e-07 + z * p)
         p = 0.041666666666666664 + z * (-0.0013888888888887398 + z * p)
         c = 1.0 - (0.5 * z - z * z * p)
+        # sin(r + n pi/2) is s, c, -s, -c for n = 0, 1, 2, 3 modulo 4, cos is c, -s, -c, s
         quadrant = np.int32(n)
         a = c if quadrant & 1 else s
         b = s if quadrant & 1 else c
@@ -66,7 +85,7 @@ def exponential(x: NDArray[Any], y: NDArray[Any], power: NDArray[Any]) -> None:
     abs(r) <= ln(2)/2 (relative error 1.6e-17); 2^n is written as the exponent bits of a double.
     """
     for j in range(x.size):
-        v = max(x[j], -708.0)
+        v = max(x[j], -708.0)  # exp(-708) = 3e-308 is not yet subnormal: 2^n below is exponent bits alone
         n = (v * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0
         r = (v - n * 0.6931471804855391) - n * 7.440617110012397e-11
         p = 2.7620088445409746e-07 + r * 2.510038549551032e-08
@@ -76,6 +95,7 @@ def exponential(x: NDArray[Any], y: NDArray[Any], power: NDArray[Any]) -> None:
         p = 0.5000000000000001 + r * (0.16666666666666669 + r * p)
         y[j] = 1.0 + (r + r * r * p)
         power[j] = (np.int64(n) + 1023) << 52
+    # a view of the whole array, once: reinterpreting number by number would stop vectorisation
     scale = power.view(np.float64)
     for j in range(x.size):
         y[j] *= scale[j]
@@ -92,7 +112,7 @@ def shifted(x: NDArray[Any], rate: NDArray[Any], h: float, y: NDArray[Any]) -> N
 def runge_kutta_sum(
     x: NDArray[Any], k1: NDArray[Any], k2: NDArray[Any], k3: NDArray[Any], k4: NDArray[Any], h: float
 ) -> None:
-    """x = x + h/6 (k1 + 2 k2 + 2 k3 + k4)."""
+    """x = x + h/6 (k1 + 2 k2 + 2 k3 + k4), the sum of the classical Runge-Kutta method, of order 4."""
     for j in range(x.size):
         x[j] += h / 6.0 * (k1[j] + 2.0 * (k2[j] + k3[j]) + k4[j])
 
@@ -116,17 +136,36 @@ def in_pieces(
     for_each(one, range(0, total, _PIECE))
 
 
+def whole_steps(duration: float, step: float, least: int = 1) -> tuple[int, bool]:
+    """The number of steps, `least` or more, that comes closest to a duration, and whether it meets it within 1e-9.
+
+    Examples
+    --------
+    >>> from heatpg.systems.lanes import whole_steps
+    >>> whole_steps(0.3, 0.1), whole_steps(0.3, 0.2)
+    ((3, True), (1, False))
+    """
+    # 0.3 / 0.1 is 2.9999999999999996: durations written in decimals are multiples of steps up to rounding only
+    count = max(least, round(duration / step))
+    return count, abs(count * step - duration) <= 1e-9 * max(duration, step)
+
+
 def step_count(horizon: float, dt: float) -> int:
-    """Number of control steps of `dt` in `horizon`, if it is whole within 1e-9."""
+    """Number of control steps of `dt` in `horizon`.
+
+    Raises
+    ------
+    OptionError
+        If it is not whole, or one of the two is not positive.
+    """
     duration = positive_number("horizon", horizon)
     step = positive_number("dt", dt)
-    count = round(duration / step)
-    if count < 1 or abs(count * step - duration) > 1e-9 * duration:
-        nearest = max(1, count)
-        raise UnsupportedError(
+    count, exact = whole_steps(duration, step)
+    if not exact:
+        raise OptionError(
             "the horizon is not a whole number of control steps",
             given=f"horizon={duration:g}, dt={step:g}",
             allowed="horizon = dt, 2 dt, 3 dt, ...",
-            advice=f"the nearest is horizon={nearest * step:.12g}",
+            advice=f"the nearest is horizon={count * step:.12g}",
         )
     return count

@@ -1,8 +1,22 @@
 """The double pendulum with torques at its joints: models, equations of motion, their derivative, integration.
 
-There are two integrators of the same equations. Landscapes roll out lanes: `accelerate` and `runge_kutta_step` advance
-`LANES` pendulums together, with sines of their own. `follow` takes one motion with its tangents, or two
-motions that start close to each other, as Lyapunov exponents need them.
+Two equal links in a vertical plane. theta1 is the angle of the first link from hanging straight down, theta2 that of
+the second link relative to the first, both counted anticlockwise; (0, 0) hangs, (pi, 0) is upright. w1, w2 are their
+rates.
+A torque acts at each joint, positive with its angle. With m = (m11, m12, m22) and g = (g1, g2) of a `Model`,
+
+    M(theta) theta'' = tau + c,   M = [[m11 + 2 m12 cos(theta2), m22 + m12 cos(theta2)], [same, m22]],
+    c1 = m12 sin(theta2) w2 (w2 + 2 w1) - g1 sin(theta1) - g2 sin(theta1 + theta2),
+    c2 = -m12 sin(theta2) w1^2 - g2 sin(theta1 + theta2).
+
+Without torque the energy, 1/2 w^T M w - g1 cos(theta1) - g2 cos(theta1 + theta2), is conserved, and so is the volume of
+(angles, momenta M w).
+
+There are two integrators of these equations, both the classical Runge-Kutta method: landscapes roll out lanes
+(`accelerate`, `runge_kutta_step`), which advance `LANES` pendulums together; `follow` takes one motion with its
+tangents, or two motions that start close to each other, as Lyapunov exponents need them. Runge-Kutta and no symplectic
+method, because torques do work, the step of Gymnasium's Acrobot is one of Runge-Kutta, and the derivative of a step is
+taken as easily as the step; how far the energy drifts is measured (`energy_drift`).
 """
 
 from __future__ import annotations
@@ -36,12 +50,28 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-_LARGEST = 1e9  # rad and rad/s: what is beyond has blown up
+# rad and rad/s. No motion of a pendulum comes near; what is beyond has blown up, and its squares are still finite.
+_LARGEST = 1e9
 
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """Two equal links (`centre`: from the joint to the centre of mass), and what the model has as defaults."""
+    """Two equal links, and what a landscape of them has as defaults.
+
+    Attributes
+    ----------
+    mass, length, centre, inertia
+        Of each link, in kg, m, m, kg m^2: `centre` is the distance from its joint to its centre of mass, `inertia` the
+        moment of inertia about that centre.
+    gravity
+        In m/s^2.
+    velocity_limits
+        Largest |w1| and |w2| in rad/s, to which landscapes clip; infinite where there are none.
+    dt, substeps
+        Control step in seconds, and integrator steps in it.
+    torque_limit
+        Largest torque in N m.
+    """
 
     mass: float
     length: float
@@ -55,6 +85,8 @@ class Model:
 
     def coefficients(self) -> NDArray[np.float64]:
         """m11, m12, m22 of the mass matrix and g1, g2 of gravity, as `accelerate` takes them."""
+        # kinetic energy: 1/2 (m11 + 2 m12 cos2) w1^2 + (m22 + m12 cos2) w1 w2 + 1/2 m22 w2^2, since the second link
+        # turns with w1 + w2; potential energy: -g1 cos(theta1) - g2 cos(theta1 + theta2)
         moment = self.mass * self.centre**2 + self.inertia
         coupling = self.mass * self.length * self.centre
         weight = self.mass * self.gravity
@@ -70,10 +102,14 @@ class Model:
 
 
 MODELS = {
+    # A taste: 25 N m cannot hold both links out horizontally (29.4 N m), so getting up takes a swing. 8 substeps of
+    # 6.25 ms, because one of 50 ms shows the integrator rather than the pendulum.
     "point_mass": Model(1.0, 1.0, 1.0, 0.0, 9.81, (math.inf, math.inf), 0.05, 8, 25.0),
+    # all numbers as in Gymnasium, whose step is one Runge-Kutta step
     "acrobot": Model(1.0, 1.0, 0.5, 1.0, 9.8, (4.0 * math.pi, 9.0 * math.pi), 0.2, 1, 1.0),
 }
 STATE = ("theta1", "theta2", "velocity1", "velocity2")
+# of a linear policy tau = K (s - upright), row by row
 GAINS = tuple(f"torque{i} per {name}" for i in (1, 2) for name in STATE)
 
 
@@ -97,8 +133,7 @@ def accelerate(
     coefficients: NDArray[Any],
     out: NDArray[Any],
 ) -> None:
-    # M(theta) theta'' = tau + c with M = [[m11 + 2 m12 cos2, m22 + m12 cos2], [m22 + m12 cos2, m22]],
-    # c1 = m12 sin2 w2 (w2 + 2 w1) - g1 sin1 - g2 sin12, c2 = -m12 sin2 w1^2 - g2 sin12, sin12 = sin(theta1 + theta2)
+    # M theta'' = tau + c of the module, by Cramer's rule; LANES numbers of the first joint, then those of the second
     m11, m12, m22 = coefficients[0], coefficients[1], coefficients[2]
     g1, g2 = coefficients[3], coefficients[4]
     for j in range(LANES):
@@ -106,11 +141,13 @@ def accelerate(
         w2 = velocity[j + LANES]
         s2 = sine[j + LANES]
         c2 = cosine[j + LANES]
+        # sin(theta1 + theta2) from what is there: a third sine would cost as much as all of this
         s12 = sine[j] * c2 + cosine[j] * s2
         a11 = m11 + 2.0 * m12 * c2
         a12 = m22 + m12 * c2
         f1 = torque[j] + m12 * s2 * w2 * (w2 + 2.0 * w1) - g1 * sine[j] - g2 * s12
         f2 = torque[j + LANES] - m12 * s2 * w1 * w1 - g2 * s12
+        # det M > 0 at every angle, because kinetic energy is positive
         q = 1.0 / (a11 * m22 - a12 * a12)
         out[j] = (m22 * f1 - a12 * f2) * q
         out[j + LANES] = (a11 * f2 - a12 * f1) * q
@@ -126,8 +163,8 @@ def runge_kutta_step(
     cosine: NDArray[Any],
     scratch: NDArray[Any],
 ) -> None:
-    # q' = v, v' = f(q, v): the classical method with stages (v1, k1) ... (v4, k4), and p the angles between;
-    # sine and cosine are those of q, before and after
+    # q' = v, v' = f(q, v): the classical method with stages (v1, k1) ... (v4, k4), and p the angles between. Sine and
+    # cosine are those of q, before and after, so that the reward takes them over and the next step begins without.
     q, v1 = state[: 2 * LANES], state[2 * LANES :]
     v2, v3, v4, p = scratch[0], scratch[1], scratch[2], scratch[3]
     k1, k2, k3, k4 = scratch[4], scratch[5], scratch[6], scratch[7]
@@ -173,7 +210,7 @@ def steer(state: NDArray[Any], gains: NDArray[Any], torque: NDArray[Any]) -> Non
 def accelerate_row(
     rows: NDArray[Any], i: int, torque: NDArray[Any], coefficients: NDArray[Any], out: NDArray[Any]
 ) -> None:
-    # (theta, w)' = (w, M^-1 (tau + c)), with M and c as in `accelerate`
+    # (theta, w)' = (w, M^-1 (tau + c)), as `accelerate` has it, for one row (theta1, theta2, w1, w2)
     m11, m12, m22 = coefficients[0], coefficients[1], coefficients[2]
     g1, g2 = coefficients[3], coefficients[4]
     w1, w2 = rows[i, 2], rows[i, 3]
@@ -192,8 +229,9 @@ def accelerate_row(
 
 @kernel
 def linearise_rows(rows: NDArray[Any], torque: NDArray[Any], coefficients: NDArray[Any], out: NDArray[Any]) -> None:
-    # row 0 is the state, out[0] its rate; for tangents v in the other rows M a = f gives M da = df - dM a,
-    # where dM a = -m12 s2 (2 a1 + a2, a1) v2
+    # Row 0 is the state, out[0] its rate, of which a = out[0, 2:] are the accelerations. For a tangent v in each other
+    # row, M a = f gives M da = df - dM a with dM a = -m12 s2 (2 a1 + a2, a1) v2, so one matrix serves all tangents.
+    # fi_by_k is the derivative of the i-th right-hand side by the k-th entry of the state, minus that of M a.
     m11, m12, m22 = coefficients[0], coefficients[1], coefficients[2]
     g1, g2 = coefficients[3], coefficients[4]
     w1, w2 = rows[0, 2], rows[0, 3]
@@ -223,6 +261,7 @@ def linearise_rows(rows: NDArray[Any], torque: NDArray[Any], coefficients: NDArr
 def rates(
     rows: NDArray[Any], torque: NDArray[Any], tangent: bool, coefficients: NDArray[Any], out: NDArray[Any]
 ) -> None:
+    # rows of tangents need the accelerations of the state, so that comes first
     accelerate_row(rows, 0, torque, coefficients, out)
     if tangent:
         linearise_rows(rows, torque, coefficients, out)
@@ -247,7 +286,8 @@ def _step(
     coefficients: NDArray[Any],
     scratch: NDArray[Any],
 ) -> None:
-    # the classical Runge-Kutta method; for tangents it is the derivative of the step of the state
+    # The classical Runge-Kutta method. State and tangents share the stages, so the tangents are the derivative of the
+    # discrete step itself, and not another approximation of the flow.
     p, k1, k2, k3, k4 = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
     rates(rows, torque, tangent, coefficients, k1)
     _stage(rows, k1, 0.5 * dt, p)
@@ -263,7 +303,8 @@ def _step(
 
 @kernel
 def _torques(rows: NDArray[Any], tangent: bool, gains: NDArray[Any], limit: float, torque: NDArray[Any]) -> None:
-    # tau = clip(K (s - upright)), upright = (pi, 0, 0, 0); its tangent is K v, or 0 where it is clipped
+    # tau = clip(K (s - upright)), upright = (pi, 0, 0, 0); its tangent is K v, or 0 where it is clipped. Only row 0 of
+    # tangents is a state with an upright to subtract; of two trajectories, both are.
     for i in range(rows.shape[0]):
         for joint in range(2):
             t = 0.0
@@ -282,7 +323,8 @@ def _torques(rows: NDArray[Any], tangent: bool, gains: NDArray[Any], limit: floa
 
 @kernel
 def _orthonormalise(rows: NDArray[Any], growth: NDArray[Any]) -> bool:
-    # modified Gram-Schmidt on rows 1, 2, ...; growth = ln of the lengths; False if one is 0 or not finite
+    # Modified Gram-Schmidt on rows 1, 2, ...; growth = ln of the lengths; False if one is 0 or not finite. "Modified",
+    # because each projection is taken from what the one before has left: the classical form loses orthogonality.
     for i in range(1, rows.shape[0]):
         for j in range(1, i):
             projection = 0.0
@@ -304,8 +346,9 @@ def _orthonormalise(rows: NDArray[Any], growth: NDArray[Any]) -> bool:
 
 @kernel
 def _draw_near(rows: NDArray[Any], separation: float, before: float, growth: NDArray[Any]) -> float:
-    # the second trajectory back to the separation, along the same direction; growth = ln of the ratio of the lengths
-    # that are there, rounding included; returns the new length, or NaN if the old one is 0 or not finite
+    # The second trajectory back to the separation, along the same direction. growth = ln of the ratio of the lengths
+    # that the numbers really have: x + 1e-7 rounds, and with the nominal length every interval would carry that error.
+    # Returns the new length, or NaN if the old one is 0 or not finite.
     length = 0.0
     for k in range(4):
         length += (rows[1, k] - rows[0, k]) ** 2
@@ -337,8 +380,12 @@ def follow(
     states: NDArray[Any],
     growth: NDArray[Any],
 ) -> int:
-    # a torque is held for `hold` steps, the first one given if `held`; angles are wrapped after each interval, so that
-    # their rounding does not drown the separation, unless a policy feels them; returns the number of good intervals
+    # One motion from `start` over growth.shape[0] intervals of `per_interval` steps; states gets its points, growth the
+    # logarithms by which tangents or the separation grew in each. A torque is held for `hold` steps, the first one
+    # given if `held`. Returns the number of intervals in which all stayed finite.
+    # So many arguments because kernels take arrays and numbers only.
+    # Angles are wrapped after each interval, so that the rounding of a large angle does not exceed the separation; not
+    # under a policy, whose torque depends on how often a link has turned.
     wrapped = not np.any(gains)
     count = frame.shape[0] if tangent else 1
     rows = np.zeros((count + 1, 4))
@@ -349,10 +396,11 @@ def follow(
         rows[0, k] = states[0, k] = start[k]
         for i in range(count):
             rows[i + 1, k] = frame[i, k] if tangent else start[k] + separation * frame[0, k]
-        before += (rows[1, k] - rows[0, k]) ** 2
+        before += (rows[1, k] - rows[0, k]) ** 2  # of two trajectories; of tangents it is not used
     before = math.sqrt(before)
     for joint in range(2):
         for i in range(count + 1):
+            # a given torque is the same whatever the state: its tangent is 0
             follows = held and (i == 0 or not tangent)
             torque[i, joint] = min(max(first_torque[joint], -limit), limit) if follows else 0.0
     step = 0
@@ -364,12 +412,13 @@ def follow(
             step += 1
         if wrapped:
             for k in range(2):
+                # both trajectories by the turns of the first, or their difference would jump
                 turns = np.floor(rows[0, k] / (2.0 * math.pi) + 0.5)
                 for i in range(1 if tangent else 2):
                     rows[i, k] -= 2.0 * math.pi * turns
         for k in range(4):
             states[n + 1, k] = rows[0, k]
-            if not abs(rows[0, k]) < _LARGEST:
+            if not abs(rows[0, k]) < _LARGEST:  # NaN too
                 return n
         if tangent:
             if not _orthonormalise(rows, growth[n]):
@@ -383,7 +432,19 @@ def follow(
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Integrator steps per control step and per interval, intervals left out and counted."""
+    """When `follow` steps, steers and measures.
+
+    Attributes
+    ----------
+    dt
+        Step of the integrator in seconds.
+    hold
+        Steps for which a torque is held.
+    per_interval
+        Steps after which growth is measured and tangents are orthonormalised.
+    skipped, counted
+        Intervals left out at the beginning, and those of the averages.
+    """
 
     dt: float
     hold: int
@@ -393,17 +454,22 @@ class Timing:
 
     @property
     def interval(self) -> float:
+        """Length of an interval in seconds."""
         return self.dt * self.per_interval
 
 
 def mass_determinant(second_angle: Array, coefficients: Array) -> Array:
-    """Determinant of the mass matrix."""
+    """Determinant of the mass matrix, by which (angles, momenta) differ in volume from (angles, velocities)."""
     m11, m12, m22 = (float(c) for c in coefficients[:3])
     cosine = np.cos(second_angle)
     return np.asarray((m11 + 2.0 * m12 * cosine) * m22 - (m22 + m12 * cosine) ** 2)
 
 
 def energy_drift(states: Array, coefficients: Array) -> float:
+    """Largest departure of the energy from its start, over the energy between hanging and upright, 2 (g1 + g2).
+
+    `states` are motions without torque, shape (runs, moments, 4).
+    """
     m11, m12, m22, g1, g2 = (float(c) for c in coefficients)
     theta1, theta2, w1, w2 = np.moveaxis(states, -1, 0)
     cosine = np.cos(theta2)

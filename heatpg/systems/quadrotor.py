@@ -1,4 +1,13 @@
-"""The planar quadrotor: constants, equations of motion, the affine policy, the linear-quadratic regulator at hover."""
+"""The planar quadrotor: constants, equations of motion, the affine policy, the linear-quadratic regulator at hover.
+
+A rigid bar in a vertical plane with a rotor at each end. The state is (x, z, theta, x', z', theta') in a frame fixed to
+the ground, x to the right, z up, theta anticlockwise from level; the thrusts u1 (right rotor) and u2 (left) push along
+the bar's own normal:
+
+    x'' = -sin(theta) (u1 + u2)/m,   z'' = cos(theta) (u1 + u2)/m - g,   theta'' = (l/I) (u1 - u2).
+
+All kernels work on bundles of `LANES` episodes, one row of `LANES` numbers for each entry of the state.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +34,12 @@ __all__ = [
     "steer",
 ]
 
+# Of Tedrake's example, in kg, kg m^2, m (from the middle to a rotor) and m/s^2.
 MASS = 0.486
 INERTIA = 0.00383
 ARM = 0.25
 GRAVITY = 9.81
-HOVER = 0.5 * MASS * GRAVITY
+HOVER = 0.5 * MASS * GRAVITY  # N; two thrusts of it carry the weight
 STATE = ("x", "z", "theta", "x velocity", "z velocity", "theta velocity")
 
 
@@ -55,7 +65,7 @@ def lqr_gain() -> NDArray[np.float64]:
     >>> lqr_gain().shape
     (2, 6)
     """
-    from scipy.linalg import solve_continuous_are
+    from scipy.linalg import solve_continuous_are  # loads SciPy's linear algebra, which only gains need
 
     drift, control, state_cost, control_cost = _linear_quadratic_problem()
     cost = solve_continuous_are(drift, control, state_cost, control_cost)
@@ -63,9 +73,10 @@ def lqr_gain() -> NDArray[np.float64]:
 
 
 def _linear_quadratic_problem() -> tuple[NDArray[np.float64], ...]:
+    """A, B of the dynamics linearised at hover, and the costs Q, R of state and control; see `lqr_gain`."""
     drift = np.zeros((6, 6))
     drift[:3, 3:] = np.eye(3)
-    drift[3, 2] = -GRAVITY
+    drift[3, 2] = -GRAVITY  # of x'' = -sin(theta) (u1 + u2)/m, where (u1 + u2)/m = g at hover
     control = np.zeros((6, 2))
     control[4] = 1.0 / MASS
     control[5] = ARM / INERTIA, -ARM / INERTIA
@@ -102,17 +113,19 @@ def steer(state: NDArray[Any], policy: NDArray[Any], limit: float, push: NDArray
 
 
 @kernel
-def end_episodes(state: NDArray[Any], alive: NDArray[Any], exponent: NDArray[Any]) -> int:
-    # alive while abs(theta) <= pi/2, abs(x) <= 2, abs(z) <= 2; what the state of the dead becomes counts no more
+def end_episodes(state: NDArray[Any], running: NDArray[Any], exponent: NDArray[Any]) -> int:
+    # An episode runs while abs(theta) <= pi/2, abs(x) <= 2, abs(z) <= 2; once ended it stays so, and its state goes on
+    # uncounted, because lanes cannot stop one by one. `exponent` is that of the reward, r = exp(-x^2 - z^2 - theta^2);
+    # 0 outside, so that a state that overflowed gives no NaN. Returns how many run.
     count = 0
     for j in range(LANES):
         x = state[j]
         z = state[j + LANES]
         a = state[j + 2 * LANES]
         inside = (abs(a) <= 0.5 * math.pi) & (abs(x) <= 2.0) & (abs(z) <= 2.0)
-        alive[j] = alive[j] if inside else 0.0
+        running[j] = running[j] if inside else 0.0
         exponent[j] = -(x * x + z * z + a * a) if inside else 0.0
-        count += 1 if alive[j] > 0.0 else 0
+        count += 1 if running[j] > 0.0 else 0
     return count
 
 
@@ -120,7 +133,7 @@ def end_episodes(state: NDArray[Any], alive: NDArray[Any], exponent: NDArray[Any
 def semi_implicit_step(
     state: NDArray[Any], push: NDArray[Any], turn: NDArray[Any], dt: float, waves: NDArray[Any], scratch: NDArray[Any]
 ) -> None:
-    # v = v + dt f(q), then q = q + dt v
+    # v = v + dt f(q), then q = q + dt v with the new v: of order 1, as physics engines step
     q, v = state[: 3 * LANES], state[3 * LANES :]
     sine, cosine, rate = waves[0], waves[1], scratch[0]
     sine_cosine(q[2 * LANES :], sine, cosine)
@@ -133,7 +146,8 @@ def semi_implicit_step(
 def runge_kutta_step(
     state: NDArray[Any], push: NDArray[Any], turn: NDArray[Any], dt: float, waves: NDArray[Any], scratch: NDArray[Any]
 ) -> None:
-    # q' = v, v' = f(q): the classical method with stages (v1, k1) ... (v4, k4), and p the positions between
+    # q' = v, v' = f(q): the classical method with stages (v1, k1) ... (v4, k4), and p the positions between;
+    # the thrusts are held during the step, so of the stages only theta is needed
     q, v1 = state[: 3 * LANES], state[3 * LANES :]
     v2, v3, v4, p = scratch[0], scratch[1], scratch[2], scratch[3]
     k1, k2, k3, k4 = scratch[4], scratch[5], scratch[6], scratch[7]
