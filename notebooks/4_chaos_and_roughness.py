@@ -25,7 +25,7 @@ import numpy as np
 
 from heatpg import Axis, Grid, Landscape, evolve, landscapes, plot
 from heatpg.policy import estimator_noise
-from heatpg.scalespace import chaos, holder_exponent, lyapunov_exponent, predicted_holder, scale_window
+from heatpg.scalespace import Ensemble, chaos, holder_exponent, lyapunov_exponent, predicted_holder, scale_window
 
 CONTROL_STEP = 0.05  # s, of the double pendulum of point masses
 
@@ -71,7 +71,7 @@ assert min(shares[:3]) > 0.2 and shares[3] < 0.01
 # other numbers here, within the spread.
 
 # %% tags=["varies"]
-estimate = lyapunov_exponent(duration=100.0, runs=6)
+estimate = lyapunov_exponent(ensemble=Ensemble(runs=6), duration=100.0)
 low, high = estimate.spread
 print(f"Λ = {estimate.exponent:.2f} ± {estimate.standard_error:.2f} /s over minutes; runs {low:.2f} to {high:.2f}")
 assert estimate.motion == "chaotic" and 0.8 < estimate.exponent < 1.15

@@ -15,6 +15,7 @@ from heatpg.core.landscape import Landscape
 from heatpg.evolution import solve
 from heatpg.policy import estimator_noise
 from heatpg.scalespace import (
+    Ensemble,
     holder_exponent,
     lyapunov_exponent,
     lyapunov_spectrum,
@@ -117,7 +118,7 @@ def chaos_proves_roughness() -> Evidence:
 )
 def discount_of_the_double_pendulum() -> Evidence:
     """The measured exponent of the pendulum against three discounts."""
-    estimate = lyapunov_exponent(duration=150.0, runs=6)
+    estimate = lyapunov_exponent(ensemble=Ensemble(runs=6), duration=150.0)
     at = {gamma: predicted_holder(gamma, estimate, 0.05) for gamma in (0.9, 0.95, 0.99)}
     p = at[0.99].exponent
     listed = ", ".join(f"{h.regime} at {gamma:g}" for gamma, h in at.items())

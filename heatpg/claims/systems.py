@@ -12,7 +12,7 @@ from heatpg import landscapes
 from heatpg.claims import Evidence, claim
 from heatpg.core.grid import Axis, Grid
 from heatpg.evolution import solve
-from heatpg.scalespace import lyapunov_exponent
+from heatpg.scalespace import Ensemble, lyapunov_exponent
 from heatpg.systems.quadrotor import HOVER
 
 __all__: list[str] = []
@@ -99,7 +99,7 @@ def little_noise() -> Evidence:
 )
 def double_pendulum_exponent() -> Evidence:
     """Runs of 300 s from eight starts near upright."""
-    estimate = lyapunov_exponent(duration=300.0, runs=8)
+    estimate = lyapunov_exponent(duration=300.0)
     low, high = estimate.spread
     about = 0.8 <= low <= high <= 1.15 and abs(estimate.exponent - 1.0) < 0.1
     exact = max(abs(low - 1.0), abs(high - 1.0)) < 0.05
@@ -123,10 +123,10 @@ def double_pendulum_exponent() -> Evidence:
 def one_exponent_for_all_energies() -> Evidence:
     """The Acrobot from two energies, and point masses near upright."""
     upright, lower = (
-        lyapunov_exponent(model="acrobot", state=state, duration=200.0, runs=4)
+        lyapunov_exponent(model="acrobot", ensemble=Ensemble(state, runs=4), duration=200.0)
         for state in ((3.1, 0.0, 0.0, 0.0), (2.0, 0.5, 0.0, 0.0))
     )
-    masses = lyapunov_exponent(duration=200.0, runs=4)
+    masses = lyapunov_exponent(ensemble=Ensemble(runs=4), duration=200.0)
     values = [upright.exponent, lower.exponent, masses.exponent]
     errors = [estimate.standard_error for estimate in (upright, lower, masses)]
     apart = min(abs(a - b) for a, b in itertools.combinations(values, 2)) > 2.0 * max(errors)

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.landscapes import landscapes
-from heatpg.landscapes._plane import plane
-from heatpg.systems.lanes import LANES, in_pieces, sine_cosine, step_count
+from heatpg.landscapes._rollouts import documented, plane, sampler_of
+from heatpg.systems.lanes import LANES, sine_cosine, step_count
 from heatpg.systems.pendulum import GAINS, MODELS, STATE, affine_gains, clip, runge_kutta_step, steer
 from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
 from heatpg.tools.kernels import kernel
 
 __all__ = ["double_pendulum"]
 
+# r = h^(2^squarings). A taste: h^8 falls to one half at h = 0.92, where the tip of straight links leans by 33 degrees.
 _SQUARINGS = {"height": 0, "upright": 3}
 
 
@@ -27,7 +28,8 @@ _SQUARINGS = {"height": 0, "upright": 3}
 def _collect(
     sine: NDArray[Any], cosine: NDArray[Any], squarings: int, weight: float, reward: NDArray[Any], total: NDArray[Any]
 ) -> None:
-    # r = h^(2^squarings), h = (2 - cos(theta1) - cos(theta1 + theta2))/4
+    # r = h^(2^squarings), h = (2 - cos(theta1) - cos(theta1 + theta2))/4, from the sines that the last step has left;
+    # squared again and again, because a power would be a call that stops vectorisation
     for j in range(LANES):
         reward[j] = 0.25 * (2.0 - cosine[j] - (cosine[j] * cosine[j + LANES] - sine[j] * sine[j + LANES]))
     for _ in range(squarings):
@@ -55,7 +57,9 @@ def _returns(
     coefficients: NDArray[Any],
     out: NDArray[Any],
 ) -> None:
-    # the gains of point i are policy[0] + first[i] policy[1] + second[i] policy[2]
+    # out[i] = sum_k gamma^k r_k of point i, whose gains are policy[0] + first[i] policy[1] + second[i] policy[2]. If
+    # `held`, first[i] and second[i] are the torques of the first control step themselves.
+    # So many arguments because kernels take arrays and numbers only.
     gains = np.empty(8 * LANES)
     state = np.empty(4 * LANES)
     torque = np.empty(2 * LANES)
@@ -66,7 +70,7 @@ def _returns(
     scratch = np.empty((8, 2 * LANES))
     for begin in range(0, out.size, LANES):
         for j in range(LANES):
-            i = min(begin + j, out.size - 1)
+            i = min(begin + j, out.size - 1)  # a bundle that is not full repeats the last point
             for k in range(8):
                 gains[j + k * LANES] = policy[0, k] + first[i] * policy[1, k] + second[i] * policy[2, k]
             for k in range(4):
@@ -82,6 +86,7 @@ def _returns(
             clip(torque, limit)
             for _ in range(substeps):
                 runge_kutta_step(state, torque, dt / substeps, coefficients, sine, cosine, scratch)
+            # velocities are limited at the end of a control step only, and not of a substep, as in Gymnasium
             clip(state[2 * LANES : 3 * LANES], speed1)
             clip(state[3 * LANES :], speed2)
             _collect(sine, cosine, squarings, weight, reward, total)
@@ -96,13 +101,17 @@ def _default_axes(kind: str, limit: float, size: int, boundary: str) -> tuple[Ax
             Axis("torque1", -limit, limit, size, boundary=boundary, unit="N m"),
             Axis("torque2", -limit, limit, size, boundary=boundary, unit="N m"),
         )
+    # A taste: from gains that push the links away from upright to those that pull them there.
     return (
         Axis("gain_position", -10.0, 40.0, size, boundary=boundary, unit="N m/rad"),
         Axis("gain_velocity", -5.0, 15.0, size, boundary=boundary, unit="N m s/rad"),
     )
 
 
+# More than ten parameters, and flat: they are the keys of [landscape] in batches and of --set on the command line, and
+# part of the identity of a task and of the provenance in files.
 @landscapes.register("double_pendulum")
+@documented("NonFiniteError\n    If an angle grows beyond 1e6 rad.")
 def double_pendulum(
     grid: Grid | None = None,
     *,
@@ -138,20 +147,12 @@ def double_pendulum(
     grid
         Where to sample: torques in N m (``action``), or gains in N m/rad and N m s/rad (``gains``). By default the
         square [-torque_limit, torque_limit]^2, or [-10, 40] x [-5, 15].
-    size
-        Nodes along each axis of the default grid.
-    boundary
-        Boundary of the default grid.
     kind
         ``action`` or ``gains``.
     model
         ``point_mass``: m = 1 kg at the end of each link, l = 1 m, g = 9.81 m/s^2. ``acrobot``: links of m = 1 kg,
         l = 1 m, centre of mass at 0.5 m, moment of inertia 1 kg m^2, g = 9.8 m/s^2, and velocities clipped to 4 pi
         and 9 pi rad/s at the end of each control step, as in Gymnasium.
-    horizon
-        Duration in seconds, a whole number of control steps.
-    gamma
-        Discount per control step, from 0 to 1.
     dt
         Control step in seconds; the torque is held during it. By default 0.05 (point_mass) or 0.2 (acrobot).
     substeps
@@ -167,24 +168,6 @@ def double_pendulum(
     reward
         ``height``: r = h = (2 - cos theta1 - cos(theta1 + theta2))/4, the height of the tip scaled to [0, 1].
         ``upright``: r = h^8.
-    progress
-        Called as ``progress(done, total)`` with numbers of points.
-
-    Returns
-    -------
-    Landscape
-        Values of shape (size, size), with every parameter and constant in its provenance.
-
-    Raises
-    ------
-    GridError
-        If the grid has not two axes.
-    UnknownNameError
-        For an unknown kind, model or reward.
-    UnsupportedError
-        For a parameter out of its range.
-    NonFiniteError
-        If an angle grows beyond 1e6 rad.
 
     References
     ----------
@@ -213,35 +196,26 @@ def double_pendulum(
     policy = affine_gains(kind, fixed)
     coefficients = constants.coefficients()
 
-    def returns(
-        points: NDArray[np.float64], progress: Callable[[int, int], object] | None = None
-    ) -> NDArray[np.float64]:
-        first, second = (np.ascontiguousarray(column) for column in points.T)
-        values = np.empty(len(points))
-
-        def sample(begin: int, end: int) -> None:
-            _returns(
-                first[begin:end],
-                second[begin:end],
-                policy,
-                kind == "action",
-                np.array(start),
-                limit,
-                *constants.velocity_limits,
-                steps,
-                parts,
-                step,
-                discount,
-                squarings,
-                coefficients,
-                values[begin:end],
-            )
-
-        in_pieces(sample, len(points), progress)
-        return values
-
+    returns = sampler_of(
+        lambda first, second, out: _returns(
+            first,
+            second,
+            policy,
+            kind == "action",
+            np.array(start),
+            limit,
+            *constants.velocity_limits,
+            steps,
+            parts,
+            step,
+            discount,
+            squarings,
+            coefficients,
+            out,
+        )
+    )
     values = returns(box.nodes(), progress)
-    capped = math.isfinite(constants.velocity_limits[0])
+    capped = math.isfinite(constants.velocity_limits[0])  # infinity has no number in JSON
     parameters = {
         "kind": kind,
         "model": model,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.landscapes import landscapes
-from heatpg.landscapes._plane import plane
-from heatpg.systems.lanes import LANES, exponential, in_pieces, step_count
+from heatpg.landscapes._rollouts import documented, plane, sampler_of
+from heatpg.systems.lanes import LANES, exponential, step_count
 from heatpg.systems.quadrotor import (
     ARM,
     GRAVITY,
@@ -31,6 +31,7 @@ from heatpg.tools.kernels import kernel
 
 __all__ = ["HOVER", "lqr_gain", "quadrotor"]
 
+# At rest at the origin, where thrusts should keep it, or 1 m beside, so that gains have something to do.
 _START = {"thrust": (0.0,) * 6, "gains": (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)}
 _SWEPT = (("gain_x", 0, "N/m"), ("gain_theta", 2, "N/rad"))  # name, column of K, unit
 
@@ -38,11 +39,13 @@ _SWEPT = (("gain_x", 0, "N/m"), ("gain_theta", 2, "N/rad"))  # name, column of K
 def _policy(kind: str) -> NDArray[np.float64]:
     """Rows of the affine policy, shape (3, 14): fixed part, part times the first axis, part times the second."""
     policy = np.zeros((3, 2, 7))
+    # each rotor has the row (constant part, gains of the six states) of u = clip(row . (1, s))
     if kind == "thrust":
         policy[1, 0, 0] = policy[2, 1, 0] = 1.0
     else:
         policy[0, :, 0] = HOVER
         policy[0, :, 1:] = -lqr_gain()
+        # x and theta act on both rotors with opposite signs, as in the regulator itself
         for axis, (_, column, _) in enumerate(_SWEPT, 1):
             policy[0, :, 1 + column] = 0.0
             policy[axis, :, 1 + column] = -1.0, 1.0
@@ -50,6 +53,7 @@ def _policy(kind: str) -> NDArray[np.float64]:
 
 
 def _default_axes(kind: str, size: int, boundary: str) -> tuple[Axis, Axis]:
+    # A taste: with 1.2 N (half of hover) more on one rotor and less on the other it tips over within 0.15 s.
     if kind == "thrust":
         lower, upper = HOVER - 1.2, HOVER + 1.2
         return (
@@ -65,9 +69,9 @@ def _default_axes(kind: str, size: int, boundary: str) -> tuple[Axis, Axis]:
 
 
 @kernel
-def _collect(alive: NDArray[Any], reward: NDArray[Any], weight: float, total: NDArray[Any]) -> None:
+def _collect(running: NDArray[Any], reward: NDArray[Any], weight: float, total: NDArray[Any]) -> None:
     for j in range(LANES):
-        total[j] += weight * alive[j] * reward[j]
+        total[j] += weight * running[j] * reward[j]
 
 
 @kernel
@@ -85,48 +89,54 @@ def _returns(
     reward_first: bool,
     out: NDArray[Any],
 ) -> None:
-    # the policy of point i has the rows policy[0] + first[i] policy[1] + second[i] policy[2]
+    # out[i] = sum_k gamma^k r_k of point i with the policy policy[0] + first[i] policy[1] + second[i] policy[2]
+    # So many arguments because kernels take arrays and numbers only.
     own = np.empty(14 * LANES)
     state = np.empty(6 * LANES)
     rows = np.empty((8, LANES))
     waves, push, turn = rows[:2], rows[2], rows[3]
-    alive, exponent, reward, total = rows[4], rows[5], rows[6], rows[7]
+    running, exponent, reward, total = rows[4], rows[5], rows[6], rows[7]
     power = np.empty(LANES, dtype=np.int64)
     scratch = np.empty((8, 3 * LANES))
     for begin in range(0, out.size, LANES):
         for j in range(LANES):
-            i = min(begin + j, out.size - 1)
+            i = min(begin + j, out.size - 1)  # a bundle that is not full repeats the last point
             for k in range(14):
                 own[j + k * LANES] = policy[0, k] + first[i] * policy[1, k] + second[i] * policy[2, k]
             for k in range(6):
                 state[j + k * LANES] = start[k]
-            alive[j] = 1.0
+            running[j] = 1.0
             total[j] = 0.0
+        # without feedback these are the thrusts of the whole episode; the first check is for `reward_first`, and for
+        # starts outside of the bounds
         steer(state, own, limit, push, turn)
-        living = end_episodes(state, alive, exponent)
+        count = end_episodes(state, running, exponent)
         weight = 1.0
         for step in range(steps):
-            if living == 0:
+            if count == 0:  # nothing is earned any more in this bundle
                 break
             if reward_first:
                 exponential(exponent, reward, power)
-                _collect(alive, reward, weight, total)
+                _collect(running, reward, weight, total)
             if feedback and step > 0:
                 steer(state, own, limit, push, turn)
             if runge_kutta:
                 runge_kutta_step(state, push, turn, dt, waves, scratch)
             else:
                 semi_implicit_step(state, push, turn, dt, waves, scratch)
-            living = end_episodes(state, alive, exponent)
+            count = end_episodes(state, running, exponent)
             if not reward_first:
                 exponential(exponent, reward, power)
-                _collect(alive, reward, weight, total)
+                _collect(running, reward, weight, total)
             weight *= gamma
         for j in range(min(LANES, out.size - begin)):
             out[begin + j] = total[j]
 
 
+# More than ten parameters, and flat: they are the keys of [landscape] in batches and of --set on the command line, and
+# part of the identity of a task and of the provenance in files.
 @landscapes.register("quadrotor")
+@documented()
 def quadrotor(
     grid: Grid | None = None,
     *,
@@ -159,16 +169,8 @@ def quadrotor(
     grid
         Where to sample: thrusts in N (``thrust``), or gains in N/m and N/rad (``gains``). By default a square of
         half-width 1.2 N about hover, or a box centred at the gains of `lqr_gain`.
-    size
-        Nodes along each axis of the default grid.
-    boundary
-        Boundary of the default grid.
     kind
         ``thrust`` or ``gains``.
-    horizon
-        Duration in seconds, a whole number of control steps.
-    gamma
-        Discount per control step, from 0 to 1.
     dt
         Control step in seconds; the thrust is held during it.
     integrator
@@ -180,22 +182,6 @@ def quadrotor(
         1 m beside it (``gains``).
     thrust_limit
         Largest thrust of a rotor in N; thrusts are clipped to [0, thrust_limit].
-    progress
-        Called as ``progress(done, total)`` with numbers of points.
-
-    Returns
-    -------
-    Landscape
-        Values of shape (size, size), with every parameter and constant in its provenance.
-
-    Raises
-    ------
-    GridError
-        If the grid has not two axes.
-    UnknownNameError
-        For an unknown kind, integrator or reward time.
-    UnsupportedError
-        For a parameter out of its range.
 
     References
     ----------
@@ -219,31 +205,22 @@ def quadrotor(
     box = plane(grid, lambda: _default_axes(kind, size, boundary))
     policy = _policy(kind)
 
-    def returns(
-        points: NDArray[np.float64], progress: Callable[[int, int], object] | None = None
-    ) -> NDArray[np.float64]:
-        first, second = (np.ascontiguousarray(column) for column in points.T)
-        values = np.empty(len(points))
-
-        def sample(begin: int, end: int) -> None:
-            _returns(
-                first[begin:end],
-                second[begin:end],
-                policy,
-                kind == "gains",
-                np.array(start),
-                limit,
-                steps,
-                float(dt),
-                discount,
-                integrator == "rk4",
-                reward_time == "before",
-                values[begin:end],
-            )
-
-        in_pieces(sample, len(points), progress)
-        return values
-
+    returns = sampler_of(
+        lambda first, second, out: _returns(
+            first,
+            second,
+            policy,
+            kind == "gains",
+            np.array(start),
+            limit,
+            steps,
+            float(dt),
+            discount,
+            integrator == "rk4",
+            reward_time == "before",
+            out,
+        )
+    )
     values = returns(box.nodes(), progress)
     parameters = {
         "kind": kind,

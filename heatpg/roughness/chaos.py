@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 
 from heatpg.core.landscape import Landscape
-from heatpg.errors import UnsupportedError
-from heatpg.roughness.exponents import METHODS, SEPARATION, LyapunovEstimate, follow_runs, whole_multiple
+from heatpg.errors import OptionError, UnsupportedError
+from heatpg.roughness.exponents import LyapunovEstimate, whole_multiple
+from heatpg.roughness.pendulum import METHODS, SEPARATION, follow_runs
 from heatpg.systems.pendulum import STATE, Timing, affine_gains
 from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
+from heatpg.tools.plain import fields_as_dict, plain
 
 __all__ = ["ChaosSummary", "HolderPrediction", "ScaleWindow", "chaos", "predicted_holder", "scale_window"]
 
+# A taste: within this of 1 the error of an exponent decides on which side a ratio falls.
 _NEAR_ONE = 0.1
+# Seconds. A landscape may take large steps over some seconds; over minutes they would damp the motion.
 _FINEST_STEP = 0.005
 
 
@@ -72,15 +76,7 @@ class HolderPrediction:
 
     def as_dict(self) -> dict[str, Any]:
         """The prediction as JSON-like values; an infinite ratio is None."""
-        return {
-            "exponent": self.exponent,
-            "interval": list(self.interval),
-            "ratio": _number_or_none(self.ratio),
-            "regime": self.regime,
-            "gamma": self.gamma,
-            "exponent_per_step": self.exponent_per_step,
-            "sentence": self.sentence,
-        }
+        return {**fields_as_dict(self), "sentence": self.sentence}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,16 +132,8 @@ class ScaleWindow:
 
     def as_dict(self) -> dict[str, Any]:
         """The window as JSON-like values."""
-        return {
-            "low": self.low,
-            "high": self.high,
-            "decades": self.decades,
-            "spacing": _number_or_none(self.spacing),
-            "visible_decades": self.visible_decades,
-            "visible": self.visible,
-            "resolved": self.resolved,
-            "sentence": self.sentence,
-        }
+        derived = {"visible": self.visible, "resolved": self.resolved, "sentence": self.sentence}
+        return {**fields_as_dict(self), **derived}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,14 +193,10 @@ class ChaosSummary:
             "estimate": self.estimate.as_dict(),
             "within_horizon": self.within_horizon.as_dict(),
             "holder": self.holder.as_dict(),
-            "measured": _number_or_none(self.measured),
+            "measured": plain(self.measured),
             "verdict": self.verdict,
             "windows": {name: window.as_dict() for name, window in self.windows.items()},
         }
-
-
-def _number_or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _decay(gamma: float) -> float:
@@ -223,6 +207,7 @@ def _decay(gamma: float) -> float:
 def _ratio(gamma: float, exponent: float, dt: float) -> float:
     """-ln gamma / (Lambda dt), infinite where the discount outruns whatever grows."""
     decay, growth = _decay(gamma), exponent * dt
+    # without growth any discount outruns it; without discount and without growth nothing is guaranteed: 0
     if growth > 0.0:
         return decay / growth
     return math.inf if growth < 0.0 or decay > 0.0 else 0.0
@@ -262,7 +247,7 @@ def predicted_holder(
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For a parameter out of its range.
 
     References
@@ -291,12 +276,13 @@ def predicted_holder(
     if interval is not None:
         lower, upper = finite_numbers("interval", interval, ("lower end", "upper end"))
         if not lower <= value <= upper:
-            raise UnsupportedError(
+            raise OptionError(
                 "the interval does not hold the exponent",
                 given=f"{lower:g} to {upper:g}, exponent={value:g}",
                 allowed="lower end <= exponent <= upper end",
             )
         ends = (lower, upper)
+    # the ratio falls as Lambda rises, so the ends change places
     ratio = _ratio(discount, value, step)
     least, most = _ratio(discount, ends[1], step), _ratio(discount, ends[0], step)
     if isinstance(exponent, LyapunovEstimate) and exponent.motion == "mixed" and least < 1.0 < most:
@@ -331,7 +317,7 @@ def scale_window(exponent: float, horizon: float, *, size: float, spacing: float
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For a parameter out of its range.
 
     Examples
@@ -344,6 +330,7 @@ def scale_window(exponent: float, horizon: float, *, size: float, spacing: float
     duration = positive_number("horizon", horizon)
     high = positive_number("size", size)
     distance = math.nan if spacing is None else positive_number("spacing", spacing)
+    # separations that shrink leave no scale below D: the window is empty, not inverted
     logs = max(0.0, rate * duration)
     low = high * math.exp(-logs)
     decades = logs / math.log(10.0)
@@ -393,7 +380,9 @@ def chaos(
     Raises
     ------
     UnsupportedError
-        For a landscape of another origin, or a parameter out of its range.
+        For a landscape of another origin.
+    OptionError
+        For a parameter out of its range.
     UnknownNameError
         For an unknown method.
     NonFiniteError
@@ -423,6 +412,7 @@ def chaos(
     start = finite_numbers("state", parameters["state"], STATE)
     number = whole_number("runs", runs)
     share = None if measured is None else finite_number("measured", measured)
+    # at least the landscape's own steps; 1e-9 forgives a quotient such as 0.05 / 0.005 = 10.000000000000002
     hold = max(int(parameters["substeps"]), math.ceil(control / _FINEST_STEP - 1e-9))
     counted = whole_multiple("duration", positive_number("duration", duration), "control steps", control)
     generator = np.random.default_rng(seed)
@@ -443,6 +433,8 @@ def chaos(
             SEPARATION,
         )
 
+    # the exponent is that of a long motion without its beginning; what parts two returns within the
+    # horizon is the growth from the very start, which near upright is faster
     estimate = follow(round(0.1 * counted), counted)
     within = follow(0, whole_multiple("horizon", horizon, "control steps", control))
     windows = {

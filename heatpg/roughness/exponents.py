@@ -1,41 +1,30 @@
-"""Lyapunov exponents: of the double pendulum, and of maps and flows given as Python functions."""
+"""Lyapunov exponents: an estimate from the growth of separations, and those of maps and flows given as functions."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.errors import HeatpgWarning, NonFiniteError, UnsupportedError
-from heatpg.systems.pendulum import GAINS, MODELS, STATE, Timing, energy_drift, follow, mass_determinant
-from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
-from heatpg.tools.parallel import for_each
+from heatpg.errors import NonFiniteError, OptionError
+from heatpg.systems.lanes import whole_steps
+from heatpg.tools.arguments import finite_number, one_of, positive_number, whole_number
+from heatpg.tools.plain import plain
 
-__all__ = [
-    "METHODS",
-    "SEPARATION",
-    "LyapunovEstimate",
-    "follow_runs",
-    "lyapunov_exponent",
-    "lyapunov_spectrum",
-    "whole_multiple",
-]
+__all__ = ["LyapunovEstimate", "estimate_from", "lyapunov_spectrum", "transient_count", "whole_multiple"]
 
 Array = NDArray[np.float64]
-METHODS = ("tangent", "two_trajectory")
-_MOST_MOMENTS = 200  # of the history of convergence
-_BLOCKS = 10  # of a single run, for its standard error
-_REGULAR_GROWTH = 4.0  # in the second half of a run; see `LyapunovEstimate`
-_MOST_DRIFT = 0.01
-_USUAL_TRANSIENT = 10.0
-SEPARATION = 1e-7  # where rounding, which falls with it, meets curvature, which rises
-# Orthonormal directions, none of which is an axis; two trajectories start apart along the first.
-_FRAME = 0.5 * np.array([[1.0, 1.0, 1.0, 1.0], [1.0, -1.0, 1.0, -1.0], [1.0, 1.0, -1.0, -1.0], [1.0, -1.0, -1.0, 1.0]])
+# A taste: more than a figure shows, and a result stays small.
+_MOST_MOMENTS = 200
+# Parts of a single run, for its standard error: few enough that parts are longer than correlations, of some seconds.
+_BLOCKS = 10
+# ln of the growth in the second half of a run. Regular motion grows linearly or quadratically, by a factor of 2 or 4
+# there, so by ln 4 = 1.4 at most; the rest is room for oscillations. See `LyapunovEstimate`.
+_REGULAR_GROWTH = 4.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,123 +138,55 @@ class LyapunovEstimate:
 
     def as_dict(self) -> dict[str, Any]:
         """The estimate as JSON-like values."""
-        return {
+        entries = {
             "system": self.system,
             "exponent": self.exponent,
-            "standard_error": _number_or_none(self.standard_error),
+            "standard_error": self.standard_error,
             "unit": self.unit,
             "motion": self.motion,
             "chaotic_runs": self.chaotic_runs,
             "resolution": self.resolution,
-            "runs": list(self.runs),
-            "spread": list(self.spread),
-            "spectrum": list(self.spectrum),
-            "energy_drift": _number_or_none(self.energy_drift),
-            "volume_defect": _number_or_none(self.volume_defect),
+            "runs": self.runs,
+            "spread": self.spread,
+            "spectrum": self.spectrum,
+            "energy_drift": self.energy_drift,
+            "volume_defect": self.volume_defect,
             "duration": self.duration,
             "transient": self.transient,
             "step": self.step,
             "method": self.method,
-            "times": self.times.tolist(),
-            "history": self.history.tolist(),
+            "times": self.times,
+            "history": self.history,
         }
-
-
-def _number_or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+        return {name: plain(value) for name, value in entries.items()}
 
 
 def whole_multiple(what: str, given: float, unit: str, step: float, least: int = 1) -> int:
-    """How many steps there are in a duration, if the number is whole within 1e-9."""
-    count = round(given / step)
-    if count < least or abs(count * step - given) > 1e-9 * max(given, step):
-        raise UnsupportedError(
+    """How many steps there are in a duration.
+
+    Raises
+    ------
+    OptionError
+        If the number is not whole, or below the least.
+    """
+    count, exact = whole_steps(given, step, least)
+    if not exact:
+        raise OptionError(
             f"{what} is not a whole number of {unit}",
             given=f"{given:g}, {unit} of {step:g}",
             allowed=f"{', '.join(f'{n * step:g}' for n in range(least, least + 3))}, ...",
-            advice=f"the nearest is {max(least, count) * step:.12g}",
+            advice=f"the nearest is {count * step:.12g}",
         )
     return count
 
 
-def _transient_count(transient: float | None, usual: float, interval: float, unit: str) -> int:
+def transient_count(transient: float | None, usual: float, interval: float, unit: str) -> int:
     if transient is None:
         return round(usual / interval)
     return whole_multiple("transient", finite_number("transient", transient, lower=0.0), unit, interval, least=0)
 
 
-def follow_runs(
-    model: str,
-    starts: Array,
-    torques: Array | None,
-    gains: Array,
-    limit: float,
-    timing: Timing,
-    tangent: bool,
-    separation: float,
-) -> LyapunovEstimate:
-    """Follow every run; `torques` are held during the first control step, or the policy acts from the beginning."""
-    runs, intervals = len(starts), timing.skipped + timing.counted
-    coefficients = MODELS[model].coefficients()
-    states = np.empty((runs, intervals + 1, 4))
-    growth = np.empty((runs, intervals, 4 if tangent else 1))
-    good = np.zeros(runs, dtype=np.int64)
-    first = np.zeros((runs, 2)) if torques is None else torques
-
-    def one(run: int) -> None:
-        good[run] = follow(
-            starts[run],
-            _FRAME,
-            tangent,
-            separation,
-            first[run],
-            torques is not None,
-            gains[run],
-            limit,
-            timing.hold,
-            timing.per_interval,
-            timing.dt,
-            coefficients,
-            states[run],
-            growth[run],
-        )
-
-    for_each(one, range(runs))
-    if good.min() < intervals:
-        run = int(good.argmin())
-        raise NonFiniteError(
-            f"the motion or the separation of run {run + 1} of {runs} ceased to be a number other than zero",
-            given=f"dt={timing.dt:g}, within {(int(good[run]) + 1) * timing.interval:g} s",
-            advice="lower dt, or renormalise more often",
-        )
-    free = not gains.any()
-    drift = energy_drift(states[:, int(torques is not None) :], coefficients) if free else math.nan
-    if drift > _MOST_DRIFT:
-        warnings.warn(
-            f"the integrator changed the energy by {drift:.1%} of that between hanging and upright; lower dt",
-            HeatpgWarning,
-            stacklevel=3,
-        )
-    defect = math.nan
-    if free and tangent:
-        volume = np.log(mass_determinant(states[:, [timing.skipped, -1], 1], coefficients))
-        logs = growth[:, timing.skipped :].sum(axis=(1, 2)) + volume[:, 1] - volume[:, 0]
-        defect = float(np.abs(logs).max()) / (timing.counted * timing.interval)
-    name = f"double pendulum ({model})" if free else f"double pendulum ({model}) with a linear policy"
-    return _estimate(
-        growth,
-        timing.skipped,
-        timing.interval,
-        energy_drift=drift,
-        volume_defect=defect,
-        step=timing.dt,
-        method="tangent" if tangent else "two_trajectory",
-        unit="1/s",
-        system=name,
-    )
-
-
-def _estimate(growth: Array, skipped: int, interval: float, **rest: Any) -> LyapunovEstimate:
+def estimate_from(growth: Array, skipped: int, interval: float, **rest: Any) -> LyapunovEstimate:
     """From the logarithms of the growth in every interval, shape (runs, intervals, exponents)."""
     counted = growth[:, skipped:]
     number, count = counted.shape[:2]
@@ -274,6 +195,7 @@ def _estimate(growth: Array, skipped: int, interval: float, **rest: Any) -> Lyap
     if number > 1:
         error = float(runs.std(ddof=1)) / math.sqrt(number)
     elif count >= 2 * _BLOCKS:
+        # means of consecutive parts, which are nearly independent, unlike consecutive intervals
         size = count // _BLOCKS
         blocks = counted[0, : size * _BLOCKS, 0].reshape(_BLOCKS, size).mean(axis=1) / interval
         error = float(blocks.std(ddof=1)) / math.sqrt(_BLOCKS)
@@ -293,128 +215,6 @@ def _estimate(growth: Array, skipped: int, interval: float, **rest: Any) -> Lyap
         transient=skipped * interval,
         **rest,
     )
-
-
-def lyapunov_exponent(
-    system: str = "double_pendulum",
-    *,
-    model: str = "point_mass",
-    state: Sequence[float] = (3.1, 0.1, 0.0, 0.0),
-    gains: Sequence[float] | None = None,
-    torque_limit: float | None = None,
-    control_step: float | None = None,
-    duration: float = 200.0,
-    transient: float | None = None,
-    dt: float = 0.005,
-    renormalise: float = 0.5,
-    method: str = "tangent",
-    separation: float = SEPARATION,
-    runs: int = 8,
-    scatter: float = 1e-3,
-    seed: int = 0,
-) -> LyapunovEstimate:
-    """Maximal Lyapunov exponent of the double pendulum, with its spread over runs, and with tangents the spectrum.
-
-    Lambda = lim (1/T) ln(|v(T)| / |v(0)|) in the Euclidean norm of (theta1, theta2, theta1', theta2'), in rad and
-    rad/s. ``tangent``: v' = J v for four orthonormal v along the motion, orthonormalised by modified Gram-Schmidt
-    after each interval; the classical Runge-Kutta method takes state and tangents together, so that these are the
-    derivative of the discrete motion. ``two_trajectory``: v is the difference of two motions, set back to
-    `separation` after each interval. On one motion both give the same exponent.
-
-    Parameters
-    ----------
-    system
-        ``double_pendulum``; see `lyapunov_spectrum` for a system of your own.
-    model
-        ``point_mass`` or ``acrobot``, as in `heatpg.landscapes.double_pendulum`. The velocity limits of the acrobot
-        are left out.
-    state
-        Initial (theta1, theta2, theta1', theta2') in rad and rad/s.
-    gains
-        K of a linear policy tau = clip(K (s - upright)), 8 numbers row by row; by default there is no torque.
-    torque_limit
-        Largest torque in N m, by default that of the landscape.
-    control_step
-        How long a torque is held, in seconds, by default as in the landscape.
-    duration
-        Seconds over which each run is averaged, a whole number of intervals.
-    transient
-        Seconds left out before; by default about 10, in which the direction of growth is found and the start
-        forgotten.
-    dt
-        Step of the integrator in seconds.
-    renormalise
-        Length of an interval in seconds, a whole number of steps (of control steps, with gains).
-    method
-        ``tangent`` or ``two_trajectory``.
-    separation
-        Distance of two trajectories after each interval.
-    runs
-        Number of runs. The first starts at `state`, the others near it.
-    scatter
-        Standard deviation of the starts of the other runs, in rad and rad/s.
-    seed
-        Of the random starts.
-
-    Returns
-    -------
-    LyapunovEstimate
-        In 1/s. Near upright, single runs of minutes scatter by 10 to 20 %, because the motion sticks to regular
-        islands for a while; look at `LyapunovEstimate.spread`, and at `LyapunovEstimate.energy_drift`, which should
-        be far below 1.
-
-    Raises
-    ------
-    UnknownNameError
-        For an unknown system, model or method.
-    UnsupportedError
-        For a parameter out of its range.
-    NonFiniteError
-        If the motion blows up, as with a step that is too large.
-
-    Warns
-    -----
-    HeatpgWarning
-        If the integrator changed the energy by more than 1 %.
-
-    References
-    ----------
-    G. Benettin, L. Galgani, A. Giorgilli, J.-M. Strelcyn, Lyapunov characteristic exponents for smooth dynamical
-    systems and for Hamiltonian systems, Meccanica 15 (1980) 9-20, doi:10.1007/BF02128236.
-
-    Examples
-    --------
-    >>> from heatpg.roughness.exponents import lyapunov_exponent
-    >>> upright = lyapunov_exponent(duration=100.0, runs=2)
-    >>> upright.motion, 0.6 < upright.exponent < 1.4
-    ('chaotic', True)
-    >>> lyapunov_exponent(state=(0.1, 0.0, 0.0, 0.0), duration=100.0, runs=1).motion
-    'regular'
-    """
-    one_of("system", system, ("double_pendulum",))
-    constants = MODELS[one_of("model of the double pendulum", model, MODELS)]
-    one_of("method", method, METHODS)
-    start = np.array(finite_numbers("state", state, STATE))
-    fixed = np.zeros(8) if gains is None else np.array(finite_numbers("gains", gains, GAINS))
-    limit = positive_number("torque_limit", constants.torque_limit if torque_limit is None else torque_limit)
-    apart = positive_number("separation", separation)
-    number = whole_number("runs", runs)
-    width = finite_number("scatter", scatter, lower=0.0)
-    step = positive_number("dt", dt)
-    interval = positive_number("renormalise", renormalise)
-    per_interval = whole_multiple("renormalise", interval, "steps", step)
-    hold = per_interval
-    if gains is not None:
-        control = positive_number("control_step", constants.dt if control_step is None else control_step)
-        hold = whole_multiple("control_step", control, "steps", step)
-        whole_multiple("renormalise", interval, "control steps", control)
-    counted = whole_multiple("duration", positive_number("duration", duration), "intervals", interval)
-    skipped = _transient_count(transient, _USUAL_TRANSIENT, interval, "intervals")
-    starts = np.repeat(start[None], number, axis=0)
-    starts[1:] += width * np.random.default_rng(seed).standard_normal((number - 1, 4))
-    timing = Timing(interval / per_interval, hold, per_interval, skipped, counted)
-    policies = np.repeat(fixed[None], number, axis=0)
-    return follow_runs(model, starts, None, policies, limit, timing, method == "tangent", apart)
 
 
 def lyapunov_spectrum(
@@ -466,7 +266,7 @@ def lyapunov_spectrum(
     ------
     UnknownNameError
         For an unknown kind.
-    UnsupportedError
+    OptionError
         For a parameter out of its range, or a function that returns another shape.
     NonFiniteError
         If the motion blows up, or a tangent vanishes: then the exponent is minus infinity.
@@ -489,11 +289,11 @@ def lyapunov_spectrum(
     except (TypeError, ValueError):
         x = np.empty(0)
     if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
-        raise UnsupportedError("state must be a sequence of numbers", given=repr(state), allowed="n finite numbers")
+        raise OptionError("state must be a sequence of numbers", given=repr(state), allowed="n finite numbers")
     n = x.size
     kept = n if exponents is None else whole_number("exponents", exponents)
     if kept > n:
-        raise UnsupportedError("there are not so many exponents", given=kept, allowed=f"1 to {n}")
+        raise OptionError("there are not so many exponents", given=kept, allowed=f"1 to {n}")
     flow = kind == "flow"
     step = positive_number("dt", dt) if flow else 1.0
     unit = "time steps" if flow else "iterations"
@@ -502,8 +302,9 @@ def lyapunov_spectrum(
     per_interval = whole_multiple("renormalise", interval, unit, step)
     length = positive_number("duration", duration)
     counted = whole_multiple("duration", length, "intervals", interval)
-    skipped = _transient_count(transient, 0.1 * length, interval, "intervals")
+    skipped = transient_count(transient, 0.1 * length, interval, "intervals")
     advance = _flow_step(function, jacobian, step, n) if flow else _map_step(function, jacobian, n)
+    # any orthonormal start will do that has a part along every direction; this one is fixed and has no symmetry
     tangents = np.linalg.qr(np.cos(np.outer(np.arange(n), np.arange(n)) + 1.0) + np.eye(n))[0][:, :kept]
     growth = np.empty((1, skipped + counted, kept))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is met below
@@ -516,6 +317,8 @@ def lyapunov_spectrum(
                     given=f"within {(k + 1) * interval:g} of {(skipped + counted) * interval:g}",
                     advice="lower dt or renormalise more often" if flow else "start inside the basin of an attractor",
                 )
+            # all tangents turn into the fastest direction; Q keeps them apart, and R has by how much each has grown in
+            # what the ones before leave to it
             tangents, triangle = np.linalg.qr(tangents)
             lengths = np.abs(np.diagonal(triangle))
             if not lengths.all():
@@ -525,7 +328,7 @@ def lyapunov_spectrum(
                     advice=f"ask for fewer exponents than {kept}, if there are others",
                 )
             growth[0, k] = np.log(lengths)
-    return _estimate(
+    return estimate_from(
         growth,
         skipped,
         interval,
@@ -546,9 +349,9 @@ def _checked(function: Callable[[Array], ArrayLike], what: str, shape: tuple[int
         try:
             value = np.asarray(function(x), dtype=np.float64)
         except (TypeError, ValueError) as reason:
-            raise UnsupportedError(f"the {what} cannot be evaluated", given=f"x = {x}: {reason}") from reason
+            raise OptionError(f"the {what} cannot be evaluated", given=f"x = {x}: {reason}") from reason
         if value.shape != shape:
-            raise UnsupportedError(f"the {what} returns another shape", given=value.shape, allowed=shape)
+            raise OptionError(f"the {what} returns another shape", given=value.shape, allowed=shape)
         return value
 
     return checked
@@ -559,6 +362,7 @@ def _derivative(
 ) -> Callable[[Array], Array]:
     if jacobian is not None:
         return _checked(jacobian, "jacobian", (n, n))
+    # of central differences: truncation h^2 and rounding eps / h balance at h = eps^(1/3)
     root = float(np.finfo(np.float64).eps) ** (1.0 / 3.0)
 
     def central(x: Array) -> Array:
@@ -568,6 +372,7 @@ def _derivative(
             h = root * max(1.0, abs(float(x[i])))
             upper[i] += h
             lower[i] -= h
+            # the distance that the numbers really have, not 2 h, which rounds
             columns[:, i] = (function(upper) - function(lower)) / (upper[i] - lower[i])
         return columns
 
@@ -591,6 +396,7 @@ def _flow_step(
     derivative = _derivative(rate, jacobian, n)
 
     def advance(x: Array, tangents: Array) -> tuple[Array, Array]:
+        # classical Runge-Kutta; tangents are taken through the same stages, so they follow the discrete motion
         rates, slopes = [rate(x)], [derivative(x) @ tangents]
         for part in (0.5, 0.5, 1.0):
             between = x + part * dt * rates[-1]

@@ -10,7 +10,6 @@ from heatpg.roughness.decay import band_decay as band_decay
 from heatpg.roughness.decay import half_amplitude as half_amplitude
 from heatpg.roughness.decay import recoverable_band as recoverable_band
 from heatpg.roughness.exponents import LyapunovEstimate as LyapunovEstimate
-from heatpg.roughness.exponents import lyapunov_exponent as lyapunov_exponent
 from heatpg.roughness.exponents import lyapunov_spectrum as lyapunov_spectrum
 from heatpg.roughness.holder import Roughness as Roughness
 from heatpg.roughness.holder import Scaling as Scaling
@@ -21,6 +20,9 @@ from heatpg.roughness.inversion import Amplification as Amplification
 from heatpg.roughness.inversion import Backward as Backward
 from heatpg.roughness.inversion import backward as backward
 from heatpg.roughness.inversion import noise_amplification as noise_amplification
+from heatpg.roughness.pendulum import Ensemble as Ensemble
+from heatpg.roughness.pendulum import TorquePolicy as TorquePolicy
+from heatpg.roughness.pendulum import lyapunov_exponent as lyapunov_exponent
 from heatpg.roughness.spectrum import Spectrum as Spectrum
 from heatpg.roughness.spectrum import power_spectrum as power_spectrum
 from heatpg.roughness.uncertainty import UncertaintyProduct as UncertaintyProduct
