@@ -7,13 +7,11 @@ Versions are read from the metadata of the installed distributions, so that a pa
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import importlib
 import importlib.metadata
 import json
 import os
 import platform
-import re
 import stat
 import sys
 import tempfile
@@ -24,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heatpg.cli.parser import Commands
+from heatpg.cli.requirements import requirements
 from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, NO_RESOURCES, OK, fitted, is_quiet, note, say
 from heatpg.errors import HeatpgError, ResourceError
 from heatpg.tools import resources
@@ -34,7 +33,7 @@ from heatpg.version import __version__
 if TYPE_CHECKING:
     from heatpg.evolution import Evolution
 
-__all__ = ["EXTRAS", "VARIABLES", "Requirement", "add", "requirements"]
+__all__ = ["EXTRAS", "VARIABLES", "add"]
 
 Answer = TypeVar("Answer")
 
@@ -64,108 +63,6 @@ _LEAST_MEMORY = 256 * 2**20  # bytes, below which nothing of use can be evolved
 _LEAST_DISK = 64 * 2**20
 _MOST_NAMES = 4  # packages of an extra that are named on its line
 _AGREEMENT = 1e-10  # of osc(Q), between the solvers and the exact evolution
-_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?\s*\(?([^;)]*)\)?\s*(?:;(.*))?")
-_OF_EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
-_CLAUSE = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(\d+(?:\.\d+)*)\s*")
-
-
-@dataclasses.dataclass(frozen=True)
-class Requirement:
-    """One distribution that heatpg wants.
-
-    Attributes
-    ----------
-    name
-        Name of the distribution.
-    versions
-        Which versions, as ``>=1.26``; empty for any.
-    version
-        The installed version; None where it is not installed.
-    """
-
-    name: str
-    versions: str
-    version: str | None
-
-    @property
-    def fits(self) -> bool:
-        """Whether it is installed in one of these versions."""
-        return self.version is not None and all(_meets(self.version, part) for part in self.versions.split(","))
-
-    def as_dict(self) -> dict[str, Any]:
-        """The requirement as JSON-like values."""
-        return {**dataclasses.asdict(self), "fits": self.fits}
-
-
-def _release(version: str) -> tuple[int, ...]:
-    found = re.match(r"\D?(\d+(?:\.\d+)*)", version)
-    parts = [int(part) for part in found[1].split(".")] if found else []
-    while parts and parts[-1] == 0:
-        parts.pop()
-    return tuple(parts)
-
-
-def _meets(version: str, clause: str) -> bool:
-    """Whether a version fulfils one clause; a clause that is not plain is taken as fulfilled."""
-    found = _CLAUSE.fullmatch(clause)
-    if not found:
-        return True
-    mine, other = _release(version), _release(found[2])
-    return {
-        ">=": mine >= other,
-        "<=": mine <= other,
-        "==": mine == other,
-        "!=": mine != other,
-        ">": mine > other,
-        "<": mine < other,
-    }[found[1]]
-
-
-def _installed(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except Exception:  # damaged metadata are as good as none
-        return None
-
-
-def requirements(texts: Iterable[str]) -> dict[str, list[Requirement]]:
-    """The requirements of a distribution by extra; those that are always there under the empty name.
-
-    Parameters
-    ----------
-    texts
-        Lines ``Requires-Dist`` of its metadata. An extra that names another one of heatpg brings that one's packages.
-        Markers other than the extra are passed over.
-
-    Examples
-    --------
-    >>> from heatpg.cli.doctor import requirements
-    >>> found = requirements(["numpy>=1.26", 'nowhere>=9; extra == "more"'])
-    >>> found[""][0].fits, found["more"][0].version
-    (True, None)
-    """
-    direct: dict[str, list[Requirement]] = {"": []}
-    other: dict[str, list[str]] = {}
-    for text in texts:
-        found = _REQUIREMENT.fullmatch(text)
-        if not found:
-            continue
-        name, inner, versions, marker = (part or "" for part in found.groups())
-        mark = _OF_EXTRA.search(marker)
-        extra = mark[1] if mark else ""
-        direct.setdefault(extra, [])
-        if name.lower() == "heatpg":
-            other.setdefault(extra, []).extend(word.strip() for word in inner.split(","))
-        else:
-            direct[extra].append(Requirement(name, versions.strip().replace(" ", ""), _installed(name)))
-
-    def gathered(extra: str, seen: tuple[str, ...]) -> list[Requirement]:
-        if extra in seen:
-            return []
-        inner = [entry for word in other.get(extra, []) for entry in gathered(word, (*seen, extra))]
-        return list(dict.fromkeys([*direct.get(extra, []), *inner]))
-
-    return {extra: gathered(extra, ()) for extra in direct}
 
 
 class _Record:
@@ -233,7 +130,8 @@ def _packages(record: _Record) -> None:
         record.advice.append(
             f"heatpg {__version__} runs, {distribution.version} is installed: install it anew, or look at PYTHONPATH"
         )
-    wanted = requirements(distribution.requires or [])
+    extras = distribution.metadata.get_all("Provides-Extra") or []
+    wanted = requirements(distribution.requires or [], extras)
     record.found["packages"] = [entry.as_dict() for entry in wanted[""]]
     for entry in wanted[""]:
         if not entry.fits:
@@ -242,8 +140,8 @@ def _packages(record: _Record) -> None:
                 f"{entry.name} {entry.versions} is needed, {have}: pip install '{entry.name}{entry.versions}'",
                 CHECK_FAILED,
             )
-    for extra in distribution.metadata.get_all("Provides-Extra") or []:
-        entries = wanted.get(extra, [])
+    for extra in extras:
+        entries = wanted[extra]
         record.found["extras"][extra] = {
             "purpose": EXTRAS.get(extra, ""),
             "packages": [entry.as_dict() for entry in entries],

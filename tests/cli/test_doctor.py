@@ -16,7 +16,7 @@ import pytest
 
 import heatpg
 from heatpg.cli import main
-from heatpg.cli.doctor import EXTRAS, VARIABLES, Requirement, requirements
+from heatpg.cli.doctor import EXTRAS, VARIABLES
 from heatpg.solvers import fft
 from heatpg.tools import kernels, parallel, resources
 
@@ -112,42 +112,6 @@ def test_every_variable_that_is_read_is_known() -> None:
         for path in (ROOT / folder).rglob("*.py"):
             found |= set(re.findall(r"HEATPG_[A-Z][A-Z_]*[A-Z]", path.read_text(encoding="utf-8")))
     assert set(VARIABLES) == found
-
-
-def test_requirements_of_extras_are_gathered() -> None:
-    numpy = importlib.metadata.version("numpy")
-    found = requirements(
-        [
-            "numpy>=1.26",
-            "numpy >= 99 ; extra == 'new'",
-            'nowhere-to-be-had<2,>=1; extra == "more"',
-            'heatpg[more,new]; extra == "all"',
-            'heatpg[all]; extra == "all"',
-        ]
-    )
-    assert found[""] == [Requirement("numpy", ">=1.26", numpy)]
-    assert found["more"] == [Requirement("nowhere-to-be-had", "<2,>=1", None)]
-    assert found["all"] == found["more"] + found["new"]
-    assert [found[name][0].fits for name in ("", "more", "new")] == [True, False, False]
-
-
-@pytest.mark.parametrize(
-    ("version", "versions", "fits"),
-    [
-        ("1.26.4", ">=1.26", True),
-        ("1.9", ">=1.26", False),
-        ("2.0", ">=2.0.0", True),
-        ("2.0rc1", ">=2", True),
-        ("2.5.1", "<2.5", False),
-        ("2.4.9", "<2.5,>=1.15", True),
-        ("3", ">=1,!=3.0", False),
-        ("3.1", ">3,<=3.1", True),
-        ("3.1", "==3.1.0", True),
-        ("3.1", "", True),
-    ],
-)
-def test_versions_are_compared(version: str, versions: str, fits: bool) -> None:
-    assert Requirement("x", versions, version).fits is fits
 
 
 @pytest.mark.parametrize("module", ["numba", "h5py", "numpy"])
