@@ -17,7 +17,6 @@ from heatpg.version import __version__
 if TYPE_CHECKING:
     import argparse
 
-    from heatpg.core.grid import Grid
     from heatpg.core.report import Report
     from heatpg.evolution import Evolution
     from heatpg.tools.registry import Registry
@@ -152,36 +151,28 @@ def _seconds(value: float) -> str:
     return f"{value:.2f} s" if value >= 0.1 else f"{1000 * value:.1f} ms"
 
 
-def _sigma_text(row: Any, grid: Grid) -> str:
-    """One noise level; several numbers where each axis has its own."""
-    import numpy as np
-
-    values = np.atleast_1d(row)
-    unit = f" {grid.unit or ''}"
-    if len(values) == 1:
-        return f"{values[0]:.6g}{unit}".rstrip()
-    return f"({', '.join(f'{value:.6g}' for value in values)}){unit}".rstrip()
-
-
 def _optima(evolution: Evolution) -> list[dict[str, Any]]:
     """Largest value and its place, of Q and of u at each sigma; over the whole batch, if there is one."""
     import numpy as np
+
+    from heatpg.core.extrema import peak
 
     grid = evolution.grid
     initial = evolution.landscape.values
     rows = []
     for k, values in enumerate([initial, *evolution.values]):
-        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(values)), values.shape))
-        node = index[len(index) - grid.dimensions :]
-        edge = any(not axis.rule.periodic and i in (0, axis.size - 1) for axis, i in zip(grid, node, strict=True))
+        highest = np.unravel_index(int(np.argmax(values)), values.shape) if values.ndim > grid.dimensions else ()
+        member = tuple(int(i) for i in highest[: values.ndim - grid.dimensions])
+        top = peak(values[member], grid)
+        index = (*member, *top.index)
         rows.append(
             {
                 "sigma": 0.0 if k == 0 else evolution.sigma[k - 1],
-                "max_u": float(values[index]),
+                "max_u": top.value,
                 "index": index,
-                "coordinates": grid.point(node),
+                "coordinates": top.coordinates,
                 "q_there": float(initial[index]),
-                "on_edge": edge,
+                "on_edge": bool(top.edges),
             }
         )
     return rows
@@ -189,9 +180,12 @@ def _optima(evolution: Evolution) -> list[dict[str, Any]]:
 
 def _levels(evolution: Evolution) -> str:
     """The noise levels, or of many how many and the ends."""
+    from heatpg.core.noise import sigma_words
+
+    unit = evolution.grid.unit or ""
     if len(evolution) <= _SHOWN:
-        return ", ".join(_sigma_text(row, evolution.grid) for row in evolution.sigma)
-    first, last = (_sigma_text(evolution.sigma[k], evolution.grid) for k in (0, -1))
+        return ", ".join(sigma_words(row, unit=unit) for row in evolution.sigma)
+    first, last = (sigma_words(evolution.sigma[k], unit=unit) for k in (0, -1))
     return f"{len(evolution)} levels from {first} to {last}"
 
 
@@ -215,8 +209,10 @@ def brief(evolution: Evolution) -> list[str]:
     return fitted(lines, 2)
 
 
-def describe(evolution: Evolution, sigma_words: str = "") -> list[str]:
-    """What was evolved, where, how and how long, and where the optimum went."""
+def describe(evolution: Evolution, chosen: str = "") -> list[str]:
+    """What was evolved, where, how and how long, and where the optimum went; `chosen` says who chose the sigmas."""
+    from heatpg.core.noise import sigma_words
+
     grid, values = evolution.grid, evolution.landscape.values
     lines = [
         f"landscape  {_shape(evolution)}, Q from {float(values.min()):.6g} to {float(values.max()):.6g}",
@@ -227,7 +223,7 @@ def describe(evolution: Evolution, sigma_words: str = "") -> list[str]:
             f"{'grid' if i == 0 else '':9}  {axis.name} from {axis.lower:g} to {axis.upper:g}{unit}, "
             f"{axis.size} nodes, {axis.boundary} ({axis.rule.meaning})"
         )
-    lines.append(f"sigma      {_levels(evolution)}" + (f" ({sigma_words})" if sigma_words else ""))
+    lines.append(f"sigma      {_levels(evolution)}" + (f" ({chosen})" if chosen else ""))
     reason = f" (picked: {evolution.reason})" if evolution.reason else ""
     lines.append(f"solver     {evolution.solver!r}{reason}")
     if evolution.timing:
@@ -239,7 +235,7 @@ def describe(evolution: Evolution, sigma_words: str = "") -> list[str]:
     for i, row in enumerate(rows):
         place = ", ".join(f"{x:.6g}" for x in row["coordinates"])
         edge = "  on the edge of the box" if row["on_edge"] else ""
-        level = "Q" if i == 0 else f"sigma {_sigma_text(row['sigma'], grid)}"
+        level = "Q" if i == 0 else f"sigma {sigma_words(row['sigma'], unit=grid.unit or '')}"
         there = "" if i == 0 else f", where Q is {row['q_there']:.6g}"
         lines.append(f"{'optimum' if i == 0 else '':9}  {level}: {row['max_u']:.6g} at ({place}){there}{edge}")
     if levels > _SHOWN:

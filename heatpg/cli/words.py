@@ -1,54 +1,17 @@
-"""Words of the command line into values: options, noise levels."""
+"""Words of the command line into values: options, noise levels, bytes."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from heatpg.core.noise import geometric_levels
-from heatpg.errors import UnsupportedError
-from heatpg.tools.options import choose, kinds
+from heatpg.cli.talk import note
+from heatpg.errors import OptionError
+from heatpg.tools.options import choose, from_text
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["parse_bytes", "parse_options", "parse_sigma", "parse_value", "sigma_numbers"]
-
-
-def _one_value(text: str, kind: str) -> Any:
-    if kind == "bool":
-        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        return words[text.lower()]
-    return {"int": int, "float": float, "str": str}[kind](text)
-
-
-def parse_value(key: str, text: str, annotation: str) -> Any:
-    """A value of one of the few types that options have; the annotation is compared with words, never evaluated.
-
-    Examples
-    --------
-    >>> from heatpg.cli.words import parse_value
-    >>> parse_value("widths", "0.5, 1", "tuple[float, ...]")
-    (0.5, 1.0)
-    >>> parse_value("dt", "none", "float | None") is None
-    True
-    """
-    alternatives = kinds(annotation)
-    if "None" in alternatives and text.lower() == "none":
-        return None
-    for kind in alternatives:
-        inner = kind.removeprefix("tuple[").removesuffix(", ...]")
-        try:
-            if inner != kind and inner in ("int", "float", "str"):
-                return tuple(_one_value(part.strip(), inner) for part in text.split(",") if part.strip())
-            if kind in ("bool", "int", "float", "str"):
-                return _one_value(text, kind)
-        except (ValueError, KeyError):
-            continue
-    raise UnsupportedError(f"{key} cannot be {text!r}", allowed=annotation)
-
+__all__ = ["parse_bytes", "parse_options", "parse_sigma", "sigma_numbers"]
 
 _UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "kiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
@@ -71,7 +34,7 @@ def parse_bytes(text: str) -> float:
     except (ValueError, KeyError):
         count = 0.0
     if not 0 < count < math.inf:
-        raise UnsupportedError(
+        raise OptionError(
             "this is no number of bytes",
             given=repr(text),
             allowed=f"a number and one of {', '.join(filter(None, _UNITS))}",
@@ -86,13 +49,13 @@ def parse_options(pairs: Sequence[str], known: Mapping[str, str], what: str) -> 
         key, equals, text = pair.partition("=")
         if not equals:
             example = f"{next(iter(known), 'key')}=..."
-            raise UnsupportedError(f"an option of the {what} is written key=value", given=repr(pair), allowed=example)
+            raise OptionError(f"an option of the {what} is written key=value", given=repr(pair), allowed=example)
         key = choose(key.strip(), list(known), f"option of the {what}")
         if key in values:
-            raise UnsupportedError(
+            raise OptionError(
                 f"the option {key!r} of the {what} is given twice", given=repr(pair), advice="leave one of them out"
             )
-        values[key] = parse_value(key, text.strip(), known[key])
+        values[key] = from_text(key, text.strip(), known[key])
     return values
 
 
@@ -105,6 +68,8 @@ def sigma_numbers(text: str) -> list[float]:
     >>> sigma_numbers("0.01:1:3")
     [0.01, 0.1, 1.0]
     """
+    from heatpg.core.noise import geometric_levels  # it loads NumPy, which the help of a command does without
+
     allowed = "numbers with commas (0.02,0.05), or first:last:count, evenly spaced in the logarithm (0.01:1:16)"
     try:
         if ":" not in text:
@@ -114,13 +79,11 @@ def sigma_numbers(text: str) -> list[float]:
             raise ValueError
         return geometric_levels(float(words[0]), float(words[1]), int(words[2]))
     except (ValueError, IndexError):
-        raise UnsupportedError("sigma cannot be read", given=repr(text), allowed=allowed) from None
+        raise OptionError("sigma cannot be read", given=repr(text), allowed=allowed) from None
 
 
 def _note_comma(words: Sequence[str]) -> None:
     """Ask back where ``0,3`` can be a number with a decimal comma, and is read as 0 and 3."""
-    from heatpg.cli.talk import note
-
     lists = [word.rpartition("=")[2].split(",") for word in words]
     if any(len(parts) > 1 and parts[0].strip() == "0" and all(p.strip().isdigit() for p in parts) for parts in lists):
         note("note: sigma 0 is Q itself; a decimal comma is written as a point")
@@ -147,14 +110,14 @@ def parse_sigma(words: Sequence[str], *, quiet: bool = False) -> list[float] | d
     if len(words) == 1 and "=" not in words[0]:
         return sigma_numbers(words[0])
     if not all("=" in word for word in words):
-        raise UnsupportedError(
+        raise OptionError(
             "sigma is given more than once", given=" ".join(words), allowed="once, or once per axis as axis=values"
         )
     levels: dict[str, list[float]] = {}
     for word in words:
         name, _, text = word.partition("=")
         if name in levels:
-            raise UnsupportedError(
+            raise OptionError(
                 f"the sigma of axis {name!r} is given twice",
                 given=" ".join(words),
                 advice=f"write all of its levels once: {name}=0.1,0.2",

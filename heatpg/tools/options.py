@@ -1,6 +1,7 @@
 """Options of landscapes and solvers: their names and types read off a signature, and values held against them.
 
-An annotation is compared with words and never evaluated; the values are numbers, words, and lists of them.
+An annotation is compared with words and never evaluated; the values are numbers, words, and lists of them. They come
+with a type, as from TOML (`fitting`), or as the text of a command line (`from_text`).
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from heatpg.errors import UnknownNameError, UnsupportedError
+from heatpg.errors import OptionError, UnknownNameError
 
-__all__ = ["choose", "defaults", "fitting", "kinds", "nearest", "settable", "shown"]
+__all__ = ["choose", "defaults", "fitting", "from_text", "kinds", "nearest", "settable", "shown"]
 
 _NOT_OPTIONS = ("grid", "progress")
 _WIDEST = 63  # bits of a whole number, as TOML and HDF5 have them
@@ -137,7 +138,7 @@ def fitting(what: str, value: object, annotation: str) -> Any:
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         If the value fits none of the alternatives.
 
     Examples
@@ -151,14 +152,73 @@ def fitting(what: str, value: object, annotation: str) -> Any:
     alternatives = kinds(annotation)
     if "None" in alternatives and (value is None or (isinstance(value, str) and value.lower() == "none")):
         return None
+    items = value if isinstance(value, list | tuple) else [value]
+    try:
+        return _first_fit(alternatives, _scalar, value, items)
+    except ValueError:
+        allowed = " or ".join(_WORDS.get(kind, kind) for kind in alternatives)
+        raise OptionError(f"{what} cannot be {shown(value)}", allowed=allowed) from None
+
+
+def _first_fit(alternatives: Sequence[str], read: Callable[[Any, str], Any], value: Any, items: Iterable[Any]) -> Any:
+    """The value, or a tuple of its items, by the first alternative that fits; ValueError if none does.
+
+    The order decides: in ``int | str`` the text 3 is a number, in ``str | int`` a word.
+    """
     for kind in alternatives:
         inner = kind.removeprefix("tuple[").removesuffix(", ...]")
         try:
-            if inner != kind:
-                items = value if isinstance(value, list | tuple) else [value]
-                return tuple(_scalar(item, inner) for item in items)
-            return _scalar(value, kind)
+            return read(value, kind) if inner == kind else tuple(read(item, inner) for item in items)
         except (ValueError, OverflowError):
             continue
-    allowed = " or ".join(_WORDS.get(kind, kind) for kind in alternatives)
-    raise UnsupportedError(f"{what} cannot be {shown(value)}", allowed=allowed)
+    raise ValueError
+
+
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _scalar_of_text(text: str, kind: str) -> Any:
+    """The text as this kind; ValueError if it is none."""
+    if kind == "bool" and text.lower() in _TRUTH:
+        return _TRUTH[text.lower()]
+    if kind in ("int", "float", "str"):
+        return {"int": int, "float": float, "str": str}[kind](text)
+    raise ValueError
+
+
+def from_text(what: str, text: str, annotation: str) -> Any:
+    """The value that a text on the command line stands for, by the annotation of its option.
+
+    A list is written with commas; true, yes and 1 are one truth value, false, no and 0 the other. Whether a number is
+    finite and in range the landscape or the solver says, in words that fit.
+
+    Parameters
+    ----------
+    what
+        Name of the option, for the message.
+    text
+        What was typed.
+    annotation
+        As for `fitting`.
+
+    Raises
+    ------
+    OptionError
+        If the text fits none of the alternatives.
+
+    Examples
+    --------
+    >>> from heatpg.tools.options import from_text
+    >>> from_text("widths", "0.5, 1", "tuple[float, ...]")
+    (0.5, 1.0)
+    >>> from_text("dt", "none", "float | None") is None
+    True
+    """
+    alternatives = kinds(annotation)
+    if "None" in alternatives and text.lower() == "none":
+        return None
+    items = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return _first_fit(alternatives, _scalar_of_text, text, items)
+    except ValueError:
+        raise OptionError(f"{what} cannot be {text!r}", allowed=annotation) from None

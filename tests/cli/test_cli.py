@@ -20,7 +20,7 @@ import heatpg
 from heatpg import Axis, Grid, Landscape, Report, evolve, load
 from heatpg.cli import main
 from heatpg.cli.talk import Bar, brief
-from heatpg.cli.words import parse_options, parse_value, sigma_numbers
+from heatpg.cli.words import parse_options, sigma_numbers
 from heatpg.core.noise import few_levels
 from heatpg.core.report import Check
 from heatpg.errors import CheckError, HeatpgError, ResourceError
@@ -557,36 +557,6 @@ def test_warnings_are_one_line(capsys: Capture, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("heatpg.verify.verify", warns)
     assert main([*RUN, "--quiet"]) == 0
     assert capsys.readouterr().err == "heatpg: warning: look out\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "annotation", "value"),
-    [
-        ("3", "int", 3),
-        ("3", "float", 3.0),
-        ("0.1", "float | None", 0.1),
-        ("None", "int | None", None),
-        ("yes", "bool", True),
-        ("0", "bool", False),
-        ("rk4", "str", "rk4"),
-        ("1, 2,3", "tuple[float, ...]", (1.0, 2.0, 3.0)),
-        ("1", "tuple[float, ...] | None", (1.0,)),
-        ("1,2", "tuple[int, ...]", (1, 2)),
-    ],
-)
-def test_values_by_annotation(text: str, annotation: str, value: object) -> None:
-    parsed = parse_value("key", text, annotation)
-    assert parsed == value
-    assert type(parsed) is type(value)
-
-
-@pytest.mark.parametrize(
-    ("text", "annotation"),
-    [("x", "int"), ("1.5", "int"), ("maybe", "bool"), ("1,x", "tuple[float, ...]"), ("f()", "Callable[..., int]")],
-)
-def test_values_that_do_not_fit(text: str, annotation: str) -> None:
-    with pytest.raises(ValueError, match="cannot be"):
-        parse_value("key", text, annotation)
 
 
 def test_every_option_of_every_landscape_and_solver_can_be_set() -> None:
