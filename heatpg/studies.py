@@ -17,7 +17,7 @@ from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma, default_sigma
 from heatpg.driver import evolve
-from heatpg.errors import HeatpgError, SigmaError, UnsupportedError
+from heatpg.errors import HeatpgError, OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.landscapes import landscapes
 from heatpg.scalespace import (
@@ -391,7 +391,7 @@ def _with_origin(landscape: Landscape) -> Landscape:
 def _roughness_of(landscape: Landscape) -> Roughness | str:
     try:
         return holder_exponent(landscape)
-    except (UnsupportedError, SigmaError) as reason:
+    except (OptionError, SigmaError, UnsupportedError) as reason:
         return reason.problem.removeprefix("no Hölder exponent: ")
 
 
@@ -426,9 +426,10 @@ def study(
 
     Raises
     ------
+    OptionError
+        For a price that is no positive number.
     UnsupportedError
-        For a flat landscape, batch axes, full covariances, more than three dimensions, or a price that is no positive
-        number.
+        For a flat landscape, batch axes, full covariances, or more than three dimensions.
     SigmaError
         For too few sigmas, or a grid too coarse for the default ones.
 
@@ -457,7 +458,7 @@ def study(
             advice="take one: Landscape(landscape.values[0], landscape.grid)",
         )
     if price_limit is not None and not (math.isfinite(price_limit) and price_limit > 0):
-        raise UnsupportedError("the price must be positive", given=price_limit, allowed="numbers > 0, in units of Q")
+        raise OptionError("the price must be positive", given=price_limit, allowed="numbers > 0, in units of Q")
     begin = time.perf_counter()
     landscape = _with_origin(landscape)
     if isinstance(source, Evolution) and sigma is None and len(source) >= 8 and source.covariance is None:
@@ -484,7 +485,7 @@ def study(
     keeps, single = curve.largest_sigma(limit), single_maximum(space)
     try:
         shape: Shape | str = optimum_shape(space)
-    except UnsupportedError as reason:
+    except (OptionError, UnsupportedError) as reason:
         shape = reason.problem
     stage("price", begin)
     begin = time.perf_counter()
@@ -496,7 +497,7 @@ def study(
     begin = time.perf_counter()
     try:
         chaotic = chaos(landscape, measured=rough.exponent if isinstance(rough, Roughness) else None)
-    except UnsupportedError:
+    except (OptionError, UnsupportedError):
         chaotic = None
     stage("chaos", begin)
     return Study(flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, _lost(flow, space), seconds)

@@ -241,7 +241,7 @@ def test_refusals(landscape: Landscape, sigma: list[float] | None, match: str) -
 
 @pytest.mark.parametrize("price", [0.0, -1.0, math.nan, math.inf])
 def test_prices_that_are_none(price: float) -> None:
-    with pytest.raises(errors.UnsupportedError, match="price must be positive"):
+    with pytest.raises(errors.OptionError, match="price must be positive"):
         study(Landscape.from_function(bumps, line()), [0.1, 0.2], price_limit=price)
 
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.tools.registry import Registry
 
 __all__ = ["PARTS", "VERDICTS", "Claim", "Evidence", "Ledger", "Row", "claim", "claims", "ledger"]
@@ -222,11 +222,11 @@ def claim(
     ------
     UnknownNameError
         For a name that is taken.
-    UnsupportedError
+    OptionError
         For an unknown part.
     """
     if part not in PARTS:
-        raise UnsupportedError("unknown part of the ledger", given=repr(part), allowed=", ".join(PARTS))
+        raise OptionError("unknown part of the ledger", given=repr(part), allowed=", ".join(PARTS))
 
     def decorate(experiment: Callable[[], Evidence]) -> Claim:
         entry = Claim(name, statement, corrected, part, source, experiment, next(_counter))
@@ -255,7 +255,7 @@ def ledger(names: str | Iterable[str] | None = None, *, progress: Callable[[int,
     ------
     UnknownNameError
         For an unknown name, with near misses.
-    UnsupportedError
+    OptionError
         For an empty list of names.
 
     Notes
@@ -274,7 +274,7 @@ def ledger(names: str | Iterable[str] | None = None, *, progress: Callable[[int,
     """
     chosen = [names] if isinstance(names, str) else claims.names() if names is None else list(dict.fromkeys(names))
     if not chosen:
-        raise UnsupportedError("no claim is named", given="[]", allowed="names of claims, or None for all of them")
+        raise OptionError("no claim is named", given="[]", allowed="names of claims, or None for all of them")
     entries = sorted(map(claims.get, chosen), key=lambda entry: (PARTS.index(entry.part), entry.number))
     rows = []
     for done, entry in enumerate(entries, 1):

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from heatpg.core.landscape import Landscape
-from heatpg.errors import UnsupportedError
+from heatpg.errors import HeatpgError
 from heatpg.landscapes.environments import from_gymnasium
 from heatpg.landscapes.rollouts import Actions, Batched, Parameters, Rollout, State
 from heatpg.tools.registry import Registry
@@ -49,7 +49,7 @@ def __getattr__(name: str) -> Any:
     if _ready and not name.startswith("_") and name in landscapes.plugins():
         try:
             return landscapes.get(name)
-        except UnsupportedError as reason:
+        except HeatpgError as reason:
             raise AttributeError(str(reason)) from reason
     raise AttributeError(f"heatpg.landscapes has no {name!r}; 'heatpg list landscapes' shows what there is")
 

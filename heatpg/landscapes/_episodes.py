@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import GridError, HeatpgError, NonFiniteError, UnsupportedError
+from heatpg.errors import GridError, HeatpgError, NonFiniteError, OptionError, UnsupportedError
 from heatpg.landscapes._stage import Plan, Stage, keywords, load_gymnasium
 from heatpg.landscapes.directions import without_gradient
 
@@ -48,7 +48,7 @@ def _number(reward: Any) -> float:
     except (TypeError, ValueError):
         if np.size(reward) == 1 and np.asarray(reward).dtype.kind in "biuf":
             return float(np.asarray(reward).item())
-        raise UnsupportedError("the reward must be one number", given=repr(reward), allowed="a real number") from None
+        raise OptionError("the reward must be one number", given=repr(reward), allowed="a real number") from None
 
 
 def _as_array(given: Any) -> Array:
@@ -58,7 +58,7 @@ def _as_array(given: Any) -> Array:
     except (TypeError, ValueError):
         array = np.array(None)
     if array.dtype.kind not in "biuf":
-        raise UnsupportedError(
+        raise OptionError(
             "the policy must return an action",
             given=repr(given),
             allowed="real numbers",
@@ -90,9 +90,10 @@ class Episodes:
 
     Raises
     ------
+    MissingPackageError, OptionError
+        If the environment cannot be made.
     UnsupportedError
-        If the environment cannot be made, or its state cannot be put back, or it behaves otherwise than where the plan
-        was made.
+        If its state cannot be put back, or it behaves otherwise than where the plan was made.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -153,9 +154,7 @@ class Episodes:
             def choose(given: Any) -> Any:
                 array = _as_array(given)
                 if array.size != 1 or not space.contains(np.int64(array.item())) or array.item() != int(array.item()):
-                    raise UnsupportedError(
-                        "the action is not in the action space", given=repr(given), allowed=repr(space)
-                    )
+                    raise OptionError("the action is not in the action space", given=repr(given), allowed=repr(space))
                 return int(array.item())
 
             self._action: Callable[[Any], Any] = choose
@@ -168,7 +167,7 @@ class Episodes:
             def bound(given: Any) -> Any:
                 array = given if type(given) is np.ndarray else _as_array(given)
                 if array.shape != shape:
-                    raise UnsupportedError(
+                    raise OptionError(
                         "the action has the wrong shape", given=f"shape {array.shape}", allowed=f"shape {shape}"
                     )
                 if wanted is not None or array.dtype not in bounds:
@@ -248,7 +247,7 @@ class Episodes:
                 )
             return rollout.replacement, True
         if truncated and not terminated and step + 1 < rollout.horizon:
-            raise UnsupportedError(
+            raise OptionError(
                 "the environment truncates a rollout before the horizon",
                 given=f"truncated {place()}, horizon={rollout.horizon}",
                 advice="choose a shorter horizon, or make the environment without this limit",
@@ -331,7 +330,7 @@ class Episodes:
                     seen = np.array(observations)
                     actions = _as_array(plan.policy(seen) if thetas is None else plan.policy(thetas, seen))
                     if actions.shape[:1] != (count,):
-                        raise UnsupportedError(
+                        raise OptionError(
                             "the policy must return one action for each observation",
                             given=f"shape {actions.shape}",
                             allowed=f"({count}, ...)",
@@ -371,7 +370,7 @@ def require_size(what: str, given: Any, size: int) -> Vector:
     try:
         array = np.array(given, dtype=np.float64).ravel()
     except (TypeError, ValueError):
-        raise UnsupportedError(f"{what} must be numbers", given=repr(given)) from None
+        raise OptionError(f"{what} must be numbers", given=repr(given)) from None
     if array.size != size:
         raise GridError(f"{what} has the wrong size", given=f"{array.size} numbers", allowed=f"{size} numbers")
     if not np.isfinite(array).all():

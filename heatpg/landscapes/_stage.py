@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import UnsupportedError
+from heatpg.errors import MissingPackageError, OptionError, UnsupportedError
 from heatpg.landscapes.rollouts import Rollout
 
 __all__ = ["Plan", "Stage", "distance", "keywords", "load_gymnasium", "require_box"]
@@ -35,7 +35,7 @@ def load_gymnasium() -> Any:
     try:
         import gymnasium
     except ImportError:
-        raise UnsupportedError("Gymnasium is not installed", advice="pip install 'heatpg[rl]'") from None
+        raise MissingPackageError("Gymnasium is not installed", advice="pip install 'heatpg[rl]'") from None
     return gymnasium
 
 
@@ -147,7 +147,7 @@ def _read(outcome: Any) -> tuple[Any, Any, bool, bool]:
     try:
         observation, reward, terminated, truncated, _ = outcome
     except (TypeError, ValueError):
-        raise UnsupportedError(
+        raise OptionError(
             "the environment's step does not follow Gymnasium",
             given=repr(outcome),
             allowed="(observation, reward, terminated, truncated, info)",
@@ -270,7 +270,9 @@ class Stage:
             try:
                 return self.gymnasium.make(plan.environment, **{"disable_env_checker": True, **limit, **plan.options})
             except (self.gymnasium.error.Error, ImportError) as reason:
-                raise UnsupportedError(
+                missing = isinstance(reason, ImportError | self.gymnasium.error.DependencyNotInstalled)
+                kind = MissingPackageError if missing else OptionError
+                raise kind(
                     "the environment cannot be made",
                     given=f"{plan.environment!r}: {reason}",
                     advice="MuJoCo's environments come with pip install 'heatpg[rl]'; an own one is registered by the "
@@ -280,7 +282,7 @@ class Stage:
         if not isinstance(made, self.gymnasium.Env):
             made = plan.environment(**plan.options)
         if not isinstance(made, self.gymnasium.Env):
-            raise UnsupportedError(
+            raise OptionError(
                 "this makes no environment of Gymnasium",
                 given=type(made).__name__,
                 allowed="gymnasium.Env",
@@ -312,7 +314,7 @@ class Stage:
     def reset(self, seed: int) -> Any:
         outcome = self.environment.reset(**({"seed": seed} if self.takes_seed else {}))
         if not (isinstance(outcome, tuple) and len(outcome) == 2):
-            raise UnsupportedError(
+            raise OptionError(
                 "the environment's reset does not follow Gymnasium", given=repr(outcome), allowed="(observation, info)"
             )
         return outcome[0]
@@ -357,7 +359,7 @@ class Stage:
         for step, action in enumerate(self._shaped(self.plan.prefix)):
             observation, _, terminated, truncated = _read(self.environment.step(action))
             if terminated or truncated:
-                raise UnsupportedError(
+                raise OptionError(
                     "the episode ends on the way to the state",
                     given=f"after {step + 1} of {len(self.plan.prefix)} actions",
                     advice="take fewer actions before",
@@ -369,7 +371,7 @@ class Stage:
         if not len(actions):
             return actions
         if not isinstance(space, self.gymnasium.spaces.Box) or actions[0].size != math.prod(space.shape):
-            raise UnsupportedError(
+            raise OptionError(
                 "the actions before the state do not fit the action space",
                 given=f"shape {actions.shape}",
                 allowed=f"(steps, {math.prod(space.shape)})" if space.shape else f"a box, not {space}",
@@ -381,7 +383,7 @@ class Stage:
         model: Any = getattr(core, "model", None)
         if _is_mujoco(model) and hasattr(core, "set_state"):
             if state.size != model.nq + model.nv:
-                raise UnsupportedError(
+                raise OptionError(
                     "the state does not fit the model of MuJoCo",
                     given=f"{state.size} numbers",
                     allowed=f"{model.nq} positions and {model.nv} velocities: {model.nq + model.nv} numbers",
@@ -399,7 +401,7 @@ class Stage:
                 advice=how,
             )
         if shape != state.shape:
-            raise UnsupportedError(
+            raise OptionError(
                 "the state does not fit the attribute 'state' of the environment",
                 given=f"shape {state.shape}",
                 allowed=f"shape {shape}",
@@ -462,7 +464,7 @@ class Stage:
         for layer in self.layers:
             limit, spent = getattr(layer, "_max_episode_steps", None), getattr(layer, "_elapsed_steps", None)
             if isinstance(limit, int) and limit - (spent or 0) < self.plan.rollout.horizon:
-                raise UnsupportedError(
+                raise OptionError(
                     "the time limit of the environment is shorter than the horizon",
                     given=f"horizon={self.plan.rollout.horizon}",
                     allowed=f"1 to {limit - (spent or 0)} steps",

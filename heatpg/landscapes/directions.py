@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.errors import GridError, NonFiniteError, UnsupportedError
+from heatpg.errors import GridError, NonFiniteError, OptionError
 
 __all__ = [
     "Directions",
@@ -41,7 +41,7 @@ def as_numbers(what: str, given: Any, dimensions: int) -> Vector:
     try:
         array = np.array(without_gradient(given), dtype=np.float64)
     except (TypeError, ValueError) as reason:
-        raise UnsupportedError(
+        raise OptionError(
             f"{what} must be numbers", given=type(given).__name__, allowed="a rectangular array", advice=str(reason)
         ) from None
     if array.ndim != dimensions or array.size == 0:
@@ -55,7 +55,7 @@ def as_numbers(what: str, given: Any, dimensions: int) -> Vector:
 
 def _count(given: int, most: int) -> int:
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or not 1 <= given <= most:
-        raise UnsupportedError("the number of directions does not fit", given=repr(given), allowed=f"1 to {most}")
+        raise OptionError("the number of directions does not fit", given=repr(given), allowed=f"1 to {most}")
     return int(given)
 
 
@@ -78,7 +78,7 @@ class Directions:
 
     Raises
     ------
-    GridError, NonFiniteError, UnsupportedError
+    GridError, NonFiniteError, OptionError
         For vectors of another shape, that are not finite, or of which one is zero.
 
     Examples
@@ -98,7 +98,7 @@ class Directions:
         vectors = as_numbers("directions", self.vectors, 2)
         zero = np.flatnonzero(~vectors.any(axis=1))
         if zero.size:
-            raise UnsupportedError(
+            raise OptionError(
                 "a direction is zero",
                 given=f"direction {int(zero[0]) + 1} of {len(vectors)}",
                 advice=""
@@ -139,7 +139,7 @@ def flatten(parameters: Mapping[str, Any] | Sequence[Any]) -> tuple[Vector, Shap
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         If there is nothing, or something that is not numbers.
     NonFiniteError
         For NaN or infinity.
@@ -153,13 +153,13 @@ def flatten(parameters: Mapping[str, Any] | Sequence[Any]) -> tuple[Vector, Shap
     named = isinstance(parameters, Mapping)
     items = list(parameters.items()) if isinstance(parameters, Mapping) else list(enumerate(parameters))
     if not items:
-        raise UnsupportedError("there are no parameters", given=repr(parameters), allowed="one array or more")
+        raise OptionError("there are no parameters", given=repr(parameters), allowed="one array or more")
     arrays = []
     for key, value in items:
         try:
             arrays.append(np.asarray(without_gradient(value), dtype=np.float64))
         except (TypeError, ValueError):
-            raise UnsupportedError(f"parameter {key!r} is not numbers", given=type(value).__name__) from None
+            raise OptionError(f"parameter {key!r} is not numbers", given=type(value).__name__) from None
     vector = as_numbers("parameters", np.concatenate([array.ravel() for array in arrays]), 1)
     shapes = [array.shape for array in arrays]
     return vector, dict(zip((str(key) for key, _ in items), shapes, strict=True)) if named else shapes
@@ -222,7 +222,7 @@ def random_directions(parameters: ArrayLike | int, count: int = 2, *, seed: int 
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For more directions than parameters, or a seed that is no whole number from 0.
 
     Examples
@@ -240,7 +240,7 @@ def random_directions(parameters: ArrayLike | int, count: int = 2, *, seed: int 
 
 def _generator(seed: int) -> np.random.Generator:
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise UnsupportedError("a seed is a whole number from 0", given=repr(seed), allowed="0, 1, 2, ...")
+        raise OptionError("a seed is a whole number from 0", given=repr(seed), allowed="0, 1, 2, ...")
     return np.random.default_rng(int(seed))
 
 
@@ -269,7 +269,7 @@ def filter_normalised(
     ------
     GridError
         If directions, parameters and shapes do not fit each other.
-    UnsupportedError
+    OptionError
         If nothing is left of a direction, because all parameters are zero.
 
     References
@@ -284,7 +284,7 @@ def filter_normalised(
     array([[6., 8., 7., 0.]])
     """
     if vectors not in ("scale", "zero"):
-        raise UnsupportedError("unknown treatment of vectors", given=repr(vectors), allowed="'scale' or 'zero'")
+        raise OptionError("unknown treatment of vectors", given=repr(vectors), allowed="'scale' or 'zero'")
     theta = as_numbers("parameters", parameters, 1)
     given = directions if isinstance(directions, Directions) else Directions(np.asarray(directions))
     require_fit(given, theta)
@@ -339,7 +339,7 @@ def principal_directions(checkpoints: ArrayLike | Sequence[ArrayLike], count: in
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         If the checkpoints span fewer directions.
 
     References
@@ -359,13 +359,13 @@ def principal_directions(checkpoints: ArrayLike | Sequence[ArrayLike], count: in
         raise GridError("the checkpoints differ in size", given=[row.size for row in rows], allowed="one size")
     path = np.array(rows)
     if len(path) < 2:
-        raise UnsupportedError("a path needs checkpoints", given=f"{len(path)}", allowed="2 or more")
+        raise OptionError("a path needs checkpoints", given=f"{len(path)}", allowed="2 or more")
     number = _count(count, min(len(path) - 1, path.shape[1]))
     steps = path - path[-1]
     _, strengths, right = np.linalg.svd(steps, full_matrices=False)
     rank = int((strengths > 1e-12 * strengths[0]).sum()) if strengths[0] > 0 else 0
     if rank < number:
-        raise UnsupportedError(
+        raise OptionError(
             "the checkpoints span fewer directions than asked for",
             given=f"{number} of {rank}",
             allowed=f"count up to {rank}" if rank else "checkpoints that differ",
@@ -392,7 +392,7 @@ def gradient_direction(gradient: ArrayLike, count: int = 2, *, seed: int = 0) ->
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For a gradient of zero, or more directions than parameters.
 
     Examples
@@ -404,7 +404,7 @@ def gradient_direction(gradient: ArrayLike, count: int = 2, *, seed: int = 0) ->
     slope = as_numbers("the gradient", gradient, 1)
     largest = float(np.abs(slope).max())
     if largest == 0:
-        raise UnsupportedError("the gradient is zero", given=f"{slope.size} zeros", allowed="a direction of ascent")
+        raise OptionError("the gradient is zero", given=f"{slope.size} zeros", allowed="a direction of ascent")
     number = _count(count, slope.size)
     others = _generator(seed).standard_normal((number - 1, slope.size))
     vectors = _orthonormal(np.vstack([slope / largest, others]))

@@ -439,10 +439,11 @@ def from_gymnasium(
     MissingPackageError
         If Gymnasium is missing, or what the environment needs.
     OptionError
-        For parameters that do not fit, and if an environment or a policy does not follow Gymnasium.
+        For parameters that do not fit, an environment or a policy that does not follow Gymnasium, and if a time limit
+        ends before the horizon.
     UnsupportedError
-        If actions have no axes (a discrete space), if the state cannot be put back exactly, if a time limit ends before
-        the horizon, and if a script that uses workers runs again in one.
+        If actions have no axes (a discrete space), if the state cannot be put back exactly, if something cannot be sent
+        to a worker, and if a script that uses workers runs again in one.
     GridError, BoundaryError
         For a grid, or parameters, of the wrong shape; for directions without boundary.
     NonFiniteError

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from heatpg.core.extrema import peak
 from heatpg.core.grid import first_of_batch
 from heatpg.core.noise import Sigma
-from heatpg.errors import NonFiniteError, UnsupportedError
+from heatpg.errors import MissingPackageError, NonFiniteError, OptionError, UnsupportedError
 from heatpg.evolution import Evolution, solve
 from heatpg.plot.choices import noise_levels, require_evolution
 from heatpg.plot.field import draw_field
@@ -293,7 +293,7 @@ def _choose_format(path: Path | None, format: str) -> str:
     ending = path.suffix.lower()[1:] if path is not None else ""
     if not format:
         if ending not in ANIMATIONS:
-            raise UnsupportedError(
+            raise OptionError(
                 "unknown kind of animation",
                 given="no format" if path is None else path,
                 allowed=", ".join(f".{name}" for name in ANIMATIONS),
@@ -302,7 +302,7 @@ def _choose_format(path: Path | None, format: str) -> str:
         return ending
     choose(format, ANIMATIONS, "format of an animation")
     if ending in ANIMATIONS and ending != format:
-        raise UnsupportedError("the name of the file says another format", given=f"{path}, format={format!r}")
+        raise OptionError("the name of the file says another format", given=f"{path}, format={format!r}")
     return format
 
 
@@ -314,7 +314,7 @@ def _parse_size(size: Sequence[int]) -> tuple[int, int]:
     except (TypeError, ValueError, OverflowError):
         values, whole = [], False
     if not whole or len(values) != 2 or not all(_SMALLEST <= value <= _LARGEST for value in values):
-        raise UnsupportedError("the size of an animation is out of range", given=repr(size), allowed=allowed)
+        raise OptionError("the size of an animation is out of range", given=repr(size), allowed=allowed)
     return values[0], values[1]
 
 
@@ -328,7 +328,7 @@ def _parse_seconds(duration: float | Sequence[float] | None, frames: int) -> lis
         values = np.full(1, math.nan)
     fits = values.ndim == 0 or values.shape == (frames,)
     if not fits or not ((values >= _FASTEST) & (values <= _SLOWEST)).all():
-        raise UnsupportedError(
+        raise OptionError(
             "the duration of a frame is out of range",
             given=repr(duration),
             allowed=f"seconds from {_FASTEST:g} to {_SLOWEST:g}: a number, or one for each of the {frames} frames",
@@ -340,7 +340,7 @@ def _require_pillow() -> None:
     try:
         import PIL.Image  # noqa: F401
     except ImportError:
-        raise UnsupportedError(
+        raise MissingPackageError(
             "Pillow is not installed, which writes animations", advice="pip install pillow"
         ) from None
 
@@ -395,9 +395,12 @@ def animate(
 
     Raises
     ------
-    UnknownNameError, UnsupportedError
-        For an unknown format or scale, a size or duration out of range, more levels of correlated noise, or where
-        Pillow is not installed.
+    OptionError, UnknownNameError
+        For what is no evolution, an unknown format or scale, a size or duration out of range.
+    UnsupportedError
+        For other levels of correlated noise.
+    MissingPackageError
+        Where Pillow is not installed.
     SigmaError
         For noise levels that `heatpg.core.noise.parse_sigma` refuses.
     NonFiniteError

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from heatpg.core.extrema import peak
 from heatpg.core.grid import Grid, first_of_batch
 from heatpg.core.landscape import Landscape
-from heatpg.errors import GridError, UnsupportedError
+from heatpg.errors import GridError, OptionError
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_axis, chosen_level
 from heatpg.plot.field import draw_field
@@ -56,7 +56,7 @@ def _as_list(ascents: Ascent | Sequence[Ascent]) -> list[Ascent]:
 
     found = [ascents] if isinstance(ascents, Ascent) else list(ascents)
     if not found or not all(isinstance(each, Ascent) for each in found):
-        raise UnsupportedError(
+        raise OptionError(
             "there are no ascents to draw",
             given=f"{type(ascents).__name__} of {len(found)}",
             allowed="what heatpg.policy.ascend or ascend_all returned",
@@ -165,7 +165,7 @@ def _field(source: Landscape | Evolution, index: int | None) -> tuple[NDArray[An
         name = f"{source.landscape.name}: u at {sigma_label(source, level)}"
         return first_of_batch(source.values[level], source.grid), source.grid, sigma, name, "u"
     if index is not None:
-        raise UnsupportedError(
+        raise OptionError(
             "a landscape has no levels of sigma", given=f"index={index}", advice="pass the evolution, or leave it out"
         )
     landscape = source.landscape if isinstance(source, Evolution) else source
@@ -216,7 +216,7 @@ def ascent_paths(
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         If there are no ascents, or for a level of a landscape.
     GridError
         For ascents in another number of dimensions, or an axis that the grid does not have.

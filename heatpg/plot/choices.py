@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import GridError, SigmaError, UnsupportedError
+from heatpg.errors import GridError, OptionError, SigmaError
 from heatpg.evolution import Evolution
 
 __all__ = [
@@ -33,7 +33,7 @@ _ADVICE = {
 
 def _refuse(name: str, wanted: str, given: object, otherwise: str) -> NoReturn:
     kind = type(given).__name__
-    raise UnsupportedError(
+    raise OptionError(
         f"{f'plot.{name}' if name else 'this figure'} draws another kind of thing",
         given=kind,
         allowed=wanted,

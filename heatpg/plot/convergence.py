@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.plot.layout import legend_below, legend_height
 from heatpg.plot.style import Width, columns, inches, letters, panel, points, styled
 
@@ -31,7 +31,7 @@ _ENTRY = 2.9  # inches of the legend beside text of 10 points
 def _draw(runs: Sequence[Work], ax: Axes, against: str) -> None:
     """A curve for each solver, with its order in the legend."""
     if not len(runs):
-        raise UnsupportedError("there are no runs to draw", advice="heatpg.measure.work_precision.work_precision()")
+        raise OptionError("there are no runs to draw", advice="heatpg.measure.work_precision.work_precision()")
     labels = list(dict.fromkeys(run.label for run in runs))
     for i, label in enumerate(labels):
         mine = [run for run in runs if run.label == label]
@@ -90,7 +90,7 @@ def convergence(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool = 
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         If there are no runs.
 
     Examples
@@ -139,7 +139,7 @@ def work_precision(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         If there are no runs.
 
     Examples
@@ -183,7 +183,7 @@ def orders(runs: Sequence[Work], *, width: Width = None) -> Figure:
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         If there are no runs.
 
     Examples

@@ -56,7 +56,7 @@ def critical_counts(source: Evolution | ScaleSpace, ax: Axes | None = None, *, w
 
     Raises
     ------
-    SigmaError, UnsupportedError
+    OptionError, SigmaError, UnsupportedError
         For an evolution that `heatpg.scalespace.track` refuses, for an unknown width, or a width and axes at once.
 
     Examples

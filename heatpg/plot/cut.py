@@ -55,7 +55,7 @@ def cut(
         For an axis that the grid does not have.
     SigmaError
         For a level that is not stored.
-    UnsupportedError
+    OptionError
         For what is no evolution, an unknown width, or a width and axes at once.
 
     Examples

@@ -184,7 +184,7 @@ def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = No
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For what is no landscape, an unknown width, or a width and axes at once.
 
     Examples
@@ -232,7 +232,7 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
     ------
     SigmaError
         For an index that no sigma has.
-    UnsupportedError
+    OptionError
         For what is no evolution, an unknown width, or a width and axes at once.
 
     Examples

@@ -64,7 +64,7 @@ def fingerprint(
     ------
     GridError
         For an axis that the grid does not have.
-    SigmaError, UnsupportedError
+    OptionError, SigmaError, UnsupportedError
         For an evolution that `heatpg.scalespace.track` refuses, for an unknown width, or a width and axes at once.
 
     Examples
@@ -167,7 +167,7 @@ def fingerprint_figure(source: Evolution | ScaleSpace, *, width: Width = None) -
 
     Raises
     ------
-    SigmaError, UnsupportedError
+    OptionError, SigmaError, UnsupportedError
         For an evolution that `heatpg.scalespace.track` refuses, and for an unknown width.
 
     Examples

@@ -44,7 +44,7 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For an unknown width.
 
     Examples

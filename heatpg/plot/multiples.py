@@ -60,7 +60,7 @@ def multiples(
     ------
     SigmaError
         For no levels, or one that is not stored.
-    UnsupportedError
+    OptionError
         For what is no evolution, and for an unknown width.
 
     Examples

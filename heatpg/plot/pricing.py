@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.evolution import Evolution
 from heatpg.plot.counts import critical_counts
 from heatpg.plot.layout import line_colours, sheet
@@ -63,7 +63,7 @@ def price_curve(
 
     Raises
     ------
-    SigmaError, UnsupportedError
+    OptionError, SigmaError, UnsupportedError
         For an evolution that `heatpg.scalespace.track` refuses, a curve of other sigmas, a limit that is no positive
         number, an unknown width, or a width and axes at once.
 
@@ -79,11 +79,11 @@ def price_curve(
     from heatpg.scalespace import price
 
     if limit is not None and not (math.isfinite(limit) and limit > 0):
-        raise UnsupportedError("the price must be positive", given=limit, allowed="numbers > 0, in units of Q")
+        raise OptionError("the price must be positive", given=limit, allowed="numbers > 0, in units of Q")
     space = space_of(source)
     found = price(space) if curve is None else curve
     if found.sigma.shape != space.sigma.shape or not np.allclose(found.sigma, space.sigma):
-        raise UnsupportedError(
+        raise OptionError(
             "this curve is that of other sigmas",
             given=f"{len(found.sigma)} levels",
             allowed=f"the {len(space.sigma)} of the tracks",
@@ -144,7 +144,7 @@ def price_figure(source: Evolution | ScaleSpace, *, width: Width = None) -> Figu
 
     Raises
     ------
-    SigmaError, UnsupportedError
+    OptionError, SigmaError, UnsupportedError
         For an evolution that `heatpg.scalespace.track` refuses, and for an unknown width.
 
     Examples

@@ -70,8 +70,10 @@ def spectrum(
 
     Raises
     ------
+    OptionError
+        For what is no evolution, an unknown width, or a width and axes at once.
     UnsupportedError
-        For a flat landscape, an unknown width, or a width and axes at once.
+        For a flat landscape.
 
     Examples
     --------
@@ -144,8 +146,10 @@ def decay(evolution: Evolution, ax: Axes | None = None, *, width: Width = None) 
 
     Raises
     ------
+    OptionError
+        For what is no evolution, an unknown width, or a width and axes at once.
     UnsupportedError
-        For correlated noise, a flat landscape, an unknown width, or a width and axes at once.
+        For correlated noise, or a flat landscape.
 
     Examples
     --------
@@ -208,8 +212,10 @@ def spectrum_figure(evolution: Evolution, *, width: Width = None) -> Figure:
 
     Raises
     ------
+    OptionError
+        For what is no evolution, and for an unknown width.
     UnsupportedError
-        For a flat landscape, and for an unknown width.
+        For a flat landscape.
 
     Examples
     --------

@@ -128,7 +128,7 @@ def study(source: Evolution | Study, *, width: Width = None) -> Figure:
 
     Raises
     ------
-    SigmaError, UnsupportedError
+    OptionError, SigmaError, UnsupportedError
         For an evolution that `heatpg.study` refuses, and for an unknown width.
 
     Examples

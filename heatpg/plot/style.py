@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ def inches(width: Width, default: float) -> float:
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For another word, or a number out of range.
 
     Examples
@@ -92,7 +92,7 @@ def inches(width: Width, default: float) -> float:
             number = math.nan
     if not 1.0 <= number <= _WIDEST:
         words = ", ".join(f"{name!r} ({size} in)" for name, size in WIDTHS.items())
-        raise UnsupportedError(
+        raise OptionError(
             "unknown width of a figure", given=repr(width), allowed=f"{words}, or inches from 1 to {_WIDEST:g}"
         )
     return number
@@ -161,12 +161,12 @@ def panel(ax: Axes | None, width: Width, *, height: float = 0.75, solid: bool = 
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For axes and a width at once, and for an unknown width.
     """
     if ax is not None:
         if width is not None:
-            raise UnsupportedError(
+            raise OptionError(
                 "a width is for a new figure, and axes were given",
                 given=f"ax and width={width!r}",
                 advice="leave one of them out; heatpg.plot.styled sets the text of your own figure",
@@ -236,7 +236,7 @@ def _figure_of(drawn: object) -> Figure:
     while isinstance(drawn, Axes | FigureBase) and not isinstance(drawn, Figure):
         drawn = drawn.figure
     if not isinstance(drawn, Figure):
-        raise UnsupportedError(
+        raise OptionError(
             "this is no figure",
             given=type(drawn).__name__,
             allowed="a figure of matplotlib, or axes in one, as the functions of heatpg.plot return them",
@@ -262,7 +262,7 @@ def save(
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For an unknown format, or none, and for what is neither a figure nor axes.
 
     Examples
@@ -283,7 +283,7 @@ def save(
         format = Path(target).suffix[1:].lower()
     known = whole.canvas.get_supported_filetypes()
     if format not in known:
-        raise UnsupportedError("unknown format of a figure", given=repr(format), allowed=", ".join(sorted(known)))
+        raise OptionError("unknown format of a figure", given=repr(format), allowed=", ".join(sorted(known)))
     if dpi is None:
         dpi = 300.0 if whole.get_figwidth() <= WIDTHS["text"] else 150.0
     undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}

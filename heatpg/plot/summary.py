@@ -121,7 +121,7 @@ def summary(evolution: Evolution, *, width: Width = None) -> Figure:
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For what is no evolution, and for an unknown width.
 
     Examples

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.extrema import peak
 from heatpg.core.grid import Axis, first_of_batch
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_level, require_evolution, shown_sigmas
 from heatpg.plot.layout import COLOURS, wrapped
@@ -72,9 +72,10 @@ def surface(evolution: Evolution, index: int | None = None, ax: Axes | None = No
     ------
     SigmaError
         For an index that no sigma has.
+    OptionError
+        For what is no evolution, axes that are flat, an unknown width, or a width and axes at once.
     UnsupportedError
-        For what is no evolution, a landscape over one axis, axes that are flat, an unknown width, or a width and axes
-        at once.
+        For a landscape over one axis.
 
     Examples
     --------
@@ -85,7 +86,7 @@ def surface(evolution: Evolution, index: int | None = None, ax: Axes | None = No
     """
     _require_two_axes(evolution)
     if ax is not None and ax.name != "3d":
-        raise UnsupportedError(
+        raise OptionError(
             "a surface needs three-dimensional axes",
             given=f"axes of the projection {ax.name!r}",
             advice='make them with subplot_kw={"projection": "3d"}',
@@ -176,8 +177,10 @@ def surface_figure(evolution: Evolution, *, width: Width = None) -> Figure:
 
     Raises
     ------
+    OptionError
+        For what is no evolution, and for an unknown width.
     UnsupportedError
-        For what is no evolution, a landscape over one axis, and for an unknown width.
+        For a landscape over one axis.
 
     Examples
     --------

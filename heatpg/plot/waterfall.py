@@ -63,7 +63,7 @@ def waterfall(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None,
     ------
     GridError
         For an axis that the grid does not have.
-    UnsupportedError
+    OptionError
         For an unknown width, or a width and axes at once.
 
     Examples
@@ -153,7 +153,7 @@ def sigma_image(evolution: Evolution, axis: int | str = 0, ax: Axes | None = Non
         For an axis that the grid does not have.
     SigmaError
         For fewer than two different sigmas > 0.
-    UnsupportedError
+    OptionError
         For an unknown width, or a width and axes at once.
 
     Examples
@@ -236,7 +236,7 @@ def waterfall_figure(evolution: Evolution, *, width: Width = None) -> Figure:
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For an unknown width.
 
     Examples

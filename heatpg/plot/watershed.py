@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.evolution import Evolution
 from heatpg.plot.layout import line_colours
 from heatpg.plot.style import Width, panel, points
@@ -50,7 +50,7 @@ def basin_curve(
 
     Raises
     ------
-    SigmaError, UnsupportedError
+    OptionError, SigmaError, UnsupportedError
         For an evolution that `heatpg.scalespace.track` refuses, for an unknown width, or a width and axes at once.
         Also for basins of other sigmas.
 
@@ -70,7 +70,7 @@ def basin_curve(
     levels = len(space.sigma)
     last = found.sigmas[-levels:]
     if len(last) < levels or not np.allclose(last, space.evolution.sigmas):
-        raise UnsupportedError(
+        raise OptionError(
             "these basins are those of other sigmas",
             given=f"{len(found)} levels",
             allowed=f"the {levels} of the tracks",

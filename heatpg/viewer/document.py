@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.extrema import peak
 from heatpg.core.grid import Axis, Grid
-from heatpg.errors import NonFiniteError, UnsupportedError
+from heatpg.errors import NonFiniteError, OptionError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.plot.words import axis_label, number, sigma_label
 from heatpg.store.record import data_digest
@@ -229,8 +229,10 @@ def page(
 
     Raises
     ------
+    OptionError
+        For a batch index that is not there, or a limit that no page fits in.
     UnsupportedError
-        For more than three dimensions, a batch index that is not there, or a limit that no page fits in.
+        For more than three dimensions.
     NonFiniteError
         For a field that holds NaN or infinity.
 
@@ -313,7 +315,7 @@ def page(
         if len(text.encode("utf-8")) <= most_bytes:
             tell(total)
             return text
-    raise UnsupportedError(
+    raise OptionError(
         "no page of this evolution is that small",
         given=f"{most_bytes:,} bytes for {len(frames)} frames of {grid.shape} nodes",
         advice="allow more bytes, or keep fewer sigmas",

@@ -34,7 +34,7 @@ from heatpg.claims import (
 )
 from heatpg.claims._statistics import MOST_ERRORS
 from heatpg.core.field import HeatField
-from heatpg.errors import UnknownNameError, UnsupportedError
+from heatpg.errors import OptionError, UnknownNameError
 from heatpg.evolution import Evolution, solve
 from heatpg.solvers.exponential import Exponential
 
@@ -410,12 +410,12 @@ def test_unknown_names() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'heat-equation'") as error:
         ledger(["half-amplitude", "heat-equations"])
     assert "half-amplitude" in str(error.value)
-    with pytest.raises(UnsupportedError, match="no claim is named"):
+    with pytest.raises(OptionError, match="no claim is named"):
         ledger([])
 
 
 def test_registration() -> None:
-    with pytest.raises(UnsupportedError, match="unknown part"):
+    with pytest.raises(OptionError, match="unknown part"):
         claim("new", "A statement.", part="elsewhere", source="")
     with pytest.raises(UnknownNameError, match="taken"):
         claim("half-amplitude", "A statement.", part="backward", source="")(lambda: Evidence("", {}, True))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heatpg.errors import GridError, NonFiniteError, UnsupportedError
+from heatpg.errors import GridError, NonFiniteError, OptionError
 from heatpg.landscapes.directions import (
     Directions,
     filter_normalised,
@@ -126,31 +126,31 @@ def test_torch_parameters_are_flattened() -> None:
 @pytest.mark.parametrize(
     ("call", "kind", "words"),
     [
-        (lambda: flatten({}), UnsupportedError, "no parameters"),
-        (lambda: flatten({"a": ["x"]}), UnsupportedError, "'a' is not numbers"),
+        (lambda: flatten({}), OptionError, "no parameters"),
+        (lambda: flatten({"a": ["x"]}), OptionError, "'a' is not numbers"),
         (lambda: flatten([np.array([1.0, np.nan])]), NonFiniteError, "index"),
         (lambda: unflatten([1.0, 2.0], [(3,)]), GridError, "3 numbers"),
-        (lambda: random_directions(3, 4), UnsupportedError, "1 to 3"),
-        (lambda: random_directions(3, 0), UnsupportedError, "1 to 3"),
-        (lambda: random_directions(3, True), UnsupportedError, "1 to 3"),
-        (lambda: random_directions(3, 1, seed=-1), UnsupportedError, "from 0"),
+        (lambda: random_directions(3, 4), OptionError, "1 to 3"),
+        (lambda: random_directions(3, 0), OptionError, "1 to 3"),
+        (lambda: random_directions(3, True), OptionError, "1 to 3"),
+        (lambda: random_directions(3, 1, seed=-1), OptionError, "from 0"),
         (lambda: random_directions([[1.0]], 1), GridError, "(parameters,)"),
         (lambda: random_directions([], 1), GridError, "(parameters,)"),
         (lambda: filter_normalised([[1.0, 2.0]], [1.0], [(1,)]), GridError, "do not fit the parameters"),
         (lambda: filter_normalised([[1.0, 2.0]], [1.0, 1.0], [(3,)]), GridError, "do not fit the vector"),
-        (lambda: filter_normalised([[1.0]], [0.0], [(1,)]), UnsupportedError, "is zero"),
-        (lambda: filter_normalised([[1.0]], [1.0], [(1,)], vectors="other"), UnsupportedError, "'scale' or 'zero'"),
-        (lambda: principal_directions([[1.0, 2.0]]), UnsupportedError, "2 or more"),
+        (lambda: filter_normalised([[1.0]], [0.0], [(1,)]), OptionError, "is zero"),
+        (lambda: filter_normalised([[1.0]], [1.0], [(1,)], vectors="other"), OptionError, "'scale' or 'zero'"),
+        (lambda: principal_directions([[1.0, 2.0]]), OptionError, "2 or more"),
         (lambda: principal_directions(DIFFERENT), GridError, "differ in size"),
-        (lambda: principal_directions([[1.0, 2.0], [1.0, 2.0]], 1), UnsupportedError, "0; allowed: checkpoints"),
-        (lambda: principal_directions([[1.0, 2.0], [2.0, 3.0], [3.0, 4.0]], 2), UnsupportedError, "2 of 1"),
-        (lambda: gradient_direction([0.0, 0.0]), UnsupportedError, "gradient is zero"),
+        (lambda: principal_directions([[1.0, 2.0], [1.0, 2.0]], 1), OptionError, "0; allowed: checkpoints"),
+        (lambda: principal_directions([[1.0, 2.0], [2.0, 3.0], [3.0, 4.0]], 2), OptionError, "2 of 1"),
+        (lambda: gradient_direction([0.0, 0.0]), OptionError, "gradient is zero"),
         (lambda: gradient_direction([np.inf, 0.0]), NonFiniteError, "not finite"),
-        (lambda: Directions(np.zeros((1, 3))), UnsupportedError, "direction 1 of 1"),
-        (lambda: Directions(np.eye(3)[:, :2]), UnsupportedError, "(3, 2) looks transposed"),
+        (lambda: Directions(np.zeros((1, 3))), OptionError, "direction 1 of 1"),
+        (lambda: Directions(np.eye(3)[:, :2]), OptionError, "(3, 2) looks transposed"),
         (lambda: filter_normalised(np.ones((3, 1)), np.ones(3), [(3,)]), GridError, "(3, 1) looks transposed"),
         (lambda: Directions(np.ones(3)), GridError, "(count, parameters)"),
-        (lambda: Directions("text"), UnsupportedError, "must be numbers"),  # type: ignore[arg-type]
+        (lambda: Directions("text"), OptionError, "must be numbers"),  # type: ignore[arg-type]
     ],
 )
 def test_what_does_not_fit_is_refused(call: Any, kind: type[Exception], words: str) -> None:

@@ -23,6 +23,7 @@ from heatpg.errors import (
     BoundaryError,
     GridError,
     HeatpgWarning,
+    MissingPackageError,
     NonFiniteError,
     OptionError,
     ResourceError,
@@ -252,7 +253,7 @@ def test_hopper_from_positions_and_velocities(hopper: str) -> None:
 
     held = np.array([0.0, -1.0, 0.0], dtype=np.float32)
     assert q.values[0] == pytest.approx(by_hand(environment, begin, held, lambda _: held, 2, 0.99)[0], rel=1e-9)
-    with pytest.raises(UnsupportedError, match="6 positions and 6 velocities"):
+    with pytest.raises(OptionError, match="6 positions and 6 velocities"):
         from_gymnasium(hopper, over=Actions([0]), state=state[:4])
 
 
@@ -536,13 +537,13 @@ def test_actions_that_are_not_finite_or_do_not_fit() -> None:
     call = functools.partial(from_gymnasium, toys.Walk, size=3, state=[0.2], rollout=Rollout(horizon=3))
     with pytest.raises(NonFiniteError, match="action is not finite"):
         call(lambda seen: [np.nan])
-    with pytest.raises(UnsupportedError, match=r"wrong shape; given: shape \(2,\); allowed: shape \(1,\)"):
+    with pytest.raises(OptionError, match=r"wrong shape; given: shape \(2,\); allowed: shape \(1,\)"):
         call(lambda seen: [0.0, 0.0])
-    with pytest.raises(UnsupportedError, match=r"model\.predict"):
+    with pytest.raises(OptionError, match=r"model\.predict"):
         call(lambda seen: (np.zeros(1), None))
-    with pytest.raises(UnsupportedError, match="reward must be one number"):
+    with pytest.raises(OptionError, match="reward must be one number"):
         from_gymnasium(toys.TwoElements, toys.back, size=3, state=[0.2], rollout=Rollout(horizon=3))
-    with pytest.raises(UnsupportedError, match="step does not follow"):
+    with pytest.raises(OptionError, match="step does not follow"):
         Stage(plan_of(toys.Old, kind="parameters", state=None, rollout=Rollout(horizon=2)))
     one, plain = (
         from_gymnasium(make, toys.back, size=3, state=[0.2], rollout=Rollout(horizon=3))
@@ -576,15 +577,15 @@ def test_the_environment_gets_what_its_space_holds_and_may_spoil_it() -> None:
 def test_time_limits() -> None:
     limited = lambda: gymnasium.wrappers.TimeLimit(toys.Walk(), 10)  # noqa: E731
     from_gymnasium(limited, size=3, state=State(1, after=np.zeros((4, 1))), rollout=Rollout(horizon=6))
-    with pytest.raises(UnsupportedError, match="1 to 6 steps; choose a shorter horizon"):
+    with pytest.raises(OptionError, match="1 to 6 steps; choose a shorter horizon"):
         from_gymnasium(limited, size=3, state=State(1, after=np.zeros((4, 1))), rollout=Rollout(horizon=7))
     over = functools.partial(
         from_gymnasium, policy=toys.proportional, over=Parameters([0.0, 0.0], directions=[[0.0, 1.0]], boundary="clip")
     )
-    with pytest.raises(UnsupportedError, match="1 to 10 steps"):
+    with pytest.raises(OptionError, match="1 to 10 steps"):
         over(limited, rollout=Rollout(horizon=11))
     assert over(limited, rollout=Rollout(horizon=10), size=3).grid.size == 3
-    with pytest.raises(UnsupportedError, match=r"truncated at point \(1\), seed 0, step"):
+    with pytest.raises(OptionError, match=r"truncated at point \(1\), seed 0, step"):
         over(toys.Restless, rollout=Rollout(horizon=30), size=3, state=[0.0])
     # an id is made without its limit
     assert from_gymnasium("Pendulum-v1", size=3, state=1, rollout=Rollout(horizon=250)).grid.size == 3
@@ -606,9 +607,9 @@ def test_a_discrete_space_has_directions_but_no_axes() -> None:
     )
     q = call(lambda theta, seen: int(seen[0] < theta[0]))
     assert len(set(q.values)) > 1
-    with pytest.raises(UnsupportedError, match="not in the action space"):
+    with pytest.raises(OptionError, match="not in the action space"):
         call(lambda theta, seen: 2)
-    with pytest.raises(UnsupportedError, match="not in the action space"):
+    with pytest.raises(OptionError, match="not in the action space"):
         call(lambda theta, seen: 0.5)
 
 
@@ -653,7 +654,7 @@ def test_many_at_once_is_one_at_a_time() -> None:
         missing(Batched(toys.back), rollout=Rollout(horizon=4))
     with pytest.raises(UnsupportedError, match="two environments come to different states"):
         from_gymnasium(toys.Headstrong, Batched(toys.back), size=3, rollout=Rollout(horizon=3))
-    with pytest.raises(UnsupportedError, match=r"one action for each observation; given: shape \(1, 3\)"):
+    with pytest.raises(OptionError, match=r"one action for each observation; given: shape \(1, 3\)"):
         from_gymnasium(
             toys.Walk, Batched(lambda seen: seen[:, 0][None]), size=3, state=[0.1], rollout=Rollout(horizon=3)
         )
@@ -836,73 +837,73 @@ def grouped(options: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("options", "kind", "words"),
     [
-        ({"horizon": 0}, UnsupportedError, "horizon"),
-        ({"horizon": 2.5}, UnsupportedError, "whole number"),
-        ({"gamma": 1.5}, UnsupportedError, "gamma"),
-        ({"gamma": np.nan}, UnsupportedError, "gamma"),
-        ({"seeds": 0}, UnsupportedError, "seeds"),
-        ({"seeds": []}, UnsupportedError, "seeds"),
-        ({"seeds": [1, 1]}, UnsupportedError, "different"),
-        ({"seeds": [-1]}, UnsupportedError, "seeds"),
-        ({"seeds": [0.5]}, UnsupportedError, "whole"),
-        ({"seeds": "many"}, UnsupportedError, "whole"),
-        ({"nan": "ignore"}, UnsupportedError, "'raise'"),
-        ({"nan": np.inf}, UnsupportedError, "nan"),
-        ({"workers": -1}, UnsupportedError, "workers"),
-        ({"action_type": "int8"}, UnsupportedError, "'float32' or 'float64'"),
-        ({"policy": 3}, UnsupportedError, "cannot be called"),
-        ({"state": "home"}, UnsupportedError, "'current'"),
-        ({"state": "current"}, UnsupportedError, "present state"),
-        ({"state": -1}, UnsupportedError, "from 0"),
+        ({"horizon": 0}, OptionError, "horizon"),
+        ({"horizon": 2.5}, OptionError, "whole number"),
+        ({"gamma": 1.5}, OptionError, "gamma"),
+        ({"gamma": np.nan}, OptionError, "gamma"),
+        ({"seeds": 0}, OptionError, "seeds"),
+        ({"seeds": []}, OptionError, "seeds"),
+        ({"seeds": [1, 1]}, OptionError, "different"),
+        ({"seeds": [-1]}, OptionError, "seeds"),
+        ({"seeds": [0.5]}, OptionError, "whole"),
+        ({"seeds": "many"}, OptionError, "whole"),
+        ({"nan": "ignore"}, OptionError, "'raise'"),
+        ({"nan": np.inf}, OptionError, "nan"),
+        ({"workers": -1}, OptionError, "workers"),
+        ({"action_type": "int8"}, OptionError, "'float32' or 'float64'"),
+        ({"policy": 3}, OptionError, "cannot be called"),
+        ({"state": "home"}, OptionError, "'current'"),
+        ({"state": "current"}, OptionError, "present state"),
+        ({"state": -1}, OptionError, "from 0"),
         ({"state": [np.nan]}, NonFiniteError, "state"),
-        ({"state": [0.0, 0.0]}, UnsupportedError, "does not fit the attribute 'state'"),
+        ({"state": [0.0, 0.0]}, OptionError, "does not fit the attribute 'state'"),
         ({"environment": Stateless, "state": [0.0]}, UnsupportedError, "given: state of shape (1,) for Stateless"),
-        ({"after": [[0.0, 0.0]]}, UnsupportedError, "do not fit the action space"),
+        ({"after": [[0.0, 0.0]]}, OptionError, "do not fit the action space"),
         ({"after": [[np.nan]]}, NonFiniteError, "after"),
         ({"after": 5.0}, GridError, "(steps, ...)"),
-        ({"after": [[0.0], [0.0, 1.0]]}, UnsupportedError, "after must be numbers"),
+        ({"after": [[0.0], [0.0, 1.0]]}, OptionError, "after must be numbers"),
         (
             {**OVER, "boundary": "clip", "directions": [[1.0], [0.0, 1.0]]},
-            UnsupportedError,
+            OptionError,
             "directions must be numbers",
         ),
-        ({"components": (1,)}, UnsupportedError, "0 to 0"),
-        ({"components": ()}, UnsupportedError, "components"),
-        ({"components": (0, 0)}, UnsupportedError, "different"),
+        ({"components": (1,)}, OptionError, "0 to 0"),
+        ({"components": ()}, OptionError, "components"),
+        ({"components": (0, 0)}, OptionError, "different"),
         ({"held": [0.0, 0.0]}, GridError, "2 numbers"),
         ({"held": [np.inf]}, NonFiniteError, "action"),
-        ({"held": "up"}, UnsupportedError, "numbers"),
+        ({"held": "up"}, OptionError, "numbers"),
         ({"grid": Grid(*(Axis(n, 0, 1, 3, boundary="clip") for n in "ab"))}, GridError, "one axis for each component"),
         ({"grid": 5}, GridError, "heatpg.Grid"),
         ({"size": 2}, GridError, "at least 3"),
         ({"over": [1.0]}, OptionError, "Parameters(origin, directions=...)"),
         ({"rollout": 5}, OptionError, "Rollout(horizon=200, ...)"),
-        ({"policy": Batched(None)}, UnsupportedError, "no policy"),  # type: ignore[arg-type]
-        ({"policy": Batched(toys.noisy)}, UnsupportedError, "draws"),
-        ({"policy": Batched(Network())}, UnsupportedError, "with a state"),
-        ({"environment": 5}, UnsupportedError, "no environment"),
+        ({"policy": Batched(None)}, OptionError, "no policy"),  # type: ignore[arg-type]
+        ({"policy": Batched(toys.noisy)}, OptionError, "draws"),
+        ({"policy": Batched(Network())}, OptionError, "with a state"),
+        ({"environment": 5}, OptionError, "no environment"),
         ({"environment": ("Pendulum-v1",)}, OptionError, "keywords for it"),
-        ({"environment": "Nowhere-v9"}, UnsupportedError, "cannot be made"),
-        ({"environment": dict}, UnsupportedError, "no environment of Gymnasium"),
-        ({"environment": toys.Walk(), "workers": 2}, UnsupportedError, "several places"),
-        ({"environment": functools.partial(toys.Walk, size=4)}, UnsupportedError, "components=(0, 2)"),
+        ({"environment": "Nowhere-v9"}, OptionError, "cannot be made"),
+        ({"environment": dict}, OptionError, "no environment of Gymnasium"),
+        ({"environment": toys.Walk(), "workers": 2}, OptionError, "several places"),
+        ({"environment": functools.partial(toys.Walk, size=4)}, OptionError, "components=(0, 2)"),
         ({"environment": functools.partial(toys.Walk, bound=np.inf)}, GridError, "has no bounds"),
-        ({"environment": functools.partial(toys.Walk, end=-9.0), "after": [[0.0]]}, UnsupportedError, "on the way"),
+        ({"environment": functools.partial(toys.Walk, end=-9.0), "after": [[0.0]]}, OptionError, "on the way"),
         (OVER, BoundaryError, "boundary='clip'"),
-        ({**OVER, "policy": None}, UnsupportedError, "policy(parameters, observation)"),
-        ({**OVER, "boundary": "clip", "origin": None}, UnsupportedError, "flat_parameters()"),
+        ({**OVER, "policy": None}, OptionError, "policy(parameters, observation)"),
+        ({**OVER, "boundary": "clip", "origin": None}, OptionError, "flat_parameters()"),
         ({**OVER, "boundary": "clip", "origin": [1.0]}, GridError, "do not fit the parameters"),
         ({**OVER, "boundary": "clip", "origin": [np.nan, 0.0]}, NonFiniteError, "parameters"),
         ({**OVER, "boundary": "clip", "extent": (1.0, 2.0)}, GridError, "extent"),
         ({**OVER, "boundary": "clip", "extent": -1.0}, GridError, "lower must be below upper"),
-        ({**OVER, "boundary": "clip", "directions": np.ones((4, 2))}, UnsupportedError, "1 to 3"),
+        ({**OVER, "boundary": "clip", "directions": np.ones((4, 2))}, OptionError, "1 to 3"),
         (
             {**OVER, "boundary": "clip", "directions": np.eye(5)[:, :2], "origin": np.zeros(5)},
             GridError,
             "transposed",
         ),
         ({"over": Actions}, OptionError, "Actions(components)"),
-        ({**OVER, "boundary": "clip", "after": [[0.0]]}, UnsupportedError, "need a state"),
+        ({**OVER, "boundary": "clip", "after": [[0.0]]}, OptionError, "need a state"),
     ],
 )
 def test_what_does_not_fit_is_refused(options: dict[str, Any], kind: type[Exception], words: str) -> None:
@@ -913,7 +914,7 @@ def test_what_does_not_fit_is_refused(options: dict[str, Any], kind: type[Except
 
 def test_without_gymnasium_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "gymnasium", None)
-    with pytest.raises(UnsupportedError, match=r"pip install 'heatpg\[rl\]'"):
+    with pytest.raises(MissingPackageError, match=r"pip install 'heatpg\[rl\]'"):
         _stage.load_gymnasium()
 
 

@@ -353,7 +353,7 @@ def test_files_are_complete_or_not_there(flow: Evolution, tmp_path: Path, monkey
     ],
 )
 def test_bad_input(flow: Evolution, options: dict[str, Any], said: str) -> None:
-    with pytest.raises((errors.UnsupportedError, errors.UnknownNameError, errors.SigmaError), match=said):
+    with pytest.raises((errors.OptionError, errors.UnknownNameError, errors.SigmaError), match=said):
         animate(flow, **options)
 
 
@@ -384,7 +384,7 @@ def test_too_many_frames_for_the_memory(flow: Evolution, monkeypatch: pytest.Mon
 def test_without_pillow(flow: Evolution, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    with pytest.raises(errors.UnsupportedError, match="pip install pillow"):
+    with pytest.raises(errors.MissingPackageError, match="pip install pillow"):
         animate(flow, format="gif", size=SMALL)
 
 

@@ -176,13 +176,13 @@ def test_axes_are_drawn_into() -> None:
 @pytest.mark.parametrize(
     ("given", "options", "error", "said"),
     [
-        ([], {}, errors.UnsupportedError, "no ascents"),
-        (["up"], {}, errors.UnsupportedError, "ascend_all"),
+        ([], {}, errors.OptionError, "no ascents"),
+        (["up"], {}, errors.OptionError, "ascend_all"),
         (FIXED, {"colour": "red"}, errors.UnknownNameError, "iteration"),
         (FIXED, {"against": "time"}, errors.UnknownNameError, "sigma"),
         (FIXED, {"axis": "z"}, errors.GridError, "z"),
         (FIXED, {"axis": 5}, errors.GridError, "5"),
-        (FIXED, {"index": 0}, errors.UnsupportedError, "no levels"),
+        (FIXED, {"index": 0}, errors.OptionError, "no levels"),
         (ascent([0.1, 0.2], [0.1, 0.1]), {}, errors.GridError, "means of 1 dimensions"),
     ],
 )

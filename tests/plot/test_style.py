@@ -25,9 +25,9 @@ def content(figure: Figure, format: str) -> bytes:
 
 @pytest.mark.parametrize("width", ["page", "", 0.5, 61, float("nan"), float("inf"), True, [3], "3.5"])
 def test_widths_that_are_none(width: Any) -> None:
-    with pytest.raises(errors.UnsupportedError, match="unknown width"):
+    with pytest.raises(errors.OptionError, match="unknown width"):
         inches(width, 6.0)
-    with pytest.raises(errors.UnsupportedError, match="unknown width"):
+    with pytest.raises(errors.OptionError, match="unknown width"):
         plot.cut(line(), width=width)
 
 
@@ -48,7 +48,7 @@ def test_a_width_sets_text_and_lines_and_is_forgotten() -> None:
 
 def test_a_width_needs_a_new_figure() -> None:
     ax = Figure().subplots()
-    with pytest.raises(errors.UnsupportedError, match="axes were given"):
+    with pytest.raises(errors.OptionError, match="axes were given"):
         plot.waterfall(line(), ax=ax, width="column")
 
 
@@ -69,7 +69,7 @@ def test_formats(tmp_path: Path) -> None:
     plot.save(figure, tmp_path / "a.PNG", dpi=30)
     assert (tmp_path / "a.PNG").read_bytes().startswith(b"\x89PNG")
     for target, format in ((tmp_path / "a.xyz", ""), (tmp_path / "a", ""), (io.BytesIO(), "")):
-        with pytest.raises(errors.UnsupportedError, match="unknown format"):
+        with pytest.raises(errors.OptionError, match="unknown format"):
             plot.save(figure, target, format=format)
 
 
@@ -82,7 +82,7 @@ def test_axes_are_saved_with_their_figure() -> None:
         plot.save(drawn, target, format="png", dpi=20)
         assert target.getvalue().startswith(b"\x89PNG")
     for nothing in (plane(), None, [inner]):
-        with pytest.raises(errors.UnsupportedError, match="this is no figure"):
+        with pytest.raises(errors.OptionError, match="this is no figure"):
             plot.save(nothing, io.BytesIO(), format="png")  # type: ignore[arg-type]
 
 
@@ -108,15 +108,15 @@ def test_curves_are_those_of_the_scale_space() -> None:
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, float("nan"), float("inf")])
 def test_prices_that_are_none(limit: float) -> None:
-    with pytest.raises(errors.UnsupportedError, match="positive"):
+    with pytest.raises(errors.OptionError, match="positive"):
         plot.price_curve(bumps(), limit=limit)
 
 
 def test_curves_of_other_sigmas_are_refused() -> None:
     space, other = track(bumps()), track(line())
-    with pytest.raises(errors.UnsupportedError, match="other sigmas"):
+    with pytest.raises(errors.OptionError, match="other sigmas"):
         plot.price_curve(space, curve=price(other))
-    with pytest.raises(errors.UnsupportedError, match="other sigmas"):
+    with pytest.raises(errors.OptionError, match="other sigmas"):
         plot.basin_curve(space, basins=basins(line()))
 
 
@@ -155,7 +155,7 @@ def test_what_asks_for_more() -> None:
     assert len(plot.figures.get("waterfall")(one).axes) == 1
     with pytest.raises(errors.UnsupportedError, match="two axes"):
         plot.surface(line())
-    with pytest.raises(errors.UnsupportedError, match="three-dimensional"):
+    with pytest.raises(errors.OptionError, match="three-dimensional"):
         plot.surface(plane(), ax=Figure().subplots())
     with pytest.raises(errors.SigmaError, match="no sigma"):
         plot.field(line(), 12)

@@ -16,7 +16,7 @@ import pytest
 
 from heatpg import Axis, Grid, Landscape, evolve, landscapes
 from heatpg.cli import main
-from heatpg.errors import NonFiniteError, UnsupportedError
+from heatpg.errors import NonFiniteError, OptionError, UnsupportedError
 from heatpg.evolution import Evolution, solve
 from heatpg.scalespace import basins
 from heatpg.tools.pages import own_text
@@ -334,7 +334,7 @@ def test_frames_that_will_not_fit_are_not_packed(rng: np.random.Generator) -> No
 
 
 def test_a_limit_that_no_page_fits_in() -> None:
-    with pytest.raises(UnsupportedError, match=r"no page of this evolution is that small; given: 20,000 bytes"):
+    with pytest.raises(OptionError, match=r"no page of this evolution is that small; given: 20,000 bytes"):
         page(bumps(), most_bytes=20_000)
 
 
