@@ -11,28 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.roughness.waves import (
     Bands,
     bands_of,
     coefficients_of,
     outer_sum,
-    positive,
     prepared,
     require_single,
     treatment_of,
     wavenumbers,
 )
 from heatpg.solvers.transforms import basis_along
+from heatpg.tools.arguments import finite_number, positive_number
 from heatpg.tools.plain import fields_as_dict, plain
 from heatpg.tools.resources import require_memory
 
 __all__ = ["BandDecay", "HalfAmplitude", "band_decay", "half_amplitude", "recoverable_band"]
 
 Array = NDArray[Any]
-_REACH = 8.5  # standard deviations: 1.9e-17 of the noise goes further
-_VISIBLE = 0.01  # round-off may be this share of a prediction that is compared
+# Standard deviations. A bound: 1.9e-17 of the noise goes further, less than the rounding of a double.
+_REACH = 8.5
+# Share of a prediction that round-off may have where it is compared; a taste.
+_VISIBLE = 0.01
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -117,8 +119,10 @@ class BandDecay:
 
 def _smooth_in_free_space(field: Array, axis: Axis, variance: float, position: int) -> Array:
     """exp(-k^2 t / 2) on the line continued by its boundary until the noise does not see its ends, cropped."""
+    # an axis of its own, mirrored at ends so far away that the mirror images do not reach the box
     padding = math.ceil(_REACH * math.sqrt(variance) / axis.spacing)
     rows = axis.size + 2 * padding
+    # the continued field, its coefficients, and one of the two once more while they are multiplied
     require_memory(
         3.0 * field.nbytes * rows / axis.size,
         f"the line along {axis.name!r}, continued by {_REACH:g} sigma",
@@ -141,6 +145,7 @@ def _expected(initial: Array, reference: Array, grid: Grid, variances: Sequence[
     """Coefficients that the flow leaves of Q, whose own are `reference`."""
     moving = [(i, axis, t) for i, (axis, t) in enumerate(zip(grid, variances, strict=True)) if t > 0]
     outside = [(i, axis, t) for i, axis, t in moving if axis.rule.free_space]
+    # closed axes commute with the taper along the free ones, so only the free ones are smoothed before it
     if outside:
         field = initial
         for i, axis, t in outside:
@@ -150,6 +155,7 @@ def _expected(initial: Array, reference: Array, grid: Grid, variances: Sequence[
     for i, axis, t in moving:
         if not axis.rule.free_space:
             exponents[i] = -0.5 * t * wavenumbers(axis) ** 2
+    # waves of high k vanish, and are meant to
     with np.errstate(under="ignore"):
         return reference * np.exp(outer_sum(exponents))
 
@@ -175,7 +181,9 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
     Raises
     ------
     UnsupportedError
-        For correlated noise, for batch axes, for bands that are none, and for a landscape without waves in them.
+        For correlated noise, for batch axes, and for a landscape without waves in the bands.
+    OptionError
+        For bands that are none.
 
     Notes
     -----
@@ -209,6 +217,7 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
     waves = bands_of(grid, bands)
     reference = coefficients_of(prepared(initial.copy(), grid), grid)
     power = waves.power(reference)[1:-1]
+    # round-off of Q, times that of the transforms here: 16 + 8 log2(n) of its units along each axis, a bound with room
     unit = float(np.finfo(landscape.values.dtype).eps) * float(np.abs(initial).max())
     own = sum(16.0 + 8.0 * math.log2(axis.size) for axis in grid)
     if not (power > (unit * own) ** 2).any():
@@ -291,7 +300,10 @@ def half_amplitude(sigma: float) -> HalfAmplitude:
     >>> print(half_amplitude(0.1))
     sigma 0.1 halves waves of |k| = 11.7741, wavelength 0.533645
     """
-    number = positive(sigma, "sigma", zero=False)
+    try:
+        number = positive_number("sigma", sigma)
+    except OptionError as reason:  # a noise level is refused in the same way wherever it is given
+        raise SigmaError(reason.problem, given=reason.given, allowed=reason.allowed) from None
     wavenumber = math.sqrt(2.0 * math.log(2.0)) / number
     return HalfAmplitude(number, wavenumber, 2.0 * math.pi / wavenumber)
 
@@ -317,7 +329,7 @@ def recoverable_band(noise: float, amplitude: float, variance_step: float) -> fl
 
     Raises
     ------
-    SigmaError
+    OptionError
         For a negative number, NaN or infinity.
 
     Examples
@@ -328,11 +340,12 @@ def recoverable_band(noise: float, amplitude: float, variance_step: float) -> fl
     >>> recoverable_band(1.0, 0.5, 0.01)
     0.0
     """
-    level = positive(noise, "the noise", zero=True)
-    size = positive(amplitude, "the amplitude", zero=True)
-    step = positive(variance_step, "the variance to be undone", zero=True)
+    level = finite_number("noise", noise, lower=0.0)
+    size = finite_number("amplitude", amplitude, lower=0.0)
+    step = finite_number("variance_step", variance_step, lower=0.0)
     if size <= level:
         return 0.0
     if level == 0.0 or step == 0.0:
         return math.inf
+    # a difference of logarithms, because the quotient of the numbers may overflow
     return math.sqrt(2.0 * (math.log(size) - math.log(level)) / step)

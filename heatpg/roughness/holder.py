@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.landscape import Landscape
-from heatpg.errors import SigmaError, UnknownNameError, UnsupportedError
+from heatpg.errors import OptionError, SigmaError, UnknownNameError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.roughness.increments import deviations, lags_of, positions_of, structure_function
 from heatpg.roughness.meansquares import (
@@ -46,10 +46,17 @@ from heatpg.tools.plain import fields_as_dict, plain
 __all__ = ["METHODS", "Roughness", "Scaling", "holder_exponent"]
 
 Array = NDArray[np.float64]
-SMALLEST_LAG = 4  # below it increments show how the landscape was sampled: a wave of 6 nodes is smooth over 3
-_SMOOTH = 0.95  # local exponent from which increments count as those of a smooth function
-_ROUNDED = 0.85  # local exponent from which they are not yet those of a rough one
-_LARGER_LAG, _LARGER_SIGMA = 6.0, 2.6  # factors from the last rounded lag to where its rounding has gone
+# Nodes; below it increments show how the landscape was sampled: a wave of 6 nodes is smooth over 3.
+_SMALLEST_LAG = 4
+# Local exponent from which increments count as those of a smooth function (1, less what sampling takes off); a taste.
+_SMOOTH = 0.95
+# Local exponent from which they are not yet those of a rough one.
+_ROUNDED = 0.85
+# Factors from the last rounded lag to where its rounding has gone, for distances and for sigmas. They and `_ROUNDED`
+# say where a fit may begin on a fractal that ends far above the grid; a test holds the exponents that are found there.
+_LARGER_LAG, _LARGER_SIGMA = 6.0, 2.6
+# Between that of a Gaussian field, 0, and that of jumps, 1/2, whose increments go as delta in the mean and as
+# delta^(1/2) in the root mean square.
 _INTERMITTENT = 0.15
 METHODS = tuple(LAWS)
 """How a Hölder exponent can be measured."""
@@ -251,7 +258,7 @@ class _Study:
             return self._saturated(measured, low, high) or reason
         increments = measured.method == "structure"
         rounded = self.rounded * (_LARGER_LAG if increments else _LARGER_SIGMA)
-        resolved = scales[0] * (SMALLEST_LAG if increments else 1.0)
+        resolved = scales[0] * (_SMALLEST_LAG if increments else 1.0)
         # below a smooth range only a long rough one is believed
         ratio = 2.0 * LEAST_RATIO if self.smooth else LEAST_RATIO
         fit, reason = None, ""
@@ -324,6 +331,8 @@ def _combine(scalings: Sequence[Scaling], confidence: float) -> tuple[float, tup
     agree = max(s.interval[0] for s in scalings) <= min(s.interval[1] for s in scalings)
     if scalings[0].saturated:
         return 1.0, (1.0, math.inf), agree
+    # all methods see the same field, so their errors are not independent: the weighted mean has the weighted mean of
+    # their errors, and none that is smaller
     weights = np.array([1.0 / s.standard_error**2 for s in scalings])
     weights /= weights.sum()
     exponent = float(sum(w * s.exponent for w, s in zip(weights, scalings, strict=True)))
@@ -347,9 +356,9 @@ def _check(method: str, window: tuple[float, float] | None, confidence: float) -
     if method != "all" and method not in METHODS:
         raise UnknownNameError("unknown method", given=repr(method), allowed=", ".join((*METHODS, "all")))
     if not 0 < confidence < 1:
-        raise UnsupportedError("confidence is a probability", given=confidence, allowed="between 0 and 1")
+        raise OptionError("confidence is a probability", given=confidence, allowed="between 0 and 1")
     if window is not None and not (len(window) == 2 and 0 < window[0] < window[1] < math.inf):
-        raise UnsupportedError("a window is a smaller and a larger scale", given=repr(window), allowed="0 < low < high")
+        raise OptionError("a window is a smaller and a larger scale", given=repr(window), allowed="0 < low < high")
     return METHODS if method == "all" else (method,)
 
 
@@ -396,7 +405,9 @@ def holder_exponent(
     ------
     UnsupportedError
         If no method has a fit, with the reason: flat, noise above the structure, too few scales, no power law; for a
-        batch, correlated noise, or options out of range.
+        batch or correlated noise.
+    OptionError
+        For options out of range.
     SigmaError
         For an evolution with too few sigmas between the resolution of the grid and the size of the box; with ``all``
         this is a reason why three methods have no fit.
@@ -428,7 +439,7 @@ def holder_exponent(
     """
     methods = _check(method, window, confidence)
     if not isinstance(source, Landscape | Evolution):
-        raise UnsupportedError("roughness is that of a landscape or an evolution", given=type(source).__name__)
+        raise OptionError("roughness is that of a landscape or an evolution", given=type(source).__name__)
     landscape = source.landscape if isinstance(source, Evolution) else source
     values, unit = deviations(landscape)
     grid, positions = landscape.grid, positions_of(landscape.grid, axis)
@@ -437,14 +448,16 @@ def holder_exponent(
     least = 2 * parts_along(grid.dimensions)
     if min(grid.shape) < least:
         _refuse(f"{min(grid.shape)} nodes along an axis are too few, the least are {least}", landscape.name)
+    # increments first: they tell noise and the smooth range, which the windows of all methods depend on
     increments = measure_structure(values, grid, positions)
     variance, error, all_noise = noise_floor(increments)
     if all_noise:
         _refuse(f"the structure does not rise above noise of {math.sqrt(variance) * unit:.3g}", landscape.name)
     noise = math.sqrt(variance)
+    # noise of variance s^2 adds 2 s^2 to every mean square of increments
     above = dataclasses.replace(increments, squares=increments.squares - 2.0 * variance)
     reach = smooth_reach(above, _SMOOTH)
-    smooth = reach >= SMALLEST_LAG * increments.scales[0]
+    smooth = reach >= _SMALLEST_LAG * increments.scales[0]
     study = _Study(unit, confidence, window, smooth, smooth_reach(above, _ROUNDED), reach)
     found: list[Scaling] = []
     refused: dict[str, str] = {}
@@ -453,13 +466,13 @@ def holder_exponent(
         if name == "structure":
             result = study.scaling(increments)
         else:
-            if smoothed is None:
+            if smoothed is None:  # one evolution for all three methods that need it
                 try:
                     if isinstance(source, Evolution):
                         smoothed = smooth_at(source, values, positions, given_levels(source, positions))
                     else:
                         smoothed = smooth_at(source, values, positions, levels_for(grid, positions))
-                except (SigmaError, UnsupportedError) as reason:
+                except (SigmaError, OptionError, UnsupportedError) as reason:
                     if method != "all":
                         raise
                     refused |= {other: reason.problem for other in METHODS[1:]}
@@ -469,6 +482,7 @@ def holder_exponent(
             refused[name] = result
         else:
             found.append(result)
+    # a method whose window ends within the smooth range has not seen the rough one that another method found
     if any(not scaling.saturated for scaling in found):
         for scaling in [scaling for scaling in found if scaling.saturated]:
             refused[scaling.method] = f"it sees no rough range, but a smooth one up to {scaling.window[1]:.3g}"
@@ -489,7 +503,7 @@ def holder_exponent(
         refused,
         agree,
         noise * unit,
-        0.5 * error / noise * unit if noise else math.nan,
+        0.5 * error / noise * unit if noise else math.nan,  # d s = d(s^2) / (2 s)
         reach if smooth else 0.0,
         _intermittency(landscape, axis, first) if first.method == "structure" else math.nan,
     )

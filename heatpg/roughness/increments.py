@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import GridError, UnsupportedError
+from heatpg.errors import GridError, OptionError, UnsupportedError
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = [
@@ -26,8 +26,10 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+# A taste: dense enough for a window to be cut by half octaves; neighbours hardly differ.
 _LAGS_PER_OCTAVE = 6
-_LARGEST_LAG = 0.25  # of the box
+# Of the box. A taste: beyond, a mean is over fewer than four distances that do not overlap.
+_LARGEST_LAG = 0.25
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -102,6 +104,7 @@ def deviations(landscape: Landscape) -> tuple[Array, float]:
             given=f"batch of shape {landscape.batch_shape}",
             advice="take one: Landscape(values[i], grid)",
         )
+    # divided by the largest value first, so that the sum in the mean cannot overflow
     values = np.asarray(landscape.values, dtype=np.float64)
     largest = float(np.abs(values).max()) or 1.0
     values = values / largest
@@ -116,6 +119,7 @@ def deviations(landscape: Landscape) -> tuple[Array, float]:
 
 
 def positions_of(grid: Grid, axis: str | int | None) -> tuple[int, ...]:
+    """Numbers of the axes along which is measured: the one that is named or numbered, or all."""
     if axis is None:
         return tuple(range(grid.dimensions))
     if isinstance(axis, str):
@@ -127,10 +131,12 @@ def positions_of(grid: Grid, axis: str | int | None) -> tuple[int, ...]:
 
 
 def mean_spacing(grid: Grid, positions: Sequence[int]) -> float:
+    """Geometric mean of the spacings, so that scaling one axis scales the result."""
     return math.exp(sum(math.log(grid[i].spacing) for i in positions) / len(positions))
 
 
 def increments_along(values: Array, position: int, lag: int, periodic: bool) -> Array:
+    """Q(x + lag h e) - Q(x) for all pairs of nodes inside the box, or around the circle."""
     size = values.shape[position]
     if periodic:
         return np.roll(values, -lag, axis=position) - values
@@ -139,6 +145,8 @@ def increments_along(values: Array, position: int, lag: int, periodic: bool) -> 
 
 
 def lags_of(grid: Grid, positions: Sequence[int], given: Sequence[int] | None) -> NDArray[np.int64]:
+    """Distances in nodes, ascending: those that are given, or about 6 to the octave."""
+    # around a circle, distances beyond half of it are the shorter ones again
     longest = min(grid[i].size // 2 if grid[i].rule.periodic else grid[i].size - 1 for i in positions)
     if given is None:
         largest = max(1, int(_LARGEST_LAG * min(grid[i].size for i in positions)))
@@ -188,7 +196,9 @@ def structure_function(
     Raises
     ------
     UnsupportedError
-        For a batch, a flat landscape, or moments that are not above 0.
+        For a batch or a flat landscape.
+    OptionError
+        For moments that are not above 0.
     GridError
         For an unknown axis, or lags that do not fit into the box (half of it on periodic axes).
 
@@ -208,7 +218,7 @@ def structure_function(
     """
     orders = tuple(float(q) for q in np.atleast_1d(np.asarray(moments, dtype=np.float64)))
     if not orders or not all(math.isfinite(q) and q > 0 for q in orders):
-        raise UnsupportedError("moments must be above 0", given=repr(moments), allowed="such as (1, 2)")
+        raise OptionError("moments must be above 0", given=repr(moments), allowed="such as (1, 2)")
     values, unit = deviations(landscape)
     grid, positions = landscape.grid, positions_of(landscape.grid, axis)
     distances = lags_of(grid, positions, lags)
@@ -223,7 +233,7 @@ def structure_function(
         orders,
         distances,
         np.asarray(distances * mean_spacing(grid, positions), dtype=np.float64),
-        sums / pairs * unit ** np.array(orders)[:, None],
+        sums / pairs * unit ** np.array(orders)[:, None],  # the mean of |a Q|^q is a^q that of |Q|^q
         pairs,
         tuple(grid[i].name for i in positions),
     )

@@ -17,18 +17,20 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import SigmaError, UnknownNameError, UnsupportedError
+from heatpg.errors import OptionError, SigmaError, UnknownNameError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.roughness.decay import recoverable_band
 from heatpg.roughness.modes import EPS, Problem, along, apply, diagonal_of, mean_over, quadratic_form, rms_over
 from heatpg.roughness.regularisation import LARGEST_EXPONENT, METHODS, by_discrepancy, power_beyond
-from heatpg.roughness.waves import positive, require_single
+from heatpg.roughness.waves import require_single
+from heatpg.tools.arguments import finite_number, positive_number, whole_number
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["Amplification", "Backward", "backward", "noise_amplification"]
 
 Array = NDArray[Any]
-_SCATTER = 3.0  # standard deviations of the squared norm of the noise that the residual is left above it
+# Standard deviations of the squared norm of the noise that the residual is left above it: the usual three.
+_SCATTER = 3.0
 
 
 def noise_amplification(wavenumber: float, variance_step: float) -> float:
@@ -48,7 +50,7 @@ def noise_amplification(wavenumber: float, variance_step: float) -> float:
 
     Raises
     ------
-    SigmaError
+    OptionError
         For a negative number, NaN or infinity.
 
     Examples
@@ -58,8 +60,8 @@ def noise_amplification(wavenumber: float, variance_step: float) -> float:
     >>> [f"{noise_amplification(math.pi / 0.01, step):.3g}" for step in (1e-4, 1e-3)]
     ['139', '2.7e+21']
     """
-    k = positive(wavenumber, "the wavenumber", zero=True)
-    exponent = 0.5 * k * k * positive(variance_step, "the variance to be undone", zero=True)
+    k = finite_number("wavenumber", wavenumber, lower=0.0)
+    exponent = 0.5 * k * k * finite_number("variance_step", variance_step, lower=0.0)
     return math.exp(exponent) if exponent <= LARGEST_EXPONENT else math.inf
 
 
@@ -181,12 +183,10 @@ class Backward:
 
         Raises
         ------
-        UnsupportedError
+        OptionError
             For less than one sample, or a seed that is none.
         """
-        _require_seed(seed)
-        if samples < 1:
-            raise UnsupportedError("there is nothing to measure", given=f"samples={samples}", allowed="1, 2, ...")
+        seed, samples = whole_number("seed", seed, least=0), whole_number("samples", samples)
         problem = self._problem
         generator = np.random.default_rng(seed)
         squares = [
@@ -234,11 +234,6 @@ class Backward:
         """All but the field, as JSON-like values."""
         entries = fields_as_dict(self, leave_out=("estimate",))
         return {**entries, "noise_error": self.noise_error}
-
-
-def _require_seed(seed: int) -> None:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise UnsupportedError("this is no seed", given=repr(seed), allowed="whole numbers >= 0")
 
 
 def _assumption(grid: Grid) -> str:
@@ -359,10 +354,11 @@ def backward(
     Raises
     ------
     SigmaError
-        For a sigma above that of the field, nothing to undo, numbers that are negative or not finite.
+        For a sigma above that of the field, or nothing to undo.
+    OptionError
+        Without noise and without parameter; for numbers out of range.
     UnsupportedError
-        Without noise and without parameter; for correlated noise, batch axes, a parameter out of range, or noise below
-        what any regularised solution leaves of the data.
+        For correlated noise, batch axes, or noise below what any regularised solution leaves of the data.
     UnknownNameError
         For an unknown method.
     NonFiniteError
@@ -399,21 +395,21 @@ def backward(
     grid = source.grid
     if method not in METHODS:
         raise UnknownNameError("unknown way to regularise", given=repr(method), allowed="'cutoff', 'tikhonov'")
-    eps = None if noise is None else positive(noise, "the noise", zero=False)
-    aim = None if tau is None else positive(tau, "tau", zero=False)
+    eps = None if noise is None else positive_number("noise", noise)
+    aim = None if tau is None else positive_number("tau", tau)
     if eps is None and parameter is None:
-        raise UnsupportedError(
+        raise OptionError(
             "a backward solve is unstable: whatever noise there is grows as exp(k^2 dsigma^2 / 2)",
             given="neither noise nor parameter",
             allowed="noise=eps, the standard deviation per node, or parameter=k_c or alpha",
             advice="without better knowledge the noise is the rounding of the data, about 1e-16 max|u|",
         )
     if seed is not None:
-        _require_seed(seed)
+        seed = whole_number("seed", seed, least=0)
     if eps is None and seed is not None:
-        raise UnsupportedError("a seed adds noise of the given level", given="no noise", allowed="noise > 0")
+        raise OptionError("a seed adds noise of the given level", given="no noise", allowed="noise > 0")
     if parameter is not None and not (0 < parameter < math.inf or (parameter == 0 and method == "cutoff")):
-        raise UnsupportedError(
+        raise OptionError(
             "the parameter is out of range",
             given=parameter,
             allowed="a wavenumber k_c >= 0" if method == "cutoff" else "alpha > 0",
@@ -440,12 +436,14 @@ def backward(
         number, aim = float(parameter), None
     multiplier, loss = filters.multiplier(number), filters.loss(number)
     found = coefficients * multiplier
+    # everything below is of the linear map that the parameter has fixed
     amplification = problem.amplification(multiplier)
     gain = functools.reduce(np.multiply.outer, [mode.gain for mode in problem.modes])
     cutoff = filters.cutoff(number)
     beyond = power_beyond(problem, cutoff, found, multiplier, eps or 0.0)
     bias = math.sqrt(quadratic_form(problem.output, found * loss) + beyond)
     residual = math.sqrt(quadratic_form(problem.data, coefficients * loss))
+    # amplitude of the one wave that has the rms of the data
     wave = math.sqrt(2.0) * rms_over(field - mean_over(field, grid), grid)
     values = problem.inverse(found) + level
     observed = None

@@ -1,6 +1,7 @@
 """Mean squares over a range of scales, with their scatter: of increments, and of what smoothing changes.
 
-The box is cut into some 16 parts, and every mean is kept without each of them too (jackknife).
+Every mean square is kept for the whole box and without each of some 16 parts of it: what a fit makes of the
+latter gives its standard error (jackknife).
 """
 
 from __future__ import annotations
@@ -35,13 +36,22 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+# Two to an octave, as many as a fit counts as independent, on up to 1,300 nodes along an axis.
 _SIGMAS = 14
-_SMALLEST_SIGMA = 1.5  # in spacings: from there on the sampled Gaussian is exact
-_LARGEST_SIGMA = 0.1  # of the box
-_ESCAPE = 0.01  # probability to leave the box from the edge of the part that is used
-_LEAST_PART = 0.25  # of the nodes along an axis that must be left by it
-_PARTS = 16  # of the box, for the jackknife
+# In spacings. A bound: the sampled Gaussian differs from the exact one by exp(-2 pi^2 sigma^2), 5e-20 here.
+_SMALLEST_SIGMA = 1.5
+# Of the box. A taste: at a tenth, edges that are not periodic take nearly half of the nodes (see `_ESCAPE`).
+_LARGEST_SIGMA = 0.1
+# Probability to leave the box from the edge of the part that is used; a taste.
+_ESCAPE = 0.01
+# Of the nodes along an axis that must be left by it; a taste.
+_LEAST_PART = 0.25
+# Of the box, for the jackknife. A taste: enough for a variance (Student's factor is 1.09 of the normal one), and few
+# enough that a part holds the longest scales that are fitted.
+_PARTS = 16
+# A fit has up to four numbers (p, A, B, C), and one scale more to be judged by.
 FEWEST_SCALES = 5
+# Largest over smallest scale of a fit. A taste: two octaves, of which an exponent can be read off by eye.
 LEAST_RATIO = 4.0
 # One over the wavenumber, in units of one over the scale, up to which waves share in a mean square: increments and the
 # spread gather finer ones too, the gradient few others. Set so that intervals hold on random fields; see the tests.
@@ -85,6 +95,7 @@ def part_sums(field: Array) -> tuple[Array, Array]:
     """Sums and numbers of nodes of the parts of a field, some 16 boxes that tile it."""
     parts = parts_along(field.ndim)
     counts = np.ones(())
+    # axis by axis: each pass shrinks what the next one reads
     for position in range(field.ndim - 1, -1, -1):
         size = field.shape[position]
         edges = np.arange(min(parts, size)) * size // min(parts, size)
@@ -106,6 +117,7 @@ def _measured(
     counts = np.stack([part[1] for part in parts], axis=1)
     squares = sums.sum(axis=0) / counts.sum(axis=0)
     left_out = (sums.sum(axis=0) - sums) / (counts.sum(axis=0) - counts)
+    # a part that is louder than the rest shifts all scales by one factor; only what changes the shape matters for p
     shapes = np.log(np.maximum(left_out, np.finfo(np.float64).tiny))
     scatter = jackknife(shapes - shapes.mean(axis=1, keepdims=True))
     return MeanSquares(method, scales, squares - noise, left_out - noise, np.maximum(scatter, 0.5 / modes))
@@ -113,7 +125,7 @@ def _measured(
 
 def quantile(confidence: float) -> float:
     """Half width of an interval in standard errors: Student's distribution, because they rest on a few parts."""
-    from scipy.special import stdtrit
+    from scipy.special import stdtrit  # loads SciPy's special functions for this one quantile
 
     return float(stdtrit(_PARTS - 1, 0.5 + 0.5 * confidence))
 
@@ -132,6 +144,7 @@ def _waves(shape: Sequence[int], reach: Array) -> Array:
 
 
 def measure_structure(values: Array, grid: Grid, positions: Sequence[int]) -> MeanSquares:
+    """Mean squares of increments along the axes at these positions, S_2 over its distances."""
     lags = lags_of(grid, positions, None)
     parts = []
     for lag in lags:
@@ -210,8 +223,10 @@ def given_levels(evolution: Evolution, positions: Sequence[int]) -> Array:
 
 
 def smooth_at(source: Landscape | Evolution, values: Array, positions: Sequence[int], levels: Array) -> Smoothed:
+    """The evolution of prepared values and of their square at these levels, and the part of the box that is used."""
     grid = source.grid
     solver = source.solver if isinstance(source, Evolution) else "auto"
+    # the spread is E Q^2 - (E Q)^2, so the square is evolved too
     evolution = solve(Landscape(values, grid), levels, solver)
     square = solve(Landscape(values**2, grid), levels, solver).values
     spacings = np.array([grid[i].spacing for i in positions])
@@ -240,11 +255,13 @@ def measure_smoothed(method: str, smoothed: Smoothed, noise: float) -> MeanSquar
         if method == "bias":
             squares = (field - smoothed.values[inside]) ** 2
         elif method == "spread":
+            # a variance is not negative; a solver may round it below
             squares = np.maximum(smoothed.square[k][inside] - field**2, 0.0)
         else:
             gradient, sigmas = evolution.gradient(k), evolution.sigmas[k]
             squares = sum((sigmas[i] * gradient[i][inside]) ** 2 for i in smoothed.positions)
         parts.append(part_sums(np.asarray(squares)))
+    # w_0 and sum w^2 of a Gaussian of sigma >= 1.5 spacings are those of the continuous one, per axis a factor each
     centre = np.prod(1.0 / (math.sqrt(2.0 * math.pi) * smoothed.ratios), axis=1)
     total = np.prod(1.0 / (2.0 * math.sqrt(math.pi) * smoothed.ratios), axis=1)
     added = {

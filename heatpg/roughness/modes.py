@@ -46,8 +46,10 @@ __all__ = [
 
 Array = NDArray[Any]
 EPS = float(np.finfo(np.float64).eps)
-_LARGEST_MATRIX = 2048  # nodes of an axis in free space; the singular vectors of more take minutes
-_CONTINUED = 1.0  # sigmas; of slopes, bumps and waves half or twice as much triples the error next to the edge
+# Nodes of an axis in free space; the singular vectors of more take minutes.
+_LARGEST_MATRIX = 2048
+# Sigmas. Measured: of slopes, bumps and waves half or twice as much triples the error next to the edge.
+_CONTINUED = 1.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,20 +108,24 @@ def quadratic_form(forms: Sequence[Any], array: Array) -> float:
 
 
 def sum_of_products(*arrays: Array) -> float:
+    """sum_i a_i b_i c_i ..., without an array of the products."""
     flat = [array.reshape(-1) for array in arrays]
     return float(np.einsum(",".join("i" * len(flat)) + "->", *flat))
 
 
 def diagonal_of(form: Any) -> Array:
+    """Diagonal of a quadratic form, which is itself one if it is a vector."""
     return np.asarray(form if form.ndim == 1 else form.diagonal())
 
 
 def mean_over(field: Array, grid: Grid) -> float:
+    """Mean over the box by its quadrature."""
     weights = functools.reduce(np.multiply.outer, [mean_weights(axis) for axis in grid])
     return float((weights * field).sum())
 
 
 def rms_over(field: Array, grid: Grid) -> float:
+    """Root of the mean square over the box."""
     return math.sqrt(mean_over(field**2, grid))
 
 
@@ -140,8 +146,9 @@ def _bordered(diagonal: Array, border: Array, sign: Array, corner: float) -> Any
     return scipy.sparse.csr_array((values, (rows, columns)), shape=(size, size))
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=64)  # cheap ones; a sweep over sigmas or seeds asks for the same again and again
 def _closed_modes(axis: Axis, variance: float) -> Modes:
+    """The waves of the boundary, each multiplied by exp(-k^2 t / 2)."""
     size = axis.size
     exponent = 0.5 * variance * wavenumbers(axis) ** 2
     ones = np.ones(size)
@@ -174,7 +181,7 @@ def _matrix(axis: Axis, variance: float) -> Array:
     return np.asarray(solve(Landscape(np.eye(axis.size), Grid(axis)), math.sqrt(variance), "direct").values[0].T)
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=16)  # of four matrices each, 134 MB at the largest size
 def _free_modes(axis: Axis, start: float, stop: float) -> Modes:
     """Singular vectors of Q to u(stop) in the box; the estimate is u(start) of what they give for Q."""
     size = axis.size
@@ -195,7 +202,9 @@ def _free_modes(axis: Axis, start: float, stop: float) -> Modes:
     outside[beyond : beyond + size] = 0.0
     held = np.bincount(extension.source, weights=outside * extension.weight**2, minlength=size)
     norm = np.sqrt(weights + held * (axis.spacing / axis.weights.sum()))
+    # of A between the norms of the two sides: data count by the mean square over the box, Q by that of the longer line
     left, values, right = np.linalg.svd(root[:, None] * _matrix(axis, stop) / norm)
+    # singular values below the rounding of the decomposition are rounding; their modes are lost for good, k = infinity
     lost = values <= size * EPS * values[0]
     exponent = np.where(lost, np.inf, -np.log(np.where(lost, 1.0, values)))
     synthesis = _matrix(axis, start) @ (right.T / norm[:, None])
@@ -206,6 +215,7 @@ def _free_modes(axis: Axis, start: float, stop: float) -> Modes:
 
 
 def modes_along(axis: Axis, start: float, stop: float) -> Modes:
+    """Modes of the flow along one axis from the variance of the estimate to that of the field."""
     if stop == start:
         return _resting_modes(axis)
     if axis.rule.free_space:
@@ -225,7 +235,9 @@ class Problem:
 
     @classmethod
     def of(cls, grid: Grid, start: Sequence[float], stop: Sequence[float]) -> Problem:
+        """The problem of going from the variances `stop` of the field back to those of the estimate, `start`."""
         modes = tuple(modes_along(axis, a, b) for axis, a, b in zip(grid, start, stop, strict=True))
+        # factors multiply over the axes, so exponents add; with the largest variance, |k| is never overstated
         exponent = outer_sum([mode.exponent for mode in modes])
         variance = max(mode.variance for mode in modes)
         wavenumber = np.sqrt(np.maximum(exponent, 0.0) * (2.0 / variance))
@@ -254,6 +266,7 @@ class Problem:
         return bool(free) and all(axis.rule.extend(axis.size, axis.nodes, 1, 1).weight[0] == 1.0 for axis in free)
 
     def level(self, field: Array) -> float:
+        """What is taken off before and put back after; 0 where nothing is."""
         return float(field.mean()) if self.levels else 0.0
 
     def amplification(self, multiplier: Array) -> float:

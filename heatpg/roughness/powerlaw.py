@@ -1,4 +1,9 @@
-"""Power laws A s^(2p) + B + C s^2 fitted to mean squares, the window that is fitted, and why a fit says nothing."""
+"""Power laws A s^(2p) + B + C s^2 fitted to mean squares, the window that is fitted, and why a fit says nothing.
+
+B is noise on the values, or structure finer than what the landscape holds; C is a trend, or the end of the structure at
+large scales; see `heatpg.roughness.holder`. A fit is linear in A, B and C, so these are eliminated, and only p is
+searched for.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +19,16 @@ from heatpg.roughness.meansquares import FEWEST_SCALES, LEAST_RATIO, MeanSquares
 __all__ = ["LAWS", "Fit", "Law", "best_fit", "noise_floor", "power_slope", "smooth_reach"]
 
 Array = NDArray[np.float64]
-_INDEPENDENT = 2.0  # measurements in an octave of scales: closer ones repeat each other
+# Measurements in an octave of scales that count as independent: closer ones rest on the same waves. A taste.
+_INDEPENDENT = 2.0
+# Least relative error of a mean square, or a landscape without noise would have weights without bound. A taste.
 _LEAST_SCATTER = 0.005
-_DETECTED = 3.0  # standard errors of a noise floor
-_PLAIN_NOISE = 4.0  # standard errors that increments of noise may differ by, over all distances
-_WIDEST = 0.25  # standard error of an exponent that is still one
+# Standard errors from which a noise floor counts as found: the usual three.
+_DETECTED = 3.0
+# Standard errors that increments of noise may differ by; four, because the largest over some 30 distances is taken.
+_PLAIN_NOISE = 4.0
+# Largest standard error of an exponent that is still one. A taste: two of them either side span all of [0, 1].
+_WIDEST = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +76,7 @@ def _terms(law: Law, unit: Array) -> Array:
 
 def _misfits(exponents: Array, unit: Array, extra: Array, weights: Array, squares: Array) -> Array:
     """Smallest weighted sum of squares for every exponent: A, B and C are eliminated by projection."""
+    # what is left of y and of s^(2p) orthogonal to B and C; then A is one projection
     others, _ = np.linalg.qr(extra * weights[:, None])
     target = squares * weights
     target = target - others @ (others.T @ target)
@@ -85,9 +96,11 @@ def _fit(law: Law, measured: MeanSquares, low: int, high: int) -> Fit:
     scales, squares, scatter = measured.scales[window], measured.squares[window], measured.scatter[window]
     unit = scales / scales[0]
     extra = _terms(law, unit)
+    # each scale counts as the share of the independent measurements that falls into its part of an octave
     octaves = np.gradient(np.log2(unit))
     share = np.minimum(octaves * _INDEPENDENT, 1.0)
     freedom = max(float(share.sum()) - extra.shape[1] - 2.0, 1.0)
+    # the misfit has one minimum in p for most data but not for all, so the whole range is looked at before refining
     coarse = np.linspace(0.02, law.highest - 0.02, 97)
     common = _LEAST_SCATTER**2
     for _ in range(4):
@@ -96,6 +109,7 @@ def _fit(law: Law, measured: MeanSquares, low: int, high: int) -> Fit:
         misfit = float(misfits.min())
         if misfit <= 1.05 * freedom:
             break
+        # by as much as would bring the misfit down to the freedom, were all weights the same
         common += (misfit - freedom) / float((share / (common + scatter)).sum())
     exponent, step = float(coarse[int(np.argmin(misfits))]), float(coarse[1] - coarse[0])
     for _ in range(2):
@@ -105,6 +119,8 @@ def _fit(law: Law, measured: MeanSquares, low: int, high: int) -> Fit:
     power = unit ** (2.0 * exponent)
     design = np.concatenate([power[:, None], extra], axis=1) * weights[:, None]
     terms = np.linalg.lstsq(design, squares * weights, rcond=None)[0]
+    # for the errors p enters by its tangent, d/dp A s^(2p) = 2 A ln(s) s^(2p); columns scaled to length 1, or rounding
+    # decides in the pseudo-inverse
     tangent = 2.0 * terms[0] * np.log(unit) * power * weights
     design = np.concatenate([design, tangent[:, None]], axis=1)
     norms = np.maximum(np.linalg.norm(design, axis=0), np.finfo(np.float64).tiny)
@@ -129,6 +145,7 @@ def _fault(law: Law, fit: Fit, unit_high: float) -> str:
     """Why a fit says nothing about roughness; empty if it does."""
     amplitude = float(fit.terms[0])
     top = amplitude * unit_high ** (2.0 * fit.exponent)
+    # 0.03: next to the lower end of the search, where A s^(2p) cannot be told from B
     if amplitude <= 0 or fit.exponent <= 0.03:
         return "what was measured does not grow as a power of the scale"
     if fit.floor > top:
@@ -160,6 +177,7 @@ def _windows(scales: Array, start: int, stop: int, fewest: int, ratio: float) ->
             highs.append(k)
     for low in lows:
         for high in highs:
+            # 1e-9, because scales that should be a factor of 4 apart are so up to rounding
             if high - low + 1 >= fewest and scales[high] >= ratio * (1.0 - 1e-9) * scales[low]:
                 yield low, high
 
@@ -199,6 +217,7 @@ def power_slope(scales: Array, squares: Array) -> float:
 def noise_floor(measured: MeanSquares) -> tuple[float, float, bool]:
     """Variance s^2 of the noise, from S_2 = 2 s^2 + A delta^(2p) + C delta^2, its error, and whether it is all."""
     law = LAWS["structure"]
+    # increments of white noise have the same mean square 2 s^2 over every distance
     growth = measured.squares / measured.squares[0] - 1.0
     variance = jackknife(measured.left_out / measured.left_out[:, :1])
     if float(np.abs(growth / np.sqrt(variance + _LEAST_SCATTER**2)).max()) < _PLAIN_NOISE:
@@ -206,7 +225,7 @@ def noise_floor(measured: MeanSquares) -> tuple[float, float, bool]:
         return 0.5 * mean, 0.5 * float(np.sqrt(jackknife(measured.left_out.mean(axis=1, keepdims=True))[0])), True
     best: Fit | None = None
     for low, high in _windows(measured.scales, 0, len(measured.scales) - 1, FEWEST_SCALES, LEAST_RATIO):
-        if low == 0:
+        if low == 0:  # the floor shows at the smallest distances
             fit = _fit(law, measured, low, high)
             if best is None or fit.floor_error < best.floor_error:
                 best = fit
@@ -221,6 +240,7 @@ def smooth_reach(measured: MeanSquares, threshold: float) -> float:
     half = 0.5 * np.log2(np.maximum(measured.squares, np.finfo(np.float64).tiny))
     reach = 0.0
     for k, scale in enumerate(measured.scales):
+        # no octave further there is nothing to compare with
         if measured.squares[k] <= 0 or log[-1] < log[k] + 1.0:
             break
         if float(np.interp(log[k] + 1.0, log, half)) - half[k] < threshold:

@@ -1,4 +1,10 @@
-"""Regularised inverses of the flow: multipliers of its modes, and the parameter that the noise allows."""
+"""Regularised inverses of the flow: multipliers of its modes, and the parameter that the noise allows.
+
+The inverse multiplies a mode by 1 / a, a = exp(-k^2 t / 2), and its noise too. A regularised one multiplies it by m,
+near 1 / a where the signal is and small where it is not; 1 - a m is what the residual keeps of the data. Either kind
+has one parameter, and its residual shrinks as the regularisation gets weaker, so there is one parameter at which the
+residual equals the noise (Morozov's discrepancy principle).
+"""
 
 from __future__ import annotations
 
@@ -17,10 +23,14 @@ from heatpg.roughness.modes import EPS, Problem, along, diagonal_of, quadratic_f
 __all__ = ["LARGEST_EXPONENT", "METHODS", "Cutoff", "Tikhonov", "by_discrepancy", "power_beyond"]
 
 Array = NDArray[Any]
-LARGEST_EXPONENT = 700.0  # exp(709) is the largest double
-_ALPHAS = (1e-32, 1e8)  # below eps^2 nothing is damped that a double can hold; above, everything is
+# exp(709) is the largest double; the rest is room for the coefficients that are multiplied.
+LARGEST_EXPONENT = 700.0
+# Of alpha: below eps^2 = 5e-32 nothing is damped that a double can hold; above 1e8 everything is, since a^2 <= 1.
+_ALPHAS = (1e-32, 1e8)
 _TINY = float(np.finfo(np.float64).tiny)
-_SLOWEST = 0.9  # ratio of the powers of half octaves that a spectrum is taken to fall off with at least
+# Ratio of the powers of half octaves that a spectrum is taken to fall off with at least. A taste; with 1 the sum of
+# what lies beyond would not end.
+_SLOWEST = 0.9
 
 
 class Cutoff:
@@ -30,9 +40,11 @@ class Cutoff:
         self.problem = problem
 
     def cutoff(self, parameter: float) -> float:
+        """Wavenumber from which on waves are lost: the parameter itself."""
         return parameter
 
     def multiplier(self, parameter: float) -> Array:
+        """m of every mode."""
         problem = self.problem
         kept = (problem.wavenumber <= parameter) & np.isfinite(problem.exponent)
         largest = float(problem.exponent[kept].max(initial=0.0))
@@ -55,9 +67,11 @@ class Cutoff:
         if excess(0.0) <= 0.0:
             return 0.0
         finite = problem.wavenumber[np.isfinite(problem.wavenumber)]
+        # beyond the k where a = eps the data are rounding, whatever the noise
         high = min(float(finite.max()), math.sqrt(-2.0 * math.log(EPS) / problem.variance))
         if excess(high) > 0.0:
             return math.nan
+        # halving, and no root finder: the residual is a staircase in k_c
         low, step = 0.0, 1e-3 * min(math.pi / axis.length for axis in problem.grid)
         while high - low > step:
             middle = 0.5 * (low + high)
@@ -78,12 +92,15 @@ class Tikhonov:
         self.unchanged = problem.exponent == 0.0
 
     def cutoff(self, parameter: float) -> float:
+        """Wavenumber from which on waves are lost: where a^2 = alpha; 0 from alpha = 1 on."""
         return math.sqrt(max(0.0, -math.log(parameter)) / self.problem.variance)
 
     def multiplier(self, parameter: float) -> Array:
+        """m of every mode."""
         return np.where(self.unchanged, 1.0, self.factor / (self.square + parameter))
 
     def loss(self, parameter: float) -> Array:
+        """1 - a m = alpha / (a^2 + alpha)."""
         result = self.square + parameter
         np.divide(parameter, result, out=result)
         result[self.unchanged] = 0.0
@@ -104,6 +121,7 @@ METHODS: dict[str, type[Cutoff] | type[Tikhonov]] = {"cutoff": Cutoff, "tikhonov
 
 def power_beyond(problem: Problem, cutoff: float, found: Array, multiplier: Array, noise: float) -> float:
     """Power beyond the cut-off, if it falls off there by half octaves as it does in the two below: p r + p r^2 + ..."""
+    # the noise that is in what was found is taken off by its expectation, or it would pass for signal that falls slowly
     own, loud = found**2, multiplier**2
     for position, mode in enumerate(problem.modes):
         own, loud = along(diagonal_of(mode.output), own, position), along(diagonal_of(mode.noise), loud, position)
@@ -121,6 +139,7 @@ def power_beyond(problem: Problem, cutoff: float, found: Array, multiplier: Arra
 def by_discrepancy(problem: Problem, filters: Cutoff | Tikhonov, coefficients: Array, target: float) -> float:
     """The parameter whose residual is the target; the strongest there is, if the target is above the whole signal."""
 
+    # without held ends the form is diagonal: the energies are computed once, and each trial is one sum
     separate = all(form.ndim == 1 for form in problem.data)
     energy = coefficients**2
     for position, form in enumerate(problem.data):

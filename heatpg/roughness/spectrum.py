@@ -119,7 +119,9 @@ def power_spectrum(landscape: Landscape | ArrayLike, grid: Grid | None = None, *
     GridError
         For an array without a grid, or one that does not fit it.
     UnsupportedError
-        For batch axes, or bands that are none.
+        For batch axes.
+    OptionError
+        For bands that are none.
     NonFiniteError
         For values that are not finite.
 
@@ -153,6 +155,7 @@ def power_spectrum(landscape: Landscape | ArrayLike, grid: Grid | None = None, *
     require_single(landscape, "a power spectrum")
     field = prepared(landscape.values.astype(np.float64), place)
     waves = bands_of(place, bands)
+    # a copy, because the transforms may overwrite their argument and the mean square of the field is still needed
     power = waves.power(coefficients_of(field.copy(), place))
     return Spectrum(
         waves.edges,
@@ -174,6 +177,7 @@ def _mean_square(field: Array, grid: Grid) -> float:
             low, high = np.take(field, [0], axis=i), np.take(field, [-1], axis=i)
             shape = [1] * field.ndim
             shape[i] = axis.size
+            # axis by axis: the chord of one axis is taken off what is left of the others
             share = np.linspace(0.0, 1.0, axis.size).reshape(shape)
             field = field - (low + share * (high - low))
         weights = np.multiply.outer(weights, mean_weights(axis_of_waves(axis)))

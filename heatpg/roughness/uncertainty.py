@@ -60,6 +60,7 @@ class UncertaintyProduct:
                 zip(self.position_variance, self.wavenumber_variance, self.per_axis, strict=True)
             )
         ]
+        # a taste: jumps and unresolved waves of this size change the third digit of the product
         if self.edge > 1e-3:
             lines.append(f"edge      {self.edge:.3g} of the largest |f| is left there: the waves are those of a jump")
         if self.nyquist > 1e-3:
@@ -76,6 +77,7 @@ def _turned_to_middle(field: Array, density: Array, position: int) -> tuple[Arra
     size = field.shape[position]
     angle = 2.0 * math.pi * np.arange(size) / size
     direction = complex(density @ np.cos(angle), density @ np.sin(angle))
+    # a density that is even around the circle has no middle; its direction is rounding, and any turn would do
     if abs(direction) < 1e-9:
         return field, density
     middle = math.atan2(direction.imag, direction.real) * size / (2.0 * math.pi)
@@ -132,7 +134,7 @@ def uncertainty_product(landscape: Landscape) -> UncertaintyProduct:
     largest = float(np.abs(field).max())
     if largest == 0.0:
         raise UnsupportedError("f = 0 has neither a place nor a wavenumber", given=repr(landscape))
-    field /= largest
+    field /= largest  # the product does not depend on the unit of f; its squares neither overflow nor vanish
     places, waves, edges, finest = [], [], [0.0], [0.0]
     with np.errstate(under="ignore"):
         for i, axis in enumerate(grid):
@@ -144,6 +146,7 @@ def uncertainty_product(landscape: Landscape) -> UncertaintyProduct:
             density = density / density.sum()
             x = (np.arange(axis.size) - 0.5 * (axis.size - 1)) * axis.spacing
             places.append(float(density @ (x - density @ x) ** 2))
+            # f is 0 outside the box: padded to twice its length, or the circle of the transform would close on it
             length = next_fast_len(2 * axis.size, real=True)
             length += length % 2  # an even length has a coefficient at Nyquist
             energy = (np.abs(rfft(turned, length, axis=i)) ** 2).sum(axis=others)

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import SigmaError, UnsupportedError
+from heatpg.errors import OptionError, UnsupportedError
 from heatpg.solvers.transforms import basis_along
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "mean_weights",
     "outer_product",
     "outer_sum",
-    "positive",
     "prepared",
     "require_single",
     "treatment_of",
@@ -43,19 +42,8 @@ Array = NDArray[Any]
 Bands = int | Sequence[float] | ArrayLike | None
 
 
-def positive(value: float, what: str, *, zero: bool) -> float:
-    """A finite number that is positive, or not negative."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
-        allowed = "a number >= 0" if zero else "a number > 0"
-        raise SigmaError(f"{what} is out of range", given=repr(value), allowed=allowed)
-    return number
-
-
 def require_single(landscape: Landscape, what: str) -> None:
+    """Refuse a batch."""
     if landscape.batch_shape:
         raise UnsupportedError(
             f"{what} takes one landscape at a time",
@@ -68,6 +56,7 @@ def axis_of_waves(axis: Axis) -> Axis:
     """The axis itself, or in free space the circle that a tapered line closes to."""
     if not axis.rule.free_space:
         return axis
+    # one spacing more than the box if its ends are nodes: after the last node comes the first again
     upper = axis.lower + axis.size * axis.spacing
     return dataclasses.replace(axis, upper=upper, boundary="periodic", nodes="vertex")
 
@@ -112,6 +101,7 @@ def mean_weights(axis: Axis) -> NDArray[np.float64]:
     [0.25, 0.5, 0.25]
     """
     weights = axis.weights
+    # the sines are orthogonal under the trapezoid rule, so Parseval holds with it and not with cells
     if axis.rule.holds_ends:
         weights = np.ones(axis.size)
         weights[[0, -1]] = 0.5
@@ -145,6 +135,8 @@ def mean_square_weights(axis: Axis) -> NDArray[np.float64]:
     """
     closed = axis_of_waves(axis)
     size = closed.size
+    # A wave of amplitude 1 has the mean square 1/2, but 1 if it is the constant, or the finest of an even circle or of
+    # vertices; each over the square of the coefficient that the transform without normalisation gives for it.
     if closed.rule.periodic:
         weights = np.full(size, 2.0 / size**2)
         weights[[0, -1] if size % 2 == 0 else [0]] /= 2.0
@@ -194,6 +186,7 @@ def prepared(field: Array, grid: Grid) -> Array:
         shape = [1] * field.ndim
         shape[i] = grid.shape[i]
         taper = np.sin(math.pi * (np.arange(grid.shape[i]) + 0.5) / grid.shape[i]) ** 2
+        # 3/8 is the mean of sin^4
         field = field * (taper / math.sqrt(0.375)).reshape(shape)
     return np.asarray(field)
 
@@ -206,6 +199,7 @@ def coefficients_of(field: Array, grid: Grid) -> Array:
 
 
 def treatment_of(grid: Grid) -> str:
+    """In words, which waves are taken along which axes."""
     kinds: dict[str, list[str]] = {}
     for axis in grid:
         if axis.rule.free_space:
@@ -246,28 +240,31 @@ class WaveBands:
 
 def _edges(bands: Bands, fundamental: float, largest: float) -> NDArray[np.float64]:
     allowed = "None, a whole number of bands > 0, or at least 2 ascending edges >= 0 in angular wavenumbers"
+    # bands around 1, 2, 3 ... fundamental wavenumbers, so that no wave of the shortest axis lies on an edge
     if bands is None:
         first = 1.5 * fundamental
         return np.append(0.0, first + fundamental * np.arange(max(1, math.ceil(largest / fundamental - 0.5))))
     if isinstance(bands, int | np.integer) and not isinstance(bands, bool):
         if bands < 1:
-            raise UnsupportedError("there is no band", given=bands, allowed=allowed)
+            raise OptionError("there is no band", given=bands, allowed=allowed)
         return np.asarray(np.linspace(0.0, largest, int(bands) + 1, dtype=np.float64))
     try:
         edges: NDArray[np.float64] = np.array(bands, dtype=np.float64)
     except (TypeError, ValueError):
-        raise UnsupportedError("the bands are not numbers", given=repr(bands), allowed=allowed) from None
+        raise OptionError("the bands are not numbers", given=repr(bands), allowed=allowed) from None
     if edges.ndim != 1 or len(edges) < 2 or not np.isfinite(edges).all() or edges[0] < 0 or (np.diff(edges) <= 0).any():
-        raise UnsupportedError("these edges bound no bands", given=repr(bands), allowed=allowed)
+        raise OptionError("these edges bound no bands", given=repr(bands), allowed=allowed)
     return edges
 
 
 def bands_of(grid: Grid, bands: Bands) -> WaveBands:
+    """The bands that a caller asks for, filled with the waves of a grid."""
     along = [wavenumbers(axis) for axis in grid]
     size = np.sqrt(outer_sum([k**2 for k in along])).reshape(-1)
     weights = outer_product([mean_square_weights(axis) for axis in grid])
     fundamental = max(float(k[k > 0].min()) for k in along)
     edges = _edges(bands, fundamental, float(size.max()))
+    # numbers from 1: searchsorted counts the edges at or below |k|, and the last edge belongs to the last band
     number = np.searchsorted(edges, size, side="right")
     number[size == edges[-1]] = len(edges) - 1
     below = number == 0

@@ -36,7 +36,10 @@ def one_of(what: str, given: str, allowed: Iterable[str]) -> str:
 
 def finite_number(what: str, given: float, *, lower: float = -math.inf, upper: float = math.inf) -> float:
     """The parameter as a float, if it is finite and lower <= given <= upper."""
-    wanted = f"a number from {lower:g} to {upper:g}" if math.isfinite(lower + upper) else "a finite number"
+    if math.isfinite(lower + upper):
+        wanted = f"a number from {lower:g} to {upper:g}"
+    else:
+        wanted = f"a number >= {lower:g}" if math.isfinite(lower) else "a finite number"
     try:
         number = float(given)
     except (TypeError, ValueError):

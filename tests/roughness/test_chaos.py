@@ -11,7 +11,7 @@ import pytest
 from heatpg import landscapes
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import HeatpgError, UnsupportedError
+from heatpg.errors import HeatpgError, OptionError, UnsupportedError
 from heatpg.roughness.chaos import chaos, predicted_holder, scale_window
 from heatpg.roughness.exponents import LyapunovEstimate
 from tests.systems.equations import complex_step, point_mass_rate
@@ -86,10 +86,10 @@ def test_predicted_exponent_of_what_does_not_grow():
     ],
 )
 def test_bad_predictions_are_refused(arguments, words):
-    with pytest.raises(UnsupportedError, match=words):
+    with pytest.raises(OptionError, match=words):
         predicted_holder(*arguments)
     for interval in ((1.1, 1.2), (1.2, 0.8), (0.5, math.nan), (1.0,)):
-        with pytest.raises(UnsupportedError, match="interval"):
+        with pytest.raises(OptionError, match="interval"):
             predicted_holder(0.9, 1.0, 0.05, interval=interval)  # type: ignore[arg-type]
 
 
@@ -120,7 +120,7 @@ def test_scale_window():
 )
 def test_bad_windows_are_refused(options):
     arguments = {"exponent": 1.0, "horizon": 5.0, "size": 1.0, **options}
-    with pytest.raises(UnsupportedError, match=next(iter(options))):
+    with pytest.raises(OptionError, match=next(iter(options))):
         scale_window(arguments.pop("exponent"), arguments.pop("horizon"), **arguments)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from heatpg import Axis, Grid, Landscape
-from heatpg.errors import SigmaError, UnsupportedError
+from heatpg.errors import OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution, solve
 from heatpg.roughness.decay import band_decay, half_amplitude, recoverable_band
 from heatpg.solvers import make
@@ -133,7 +133,7 @@ def test_refusals() -> None:
         with pytest.raises(SigmaError, match="sigma"):
             half_amplitude(sigma)  # type: ignore[arg-type]
     for numbers in ((-1.0, 1.0, 1.0), (1.0, math.nan, 1.0), (0.1, 1.0, -1.0), (0.1, 1.0, math.inf)):
-        with pytest.raises(SigmaError, match="out of range"):
+        with pytest.raises(OptionError, match="out of range"):
             recoverable_band(*numbers)
 
 

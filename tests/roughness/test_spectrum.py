@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from heatpg import Axis, Grid, Landscape
-from heatpg.errors import GridError, NonFiniteError, UnsupportedError
+from heatpg.errors import GridError, NonFiniteError, OptionError, UnsupportedError
 from heatpg.roughness.spectrum import power_spectrum
 from heatpg.roughness.waves import wavenumbers
 
@@ -137,7 +137,7 @@ def test_refusals() -> None:
         [[0, 1]],
     ]
     for bands in bad_bands:
-        with pytest.raises(UnsupportedError, match="band"):
+        with pytest.raises(OptionError, match="band"):
             power_spectrum(q, bands=bands)
     with pytest.raises(GridError, match="needs a grid"):
         power_spectrum(values)
