@@ -6,27 +6,39 @@ landscapes, solvers, boundaries, and their options.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import itertools
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, Union
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from heatpg.batch.problems import MOST_PROBLEMS, Found, Keys, unknown
 from heatpg.boundaries import boundaries
 from heatpg.core.noise import geometric_levels
-from heatpg.errors import HeatpgError, UnsupportedError
+from heatpg.errors import HeatpgError
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make, solvers
 from heatpg.solvers.choice import PREFERENCES
-from heatpg.tools.options import defaults, fitting, nearest, settable, shown
+from heatpg.tools.options import defaults, fitting, kinds, nearest, parameter_notes, settable, shown
 from heatpg.verify import LEVELS
 
 __all__ = [
@@ -42,7 +54,9 @@ __all__ = [
     "TOLERANCES",
     "BatchSection",
     "EvolveSection",
+    "Known",
     "LandscapeSection",
+    "Levels",
     "Section",
     "StorageSection",
     "SweepSection",
@@ -50,6 +64,7 @@ __all__ = [
     "fragments",
     "is_file",
     "option_problem",
+    "options_model",
     "sigma_problem",
     "sound",
 ]
@@ -62,7 +77,6 @@ MODES = ("full", "compact")
 COMPRESSIONS = ("none", *(f"gzip:{level}" for level in range(1, 10)))
 _COMPACT_TOLERANCE = 1e-10
 TOLERANCES = (1e-14, 1e-3)
-_PIECE = 2**20  # bytes, of a file that is hashed
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -74,7 +88,7 @@ def _refusal(text: str) -> PydanticCustomError:
 def _a_number(value: object) -> float:
     try:
         number = fitting("sigma", value, "float")
-    except UnsupportedError:
+    except HeatpgError:
         raise _refusal(f"{shown(value)} is not a finite number") from None
     if number < 0:
         raise _refusal(f"sigma must not be negative, given: {shown(value)}")
@@ -89,7 +103,7 @@ def _numbers(value: Any) -> tuple[float, ...]:
             raise _refusal("levels are written {first = 0.1, last = 10.0, count = 32}")
         try:
             levels = geometric_levels(_a_number(value["first"]), _a_number(value["last"]), value["count"])
-        except UnsupportedError as reason:
+        except HeatpgError as reason:
             raise _refusal(str(reason)) from None
         return tuple(levels)
     if not isinstance(value, list | tuple):
@@ -146,16 +160,78 @@ def _counted(rows: Iterable[tuple[float, ...]]) -> Iterator[tuple[tuple[float, .
     yield from counts.items()
 
 
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """That a word is one of those that are known.
+
+    It is not held against them when a section is read but when it is resolved, because a sweep may replace it before.
+    """
+
+    what: str
+    words: Callable[[], Mapping[str, str]]  # each with what it means
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        words = self.words()
+        meanings = "\n".join(f"{word}: {meaning}" for word, meaning in words.items() if meaning)
+        return {"enum": list(words)} | ({"description": meanings} if meanings else {})
+
+
+def _among(what: str, words: Iterable[str]) -> Known:
+    return Known(what, functools.partial(dict.fromkeys, tuple(words), ""))
+
+
+def _boundaries() -> dict[str, str]:
+    return {name: boundaries.get(name).meaning for name in boundaries.names()}
+
+
+def _solvers() -> dict[str, str]:
+    names = {name: solvers.get(name).summary for name in solvers.names()}
+    return {"auto": "one that fits the noise, the grid and the boundaries", **names}
+
+
 def _none(value: Any) -> Any:
     """None for the word, because TOML has no other."""
     return None if isinstance(value, str) and value.lower() == "none" else value
 
 
-_Tolerance = Annotated[float | None, BeforeValidator(_none)]
+# What values look like, for the schema: what they are is decided by the functions that read them.
+_NoneWord = Annotated[str, Field(pattern="^[Nn][Oo][Nn][Ee]$", description='"none": not set')]
+_WORDS: dict[str, Any] = {
+    "bool": bool,
+    "int": Annotated[int, Field(ge=-(2**63), le=2**63 - 1)],
+    "float": float,
+    "str": Annotated[str, Field(max_length=1000)],
+    "None": _NoneWord,
+}
+_Level = Annotated[float, Field(ge=0)]
+_Several = Annotated[list[_Level], Field(min_length=1, max_length=MOST_LEVELS, json_schema_extra={"uniqueItems": True})]
 
 
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+class Levels(Section):
+    """Levels evenly spaced in the logarithm."""
+
+    first: Annotated[float, Field(gt=0, description="The smallest.")]
+    last: Annotated[float, Field(gt=0, description="The largest.")]
+    count: Annotated[int, Field(ge=2, le=MOST_LEVELS, description="How many.")]
+
+
+_AxisName = Annotated[str, WithJsonSchema({"type": "string", "not": {"enum": list(Levels.model_fields)}})]
+_ByAxis = Annotated[
+    dict[_AxisName, _Level | _Several | Levels],
+    Field(min_length=1, max_length=MOST_AXES, description="Levels of their own for each axis, by its name."),
+]
+_Sigma = Annotated[Any, BeforeValidator(_levels, json_schema_input_type=_Level | _Several | Levels | _ByAxis)]
+_Tolerance = Annotated[
+    float | None,
+    BeforeValidator(
+        _none, json_schema_input_type=Annotated[float, Field(ge=TOLERANCES[0], le=TOLERANCES[1])] | _NoneWord
+    ),
+]
+_Boundary = Annotated[str, Known("boundary", _boundaries)]
 
 
 class BatchSection(Section):
@@ -174,20 +250,32 @@ class LandscapeSection(Section):
 class EvolveSection(Section):
     """The noise levels, the solver and the checks."""
 
-    sigma: Annotated[Any, BeforeValidator(_levels)] = None
-    solver: str = "auto"
-    solver_options: dict[str, Any] = {}
-    tolerance: _Tolerance = None
-    prefer: str = PREFERENCES[0]
-    checks: str = "standard"
+    sigma: _Sigma = Field(
+        None,
+        description="Noise levels, in the units of the axes: a number, a list, {first = 0.1, last = 3.0, count = 8}, "
+        "or a table of these by axis.",
+    )
+    solver: Annotated[str, Known("solver", _solvers)] = "auto"
+    solver_options: dict[str, Any] = Field({}, description="Options of the solver.")
+    tolerance: _Tolerance = Field(None, description="For auto: the error that is good enough, 1e-14 to 1e-3.")
+    prefer: Annotated[str, _among("preference", PREFERENCES)] = Field(
+        PREFERENCES[0], description=f"For auto. Default: {PREFERENCES[0]}."
+    )
+    checks: Annotated[str, _among("level of checks", LEVELS)] = Field(
+        "standard", description="How much is checked. Default: standard."
+    )
 
 
 class StorageSection(Section):
     """How the result of a task is stored."""
 
-    mode: str = MODES[0]
-    tolerance: _Tolerance = None
-    compression: str = COMPRESSIONS[0]
+    mode: Annotated[str, _among("mode of storage", MODES)] = Field(
+        MODES[0], description="compact: each sigma on the coarsest grid that holds it. Default: full."
+    )
+    tolerance: _Tolerance = Field(None, description="Of compact storage, in osc(Q), 1e-14 to 1e-3. Default: 1e-10.")
+    compression: Annotated[str, _among("compression", COMPRESSIONS)] = Field(
+        COMPRESSIONS[0], description="Default: none."
+    )
 
 
 class SweepSection(Section):
@@ -218,12 +306,12 @@ def _word_of(error: Mapping[str, Any]) -> str:
     return f"{message}, given: {shown(error['input'])}"
 
 
-def sound(model: type[Kind], given: Mapping[str, Any], prefix: Keys) -> tuple[Kind, Found]:
+def sound(model: type[Kind], given: Mapping[str, Any], prefix: Keys, what: str = "key") -> tuple[Kind, Found]:
     """A section of what is sound in it, and what is not."""
-    known = list(model.model_fields)
+    known = [field.alias or name for name, field in model.model_fields.items()]
     found: Found = []
     for key in itertools.islice((key for key in given if key not in known), MOST_PROBLEMS + 1):
-        words = ["unknown key", nearest(key, known), f"allowed: {', '.join(known)}"]
+        words = [f"unknown {what}", nearest(key, known), f"allowed: {', '.join(known) or 'none'}"]
         found.append(((*prefix, key), "; ".join(filter(None, words))))
     sound = {key: given[key] for key in known if key in given}
     try:
@@ -235,44 +323,73 @@ def sound(model: type[Kind], given: Mapping[str, Any], prefix: Keys) -> tuple[Ki
     return model.model_validate({key: sound[key] for key in sound if key not in bad}), found
 
 
+def _unknown_words(section: Section) -> Found:
+    """The words of a section that are not known."""
+    found: Found = []
+    for name, field in type(section).model_fields.items():
+        for known in field.metadata:
+            if isinstance(known, Known):
+                problem = unknown(getattr(section, name), list(known.words()), known.what)
+                found += [((name,), problem)] if problem else []
+    return found
+
+
+def _looks(annotation: str) -> Any:
+    """The type that an annotation stands for, as `fitting` reads it: one number for a list of one."""
+    types: list[Any] = []
+    for kind in kinds(annotation):
+        inner = kind.removeprefix("tuple[").removesuffix(", ...]")
+        one = _WORDS.get(inner, Any)
+        types += [one] if inner == kind else [one, list[one]]
+    return Union[tuple(types)]  # noqa: UP007 - of a length that is not known here
+
+
+def _option(key: str, annotation: str, value: object) -> Any:
+    """The value of an option as its annotation wants it."""
+    try:
+        fitted = fitting(key, value, annotation)
+    except HeatpgError as reason:
+        raise _refusal(str(reason)) from None
+    problem = unknown(fitted, boundaries.names(), "boundary") if key == "boundary" else ""
+    if problem:
+        raise _refusal(problem)
+    return fitted
+
+
 @functools.lru_cache(maxsize=256)
-def _signature(kind: str, name: str) -> tuple[dict[str, str], dict[str, Any]]:
-    """Annotations and defaults of the options of a landscape or a solver."""
+def options_model(kind: str, name: str) -> type[Section]:
+    """The options of a landscape or a solver: kinds and defaults are those of its signature, words of its docstring.
+
+    A plug-in may call an option ``copy`` or ``model_config``, which mean something to pydantic. So fields go by
+    numbers, and an option is the alias of its field.
+    """
     entry = landscapes.get(name) if kind == "landscape" else solvers.get(name)
-    annotations = settable(entry)
-    usual = {key: fitting(key, value, annotations[key]) for key, value in defaults(entry).items()}
-    return annotations, usual
+    notes, usual = parameter_notes(entry), defaults(entry)
+    fields: dict[str, Any] = {}
+    for number, (key, annotation) in enumerate(settable(entry).items()):
+        looks = _Boundary if key == "boundary" else _looks(annotation)
+        reader = PlainValidator(functools.partial(_option, key, annotation), json_schema_input_type=looks)
+        words = "none" if usual[key] is None else json.dumps(usual[key])
+        field = Field(
+            fitting(key, usual[key], annotation),
+            alias=key,
+            description=f"{notes.get(key, '')} Default: {words}.".strip(),
+        )
+        fields[f"option_{number}"] = Annotated[Any, reader], field
+    return create_model(name, __base__=Section, **fields)
+
+
+def _options(kind: str, name: str, given: Mapping[str, Any], prefix: Keys = ()) -> tuple[dict[str, Any], Found]:
+    """The options with their defaults, and what is wrong with those that were given."""
+    model = options_model(kind, name)
+    options, found = sound(model, given, prefix, f"option of the {kind} {name!r}")
+    return {str(field.alias): getattr(options, key) for key, field in model.model_fields.items()}, found
 
 
 def option_problem(kind: str, name: str, key: str, value: object) -> str:
     """What is wrong with one option; empty if nothing is."""
-    annotations, _ = _signature(kind, name)
-    problem = unknown(key, list(annotations), f"option of the {kind} {name!r}")
-    if problem:
-        return problem.replace(f" {shown(key)}", "", 1)
-    try:
-        fitted = fitting(key, value, annotations[key])
-    except UnsupportedError as reason:
-        return str(reason)
-    if key == "boundary":
-        return unknown(fitted, boundaries.names(), "boundary")
-    return ""
-
-
-def _all_options(kind: str, name: str, given: Mapping[str, Any], prefix: Keys) -> tuple[dict[str, Any], Found]:
-    """The options with their defaults, and what is wrong with those that were given."""
-    annotations, usual = _signature(kind, name)
-    found: Found = []
-    options = dict(usual)
-    for key, value in given.items():
-        problem = option_problem(kind, name, key, value)
-        if len(found) > MOST_PROBLEMS:
-            break
-        if problem:
-            found.append(((*prefix, key), problem))
-        else:
-            options[key] = fitting(key, value, annotations[key])
-    return options, found
+    _, found = _options(kind, name, {key: value})
+    return found[0][1] if found else ""
 
 
 def is_file(source: str) -> bool:
@@ -282,11 +399,8 @@ def is_file(source: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _digest(path: str, size: int, changed: int, inode: int) -> str:
     """SHA-256 of a file, read once for as long as it stays as it is."""
-    digest = hashlib.sha256()
     with open(path, "rb") as stream:
-        while piece := stream.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _file(source: str, given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
@@ -332,13 +446,13 @@ def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] |
     problem = unknown(source, landscapes.names(), "landscape")
     if problem:
         return None, [(("source",), f"{problem}; a file is named with its ending: {', '.join(ENDINGS)}")]
-    full, found = _all_options("landscape", source, options, ())
+    full, found = _options("landscape", source, options)
     plugin = landscapes.plugins().get(source)
     # another version of a plug-in is another landscape
     return {"source": source, "options": full} | ({} if plugin is None else {"distribution": str(plugin)}), found
 
 
-def _solver(section: EvolveSection) -> tuple[dict[str, Any], Found]:
+def _solver(section: EvolveSection, known: bool) -> tuple[dict[str, Any], Found]:
     """The solver with all of its options, and what is wrong with it."""
     name, given = section.solver, section.solver_options
     result: dict[str, Any] = {
@@ -347,15 +461,9 @@ def _solver(section: EvolveSection) -> tuple[dict[str, Any], Found]:
         "tolerance": section.tolerance,
         "prefer": section.prefer,
     }
-    found: Found = []
-    problem = unknown(section.prefer, PREFERENCES, "preference")
-    if problem:
-        found.append((("prefer",), problem))
-    if section.tolerance is not None and not TOLERANCES[0] <= section.tolerance <= TOLERANCES[1]:
-        found.append((("tolerance",), f"out of range, given: {section.tolerance:g}, allowed: 1e-14 to 1e-3"))
-    problem = unknown(name, ["auto", *solvers.names()], "solver")
-    if problem:
-        return result, [*found, (("solver",), problem)]
+    found = _out_of_range(section.tolerance)
+    if not known:
+        return result, found
     if name == "auto":
         if given:
             found.append((("solver_options",), "options need a solver: name one with solver = "))
@@ -366,7 +474,7 @@ def _solver(section: EvolveSection) -> tuple[dict[str, Any], Found]:
     ):
         if value != usual:
             found.append(((key,), f'this is for solver = "auto"; {name!r} has solver_options of its own'))
-    result["options"], wrong = _all_options("solver", name, given, ("solver_options",))
+    result["options"], wrong = _options("solver", name, given, ("solver_options",))
     if not wrong:
         try:
             make(name, **result["options"])
@@ -375,37 +483,33 @@ def _solver(section: EvolveSection) -> tuple[dict[str, Any], Found]:
     return result, found + wrong
 
 
+def _out_of_range(tolerance: float | None) -> Found:
+    if tolerance is None or TOLERANCES[0] <= tolerance <= TOLERANCES[1]:
+        return []
+    return [(("tolerance",), f"out of range, given: {tolerance:g}, allowed: 1e-14 to 1e-3")]
+
+
 def _evolve(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
     """The section ``evolve`` with everything written out, and what is wrong with it."""
-    section, wrong = sound(EvolveSection, given, ("evolve",))
-    solver, found = _solver(section)
-    found = [(path[1:], message) for path, message in wrong] + found
+    section, found = sound(EvolveSection, given, ())
+    words = _unknown_words(section)
+    solver, wrong = _solver(section, ("solver",) not in dict(words))
+    found += words + wrong
     if section.sigma is None:
         found.append(
             (("sigma",), "missing: the noise levels, such as [0.1, 0.3] or {first = 0.1, last = 3.0, count = 8}")
         )
-    problem = unknown(section.checks, LEVELS, "level of checks")
-    if problem:
-        found.append((("checks",), problem))
     return {"checks": section.checks, "sigma": section.sigma, "solver": solver}, found
 
 
 def _storage(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
     """The section ``storage`` with everything written out, and what is wrong with it."""
-    section, wrong = sound(StorageSection, given, ("storage",))
-    found = [(path[1:], message) for path, message in wrong]
-    for key, word, known, what in (
-        ("mode", section.mode, MODES, "mode of storage"),
-        ("compression", section.compression, COMPRESSIONS, "compression"),
-    ):
-        problem = unknown(word, known, what)
-        if problem:
-            found.append(((key,), problem))
+    section, found = sound(StorageSection, given, ())
+    found += _unknown_words(section)
     tolerance = section.tolerance
     if section.mode == "compact":
         tolerance = _COMPACT_TOLERANCE if tolerance is None else tolerance
-        if not TOLERANCES[0] <= tolerance <= TOLERANCES[1]:
-            found.append((("tolerance",), f"out of range, given: {tolerance:g}, allowed: 1e-14 to 1e-3"))
+        found += _out_of_range(tolerance)
     elif tolerance is not None:
         found.append((("tolerance",), 'this is for mode = "compact"'))
     return {"mode": section.mode, "tolerance": tolerance, "compression": section.compression}, found

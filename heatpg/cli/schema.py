@@ -5,8 +5,9 @@ that know Taplo (Even Better TOML). What a schema can say is said: tables, keys,
 registered when it is written, and the options of each. What it cannot say, such as whether a file is there or whether a
 combination of a sweep is possible, ``heatpg batch run --dry-run`` finds.
 
-Taplo completes from ``properties`` and ``anyOf`` and does not know every keyword of this draft; so all keys stand in
-``properties``, and the conditions below them only narrow.
+Keys and values are described by the models that read them, in `heatpg.batch.sections`. By hand is only what these do
+not know: which keys go together, and how a sweep writes them. Taplo completes from ``properties`` and ``anyOf`` and
+does not know every keyword of this draft; so all keys stand in ``properties``, and the conditions only narrow.
 """
 
 from __future__ import annotations
@@ -14,153 +15,61 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heatpg.cli.files import output
 from heatpg.cli.parser import Commands
-from heatpg.cli.talk import OK, emit, loadable, say
-from heatpg.errors import UnsupportedError
+from heatpg.cli.talk import OK, envelope, loadable, reply, say
+from heatpg.errors import OptionError
 from heatpg.version import __version__
 
-__all__ = ["DIALECT", "add", "parameter_notes", "schema"]
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+__all__ = ["DIALECT", "add", "schema"]
 
 Node = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_WORDS: dict[str, Node] = {
-    "bool": {"type": "boolean"},
-    "int": {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
-    "float": {"type": "number"},
-    "str": {"type": "string", "maxLength": 1000},
-    "None": {"type": "string", "pattern": "^[Nn][Oo][Nn][Ee]$", "description": '"none": not set'},
-}
-_PARTS = re.compile(r"^(\w+(?:, \w+)*)(?: : .*)?$")
+_WHAT_IT_IS = "What heatpg batch run does: one landscape, its noise levels, and what is varied."
+_NONE: Node = {"type": "string", "pattern": "^[Nn][Oo][Nn][Ee]$"}  # the word for a key that is not set
 
 
-# Descriptions ------------------------------------------------------------------------------------------------------
+def _of(model: type[BaseModel]) -> Node:
+    """What a model says of its keys and values."""
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class Generator(GenerateJsonSchema):
+        """Without what an editor would show to no use: fields as titles, and defaults that TOML cannot write."""
+
+        def field_title_should_be_set(self, schema: Any) -> bool:
+            return False
+
+        def default_schema(self, schema: Any) -> Node:
+            node = super().default_schema(schema)
+            return node if node.get("default", "") is not None else {k: v for k, v in node.items() if k != "default"}
+
+    node = model.model_json_schema(schema_generator=Generator)
+    del node["title"]
+    return node
 
 
-def _sentence(text: str, longest: int = 400) -> str:
-    words = " ".join(text.replace("``", "").replace("`", "").split())
-    return words if len(words) <= longest else f"{words[: longest - 1]}…"
-
-
-def parameter_notes(thing: Callable[..., Any]) -> dict[str, str]:
-    """What a docstring in the style of NumPy says of each parameter, or attribute.
-
-    Examples
-    --------
-    >>> from heatpg.cli.schema import parameter_notes
-    >>> from heatpg.core.report import Check
-    >>> parameter_notes(Check)["bound"]
-    'What the figure may be at most.'
-    """
-    notes: dict[str, str] = {}
-    lines = (inspect.getdoc(thing) or "").splitlines()
-    names: list[str] = []
-    inside = False
-    for number, line in enumerate(lines):
-        below = lines[number + 1] if number + 1 < len(lines) else ""
-        if below and set(below) == {"-"}:
-            inside, names = line in ("Parameters", "Attributes"), []
-        elif not inside or (line and set(line) == {"-"}):
-            continue
-        elif line.startswith(" ") and names:
-            for name in names:
-                notes[name] = f"{notes[name]} {line.strip()}".strip()
-        elif found := _PARTS.match(line):
-            names = found[1].split(", ")
-            notes |= dict.fromkeys(names, "")
-    return {name: _sentence(text) for name, text in notes.items() if text}
+def _keys(model: type[BaseModel]) -> dict[str, Node]:
+    return dict(_of(model)["properties"])
 
 
 def _summary(thing: object) -> str:
-    return _sentence((inspect.getdoc(thing) or "").split("\n\n")[0])
+    from heatpg.tools.options import sentence
 
-
-# Values ------------------------------------------------------------------------------------------------------------
+    return sentence((inspect.getdoc(thing) or "").split("\n\n")[0])
 
 
 def _any_of(nodes: Iterable[Node]) -> Node:
     """One of several, each once."""
     kept = list({json.dumps(node, sort_keys=True): node for node in nodes}.values())
     return kept[0] if len(kept) == 1 else {"anyOf": kept}
-
-
-def _annotated(annotation: str) -> Node:
-    """What fits an annotation, as `heatpg.tools.options.fitting` takes it: one number stands for a list of one."""
-    from heatpg.tools.options import kinds
-
-    nodes: list[Node] = []
-    for kind in kinds(annotation):
-        inner = kind.removeprefix("tuple[").removesuffix(", ...]")
-        nodes.append(dict(_WORDS.get(inner, {})))
-        if inner != kind:
-            nodes.append({"type": "array", "items": dict(_WORDS.get(inner, {}))})
-    return _any_of(nodes)
-
-
-def _option(key: str, annotation: str, usual: object, note: str, boundaries: Node) -> Node:
-    node = dict(boundaries) if key == "boundary" else _annotated(annotation)
-    words = "none" if usual is None else json.dumps(list(usual) if isinstance(usual, tuple) else usual)
-    return {**node, "description": f"{note} Default: {words}.".strip()}
-
-
-def _options(thing: Callable[..., Any], boundaries: Node) -> dict[str, Node]:
-    """The options of a landscape or a solver."""
-    from heatpg.tools.options import defaults, settable
-
-    notes, usual = parameter_notes(thing), defaults(thing)
-    return {
-        key: _option(key, annotation, usual[key], notes.get(key, ""), boundaries)
-        for key, annotation in settable(thing).items()
-    }
-
-
-def _names(entries: Mapping[str, str]) -> Node:
-    """One of several names, each with what it means."""
-    return {"enum": list(entries), "description": "\n".join(f"{name}: {words}" for name, words in entries.items())}
-
-
-def _sigma(most: int, most_axes: int) -> Node:
-    level = {"type": "number", "minimum": 0}
-    levels = {
-        "type": "object",
-        "properties": {
-            "first": {"type": "number", "exclusiveMinimum": 0, "description": "The smallest."},
-            "last": {"type": "number", "exclusiveMinimum": 0, "description": "The largest."},
-            "count": {"type": "integer", "minimum": 2, "maximum": most, "description": "How many."},
-        },
-        "required": ["first", "last", "count"],
-        "additionalProperties": False,
-        "description": "Levels evenly spaced in the logarithm.",
-    }
-    several = {"type": "array", "items": level, "minItems": 1, "maxItems": most, "uniqueItems": True}
-    one = {"anyOf": [level, several, levels]}
-    by_axis = {
-        "type": "object",
-        "propertyNames": {"not": {"enum": ["first", "last", "count"]}},
-        "additionalProperties": one,
-        "minProperties": 1,
-        "maxProperties": most_axes,
-        "description": "Levels of their own for each axis, by its name.",
-    }
-    return {
-        "anyOf": [*one["anyOf"], by_axis],
-        "description": "Noise levels, in the units of the axes: a number, a list, {first = 0.1, last = 3.0, "
-        "count = 8}, or a table of these by axis.",
-    }
-
-
-def _range(lower: float, upper: float, note: str) -> Node:
-    number = {"type": "number", "minimum": lower, "maximum": upper}
-    return {"anyOf": [number, dict(_WORDS["None"])], "description": note}
-
-
-# The document ------------------------------------------------------------------------------------------------------
 
 
 def _table(properties: Mapping[str, Node], note: str, **more: Any) -> Node:
@@ -229,17 +138,83 @@ def _either(node: Node | None, key: str, value: Node) -> Node:
     return {"anyOf": [*others, joined]}
 
 
-def _landscape_options(names: Mapping[str, dict[str, Node]]) -> dict[str, Node]:
+def _merged(names: Mapping[str, dict[str, Node]]) -> dict[str, Node]:
     """The options of all landscapes, or solvers: a key means what any of them means by it."""
     found: dict[str, list[Node]] = {}
     owners: dict[str, list[str]] = {}
     for name, options in names.items():
         for key, node in options.items():
-            found.setdefault(key, []).append({k: v for k, v in node.items() if k != "description"})
+            found.setdefault(key, []).append({k: v for k, v in node.items() if k not in ("description", "default")})
             owners.setdefault(key, []).append(name)
     return {
         key: {**_any_of(nodes), "description": f"Option of {', '.join(owners[key])}."} for key, nodes in found.items()
     }
+
+
+def _only(options: Iterable[str]) -> Node:
+    """Of the keys of the landscape no others than these."""
+    known = ["source", *options]
+    return {
+        "propertyNames": {
+            "if": {"pattern": r"^landscape\."},
+            "then": {"enum": [f"landscape.{key}" for key in known]},
+        },
+        "properties": {"landscape": {"propertyNames": {"enum": known}}},
+    }
+
+
+def _landscape_rules(families: Mapping[str, dict[str, Node]], titles: Mapping[str, str]) -> list[Node]:
+    """A landscape that is the same in every task has its own options and no others; so has a file."""
+    rules = []
+    for name, options in families.items():
+        own = {
+            "properties": options,
+            "propertyNames": {"enum": ["source", *options]},
+            "description": titles[name],
+        }
+        rules.append(_when(_fixed("landscape", "source", {"enum": [name]}), _narrowed(own, options)))
+    # an array does not say what lies beyond its edges, and a file of heatpg does
+    for pattern, known in ((r"\.(npy|npz)$", ("boundary",)), (r"\.h5$", ())):
+        own = {"propertyNames": {"enum": ["source", *known]}}
+        rules.append(_when(_fixed("landscape", "source", {"pattern": pattern}), _narrowed(own, known)))
+    return rules
+
+
+def _narrowed(landscape: Node, options: Iterable[str]) -> Node:
+    known = list(options)
+    return {
+        "properties": {
+            "landscape": landscape,
+            "sweep": {"properties": {"product": _only(known), "zip": _only(known)}},
+            "task": {"items": _only(known)},
+        }
+    }
+
+
+def _solver_rules(schemes: Mapping[str, dict[str, Node]], usual: str) -> list[Node]:
+    """A solver that is named has its own options, and leaves nothing to be chosen; without one there are no options."""
+    rules = []
+    for name, options in schemes.items():
+        own = {
+            "solver_options": {"properties": options, "propertyNames": {"enum": list(options)}},
+            "tolerance": _NONE,
+            "prefer": {"enum": [usual]},
+        }
+        evolve = {"properties": {"evolve": {"properties": own}}}
+        rules.append(_when(_fixed("evolve", "solver", {"enum": [name]}), evolve))
+    named = {"anyOf": [_has("evolve", "solver"), {"$ref": "#/$defs/solver is varied"}]}
+    none = {"properties": {"evolve": {"properties": {"solver_options": {"maxProperties": 0}}}}}
+    return [*rules, _when({"not": named}, none)]
+
+
+def _other_rules() -> list[Node]:
+    """The tolerance of storage is for compact storage, and a source and a sigma are written somewhere."""
+    compact = {"anyOf": [_has("storage", "mode", value={"enum": ["compact"]}), {"$ref": "#/$defs/mode is varied"}]}
+    return [
+        _when({"not": compact}, {"properties": {"storage": {"properties": {"tolerance": _NONE}}}}),
+        {"anyOf": [_has("landscape", "source"), {"$ref": "#/$defs/source is varied"}]},
+        {"anyOf": [_has("evolve", "sigma"), {"$ref": "#/$defs/sigma is varied"}]},
+    ]
 
 
 def schema() -> dict[str, Any]:
@@ -256,148 +231,70 @@ def schema() -> dict[str, Any]:
     >>> sorted(schema()["properties"])
     ['batch', 'evolve', 'landscape', 'storage', 'sweep', 'task']
     """
-    from heatpg.batch.sections import COMPRESSIONS, ENDINGS, MODES, MOST_AXES, MOST_LEVELS, TOLERANCES
-    from heatpg.boundaries import boundaries
+    from heatpg.batch.sections import (
+        ENDINGS,
+        BatchSection,
+        EvolveSection,
+        LandscapeSection,
+        StorageSection,
+        SweepSection,
+        options_model,
+    )
     from heatpg.landscapes import landscapes
     from heatpg.solvers import solvers
     from heatpg.solvers.choice import PREFERENCES
-    from heatpg.verify import LEVELS
 
-    policies = _names({name: boundaries.get(name).meaning for name in boundaries.names()})
     usable = loadable(landscapes)
-    families = {name: _options(entry, policies) for name, entry in usable.items()}
-    schemes = {name: _options(solvers.get(name), policies) for name in solvers.names()}
     titles = {name: _summary(entry) for name, entry in usable.items()}
-    summaries = {
-        "auto": "one that fits the noise, the grid and the boundaries",
-        **{name: solvers.get(name).summary for name in solvers.names()},
-    }
-    low, high = TOLERANCES
-    endings = "|".join(ending[1:] for ending in ENDINGS)
+    families = {name: _keys(options_model("landscape", name)) for name in usable}
+    schemes = {name: _keys(options_model("solver", name)) for name in solvers.names()}
+    evolve, storage = _of(EvolveSection), _of(StorageSection)
+    meanings = "\n".join(f"{name}: {title}" for name, title in titles.items())
     file = {
         "type": "string",
-        "pattern": rf"\.({endings})$",
+        "pattern": rf"\.({'|'.join(ending[1:] for ending in ENDINGS)})$",
         "description": "A file, relative to the folder of the specification.",
     }
     source = {
-        "anyOf": [_names(titles), file],
+        "anyOf": [{"enum": list(titles), "description": meanings}, file],
         "description": "A registered landscape (heatpg list landscapes), or a file .h5, .npy or .npz.",
     }
-    solver_options = _landscape_options(schemes)
-    sections: dict[str, dict[str, Node]] = {
-        "landscape": {"source": source, **_landscape_options(families)},
-        "evolve": {
-            "sigma": {"$ref": "#/$defs/sigma"},
-            "solver": _names(summaries),
-            "solver_options": _table(solver_options, "Options of the solver."),
-            "tolerance": _range(low, high, "For auto: the error that is good enough, 1e-14 to 1e-3."),
-            "prefer": {"enum": list(PREFERENCES), "description": f"For auto. Default: {PREFERENCES[0]}."},
-            "checks": {"enum": list(LEVELS), "description": "How much is checked. Default: standard."},
-        },
-        "storage": {
-            "mode": {
-                "enum": list(MODES),
-                "description": "compact: each sigma on the coarsest grid that holds it. Default: full.",
-            },
-            "tolerance": _range(low, high, "Of compact storage, in osc(Q), 1e-14 to 1e-3. Default: 1e-10."),
-            "compression": {"enum": list(COMPRESSIONS), "description": "Default: none."},
-        },
-    }
+    solver_options = _merged(schemes)
+    sigma = evolve["properties"]["sigma"]
+    evolve["properties"]["sigma"] = {"$ref": "#/$defs/sigma"}
+    evolve["properties"]["solver_options"] = _table(solver_options, "Options of the solver.")
+    landscape = _table({"source": source, **_merged(families)}, _summary(LandscapeSection))
     varied = {
-        **sections,
-        "evolve": {**sections["evolve"], **{f"solver_options.{key}": node for key, node in solver_options.items()}},
+        "landscape": landscape["properties"],
+        "evolve": evolve["properties"] | {f"solver_options.{key}": node for key, node in solver_options.items()},
+        "storage": storage["properties"],
     }
     lists = _swept(varied, lambda node: {"type": "array", "items": node, "minItems": 1})
     single = _swept(varied, lambda node: node)
-    conditions = [
-        _when(
-            _fixed("landscape", "source", {"enum": [name]}),
-            {
-                "properties": {
-                    "landscape": {
-                        "properties": options,
-                        "propertyNames": {"enum": ["source", *options]},
-                        "description": titles[name],
-                    },
-                    "sweep": {"properties": {"product": _only(options), "zip": _only(options)}},
-                    "task": {"items": _only(options)},
-                }
-            },
-        )
-        for name, options in families.items()
-    ]
-    conditions += [
-        _when(
-            _fixed("evolve", "solver", {"enum": [name]}),
-            {
-                "properties": {
-                    "evolve": {
-                        "properties": {
-                            "solver_options": {"properties": options, "propertyNames": {"enum": list(options)}},
-                            "tolerance": dict(_WORDS["None"]),
-                            "prefer": {"enum": [PREFERENCES[0]]},
-                        }
-                    }
-                }
-            },
-        )
-        for name, options in schemes.items()
-    ]
-    # an array does not say what lies beyond its edges, and a file of heatpg does
-    for pattern, known in ((r"\.(npy|npz)$", ("boundary",)), (r"\.h5$", ())):
-        conditions.append(
-            _when(
-                _fixed("landscape", "source", {"pattern": pattern}),
-                {
-                    "properties": {
-                        "landscape": {"propertyNames": {"enum": ["source", *known]}},
-                        "sweep": {"properties": {"product": _only(known), "zip": _only(known)}},
-                        "task": {"items": _only(known)},
-                    }
-                },
-            )
-        )
-    compact = {"$ref": "#/$defs/mode is varied"}
-    conditions += [
-        _when(
-            {"not": {"anyOf": [_has("evolve", "solver"), {"$ref": "#/$defs/solver is varied"}]}},
-            {"properties": {"evolve": {"properties": {"solver_options": {"maxProperties": 0}}}}},
-        ),
-        _when(
-            {"not": {"anyOf": [_has("storage", "mode", value={"enum": ["compact"]}), compact]}},
-            {"properties": {"storage": {"properties": {"tolerance": dict(_WORDS["None"])}}}},
-        ),
-        {"anyOf": [_has("landscape", "source"), {"$ref": "#/$defs/source is varied"}]},
-        {"anyOf": [_has("evolve", "sigma"), {"$ref": "#/$defs/sigma is varied"}]},
-    ]
+    sweep = {
+        "product": _table(lists, "Lists that are combined with all others."),
+        "zip": _table(lists, "Lists of one length that run together."),
+    }
+    tables = {
+        "batch": _of(BatchSection),
+        "landscape": landscape,
+        "evolve": {key: node for key, node in evolve.items() if key != "$defs"},
+        "storage": storage,
+        "sweep": _table(sweep, _summary(SweepSection)),
+        "task": {
+            "type": "array",
+            "items": _table(single, "One explicit change: keys and values."),
+            "description": "Explicit changes, one [[task]] each.",
+        },
+    }
     return {
         "$schema": DIALECT,
         "title": f"Specification of a batch of heatpg {__version__}",
-        "description": "What heatpg batch run does: one landscape, its noise levels, and what is varied.",
-        **_table(
-            {
-                "batch": _table({"name": {"type": "string", "maxLength": 200}}, "What the batch is called."),
-                "landscape": _table(sections["landscape"], "The landscape: its source, and its options."),
-                "evolve": _table(sections["evolve"], "The noise levels, the solver and the checks."),
-                "storage": _table(sections["storage"], "How the result of a task is stored."),
-                "sweep": _table(
-                    {
-                        "product": _table(lists, "Lists that are combined with all others."),
-                        "zip": _table(lists, "Lists of one length that run together."),
-                    },
-                    'What is varied, as "landscape.gamma" = [0.9, 0.99].',
-                ),
-                "task": {
-                    "type": "array",
-                    "items": _table(single, "One explicit change: keys and values."),
-                    "description": "Explicit changes, one [[task]] each.",
-                },
-            },
-            "What heatpg batch run does: one landscape, its noise levels, and what is varied.",
-        ),
-        "allOf": conditions,
+        **_table(tables, _WHAT_IT_IS),
+        "allOf": [*_landscape_rules(families, titles), *_solver_rules(schemes, PREFERENCES[0]), *_other_rules()],
         "$defs": {
-            "sigma": _sigma(MOST_LEVELS, MOST_AXES),
+            "sigma": sigma,
+            **evolve["$defs"],
             "source is varied": _varied("landscape", "source"),
             "sigma is varied": _varied("evolve", "sigma"),
             "solver is varied": _varied("evolve", "solver"),
@@ -406,39 +303,26 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _only(options: Iterable[str]) -> Node:
-    """Of the keys of the landscape no others than these."""
-    known = ["source", *options]
-    return {
-        "propertyNames": {
-            "if": {"pattern": r"^landscape\."},
-            "then": {"enum": [f"landscape.{key}" for key in known]},
-        },
-        "properties": {"landscape": {"propertyNames": {"enum": known}}},
-    }
-
-
 def _schema(arguments: argparse.Namespace) -> int:
     target = None
     if arguments.out:
         if not arguments.out.endswith(".json"):
-            raise UnsupportedError("a schema has another ending", given=arguments.out, allowed=".json")
+            raise OptionError("a schema has another ending", given=arguments.out, allowed=".json")
         target = output(arguments.out, force=arguments.force)
-    document = schema()
+    text = json.dumps(schema(), indent=1, ensure_ascii=False)
     if target is None:
-        say(json.dumps(document, indent=1, ensure_ascii=False))
+        say(text)
         return OK
 
     from heatpg.tools.publishing import publish
 
-    content = json.dumps(document, indent=1, ensure_ascii=False).encode()
-    publish(content, target, force=arguments.force)
-    if arguments.json:
-        emit({"command": "schema", "heatpg_version": __version__, "path": str(target), "bytes": len(content)})
-    else:
-        if not arguments.quiet:
-            say(f"for completion in an editor begin the specification with: #:schema ./{target.name}")
-        say(str(target))
+    publish(text.encode(), target, force=arguments.force)
+    reply(
+        arguments,
+        lambda: envelope("schema") | {"path": str(target), "bytes": target.stat().st_size},
+        words=lambda: [f"for completion in an editor begin the specification with: #:schema ./{target.name}"],
+        result=[str(target)],
+    )
     return OK
 
 

@@ -1,4 +1,4 @@
-"""Options of landscapes and solvers: their names and types read off a signature, and values held against them.
+"""Options of landscapes and solvers: names and types read off a signature, words off a docstring, values held to them.
 
 An annotation is compared with words and never evaluated; the values are numbers, words, and lists of them. They come
 with a type, as from TOML (`fitting`), or as the text of a command line (`from_text`).
@@ -9,12 +9,24 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from heatpg.errors import OptionError, UnknownNameError
 
-__all__ = ["choose", "defaults", "fitting", "from_text", "kinds", "nearest", "settable", "shown"]
+__all__ = [
+    "choose",
+    "defaults",
+    "fitting",
+    "from_text",
+    "kinds",
+    "nearest",
+    "parameter_notes",
+    "sentence",
+    "settable",
+    "shown",
+]
 
 _NOT_OPTIONS = ("grid", "progress")
 _WIDEST = 63  # bits of a whole number, as TOML and HDF5 have them
@@ -29,6 +41,7 @@ _WORDS = {
     "tuple[int, ...]": "a list of whole numbers",
     "tuple[str, ...]": "a list of words",
 }
+_PARAMETERS = re.compile(r"^(\w+(?:, \w+)*)(?: : .*)?$")  # the line of a docstring that names them
 
 
 def shown(value: object) -> str:
@@ -105,6 +118,41 @@ def defaults(function: Callable[..., Any]) -> dict[str, Any]:
     """What those keywords are if they are not set."""
     parameters = inspect.signature(function).parameters
     return {name: p.default for name, p in parameters.items() if name not in _NOT_OPTIONS}
+
+
+def sentence(text: str, longest: int = 400) -> str:
+    """A piece of a docstring on one line, without its marks, and cut where it is longer than a tooltip should be."""
+    words = " ".join(text.replace("``", "").replace("`", "").split())
+    return words if len(words) <= longest else f"{words[: longest - 1]}…"
+
+
+def parameter_notes(thing: Callable[..., Any]) -> dict[str, str]:
+    """What a docstring in the style of NumPy says of each parameter, or attribute.
+
+    Examples
+    --------
+    >>> from heatpg.tools.options import parameter_notes
+    >>> from heatpg.tools.registry import Plugin
+    >>> parameter_notes(Plugin)["distribution"]
+    'Who brings it.'
+    """
+    notes: dict[str, str] = {}
+    lines = (inspect.getdoc(thing) or "").splitlines()
+    names: list[str] = []
+    inside = False
+    for number, line in enumerate(lines):
+        below = lines[number + 1] if number + 1 < len(lines) else ""
+        if below and set(below) == {"-"}:
+            inside, names = line in ("Parameters", "Attributes"), []
+        elif not inside or (line and set(line) == {"-"}):
+            continue
+        elif line.startswith(" ") and names:
+            for name in names:
+                notes[name] = f"{notes[name]} {line.strip()}".strip()
+        elif found := _PARAMETERS.match(line):
+            names = found[1].split(", ")
+            notes |= dict.fromkeys(names, "")
+    return {name: sentence(text) for name, text in notes.items() if text}
 
 
 def _scalar(value: object, kind: str) -> Any:

@@ -13,10 +13,10 @@ import pytest
 from heatpg.batch import SpecError, read_spec
 from heatpg.boundaries import boundaries
 from heatpg.cli import main
-from heatpg.cli.schema import DIALECT, parameter_notes, schema
+from heatpg.cli.schema import DIALECT, schema
 from heatpg.landscapes import landscapes
 from heatpg.solvers import solvers
-from heatpg.tools.options import settable
+from heatpg.tools.options import parameter_notes, settable
 
 jsonschema = pytest.importorskip("jsonschema", reason="pip install 'heatpg[dev]'")
 
