@@ -5,6 +5,7 @@ from heatpg.batch.plan import Plan as Plan
 from heatpg.batch.plan import predict as predict
 from heatpg.batch.problems import Problem as Problem
 from heatpg.batch.problems import SpecError as SpecError
+from heatpg.batch.running import Scheduler as Scheduler
 from heatpg.batch.running import run as run
 from heatpg.batch.spec import Spec as Spec
 from heatpg.batch.spec import Task as Task

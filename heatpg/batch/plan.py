@@ -31,7 +31,7 @@ from heatpg.solvers.choice import choose
 from heatpg.store.chunks import chunk_shape
 from heatpg.tools.options import settable
 from heatpg.tools.parallel import set_threads, threads
-from heatpg.tools.resources import human_bytes
+from heatpg.tools.resources import human_bytes, human_duration
 from heatpg.verify import verify
 
 __all__ = ["Plan", "predict", "worker_memory"]
@@ -106,17 +106,9 @@ class Plan:
             "tasks": f"{self.tasks:,}, {self.points:,} values",
             "storage": human_bytes(self.storage),
             "memory": f"{human_bytes(self.memory)} a worker (task {self.largest})",
-            "time": f"about {_duration(self.seconds)} on one thread ({self.how})",
+            "time": f"about {human_duration(self.seconds)} on one thread ({self.how})",
         }
         return "\n".join(f"{key:8}  {value}" for key, value in rows.items())
-
-
-def _duration(seconds: float) -> str:
-    """Seconds in a unit that reads well."""
-    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,7 +32,7 @@ from heatpg.tools.processes import host
 from heatpg.tools.resources import available_memory, human_bytes
 from heatpg.version import __version__
 
-__all__ = ["parse_shard", "run"]
+__all__ = ["Scheduler", "parse_shard", "run"]
 
 _SHARE_OF_FREE_MEMORY = 0.9
 
@@ -64,15 +64,27 @@ def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int] | None:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Scheduler:
-    """Where a scheduler of Dask is, and how it may be spoken to."""
+class Scheduler:
+    """Where a scheduler of Dask is, and how it may be spoken to.
+
+    Attributes
+    ----------
+    address
+        ``local`` for workers of its own on this machine (a script then needs ``if __name__ == "__main__"``), or the
+        address of a scheduler: ``tls://host:port``, or ``tcp://host:port`` on this machine.
+    security
+        For ``tls://``: a `distributed.Security`, or a mapping of ``ca_file``, ``cert`` and ``key`` to files in PEM; by
+        default what Dask is configured with.
+    allow_insecure
+        Whether to speak ``tcp://`` with other machines: whoever reaches that network can then run anything as you.
+    """
 
     address: str
-    security: object
-    allow_insecure: bool
+    security: object = None
+    allow_insecure: bool = False
 
 
-def _choose_workers(tasks: Sequence[Task], workers: int | None, scheduler: _Scheduler | None = None) -> int:
+def _choose_workers(tasks: Sequence[Task], workers: int | None, scheduler: Scheduler | None = None) -> int:
     """As many as there are processors, tasks and memory for; more memory than there is, is refused.
 
     Those of a scheduler elsewhere are on other machines: 0 stands for all that it has.
@@ -202,7 +214,7 @@ def _outcomes(
     folder: Path,
     workers: int,
     timeout: float | None,
-    scheduler: _Scheduler | None,
+    scheduler: Scheduler | None,
     stopping: Callable[[int], object],
 ) -> Generator[list[Outcome], None, None]:
     """Whoever does the work: this process, workers of its own, or those of a scheduler."""
@@ -240,9 +252,7 @@ def run(
     timeout: float | None = None,
     retry_failed: bool = False,
     full: bool = False,
-    scheduler: str | None = None,
-    security: object = None,
-    allow_insecure: bool = False,
+    scheduler: str | Scheduler | None = None,
 ) -> Summary:
     """Do the tasks of a batch that are not done yet; once a task is told as done, nothing takes it away.
 
@@ -271,15 +281,8 @@ def run(
     full
         Whether shards that are there are believed only after every byte of them was looked at.
     scheduler
-        Have the work done by Dask, which needs the extra ``cluster``: ``local`` for workers of its own on this machine
-        (a script then needs ``if __name__ == "__main__"``), or the address of a scheduler: ``tls://host:port``, or
-        ``tcp://host:port`` on this machine. Its workers must see `folder` under the same name; `workers` is then how
-        many of them at most, by default all.
-    security
-        For ``tls://``: a `distributed.Security`, or a mapping of ``ca_file``, ``cert`` and ``key`` to files in PEM; by
-        default what Dask is configured with.
-    allow_insecure
-        Whether to speak ``tcp://`` with other machines: whoever reaches that network can then run anything as you.
+        Have the work done by Dask, which needs the extra ``cluster``: a `Scheduler`, or only its address. Its workers
+        must see the folder under the same name; `workers` is then how many of them at most, by default all.
 
     Returns
     -------
@@ -324,7 +327,7 @@ def run(
     share = parse_shard(shard)
     if timeout is not None and not 0 < timeout < float("inf"):
         raise UnsupportedError("this is no timeout", given=repr(timeout), allowed="a positive number of seconds")
-    dask = None if scheduler is None else _Scheduler(scheduler, security, allow_insecure)
+    dask = Scheduler(scheduler) if isinstance(scheduler, str) else scheduler
     read, folder = source_of(spec, out)
     everything = read.tasks()
     tasks = everything if share is None else everything[share[0] :: share[1]]
@@ -345,7 +348,7 @@ def run(
 
 
 def _work(
-    account: _Account, tasks: Sequence[Task], workers: int, timeout: float | None, scheduler: _Scheduler | None
+    account: _Account, tasks: Sequence[Task], workers: int, timeout: float | None, scheduler: Scheduler | None
 ) -> None:
     account.warm_up = max(workers, 1)
     account.tell()

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, TextIO
 
 from heatpg.cli.files import result_output
 from heatpg.cli.parser import Commands
-from heatpg.cli.talk import CHECK_FAILED, INTERRUPTED, OK, TASKS_FAILED, emit, note, say
-from heatpg.errors import UnsupportedError
-from heatpg.version import __version__
+from heatpg.cli.talk import CHECK_FAILED, INTERRUPTED, OK, TASKS_FAILED, envelope, is_quiet, note, reply
+from heatpg.errors import OptionError
+from heatpg.tools.resources import human_duration
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from heatpg.batch import Progress
+    from heatpg.batch import Progress, Scheduler
 
-__all__ = ["add"]
+__all__ = ["Meter", "add"]
 
 _REDRAWN = 0.2  # seconds, on a terminal
 _SPOKEN = 10.0  # seconds, elsewhere
 
 
-class _Meter:
+class Meter:
     """How far a run has come: one line that is redrawn on a terminal, else a plain line now and then."""
 
     def __init__(self, stream: TextIO, *, enabled: bool) -> None:
@@ -55,7 +55,7 @@ class _Meter:
         if progress.rate is not None:
             words.append(f"{progress.rate:.3g} a second")
         if progress.eta is not None and not ended:
-            words.append(f"{_duration(progress.eta)} left")
+            words.append(f"{human_duration(progress.eta)} left")
         text = ", ".join(words)
         if self.terminal:
             filled = round(24 * progress.done / max(progress.total, 1))
@@ -71,24 +71,15 @@ class _Meter:
             self.stream.flush()
 
 
-def _duration(seconds: float) -> str:
-    """Seconds in words.
+def _scheduler(arguments: argparse.Namespace) -> Scheduler | None:
+    """The scheduler, if one is named; which of the files for TLS are missing is told by whoever uses them."""
+    from heatpg.batch import Scheduler
 
-    Examples
-    --------
-    >>> from heatpg.cli.batch import _duration
-    >>> _duration(42.3), _duration(300), _duration(9000)
-    ('42 s', '5 min', '2.5 h')
-    """
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def _security(arguments: argparse.Namespace) -> dict[str, str] | None:
-    """The files for TLS, if any is given; which of them are missing is told by whoever uses them."""
+    if arguments.scheduler is None:
+        return None
     files = {"ca_file": arguments.tls_ca_file, "cert": arguments.tls_cert, "key": arguments.tls_key}
-    return files if any(files.values()) else None
+    security = files if any(files.values()) else None
+    return Scheduler(arguments.scheduler, security, arguments.private_network)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -97,14 +88,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if arguments.dry_run:
         plan = batch.predict(batch.read_spec(arguments.spec), measure=arguments.measure)
-        if arguments.json:
-            emit({"command": "batch run --dry-run", "heatpg_version": __version__} | plan.as_dict())
-        else:
-            say(str(plan))
+        reply(arguments, lambda: envelope("batch run --dry-run") | plan.as_dict(), result=[str(plan)])
         return OK
     if arguments.measure:
-        raise UnsupportedError("--measure is for --dry-run", given="--measure", advice="add --dry-run")
-    meter = _Meter(sys.stderr, enabled=not (arguments.quiet or arguments.json))
+        raise OptionError("--measure is for --dry-run", given="--measure", advice="add --dry-run")
+    meter = Meter(sys.stderr, enabled=not (arguments.quiet or arguments.json))
     try:
         summary = batch.run(
             arguments.spec,
@@ -115,19 +103,15 @@ def _run(arguments: argparse.Namespace) -> int:
             timeout=arguments.timeout,
             retry_failed=arguments.retry_failed,
             full=arguments.full,
-            scheduler=arguments.scheduler,
-            security=_security(arguments),
-            allow_insecure=arguments.private_network,
+            scheduler=_scheduler(arguments),
         )
     except Interrupted as end:
         meter.close()
         note(str(end))
         return INTERRUPTED
     meter.close()
-    if arguments.json:
-        emit({"command": "batch run", "heatpg_version": __version__} | summary.as_dict())
-    else:
-        say(summary.folder if arguments.quiet else str(summary))
+    said = summary.folder if arguments.quiet else str(summary)
+    reply(arguments, lambda: envelope("batch run") | summary.as_dict(), result=[said])
     if summary.failed:
         note(f"{len(summary.failed)} tasks failed; the others are done. --retry-failed tries them again")
         return TASKS_FAILED
@@ -138,10 +122,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from heatpg import batch
 
     state = batch.status(arguments.folder)
-    if arguments.json:
-        emit({"command": "batch status", "heatpg_version": __version__} | state.as_dict())
-    else:
-        say(str(state))
+    reply(arguments, lambda: envelope("batch status") | state.as_dict(), result=[str(state)])
     return TASKS_FAILED if state.failed else OK
 
 
@@ -149,10 +130,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     from heatpg import batch
 
     found = batch.verify(arguments.folder, full=arguments.full)
-    if arguments.json:
-        emit({"command": "batch verify", "heatpg_version": __version__} | found.as_dict())
-    else:
-        say(str(found))
+    reply(arguments, lambda: envelope("batch verify") | found.as_dict(), result=[str(found)])
     if not found.passed:
         note("run the batch again with --full: what is damaged is made anew")
         return CHECK_FAILED
@@ -171,19 +149,21 @@ def _counts(path: Path) -> tuple[int, int, int]:
 def _merge(arguments: argparse.Namespace) -> int:
     from heatpg import batch
 
-    quiet = arguments.quiet or arguments.json
-    target = result_output(arguments.out, force=arguments.force, quiet=quiet)
+    target = result_output(arguments.out, force=arguments.force, quiet=is_quiet(arguments))
     path = batch.merge(arguments.folder, target, force=arguments.force)
     groups, done, tasks = _counts(path)
-    if arguments.json:
-        counts = {"groups": groups, "done": done, "tasks": tasks}
-        emit({"command": "batch merge", "heatpg_version": __version__, "path": str(path)} | counts)
-        return OK
-    if not quiet:
-        name = json.dumps(arguments.out, ensure_ascii=False)
-        where = "groups/0" if groups == 1 else f"groups/0 to groups/{groups - 1}, one for each shape"
-        say(f"{done} of {tasks} tasks in {where}", f'open with xarray.open_dataset({name}, group="groups/0")')
-    say(str(path))
+    name = json.dumps(arguments.out, ensure_ascii=False)
+    where = "groups/0" if groups == 1 else f"groups/0 to groups/{groups - 1}, one for each shape"
+    counts = {"groups": groups, "done": done, "tasks": tasks}
+    reply(
+        arguments,
+        lambda: envelope("batch merge") | {"path": str(path)} | counts,
+        words=lambda: [
+            f"{done} of {tasks} tasks in {where}",
+            f'open with xarray.open_dataset({name}, group="groups/0")',
+        ],
+        result=[str(path)],
+    )
     return OK
 
 

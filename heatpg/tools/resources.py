@@ -12,7 +12,15 @@ from pathlib import Path
 
 from heatpg.errors import ResourceError
 
-__all__ = ["available_disk", "available_memory", "human_bytes", "memory_by_kind", "require_disk", "require_memory"]
+__all__ = [
+    "available_disk",
+    "available_memory",
+    "human_bytes",
+    "human_duration",
+    "memory_by_kind",
+    "require_disk",
+    "require_memory",
+]
 
 _SHARE_OF_FREE_MEMORY = 0.9
 _NOT_WORTH_ASKING = 2**20  # bytes; to ask takes longer than to use them
@@ -33,6 +41,21 @@ def human_bytes(count: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     raise AssertionError("unreachable")
+
+
+def human_duration(seconds: float) -> str:
+    """Seconds in a unit that reads well.
+
+    Examples
+    --------
+    >>> from heatpg.tools.resources import human_duration
+    >>> human_duration(0.5), human_duration(300), human_duration(9000)
+    ('0.5 s', '5.0 minutes', '2.5 hours')
+    """
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
 def _meminfo_available() -> float:

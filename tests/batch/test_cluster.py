@@ -30,7 +30,7 @@ import distributed
 import pytest
 
 from heatpg import __version__
-from heatpg.batch import Interrupted, Progress, cluster, run, running, verify
+from heatpg.batch import Interrupted, Progress, Scheduler, cluster, run, running, verify
 from heatpg.batch.journal import read_journal
 from heatpg.batch.shards import shard_path, stored, temporaries
 from heatpg.batch.spec import read_spec
@@ -525,7 +525,7 @@ def test_tls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cluster, "_CONNECT", 1.0)
             with pytest.raises(ResourceError, match=r"no scheduler of Dask answers.*TLS|no scheduler.*certificate"):
-                run(specification(1), tmp_path / "b", scheduler=address, security=others)
+                run(specification(1), tmp_path / "b", scheduler=Scheduler(address, others))
         with pytest.raises(UnsupportedError, match=r"tls:// needs certificates.*--tls-ca-file"):
             run(specification(1), tmp_path / "b", scheduler=address)
 

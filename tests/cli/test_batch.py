@@ -10,7 +10,7 @@ import pytest
 
 from heatpg.batch import Progress
 from heatpg.cli import main
-from heatpg.cli.batch import _Meter
+from heatpg.cli.batch import Meter
 
 SPEC = """
 [landscape]
@@ -179,7 +179,7 @@ class Terminal:
 
 def test_the_meter_says_what_a_signal_has_begun(capsys: pytest.CaptureFixture[str]) -> None:
     for enabled in (True, False):
-        meter = _Meter(Terminal(terminal=True), enabled=enabled)  # type: ignore[arg-type]
+        meter = Meter(Terminal(terminal=True), enabled=enabled)  # type: ignore[arg-type]
         meter(Progress(1, 4, 0))
         meter(Progress(1, 4, 0, stopping=2))
         assert capsys.readouterr().err == ("heatpg: finishing 2 tasks, for a few seconds at most; again to stop now\n")
@@ -190,7 +190,7 @@ def test_the_meter_says_what_a_signal_has_begun(capsys: pytest.CaptureFixture[st
 def test_the_meter_on_a_terminal_and_off_it() -> None:
     for terminal in (True, False):
         stream = Terminal(terminal=terminal)
-        meter = _Meter(stream, enabled=True)  # type: ignore[arg-type]
+        meter = Meter(stream, enabled=True)  # type: ignore[arg-type]
         meter(Progress(1, 4, 0))
         meter(Progress(2, 4, 1))  # too soon after the first
         meter(Progress(3, 4, 1, 2.0, 0.5))
