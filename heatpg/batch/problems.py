@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.tools.options import nearest, shown
 
 __all__ = [
@@ -33,12 +33,14 @@ __all__ = [
     "unknown",
 ]
 
-MOST_VALUES = 60_000  # in one specification; as many are looked through within a second
-DEEPEST = 12
-MOST_PROBLEMS = 100  # that are listed; what is beyond is not looked for
-_LONGEST_NAME = 1000  # letters
-_WIDEST = 63  # bits
+# A specification may come from anybody: each bound keeps the time or the text that a hostile one costs small.
+MOST_VALUES = 60_000  # in one specification; measured: as many are looked through within a second
+DEEPEST = 12  # tables and lists within one another; what can be written needs seven
+MOST_PROBLEMS = 100  # that are listed; what is beyond is not looked for; taste: nobody reads more
+_LONGEST_NAME = 1000  # letters of a key or a word; taste: longer than any path in use
+_WIDEST = 63  # bits of a whole number, the bound of TOML and of the integers of HDF5
 
+# Where something is written: keys of tables and numbers of list entries, from the root of the file.
 Keys = tuple[str | int, ...]
 Found = list[tuple[Keys, str]]  # where in a section, and what
 
@@ -78,7 +80,7 @@ class Problem:
         return f"{place}{self.path}: {self.message}"
 
 
-class SpecError(UnsupportedError):
+class SpecError(OptionError):
     """A specification that cannot be carried out, with everything that is wrong with it.
 
     Attributes
@@ -116,6 +118,7 @@ class Collector:
         self.unknown: set[tuple[Keys, str]] = set()  # names that are not known, and the lists whose values met them
 
     def add(self, path: Keys, message: str) -> None:
+        # A problem of a table and one of a key within it are mostly one problem: the first that is found is told.
         if path in self.above or any(path[:n] in self.found for n in range(len(path) + 1)):
             return
         if self.full:
@@ -125,6 +128,7 @@ class Collector:
             if (path[:-1], message) in self.unknown:
                 return
             self.unknown.add((path[:-1], message))
+        # the line of the key itself, or of the nearest table around it that has one
         line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
         self.found[path] = Problem(dotted(path), message, line)
         self.above.update(path[:n] for n in range(len(path)))
@@ -139,8 +143,10 @@ class Collector:
             raise SpecError.of(self.what, self.found.values())
 
 
+# One key of TOML at the beginning of a text: bare, in double quotes with escapes, or in single quotes.
 _BARE_OR_QUOTED = re.compile(r"""\s*(?:([A-Za-z0-9_-]+)|"((?:[^"\\]|\\.)*)"|'([^']*)')\s*""")
-# what is not closed is matched too: to look for its end again from every quote would take quadratic time
+# Strings of all four kinds, and comments. What is not closed is matched too: to look for its end again from every quote
+# would take quadratic time. The possessive *+ keeps what was matched, for the same reason.
 STRINGS_AND_COMMENTS = re.compile(
     r"""\"{3}(?:[^\\]|\\.)*?(?:\"{3}|\Z)|'{3}.*?(?:'{3}|\Z)|"(?:[^"\\\n]|\\[^\n])*+"?|'[^'\n]*+'?|#[^\n]*+""",
     flags=re.DOTALL,
@@ -160,7 +166,13 @@ def _dotted_key(text: str) -> tuple[tuple[str, ...], str]:
 
 
 def line_numbers(text: str) -> dict[Keys, int]:
-    """The lines in which tables and keys are written, for messages; TOML that is laid out unusually is passed over."""
+    """The lines in which tables and keys are written, for messages; TOML that is laid out unusually is passed over.
+
+    This reads a text that `tomllib` has accepted, so it need not find faults. Paths come from there; where this loses
+    the thread, as in keys with escapes, a message has no line, or that of the table around it.
+    """
+    # depth: brackets that the value of a key has left open; fence: the quotes that end a text over several lines.
+    # Within either, a line is no key.
     lines: dict[Keys, int] = {}
     table: Keys = ()
     counts: dict[Keys, int] = {}
@@ -177,6 +189,7 @@ def line_numbers(text: str) -> dict[Keys, int]:
             if header.startswith("["):
                 keys, _ = _dotted_key(header.lstrip("["))
                 table = keys
+                # [[task]] begins the next entry of a list: its keys are those of ("task", 0), ("task", 1), ...
                 if header.startswith("[["):
                     counts[keys] = counts.get(keys, -1) + 1
                     lines.setdefault(keys, number)
@@ -186,6 +199,7 @@ def line_numbers(text: str) -> dict[Keys, int]:
             keys, rest = _dotted_key(line)
             if not keys or not rest.startswith("="):
                 continue
+            # a.b.c = 1 makes the tables a and a.b as well, in this line unless they were there before
             for n in range(1, len(keys) + 1):
                 lines.setdefault((*table, *keys[:n]), number)
             value = rest[1:]
@@ -207,7 +221,11 @@ def unknown(word: str, known: Sequence[str], what: str) -> str:
 
 
 class Plain:
-    """Copies a value into booleans, numbers, text, None, tuples and dictionaries, and says what is none of these."""
+    """Copies a value into booleans, numbers, text, None, tuples and dictionaries, and says what is none of these.
+
+    Everything behind it can rely on finite numbers, printable words, and tables of bounded size.
+    A value that is refused becomes None, so that what stands beside it is looked at as well.
+    """
 
     def __init__(self, collector: Collector) -> None:
         self.collector = collector
@@ -235,7 +253,8 @@ class Plain:
 
     def _table(self, table: Mapping[Any, Any], path: Keys) -> dict[str, Any]:
         copy = {}
-        if isinstance(table.get("count"), int):  # levels, which are to be written out
+        # {first, last, count} is short and stands for count levels: they are charged before anybody writes them out
+        if isinstance(table.get("count"), int):
             self.count += min(max(table["count"], 0), MOST_VALUES)
         for key, item in itertools.islice(table.items(), MOST_VALUES):
             if not isinstance(key, str) or len(key) > _LONGEST_NAME or not key.isprintable():

@@ -69,16 +69,21 @@ __all__ = [
     "sound",
 ]
 
-MOST_LEVELS = 10_000  # of sigma, in one task
-MOST_AXES = 32
+MOST_LEVELS = 10_000  # of sigma, in one task; taste: a file holds a field for each of them
+MOST_AXES = 32  # as many dimensions as an array of HDF5 can have
 ENDINGS = (".h5", ".npy", ".npz")
-SECTIONS = ("landscape", "evolve", "storage")
+SECTIONS = ("landscape", "evolve", "storage")  # those that decide what a task is
 MODES = ("full", "compact")
 COMPRESSIONS = ("none", *(f"gzip:{level}" for level in range(1, 10)))
-_COMPACT_TOLERANCE = 1e-10
+_COMPACT_TOLERANCE = 1e-10  # taste: far below the error of any solver but the exact ones
+# Bound below: rounding of double precision, in units of osc(Q). Above: taste, what is coarser shows in a figure.
 TOLERANCES = (1e-14, 1e-3)
 
 Kind = TypeVar("Kind", bound=BaseModel)
+
+
+# Noise levels. They are read by a function of ours: to pydantic's union of a number, a list and two kinds of tables a
+# fault would be one of all four, and its message would list four reasons.
 
 
 def _refusal(text: str) -> PydanticCustomError:
@@ -129,6 +134,7 @@ def _levels(value: Any) -> Any:
         if any(len(column) not in (1, longest) for column in columns):
             lengths = ", ".join(f"{name} has {len(column)}" for name, column in zip(names, columns, strict=True))
             raise _refusal(f"every axis needs as many sigmas as the others, or one: {lengths}")
+        # every axis has a value at every level; the levels are in the order of the total variance, ties by value
         full = (column * longest if len(column) == 1 else column for column in columns)
         rows = sorted(zip(*full, strict=True), key=lambda row: (sum(x * x for x in row), row))
     else:
@@ -161,6 +167,8 @@ def _counted(rows: Iterable[tuple[float, ...]]) -> Iterator[tuple[tuple[float, .
 
 
 class Section(BaseModel):
+    """A table of a specification: no other keys, nothing converted, nothing changed afterwards."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
@@ -313,6 +321,8 @@ def sound(model: type[Kind], given: Mapping[str, Any], prefix: Keys, what: str =
     for key in itertools.islice((key for key in given if key not in known), MOST_PROBLEMS + 1):
         words = [f"unknown {what}", nearest(key, known), f"allowed: {', '.join(known) or 'none'}"]
         found.append(((*prefix, key), "; ".join(filter(None, words))))
+    # A key that is not known is told here, so that pydantic needs not and the nearest names can be said. What is bad is
+    # left out at a second reading: the rest of the section is still looked at.
     sound = {key: given[key] for key in known if key in given}
     try:
         return model.model_validate(sound), found
@@ -398,7 +408,7 @@ def is_file(source: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _digest(path: str, size: int, changed: int, inode: int) -> str:
-    """SHA-256 of a file, read once for as long as it stays as it is."""
+    """SHA-256 of a file, read once for as long as it stays as it is: its size, time and inode are part of the key."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -462,7 +472,7 @@ def _solver(section: EvolveSection, known: bool) -> tuple[dict[str, Any], Found]
         "prefer": section.prefer,
     }
     found = _out_of_range(section.tolerance)
-    if not known:
+    if not known:  # no options to hold the given ones against
         return result, found
     if name == "auto":
         if given:
@@ -475,6 +485,7 @@ def _solver(section: EvolveSection, known: bool) -> tuple[dict[str, Any], Found]
         if value != usual:
             found.append(((key,), f'this is for solver = "auto"; {name!r} has solver_options of its own'))
     result["options"], wrong = _options("solver", name, given, ("solver_options",))
+    # options that are fine one by one may not fit together: only the solver itself knows
     if not wrong:
         try:
             make(name, **result["options"])
@@ -519,6 +530,7 @@ RESOLVERS = {"landscape": _landscape, "evolve": _evolve, "storage": _storage}
 
 
 def canonical(value: object) -> str:
+    """The one way to write a value as JSON; identities of tasks are digests of it, so it never changes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

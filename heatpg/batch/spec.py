@@ -5,6 +5,9 @@ said at once, each thing with its place. A task is known by the SHA-256 of its c
 is written out, so that two specifications of the same work have the same tasks.
 """
 
+# Above 600 lines, and one thing: sweep, task and text are three forms of one set of changes. `Spec._resolve` needs
+# where a change was written to place a message, and the same change gives the identity of its task.
+
 from __future__ import annotations
 
 import dataclasses
@@ -62,15 +65,20 @@ __all__ = ["SCHEMA", "Spec", "Task", "read_spec"]
 
 SCHEMA = 1  # raised when the same words come to mean another result: every task is then another one
 
+# Bounds on what a stranger's file can cost; all are taste, far above what is in use.
 _LARGEST_FILE = 2**20  # bytes
-_MOST_TASKS = 1_000_000
+_MOST_TASKS = 1_000_000  # each is a file on the disk
 _MOST_KEYS = 100  # that are varied at a time
 _MOST_DOTS = 100  # of one key
+
+# The canonical form in parts: the JSON of each key of a resolved task. Tasks of a sweep share most of them, and a task
+# is hashed by joining them, so that a million tasks need not be written out as dictionaries.
 
 _Text = tuple[tuple[str, str], ...]
 
 
 def _joined(parts: Mapping[str, str]) -> str:
+    """The same text as `canonical` gives of the whole: its keys are sorted too, and need no escapes."""
     return "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
 
 
@@ -153,6 +161,7 @@ class Task:
                 parts |= fragments(name, full)
         collector.raise_if_any()
         text = _joined(parts)
+        # What was sent must be what is written here, to the letter: else two versions would share an identity
         if "file" in plain["landscape"]:
             plain["landscape"] = {key: value for key, value in plain["landscape"].items() if key != "file"}
         if json.loads(text) != json.loads(canonical(plain)):
@@ -219,6 +228,10 @@ class _Change:
     @property
     def path(self) -> str:
         return ".".join((self.section, *self.keys))
+
+
+# A key of a sweep can be written "evolve.solver_options.steps", or as tables within tables, or half and half. TOML
+# reads evolve.checks without quotes as a table; so a dot in a key and a step into a table are one and the same here.
 
 
 def _flat(table: Mapping[str, Any], deepest: int) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], Any]]:
@@ -295,6 +308,8 @@ class Spec(Section):
     def _factors(self, collector: Collector) -> list[list[tuple[_Change, ...]]]:
         """What multiplies: each a list of alternatives, and each of these the changes that it makes."""
         factors: list[list[tuple[_Change, ...]]] = []
+        # Keys of product and zip change every task, so no two of them may be the same. An entry of [[task]] changes
+        # only its own, and may set what another entry sets: hence `own`.
         taken: dict[tuple[str, ...], Keys] = {}
 
         def columns(table: dict[str, Any], origin: Keys, deepest: int, own: bool) -> Iterator[tuple[Any, ...]]:
@@ -344,6 +359,9 @@ class Spec(Section):
 
     def _check(self, collector: Collector) -> None:
         """Find all that can be found without writing every task out."""
+        # A million combinations cannot be looked at before a run. Most problems are those of one value: so the first
+        # combination is resolved in full, and every other value once, with the first values of all other factors. What
+        # is left, two values that do not go together, `tasks` finds.
         factors = self._factors(collector)
         count = math.prod(map(len, factors))
         if count > _MOST_TASKS:
@@ -362,6 +380,7 @@ class Spec(Section):
             for changes in factor[1:]:
                 for section in {change.section for change in changes}:
                     own = [change for change in changes if change.section == section]
+                    # two short cuts for the sweeps that are long: the rest of the section stays as it is
                     if section == "landscape" and registered:
                         for change in own:
                             problem = option_problem("landscape", source, change.keys[0], change.value)
@@ -397,6 +416,7 @@ class Spec(Section):
                 table = given.get(change.keys[0], {})
                 given[change.keys[0]] = {**(table if isinstance(table, dict) else {}), change.keys[1]: change.value}
         resolved, found = RESOLVERS[section](given, self._folder)
+        # a problem of a key that a change has set is told where the change is written, not in the section itself
         for path, message in found:
             cut = next((n for n in range(len(path), 0, -1) if path[:n] in origins), 0)
             place = (*origins[path[:cut]], *path[cut:]) if cut else (section, *path)
@@ -423,6 +443,8 @@ class Spec(Section):
             file = ""
             for section in SECTIONS:
                 own = [change for change in changes if change.section == section]
+                # The changes of a factor are the same objects in every combination: what they make of a section is
+                # found once for each set of them. `factors` keeps them alive, so no identity is used twice.
                 key = (section, tuple(map(id, own)))
                 if key not in known:
                     words = f" (in task {number})" if own else ""
@@ -434,7 +456,7 @@ class Spec(Section):
                 file = known[key][1] or file
             if collector.full:
                 break
-            if collector.found:
+            if collector.found:  # look for more problems, and make no tasks of what will not run
                 continue
             digest = hashlib.sha256(_joined(dict(text)).encode()).hexdigest()
             task = Task(number, digest, tuple((change.path, change.value) for change in changes), file, text)
@@ -501,6 +523,7 @@ def _read_text(path: Path) -> str:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):  # to open a pipe would wait for ever
             raise SpecError(f"{what} is not a file")
+        # one byte more than is taken tells that there is more, whatever the size is said to be
         with path.open("rb") as stream:
             content = stream.read(_LARGEST_FILE + 1)
     except (OSError, ValueError) as reason:
@@ -520,6 +543,7 @@ def _read_text(path: Path) -> str:
 
 
 def _read_toml(text: str, what: str) -> dict[str, Any]:
+    # Before tomllib sees it: a rough count of values, commas and such outside of strings
     bare = STRINGS_AND_COMMENTS.sub("x", text)
     if sum(map(bare.count, ",=[")) > MOST_VALUES:
         raise SpecError(f"{what} is too long", allowed=f"{MOST_VALUES:,} values", advice="sweeps multiply: use several")
@@ -611,6 +635,7 @@ def read_spec(source: str | os.PathLike[str] | Mapping[str, Any]) -> Spec:
         folder = path.absolute().parent
     else:
         raise SpecError("this is no specification", given=shown(source), allowed="the name of a file, or a mapping")
+    # What is found at one step does not end the others: everything that is wrong is told at once.
     collector = Collector(what, lines)
     plain = Plain(collector)(content)
     tables = _structure(plain, collector) if isinstance(plain, dict) else {}
