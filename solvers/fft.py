@@ -19,7 +19,7 @@ import scipy.fft
 import scipy.fftpack
 from numpy.typing import NDArray
 
-from heatpg.errors import UnsupportedError
+from heatpg.errors import MissingPackageError, OptionError
 
 __all__ = [
     "cosine",
@@ -45,16 +45,18 @@ def set_library(name: str) -> None:
 
     Raises
     ------
-    UnsupportedError
-        For another name, or for ducc0 where it is not installed.
+    OptionError
+        For another name.
+    MissingPackageError
+        For ducc0 where it is not installed.
     """
     global _chosen, _ducc
     allowed = "'auto', 'scipy', 'ducc0'"
     if name not in ("auto", "scipy", "ducc0"):
-        raise UnsupportedError("unknown library of transforms", given=repr(name), allowed=allowed)
+        raise OptionError("unknown library of transforms", given=repr(name), allowed=allowed)
     installed = importlib.util.find_spec("ducc0") is not None
     if name == "ducc0" and not installed:
-        raise UnsupportedError(
+        raise MissingPackageError(
             "ducc0 is not installed", given=repr(name), allowed=allowed, advice="pip install 'heatpg[fast]'"
         )
     wanted = "ducc0" if installed and name != "scipy" else "scipy"

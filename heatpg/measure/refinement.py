@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import StabilityError, UnsupportedError
+from heatpg.errors import OptionError, StabilityError
 from heatpg.evolution import solve
 from heatpg.solvers import Solver, make
 
@@ -186,7 +186,7 @@ def sharpest(solver: Solver) -> Solver:
     for exponent in range(-16, 0):
         try:
             return dataclasses.replace(solver, **{"tolerance": float(f"1e{exponent}")})
-        except UnsupportedError:
+        except OptionError:
             continue
     return solver
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
 from heatpg.measure.refinement import (
@@ -109,7 +109,7 @@ def rough_order_in_space(solver: Solver, data: str, nodes: Nodes = "vertex") -> 
     (0.3, 0.3)
     """
     if data not in ROUGH_IN_SPACE:
-        raise UnsupportedError("unknown rough data", given=repr(data), allowed=", ".join(ROUGH_IN_SPACE))
+        raise OptionError("unknown rough data", given=repr(data), allowed=", ".join(ROUGH_IN_SPACE))
     fractal = data.startswith("Weierstrass")
     limit, source = (
         (1.0, "Euler-Maclaurin [1]: zeta(0, theta) h") if data == "step" else (2.0, "Euler-Maclaurin [1]: h^2")
@@ -149,7 +149,7 @@ def rough_order_in_time(solver: Solver, data: str) -> Row:
     1.0
     """
     if data not in ROUGH_IN_TIME:
-        raise UnsupportedError("unknown rough data", given=repr(data), allowed=", ".join(ROUGH_IN_TIME))
+        raise OptionError("unknown rough data", given=repr(data), allowed=", ".join(ROUGH_IN_TIME))
     sigma = 0.15
     variance = sigma**2
     damped = _keeps_order_on_rough_data(solver)

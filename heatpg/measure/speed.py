@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import HeatpgError, UnsupportedError
+from heatpg.errors import HeatpgError, OptionError
 from heatpg.evolution import solve
 from heatpg.solvers import Solver, make, solvers
 
@@ -112,7 +112,7 @@ def bench(
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For fewer than one round, or a sigma that is not positive.
 
     Examples
@@ -123,7 +123,7 @@ def bench(
     ['copy', 'scipy transforms', 'spectral']
     """
     if rounds < 1 or not sigma > 0 or not np.isfinite(sigma):
-        raise UnsupportedError(
+        raise OptionError(
             "nothing to measure", given=f"{rounds} rounds, sigma={sigma}", allowed="one round and more, sigma > 0"
         )
     landscape = _landscape(shape)

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
-from heatpg.errors import HeatpgWarning, UnknownNameError, UnsupportedError
+from heatpg.errors import HeatpgWarning, MissingPackageError, OptionError, UnknownNameError
 
 __all__ = ["Plugin", "Registry"]
 
@@ -137,13 +137,13 @@ class Registry(Generic[Entry]):
             try:
                 loaded = plugin.point.load()
             except Exception as reason:  # whatever its modules raise
-                raise UnsupportedError(
+                raise MissingPackageError(
                     f"the {self.kind} {plugin.name!r} of {plugin} cannot be loaded",
                     given=f"{plugin.point.value}: {type(reason).__name__}: {reason}",
                     advice=advice,
                 ) from reason
             if not callable(loaded):
-                raise UnsupportedError(
+                raise OptionError(
                     f"the {self.kind} {plugin.name!r} of {plugin} cannot be called",
                     given=f"{plugin.point.value}: {type(loaded).__name__}",
                     advice=advice,
@@ -158,8 +158,10 @@ class Registry(Generic[Entry]):
         ------
         UnknownNameError
             With every known name and the nearest ones.
-        UnsupportedError
-            For a plug-in that is broken, with its distribution.
+        MissingPackageError
+            For a plug-in that cannot be loaded, with its distribution.
+        OptionError
+            For one that is no function.
         """
         if name not in self._entries:
             self._load_all()

@@ -17,7 +17,7 @@ from heatpg.batch import SpecError, Task, read_spec
 from heatpg.batch.work import run_task
 from heatpg.cli import main
 from heatpg.core.landscape import Landscape
-from heatpg.errors import HeatpgWarning, UnknownNameError, UnsupportedError
+from heatpg.errors import HeatpgWarning, MissingPackageError, OptionError, UnknownNameError
 from heatpg.landscapes import landscapes
 from heatpg.tools.registry import Registry
 
@@ -118,15 +118,17 @@ def test_our_names_are_ours(known: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "kind", "words"),
     [
-        ("lost", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
-        ("absent", "AttributeError"),
-        ("number", "cannot be called; given: far_away:number: int"),
+        ("lost", MissingPackageError, "ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("absent", MissingPackageError, "AttributeError"),
+        ("number", OptionError, "cannot be called; given: far_away:number: int"),
     ],
 )
-def test_what_is_broken_is_said_and_hurts_nobody_else(known: list[str], name: str, words: str) -> None:
-    with pytest.raises(UnsupportedError, match=r"of far-landscapes 1\.2\.3 .*HEATPG_NO_PLUGINS=1") as caught:
+def test_what_is_broken_is_said_and_hurts_nobody_else(
+    known: list[str], name: str, kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind, match=r"of far-landscapes 1\.2\.3 .*HEATPG_NO_PLUGINS=1") as caught:
         landscapes.get(name)
     assert words in str(caught.value)
     with pytest.raises(AttributeError, match=r"far-landscapes"):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from heatpg.cli import main
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.measure.speed import bench, table
 from heatpg.solvers import make, solvers
 
@@ -40,7 +40,7 @@ def test_a_solver_that_refuses_says_why() -> None:
 
 @pytest.mark.parametrize(("sigma", "rounds"), [(0.0, 1), (float("nan"), 1), (4.0, 0)])
 def test_nothing_to_measure_is_refused(sigma: float, rounds: int) -> None:
-    with pytest.raises(UnsupportedError, match="nothing to measure"):
+    with pytest.raises(OptionError, match="nothing to measure"):
         bench((16,), sigma, rounds=rounds)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from heatpg import Axis, Grid, Landscape
 from heatpg.boundaries import boundaries
-from heatpg.errors import UnsupportedError
+from heatpg.errors import MissingPackageError, OptionError
 from heatpg.evolution import solve
 from heatpg.solvers import fft
 from heatpg.tools.parallel import set_threads, threads
@@ -88,11 +88,11 @@ def test_solutions_agree_and_threads_change_no_bit(
 
 
 def test_the_choice_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UnsupportedError, match="unknown library"):
+    with pytest.raises(OptionError, match="unknown library"):
         fft.set_library("fftw")
     monkeypatch.setitem(sys.modules, "ducc0", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UnsupportedError, match=r"heatpg\[fast\]"):
+    with pytest.raises(MissingPackageError, match=r"heatpg\[fast\]"):
         fft.set_library("ducc0")
     fft.set_library("auto")
     assert fft.library() == "scipy"
