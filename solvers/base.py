@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from heatpg.boundaries import boundaries
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import ResourceError
+from heatpg.solvers.lines import Line, line_along
 
 __all__ = ["Flow", "LineFlow", "LineOperator", "LineSolver", "Solver", "difference_gradient", "part"]
 
@@ -192,11 +193,35 @@ class LineOperator(Protocol):
 
 
 class LineSolver(Solver):
-    """A solver given by an operator for one axis and one interval of t."""
+    """A solver given by an operator for one axis and one interval of t.
+
+    Attributes
+    ----------
+    padded
+        Whether the line that `build` gets is continued in free space; False for a scheme that knows what lies there.
+    """
+
+    padded: ClassVar[bool] = True
 
     @abstractmethod
+    def build(self, line: Line, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
+        """Make the operator that takes lines along this axis from t = start to t = stop.
+
+        Parameters
+        ----------
+        line
+            The axis as it is solved: in free space continued on both sides as far as the scheme reaches.
+        axis
+            For its spacing, and for schemes that continue it themselves.
+        start, stop
+            The interval of t.
+        dtype
+            Type of the field.
+        """
+
     def operator(self, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-        """The operator that takes lines along this axis from t = start to t = stop."""
+        """What `build` makes, kept for the next call with the same arguments."""
+        return _operator(self, axis, start, stop, dtype)
 
     def gradient_operator(self, axis: Axis, variance: float, dtype: np.dtype[Any]) -> LineOperator | None:
         """The operator from Q to du/dx along this axis, or None where u is differenced instead."""
@@ -224,6 +249,15 @@ class LineSolver(Solver):
         others = tuple(0.0 if i == position else t for i, t in enumerate(variances))
         self.start(initial, grid).advance(others, out)
         operator.apply(out, out, initial.ndim - grid.dimensions + position)
+
+
+# An evolution asks for one operator per axis and sigma, again and again if it is drawn or differentiated, and its
+# cross-check for as many: 128 hold 20 levels along 3 axes for two solvers, a taste.
+@functools.lru_cache(maxsize=128)
+def _operator(solver: LineSolver, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
+    # the padded line is mirrored far out, so that the nearest image of the box stands at twice the padding
+    padding = -(-solver.reach(axis, (start, stop)) // 2) if axis.rule.free_space and solver.padded else 0
+    return solver.build(line_along(axis, padding), axis, start, stop, dtype)
 
 
 class LineFlow(Flow):

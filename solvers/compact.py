@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
-from heatpg.errors import StabilityError, UnsupportedError
+from heatpg.errors import OptionError, StabilityError
 from heatpg.solvers import solvers
 from heatpg.solvers.base import Flow, LineFlow, LineOperator, LineSolver, Path, Solver
-from heatpg.solvers.lines import Closure, Line, SweepOperator, line_along
+from heatpg.solvers.lines import Closure, Line, SweepOperator
 from heatpg.solvers.positivity import NEGLIGIBLE, negative_mass
 from heatpg.solvers.stepping import check_stepping, number_of_steps
 from heatpg.solvers.transforms import TransformFlow, TransformSolver
@@ -31,7 +31,7 @@ _TAIL = 1e-17
 
 
 @kernel
-def _smooth(u, v, rows, weight, lower, upper, sign):  # type: ignore[no-untyped-def]
+def _smooth(u: Array, v: Array, rows: int, weight: float, lower: Array, upper: Array, sign: Array) -> None:
     """v_i = u_i + weight (u_{i-1} - 2 u_i + u_{i+1}), with one ghost row beyond each end."""
     lanes = u.shape[1]
     for j in range(lanes):
@@ -47,7 +47,17 @@ def _smooth(u, v, rows, weight, lower, upper, sign):  # type: ignore[no-untyped-
 
 
 @kernel
-def _march_bundles(bundle, scratch, rows, weights, factors, corner, lower, upper, sign):  # type: ignore[no-untyped-def]
+def _march_bundles(
+    bundle: Array,
+    scratch: Array,
+    rows: int,
+    weights: Array,
+    factors: Array,
+    corner: float,
+    lower: Array,
+    upper: Array,
+    sign: Array,
+) -> None:
     """For each weight in turn u <- (1 - r D2)^-1 (1 + weight D2) u, from one array to the other and back."""
     for b in range(bundle.shape[0]):
         u, v = bundle[b], scratch[b]
@@ -110,7 +120,7 @@ class Compact(TransformSolver, LineSolver):
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For a word that names no time step.
     StabilityError
         For a step or a number of steps that is not positive, or a negative number of damping steps.
@@ -146,10 +156,11 @@ class Compact(TransformSolver, LineSolver):
     name = "compact"
     summary = "fourth-order compact differences, exact in time or Crank-Nicolson"
     target = "continuous"
+    order_space = 4.0
 
     def __post_init__(self) -> None:
         if self.time not in _TIMES:
-            raise UnsupportedError("unknown time step", given=repr(self.time), allowed=" or ".join(map(repr, _TIMES)))
+            raise OptionError("unknown time step", given=repr(self.time), allowed=" or ".join(map(repr, _TIMES)))
         check_stepping(self.steps, self.step)
         if self.damping_steps < 0:
             raise StabilityError("damping_steps must not be negative", given=self.damping_steps, allowed="0, 1, ...")
@@ -158,10 +169,6 @@ class Compact(TransformSolver, LineSolver):
     @property
     def order_time(self) -> float:
         return math.inf if self.exact_in_time else 2.0
-
-    @property
-    def order_space(self) -> float:
-        return 4.0
 
     def monotone(self, axis: Axis, variance: float) -> bool:
         return self.monotone_between(axis, 0.0, variance)
@@ -217,8 +224,10 @@ class Compact(TransformSolver, LineSolver):
     def start(self, values: Array, grid: Grid) -> Flow:
         return TransformFlow(self, values, grid) if self.exact_in_time else LineFlow(self, values, grid)
 
-    def operator(self, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-        return _operator(self, axis, start, stop, dtype)
+    def build(self, line: Line, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
+        count, damped = self._counts(start, stop)
+        share = (stop - start) / count / axis.spacing**2 / 4.0
+        return _CompactOperator(line, share, 2 * damped, count - damped, dtype)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -233,11 +242,3 @@ def _reach(solver: Compact, axis: Axis, path: Path) -> int:
         values = np.abs(solver.symbol(turn[None, :] + 1j * shift[:, None], axis, path)).max(axis=1)
         tail = (np.log(values) - np.log1p(-np.exp(-shift)) + math.log(2 / _TAIL)) / shift
     return math.ceil(float(tail[np.isfinite(tail)].min()))
-
-
-@functools.lru_cache(maxsize=64)
-def _operator(solver: Compact, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-    count, damped = solver._counts(start, stop)
-    padding = -(-solver.reach(axis, (start, stop)) // 2) if axis.rule.free_space else 0
-    share = (stop - start) / count / axis.spacing**2 / 4.0
-    return _CompactOperator(line_along(axis, padding), share, 2 * damped, count - damped, dtype)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 from typing import Any
 
@@ -14,7 +13,7 @@ from heatpg.core.grid import Axis
 from heatpg.errors import StabilityError
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path
-from heatpg.solvers.lines import line_along
+from heatpg.solvers.lines import Line
 from heatpg.solvers.stepping import check_stepping, number_of_steps, pole_of_solve, solve_rounding
 from heatpg.solvers.tridiagonal import ThetaOperator
 
@@ -73,19 +72,13 @@ class CrankNicolson(LineSolver):
     summary = "trapezoidal rule, 3-point Laplacian, Rannacher start"
     target = "discrete"
     exact_in_time = False
+    order_time = 2.0
+    order_space = 2.0
 
     def __post_init__(self) -> None:
         check_stepping(self.steps, self.step)
         if self.damping_steps < 0:
             raise StabilityError("damping_steps must not be negative", given=self.damping_steps, allowed="0, 1, ...")
-
-    @property
-    def order_time(self) -> float:
-        return 2.0
-
-    @property
-    def order_space(self) -> float:
-        return 2.0
 
     def monotone(self, axis: Axis, variance: float) -> bool:
         count = number_of_steps(self.steps, self.step, variance)
@@ -113,21 +106,8 @@ class CrankNicolson(LineSolver):
         half = (stop - start) / count / axis.spacing**2 / 2.0 * (1.0 - np.cos(angle))
         return np.asarray((1.0 + half) ** (-2.0 * damped) * ((1.0 - half) / (1.0 + half)) ** (count - damped))
 
-    def operator(self, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-        return _operator(self, axis, start, stop, dtype)
-
-
-@functools.lru_cache(maxsize=64)
-def _operator(solver: CrankNicolson, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-    count, damped = number_of_steps(solver.steps, solver.step, stop - start), solver._damped(start, stop)
-    share = (stop - start) / count / axis.spacing**2 / 4.0
-    padding = -(-solver.reach(axis, (start, stop)) // 2) if axis.rule.free_space else 0
-    # a backward Euler step of half the length has the same matrix as a Crank-Nicolson step of the whole
-    return ThetaOperator(
-        line_along(axis, padding),
-        starts=2 * damped,
-        start_share=share,
-        steps=count - damped,
-        share=share,
-        dtype=dtype,
-    )
+    def build(self, line: Line, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
+        count, damped = number_of_steps(self.steps, self.step, stop - start), self._damped(start, stop)
+        share = (stop - start) / count / axis.spacing**2 / 4.0
+        # a backward Euler step of half the length has the same matrix as a Crank-Nicolson step of the whole
+        return ThetaOperator(line, starts=2 * damped, start_share=share, steps=count - damped, share=share, dtype=dtype)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri_exp
 
 from heatpg.core.grid import Axis
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.solvers import solvers
-from heatpg.solvers.base import LineOperator, LineSolver, Path
+from heatpg.solvers.base import LineOperator, LineSolver, Path, Solver
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, convolve
 from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, workspace
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 
-__all__ = ["Direct"]
+__all__ = ["Direct", "SampledGaussian"]
 
 Array = NDArray[Any]
 
@@ -29,7 +29,9 @@ _WIDEST_BUNDLE = 8 * 1024 * 1024
 
 
 @kernel
-def _filter_bundles(bundle, scratch, first, rows, weights, lower, upper, sign):  # type: ignore[no-untyped-def]
+def _filter_bundles(
+    bundle: Array, scratch: Array, first: int, rows: int, weights: Array, lower: Array, upper: Array, sign: Array
+) -> None:
     """v_i = sum_k weights[k] u_{i - m + k}, with ghost rows beyond both ends."""
     for b in range(bundle.shape[0]):
         fill_ghosts(bundle[b], first, rows, lower, upper, sign)
@@ -96,9 +98,52 @@ class _MatrixOperator:
         target[...] = np.moveaxis(result, -1, position)
 
 
+@dataclasses.dataclass(frozen=True)
+class SampledGaussian(Solver):
+    """What every convolution with a sampled Gaussian that is cut at a tolerance promises.
+
+    Parameters
+    ----------
+    tolerance
+        Where to cut, within `tolerances`. None takes what the type of the field can show.
+
+    Raises
+    ------
+    OptionError
+        For a tolerance out of its range.
+    """
+
+    tolerance: float | None = None
+
+    target = "continuous"
+    exact_in_time = True
+    order_time = math.inf
+    order_space = math.inf
+    tolerances: ClassVar[tuple[str, str]]
+    """Smallest and largest tolerance, as they are written in messages."""
+
+    def __post_init__(self) -> None:
+        smallest, largest = self.tolerances
+        if self.tolerance is not None and not float(smallest) <= self.tolerance <= float(largest):
+            raise OptionError(
+                "tolerance out of range", given=self.tolerance, allowed=f"{smallest} to {largest}, or None"
+            )
+
+    def monotone(self, axis: Axis, variance: float) -> bool:
+        return True  # every weight is a value of the Gaussian
+
+    def monotone_between(self, axis: Axis, start: float, stop: float) -> bool:
+        # sampled Gaussians compose to round-off from 1.5 h on; below, each sigma is a mean of Q but not of the last one
+        return start == 0.0 or math.sqrt(min(start, stop - start)) >= 1.5 * axis.spacing
+
+    def _cut(self) -> float:
+        """The tolerance in units of eps; it bounds a change in units of osc(Q), at most twice the largest value."""
+        return (self.tolerance or 0.0) / float(np.finfo(np.float64).eps)
+
+
 @solvers.register("direct")
 @dataclasses.dataclass(frozen=True)
-class Direct(LineSolver):
+class Direct(SampledGaussian, LineSolver):
     """Convolution with the Gaussian by quadrature: u_i = sum_j w_j Q_{i+j}.
 
     For sigma >= h the trapezoid rule, w_j ~ exp(-j^2 h^2 / 2 sigma^2), normalised and cut where the tail is below
@@ -112,7 +157,7 @@ class Direct(LineSolver):
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For a tolerance out of its range.
 
     Notes
@@ -137,31 +182,10 @@ class Direct(LineSolver):
     True
     """
 
-    tolerance: float | None = None
-
     name = "direct"
     summary = "Gaussian convolution by quadrature, positive weights"
-    target = "continuous"
-    exact_in_time = True
-
-    def __post_init__(self) -> None:
-        if self.tolerance is not None and not 1e-17 <= self.tolerance <= 1e-2:
-            raise UnsupportedError("tolerance out of range", given=self.tolerance, allowed="1e-17 to 1e-2, or None")
-
-    @property
-    def order_time(self) -> float:
-        return math.inf
-
-    @property
-    def order_space(self) -> float:
-        return math.inf
-
-    def monotone(self, axis: Axis, variance: float) -> bool:
-        return True
-
-    def monotone_between(self, axis: Axis, start: float, stop: float) -> bool:
-        # sampled Gaussians compose to round-off from 1.5 h on; below, each sigma is a mean of Q but not of the last one
-        return start == 0.0 or math.sqrt(min(start, stop - start)) >= 1.5 * axis.spacing
+    tolerances = ("1e-17", "1e-2")
+    padded = False  # in free space the ghosts of one convolution are the continuation of the axis
 
     def _radius(self, spacing: float, sigma: float, tolerance: float) -> int:
         """Smallest number of nodes beyond which the Gaussian has less than this probability."""
@@ -174,19 +198,36 @@ class Direct(LineSolver):
         return self._radius(axis.spacing, math.sqrt(path[-1]), 1e-17) if path[-1] > 0 else 0
 
     def rounding(self, axis: Axis, path: Path) -> float:
-        # what is cut moves u by as much, in units of osc(Q), which is at most twice the largest value
-        return super().rounding(axis, path) + (self.tolerance or 0.0) / float(np.finfo(np.float64).eps)
+        return LineSolver.rounding(self, axis, path) + self._cut()
 
     def interval_symbol(self, angle: Array, axis: Axis, start: float, stop: float) -> Array:
         weights = _weights(axis.spacing, math.sqrt(stop - start), self.reach(axis, (start, stop)))
         number = np.arange(len(weights)) - len(weights) // 2
         return np.exp(1j * np.multiply.outer(angle, number)) @ weights
 
-    def operator(self, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-        return _operator(self, axis, stop - start, dtype, False)
+    def build(self, line: Line, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
+        return self._convolution(axis, stop - start, dtype, False)
 
     def gradient_operator(self, axis: Axis, variance: float, dtype: np.dtype[Any]) -> LineOperator | None:
-        return _operator(self, axis, variance, dtype, True) if variance > 0 else None
+        return _gradient_operator(self, axis, variance, dtype) if variance > 0 else None
+
+    def _convolution(self, axis: Axis, variance: float, dtype: np.dtype[Any], derivative: bool) -> LineOperator:
+        sigma = math.sqrt(variance)
+        # six box lengths of sigma are as uniform as infinitely many, to round-off
+        widest = 6.0 * 2 * axis.size * axis.spacing
+        if sigma > widest and not axis.rule.free_space:
+            sigma = widest
+        radius = self._radius(axis.spacing, sigma, self._tolerance(dtype))
+        weights = _fold_weights(axis, (_slopes if derivative else _weights)(axis.spacing, sigma, radius))
+        if radius > axis.size and axis.size <= _LARGEST_MATRIX:
+            return _MatrixOperator(_matrix(axis, weights, derivative).astype(dtype))
+        missing = -(len(weights) // 2) % 4  # the filter takes 8 k + 1 weights
+        return _FilterOperator(_own_line(axis), np.pad(weights, missing).astype(dtype), derivative, axis.spacing)
+
+
+@functools.lru_cache(maxsize=64)  # as the operators of the field are kept by their base
+def _gradient_operator(solver: Direct, axis: Axis, variance: float, dtype: np.dtype[Any]) -> LineOperator:
+    return solver._convolution(axis, variance, dtype, True)
 
 
 def _weights(spacing: float, sigma: float, radius: int) -> NDArray[np.float64]:
@@ -249,21 +290,6 @@ def _matrix(axis: Axis, weights: NDArray[np.float64], derivative: bool) -> NDArr
     chord[:, 0], chord[:, -1] = 1.0 - share, share
     carried = np.gradient(chord, axis.spacing, axis=0) if derivative else chord
     return np.asarray(matrix @ (np.eye(size) - chord) + carried)
-
-
-@functools.lru_cache(maxsize=64)
-def _operator(solver: Direct, axis: Axis, variance: float, dtype: np.dtype[Any], derivative: bool) -> LineOperator:
-    sigma = math.sqrt(variance)
-    # six box lengths of sigma are as uniform as infinitely many, to round-off
-    widest = 6.0 * 2 * axis.size * axis.spacing
-    if sigma > widest and not axis.rule.free_space:
-        sigma = widest
-    radius = solver._radius(axis.spacing, sigma, solver._tolerance(dtype))
-    weights = _fold_weights(axis, (_slopes if derivative else _weights)(axis.spacing, sigma, radius))
-    if radius > axis.size and axis.size <= _LARGEST_MATRIX:
-        return _MatrixOperator(_matrix(axis, weights, derivative).astype(dtype))
-    missing = -(len(weights) // 2) % 4  # the filter takes 8 k + 1 weights
-    return _FilterOperator(_own_line(axis), np.pad(weights, missing).astype(dtype), derivative, axis.spacing)
 
 
 def _own_line(axis: Axis) -> Line:

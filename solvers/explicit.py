@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from typing import Any
 
@@ -14,7 +13,7 @@ from heatpg.core.grid import Axis
 from heatpg.errors import StabilityError
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver
-from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, line_along
+from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle
 from heatpg.tools.kernels import kernel
 
 __all__ = ["Explicit"]
@@ -25,7 +24,9 @@ _FUSED = 4
 
 
 @kernel
-def _step_bundles(bundle, scratch, first, rows, weights, lower, upper, sign):  # type: ignore[no-untyped-def]
+def _step_bundles(
+    bundle: Array, scratch: Array, first: int, rows: int, weights: Array, lower: Array, upper: Array, sign: Array
+) -> None:
     """For each group g of steps in turn: u_i <- sum_k weights[g, k] u_{i - m + k}, m = 4, ghosts by the closure."""
     for b in range(bundle.shape[0]):
         u, v = bundle[b], scratch[b]
@@ -128,14 +129,11 @@ class Explicit(LineSolver):
     summary = "forward Euler, 3-point Laplacian; balanced steps of h^2/3 make it fourth order"
     target = "continuous"
     exact_in_time = False
+    order_time = 1.0
 
     def __post_init__(self) -> None:
         if self.step is not None and not (math.isfinite(self.step) and self.step > 0):
             raise StabilityError("the time step must be positive", given=self.step, allowed="0 < step <= h^2")
-
-    @property
-    def order_time(self) -> float:
-        return 1.0
 
     @property
     def order_space(self) -> float:
@@ -178,17 +176,11 @@ class Explicit(LineSolver):
             result = result * (1.0 - other * lowered)
         return np.asarray(result)
 
-    def operator(self, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-        return _operator(self, axis, start, stop, dtype)
-
-
-@functools.lru_cache(maxsize=64)
-def _operator(solver: Explicit, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-    count, share, rest = solver._shares(axis, stop - start)
-    last = [share] * (count % _FUSED) + rest
-    groups = [_fuse(last[i : i + _FUSED]) for i in range(0, len(last), _FUSED)]
-    if (count // _FUSED + len(groups)) % 2:  # pairs of groups lead from one buffer to the other and back
-        groups.append(_fuse([]))
-    weights = np.concatenate([np.tile(_fuse([share] * _FUSED), (count // _FUSED, 1)), *np.array(groups)[:, None]])
-    padding = -(-solver.reach(axis, (start, stop)) // 2) if axis.rule.free_space else 0
-    return _ExplicitOperator(line_along(axis, padding), weights.astype(dtype))
+    def build(self, line: Line, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
+        count, share, rest = self._shares(axis, stop - start)
+        last = [share] * (count % _FUSED) + rest
+        groups = [_fuse(last[i : i + _FUSED]) for i in range(0, len(last), _FUSED)]
+        if (count // _FUSED + len(groups)) % 2:  # pairs of groups lead from one buffer to the other and back
+            groups.append(_fuse([]))
+        weights = np.concatenate([np.tile(_fuse([share] * _FUSED), (count // _FUSED, 1)), *np.array(groups)[:, None]])
+        return _ExplicitOperator(line, weights.astype(dtype))

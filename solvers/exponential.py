@@ -50,10 +50,7 @@ class Exponential(TransformSolver):
     name = "exponential"
     summary = "3-point Laplacian, exact in time: the discrete Gaussian"
     target = "discrete"
-
-    @property
-    def order_space(self) -> float:
-        return 2.0
+    order_space = 2.0
 
     def monotone(self, axis: Axis, variance: float) -> bool:
         return True

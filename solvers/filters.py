@@ -25,7 +25,7 @@ _CALL_POINTS = 2**18
 
 
 @kernel
-def read_rows(flat, base, count, inner, start, stop, block):  # type: ignore[no-untyped-def]
+def read_rows(flat: Array, base: Array, count: int, inner: int, start: int, stop: int, block: Array) -> None:
     """block[i - start, j] = flat[base[j] + i inner], lanes contiguous."""
     lanes = LANE_BYTES // block.itemsize
     if count <= inner and base[count - 1] - base[0] == count - 1:
@@ -50,7 +50,7 @@ def read_rows(flat, base, count, inner, start, stop, block):  # type: ignore[no-
 
 
 @kernel
-def write_rows(flat, base, count, inner, start, stop, block):  # type: ignore[no-untyped-def]
+def write_rows(flat: Array, base: Array, count: int, inner: int, start: int, stop: int, block: Array) -> None:
     """flat[base[j] + i inner] = block[i - start, j]."""
     lanes = LANE_BYTES // block.itemsize
     if count <= inner and base[count - 1] - base[0] == count - 1:
@@ -75,9 +75,24 @@ def write_rows(flat, base, count, inner, start, stop, block):  # type: ignore[no
 
 
 @kernel
-def convolve(  # type: ignore[no-untyped-def]
-    read, write, base, inner, size, valid, weights, skip, ghosts, lower, upper, sign, end, chord, block, line
-):
+def convolve(
+    read: Array,
+    write: Array,
+    base: Array,
+    inner: int,
+    size: int,
+    valid: int,
+    weights: Array,
+    skip: int,
+    ghosts: int,
+    lower: Array,
+    upper: Array,
+    sign: Array,
+    end: float,
+    chord: Array,
+    block: Array,
+    line: Array,
+) -> None:
     """u_i <- sum_k w_k u_{i - m + k} for bundles of lines, relative to the chord if there is one.
 
     Row p of `weights` is w moved by p, for four rows of the result at a time; the window of the first row begins

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Axis
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path
-from heatpg.solvers.lines import line_along
+from heatpg.solvers.lines import Line
 from heatpg.solvers.stepping import check_stepping, number_of_steps, pole_of_solve, solve_rounding
 from heatpg.solvers.tridiagonal import ThetaOperator
 
@@ -66,17 +65,11 @@ class Implicit(LineSolver):
     summary = "backward Euler, 3-point Laplacian, tridiagonal solves"
     target = "discrete"
     exact_in_time = False
+    order_time = 1.0
+    order_space = 2.0
 
     def __post_init__(self) -> None:
         check_stepping(self.steps, self.step)
-
-    @property
-    def order_time(self) -> float:
-        return 1.0
-
-    @property
-    def order_space(self) -> float:
-        return 2.0
 
     def monotone(self, axis: Axis, variance: float) -> bool:
         return True
@@ -101,14 +94,7 @@ class Implicit(LineSolver):
         share = (stop - start) / count / axis.spacing**2
         return np.asarray((1.0 + share * (1.0 - np.cos(angle))) ** -float(count))
 
-    def operator(self, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-        return _operator(self, axis, start, stop, dtype)
-
-
-@functools.lru_cache(maxsize=64)
-def _operator(solver: Implicit, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-    count = solver.work_steps(axis, start, stop)
-    share = (stop - start) / count / axis.spacing**2 / 2.0
-    padding = -(-solver.reach(axis, (start, stop)) // 2) if axis.rule.free_space else 0
-    line = line_along(axis, padding)
-    return ThetaOperator(line, starts=count, start_share=share, steps=0, share=share, dtype=dtype)
+    def build(self, line: Line, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
+        count = self.work_steps(axis, start, stop)
+        share = (stop - start) / count / axis.spacing**2 / 2.0
+        return ThetaOperator(line, starts=count, start_share=share, steps=0, share=share, dtype=dtype)

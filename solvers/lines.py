@@ -122,7 +122,7 @@ class Closure:
 
 
 @kernel
-def _gather(flat, base, inner, size, first, bundle):  # type: ignore[no-untyped-def]
+def _gather(flat: Array, base: Array, inner: int, size: int, first: int, bundle: Array) -> None:
     """bundle[b, first + i, j] = flat[base[b, j] + i inner]."""
     bundles, lanes = base.shape
     for b in range(bundles):
@@ -148,7 +148,7 @@ def _gather(flat, base, inner, size, first, bundle):  # type: ignore[no-untyped-
 
 
 @kernel
-def _scatter(flat, base, valid, inner, size, first, bundle):  # type: ignore[no-untyped-def]
+def _scatter(flat: Array, base: Array, valid: int, inner: int, size: int, first: int, bundle: Array) -> None:
     """flat[base[b, j] + i inner] = bundle[b, first + i, j] for the lanes that are lines of the array."""
     bundles, lanes = base.shape
     for b in range(bundles):
@@ -175,7 +175,7 @@ def _scatter(flat, base, valid, inner, size, first, bundle):  # type: ignore[no-
 
 
 @kernel
-def _continue_line(bundle, first, size, padding, source, weight):  # type: ignore[no-untyped-def]
+def _continue_line(bundle: Array, first: int, size: int, padding: int, source: Array, weight: Array) -> None:
     """Fill the padding: bundle[first - padding + i] = weight[i] * bundle[first + source[i]]."""
     bundles, _, lanes = bundle.shape
     total = size + 2 * padding
@@ -196,7 +196,7 @@ def _continue_line(bundle, first, size, padding, source, weight):  # type: ignor
 
 
 @kernel
-def _remove_chord(bundle, first, size, ends):  # type: ignore[no-untyped-def]
+def _remove_chord(bundle: Array, first: int, size: int, ends: Array) -> None:
     """v_i = u_i - (u_0 + (u_{n-1} - u_0) i / (n - 1)), and keep u_0 and u_{n-1} in ends."""
     bundles, _, lanes = bundle.shape
     for b in range(bundles):
@@ -213,7 +213,7 @@ def _remove_chord(bundle, first, size, ends):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _restore_chord(bundle, first, size, ends):  # type: ignore[no-untyped-def]
+def _restore_chord(bundle: Array, first: int, size: int, ends: Array) -> None:
     """u_i = v_i + u_0 + (u_{n-1} - u_0) i / (n - 1), with the end values exactly as they were."""
     bundles, _, lanes = bundle.shape
     for b in range(bundles):
@@ -227,7 +227,7 @@ def _restore_chord(bundle, first, size, ends):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _add_slope(bundle, first, size, ends, spacing):  # type: ignore[no-untyped-def]
+def _add_slope(bundle: Array, first: int, size: int, ends: Array, spacing: float) -> None:
     """Derivative of the chord: (u_{n-1} - u_0) / ((n - 1) h)."""
     bundles, _, lanes = bundle.shape
     for b in range(bundles):
@@ -237,7 +237,7 @@ def _add_slope(bundle, first, size, ends, spacing):  # type: ignore[no-untyped-d
 
 
 @kernel
-def fill_ghosts(bundle, first, rows, lower, upper, sign):  # type: ignore[no-untyped-def]
+def fill_ghosts(bundle: Array, first: int, rows: int, lower: Array, upper: Array, sign: Array) -> None:
     """Ghost k below repeats row lower[k], ghost k above repeats row upper[k], with their signs."""
     lanes = bundle.shape[1]
     for k in range(lower.shape[0]):
@@ -248,7 +248,7 @@ def fill_ghosts(bundle, first, rows, lower, upper, sign):  # type: ignore[no-unt
 
 
 @kernel
-def filter_bundle(source, target, first, rows, weights):  # type: ignore[no-untyped-def]
+def filter_bundle(source: Array, target: Array, first: int, rows: int, weights: Array) -> None:
     """target[first + i] = sum_k weights[k] source[first + i - m + k], m = (len(weights) - 1) / 2, flat over lanes.
 
     The number of weights is a multiple of 8 plus 1; nine of them are taken in the first pass and eight in each

@@ -15,8 +15,8 @@ from heatpg.boundaries import boundaries
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import UnsupportedError
 from heatpg.solvers import solvers
-from heatpg.solvers.base import Flow, Path, Solver, difference_gradient
-from heatpg.solvers.direct import Direct
+from heatpg.solvers.base import Flow, Path, difference_gradient
+from heatpg.solvers.direct import Direct, SampledGaussian
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, read_rows, write_rows
 from heatpg.solvers.lines import workspace
 from heatpg.tools.kernels import kernel
@@ -33,9 +33,25 @@ _FINEST = {"float64": 1e-15, "float32": 1e-8}
 
 
 @kernel
-def _restrict(  # type: ignore[no-untyped-def]
-    read, base, inner, size, write, coarse, rows, valid, table, start, margin, image, sign, edges, held, block, line
-):
+def _restrict(
+    read: Array,
+    base: Array,
+    inner: int,
+    size: int,
+    write: Array,
+    coarse: Array,
+    rows: int,
+    valid: int,
+    table: Array,
+    start: Array,
+    margin: int,
+    image: Array,
+    sign: Array,
+    edges: Array,
+    held: bool,
+    block: Array,
+    line: Array,
+) -> None:
     """r_m = sum_i table[i, m] u_i for bundles of lines; margins folded; + edges[m, 0] u_0 + edges[m, 1] u_{n-1}.
 
     Four fine rows at a time are spread over their window of coarse rows, four by four. The number of lanes is known
@@ -86,9 +102,24 @@ def _restrict(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _prolong(  # type: ignore[no-untyped-def]
-    read, coarse, inner, rows, write, base, size, valid, table, start, margin, image, sign, chord, block, line
-):
+def _prolong(
+    read: Array,
+    coarse: Array,
+    inner: int,
+    rows: int,
+    write: Array,
+    base: Array,
+    size: int,
+    valid: int,
+    table: Array,
+    start: Array,
+    margin: int,
+    image: Array,
+    sign: Array,
+    chord: Array,
+    block: Array,
+    line: Array,
+) -> None:
     """u_i = sum_m table[i, m] r_m + chord[i, 0] e_0 + chord[i, 1] e_1, the margins filled from their images."""
     lanes = LANE_BYTES // line.itemsize
     taps = table.shape[2]
@@ -133,9 +164,25 @@ def _prolong(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _restrict_singly(  # type: ignore[no-untyped-def]
-    read, base, inner, size, write, coarse, rows, valid, table, start, margin, image, sign, edges, held, block, line
-):
+def _restrict_singly(
+    read: Array,
+    base: Array,
+    inner: int,
+    size: int,
+    write: Array,
+    coarse: Array,
+    rows: int,
+    valid: int,
+    table: Array,
+    start: Array,
+    margin: int,
+    image: Array,
+    sign: Array,
+    edges: Array,
+    held: bool,
+    block: Array,
+    line: Array,
+) -> None:
     """The same as `_restrict`, one line after the other: for fewer lines than make a bundle."""
     taps = table.shape[2]
     total = image.shape[0]
@@ -166,9 +213,24 @@ def _restrict_singly(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _prolong_singly(  # type: ignore[no-untyped-def]
-    read, coarse, inner, rows, write, base, size, valid, table, start, margin, image, sign, chord, block, line
-):
+def _prolong_singly(
+    read: Array,
+    coarse: Array,
+    inner: int,
+    rows: int,
+    write: Array,
+    base: Array,
+    size: int,
+    valid: int,
+    table: Array,
+    start: Array,
+    margin: int,
+    image: Array,
+    sign: Array,
+    chord: Array,
+    block: Array,
+    line: Array,
+) -> None:
     """The same as `_prolong`, one line after the other."""
     taps = table.shape[2]
     total = image.shape[0]
@@ -259,14 +321,14 @@ class _Pyramid:
             block = workspace.take(3, (-(-self.size // GROUP) * GROUP if singly else BLOCK_ROWS * full,), source.dtype)
             line = workspace.take(4, ((len(self.image) + 2) * width,), source.dtype)
             if upwards:
-                run = _prolong_singly if singly else _prolong
-                run(
+                prolong = _prolong_singly if singly else _prolong
+                prolong(
                     *(read, coarse, inner, self.rows, write, fine, self.size, valid, self.up, self.start),
                     *(self.margin, self.image, self.sign, self.chord, block, line),
                 )
             else:
-                run = _restrict_singly if singly else _restrict
-                run(
+                restrict = _restrict_singly if singly else _restrict
+                restrict(
                     *(read, fine, inner, self.size, write, coarse, self.rows, valid, self.down, self.start),
                     *(self.margin, self.image, self.sign, self.edges, len(self.chord) > 0, block, line),
                 )
@@ -389,7 +451,7 @@ def _outside(size: int, place: Array, variance: float, radius: float) -> NDArray
 
 @solvers.register("multiresolution")
 @dataclasses.dataclass(frozen=True)
-class Multiresolution(Solver):
+class Multiresolution(SampledGaussian):
     r"""The semigroup pyramid: G_t = P R, with u_i = sum_m g(x_i - X_m) r_m and r_m = sum_j g(X_m - x_j) Q_j.
 
     Both g are normalised samples of the Gaussian of variance t / 2. The coarse nodes X_m stand H apart, with
@@ -405,7 +467,7 @@ class Multiresolution(Solver):
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For a tolerance out of its range.
 
     Notes
@@ -438,30 +500,9 @@ class Multiresolution(Solver):
     True
     """
 
-    tolerance: float | None = None
-
     name = "multiresolution"
     summary = "restricted to a coarse lattice and prolonged, positive weights; cost independent of sigma"
-    target = "continuous"
-    exact_in_time = True
-
-    def __post_init__(self) -> None:
-        if self.tolerance is not None and not 1e-14 <= self.tolerance <= 1e-3:
-            raise UnsupportedError("tolerance out of range", given=self.tolerance, allowed="1e-14 to 1e-3, or None")
-
-    @property
-    def order_time(self) -> float:
-        return math.inf
-
-    @property
-    def order_space(self) -> float:
-        return math.inf
-
-    def monotone(self, axis: Axis, variance: float) -> bool:
-        return True
-
-    def monotone_between(self, axis: Axis, start: float, stop: float) -> bool:
-        return self._filter().monotone_between(axis, start, stop)
+    tolerances = ("1e-14", "1e-3")
 
     def _filter(self) -> Direct:
         return Direct(self.tolerance)
@@ -489,8 +530,7 @@ class Multiresolution(Solver):
         return self._filter().reach(axis, path)
 
     def rounding(self, axis: Axis, path: Path) -> float:
-        # the tolerance is in units of osc(Q), at most twice the largest value, and the bound is in units of the latter
-        return 32.0 + (self.tolerance or 0.0) / float(np.finfo(np.float64).eps)
+        return 32.0 + self._cut()
 
     def check(self, axis: Axis, start: float, stop: float) -> None:
         if axis.boundary not in _BOUNDARIES:

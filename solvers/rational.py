@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from typing import Any
 
@@ -11,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path
-from heatpg.solvers.lines import MOST_LANE_BYTES, SweepOperator, line_along, workspace
+from heatpg.solvers.lines import MOST_LANE_BYTES, Line, SweepOperator, workspace
 from heatpg.solvers.poles import POLES, approximation
 from heatpg.tools.kernels import kernel
 
@@ -31,7 +30,7 @@ _PAIR = 2 * _STRIDE
 
 
 @kernel
-def _advance(row, state, factors, first, sign):  # type: ignore[no-untyped-def]
+def _advance(row: Array, state: Array, factors: Array, first: int, sign: float) -> None:
     """y_k <- y_k - gap_k y_k + sign d, gap = 1 - ratio: accurate where the ratio is close to one; four poles."""
     for j in range(row.shape[0]):
         d = sign * row[j]
@@ -43,7 +42,7 @@ def _advance(row, state, factors, first, sign):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _advance_and_add(row, out, state, factors, first):  # type: ignore[no-untyped-def]
+def _advance_and_add(row: Array, out: Array, state: Array, factors: Array, first: int) -> None:
     """y_k <- y_k - gap_k y_k + d, then out <- out + sum_k Re(weight_k y_k)."""
     for j in range(row.shape[0]):
         d = row[j]
@@ -60,7 +59,7 @@ def _advance_and_add(row, out, state, factors, first):  # type: ignore[no-untype
 
 
 @kernel
-def _start(bundle, rows, signs, state, factors, first):  # type: ignore[no-untyped-def]
+def _start(bundle: Array, rows: Array, signs: Array, state: Array, factors: Array, first: int) -> None:
     """y_k = gain_k sum_j ratio_k^j signs[j] bundle[rows[j]]: the sum over all nodes beyond one end of the line."""
     for j in range(state.shape[0]):
         state[j] = 0.0
@@ -75,7 +74,18 @@ def _start(bundle, rows, signs, state, factors, first):  # type: ignore[no-untyp
 
 
 @kernel
-def _resolve_bundles(bundle, scratch, state, present, factors, below, below_sign, above, above_sign, mirror):  # type: ignore[no-untyped-def]
+def _resolve_bundles(
+    bundle: Array,
+    scratch: Array,
+    state: Array,
+    present: float,
+    factors: Array,
+    below: Array,
+    below_sign: Array,
+    above: Array,
+    above_sign: Array,
+    mirror: int,
+) -> None:
     """v_i = present u_i + sum_k Re(weight_k (y_i + z_i)), y_i = u_i + ratio_k y_{i-1}, z_i = u_i + ratio_k z_{i+1}.
 
     factors holds gap, weight and gain of every pole, real and imaginary parts, shape (poles, 6). Where the upper end
@@ -131,8 +141,8 @@ class _ResolventOperator(SweepOperator):
     ghosts = 0
     least_lane_bytes = MOST_LANE_BYTES  # a row costs much the same whatever its width, and passes are few
 
-    def __init__(self, axis: Axis, total: float, poles: int, dtype: np.dtype[Any]) -> None:
-        self.line = line_along(axis, 0)
+    def __init__(self, line: Line, axis: Axis, total: float, poles: int, dtype: np.dtype[Any]) -> None:
+        self.line = line
         ratio, gap, weight, limit = _kernel_factors(total, poles)
         below, above, gain = self._beyond(axis, ratio, gap)
         # both recursions hold the node itself
@@ -187,7 +197,7 @@ class Rational(LineSolver):
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For a number of poles that is not tabulated.
 
     Notes
@@ -220,20 +230,15 @@ class Rational(LineSolver):
     summary = "3-point Laplacian, best rational approximation of exp: any t in one step"
     target = "discrete"
     exact_in_time = True
+    order_time = math.inf
+    order_space = 2.0
+    padded = False
 
     def __post_init__(self) -> None:
         if isinstance(self.poles, bool) or self.poles not in POLES:
-            raise UnsupportedError(
+            raise OptionError(
                 "no approximation with so many poles", given=self.poles, allowed=", ".join(map(str, POLES))
             )
-
-    @property
-    def order_time(self) -> float:
-        return math.inf
-
-    @property
-    def order_space(self) -> float:
-        return 2.0
 
     def monotone(self, axis: Axis, variance: float) -> bool:
         return self.poles == max(POLES)
@@ -263,11 +268,6 @@ class Rational(LineSolver):
         # a recursion rounds where its ratio is close to one, and the residues of both signs cancel
         return 1000.0 + 100.0 * math.sqrt(math.sqrt(path[-1]) / axis.spacing)
 
-    def operator(self, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-        return _operator(self, axis, start, stop, dtype)
-
-
-@functools.lru_cache(maxsize=64)
-def _operator(solver: Rational, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-    poles = solver.poles if dtype == np.float64 else min(solver.poles, _SINGLE_POLES)
-    return _ResolventOperator(axis, (stop - start) / axis.spacing**2, poles, dtype)
+    def build(self, line: Line, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
+        poles = self.poles if dtype == np.float64 else min(self.poles, _SINGLE_POLES)
+        return _ResolventOperator(line, axis, (stop - start) / axis.spacing**2, poles, dtype)

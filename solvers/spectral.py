@@ -53,10 +53,7 @@ class Spectral(InterpolantGradient):
     name = "spectral"
     summary = "Fourier, cosine or sine series, exact for the interpolant"
     target = "continuous"
-
-    @property
-    def order_space(self) -> float:
-        return math.inf
+    order_space = math.inf
 
     def monotone(self, axis: Axis, variance: float) -> bool:
         return variance == 0.0 or math.sqrt(variance) >= _RESOLVED * axis.spacing

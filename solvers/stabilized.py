@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis
-from heatpg.errors import StabilityError, UnsupportedError
+from heatpg.errors import OptionError, StabilityError
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver
-from heatpg.solvers.lines import Closure, Line, SweepOperator, line_along, workspace
+from heatpg.solvers.lines import Closure, Line, SweepOperator, workspace
 from heatpg.solvers.positivity import NEGLIGIBLE, negative_mass
 from heatpg.tools.kernels import kernel
 
@@ -29,7 +29,7 @@ _ANGLES = 1024
 
 
 @kernel
-def _reflect_ends(u, rows, lower, upper, sign):  # type: ignore[no-untyped-def]
+def _reflect_ends(u: Array, rows: int, lower: Array, upper: Array, sign: Array) -> None:
     """Two ghost rows beyond each end."""
     lanes = u.shape[1]
     for k in range(2):
@@ -40,7 +40,7 @@ def _reflect_ends(u, rows, lower, upper, sign):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _first_stage(u, p, q, lanes, count, middle, side):  # type: ignore[no-untyped-def]
+def _first_stage(u: Array, p: Array, q: Array, lanes: int, count: int, middle: float, side: float) -> None:
     """p = X u, q = u, X = middle + side (E + 1/E)."""
     f = u.reshape(-1)
     below, here, above = f[lanes : lanes + count], f[2 * lanes : 2 * lanes + count], f[3 * lanes : 3 * lanes + count]
@@ -52,7 +52,7 @@ def _first_stage(u, p, q, lanes, count, middle, side):  # type: ignore[no-untype
 
 
 @kernel
-def _double_stage(p, q, lanes, count, w0, w1, w2, back):  # type: ignore[no-untyped-def]
+def _double_stage(p: Array, q: Array, lanes: int, count: int, w0: float, w1: float, w2: float, back: float) -> None:
     """q <- w0 p + w1 (E + 1/E) p + w2 (E^2 + 1/E^2) p - back q."""
     f = p.reshape(-1)
     a = f[:count]
@@ -66,7 +66,7 @@ def _double_stage(p, q, lanes, count, w0, w1, w2, back):  # type: ignore[no-unty
 
 
 @kernel
-def _mix(u, p, lanes, count, share):  # type: ignore[no-untyped-def]
+def _mix(u: Array, p: Array, lanes: int, count: int, share: float) -> None:
     """u <- (1 - share) u + share p."""
     o = u.reshape(-1)[2 * lanes : 2 * lanes + count]
     c = p.reshape(-1)[2 * lanes : 2 * lanes + count]
@@ -76,7 +76,19 @@ def _mix(u, p, lanes, count, share):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _step_bundles(bundle, p, q, rows, steps, first, stages, share, lower, upper, sign):  # type: ignore[no-untyped-def]
+def _step_bundles(
+    bundle: Array,
+    p: Array,
+    q: Array,
+    rows: int,
+    steps: int,
+    first: Array,
+    stages: Array,
+    share: float,
+    lower: Array,
+    upper: Array,
+    sign: Array,
+) -> None:
     """`steps` times u <- (1 - share) u + share P_s(X) u; P_1 by `first`, then two degrees at a time by `stages`."""
     lanes = bundle.shape[2]
     count = rows * lanes
@@ -254,7 +266,7 @@ class Stabilized(LineSolver):
     StabilityError
         For a step that is not positive, or too long for the stages given, with the longest stable one; for stages
         that are even, whose steps do not damp the shortest wave.
-    UnsupportedError
+    OptionError
         For a tolerance out of its range.
 
     Notes
@@ -290,19 +302,16 @@ class Stabilized(LineSolver):
     summary = "Runge-Kutta-Legendre (RKL2), 3-point Laplacian: about 2 sqrt(m) sigma / h stages for m steps"
     target = "continuous"
     exact_in_time = False
+    order_time = 2.0
 
     def __post_init__(self) -> None:
         if not 1e-10 <= self.tolerance <= 1e-1:
-            raise UnsupportedError("tolerance out of range", given=self.tolerance, allowed="1e-10 to 1e-1")
+            raise OptionError("tolerance out of range", given=self.tolerance, allowed="1e-10 to 1e-1")
         if self.step is not None and not (math.isfinite(self.step) and self.step > 0):
             raise StabilityError("the time step must be positive", given=self.step, allowed="step > 0")
         stages = self.stages
         if stages is not None and (isinstance(stages, bool) or int(stages) != stages or stages < 3 or stages % 2 == 0):
             raise StabilityError("the number of stages must be odd", given=stages, allowed="3, 5, 7, ...")
-
-    @property
-    def order_time(self) -> float:
-        return 2.0
 
     @property
     def order_space(self) -> float:
@@ -337,13 +346,7 @@ class Stabilized(LineSolver):
         steps, stages = self._steps_and_stages(axis, stop - start)
         return _symbol(np.asarray(angle), (stop - start) / axis.spacing**2, steps, stages, self.balanced)
 
-    def operator(self, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-        return _operator(self, axis, start, stop, dtype)
-
-
-@functools.lru_cache(maxsize=64)
-def _operator(solver: Stabilized, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-    steps, stages = solver._steps_and_stages(axis, stop - start)
-    padding = -(-solver.reach(axis, (start, stop)) // 2) if axis.rule.free_space else 0
-    total = (stop - start) / axis.spacing**2
-    return _StabilizedOperator(line_along(axis, padding), steps, stages, total, solver.balanced, dtype)
+    def build(self, line: Line, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
+        steps, stages = self._steps_and_stages(axis, stop - start)
+        total = (stop - start) / axis.spacing**2
+        return _StabilizedOperator(line, steps, stages, total, self.balanced, dtype)

@@ -45,7 +45,7 @@ _BLOCK_BYTES = 1024 * 1024
 
 
 @kernel
-def _scale(source, target, first, outer, last):  # type: ignore[no-untyped-def]
+def _scale(source: Array, target: Array, first: int, outer: Array, last: Array) -> None:
     """target[r, j] = source[r, j] * outer[(first + r) mod m] * last[j]."""
     repeat = outer.shape[0]
     for r in range(source.shape[0]):
@@ -56,7 +56,7 @@ def _scale(source, target, first, outer, last):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _turn(source, target, start, stop):  # type: ignore[no-untyped-def]
+def _turn(source: Array, target: Array, start: int, stop: int) -> None:
     """target[a, j, i] = source[a, i, j] for j from start to stop, in tiles that stay in cache."""
     for a in range(source.shape[0]):
         s, t = source[a], target[a]

@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 
 @kernel
-def solve_bundle(bundle, rows, factors, corner):  # type: ignore[no-untyped-def]
+def solve_bundle(bundle: Array, rows: int, factors: Array, corner: float) -> None:
     """In place: forward d_i <- p_i d_i + q_i d_{i-1}, backward d_i <- d_i + c_i d_{i+1}, then the periodic corner.
 
     factors holds p, q, c and z, shape (4, rows): x = y - z (y_0 + corner y_{n-1}) where corner is not zero.
@@ -52,7 +52,7 @@ def solve_bundle(bundle, rows, factors, corner):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _eliminate(diagonal, lower, upper, factors):  # type: ignore[no-untyped-def]
+def _eliminate(diagonal: Array, lower: Array, upper: Array, factors: Array) -> None:
     """p_i = 1 / (b_i + a_i c_{i-1}), q_i = -a_i p_i, c_i = -e_i p_i, a, b, e the lower, main and upper diagonal."""
     p, q, c = factors[0], factors[1], factors[2]
     p[0] = 1.0 / diagonal[0]
@@ -65,7 +65,17 @@ def _eliminate(diagonal, lower, upper, factors):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _march_bundles(bundle, scratch, rows, start_factors, start_corner, starts, factors, corner, steps):  # type: ignore[no-untyped-def]
+def _march_bundles(
+    bundle: Array,
+    scratch: Array,
+    rows: int,
+    start_factors: Array,
+    start_corner: float,
+    starts: int,
+    factors: Array,
+    corner: float,
+    steps: int,
+) -> None:
     """`starts` steps of backward Euler x = A^-1 u, then `steps` of Crank-Nicolson x = 2 A^-1 u - u."""
     for b in range(bundle.shape[0]):
         u = bundle[b]

@@ -101,27 +101,21 @@ class WithoutTheHalf(Exponential):
 class BoastfulInTime(Implicit):
     """Backward Euler that says that it is of second order."""
 
-    @property
-    def order_time(self) -> float:
-        return 2.0
+    order_time = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
 class BoastfulInSpace(Exponential):
     """Three points that say that they are of fourth order."""
 
-    @property
-    def order_space(self) -> float:
-        return 4.0
+    order_space = 4.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Modest(CrankNicolson):
     """Better than it says: that is a wrong promise, too."""
 
-    @property
-    def order_time(self) -> float:
-        return 1.0
+    order_time = 1.0
 
 
 @dataclasses.dataclass(frozen=True)

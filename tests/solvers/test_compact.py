@@ -12,7 +12,7 @@ from scipy.linalg import expm
 
 from heatpg import Axis, Grid, Landscape
 from heatpg.boundaries import boundaries
-from heatpg.errors import StabilityError, UnsupportedError
+from heatpg.errors import OptionError, StabilityError
 from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make
@@ -210,7 +210,7 @@ def test_trapezoidal_steps_in_single_precision_batches_and_threads(boundary: str
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"time": "euler"}, UnsupportedError),
+        ({"time": "euler"}, OptionError),
         ({"steps": 0}, StabilityError),
         ({"step": -1.0}, StabilityError),
         ({"damping_steps": -1}, StabilityError),

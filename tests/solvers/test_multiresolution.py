@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from heatpg import Axis, Grid, Landscape
 from heatpg.boundaries import boundaries
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.evolution import solve
 from heatpg.solvers import make
 from heatpg.solvers.multiresolution import Multiresolution, _gaussian, _pyramid, _radius, _ratio
@@ -214,7 +214,7 @@ def test_what_was_left_in_the_work_space_does_no_harm(rng: np.random.Generator) 
 
 @pytest.mark.parametrize("tolerance", [0.0, -1.0, 1e-15, 1e-2, float("nan")])
 def test_tolerances_below_round_off_are_refused(tolerance: float) -> None:
-    with pytest.raises(UnsupportedError, match="1e-14 to 1e-3"):
+    with pytest.raises(OptionError, match="1e-14 to 1e-3"):
         Multiresolution(tolerance)
 
 

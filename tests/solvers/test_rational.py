@@ -12,10 +12,11 @@ from scipy.linalg import expm, hankel, svdvals
 
 from heatpg import Axis, Grid, Landscape
 from heatpg.boundaries import boundaries
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make
+from heatpg.solvers.lines import line_along
 from heatpg.solvers.poles import POLES, approximation, largest_error
 from heatpg.solvers.rational import _ResolventOperator, _roots
 from tests.references import half_laplacian
@@ -112,7 +113,7 @@ def test_the_implicit_solves_invert_their_operator(
             with monkeypatch.context() as patch:
                 only = pole[k : k + 1], np.array([0.5 * factor]), 0.0
                 patch.setattr("heatpg.solvers.rational.approximation", lambda poles, only=only: only)
-                operator = _ResolventOperator(axis, total, 14, np.dtype(np.float64))
+                operator = _ResolventOperator(line_along(axis, 0), axis, total, 14, np.dtype(np.float64))
             part = np.empty(20)
             operator.apply(values, part, 0)
             parts.append(part)
@@ -198,5 +199,5 @@ def test_order_in_space(boundary: str, nodes: Any, dimensions: int) -> None:
 
 @pytest.mark.parametrize("poles", [0, 13, 16, True, 14.5])
 def test_meaningless_options_are_refused(poles: Any) -> None:
-    with pytest.raises(UnsupportedError, match=r"given.*allowed.*14"):
+    with pytest.raises(OptionError, match=r"given.*allowed.*14"):
         make("rational", poles=poles)
