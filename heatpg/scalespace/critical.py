@@ -1,4 +1,9 @@
-"""Critical points of u(., sigma): maxima, minima and saddles, to sub-grid accuracy."""
+"""Critical points of u(., sigma): maxima, minima and saddles, to sub-grid accuracy.
+
+The nodes of the solved field say where to look, Newton's method on the exact field between them says what is there.
+Lengths are measured in max(sigma, h), over which u can change: derivatives taken in that unit are of the size of Q,
+whatever the units of the axes, and one threshold serves for all sigmas.
+"""
 
 from __future__ import annotations
 
@@ -26,20 +31,25 @@ Array = NDArray[Any]
 KINDS = ("maximum", "minimum", "saddle")
 NAMES = {1: "maximum", -1: "minimum", 0: "saddle"}
 
-_ITERATIONS = 12
-_CONVERGED = 1e-9  # of a step, in units of max(sigma, h); the next one would be its square
-_QUADRATIC = 0.02
+# Newton's method, lengths in units of max(sigma, h)
+_ITERATIONS = 12  # two or three from a good start; near a double zero each step only halves the distance
+_CONVERGED = 1e-9  # of a step; the next one would be its square
+_QUADRATIC = 0.02  # below such a step the next one is about its square, so that it need not be taken (taste)
 _CONTRACTION, _PATIENCE = 0.6, 3  # a double zero halves the steps; what does worse after that many leads nowhere
-_ROUGH = 0.02  # the same below the grid's resolution, where the slope of the interpolant is kinked at the nodes
+_ROUGH = 0.02  # in place of `_CONVERGED` below the grid's resolution, where the interpolant's slope has kinks at nodes
+_LONGEST_STEP = 0.4  # taste: a step farther than the quadratic model holds is shortened to it
 FLAT = 1e-11
 """Eigenvalues of the Hessian below this share of osc(Q), in units of max(sigma, h), are round-off."""
-_LONGEST_STEP = 0.4
-_SAME = 1e-4
-_COARSE = 3.0  # cells
-_NEARBY = 1.5  # cells
-_WEAK = 0.15  # eigenvalue over the largest: another critical point is near
-_PROBES = (0.05, 0.15, 0.4)  # in units of max(sigma, h)
-_SINGULAR = 0.1  # of the largest eigenvalue
+NOISE = 64.0 * float(np.finfo(np.float64).eps)
+"""Of osc(Q): round-off of a derivative in units of max(sigma, h), which is a sum over many nodes (taste)."""
+_SAME = 1e-4  # distance of two that are one point: far above `_CONVERGED`, far below what u can show (taste)
+_SLACK = 1e-9  # of the box: an edge that is overstepped by rounding
+# Where to look: tuned together, so that no more is missed than the notes of `critical_points` say.
+_COARSE = 3.0  # spacings: below such a sigma two points may lie in one cell
+_NEARBY = 1.5  # cells from the middle of a cell to a zero of its linear gradient that is worth a start
+_SINGULAR = 0.1  # of the largest eigenvalue: what the Hessian of a cell is known to
+_WEAK = 0.15  # smallest eigenvalue over the largest: another critical point is near
+_PROBES = (0.05, 0.15, 0.4)  # distances at which it is looked for
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,8 +110,9 @@ class CriticalPoints:
 
 
 @kernel
-def _cells_with_zero(gradient, shape, periodic, reach, threshold):  # type: ignore[no-untyped-def]
+def _cells_with_zero(gradient: Array, shape: Array, periodic: Array, reach: int, threshold: Array) -> Array:
     """Lowest corner of cells over whose corners, and those `reach` cells around, every component changes sign."""
+    # gradient[a, p] is component a at node p; `place` are the coordinates of p, counted up like a mileage counter
     d = gradient.shape[0]
     total = gradient.shape[1]
     side = 2 + 2 * reach
@@ -118,6 +129,7 @@ def _cells_with_zero(gradient, shape, periodic, reach, threshold):  # type: igno
             rest //= side
         for b in range(d):
             ahead[k] = ahead[k] * shape[b] + corners[k, b]
+    # `ahead` is the distance of each corner in flat indices, where none of them wraps around or lies beyond the box
     for p in range(total):
         inside = True
         simple = True
@@ -140,6 +152,7 @@ def _cells_with_zero(gradient, shape, periodic, reach, threshold):  # type: igno
                             q = q * shape[b] + c
                     low = min(low, gradient[a, q])
                     high = max(high, gradient[a, q])
+                # no change of sign, or one that is rounding on a flat stretch
                 if low > 0.0 or high < 0.0 or high - low <= threshold[a]:
                     both = False
                     break
@@ -170,6 +183,7 @@ def _slopes(values: Array, grid: Grid) -> NDArray[np.float64]:
             line = np.pad(values, width, mode="symmetric" if axis.nodes == "cell" else "reflect")
         else:  # straight on beyond the edge
             line = np.pad(values, width, mode="reflect", reflect_type="odd")
+        # u' = (45 (u_1 - u_-1) - 9 (u_2 - u_-2) + (u_3 - u_-3)) / 60 h
         parts = [np.moveaxis(line, i, 0)[k : k + axis.size] for k in range(7)]
         slope = 45.0 * (parts[4] - parts[2]) - 9.0 * (parts[5] - parts[1]) + (parts[6] - parts[0])
         result[i] = np.moveaxis(slope, 0, i).reshape(-1) / (60.0 * axis.spacing)
@@ -248,6 +262,7 @@ def refine(field: HeatField, positions: Array, sigmas: Array, free: Array, *, le
     count, d = positions.shape
     x = positions.copy()
     units = np.where(free, unit_of_length(field.grid, sigmas), 0.0)
+    # an axis that is not free has unit 0: its row and column of the Hessian vanish, and with them its step
     unresolved = np.any((sigmas < RESOLVED * np.array(field.grid.spacing)) & free, axis=1)
     freedom = free.sum(axis=1)
     converged, curved = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
@@ -260,6 +275,7 @@ def refine(field: HeatField, positions: Array, sigmas: Array, free: Array, *, le
             break
         value, gradient, hessian = field.local(field.derivatives(x[active], sigmas[active], 2))
         unit = units[active]
+        # H^-1 by eigenvectors, because flat directions have to be told from curved ones anyway: along them no step
         lam, basis = np.linalg.eigh(hessian * unit[:, :, None] * unit[:, None, :])
         along = np.einsum("pij,pi->pj", basis, gradient * unit)
         steep = np.abs(lam) > FLAT * scale
@@ -270,7 +286,8 @@ def refine(field: HeatField, positions: Array, sigmas: Array, free: Array, *, le
         values[active], eigenvalues[active] = value, lam
         # every free direction must be curved; held ones have an eigenvalue 0 and no step
         curved[active] = steep.sum(axis=1) >= freedom[active]
-        # Newton's method squares the step, so the one to come is known from the last two
+        # Newton's method squares the step, length_k+1 = c length_k^2: c from the last two gives the one to come, and
+        # saves an evaluation of the field
         before = lengths[active]
         quadratic = (before > 0) & (before < _QUADRATIC) & ~unresolved[active]
         coming = np.where(quadratic, length * (length / np.where(quadratic, before, 1.0)) ** 2, length)
@@ -324,7 +341,8 @@ def _starts(values: Array, grid: Grid, noise: Array, reach: int) -> Array:
     place = np.stack(np.unravel_index(cells, tuple(shape)), axis=1)
     around = np.ravel_multi_index(tuple(np.moveaxis((place[:, None] + corners) % shape, -1, 0)), tuple(shape))
     gradient = slopes[:, around]
-    # in units of the cell: mean gradient and Hessian
+    # The linear gradient that fits the corners of a cell best, in units of the cell: its mean, and as its slopes (the
+    # Hessian) the differences of opposite faces, the mean over the corners of 4 (c - 1/2) g with c = 0 or 1.
     spacing = np.array(grid.spacing)
     hessian = np.einsum("ipk,kj->pij", gradient, 4.0 * (corners - 0.5) / 2**d) * spacing[:, None]
     lam, basis = np.linalg.eigh(0.5 * (hessian + hessian.swapaxes(1, 2)))
@@ -345,6 +363,8 @@ def _starts_on_strata(values: Array, grid: Grid, noise: Array, reach: int) -> tu
 
     Returns places and free axes, one entry per stratum.
     """
+    # A stratum is a choice, for each axis that can hold, of inside, lower or upper edge: 3^d of them for a clipped box.
+    # Along it u is a landscape of fewer dimensions, of which the same cells are looked through.
     places, masks = [], []
     for sides in itertools.product(*(("", "lower", "upper") if hold else ("",) for hold in held_axes(grid))):
         free = np.array([not side for side in sides])
@@ -374,13 +394,14 @@ def find(
     grid = field.grid
     unit = unit_of_length(grid, sigma)
     values = np.asarray(values, dtype=np.float64)
-    noise = 64.0 * np.finfo(np.float64).eps * scale / unit
+    noise = NOISE * scale / unit
     low, high = (np.array([getattr(axis, end) for axis in grid]) for end in ("lower", "upper"))
     can_hold = held_axes(grid)
     # close pairs within a cell do not show at its corners, but at those around it
     narrow = bool((sigma < _COARSE * np.array(grid.spacing)).any())
     starts, masks = _starts_on_strata(values, grid, noise, int(thorough and narrow))
     aims = [np.zeros(len(start), dtype=np.int64) for start in starts]
+    # nodes that differ by rounding are one plateau, and a start each would be too many
     tolerance = 8.0 * np.finfo(np.float64).eps * float(np.abs(values).max())
     for kind, sign in (("maximum", 1), ("minimum", -1)):
         if kind in kinds:
@@ -398,6 +419,8 @@ def find(
             aims.append(np.full(len(nodes), sign))
     x, free, aim = np.concatenate(starts), np.concatenate(masks), np.concatenate(aims)
     points = _settled(field, sigma, x, free, aim, scale)
+    # Two that are about to meet lie close together, and their Hessians are nearly singular along the line between them:
+    # from one of them the other is found by a second search along that line.
     if thorough:
         probes, free = _beside(field, points)
         others = _settled(field, sigma, probes, free, np.zeros(len(probes), dtype=np.int64), scale)
@@ -427,21 +450,24 @@ def _beside(field: HeatField, points: CriticalPoints) -> tuple[Array, Array]:
 def _settled(field: HeatField, sigma: Array, x: Array, free: Array, aim: Array, scale: float) -> CriticalPoints:
     """The critical points that Newton's method finds from starts, each once; `aim` is the kind of them, 0 for any."""
     grid, unit = field.grid, unit_of_length(field.grid, sigma)
-    noise = 64.0 * np.finfo(np.float64).eps * scale / unit
+    noise = NOISE * scale / unit
     can_hold = held_axes(grid)
     low, high = (np.array([getattr(axis, end) for axis in grid]) for end in ("lower", "upper"))
+    # a start lies within a cell or two of its zero: what goes farther would find another, which has its own start
     leash = 2.0 * float(np.sqrt(grid.dimensions) * (np.array(grid.spacing) / unit).max()) + 0.5
     found = refine(field, x, np.broadcast_to(sigma, x.shape), free, leash=leash, scale=scale)
     freedom = free.sum(axis=1)
-    slack = 1e-9 * (high - low)
+    slack = _SLACK * (high - low)
     inside = ((found.positions >= low - slack) & (found.positions <= high + slack) | ~can_hold).all(axis=1)
     code = np.where(found.index == freedom, 1, np.where(found.index == 0, -1, 0))
     good = np.flatnonzero((found.converged & inside & ((code == aim) | (aim == 0))) | (freedom == 0))
+    # u and its slopes where the points have ended: `refine` gives them for the place before the last step
     positions = wrap(grid, found.positions[good])
     value, gradient = field.value(positions, sigma), np.zeros_like(positions)
     if len(good):
         gradient = field.gradient(positions, sigma)
     outward = np.where(free[good], 0.0, np.where(positions <= low + slack, -gradient, gradient))
+    # u rising outwards means that the edge holds a maximum, falling a minimum
     # a corner of the box leaves nothing to refine: the slopes tell what it holds, or else what it was found as
     rising, falling = (outward > noise).all(axis=1), (outward < -noise).all(axis=1)
     corner = freedom[good] == 0
@@ -498,7 +524,7 @@ def require_structure(landscape: Landscape) -> float:
 
 def round_off_scale(landscape: Landscape) -> float:
     """osc(Q), or what makes `FLAT` the round-off of the largest value, if Q varies little upon a large offset."""
-    offset = 64.0 * np.finfo(np.float64).eps / FLAT * float(np.abs(landscape.values).max())
+    offset = NOISE / FLAT * float(np.abs(landscape.values).max())
     return max(landscape.oscillation, offset)
 
 

@@ -14,12 +14,16 @@ from heatpg.core.field import HeatField
 from heatpg.scalespace.critical import nearest, unit_of_length
 from heatpg.scalespace.following import ARRIVED, FOLD, FORK, LEFT, LOST, RELEASED, Follower
 from heatpg.scalespace.linking import Ending, Links, Point
+from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["Event", "History", "Track"]
 
 Array = NDArray[Any]
 
-_TOGETHER = (1e-5, 0.2)  # relative in t, and in units of max(sigma, h): ends that are one event
+# Ends that are one event: relative in t, and in units of max(sigma, h). Taste: ends at one fold agree to many more
+# digits, different events rarely to as many, and those that do (by symmetry) are apart in place.
+_TOGETHER = (1e-5, 0.2)
+_TOUCHES = 1e-6  # slope across an edge, in units of max(sigma, h), that counts as none at a contact that was solved for
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,7 +65,7 @@ class Event:
 
     def as_dict(self) -> dict[str, Any]:
         """The event as JSON-like values."""
-        return {**dataclasses.asdict(self), "position": list(self.position), "tracks": list(self.tracks)}
+        return fields_as_dict(self)
 
 
 @dataclasses.dataclass(eq=False)
@@ -171,6 +175,7 @@ class History:
 
     def place(self, one: Track, time: float) -> tuple[NDArray[np.float64], float] | None:
         """Position and value of a track at any t; None where it does not live."""
+        # followed from the nearest level, so that a place between two levels costs a few steps
         near = int(np.abs(self.times[one.levels] - time).argmin())
         level, row = int(one.levels[near]), self.rows[one.number][near]
         points = self.points[level].select(np.array([row]))
@@ -184,7 +189,7 @@ class History:
         return journey.positions[0], float(self.field.value(journey.positions, self.sigmas(time))[0])
 
     def events(self, links: Links) -> list[Event]:
-        """What happens at the ends of all tracks; each track is told."""
+        """What happens at the ends of all tracks; it becomes the birth or the death of each of them."""
         made = []
         for group in self._together(self._loose_ends(links)):
             event = self._event(group)
@@ -197,6 +202,7 @@ class History:
         return made
 
     def _loose_ends(self, links: Links) -> list[_End]:
+        """Ends of tracks between the first and the last level, with how they end; at a fork one for each track."""
         loose = []
         for one in self.tracks:
             first, last = ((int(one.levels[k]), self.rows[one.number][k]) for k in (0, -1))
@@ -238,6 +244,7 @@ class History:
                 group = groups[number]
                 if any(other.track is end.track and other.beginning == end.beginning for other in group):
                     continue
+                # at a fold two meet and no third, unless it is a fork
                 complete = sum(other.how.outcome == FOLD for other in group) > 1
                 complete &= not any(other.how.outcome == FORK for other in group)
                 where = group[0].how.position[None], end.how.position[None]
@@ -253,6 +260,7 @@ class History:
         best = group[0].how
         solved = [end.how.time for end in group if end.how.outcome in (FOLD, LEFT, RELEASED)]
         error = max(best.uncertainty, 0.5 * (max(solved) - min(solved)) if solved else 0.0)
+        # d sigma = dt / (2 sigma)
         sigma = math.sqrt(best.time)
         return Event(
             self._kind(group),
@@ -265,17 +273,19 @@ class History:
         )
 
     def _kind(self, group: list[_End]) -> str:
-        """What the ends that come together at one place are."""
+        """What the ends that come together at one place are, in the words of `Event.kind`."""
         ends = [end for end in group if not end.beginning]
         begins = [end for end in group if end.beginning]
         if any(end.how.outcome == FORK for end in group):
             return "merge" if len(ends) >= len(begins) else "split"
+        # the same kind inside and on the edge: one extremum, which the edge begins or ceases to hold
         touching = {(end.track.kind, end.track.on_edge) for end in ends}
         if any((end.track.kind, not end.track.on_edge) in touching for end in begins):
             held = any(end.track.on_edge and end.track.kind != "saddle" for end in begins)
             return "reaches edge" if held else "leaves edge"
         if len(group) > 1:
             return "merge" if ends and begins else "death" if ends else "birth"
+        # One end by itself: its partner has no track, because it is of a kind that is not followed or was not found.
         (end,) = group
         if end.how.outcome == FOLD or (end.how.outcome == RELEASED and not self._passes(end)):
             return "birth" if end.beginning else "death"
@@ -290,13 +300,13 @@ class History:
         unit = unit_of_length(self.follower.grid, sigmas)
         hessian = self.field.hessian(end.how.position[None], sigmas)[0] * unit[:, None] * unit
         points, row = self.points[int(end.track.levels[0])], self.rows[end.track.number][0]
-        touched = points.free[row] | (np.abs(self.field.gradient(end.how.position[None], sigmas)[0] * unit) < 1e-6)
+        touched = points.free[row] | (np.abs(self.field.gradient(end.how.position[None], sigmas)[0] * unit) < _TOUCHES)
         lam = np.linalg.eigvalsh(hessian[np.ix_(touched, touched)]) if touched.any() else np.zeros(0)
         return bool((lam * (1 if end.track.kind == "minimum" else -1) > 0).all())
 
 
 def _chains(links: Links) -> list[list[Point]]:
-    """The points of every track."""
+    """The points of every track: links from level to level, cut where several merge into one or one splits."""
     cut = {q for _, q in links.merges} | {q for _, members, _ in links.splits for q in members}
     chains = []
     for level, points in enumerate(links.points):

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.extrema import neighbour, neighbourhood
 from heatpg.core.grid import Grid
-from heatpg.errors import GridError, NonFiniteError, UnsupportedError
+from heatpg.errors import GridError, NonFiniteError, OptionError
 from heatpg.tools.kernels import kernel
 from heatpg.tools.resources import require_memory
 
@@ -27,14 +27,18 @@ __all__ = ["BYTES_PER_NODE", "Flooding", "ascent_labels", "flood"]
 
 Array = NDArray[Any]
 
-_STEP = 1.0  # of a path, in cells of the axis along which it moves fastest
+# The kernels take up to twelve arguments, because they take no classes: the field with its grid (shape, strides,
+# periodic, rates), the components so far (labels, parent), and scratch, which is allocated once and not at every node.
+
+_STEP = 1.0  # of a path, in cells of the axis along which it moves fastest (taste)
 BYTES_PER_NODE = 64
 """Of memory while one field is labelled: the field, its order, labels, components and the bookkeeping of volumes."""
 
 
 @kernel
-def _root(parent, c):  # type: ignore[no-untyped-def]
+def _root(parent: Array, c: int) -> int:
     """Component that c has been merged into; the way there is shortened."""
+    # union-find with halving of paths: each component on the way skips its next one
     while parent[c] != c:
         parent[c] = parent[parent[c]]
         c = parent[c]
@@ -42,8 +46,11 @@ def _root(parent, c):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _slope(u, q, i, n, stride, periodic):  # type: ignore[no-untyped-def]
-    """Second-order difference of u at node q along one axis, where its index is i of n: (u[i+1] - u[i-1]) / 2."""
+def _slope(u: Array, q: int, i: int, n: int, stride: int, periodic: bool) -> float:
+    """Difference of u at node q along one axis, where its index is i of n: (u[i+1] - u[i-1]) / 2; one-sided at an edge.
+
+    Of second order inside, of first at an edge that is not periodic.
+    """
     if 0 < i < n - 1:
         return 0.5 * (u[q + stride] - u[q - stride])
     if periodic:
@@ -56,7 +63,19 @@ def _slope(u, q, i, n, stride, periodic):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _look(u, x, labels, parent, shape, strides, periodic, rates, direction, cell, share):  # type: ignore[no-untyped-def]
+def _look(
+    u: Array,
+    x: Array,
+    labels: Array,
+    parent: Array,
+    shape: Array,
+    strides: Array,
+    periodic: Array,
+    rates: Array,
+    direction: Array,
+    cell: Array,
+    share: Array,
+) -> tuple[int, int]:
     """The direction of ascent at a point between the nodes, and what the nodes around it say.
 
     In index units x_i' = (1 / h_i^2) D_i u, the differences D_i u of the corners of the cell interpolated linearly,
@@ -68,8 +87,9 @@ def _look(u, x, labels, parent, shape, strides, periodic, rates, direction, cell
         direction[a] = 0.0
         cell[a] = min(math.floor(x[a]), shape[a] - 1)
         share[a] = x[a] - cell[a]
-    agreed = -2
+    agreed = -2  # no corner yet
     top = -1
+    # bit a of `corner`: whether it is the lower or the upper one along axis a
     for corner in range(1 << d):
         weight = 1.0
         q = 0
@@ -83,6 +103,7 @@ def _look(u, x, labels, parent, shape, strides, periodic, rates, direction, cell
                 weight *= 1.0 - share[a]
                 i = cell[a]
             q += i * strides[a]
+        # on a face of the cell the corners off it have no part in the place, and no say
         if weight <= 0.0:
             continue
         for a in range(d):
@@ -110,7 +131,7 @@ def _look(u, x, labels, parent, shape, strides, periodic, rates, direction, cell
 
 
 @kernel
-def _product(x, y):  # type: ignore[no-untyped-def]
+def _product(x: Array, y: Array) -> float:
     """sum_a x_a y_a."""
     total = 0.0
     for a in range(x.shape[0]):
@@ -119,7 +140,7 @@ def _product(x, y):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _move(x, direction, step, shape, periodic, out):  # type: ignore[no-untyped-def]
+def _move(x: Array, direction: Array, step: float, shape: Array, periodic: Array, out: Array) -> None:
     """A point moved along a direction, held in the box or wrapped around it."""
     for a in range(x.shape[0]):
         y = x[a] + step * direction[a]
@@ -133,7 +154,20 @@ def _move(x, direction, step, shape, periodic, out):  # type: ignore[no-untyped-
 
 
 @kernel
-def _follow(u, start, labels, parent, shape, strides, periodic, rates, step, limit, work, cell):  # type: ignore[no-untyped-def]
+def _follow(
+    u: Array,
+    start: int,
+    labels: Array,
+    parent: Array,
+    shape: Array,
+    strides: Array,
+    periodic: Array,
+    rates: Array,
+    step: float,
+    limit: int,
+    work: Array,
+    cell: Array,
+) -> int:
     """Node at which the path from a node has come among nodes that agree, by midpoint steps; -1 if it gets lost."""
     x, middle, direction, ahead, share = work[0], work[1], work[2], work[3], work[4]
     d = x.shape[0]
@@ -143,6 +177,7 @@ def _follow(u, start, labels, parent, shape, strides, periodic, rates, step, lim
     top = start
     for number in range(limit):
         agreed, top = _look(u, x, labels, parent, shape, strides, periodic, rates, direction, cell, share)
+        # among nodes that agree; or among nodes lower than the start, which have no label yet: it does not climb
         if agreed >= 0 or (number > 0 and labels[top] < 0):
             break
         turn = _product(direction, ahead)
@@ -152,12 +187,13 @@ def _follow(u, start, labels, parent, shape, strides, periodic, rates, step, lim
         if turn < 0.0 or _product(direction, ahead) <= 0.0:
             break
         _move(x, ahead, step, shape, periodic, x)
+    # only a node above the start has been labelled for good
     return top if u[top] > u[start] else -1
 
 
 @kernel
-def _sort_ties(u, order):  # type: ignore[no-untyped-def]
-    """Bring nodes of equal value into the order of their indices, whatever the sort has made of them."""
+def _sort_ties(u: Array, order: Array) -> None:
+    """Bring nodes of equal value into the order of their indices: the sort is faster where it need not keep it."""
     first = 0
     for k in range(1, order.shape[0] + 1):
         if k == order.shape[0] or u[order[k]] != u[order[first]]:
@@ -167,11 +203,25 @@ def _sort_ties(u, order):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _flood(u, order, shape, strides, periodic, offsets, moves, closeness, rates, step, tolerance):  # type: ignore[no-untyped-def]
+def _label_nodes(
+    u: Array,
+    order: Array,
+    shape: Array,
+    strides: Array,
+    periodic: Array,
+    offsets: Array,
+    moves: Array,
+    closeness: Array,
+    rates: Array,
+    step: float,
+    tolerance: float,
+) -> tuple[Array, Array, Array, Array]:
     """Component of every node, from the highest down; and of every component its top, its root, and whether flat.
 
     A node without a higher neighbour begins a component, or joins that of an equal one. Where components meet, those
     whose top is no more than the tolerance above the place are merged into the one with the highest top.
+
+    Invariant: all nodes before `order[k]` have a label, and so do those through which ascent from `order[k]` leads.
     """
     d = shape.shape[0]
     n = u.shape[0]
@@ -182,6 +232,7 @@ def _flood(u, order, shape, strides, periodic, offsets, moves, closeness, rates,
     near = np.empty(offsets.shape[0], dtype=np.int64)
     work = np.empty((5, d))
     cell = np.empty(d, dtype=np.int64)
+    # of steps of a path: enough to cross the box twice along every axis
     limit = 8
     for a in range(d):
         limit += 2 * shape[a]
@@ -189,15 +240,16 @@ def _flood(u, order, shape, strides, periodic, offsets, moves, closeness, rates,
     for k in range(n):
         p = order[k]
         v = u[p]
+        # Of a node that is on no face the neighbours are found by adding offsets; -1 stands for beyond the box.
         inside = True
         for a in range(d):
             i = p // strides[a] % shape[a]
             inside = inside and 0 < i < shape[a] - 1
-        level = True
-        several = False
-        steepest = -1
-        equal = -1
-        highest = -1
+        level = True  # whether all neighbours agree with it within the tolerance
+        several = False  # whether its labelled neighbours are of more than one component
+        steepest = -1  # the higher neighbour in the direction of the steepest slope
+        equal = -1  # a neighbour on the top of its component, at the same height: a plateau
+        highest = -1  # of the components around it the one with the highest top
         best = 0.0
         for j in range(offsets.shape[0]):
             r = p + moves[j] if inside else neighbour(p, offsets[j], shape, periodic)
@@ -232,6 +284,8 @@ def _flood(u, order, shape, strides, periodic, offsets, moves, closeness, rates,
         else:
             disputed = False
             if several:
+                # Persistence: this is the pass between the components around the node. A maximum that rises no more
+                # than the tolerance above it is round-off, and goes to the one with the highest top.
                 agreed = -1
                 for j in range(offsets.shape[0]):
                     r = near[j]
@@ -244,12 +298,15 @@ def _flood(u, order, shape, strides, periodic, offsets, moves, closeness, rates,
                     if u[r] > v:
                         disputed = disputed or (agreed >= 0 and c != agreed)
                         agreed = c
+            # Higher neighbours that agree settle it; only at a boundary is the path followed, and where that fails
+            # (values that jump from node to node) the steepest slope decides.
             found = -1
             if disputed:
                 found = _follow(u, p, labels, parent, shape, strides, periodic, rates, step, limit, work, cell)
             if found < 0:
                 found = steepest if steepest >= 0 else equal
             labels[p] = labels[found]
+        # a level stretch at the top of its component: if that is no maximum in the end, ascent stalls on it
         c = labels[p]
         if level and u[tops[c]] - v <= tolerance:
             flat[c] = True
@@ -276,24 +333,29 @@ class Flooding:
 
 
 def flood(field: Array, grid: Grid, tolerance: float) -> Flooding:
+    """Labels of the nodes of a field; see `ascent_labels`."""
     u = np.ascontiguousarray(field, dtype=np.float64).reshape(-1)
     if float(u.max()) - float(u.min()) <= tolerance:
         return Flooding(np.full(grid.shape, -1, np.int32), np.empty(0, np.int64), np.arange(u.size, dtype=np.int64))
     order = np.argsort(-u)
+    # so that labels depend neither on the sort nor on the machine
     _sort_ties(u, order)
     shape, periodic, offsets = neighbourhood(grid)
     strides = np.array([math.prod(grid.shape[a + 1 :]) for a in range(grid.dimensions)], dtype=np.int64)
     spacing = np.array(grid.spacing)
-    # in units of the smallest spacing, whose square may under- or overflow
+    # In index units x_i' = D_i u / h_i^2: one h_i from the difference, one from the unit. Relative to the smallest
+    # spacing, whose square may under- or overflow.
     rates = (spacing.min() / spacing) ** 2
     closeness = 1.0 / np.sqrt(((offsets * (spacing / spacing.min())) ** 2).sum(axis=1))
-    labels, tops, parent, flat = _flood(
+    labels, tops, parent, flat = _label_nodes(
         u, order, shape, strides, periodic, offsets, offsets @ strides, closeness, rates, _STEP, tolerance
     )
+    # every component's last root, by pointer jumping: each round doubles the distance that is seen
     roots = parent
     while not np.array_equal(roots, parent[roots]):
         roots = parent[roots]
     height = u[tops]
+    # a flat component that was merged into a higher one, farther away than round-off, is a shelf on a slope
     stalled = flat & (height[roots] - height > tolerance)
     own = np.flatnonzero(roots == np.arange(roots.size))
     # the optimum first, the others by value; of several that share the top the first one along the axes
@@ -313,12 +375,12 @@ def _check_field(field: ArrayLike, grid: Grid, tolerance: float) -> Array:
     if array.shape != grid.shape:
         raise GridError("the field does not fit the grid", given=f"shape {array.shape}", allowed=f"shape {grid.shape}")
     if array.dtype.kind not in "fiub":
-        raise UnsupportedError("a field must be real numbers", given=f"type {array.dtype}")
+        raise OptionError("a field must be real numbers", given=f"type {array.dtype}")
     if not np.isfinite(array).all():
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise NonFiniteError(f"the field is not finite at index {first}", given=f"{array[first]}")
     if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise UnsupportedError("the tolerance must be finite and not negative", given=tolerance, allowed="numbers >= 0")
+        raise OptionError("the tolerance must be finite and not negative", given=tolerance, allowed="numbers >= 0")
     return array
 
 
@@ -355,7 +417,7 @@ def ascent_labels(
 
     Raises
     ------
-    GridError, NonFiniteError, UnsupportedError
+    GridError, NonFiniteError, OptionError
         For a field of another shape, not finite, or not real; for a tolerance that is negative or not finite.
 
     Notes

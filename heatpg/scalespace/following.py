@@ -1,4 +1,10 @@
-"""Following a critical point through t = sigma^2, and where a follower stops: folds, forks, edges of the box."""
+"""Following a critical point through t = sigma^2, and where that ends: folds, forks, edges of the box.
+
+A critical point x(t) solves grad u(x, t) = 0. As long as the Hessian H is regular it is a smooth curve, which is
+followed by prediction and correction. Where H becomes singular the curve turns back (a fold: two critical points meet
+there and vanish), or crosses others (a fork, by symmetry). Close to a fold x moves like the root of the distance in t,
+so that steps would become ever shorter; the fold itself is solved for instead.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.field import HeatField
-from heatpg.scalespace.critical import FLAT, held_axes, refine, unit_of_length, wrap
+from heatpg.scalespace.critical import FLAT, NOISE, held_axes, refine, unit_of_length, wrap
 
 __all__ = ["ARRIVED", "FOLD", "FORK", "LEFT", "LOST", "RELEASED", "Follower", "Journey"]
 
@@ -17,14 +23,17 @@ Array = NDArray[Any]
 
 ARRIVED, FOLD, FORK, LEFT, RELEASED, LOST = range(6)
 
-_LONGEST_MOVE = 0.5  # in units of max(sigma, h)
+# Lengths in units of max(sigma, h), over which u changes; all of these are tastes. A longer move or correction may end
+# at another critical point, and the caller asks again with shorter ones where there is doubt.
+_LONGEST_MOVE = 0.5
 _LARGEST_CORRECTION = 0.2
 _LARGEST_GROWTH = 8.0  # of t in one step: an unseen death and a new point in its place are unlikely within it
-_SHORTEST_STEP = 2e-8  # of t
-_ITERATIONS = 12
-_NOISE = 64.0 * float(np.finfo(np.float64).eps)  # of osc(Q): round-off of a derivative in units of max(sigma, h)
-_APART = 0.1  # of the two that meet at a fold, in units of max(sigma, h)
-_PIECE = 2**15
+_SHORTEST_STEP = 2e-8  # of t: about the root of the rounding unit, below which a root law cannot be seen
+_ITERATIONS = 12  # Newton's method for folds and contacts converges quadratically: four to six are the rule
+_SETTLED = 1e-11  # of an update, at which Newton's method stops
+_APART = 0.1  # of the two that meet at a fold, where their branches are looked for
+_PIECE = 2**15  # points at once: their derivatives up to the fourth take tens of MiB in three dimensions
+_REGULAR = 1e13  # condition number beyond which a solution has no digit left
 
 
 @dataclasses.dataclass(eq=False)
@@ -52,9 +61,31 @@ class Journey:
 def _solve(matrix: Array, right: Array) -> tuple[Array, Array, Array]:
     """Solutions of many small systems, the 1-norms of the last row of each inverse, and which are not singular."""
     size = matrix.shape[-1]
-    regular = np.linalg.cond(matrix) < 1e13
+    regular = np.linalg.cond(matrix) < _REGULAR
+    # the inverse itself, because its last row says how much an error of the right side changes the last unknown, t
     inverse = np.linalg.inv(np.where(regular[:, None, None], matrix, np.eye(size)))
     return np.einsum("pij,pj->pi", inverse, right), np.abs(inverse[:, -1]).sum(axis=1), regular
+
+
+@dataclasses.dataclass(eq=False)
+class _Points:
+    """Critical points on their way, one entry per point: as given, where they are, and how they ended."""
+
+    targets: Array
+    kind: Array
+    index: Array
+    free: Array
+    x: Array
+    t: Array
+    step: Array
+    outcome: NDArray[np.int64]
+    uncertainty: Array
+    done: NDArray[np.bool_]
+
+    def end(self, chosen: Array, outcome: Any, positions: Array, times: Array, uncertainty: Array) -> None:
+        """Let points end at a place and a time."""
+        self.x[chosen], self.t[chosen], self.uncertainty[chosen] = positions, times, uncertainty
+        self.outcome[chosen], self.done[chosen] = outcome, True
 
 
 class Follower:
@@ -94,7 +125,8 @@ class Follower:
         forcing = np.einsum("pijj,j->pi", third, share) * mask
         lam, basis = np.linalg.eigh(hessian * mask[:, :, None] * mask[:, None, :])
         along = np.einsum("pij,pi->pj", basis, forcing)
-        # a held axis has an eigenvalue 0 and no forcing
+        # A held axis has an eigenvalue 0 and no forcing. Flatter than what counts as flat elsewhere: a prediction may
+        # be poor, it is corrected.
         steep = np.abs(lam) > 1e-4 * FLAT * self.scale
         rate = np.where(steep, -along / np.where(steep, lam, 1.0), 0.0)
         return np.einsum("pij,pj->pi", basis, rate) * mask, np.einsum("pii,i->p", hessian, share)
@@ -109,7 +141,7 @@ class Follower:
 
         Slopes that are round-off say nothing. Shape (points,).
         """
-        return np.asarray(self._released(positions, times, free, kind, _NOISE * self.scale).any(axis=1))
+        return np.asarray(self._released(positions, times, free, kind, NOISE * self.scale).any(axis=1))
 
     def _released(self, positions: Array, times: Array, free: Array, kind: Array, noise: float = 0.0) -> Array:
         """Along which held axes u no longer rises outwards, as `_beyond`."""
@@ -158,71 +190,77 @@ class Follower:
         self, positions: Array, times: Array, targets: Array, kind: Array, index: Array, free: Array, caution: float
     ) -> Journey:
         count = len(positions)
-        x, t = positions.copy(), times.astype(np.float64)
-        step = targets - t
-        outcome = np.full(count, LOST)
-        uncertainty = np.zeros(count)
+        points = _Points(
+            targets, kind, index, free, positions.copy(), times.astype(np.float64), targets - times,
+            np.full(count, LOST), np.zeros(count), np.zeros(count, dtype=bool),
+        )  # fmt: skip
+        x, t, step, done = points.x, points.t, points.step, points.done  # the same arrays, changed in place
         rate = np.zeros_like(x)
-        fresh = np.ones(count, dtype=bool)
-        untried = np.ones(count, dtype=bool)
-        done = step == 0
-        outcome[done] = ARRIVED
+        stale = np.ones(count, dtype=bool)  # moved since `rate` was computed
+        untried = np.ones(count, dtype=bool)  # moved since a fold was tried from here
+        done[:] = step == 0
+        points.outcome[done] = ARRIVED
         while not done.all():
             active = np.flatnonzero(~done)
-            new = active[fresh[active]]
+            new = active[stale[active]]
             if len(new):
                 rate[new] = self.drift(x[new], t[new], free[new])[0]
-                fresh[new] = False
+                stale[new] = False
+            # the target itself, and no time that rounding puts beside it
             left = targets[active] - t[active]
             at = np.where(np.abs(step[active]) >= np.abs(left), targets[active], t[active] + step[active])
-            accepted, landed, crossed = self._attempt(
-                x[active], t[active], kind[active], index[active], free[active], rate[active], at, caution
-            )
-            won = active[accepted]
-            x[won], t[won] = wrap(self.grid, landed[accepted]), at[accepted]
-            fresh[won] = untried[won] = True
-            step[won] *= 2.0
-            arrived = won[t[won] == targets[won]]
-            outcome[arrived], done[arrived] = ARRIVED, True
+            accepted, landed, crossed = self._attempt(points, active, at, rate[active], caution)
+            moved = active[accepted]
+            x[moved], t[moved] = wrap(self.grid, landed[accepted]), at[accepted]
+            stale[moved] = untried[moved] = True
+            step[moved] *= 2.0
+            arrived = moved[t[moved] == targets[moved]]
+            points.outcome[arrived], done[arrived] = ARRIVED, True
+            # Of those that were refused: half of the step that was tried, unless the reason is found at once. First the
+            # edge of the box, then a fold; what has neither goes on with shorter steps until they are too short.
             refused = ~accepted
-            lost = active[refused]
-            step[lost] = 0.5 * (at - t[active])[refused]
-            self._contacts(x, t, at, landed, free, active, crossed & refused[:, None], outcome, uncertainty, done)
-            # the place has not changed since a fold was tried from here before
-            asked = lost[untried[lost] & ~done[lost] & free[lost].any(axis=1)]
-            untried[lost] = False
+            stuck = active[refused]
+            step[stuck] = 0.5 * (at - t[active])[refused]
+            self._contacts(points, active, at, landed, crossed & refused[:, None])
+            asked = stuck[untried[stuck] & ~done[stuck] & free[stuck].any(axis=1)]
+            untried[stuck] = False
             if len(asked):
                 place, time, error, good, lead = self._folds(x[asked], t[asked], targets[asked], free[asked])
-                ended = asked[good]
-                x[ended], t[ended], uncertainty[ended] = wrap(self.grid, place[good]), time[good], error[good]
-                outcome[ended], done[ended] = FOLD, True
-                # three quarters of the way to a fold, half of the distance to it is left
+                points.end(asked[good], FOLD, wrap(self.grid, place[good]), time[good], error[good])
+                # By the root law three quarters of the way to a fold leave half of the distance to it: close enough for
+                # Newton's method the next time, and far enough for the correction of a step.
                 near = np.isfinite(lead) & ~good & (np.abs(lead) < np.abs(step[asked])) & (lead * step[asked] > 0)
                 step[asked[near]] = 0.75 * lead[near]
-            short = np.abs(step[lost]) < _SHORTEST_STEP * np.maximum(np.abs(t[lost]), np.abs(targets[lost]))
-            for i in lost[short & ~done[lost]]:
-                self._give_up(i, x, t, step, free, outcome, uncertainty)
-                done[i] = True
-        return Journey(outcome, x, t, uncertainty)
+            short = np.abs(step[stuck]) < _SHORTEST_STEP * np.maximum(np.abs(t[stuck]), np.abs(targets[stuck]))
+            for i in stuck[short & ~done[stuck]]:
+                self._give_up(points, i)
+        return Journey(points.outcome, x, t, points.uncertainty)
 
     def _attempt(
-        self, x: Array, t: Array, kind: Array, index: Array, free: Array, rate: Array, at: Array, caution: float
+        self, points: _Points, active: Array, at: Array, rate: Array, caution: float
     ) -> tuple[Array, Array, Array]:
-        """One step to the times `at`: which are accepted, where they land, and which axes they cross the edge of."""
+        """One step to the times `at`: which are accepted, where they land, and which axes they cross the edge of.
+
+        Accepted is a step whose prediction needed little correction and whose point has the same Morse index as before:
+        a point that changes its kind has passed a fold or a fork, and is another one.
+        """
+        x, t, kind, free = points.x[active], points.t[active], points.kind[active], points.free[active]
         sigmas = self.sigmas(at)
         unit = unit_of_length(self.grid, sigmas)
         move = rate * (at - t)[:, None]
         landed = x + move
         accepted, crossed = np.zeros(len(x), dtype=bool), np.zeros(free.shape, dtype=bool)
-        h = float(np.max(self.grid.spacing)) ** 2
-        growth = np.maximum(at, t) <= _LARGEST_GROWTH * np.maximum(np.minimum(at, t), h)
+        # below one spacing nothing is resolved, and t may grow up to there at once
+        resolved = float(np.max(self.grid.spacing)) ** 2
+        growth = np.maximum(at, t) <= _LARGEST_GROWTH * np.maximum(np.minimum(at, t), resolved)
         near = np.flatnonzero(growth & (np.sqrt(((move / unit) ** 2).sum(axis=1)) <= _LONGEST_MOVE / caution))
         if len(near):
             leash = 2.0 * _LARGEST_CORRECTION / caution
             found = refine(self.field, landed[near], sigmas[near], free[near], leash=leash, scale=self.scale)
             correction = np.sqrt((((found.positions - landed[near]) / unit[near]) ** 2).sum(axis=1))
+            # in a corner of the box nothing is free, and there is nothing to converge
             good = found.converged | ~free[near].any(axis=1)
-            good &= (found.index == index[near]) & (correction <= _LARGEST_CORRECTION / caution)
+            good &= (found.index == points.index[active][near]) & (correction <= _LARGEST_CORRECTION / caution)
             crossed[near] = self._beyond(found.positions, free[near])
             crossed[near] |= self._released(found.positions, at[near], free[near], kind[near])
             crossed[near] &= good[:, None]
@@ -230,36 +268,28 @@ class Follower:
             landed[near] = found.positions
         return accepted, landed, crossed
 
-    def _contacts(
-        self,
-        x: Array,
-        t: Array,
-        at: Array,
-        landed: Array,
-        free: Array,
-        active: Array,
-        crossed: Array,
-        outcome: Array,
-        uncertainty: Array,
-        done: Array,
-    ) -> None:
+    def _contacts(self, points: _Points, active: Array, at: Array, landed: Array, crossed: Array) -> None:
         """Where critical points touch the edge that they cross within a step: grad u = 0 for t, and x along the edge.
 
-        Newton's method on the gradient along the free axes and the one that is crossed, of which the place is given.
+        A free point leaves the box where its free gradient vanishes on the edge. An edge releases a point where the
+        slope across it vanishes, besides the free gradient. Both times the unknowns are t and the coordinates that are
+        free along the edge, the equations the gradient along these and along the axis that is crossed.
         """
         rows = np.flatnonzero(crossed.any(axis=1))
         if not len(rows):
             return
-        who = active[rows]
-        d = x.shape[1]
+        which = active[rows]
+        free = points.free[which]
+        d = landed.shape[1]
         everything = np.arange(len(rows))
+        # of several axes that are crossed in one step, the one that is overstepped farthest
         over = np.where(crossed[rows], np.maximum(self._low - landed[rows], landed[rows] - self._high), -np.inf)
         axis = over.argmax(axis=1)
         at_low = landed[rows] - self._low < self._high - landed[rows]
         place, time = landed[rows].copy(), at[rows].copy()
         place[everything, axis] = np.where(at_low, self._low, self._high)[everything, axis]
         crossing = np.arange(d) == axis[:, None]
-        equations = free[who] | crossing
+        equations = free | crossing
         unknown = equations & ~crossing
         good = np.ones(len(rows), dtype=bool)
         moved, error = np.full(len(rows), np.inf), np.full(len(rows), np.inf)
@@ -278,6 +308,7 @@ class Follower:
             # the row of the crossed axis is the equation for t; the other fixed coordinates stay
             matrix[:, d, :d] = matrix[np.arange(len(todo)), axis[todo], :d]
             matrix[:, :d, :d] = np.where(unknown[todo][:, :, None], matrix[:, :d, :d], pinned)
+            # t relative to itself: derivatives by it are t d/dt
             g_t = np.einsum("pijj,j->pi", third, 0.5 * self.ratio**2) * mask * time[todo][:, None]
             matrix[:, :d, d] = np.where(unknown[todo], g_t, 0.0)
             matrix[:, d, d] = g_t[np.arange(len(todo)), axis[todo]]
@@ -285,24 +316,28 @@ class Follower:
             right = np.concatenate((np.where(unknown[todo], g, 0.0), g[np.arange(len(todo)), axis[todo], None]), axis=1)
             update, sensitivity, regular = _solve(matrix, -right)
             size = np.sqrt((update[:, :d] ** 2).sum(axis=1))
+            # a step of a unit, or to a tenth of t, is no correction any more
             good[todo] &= regular & (size < 1.0) & (np.abs(update[:, d]) < 0.9)
             update[~good[todo]] = 0.0
             place[todo] += update[:, :d] * unit
             time[todo] *= 1.0 + update[:, d]
             moved[todo] = np.maximum(size, np.abs(update[:, d]))
-            error[todo] = (np.abs(update[:, d]) + _NOISE * self.scale * sensitivity) * time[todo]
-            todo = todo[good[todo] & (moved[todo] > 1e-11)]
+            error[todo] = (np.abs(update[:, d]) + NOISE * self.scale * sensitivity) * time[todo]
+            todo = todo[good[todo] & (moved[todo] > _SETTLED)]
         unit = unit_of_length(self.grid, self.sigmas(at[rows]))
         apart = np.sqrt((((place - landed[rows]) / unit) ** 2).sum(axis=1))
-        low, high = np.minimum(t[who], at[rows]), np.maximum(t[who], at[rows])
+        low, high = np.minimum(points.t[which], at[rows]), np.maximum(points.t[which], at[rows])
+        # converged, near, and within the step: else it is the contact of another point, or at another time
         good &= (moved < 1e-7) & (apart < 1.0) & (time >= low - error) & (time <= high + error)
-        ended = who[good]
-        x[ended], t[ended], uncertainty[ended] = place[good], time[good], error[good]
-        outcome[ended] = np.where(free[ended, axis[good]], LEFT, RELEASED)
-        done[ended] = True
+        outcome = np.where(free[good, axis[good]], LEFT, RELEASED)
+        points.end(which[good], outcome, place[good], time[good], error[good])
 
     def _system(self, x: Array, t: Array, free: Array) -> tuple[Array, ...]:
-        """Gradient, t g_t, smallest eigenvalue with its vector v, H, T[v, v, .] and t (d/dt H)[v, v], in units."""
+        """Gradient, t g_t, smallest eigenvalue with its vector v, H, T[v, v, .] and t (d/dt H)[v, v], in units.
+
+        T is the tensor of third derivatives: d/dx of lambda = v.H v is T[v, v, .], and d/dt of it H_t[v, v]. By the
+        heat equation a derivative by t is half the Laplacian, two more by x.
+        """
         sigmas = self.sigmas(t)
         unit = unit_of_length(self.grid, sigmas)
         _, g, h, third, fourth = self.field.local(self.field.derivatives(x, sigmas, 4))
@@ -313,6 +348,7 @@ class Follower:
         g, h = g * mask, h * mask[:, :, None] * mask[:, None, :]
         third = third * mask[:, :, None, None] * mask[:, None, :, None] * mask[:, None, None, :]
         lam, basis = np.linalg.eigh(h)
+        # the eigenvalues 0 of held axes are none of those that are looked for
         along_free = np.einsum("pij,pi->pj", basis**2, free.astype(float)) > 0.5
         least = np.abs(np.where(along_free, lam, np.inf)).argmin(axis=1)
         rows = np.arange(len(x))
@@ -321,16 +357,24 @@ class Follower:
         return g, g_t, lam[rows, least], v, h, bend, np.einsum("pij,pi,pj->p", h_t, v, v), unit
 
     def _folds(self, x: Array, t: Array, targets: Array, free: Array) -> tuple[Array, Array, Array, Array, Array]:
-        """Newton's method on grad u = 0, lambda_min(H) = 0 for (x, t): place, t, its error, success, expected lead."""
+        """Newton's method on grad u = 0, lambda_min(H) = 0 for (x, t): place, t, its error, success, expected lead.
+
+        Unlike grad u = 0 alone this system is regular at a fold, so that Newton's method converges quadratically. It
+        starts from the fold of the local model: with p = t g_t.v, c = T[v, v, v] and tau the relative change of t
+
+            0 = g.v = lambda s + c s^2 / 2 + p tau,    0 = lambda + c s,
+
+        hence s = -lambda / c and tau = lambda^2 / (2 c p).
+        """
         count, d = x.shape
         place, time = x.copy(), t.copy()
         g, g_t, lam, v, h, bend, lam_t, unit = self._system(place, time, free)
         curvature = np.einsum("pi,pi->p", bend, v)
         push = np.einsum("pi,pi->p", g_t, v)
-        # along v: curvature s^2 / 2 + push (t / t_c - 1) = 0, so s = -lambda / curvature is how far the fold is
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             s = -lam / curvature
             lead = t * lam**2 / (2.0 * curvature * push)
+        # a model that is to hold for two units and twice the way to the target is not asked for more
         good = np.isfinite(s) & np.isfinite(lead) & (np.abs(s) < 2.0)
         good &= ((targets - t) * lead > 0) & (np.abs(lead) <= 2.0 * np.abs(targets - t))
         place[good] += s[good, None] * v[good] * unit[good]
@@ -354,12 +398,14 @@ class Follower:
             with np.errstate(divide="ignore", invalid="ignore"):
                 slope[todo] = 2.0 * np.einsum("pi,pi->p", g_t, v) / np.einsum("pi,pi->p", bend, v) / time[todo]
             time[todo] *= 1.0 + update[:, d]
+            # the place goes like the root of t, so it is known to fewer digits, and less is asked of it
             moved[todo] = np.maximum(1e-3 * size, np.abs(update[:, d]))
-            error[todo] = (np.abs(update[:, d]) + _NOISE * self.scale * sensitivity) * time[todo]
-            todo = todo[good[todo] & (moved[todo] > 1e-11)]
+            error[todo] = (np.abs(update[:, d]) + NOISE * self.scale * sensitivity) * time[todo]
+            todo = todo[good[todo] & (moved[todo] > _SETTLED)]
         good &= (moved < 1e-8) & (error < 1e-3 * time)
         good &= (time >= np.minimum(t, targets)) & (time <= np.maximum(t, targets))
-        # the square-root law between here and there, or it is another fold
+        # Whose fold it is: on the branch that ends there s^2 = 2 p (1 - t / t_c) / c, so the distance from here must be
+        # that, within a factor of two (the law is the first term of a series), or it is the fold of two others.
         unit = unit_of_length(self.grid, self.sigmas(np.where(good, time, t)))
         apart = np.sqrt((((place - x) / unit) ** 2).sum(axis=1))
         expected = np.sqrt(np.maximum(np.nan_to_num(slope) * (time - t), 0.0))
@@ -367,23 +413,17 @@ class Follower:
         good &= ~self._beyond(place, free).any(axis=1)
         return place, time, error, good, lead
 
-    def _give_up(
-        self, i: int, x: Array, t: Array, step: Array, free: Array, outcome: Array, uncertainty: Array
-    ) -> None:
+    def _give_up(self, points: _Points, i: int) -> None:
         """The step is as short as it may be: a fork within the bracket, or nothing that could be shown."""
-        bracket = 2.0 * abs(step[i])
-        place, time, error = self.fork(x[i], t[i] + step[i], free[i]) if free[i].any() else (x[i], t[i], np.inf)
-        unit = unit_of_length(self.grid, self.sigmas(t[[i]]))[0]
-        if (
-            abs(time - t[i] - step[i]) <= 4.0 * bracket + error < np.inf
-            and (np.abs((place - x[i]) / unit) < 0.01).all()
-        ):
-            x[i], t[i], uncertainty[i] = place, time, error
-            outcome[i] = FORK
+        x, t, step, free = points.x[i], float(points.t[i]), float(points.step[i]), points.free[i]
+        bracket = 2.0 * abs(step)
+        place, time, error = self.fork(x, t + step, free) if free.any() else (x, t, np.inf)
+        unit = unit_of_length(self.grid, self.sigmas(points.t[[i]]))[0]
+        # at a fork the point itself stays where it is, so it must be found in place and within the bracket
+        if abs(time - t - step) <= 4.0 * bracket + error < np.inf and (np.abs((place - x) / unit) < 0.01).all():
+            points.end(i, FORK, place, time, error)
         else:
-            t[i] += step[i]
-            uncertainty[i] = bracket
-            outcome[i] = LOST
+            points.end(i, LOST, x, t + step, bracket)
 
     def fork(self, position: Array, time: float, free: Array) -> tuple[Array, float, float]:
         """Where a point that symmetry holds in place changes its kind: grad u = 0, lambda_min(H) = 0, by Gauss-Newton.
@@ -394,11 +434,12 @@ class Follower:
         d = len(position)
         x, t = position[None, :].copy(), np.array([time])
         mask = free[None, :]
-        for _ in range(4 * _ITERATIONS):
+        for _ in range(4 * _ITERATIONS):  # near the singular solution it converges linearly
             g, g_t, lam, _, h, bend, lam_t, unit = self._system(x, t, mask)
             matrix = np.zeros((d + 1, d + 1))
             matrix[:d, :d], matrix[:d, d] = h[0], g_t[0]
             matrix[d, :d], matrix[d, d] = bend[0], lam_t[0]
+            # below 1e-6 of the largest a singular value is that of the direction v, in which nothing pushes
             update = -np.linalg.lstsq(matrix, np.concatenate((g[0], lam)), rcond=1e-6)[0]
             update[:d] *= min(1.0, 0.5 / max(float(np.linalg.norm(update[:d])), 1e-300))
             change = float(np.clip(update[d], -0.3, 0.3))
@@ -410,7 +451,7 @@ class Follower:
             return x[0], float(t[0]), np.inf
         if max(float(np.abs(g[0]).max()), abs(float(lam[0]))) > FLAT * self.scale:
             return x[0], float(t[0]), np.inf
-        noise = _NOISE * self.scale / max(abs(float(lam_t[0])), 1e-300)
+        noise = NOISE * self.scale / max(abs(float(lam_t[0])), 1e-300)
         return x[0], float(t[0]), float(t[0]) * (abs(change) + noise)
 
     def branches(
@@ -434,6 +475,8 @@ class Follower:
         """
         _, g_t, _, v, _, bend, _, unit = self._system(positions, times, free)
         curvature, push = np.einsum("pi,pi->p", bend, v), np.einsum("pi,pi->p", g_t, v)
+        # tau = share s^2 on both branches. Close to the fold they cannot be told apart, so they are looked for at
+        # s = 0.1, or at the level if that is nearer: there by the local model, then by Newton's method.
         usable = np.abs(push) > FLAT * self.scale
         share = np.where(usable, -curvature / (2.0 * np.where(usable, push, 1.0)), 0.0)
         ahead = levels / times - 1.0

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from heatpg.evolution import Evolution
-from heatpg.scalespace.critical import nearest, unit_of_length
+from heatpg.scalespace.critical import NOISE, nearest, unit_of_length
 from heatpg.scalespace.events import Event, History, Track
 
 __all__ = ["Optimum", "choose", "jumps"]
 
-_TIE = 1e-10  # of osc(Q)
-_SAME_PLACE = 1e-2  # in units of max(sigma, h)
+_TIE = 1e-10  # of osc(Q): maxima that differ by less share the top (taste, some orders above round-off)
+_SAME_PLACE = 1e-2  # in units of max(sigma, h) (taste)
+_ELSEWHERE = 1.0  # in that unit: the optimum has moved farther than a drift between two levels explains (taste)
 _PARTING = (1e-6, 1e-4, 1e-2)  # of the interval: where two that were equal can be told apart
 _BESIDE = 1e-9  # relative distance in t from the end of a track at which its value is taken
-_ROUND_OFF = 64.0 * float(np.finfo(np.float64).eps)
 
 
 @dataclasses.dataclass(eq=False)
@@ -49,20 +49,22 @@ class Optimum:
 def choose(history: History, evolution: Evolution) -> Optimum:
     """The highest maximum at each level; one that was the optimum before stays it in a tie."""
     count, oscillation = len(history.times), evolution.landscape.oscillation
-    alive: list[list[tuple[Track, int]]] = [[] for _ in range(count)]
+    present: list[list[tuple[Track, int]]] = [[] for _ in range(count)]
     for one in history.tracks:
         if one.kind == "maximum":
             for step, level in enumerate(one.levels):
-                alive[level].append((one, step))
+                present[level].append((one, step))
     result = Optimum(np.full(count, -1), [], np.zeros((count, evolution.grid.dimensions)), np.zeros(count), [])
     ties, ridges, edges = [], [], []
     previous = -1
-    for level, entries in enumerate(alive):
+    for level, entries in enumerate(present):
         values = evolution.values[level]
         node = np.unravel_index(int(np.argmax(values)), values.shape)
         place = np.array(evolution.grid.point(node))
         top = float(history.field.value(place[None], history.sigmas(float(history.times[level])))[0])
         best = max((one.values[i] for one, i in entries), default=-math.inf)
+        # A node above all maxima that were found: they miss the largest value, which is then on a ridge or a plateau.
+        # In single precision the nodes are rounded more coarsely than the tie.
         if top > best + max(_TIE, 64 * float(np.finfo(values.dtype).eps)) * oscillation:
             result.positions[level], result.values[level] = place, top
             result.equal.append([])
@@ -97,11 +99,12 @@ def jumps(history: History, optimum: Optimum, oscillation: float) -> list[Event]
     for level in range(len(history.times) - 1):
         old, new = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
         if old >= 0 and new >= 0:
-            found.extend(_Race(history, optimum, oscillation, level).jumps())
+            found.extend(_Interval(history, optimum, oscillation, level).jumps())
         elif old != new:
+            # one of the two is on no track: there is nothing to solve for, only that the place has changed
             unit = unit_of_length(history.follower.grid, history.sigmas(float(history.times[level + 1])))
             before, after = optimum.positions[[level]], optimum.positions[[level + 1]]
-            if nearest(history.follower.grid, unit, before, after)[0][0] > 1.0:
+            if nearest(history.follower.grid, unit, before, after)[0][0] > _ELSEWHERE:
                 low, high = float(history.times[level]), float(history.times[level + 1])
                 found.append(_event(history, 0.5 * (low + high), 0.5 * (high - low), old, new, after[0]))
     return found
@@ -121,8 +124,12 @@ def _event(history: History, time: float, error: float, old: int, new: int, posi
     )
 
 
-class _Race:
-    """The maxima between one level and the next, of which the highest is the optimum."""
+class _Interval:
+    """The maxima between one level and the next, of which the highest is the optimum.
+
+    The optimum is followed from the lower level on. It changes where another maximum becomes higher, and where its own
+    track ends; from there the new one is followed, until the upper level is reached.
+    """
 
     def __init__(self, history: History, optimum: Optimum, oscillation: float, level: int) -> None:
         self.history = history
@@ -130,9 +137,9 @@ class _Race:
         self.first, self.last = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
         self.floor = float(optimum.values[level + 1])
         self.tie = _TIE * oscillation
-        self.noise = _ROUND_OFF * float(np.abs(optimum.values).max())
-        # no maximum rises with sigma: whoever is lower than the optimum of the next level at the first sight of it
-        # never leads
+        self.noise = NOISE * float(np.abs(optimum.values).max())
+        # No maximum rises with sigma, because u_t = 1/2 Laplace u <= 0 there. So one that is lower at first than the
+        # optimum of the next level is in the end never leads.
         self.rivals = [
             one
             for one in history.tracks
@@ -144,7 +151,7 @@ class _Race:
             and one.values[max(0, level - int(one.levels[0]))] >= self.floor - self.tie - self.noise
         ]
 
-    def _life(self, one: Track) -> tuple[float, float]:
+    def _span(self, one: Track) -> tuple[float, float]:
         """From which t to which a track can be followed between the two levels."""
         low = self.low if one.birth is None else max(self.low, one.birth.sigma**2 * (1.0 + _BESIDE))
         high = self.high if one.death is None else min(self.high, one.death.sigma**2 * (1.0 - _BESIDE))
@@ -156,18 +163,19 @@ class _Race:
             return []
         found = []
         current, time = self.history.tracks[self.first], self.low
+        # a cap, lest rounding lets two change places for ever
         for _ in range(2 * len(self.rivals) + 2):
-            end = self._life(current)[1]
+            end = self._span(current)[1]
             crossed = self._first_crossing(current, time, end)
             if crossed is not None:
                 time, error, other = crossed
             elif end < self.high and current.death is not None:
                 death = current.death
                 time, error = death.sigma**2, 2.0 * death.sigma * death.uncertainty
-                heirs = [self.history.tracks[n] for n in death.tracks if self.history.tracks[n].birth is death]
-                heir = next((one for one in heirs if one.kind == "maximum"), None)
-                if heir is not None:  # the same maximum under another number
-                    current = heir
+                successors = [self.history.tracks[n] for n in death.tracks if self.history.tracks[n].birth is death]
+                successor = next((one for one in successors if one.kind == "maximum"), None)
+                if successor is not None:  # the same maximum under another number
+                    current = successor
                     continue
                 highest = self._highest(current, time)
                 if highest is None:
@@ -180,6 +188,7 @@ class _Race:
                 break
             found.append(self._jump(time, error, current, other))
             current = other
+        # Something was missed, such as a track that begins and ends in between: the jump is known to the interval only.
         if current.number != self.last and not self._same_height(current, self.history.tracks[self.last]):
             middle, half = 0.5 * (self.low + self.high), 0.5 * (self.high - self.low)
             found.append(self._jump(middle, half, current, self.history.tracks[self.last]))
@@ -195,12 +204,12 @@ class _Race:
         position = new.positions[int(np.abs(new.sigma**2 - time).argmin())] if place is None else place[0]
         return _event(self.history, time, error, old.number, new.number, position)
 
-    def _highest(self, dying: Track, time: float) -> Track | None:
-        """The highest maximum that is left when one dies."""
+    def _highest(self, ending: Track, time: float) -> Track | None:
+        """The highest maximum that is left when the track of one ends."""
         after = min(time * (1.0 + _BESIDE), self.high)
         best: tuple[float, Track] | None = None
         for one in self.rivals:
-            place = None if one is dying else self.history.place(one, after)
+            place = None if one is ending else self.history.place(one, after)
             if place is not None and (best is None or place[1] > best[0]):
                 best = place[1], one
         return None if best is None else best[1]
@@ -215,8 +224,9 @@ class _Race:
         return bool(nearest(grid, unit, place[0][None], np.array([death.position]))[0][0] < _SAME_PLACE)
 
     def _lead(self, current: Track, other: Track, time: float) -> float | None:
-        mine, theirs = self.history.place(current, time), self.history.place(other, time)
-        return None if mine is None or theirs is None else theirs[1] - mine[1]
+        """By how much the other maximum is higher than the current one."""
+        one, two = self.history.place(current, time), self.history.place(other, time)
+        return None if one is None or two is None else two[1] - one[1]
 
     def _slope(self, current: Track, other: Track, time: float) -> float | None:
         """d/dt of the lead: at a critical point du/dt = u_t."""
@@ -230,10 +240,11 @@ class _Race:
         return rates[1] - rates[0]
 
     def _first_crossing(self, current: Track, begin: float, end: float) -> tuple[float, float, Track] | None:
+        """Where first another maximum becomes the higher one: t, its uncertainty, and that maximum."""
         best: tuple[float, float, Track] | None = None
         for other in self.rivals:
             if other is not current:
-                low, high = self._life(other)
+                low, high = self._span(other)
                 crossed = self._crossing(current, other, max(begin, low), min(end, high))
                 if crossed is not None and (best is None or crossed[0] < best[0]):
                     best = (*crossed, other)

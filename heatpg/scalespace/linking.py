@@ -19,10 +19,12 @@ Array = NDArray[Any]
 Point = tuple[int, int]
 """A critical point: its level, and its row among the points of that level."""
 
-_MATCH = 1e-3  # in units of max(sigma, h): the same point, found in two ways
-_ONE_FOLD = 0.2  # in that unit
-_BESIDE = 1e-6  # of t
-_CAUTION = 8.0
+# Lengths in units of max(sigma, h)
+_MATCH = 1e-3  # the same point, found in two ways: each is known to 1e-9, different ones are rarely so near (taste)
+_ONE_FOLD = 0.2  # two that end so near, at one t, end at one fold (taste)
+_BESIDE = 1e-6  # of t: how far before an ending a point is followed, where its place can still be told (taste)
+_CAUTION = 8.0  # by so much shorter are the steps that decide in doubt (taste)
+_STATIONARY = 1e-6  # of osc(Q): a slope at a place that was solved for, up to its error
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,8 +41,15 @@ class Links:
     """Links between the critical points of neighbouring levels.
 
     Every point is followed to the next level, and those that nothing led to are followed back. An arrival where no
-    point was known adds one, which is followed in turn, and so does the partner of one that meets nobody known at a
-    fold or at an edge. All levels are worked on at once.
+    point was known adds one, which is followed in turn, and so does the partner of one that meets no known point at a
+    fold or at an edge. All levels are worked on at once, because many points cost little more than one.
+
+    Invariants, of points p and q of neighbouring levels:
+
+    - ``back[q] == p`` implies ``ahead[p] == q``, but where p splits: then it does for the first q only;
+    - several p may have one q ``ahead`` (they merge), which has one of them ``back``;
+    - a point has a link or an ending on each side once that side has been looked at, and never both;
+    - points are only added, so rows stay valid.
 
     Attributes
     ----------
@@ -67,9 +76,11 @@ class Links:
         self.begins: dict[Point, Ending] = {}
         self.merges: list[tuple[list[Point], Point]] = []
         self.splits: list[tuple[Point, list[Point], Ending]] = []
-        self._sure: set[Point] = set()
-        self._seen: set[tuple[Point, bool]] = set()
+        self._sure: set[Point] = set()  # followed to the next level by shorter steps already
+        self._seen: set[tuple[Point, bool]] = set()  # endings (at the beginning, or at the end) that were completed
         last = len(times) - 1
+        # Forward first, because that settles nearly all; backward only what nothing led to. Each round may add points,
+        # which are followed in the next one; it ends when there is nothing left to follow and nothing was added.
         while True:
             above = [p for p in self._all() if p[0] < last and p not in self.ahead and p not in self.ends]
             self._forward(above)
@@ -80,6 +91,7 @@ class Links:
         self.merges = [(sorted(ps), q) for q, ps in _inverse(self.ahead).items() if len(ps) > 1]
 
     def _all(self) -> list[Point]:
+        """All points of all levels."""
         return [(level, row) for level, points in enumerate(self.points) for row in range(len(points))]
 
     def _follow(
@@ -88,6 +100,7 @@ class Links:
         """Where points arrive one level on, and how the others of them end."""
         if not chosen:
             return {}, {}
+        # one journey for points of all levels: `order` is theirs in its arrays
         by_level = defaultdict(list)
         for level, row in chosen:
             by_level[level].append(row)
@@ -131,6 +144,7 @@ class Links:
         return [int(j) for j in result]
 
     def _insert(self, target: int, like: CriticalPoints, positions: Array) -> None:
+        """Add points to a level, of the kinds of those that arrived there."""
         there = self.points[target]
         mask = np.where(like.free, unit_of_length(self.follower.grid, there.sigma), 0.0)
         field = self.follower.field
@@ -140,7 +154,11 @@ class Links:
         self.points[target] = there.joined(added)
 
     def _complete(self) -> bool:
-        """See to the partners of those that end at a fold or at an edge; whether that changed anything."""
+        """See to the partners of those that end at a fold or at an edge; whether that changed anything.
+
+        At a fold two critical points meet, so that one that ends there alone has a partner that was not found. At an
+        edge a point passes from one stratum of the box to another, and goes on as another point.
+        """
         changed = False
         for beginning in (False, True):
             endings, known = (self.begins, self.back) if beginning else (self.ends, self.ahead)
@@ -156,6 +174,7 @@ class Links:
 
     def _place(self, levels: Array, times: Array, points: CriticalPoints, usable: Array) -> dict[int, Point]:
         """Which points of their levels candidates are, put there if they are new; those that do not arrive are not."""
+        # all free directions fall: a maximum; none: a minimum. An edge can hold either, and no saddle.
         freedom = points.free.sum(axis=1)
         kind = np.where(points.index == freedom, 1, np.where(points.index == 0, -1, 0))
         usable = usable & np.isin(kind, [code for code, name in NAMES.items() if name in self.kinds])
@@ -174,12 +193,12 @@ class Links:
         return result
 
     def _stop(self, p: Point, beginning: bool, how: Ending) -> bool:
-        """Let a point end where it was shown to; who had been taken for the same is followed up to there only."""
+        """Let a point end where it was shown to; what it had been linked to is followed up to there only."""
         endings, links, reverse = (
             (self.begins, self.back, self.ahead) if beginning else (self.ends, self.ahead, self.back)
         )
         if p in endings and p not in links:
-            # whoever came here from the fold has passed all other places where it was thought to end
+            # a branch that was followed from the fold to here has passed all other places where it was thought to end
             margin = _BESIDE * how.time + 2.0 * (how.uncertainty + endings[p].uncertainty)
             differs = abs(endings[p].time - how.time) > margin
             if differs or endings[p].outcome == LOST:
@@ -193,18 +212,21 @@ class Links:
         return True
 
     def _follow_up_to(self, p: Point, beginning: bool, how: Ending) -> None:
+        """Follow a point that has lost its link up to just before where that link was broken, and note how it ends."""
         points = self.points[p[0]].select(np.array([p[1]]))
         target = how.time * (1.0 + (_BESIDE if beginning else -_BESIDE))
         journey = self.follower.follow(
             points.positions, self.times[[p[0]]], np.array([target]), points.kind, points.index, points.free
         )
         outcome, error = int(journey.outcome[0]), float(journey.uncertainty[0])
+        # it gets there, and the place is taken: what becomes of it cannot be told
         if outcome == ARRIVED:
             outcome, error = LOST, max(_BESIDE * how.time, how.uncertainty)
         endings = self.begins if beginning else self.ends
         endings[p] = Ending(outcome, journey.positions[0], float(journey.times[0]), error)
 
     def _candidates(self, positions: Array, index: Array, free: Array) -> CriticalPoints:
+        """Places of which position, index and free axes are known, and the rest not yet."""
         count, d = positions.shape
         unknown = np.zeros(count, dtype=np.int64)
         return CriticalPoints(np.zeros(d), positions, np.zeros(count), unknown, index, free, np.zeros((count, d)))
@@ -217,10 +239,11 @@ class Links:
         place, time = np.array([endings[p].position for p in alone]), np.array([endings[p].time for p in alone])
         levels, free = np.array([level for level, _ in alone]), self._free(alone)
         positions, times, index, found = self.follower.branches(place, time, self.times[levels], free)
-        mine = np.array([self.points[level].index[row] for level, row in alone])
+        known = np.array([self.points[level].index[row] for level, row in alone])
         changed = False
+        # one eigenvalue changes its sign through a fold, so the branch whose index differs by one is the other one
         for side in (0, 1):
-            usable = found[side] & (np.abs(index[side] - mine) == 1)
+            usable = found[side] & (np.abs(index[side] - known) == 1)
             placed = self._place(levels, times, self._candidates(positions[side], index[side], free), usable)
             for n, q in placed.items():
                 changed |= self._stop(q, beginning, endings[alone[n]])
@@ -250,7 +273,7 @@ class Links:
         return alone
 
     def _add_contacts(self, chosen: list[Point], endings: dict[Point, Ending], beginning: bool) -> bool:
-        """At an edge: who is held there, of one that comes from inside, and who goes inside, of one that was held."""
+        """At an edge: which point is held there, of one that comes from inside; which goes inside, of one released."""
         if not chosen:
             return False
         place, time = np.array([endings[p].position for p in chosen]), np.array([endings[p].time for p in chosen])
@@ -258,13 +281,16 @@ class Links:
         unit = unit_of_length(self.follower.grid, sigmas)
         _, gradient, hessian = self.follower.field.local(self.follower.field.derivatives(place, sigmas, 2))
         low, high = (np.array([getattr(axis, end) for axis in self.follower.grid]) for end in ("lower", "upper"))
-        stationary = np.abs(gradient * unit) < 1e-6 * self.follower.scale
+        stationary = np.abs(gradient * unit) < _STATIONARY * self.follower.scale
         free = self._free(chosen)
         left = np.array([endings[p].outcome == LEFT for p in chosen])
+        # one that has left is held by the edges that it is on; one that was released is free where the slope vanishes
         free = np.where(left[:, None], free & (place != low) & (place != high), free | stationary)
         mask = np.where(free, unit, 0.0)
         lam = np.linalg.eigvalsh(hessian * mask[:, :, None] * mask[:, None, :])
         index = (lam < -FLAT * self.follower.scale).sum(axis=1)
+        # It may live on this side of the contact or beyond it: on this side it ends (or begins) there as the first did,
+        # beyond it the other way round.
         here = np.array([level for level, _ in chosen])
         changed = False
         for levels, begins in ((here, beginning), (here + (-1 if beginning else 1), not beginning)):
@@ -274,6 +300,7 @@ class Links:
         return changed
 
     def _forward(self, chosen: list[Point]) -> None:
+        """Follow points to the next level, and link them with what they are there."""
         arrivals, endings = self._follow(chosen, 1)
         self.ahead.update(arrivals)
         self.ends.update(endings)
@@ -285,7 +312,7 @@ class Links:
                 self.back.setdefault(self.ahead[p], p)
 
     def _again(self, chosen: set[Point]) -> None:
-        """Follow to the next level by shorter steps, and forget the links that do not stand it."""
+        """Follow to the next level by shorter steps, and drop the links that these do not confirm."""
         self._sure |= chosen
         arrivals, endings = self._follow(sorted(chosen), 1, _CAUTION)
         for p in chosen:
@@ -300,6 +327,11 @@ class Links:
                 self.back.setdefault(now, p)
 
     def _backward(self, chosen: list[Point]) -> None:
+        """Follow points that nothing led to back to the level before.
+
+        Where no point was known one is put, and linked. An arrival at a known point is doubtful, because its own way
+        ahead led elsewhere or ended, and so is one of several at one point: shorter steps decide, both ways.
+        """
         arrivals, endings = self._follow(chosen, -1)
         claims = _inverse(arrivals)
         # where both ways disagree the shorter steps decide
@@ -310,6 +342,8 @@ class Links:
         again, more = self._follow(sorted(q for q in doubtful if q not in self.back), -1, _CAUTION)
         self.begins.update(endings | more)
         for p, qs in _inverse(arrivals | again).items():
+            # A point that several go back to splits, if its own way ahead ended at a fork or was lost; else it is the
+            # first of them. What is left over begins between the levels, in a way that was not found.
             taken = p in self.ahead
             splits = not taken and len(qs) > 1 and p in self.ends and self.ends[p].outcome in (FORK, LOST)
             if splits:
@@ -327,6 +361,7 @@ class Links:
 
 
 def _inverse(links: dict[Point, Point]) -> dict[Point, list[Point]]:
+    """For each target the points that are linked to it, in the order of the links."""
     groups = defaultdict(list)
     for p, q in links.items():
         groups[q].append(p)

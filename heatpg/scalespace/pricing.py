@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.field import HeatField
-from heatpg.errors import SigmaError, UnsupportedError
+from heatpg.core.noise import sigma_words
+from heatpg.errors import OptionError, SigmaError
 from heatpg.scalespace.critical import refine, round_off_scale
 from heatpg.scalespace.tracks import Event, ScaleSpace
 from heatpg.tools.plain import fields_as_dict
@@ -19,12 +20,12 @@ __all__ = ["Limit", "PriceCurve", "count_changes", "noise_words", "place_words",
 
 Array = NDArray[Any]
 
-_BISECTIONS = 60
-_ENOUGH = 1e-9  # relative, of sigma
-_JUMPY = 0.05  # of osc(Q): two interpolants that differ by more do not read a smooth Q
-_TOGETHER = 1e-5  # of sigma: the ends of one maximum that changes its number, as at an edge
-_HIGHER = 1e-3  # of osc(Q): by more than this the nodes miss an optimum; a smooth one on a usual grid they do not
-_BESIDE = 1e-9  # of sigma
+_BISECTIONS = 60  # an end: about 50 exhaust a double
+_ENOUGH = 1e-9  # relative, of sigma, at which bisection ends (taste)
+_JUMPY = 0.05  # of osc(Q): two interpolants that differ by more do not read a smooth Q (taste)
+_TOGETHER = 1e-5  # of sigma: the ends of one maximum that changes its number, as at an edge; as for events
+_HIGHER = 1e-3  # of osc(Q) (taste): a smooth optimum on a usual grid is missed by less
+_BESIDE = 1e-9  # of sigma: just inside an interval, and not on its end, where a track may not be found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Limit:
 
     def as_dict(self) -> dict[str, Any]:
         """The limit as JSON-like values."""
-        return dataclasses.asdict(self)
+        return fields_as_dict(self)
 
 
 def noise_words(space: ScaleSpace, sigma: float, digits: int = 5) -> str:
@@ -63,11 +64,8 @@ def noise_words(space: ScaleSpace, sigma: float, digits: int = 5) -> str:
     ['0.5', '(0.5, 0.25)']
     """
     if np.ptp(space.ratio) == 0:
-        return f"{sigma:.{digits}g}"
-    parts = (
-        f"{one:.{digits}g} {axis.unit}".rstrip() for one, axis in zip(space.sigmas(sigma), space.grid, strict=True)
-    )
-    return f"({', '.join(parts)})"
+        return sigma_words(sigma, digits=digits)
+    return sigma_words(space.sigmas(sigma), digits=digits, unit=[axis.unit for axis in space.grid])
 
 
 def place_words(space: ScaleSpace, position: ArrayLike) -> str:
@@ -153,11 +151,11 @@ class PriceCurve:
 
         Raises
         ------
-        UnsupportedError
+        OptionError
             For a price that is not a positive number.
         """
         if not (math.isfinite(price) and price > 0):
-            raise UnsupportedError("the price must be positive", given=price, allowed="numbers > 0, in units of Q")
+            raise OptionError("the price must be positive", given=price, allowed="numbers > 0, in units of Q")
         above = np.flatnonzero(self.price > price)
         if not len(above):
             end = noise_words(self._space, float(self.sigma[-1]), 4)
@@ -166,6 +164,8 @@ class PriceCurve:
         if level == 0:
             begin = noise_words(self._space, float(self.sigma[0]), 4)
             return Limit(None, 0.0, f"already at the first sigma, {begin}, the price is {self.price[0]:.4g}")
+        # Between these two levels the optimum is on one track after the other. On each the price is continuous, so the
+        # limit is passed either within a track, where bisection finds it, or by the jump onto one.
         low, high = float(self.sigma[level - 1]), float(self.sigma[level])
         jumps = [event for event in self._space.jumps if low < event.sigma <= high]
         numbers = [int(self._space.optimum[level - 1]), *(event.tracks[1] for event in jumps)]
@@ -192,10 +192,10 @@ class PriceCurve:
                 return None
             return self.best - float(_read(self._space.field, place[None])[0][0]) - price
 
-        first = excess(low * (1.0 + 1e-9))
+        first = excess(low * (1.0 + _BESIDE))
         if first is not None and first > 0:
-            return low, low * 1e-9
-        last = excess(high * (1.0 - 1e-9))
+            return low, low * _BESIDE
+        last = excess(high * (1.0 - _BESIDE))
         if last is None or last <= 0:
             return None
         for _ in range(_BISECTIONS):
@@ -234,7 +234,7 @@ def _linear(field: HeatField, points: Array) -> NDArray[np.float64]:
             nodes = np.append(nodes, nodes[0] + axis.length)
             values = np.concatenate((values, np.take(values, [0], axis=i)), axis=i)
         places[:, i] = np.clip(places[:, i], nodes[0], nodes[-1])
-        coordinates.append(nodes)
+        coordinates.append(nodes)  # a periodic axis with its first node once more, one period on
     return np.asarray(RegularGridInterpolator(coordinates, values)(places))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.errors import SigmaError, UnsupportedError
+from heatpg.errors import OptionError, SigmaError, UnsupportedError
 from heatpg.scalespace.tracks import ScaleSpace
 from heatpg.tools.plain import fields_as_dict
 
@@ -37,7 +37,7 @@ def survival(sigma: ArrayLike, width: ArrayLike, codimension: int = 1) -> NDArra
 
     Raises
     ------
-    SigmaError, UnsupportedError
+    SigmaError, OptionError
         For a negative sigma, or a width or a codimension that is not positive.
 
     Examples
@@ -65,7 +65,7 @@ def sigma_of_survival(fraction: float, width: float, codimension: int = 1) -> fl
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For a fraction, a width or a codimension out of its range.
 
     Examples
@@ -75,16 +75,16 @@ def sigma_of_survival(fraction: float, width: float, codimension: int = 1) -> fl
     1.732051
     """
     if not 0 < fraction <= 1:
-        raise UnsupportedError("the fraction that survives is out of range", given=fraction, allowed="0 to 1")
+        raise OptionError("the fraction that survives is out of range", given=fraction, allowed="0 to 1")
     _require_feature(np.asarray(width, dtype=np.float64), codimension)
     return float(width * math.sqrt(fraction ** (-2.0 / codimension) - 1.0))
 
 
 def _require_feature(widths: Array, codimension: int) -> None:
     if not np.isfinite(widths).all() or (widths <= 0).any():
-        raise UnsupportedError("the width of a feature must be positive", given=widths.tolist(), allowed="numbers > 0")
+        raise OptionError("the width of a feature must be positive", given=widths.tolist(), allowed="numbers > 0")
     if codimension < 1 or codimension != int(codimension):
-        raise UnsupportedError("the codimension must be a whole number", given=codimension, allowed="1, 2, ...")
+        raise OptionError("the codimension must be a whole number", given=codimension, allowed="1, 2, ...")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -235,6 +235,7 @@ def sparing_covariance(shape: Shape, sigma: float) -> NDArray[np.float64]:
     ([[0.004, 0.0], [0.0, 0.4]], 0.714, 0.439)
     """
     _require_positive(sigma)
+    # axes of the optimum, widths scaled to a geometric mean of sigma: det = sigma^(2 d)
     scale = sigma / float(np.exp(np.log(shape.widths).mean()))
     return np.asarray((shape.directions.T * (scale * shape.widths) ** 2) @ shape.directions)
 
@@ -286,6 +287,7 @@ def sparing_sigmas(shape: Shape, sigma: float) -> NDArray[np.float64]:
 
     if d == 1:
         return np.array([float(sigma)])
+    # where P is diagonal the noise has the shape of the optimum: sigma_i ~ P_ii^(-1/2)
     start = -0.5 * np.log(np.diag(precision))
     start += (total - start.sum()) / d
     found = minimize(loss, start[:-1], jac=True, method="BFGS", options={"gtol": 1e-12})

@@ -30,7 +30,8 @@ __all__ = ["Event", "ScaleSpace", "Track", "track"]
 Array = NDArray[Any]
 
 _PLURALS = {"maximum": "maxima", "minimum": "minima", "saddle": "saddles"}
-_DIFFERENCE = 1e-3
+_DIFFERENCE = 1e-3  # of t: a central difference is then off by about 1e-6 of the drift, far above rounding (taste)
+_ONE_RATIO = 1e-12  # of sigma: rounding in levels that a caller has scaled
 
 
 class ScaleSpace:
@@ -196,6 +197,7 @@ class ScaleSpace:
             ends = [self._history.place(one, t * (1.0 + sign * _DIFFERENCE)) for sign in (-1.0, 1.0) if t > 0]
             found = [end[0] for end in ends if end is not None]
             if len(found) == 2:
+                # the short way around a periodic axis
                 move = found[1] - found[0]
                 move -= around * np.round(move / np.where(around > 0, around, np.inf))
                 observed[i] = move / (2.0 * _DIFFERENCE * t)
@@ -225,7 +227,6 @@ class ScaleSpace:
 
     def as_dict(self) -> dict[str, Any]:
         """The tracks and events as JSON-like values."""
-
         place = {id(event): number for number, event in enumerate(self.events)}
 
         def of(one: Track) -> dict[str, Any]:
@@ -269,7 +270,7 @@ def _ray(evolution: Evolution) -> tuple[Array, Array]:
     sigmas = evolution.sigmas
     largest = sigmas.max(axis=1)
     ratio = sigmas[-1] / largest[-1]
-    if np.abs(sigmas - largest[:, None] * ratio).max() > 1e-12 * largest[-1]:
+    if np.abs(sigmas - largest[:, None] * ratio).max() > _ONE_RATIO * largest[-1]:
         raise SigmaError(
             "tracks need sigmas in one proportion between the axes",
             given=f"{sigmas[0].tolist()} and {sigmas[-1].tolist()}",
@@ -349,7 +350,8 @@ def track(
     scale = round_off_scale(landscape)
     points = []
     for level, values in enumerate(evolution.values):
-        # who is missed at a later level is found by following those of the others
+        # A thorough search at the first level only: what is missed at a later one is found by following the points of
+        # its neighbours.
         points.append(find(field, np.sqrt(times[level]) * ratio, values, chosen, scale, thorough=level == 0))
         if progress is not None:
             progress(level + 1, len(times) + 1)

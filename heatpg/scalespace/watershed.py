@@ -10,17 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.scalespace.flooding import BYTES_PER_NODE, Flooding, flood
 from heatpg.tools.parallel import for_each, threads
+from heatpg.tools.plain import fields_as_dict, plain
 from heatpg.tools.resources import require_memory
 
 __all__ = ["Basins", "Earned", "Overlap", "Partition", "basins"]
 
 Array = NDArray[Any]
 
-_ROUND_OFF_OF_Q = 32.0  # eps max|Q|: some roundings in the evaluation of each of two nodes
+_ROUND_OFF_OF_Q = 32.0  # eps max|Q| (taste): some roundings in the evaluation of each of two nodes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,17 +82,7 @@ class Partition:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON-like values; NaN as None."""
-        result: dict[str, Any] = {}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
-                value = value.tolist()
-            elif isinstance(value, tuple):
-                value = list(value)
-            elif isinstance(value, float) and math.isnan(value):
-                value = None
-            result[field.name] = value
-        return result
+        return fields_as_dict(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,6 +121,7 @@ class Earned:
 
 
 def _sigma_text(sigma: tuple[float, ...]) -> str:
+    # in a column of a table, where `sigma_words` would be too wide
     return f"{sigma[0]:.4g}" if len(set(sigma)) == 1 else "/".join(f"{s:.3g}" for s in sigma)
 
 
@@ -182,6 +174,7 @@ class Basins:
 
     def overlap(self) -> Overlap:
         """The basin of the optimum at each sigma against that at the first one."""
+        # |A and B| from the table of parts, row (0, 0); |A or B| = |A| + |B| - |A and B|
         first = self.partitions[0].shares[0]
         both = np.array([p.part_shares[(p.parts == 0).all(axis=1)].sum() for p in self.partitions])
         union = np.array([p.shares[0] if len(p) else 0.0 for p in self.partitions]) + first - both
@@ -229,11 +222,11 @@ class Basins:
         (((0,), (1,)), ((0, 1),))
         """
         part = self.partitions[level]
-        heirs = self.heirs(level)
+        successors = self.heirs(level)
         swallowed: list[list[int]] = [[] for _ in range(len(part))]
         for row in np.argsort(-part.part_shares, kind="stable"):
             now, before = (int(i) for i in part.parts[row])
-            if now >= 0 and before >= 0 and heirs[before] == now:
+            if now >= 0 and before >= 0 and successors[before] == now:
                 swallowed[now].append(before)
         return tuple(tuple(entry) for entry in swallowed)
 
@@ -279,17 +272,18 @@ class Basins:
     def as_dict(self) -> dict[str, Any]:
         """Everything but the labels as JSON-like values; NaN as None."""
         overlap, earned = self.overlap(), self.earned()
-        return {
+        entries = {
             "best": self.best,
-            "counts": self.counts.tolist(),
-            "of_optimum": [None if math.isnan(share) else float(share) for share in self.of_optimum()],
-            "kept": overlap.kept.tolist(),
-            "jaccard": overlap.jaccard.tolist(),
-            "same": overlap.same.tolist(),
-            "earned_smoothed": earned.smoothed.tolist(),
-            "earned_original": earned.original.tolist(),
+            "counts": self.counts,
+            "of_optimum": self.of_optimum(),
+            "kept": overlap.kept,
+            "jaccard": overlap.jaccard,
+            "same": overlap.same,
+            "earned_smoothed": earned.smoothed,
+            "earned_original": earned.original,
             "partitions": [partition.as_dict() for partition in self.partitions],
         }
+        return {name: plain(value) for name, value in entries.items()}
 
 
 def _boundary_nodes(labels: NDArray[np.int32], grid: Grid) -> NDArray[np.bool_]:
@@ -319,11 +313,13 @@ def _partition(
 ) -> tuple[Partition, Flooding]:
     from scipy.sparse import coo_array
 
+    # A table of basins now against basins at first, whose entries are the weights of their common nodes: a histogram in
+    # two labels. Nearly all pairs have no node in common, so it is sparse.
     found = flood(field, grid, tolerance)
     reference = found if first is None else first
     labels, maxima = found.labels, found.maxima
     flat = labels.reshape(-1)
-    # one row and column for the stalled nodes
+    # row and column 0 are those of the nodes without a label, where ascent stalls
     joint = coo_array(
         (weights.reshape(-1), (flat + 1, reference.labels.reshape(-1) + 1)),
         shape=(len(maxima) + 1, len(reference.maxima) + 1),
@@ -368,6 +364,7 @@ def _round_off(evolution: Evolution, k: int) -> float:
     unit = float(np.finfo(initial.dtype).eps) * float(np.abs(initial).max())
     if k < 0:
         return _ROUND_OFF_OF_Q * unit
+    # the axes add up, each with what the solver may round along the path of variances that it took there
     paths = zip(evolution.grid, evolution.paths[k], strict=True)
     return 2.0 * unit * (1.0 + sum(evolution.solver.rounding(axis, path) for axis, path in paths if path[-1] > 0))
 
@@ -401,7 +398,9 @@ def basins(
     Raises
     ------
     UnsupportedError
-        For a batch of landscapes, for a landscape or a first field that is flat, or for a bad tolerance.
+        For a batch of landscapes, and for a landscape or a first field that is flat.
+    OptionError
+        For a tolerance that is negative or not finite.
     ResourceError
         If the labels would not fit in memory.
 
@@ -438,9 +437,10 @@ def basins(
             advice="evolve one landscape of the batch at a time: Landscape(values[i], grid)",
         )
     if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
-        raise UnsupportedError("the tolerance must be finite and not negative", given=tolerance, allowed="numbers >= 0")
+        raise OptionError("the tolerance must be finite and not negative", given=tolerance, allowed="numbers >= 0")
     initial = landscape.values
     levels: list[tuple[tuple[float, ...], Array, float]] = []
+    # -1 stands for Q itself, which is not put before a first sigma of 0: that is the same field
     for k in range(-1, len(evolution)):
         allowed = _round_off(evolution, k) if tolerance is None else tolerance
         if k >= 0:
@@ -464,6 +464,7 @@ def basins(
     weights = grid.weights / grid.weights.sum()
     labels = np.empty((len(levels), *grid.shape), np.int32) if keep_labels else None
     first_partition, first = _partition(first_field, initial, grid, first_sigma, allowed, weights, None)
+    # the first is needed by all others, which are then independent of one another
     partitions = [first_partition] * len(levels)
     if labels is not None:
         labels[0] = first.labels

@@ -13,7 +13,7 @@ from scipy.ndimage import label
 from scipy.optimize import minimize_scalar
 
 from heatpg import Axis, Grid, Landscape
-from heatpg.errors import GridError, NonFiniteError, UnsupportedError
+from heatpg.errors import GridError, NonFiniteError, OptionError
 from heatpg.evolution import solve
 from heatpg.scalespace.flooding import ascent_labels
 from heatpg.scalespace.watershed import basins
@@ -320,9 +320,9 @@ def test_fields_that_cannot_be_labelled() -> None:
     field = np.arange(25.0).reshape(5, 5)
     with pytest.raises(GridError, match="does not fit"):
         ascent_labels(field[:4], grid)
-    with pytest.raises(UnsupportedError, match="real numbers"):
+    with pytest.raises(OptionError, match="real numbers"):
         ascent_labels(field + 1j, grid)
-    with pytest.raises(UnsupportedError, match="tolerance"):
+    with pytest.raises(OptionError, match="tolerance"):
         ascent_labels(field, grid, tolerance=math.nan)
     field[2, 3] = np.nan
     with pytest.raises(NonFiniteError, match=r"\(2, 3\)"):

@@ -120,9 +120,9 @@ def test_shapes_that_are_none() -> None:
     for bad in (-0.1, math.inf):
         with pytest.raises(errors.SigmaError):
             survival(bad, 1.0)
-    with pytest.raises(errors.UnsupportedError):
+    with pytest.raises(errors.OptionError):
         survival(0.1, 0.0)
-    with pytest.raises(errors.UnsupportedError):
+    with pytest.raises(errors.OptionError):
         survival(0.1, 1.0, 0)
-    with pytest.raises(errors.UnsupportedError):
+    with pytest.raises(errors.OptionError):
         sigma_of_survival(1.5, 1.0)

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from heatpg import Axis, Grid, Landscape, landscapes
-from heatpg.errors import ResourceError, UnsupportedError
+from heatpg.errors import OptionError, ResourceError, UnsupportedError
 from heatpg.evolution import solve
 from heatpg.scalespace.flooding import ascent_labels
 from heatpg.scalespace.watershed import basins
@@ -214,7 +214,7 @@ def test_refusals() -> None:
         basins(flow)
     with pytest.raises(UnsupportedError, match="flat field has no maximum"):
         basins(solve(Landscape(np.ones((5, 5)), grid), [0.5], "spectral"))
-    with pytest.raises(UnsupportedError, match="tolerance"):
+    with pytest.raises(OptionError, match="tolerance"):
         basins(solve(Landscape(np.arange(25.0).reshape(5, 5), grid), [0.5], "spectral"), tolerance=-1.0)
 
 
