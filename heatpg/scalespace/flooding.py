@@ -51,15 +51,18 @@ def _slope(u: Array, q: int, i: int, n: int, stride: int, periodic: bool) -> flo
 
     Of second order inside, of first at an edge that is not periodic.
     """
+    difference: float
     if 0 < i < n - 1:
-        return 0.5 * (u[q + stride] - u[q - stride])
-    if periodic:
+        difference = 0.5 * (u[q + stride] - u[q - stride])
+    elif periodic:
         after = q + stride if i < n - 1 else q - (n - 1) * stride
         before = q - stride if i > 0 else q + (n - 1) * stride
-        return 0.5 * (u[after] - u[before])
-    if i == 0:
-        return u[q + stride] - u[q]
-    return u[q] - u[q - stride]
+        difference = 0.5 * (u[after] - u[before])
+    elif i == 0:
+        difference = u[q + stride] - u[q]
+    else:
+        difference = u[q] - u[q - stride]
+    return difference
 
 
 @kernel

@@ -82,8 +82,8 @@ class _Points:
     uncertainty: Array
     done: NDArray[np.bool_]
 
-    def end(self, chosen: Array, outcome: Any, positions: Array, times: Array, uncertainty: Array) -> None:
-        """Let points end at a place and a time."""
+    def end(self, chosen: Any, outcome: Any, positions: Array, times: Any, uncertainty: Any) -> None:
+        """Let points, one or an array of them, end at a place and a time."""
         self.x[chosen], self.t[chosen], self.uncertainty[chosen] = positions, times, uncertainty
         self.outcome[chosen], self.done[chosen] = outcome, True
 
