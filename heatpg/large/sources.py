@@ -400,7 +400,7 @@ class LargeLandscape:
     @classmethod
     def of(cls, given: LargeLandscape | Source) -> LargeLandscape:
         """What was given, or of a bare source all that the source says of itself."""
-        return given if isinstance(given, cls) else cls(given)
+        return given if isinstance(given, LargeLandscape) else cls(given)
 
 
 @contextlib.contextmanager
