@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.evolution import Evolution, solve
 from heatpg.solvers import Solver
 from heatpg.verify import LEVELS, judge, verify
@@ -65,7 +65,7 @@ def evolve(
 
     Raises
     ------
-    SigmaError, StabilityError, UnknownNameError, UnsupportedError
+    SigmaError, StabilityError, UnknownNameError, OptionError, UnsupportedError
         For input that cannot be evolved.
     ResourceError
         If the fields would not fit in memory, before they are made.
@@ -101,7 +101,7 @@ def evolve(
     (0.5455, True)
     """
     if checks not in LEVELS:
-        raise UnsupportedError("unknown level of checks", given=repr(checks), allowed=", ".join(LEVELS))
+        raise OptionError("unknown level of checks", given=repr(checks), allowed=", ".join(LEVELS))
     evolution = solve(
         landscape, sigma, solver, covariance=covariance, tolerance=tolerance, prefer=prefer, progress=progress, out=out
     )

@@ -115,6 +115,12 @@ class CheckError(HeatpgError, RuntimeError):
 class StoreError(HeatpgError, RuntimeError):
     """A file that cannot be written, or cannot be trusted when read."""
 
+    @staticmethod
+    def unreadable(path: object, reason: Exception) -> StoreError:
+        """The error for a file that the system does not open or read: `MissingFileError` where it is not there."""
+        kind = MissingFileError if isinstance(reason, FileNotFoundError) else StoreError
+        return kind(f"cannot read {path}", given=getattr(reason, "strerror", None) or reason)
+
 
 class MissingFileError(StoreError, FileNotFoundError):
     """A file that is to be read and is not there."""

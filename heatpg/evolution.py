@@ -18,7 +18,7 @@ from heatpg.core.landscape import Landscape, landscape_words
 from heatpg.core.noise import Sigma, parse_covariance, parse_sigma, sigma_words
 from heatpg.core.report import checks_html
 from heatpg.core.thumbnails import pictures
-from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
+from heatpg.errors import MissingPackageError, NonFiniteError, OptionError, SigmaError, UnsupportedError
 from heatpg.solvers import Solver
 from heatpg.solvers.choice import choose_for_covariance, refuse_options_of_auto, schedule
 from heatpg.solvers.covariance import CovarianceFlow, require_boundaries
@@ -106,7 +106,7 @@ class Evolution(Record):
 
         Raises
         ------
-        UnsupportedError
+        OptionError
             For a number that is not there.
 
         Examples
@@ -121,9 +121,7 @@ class Evolution(Record):
         landscape, grid, shape = self.landscape, self.grid, self.landscape.batch_shape
         count = math.prod(shape)
         if not 0 <= number < count:
-            raise UnsupportedError(
-                "no landscape of this number", given=f"batch index {number}", allowed=f"0 to {count - 1}"
-            )
+            raise OptionError("no landscape of this number", given=f"batch index {number}", allowed=f"0 to {count - 1}")
         if not shape:
             return self
 
@@ -273,8 +271,10 @@ class Evolution(Record):
 
         Raises
         ------
+        MissingPackageError
+            If xarray is not installed.
         UnsupportedError
-            If xarray is not installed, or if an axis has a name that is needed beside its own.
+            If an axis has a name that is needed beside its own.
 
         Examples
         --------
@@ -287,7 +287,7 @@ class Evolution(Record):
         try:
             import xarray
         except ImportError:
-            raise UnsupportedError("xarray is not installed", advice="pip install 'heatpg[xarray]'") from None
+            raise MissingPackageError("xarray is not installed", advice="pip install 'heatpg[xarray]'") from None
         axes = [axis.name for axis in self.grid]
         clash = sorted({"covariance", "axis2"}.intersection(axes))
         if clash and self.covariance is not None:
@@ -362,9 +362,11 @@ def load(path: str | os.PathLike[str], *, untrusted: bool = False) -> Evolution:
 
     Raises
     ------
+    MissingFileError
+        If there is no such file; it is a `StoreError` and a `FileNotFoundError`.
     StoreError
-        If there is no such file, if it is no file of heatpg or one of a newer schema, or if it is damaged. With
-        `untrusted` also for everything else that a file can bring about.
+        If it is no file of heatpg or one of a newer schema, or if it is damaged. With `untrusted` also for everything
+        else that a file can bring about.
     ResourceError
         If what it says it holds does not fit in memory.
     UnsupportedError
@@ -404,9 +406,9 @@ def _refuse_output(out: Array | None, landscape: Landscape, count: int) -> None:
     if not isinstance(out, np.ndarray) or out.shape != wanted or out.dtype != landscape.values.dtype:
         given = f"{out.dtype}, shape {out.shape}" if isinstance(out, np.ndarray) else f"{type(out).__name__}"
         allowed = f"{landscape.values.dtype}, shape {wanted}"
-        raise UnsupportedError("the fields do not fit the output", given=given, allowed=allowed)
+        raise OptionError("the fields do not fit the output", given=given, allowed=allowed)
     if not (out.flags.c_contiguous and out.flags.writeable) or np.may_share_memory(out, landscape.values):
-        raise UnsupportedError(
+        raise OptionError(
             "the fields cannot be written to the output",
             given=f"strides {out.strides}, writable: {out.flags.writeable}",
             allowed="a writable array in C order that shares no memory with Q",
@@ -511,7 +513,7 @@ def solve(
         is used again is several times faster than new memory. Earlier evolutions in it lose their values.
     """
     if not isinstance(landscape, Landscape):
-        raise UnsupportedError(
+        raise OptionError(
             "what is evolved is a landscape: values with their grid",
             given=type(landscape).__name__,
             allowed="a heatpg.Landscape",

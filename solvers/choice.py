@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.core.noise import Sigma, parse_sigma
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError, UnsupportedError
 from heatpg.solvers import make
 from heatpg.solvers.base import Solver
 from heatpg.solvers.covariance import conditional_deviations
@@ -48,7 +48,7 @@ def choose(
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For another preference, or a tolerance out of range.
 
     Examples
@@ -62,9 +62,9 @@ def choose(
     ['multiresolution', 'direct', 'exponential']
     """
     if prefer not in PREFERENCES:
-        raise UnsupportedError("unknown preference", given=repr(prefer), allowed=" or ".join(map(repr, PREFERENCES)))
+        raise OptionError("unknown preference", given=repr(prefer), allowed=" or ".join(map(repr, PREFERENCES)))
     if tolerance is not None and not 1e-14 <= tolerance <= 1e-3:
-        raise UnsupportedError("tolerance out of range", given=tolerance, allowed="1e-14 to 1e-3, or None")
+        raise OptionError("tolerance out of range", given=tolerance, allowed="1e-14 to 1e-3, or None")
     ratios = [math.sqrt(t) / axis.spacing for row in variances for t, axis in zip(row, grid, strict=True) if t > 0]
     smallest = min(ratios, default=math.inf)
     above = " above 0" if any(t == 0 for row in variances for t in row) else ""
@@ -181,7 +181,7 @@ class Schedule:
 def refuse_options_of_auto(solver: str | Solver, tolerance: float | None, prefer: str, *, correlated: bool) -> None:
     """Refuse what only ``auto`` goes by, where there is nothing to choose."""
     if (tolerance is not None or prefer != "accurate") and (correlated or solver != "auto"):
-        raise UnsupportedError(
+        raise OptionError(
             "tolerance and prefer are for solver='auto' and sigma",
             given=f"solver={solver!r}, tolerance={tolerance}, prefer={prefer!r}",
             advice="give a named solver its own options: heatpg.solvers.make('direct', tolerance=1e-6)",
@@ -206,7 +206,7 @@ def schedule(
 
     Raises
     ------
-    SigmaError, StabilityError, UnknownNameError, UnsupportedError
+    SigmaError, StabilityError, UnknownNameError, OptionError
         For levels, a solver or options that do not go together.
 
     Examples

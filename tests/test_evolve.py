@@ -15,11 +15,11 @@ from heatpg.errors import (
     GridError,
     HeatpgError,
     NonFiniteError,
+    OptionError,
     ResourceError,
     SigmaError,
     StabilityError,
     UnknownNameError,
-    UnsupportedError,
 )
 from heatpg.evolution import _total, solve
 from heatpg.landscapes import landscapes
@@ -130,7 +130,7 @@ def test_levels_of_checks(landscape: Landscape) -> None:
     assert {check.name for check in standard} == {check.name for check in full}
     assert "all nodes" in full["cross-check"].message
     assert "all nodes" not in standard["cross-check"].message
-    with pytest.raises(UnsupportedError, match="none, standard, full"):
+    with pytest.raises(OptionError, match="none, standard, full"):
         evolve(landscape, 0.2, checks="some")
 
 
@@ -236,9 +236,9 @@ def test_auto_goes_by_tolerance_and_preference(landscape: Landscape) -> None:
     assert monotone.report["joint maxima"].status == "passed"
     assert evolve(landscape, 0.1, prefer="monotone").solver.name == "direct"
     for options in ({"tolerance": 0.5}, {"tolerance": 1e-20}, {"prefer": "fast"}):
-        with pytest.raises(UnsupportedError, match="allowed"):
+        with pytest.raises(OptionError, match="allowed"):
             evolve(landscape, 0.2, **options)
-    with pytest.raises(UnsupportedError, match="its own options"):
+    with pytest.raises(OptionError, match="its own options"):
         evolve(landscape, 0.2, "direct", tolerance=1e-4)
 
 
@@ -249,12 +249,12 @@ def test_fields_are_put_where_they_are_wanted(landscape: Landscape) -> None:
     assert flow.values is out
     np.testing.assert_array_equal(out, expected)
     for bad in (out[:1], out.astype("float32"), out[:, :, ::-1], out.tolist(), out[:, ::-1]):
-        with pytest.raises(UnsupportedError, match="output"):
+        with pytest.raises(OptionError, match="output"):
             solve(landscape, [0.1, 0.2], "spectral", out=bad)
     own = np.zeros((1, *landscape.values.shape))
     shared = Landscape(own[0], landscape.grid)
     shared.values = own[0]
-    with pytest.raises(UnsupportedError, match="shares no memory"):
+    with pytest.raises(OptionError, match="shares no memory"):
         solve(shared, 0.1, "spectral", out=own)
 
 
@@ -274,7 +274,7 @@ def test_what_is_not_finite_is_found_in_every_piece(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_is_no_landscape_is_told_what_is() -> None:
-    with pytest.raises(UnsupportedError, match=r"given: ndarray; .*Landscape.from_array"):
+    with pytest.raises(OptionError, match=r"given: ndarray; .*Landscape.from_array"):
         evolve(np.zeros((9, 9)), 0.3)  # type: ignore[arg-type]
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import GridError, NonFiniteError, SigmaError, UnsupportedError
+from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError, UnsupportedError
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 
@@ -417,9 +417,11 @@ class HeatField:
             For points or sigmas that do not fit.
         NonFiniteError
             For a point that is not finite.
+        OptionError
+            For another order.
         """
         if not isinstance(order, int) or not 0 <= order < _MOST_ORDERS:
-            raise UnsupportedError("unknown order of derivatives", given=order, allowed="0 to 4")
+            raise OptionError("unknown order of derivatives", given=order, allowed="0 to 4")
         places, deviations = self._parse(points, sigma)
         d, orders = self.grid.dimensions, order + 1
         result = np.zeros((len(places), *((1,) * (3 - d)), *((orders,) * d)))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch
-from heatpg.errors import GridError, NonFiniteError, UnsupportedError
+from heatpg.errors import GridError, NonFiniteError, OptionError, StoreError, UnsupportedError
 from heatpg.tools import html
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 def _real_floating(values: ArrayLike) -> NDArray[Any]:
     if np.ma.is_masked(values):
-        raise UnsupportedError(
+        raise OptionError(
             "a masked array has no values at its masked points",
             given="an array with masked points",
             advice="fill them with values.filled(...) first",
@@ -39,10 +39,10 @@ def _real_floating(values: ArrayLike) -> NDArray[Any]:
     if array.dtype.kind in "iub" or array.dtype == np.float16:
         return np.ascontiguousarray(array, dtype=np.float64)
     if array.dtype.kind == "f":
-        raise UnsupportedError(
+        raise OptionError(
             "extended precision is not supported", given=array.dtype, advice="convert with .astype(float)"
         )
-    raise UnsupportedError(
+    raise OptionError(
         "a landscape holds real numbers",
         given=f"dtype {array.dtype}",
         allowed="float32, float64, integers, bool",
@@ -59,7 +59,7 @@ def _standard_error(given: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
     if not np.isfinite(error).all():
         raise NonFiniteError("the standard error is not finite", given=f"{int((~np.isfinite(error)).sum())} places")
     if (error < 0).any():
-        raise UnsupportedError("a standard error is below zero", given=float(error.min()), allowed="numbers from 0")
+        raise OptionError("a standard error is below zero", given=float(error.min()), allowed="numbers from 0")
     return error
 
 
@@ -90,8 +90,8 @@ class Landscape:
         If the trailing shape is not that of the grid, or the standard error has another than the values.
     NonFiniteError
         For NaN or infinity, with the first place.
-    UnsupportedError
-        For complex, object or text values, and for a standard error below zero.
+    OptionError
+        For complex, object, text or masked values, for extended precision, and for a standard error below zero.
 
     Examples
     --------
@@ -402,7 +402,7 @@ class Landscape:
             For a boundary that is missing or unknown.
         NonFiniteError
             For NaN, which xarray uses for what is missing, or infinity.
-        UnsupportedError
+        OptionError
             If it is no DataArray.
 
         Examples
@@ -414,7 +414,7 @@ class Landscape:
         Grid(Axis(name='x', lower=-1.0, upper=1.0, size=5, boundary='clip', nodes='vertex', unit='N m'))
         """
         if not all(hasattr(data, attribute) for attribute in ("dims", "coords", "transpose", "attrs", "to_numpy")):
-            raise UnsupportedError(
+            raise OptionError(
                 "this is no xarray.DataArray",
                 given=type(data).__name__,
                 advice="of a Dataset take one variable: data['u']; of an array use Landscape.from_array",
@@ -443,6 +443,15 @@ class Landscape:
 
         In an archive the arrays besides ``values`` are the coordinates of its axes, in the order in which they
         are stored, uniform within 1e-9 of their spacing. Pickled content is refused.
+
+        Raises
+        ------
+        MissingFileError
+            If there is no such file.
+        OptionError
+            If it is neither a ``.npy`` nor a ``.npz`` file of numbers.
+        GridError
+            If an archive has no values, or if its coordinates do not fit them.
         """
         place = Path(path)
         try:
@@ -452,8 +461,10 @@ class Landscape:
                     arrays = {"values": content}
                 else:
                     arrays = {key: content[key] for key in content.files}
+        except FileNotFoundError as reason:
+            raise StoreError.unreadable(place, reason) from None
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as reason:
-            raise UnsupportedError(
+            raise OptionError(
                 f"cannot read {place}", given=reason, allowed=".npy or .npz without pickled objects"
             ) from None
         if "values" not in arrays:

@@ -275,7 +275,7 @@ def evolve_large(
 
     Raises
     ------
-    SigmaError, StabilityError, UnknownNameError, UnsupportedError, GridError
+    SigmaError, StabilityError, UnknownNameError, OptionError, UnsupportedError, GridError
         For input that cannot be evolved.
     ResourceError
         If not even single lines fit in the memory, or if the disk has no room for the file and, where there is more
@@ -283,7 +283,7 @@ def evolve_large(
     NonFiniteError
         If Q or a solution is not finite; no file is left.
     StoreError
-        If the source cannot be read, or the file not written.
+        If the source cannot be read, or the file not written; `MissingFileError` if the source is not there.
     CheckError
         If the solver breaks a promise; the file is there, and its report says so.
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg import errors
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma
@@ -23,10 +24,9 @@ from heatpg.core.report import Report
 from heatpg.errors import (
     GridError,
     HeatpgError,
+    MissingPackageError,
     NonFiniteError,
-    ResourceError,
-    StoreError,
-    UnsupportedError,
+    OptionError,
 )
 from heatpg.evolution import Evolution
 from heatpg.large.blocks import carry
@@ -55,7 +55,7 @@ def _mpi() -> Any:
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as reason:  # without a library of MPI the import ends in a RuntimeError
-        raise UnsupportedError(
+        raise MissingPackageError(
             "mpi4py is not installed, or finds no library of MPI", given=reason, advice="pip install 'heatpg[mpi]'"
         ) from None
     return MPI
@@ -119,12 +119,11 @@ class _Ranks:
 def _words(trouble: BaseException | None) -> dict[str, str]:
     if isinstance(trouble, HeatpgError):
         return {"kind": type(trouble).__name__, "problem": trouble.problem, "given": str(trouble.given)}
-    return {"kind": "", "problem": f"{type(trouble).__name__}: {trouble}", "given": ""}
+    return {"kind": "HeatpgError", "problem": f"{type(trouble).__name__}: {trouble}", "given": ""}
 
 
 def _raise(words: Mapping[str, str], rank: int) -> NoReturn:
-    kinds = (GridError, NonFiniteError, ResourceError, StoreError, UnsupportedError)
-    kind = next((kind for kind in kinds if kind.__name__ == words["kind"]), UnsupportedError)
+    kind = getattr(errors, words["kind"], HeatpgError)
     raise kind(f"rank {rank}: {words['problem']}", given=words["given"] or None)
 
 
@@ -383,7 +382,7 @@ def _own_rows(landscape: LargeLandscape, ranks: _Ranks) -> tuple[Array, slice, s
         rows = slice(0, values.shape[0] if values.ndim else 0)
         mesh = None
     if kind not in (np.float32, np.float64) or values.dtype.kind not in "iubf":
-        raise UnsupportedError("a landscape holds real numbers", given=values.dtype, allowed="float32, float64")
+        raise OptionError("a landscape holds real numbers", given=values.dtype, allowed="float32, float64")
     if values.ndim != grid.dimensions or values.shape[1:] != grid.shape[1:] or (mesh and values.shape != mesh[0].shape):
         raise GridError(
             "the values of a rank do not fit the grid",
@@ -431,7 +430,7 @@ def evolve_mpi(
 
     Raises
     ------
-    UnsupportedError
+    MissingPackageError
         If mpi4py is not installed.
     GridError, SigmaError, StabilityError, UnknownNameError, NonFiniteError, ResourceError
         As for `heatpg.evolve`; on every rank, whichever it concerns.
@@ -486,7 +485,7 @@ def evolve_mpi(
             "the rows of all ranks are not those of the grid", given=f"{rows[-1].stop}", allowed=f"{grid.shape[0]}"
         )
     if len({*ranks.whole(values.dtype.itemsize)}) > 1:
-        raise UnsupportedError("the ranks hold values of different types", given=values.dtype, advice="give dtype")
+        raise OptionError("the ranks hold values of different types", given=values.dtype, advice="give dtype")
     own = rows[ranks.rank]
     begin = time.perf_counter()
     fields = _solve(ranks, rows, plan, values, watched, progress)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape, grid_of_nodes
 from heatpg.core.report import Report
-from heatpg.errors import GridError, NonFiniteError, StoreError, UnsupportedError
+from heatpg.errors import GridError, NonFiniteError, OptionError, StoreError, UnsupportedError
 from heatpg.large.blocks import Box
 from heatpg.solvers import Solver
 from heatpg.store.reading import Description, open_in_pieces
@@ -292,12 +292,12 @@ def _own_type(kind: np.dtype[Any], dtype: object) -> np.dtype[Any]:
     """The type of the field: what was asked for, or that of the source, where a landscape may have it."""
     native = kind.newbyteorder("=")
     if native.kind not in "iubf" or native.itemsize > 8:
-        raise UnsupportedError("a landscape holds real numbers", given=kind, allowed="float32, float64, integers, bool")
+        raise OptionError("a landscape holds real numbers", given=kind, allowed="float32, float64, integers, bool")
     wanted = np.dtype(dtype) if dtype is not None else native  # type: ignore[call-overload]
     if dtype is None and native not in (np.float32, np.float64):
         wanted = np.dtype(np.float64)
     if wanted not in (np.float32, np.float64):
-        raise UnsupportedError("unknown type of the field", given=wanted, allowed="float32, float64")
+        raise OptionError("unknown type of the field", given=wanted, allowed="float32, float64")
     return np.dtype(wanted)
 
 
@@ -333,10 +333,12 @@ def _open_npy(stack: contextlib.ExitStack, path: Path) -> RawFile:
         shape, by_columns, dtype = readers[version](file)
         offset = file.tell()
         size = os.fstat(file.fileno()).st_size
+    except FileNotFoundError as reason:
+        raise StoreError.unreadable(path, reason) from None
     except (OSError, ValueError, EOFError) as reason:
-        raise UnsupportedError(f"cannot read {path}", given=reason, allowed=".npy arrays of numbers") from None
+        raise OptionError(f"cannot read {path}", given=reason, allowed=".npy arrays of numbers") from None
     if dtype.hasobject or dtype.fields is not None:
-        raise UnsupportedError(f"cannot read {path}", given=f"dtype {dtype}", allowed=".npy arrays of numbers")
+        raise OptionError(f"cannot read {path}", given=f"dtype {dtype}", allowed=".npy arrays of numbers")
     if by_columns and len(shape) > 1:
         raise UnsupportedError(
             f"{path} is stored by columns", given="Fortran order", advice="np.save(path, np.ascontiguousarray(array))"
@@ -377,7 +379,7 @@ class LargeLandscape:
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For a boundary beside a grid, or of anything but a ``.npy`` file.
     """
 
@@ -391,7 +393,7 @@ class LargeLandscape:
     def __post_init__(self) -> None:
         is_npy = isinstance(self.source, str | os.PathLike) and Path(self.source).suffix == ".npy"
         if self.boundary and (self.grid is not None or not is_npy):
-            raise UnsupportedError(
+            raise OptionError(
                 "the boundary alone is for a .npy file without a grid",
                 given=f"boundary={self.boundary!r}",
                 advice="the axes of a grid have their boundaries",
@@ -409,7 +411,7 @@ def open_source(landscape: LargeLandscape) -> Iterator[Origin]:
 
     Raises
     ------
-    GridError, UnsupportedError, StoreError
+    GridError, OptionError, UnsupportedError, StoreError
         For what is no source.
     """
     source, grid, dtype, name = landscape.source, landscape.grid, landscape.dtype, landscape.name
@@ -439,7 +441,7 @@ def open_source(landscape: LargeLandscape) -> Iterator[Origin]:
             kind = _own_type(np.dtype(np.float64), dtype)
             yield Origin(_Sampled(source, grid), grid, grid.shape, kind, label, origin, costly=True)
         else:
-            raise UnsupportedError(
+            raise OptionError(
                 "this is no source of a field",
                 given=f"{type(source).__name__}",
                 allowed="a Landscape, an array, the name of a .npy or .h5 file, or a function of the coordinates",
@@ -461,7 +463,7 @@ def _opened_file(stack: contextlib.ExitStack, path: Path, landscape: LargeLandsc
             raise GridError("the file has a grid of its own", given="another one", advice="leave grid out")
         kind = _own_type(file.dtype, dtype)
         return Origin(file.landscape, file.grid, file.shape, kind, name or file.name, file.provenance)
-    raise UnsupportedError("unknown kind of file", given=path.name, allowed=".npy, .h5, .hdf5")
+    raise OptionError("unknown kind of file", given=path.name, allowed=".npy, .h5, .hdf5")
 
 
 def require_finite(block: Array, box: Sequence[slice]) -> tuple[float, float]:

@@ -55,7 +55,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
-from heatpg.errors import StoreError, UnsupportedError
+from heatpg.errors import OptionError, StoreError
 from heatpg.solvers.lines import line_along
 from heatpg.solvers.transforms import basis_along
 from heatpg.store.chunks import chunk_shape, write_array
@@ -85,7 +85,7 @@ def require_tolerance(tolerance: float) -> float:
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For what is not between 1e-14 and 1e-3.
 
     Examples
@@ -100,7 +100,7 @@ def require_tolerance(tolerance: float) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if isinstance(tolerance, bool) or not _FINEST <= number <= _COARSEST:
-        raise UnsupportedError(
+        raise OptionError(
             "the tolerance of compact storage is out of range",
             given=repr(tolerance),
             allowed=allowed,
@@ -538,7 +538,7 @@ def levels(record: Record, tolerance: float) -> Iterator[Level]:
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For a tolerance out of its range.
 
     Notes

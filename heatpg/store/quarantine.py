@@ -593,21 +593,22 @@ def open_regular(path: Path) -> Iterator[int]:
     Raises
     ------
     StoreError
-        If there is no such file, if it is something else than a file, or if it does not begin as HDF5 does.
+        If there is no such file (`MissingFileError`), if it is something else than a file, or if it does not begin as
+        HDF5 does.
     """
     try:
         # without O_NONBLOCK, to open a pipe would wait for ever
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, flags)
     except (OSError, ValueError) as reason:
-        raise StoreError(f"cannot read {path}", given=getattr(reason, "strerror", None) or reason) from None
+        raise StoreError.unreadable(path, reason) from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise StoreError("this is not a file", given=path)
         try:
             signature = os.read(descriptor, len(SIGNATURE))
         except OSError as reason:
-            raise StoreError(f"cannot read {path}", given=reason.strerror or reason) from None
+            raise StoreError.unreadable(path, reason) from None
         if signature != SIGNATURE:
             raise StoreError(
                 f"{path} is not an HDF5 file", given=f"first bytes {signature!r}", allowed="files of heatpg"

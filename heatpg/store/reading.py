@@ -607,7 +607,7 @@ def verify_file(path: StrPath, *, untrusted: bool = False) -> Report:
     Raises
     ------
     StoreError
-        If there is no such file, or if it is no file of heatpg or one of a newer schema.
+        If there is no such file (`MissingFileError`), or if it is no file of heatpg or one of a newer schema.
     ResourceError
         If the file is in compact storage and what it says it holds does not fit in memory.
     """

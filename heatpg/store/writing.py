@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import StoreError, UnsupportedError
+from heatpg.errors import OptionError, StoreError, UnsupportedError
 from heatpg.store.chunks import chunk_shape, stream, write_array
 from heatpg.store.compact import require_tolerance, write_levels
 from heatpg.store.record import (
@@ -116,7 +116,7 @@ def _compression(compression: str) -> dict[str, Any]:
     if compression == "none":
         return {}
     if compression not in levels:
-        raise UnsupportedError("unknown compression", given=repr(compression), allowed="'none', 'gzip:1' to 'gzip:9'")
+        raise OptionError("unknown compression", given=repr(compression), allowed="'none', 'gzip:1' to 'gzip:9'")
     return {"compression": "gzip", "compression_opts": levels[compression], "shuffle": True}
 
 
@@ -256,7 +256,7 @@ class _Storage:
 
 def _storage(storage: str, tolerance: float, compression: str, task: str = "") -> _Storage:
     if storage not in ("full", "compact"):
-        raise UnsupportedError("unknown storage", given=repr(storage), allowed="'full', 'compact'")
+        raise OptionError("unknown storage", given=repr(storage), allowed="'full', 'compact'")
     filters = _compression(compression)
     return _Storage(filters, require_tolerance(tolerance) if storage == "compact" else None, task)
 
@@ -531,7 +531,7 @@ def save(
         If the file exists, or cannot be written there.
     ResourceError
         If the file does not fit on the disk, or there is no memory for the work.
-    UnsupportedError
+    OptionError
         For an unknown storage or compression, or a tolerance out of its range.
 
     Examples

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from heatpg.core.report import Check, Report
-from heatpg.errors import CheckError, HeatpgWarning, UnsupportedError
+from heatpg.errors import CheckError, HeatpgWarning, OptionError
 from heatpg.evolution import Evolution
 from heatpg.solvers import Solver
 from heatpg.tools.registry import Registry
@@ -51,7 +51,7 @@ def verify(evolution: Evolution, level: str = "standard") -> Report:
     True
     """
     if level not in LEVELS:
-        raise UnsupportedError("unknown level of checks", given=repr(level), allowed=", ".join(LEVELS))
+        raise OptionError("unknown level of checks", given=repr(level), allowed=", ".join(LEVELS))
     if level == "none":
         return Report([], level)
     others = [name for name in checks.names() if name not in _FIRST]

@@ -154,7 +154,7 @@ def test_refusals() -> None:
     for sigma in (-0.1, math.inf, math.nan, [0.1, 0.2]):
         with pytest.raises(errors.SigmaError):
             field.value([[0.1]], sigma)
-    with pytest.raises(errors.UnsupportedError, match="order"):
+    with pytest.raises(errors.OptionError, match="order"):
         field.derivatives([[0.1]], 0.1, 5)
     with pytest.raises(errors.UnsupportedError, match="batch"):
         HeatField(Landscape(np.zeros((2, 16)), grid))

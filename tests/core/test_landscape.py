@@ -14,7 +14,16 @@ import pytest
 from heatpg import landscapes
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape, axis_from_coordinates
-from heatpg.errors import BoundaryError, GridError, HeatpgError, NonFiniteError, SigmaError, UnsupportedError
+from heatpg.errors import (
+    BoundaryError,
+    GridError,
+    HeatpgError,
+    MissingFileError,
+    NonFiniteError,
+    OptionError,
+    SigmaError,
+    UnsupportedError,
+)
 from tests.pages import page
 
 
@@ -64,7 +73,7 @@ def test_values_lie_in_memory_in_order(grid: Grid) -> None:
 def test_what_is_no_real_number_is_refused(grid: Grid, values: Any, message: str) -> None:
     if values.dtype == np.float64:
         pytest.skip("here long double is double")
-    with pytest.raises(UnsupportedError, match=message):
+    with pytest.raises(OptionError, match=message):
         Landscape(values, grid)
 
 
@@ -232,7 +241,7 @@ def test_functions_that_make_no_landscape_are_refused(grid: Grid) -> None:
         Landscape.from_function(lambda x, y: 0.0, grid)
     with pytest.raises(NonFiniteError, match=r"index \(0, 1\)"):
         Landscape.from_function(lambda x, y: np.where(y == 1, math.nan, x), grid)
-    with pytest.raises(UnsupportedError, match="complex"):
+    with pytest.raises(OptionError, match="complex"):
         Landscape.from_function(lambda x, y: x + 1j * y, grid)
 
 
@@ -282,15 +291,15 @@ def test_an_archive_of_values_alone(tmp_path: Path) -> None:
 
 def test_files_that_make_no_landscape_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "pickled.npy", np.array([1, None, 2], dtype=object), allow_pickle=True)
-    with pytest.raises(UnsupportedError, match=r"cannot read .*pickled.npy.*without pickled objects"):
+    with pytest.raises(OptionError, match=r"cannot read .*pickled.npy.*without pickled objects"):
         Landscape.from_file(tmp_path / "pickled.npy", boundary="clip")
-    with pytest.raises(UnsupportedError, match=r"cannot read .*missing.npy.*No such file"):
+    with pytest.raises(MissingFileError, match=r"cannot read .*missing.npy.*No such file"):
         Landscape.from_file(tmp_path / "missing.npy", boundary="clip")
     (tmp_path / "empty.npy").touch()
-    with pytest.raises(UnsupportedError, match=r"cannot read .*empty.npy"):
+    with pytest.raises(OptionError, match=r"cannot read .*empty.npy"):
         Landscape.from_file(tmp_path / "empty.npy", boundary="clip")
     (tmp_path / "table.csv").write_text("1,2,3\n")
-    with pytest.raises(UnsupportedError, match=r"cannot read .*table.csv.*allowed: .npy or .npz"):
+    with pytest.raises(OptionError, match=r"cannot read .*table.csv.*allowed: .npy or .npz"):
         Landscape.from_file(tmp_path / "table.csv", boundary="clip")
     np.savez(tmp_path / "other.npz", x=np.arange(3.0))
     with pytest.raises(GridError, match=r"no array 'values'.*given: x"):
@@ -304,13 +313,13 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "cut.npy", np.zeros((50, 50)))
     content = (tmp_path / "cut.npy").read_bytes()
     (tmp_path / "cut.npy").write_bytes(content[:500])
-    with pytest.raises(UnsupportedError, match="cannot read"):
+    with pytest.raises(OptionError, match="cannot read"):
         Landscape.from_file(tmp_path / "cut.npy", boundary="clip")
 
 
 def test_a_pickle_inside_an_archive_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "pickled.npz", values=np.array([1, None, 2], dtype=object))
-    with pytest.raises(UnsupportedError, match="without pickled objects"):
+    with pytest.raises(OptionError, match="without pickled objects"):
         Landscape.from_file(tmp_path / "pickled.npz", boundary="clip")
 
 
@@ -324,7 +333,7 @@ def test_a_damaged_archive_is_refused(tmp_path: Path, damage: str) -> None:
     else:
         content[3000:3010] = b"x" * 10
     place.write_bytes(content)
-    with pytest.raises(UnsupportedError, match="cannot read"):
+    with pytest.raises(OptionError, match="cannot read"):
         Landscape.from_file(place, boundary="clip")
 
 

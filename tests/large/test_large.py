@@ -24,7 +24,9 @@ from heatpg.errors import (
     CheckError,
     GridError,
     HeatpgWarning,
+    MissingFileError,
     NonFiniteError,
+    OptionError,
     ResourceError,
     SigmaError,
     StoreError,
@@ -273,20 +275,20 @@ def test_bad_sources(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("1 2 3")
     np.save(tmp_path / "objects.npy", np.array([None, 1], dtype=object), allow_pickle=True)
     refuse(UnsupportedError, "by columns", tmp_path / "columns.npy")
-    refuse(UnsupportedError, "real numbers", tmp_path / "complex.npy")
+    refuse(OptionError, "real numbers", tmp_path / "complex.npy")
     refuse(StoreError, "ends before", tmp_path / "short.npy")
-    refuse(UnsupportedError, "cannot read", tmp_path / "nonsense.npy")
-    refuse(UnsupportedError, "cannot read", tmp_path / "objects.npy")
-    refuse(UnsupportedError, "cannot read", tmp_path / "absent.npy")
-    refuse(UnsupportedError, "unknown kind of file", tmp_path / "a.txt")
-    refuse(UnsupportedError, "no source", 3.0)
+    refuse(OptionError, "cannot read", tmp_path / "nonsense.npy")
+    refuse(OptionError, "cannot read", tmp_path / "objects.npy")
+    refuse(MissingFileError, "cannot read", tmp_path / "absent.npy")
+    refuse(OptionError, "unknown kind of file", tmp_path / "a.txt")
+    refuse(OptionError, "no source", 3.0)
     refuse(GridError, "needs a grid", values, grid=None)
     refuse(GridError, "needs a grid", np.hypot, grid=None)
     refuse(GridError, "do not fit", values[1:])
     refuse(GridError, "empty", np.empty((0, *grid.shape)))
     refuse(GridError, "one value per point", lambda x, y: x[:1])
     refuse(GridError, "grid of its own", Landscape(values, grid), grid=grid_of((14, 11), 2))
-    refuse(UnsupportedError, "type of the field", values, dtype="int32")
+    refuse(OptionError, "type of the field", values, dtype="int32")
     refuse(NonFiniteError, r"index \(3, 4\)", np.where(np.arange(154).reshape(14, 11) == 37, np.nan, values))
     refuse(NonFiniteError, r"index \(3, 4\)", np.where(np.arange(154).reshape(14, 11) == 37, -np.inf, values))
     refuse(SigmaError, "not negative", values, sigma=-1.0)
@@ -334,7 +336,7 @@ def test_open_large(tmp_path: Path) -> None:
         assert np.array_equal(file.landscape[:, 1:3], values[:, 1:3])
         with pytest.raises(IndexError):
             file.field(2)
-    with pytest.raises(StoreError, match="cannot read"), open_large(tmp_path / "absent.h5"):
+    with pytest.raises(MissingFileError, match="cannot read"), open_large(tmp_path / "absent.h5"):
         pass
     save(flow, tmp_path / "b.h5", storage="compact")
     with pytest.raises(UnsupportedError, match="compact"), open_large(tmp_path / "b.h5"):

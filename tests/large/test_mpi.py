@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from heatpg import Axis, Grid, Landscape, load
-from heatpg.errors import UnsupportedError
+from heatpg.errors import HeatpgError, MissingPackageError
 from heatpg.evolution import solve
 from heatpg.large import LargeLandscape, evolve_mpi, rows_of_rank
 from heatpg.large.ranks import _collect, _Exchange, _raise, _words
@@ -173,10 +173,10 @@ def test_ranks(tmp_path: Path, ranks: int) -> None:
         "nan": "NonFiniteError",
         "shape": "GridError",
         "rows": "GridError",
-        "complex": "UnsupportedError",
+        "complex": "OptionError",
         "sigma": "SigmaError",
         "checks": "UnsupportedError",
-        "types": "UnsupportedError",
+        "types": "OptionError",
         "folder": "StoreError",
         "exists": "StoreError",
         "memory": "ResourceError",
@@ -205,7 +205,7 @@ def test_ranks(tmp_path: Path, ranks: int) -> None:
 def test_without_mpi4py(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     grid = Grid(Axis("x", 0.0, 1.0, 5, boundary="clip"))
-    with pytest.raises(UnsupportedError, match=r"mpi4py is not installed.*pip install 'heatpg\[mpi\]'"):
+    with pytest.raises(MissingPackageError, match=r"mpi4py is not installed.*pip install 'heatpg\[mpi\]'"):
         evolve_mpi(LargeLandscape(np.zeros(5), grid), 1.0)
 
 
@@ -285,5 +285,5 @@ def test_collecting_one_rank() -> None:
 
 
 def test_words_of_another_rank() -> None:
-    with pytest.raises(UnsupportedError, match="rank 3: KeyError: 'x'"):
+    with pytest.raises(HeatpgError, match="rank 3: KeyError: 'x'"):
         _raise(_words(KeyError("x")), 3)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from heatpg import Axis, Grid, Landscape, load, save
-from heatpg.errors import ResourceError, StoreError, UnsupportedError
+from heatpg.errors import OptionError, ResourceError, StoreError, UnsupportedError
 from heatpg.evolution import Evolution, solve
 from heatpg.solvers import solvers
 from heatpg.store import compact
@@ -257,7 +257,7 @@ def test_coordinates(boundary: str, nodes: str) -> None:
 
 @pytest.mark.parametrize("tolerance", [0.0, 1e-15, 0.01, math.nan, math.inf, -1e-8, "fine", None, True])
 def test_bad_tolerances(tolerance: Any) -> None:
-    with pytest.raises(UnsupportedError, match="tolerance of compact storage"):
+    with pytest.raises(OptionError, match="tolerance of compact storage"):
         require_tolerance(tolerance)
 
 
@@ -371,9 +371,9 @@ def test_xarray_opens_it(path: Path, flow: Evolution) -> None:
 
 
 def test_bad_storage(tmp_path: Path, flow: Evolution) -> None:
-    with pytest.raises(UnsupportedError, match="unknown storage"):
+    with pytest.raises(OptionError, match="unknown storage"):
         save(flow, tmp_path / "a.h5", storage="small")
-    with pytest.raises(UnsupportedError, match="tolerance of compact storage"):
+    with pytest.raises(OptionError, match="tolerance of compact storage"):
         save(flow, tmp_path / "a.h5", storage="compact", tolerance=1.0)
     assert list(tmp_path.iterdir()) == []
 

@@ -19,7 +19,7 @@ import pytest
 
 from heatpg import Axis, Grid, Landscape, Report, landscapes, save
 from heatpg.core.report import Check
-from heatpg.errors import BoundaryError, GridError, NonFiniteError, UnsupportedError
+from heatpg.errors import BoundaryError, GridError, MissingPackageError, NonFiniteError, OptionError, UnsupportedError
 from heatpg.evolution import Evolution, solve
 
 AXES = (
@@ -284,10 +284,10 @@ def test_what_is_no_landscape_is_refused() -> None:
         (data.assign_coords(x=np.arange(5).astype("M8[D]")), GridError, "must be numbers"),
         (data.rename(x="u"), GridError, "used by the file format"),
         (data > 0, None, ""),
-        (data * 1j, UnsupportedError, "real numbers"),
+        (data * 1j, OptionError, "real numbers"),
         (data.isel(x=0, y=0), GridError, "at least one axis"),
-        (data.to_dataset(), UnsupportedError, "take one variable"),
-        (data.values, UnsupportedError, "from_array"),
+        (data.to_dataset(), OptionError, "take one variable"),
+        (data.values, OptionError, "from_array"),
     ):
         if error is None:
             assert Landscape.from_xarray(bad, boundary="clip").values.dtype == np.float64
@@ -319,7 +319,7 @@ def test_a_cut_is_not_taken_for_the_whole() -> None:
 def test_without_xarray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xarray", None)
     flow = solve(landscapes.ridge(size=21), 0.2)
-    with pytest.raises(UnsupportedError, match=r"pip install 'heatpg\[xarray\]'"):
+    with pytest.raises(MissingPackageError, match=r"pip install 'heatpg\[xarray\]'"):
         flow.to_xarray()
 
 

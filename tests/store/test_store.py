@@ -18,7 +18,7 @@ import pytest
 
 from heatpg import Axis, Grid, Landscape, Report, load, save
 from heatpg.core.report import Check, Place
-from heatpg.errors import GridError, ResourceError, StoreError, UnsupportedError
+from heatpg.errors import GridError, OptionError, ResourceError, StoreError
 from heatpg.evolution import Evolution, solve
 from heatpg.solvers import make
 from heatpg.store.reading import verify_file
@@ -315,7 +315,7 @@ def test_bad_places(tmp_path: Path, flow: Evolution, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("compression", ["gzip", "gzip:0", "gzip:10", "zstd", ""])
 def test_bad_compression(tmp_path: Path, flow: Evolution, compression: str) -> None:
-    with pytest.raises(UnsupportedError, match="gzip:1"):
+    with pytest.raises(OptionError, match="gzip:1"):
         save(flow, tmp_path / "a.h5", compression=compression)
 
 
