@@ -40,6 +40,8 @@ The sizes and the nodes beyond the box are in the record ``heatpg_run`` at the r
 ``heatpg_u_sha256`` is the SHA-256 of the digests of all levels in turn. There is no ``/u``.
 """
 
+# One file, because what writes a level calls what reads it, to measure the error before the level is accepted.
+
 from __future__ import annotations
 
 import dataclasses

@@ -7,6 +7,9 @@ not one's own it runs in a process that can open no other file, has little memor
 numbers and text. Whatever becomes of that process, the reader here gets an answer or a `StoreError`.
 """
 
+# One file, because both ends of the pipe have to be read together, what the process does and what is believed of it;
+# and because that process is to import as little of heatpg as it can: this file, the errors, the look at free memory.
+
 from __future__ import annotations
 
 import contextlib

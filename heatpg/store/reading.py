@@ -4,6 +4,9 @@ Links, types, filters and sizes are looked at before anything is followed (`heat
 the file says of itself is held against the numbers beside it, and at last all checksums.
 """
 
+# One file, because an evolution may be read as a whole, in pieces, or by a process of its own, and each of these ways
+# must ask the same questions in the same order: apart, one of them would come to ask fewer.
+
 from __future__ import annotations
 
 import contextlib

@@ -38,9 +38,12 @@ def _user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heatpg"
 
 
-def _source_digest() -> str:
+_PACKAGE = Path(__file__).parents[1]  # kernels stand in many of its rooms
+
+
+def _source_digest(root: Path = _PACKAGE) -> str:
+    """Digest of all files with kernels below a folder, and of the Numba that compiles them."""
     digest = hashlib.sha256(numba.__version__.encode())
-    root = Path(__file__).parents[1]  # the package: kernels stand in many of its rooms
     for folder, names, files in sorted(os.walk(root, followlinks=True)):
         names.sort()
         for name in sorted(files):

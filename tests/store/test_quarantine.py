@@ -530,11 +530,15 @@ def test_the_process_is_light_and_alone(path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HDF5_PLUGIN_PATH", "/tmp/plugins")
     monkeypatch.setenv("PYTHONPATH", "/tmp/elsewhere")
     monkeypatch.setattr(sys, "path", ["", "relative", *sys.path])
-    work = "raise quarantine.Refusal(json.dumps([sorted({n.split('.')[0] for n in sys.modules}), dict(os.environ), "
-    work += "sys.path, quarantine.__file__]))"
+    work = "names = {n if n.startswith('heatpg.') else n.split('.')[0] for n in sys.modules}\n"
+    work += "raise quarantine.Refusal(json.dumps([sorted(names), dict(os.environ), sys.path, quarantine.__file__]))"
     modules, environment, folders, origin = json.loads(in_the_process(path, monkeypatch, work))
     assert {"h5py", "numpy", "heatpg"} <= set(modules)
     assert not {"numba", "scipy", "matplotlib", "site"} & set(modules)
+    assert {name for name in modules if name.startswith("heatpg.")} == {
+        *("heatpg.errors", "heatpg.store", "heatpg.store.quarantine"),
+        *("heatpg.tools", "heatpg.tools.faces", "heatpg.tools.resources"),
+    }
     assert environment["HDF5_PLUGIN_PRELOAD"] == "::"
     assert {name for name in environment if name.startswith(("HDF5", "PYTHON"))} == {"HDF5_PLUGIN_PRELOAD"}
     assert all(os.path.isabs(folder) for folder in folders)

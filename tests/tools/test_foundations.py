@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import stat
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import heatpg.errors
 from heatpg.cli import main
 from heatpg.core.report import Check, Place, Report
 from heatpg.errors import CheckError, GridError, HeatpgError, ResourceError, UnknownNameError
-from heatpg.tools import parallel
+from heatpg.tools import kernels, parallel
 from heatpg.tools.kernels import cache_folder
 from heatpg.tools.registry import Registry
 from heatpg.tools.resources import human_bytes, require_disk, require_memory
@@ -42,6 +43,32 @@ def run(code: str, **environment: str) -> str:
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+@pytest.mark.parametrize(
+    ("place", "changes"),
+    [
+        ("core/extrema.py", True),
+        ("landscapes/double_pendulum.py", True),
+        ("solvers/tridiagonal.py", True),
+        ("store/chunks.py", True),
+        ("core/grid.py", False),
+    ],
+)
+def test_a_kernel_that_is_edited_in_any_room_is_compiled_anew(place: str, changes: bool, tmp_path: Path) -> None:
+    """Numba itself looks at the file of a kernel only, not at those of the kernels that it calls."""
+    package = tmp_path / "heatpg"
+    for path in kernels._PACKAGE.rglob("*.py"):
+        copy = package / path.relative_to(kernels._PACKAGE)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    shutil.copytree(kernels._PACKAGE / "solvers", package / "solvers", dirs_exist_ok=True)
+    before = kernels._source_digest(package)
+    assert before == kernels._source_digest()
+    source = package / place
+    assert (b"@kernel" in source.read_bytes()) is changes
+    source.write_bytes(source.read_bytes() + b"\n# edited\n")
+    assert (kernels._source_digest(package) != before) is changes
 
 
 def test_kernels_are_cached_for_the_next_process_in_a_private_folder(tmp_path: Path) -> None:
