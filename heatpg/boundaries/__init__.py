@@ -58,6 +58,7 @@ class Boundary(ABC):
         True where both ends are the same place.
     """
 
+    # class attributes, because a boundary has no options: there is one object of each
     name: ClassVar[str]
     meaning: ClassVar[str]
     free_space: ClassVar[bool] = False
@@ -71,13 +72,18 @@ class Boundary(ABC):
 
     def extend(self, size: int, nodes: Nodes, before: int, after: int) -> Extension:
         """Continue a line by so many nodes on either side."""
+        # `fold` takes any index, however far outside: wide noise meets a short line many times over
         index = np.arange(-before, size + after, dtype=np.int64)
         source, weight = self.fold(index, size, nodes)
         return Extension(source, weight, before)
 
     def extremes_outside(self, low: Any, high: Any) -> tuple[Any, Any]:
-        """Smallest and largest value on the whole line, from those inside the box."""
+        """Smallest and largest value on the whole line, from those inside the box.
+
+        The maximum principle bounds u by these: only a boundary that brings in a value of its own widens them.
+        """
         return low, high
 
 
+# Its files register themselves and are imported when a name is first asked for, so they may import this one.
 boundaries: Registry[Boundary] = Registry("boundary", "heatpg.boundaries")

@@ -21,6 +21,8 @@ class Absorb(Boundary):
     holds_ends = True
 
     def fold(self, index: NDArray[np.int64], size: int, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        # Odd about both end nodes, which are size - 1 apart, so its period is twice that. At the ends the sign does not
+        # matter: relative to the chord the line is 0 there.
         turned = index % (2 * size - 2)
         inside = turned < size
         return np.where(inside, turned, 2 * size - 2 - turned), np.where(inside, 1.0, -1.0)

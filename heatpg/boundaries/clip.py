@@ -18,6 +18,7 @@ class Clip(Boundary):
     free_space = True
 
     def fold(self, index: NDArray[np.int64], size: int, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        # every action outside the box is played as the action at its edge, and earns the same
         return np.clip(index, 0, size - 1), np.ones(index.shape)
 
 

@@ -19,6 +19,7 @@ class Periodic(Boundary):
     periodic = True
 
     def fold(self, index: NDArray[np.int64], size: int, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        # the remainder has the sign of the divisor, so indices below 0 wrap as well
         return index % size, np.ones(index.shape)
 
 

@@ -27,9 +27,11 @@ class Zero(Boundary):
         weight = ((index >= 0) & (index < size)).astype(np.float64)
         if nodes == "vertex":
             weight[(index == 0) | (index == size - 1)] = 0.5
+        # outside, the weight is 0 and the source only has to be a node
         return np.clip(index, 0, size - 1), weight
 
     def extremes_outside(self, low: Any, high: Any) -> tuple[Any, Any]:
+        # 0 is a value of the line as well, and u may come close to it
         return np.minimum(low, 0.0), np.maximum(high, 0.0)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.errors import GridError, NonFiniteError, SigmaError, UnsupportedError
+from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError
 from heatpg.quadrature.base import Estimate, Integrand, Mollified, Rule
 from heatpg.tools.arguments import whole_number
 from heatpg.tools.registry import Registry
@@ -25,7 +25,7 @@ rules: Registry[type[Rule]] = Registry("rule", "heatpg.quadrature")
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
-_AUTO_POINTS = 16
+_AUTO_POINTS = 16  # per axis, exact to degree 31; below it `auto` does not trust the tensor rule. A taste
 
 
 def mollify(
@@ -83,9 +83,13 @@ def mollify(
         For arrays of the wrong shape, those that the function returns included.
     SigmaError
         For noise that is negative, not finite, below the round-off of mu, or no covariance.
-    UnknownNameError, UnsupportedError
-        For unknown rules and options, complex numbers, dimensions beyond the budget of a rule, and tolerances below
-        round-off.
+    UnknownNameError
+        For an unknown rule.
+    OptionError
+        For unknown options and options out of range, for what is no real number, mu and the values of the function
+        included, and for tolerances below round-off.
+    UnsupportedError
+        For dimensions beyond the budget of a rule.
     NonFiniteError
         If the function returns NaN or infinity, with the point.
     ResourceError
@@ -116,7 +120,7 @@ def mollify(
     ('montecarlo', True)
     """
     if not callable(function):
-        raise UnsupportedError(
+        raise OptionError(
             "the function cannot be called", given=type(function).__name__, advice="for values on a grid use evolve"
         )
     centres, shape = _centres(mu)
@@ -128,6 +132,7 @@ def mollify(
     integrand = Integrand(function, centres, factor, gradient=gradient, vectorized=vectorized)
     with np.errstate(over="ignore", invalid="ignore"):  # overflow is found below, and named
         if factor.shape[1] == 0:
+            # no direction has noise: every rule would give f(mu), most of them after many evaluations
             at_mu = integrand(np.zeros((1, 0)))[:, 0]
             estimate = Estimate(at_mu, None, np.zeros_like(at_mu), None, 0.0, 0.0)
             why = "sigma is 0: the value is f(mu)"
@@ -137,6 +142,7 @@ def mollify(
     numbers = (estimate.value, estimate.value_error, estimate.gradient, estimate.gradient_error)
     value, value_error, slope, slope_error = (None if x is None else x.reshape(shape + x.shape[1:]) for x in numbers)
     assert value is not None
+    # each value of f was finite, so what is not must have overflowed in a sum
     if not all(np.isfinite(x).all() for x in numbers if x is not None):
         raise NonFiniteError("the sum over the points overflows", advice="scale the function, or the unit of mu")
     errors = (value_error, slope_error)
@@ -149,8 +155,9 @@ def _real(values: ArrayLike, what: str) -> Array:
         array = np.asarray(values)
     except ValueError:  # lists of unequal length
         raise GridError(f"{what} is no array of numbers", given=repr(values)) from None
+    # no bool and no complex: as a centre or a noise level each is a mistake, which a conversion would hide
     if array.dtype.kind not in "fiu":
-        raise UnsupportedError(f"{what} must be real numbers", given=f"dtype {array.dtype}")
+        raise OptionError(f"{what} must be real numbers", given=f"dtype {array.dtype}")
     return array.astype(np.float64)
 
 
@@ -182,6 +189,8 @@ def _factor(sigma: ArrayLike, centres: Array, gradient: bool) -> Array:
     if not np.isfinite(noise).all():
         raise SigmaError("sigma must be finite", given=noise[~np.isfinite(noise)][0])
     factor = _cholesky(noise) if noise.ndim == 2 else _diagonal(np.broadcast_to(noise, (d,)), gradient)
+    # A point mu + F z is rounded by up to eps |mu| / 2. From 64 eps on that moves it by less than sigma / 128, which is
+    # small beside z; below, the score E[f Z] would be taken at other points than those where f was called.
     spread = np.sqrt((factor**2).sum(axis=1))
     lost = (spread > 0) & (spread < 64 * _EPS * np.abs(centres).max(axis=0))
     if gradient and lost.any():
@@ -204,10 +213,12 @@ def _diagonal(sigma: Array, gradient: bool) -> Array:
             given=f"sigma=0 along axis {int(np.argmin(sigma))}",
             allowed="sigma > 0, or gradient=False",
         )
+    # an axis without noise has no column, so no rule spends points on it
     return np.asarray(np.diag(sigma)[:, sigma > 0])
 
 
 def _cholesky(covariance: Array) -> Array:
+    # 1e-12 is a taste: what A @ A.T leaves is of the order of eps, and a transposed entry is far beyond
     largest = np.abs(covariance).max()
     skew = np.abs(covariance - covariance.T).max()
     if skew > 1e-12 * largest:
@@ -216,6 +227,7 @@ def _cholesky(covariance: Array) -> Array:
             given=f"|Sigma - Sigma^T| up to {skew:.3g}",
             advice="if A is meant as a factor, pass A @ A.T",
         )
+    # eigvalsh errs by about d eps |Sigma|: a smaller eigenvalue may as well be 0 or negative
     eigenvalues = np.linalg.eigvalsh(covariance)
     if eigenvalues[0] <= len(covariance) * _EPS * largest:
         raise SigmaError(
@@ -230,9 +242,10 @@ def _cholesky(covariance: Array) -> Array:
 def _check_tolerance(tolerance: float | None) -> None:
     if tolerance is None:
         return
+    # not by tools.arguments: the message says in which units
     number = isinstance(tolerance, int | float | np.integer | np.floating) and not isinstance(tolerance, bool)
     if not number or not (math.isfinite(tolerance) and tolerance > 0):
-        raise UnsupportedError(
+        raise OptionError(
             "the tolerance must be a positive number, in the units of the function", given=repr(tolerance)
         )
 
@@ -241,13 +254,13 @@ def _choose(rule: str | Rule, options: dict[str, Any], dimensions: int, budget: 
     """The rule, and why it is this one."""
     if isinstance(rule, Rule):
         if options:
-            raise UnsupportedError(
+            raise OptionError(
                 "a rule object has its options already", given=", ".join(options), advice="pass its name instead"
             )
         return rule, f"{rule.name} was asked for"
     if rule == "auto":
         if options:
-            raise UnsupportedError(
+            raise OptionError(
                 "rule='auto' takes no options of a rule",
                 given=", ".join(options),
                 allowed=f"rule={', '.join(map(repr, rules.names()))}",
@@ -255,6 +268,7 @@ def _choose(rule: str | Rule, options: dict[str, Any], dimensions: int, budget: 
         cost = rules.get("hermite")().cost(_AUTO_POINTS, dimensions)
         if cost <= budget:
             return rules.get("hermite")(), f"hermite, because {_AUTO_POINTS} points per axis fit budget={budget}"
+        # not the sparse grid, although it may be far better: its weights of both signs can be far off for rough returns
         return rules.get("montecarlo")(), (
             f"montecarlo, because {_AUTO_POINTS} points per axis of a tensor rule need {cost:.3g} evaluations, beyond "
             f"budget={budget}, and a sparse grid trusts a smoothness that is not known"
@@ -263,5 +277,5 @@ def _choose(rule: str | Rule, options: dict[str, Any], dimensions: int, budget: 
     known = [field.name for field in dataclasses.fields(made)]
     unknown = [name for name in options if name not in known]
     if unknown:
-        raise UnsupportedError(f"unknown option of the rule {rule!r}", given=unknown[0], allowed=", ".join(known))
+        raise OptionError(f"unknown option of the rule {rule!r}", given=unknown[0], allowed=", ".join(known))
     return made(**options), f"{rule} was asked for"

@@ -15,13 +15,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import GridError, NonFiniteError, ResourceError, UnsupportedError
+from heatpg.errors import GridError, NonFiniteError, OptionError, ResourceError, UnsupportedError
 
 __all__ = ["Estimate", "Integrand", "Mollified", "Rule"]
 
 Array = NDArray[np.float64]
 
-_COORDINATES_PER_CALL = 2**18
+_COORDINATES_PER_CALL = 2**18  # 2 MiB: what f makes of them stays in a cache of the second level. A taste
+# Round-off of a sum, in units of the sum of |terms|: sums in blocks err by about log2(N) eps, 17 eps at the default
+# budget of 2^17 evaluations. A tolerance below it could never be confirmed.
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
@@ -116,18 +118,21 @@ class Integrand:
 
     def blocks(self, count: int) -> Iterable[tuple[int, int]]:
         """Ranges of nodes that are few enough to be evaluated at all centres at once."""
+        # all centres see the same nodes, so a block of nodes costs M d coordinates for each of them
         size = max(1, _COORDINATES_PER_CALL // self.centres.size)
         return ((start, min(start + size, count)) for start in range(0, count, size))
 
     def __call__(self, nodes: Array) -> Array:
         """Values at all centres of nodes z of shape (K, k): shape (M, K)."""
         points = self._points(nodes)
-        self.evaluations += len(nodes)
+        self.evaluations += len(nodes)  # at each centre, as budgets are given
         if self.vectorized:
             values = _real_values(self.function(points), (len(points),))
         else:
+            # each answer is looked at by itself: np.array would turn a list of arrays into something that fits
             values = np.array([_real_values(self.function(point), ()) for point in points])
         if not np.isfinite(values).all():
+            # the points are made anew: the function may have written into those that it was given
             first = int(np.argmin(np.isfinite(values)))
             raise NonFiniteError(
                 f"the function is not finite at {self._points(nodes)[first].tolist()}",
@@ -158,7 +163,7 @@ class Integrand:
         score = np.zeros((sets, centres, self.dimensions)) if self.gradient else None
         for start, stop in self.blocks(len(nodes)):
             z, w = nodes[start:stop], weights[start:stop]
-            f = self(z)
+            f = self(z)  # evaluated once for all sets of weights, so that an error estimate costs nothing more
             value += (f @ w).T
             absolute += np.abs(f) @ np.abs(w[:, 0])
             if score is not None:
@@ -168,11 +173,13 @@ class Integrand:
 
     def to_gradient(self, score: Array) -> Array:
         """grad L = F^-T E[f Z], for score moments of shape (..., k)."""
+        # solved and not multiplied by an inverse, which would lose digits where the noise is far from round
         return np.asarray(np.linalg.solve(self.factor.T, score[..., np.newaxis])[..., 0])
 
     def compare(self, fine: tuple[Array, Array | None], coarse: tuple[Array, Array | None], size: float) -> Estimate:
         """The estimate of a deterministic rule: the fine sums, with their distance to the coarse ones as error."""
         value_error = np.abs(fine[0] - coarse[0])
+        # the score moments, not the gradients, are held against a tolerance: they have the units of f
         worst = float(value_error.max())
         gradient = gradient_error = None
         if fine[1] is not None and coarse[1] is not None:
@@ -184,7 +191,7 @@ class Integrand:
 
 def _real_values(returned: Any, shape: tuple[int, ...]) -> Array:
     if np.ma.is_masked(returned):
-        raise UnsupportedError("the function returns masked values", advice="give every point a value")
+        raise OptionError("the function returns masked values", advice="give every point a value")
     values = np.asarray(returned)
     if values.shape != shape:
         raise GridError(
@@ -194,7 +201,7 @@ def _real_values(returned: Any, shape: tuple[int, ...]) -> Array:
             advice="if it takes one point at a time, pass vectorized=False" if shape else "",
         )
     if values.dtype.kind not in "fiub":
-        raise UnsupportedError(
+        raise OptionError(
             "the function must return real numbers",
             given=f"dtype {values.dtype}",
             advice="mollify the real and the imaginary part" if values.dtype.kind == "c" else "",
@@ -279,14 +286,16 @@ class Rule(ABC):
             size = given if given is not None else self.largest_size(k, budget)
             return self.apply(integrand, size, seed), size
         ladder = [given] if given is not None else self.ladder
-        self.require(ladder[0], k, budget)
+        self.require(ladder[0], k, budget)  # so the loop is entered, and `reached` is set
         for size in ladder:
+            # what smaller sizes have spent counts as well: the budget is of evaluations, not of the last rule
             if integrand.evaluations + self.cost(size, k) > budget:
                 break
             estimate = self.apply(integrand, size, seed)
+            # only now is it known how large f is
             least = _ROUNDING * estimate.magnitude
             if tolerance < least:
-                raise UnsupportedError(
+                raise OptionError(
                     "the tolerance is below round-off",
                     given=tolerance,
                     allowed=f">= {least:.2g}, 16 eps times the mean of |f|",

@@ -18,7 +18,7 @@ __all__ = ["Hermite", "gauss_hermite"]
 
 Array = NDArray[np.float64]
 
-_MOST_POINTS = 150
+_MOST_POINTS = 150  # beyond it SciPy changes from eigenvalues (Golub and Welsch) to an asymptotic formula
 
 
 @functools.lru_cache(maxsize=256)
@@ -38,7 +38,7 @@ def gauss_hermite(points: int) -> tuple[Array, Array]:
     from scipy.special import roots_hermitenorm
 
     nodes, weights = roots_hermitenorm(points)
-    weights = weights / weights.sum()
+    weights = weights / weights.sum()  # so that a constant is kept to the last bit but one
     nodes.flags.writeable = weights.flags.writeable = False  # they are shared by all callers
     return nodes, weights
 
@@ -81,7 +81,9 @@ class Hermite(Rule):
     positive: ClassVar[bool] = True
     randomized: ClassVar[bool] = False
     size_name: ClassVar[str] = "points"
+    # 32 points are exact to degree 63: what is smooth has converged, and what is not gains little. A taste
     sizes: ClassVar[Sequence[int]] = range(2, 33)
+    # each about sqrt(2) times the last: in d dimensions all smaller ones together cost about 1 / (2^(d/2) - 1) of it
     ladder: ClassVar[Sequence[int]] = (2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 90, 128, _MOST_POINTS)
 
     def __post_init__(self) -> None:
@@ -104,6 +106,7 @@ def _tensor_sums(integrand: Integrand, size: int) -> tuple[Array, Array | None, 
     shape = (size,) * integrand.dimensions
     value, score, magnitude = None, None, 0.0
     for start, stop in integrand.blocks(size**integrand.dimensions):
+        # the nodes of a block from their numbers: the whole grid of n^d would not fit in memory
         index = np.stack(np.unravel_index(np.arange(start, stop), shape), axis=1)
         part, part_score, part_magnitude = integrand.sums(nodes[index], weights[index].prod(axis=1, keepdims=True))
         value = part[0] if value is None else value + part[0]

@@ -20,7 +20,7 @@ __all__ = ["Smolyak", "sparse_grid"]
 
 Array = NDArray[np.float64]
 
-_MOST_LEVEL = 64
+_MOST_LEVEL = 64  # rules of up to 65 points on an axis, of which the outer weights are far below round-off. A taste
 
 
 @rules.register("smolyak")
@@ -65,6 +65,7 @@ class Smolyak(Rule):
     positive: ClassVar[bool] = False
     randomized: ClassVar[bool] = False
     size_name: ClassVar[str] = "level"
+    # as far as the tensor rule goes: level 31 has rules of 33 points on an axis
     sizes: ClassVar[Sequence[int]] = range(1, 32)
     ladder: ClassVar[Sequence[int]] = range(1, _MOST_LEVEL + 1)
 
@@ -110,17 +111,23 @@ def sparse_grid(level: int, dimensions: int) -> tuple[Array, Array]:
     >>> nodes.round(2).tolist(), weights[:, 0].round(3).tolist()
     ([[0.0, 0.0], [-1.73, 0.0], [1.73, 0.0], [0.0, -1.73], [0.0, 1.73]], [0.333, 0.167, 0.167, 0.167, 0.167])
     """
+    # middle[p + 1] is the weight of the centre in U_p, middle[0] that in no rule at all; line[c] is that of the centre
+    # in the D_p that takes c levels. As a polynomial in c its powers are those of several axes together, and their
+    # running sums those of all combinations with at most so many levels.
     middle = [0.0, *(float(gauss_hermite(2 * p + 1)[1][p]) for p in range((level + 1) // 2 + 1))]
     line = [1.0, *(middle[(c + 3) // 2] - middle[(c + 1) // 2] if c % 2 else 0.0 for c in range(1, level + 1))]
     centre = [np.cumsum(coefficients) for coefficients in _powers(line, dimensions)]
     lower = max(level - 2, 0)
 
+    # Nodes are gathered by the axes on which they are beside the centre, and by the rules there: `rule` has one p for
+    # each of these k axes, and on the other axes they are at the centre.
     all_nodes, all_weights = [], []
     for rule in _compositions(level, dimensions):
         k, used = len(rule), sum(2 * p - 1 for p in rule)
         factors = np.array(
             [
                 sum(
+                    # on m of the k axes the node is that of D_(p+1), which takes two levels more and has -w
                     (-1) ** m * math.comb(k, m) * centre[dimensions - k][top - used - 2 * m]
                     for m in range(k + 1)
                     if top - used - 2 * m >= 0
@@ -131,12 +138,14 @@ def sparse_grid(level: int, dimensions: int) -> tuple[Array, Array]:
         )
         if not factors.any():
             continue
+        # node p of 2 p + 1 is the centre
         beside = [
             (np.delete(nodes, p), np.delete(weights, p)) for p in rule for nodes, weights in [gauss_hermite(2 * p + 1)]
         ]
         local = np.array(list(itertools.product(*(nodes for nodes, _ in beside))))
         product = np.array([math.prod(w) for w in itertools.product(*(weights for _, weights in beside))])
         axes = np.array(list(itertools.combinations(range(dimensions), k)), dtype=np.intp)
+        # every choice of k axes gets the same local grid
         placed = np.zeros((len(axes), len(local), dimensions))
         np.put_along_axis(placed, np.broadcast_to(axes[:, np.newaxis, :], (len(axes), *local.shape)), local, axis=2)
         all_nodes.append(placed.reshape(-1, dimensions))
