@@ -19,6 +19,7 @@ from heatpg.errors import CheckError, HeatpgError, ResourceError
 
 __all__ = ["commands", "main"]
 
+# as the help lists them: first what makes results, then what looks at them, then what is about heatpg itself
 _ORDER = (run, study, claims, check, show, view, batch, orders, bench, listing, doctor, schema, completion)
 
 
@@ -35,11 +36,14 @@ def _plain_warnings() -> Iterator[None]:
     def show(message: Warning | str, *rest: object, **keywords: object) -> None:
         note(f"warning: {message}")
 
+    # file and line of a warning are those of heatpg, which help nobody at a terminal
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
 
 
+# The order of the handlers below decides: ResourceError and CheckError are HeatpgErrors with an exit code of their own.
+# What is none of these is a mistake of ours, and its traceback is shown.
 def _fail(reason: object, code: int) -> int:
     note(f"error: {reason}")
     return code
@@ -68,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = commands().parser.parse_args(argv)
-    except SystemExit as end:
+    except SystemExit as end:  # argparse exits after help, and after a mistake that it has told
         return end.code if isinstance(end.code, int) else OK
     try:
         with _plain_warnings():
@@ -82,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CheckError as reason:
         return _fail(reason, CHECK_FAILED)
     except BrokenPipeError:
-        # the reader of our output has gone, as with `| head`; the interpreter must not complain at its end
+        # The reader of our output has gone, as with `| head`. The interpreter flushes the output once more at its end,
+        # and must find somewhere to write to, else it complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except (HeatpgError, ValueError, OSError) as reason:

@@ -8,7 +8,7 @@ import sys
 
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, Bar, envelope, is_quiet, reply
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.tools.options import choose
 
 
@@ -20,7 +20,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     try:
         shape = [int(word) for word in arguments.shape.lower().split("x")]
     except ValueError:
-        raise UnsupportedError("the shape cannot be read", given=repr(arguments.shape), allowed="1024x1024") from None
+        raise OptionError("the shape cannot be read", given=repr(arguments.shape), allowed="1024x1024") from None
 
     from heatpg.measure import speed
 

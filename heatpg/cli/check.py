@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from heatpg.core.report import Check
     from heatpg.evolution import Evolution
 
-_ROUND_OFF = 256  # units in the last place of max |Q|, by which another processor may differ
+# In eps max |Q|: the same solver may differ on another processor, where sums are taken in other orders. A taste: wide
+# for that, and far below what a damaged value shows.
+_ROUND_OFF = 256
 
 
 def _compare(evolution: Evolution, again: Evolution) -> Check:
@@ -36,6 +38,7 @@ def _compare(evolution: Evolution, again: Evolution) -> Check:
 
     from heatpg.core.report import Check, Place
 
+    # in double precision, so that for float32 the difference itself has no round-off
     difference = np.abs(again.values.astype(np.float64) - evolution.values)
     place = tuple(int(i) for i in np.unravel_index(int(difference.argmax()), difference.shape))
     largest = float(difference[place])
@@ -67,6 +70,7 @@ def _check(arguments: argparse.Namespace) -> int:
     path = Path(arguments.file)
     quiet = is_quiet(arguments)
     require_file(path)
+    # first the bytes: a file that is damaged is not loaded, and one that is too large for memory has been looked at
     integrity = verify_file(path, untrusted=arguments.untrusted)
     reports = {"file": integrity}
     too_large: ResourceError | None = None
@@ -99,6 +103,7 @@ def _check(arguments: argparse.Namespace) -> int:
         return lines + [line for name, report in reports.items() for line in report_lines(titles[name], report)]
 
     reply(arguments, as_json, words=words, result=[str(path.resolve())])
+    # the report has been given by now: what is known of the file is not lost
     if too_large is not None:
         note(f"error: the file is whole; its solution was not looked at: {too_large}")
         return NO_RESOURCES

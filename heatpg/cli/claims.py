@@ -29,6 +29,7 @@ def _claims(arguments: argparse.Namespace) -> int:
 
     with Bar("testing", sys.stderr, enabled=not is_quiet(arguments)) as bar:
         found = ledger(arguments.claim or None, progress=bar)
+    # who names a claim wants to read it; of all only the verdicts fit a screen
     if arguments.details or arguments.claim:
         lines = ["\n\n".join(map(str, found))]
     else:

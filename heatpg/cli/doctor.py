@@ -7,6 +7,7 @@ Versions are read from the metadata of the installed distributions, so that a pa
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import importlib.metadata
 import json
@@ -59,10 +60,12 @@ VARIABLES = {
 _ALSO = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "XDG_CACHE_HOME")
 
 _PLUGINS = "heatpg.landscapes"  # group of entry points
-_LEAST_MEMORY = 256 * 2**20  # bytes, below which nothing of use can be evolved
+# Bytes, below which nothing of use can be evolved or stored: this self-test takes some 200 MiB, libraries and compiler
+# included, and a field of 1024 x 1024 at eight sigmas is a file of 64 MiB.
+_LEAST_MEMORY = 256 * 2**20
 _LEAST_DISK = 64 * 2**20
-_MOST_NAMES = 4  # packages of an extra that are named on its line
-_AGREEMENT = 1e-10  # of osc(Q), between the solvers and the exact evolution
+_MOST_NAMES = 4  # packages of an extra that are named, so that it stays on its line. A taste
+_AGREEMENT = 1e-10  # of osc(Q), with the exact evolution; it is 1e-15 where all is well, and a broken kernel is far off
 
 
 class _Record:
@@ -76,6 +79,7 @@ class _Record:
     def problem(self, text: str, code: int) -> None:
         self.problems.append((text, code))
 
+    # every look goes through here, which is why the doctor outlives whatever is broken
     def attempt(self, what: str, look: Callable[[], Answer], code: int = CHECK_FAILED) -> Answer | None:
         """What a look finds; what it raises is a problem."""
         try:
@@ -102,9 +106,6 @@ def _code(reason: Exception, usual: int) -> int:
     if usual == BAD_INPUT:
         return BAD_INPUT if isinstance(reason, HeatpgError) else CHECK_FAILED
     return NO_RESOURCES if isinstance(reason, ResourceError | MemoryError) else usual
-
-
-# What there is -----------------------------------------------------------------------------------------------------
 
 
 def _python() -> dict[str, Any]:
@@ -206,6 +207,7 @@ def _processor(record: _Record) -> None:
         "allowed": allowed,
         "threads": count,
     }
+    # a container that grants two processors of 64 shows all 64 to whoever only counts them
     if count is not None and allowed is not None and count > max(allowed, 1):
         record.advice.append(
             f"{count} threads share {allowed:.1f} processors that the control group grants: "
@@ -215,6 +217,7 @@ def _processor(record: _Record) -> None:
 
 def _environment(record: _Record) -> None:
     """The variables that are set; a name of ours that nothing reads is told."""
+    # those of Numba and of BLAS are shown because they decide about speed; only ours can be misspelt with certainty
     names = sorted(
         name for name in os.environ if name.startswith(("HEATPG_", "NUMBA_")) or name in VARIABLES or name in _ALSO
     )
@@ -244,6 +247,7 @@ def _kernels(record: _Record) -> None:
     """The cache of compiled kernels. To load the module compiles nothing."""
 
     def load() -> Path | None:
+        # a folder that cannot be used is told by a warning, which becomes advice here
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always")
             from heatpg.tools.kernels import cache_folder
@@ -264,6 +268,7 @@ def _kernels(record: _Record) -> None:
 
     def look() -> dict[str, Any]:
         count, size = _files_below(folder)
+        # the name of a folder is a digest of the sources of all kernels, so each version of them has its own
         others = [each for each in folder.parent.glob("kernels-*") if each != folder]
         mode = stat.S_IMODE(folder.stat().st_mode)
         return {
@@ -297,6 +302,7 @@ def _memory(record: _Record) -> None:
     least = resources.available_memory()
     record.found["memory"] = {"available": _limit(least), "kinds": {name: _limit(x) for name, x in kinds.items()}}
     if least < _LEAST_MEMORY:
+        # of several limits the lowest is the one to raise
         kind = min(kinds, key=lambda name: kinds[name])
         remedy = {
             "free": "end what else runs on this machine",
@@ -313,7 +319,7 @@ def _disk(record: _Record) -> None:
     folders["temporary"] = Path(tempfile.gettempdir())
     record.found["disk"] = {}
     for name, folder in folders.items():
-        free = record.attempt(f"the disk of {folder}", lambda folder=folder: resources.available_disk(folder))  # type: ignore[misc]
+        free = record.attempt(f"the disk of {folder}", functools.partial(resources.available_disk, folder))
         writable = os.access(folder, os.W_OK)
         record.found["disk"][name] = {"folder": str(folder), "free": free, "writable": writable}
         if free is not None and free < _LEAST_DISK:
@@ -325,11 +331,8 @@ def _disk(record: _Record) -> None:
         record.advice.append(f"nothing can be written to {folders['here']}: work in another folder, or give --out")
 
 
-# Whether it works --------------------------------------------------------------------------------------------------
-
-
 def _load() -> str:
-    for name in ("evolution", "landscapes", "store"):
+    for name in ("evolution", "landscapes", "store.reading", "store.writing"):
         importlib.import_module(f"heatpg.{name}")
     return "NumPy, SciPy, Numba, h5py and the registered landscapes are loaded"
 
@@ -342,6 +345,8 @@ def _evolve() -> tuple[Evolution, str]:
     from heatpg.evolution import solve
     from heatpg.landscapes import landscapes
 
+    # odd and even numbers of nodes, of two boundaries, so that both kinds of transform and of line are run; wide enough
+    # that the exact evolution, which is that of free space, holds in the box
     grid = Grid(Axis("x", -7.0, 7.0, 113, boundary="clip"), Axis("y", -7.0, 7.0, 112, boundary="periodic"))
     landscape = landscapes.get("gaussians")(grid, widths=(0.6, 0.8, 0.7, 0.5))
     worst = 0.0
@@ -350,7 +355,7 @@ def _evolve() -> tuple[Evolution, str]:
         for values, sigma in zip(flow.values, flow.sigma, strict=True):
             error = float(np.abs(values - landscape.exact(sigma)).max()) / landscape.oscillation
             worst = max(worst, error)
-            if not error <= _AGREEMENT:
+            if not error <= _AGREEMENT:  # so written, NaN is refused as well
                 raise ArithmeticError(
                     f"solver {solver!r} is off by {error:.3g} osc(Q) at sigma = {sigma:g}, at most {_AGREEMENT:g} is "
                     "right; see heatpg orders"
@@ -388,14 +393,12 @@ def _self_test(record: _Record) -> None:
         steps.append({"name": name, "passed": passed, "seconds": seconds, "message": words})
         return answer
 
+    # what cannot be loaded cannot be run: one problem is told, not three
     if step("load", _load) is None:
         return
     solved = step("evolve", _evolve)
     if solved is not None:
         step("file", lambda: _file(solved[0]))
-
-
-# What is said ------------------------------------------------------------------------------------------------------
 
 
 def _entries(label: str, lines: Iterable[str]) -> list[str]:

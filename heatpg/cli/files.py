@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from heatpg.cli.talk import note
 from heatpg.cli.words import parse_options
-from heatpg.errors import StoreError, UnknownNameError, UnsupportedError
+from heatpg.errors import MissingFileError, OptionError, StoreError, UnknownNameError
 from heatpg.tools.options import nearest, settable
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ ANIMATIONS = (".gif", ".apng", ".html")
 
 
 def is_file(source: str) -> bool:
+    """Whether a source is meant as a file: by its ending or a separator, whether it is there or not."""
     return source.endswith(FILES) or "/" in source or os.sep in source
 
 
@@ -62,12 +63,14 @@ def _near_file(path: Path, endings: tuple[str, ...] = FILES) -> str:
 
 def require_file(path: Path) -> None:
     """Refuse a result that is not there, with the nearest one that is."""
+    # lexists, not exists: a link that leads nowhere is there, and opening it says more
     if not os.path.lexists(path):
-        raise StoreError("there is no such file", given=path, advice=_near_file(path, RESULTS))
+        raise MissingFileError("there is no such file", given=path, advice=_near_file(path, RESULTS))
 
 
 def _environment(source: str) -> str:
     """What to do about a name that reads as one of Gymnasium; empty for any other."""
+    # a name as Gymnasium registers them: Pendulum-v1, ALE/Pong-v5
     if not re.fullmatch(r"(\w+/)?[A-Za-z][\w-]*-v[0-9]+", source):
         return ""
     return "environments of Gymnasium: heatpg.landscapes.from_gymnasium in Python"
@@ -79,31 +82,31 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
     from heatpg.evolution import load
 
     if arguments.set:
-        raise UnsupportedError(
+        raise OptionError(
             "--set is for registered landscapes", given=" ".join(arguments.set), advice="leave it out for a file"
         )
     if not path.is_file():
         advice = _environment(str(path)) or _near_file(path)
-        raise StoreError("there is no such file", given=path, advice=advice)
+        raise MissingFileError("there is no such file", given=path, advice=advice)
     if path.suffix in RESULTS:
         if arguments.boundary:
-            raise UnsupportedError(
+            raise OptionError(
                 f"{path.name} holds the boundaries of its landscape",
                 given=f"--boundary {arguments.boundary}",
                 advice="leave it out",
             )
         return lambda: load(path).landscape
     if path.suffix not in FILES:
-        raise UnsupportedError("a landscape cannot be read from this kind of file", given=path, allowed=FILES)
+        raise OptionError("a landscape cannot be read from this kind of file", given=path, allowed=FILES)
     from heatpg.boundaries import boundaries
 
     if not arguments.boundary:
-        raise UnsupportedError(
+        raise OptionError(
             f"{path.name} does not say what lies beyond its edges",
             allowed="; ".join(f"{name}: {boundaries.get(name).meaning}" for name in boundaries.names()),
             advice="add --boundary NAME",
         )
-    boundaries.get(arguments.boundary)
+    boundaries.get(arguments.boundary)  # an unknown one is refused here, before the file is read
     return lambda: Landscape.from_file(path, boundary=arguments.boundary)
 
 
@@ -117,6 +120,7 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
     try:
         family = landscapes.get(arguments.source)
     except UnknownNameError as reason:
+        # the same error with better advice: a name without an ending may have been meant as a file
         near = _environment(arguments.source) or reason.advice
         ending = f"a file is named with its ending: {', '.join(FILES)}"
         reason.advice = f"{near} A{ending[1:]}" if near.endswith("?") else "; ".join(filter(None, (near, ending)))
@@ -125,12 +129,13 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
     options = parse_options(arguments.set, known, f"landscape {arguments.source!r}")
     if arguments.boundary:
         if "boundary" in options:
-            raise UnsupportedError(
+            raise OptionError(
                 "the boundary is given twice",
                 given=f"--boundary and --set boundary={options['boundary']}",
                 advice="leave one of them out",
             )
         options["boundary"] = arguments.boundary
+    # quick landscapes have no use for it, and those of plug-ins may not know it
     takes_progress = "progress" in inspect.signature(family).parameters
 
     def sample(progress: Callable[[int, int], object]) -> Landscape:
@@ -140,11 +145,12 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
 
 
 def solver_of(name: str, pairs: Sequence[str]) -> str | Solver:
+    """The solver with its options; `auto` stays a word, because it is picked when the landscape is known."""
     from heatpg.solvers import make, solvers
 
     if name == "auto":
         if pairs:
-            raise UnsupportedError(
+            raise OptionError(
                 "options need a solver",
                 given=" ".join(pairs),
                 advice="name one with --solver; see: heatpg list solvers",
@@ -159,7 +165,7 @@ def output(path: str, *, force: bool, quiet: bool = False) -> Path:
     from heatpg.tools.publishing import prepare_output
 
     target = Path(path)
-    made = not target.parent.exists()
+    made = not target.parent.exists()  # asked now, because afterwards it is there
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
@@ -169,6 +175,7 @@ def output(path: str, *, force: bool, quiet: bool = False) -> Path:
     try:
         return prepare_output(target, force=force)
     except StoreError as refusal:
+        # publishing advises in the words of Python
         refusal.advice = refusal.advice.replace("with force", "with --force")
         raise
 
@@ -176,15 +183,14 @@ def output(path: str, *, force: bool, quiet: bool = False) -> Path:
 def result_output(path: str, *, force: bool, quiet: bool = False) -> Path:
     """Where a result will go, whose name says that it is one."""
     if not path.lower().endswith(RESULTS):
-        raise UnsupportedError(
-            "the result is an HDF5 file", given=path, allowed=f"names that end in {', '.join(RESULTS)}"
-        )
+        raise OptionError("the result is an HDF5 file", given=path, allowed=f"names that end in {', '.join(RESULTS)}")
     return output(path, force=force, quiet=quiet)
 
 
 def figure_output(path: str, *, force: bool, endings: tuple[str, ...] = FIGURES, quiet: bool = False) -> Path:
+    """Where a figure will go, whose ending says of which kind it is."""
     if not path.lower().endswith(endings):
-        raise UnsupportedError("unknown kind of figure", given=path, allowed=", ".join(endings))
+        raise OptionError("unknown kind of figure", given=path, allowed=", ".join(endings))
     return output(path, force=force, quiet=quiet)
 
 
@@ -198,22 +204,25 @@ def print_width(text: str | None) -> Width:
         width: Width = float(text)
     except ValueError:
         width = cast("Width", text)
-    inches(width, 1.0)
+    inches(width, 1.0)  # refuses what is neither, before the work
     return width
 
 
 def publish_figure(figure: Figure, target: Path, *, force: bool) -> None:
+    """Write a figure, at once or not at all."""
     import io
 
     from heatpg.plot import save
     from heatpg.tools.publishing import publish
 
+    # Matplotlib would write into the file itself, and leave half of it if it fails
     content = io.BytesIO()
     save(figure, content, format=target.suffix.lower()[1:])
     publish(content.getbuffer(), target, force=force)
 
 
 def draw(evolution: Evolution, kind: str, target: Path, *, force: bool, width: Width = None) -> None:
+    """Draw a registered figure of an evolution into a file."""
     from heatpg.plot import figures
 
     publish_figure(figures.get(kind)(evolution, width=width), target, force=force)

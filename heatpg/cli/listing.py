@@ -7,7 +7,7 @@ import inspect
 
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, reply
-from heatpg.errors import UnsupportedError
+from heatpg.errors import HeatpgError
 from heatpg.tools.options import choose
 
 _LISTS = ("solvers", "landscapes", "boundaries", "figures")
@@ -23,7 +23,7 @@ def _summary_of(name: str) -> str:
 
     try:
         return _first_line(landscapes.get(name))
-    except UnsupportedError as reason:
+    except HeatpgError as reason:
         return f"broken: {reason.given}"
 
 
@@ -56,7 +56,7 @@ def _summaries(what: str) -> dict[str, str]:
 
 def _list(arguments: argparse.Namespace) -> int:
     wanted = [choose(arguments.what, _LISTS, "list")] if arguments.what else list(_LISTS)
-    found = {what: _summaries(what) for what in wanted}
+    found = {what: _summaries(what) for what in wanted}  # loads every module that registers something
     plugins = _plugins() if "landscapes" in wanted else {}
     lines: list[str] = []
     for what, entries in found.items():

@@ -8,7 +8,7 @@ import sys
 from heatpg.cli.files import figure_output, publish_figure
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import CHECK_FAILED, OK, Bar, envelope, is_quiet, note, reply
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.tools.options import choose
 
 
@@ -16,7 +16,7 @@ def _dimensions(text: str) -> list[int]:
     """Numbers of dimensions from ``1,2,3``."""
     words = [word.strip() for word in text.split(",")]
     if not all(word in ("1", "2", "3") for word in words):
-        raise UnsupportedError("dimensions cannot be read", given=repr(text), allowed="1 to 3, with commas: 1,2")
+        raise OptionError("dimensions cannot be read", given=repr(text), allowed="1 to 3, with commas: 1,2")
     return sorted({int(word) for word in words})
 
 
@@ -35,6 +35,7 @@ def _orders(arguments: argparse.Namespace) -> int:
 
     with Bar("measuring", sys.stderr, enabled=not quiet) as bar:
         rows = convergence.orders(chosen, over=over, dimensions=dimensions, nodes=arguments.nodes, progress=bar)
+    # after the orders, one by one: a solver that is timed must not share the processor with another
     with Bar("timing", sys.stderr, enabled=not quiet) as bar:
         runs = work_precision.work_precision(chosen, progress=bar)
     if figure is not None:

@@ -21,15 +21,17 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit."""
+        # advice ends with a question mark, after which a new sentence begins
         join = " See" if message.endswith("?") else "; see"
         self.exit(BAD_INPUT, f"heatpg: error: {message}{join}: {self.prog} --help\n")
 
+    # argparse calls this by its private name; there is no public place to word the message
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """In place of argparse's own: the nearest words are named."""
         known = [str(choice) for choice in action.choices or ()]
         if action.choices is None or value in action.choices:
             return
-        command = action.nargs == argparse.PARSER
+        command = action.nargs == argparse.PARSER  # the mark of the action that holds the sub-parsers
         problem = UnknownNameError(
             "unknown command" if command else "invalid choice",
             given=shown(value),
@@ -49,6 +51,7 @@ class Commands:
             "u_t = 1/2 Laplace(u), u(., 0) = Q, t = sigma^2, and checked.",
             epilog="exit codes: 0 all is well, 2 bad usage or input, 3 a check failed, 4 tasks of a batch failed, "
             "5 not enough memory or disk, 130 interrupted",
+            # an abbreviation in a script would stop working on the day when a second option begins like it
             allow_abbrev=False,
         )
         self.parser.add_argument("--version", action="version", version=f"heatpg {__version__}")

@@ -12,7 +12,7 @@ from heatpg.cli.files import draw, figure_output, is_file, result_output, sample
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
 from heatpg.cli.talk import Bar, describe, envelope, is_quiet, outcome, record, reply, report_lines, say
 from heatpg.cli.words import parse_bytes, parse_sigma
-from heatpg.errors import StoreError, UnsupportedError
+from heatpg.errors import OptionError, StoreError, UnsupportedError
 
 if TYPE_CHECKING:
     from heatpg.core.landscape import Landscape
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def _require_blockwise(arguments: argparse.Namespace) -> None:
     """Refuse what takes whole fields."""
+    # a whole field would have to be in memory for each of these; full checks solve once more and compare
     refused = {
         "--figure": arguments.figure,
         "--storage compact": arguments.storage != "full",
@@ -34,7 +35,7 @@ def _require_blockwise(arguments: argparse.Namespace) -> None:
                 advice=f"leave out {option}, or --memory if the field fits",
             )
     if arguments.sigma is None:
-        raise UnsupportedError("--memory needs the noise levels", advice="add --sigma, in the units of the axes")
+        raise OptionError("--memory needs the noise levels", advice="add --sigma, in the units of the axes")
 
 
 def _run_in_blocks(arguments: argparse.Namespace) -> int:
@@ -43,6 +44,7 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
     memory = parse_bytes(arguments.memory)
     _require_blockwise(arguments)
     path = Path(arguments.source)
+    # .npy and .h5 are read block by block; what is sampled, or packed into an archive, has to be whole at first
     whole = not is_file(arguments.source) or path.suffix == ".npz"
     sample = sampler(arguments)
     sigma = parse_sigma(arguments.sigma, quiet=quiet)
@@ -84,6 +86,7 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.memory:
         return _run_in_blocks(arguments)
+    # All that can be wrong with the arguments is found before anything is sampled, in the order in which it is written.
     quiet = is_quiet(arguments)
     checks = arguments.checks or "full"
     stem = Path(arguments.source).stem if is_file(arguments.source) else arguments.source
@@ -99,6 +102,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from heatpg.evolution import solve
     from heatpg.verify import verify
 
+    # `heatpg.evolve` does the same in one call. Here each stage has a bar of its own, and a failed check is told after
+    # the result has been written, where `evolve` warns or raises.
     words = ""
     begin = time.perf_counter()
     with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
@@ -112,7 +117,7 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     begin = time.perf_counter()
     with Bar("checking", sys.stderr, enabled=not quiet) as bar:
-        bar(0, 1)
+        bar(0, 1)  # the checks do not say how far they are; an empty bar says that they run
         evolution.report = verify(evolution, checks)
     evolution.timing = {"sample": sampling, **evolution.timing, "checks": time.perf_counter() - begin}
     evolution.save(
@@ -122,6 +127,7 @@ def _run(arguments: argparse.Namespace) -> int:
         storage=arguments.storage,
         tolerance=arguments.storage_tolerance,
     )
+    # the file is there: what is said from here on is true even if the figure fails
     if not quiet:
         say(*describe(evolution, words), *report_lines(f"checks ({checks})", evolution.report))
     if figure is not None:

@@ -10,19 +10,20 @@ from heatpg.cli.files import ANIMATIONS, FIGURES, draw, figure_output, print_wid
 from heatpg.cli.parser import Commands, add_untrusted
 from heatpg.cli.talk import OK, brief, is_quiet, reply
 from heatpg.cli.words import parse_sigma
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.tools.options import choose
 
 _KIND = "summary"
 
 
+# Options have None as their default, so that one that was given can be told from one that was not.
 def _refuse(arguments: argparse.Namespace, names: tuple[str, ...], advice: str) -> None:
     """Options that the output would ignore."""
     for name in names:
         if getattr(arguments, name) is not None:
             given = getattr(arguments, name)
             words = " ".join(given) if isinstance(given, list) else given
-            raise UnsupportedError(f"--{name} does not go with this output", given=f"--{name} {words}", advice=advice)
+            raise OptionError(f"--{name} does not go with this output", given=f"--{name} {words}", advice=advice)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -30,7 +31,7 @@ def _size(text: str) -> tuple[int, int]:
     try:
         width, height = (int(word) for word in text.lower().split("x"))
     except ValueError:
-        raise UnsupportedError("the size cannot be read", given=repr(text), allowed="pixels: 720x720") from None
+        raise OptionError("the size cannot be read", given=repr(text), allowed="pixels: 720x720") from None
     return width, height
 
 
@@ -54,13 +55,14 @@ def _show(arguments: argparse.Namespace) -> int:
 
     kind = arguments.kind or _KIND
     out = arguments.out or f"{Path(arguments.file).stem}.png"
+    # the ending decides: an animation has no kind and no width in print, a figure no frames
     moving = out.lower().endswith(ANIMATIONS)
     if moving:
         _refuse(arguments, ("kind", "width"), f"an animation ({', '.join(ANIMATIONS)}) has one form, in pixels: --size")
         options = _animation(arguments)
     else:
         _refuse(arguments, ("sigma", "scale", "size", "duration"), f"it is for animations: {', '.join(ANIMATIONS)}")
-        choose(kind, figures.names(), "figure")
+        choose(kind, figures.names(), "figure")  # before the file is read, which may take long
         width = print_width(arguments.width)
     require_file(Path(arguments.file))
     quiet = is_quiet(arguments)

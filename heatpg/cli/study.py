@@ -13,7 +13,7 @@ from heatpg.cli.files import RESULTS, figure_output, is_file, print_width, publi
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
 from heatpg.cli.talk import Bar, envelope, is_quiet, outcome, reply, report_lines
 from heatpg.cli.words import parse_sigma
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 
 if TYPE_CHECKING:
     from heatpg.core.landscape import Landscape
@@ -24,13 +24,14 @@ __all__ = ["add"]
 
 def _source(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], object]], Landscape | Evolution]:
     """The fields of a file if they are enough for a study, else the landscape."""
+    # `study` itself solves anew if a file has too few levels; with --sigma only the landscape is needed
     if is_file(arguments.source) and Path(arguments.source).suffix in RESULTS and arguments.sigma is None:
         from heatpg.evolution import load
 
         require_file(Path(arguments.source))
 
         if arguments.set or arguments.boundary:
-            raise UnsupportedError(
+            raise OptionError(
                 f"{arguments.source} holds its landscape as it is", given="--set or --boundary", advice="leave them out"
             )
         return lambda progress: load(arguments.source)
@@ -47,11 +48,12 @@ def _study(arguments: argparse.Namespace) -> int:
     from heatpg.studies import study
 
     begin = time.perf_counter()
+    # sampled here and not by `study`, because only sampling says how far it is
     with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
         source = make(bar)
     sampling = time.perf_counter() - begin
     with Bar("studying", sys.stderr, enabled=not quiet) as bar:
-        bar(0, 1)
+        bar(0, 1)  # the first stage does not say how far it is
         page = study(source, sigma, price_limit=arguments.price, checks=arguments.checks, progress=bar)
     if figure is not None:
         from heatpg.plot import study as draw_study

@@ -47,8 +47,12 @@ __all__ = [
 
 Entry = TypeVar("Entry")
 
+# 2 is argparse's own, 130 is what shells give for an interrupt (128 + SIGINT), the others are free
 OK, BAD_INPUT, CHECK_FAILED, TASKS_FAILED, NO_RESOURCES, INTERRUPTED = 0, 2, 3, 4, 5, 130
-_SHOWN = 8  # levels of which the optimum is listed
+_SHOWN = 8  # levels of which the optimum is listed, so that a run with many still fits a screen. A taste
+_REDRAWN = 0.1  # seconds from one state of a bar to the next: as fast as an eye reads it
+_CELLS = 24  # of a bar
+_LINE = 60  # letters of a line with a bar, blanks at the end included, which wipe what was there before
 
 
 class Bar:
@@ -63,16 +67,16 @@ class Bar:
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if not self.enabled or (now - self.last < 0.1 and done < total):
+        if not self.enabled or (now - self.last < _REDRAWN and done < total):
             return
         self.last = now
         share = done / max(total, 1)
-        filled = round(24 * share)
+        filled = round(_CELLS * share)
         # what comes before the first report is mostly compilation, and says nothing about the rest
         begin, before = self.first = self.first or (now, done)
         left = f"  {(now - begin) * (total - done) / (done - before):.0f} s left" if before < done < total else ""
-        line = f"{self.label:9} [{'#' * filled}{'.' * (24 - filled)}] {100 * share:3.0f} %{left}"
-        self.stream.write(f"\r{line:60}")
+        line = f"{self.label:9} [{'#' * filled}{'.' * (_CELLS - filled)}] {100 * share:3.0f} %{left}"
+        self.stream.write(f"\r{line:{_LINE}}")
         self.stream.flush()
 
     def __enter__(self) -> Bar:
@@ -80,19 +84,22 @@ class Bar:
 
     def __exit__(self, *reason: object) -> None:
         if self.enabled:
-            self.stream.write("\r" + " " * 60 + "\r")
+            self.stream.write("\r" + " " * _LINE + "\r")
             self.stream.flush()
 
 
 def say(*lines: str) -> None:
+    """Lines on the standard output: the result, which a script may read."""
     print(*lines, sep="\n", flush=True)
 
 
 def note(text: str) -> None:
+    """A line on the standard error, so that the output stays what a script expects."""
     print(f"heatpg: {text}", file=sys.stderr, flush=True)
 
 
 def emit(record: Mapping[str, Any]) -> None:
+    """A record as JSON, in which NaN and the infinities are words."""
     from heatpg.tools.plain import json_like
 
     say(json.dumps(json_like(dict(record)), indent=2, allow_nan=False))
@@ -161,6 +168,7 @@ def _optima(evolution: Evolution) -> list[dict[str, Any]]:
     initial = evolution.landscape.values
     rows = []
     for k, values in enumerate([initial, *evolution.values]):
+        # of a batch, first the member that holds the largest value; `peak` wants one field
         highest = np.unravel_index(int(np.argmax(values)), values.shape) if values.ndim > grid.dimensions else ()
         member = tuple(int(i) for i in highest[: values.ndim - grid.dimensions])
         top = peak(values[member], grid)
@@ -229,8 +237,9 @@ def describe(evolution: Evolution, chosen: str = "") -> list[str]:
     if evolution.timing:
         lines.append("time       " + ", ".join(f"{name} {_seconds(t)}" for name, t in evolution.timing.items()))
     rows = _optima(evolution)
-    levels = len(rows) - 1
+    levels = len(rows) - 1  # the first row is Q itself
     if levels > _SHOWN:
+        # evenly among them, the first and the last included
         rows = [rows[round(i * levels / _SHOWN)] for i in range(_SHOWN + 1)]
     for i, row in enumerate(rows):
         place = ", ".join(f"{x:.6g}" for x in row["coordinates"])

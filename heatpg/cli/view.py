@@ -11,7 +11,7 @@ from heatpg.cli.files import output, require_file
 from heatpg.cli.parser import Commands, add_untrusted
 from heatpg.cli.talk import OK, Bar, is_quiet, reply
 from heatpg.cli.words import parse_bytes
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.tools.resources import human_bytes
 
 __all__ = ["add"]
@@ -26,7 +26,7 @@ def _view(arguments: argparse.Namespace) -> int:
 
     name = arguments.out or f"{Path(arguments.file).stem}.html"
     if not name.lower().endswith(_PAGES):
-        raise UnsupportedError("a page has another ending", given=name, allowed=", ".join(_PAGES))
+        raise OptionError("a page has another ending", given=name, allowed=", ".join(_PAGES))
     most_bytes = int(parse_bytes(arguments.most_bytes))
     require_file(Path(arguments.file))
     target = output(name, force=arguments.force, quiet=is_quiet(arguments))
@@ -41,7 +41,7 @@ def _view(arguments: argparse.Namespace) -> int:
             basins=arguments.basins,
             progress=bar,
         )
-    content = text.encode("utf-8")
+    content = text.encode("utf-8")  # its length is in bytes, of which --most-bytes speaks
     publish(content, target, force=arguments.force)
     seconds = time.perf_counter() - begin
     size = human_bytes(len(content))

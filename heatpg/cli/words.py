@@ -13,6 +13,7 @@ from heatpg.tools.options import choose, from_text
 
 __all__ = ["parse_bytes", "parse_options", "parse_sigma", "sigma_numbers"]
 
+# powers of 1000 and of 1024 as their names have it; read without regard to case
 _UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "kiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
@@ -33,7 +34,7 @@ def parse_bytes(text: str) -> float:
         count = float(match[1]) * units[match[2].lower()]
     except (ValueError, KeyError):
         count = 0.0
-    if not 0 < count < math.inf:
+    if not 0 < count < math.inf:  # also 1e999, which is infinite
         raise OptionError(
             "this is no number of bytes",
             given=repr(text),
@@ -50,6 +51,7 @@ def parse_options(pairs: Sequence[str], known: Mapping[str, str], what: str) -> 
         if not equals:
             example = f"{next(iter(known), 'key')}=..."
             raise OptionError(f"an option of the {what} is written key=value", given=repr(pair), allowed=example)
+        # an unknown key first: its value could not be read without an annotation
         key = choose(key.strip(), list(known), f"option of the {what}")
         if key in values:
             raise OptionError(
@@ -84,6 +86,7 @@ def sigma_numbers(text: str) -> list[float]:
 
 def _note_comma(words: Sequence[str]) -> None:
     """Ask back where ``0,3`` can be a number with a decimal comma, and is read as 0 and 3."""
+    # only after a leading 0, and between whole numbers: 1,3 and 0,0.3 are what people mean by a list
     lists = [word.rpartition("=")[2].split(",") for word in words]
     if any(len(parts) > 1 and parts[0].strip() == "0" and all(p.strip().isdigit() for p in parts) for parts in lists):
         note("note: sigma 0 is Q itself; a decimal comma is written as a point")

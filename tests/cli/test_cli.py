@@ -23,7 +23,7 @@ from heatpg.cli.talk import Bar, brief
 from heatpg.cli.words import parse_options, sigma_numbers
 from heatpg.core.noise import few_levels
 from heatpg.core.report import Check
-from heatpg.errors import CheckError, HeatpgError, ResourceError
+from heatpg.errors import CheckError, HeatpgError, MissingFileError, MissingPackageError, OptionError, ResourceError
 from heatpg.evolution import Evolution
 from heatpg.landscapes import landscapes
 
@@ -351,6 +351,9 @@ def raising(error: BaseException) -> Callable[..., Any]:
         (MemoryError(), 5),
         (CheckError("broken"), 3),
         (HeatpgError("odd"), 2),
+        (OptionError("odd"), 2),
+        (MissingPackageError("odd"), 2),
+        (MissingFileError("odd"), 2),
         (ValueError("odd"), 2),
         (KeyboardInterrupt(), 130),
     ],

@@ -114,7 +114,7 @@ def test_every_variable_that_is_read_is_known() -> None:
     assert set(VARIABLES) == found
 
 
-@pytest.mark.parametrize("module", ["numba", "h5py", "numpy"])
+@pytest.mark.parametrize("module", ["numba", "h5py", "numpy", "packaging"])
 def test_a_package_that_cannot_be_imported_is_told(module: str, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     (broken / module).mkdir(parents=True)
