@@ -166,6 +166,7 @@ class ChaosSummary:
         if math.isnan(self.measured):
             return ""
         visible = any(window.visible for window in self.windows.values())
+        # a bound from below, so the lower end of its interval decides
         if self.measured >= self.holder.interval[0]:
             text = (
                 f"measured p = {self.measured:.2g}, not below the prediction of at least {self.holder.interval[0]:.2g}"
@@ -268,6 +269,7 @@ def predicted_holder(
     step = positive_number("dt", dt)
     if isinstance(exponent, LyapunovEstimate):
         value, ends = exponent.exponent, exponent.interval
+        # regular motion grows ever more slowly: of its exponent a finite run tells no more than the resolution
         if exponent.motion == "regular":
             value, ends = min(value, 0.0), (min(ends[0], 0.0), exponent.resolution)
     else:
@@ -285,6 +287,7 @@ def predicted_holder(
     # the ratio falls as Lambda rises, so the ends change places
     ratio = _ratio(discount, value, step)
     least, most = _ratio(discount, ends[1], step), _ratio(discount, ends[0], step)
+    # runs that are part regular, part chaotic make an interval across 1, but not because the exponent is badly known
     if isinstance(exponent, LyapunovEstimate) and exponent.motion == "mixed" and least < 1.0 < most:
         regime = "mixed"
     elif abs(ratio - 1.0) < _NEAR_ONE or least < 1.0 < most:
@@ -334,6 +337,7 @@ def scale_window(exponent: float, horizon: float, *, size: float, spacing: float
     logs = max(0.0, rate * duration)
     low = high * math.exp(-logs)
     decades = logs / math.log(10.0)
+    # NaN compares as False: without a spacing all of the window counts as visible
     visible = decades
     if distance > low:
         visible = max(0.0, math.log10(high / distance))
@@ -415,6 +419,7 @@ def chaos(
     # at least the landscape's own steps; 1e-9 forgives a quotient such as 0.05 / 0.005 = 10.000000000000002
     hold = max(int(parameters["substeps"]), math.ceil(control / _FINEST_STEP - 1e-9))
     counted = whole_multiple("duration", positive_number("duration", duration), "control steps", control)
+    # the runs are those of points of the landscape, uniformly from its box, and not copies of one of them
     generator = np.random.default_rng(seed)
     points = np.stack([generator.uniform(axis.lower, axis.upper, number) for axis in landscape.grid], axis=1)
     policy = affine_gains(kind, tuple(float(x) for x in parameters["gains"]))

@@ -87,6 +87,7 @@ class BandDecay:
         Least squares of the logarithms over all sigmas and visible bands that lose at least 1 %, weighted by the square
         of the amplitude, since what a taper leaks lies in bands that have nearly vanished. NaN if there is none.
         """
+        # a line through the origin, ln measured = c ln predicted
         use = self.visible & (self.predicted < 0.99) & (self.measured > 0)
         if not use.any():
             return math.nan
@@ -143,6 +144,7 @@ def _smooth_in_free_space(field: Array, axis: Axis, variance: float, position: i
 
 def _expected(initial: Array, reference: Array, grid: Grid, variances: Sequence[float]) -> Array:
     """Coefficients that the flow leaves of Q, whose own are `reference`."""
+    # axes without noise stay as they are, so what is exact there stays exact
     moving = [(i, axis, t) for i, (axis, t) in enumerate(zip(grid, variances, strict=True)) if t > 0]
     outside = [(i, axis, t) for i, axis, t in moving if axis.rule.free_space]
     # closed axes commute with the taper along the free ones, so only the free ones are smoothed before it
@@ -216,7 +218,7 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
     initial = landscape.values.astype(np.float64)
     waves = bands_of(grid, bands)
     reference = coefficients_of(prepared(initial.copy(), grid), grid)
-    power = waves.power(reference)[1:-1]
+    power = waves.power(reference)[1:-1]  # without the constant and what lies in no band
     # round-off of Q, times that of the transforms here: 16 + 8 log2(n) of its units along each axis, a bound with room
     unit = float(np.finfo(landscape.values.dtype).eps) * float(np.abs(initial).max())
     own = sum(16.0 + 8.0 * math.log2(axis.size) for axis in grid)
@@ -226,6 +228,7 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
             given=f"rms {math.sqrt(float(power.max())):.3g} in the strongest, round-off {unit * own:.3g}",
             advice="a flat landscape has no waves; for others give bands that hold some of theirs",
         )
+    # bands without power divide by 1 and are masked, rather than warn of 0/0
     safe = np.where(power > 0, power, 1.0)
 
     def relative(squares: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -236,6 +239,7 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
         field = prepared(values.astype(np.float64), grid)
         measured.append(relative(waves.power(coefficients_of(field, grid))))
         predicted.append(relative(waves.power(_expected(initial, reference, grid, variances.tolist()))))
+        # what the solver says of its own round-off comes on top; axes that it did not move have none
         rounding = own + sum(
             evolution.solver.rounding(axis, path) for axis, path in zip(grid, paths, strict=True) if path[-1] > 0
         )

@@ -109,6 +109,7 @@ class LyapunovEstimate:
         """The spread of the runs; for a single run the exponent with two standard errors either side."""
         if len(self.runs) > 1:
             return self.spread
+        # NaN where there are too few parts: then there is no margin to give
         margin = 0.0 if math.isnan(self.standard_error) else 2.0 * self.standard_error
         return self.exponent - margin, self.exponent + margin
 
@@ -201,6 +202,7 @@ def estimate_from(growth: Array, skipped: int, interval: float, **rest: Any) -> 
         error = float(blocks.std(ddof=1)) / math.sqrt(_BLOCKS)
     else:
         error = math.nan
+    # evenly spaced moments, each once, the last of them the end: the history ends at the result
     moments = np.unique(np.linspace(1, count, min(count, _MOST_MOMENTS)).round().astype(np.int64))
     times = np.asarray(moments * interval, dtype=np.float64)
     return LyapunovEstimate(
@@ -297,6 +299,7 @@ def lyapunov_spectrum(
     flow = kind == "flow"
     step = positive_number("dt", dt) if flow else 1.0
     unit = "time steps" if flow else "iterations"
+    # a map may stretch by any factor in one step, a flow hardly within ten
     usual = 10 * step if flow else 1.0
     interval = usual if renormalise is None else positive_number("renormalise", renormalise)
     per_interval = whole_multiple("renormalise", interval, unit, step)
@@ -320,6 +323,7 @@ def lyapunov_spectrum(
             # all tangents turn into the fastest direction; Q keeps them apart, and R has by how much each has grown in
             # what the ones before leave to it
             tangents, triangle = np.linalg.qr(tangents)
+            # QR leaves the signs of R open
             lengths = np.abs(np.diagonal(triangle))
             if not lengths.all():
                 raise NonFiniteError(

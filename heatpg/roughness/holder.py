@@ -234,7 +234,11 @@ def _refuse(reason: str, name: str) -> NoReturn:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Study:
-    """What all methods share."""
+    """What all methods share.
+
+    `smooth` tells whether increments are those of a smooth function over the first distances, up to `reach`; up to
+    `rounded` they are not yet those of a rough one.
+    """
 
     unit: float
     confidence: float
@@ -255,13 +259,15 @@ class _Study:
             fit, reason = best_fit(law, measured, low, high, 1.0, fixed=True)
             if fit is not None:
                 return self._rough(measured, fit)
+            # no rough fit in the window that was asked for: perhaps it lies in a smooth range, which is an answer too
             return self._saturated(measured, low, high) or reason
         increments = measured.method == "structure"
         rounded = self.rounded * (_LARGER_LAG if increments else _LARGER_SIGMA)
         resolved = scales[0] * (_SMALLEST_LAG if increments else 1.0)
-        # below a smooth range only a long rough one is believed
+        # Above a smooth range, a bend between two regimes passes for a power over two octaves, so three are asked for.
         ratio = 2.0 * LEAST_RATIO if self.smooth else LEAST_RATIO
         fit, reason = None, ""
+        # Without a smooth range a second try may start at the resolution: beyond the rounded distances few may be left.
         for lowest in (max(resolved, rounded),) if self.reach else (max(resolved, rounded), resolved):
             start = int(np.searchsorted(scales, lowest * (1 - 1e-9)))
             fit, reason = best_fit(law, measured, start, last, ratio)
@@ -273,6 +279,7 @@ class _Study:
         return reason
 
     def _rough(self, measured: MeanSquares, fit: Fit) -> Scaling:
+        # the bias alone can find p above 1; for the landscape that is smooth
         if fit.exponent >= 1.0:
             return self._result(measured, fit.low, fit.high, fit, (1.0, math.inf), fit.error)
         half = quantile(self.confidence) * fit.error
@@ -308,6 +315,7 @@ class _Study:
             fitted[window] = fit.squares(scales[window])
         residual = float(np.sqrt(((fitted[window] / squares[window] - 1.0) ** 2).mean()))
         share = max(0.0, fit.floor) / float(squares[low]) if fit is not None else 0.0
+        # users see the gradient itself, the fit is of sigma times the gradient
         divisor = scales if measured.method == "gradient" else np.ones_like(scales)
         values = measured.values * self.unit
         return Scaling(
@@ -338,6 +346,7 @@ def _combine(scalings: Sequence[Scaling], confidence: float) -> tuple[float, tup
     exponent = float(sum(w * s.exponent for w, s in zip(weights, scalings, strict=True)))
     half = quantile(confidence) * float(sum(w * s.standard_error for w, s in zip(weights, scalings, strict=True)))
     low, high = exponent - half, exponent + half
+    # methods that disagree beyond their errors show that one law does not hold: the interval says so
     if not agree:
         low, high = min(low, *(s.exponent for s in scalings)), max(high, *(s.exponent for s in scalings))
     return exponent, (max(0.0, low), high), agree
@@ -443,8 +452,10 @@ def holder_exponent(
     landscape = source.landscape if isinstance(source, Evolution) else source
     values, unit = deviations(landscape)
     grid, positions = landscape.grid, positions_of(landscape.grid, axis)
+    # axes without noise do not count, unless there is none anywhere
     if isinstance(source, Evolution) and axis is None:
         positions = tuple(i for i in positions if bool((source.sigmas[:, i] > 0).any())) or positions
+    # with fewer, a part of the jackknife would be a single node wide
     least = 2 * parts_along(grid.dimensions)
     if min(grid.shape) < least:
         _refuse(f"{min(grid.shape)} nodes along an axis are too few, the least are {least}", landscape.name)

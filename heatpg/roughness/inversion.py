@@ -193,6 +193,7 @@ class Backward:
             rms_over(apply(problem, self._multiplier, generator.standard_normal(problem.grid.shape)), problem.grid) ** 2
             for _ in range(samples)
         ]
+        # the mean square is a sum over modes that are nearly independent;
         # a sum of independent squares with expectations v has the variance 2 sum v^2
         share = self._multiplier**2
         for position, form in enumerate(problem.noise):
@@ -280,6 +281,7 @@ def _interval(
         if step is None:
             aims = grid.sigmas(0.0 if to is None else to)
             start = tuple(aim**2 for aim in aims)
+            # sigmas and not variances are compared: a square root of a square need not come back
             short = any(aim > level for aim, level in zip(aims, levels, strict=True))
         else:
             # a step that is the whole variance up to rounding undoes all of it
@@ -298,6 +300,7 @@ def _interval(
 
 
 def _truth(evolution: Evolution, start: tuple[float, ...]) -> Array:
+    # Q itself, or a stored field at these very sigmas, or one that is solved for now
     if not any(start):
         return evolution.landscape.values
     stored = np.flatnonzero((evolution.variances == np.array(start)).all(axis=1))
@@ -417,6 +420,7 @@ def backward(
     landscape = source if isinstance(source, Landscape) else source.landscape
     require_single(landscape, "a backward solve")
     field, start, stop = _interval(source, to, variance_step, index)
+    # a copy in double precision: noise may be added, transforms may overwrite, and single precision would be amplified
     field = np.array(field, dtype=np.float64)
     added = None
     if seed is not None:
@@ -426,10 +430,11 @@ def backward(
 
     problem = Problem.of(grid, start, stop)
     filters = METHODS[method](problem)
+    # a constant that no mode stands for goes around the inverse, not through it
     level = problem.level(field)
     coefficients = problem.forward(field - level)
     if parameter is None:
-        assert eps is not None
+        assert eps is not None  # refused above otherwise
         aim = aim or math.sqrt(1.0 + _SCATTER * math.sqrt(2.0 / grid.size))
         number = by_discrepancy(problem, filters, coefficients, aim * eps)
     else:
@@ -449,6 +454,7 @@ def backward(
     observed = None
     if added is not None:
         assert eps is not None
+        # the map is linear, so the added noise can be sent through it alone
         observed = rms_over(apply(problem, multiplier, added), grid) / eps
     error = None
     if isinstance(source, Evolution):

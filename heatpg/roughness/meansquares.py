@@ -113,11 +113,12 @@ def _measured(
     least one over twice the number of waves of the scale that the box holds: parts that share a long wave do not
     scatter.
     """
+    # shape (parts, scales)
     sums = np.stack([part[0] for part in parts], axis=1)
     counts = np.stack([part[1] for part in parts], axis=1)
     squares = sums.sum(axis=0) / counts.sum(axis=0)
     left_out = (sums.sum(axis=0) - sums) / (counts.sum(axis=0) - counts)
-    # a part that is louder than the rest shifts all scales by one factor; only what changes the shape matters for p
+    # a part with more structure than the rest shifts all scales by one factor; for p only a change of shape matters
     shapes = np.log(np.maximum(left_out, np.finfo(np.float64).tiny))
     scatter = jackknife(shapes - shapes.mean(axis=1, keepdims=True))
     return MeanSquares(method, scales, squares - noise, left_out - noise, np.maximum(scatter, 0.5 / modes))
@@ -193,6 +194,7 @@ def given_levels(evolution: Evolution, positions: Sequence[int]) -> Array:
     if evolution.covariance is not None:
         raise UnsupportedError("correlated noise has no one sigma to scale with", advice="evolve with sigma instead")
     sigmas = evolution.sigmas
+    # noise along another axis would smooth the structure away that is to be measured along this one
     still = [i for i in range(grid.dimensions) if i not in positions]
     if bool((sigmas[:, still] > 0).any()):
         raise UnsupportedError(
@@ -202,21 +204,23 @@ def given_levels(evolution: Evolution, positions: Sequence[int]) -> Array:
         )
     moving = sigmas[:, list(positions)]
     noisy = moving[(moving > 0).all(axis=1)]
+    # one number stands for the scale, so the sigmas of the axes may differ, but only by a factor that stays
     if len(noisy) and not np.allclose(noisy / noisy[:, :1], noisy[0] / noisy[0, 0], rtol=1e-6, atol=0.0):
         raise SigmaError("the ratio between the sigmas of two axes changes", given=moving.tolist(), allowed="one shape")
     spacings = np.array([grid[i].spacing for i in positions])
     widths = np.array([math.inf if grid[i].rule.periodic else grid[i].length for i in positions])
     lengths = np.array([grid[i].length for i in positions])
-    quantile = statistics.NormalDist().inv_cdf(1.0 - _ESCAPE)
+    deviate = statistics.NormalDist().inv_cdf(1.0 - _ESCAPE)
+    # up to twice the largest sigma that would be chosen here: a caller may know that the structure goes on
     used = (moving >= _SMALLEST_SIGMA * (1 - 1e-9) * spacings) & (moving <= 2.0 * _LARGEST_SIGMA * lengths)
-    used &= 2.0 * quantile * moving <= (1.0 - _LEAST_PART) * widths
+    used &= 2.0 * deviate * moving <= (1.0 - _LEAST_PART) * widths
     keep = [int(k) for k in np.flatnonzero(used.all(axis=1))]
     if len(keep) < FEWEST_SCALES:
         raise SigmaError(
             "too few sigmas that the grid resolves and the box holds",
             given=f"{len(keep)} of {len(sigmas)}",
             allowed=f"at least {FEWEST_SCALES}, from {_SMALLEST_SIGMA:g} spacings to a fifth of a periodic axis or "
-            f"{(1.0 - _LEAST_PART) / (2.0 * quantile):.2g} of another",
+            f"{(1.0 - _LEAST_PART) / (2.0 * deviate):.2g} of another",
             advice="pass the landscape, and the sigmas are chosen for it",
         )
     return np.asarray(sigmas[keep])
@@ -232,11 +236,12 @@ def smooth_at(source: Landscape | Evolution, values: Array, positions: Sequence[
     spacings = np.array([grid[i].spacing for i in positions])
     ratios = levels[:, list(positions)] / spacings
     inside = [slice(None)] * grid.dimensions
-    quantile = statistics.NormalDist().inv_cdf(1.0 - _ESCAPE)
+    deviate = statistics.NormalDist().inv_cdf(1.0 - _ESCAPE)
     for i, widest in zip(positions, ratios.max(axis=0), strict=True):
         # what lies beyond an edge is not Q, a mirror image as little as a constant
         if not grid[i].rule.periodic:
-            margin = math.ceil(quantile * float(widest))
+            # the same margin at every sigma, that of the largest: means over different parts could not be compared
+            margin = math.ceil(deviate * float(widest))
             inside[i] = slice(margin, grid[i].size - margin)
     scales = np.exp(np.log(levels[:, list(positions)]).mean(axis=1))
     return Smoothed(values, evolution, square, tuple(positions), tuple(inside), ratios, scales)
@@ -258,6 +263,7 @@ def measure_smoothed(method: str, smoothed: Smoothed, noise: float) -> MeanSquar
             # a variance is not negative; a solver may round it below
             squares = np.maximum(smoothed.square[k][inside] - field**2, 0.0)
         else:
+            # times sigma, so that the mean square goes as sigma^(2p) like the others
             gradient, sigmas = evolution.gradient(k), evolution.sigmas[k]
             squares = sum((sigmas[i] * gradient[i][inside]) ** 2 for i in smoothed.positions)
         parts.append(part_sums(np.asarray(squares)))

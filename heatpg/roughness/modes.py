@@ -56,9 +56,22 @@ _CONTINUED = 1.0
 class Modes:
     """What the flow multiplies by a number along one axis.
 
-    `data`, `output` and `noise` are quadratic forms of coefficients, each a vector (the diagonal) or a matrix:
-    the mean square of the field that they give, that of the estimate that they give, and the mean square of the
-    estimate that multipliers give from white noise of variance 1.
+    Attributes
+    ----------
+    axis
+        The axis.
+    variance
+        t, the variance to be undone along it; 0 where nothing is.
+    exponent
+        -ln a of each mode, a the number that the flow multiplies it by; infinite where a mode is lost.
+    data, output, noise
+        Quadratic forms of coefficients, each a vector (the diagonal) or a matrix: the mean square of the field that
+        they give, that of the estimate that they give, and the mean square of the estimate that multipliers give from
+        white noise of variance 1.
+    gain
+        rms of a mode in the estimate over its rms in the field; times the multiplier it is the amplification.
+    analysis, synthesis
+        Field to coefficients and back, as matrices; None where a fast transform does it.
     """
 
     axis: Axis
@@ -94,6 +107,7 @@ def along(form: Any, field: Array, position: int) -> Array:
         shape = [1] * field.ndim
         shape[position] = field.shape[position]
         return np.asarray(field * form.reshape(shape))
+    # one product of matrices, whatever the number of other axes; sparse forms can be applied in no other way
     moved = np.moveaxis(field, position, 0)
     result = form @ moved.reshape(moved.shape[0], -1)
     return np.moveaxis(result.reshape(form.shape[0], *moved.shape[1:]), 0, position)
@@ -104,6 +118,7 @@ def quadratic_form(forms: Sequence[Any], array: Array) -> float:
     result = array
     for position, form in enumerate(forms):
         result = along(form, result, position)
+    # a form is not negative; rounding may be
     return max(0.0, sum_of_products(array, result))
 
 
@@ -130,7 +145,7 @@ def rms_over(field: Array, grid: Grid) -> float:
 
 
 def _resting_modes(axis: Axis) -> Modes:
-    """The nodes themselves, along an axis where nothing is undone."""
+    """The nodes themselves, along an axis where nothing is undone: a transform would only round."""
     weights = mean_weights(axis)
     ones = np.ones(axis.size)
     return Modes(axis, 0.0, np.zeros(axis.size), weights, weights, weights, ones)
@@ -166,6 +181,7 @@ def _closed_modes(axis: Axis, variance: float) -> Modes:
         diagonal = np.concatenate([[square], 1.0 / m + p**2, [square]])
         noise: Any = _bordered(diagonal, -0.5 * p**2, np.ones(m - 1), 0.0)
         return Modes(axis, variance, exponent, data, data, noise, ones)
+    # noise is white in the waves too: its variance 1, spread over n of them
     noise = np.full(size, 1.0 / size)
     if not axis.rule.periodic and axis.nodes == "vertex":
         # the end nodes count half in the mean square, but their noise is that of the others
@@ -178,6 +194,7 @@ def _matrix(axis: Axis, variance: float) -> Array:
     """The Gaussian convolution as a matrix from the box to the box."""
     if variance == 0.0:
         return np.eye(axis.size)
+    # a batch of unit vectors, each smoothed: row i is the response to node i, so the matrix is the transpose
     return np.asarray(solve(Landscape(np.eye(axis.size), Grid(axis)), math.sqrt(variance), "direct").values[0].T)
 
 
@@ -267,6 +284,7 @@ class Problem:
 
     def level(self, field: Array) -> float:
         """What is taken off before and put back after; 0 where nothing is."""
+        # the plain mean: any constant would do that is near the field and linear in it
         return float(field.mean()) if self.levels else 0.0
 
     def amplification(self, multiplier: Array) -> float:

@@ -33,7 +33,12 @@ _WIDEST = 0.25
 
 @dataclasses.dataclass(frozen=True)
 class Law:
-    """What a method measures, and which terms its mean square has besides A s^(2p)."""
+    """What a method measures, and which terms its mean square has besides A s^(2p).
+
+    `floor` and `trend` say whether it has B and C s^2; `highest` is the largest p that the method can see: first
+    differences, spread and gradient saturate at 1, the bias goes as sigma^2 where Q is smooth, and a little more is
+    searched so that a smooth landscape is not held at the border.
+    """
 
     statement: str
     scale: str
@@ -100,7 +105,7 @@ def _fit(law: Law, measured: MeanSquares, low: int, high: int) -> Fit:
     octaves = np.gradient(np.log2(unit))
     share = np.minimum(octaves * _INDEPENDENT, 1.0)
     freedom = max(float(share.sum()) - extra.shape[1] - 2.0, 1.0)
-    # the misfit has one minimum in p for most data but not for all, so the whole range is looked at before refining
+    # the misfit may have several minima in p, so the whole range is searched before the best is refined
     coarse = np.linspace(0.02, law.highest - 0.02, 97)
     common = _LEAST_SCATTER**2
     for _ in range(4):
@@ -109,7 +114,7 @@ def _fit(law: Law, measured: MeanSquares, low: int, high: int) -> Fit:
         misfit = float(misfits.min())
         if misfit <= 1.05 * freedom:
             break
-        # by as much as would bring the misfit down to the freedom, were all weights the same
+        # a Newton step of misfit = freedom, with every residual taken for as large as expected
         common += (misfit - freedom) / float((share / (common + scatter)).sum())
     exponent, step = float(coarse[int(np.argmin(misfits))]), float(coarse[1] - coarse[0])
     for _ in range(2):
@@ -125,6 +130,7 @@ def _fit(law: Law, measured: MeanSquares, low: int, high: int) -> Fit:
     design = np.concatenate([design, tangent[:, None]], axis=1)
     norms = np.maximum(np.linalg.norm(design, axis=0), np.finfo(np.float64).tiny)
     response = np.linalg.pinv(design / norms) / norms[:, None]
+    # a misfit that four steps have not brought down counts as error of the fit
     inflation = max(1.0, misfit / freedom)
     # leaving out a part shifts the mean squares a little, and what is fitted in proportion
     shifts = ((measured.left_out[:, window] - squares) * weights) @ response.T
@@ -148,6 +154,7 @@ def _fault(law: Law, fit: Fit, unit_high: float) -> str:
     # 0.03: next to the lower end of the search, where A s^(2p) cannot be told from B
     if amplitude <= 0 or fit.exponent <= 0.03:
         return "what was measured does not grow as a power of the scale"
+    # at the upper end of the window the structure should have overtaken whatever there is besides it
     if fit.floor > top:
         return "the structure does not rise above the noise"
     if law.trend:
@@ -204,6 +211,8 @@ def best_fit(
         found = _fault(law, fit, float(scales[high] / scales[low]))
         if found:
             fault = fault or found
+        # among windows that are all valid the most certain, not the widest: a wide one may reach into another regime,
+        # which raises its misfit and with it its error
         elif chosen is None or fit.error < chosen.error:
             chosen = fit
     return chosen, "" if chosen else fault

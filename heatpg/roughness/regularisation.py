@@ -89,6 +89,7 @@ class Tikhonov:
         self.problem = problem
         self.factor = np.exp(-problem.exponent)
         self.square = self.factor**2
+        # else a constant would be damped by 1 / (1 + alpha), though no noise of it was amplified
         self.unchanged = problem.exponent == 0.0
 
     def cutoff(self, parameter: float) -> float:
@@ -113,6 +114,7 @@ class Tikhonov:
             return most
         if excess(least) > 0.0:
             return math.nan
+        # in ln alpha, because the residual rises smoothly over 40 decades of alpha
         return math.exp(brentq(lambda s: excess(math.exp(s)), math.log(least), math.log(most), xtol=1e-6))
 
 
@@ -122,16 +124,17 @@ METHODS: dict[str, type[Cutoff] | type[Tikhonov]] = {"cutoff": Cutoff, "tikhonov
 def power_beyond(problem: Problem, cutoff: float, found: Array, multiplier: Array, noise: float) -> float:
     """Power beyond the cut-off, if it falls off there by half octaves as it does in the two below: p r + p r^2 + ..."""
     # the noise that is in what was found is taken off by its expectation, or it would pass for signal that falls slowly
-    own, loud = found**2, multiplier**2
+    own, noisy = found**2, multiplier**2
     for position, mode in enumerate(problem.modes):
-        own, loud = along(diagonal_of(mode.output), own, position), along(diagonal_of(mode.noise), loud, position)
-    power = own - noise**2 * loud
+        own, noisy = along(diagonal_of(mode.output), own, position), along(diagonal_of(mode.noise), noisy, position)
+    power = own - noise**2 * noisy
     edges = cutoff / math.sqrt(2.0) ** np.arange(3)
     powers = [
         max(0.0, sum_of_products(power, (problem.wavenumber <= upper) & (problem.wavenumber > lower)))
         for upper, lower in itertools.pairwise(edges)
     ]
     last, before = powers
+    # of the geometric series; nothing in the lower half octave tells nothing, and the slowest fall is assumed
     ratio = min(last / before, _SLOWEST) if before > 0.0 else _SLOWEST
     return last * ratio / (1.0 - ratio)
 
@@ -148,6 +151,7 @@ def by_discrepancy(problem: Problem, filters: Cutoff | Tikhonov, coefficients: A
     def excess(parameter: float) -> float:
         loss = filters.loss(parameter)
         square = sum_of_products(energy, loss, loss) if separate else quadratic_form(problem.data, coefficients * loss)
+        # logarithms, because the residual falls over many decades, and only the sign and the zero matter
         return 0.5 * math.log(max(square, _TINY)) - math.log(target)
 
     parameter = filters.search(excess)

@@ -73,6 +73,7 @@ class Spectrum:
         return float(self.wavenumber[int(np.argmax(self.power))]) if self.power.any() else math.nan
 
     def __str__(self) -> str:
+        # by Parseval, all but the constant
         varying = float(self.power.sum()) + self.outside
         lines = [
             f"bands       {len(self.power)}, |k| from {self.edges[0]:.4g} to {self.edges[-1]:.4g}",
@@ -82,6 +83,7 @@ class Spectrum:
         if varying > 0 and self.power.any():
             share = np.cumsum(self.power) / varying
             lines.append(f"peak        |k| = {self.peak:.4g}, wavelength {2 * math.pi / self.peak:.4g}")
+            # of the whole power, so that a share that lies in no band is not passed over
             for part in (0.5, 0.99):
                 if share[-1] >= part:
                     lines.append(f"{part:4.0%} power  below |k| = {self.edges[1 + int(np.argmax(share >= part))]:.4g}")

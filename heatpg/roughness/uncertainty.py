@@ -80,6 +80,7 @@ def _turned_to_middle(field: Array, density: Array, position: int) -> tuple[Arra
     # a density that is even around the circle has no middle; its direction is rounding, and any turn would do
     if abs(direction) < 1e-9:
         return field, density
+    # the mean direction and not the mean place, which a density across the seam would have on the other side
     middle = math.atan2(direction.imag, direction.real) * size / (2.0 * math.pi)
     shift = round(0.5 * (size - 1) - middle)
     return np.roll(field, shift, axis=position), np.roll(density, shift)
@@ -152,7 +153,9 @@ def uncertainty_product(landscape: Landscape) -> UncertaintyProduct:
             energy = (np.abs(rfft(turned, length, axis=i)) ** 2).sum(axis=others)
             energy[1:-1] *= 2.0  # the waves of negative k
             k = 2.0 * math.pi * np.arange(len(energy)) / (length * axis.spacing)
+            # the mean of k is 0 because f is real, so the variance is the mean square
             waves.append(float(energy @ k**2 / energy.sum()))
+            # |f^(pi/h)|^2 over sum f^2, by Parseval of the padded transform
             finest.append(float(energy[-1] * length / energy.sum()))
             edges.append(float(np.abs(np.take(turned, [0, -1], axis=i)).max()))
     return UncertaintyProduct(

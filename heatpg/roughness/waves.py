@@ -175,6 +175,7 @@ def prepared(field: Array, grid: Grid) -> Array:
     free = [i for i, axis in enumerate(grid) if axis.rule.free_space]
     if not free:
         return field
+    # a plane that is not periodic would put a jump at the edges, whose waves drown those of the landscape
     field = field - field.mean()
     for i in free:
         shape = [1] * field.ndim
@@ -185,6 +186,7 @@ def prepared(field: Array, grid: Grid) -> Array:
     for i in free:
         shape = [1] * field.ndim
         shape[i] = grid.shape[i]
+        # at half-integer places, so that it is symmetric and no node has the weight 0
         taper = np.sin(math.pi * (np.arange(grid.shape[i]) + 0.5) / grid.shape[i]) ** 2
         # 3/8 is the mean of sin^4
         field = field * (taper / math.sqrt(0.375)).reshape(shape)
@@ -244,6 +246,7 @@ def _edges(bands: Bands, fundamental: float, largest: float) -> NDArray[np.float
     if bands is None:
         first = 1.5 * fundamental
         return np.append(0.0, first + fundamental * np.arange(max(1, math.ceil(largest / fundamental - 0.5))))
+    # True is an int in Python, and no number of bands
     if isinstance(bands, int | np.integer) and not isinstance(bands, bool):
         if bands < 1:
             raise OptionError("there is no band", given=bands, allowed=allowed)
@@ -267,11 +270,14 @@ def bands_of(grid: Grid, bands: Bands) -> WaveBands:
     # numbers from 1: searchsorted counts the edges at or below |k|, and the last edge belongs to the last band
     number = np.searchsorted(edges, size, side="right")
     number[size == edges[-1]] = len(edges) - 1
+    # what lies below the first edge is outside as well as what lies above the last
     below = number == 0
     number[below] = len(edges)
+    # last, since the constant has |k| = 0 and would be in the first band
     constant = (size == 0) | (weights.reshape(-1) == 0)
     number[constant] = 0
     modes = np.bincount(number, minlength=len(edges) + 1)[1:-1]
     total = np.bincount(number, weights=size, minlength=len(edges) + 1)[1:-1]
+    # of the waves that are there, not the middle of the band: in several dimensions they lie towards its upper edge
     mean = np.where(modes > 0, total / np.maximum(modes, 1), np.nan)
     return WaveBands(edges, number, weights, modes, mean)

@@ -23,10 +23,10 @@ HOVER_RETURNS = (22.218, 39.499, 63.397)
 
 def reference_return(offset, gain, state, *, steps, dt, gamma, integrator, reward_time, limit):
     """One return in plain Python; the policy is clip(offset - gain s)."""
-    s, total, alive = np.array(state, dtype=float), 0.0, True
+    s, total, running = np.array(state, dtype=float), 0.0, True
 
     def reward():
-        return math.exp(-(s[0] ** 2) - s[1] ** 2 - s[2] ** 2) if alive else 0.0
+        return math.exp(-(s[0] ** 2) - s[1] ** 2 - s[2] ** 2) if running else 0.0
 
     for k in range(steps):
         if reward_time == "before":
@@ -41,7 +41,7 @@ def reference_return(offset, gain, state, *, steps, dt, gamma, integrator, rewar
         else:
             velocity = s[3:] + dt * quadrotor_rate(s, u)[3:]
             s = np.concatenate([s[:3] + dt * velocity, velocity])
-        alive = alive and abs(s[2]) <= math.pi / 2 and abs(s[0]) <= 2 and abs(s[1]) <= 2
+        running = running and abs(s[2]) <= math.pi / 2 and abs(s[0]) <= 2 and abs(s[1]) <= 2
         if reward_time == "after":
             total += gamma**k * reward()
     return total
@@ -138,7 +138,7 @@ def test_hover_is_washed_out_by_noise():
 def test_reward_before_counts_the_state_of_the_start():
     before, after = (sample(size=9, horizon=1.0, reward_time=when).values for when in ("before", "after"))
     assert before.max() == pytest.approx(after.max(), rel=1e-12)
-    # when all die early, the sums differ by the first reward and a shift of the weights
+    # when all episodes end early, the sums differ by the first reward and a shift of the weights
     assert before.min() == pytest.approx(1.0 + 0.99 * after.min(), rel=1e-12)
 
 
@@ -161,21 +161,21 @@ def test_leaving_the_box_ends_the_rewards(place):
 
 def test_tipping_over_ends_the_rewards():
     value = sample(square(1e-9, 3), horizon=1.0, gamma=1.0, state=(0.0, 0.0, 1.5, 0.0, 0.0, 4.0)).values[1, 1]
-    # theta = 1.58 after one step: dead before anything is counted
+    # theta = 1.58 after one step: ended before anything is counted
     assert value == 0.0
     value = sample(square(1e-9, 3), horizon=0.02, state=(0.0, 0.0, 1.5, 0.0, 0.0, 3.0)).values[1, 1]
     assert value == pytest.approx(math.exp(-(1.56**2)), rel=1e-3)
 
 
-def test_the_dead_do_not_come_back():
+def test_an_ended_episode_stays_ended():
     """Thrown up at 1 m/s from 1.99 m with idle rotors it is above 2 m soon, and below again within 0.2 s."""
     q = sample(square(1e-9, 3, centre=0.0), horizon=0.6, state=(0.0, 1.99, 0.0, 0.0, 1.0, 0.0))
     assert q.values[1, 1] == 0.0
-    alive = sample(square(1e-9, 3, centre=0.0), horizon=0.6, state=(0.0, 1.9, 0.0, 0.0, 1.0, 0.0))
-    assert alive.values[1, 1] > 0.5
+    inside = sample(square(1e-9, 3, centre=0.0), horizon=0.6, state=(0.0, 1.9, 0.0, 0.0, 1.0, 0.0))
+    assert inside.values[1, 1] > 0.5
 
 
-def test_a_state_beyond_all_numbers_is_dead():
+def test_a_state_beyond_all_numbers_ends_the_episode():
     values = sample(size=3, horizon=0.1, state=(0.0, 0.0, 0.0, 0.0, 0.0, 1e9)).values
     assert np.array_equal(values, np.zeros((3, 3)))
 
