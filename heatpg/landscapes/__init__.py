@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from heatpg.core.landscape import Landscape
 from heatpg.errors import HeatpgError
 from heatpg.landscapes.environments import from_gymnasium
-from heatpg.landscapes.rollouts import Actions, Batched, Parameters, Rollout, State
+from heatpg.landscapes.sampling import Actions, Batched, Parameters, Rollout, State
 from heatpg.tools.registry import Registry
 
 if TYPE_CHECKING:  # for a type checker the name is the file; here it is told of the functions

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.errors import GridError, HeatpgError, NonFiniteError, OptionError, UnsupportedError
-from heatpg.landscapes._stage import Plan, Stage, keywords, load_gymnasium
+from heatpg.landscapes._snapshot import load_gymnasium
+from heatpg.landscapes._stage import Plan, Stage, keywords
 from heatpg.landscapes.directions import without_gradient
 
 __all__ = ["BATCH", "Episodes", "Results", "require_size"]
@@ -44,6 +45,7 @@ class Results:
 
 def _number(reward: Any) -> float:
     try:
+        # the common case first; an array of one number is not a float to every version of NumPy
         return float(reward)
     except (TypeError, ValueError):
         if np.size(reward) == 1 and np.asarray(reward).dtype.kind in "biuf":
@@ -56,6 +58,7 @@ def _as_array(given: Any) -> Array:
     try:
         array = np.asarray(without_gradient(given))
     except (TypeError, ValueError):
+        # an array of the object None: the question below refuses its kind
         array = np.array(None)
     if array.dtype.kind not in "biuf":
         raise OptionError(
@@ -72,6 +75,7 @@ def _as_array(given: Any) -> Array:
 def _takes(policy: Any, count: int, generator: bool) -> bool:
     """Whether a policy can be called with so many arguments; true where nobody can tell."""
     try:
+        # asked only after a TypeError: a policy may take its arguments in any way that works
         inspect.signature(policy).bind(*range(count), **({"generator": None} if generator else {}))
     except TypeError:
         return not callable(policy)
@@ -103,7 +107,9 @@ class Episodes:
         self._prepare_actions()
         takes = plan.policy is not None and "generator" in keywords(plan.policy)
         self._takes_generator = takes and not plan.batched
+        # a recurrent policy begins each rollout with a fresh memory
         self._reset_policy = getattr(plan.policy, "reset", None) if plan.policy is not None else None
+        # a policy that holds its parameters has them set; any other is called with them
         self._is_given_parameters = plan.kind == "parameters" and not hasattr(plan.policy, "set_flat_parameters")
         self.extend(plan)
         if plan.reference is not None:
@@ -132,7 +138,9 @@ class Episodes:
         return self._rollouts(piece, self.plan.rollout.seed_numbers)
 
     def _rollouts(self, points: Vector, seeds: tuple[int, ...]) -> Results:
+        # returns, whether a rollout ended early, whether at a reward that is not finite
         found = np.empty((3, len(points), len(seeds)))
+        # seeds outside: every point has the same, and in this order whoever does the work
         for j, seed in enumerate(seeds):
             if self.plan.batched:
                 for begin in range(0, len(points), len(self.stages)):
@@ -143,8 +151,6 @@ class Episodes:
                     found[:, i, j] = self._alone(point, seed)
         return Results(found[0], found[1] != 0, found[2] != 0)
 
-    # -- actions ------------------------------------------------------------------------------------------------------
-
     def _prepare_actions(self) -> None:
         """Make `self._action`, which turns what a policy returns into what the environment takes."""
         spaces = load_gymnasium().spaces
@@ -153,6 +159,7 @@ class Episodes:
 
             def choose(given: Any) -> Any:
                 array = _as_array(given)
+                # contains() wants a whole number, and the conversion alone would make 0 of 0.5
                 if array.size != 1 or not space.contains(np.int64(array.item())) or array.item() != int(array.item()):
                     raise OptionError("the action is not in the action space", given=repr(given), allowed=repr(space))
                 return int(array.item())
@@ -160,8 +167,10 @@ class Episodes:
             self._action: Callable[[Any], Any] = choose
         elif isinstance(space, spaces.Box):
             shape, clip = space.shape, rollout.clip
+            # in both precisions, so that no step converts the bounds
             bounds = {np.dtype(kind): (space.low.astype(kind), space.high.astype(kind)) for kind in ("f4", "f8")}
             wanted = None if rollout.action_type is None else np.dtype(rollout.action_type)
+            # looked up once: this runs in every step of every rollout
             isfinite, product = math.isfinite, np.ndarray.dot if len(shape) == 1 else np.vdot
 
             def bound(given: Any) -> Any:
@@ -173,9 +182,11 @@ class Episodes:
                 if wanted is not None or array.dtype not in bounds:
                     array = _as_array(array).astype(wanted or space.dtype)
                 if clip:
+                    # np.clip does the same in twice the time (measured on two components)
                     low, high = bounds[array.dtype]
                     action = np.minimum(np.maximum(array, low), high)
                 else:
+                    # the environment may change it, and a policy may hand out one array for ever
                     action = array.copy()
                 # a sum of squares is the cheapest look at all components; if it is too large, they are asked
                 if not isfinite(product(action, action)) and not np.isfinite(action).all():
@@ -184,23 +195,26 @@ class Episodes:
 
             self._action = bound
         else:
+            # dictionaries and tuples: nothing is known of them
             self._action = lambda given: given
 
     def _first_action(self, point: Vector) -> Any:
         assert self.plan.action is not None
         action = self.plan.action.copy()
         action[list(self.plan.components)] = point
+        # in the precision of the space, as that of a learner would be
         return self._action(action.reshape(self.space.shape).astype(self.plan.rollout.action_type or self.space.dtype))
 
     def _parameters_at(self, point: Vector) -> Vector:
         """theta + sum_i a_i d_i, in this order, so that the sum does not depend on what else is summed."""
         assert self.plan.origin is not None and self.plan.vectors is not None
+        # policies may keep the vector
         theta = self.plan.origin.copy()
         for coefficient, vector in zip(point, self.plan.vectors, strict=True):
             theta += coefficient * vector
         return theta
 
-    def _follow(self, point: Vector, seed: int) -> Callable[[Any], Any] | None:
+    def _policy_at(self, point: Vector, seed: int) -> Callable[[Any], Any] | None:
         """The policy at a point, as a function of the observation."""
         policy = self.plan.policy
         if policy is None:
@@ -220,14 +234,13 @@ class Episodes:
 
     def _annotate(self, reason: Exception, place: str) -> None:
         """Say where an exception was met, and how the policy is called where it takes other arguments."""
+        # a note, so that the exception keeps its type for those who catch it
         reason.add_note(f"heatpg met this {place}")
         given = ["parameters"] if self._is_given_parameters else []
         given.append("observations" if self.plan.batched else "observation")
         if isinstance(reason, TypeError) and not _takes(self.plan.policy, len(given), self._takes_generator):
             because = "with directions" if self.plan.kind == "parameters" else "without directions"
             reason.add_note(f"{because} heatpg calls the policy as policy({', '.join(given)})")
-
-    # -- loops --------------------------------------------------------------------------------------------------------
 
     def _place(self, point: Vector, seed: int, step: int) -> str:
         return f"at point ({', '.join(f'{x:.6g}' for x in point)}), seed {seed}, step {step}"
@@ -246,6 +259,8 @@ class Episodes:
                     "rollout",
                 )
             return rollout.replacement, True
+        # a limit of the environment would make a shorter sum look like a lower return; at the last step it changes
+        # nothing
         if truncated and not terminated and step + 1 < rollout.horizon:
             raise OptionError(
                 "the environment truncates a rollout before the horizon",
@@ -256,6 +271,7 @@ class Episodes:
 
     def _close(self, stage: Stage, before: int, total: float, replaced: bool, place: Callable[[], str]) -> float:
         """The return, unless MuJoCo has reset itself meanwhile, as it does after numbers that are not finite."""
+        # a reward that is not finite has been dealt with already
         if replaced or stage.warnings == before:
             return total
         raise NonFiniteError(
@@ -268,6 +284,7 @@ class Episodes:
         """Return of one rollout, sum_k gamma^k r_k, whether it ended early, and whether at a reward not finite."""
         plan, rollout, stage = self.plan, self.plan.rollout, self.stages[0]
         step, total, weight, over, replaced = 0, 0.0, 1.0, False, False
+        # local names are the fastest that Python has, and this loop is nearly all of the time
         advance, make, gamma, isfinite = stage.environment.step, self._action, rollout.gamma, math.isfinite
 
         def place() -> str:
@@ -275,21 +292,24 @@ class Episodes:
 
         try:
             observation = stage.begin(seed)
+            # after begin: the way to the state may warn, and is the same for all points
             before = stage.warnings
-            follow = self._follow(point, seed)
+            act = self._policy_at(point, seed)
             first = self._first_action(point) if plan.kind == "actions" else None
             if first is None and observation is None:
                 raise _unknown_observation()
             for step in range(rollout.horizon):
-                if follow is None or (step == 0 and first is not None):
+                if act is None or (step == 0 and first is not None):  # noqa: SIM108
+                    # held for the whole horizon without a policy; the environment may change what it is given
                     action = first.copy()  # type: ignore[union-attr]
                 else:
-                    action = make(follow(observation))
-                observation, told, terminated, truncated, _ = advance(action)
-                reward = told if type(told) is float else _number(told)
+                    action = make(act(observation))
+                observation, given, terminated, truncated, _ = advance(action)
+                reward = given if type(given) is float else _number(given)
                 over = terminated or truncated or not isfinite(reward)
                 if over:
                     reward, replaced = self._settle(reward, terminated, truncated, step, place)
+                # in the order of the steps, so that the sum is the same however many processes there are
                 total += weight * reward
                 weight *= gamma
                 if over:
@@ -308,7 +328,8 @@ class Episodes:
         plan, rollout, count = self.plan, self.plan.rollout, len(points)
         stages = self.stages[:count]
         found = np.zeros((3, count))
-        alive = list(range(count))
+        # rollouts that have ended drop out; the others go on
+        running = list(range(count))
         step, i, weight = 0, 0, 1.0
 
         def place() -> str:
@@ -327,6 +348,7 @@ class Episodes:
                 if firsts is not None and step == 0:
                     actions: Any = firsts
                 else:
+                    # also those that have ended: a batch keeps its size, and so the rounding of its matrix products
                     seen = np.array(observations)
                     actions = _as_array(plan.policy(seen) if thetas is None else plan.policy(thetas, seen))
                     if actions.shape[:1] != (count,):
@@ -335,22 +357,25 @@ class Episodes:
                             given=f"shape {actions.shape}",
                             allowed=f"({count}, ...)",
                         )
-                for i in tuple(alive):
+                # a copy, as ended ones are taken out on the way
+                for i in tuple(running):
                     action = firsts[i] if firsts is not None and step == 0 else self._action(actions[i])
-                    observations[i], told, terminated, truncated, _ = stages[i].environment.step(action)
-                    reward = _number(told)
+                    observations[i], given, terminated, truncated, _ = stages[i].environment.step(action)
+                    reward = _number(given)
                     over = terminated or truncated or not math.isfinite(reward)
                     replaced = False
                     if over:
                         reward, replaced = self._settle(reward, terminated, truncated, step, place)
                     found[0, i] += weight * reward
                     if over:
-                        alive.remove(i)
+                        running.remove(i)
                         found[1:, i] = step + 1 < rollout.horizon, replaced
+                # repeated products, as in a single rollout, and not a power: both ways give the same bits
                 weight *= rollout.gamma
-                if not alive:
+                if not running:
                     break
             for i, stage in enumerate(stages):
+                # only asks whether the simulation became unstable
                 self._close(stage, before[i], 0.0, bool(found[2, i]), place)
             return found
         except Exception as reason:
@@ -368,6 +393,7 @@ def _unknown_observation() -> HeatpgError:
 def require_size(what: str, given: Any, size: int) -> Vector:
     """A finite vector of this size."""
     try:
+        # an action of any shape is flat here, as components are counted
         array = np.array(given, dtype=np.float64).ravel()
     except (TypeError, ValueError):
         raise OptionError(f"{what} must be numbers", given=repr(given)) from None

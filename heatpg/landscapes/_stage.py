@@ -11,8 +11,6 @@ import copy
 import dataclasses
 import inspect
 import math
-import random
-import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,23 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.errors import MissingPackageError, OptionError, UnsupportedError
-from heatpg.landscapes.rollouts import Rollout
+from heatpg.landscapes._snapshot import Snapshot, distance, is_mujoco, layers_of, load_gymnasium, where_they_part
+from heatpg.landscapes.sampling import Rollout
 
-__all__ = ["Plan", "Stage", "distance", "keywords", "load_gymnasium", "require_box"]
+__all__ = ["Plan", "Stage", "keywords", "require_box"]
 
-_TRIAL = 32  # steps of the test of what is put back
+# steps of the test of what is put back; a taste: filters that lag, delays and stacked frames show within it
+_TRIAL = 32
 
 Array = NDArray[Any]
 Vector = NDArray[np.float64]
-
-
-def load_gymnasium() -> Any:
-    """The module, or an error that says which extra brings it."""
-    try:
-        import gymnasium
-    except ImportError:
-        raise MissingPackageError("Gymnasium is not installed", advice="pip install 'heatpg[rl]'") from None
-    return gymnasium
 
 
 def require_box(space: Any) -> tuple[Vector, Vector]:
@@ -48,6 +39,7 @@ def require_box(space: Any) -> tuple[Vector, Vector]:
         For every other space.
     """
     spaces = load_gymnasium().spaces
+    # a discrete action has no neighbours along an axis, so nothing to smooth over
     if not isinstance(space, spaces.Box) or math.prod(space.shape) == 0:
         raise UnsupportedError(
             "actions of this space have no axes",
@@ -55,6 +47,7 @@ def require_box(space: Any) -> tuple[Vector, Vector]:
             allowed="a Box",
             advice="draw a landscape over parameters of the policy: over=Parameters(origin, directions=...)",
         )
+    # whole numbers in a box are a discrete space by another name
     if np.dtype(space.dtype).kind != "f":
         raise UnsupportedError("actions of this space are not continuous", given=repr(space), allowed="a Box of floats")
     return space.low.ravel().astype(float), space.high.ravel().astype(float)
@@ -112,39 +105,10 @@ class Plan:
         return isinstance(self.state, str)
 
 
-def _layers(environment: Any) -> list[Any]:
-    """The environment within all wrappers, then the wrappers from the inside out."""
-    found = [environment]
-    while found[-1] is not environment.unwrapped and hasattr(found[-1], "env"):
-        found.append(found[-1].env)
-    return found[::-1]
-
-
-def distance(first: Any, second: Any) -> float:
-    """Largest difference of what two runs have shown; infinite if it is not even of one form."""
-    if isinstance(first, Mapping) and isinstance(second, Mapping):
-        if first.keys() != second.keys():
-            return math.inf
-        return max((distance(first[key], second[key]) for key in first), default=0.0)
-    if isinstance(first, tuple | list) and isinstance(second, tuple | list):
-        if len(first) != len(second):
-            return math.inf
-        return max((distance(a, b) for a, b in zip(first, second, strict=True)), default=0.0)
-    a, b = np.asarray(first), np.asarray(second)
-    if a.shape != b.shape:
-        return math.inf
-    if a.dtype.kind not in "biuf" or b.dtype.kind not in "biuf":
-        return 0.0 if bool(np.all(a == b)) else math.inf
-    if np.array_equal(a, b, equal_nan=True):
-        return 0.0
-    with np.errstate(all="ignore"):
-        gap = float(np.abs(a.astype(float) - b.astype(float)).max())
-    return math.inf if math.isnan(gap) else gap
-
-
 def _read(outcome: Any) -> tuple[Any, Any, bool, bool]:
     """Observation, reward, and both flags of a step."""
     try:
+        # the old gym had four values, and one flag for both ends
         observation, reward, terminated, truncated, _ = outcome
     except (TypeError, ValueError):
         raise OptionError(
@@ -153,77 +117,6 @@ def _read(outcome: Any) -> tuple[Any, Any, bool, bool]:
             allowed="(observation, reward, terminated, truncated, info)",
         ) from None
     return observation, reward, bool(terminated), bool(truncated)
-
-
-def _how_far(first: list[Any], second: list[Any]) -> str:
-    """Where two runs part, in words; nothing if they do not."""
-    for step, (a, b) in enumerate(zip(first, second, strict=False)):
-        if (gap := distance(a, b)) > 0:
-            return f"differs by {gap:.3g} after {step} steps"
-    return "" if len(first) == len(second) else "ends at another step"
-
-
-class _Snapshot:
-    """A copy of all that an environment is made of, but of what no step changes.
-
-    Spaces, models, what draws, and the layers themselves are held by identity; numbers of a generator that Gymnasium
-    has seeded are left out, as each rollout is seeded anew.
-    """
-
-    def __init__(self, layers: list[Any]) -> None:
-        gymnasium = load_gymnasium()
-        self.layers = layers
-        held: list[Any] = list(layers)
-        for layer in layers:
-            for value in vars(layer).values():
-                package, _, _ = type(value).__module__.partition(".")
-                drawing = package == "pygame" or type(value).__module__.endswith("mujoco_rendering")
-                kinds = gymnasium.Space | gymnasium.envs.registration.EnvSpec | types.ModuleType
-                if package == "mujoco" or drawing or isinstance(value, kinds):
-                    held.append(value)
-        self.held = held  # alive, so that no other object takes an identity of theirs
-        self.memory = {id(thing): thing for thing in held}
-        self.saved = copy.deepcopy([self._attributes(layer) for layer in layers], dict(self.memory))
-        self.physics = [(*pair, copy.copy(pair[1])) for pair in self._mujoco()]
-
-    @staticmethod
-    def _attributes(layer: Any) -> dict[str, Any]:
-        return {name: value for name, value in vars(layer).items() if not name.startswith("_np_random")}
-
-    def _mujoco(self) -> list[tuple[Any, Any]]:
-        """Models and data of MuJoCo, as attributes of the layers."""
-        found = []
-        for layer in self.layers:
-            kinds = {type(value).__name__: value for value in vars(layer).values() if _is_mujoco(value)}
-            if "MjModel" in kinds and "MjData" in kinds:
-                found.append((kinds["MjModel"], kinds["MjData"]))
-        return found
-
-    @property
-    def words(self) -> str:
-        return "snapshot of attributes and mjData" if self.physics else "snapshot of attributes"
-
-    @property
-    def generators(self) -> list[str]:
-        """Attributes that are generators of random numbers, which seeds do not reach."""
-        kinds = np.random.Generator | np.random.RandomState | random.Random
-        return [name for attributes in self.saved for name, value in attributes.items() if isinstance(value, kinds)]
-
-    def restore(self) -> None:
-        for layer, attributes in zip(self.layers, copy.deepcopy(self.saved, dict(self.memory)), strict=True):
-            own = vars(layer)
-            for name in [name for name in self._attributes(layer) if name not in attributes]:
-                del own[name]
-            own.update(attributes)
-        if self.physics:
-            import mujoco
-
-            for model, data, saved in self.physics:
-                mujoco.mj_copyData(data, model, saved)
-
-
-def _is_mujoco(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "mujoco"
 
 
 class Stage:
@@ -240,7 +133,7 @@ class Stage:
     ----------
     restored
         How the state is put back, in words.
-    complaints
+    remarks
         What is worth a warning.
     """
 
@@ -250,15 +143,18 @@ class Stage:
         self.environment = self._make()
         if plan.kind == "actions":
             require_box(self.environment.action_space)  # before any step is taken with an action of another space
-        self.layers = _layers(self.environment)
+        self.layers = layers_of(self.environment)
         self.core = self.environment.unwrapped
+        # own environments are often written without it
         self.takes_seed = _accepts(self.core.reset, "seed")
-        self.complaints: list[str] = []
-        self.snapshot: _Snapshot | None = None
+        self.remarks: list[str] = []
+        self.snapshot: Snapshot | None = None
         self.observation: Any = None
+        # of an environment that is given and is to be left as it was
         self._generator = getattr(self.core, "_np_random", None)
+        # trials are costly, and their outcome is the same for environments of one plan
         if like is not None:
-            self.restored = self._follow(like)
+            self.restored = self._begin_like(like)
         else:
             self.restored = self._find_way_back() if plan.restores else self._test_seeding()
         self._warnings = self._find_warnings()
@@ -266,10 +162,14 @@ class Stage:
     def _make(self) -> Any:
         plan = self.plan
         if isinstance(plan.environment, str):
+            # the default limit of an id is for training; rollouts here end at the horizon. One more step, or the last
+            # would count as truncated
             limit = {"max_episode_steps": len(plan.prefix) + plan.rollout.horizon + 1}
             try:
+                # without the wrapper that checks each step and warns; keywords of the caller win
                 return self.gymnasium.make(plan.environment, **{"disable_env_checker": True, **limit, **plan.options})
             except (self.gymnasium.error.Error, ImportError) as reason:
+                # an environment whose simulator is not installed fails with either
                 missing = isinstance(reason, ImportError | self.gymnasium.error.DependencyNotInstalled)
                 kind = MissingPackageError if missing else OptionError
                 raise kind(
@@ -292,16 +192,19 @@ class Stage:
 
     def _find_warnings(self) -> Callable[[], int]:
         """How often MuJoCo has met numbers that are not finite; it then resets itself and goes on."""
+        # by the name of the type, as MuJoCo need not be installed to look at other environments
         data = next((value for value in vars(self.core).values() if type(value).__name__ == "MjData"), None)
-        if data is None or not _is_mujoco(data):
+        if data is None or not is_mujoco(data):
             return lambda: 0
         import mujoco
 
+        # after these MuJoCo resets its data or its controls and goes on: the rollout would be another
         names = ("mjWARN_BADQPOS", "mjWARN_BADQVEL", "mjWARN_BADQACC", "mjWARN_BADCTRL")
         kinds = [int(getattr(mujoco.mjtWarning, name)) for name in names if hasattr(mujoco.mjtWarning, name)]
 
         def count() -> int:
             numbers = data.warning.number
+            # a count that only grows: two readings are compared
             return sum(int(numbers[kind]) for kind in kinds)
 
         return count
@@ -324,23 +227,26 @@ class Stage:
 
     def begin(self, seed: int) -> Any:
         """Put the environment where the rollout with this seed begins; returns the observation there."""
+        # each rollout from its own seed: nothing to be put back
         if not self.plan.restores:
             return self.reset(seed)
+        # the slow way: reset, and take the actions on the way once more
         if self.snapshot is None:
             observation = self._prepare()
         else:
             self.snapshot.restore()
+            # a policy may write into what it is given
             observation = copy.deepcopy(self.observation)
+        # after the state is there: the way to it has used up random numbers
         self._seed(seed)
         return observation
 
-    def give_back(self) -> None:
+    def leave_as_found(self) -> None:
         """Leave an environment that was given at a state in that state, with its own random numbers."""
         if self.plan.at_present and self.snapshot is not None:
             self.snapshot.restore()
+            # in place of those of the seeds, which every rollout has begun with
             self.core._np_random = self._generator
-
-    # -- the state ----------------------------------------------------------------------------------------------------
 
     def _prepare(self) -> Any:
         """Go to the state by the way that was told; returns the observation there, None if nobody tells."""
@@ -348,16 +254,19 @@ class Stage:
         if self.plan.at_present:
             observation = self._observe()
         else:
+            # also where the state is set afterwards, as environments make what they need in their first reset
             observation = self.reset(state if isinstance(state, int) else self.plan.rollout.seed_numbers[0])
             if isinstance(state, np.ndarray):
                 self._set(state)
                 observation = self._observe()
             elif callable(state):
                 told = state(self.environment)
+                # reset-like functions return (observation, info); others the observation, or nothing
                 with_facts = isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], dict)
                 observation = self._observe() if told is None else told[0] if with_facts else told
         for step, action in enumerate(self._shaped(self.plan.prefix)):
             observation, _, terminated, truncated = _read(self.environment.step(action))
+            # what comes after an end is not defined
             if terminated or truncated:
                 raise OptionError(
                     "the episode ends on the way to the state",
@@ -381,7 +290,8 @@ class Stage:
     def _set(self, state: Vector) -> None:
         core = self.core
         model: Any = getattr(core, "model", None)
-        if _is_mujoco(model) and hasattr(core, "set_state"):
+        # set_state also computes what follows from positions and velocities, which setting arrays would not
+        if is_mujoco(model) and hasattr(core, "set_state"):
             if state.size != model.nq + model.nv:
                 raise OptionError(
                     "the state does not fit the model of MuJoCo",
@@ -407,41 +317,46 @@ class Stage:
                 allowed=f"shape {shape}",
                 advice=how,
             )
+        # some environments keep a tuple of floats, others an array: the type stays
         core.state = tuple(map(float, state)) if isinstance(own, tuple) else state.copy()
 
     def _observe(self) -> Any:
         """The observation of the present state, if the environment and its wrappers have a way to tell it."""
         core = self.core
+        # no part of Gymnasium's interface, but what most environments call it
         for name in ("_get_obs", "_get_ob"):
             look = getattr(core, name, None)
             if callable(look) and not _required(look):
                 observation = look()
                 break
         else:
+            # an environment whose state has the shape of its observations most likely shows it as it is
             own, space = getattr(core, "state", None), core.observation_space
             if own is None or np.shape(own) != space.shape:
                 return None
             observation = np.array(own, dtype=space.dtype)
         for layer in self.layers[1:]:
+            # wrappers that keep a history, such as a stack of frames, cannot tell what they would show here
             if isinstance(layer, self.gymnasium.ObservationWrapper):
                 observation = layer.observation(observation)
             elif layer.observation_space != layer.env.observation_space:
                 return None
         return observation
 
-    # -- what is tried before it is relied upon -----------------------------------------------------------------------
-
     def _trial(self, observation: Any) -> list[Any]:
         """What is seen during some steps of actions that are always the same."""
+        # seeded apart, so that the trial does not move the generator of the environment's own space
         space = copy.deepcopy(self.environment.action_space)
         space.seed(0)
         seen = [copy.deepcopy(observation)]
         for _ in range(min(self.plan.rollout.horizon, _TRIAL)):
             action = space.sample()
             outcome = self.environment.step(
+                # some environments compare actions with `is` or as keys, and a NumPy integer is another thing
                 int(action) if isinstance(space, self.gymnasium.spaces.Discrete) else action
             )
             observation, reward, terminated, truncated = _read(outcome)
+            # environments may hand out one array and change it in the next step
             seen.append((copy.deepcopy(observation), copy.deepcopy(reward), terminated))
             if terminated or truncated:
                 break
@@ -449,9 +364,10 @@ class Stage:
 
     def _test_seeding(self) -> str:
         seed = self.plan.rollout.seed_numbers[0]
+        # a fault is worth a warning only: a landscape over parameters needs no state
         first, second = (self._trial(self.reset(seed)) for _ in range(2))
-        if far := _how_far(first, second):
-            self.complaints.append(
+        if far := where_they_part(first, second):
+            self.remarks.append(
                 f"the environment does not follow its seed: after two resets with seed {seed} what is seen {far}. The "
                 "points have no random numbers in common, so the landscape is rougher than the return, and another run "
                 "gives another landscape"
@@ -462,6 +378,7 @@ class Stage:
     def _require_time(self, _: object) -> None:
         """Refuse a time limit before the horizon; the environment is at the beginning of a rollout."""
         for layer in self.layers:
+            # of Gymnasium's TimeLimit, which has no public name for them
             limit, spent = getattr(layer, "_max_episode_steps", None), getattr(layer, "_elapsed_steps", None)
             if isinstance(limit, int) and limit - (spent or 0) < self.plan.rollout.horizon:
                 raise OptionError(
@@ -471,11 +388,12 @@ class Stage:
                     advice="choose a shorter horizon, or make the environment with a larger max_episode_steps",
                 )
 
-    def _follow(self, like: Stage) -> str:
+    def _begin_like(self, like: Stage) -> str:
         """Go the way that another has found, and come to the same state."""
         if self.plan.restores:
             self.observation = copy.deepcopy(self._prepare())
-            self.snapshot = None if like.snapshot is None else _Snapshot(self.layers)
+            self.snapshot = None if like.snapshot is None else Snapshot(self.layers)
+            # side by side, points would be compared from different states
             if gap := distance(like.observation, self.observation):
                 raise UnsupportedError(
                     "two environments come to different states",
@@ -491,7 +409,8 @@ class Stage:
         self._require_time(self.observation)
         reasons = []
         try:
-            snapshot = _Snapshot(self.layers)
+            # of the state itself: the trial below moves the environment
+            snapshot = Snapshot(self.layers)
         except Exception as reason:  # whatever an attribute raises that cannot be copied
             snapshot = None
             reasons.append(f"a copy of its attributes fails ({type(reason).__name__}: {reason})")
@@ -501,11 +420,13 @@ class Stage:
             )
         self.observation = copy.deepcopy(self.observation)
         self._seed(seed)
+        # from the state as it was reached, which both ways must repeat to the last bit
         truth = self._trial(self.observation)
         if snapshot is not None:
             self.snapshot = snapshot
+            # twice, as a copy that shares something with the original is right once and wrong the second time
             runs = [self._trial(self.begin(seed)) for _ in range(2)]
-            far = next(filter(None, (_how_far(truth, run) for run in runs)), "")
+            far = next(filter(None, (where_they_part(truth, run) for run in runs)), "")
             if not far:
                 self._test_state(snapshot)
                 return snapshot.words
@@ -513,7 +434,7 @@ class Stage:
             self.snapshot = None
         if not self.plan.at_present:
             runs = [self._trial(self.begin(seed)) for _ in range(2)]
-            far = next(filter(None, (_how_far(truth, run) for run in runs)), "")
+            far = next(filter(None, (where_they_part(truth, run) for run in runs)), "")
             if not far:
                 return "reset and replay"
             reasons.append(f"after a reset with the same seed, what is seen {far}")
@@ -524,17 +445,18 @@ class Stage:
             "can be copied; or draw a landscape over parameters, which needs no state",
         )
 
-    def _test_state(self, snapshot: _Snapshot) -> None:
+    def _test_state(self, snapshot: Snapshot) -> None:
         if not self.plan.at_present:
+            # the way to the state is gone once more, as another run of the script would
             kept = self.observation
-            if far := _how_far([kept], [self._prepare()]):
-                self.complaints.append(
+            if far := where_they_part([kept], [self._prepare()]):
+                self.remarks.append(
                     f"the environment does not follow its seed: reached once more, the state {far}. This landscape is "
                     "of one state, which is put back exactly, but another run will have another state"
                 )
             snapshot.restore()
         if len(self.plan.rollout.seed_numbers) > 1 and (names := snapshot.generators):
-            self.complaints.append(
+            self.remarks.append(
                 f"the environment has random numbers that seeds do not reach: {', '.join(names)}. They are put back "
                 "with the state, so that all rollouts have the same and the standard error leaves them out"
             )
@@ -542,6 +464,7 @@ class Stage:
 
 def keywords(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     try:
+        # functions written in C may have none
         return inspect.signature(function).parameters
     except (TypeError, ValueError):
         return {}
@@ -554,4 +477,5 @@ def _accepts(function: Callable[..., Any], name: str) -> bool:
 
 def _required(function: Callable[..., Any]) -> bool:
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    # a method that asks for arguments is not the plain look at the observation
     return any(p.default is p.empty and p.kind not in kinds for p in keywords(function).values())

@@ -20,7 +20,7 @@ from heatpg.errors import ResourceError, UnsupportedError
 
 __all__ = ["on_workers", "require_main_guard", "require_portable"]
 
-_PATIENCE = 5.0  # seconds
+_EXIT_DEADLINE = 5.0  # seconds; a taste: a process that has closed its pipe, or was told to end, does so at once
 _GUARD = 'if __name__ == "__main__":'
 
 
@@ -33,8 +33,10 @@ class Worker(Protocol):
 
 def _portable(reason: Exception) -> Exception:
     """The exception itself if it survives the way, or one that says as much."""
+    # a traceback does not survive pickling; its text does
     told = "".join(traceback.format_exception(reason)).rstrip()
     try:
+        # some exceptions can be pickled and not be made again from that, so both ways are tried
         ForkingPickler.loads(ForkingPickler.dumps(reason))
     except Exception:
         reason = RuntimeError(f"{type(reason).__name__}: {reason}")
@@ -44,14 +46,17 @@ def _portable(reason: Exception) -> Exception:
 
 def _serve(connection: multiprocessing.connection.Connection, make: Callable[[Any], Worker], plan: Any) -> None:
     """Make a worker, then do what comes until None comes."""
+    # Ctrl-C goes to every process of the terminal at once
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who has started this process ends it
     answer: tuple[str, Any, list[str]]
+    # where the other end is gone nobody is left to be told
     with contextlib.suppress(EOFError, BrokenPipeError):
         try:
             worker = make(plan)
             while (message := connection.recv()) is not None:
                 number, piece = message
                 connection.send(("done", (number, worker.work(piece)), []))
+        # of the connection, not of the work: ends the loop by the suppression above
         except (EOFError, BrokenPipeError):
             raise
         except Exception as reason:
@@ -79,6 +84,7 @@ def require_main_guard() -> None:
 def require_portable(what: str, thing: Any) -> None:
     """Refuse what cannot be sent to another process."""
     try:
+        # the very pickler that multiprocessing sends with: it knows more types than the plain one
         ForkingPickler(io.BytesIO(), None).dump(thing)
     except Exception as reason:
         raise UnsupportedError(
@@ -93,20 +99,24 @@ class _Pool:
     """Processes, what each has in hand, and who is free."""
 
     def __init__(self, make: Callable[[Any], Worker], plan: Any, count: int) -> None:
+        # never fork: threads of this process, of NumPy or a simulator, may hold locks that a fork copies for ever
         context = multiprocessing.get_context("spawn")
         self.processes: dict[multiprocessing.connection.Connection, Any] = {}
         for _ in range(count):
             ours, theirs = context.Pipe()
+            # daemon: a process that is left over ends with this one
             process = context.Process(target=_serve, args=(theirs, make, plan), daemon=True)
             try:
                 process.start()
             except OSError as reason:
                 self.close()
                 raise ResourceError("a worker process cannot be started", given=reason) from None
+            # only the worker may hold its end, or its exit would not close the pipe, and be waited for in vain
             theirs.close()
             self.processes[ours] = process
 
     def results(self, pieces: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        # handed out one at a time to whoever is free: a slow piece holds up nobody else
         waiting = iter(enumerate(pieces))
         free = list(self.processes)
         busy: set[multiprocessing.connection.Connection] = set()
@@ -114,17 +124,18 @@ class _Pool:
             for connection in free:
                 if (task := next(waiting, None)) is not None:
                     busy.add(connection)
-                    with contextlib.suppress(BrokenPipeError):  # it has died, as is found out below
+                    with contextlib.suppress(BrokenPipeError):  # its end is found out below
                         connection.send(task)
             if not busy:
                 return
             free = []
+            # wakes up for an answer and for a pipe that closes, so that an exit is noticed at once
             for ready in multiprocessing.connection.wait(list(busy)):
                 assert isinstance(ready, multiprocessing.connection.Connection)
                 try:
                     kind, content, notes = ready.recv()
                 except (EOFError, ConnectionResetError):
-                    raise self.death(ready) from None
+                    raise self.exit_error(ready) from None
                 if kind == "failed":
                     content.__notes__ = notes
                     raise content
@@ -132,11 +143,13 @@ class _Pool:
                 free.append(ready)
                 yield content
 
-    def death(self, connection: multiprocessing.connection.Connection) -> ResourceError:
+    def exit_error(self, connection: multiprocessing.connection.Connection) -> ResourceError:
         process = self.processes[connection]
-        process.join(_PATIENCE)
+        # the pipe closes a moment before the exit status is known
+        process.join(_EXIT_DEADLINE)
         code = process.exitcode
         words = f"exit code {code}"
+        # negative: the number of the signal that ended it
         if code is not None and code < 0:
             with contextlib.suppress(ValueError):
                 words += f", {signal.Signals(-code).name}"
@@ -151,11 +164,13 @@ class _Pool:
     def close(self) -> None:
         for connection, process in self.processes.items():
             with contextlib.suppress(OSError):
+                # an idle worker leaves its loop by itself; a busy one is ended below
                 connection.send(None)
             connection.close()
             process.terminate()
         for process in self.processes.values():
-            process.join(_PATIENCE)
+            process.join(_EXIT_DEADLINE)
+            # a library may hold back the polite signal
             if process.is_alive():
                 process.kill()
                 process.join()
@@ -180,5 +195,6 @@ def on_workers(
         What a worker raises, with a note that holds its traceback.
     """
     pool = _Pool(make, plan, min(count, len(pieces)))
+    # also where the consumer stops early, or a worker fails: no process is left behind
     with contextlib.closing(pool):
         yield from pool.results(pieces)

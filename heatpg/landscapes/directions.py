@@ -48,6 +48,7 @@ def as_numbers(what: str, given: Any, dimensions: int) -> Vector:
         wanted = {1: "(parameters,)", 2: "(count, parameters)"}[dimensions]
         raise GridError(f"{what}: the shape does not fit", given=f"shape {array.shape}", allowed=wanted)
     if not np.isfinite(array).all():
+        # of millions of weights one place is enough to find the fault
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise NonFiniteError(f"{what}: not finite at index {first}", given=array[first])
     return array
@@ -96,6 +97,7 @@ class Directions:
 
     def __post_init__(self) -> None:
         vectors = as_numbers("directions", self.vectors, 2)
+        # along a direction of zero nothing changes, and its length, which scales sigma, would be zero
         zero = np.flatnonzero(~vectors.any(axis=1))
         if zero.size:
             raise OptionError(
@@ -105,6 +107,7 @@ class Directions:
                 if len(vectors) <= vectors.shape[1]
                 else f"shape {vectors.shape} looks transposed: directions are rows, (count, parameters)",
             )
+        # a copy, in double precision: what the caller does to the array later is not seen
         object.__setattr__(self, "vectors", vectors)
 
     def __len__(self) -> int:
@@ -160,6 +163,7 @@ def flatten(parameters: Mapping[str, Any] | Sequence[Any]) -> tuple[Vector, Shap
             arrays.append(np.asarray(without_gradient(value), dtype=np.float64))
         except (TypeError, ValueError):
             raise OptionError(f"parameter {key!r} is not numbers", given=type(value).__name__) from None
+    # in the order of the mapping: that of a state_dict is the order of its layers
     vector = as_numbers("parameters", np.concatenate([array.ravel() for array in arrays]), 1)
     shapes = [array.shape for array in arrays]
     return vector, dict(zip((str(key) for key, _ in items), shapes, strict=True)) if named else shapes
@@ -199,7 +203,10 @@ def _orthonormal(vectors: Vector) -> Vector:
     """Gram-Schmidt, twice is enough: rows of norm 1, each orthogonal to those before, in the direction it had."""
     rows = vectors.copy()
     for i, row in enumerate(rows):
+        # one pass leaves what round-off makes of nearly parallel vectors; a second brings it to machine precision (W.
+        # Kahan, "twice is enough")
         for _ in range(2):
+            # in place: the rows before this one are orthonormal already
             row -= rows[:i].T @ (rows[:i] @ row)
             row /= np.linalg.norm(row)
     return rows
@@ -292,12 +299,15 @@ def filter_normalised(
     scaled = given.vectors.copy()
     begin = 0
     for shape, size in zip(listed, sizes, strict=True):
+        # a bias belongs to no filter: all of it is one
         filters = shape[0] if len(shape) > 1 else 1
+        # a view into the copy: what is scaled here is scaled there
         block = scaled[:, begin : begin + size].reshape(len(scaled), filters, -1)
         if len(shape) < 2 and vectors == "zero":
             block[...] = 0.0
         elif size:
             norms = np.linalg.norm(theta[begin : begin + size].reshape(filters, -1), axis=1)
+            # a filter of zero in the direction stays zero, whatever that of the parameters is
             own = np.linalg.norm(block, axis=2)
             block *= np.where(own > 0, norms / np.where(own > 0, own, 1.0), 0.0)[:, :, None]
         scaled[:, begin : begin + size] = block.reshape(len(scaled), size)
@@ -309,6 +319,7 @@ def require_fit(directions: Directions | Vector, parameters: Vector) -> None:
     """Refuse directions, or vectors that are to become some, through another space than that of the parameters."""
     vectors = directions.vectors if isinstance(directions, Directions) else directions
     if vectors.ndim == 2 and vectors.shape[1] != parameters.size:
+        # directions given as columns are the common slip
         transposed = f"shape {vectors.shape} looks transposed: directions are rows, (count, parameters)"
         raise GridError(
             "the directions do not fit the parameters",
@@ -361,8 +372,10 @@ def principal_directions(checkpoints: ArrayLike | Sequence[ArrayLike], count: in
     if len(path) < 2:
         raise OptionError("a path needs checkpoints", given=f"{len(path)}", allowed="2 or more")
     number = _count(count, min(len(path) - 1, path.shape[1]))
+    # from the last checkpoint and not from the mean: the plane is to hold the point where training ended
     steps = path - path[-1]
     _, strengths, right = np.linalg.svd(steps, full_matrices=False)
+    # a taste: far above the round-off of differences in double precision, far below any step of a training
     rank = int((strengths > 1e-12 * strengths[0]).sum()) if strengths[0] > 0 else 0
     if rank < number:
         raise OptionError(
@@ -371,6 +384,7 @@ def principal_directions(checkpoints: ArrayLike | Sequence[ArrayLike], count: in
             allowed=f"count up to {rank}" if rank else "checkpoints that differ",
         )
     vectors = right[:number]
+    # the singular value decomposition leaves the signs open, and they must not change between machines
     vectors = vectors * np.where(vectors @ steps[0] < 0, -1.0, 1.0)[:, None]
     explained = strengths[:number] ** 2 / float((strengths**2).sum())
     return Directions(vectors, "principal", None, steps @ vectors.T, explained)
@@ -402,6 +416,7 @@ def gradient_direction(gradient: ArrayLike, count: int = 2, *, seed: int = 0) ->
     array([0.6, 0. , 0.8])
     """
     slope = as_numbers("the gradient", gradient, 1)
+    # divided by it first, so that squares in the norm neither overflow nor vanish
     largest = float(np.abs(slope).max())
     if largest == 0:
         raise OptionError("the gradient is zero", given=f"{slope.size} zeros", allowed="a direction of ascent")

@@ -21,27 +21,30 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import BoundaryError, GridError, HeatpgWarning, OptionError
 from heatpg.landscapes._episodes import BATCH, Episodes, Results, require_size
-from heatpg.landscapes._stage import Plan, keywords, load_gymnasium, require_box
+from heatpg.landscapes._snapshot import load_gymnasium
+from heatpg.landscapes._stage import Plan, keywords, require_box
 from heatpg.landscapes._workers import on_workers, require_main_guard, require_portable
 from heatpg.landscapes.directions import Directions, as_numbers, require_fit, without_gradient
-from heatpg.landscapes.rollouts import Actions, Batched, Parameters, Rollout, State
+from heatpg.landscapes.sampling import Actions, Batched, Parameters, Rollout, State
 from heatpg.tools.arguments import finite_number
 
 __all__ = ["from_gymnasium"]
 
 Vector = NDArray[np.float64]
 Progress = Callable[[int, int], object]
-_MOST_COMPONENTS = 3
-_MOST_COORDINATES = 1000
+_MOST_COMPONENTS = 3  # a grid of more axes is too large to sample, and no figure shows it
+_MOST_COORDINATES = 1000  # a taste: provenance is stored with every evolution, and stays small
 
 
 def _name(thing: Any) -> str:
     """What a function, or the class of an object, is called; without the places of objects in memory."""
+    # repr() would name a place in memory, which differs from run to run; provenance is to be the same
     named = thing if hasattr(thing, "__qualname__") else type(thing)
     return f"{named.__module__}.{named.__qualname__}"
 
 
 def _digest(numbers: Vector) -> str:
+    # little-endian whatever the machine, so that equal parameters have equal digests
     return hashlib.sha256(np.ascontiguousarray(numbers, dtype="<f8").tobytes()).hexdigest()
 
 
@@ -68,6 +71,7 @@ def _components(given: Sequence[int] | None, size: int) -> tuple[int, ...]:
             )
         return tuple(range(size))
     chosen = tuple(given)
+    # True and False are whole numbers to Python, and would vary components 1 and 0
     whole = all(isinstance(i, int | np.integer) and not isinstance(i, bool) and 0 <= i < size for i in chosen)
     if not chosen or not whole or len(set(chosen)) < len(chosen):
         raise OptionError(
@@ -78,6 +82,7 @@ def _components(given: Sequence[int] | None, size: int) -> tuple[int, ...]:
 
 def _action_grid(over: Actions, components: tuple[int, ...], low: Vector, high: Vector, size: int) -> Grid:
     for i in components:
+        # the difference also catches two finite bounds that are too far apart for a double
         if not math.isfinite(high[i] - low[i]):
             raise GridError(
                 f"component {i} of the action has no bounds",
@@ -90,6 +95,7 @@ def _action_grid(over: Actions, components: tuple[int, ...], low: Vector, high: 
 
 
 def _parameter_grid(over: Parameters, count: int, size: int) -> Grid:
+    # actions end at their bounds, where the environment clips; nothing ends where a box of parameters does
     if not over.boundary:
         raise BoundaryError(
             "directions of parameters need a boundary, or a grid",
@@ -97,6 +103,7 @@ def _parameter_grid(over: Parameters, count: int, size: int) -> Grid:
             allowed="boundary='clip' (edge values continue), 'reflect', 'absorb', 'zero', 'periodic'",
         )
     try:
+        # one number stands for all directions
         widths = np.broadcast_to(np.asarray(over.extent, dtype=np.float64), (count,))
     except (TypeError, ValueError):
         raise GridError(
@@ -112,9 +119,11 @@ def _directions(given: Directions | ArrayLike, origin: Vector) -> Directions:
         found: Directions | Vector = given
     else:
         try:
+            # one direction may be given as a vector
             found = np.atleast_2d(np.asarray(without_gradient(given), dtype=np.float64))
         except (TypeError, ValueError):
             raise OptionError("directions must be numbers", given=repr(given), allowed="a rectangular array") from None
+    # before Directions is made: what looks transposed is told as such, and not as a direction that is zero
     require_fit(found, origin)
     if len(found) > _MOST_COMPONENTS:
         raise OptionError("too many directions", given=len(found), allowed=f"1 to {_MOST_COMPONENTS}")
@@ -122,6 +131,7 @@ def _directions(given: Directions | ArrayLike, origin: Vector) -> Directions:
 
 
 def _origin(given: ArrayLike | None, policy: Any) -> Vector:
+    # only where none are given: the caller may look around a point other than where the policy is
     if given is None and hasattr(policy, "flat_parameters"):
         given = policy.flat_parameters()
     if given is None:
@@ -134,6 +144,7 @@ def _origin(given: ArrayLike | None, policy: Any) -> Vector:
 
 
 def _require_policy(plan_kind: str, policy: Any, batched: bool) -> None:
+    # without a policy the first action is held, which needs actions as axes, and calls nobody
     if policy is None:
         if plan_kind == "parameters" or batched:
             raise OptionError(
@@ -151,6 +162,7 @@ def _require_policy(plan_kind: str, policy: Any, batched: bool) -> None:
             if hasattr(policy, "predict")
             else "",
         )
+    # one call answers for up to 64 rollouts: they would share what the policy remembers or draws
     alone = "without Batched it is given one observation at a time"
     if batched and (hasattr(policy, "set_flat_parameters") or hasattr(policy, "reset")):
         raise OptionError("a policy with a state takes one observation at a time", given=_name(policy), advice=alone)
@@ -168,6 +180,7 @@ def _require_many(plan: Plan, workers: int) -> None:
             given=type(environment).__name__,
             allowed="an id, a function that makes an environment, or an environment of Gymnasium",
         )
+    # a given environment cannot be copied or sent: it may hold windows, sockets, memory of a simulator
     one = isinstance(environment, gymnasium.Env)
     if one and (workers or plan.batched):
         raise OptionError(
@@ -211,6 +224,7 @@ def _plan(
             "this does not say how rollouts run", given=f"rollout={rollout!r}", allowed="Rollout(horizon=200, ...)"
         )
     kind = "actions" if isinstance(over, Actions) else "parameters"
+    # a bare state is one without actions on the way
     begin = state if isinstance(state, State) else State(state)
     asked, batched = (policy.policy, True) if isinstance(policy, Batched) else (policy, False)
     _require_policy(kind, asked, batched)
@@ -246,8 +260,10 @@ class _Sampling:
     def run(self, points: Vector, progress: Progress | None = None) -> Results:
         """Every point with every seed."""
         if not len(points):
+            # a sampler may be asked for no points at all
             empty = np.empty((0, len(self.plan.rollout.seed_numbers)))
             return Results(empty, empty.astype(bool), empty.astype(bool))
+        # pieces are small enough that work is spread evenly, and progress is told often
         length = self._piece(len(points))
         pieces = [points[i : i + length] for i in range(0, len(points), length)]
         found: dict[int, Results] = {}
@@ -257,6 +273,7 @@ class _Sampling:
         else:
             results = ((i, self.episodes.work(piece)) for i, piece in enumerate(pieces))
         for number, result in results:
+            # workers answer in any order; results are kept by number, so that none depends on it
             found[number] = result
             done += len(pieces[number])
             if progress is not None:
@@ -270,30 +287,36 @@ class _Sampling:
         )
 
     def _piece(self, points: int) -> int:
+        # a batch of another size rounds otherwise in the matrix products of a network, so it is always the same
         if self.plan.batched:
             return BATCH
+        # 16 pieces a worker: the last one to end keeps the others waiting for about a sixteenth of its work
         return 1 if not self.workers else min(BATCH, math.ceil(points / (16 * self.workers)))
 
-    def give_back(self) -> None:
-        self.episodes.stages[0].give_back()
+    def leave_as_found(self) -> None:
+        # only the first stage can be an environment that was given; the others were made here
+        self.episodes.stages[0].leave_as_found()
+        # a policy that holds its parameters has had those of the last point
         if hasattr(self.plan.policy, "set_flat_parameters") and self.plan.origin is not None:
             self.plan.policy.set_flat_parameters(self.plan.origin.copy())
 
     def sample(self, points: Vector) -> Vector:
         """Mean returns at any points, in this process."""
         with self.turn:
+            # a sampler is asked often and for few points, and starting processes takes seconds
             here = dataclasses.replace(self, workers=0)
             try:
                 return np.asarray(here.run(points).returns.mean(axis=1))
             finally:
-                self.give_back()
+                self.leave_as_found()
 
 
 def _warn(text: str) -> None:
     warnings.warn(text, HeatpgWarning, stacklevel=3)
 
 
-def _told_state(state: Any, seeds: tuple[int, ...], restores: bool) -> Any:
+def _state_in_words(state: Any, seeds: tuple[int, ...], restores: bool) -> Any:
+    # where every rollout begins at one state, the first seed made it; else each begins with its own
     if state is None:
         return {"reset": seeds[0]} if restores else {"reset": list(seeds)}
     if isinstance(state, int):
@@ -307,6 +330,7 @@ def _provenance(
     sampling: _Sampling, results: Results, directions: Directions | None, low: Any, high: Any
 ) -> dict[str, Any]:
     plan, rollout, stage = sampling.plan, sampling.plan.rollout, sampling.episodes.stages[0]
+    # an own environment that was never registered has no id
     spec = getattr(stage.environment, "spec", None)
     parameters: dict[str, Any] = {
         "kind": plan.kind,
@@ -318,7 +342,7 @@ def _provenance(
         "horizon": rollout.horizon,
         "gamma": rollout.gamma,
         "seeds": list(rollout.seed_numbers),
-        "state": _told_state(plan.state, rollout.seed_numbers, plan.restores),
+        "state": _state_in_words(plan.state, rollout.seed_numbers, plan.restores),
         "after": plan.prefix.tolist(),
         "restored": stage.restored,
         "nan": rollout.nan,
@@ -326,6 +350,7 @@ def _provenance(
         "ended_early": float(results.ended.mean()),
         "not_finite": float(results.replaced.mean()),
     }
+    # results of a simulator depend on its version, which Gymnasium does not tell
     if any(type(value).__module__.startswith("mujoco") for value in vars(stage.core).values()):
         parameters["mujoco"] = importlib.metadata.version("mujoco")
     if plan.action is not None:
@@ -344,10 +369,12 @@ def _provenance(
             "cosines": directions.cosines.tolist(),
             "digest": _digest(directions.vectors),
             "explained": None if directions.explained is None else directions.explained.tolist(),
+            # with these the path of a training can be drawn over a stored landscape
             "coordinates": directions.coordinates.tolist()
             if directions.coordinates is not None and directions.coordinates.size <= _MOST_COORDINATES
             else None,
         }
+        # a network has too many numbers for provenance: how many there are, and a digest to compare by
         parameters |= {"parameters": plan.origin.size, "parameters_digest": _digest(plan.origin)}
     return {"source": "gymnasium", "parameters": parameters}
 
@@ -363,7 +390,7 @@ def _plain(value: Any) -> Any:
     return {str(k): _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else _name(value)
 
 
-_OVER = Actions()
+_OVER = Actions()  # the defaults as names, so that the signature shows them and no call makes them anew
 _ROLLOUT = Rollout()
 
 
@@ -501,6 +528,7 @@ def from_gymnasium(
     >>> named.grid.axes[0].name, named.grid.axes[0].unit
     ('torque', 'N m')
     """
+    # first of all: a worker that reads an unguarded script comes here again, and must learn why at once
     if workers:
         require_main_guard()
     processes = int(finite_number("workers", workers, lower=0.0, upper=10_000.0))
@@ -511,6 +539,7 @@ def from_gymnasium(
             "actions before the state need a state", given="after", advice="give State(0, after=...), as a seed"
         )
     if processes:
+        # each by itself before the whole, so that the message names the culprit
         require_portable("the environment", plan.environment)
         require_portable("the policy", plan.policy)
         require_portable("the plan", plan)
@@ -521,6 +550,7 @@ def from_gymnasium(
     if isinstance(over, Actions):
         low, high = require_box(episodes.space)
         varied = _components(over.components, low.size)
+        # held at 0 by default, or at the bound next to it; what is given is not moved here
         held = np.zeros(low.size) if over.held is None else require_size("the held action", over.held, low.size)
         plan = dataclasses.replace(
             plan, action=np.clip(held, low, high) if over.held is None else held, components=varied
@@ -532,10 +562,11 @@ def from_gymnasium(
     points = box.nodes()
     if plan.batched:
         plan = dataclasses.replace(plan, stages=min(BATCH, len(points)))
+    # the first stage is kept: what was tried in it is not tried again
     episodes.extend(plan)
     sampling = _Sampling(plan, processes, episodes)
-    for complaint in episodes.stages[0].complaints:
-        _warn(complaint)
+    for remark in episodes.stages[0].remarks:
+        _warn(remark)
     try:
         # one rollout, twice: what does not repeat here has no landscape that another run could reproduce
         first, again = (episodes.first(points[0]) for _ in range(2))
@@ -545,10 +576,12 @@ def from_gymnasium(
                 "policy draws random numbers that seeds do not reach; a policy may draw from its keyword generator"
             )
         elif processes:
+            # each worker compares its own rollout with this one before it begins
             sampling.plan = dataclasses.replace(plan, reference=(points[0], first))
         results = sampling.run(points, progress)
     finally:
-        sampling.give_back()
+        sampling.leave_as_found()
+    # the same seeds at every point, so that their scatter is common to neighbours
     values = results.returns.mean(axis=1).reshape(box.shape)
     error = None
     if (count := len(plan.rollout.seed_numbers)) > 1:

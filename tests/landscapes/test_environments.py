@@ -29,7 +29,7 @@ from heatpg.errors import (
     ResourceError,
     UnsupportedError,
 )
-from heatpg.landscapes import Actions, Batched, Parameters, Rollout, State, _stage
+from heatpg.landscapes import Actions, Batched, Parameters, Rollout, State, _snapshot
 from heatpg.landscapes._stage import Plan, Stage
 from heatpg.landscapes.directions import Directions, flatten, principal_directions, random_directions, unflatten
 
@@ -65,7 +65,6 @@ def by_hand(
     return total, horizon
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # Pendulum-v1
 
 
@@ -155,7 +154,6 @@ def toys_torque(observation: Array) -> Array:
     return -observation[2:3]
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # Hopper-v5
 
 
@@ -297,7 +295,6 @@ def test_an_unstable_simulation_is_noticed(hopper: str, tmp_path: Path, monkeypa
             from_gymnasium((hopper, options), over=Actions([0]), size=3, state=push, rollout=Rollout(horizon=3))
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # States of own environments
 
 
@@ -387,7 +384,6 @@ def test_parameters_from_one_state() -> None:
         call(stacked, lambda theta, seen: toys.proportional(theta, seen[-1]), state=[0.5])
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # Chance
 
 
@@ -464,7 +460,6 @@ def test_generators_that_seeds_do_not_reach() -> None:
     assert q.standard_error is not None and not q.standard_error.any()
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # Ends, and what is not a number
 
 
@@ -591,7 +586,6 @@ def test_time_limits() -> None:
     assert from_gymnasium("Pendulum-v1", size=3, state=1, rollout=Rollout(horizon=250)).grid.size == 3
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # Policies
 
 
@@ -734,7 +728,6 @@ def test_a_network_of_torch() -> None:
     assert sum(told["explained"]) == pytest.approx(1.0)
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # Processes
 
 
@@ -800,7 +793,6 @@ def test_what_cannot_be_sent_is_refused(environment: Any, policy: Any, what: str
         from_gymnasium(environment, policy, size=3, state=1, rollout=Rollout(horizon=2), workers=2)
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # What is refused
 
 
@@ -915,7 +907,7 @@ def test_what_does_not_fit_is_refused(options: dict[str, Any], kind: type[Except
 def test_without_gymnasium_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "gymnasium", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'heatpg\[rl\]'"):
-        _stage.load_gymnasium()
+        _snapshot.load_gymnasium()
 
 
 def test_the_standard_error_of_a_landscape() -> None:

@@ -56,7 +56,6 @@ def bumps(size: int = 201, sigma: Any = (0.2, 0.4, 0.8, 1.6)) -> Evolution:
     return solve(landscapes.unequal_bumps(size=size), sigma)
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # Packing
 
 
@@ -106,7 +105,6 @@ def test_expected_size_is_near_the_size(rng: np.random.Generator) -> None:
     assert expected_size(frames, 2, 14) == pytest.approx(size / 4, rel=0.03)
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # What is in a page
 
 
@@ -201,7 +199,6 @@ def test_basins(sigma: list[float], rng: np.random.Generator) -> None:
     assert found["basins"]["shares"] == pytest.approx(basins(flow).of_optimum(), rel=1e-3)
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # What cannot be shown is left out, and the page says why
 
 
@@ -274,7 +271,6 @@ def test_fields_that_are_not_finite_are_refused(bad: float) -> None:
         page(Evolution(flow.landscape, flow.sigma, broken, flow.solver, paths=flow.paths))
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # Size
 
 
@@ -345,7 +341,6 @@ def test_progress_is_told() -> None:
     assert seen[-1] == (8, 8)
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # Nothing in a page but its own
 
 
@@ -406,7 +401,6 @@ def test_the_page_asks_for_nothing() -> None:
         assert word not in script + own_text("heatpg.viewer", "viewer.css"), word
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # The command
 
 

@@ -199,9 +199,6 @@ def place_on_map(flow: Evolution, state: dict[str, Any], index: tuple[int, int])
     )
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", ["line", "plane", "space"])
 def test_every_value_matches_the_file(name: str, browser: Browser, request: pytest.FixtureRequest) -> None:
     flow, text = request.getfixturevalue(name)

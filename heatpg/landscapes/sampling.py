@@ -77,12 +77,14 @@ class Rollout:
             "nan": nan if isinstance(nan, str) else finite_number("nan", nan),
             "clip": bool(self.clip),
         }
+        # past the frozen class, once: NumPy's numbers become Python's, and provenance can hold them
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
     @property
     def seed_numbers(self) -> tuple[int, ...]:
         """The seed of each rollout of a point."""
+        # the count itself is kept, as a hundred seeds would make the value unreadable when printed
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(self.seeds)
 
     @property
@@ -91,6 +93,7 @@ class Rollout:
         return None if isinstance(self.nan, str) else self.nan
 
 
+# eq=False: a comparison of two arrays has no single truth value, so that == would raise; likewise below
 @dataclasses.dataclass(frozen=True, eq=False)
 class State:
     """Where rollouts begin.
@@ -195,15 +198,18 @@ def _seeds(given: int | Sequence[int]) -> int | tuple[int, ...]:
         return whole_number("seeds", given)
     try:
         numbers = tuple(int(seed) for seed in given)  # type: ignore[union-attr]
+        # int() would round 0.5 down without a word
         whole = all(number == seed for number, seed in zip(numbers, given, strict=True))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise OptionError("seeds are whole numbers", given=repr(given), allowed=wanted) from None
     if not numbers or not whole or min(numbers) < 0 or len(set(numbers)) < len(numbers):
+        # a repeated seed would count one rollout twice, and shrink the standard error
         raise OptionError("the seeds do not fit", given=repr(given), allowed=wanted)
     return numbers
 
 
 def _place(given: Any) -> Any:
+    # functions are called when there is an environment
     if given is None or callable(given):
         return given
     if isinstance(given, str):
@@ -222,8 +228,10 @@ def _prefix(given: ArrayLike) -> Vector:
         actions = np.asarray(without_gradient(given), dtype=np.float64)
     except (TypeError, ValueError):
         raise OptionError("after must be numbers", given=repr(given), allowed="a rectangular array") from None
+    # (), [] and an array (0, size) all mean that no action is taken
     if actions.size == 0:
         return np.empty((0, 0))
     if actions.ndim == 0:
         raise GridError("after: the shape does not fit", given="a single number", allowed="(steps, ...)")
+    # flat per step; they take the shape of the action space once that is known
     return as_numbers("after", actions.reshape(len(actions), -1), 2)
