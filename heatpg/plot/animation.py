@@ -38,13 +38,16 @@ __all__ = ["ANIMATIONS", "animate"]
 ANIMATIONS = ("gif", "apng", "html")
 """Names of the formats, which are the endings of their files as well."""
 
-_SCALES = ("landscape", "frame")
+_SCALES = ("landscape", "frame")  # colours of Q in every frame, or of each frame
+# tastes: at 320 the labels of both axes still fit, 4096 is a large screen
 _SMALLEST, _USUAL, _LARGEST = 320, 720, 4096  # pixels
 _DPI = 100.0  # more beyond the usual size, so that text grows with it
 _SMALL_TEXT = 7.0  # points, below two thirds of the usual size
+# tastes: six or seven frames a second, and time to read the first and the last
 _PACE, _REST = 0.15, 1.0  # seconds
 _FASTEST, _SLOWEST = 0.02, 60.0  # below, browsers take 0.1 s instead
 _JUMP = 0.25  # of the box: what is farther apart is not joined
+# 160 + 32 + 4 * 16 = 256, all that a GIF has
 _OF_THE_MAP, _GREYS, _BLENDED = 160, 32, 16  # entries of a GIF's palette, with four blends of each of the last
 
 
@@ -62,16 +65,20 @@ class _Scene:
         self.center = peak(self.initial, self.grid).index
         # a stored sigma of zero is Q itself
         self.levels = [0, *(k for k, row in enumerate(evolution.sigmas, 1) if row.any())]
+        # all of them at once: the strip below shows every level in every frame
         self.tops = [peak(self.field(level), self.grid) for level in self.levels]
         self.per_frame = scale == "frame"
+        # of Q, unless each frame has its own; the limits are changed in `_draw`
         self.norm = Normalize(float(self.initial.min()), float(self.initial.max()))
         dpi = _DPI * max(1.0, min(size) / _USUAL)
         # compressed: a map of equal scales keeps its colour bar beside it
         layout = ConstrainedLayoutEngine(compress=self.grid.dimensions > 1, h_pad=0.09, w_pad=0.07)
         self.figure = Figure(figsize=(size[0] / dpi, size[1] / dpi), dpi=dpi, layout=layout)
+        # the strip and the heading keep their inches, the field has the rest
         heights = (max(size[1] / dpi - 1.6, 1.0), 1.0)
         self.main, self.strip = self.figure.subplots(2, 1, height_ratios=heights)
         if self.grid.dimensions > 1:
+            # made once: a bar of an image would be drawn anew with each
             mappable = ScalarMappable(self.norm, COLOURS)
             self.figure.colorbar(mappable, ax=self.main, label="Q, u", format=lambda value, place: number(value))
         self._draw_strip()
@@ -99,6 +106,7 @@ class _Scene:
         """The largest value at every level, on which the current one is marked."""
         ax, places = self.strip, np.arange(len(self.levels))
         values = [top.value for top in self.tops]
+        # evenly spaced and not by sigma: a frame takes the same time whatever its level
         ax.plot(places, values, color="0.55", lw=points(1.2), marker=".", ms=points(4))
         ax.set_xlim(-0.5, len(places) - 0.5)
         sigma, along = noise_levels(self.evolution)
@@ -109,8 +117,10 @@ class _Scene:
         name = "σ" if along is None else f"σ along {self.grid[along].name}"
         ax.set_xlabel(f"{name} ({unit}), one frame for each" if unit else f"{name}, one frame for each")
         ax.set_ylabel("max u")
+        # room for the mark, which is larger than the curve
         ax.margins(y=0.15)
         style: dict[str, Any] = {"mfc": line_colours(2)[0], "mec": "black", "mew": points(0.8), "clip_on": False}
+        # moved from frame to frame
         (self.mark,) = ax.plot([], [], "o", ms=points(9), **style)
 
     def _draw(self, place: int) -> None:
@@ -118,8 +128,10 @@ class _Scene:
         values = self.field(level)
         sigma = (0.0,) * grid.dimensions if level == 0 else tuple(self.evolution.sigmas[level - 1].tolist())
         if self.per_frame:
+            # a flat frame still has a scale
             low, high = float(values.min()), float(values.max())
             self.norm.vmin, self.norm.vmax = low, high if high > low else low + 1.0
+        # artists of the last frame, with their labels
         ax.clear()
         if grid.dimensions == 1:
             ax.plot(grid[0].coordinates, self.initial, color="0.7", lw=points(1.0))
@@ -135,6 +147,7 @@ class _Scene:
 
     def _set_limits(self, ax: Axes, values: NDArray[Any]) -> None:
         low, high = (values.min(), values.max()) if self.per_frame else (self.initial.min(), self.initial.max())
+        # a taste; of a flat Q the margin of 1
         margin = 0.06 * (float(high - low) or 1.0)
         ax.set_ylim(float(low) - margin, float(high) + margin)
         ax.set_xlim(self.grid[0].lower, self.grid[0].upper)
@@ -146,15 +159,18 @@ class _Scene:
 
         if place == 0:
             return
+        # from Q to this frame
         tops = self.tops[: place + 1]
         places = np.array([top.coordinates for top in tops])
         x = places[:, 0]
         y = np.array([top.value for top in tops]) if self.grid.dimensions == 1 else places[:, 1]
+        # in shares of the box, each axis by itself
         steps = np.abs(np.diff(places, axis=0)) / np.array([axis.length for axis in self.grid])
         broken = np.flatnonzero((steps > _JUMP).any(axis=1)) + 1
         outline = [Stroke(linewidth=points(2.6), foreground="black"), Normal()]
         # on a scale of its own a frame has no room for the heights before
         style: dict[str, Any] = {"zorder": 4, "clip_on": self.per_frame}
+        # NaN ends a line and begins another
         x_broken, y_broken = np.insert(x, broken, np.nan), np.insert(y, broken, np.nan)
         ax.plot(x_broken, y_broken, color="white", lw=points(1.2), path_effects=outline, **style)
         ax.plot(x[:-1], y[:-1], "o", ms=points(4), mfc="white", mec="black", mew=points(0.7), **style)
@@ -176,11 +192,13 @@ def _round_ticks(sigma: NDArray[np.float64], most: int) -> list[tuple[float, flo
     Where not all of the stored ones are short, 1, 2 and 5 times powers of ten stand between them.
     """
     count = len(sigma)
+    # evenly spread, the first and the last among them
     shown = sorted({round(place) for place in np.linspace(0, count - 1, min(most, count))})
     stored = [(float(place), float(sigma[place])) for place in shown]
     short = all(math.isclose(value, float(f"{value:.2g}"), rel_tol=1e-9) for _, value in stored)
     if short or count < 3 or not (np.diff(sigma) > 0).all():
         return stored
+    # from sigma[1]: the first frame is Q, at 0
     decades = range(math.floor(math.log10(sigma[1])), math.ceil(math.log10(sigma[-1])) + 1)
     values = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
     inside = [
@@ -188,6 +206,7 @@ def _round_ticks(sigma: NDArray[np.float64], most: int) -> list[tuple[float, flo
     ]
     ticks, room = [(0.0, 0.0)], (count - 1) / most
     for place, value in inside:
+        # as many as there is room for
         if place - ticks[-1][0] >= room:
             ticks.append((place, value))
     return ticks if len(ticks) > 2 else stored
@@ -200,6 +219,7 @@ def _palette() -> NDArray[np.uint8]:
     def of_the_map(count: int) -> NDArray[np.float64]:
         return np.asarray(colormaps[COLOURS](np.linspace(0.0, 1.0, count)))[:, :3]
 
+    # antialiasing mixes the map with black and white lines: in thirds that is near enough
     blends = [share * of_the_map(_BLENDED) + (1.0 - share) * end for share in (1 / 3, 2 / 3) for end in (0.0, 1.0)]
     greys = np.repeat(np.linspace(0.0, 1.0, _GREYS)[:, None], 3, axis=1)
     return np.rint(255.0 * np.concatenate([of_the_map(_OF_THE_MAP), greys, *blends])).astype(np.uint8)
@@ -209,12 +229,15 @@ class _Nearest:
     """The nearest colour of a palette for each colour; no dithering, so a colour looks alike in all frames."""
 
     def __init__(self, palette: NDArray[np.uint8]) -> None:
+        # signed and wide enough for the products below
         self.palette = palette.astype(np.int32)
         self.table = np.full(2**24, -1, dtype=np.int16)  # of all colours, filled in as they are met
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         red, green, blue = np.moveaxis(pixels.astype(np.int32), -1, 0)
+        # each colour as one number: an index into the table
         codes = red << 16 | green << 8 | blue
+        # colours that no frame has shown before; most are met in the first
         new = np.unique(codes[self.table[codes] < 0])
         colours = np.stack([new >> 16, new >> 8 & 255, new & 255], axis=1)
         # |c - p|^2 without |c|^2, which is the same for all p
@@ -237,7 +260,9 @@ def _with_palette(scene: _Scene) -> Iterator[Image]:
 
 def _gif(scene: _Scene, seconds: Sequence[float], loop: bool) -> bytes:
     frames = _with_palette(scene)
+    # in memory, so that a file appears whole or not at all
     content = io.BytesIO()
+    # 0 repeats for ever; without the entry a GIF is shown once
     options: dict[str, Any] = {"loop": 0} if loop else {}
     # the palette is named once more, or Pillow would give each frame its own
     next(frames).save(
@@ -286,10 +311,12 @@ _WRITERS: dict[str, Callable[[_Scene, Sequence[float], bool], bytes]] = {"gif": 
 
 
 def _milliseconds(seconds: Sequence[float], unit: int) -> list[int]:
+    # in units of the format, and never 0, which viewers take for their own default
     return [unit * max(1, round(1000.0 * each / unit)) for each in seconds]
 
 
 def _choose_format(path: Path | None, format: str) -> str:
+    # the ending names the format; told twice, both must agree
     ending = path.suffix.lower()[1:] if path is not None else ""
     if not format:
         if ending not in ANIMATIONS:
@@ -309,6 +336,7 @@ def _choose_format(path: Path | None, format: str) -> str:
 def _parse_size(size: Sequence[int]) -> tuple[int, int]:
     allowed = f"two whole numbers of pixels, width and height, from {_SMALLEST} to {_LARGEST}"
     try:
+        # 2.0 is a whole number, 2.5 is none
         values = [int(value) for value in size]
         whole = all(value == given for value, given in zip(values, size, strict=True))
     except (TypeError, ValueError, OverflowError):
@@ -321,10 +349,12 @@ def _parse_size(size: Sequence[int]) -> tuple[int, int]:
 def _parse_seconds(duration: float | Sequence[float] | None, frames: int) -> list[float]:
     """Seconds of every frame."""
     if duration is None:
+        # of a single frame only the first
         return [_REST, *[_PACE] * (frames - 2), _REST][:frames]
     try:
         values = np.asarray(duration, dtype=np.float64)
     except (TypeError, ValueError):
+        # no number at all: refused below like one out of range
         values = np.full(1, math.nan)
     fits = values.ndim == 0 or values.shape == (frames,)
     if not fits or not ((values >= _FASTEST) & (values <= _SLOWEST)).all():
@@ -416,6 +446,7 @@ def animate(
     >>> plot.animate(flow, format="gif", size=(320, 320))[:6]
     b'GIF89a'
     """
+    # everything is checked before the first frame, and the target before the work
     require_evolution("animate", evolution)
     target = None if path is None else Path(path)
     kind = _choose_format(target, format)
@@ -430,13 +461,18 @@ def animate(
         if evolution.covariance is not None:
             raise UnsupportedError("other levels of correlated noise", advice="evolve to them: covariance=...")
         evolution = solve(evolution.landscape, sigma, evolution.solver)
+    # Q, and every level but 0
     frames = 1 + int(evolution.sigmas.any(axis=1).sum())
     seconds = _parse_seconds(duration, frames)
     require_memory(
-        4.0 * pixels[0] * pixels[1] * (frames + 2), f"an animation of {frames} frames", "make it smaller: size=..."
+        # four bytes a pixel: Pillow keeps all frames, and the canvas is two more
+        4.0 * pixels[0] * pixels[1] * (frames + 2),
+        f"an animation of {frames} frames",
+        "make it smaller: size=...",
     )
     from matplotlib import rc_context
 
+    # small pictures with smaller text, or it would cover them
     with rc_context({"font.size": _SMALL_TEXT} if min(pixels) < 2 * _USUAL // 3 else {}):
         content = _WRITERS[kind](_Scene(evolution, pixels, scale), seconds, bool(loop))
     if target is not None:

@@ -47,6 +47,7 @@ _ENDS = {
     "budget spent": "v",
 }
 _MOST_CIRCLES = 6  # starts, beyond which circles of radius sigma would hide one another
+# a taste: the first and the last, and three between
 _CIRCLES = 5
 _ENTRY = 2.3  # inches of the legend beside text of 10 points
 
@@ -54,6 +55,7 @@ _ENTRY = 2.3  # inches of the legend beside text of 10 points
 def _as_list(ascents: Ascent | Sequence[Ascent]) -> list[Ascent]:
     from heatpg.policy.ascent import Ascent
 
+    # one ascent needs no list
     found = [ascents] if isinstance(ascents, Ascent) else list(ascents)
     if not found or not all(isinstance(each, Ascent) for each in found):
         raise OptionError(
@@ -75,6 +77,7 @@ def _wrapped(means: Array, grid: Grid) -> Array:
     turns = np.zeros(means.shape)
     for i, axis in enumerate(grid):
         if axis.rule.periodic:
+            # how often the mean has gone around; the mean itself is never wrapped
             turns[:, i] = np.floor((means[:, i] - axis.lower) / axis.length)
             places[:, i] -= axis.length * turns[:, i]
     return np.insert(places, np.flatnonzero(np.diff(turns, axis=0).any(axis=1)) + 1, np.nan, axis=0)
@@ -99,6 +102,7 @@ def _draw_path(ax: Axes, x: Array, y: Array, colour: Array, norm: Normalize) -> 
     from matplotlib.collections import LineCollection
 
     corners = np.stack([x, y], axis=1)
+    # two corners each, shape (pieces, 2, 2)
     pieces = np.stack([corners[:-1], corners[1:]], axis=1)
     drawn = np.isfinite(pieces).all(axis=(1, 2))
     ax.plot(x, y, color="black", lw=points(3.2), solid_capstyle="round", zorder=6)
@@ -106,11 +110,13 @@ def _draw_path(ax: Axes, x: Array, y: Array, colour: Array, norm: Normalize) -> 
         list(pieces[drawn]), cmap=COLOURS, norm=norm, array=colour[1:][drawn], linewidths=points(2.0), zorder=7
     )
     lines.set_capstyle("round")
+    # the limits are those of the field
     ax.add_collection(lines, autolim=False)
 
 
 def _spread_out(colour: Array, places: Array) -> Array:
     """The numbers along a path, repeated where it has a gap."""
+    # as many numbers as places: the gap has one too, which is not drawn
     gaps = np.flatnonzero(np.isnan(places).any(axis=1))
     return np.insert(colour, gaps - np.arange(len(gaps)), np.nan) if len(gaps) else colour
 
@@ -120,6 +126,7 @@ def _draw_ends(ax: Axes, ascents: Sequence[Ascent], firsts: Array, lasts: Array)
     mark: dict[str, Any] = {"ls": "none", "mec": "black", "mew": points(0.9), "clip_on": False}
     ax.plot(firsts[:, 0], firsts[:, 1], "o", ms=points(6), mfc="white", zorder=8, label="start", **mark)
     statuses = [each.status for each in ascents]
+    # one mark for all that end alike
     for status in dict.fromkeys(statuses):
         mine = lasts[[each == status for each in statuses]]
         count = f" ({len(mine)})" if len(ascents) > 1 else ""
@@ -133,10 +140,12 @@ def _draw_circles(ax: Axes, ascent: Ascent, places: Array, norm: Normalize) -> N
     from matplotlib import colormaps
     from matplotlib.patches import Ellipse
 
+    # one sigma is the same along both axes
     sigma = np.broadcast_to(ascent.sigmas[:, None] if ascent.sigmas.ndim == 1 else ascent.sigmas, ascent.means.shape)
     level = np.log(sigma[:, 0])
     # evenly spread over what sigma does, not over the steps, of which most are where little happens
     way = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(level)))])
+    # at the quarters of the way
     chosen = np.unique(np.searchsorted(way, np.linspace(0.0, way[-1], _CIRCLES)))
     for k in chosen:
         colour = colormaps[COLOURS](norm(float(sigma[k, 0])))
@@ -154,6 +163,7 @@ def _shade(ax: Axes, image: Any) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     ends = [(grey, grey, grey) for grey in (_DARKEST_GREY, _LIGHTEST_GREY)]
+    # the field keeps its scale; only its colours change
     image.set_cmap(LinearSegmentedColormap.from_list("light greys", ends))
 
 
@@ -239,6 +249,7 @@ def ascent_paths(
     choose(against, _AGAINST, "view of ascent paths")
     values, grid, sigma, name, symbol = _field(source, index)
     position = chosen_axis(grid, axis)
+    # from ascents on another landscape, most likely
     other = {each.means.shape[1] for each in found} - {grid.dimensions}
     if other:
         raise GridError(
@@ -247,6 +258,7 @@ def ascent_paths(
             allowed=f"{grid.dimensions}, as the grid has",
         )
     shades, norm, words = _colours(found, colour, position)
+    # of one sigma for all axes the unit is known where they agree
     units = {each.unit for each in (grid if all(e.sigmas.ndim == 1 for e in found) else (grid[position],))}
     unit = units.pop() if words == "σ" and len(units) == 1 else ""
     with panel(ax, width, height=0.85) as ax:
@@ -257,6 +269,7 @@ def ascent_paths(
             _draw_over_box(ax, found, values, grid, sigma, shades, norm, symbol)
             place = slice_label(grid, peak(values, grid).index)
             name += ", ascents" + (f"\n(paths projected onto {place})" if place else "")
+        # against sigma, colours by sigma would say the same twice
         if against == "place" or words != "σ":
             ax.figure.colorbar(_mappable(norm), ax=ax, label=f"{words} ({unit})" if unit else words)
         ax.set_title(name)
@@ -279,6 +292,7 @@ def _draw_against_sigma(
         _draw_path(ax, _spread_out(level, path), path[:, position], _spread_out(shade, path), norm)
     ends = [np.array([[s[k], path[k, position]] for s, path in zip(levels, paths, strict=True)]) for k in (0, -1)]
     _draw_ends(ax, ascents, *ends)
+    # the axis spans the levels of all ascents
     every = np.unique(np.concatenate(levels))
     sigma_axis(ax, every, grid, position if any(each.sigmas.ndim > 1 for each in ascents) else None)
     ax.set_ylabel(f"{axis_label(grid[position])} of the mean")
@@ -304,6 +318,7 @@ def _draw_over_box(
         paths = [np.stack([path[:, 0], _spread_out(h, path)], axis=1) for path, h in zip(paths, heights, strict=True)]
     else:
         _shade(ax, image)
+        # rings only where sigma moves: at a fixed sigma they are all alike
         joint = any(np.ptp(_sigma_of(each, 0)) > 0 for each in ascents)
         if joint and isinstance(norm, type(_colours(ascents, "sigma", 0)[1])) and len(ascents) <= _MOST_CIRCLES:
             for each in ascents:

@@ -47,22 +47,28 @@ class _Row:
         figure, bound = self.check.figure, self.check.bound
         if figure is None or bound is None:
             return None
+        # a check without a number to compare has failed, and is drawn beyond the scale
         if math.isnan(figure) or math.isnan(bound):
             return math.inf
+        # an infinite bound is never reached; of a negative figure nothing is used
         if bound > 0:
             return max(figure, 0.0) / bound if math.isfinite(bound) else 0.0
+        # a bound of 0 is met or not
         return 0.0 if figure <= bound else math.inf
 
     @property
     def lines(self) -> float:
         """Height in lines of text."""
+        # the headline, a bar, each line below it in smaller letters, and the distance to the next row
         return 1.25 + (0.85 if self.fraction is not None else 0.0) + 0.95 * len(self.text) + 0.35
 
 
 def _row(check: Check, letters: int) -> _Row:
     words = []
+    # a bar says all of a check that passed within its bound
     if check.status != "passed" or check.figure is None or check.bound is None:
         words.append(check.message)
+    # a broken promise is a fault of the solver, not of the landscape
     if check.status == "failed" and check.promised:
         words.append("The solver promises to pass this check.")
     lines = [line for each in words for line in textwrap.wrap(each, letters)]
@@ -78,26 +84,32 @@ def _comparison(check: Check) -> str:
     figure = number(check.figure)
     if check.bound is None:
         return figure
+    # neither holds where one of them is NaN
     sign = "≤" if check.figure <= check.bound else ">" if check.figure > check.bound else "≰"
     return f"{figure} {sign} {number(check.bound)}"
 
 
 def _rows(report: Report, width: float) -> list[_Row]:
     """The rows for a panel of this width in inches."""
+    # narrower text would be a column of single words
     letters = max(20, int(width * 72.0 / points(10.0 * _EM_PER_LETTER)))
     return [_row(check, letters) for check in report]
 
 
 def _limits(rows: list[_Row]) -> tuple[float, float]:
     """Ends of the axis of fractions: decades that hold what there is, the bound well inside."""
+    # 0 and infinity have no place on a logarithmic axis; they are drawn at its ends
     known = [f for row in rows if (f := row.fraction) is not None and 0 < f < math.inf]
+    # from a thousandth of the bound to ten times it at least, so that reports look alike
     low = min([1e-3, *known])
     high = max([10.0, *known])
     return max(_LEAST, 10.0 ** math.floor(math.log10(low))), min(_MOST, 10.0 ** math.ceil(math.log10(high)))
 
 
 def _draw_row(ax: Axes, row: _Row, top: float, ends: tuple[float, float]) -> None:
+    # the place of everything is counted in lines of text from the top of the row
     check, style = row.check, _STYLES[row.check.status]
+    # x in shares of the panel, y in lines
     across = ax.get_yaxis_transform()
     middle = top + 0.62
     ax.text(0.0, middle, style["mark"], transform=across, va="center", color=style["colour"], weight="bold")
@@ -123,6 +135,7 @@ def _draw_row(ax: Axes, row: _Row, top: float, ends: tuple[float, float]) -> Non
 
 def _draw_bar(ax: Axes, fraction: float, y: float, style: dict[str, Any], ends: tuple[float, float]) -> None:
     low, high = ends
+    # the whole bar in grey: what is allowed
     ax.barh(y, 1.0 - low, 0.5, left=low, color="0.93", lw=0, zorder=1)
     if fraction > low:
         stop = min(fraction, high)
@@ -130,6 +143,7 @@ def _draw_bar(ax: Axes, fraction: float, y: float, style: dict[str, Any], ends: 
         ax.barh(y, stop - low, 0.5, left=low, color=style["colour"], lw=0, zorder=2)
         if style["hatch"]:
             ax.barh(y, stop - low, 0.5, left=low, color="none", edgecolor="black", hatch=style["hatch"], lw=0, zorder=3)
+    # an arrow where the bar would leave the scale
     if not low <= fraction <= high:
         end, mark = (low, "<") if fraction < low else (high, ">")
         ax.plot(end, y, marker=mark, ms=points(7), color=style["colour"], mec="black", mew=points(0.7), zorder=6,
@@ -138,6 +152,7 @@ def _draw_bar(ax: Axes, fraction: float, y: float, style: dict[str, Any], ends: 
 
 def _draw_bound(ax: Axes, ends: tuple[float, float], bars: list[tuple[float, float]]) -> None:
     """Mark the bound through all bars, and shade what lies beyond it."""
+    # bar by bar, as a line through the text would be read as part of it
     for y, height in bars:
         ax.plot([1.0, 1.0], [y - height, y + height], color="black", lw=points(1.6), zorder=5)
         ax.plot([ends[0], ends[1]], [y + 0.25] * 2, color="0.7", lw=points(0.6), zorder=1)
@@ -167,16 +182,19 @@ def _draw(report: Report, name: str, across: float, ax: Axes) -> None:
     ends = _limits(rows)
     ax.set_xscale("log")
     ax.set_xlim(*ends)
+    # downwards, as text runs
     ax.set_ylim(total, 0.0)
     top = 0.0
     bars = []
     for row in rows:
         _draw_row(ax, row, top, ends)
         if row.fraction is not None:
+            # where `_draw_row` has put the bar
             bars.append((top + 1.55, 0.4))
         top += row.lines
     if bars:
         _draw_bound(ax, ends, bars)
+        # nine decades have ten ticks; without a number matplotlib leaves some out
         ax.xaxis.set_major_locator(LogLocator(numticks=12))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, place: "bound" if value == 1.0 else f"{value:g}"))
@@ -220,10 +238,12 @@ def checks(source: Evolution | Report, ax: Axes | None = None, *, width: Width =
     report, name = (source, "") if isinstance(source, Report) else (source.report, source.landscape.name)
     with styled(width):
         size = inches(width, _WIDTH)
+        # a figure as high as its text; at least three lines, or the axes vanish
         lines = sum(row.lines for row in _rows(report, size - _MARGIN))
         height = points(_LINE) * (max(lines, 3.0) + 5.0)
     new = ax is None
     with panel(ax, width, height=height / size) as ax:
+        # axes of another figure have been laid out, and know their width
         across = size if new else ax.bbox.width / float(ax.figure.dpi)
         _draw(report, name, across, ax)
     return ax

@@ -24,6 +24,7 @@ __all__ = [
 
 Array = NDArray[Any]
 
+# what was most likely meant, by the type that was given
 _ADVICE = {
     "Landscape": "plot.landscape draws it; or evolve it first: heatpg.evolve(landscape, sigma)",
     "ScaleSpace": "its attribute evolution is one",
@@ -61,6 +62,7 @@ def chosen_axis(grid: Grid, axis: int | str) -> int:
         raise GridError(
             "no axis of this number", given=axis, allowed=", ".join(f"{i} ({each.name})" for i, each in enumerate(grid))
         )
+    # counted from the end where negative, as in a list
     return axis % grid.dimensions
 
 
@@ -73,15 +75,18 @@ def chosen_level(evolution: Evolution, index: int) -> int:
 
 def through_optimum(values: Array, center: tuple[int, ...], position: int) -> Array:
     """The line of a field along one axis through a node."""
+    # all nodes along one axis, one node along the others
     line = tuple(slice(None) if i == position else k for i, k in enumerate(center))
     return np.asarray(values[line])
 
 
 def shown_sigmas(evolution: Evolution, most: int = 3) -> list[int]:
     """Some of the stored noise levels, the first and the last among them, without sigma = 0."""
+    # sigma = 0 is Q itself, which the figures draw anyway
     stored = [k for k, row in enumerate(evolution.sigmas) if row.any()]
     if not stored:
         return [0]
+    # evenly over the stored levels and not over sigma: those who chose them put them where they matter
     places = np.linspace(0, len(stored) - 1, min(most, len(stored)))
     return [stored[round(place)] for place in places]
 
@@ -92,6 +97,7 @@ def noise_levels(evolution: Evolution) -> tuple[NDArray[np.float64], int | None]
     It is the first axis whose sigma changes.
     """
     columns = evolution.sigmas
+    # an axis whose sigma is held, at 0 for one, tells no two levels apart
     changing = np.flatnonzero(np.ptp(columns, axis=0) > 0)
     column = int(changing[0]) if len(changing) else 0
     return columns[:, column], None if evolution.sigma.ndim == 1 else column

@@ -23,7 +23,7 @@ __all__ = ["convergence", "orders", "work_precision"]
 _COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h", "p", "d", "*")
 _DASHES = ("-", "--", ":")
-_FLOOR = 1e-17
+_FLOOR = 1e-17  # below round-off: an error of exactly 0 still has a place on the axis
 _PANEL = 6.0  # inches
 _ENTRY = 2.9  # inches of the legend beside text of 10 points
 
@@ -32,6 +32,7 @@ def _draw(runs: Sequence[Work], ax: Axes, against: str) -> None:
     """A curve for each solver, with its order in the legend."""
     if not len(runs):
         raise OptionError("there are no runs to draw", advice="heatpg.measure.work_precision.work_precision()")
+    # in the order of the runs
     labels = list(dict.fromkeys(run.label for run in runs))
     for i, label in enumerate(labels):
         mine = [run for run in runs if run.label == label]
@@ -58,11 +59,13 @@ def _draw(runs: Sequence[Work], ax: Axes, against: str) -> None:
 def _slope_triangle(ax: Axes, order: float, runs: Sequence[Work]) -> None:
     """A triangle of this order below the runs that declare it, in the finer half of their spacings."""
     spacings = sorted({run.spacing for run in runs})
+    # two halvings, or what there is
     left, right = spacings[0], spacings[min(2, len(spacings) - 1)]
     if not left < right:
         return
     # clear of every run of this order between the two spacings
     top = min(max(run.error, _FLOOR) * (right / run.spacing) ** order for run in runs if run.spacing <= right) / 2.5
+    # error = C h^order between the two
     bottom = top * (left / right) ** order
     ax.plot([left, right, right, left], [bottom, top, bottom, bottom], color="0.35", lw=points(1.0), zorder=1)
     middle = float(np.sqrt(top * bottom))
@@ -106,6 +109,7 @@ def convergence(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool = 
 
     with panel(ax, width, height=_height(runs, legend, width)) as ax:
         _draw(runs, ax, "spacing")
+        # spectral solvers declare no number
         for order in sorted({run.order for run in runs if not isinstance(run.order, str)}):
             _slope_triangle(ax, order, [run for run in runs if run.order == order])
         ax.set_xlabel("spacing h")
@@ -202,6 +206,7 @@ def orders(runs: Sequence[Work], *, width: Width = None) -> Figure:
 
     with styled(width):
         size = inches(width, 12.0)
+        # two panels where there is room, else one below the other
         beside = columns(2, size, 3.4)
         labels = len({run.label for run in runs})
         names = columns(labels, size, _ENTRY)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["critical_counts"]
 
-_MANY = 20
+_MANY = 20  # a taste: up to so many, single steps are seen on a linear axis
 
 
 def _steps(space: ScaleSpace, kind: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -28,6 +28,7 @@ def _steps(space: ScaleSpace, kind: str) -> tuple[NDArray[np.float64], NDArray[n
 
     counts, changes = space.count(kind), count_changes(space, kind)
     sigma = np.array([event.sigma for event, _ in changes])
+    # from the first level on, the events are added up
     numbers = counts[0] + np.concatenate(([0], np.cumsum([change for _, change in changes], dtype=np.int64)))
     if not np.array_equal(numbers[np.searchsorted(sigma, space.sigma)], counts):
         return space.sigma, counts  # at an event on a level both numbers are right: the stored ones are drawn
@@ -75,6 +76,7 @@ def critical_counts(source: Evolution | ScaleSpace, ax: Axes | None = None, *, w
         most = 0
         names = {"maximum": ("maxima", "-"), "minimum": ("minima", "--")}
         for (kind, (name, style)), colour in zip(names.items(), line_colours(2), strict=True):
+            # tracks may be of maxima alone
             if kind in space.kinds:
                 sigma, counts = _steps(space, kind)
                 most = max(most, int(counts.max()))
@@ -82,6 +84,7 @@ def critical_counts(source: Evolution | ScaleSpace, ax: Axes | None = None, *, w
         level_axis(ax, space)
         draw_ends(ax, space)
         if most > _MANY:
+            # logarithmic, and 0 is on it
             ax.set_yscale("symlog", linthresh=1)
         else:
             ax.yaxis.set_major_locator(MaxNLocator(integer=True))

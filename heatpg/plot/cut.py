@@ -73,12 +73,14 @@ def cut(
     nodes = grid[position].coordinates
     others = place_label(grid, center, (position,))
     shown = shown_sigmas(evolution, 4) if levels is None else [chosen_level(evolution, k) for k in levels]
+    # whoever draws several cuts makes one legend for all
     own = ax is None
     with panel(ax, width) as ax:
         ax.plot(nodes, through_optimum(initial, center, position), color="0.55", lw=points(1.1), label="Q")
         for k, colour in zip(shown, line_colours(len(shown)), strict=True):
             values = through_optimum(first_of_batch(evolution.values[k], grid), center, position)
             ax.plot(nodes, values, color=colour, lw=points(1.8), label=sigma_label(evolution, k))
+            # along this line, as u elsewhere is not drawn
             top = int(values.argmax())
             dot: dict[str, Any] = {
                 "ms": points(7),
@@ -91,6 +93,7 @@ def cut(
             ax.plot(nodes[top], values[top], "o", **dot)
         ax.set_xlim(float(nodes[0]), float(nodes[-1]))
         ax.set_xlabel(axis_label(grid[position]))
+        # both have the unit of the return
         ax.set_ylabel("Q, u")
         ax.set_title(f"cut at {others}" if others else f"{evolution.landscape.name}: Q and u")
         if own:

@@ -27,13 +27,14 @@ __all__ = ["draw_field", "field", "landscape"]
 Box = tuple[float, float, float, float]  # left, right, bottom, top
 Strokes = Sequence[tuple[float, str, float]]  # width, colour, opacity
 
-_TRUST = 0.01
-_MOST_SIDE_RATIO = 2.0
+_TRUST = 0.01  # a taste: where 1 % of the noise leaves the box, u may be off by 1 % of osc(Q)
+_MOST_SIDE_RATIO = 2.0  # a taste: maps that are longer than twice their height leave no room for a second panel
 _HATCHES = 15  # strokes along a side
 
 
 def _extent(axis: Axis) -> tuple[float, float]:
     nodes = axis.coordinates
+    # imshow draws cells: each node is the middle of its own
     return float(nodes[0] - axis.spacing / 2), float(nodes[-1] + axis.spacing / 2)
 
 
@@ -43,6 +44,7 @@ def _hatch(ax: Axes, outer: Box, inner: Box | None, place: Transform, strokes: S
     from matplotlib.path import Path
 
     # drawn by hand: in vector files the patterns of some readers lose their second colour, or move with the zoom
+    # where each stroke meets the left or the lower side; the corner strokes would have no length
     starts = np.linspace(-1.0, 1.0, 2 * _HATCHES + 1)[1:-1]
     low = np.stack([np.maximum(starts, 0.0), np.maximum(-starts, 0.0)], axis=-1)
     high = np.stack([np.minimum(starts + 1.0, 1.0), np.minimum(1.0 - starts, 1.0)], axis=-1)
@@ -69,12 +71,15 @@ def _draw_trust(ax: Axes, grid: Grid, sigma: tuple[float, ...]) -> None:
     """Hatch where more than 1 % of the noise leaves the box along an axis, and dash the line around the rest."""
     from matplotlib.patches import Rectangle
 
+    # only of the axes that are drawn
     margins = grid.margin(sigma, _TRUST)[:2]
     if not any(margins):
         return
+    # margins that meet: no node keeps its noise inside
     hidden = any(2 * margin >= axis.length for margin, axis in zip(margins, grid, strict=False))
     if grid.dimensions == 1:
         outer, inner = _extent(grid[0]), _trusted(grid[0], margins[0])
+        # x in units of the axis, y in shares of it: the hatching goes over the whole height
         place = ax.get_xaxis_transform()
         _hatch(ax, (*outer, 0.0, 1.0), None if hidden else (*inner, 0.0, 1.0), place, ((0.6, "black", 0.25),))
         for end in () if hidden else inner:
@@ -137,12 +142,15 @@ def draw_field(
         ax.plot(best.coordinates[0], best.value, clip_on=False, zorder=5, **mark)
         ax.set_xlim(*_extent(grid[0]))
         return None
+    # through the argmax of Q in the axes that are not drawn
     through: tuple[slice | int, ...] = (slice(None), slice(None), *center[2:])
     shown = values[through]
     (left, right), (low, high) = _extent(grid[0]), _extent(grid[1])
     ratio = (right - left) / (high - low)
+    # the same unit, so that an inch is as much in both directions; else the map fills its panel
     alike = grid[0].unit == grid[1].unit and 1 / _MOST_SIDE_RATIO <= ratio <= _MOST_SIDE_RATIO
     image = ax.imshow(
+        # imshow has the first axis downwards
         shown.T,
         origin="lower",
         extent=(left, right, low, high),
@@ -249,6 +257,7 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
     initial = first_of_batch(evolution.landscape.values, grid)
     center = peak(initial, grid).index
     values = first_of_batch(evolution.values[level], grid)
+    # of Q, so that figures of several sigmas can be compared
     norm = Normalize(float(initial.min()), float(initial.max()))
     with panel(ax, width) as ax:
         image = draw_field(ax, values, grid, center, tuple(np.asarray(evolution.sigmas[level]).tolist()), norm)

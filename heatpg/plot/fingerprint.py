@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["fingerprint", "fingerprint_figure"]
 
-_MOST_SADDLES = 400
-_WIDTH = 13.0
+_MOST_SADDLES = 400  # a taste: more thin lines are a grey ground on which nothing is seen
+_WIDTH = 13.0  # inches, on the screen
 _LEAST = 3.4  # inches that a panel needs
 
 
@@ -31,6 +31,7 @@ def _broken(x: np.ndarray, period: float | None) -> np.ndarray:
     """Positions with a gap where a track goes around a periodic axis."""
     if period is None:
         return x
+    # no track moves by half a period between two levels; going around, it seems to move by nearly all of it
     gaps = np.flatnonzero(np.abs(np.diff(x)) > period / 2)
     return np.insert(x, gaps + 1, np.nan)
 
@@ -94,21 +95,25 @@ def _draw_tracks(ax: Axes, space: ScaleSpace, position: int) -> None:
     chosen = space.grid[position]
     period = chosen.length if chosen.rule.periodic else None
     dark, light = line_colours(2)
+    # maxima above minima above saddles, as they matter
     styles: dict[str, dict[str, Any]] = {
         "maximum": {"color": dark, "lw": points(1.0), "zorder": 3, "label": "maximum"},
         "minimum": {"color": light, "lw": points(0.8), "zorder": 2, "label": "minimum"},
         "saddle": {"color": "0.75", "lw": points(0.5), "zorder": 1, "label": "saddle"},
     }
+    # counted first: either all of them are drawn, or none
     saddles = sum(one.kind == "saddle" for one in space.tracks)
     named: set[str] = set()
     for one in space.tracks:
         if one.kind == "saddle" and saddles > _MOST_SADDLES:
             continue
         style = dict(styles[one.kind])
+        # each kind once in the legend
         if one.kind in named:
             style.pop("label")
         named.add(one.kind)
         sigma, x = one.sigma, one.positions[:, position]
+        # a track runs to where it is born and dies, between the levels
         ends = [(event.sigma, event.position[position]) for event in (one.birth, one.death) if event is not None]
         before = [end for end in ends if end[0] <= sigma[0]]
         after = [end for end in ends if end[0] > sigma[0]]
@@ -117,6 +122,7 @@ def _draw_tracks(ax: Axes, space: ScaleSpace, position: int) -> None:
         levels = line[:, 0]
         if len(places) > len(levels):
             gaps = np.flatnonzero(np.isnan(places))
+            # the same gaps; each insertion has moved the later ones by one
             levels = np.insert(levels, gaps - np.arange(len(gaps)), np.nan)
         ax.plot(levels, places, ls=":" if one.on_edge else "-", **style)
 
@@ -125,6 +131,7 @@ def _draw_events(ax: Axes, space: ScaleSpace, position: int) -> None:
     """The optimum, and where it jumps, its track ends, and others are born."""
     path = space.optimum_positions[:, position]
     ax.plot(space.sigma, path, color="black", lw=0, marker=".", ms=points(4), zorder=5, label="optimum")
+    # the end of the track that is the optimum at first, which may be after the optimum has jumped elsewhere
     death = space.sigma_death
     marks = [
         ("D", "jump", space.jumps),
@@ -182,6 +189,7 @@ def fingerprint_figure(source: Evolution | ScaleSpace, *, width: Width = None) -
     space = space_of(source)
     dimensions = space.grid.dimensions
     heading = f"{space.landscape.name}: critical points against σ"
+    # a single panel would be wider than it is worth
     screen = _WIDTH if dimensions > 1 else 0.6 * _WIDTH
     with sheet(width, dimensions, heading, screen=screen, least=_LEAST, height=3.6, besides=0.9, sharex=True) as (
         figure,

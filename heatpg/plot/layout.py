@@ -36,10 +36,10 @@ __all__ = [
     "wrapped",
 ]
 
-COLOURS = "viridis"
+COLOURS = "viridis"  # rises evenly in lightness, so that it reads in grey and to the colour-blind
 _LINE = 1.5  # height of a line over that of its letters
-_LOGARITHMIC = 8.0
-_DECADES = 100.0
+_LOGARITHMIC = 8.0  # a taste: about three doublings; below, a linear axis shows the levels as well
+_DECADES = 100.0  # a taste: within two decades powers of ten alone would be two or three numbers
 _NARROW = 5.0  # inches, beside text of 10 points
 _LEGEND_LINE = 0.21  # inches beside text of 10 points
 _BELOW = 42.0  # points from the axes, over their numbers and label
@@ -76,6 +76,7 @@ def sigma_axis(
     first, last = float(sigma.min()), float(sigma.max())
     ax.set(**{f"{which}label": f"{name} ({unit})" if unit else name})
     if first > 0 and last > _LOGARITHMIC * first:
+        # the scale before the limits: a change of scale chooses new ones
         ax.set(**{f"{which}scale": "log"})
         logarithmic_numbers(ax.xaxis if which == "x" else ax.yaxis, first, last)
     if ends and first < last:
@@ -88,6 +89,7 @@ def logarithmic_numbers(axis: Any, first: float, last: float) -> None:
 
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if last < _DECADES * first else (1.0,)))
     axis.set_major_formatter(FuncFormatter(lambda value, position: number(value)))
+    # minor ticks would be numbered as well where there are few major ones
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -96,6 +98,7 @@ def line_colours(count: int) -> list[tuple[float, float, float, float]]:
     from matplotlib import colormaps
 
     return (
+        # 0.82 and not 1: the yellow end is unseen on white paper
         [colormaps[COLOURS](place) for place in np.linspace(0.1, 0.82, count)]
         if count > 1
         else [colormaps[COLOURS](0.35)]
@@ -114,13 +117,16 @@ def outer_labels(part: FigureBase, axes: Sequence[Axes], per_row: int, width: fl
     width
         Of the part, in inches.
     """
+    # three quarters of a panel: a label that is as long as its axis runs into the next
     most = int(0.75 * letters(width / per_row))
     across, up = axes[0].get_xlabel(), axes[0].get_ylabel()
     for i, ax in enumerate(axes):
+        # labels that are too long are set once beside all panels, below
         if i % per_row or len(up) > most:
             ax.set_ylabel("")
         if i + per_row < len(axes) or len(across) > most:
             ax.set_xlabel("")
+        # panels share their axes, so the numbers of the outer ones serve all
         ax.tick_params(labelleft=i % per_row == 0, labelbottom=i + per_row >= len(axes))
     size = axes[0].xaxis.label.get_fontsize()
     if len(across) > most:
@@ -131,6 +137,7 @@ def outer_labels(part: FigureBase, axes: Sequence[Axes], per_row: int, width: fl
 
 def scale_of_maps(part: FigureBase, image: Any, axes: Sequence[Axes], width: float) -> None:
     """The colour bar of maps: at the right, or below where a part of this width in inches is narrow."""
+    # beside the maps it would leave too little of a column
     if width < points(_NARROW):
         part.colorbar(image, ax=list(axes), label="Q, u", location="bottom", shrink=0.9, aspect=35)
     else:
@@ -139,13 +146,16 @@ def scale_of_maps(part: FigureBase, image: Any, axes: Sequence[Axes], width: flo
 
 def height_of_maps(count: int, per_row: int, width: float) -> float:
     """Inches that so many maps need, with their titles and their colour bar."""
+    # only the bar below needs height of its own
     bar = points(0.6) if width < points(_NARROW) else 0.0
+    # tastes: maps about as high as wide beside their bar, and two rows of them on a page
     return -(-count // per_row) * (min(0.85 * width / per_row, points(3.1)) + points(0.6)) + bar
 
 
 def legend_below_panels(part: FigureBase, ax: Axes, width: float) -> None:
     """The legend of one of the panels below all of them, in as many columns as there is room for."""
     lines, labels = ax.get_legend_handles_labels()
+    # seven letters for the line, and the space between two entries
     per_row = min(4, len(labels), letters(width) // (max(map(len, labels)) + 7))
     part.legend(lines, labels, loc="outside lower center", ncols=max(1, per_row), frameon=False)
 
@@ -186,6 +196,7 @@ def sheet(
     total = inches(width, screen)
     with styled(width):
         words, per_row = wrapped(heading, total), columns(count, total, least)
+        # a quarter of an inch for a line of heading beside text of 10 points
         rest = points(0.25) * len(words.splitlines()) if besides is None else points(besides)
         figure = Figure(figsize=(total, points(height) * -(-count // per_row) + rest), layout="constrained")
         figure.suptitle(words)
@@ -205,6 +216,7 @@ def panels_of(part: FigureBase, count: int, per_row: int, **options: Any) -> lis
         For ``subplots``.
     """
     rows = -(-count // per_row)
+    # by rows; those beyond the last panel are taken away, so that the others keep their size
     axes = list(part.subplots(rows, per_row, squeeze=False, **options).ravel())
     for ax in axes[count:]:
         ax.remove()
@@ -221,6 +233,7 @@ def caption_height(lines: int) -> float:
     """Inches that so many lines need, with one to spare."""
     from matplotlib import rcParams
 
+    # the layout knows nothing of text in a part of a figure, so its height is reckoned beforehand
     return _LINE * float(rcParams["font.size"]) / 72.0 * (lines + 1)
 
 
@@ -231,6 +244,7 @@ def caption(part: FigureBase, lines: Sequence[str], colours: Sequence[str] | Non
     for i, line in enumerate(lines):
         part.text(
             0.01,
+            # evenly down the part, half a line from either end
             1.0 - (i + 0.5) / (len(lines) + 1),
             line,
             va="top",
@@ -270,7 +284,9 @@ def legend_below(ax: Axes, least: float) -> None:
     assert figure is not None
     handles, words = ax.get_legend_handles_labels()
     # axes of their own figure are not laid out yet, and will be about as wide as it
+    # two: the axes and their colour bar
     width = figure.get_figwidth() if len(figure.axes) <= 2 else ax.bbox.width / figure.dpi
+    # a shift in points: a legend that is placed in shares of the axes would meet their label where they are low
     shift = ScaledTranslation(0.0, -points(_BELOW) / 72.0, figure.dpi_scale_trans)
     ax.legend(
         handles, words, loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=ax.transAxes + shift,

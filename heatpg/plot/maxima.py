@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["maxima"]
 
 
-_WIDTH = 7.0
+_WIDTH = 7.0  # inches, on the screen
 
 
 @figures.register("maxima")
@@ -64,19 +64,23 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
     total = inches(width, _WIDTH)
     with styled(width):
         figure = Figure(figsize=(total, 0.35 * total + points(3.5)), layout="constrained")
+        # one below the other, as both are read against sigma
         value, place = figure.subplots(2, 1, sharex=True)
         dark, light = line_colours(2)
         marks = {"lw": points(1.5), "ms": points(6)}
         value.axhline(float(initial.max()), color="0.65", lw=points(1.0), label="max Q")
         value.plot(levels, [top.value for top in tops], "o-", color=dark, label="max u", **marks)
+        # what the learner has when it stops exploring, which the drop of max u does not tell
         there = [float(initial[top.index]) for top in tops]
         value.plot(levels, there, "s--", color=light, label="Q at the argmax of u", **marks)
         value.set_ylabel("value")
         value.legend()
         value.set_title(wrapped(headline(evolution, "the largest u against σ"), total))
         for i, (axis, colour) in enumerate(zip(grid, line_colours(grid.dimensions), strict=True)):
+            # in shares, so that axes of different units fit into one panel
             fractions = [(top.coordinates[i] - axis.lower) / axis.length for top in tops]
             place.plot(levels, fractions, "o^sDvP*X"[i % 8] + "-", color=colour, label=axis.name, **marks)
+        # marks on the edge of the box are seen whole
         place.set_ylim(-0.04, 1.04)
         place.set_ylabel("argmax, share of the box")
         place.legend()

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["multiples"]
 
 _MOST = 11  # and Q: three rows of four
-_MOST_IN_A_ROW = 4
-_WIDTH = 10.0
-_LEAST = 2.0
+_MOST_IN_A_ROW = 4  # a taste: five maps on a page are too small to read their axes
+_WIDTH = 10.0  # inches, on the screen
+_LEAST = 2.0  # inches that a panel needs beside text of 10 points
 _ROOM = 0.08  # inches above and below what has titles
 
 
@@ -82,17 +82,21 @@ def multiples(
         raise SigmaError("there is no sigma to draw", given="no levels", allowed=f"0 to {len(evolution) - 1}")
     initial = first_of_batch(evolution.landscape.values, grid)
     center = peak(initial, grid).index
+    # the plane, or the line, through the argmax of Q
     through: tuple[slice | int, ...] = (slice(None),) * min(grid.dimensions, 2) + center[2:]
     fields = [initial, *(first_of_batch(evolution.values[k], grid) for k in shown)]
     sigmas = [np.zeros(grid.dimensions), *(evolution.sigmas[k] for k in shown)]
     names = ["Q (σ = 0)", *(sigma_label(evolution, k) for k in shown)]
+    # the range of Q holds that of every u: the maximum principle
     everywhere = Normalize(float(initial.min()), float(initial.max()))
     count, total = len(fields), inches(width, _WIDTH)
     with styled(width):
+        # in print as many as fit, on the screen up to four
         per_row = min(_MOST_IN_A_ROW, columns(count, total, _LEAST))
         about = "Q and its expected value u under Gaussian exploration noise σ"
         place = slice_label(grid, center)
         heading = wrapped(f"{headline(evolution, about)}{', at ' + place if place else ''}", total)
+        # above and below every row
         room = 2.0 * points(_ROOM) * -(-count // per_row)
         height = height_of_maps(count, per_row, total) + room + caption_height(len(heading.splitlines()))
         figure = Figure(figsize=(total, height), layout=ConstrainedLayoutEngine(h_pad=points(_ROOM)))

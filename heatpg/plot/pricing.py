@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["price_curve", "price_figure"]
 
-_WIDTH = 13.0
-_LEAST = 2.8
+_WIDTH = 13.0  # inches, on the screen
+_LEAST = 2.8  # inches that a panel needs beside text of 10 points
 _BELOW = 1e-3  # of osc(Q): a price that is seen to be below 0
 
 
@@ -82,6 +82,7 @@ def price_curve(
         raise OptionError("the price must be positive", given=limit, allowed="numbers > 0, in units of Q")
     space = space_of(source)
     found = price(space) if curve is None else curve
+    # a curve that was made of another evolution would be drawn against the wrong levels
     if found.sigma.shape != space.sigma.shape or not np.allclose(found.sigma, space.sigma):
         raise OptionError(
             "this curve is that of other sigmas",
@@ -91,6 +92,7 @@ def price_curve(
     with panel(ax, width) as ax:
         dark, light = line_colours(2)
         # each jump is two points of the price, before and after, and one of the drop
+        # between two levels, from the right: a jump on a level comes after it
         after = np.searchsorted(space.sigma, found.jump_sigma, side="right")
         twice = np.repeat(after, 2)
         sigma = np.insert(space.sigma, twice, np.repeat(found.jump_sigma, 2))
@@ -98,6 +100,7 @@ def price_curve(
         errors = np.insert(found.uncertainty, twice, found.jump_uncertainty.ravel())
         drops = np.insert(found.drop, after, found.jump_drop)
         lower, upper = prices - errors, prices + errors
+        # with a sampler the price is known exactly, and there is no band
         if (upper > lower).any():
             ax.fill_between(sigma, lower, upper, color=dark, alpha=0.2, lw=0)
         width_of_lines = points(1.5)
@@ -114,6 +117,7 @@ def price_curve(
             ax.axhline(limit, color="0.65", lw=points(1.0), ls="-.", label="the price asked about")
         level_axis(ax, space)
         draw_ends(ax, space)
+        # below 0 where Q is higher between the nodes than at the best of them
         least = float(prices.min())
         if least < -_BELOW * found.oscillation:
             ax.axhline(0.0, color="0.65", lw=points(0.6), zorder=0)

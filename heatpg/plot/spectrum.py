@@ -23,15 +23,17 @@ if TYPE_CHECKING:
 
 __all__ = ["decay", "spectrum", "spectrum_figure"]
 
-_MOST = 4
+_MOST = 4  # a taste: more curves, each with its prediction, cannot be told apart
+# of amplitudes in double precision round-off is 1e-16, of power its square; the floor only ends the axis
 _FLOOR = 1e-16  # of the power of Q
-_STRONG = 1e-6
-_WIDTH = 12.0
-_LEAST = 3.4
+_STRONG = 1e-6  # of the strongest band; in weaker ones leakage of the taper is larger than what is there
+_WIDTH = 12.0  # inches, on the screen, for two panels
+_LEAST = 3.4  # inches that a panel needs beside text of 10 points
 
 
 def _wavenumber_label(evolution: Evolution) -> str:
     unit = evolution.grid.unit or ""
+    # a unit of several words, as N m, needs its parentheses
     per = f" (1/({unit}))" if not unit.isalnum() else f" (1/{unit})"
     return f"angular wavenumber |k|{per if unit else ''}"
 
@@ -99,12 +101,15 @@ def spectrum(
         ax.plot(k, _above(initial.power, lowest), color="0.55", lw=points(1.3), label="Q")
         for level, colour in zip(shown, line_colours(len(shown)), strict=True):
             power = power_spectrum(Landscape(one.values[level], one.grid)).power
+            # without a prediction nothing says what round-off hides
             seen = np.ones(len(k), dtype=bool) if expected is None else expected.visible[level]
             label = sigma_label(one, level)
             ax.plot(k, _above(np.where(seen, power, np.nan), lowest), color=colour, lw=points(1.8), label=label)
         if expected is not None:
             for level in shown:
+                # power is the square of an amplitude
                 drawn = _above(expected.power * expected.predicted[level] ** 2, lowest)
+                # named once in the legend
                 words = "Q times exp($-$σ²|k|²)" if level == shown[0] else None
                 ax.plot(k, drawn, color="black", lw=points(0.9), ls=(0, (3, 3)), label=words)
         ax.set_xscale("log")
@@ -172,9 +177,11 @@ def decay(evolution: Evolution, ax: Axes | None = None, *, width: Width = None) 
             predicted = np.where(visible, expected.predicted[level], np.nan) ** 2
             ax.plot(k, predicted, color=colour, lw=points(1.2))
             if np.ptp(sigma) == 0:
+                # at most 700, beyond which exp is 0 in double precision, and has no place on a logarithmic axis
                 alone = np.where(visible, np.exp(-np.minimum((sigma[0] * k) ** 2, 700.0)), np.nan)
                 lowest = 0.1 * np.nanmin(predicted) if visible.any() else _FLOOR
                 ax.plot(k, _above(alone, lowest), color="black", lw=points(0.8), ls=(0, (3, 3)), zorder=1)
+            # the root is stored: measured and predicted are amplitudes
             measured = np.where(visible, expected.measured[level], np.nan) ** 2
             marks: dict[str, Any] = {
                 "marker": marker,
@@ -225,6 +232,7 @@ def spectrum_figure(evolution: Evolution, *, width: Width = None) -> Figure:
     2
     """
     require_evolution("spectrum", evolution)
+    # the decay has no prediction for correlated noise
     count = 2 if evolution.covariance is None else 1
     heading = headline(evolution, "what exploration noise σ leaves of each wavenumber")
     with sheet(width, count, heading, screen=0.5 * _WIDTH * count, least=_LEAST, height=4.2) as (figure, axes):

@@ -36,19 +36,22 @@ if TYPE_CHECKING:
 
 __all__ = ["study"]
 
-_WIDTH = 13.0
+_WIDTH = 13.0  # inches, on the screen
 _LEAST_MAP = 2.0  # inches that a panel needs
-_LEAST_CURVE = 2.8
+_LEAST_CURVE = 2.8  # inches that a panel with curves needs
 
 
 def _shown(page: Study) -> list[int]:
     """Three levels: around the first jump and the end of the optimum if they can be told apart, else evenly spread."""
     sigma = page.space.sigma
     last = len(sigma) - 1
+    # a tenth of the levels: two maps nearer than that look the same
     apart = max(1, len(sigma) // 10)
     events = [event.sigma for event in (page.space.sigma_jump, page.space.sigma_death) if event is not None]
+    # the first level after each event, where what it did is seen
     after = [min(int(np.searchsorted(sigma, event)), last) for event in events]
     kept: list[int] = []
+    # in the order of their worth; the first three that are apart are shown
     for level in (0, *after, last, last // 2, last // 4, 3 * last // 4):
         if all(abs(level - other) >= apart for other in kept):
             kept.append(level)
@@ -56,6 +59,7 @@ def _shown(page: Study) -> list[int]:
 
 
 def _findings(page: Study, most: int) -> list[str]:
+    # notes of the tracks say what the sentences rest on
     lines = list(page.sentences.values()) + [f"Note: {flag}." for flag in page.space.flags]
     grid = page.evolution.grid
     if any(any(grid.margin(page.evolution.sigmas[level].tolist())) for level in _shown(page)):
@@ -68,6 +72,7 @@ def _draw_maps(part: FigureBase, page: Study, per_row: int, width: float) -> Non
     from matplotlib.colors import Normalize
 
     flow, grid, shown = page.evolution, page.evolution.grid, _shown(page)
+    # a study is of one landscape: there are no batch axes
     initial = flow.landscape.values
     center = peak(initial, grid).index
     panels = panels_of(part, 1 + len(shown), per_row, sharex=True, sharey=True)
@@ -89,6 +94,7 @@ def _draw_lines(part: FigureBase, page: Study) -> None:
     for level, colour in zip(shown, line_colours(len(shown)), strict=True):
         ax.plot(grid[0].coordinates, flow.values[level], color=colour, lw=points(1.5), label=sigma_label(flow, level))
         cross: dict[str, Any] = {"mec": "black", "mfc": colour, "ms": points(7), "mew": points(0.8)}
+        # where the optimum is between the nodes
         ax.plot(space.optimum_positions[level, 0], space.optimum_values[level], "X", **cross)
     ax.legend(fontsize="small")
     ax.set_xlabel(axis_label(grid[0]))
@@ -146,11 +152,13 @@ def study(source: Evolution | Study, *, width: Width = None) -> Figure:
     from heatpg.studies import study as make
 
     total = inches(width, _WIDTH)
+    # studied before anything is drawn, as it may refuse
     page = source if isinstance(source, Study) else make(source)
     grid, flow = page.evolution.grid, page.evolution
     shape = " × ".join(map(str, grid.shape))
     maps, tracks = 1 + len(_shown(page)), min(grid.dimensions, 3)
     with styled(width):
+        # inside the style, as a line holds as many letters as the text is small
         text = _findings(page, letters(total))
         heading = wrapped(
             f"{headline(flow, 'what exploration noise does to its optimum')}\n"
@@ -161,6 +169,7 @@ def study(source: Evolution | Study, *, width: Width = None) -> Figure:
         maps_per_row = columns(maps, total, _LEAST_MAP)
         per_row, curves_per_row = columns(tracks, total, _LEAST_CURVE), columns(3, total, _LEAST_CURVE)
         beside = total >= points(_LEAST_CURVE) * 3
+        # maps, fingerprints, curves, words, from above
         heights = [
             points(3.0) if grid.dimensions == 1 else height_of_maps(maps, maps_per_row, total),
             points(3.4) * -(-tracks // per_row) + (0.0 if beside else points(0.6)),

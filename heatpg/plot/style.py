@@ -20,12 +20,15 @@ __all__ = ["WIDTHS", "Width", "columns", "inches", "letters", "panel", "points",
 Width = Literal["column", "text"] | float | None
 
 WIDTHS = {"column": 3.5, "text": 7.2}  # inches; of two columns on a page each is 3.5 in wide, with 0.2 in between
-_WIDEST = 60.0
-_PANEL = 6.0
+_WIDEST = 60.0  # inches; a taste: a poster. More is a slip of units, and would take gigabytes of pixels
+_PANEL = 6.0  # inches; a taste, for the screen
 _SCREEN_TEXT = 10.0  # points that the sizes in the figures are meant for
+# a bound from above for DejaVu Sans: its mean letter is narrower, and names are wrapped rather than cut
 _EM_PER_LETTER = 0.6
 # the keys of matplotlib's settings are a closed type in some of its versions, and plain strings in others
+# TrueType, as journals refuse Type 3; text in SVG stays text; a fixed salt gives the same identifiers every time
 _VECTOR: dict[Any, Any] = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "heatpg"}
+# 7 to 9 points, what journals ask for at the printed size; lines to go with them
 _PRINT = {
     "font.size": 8.0,
     "figure.titlesize": 9.0,
@@ -83,6 +86,7 @@ def inches(width: Width, default: float) -> float:
         return default
     if isinstance(width, str) and width in WIDTHS:
         return WIDTHS[width]
+    # True is 1 to float(), and a word that is no width is none
     if isinstance(width, bool | str):
         number = math.nan
     else:
@@ -177,6 +181,7 @@ def panel(ax: Axes | None, width: Width, *, height: float = 0.75, solid: bool = 
 
     size = inches(width, _PANEL)
     with styled(width):
+        # no pyplot: nothing is kept in a global list, and nothing is shown by itself
         figure = Figure(figsize=(size, height * size), layout=None if solid else "constrained")
         # labels in space have no place before they are drawn, so that no layout can make room for them
         yield figure.add_axes((0.0, 0.06, 0.88, 0.8), projection="3d") if solid else figure.subplots()
@@ -214,6 +219,7 @@ def columns(count: int, width: float, least: float) -> int:
     ...     columns(4, 3.5, 2.0)
     2
     """
+    # at least one, however narrow
     return max(1, min(count, int(width / points(least))))
 
 
@@ -225,6 +231,7 @@ def letters(width: float) -> int:
     width
         In inches.
     """
+    # twelve: a heading of fewer letters would be a column of single words
     return max(12, int(width * 72.0 / points(_EM_PER_LETTER * _SCREEN_TEXT)))
 
 
@@ -233,6 +240,7 @@ def _figure_of(drawn: object) -> Figure:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
 
+    # axes may lie in a part of a figure, and that in another
     while isinstance(drawn, Axes | FigureBase) and not isinstance(drawn, Figure):
         drawn = drawn.figure
     if not isinstance(drawn, Figure):
@@ -285,7 +293,9 @@ def save(
     if format not in known:
         raise OptionError("unknown format of a figure", given=repr(format), allowed=", ".join(sorted(known)))
     if dpi is None:
+        # 300 is what print asks for; a figure for the screen would become needlessly large
         dpi = 300.0 if whole.get_figwidth() <= WIDTHS["text"] else 150.0
+    # each format has its own name for the date that would make two files differ
     undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
     with rc_context(_VECTOR):
         whole.savefig(target, format=format, dpi=dpi, metadata=undated.get(format))

@@ -30,15 +30,18 @@ if TYPE_CHECKING:
 
 __all__ = ["summary"]
 
-_WIDTH = 13.0
+_WIDTH = 13.0  # inches, on the screen
 _LEAST_MAP = 2.0  # inches that a panel needs
+# inches; tastes: in print a cut may be smaller, as its text is
 _LEAST_CUT, _LEAST_CUT_IN_PRINT = 2.8, 2.0
 _PAGE = 9.0  # inches: what a page has room for, with a caption
+# dark red of ColorBrewer: read on white, and dark in grey
 _ALARM = "#b2182b"
 
 
 def _text(evolution: Evolution, shown: list[int], most: int, *, in_print: bool) -> list[str]:
     """The lines below the panels; in print, where a caption says the rest, only what nobody else would say."""
+    # on the screen the figure stands alone, in print it has a caption
     if not in_print:
         return [*_key(evolution, shown, most), *_checks(evolution, most)]
     lines = ["Hatched: over 1 % of the noise leaves the box."] if _hatched(evolution, shown) else []
@@ -64,6 +67,7 @@ def _checks(evolution: Evolution, most: int) -> list[str]:
         lines += textwrap.wrap(f"Passed: {', '.join(check.name for check in counts['passed'])}.", most)
     for status, word in (("failed", "FAILED"), ("finding", "Finding")):
         for check in counts[status]:
+            # a check may say more than a figure has room for; two lines of it, as `checks` draws the rest
             lines.append(textwrap.shorten(f"{word}: {check.name}: {check.message}", 2 * most, placeholder=" ..."))
     return [part for line in lines for part in textwrap.wrap(line, most)]
 
@@ -73,6 +77,7 @@ def _key(evolution: Evolution, shown: list[int], most: int) -> list[str]:
     grid = evolution.grid
     initial = first_of_batch(evolution.landscape.values, grid)
     center = peak(initial, grid).index
+    # keys only for what occurs
     tops = [peak(first_of_batch(evolution.values[k], grid), grid) for k in shown]
     if grid.dimensions == 1:
         return ["Dots: argmax."]
@@ -138,14 +143,17 @@ def summary(evolution: Evolution, *, width: Width = None) -> Figure:
     grid, in_print = evolution.grid, width is not None
     total = inches(width, _WIDTH)
     with styled(width):
+        # lines lie in one panel, so there is room for a fourth
         shown = shown_sigmas(evolution, 4 if grid.dimensions == 1 else 3)
         most = letters(total)
         text = _text(evolution, shown, most, in_print=in_print)
         heading = wrapped(_heading(evolution, in_print=in_print), total)
+        # of more axes the first three
         cuts = min(grid.dimensions, 3)
         maps = 0 if grid.dimensions == 1 else 1 + len(shown)
         maps_per_row = columns(maps, total, _LEAST_MAP)
         cuts_per_row = columns(cuts, total, _LEAST_CUT_IN_PRINT if in_print else _LEAST_CUT)
+        # names that do not fit side by side are set below one another
         longest = max(len(axis_label(axis)) for axis in grid.axes[:cuts])
         if longest > 0.9 * letters(total / cuts_per_row):
             cuts_per_row = 1
@@ -155,11 +163,14 @@ def summary(evolution: Evolution, *, width: Width = None) -> Figure:
             points(5.0 if grid.dimensions == 1 else 3.0) * -(-cuts // cuts_per_row) + (0.0 if beside else points(0.6)),
         ]
         head, foot = caption_height(len(heading.splitlines())), caption_height(len(text)) if text else 0.0
+        # panels shrink, text does not
         shrink = min(1.0, (_PAGE - head - foot) / sum(heights)) if in_print else 1.0
+        # what has no height is no part of the figure
         heights = [height for height in (*(shrink * height for height in heights), foot) if height]
         figure = Figure(figsize=(total, sum(heights) + head), layout="constrained")
         figure.suptitle(heading)
         parts = list(figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0])
+        # popped in the order in which the heights were listed
         if maps:
             _draw_maps(parts.pop(0), evolution, shown, maps_per_row, total, in_print=in_print)
         _draw_cuts(parts.pop(0), evolution, shown, cuts_per_row, total, beside=beside)
@@ -179,10 +190,12 @@ def _draw_maps(
     center = peak(initial, grid).index
     panels = panels_of(part, 1 + len(shown), per_row, sharex=True, sharey=True)
     norm = Normalize(float(initial.min()), float(initial.max()))
+    # Q first, then u
     fields = [initial, *(first_of_batch(evolution.values[k], grid) for k in shown)]
     sigmas = [(0.0,) * grid.dimensions, *(tuple(evolution.sigmas[k].tolist()) for k in shown)]
     names = ["Q (σ = 0)", *(sigma_label(evolution, k) for k in shown)]
     place = slice_label(grid, center)
+    # titles of neighbours must not touch
     most = int(0.8 * letters(width / per_row))
     for ax, values, sigma, name in zip(panels, fields, sigmas, names, strict=True):
         image = draw_field(ax, values, grid, center, sigma, norm)
@@ -200,6 +213,7 @@ def _draw_cuts(
     part: FigureBase, evolution: Evolution, shown: list[int], per_row: int, width: float, *, beside: bool
 ) -> None:
     """Q and u along each axis, with a legend at the side where there is room, else below."""
+    # one scale for all cuts, so that steepness can be compared
     panels = panels_of(part, min(evolution.grid.dimensions, 3), per_row, sharey=True)
     for i, ax in enumerate(panels):
         cut(evolution, i, ax, levels=shown)

@@ -25,8 +25,8 @@ __all__ = ["surface", "surface_figure"]
 
 _MOST_LINES = 320  # each way; 320 by 320 facets take about a second
 _MOST_FACETS = 15_000  # of which a vector file is made; more become an image in it
-_WIDTH = 13.0
-_LEAST = 2.1
+_WIDTH = 13.0  # inches, on the screen
+_LEAST = 2.1  # inches that a panel needs beside text of 10 points
 
 
 def _require_two_axes(evolution: Evolution) -> None:
@@ -41,6 +41,7 @@ def _require_two_axes(evolution: Evolution) -> None:
 
 def _lines(axis: Axis, through: int) -> NDArray[np.int64]:
     """Numbers of the nodes that are drawn: evenly spaced, the ends and the optimum among them."""
+    # the step counts from the optimum, so that its node is drawn however coarse the rest
     step = -(-axis.size // _MOST_LINES)
     return np.unique([0, *range(through % step, axis.size, step), axis.size - 1])
 
@@ -112,6 +113,7 @@ def _draw(ax: Any, evolution: Evolution, level: int | None) -> None:
     initial = first_of_batch(evolution.landscape.values, grid)
     values = initial if level is None else first_of_batch(evolution.values[level], grid)
     best, center = peak(values, grid), _center(evolution)
+    # through the argmax of what is drawn, which need not be that of Q
     rows, places = _lines(grid[0], best.index[0]), _lines(grid[1], best.index[1])
     x, y = np.meshgrid(grid[0].coordinates[rows], grid[1].coordinates[places], indexing="ij")
     through: tuple[slice | int, ...] = (slice(None), slice(None), *center[2:])
@@ -130,6 +132,7 @@ def _draw(ax: Any, evolution: Evolution, level: int | None) -> None:
         linewidth=points(0.15),
         zorder=1,
     )
+    # a vector file of more facets is slow to show
     drawn.set_rasterized(heights.size > _MOST_FACETS)
     drawn.set_edgecolor("face")  # no light seams between the facets in vector files
     ax.plot(
@@ -146,6 +149,7 @@ def _draw(ax: Any, evolution: Evolution, level: int | None) -> None:
     )
     if low < high:
         ax.set_zlim(low, high)
+    # the layout leaves surfaces alone, so the room for labels is reckoned
     side = ax.get_figure().get_figwidth() * ax.get_position(original=True).width
     most = int(0.45 * letters(side))  # of an edge, seen at an angle
     for name, label in (("x", axis_label(grid[0])), ("y", axis_label(grid[1])), ("z", "Q" if level is None else "u")):
@@ -153,6 +157,7 @@ def _draw(ax: Any, evolution: Evolution, level: int | None) -> None:
         ax.tick_params(axis=name, pad=-points(2.0))
         ax.locator_params(axis=name, nbins=5 if side > points(3.0) else 3)
         getattr(ax, f"{name}axis").labelpad = -points(2.0)
+    # room for the labels, which lie outside the box
     ax.set_box_aspect(None, zoom=0.95)
     ax.title.set_position((0.5, 0.98))
 
@@ -207,6 +212,7 @@ def surface_figure(evolution: Evolution, *, width: Width = None) -> Figure:
         figure = Figure(figsize=(total, high))
         figure.suptitle(heading, y=1.0 - 0.1 / high)
         cells = [(i % per_row, rows - 1 - i // per_row) for i in range(len(shown))]
+        # set by hand in shares of the figure: labels in space have no place before they are drawn
         places = [(c / per_row, (r + 0.13) * side / high, 0.9 / per_row, 0.76 * side / high) for c, r in cells]
         axes = [figure.add_axes(place, projection="3d") for place in places]
         for ax, level in zip(axes, shown, strict=True):

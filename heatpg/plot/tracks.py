@@ -31,6 +31,7 @@ def space_of(source: Evolution | ScaleSpace) -> ScaleSpace:
 
 def level_axis(ax: Axes, space: ScaleSpace) -> None:
     """The horizontal axis: sigma, or where the axes differ that of the noisiest."""
+    # levels of axes that differ are told by the largest of them, to which the others stand in one proportion
     along = None if np.ptp(space.ratio) == 0 else int(np.argmax(space.ratio))
     sigma_axis(ax, space.sigma, space.grid, along)
 
@@ -39,4 +40,5 @@ def draw_ends(ax: Axes, space: ScaleSpace) -> None:
     """A dashed line where the optimum first jumps, a dotted one where its track ends."""
     for event, style in ((space.sigma_jump, "--"), (space.sigma_death, ":")):
         if event is not None:
+            # behind the curves, and of no colour of theirs
             ax.axvline(event.sigma, color="0.4", lw=points(1.0), ls=style, zorder=0)

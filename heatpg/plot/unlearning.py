@@ -28,6 +28,7 @@ _LABELS = {
 _STARTS = {"lqr": "the LQR gain", "optimal": "the optimum of the return", "given": "the given gain"}
 _DASHES = {"kept": "-", "undecided": "-.", "left": "--"}
 _MARKERS = "os^DvPX*"
+# standard errors of the mean: a band of 95 %
 _CONFIDENCE = 2.0  # standard errors of the mean
 _PANEL = 6.0  # inches
 _ENTRY = 2.15  # inches of the legend beside text of 10 points
@@ -78,6 +79,7 @@ def unlearning_curves(
 
     choose(quantity, _QUANTITIES, "quantity of unlearning")
     values = {"return": result.returns, "noisy return": result.noisy_returns, "distance": result.distance}[quantity]
+    # it begins at 0, which a logarithmic axis does not have
     first = 1 if quantity == "distance" else 0
     epochs = np.arange(first, result.epochs + 1)
     unit = " N" if result.noise == "action" else ""
@@ -88,6 +90,7 @@ def unlearning_curves(
         for k, colour in enumerate(line_colours(len(result.sigmas))):
             verdict, cause = result.verdicts[k], result.causes[k]
             mean = values[k, :, first:].mean(axis=0)
+            # of the mean over the seeds
             error = values[k, :, first:].std(axis=0, ddof=1) / math.sqrt(values.shape[1])
             ax.plot(
                 epochs, mean, color=colour, ls=_DASHES[verdict], marker=_MARKERS[k % len(_MARKERS)], ms=points(6),
@@ -99,11 +102,13 @@ def unlearning_curves(
                 low = np.maximum(low, mean / 10.0)  # a band down to zero has no end on a logarithmic axis
             ax.fill_between(epochs, low, high, color=colour, alpha=0.2, lw=0)
         if quantity == "return":
+            # without noise and before the first epoch: the same for all levels and seeds
             start = float(result.returns[0, 0, 0])
             words = f"{100.0 * result.loss:.3g} % of the return lost"
             ax.axhline(start * (1.0 - result.loss), color="0.5", lw=points(1.0), zorder=1, label=words)
         if quantity == "distance" and (values[..., 1:] > 0).any():
             ax.set_yscale("log")
+            # within a decade or two the powers of ten alone would be too few
             ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, position: number(value)))
             ax.yaxis.set_minor_formatter(NullFormatter())

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["sigma_image", "waterfall", "waterfall_figure"]
 
-_MOST_CURVES = 24
-_MOST_LABELS = 9
+_MOST_CURVES = 24  # a taste: more hide one another
+_MOST_LABELS = 9  # a taste: more would run into one another
 _RISE = 0.35  # of osc(Q) along the line, for three curves; less for more
-_WIDTH = 12.0
-_LEAST = 3.4
+_WIDTH = 12.0  # inches, on the screen, for two panels
+_LEAST = 3.4  # inches that a panel needs beside text of 10 points
 
 
 def _title(evolution: Evolution, position: int, words: str) -> str:
@@ -82,7 +82,9 @@ def waterfall(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None,
     shown = shown_sigmas(evolution, _MOST_CURVES)
     fields = [initial, *(first_of_batch(evolution.values[k], grid) for k in shown)]
     curves = np.stack([through_optimum(values, center, position) for values in fields]).astype(np.float64)
+    # a flat Q still has its curves one above the other
     span = float(np.ptp(curves[0])) or 1.0
+    # up to twelve curves keep their distance; more share the height of twelve
     rise = span * _RISE * min(1.0, 12.0 / len(curves))
     x = grid[position].coordinates
     with panel(ax, width, height=0.9) as ax:
@@ -90,11 +92,13 @@ def waterfall(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None,
         for i, (curve, colour) in enumerate(zip(curves, colours, strict=True)):
             order = 2.0 + len(curves) - i  # the lower ones are in front
             raised = curve + i * rise
+            # white below each curve hides those behind it, as in a mountain range
             ax.fill_between(x, raised, curves.min() - 0.05 * span, color="white", lw=0, zorder=order)
             ax.plot(x, raised, color=colour, lw=points(1.3), zorder=order + 0.3)
             top = int(curve.argmax())
             dot: dict[str, Any] = {"ms": points(4.5), "mec": "black", "mew": points(0.6), "clip_on": False}
             ax.plot(x[top], raised[top], "o", color=colour, zorder=order + 0.6, **dot)
+        # the first and the last among them
         named = np.unique(np.linspace(0, len(curves) - 1, min(_MOST_LABELS, len(curves))).round().astype(int))
         labels = ["Q", *(sigma_label(evolution, k) for k in shown)]
         ax.set_yticks([float(curves[i, 0] + i * rise) for i in named], [labels[i] for i in named])
@@ -110,6 +114,7 @@ def waterfall(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None,
 
 def _draw_scale(ax: Axes, low: float, span: float) -> None:
     """An upright bar of a round length."""
+    # the longest of 1, 2 and 5 times a power of ten that fits
     power = 10.0 ** np.floor(np.log10(span))
     length = max(step * power for step in (1.0, 2.0, 5.0) if step * power <= span)
     place = ax.get_yaxis_transform()
@@ -120,8 +125,10 @@ def _draw_scale(ax: Axes, low: float, span: float) -> None:
 
 def _edges(centers: NDArray[np.float64], *, logarithmic: bool) -> NDArray[np.float64]:
     """Edges of cells around centers, halfway between them."""
+    # halfway on the scale of the axis
     places = np.log(centers) if logarithmic else centers
     middles = (places[1:] + places[:-1]) / 2
+    # the outer cells reach as far beyond their center as within
     edges = np.concatenate([[2 * places[0] - middles[0]], middles, [2 * places[-1] - middles[-1]]])
     return np.asarray(np.exp(edges) if logarithmic else edges)
 
@@ -180,6 +187,7 @@ def sigma_image(evolution: Evolution, axis: int | str = 0, ax: Axes | None = Non
         )
     initial = first_of_batch(evolution.landscape.values, grid)
     center = peak(initial, grid).index
+    # one row for a level
     lines = np.stack([through_optimum(first_of_batch(evolution.values[k], grid), center, position) for k in rows])
     line = through_optimum(initial, center, position)
     sigma, x = levels[rows], grid[position].coordinates
@@ -210,6 +218,7 @@ def _image_rows(levels: NDArray[np.float64]) -> list[int]:
     """Levels that rise from one to the next, without 0."""
     rows: list[int] = []
     for k, level in enumerate(levels.tolist()):
+        # levels of which another axis has the change repeat this one, and cells cannot have height 0
         if level > (levels[rows[-1]] if rows else 0.0):
             rows.append(k)
     return rows

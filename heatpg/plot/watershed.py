@@ -68,6 +68,7 @@ def basin_curve(
     space = space_of(source)
     found = find(space.evolution, include_initial=False, keep_labels=False) if basins is None else basins
     levels = len(space.sigma)
+    # basins of Q itself may stand before those of the levels
     last = found.sigmas[-levels:]
     if len(last) < levels or not np.allclose(last, space.evolution.sigmas):
         raise OptionError(
@@ -76,16 +77,19 @@ def basin_curve(
             allowed=f"the {levels} of the tracks",
         )
     initial, weights = space.landscape.values, space.grid.weights
+    # what a start that does not move earns, in the mean over all starts
     mean = float((initial * weights).sum() / weights.sum())
     with panel(ax, width) as ax:
         dark, light = line_colours(2)
         share = found.of_optimum()[-levels:]
+        # 0 is the mean of Q, 1 its maximum: comparable between landscapes
         earned = (found.earned().original[-levels:] - mean) / (found.best - mean)
         ax.plot(space.sigma, share, color=dark, lw=points(1.5), label="of the box, to the optimum")
         words = "of max Q $-$ mean Q, earned"
         ax.plot(space.sigma, earned, color=light, lw=points(1.5), ls="--", label=words)
         level_axis(ax, space)
         draw_ends(ax, space)
+        # ascent on u may end where Q is lower than in the mean
         ax.set_ylim(min(0.0, float(np.nanmin(earned))), 1.03)
         ax.set_ylabel("share")
         ax.set_title("Where gradient ascent ends")

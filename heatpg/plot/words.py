@@ -39,9 +39,11 @@ def slice_label(grid: Grid, center: tuple[int, ...]) -> str:
 
 def _correlation_label(evolution: Evolution, index: int) -> str:
     """What sigma does not say of correlated noise: its correlation, of more than two axes the strongest."""
+    # sigma alone describes the noise
     if evolution.covariance is None or evolution.grid.dimensions == 1:
         return ""
     deviations = evolution.sigma[index]
+    # Sigma_ij / (sigma_i sigma_j), each pair of axes once
     correlations = (evolution.covariance[index] / np.multiply.outer(deviations, deviations))[
         np.triu_indices(len(deviations), 1)
     ]
@@ -54,6 +56,7 @@ def sigma_label(evolution: Evolution, index: int) -> str:
     row = [float(value) for value in np.atleast_1d(evolution.sigma[index])]
     correlation = _correlation_label(evolution, index)
     unit = evolution.grid.unit
+    # one unit for all axes stands once, at the end
     if unit is not None:
         text = number(row[0]) if len(row) == 1 else f"({', '.join(map(number, row))})"
         return f"σ = {text} {unit}".rstrip() + correlation
@@ -65,6 +68,7 @@ def sigma_label(evolution: Evolution, index: int) -> str:
 
 def headline(evolution: Evolution, words: str) -> str:
     """The name of the landscape, which one of a batch is drawn, and words."""
+    # the empty product is 1, which is not used then
     count = int(np.prod(evolution.landscape.batch_shape, dtype=int))
     first = f", first of {count} landscapes" if evolution.landscape.batch_shape else ""
     return f"{evolution.landscape.name}{first}: {words}"
