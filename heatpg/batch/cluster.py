@@ -104,7 +104,7 @@ def _do(text: str) -> str:
             count = int(distributed.get_worker().state.nthreads)
             if count != threads():
                 set_threads(count)
-        return json.dumps(json_like(work._answer(json.loads(text))))
+        return json.dumps(json_like(work.answer(json.loads(text))))
 
 
 # ----------------------------------------------------------------------------------------------------------------------

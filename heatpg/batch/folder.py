@@ -19,6 +19,8 @@ from heatpg.tools.publishing import publish
 __all__ = ["SPEC", "Source", "StrPath", "make_folder", "source_of", "tasks_in", "write_spec"]
 
 SPEC = "spec.toml"
+# Names that a folder of a batch can hold before its specification is written: a run that was killed at its begin left
+# them, and the folder is still ours.
 _OURS = re.compile(r"(spec\.toml|shards|index\.h5|lock.*|journal.*\.jsonl|\.tmp-.*)")
 
 StrPath = str | os.PathLike[str]
@@ -61,6 +63,7 @@ def make_folder(folder: Path) -> None:
     """Make the folder, or refuse one that is something else."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # never write among the files of somebody else: a folder is new, empty, or has a specification of ours in it
         strangers = [name for name in os.listdir(folder) if not _OURS.fullmatch(name)]
         ours = (folder / SPEC).exists()
     except OSError as reason:
@@ -80,6 +83,8 @@ def write_spec(folder: Path, spec: Spec, tasks: Sequence[Task], there: set[str])
     if path.is_file():
         if path.read_bytes() == text:
             return
+        # A sweep may be made longer or shorter in its folder. With no result in common it is most likely another batch
+        # that was given the wrong folder.
         if there and not there.intersection(task.id for task in tasks):
             raise StoreError(
                 "the folder holds another batch",

@@ -36,12 +36,13 @@ from heatpg.version import __version__
 __all__ = ["INDEX", "build_index", "merge_tasks"]
 
 INDEX = "index.h5"
-_SCHEMA = "1"
+_SCHEMA = "1"  # of the layout of index and merged file, for readers
 _FIELDS = ("u", "landscape")
+# Taste: half a MiB of doubles, in the plane a square of 256 nodes.
 _CHUNK_POINTS = 2**16
 _CHUNK_SIDE = 256
-_BUFFER = 2**26  # bytes
-_MARGIN = 2**22  # bytes; tables, scales, attributes
+_BUFFER = 2**26  # bytes of small tasks that are written together; taste
+_MARGIN = 2**22  # bytes; tables, scales, attributes, estimated from above
 _LIBVER = ("v110", "v110")  # older files have no virtual datasets
 _CHARGE = 64  # bytes that the index of the chunks takes for one of them, rather more than less
 
@@ -115,10 +116,6 @@ def _groups(folder: Path, tasks: Sequence[Task]) -> list[list[_Row]]:
             row = _row(folder, task)
             kinds.setdefault(row.kind, []).append(row)
     return list(kinds.values())
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Tables and scales
 
 
 def _column(file: h5py.Group, name: str, values: Sequence[Any], scale: h5py.Dataset, label: str = "") -> None:
@@ -215,6 +212,7 @@ def _write_scales(group: h5py.Group, rows: Sequence[_Row]) -> list[h5py.Dataset]
             of.append(names)
         for dimension, scale in zip(sigma.dims, of, strict=True):
             dimension.attach_scale(scale)
+    # batch axes have no coordinates in a file of heatpg, and get their numbers
     for i, size in enumerate(batch):
         scales.append(_scale(group, f"batch{i + 1}", np.arange(size), "number in the batch"))
     for i, axis in enumerate(first.grid):
@@ -266,10 +264,6 @@ def _write_head(file: h5py.File, title: str, groups: int) -> None:
     file.attrs["heatpg_index"] = _SCHEMA
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# By reference
-
-
 def _index_image(groups: Sequence[Sequence[_Row]], tasks: Sequence[Task], failures: Mapping[str, str]) -> bytes:
     unused = os.path.join(tempfile.gettempdir(), f"heatpg-{secrets.token_hex(8)}")  # HDF5 wants a name
     with h5py.File(unused, "w", driver="core", backing_store=False, libver=_LIBVER) as file:
@@ -301,6 +295,7 @@ def _check_index(path: Path, groups: Sequence[Sequence[_Row]]) -> None:
         for number, rows in enumerate(groups):
             for field in _shown(rows):
                 dataset = file[f"groups/{number}/{field}"]
+                # one value of each shard is read: what HDF5 cannot find gives the fill value, NaN, and no error
                 corner = dataset[(slice(None), *(0 for _ in dataset.shape[1:]))]
                 lost = [row.task for row, value in zip(rows, corner, strict=True) if not np.isfinite(value)]
                 if dataset.shape != (len(rows), *_shape(rows[0], field)) or lost:
@@ -344,10 +339,6 @@ def build_index(folder: Path, tasks: Sequence[Task], failures: Mapping[str, str]
         temporary=temporary_name(INDEX),
         check=lambda path: _check_index(path, groups),
     )
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# By value
 
 
 def _chunks(shape: Sequence[int], dimensions: int) -> tuple[int, ...]:
@@ -407,6 +398,8 @@ def _sources(folder: Path, rows: Sequence[_Row]) -> Iterator[tuple[int, Mapping[
 
 def _copy(group: h5py.Group, folder: Path, rows: Sequence[_Row]) -> None:
     """Fill the fields of a group: several small tasks at a time, or one level of a large one."""
+    # A chunk has one checksum, so tasks that share a chunk are written in one go: as many as fill whole chunks, and as
+    # many of those as fit into the buffer.
     targets = {field: group[field] for field in _FIELDS}
     together = targets["u"].chunks[0]
     size = math.prod(rows[0].shape) * targets["u"].dtype.itemsize
@@ -469,6 +462,8 @@ def merge_tasks(
     shard, at full resolution, or 64 MiB. The room on the disk is taken before anything is written. See
     `heatpg.batch.merge`.
     """
+    # Not in memory, as everything else that is published: a merged file is as large as the batch. It is written into a
+    # file of its own name beside the target, whose room is taken first, and gets its name when it is whole.
     target = prepare_output(out, force=force)
     groups = _groups(folder, tasks)
     if not groups:
@@ -487,7 +482,7 @@ def merge_tasks(
             _fill(file, folder, groups, tasks, failures)
         with open(place, "r+b") as stream:
             os.fsync(stream.fileno())
-        prepare_output(target, force=force)
+        prepare_output(target, force=force)  # somebody may have put a file there meanwhile
         os.replace(place, target)
         sync_folder(target.parent)
     except OSError as reason:

@@ -29,12 +29,13 @@ def status(folder: StrPath) -> State:
     SpecError
         If its specification cannot be read by this version.
     """
+    # The shards decide: a task with a sound one is done, whatever the journal says, because that is only a cache.
     place, spec, tasks = tasks_in(folder)
     there = stored(place)
     done = {task.id for task in tasks if task.id in there and not inspect(shard_path(place, task.id), task.id)}
     events = last_failures(place)
     failed = tuple(Failure.of(task, events[task.id]) for task in tasks if task.id in events and task.id not in done)
-    seconds = {}
+    seconds = {}  # by task, so that one that was done twice, after damage, counts once
     for event in read_journal(place):
         if event.get("event") == "done" and event.get("task") in done and isinstance(event.get("seconds"), float):
             seconds[event["task"]] = event["seconds"]
@@ -82,6 +83,7 @@ def verify(folder: StrPath, *, full: bool = False) -> Verification:
         if task.id not in there:
             missing.append(task.describe())
             continue
+        # HDF5 may crash on what it has not written: it is handed only bytes whose SHA-256 is the sealed one
         problem = inspect(path, task.id, full=full)
         if full and not problem:
             problem = inspect_contents(path, task.id)

@@ -18,7 +18,7 @@ from heatpg.tools.plain import json_like
 
 __all__ = ["Journal", "journal_name", "last_failures", "read_journal"]
 
-_PATTERN = "journal*.jsonl"
+_PATTERN = "journal*.jsonl"  # those of all shares; `journal_name` gives the names
 
 
 def journal_name(shard: tuple[int, int] | None) -> str:
@@ -38,6 +38,8 @@ def _text(event: Mapping[str, Any]) -> str:
 
 
 def _line(event: Mapping[str, Any]) -> bytes:
+    # The checksum is that of the line without it, and is put in at its end: a line is whole if, with this key taken
+    # out, it gives the same text again.
     text = _text(event)
     return f'{text[:-1]},"crc32":"{zlib.crc32(text.encode()):08x}"}}\n'.encode()
 
@@ -99,6 +101,7 @@ class Journal:
                 self._descriptor = self._open()
             if self._torn:
                 os.write(self._descriptor, b"\n")
+            # until all of it is written: a full disk may take half a line, and the next one begins anew
             self._torn = True
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
@@ -160,6 +163,8 @@ def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
 
 def last_failures(folder: Path) -> dict[str, dict[str, Any]]:
     """By task, the events of failures that nothing better came after."""
+    # By order of lines, not of clocks. Between journals of shares the order does not matter: a task is in one of them,
+    # unless the number of shares has changed, and then a shard decides whether it is done.
     failures: dict[str, dict[str, Any]] = {}
     for event in read_journal(folder):
         task = event.get("task")

@@ -23,9 +23,10 @@ except ImportError:  # Windows
 
 __all__ = ["hold", "holders"]
 
+# Taste: `holders`, which can be in the way, keeps a lock for microseconds.
 _TRIALS = 3
-_PAUSE = 0.05  # seconds
-_WITHOUT = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+_PAUSE = 0.05  # seconds between them
+_WITHOUT = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)  # what a disk without locks answers
 
 
 def _try(descriptor: int, *, shared: bool) -> bool:
@@ -112,6 +113,8 @@ def hold(folder: Path, shard: tuple[int, int] | None = None) -> Iterator[None]:
     HeatpgWarning
         If the disk has no locks.
     """
+    # flock, not a file that says who holds it: the system gives it back whatever its holder dies of. The file stays,
+    # because one that is removed could be locked by two who opened it before and after.
     names = ["lock"] if shard is None else ["lock", f"lock-{shard[0]}-of-{shard[1]}"]
     with contextlib.ExitStack() as stack:
         for name in names:

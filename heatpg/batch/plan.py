@@ -52,13 +52,14 @@ _READ = 1e9  # bytes per second
 _WRITTEN = 4e8  # bytes per second: image, checksums and writing
 _PUBLISHED = 0.005  # seconds, to bring one file to the disk
 
-_COARSE = (5, 17, 65)  # nodes along the axes of a landscape that is asked for its box
+# Taste, within the promises of `predict`: measuring ends after a quarter of a second, and times are right within 3.
+_COARSE = (5, 17, 65)  # nodes along the axes of a landscape that is asked for its box; each resolves four times more
 _SMALL_ENOUGH = 2**18  # points that are sampled where fewer do not do
-_PIECES = (2048, 8192, 32768)  # points that are solved on
+_PIECES = (2048, 8192, 32768)  # points that are solved on; the next only if the time has not grown with the points
 _MANY = 16384  # points that are sampled
-_LONGEST_LINE = 2**15
+_LONGEST_LINE = 2**15  # nodes; what noise reaches beyond is not seen in full
 _FEWEST = 4  # nodes along the other axes
-_MOST_LEVELS = 6  # that are timed
+_MOST_LEVELS = 6  # that are timed, evenly spread
 _LONG = 0.02  # seconds, enough to be carried over as they are
 _BUDGET = 0.25  # seconds
 
@@ -129,15 +130,12 @@ class _Shape:
         return math.prod(self.shape) * self.itemsize
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# Shapes
-
-
 def _kinds(resolved: dict[str, Any]) -> tuple[Any, ...]:
     """What of a landscape can decide its shape: not the values of real numbers, and not the seed."""
     landscape = resolved["landscape"]
     options = landscape["options"]
     parts = []
+    # of a list its length counts: a state of four numbers makes as large a landscape as any other
     for key in sorted(options):
         value = options[key]
         if isinstance(value, list):
@@ -181,10 +179,6 @@ def _shape(resolved: dict[str, Any]) -> _Shape:
             return _Shape(grid, found.batch_shape, found.values.itemsize)
     found = family(**options)
     return _Shape(found.grid, found.batch_shape, found.values.itemsize)
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Bytes
 
 
 def _padded(shape: tuple[int, ...], dimensions: int, batch: int) -> int:
@@ -248,11 +242,14 @@ def _solver(resolved: dict[str, Any], shape: _Shape, levels: NDArray[np.float64]
 
 def _memory(shape: _Shape, count: int, stored: int, resolved: dict[str, Any]) -> int:
     """Bytes of a worker: of solving and checking, or of the image of the file and its copy, whichever are more."""
+    # Q and a field for each sigma are held throughout. To these come, one after another: while solving, two fields
+    # more and what the checks hold; while writing, the image of the file and its copy.
     field = shape.field
     evolution = (count + 1) * field
     widest = _columns(parse_sigma(resolved["sigma"], shape.grid), shape.grid.dimensions).max(axis=0)
     scratch = 0
     for axis, sigma in zip(shape.grid, widest.tolist(), strict=True):
+        # a line is continued by what the noise reaches, up to a power of two
         beyond = math.ceil(_REACH * sigma / axis.spacing)
         continued = 2 ** (axis.size + beyond - 1).bit_length()
         scratch = max(scratch, _REACH_SCRATCH * continued if beyond > axis.size else _LINE_SCRATCH * axis.size)
@@ -345,10 +342,6 @@ def worker_memory(tasks: Sequence[Task]) -> tuple[int, Task | None]:
         if memory > most:
             most, largest = memory, task
     return most, largest
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Time
 
 
 @contextmanager
@@ -463,6 +456,7 @@ def _seconds(resolved: dict[str, Any], shape: _Shape, levels: NDArray[np.float64
                 break
         return np.array(_slope((few, many), (short, long)))
 
+    # s_0, the cost without noise, is in the cost of every axis; with one noisy axis it need not be told from it
     noisy = [i for i in range(grid.dimensions) if columns[:, i].any()]
     still = measured(0, np.zeros(1)) if len(noisy) != 1 else np.zeros(2)
     costs: dict[tuple[Any, ...], NDArray[np.float64]] = {}
@@ -474,9 +468,6 @@ def _seconds(resolved: dict[str, Any], shape: _Shape, levels: NDArray[np.float64
             costs[key] = measured(i, _some(columns[:, i]))
         total = total + np.maximum(costs[key] - still, 0.0)
     return sampling + float(total[1] + total[0] * math.prod(shape.shape))
-
-
-# ----------------------------------------------------------------------------------------------------------------------
 
 
 def predict(spec: Spec, *, measure: bool = False, budget: float = _BUDGET) -> Plan:

@@ -26,7 +26,7 @@ from heatpg.batch.shards import clean, inspect, shard_path, stored
 from heatpg.batch.spec import Task
 from heatpg.batch.summaries import Failure, Interrupted, Progress, Summary
 from heatpg.batch.supervisor import Outcome, alone, supervise
-from heatpg.errors import ResourceError, UnsupportedError
+from heatpg.errors import MissingPackageError, OptionError, ResourceError
 from heatpg.tools.parallel import threads
 from heatpg.tools.processes import host
 from heatpg.tools.resources import available_memory, human_bytes
@@ -34,7 +34,7 @@ from heatpg.version import __version__
 
 __all__ = ["Scheduler", "parse_shard", "run"]
 
-_SHARE_OF_FREE_MEMORY = 0.9
+_SHARE_OF_FREE_MEMORY = 0.9  # taste: the estimate of a worker is right within a quarter, and others need some too
 
 
 def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -42,7 +42,7 @@ def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int] | None:
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         For anything else; i = n has its own advice, because Slurm can count from 1.
 
     Examples
@@ -55,11 +55,11 @@ def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int] | None:
         return None
     parts = shard.split("/") if isinstance(shard, str) else list(map(str, shard))
     if len(parts) != 2 or not all(re.fullmatch(r"[0-9]{1,9}", part.strip()) for part in parts):
-        raise UnsupportedError("a share is written i/n", given=repr(shard), allowed="0/n, 1/n, ..., (n-1)/n")
+        raise OptionError("a share is written i/n", given=repr(shard), allowed="0/n, 1/n, ..., (n-1)/n")
     number, count = (int(part) for part in parts)
     if count < 1 or number >= count:
         advice = f"shares count from 0: with Slurm, sbatch --array=0-{max(count - 1, 0)}" if number == count else ""
-        raise UnsupportedError("there is no such share", given=f"{number}/{count}", allowed="0 <= i < n", advice=advice)
+        raise OptionError("there is no such share", given=f"{number}/{count}", allowed="0 <= i < n", advice=advice)
     return number, count
 
 
@@ -90,11 +90,11 @@ def _choose_workers(tasks: Sequence[Task], workers: int | None, scheduler: Sched
     Those of a scheduler elsewhere are on other machines: 0 stands for all that it has.
     """
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 0):
-        raise UnsupportedError(
-            "this is no number of workers", given=repr(workers), allowed="0 (this process), 1, 2, ..."
-        )
+        raise OptionError("this is no number of workers", given=repr(workers), allowed="0 (this process), 1, 2, ...")
     if scheduler is not None and scheduler.address != "local":
         return workers or 0
+    # Memory is asked for before anything is begun: a worker that the system kills for it takes its task with it, three
+    # times over. Every worker is counted with the largest task, because any of them may get it.
     needed, largest = worker_memory(tasks)
     free = available_memory() * _SHARE_OF_FREE_MEMORY
     wanted = min(threads(), len(tasks)) if workers is None else min(workers, len(tasks))
@@ -134,8 +134,8 @@ class _Account:
         self.repaired = 0
         self.failures: dict[str, Failure] = {}
         self.doubtful: list[tuple[str, str]] = []
-        self.warm_up = 1
-        self._warm: tuple[float, int] | None = None
+        self.warm_up = 1  # tasks after which the rate is measured
+        self._warm: tuple[float, int] | None = None  # when that was, and how many were done
 
     def tell(self, task: str = "", stopping: int = 0) -> None:
         if self.progress is None:
@@ -159,6 +159,8 @@ class _Account:
 
     def take(self, outcomes: Sequence[Outcome]) -> None:
         """Write down what has ended, all at once, and only then tell of it."""
+        # The shard is on the disk before its worker answers; the journal, with one fsync for all, before anybody is
+        # told. What was told can so be lost by no death of this process.
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         self.journal.append(*(self._event(outcome) | {"at": now, "host": host()} for outcome in outcomes))
         for outcome in outcomes:
@@ -222,7 +224,7 @@ def _outcomes(
         try:
             cluster = importlib.import_module("heatpg.batch.cluster")
         except ImportError as reason:
-            raise UnsupportedError(
+            raise MissingPackageError(
                 "a scheduler needs the extra 'cluster'", given=reason, advice="pip install 'heatpg[cluster]'"
             ) from None
         outcomes: Generator[list[Outcome], None, None] = cluster.supervise(
@@ -298,8 +300,12 @@ def run(
         If the folder is not that of this batch, if another run works in it, or if it cannot be written.
     ResourceError
         If the tasks do not fit in memory, before any is begun; or if the disk is full, without losing what is done.
-    UnsupportedError
+    OptionError
         If an argument is wrong.
+    UnsupportedError
+        If a timeout is given with ``workers=0``, or a scheduler would have to be spoken to without TLS.
+    MissingPackageError
+        If a scheduler is given, and the extra ``cluster`` is not installed.
     Interrupted
         A KeyboardInterrupt, at SIGINT or SIGTERM: what runs is given a few seconds, and a second signal ends it.
 
@@ -326,12 +332,14 @@ def run(
     """
     share = parse_shard(shard)
     if timeout is not None and not 0 < timeout < float("inf"):
-        raise UnsupportedError("this is no timeout", given=repr(timeout), allowed="a positive number of seconds")
+        raise OptionError("this is no timeout", given=repr(timeout), allowed="a positive number of seconds")
     dask = Scheduler(scheduler) if isinstance(scheduler, str) else scheduler
     read, folder = source_of(spec, out)
     everything = read.tasks()
     tasks = everything if share is None else everything[share[0] :: share[1]]
     make_folder(folder)
+    # Under the lock, and in this order: what ended runs left behind goes; then the shards are looked at, which decide
+    # what is to be done; and only if they are of this batch, or there are none, is the specification written.
     with hold(folder, share), Journal(folder / journal_name(share)) as journal:
         clean(folder)
         there = stored(folder)
@@ -341,7 +349,9 @@ def run(
         if rest:
             _work(account, rest, _choose_workers(rest, workers, dask), timeout, dask)
         elif workers is not None:
-            _choose_workers(rest, workers)
+            _choose_workers(rest, workers)  # a wrong number is refused also when there is nothing to do
+        # The index is of the whole batch. The share that ends last finds all shards there; that two shares end at once
+        # and both write it does no harm, since they write the same.
         whole = share is None or all(not inspect(shard_path(folder, task.id), task.id) for task in everything)
         index = _indexed(account, everything) if whole else ""
         return account.summary(index)

@@ -37,9 +37,9 @@ __all__ = [
 
 _FOLDER = "shards"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_MAGIC = b"heatpg\0\1"
+_MAGIC = b"heatpg\0\1"  # a zero byte, which no text has, and the version of the seal
 _SEAL = struct.Struct("<8s32s32sQI")  # magic, task, SHA-256 of the image, its length, CRC-32 of all these
-_PIECE = 2**20  # bytes
+_PIECE = 2**20  # bytes that are hashed at a time; taste: more is no faster
 _PREFIX = ".tmp-"
 _IDENTITY = re.compile(r"[0-9a-f]{64}")
 
@@ -107,6 +107,7 @@ def publish_shard(image: bytes, folder: Path, identity: str) -> Path:
     StoreError
         For any other failure to write.
     """
+    # The first two digits make 256 folders at most, so that a million shards do not lie in one.
     path = shard_path(folder, identity)
     _make_folder(path.parent, folder)
     temporary = temporary_name(identity)
@@ -122,6 +123,7 @@ def _make_folder(folder: Path, root: Path) -> None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # a new name is on the disk once the folder that holds it is: shards/ in the root, and 00/ in shards/
         for parent in (folder.parent, root):
             sync_folder(parent)
     except OSError as reason:
@@ -132,16 +134,13 @@ def _make_folder(folder: Path, root: Path) -> None:
         raise StoreError(f"the folder {folder} cannot be made", given=reason) from reason
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# Looking at shards
-
-
 def _sealed(stream: BinaryIO, size: int, identity: str) -> bytes:
     """The SHA-256 that the seal tells; ValueError with what is wrong."""
     length = size - _SEAL.size
     if length < len(_SIGNATURE):
         raise ValueError(f"it is only {size} bytes long")
     stream.seek(length)
+    # In the order of what is cheap and what is likely: the seal itself, whose shard it is, how long, and the signature.
     tail = stream.read(_SEAL.size)
     magic, task, digest, count, checksum = _SEAL.unpack(tail)
     if magic != _MAGIC or checksum != zlib.crc32(tail[:-4]):
@@ -157,6 +156,7 @@ def _sealed(stream: BinaryIO, size: int, identity: str) -> bytes:
 
 
 def _file_digest(stream: BinaryIO, length: int) -> bytes:
+    """SHA-256 of the first bytes of a file; `hashlib.file_digest` reads to the end, where the seal lies."""
     digest = hashlib.sha256()
     stream.seek(0)
     while length > 0 and (piece := stream.read(min(_PIECE, length))):
@@ -254,6 +254,7 @@ def stored(folder: Path) -> set[str]:
         entry.name[:-3]
         for group in _entries(folder / _FOLDER)
         for entry in _entries(Path(group.path))
+        # temporary files and what others have put here have other names
         if entry.name.endswith(".h5") and _IDENTITY.fullmatch(entry.name[:-3])
     }
 

@@ -10,7 +10,7 @@ from heatpg.batch.spec import Task
 
 __all__ = ["Failure", "Interrupted", "Progress", "State", "Summary", "Verification"]
 
-_SHOWN = 10  # failures that are listed
+_SHOWN = 10  # failures that are listed in words; taste. `as_dict` has them all
 
 
 @dataclasses.dataclass(frozen=True)

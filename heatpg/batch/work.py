@@ -23,7 +23,7 @@ from heatpg.batch.shards import publish_shard
 from heatpg.batch.spec import Task
 from heatpg.core.landscape import Landscape
 from heatpg.driver import evolve
-from heatpg.errors import HeatpgError, StoreError
+from heatpg.errors import HeatpgError, MissingFileError, StoreError
 from heatpg.evolution import Evolution, load
 from heatpg.landscapes import landscapes
 from heatpg.solvers import Solver, make, solvers
@@ -32,12 +32,16 @@ from heatpg.store.writing import image
 from heatpg.tools.options import fitting, settable
 from heatpg.tools.plain import json_like
 
-__all__ = ["Halt", "complete", "explain", "main", "receive", "run_task", "send", "serve"]
+__all__ = ["Halt", "answer", "complete", "explain", "main", "receive", "run_task", "send", "serve"]
 
+# Frames are made here, and not by `multiprocessing.connection.Connection`. That was tried: it tells a pipe that has
+# ended, half a frame and a length beyond the bound just as well. But on Windows it takes sockets and no pipes of
+# `subprocess`, and it asks for the whole memory of a frame as soon as it has read its length.
 _LENGTH = struct.Struct("<I")
-_LONGEST = 2**28  # bytes of a message
-_MOST_WARNINGS = 20
-_PIECE = 2**20  # bytes
+_LONGEST = 2**28  # bytes of a message; bound: what a broken length can make us wait for. A task takes a few thousand
+_PIECE = 2**20  # bytes that are asked for at a time; taste: a pipe of Linux gives 64 KiB at most
+_MOST_WARNINGS = 20  # of one task that are kept; taste
+_PARTS = ("problem", "given", "allowed", "advice")  # of an error, as they are sent
 
 
 class Halt(Exception):
@@ -48,10 +52,6 @@ class Halt(Exception):
         self.reason = reason
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# One task
-
-
 def _options(entry: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """Options as their annotations want them: JSON has lists where tuples are meant."""
     annotations = settable(entry)
@@ -60,17 +60,18 @@ def _options(entry: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _from_file(resolved: Mapping[str, Any]) -> Landscape:
     path = Path(resolved["file"])
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as stream:
-            while piece := stream.read(_PIECE):
-                digest.update(piece)
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError as reason:
+        raise MissingFileError(f"cannot read the landscape {path}", given=reason.strerror) from None
     except OSError as reason:
         raise StoreError(f"cannot read the landscape {path}", given=reason.strerror or reason) from None
-    if digest.hexdigest() != resolved["sha256"]:
+    # the identity of the task names the content: a result of another file would be found under it for ever
+    if digest != resolved["sha256"]:
         raise StoreError(
             f"{path} is another file than the one that the task was made for",
-            given=f"SHA-256 {digest.hexdigest()[:12]}..., of the task {resolved['sha256'][:12]}...",
+            given=f"SHA-256 {digest[:12]}..., of the task {resolved['sha256'][:12]}...",
             advice="put the file back, or read the specification again",
         )
     if path.suffix == ".h5":
@@ -131,11 +132,13 @@ def run_task(resolved: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
     (b'HDF', True)
     """
     begin = time.perf_counter()
+    # it may come through a pipe or a scheduler: nothing in it is believed until it has been read as a specification is
     task = Task.from_resolved(resolved)
     storage = task.resolved["storage"]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         evolution = _evolution(task.resolved)
+    # nothing of the clock goes into the file: the same task gives the same bytes
     compact = {"storage": "compact", "tolerance": storage["tolerance"]} if storage["mode"] == "compact" else {}
     content = image(evolution, compression=storage["compression"], task=task.canonical().decode(), **compact)
     facts = {
@@ -171,6 +174,7 @@ def complete(resolved: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         As in `run_task`.
     """
     content, facts = run_task(resolved)
+    # An error of the task is its own; an error of the disk would meet every other task too, so it stops the batch.
     try:
         path = publish_shard(content, folder, facts["task"])
     except HeatpgError as reason:
@@ -187,10 +191,6 @@ def explain(reason: BaseException) -> str:
     return f"{type(reason).__name__}: {reason}{place}"
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# The process that works for another
-
-
 def send(descriptor: int, message: Mapping[str, Any]) -> None:
     """Write a message into a pipe: four bytes of length, then JSON."""
     text = json.dumps(json_like(dict(message)), allow_nan=False).encode()
@@ -200,6 +200,7 @@ def send(descriptor: int, message: Mapping[str, Any]) -> None:
 
 
 def _exactly(descriptor: int, count: int) -> bytes:
+    # a read from a pipe gives what is there, which may be less; memory grows only with what has come
     parts = []
     while count:
         part = os.read(descriptor, min(count, _PIECE))
@@ -212,6 +213,7 @@ def _exactly(descriptor: int, count: int) -> bytes:
 
 def receive(descriptor: int) -> dict[str, Any] | None:
     """Read a message from a pipe; None if the other end has gone, or speaks another language."""
+    # Who sends half a frame has died, and who sends a wrong length is none of ours: both are the end of the pipe.
     head = _exactly(descriptor, _LENGTH.size)
     if not head or _LENGTH.unpack(head)[0] > _LONGEST:
         return None
@@ -222,19 +224,17 @@ def receive(descriptor: int) -> dict[str, Any] | None:
     return message if isinstance(message, dict) else None
 
 
-def _answer(message: Mapping[str, Any]) -> dict[str, Any]:
+def answer(message: Mapping[str, Any]) -> dict[str, Any]:
     """Do what a message asks for, and say what came of it."""
     try:
         return {"done": complete(message["task"], Path(message["folder"]))}
     except Halt as halt:
+        # an error travels as its four texts, since neither pickles nor tracebacks do
         reason = halt.reason
         parts = {key: None if value is None else str(value) for key, value in vars(reason).items() if key in _PARTS}
         return {"halt": parts | {"kind": type(reason).__name__}}
     except BaseException as reason:  # whatever it is, it is the fault of the task
         return {"failed": explain(reason), "kind": type(reason).__name__}
-
-
-_PARTS = ("problem", "given", "allowed", "advice")
 
 
 def serve(incoming: int, outgoing: int) -> None:
@@ -256,9 +256,10 @@ def serve(incoming: int, outgoing: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from the keyboard it comes to all; the supervisor decides
     threading.Thread(target=listen, daemon=True).start()
     try:
+        # only after everything was imported: a worker that cannot start is told from one that a task has killed
         send(outgoing, {"ready": os.getpid()})
         while True:
-            send(outgoing, _answer(inbox.get()))
+            send(outgoing, answer(inbox.get()))
     except BrokenPipeError:
         os._exit(0)
 

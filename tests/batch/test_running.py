@@ -25,7 +25,7 @@ from heatpg.batch.lock import hold, holders
 from heatpg.batch.running import parse_shard
 from heatpg.batch.shards import shard_path, stored
 from heatpg.batch.spec import Task, read_spec
-from heatpg.errors import ResourceError, StoreError, UnsupportedError
+from heatpg.errors import MissingPackageError, OptionError, ResourceError, StoreError
 from heatpg.tools.processes import host
 
 WIDTHS = [0.2, 0.3, 0.4, 0.5]
@@ -220,12 +220,12 @@ def test_shares(text: Any, expected: Any) -> None:
 
 @pytest.mark.parametrize("text", ["1", "1/2/3", "a/2", "-1/2", "1/0", "5/3", "0.5/1", "", (1,), "²/3"])
 def test_shares_that_are_none(text: Any) -> None:
-    with pytest.raises(UnsupportedError):
+    with pytest.raises(OptionError):
         parse_shard(text)
 
 
 def test_a_share_that_counts_from_one() -> None:
-    with pytest.raises(UnsupportedError, match="--array=0-9"):
+    with pytest.raises(OptionError, match="--array=0-9"):
         parse_shard("10/10")
 
 
@@ -338,19 +338,19 @@ def test_names_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("timeout", [0, -1.0, float("nan"), float("inf")])
 def test_timeouts_that_are_none(tmp_path: Path, timeout: float) -> None:
-    with pytest.raises(UnsupportedError, match="timeout"):
+    with pytest.raises(OptionError, match="timeout"):
         run(specification(), tmp_path, timeout=timeout)
 
 
 @pytest.mark.parametrize("workers", [-1, 1.5, True, "2"])
 def test_numbers_of_workers_that_are_none(tmp_path: Path, workers: Any) -> None:
-    with pytest.raises(UnsupportedError, match="number of workers"):
+    with pytest.raises(OptionError, match="number of workers"):
         run(specification(), tmp_path, workers=workers)
 
 
 def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "heatpg.batch.cluster", None)
-    with pytest.raises(UnsupportedError, match="cluster"):
+    with pytest.raises(MissingPackageError, match="cluster"):
         run(specification(), tmp_path, scheduler="tcp://127.0.0.1:8786")
 
 

@@ -28,7 +28,7 @@ from pydantic import ValidationError
 from heatpg import Landscape, evolve
 from heatpg.batch import Spec, SpecError, Task, read_spec
 from heatpg.batch import spec as module
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.landscapes import landscapes
 from heatpg.solvers import solvers
 from heatpg.tools.options import settable
@@ -370,7 +370,7 @@ def test_everything_at_once_with_lines_and_near_words(tmp_path: Path) -> None:
 def test_the_error_is_of_the_house_and_can_be_pickled() -> None:
     with pytest.raises(SpecError) as caught:
         read_spec({})
-    assert isinstance(caught.value, UnsupportedError | ValueError)
+    assert isinstance(caught.value, OptionError) and isinstance(caught.value, ValueError)
     again = pickle.loads(pickle.dumps(caught.value))
     assert (str(again), again.problems) == (str(caught.value), caught.value.problems)
 
