@@ -15,7 +15,7 @@ from heatpg.errors import GridError, OptionError
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_axis, chosen_level
 from heatpg.plot.field import draw_field
-from heatpg.plot.layout import COLOURS, legend_below, sigma_axis
+from heatpg.plot.layout import COLOURS, legend_below, sigma_axis, with_gaps_of
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.words import axis_label, sigma_label, slice_label
 from heatpg.tools.options import choose
@@ -112,13 +112,6 @@ def _draw_path(ax: Axes, x: Array, y: Array, colour: Array, norm: Normalize) -> 
     lines.set_capstyle("round")
     # the limits are those of the field
     ax.add_collection(lines, autolim=False)
-
-
-def _spread_out(colour: Array, places: Array) -> Array:
-    """The numbers along a path, repeated where it has a gap."""
-    # as many numbers as places: the gap has one too, which is not drawn
-    gaps = np.flatnonzero(np.isnan(places).any(axis=1))
-    return np.insert(colour, gaps - np.arange(len(gaps)), np.nan) if len(gaps) else colour
 
 
 def _draw_ends(ax: Axes, ascents: Sequence[Ascent], firsts: Array, lasts: Array) -> None:
@@ -289,7 +282,7 @@ def _draw_against_sigma(
     paths = [_wrapped(each.means, grid) for each in ascents]
     levels = [_sigma_of(each, position) for each in ascents]
     for path, level, shade in zip(paths, levels, shades, strict=True):
-        _draw_path(ax, _spread_out(level, path), path[:, position], _spread_out(shade, path), norm)
+        _draw_path(ax, with_gaps_of(level, path), path[:, position], with_gaps_of(shade, path), norm)
     ends = [np.array([[s[k], path[k, position]] for s, path in zip(levels, paths, strict=True)]) for k in (0, -1)]
     _draw_ends(ax, ascents, *ends)
     # the axis spans the levels of all ascents
@@ -315,7 +308,7 @@ def _draw_over_box(
         ax.set_ylabel(f"{symbol}, L of the ascents")
         # where only samples were drawn, L is not known, and Q at the mean stands for it
         heights = [np.where(np.isnan(each.values), each.at_means, each.values) for each in ascents]
-        paths = [np.stack([path[:, 0], _spread_out(h, path)], axis=1) for path, h in zip(paths, heights, strict=True)]
+        paths = [np.stack([path[:, 0], with_gaps_of(h, path)], axis=1) for path, h in zip(paths, heights, strict=True)]
     else:
         _shade(ax, image)
         # rings only where sigma moves: at a fixed sigma they are all alike
@@ -324,5 +317,5 @@ def _draw_over_box(
             for each in ascents:
                 _draw_circles(ax, each, each.means, norm)
     for path, shade in zip(paths, shades, strict=True):
-        _draw_path(ax, path[:, 0], path[:, 1], _spread_out(shade, path), norm)
+        _draw_path(ax, path[:, 0], path[:, 1], with_gaps_of(shade, path), norm)
     _draw_ends(ax, ascents, *(np.array([path[k, :2] for path in paths]) for k in (0, -1)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_axis
-from heatpg.plot.layout import legend_below_panels, line_colours, sheet
+from heatpg.plot.layout import legend_below_panels, line_colours, sheet, with_gaps_of
 from heatpg.plot.style import Width, columns, panel, points
 from heatpg.plot.tracks import level_axis, space_of
 from heatpg.plot.words import axis_label
@@ -119,12 +119,7 @@ def _draw_tracks(ax: Axes, space: ScaleSpace, position: int) -> None:
         after = [end for end in ends if end[0] > sigma[0]]
         line = np.array([*before, *zip(sigma, x, strict=True), *after])
         places = _broken(line[:, 1], period)
-        levels = line[:, 0]
-        if len(places) > len(levels):
-            gaps = np.flatnonzero(np.isnan(places))
-            # the same gaps; each insertion has moved the later ones by one
-            levels = np.insert(levels, gaps - np.arange(len(gaps)), np.nan)
-        ax.plot(levels, places, ls=":" if one.on_edge else "-", **style)
+        ax.plot(with_gaps_of(line[:, 0], places), places, ls=":" if one.on_edge else "-", **style)
 
 
 def _draw_events(ax: Axes, space: ScaleSpace, position: int) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "scale_of_maps",
     "sheet",
     "sigma_axis",
+    "with_gaps_of",
     "wrapped",
 ]
 
@@ -221,6 +222,13 @@ def panels_of(part: FigureBase, count: int, per_row: int, **options: Any) -> lis
     for ax in axes[count:]:
         ax.remove()
     return axes[:count]
+
+
+def with_gaps_of(numbers: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
+    """Numbers along a line whose places have gaps (NaN) where it goes around a periodic axis, with the same gaps."""
+    gaps = np.flatnonzero(np.isnan(places).reshape(len(places), -1).any(axis=1))
+    # `insert` counts in the numbers as they are, in which the gaps before are not yet
+    return np.insert(numbers, gaps - np.arange(len(gaps)), np.nan)
 
 
 def wrapped(text: str, width: float) -> str:
