@@ -42,6 +42,8 @@ FLAT = 1e-11
 """Eigenvalues of the Hessian below this share of osc(Q), in units of max(sigma, h), are round-off."""
 NOISE = 64.0 * float(np.finfo(np.float64).eps)
 """Of osc(Q): round-off of a derivative in units of max(sigma, h), which is a sum over many nodes (taste)."""
+STATIONARY = 1e-6
+"""Of osc(Q): a slope in units of max(sigma, h) that counts as none at a place that was solved for (taste)."""
 _SAME = 1e-4  # distance of two that are one point: far above `_CONVERGED`, far below what u can show (taste)
 _SLACK = 1e-9  # of the box: an edge that is overstepped by rounding
 # Where to look: tuned together, so that no more is missed than the notes of `critical_points` say.

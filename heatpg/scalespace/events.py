@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.field import HeatField
-from heatpg.scalespace.critical import nearest, unit_of_length
+from heatpg.scalespace.critical import STATIONARY, nearest, unit_of_length
 from heatpg.scalespace.following import ARRIVED, FOLD, FORK, LEFT, LOST, RELEASED, Follower
 from heatpg.scalespace.linking import Ending, Links, Point
 from heatpg.tools.plain import fields_as_dict
@@ -23,7 +23,6 @@ Array = NDArray[Any]
 # Ends that are one event: relative in t, and in units of max(sigma, h). Taste: ends at one fold agree to many more
 # digits, different events rarely to as many, and those that do (by symmetry) are apart in place.
 _TOGETHER = (1e-5, 0.2)
-_TOUCHES = 1e-6  # slope across an edge, in units of max(sigma, h), that counts as none at a contact that was solved for
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -152,6 +151,7 @@ class History:
 
     def _add(self, chain: list[Point]) -> None:
         picked = [(self.points[level], row) for level, row in chain]
+        # kind, index and axes that hold it are the same all along a track: where they change, another one begins
         points, row = picked[0]
         levels = np.array([level for level, _ in chain])
         one = Track(
@@ -203,6 +203,7 @@ class History:
 
     def _loose_ends(self, links: Links) -> list[_End]:
         """Ends of tracks between the first and the last level, with how they end; at a fork one for each track."""
+        # a track that reaches the first or the last level has no ending there, and no event
         loose = []
         for one in self.tracks:
             first, last = ((int(one.levels[k]), self.rows[one.number][k]) for k in (0, -1))
@@ -300,7 +301,8 @@ class History:
         unit = unit_of_length(self.follower.grid, sigmas)
         hessian = self.field.hessian(end.how.position[None], sigmas)[0] * unit[:, None] * unit
         points, row = self.points[int(end.track.levels[0])], self.rows[end.track.number][0]
-        touched = points.free[row] | (np.abs(self.field.gradient(end.how.position[None], sigmas)[0] * unit) < _TOUCHES)
+        slope = self.field.gradient(end.how.position[None], sigmas)[0] * unit
+        touched = points.free[row] | (np.abs(slope) < STATIONARY * self.follower.scale)
         lam = np.linalg.eigvalsh(hessian[np.ix_(touched, touched)]) if touched.any() else np.zeros(0)
         return bool((lam * (1 if end.track.kind == "minimum" else -1) > 0).all())
 

@@ -9,6 +9,7 @@ so that steps would become ever shorter; the fold itself is solved for instead.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,9 @@ class Follower:
         self.grid = field.grid
         self.ratio = np.asarray(ratio, dtype=np.float64)
         self.scale = scale
+        # Rows of a system that hold a coordinate, beside rows in units of Q: of the same size, or its condition would
+        # tell of these units. A power of two, which rounds nothing.
+        self._held_row = 2.0 ** round(math.log2(scale))
         self._low = np.array([axis.lower for axis in self.grid])
         self._high = np.array([axis.upper for axis in self.grid])
         self._slack = 1e-9 * (self._high - self._low)
@@ -304,7 +308,7 @@ class Follower:
             within = np.where(unknown[todo], unit, 0.0)
             matrix = np.zeros((len(todo), d + 1, d + 1))
             matrix[:, :d, :d] = h * mask[:, :, None] * within[:, None, :]
-            pinned = np.eye(d) * ~unknown[todo][:, None, :]
+            pinned = self._held_row * np.eye(d) * ~unknown[todo][:, None, :]
             # the row of the crossed axis is the equation for t; the other fixed coordinates stay
             matrix[:, d, :d] = matrix[np.arange(len(todo)), axis[todo], :d]
             matrix[:, :d, :d] = np.where(unknown[todo][:, :, None], matrix[:, :d, :d], pinned)
@@ -388,7 +392,7 @@ class Follower:
             g, g_t, lam, v, h, bend, lam_t, unit = self._system(place[todo], time[todo], free[todo])
             matrix = np.zeros((len(todo), d + 1, d + 1))
             matrix[:, :d, :d] = h
-            matrix[:, range(d), range(d)] += ~free[todo]  # a held axis stays
+            matrix[:, range(d), range(d)] += self._held_row * ~free[todo]  # a held axis stays
             matrix[:, :d, d], matrix[:, d, :d], matrix[:, d, d] = g_t, bend, lam_t
             update, sensitivity, regular = _solve(matrix, -np.concatenate((g, lam[:, None]), axis=1))
             size = np.sqrt((update[:, :d] ** 2).sum(axis=1))

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.scalespace.critical import FLAT, KINDS, NAMES, CriticalPoints, distinct, nearest, unit_of_length
+from heatpg.scalespace.critical import (
+    FLAT,
+    KINDS,
+    NAMES,
+    STATIONARY,
+    CriticalPoints,
+    distinct,
+    nearest,
+    unit_of_length,
+)
 from heatpg.scalespace.following import ARRIVED, FOLD, FORK, LEFT, LOST, RELEASED, Follower
 
 __all__ = ["Ending", "Links", "Point"]
@@ -24,7 +33,6 @@ _MATCH = 1e-3  # the same point, found in two ways: each is known to 1e-9, diffe
 _ONE_FOLD = 0.2  # two that end so near, at one t, end at one fold (taste)
 _BESIDE = 1e-6  # of t: how far before an ending a point is followed, where its place can still be told (taste)
 _CAUTION = 8.0  # by so much shorter are the steps that decide in doubt (taste)
-_STATIONARY = 1e-6  # of osc(Q): a slope at a place that was solved for, up to its error
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -281,7 +289,7 @@ class Links:
         unit = unit_of_length(self.follower.grid, sigmas)
         _, gradient, hessian = self.follower.field.local(self.follower.field.derivatives(place, sigmas, 2))
         low, high = (np.array([getattr(axis, end) for axis in self.follower.grid]) for end in ("lower", "upper"))
-        stationary = np.abs(gradient * unit) < _STATIONARY * self.follower.scale
+        stationary = np.abs(gradient * unit) < STATIONARY * self.follower.scale
         free = self._free(chosen)
         left = np.array([endings[p].outcome == LEFT for p in chosen])
         # one that has left is held by the edges that it is on; one that was released is free where the slope vanishes

@@ -282,6 +282,21 @@ def creation() -> ScaleSpace:
     return track(solve(landscape, np.sqrt([0.0008, 0.0025, 0.01, 0.1, 0.3, 1.0])))
 
 
+@pytest.mark.parametrize("factor", [1e-15, 1e-9, 1e9, 1e13, 1e15])
+def test_events_do_not_depend_on_the_units_of_q(factor: float) -> None:
+    """A maximum that the edge holds and releases, and one that comes to it: by themselves, without their partners."""
+    grid = Grid(Axis("x", 0.0, 1.0, 201, boundary="clip"))
+    q = Landscape.from_function(
+        lambda x: 3 * np.exp(-(((x - 0.4) / 0.1) ** 2)) + np.exp(-(((x - 1) / 0.1) ** 2)) / 2, grid
+    )
+    sigma = np.geomspace(0.02, 1.0, 12)
+    expected, found = (track(solve(one, sigma), "maximum") for one in (q, Landscape(factor * q.values, grid)))
+    assert [event.kind for event in found.events] == [event.kind for event in expected.events]
+    assert "death" in [event.kind for event in expected.events]
+    for one, other in zip(expected.events, found.events, strict=True):
+        assert other.sigma == pytest.approx(one.sigma, rel=1e-9)
+
+
 def test_creation_in_the_plane(creation: ScaleSpace) -> None:
     events = {event.kind: event for event in creation.events}
     assert set(events) == {"birth", "death"} and len(creation.events) == 2
