@@ -206,6 +206,7 @@ def _check_options(
 
 
 def _parse_starts(starts: ArrayLike, grid: Grid | None) -> tuple[Array, bool]:
+    # stricter than for means in general: ascents leave the box, but do not begin outside
     places, single = parse_means(starts, grid)
     for i, axis in enumerate(grid or ()):
         outside = (places[:, i] < axis.lower) | (places[:, i] > axis.upper)
@@ -301,8 +302,10 @@ def ascend_all(
     else:
         exact_or_sampled = SampledGradient(q, gradient, how.samples, entropy)
     generators = [np.random.default_rng([how.seed, p]) for p in range(count)]
+    # An annealed ascent is one at a fixed sigma after the other, down to where the grid no longer resolves u.
     last = floor or (_LAST_STAGE * first if q.grid is None else RESOLVED * max(q.grid.spacing))
     levels = _levels(schedule, first, last) if method == "annealed" else [first]
+    # log sigma is that of the axis with the least noise; `Setting.ratio` gives the others
     y = np.concatenate((places, np.full((count, 1), math.log(first))), axis=1)
     paths = [AscentPath([], [], []) for _ in range(count)]
     for level in levels:
@@ -333,6 +336,8 @@ def _setting(method: str, source: Source, places: Array, deviations: Array, floo
     grid = source.grid if isinstance(source, Landscape) else None
     spacing = 0.0 if grid is None else min(grid.spacing)
     longest = _GROWN_FUNCTION * first if grid is None else _GROWN * max(axis.length for axis in grid)
+    # Every threshold is in units of the landscape (its spacing, box and oscillation) or of the first sigma, so that
+    # neither the units of Q nor those of the axes change where an ascent ends.
     setting = Setting(
         method=method,
         joint=method in _JOINT,
@@ -472,6 +477,8 @@ def ascend(
 def _ascent(path: AscentPath, q: ActionValue, setting: Setting, gradient: str, highest: dict[float, float]) -> Ascent:
     """The result, with the end put into words."""
     y, d = np.stack(path.y), len(path.y[0]) - 1
+    # The path knows that it has come to rest at a maximum. Whether that is a good one, and whether sigma is then at its
+    # floor, gone or free, is told here, because it takes the landscape as a whole.
     means, sigmas = y[:, :d], np.exp(y[:, d:]) * setting.ratio
     landscape = q.source if isinstance(q.source, Landscape) else None
     values = np.array(path.values)

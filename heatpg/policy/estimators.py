@@ -107,6 +107,7 @@ def draw_units(
     units
         One array of shape (units, components) per parameter.
     """
+    # All parameters from the same noise: a step in (mu, sigma) costs the samples of one gradient.
     z = generator.standard_normal((samples // 2 if estimator == "antithetic" else samples, len(mean)))
     slope = even = odd = None
     if estimator == "reparametrised":
@@ -122,6 +123,8 @@ def draw_units(
             # Q_n less the mean of all others, (N Q_mean - Q_n) / (N - 1). Less the mean of all, its own included, it
             # would be smaller by (N - 1) / N, and so would the gradient.
             even = odd = (odd - odd.mean()) * (samples / (samples - 1))
+    # Q(mu + sigma z) s(z): s is odd in z for the mean, so that of a pair the odd part of Q counts, and even for the
+    # variance. Of the reparametrised estimator dQ/dmu = grad Q, dQ/dsigma^2 = grad Q . z / (2 sigma).
     units = []
     for parameter in parameters:
         if slope is None:
@@ -186,6 +189,7 @@ class GradientEstimate:
     @property
     def variance(self) -> Array:
         """Variance of one unit."""
+        # the standard error is that of the mean of the units
         return np.asarray(self.units * self.standard_error**2)
 
     @property
@@ -360,6 +364,9 @@ def estimate_gradient(
     samples = check_samples(samples, estimator, means.shape[1])
     seed = whole_number("seed", seed, least=0)
     value, error, units = sampled_gradient(q, means, deviations, estimator, with_respect_to, common, samples, seed)
+    # Against what the samples average to, not against the solution of the heat equation: a landscape is sampled as its
+    # interpolant, so any other reference would look like a bias of the estimator. How far that solution is from the
+    # interpolant is told beside it.
     exact = exact_error = discretisation = None
     if compare and isinstance(source, Landscape):
         exact = interpolant_gradient(q, means, deviations, with_respect_to, common)
@@ -437,6 +444,7 @@ def estimator_variance(
     components = 1 if with_respect_to == "variance" and common else means.shape[1]
     variance, error = np.empty((len(means), components)), np.empty((len(means), components))
     for p, centre in enumerate(means):
+        # with many samples the mean of the others is L; a pair has Q(mu) for a baseline, in the variance only
         baseline = 0.0
         if estimator == "baseline":
             baseline = expectation(q.value, centre, deviations, REFERENCE_BUDGET)[0]
@@ -467,6 +475,7 @@ def estimator_variance(
 
             first, first_error = expectation(functools.partial(moment, power=1), centre, deviations, REFERENCE_BUDGET)
             second, second_error = expectation(functools.partial(moment, power=2), centre, deviations, REFERENCE_BUDGET)
+            # by propagation of the errors of both moments
             variance[p, k] = second - first**2
             error[p, k] = math.hypot(second_error, 2.0 * first * first_error)
     return (variance[0], error[0]) if single else (variance, error)

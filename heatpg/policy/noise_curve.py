@@ -205,6 +205,8 @@ def estimator_noise(
     d = places.shape[1]
     for name in names:
         samples = check_samples(samples, name, d)
+    # Every estimator draws the same noise at every sigma and place (one seed), so that curves differ by what they are
+    # and not by luck.
     shape = (len(names), len(levels))
     bias, noise, variance = np.full(shape, np.nan), np.full(shape, np.nan), np.empty(shape)
     size = np.full(len(levels), np.nan)
@@ -212,10 +214,11 @@ def estimator_noise(
         deviations = np.full(d, level)
         found = [sampled_gradient(q, places, deviations, name, with_respect_to, True, samples, seed) for name in names]
         errors = np.stack([error for _, error, _ in found])
+        # per evaluation and not per unit: what a pair saves must be worth two evaluations
         variance[:, t] = samples * (errors**2).sum(axis=2).mean(axis=1)
         if reference is False:
             continue
-        uncertain = np.zeros(errors.shape[1:])
+        uncertain = np.zeros(errors.shape[1:])  # of the exact gradient: none, but where it comes from quadrature
         if reference is not True:
             exact = np.asarray(reference(places, float(level)), dtype=np.float64)
             if exact.shape != uncertain.shape:
@@ -227,6 +230,7 @@ def estimator_noise(
         else:
             exact, uncertain = function_gradient(q, places, deviations, with_respect_to, True, samples)
         size[t] = math.sqrt(float((exact**2).sum(axis=1).mean()))
+        # of an unbiased estimator the bias is the noise, in the mean over the places
         for e, (value, error, _) in enumerate(found):
             bias[e, t] = math.sqrt(float(((value - exact) ** 2).sum(axis=1).mean()))
             noise[e, t] = math.sqrt(float((error**2 + uncertain**2).sum(axis=1).mean()))

@@ -48,6 +48,7 @@ _NOISE_AT_ONCE = 32.0  # numbers a control step and lane: two for each bundle of
 
 
 def _generator(seed: int, stream: int, index: int) -> np.random.Generator:
+    # SFC64 draws normal numbers faster than the default; a spawn key gives independent streams without any order
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(stream, index))))
 
 
@@ -173,6 +174,7 @@ class Unlearning:
     @property
     def z_score(self) -> Array:
         """Largest \\|observed - predicted gradient\\| over the twelve entries, in standard errors; shape (S,)."""
+        # both are means of independent samples, drawn from different streams
         error = np.hypot(self.observed_error, self.predicted_error)
         apart = np.abs(self.observed_gradient - self.predicted_gradient)
         return np.asarray(np.divide(apart, error, out=np.zeros_like(apart), where=error > 0).max(axis=(-2, -1)))
@@ -194,6 +196,7 @@ class Unlearning:
         ``left`` if the return without noise fell by more than loss times itself, beyond two standard errors of the
         mean over the seeds; ``kept`` if it did not, beyond two standard errors (it may have risen).
         """
+        # the interval change +- 2 errors against the margin: below it, above it, or across it
         words = []
         for change, error in zip(self.change, _CONFIDENCE * self.change_error, strict=True):
             margin = change + self._tolerated
@@ -208,6 +211,9 @@ class Unlearning:
         along grad L costs too much by itself. ``rate``: so does the step along the noise-free gradient, to which noise
         adds less than it is long; the rate is too large for the curvature at the start.
         """
+        # Taken away one after the other: the scatter of the estimates, which leaves the step along grad L; then the
+        # noise, which leaves the step along the gradient of the return. The cause is what, taken away, lets the optimum
+        # be kept; or the rate, if nothing does and noise adds less than that last step is long.
         steep = self.noise_free_change < -self._tolerated
         length = float(np.linalg.norm(self.noise_free_step))
         words = []
@@ -478,6 +484,7 @@ def unlearn(
                 progress(done, len(jobs))
 
     for_each(one, jobs)
+    # What a step would do without scatter, and without noise, is computed from the return itself, which has no noise.
     value, own = task.noise_free_gradient(first)
     observed, observed_error = mean_and_error(estimates, 1)
     predicted, predicted_error = mean_and_error(quotients, 1)
@@ -519,6 +526,7 @@ def _gain_at_start(task: Rollout, start: str | ArrayLike) -> tuple[Array, str]:
             raise OptionError(
                 "the start is no gain", given=repr(start), allowed="'lqr', 'optimal', or 2 x 6 finite numbers"
             )
+    # gradients of a return that is zero around the start are zero, and a loss relative to it is not defined
     if not task.noise_free_returns(gain) > 0:
         raise UnsupportedError(
             "the return at the start is zero: every episode ends in its first step, and nothing can be learnt",

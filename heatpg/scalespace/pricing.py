@@ -198,6 +198,7 @@ class PriceCurve:
         last = excess(high * (1.0 - _BESIDE))
         if last is None or last <= 0:
             return None
+        # bisection, not a faster method: where Q is rough the price has kinks and jumps, and any crossing will do
         for _ in range(_BISECTIONS):
             middle = 0.5 * (low + high)
             if high - low <= _ENOUGH * middle:
@@ -281,6 +282,7 @@ def price(space: ScaleSpace) -> PriceCurve:
     """
     field, grid = space.field, space.grid
     values = space.landscape.values
+    # The best of Q: its largest node, unless the interpolant has a smooth maximum within a cell that is higher.
     node = np.unravel_index(int(np.argmax(values)), values.shape)
     start = np.array(grid.point(node))
     best_position, best = start, float(values[node])
@@ -367,6 +369,7 @@ def count_changes(space: ScaleSpace, kind: str = "maximum") -> list[tuple[Event,
     >>> [(event.kind, change) for event, change in count_changes(space)], space.count().tolist()
     ([('death', -1)], [2, 2, 2, 2, 2, 1, 1, 1])
     """
+    # by identity: two events may agree in all that they say
     differences: dict[int, int] = {}
     events: dict[int, Event] = {}
     for one in space.tracks:
@@ -374,6 +377,8 @@ def count_changes(space: ScaleSpace, kind: str = "maximum") -> list[tuple[Event,
             if one.kind == kind and event is not None:
                 events[id(event)] = event
                 differences[id(event)] = differences.get(id(event), 0) + change
+    # An extremum that the edge takes over ends on one track and begins on another, at sigmas that differ by rounding:
+    # as one change they are none.
     together: list[tuple[Event, int]] = []
     for event in sorted(events.values(), key=lambda each: each.sigma):
         change = differences[id(event)]

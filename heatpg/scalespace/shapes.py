@@ -50,6 +50,7 @@ def survival(sigma: ArrayLike, width: ArrayLike, codimension: int = 1) -> NDArra
     if not np.isfinite(deviations).all() or (deviations < 0).any():
         raise SigmaError("sigma must be finite and not negative", given=sigma, allowed="numbers >= 0")
     _require_feature(widths, codimension)
+    # variances add, and the integral of the feature stays: in each narrow direction the height falls by w / w_new
     return np.asarray((widths**2 / (widths**2 + deviations**2)) ** (codimension / 2))
 
 
@@ -136,6 +137,7 @@ class Shape:
             matrix = np.diag(np.broadcast_to(matrix, (d,)))
         if matrix.shape != (d, d) or not np.isfinite(matrix).all():
             raise SigmaError("the covariance does not fit", given=f"shape {matrix.shape}", allowed=f"({d}, {d})")
+        # a Gaussian of covariance P^-1 mollified by Sigma: the square root of det P^-1 / det(P^-1 + Sigma)
         return float(np.linalg.det(np.eye(d) + matrix @ self.precision) ** -0.5)
 
     def __str__(self) -> str:
@@ -181,6 +183,7 @@ def optimum_shape(space: ScaleSpace, level: int = 0, *, base: float | None = Non
     (array([0.3536, 1.4142]), array([[0.7071, 0.7071],
            [0.7071, 0.7071]]))
     """
+    # held by an edge it has a slope, and on a ridge or plateau no track: neither is described by a Hessian
     number = int(space.optimum[level])
     if number < 0 or space.tracks[number].on_edge:
         where = "on an edge of the box" if number >= 0 else "on a ridge or a plateau"
@@ -198,6 +201,7 @@ def optimum_shape(space: ScaleSpace, level: int = 0, *, base: float | None = Non
             "the optimum does not rise above its base", given=f"{value:g} above {base:g}", advice="give another base"
         )
     hessian = space.field.hessian(position[None], space.sigmas(float(space.sigma[level])))[0]
+    # ascending eigenvalues of H are descending curvatures; at a maximum all are positive
     eigenvalues, vectors = np.linalg.eigh(hessian)
     return Shape(position, value, base, -eigenvalues, vectors.T, np.sqrt((value - base) / -eigenvalues))
 

@@ -187,6 +187,7 @@ class ScaleSpace:
             Shape (levels, dimensions) each, in units of the axes over those of sigma squared.
         """
         one = self.tracks[number]
+        # "observed" means solved for at two neighbouring t by the follower, which uses the drift to predict only
         times = one.sigma**2
         rows = zip(one.levels.tolist(), self._history.rows[number], strict=True)
         free = np.array([self.points(level).free[row] for level, row in rows])
@@ -267,6 +268,7 @@ def _ray(evolution: Evolution) -> tuple[Array, Array]:
         raise SigmaError(
             "a track needs at least two sigmas", given=f"{len(evolution)}", advice="for one use critical_points"
         )
+    # sigma_i = ratio_i sqrt(t) for all levels: a ray in the space of noises, along which t is one parameter
     sigmas = evolution.sigmas
     largest = sigmas.max(axis=1)
     ratio = sigmas[-1] / largest[-1]
@@ -355,6 +357,8 @@ def track(
         points.append(find(field, np.sqrt(times[level]) * ratio, values, chosen, scale, thorough=level == 0))
         if progress is not None:
             progress(level + 1, len(times) + 1)
+    # Points of each level; which is which from level to level; chains of these as tracks; what happens at their ends;
+    # and at last the optimum, which takes all maxima at once.
     links = Links(Follower(field, ratio, scale), times, points, chosen)
     history = History(links)
     events = history.events(links)

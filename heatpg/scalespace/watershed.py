@@ -190,6 +190,7 @@ class Basins:
             Which partition.
         """
         part = self.partitions[level]
+        # of all parts (now, before) the largest for each `before`
         result = np.full(len(self.partitions[0]), -1, dtype=np.int64)
         # ascending, the largest is written last; of equal parts the basin of the higher maximum
         order = np.lexsort((-part.parts[:, 0], part.part_shares))
@@ -235,6 +236,7 @@ class Basins:
 
         Where ascent stalls, u and Q of the flat stretch count; where u is flat as a whole, their means over the box.
         """
+        # shares are probabilities of a uniform start, so that both are plain sums over basins
         smoothed, original = [], []
         for partition in self.partitions:
             held = partition.stalled > 0
@@ -325,6 +327,7 @@ def _partition(
         shape=(len(maxima) + 1, len(reference.maxima) + 1),
     ).tocsr()
     totals = np.asarray(np.bincount(flat + 1, weights.reshape(-1), len(maxima) + 1), dtype=np.float64)
+    # nodes next to another basin: what a shift of the boundary by a cell would give to it
     lining = np.where(_boundary_nodes(labels, grid), weights, 0.0).reshape(-1)
     margins = np.asarray(np.bincount(flat + 1, lining, len(maxima) + 1), dtype=np.float64)
     entries = joint.tocoo()
@@ -332,6 +335,7 @@ def _partition(
     at_edge = np.zeros(len(maxima), dtype=bool)
     for axis, i in zip(grid, index, strict=True):
         at_edge |= ((i == 0) | (i == axis.size - 1)) & (not axis.rule.periodic)
+    # of starts from which ascent stalls the values are those of the stretch on which they come to rest
     resting = weights.reshape(-1)[flat < 0]
     still = float(totals[0]) > 0
 
@@ -455,6 +459,7 @@ def basins(
             given=f"osc(u) = {oscillation:g} at sigma = {first_sigma}, round-off {allowed:g}",
             advice="look at a landscape, and at sigmas, where there is something to ascend",
         )
+    # labels of all levels (int32), normalised weights, and what each thread works with
     kept = 4.0 * grid.size * len(levels) if keep_labels else 0.0
     require_memory(
         kept + 8.0 * grid.size + BYTES_PER_NODE * grid.size * min(threads(), len(levels)),
