@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -46,10 +47,10 @@ __all__ = ["Study", "study"]
 
 Array = NDArray[Any]
 
-_PRICE_SHARE = 0.1
-_STAGES = 6
+_PRICE_SHARE = 0.1  # a taste: a tenth of what an optimal action earns over a random one
+_STAGES = 6  # as many as there are `with stage(...)` in `study`; progress is told in them
 _SAME = 1e-6  # of osc(Q): the same system, sampled again, possibly in single precision
-_WIDTH = 100
+_WIDTH = 100  # columns of a terminal; a taste
 _MOST_NOTES = 16  # in a notebook
 
 
@@ -118,6 +119,7 @@ class Study:
                 "the grid misses its optimum; sample more nodes."
             )
         jump, death = space.sigma_jump, space.sigma_death
+        # tracks begin at the first sigma: what was lost before it has none
         whose = f"the optimum at sigma = {first}" if self.needle_lost else "the optimum"
         if jump is None:
             result["jump"] = f"From sigma = {first} to {last} {whose} moves without a jump."
@@ -131,6 +133,7 @@ class Study:
         if death is None:
             result["death"] = f"As a local maximum {whose} is still there at sigma = {last}."
         else:
+            # by the kind of the event that ends the track
             words = {
                 "death": "dies: it meets a saddle",
                 "merge": "merges with its equal",
@@ -147,6 +150,7 @@ class Study:
         noise = self._significance()
         if noise:
             result["noise"] = noise
+        # NaN where u is flat
         share = self.basins.of_optimum()
         widest = int(np.nanargmax(share))
         result["basin"] = (
@@ -162,6 +166,7 @@ class Study:
             f"{counts[0]} {'maximum' if counts[0] == 1 else 'maxima'} at the first sigma, {counts[-1]} at the last; "
             f"{self.single.statement}."
         )
+        # by Sturm none in one dimension
         births = sum(event.kind == "birth" for event in space.events)
         if births:
             pairs = f"{births} pairs of critical points are" if births > 1 else "A pair of critical points is"
@@ -183,6 +188,7 @@ class Study:
 
     def _located(self, event: Event) -> str:
         """The sigma of an event with its uncertainty, which is relative where each axis has its own sigma."""
+        # one number for all axes; of several the uncertainty has no single unit
         if np.ptp(self.space.ratio) == 0 or event.sigma == 0:
             return f"{self._noise(event.sigma)} ({_error(event.uncertainty)})"
         return f"{self._noise(event.sigma)} ({_error(event.uncertainty / event.sigma)} of it)"
@@ -205,6 +211,7 @@ class Study:
         error = landscape.standard_error
         if error is None or not error.any():
             return ""
+        # rollouts at two places are taken as independent: with common seeds the true error of a difference is smaller
         here, median = self._error_at(curve.best_position), float(np.median(error))
         least = math.hypot(here, median)
         words = [
@@ -216,6 +223,7 @@ class Study:
         if len(curve.jump_sigma):
             event = self.space.jumps[0]
             step = float(abs(np.diff(curve.jump_price[0])[0]))
+            # the last level before the jump, where the old optimum is still the best
             level = max(0, int(np.searchsorted(self.space.sigma, event.sigma)) - 1)
             apart = math.hypot(self._error_at(self.space.optimum_positions[level]), self._error_at(event.position))
             if step < apart:
@@ -230,17 +238,22 @@ class Study:
         landscape = self.evolution.landscape
         assert landscape.standard_error is not None
         index = tuple(
-            int(np.abs(axis.coordinates - x).argmin()) for axis, x in zip(landscape.grid, position, strict=True)
+            # the error is stored at nodes, and changes little from one to the next
+            int(np.abs(axis.coordinates - x).argmin())
+            for axis, x in zip(landscape.grid, position, strict=True)
         )
         return float(landscape.standard_error[index])
 
     def _sparing(self) -> str:
         shape = self.shape
         assert isinstance(shape, Shape)
+        # an entropy of axes of different units says nothing that can be compared
         if self.evolution.grid.unit is None:
             return ", each in the units of the axes"
+        # round optima: noise of another shape would spare little
         if len(shape.widths) < 2 or shape.widths[-1] < 2 * shape.widths[0]:
             return ""
+        # noise as large as the optimum is narrow, where its shape matters most
         sigma = float(shape.widths[0])
         plain, spared = shape.survival(sigma**2), shape.survival(sparing_covariance(shape, sigma))
         return (
@@ -268,6 +281,7 @@ class Study:
         lines.append(f"{'sigma':>10} {'maxima':>7} {'price':>10} {'drop of u':>10} {'basin':>7} {'ascent earns':>13}")
         share, earned = self.basins.of_optimum(), self.basins.earned().original
         counts = space.count("maximum")
+        # twelve rows fit on a screen
         for i in np.unique(np.linspace(0, len(space.sigma) - 1, min(12, len(space.sigma))).round().astype(int)):
             edge = "  on the edge" if self.curve.on_edge[i] else ""
             lines.append(
@@ -355,8 +369,10 @@ def _lost(evolution: Evolution, space: ScaleSpace) -> bool:
     grid = evolution.grid
     start = np.array([int(np.argmax(evolution.landscape.values))])
     end = np.unravel_index(int(climb(evolution.values[0], grid, start)[0]), grid.shape)
+    # two optima count as one up to twice the noise, or twice the spacing where that is larger
     unit = np.maximum(evolution.sigmas[0], np.array(grid.spacing))
     apart = np.abs(np.array(grid.point(end)) - space.optimum_positions[0])
+    # the other way around, where there is one
     period = np.array([axis.length if axis.rule.periodic else math.inf for axis in grid])
     return bool((np.minimum(apart, period - apart) > 2.0 * unit).any())
 
@@ -367,8 +383,10 @@ def _with_origin(landscape: Landscape) -> Landscape:
     if landscape.has_sampler or not isinstance(parameters, dict) or source not in landscapes.names():
         return landscape
     family = landscapes.get(str(source))
+    # provenance may hold more than the function takes, as measured facts
     known = {name: value for name, value in parameters.items() if name in settable(family)}
     try:
+        # three nodes an axis: only the sampler is wanted
         again = family(Grid(*(dataclasses.replace(axis, size=3) for axis in landscape.grid)), **known)
     except (HeatpgError, TypeError, ValueError):
         return landscape
@@ -376,6 +394,7 @@ def _with_origin(landscape: Landscape) -> Landscape:
     index = np.random.default_rng(0).integers(0, landscape.grid.shape, (32, landscape.grid.dimensions))
     places = np.array([landscape.grid.point(row) for row in index])
     expected = landscape.values[tuple(index.T)]
+    # a file may come from another version of the system; then the stored nodes alone are believed
     if not again.has_sampler or np.abs(again.sample(places) - expected).max() > _SAME * landscape.oscillation:
         return landscape
     return Landscape(
@@ -390,6 +409,7 @@ def _with_origin(landscape: Landscape) -> Landscape:
 
 def _roughness_of(landscape: Landscape) -> Roughness | str:
     try:
+        # a landscape too small or flat for an exponent is no fault: the study says why there is none
         return holder_exponent(landscape)
     except (OptionError, SigmaError, UnsupportedError) as reason:
         return reason.problem.removeprefix("no Hölder exponent: ")
@@ -440,15 +460,15 @@ def study(
     >>> print(page.sentences["maxima"])
     2 maxima at the first sigma, 1 at the last; from sigma = ...
     """
-    done = 0
     seconds: dict[str, float] = {}
 
-    def stage(name: str, begin: float) -> None:
-        nonlocal done
-        done += 1
+    @contextlib.contextmanager
+    def stage(name: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
         seconds[name] = time.perf_counter() - begin
         if progress is not None:
-            progress(done, _STAGES)
+            progress(len(seconds), _STAGES)
 
     landscape = source.landscape if isinstance(source, Evolution) else source
     if landscape.batch_shape:
@@ -459,45 +479,43 @@ def study(
         )
     if price_limit is not None and not (math.isfinite(price_limit) and price_limit > 0):
         raise OptionError("the price must be positive", given=price_limit, allowed="numbers > 0, in units of Q")
-    begin = time.perf_counter()
-    landscape = _with_origin(landscape)
-    if isinstance(source, Evolution) and sigma is None and len(source) >= 8 and source.covariance is None:
-        flow = source
-        if landscape is not source.landscape:
-            flow = Evolution(
-                *(landscape, source.sigma, source.values, source.solver),
-                paths=source.paths,
-                report=source.report,
-                reason=source.reason,
-                timing=source.timing,
-            )
-    else:
-        flow = evolve(landscape, default_sigma(landscape.grid) if sigma is None else sigma, checks=checks)
-    stage("evolve", begin)
-    begin = time.perf_counter()
-    space = track(flow)
-    stage("tracks", begin)
-    begin = time.perf_counter()
-    curve = price(space)
-    weights = landscape.grid.weights
-    mean = float((landscape.values * weights).sum() / weights.sum())
-    limit = _PRICE_SHARE * (curve.best - mean) if price_limit is None else price_limit
-    keeps, single = curve.largest_sigma(limit), single_maximum(space)
-    try:
-        shape: Shape | str = optimum_shape(space)
-    except (OptionError, UnsupportedError) as reason:
-        shape = reason.problem
-    stage("price", begin)
-    begin = time.perf_counter()
-    where = basins(flow, include_initial=False, keep_labels=False)
-    stage("basins", begin)
-    begin = time.perf_counter()
-    rough = _roughness_of(landscape)
-    stage("roughness", begin)
-    begin = time.perf_counter()
-    try:
-        chaotic = chaos(landscape, measured=rough.exponent if isinstance(rough, Roughness) else None)
-    except (OptionError, UnsupportedError):
-        chaotic = None
-    stage("chaos", begin)
+    with stage("evolve"):
+        landscape = _with_origin(landscape)
+        # 8, a taste: fewer levels say little of tracks and events
+        if isinstance(source, Evolution) and sigma is None and len(source) >= 8 and source.covariance is None:
+            flow = source
+            if landscape is not source.landscape:
+                flow = Evolution(
+                    *(landscape, source.sigma, source.values, source.solver),
+                    paths=source.paths,
+                    report=source.report,
+                    reason=source.reason,
+                    timing=source.timing,
+                )
+        else:
+            flow = evolve(landscape, default_sigma(landscape.grid) if sigma is None else sigma, checks=checks)
+    with stage("tracks"):
+        space = track(flow)
+    with stage("price"):
+        # the price is asked about after the curve, which knows the best Q
+        curve = price(space)
+        # the mean over the box is what a random action earns
+        weights = landscape.grid.weights
+        mean = float((landscape.values * weights).sum() / weights.sum())
+        limit = _PRICE_SHARE * (curve.best - mean) if price_limit is None else price_limit
+        keeps, single = curve.largest_sigma(limit), single_maximum(space)
+        try:
+            shape: Shape | str = optimum_shape(space)
+        except (OptionError, UnsupportedError) as reason:
+            shape = reason.problem
+    with stage("basins"):
+        # labels of every node at 64 levels would be the largest part of a study, and no sentence needs them
+        where = basins(flow, include_initial=False, keep_labels=False)
+    with stage("roughness"):
+        rough = _roughness_of(landscape)
+    with stage("chaos"):
+        try:
+            chaotic = chaos(landscape, measured=rough.exponent if isinstance(rough, Roughness) else None)
+        except (OptionError, UnsupportedError):
+            chaotic = None
     return Study(flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, _lost(flow, space), seconds)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import collections
 import dataclasses
 import itertools
-import math
 import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from heatpg.errors import OptionError
+from heatpg.tools.plain import fields_as_dict
 from heatpg.tools.registry import Registry
 
 __all__ = ["PARTS", "VERDICTS", "Claim", "Evidence", "Ledger", "Row", "claim", "claims", "ledger"]
@@ -36,9 +36,9 @@ PARTS = (
 )
 """The order of a ledger."""
 
-_WIDTH = 100
+_WIDTH = 100  # columns of a terminal; a taste
 _LABELS = ("statement", "computed", "corrected")
-_counter = itertools.count()
+_counter = itertools.count()  # claims are sorted by the order in which their files register them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +68,7 @@ class Evidence:
     @property
     def verdict(self) -> str:
         """One of `VERDICTS`."""
+        # asked first: a correction that fails leaves nothing that could be said
         if not self.corrected:
             return "not confirmed"
         if self.always:
@@ -108,10 +109,13 @@ class Claim:
     def check(self) -> Row:
         """Run the experiment."""
         begin = time.perf_counter()
+        # no argument: the experiment is the same wherever it runs
         evidence = self.experiment()
         seconds = time.perf_counter() - begin
+        # NumPy numbers among them, which JSON has not
         figures = {name: float(value) for name, value in evidence.figures.items()}
         verdict = evidence.verdict
+        # a claim that holds needs no correction, though one may be written down for the case that it fails
         corrected = "" if verdict == "holds" else self.corrected
         return Row(self.name, self.statement, evidence.computed, figures, verdict, corrected, seconds, self.source)
 
@@ -146,6 +150,7 @@ class Row:
     source: str
 
     def __str__(self) -> str:
+        # name to the left, verdict to the right, as wide as the longest verdict
         lines = [f"{self.name:<{_WIDTH - max(map(len, VERDICTS)) - 1}} {self.verdict}"]
         for label in _LABELS:
             text = getattr(self, label)
@@ -156,9 +161,7 @@ class Row:
 
     def as_dict(self) -> dict[str, Any]:
         """The row as JSON-like values; a figure that is not finite is None."""
-        figures = {name: value if math.isfinite(value) else None for name, value in self.figures.items()}
-        entries = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "name"}
-        return {"id": self.name, **entries, "figures": figures}
+        return {"id": self.name, **fields_as_dict(self, leave_out=["name"])}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,6 +201,7 @@ class Ledger:
 
     def __str__(self) -> str:
         words = [
+            # holds, hold: plural of the verb
             f"{number} {verdict if number == 1 else verdict.replace('holds', 'hold')}"
             for verdict, number in self.counts.items()
             if number
@@ -229,6 +233,7 @@ def claim(
         raise OptionError("unknown part of the ledger", given=repr(part), allowed=", ".join(PARTS))
 
     def decorate(experiment: Callable[[], Evidence]) -> Claim:
+        # the function becomes the claim, so that a file has nothing else to hand out
         entry = Claim(name, statement, corrected, part, source, experiment, next(_counter))
         claims.add(name, entry)
         return entry
@@ -272,6 +277,7 @@ def ledger(names: str | Iterable[str] | None = None, *, progress: Callable[[int,
     >>> print(page["half-amplitude"].computed)
     a wave with sigma k = 1.1774, wavelength 5.336 sigma, keeps 0.500000 of its amplitude
     """
+    # each once, however often it is named
     chosen = [names] if isinstance(names, str) else claims.names() if names is None else list(dict.fromkeys(names))
     if not chosen:
         raise OptionError("no claim is named", given="[]", allowed="names of claims, or None for all of them")

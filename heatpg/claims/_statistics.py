@@ -24,5 +24,6 @@ def standard_errors(samples: NDArray[Any], expected: ArrayLike) -> float:
     >>> round(standard_errors(np.array([0.0, 1.0, 2.0, 1.0]), 1.5), 3)
     1.225
     """
+    # of the mean: the deviation of one sample over the root of their number
     errors = samples.std(axis=0, ddof=1) / math.sqrt(len(samples))
     return float((np.abs(samples.mean(axis=0) - expected) / errors).max())

@@ -24,11 +24,12 @@ Array = NDArray[np.float64]
 
 _claim = functools.partial(claim, part="the equation")
 
+# unequal heights and widths: no symmetry hides a mistake
 _HEIGHTS = np.array([1.0, 0.7])
 _CENTERS = np.array([[-1.0, 0.5], [1.5, -0.5]])
 _WIDTHS = np.array([[0.4, 0.5], [0.5, 0.45]])
-_SIGMA = 0.5
-_NODES = ((40, 72), (64, 64), (84, 56), (50, 60), (72, 80))
+_SIGMA = 0.5  # as wide as the bumps, so that smoothing changes much
+_NODES = ((40, 72), (64, 64), (84, 56), (50, 60), (72, 80))  # nodes around both bumps and between them
 
 
 def _bumps(points: Array) -> Array:
@@ -68,6 +69,7 @@ def expected_return() -> Evidence:
     flow = solve(_landscape(), _SIGMA)
     solved = np.array([flow.values[0][node] for node in _NODES])
     returns = np.stack([_bumps(mean + _SIGMA * z) for mean in means], axis=1)
+    # the two sides have nothing in common but Q: one samples actions, the other solves
     off = standard_errors(returns, solved)
     rule = float(np.abs(np.asarray(mollify(_bumps, means, _SIGMA, tolerance=1e-11).value) - solved).max())
     return Evidence(
@@ -86,14 +88,17 @@ def expected_return() -> Evidence:
 def heat_equation() -> Evidence:
     """Differences of solved fields in t and in mu, and the factor between them."""
     landscape = _landscape()
+    # a central difference over 2 % of t, wrong by something of the order of 1e-4
     t, step = _SIGMA**2, 0.01 * _SIGMA**2
     before, now, after = solve(landscape, np.sqrt([t - step, t, t + step])).values
     change = ((after - before) / (2.0 * step))[2:-2, 2:-2]
     # fourth order: 15/90 (h / W)^4 = 4e-5 of the Laplacian at the top of a bump of width W
     h = landscape.grid.spacing
     laplacian = (_second_difference(now, 0, h[0]) + _second_difference(now, 1, h[1]))[2:-2, 2:-2]
+    # least squares of u_t = c Laplace(u)
     factor = float((change * laplacian).sum() / (laplacian**2).sum())
     size = math.sqrt(float((change**2).sum()))
+    # the residual of each factor that has been claimed
     half, whole = (math.sqrt(float(((change - c * laplacian) ** 2).sum())) / size for c in (0.5, 1.0))
     return Evidence(
         f"u_t = {factor:.5f} Laplace(u) fits best; the residual is {half:.1e} of u_t with the factor 1/2 and "
@@ -112,11 +117,13 @@ def heat_equation() -> Evidence:
 def wave_symbol_slip() -> Evidence:
     """k = 3, sigma^2 = 0.4: samples, the solver, and both formulas."""
     k, t = 3.0, 0.4
+    # E cos(k (mu + noise)) at mu = 0
     samples = np.cos(k * math.sqrt(t) * np.random.default_rng(2).standard_normal(1_000_000))
     mean, error = float(samples.mean()), float(samples.std()) / 1000.0
     solved = float(solve(landscapes.cosine(size=64, dimensions=1, wavenumbers=(k,)), math.sqrt(t)).values[0, 0])
     formula, slip = math.exp(-0.5 * k * k * t), math.exp(-k * k * t)
 
+    # both sides have to agree: chance or a wrong solver alone would not
     def agrees(value: float) -> bool:
         return abs(mean - value) < MOST_ERRORS * error and abs(solved - value) < 1e-12
 
@@ -164,6 +171,7 @@ def known_evolutions() -> Evidence:
     fields = {
         name: solve(landscapes.landscapes.get(name)(size=801), sigma) for name in ("step", "absolute_value", "box")
     }
+    # zero is a node: the kink and the jump are read where they are
     x, h = fields["step"].grid[0].coordinates, fields["step"].grid.spacing[0]
     errors = {
         "step": float(np.abs(fields["step"].values[0] - ndtr(x / sigma)).max()),
@@ -191,6 +199,7 @@ def score_gradient() -> Evidence:
     means, z = _samples(100_000)
     gradient = solve(_landscape(), _SIGMA).gradient(0)
     solved = np.array([[component[node] for component in gradient] for node in _NODES])
+    # the score of a Gaussian: (a - mu) / sigma^2, here z / sigma
     units = np.stack([_bumps(mean + _SIGMA * z)[:, None] * z / _SIGMA for mean in means], axis=1)
     off = standard_errors(units, solved)
     exact = mollify(_bumps, means, _SIGMA, tolerance=1e-11).gradient
@@ -214,9 +223,11 @@ def axes_commute() -> Evidence:
     """The flow by axes against the exponential of the whole matrix, and both orders of the axes."""
     from scipy.linalg import expm
 
+    # small enough for a dense matrix, and two boundaries, so that the axes differ
     grid = Grid(Axis("x", 0.0, 1.3, 12, boundary="reflect", nodes="cell"), Axis("y", 0.0, 1.0, 10, boundary="periodic"))
     values = np.random.default_rng(3).standard_normal(grid.shape)
     sigmas = (0.21, 0.13)
+    # the exponential solver is exact in time: what is left is the splitting
     joint = solve(Landscape(values, grid), [sigmas], "exponential").values[0]
     one: Any = solve(Landscape(values, grid), [(sigmas[0], 0.0)], "exponential").values[0]
     other: Any = solve(Landscape(values, grid), [(0.0, sigmas[1])], "exponential").values[0]
@@ -224,6 +235,7 @@ def axes_commute() -> Evidence:
         float(np.abs(solve(Landscape(one, grid), [(0.0, sigmas[1])], "exponential").values[0] - joint).max()),
         float(np.abs(solve(Landscape(other, grid), [(sigmas[0], 0.0)], "exponential").values[0] - joint).max()),
     )
+    # 1/2 sigma^2 d^2/dx^2 of each axis as a matrix, built here without the solvers
     halves = []
     for axis, sigma in zip(grid, sigmas, strict=True):
         second = np.eye(axis.size, k=1) + np.eye(axis.size, k=-1)
@@ -232,6 +244,7 @@ def axes_commute() -> Evidence:
         # rows that sum to zero: the mirror at a wall between two cells
         second -= np.diag(second.sum(axis=1))
         halves.append(0.5 * sigma**2 / axis.spacing**2 * second)
+    # the generator of the product is a sum of Kronecker products
     whole = expm(np.kron(halves[0], np.eye(grid.shape[1])) + np.kron(np.eye(grid.shape[0]), halves[1]))
     splitting = float(np.abs((whole @ values.ravel()).reshape(grid.shape) - joint).max())
     return Evidence(
@@ -256,6 +269,7 @@ def correlated_noise() -> Evidence:
     width = 0.6
     bump = Landscape.from_function(lambda x, y: np.exp(-(x**2 + y**2) / (2.0 * width**2)), grid)
     solved = solve(bump, covariance=covariance).values[0]
+    # covariances of independent Gaussians add
     total = covariance + width**2 * np.eye(2)
     x, y = grid.mesh()
     inverse = np.linalg.inv(total)
@@ -289,6 +303,7 @@ def parameter_noise() -> Evidence:
     """A linear controller whose gain is drawn once an episode, against the flow of its noise-free return."""
     landscape, node = _return_over_gains()
     solved = float(solve(landscape, _NOISE).values[0, node])
+    # one gain for a whole episode
     gains = _GAIN + _NOISE * np.random.default_rng(4).standard_normal(200_000)
     returns = -sum((_DRIFT - gains) ** (2 * n) for n in range(1, _STEPS + 1))
     off = standard_errors(np.asarray(returns), solved)
@@ -312,6 +327,7 @@ def per_step_noise() -> Evidence:
     landscape, node = _return_over_gains()
     over_gains = float(solve(landscape, _NOISE).values[0, node])
     # Q^pi(x, a) for x = 1: -sum_n E x_n^2, x_1 = a_0 + a, then x_(n+1) = c x_n + noise
+    # x' = (a - K) x under the policy
     c = _DRIFT - _GAIN
     carried = sum(c ** (2 * n) for n in range(_STEPS))
     later = _NOISE**2 * sum(sum(c ** (2 * m) for m in range(n)) for n in range(1, _STEPS))

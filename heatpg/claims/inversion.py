@@ -46,18 +46,23 @@ def _wave(axis: Axis, number: int) -> Landscape:
 def backward_in_sigma() -> Evidence:
     """Two waves with noise of 1e-6, smoothed and solved back with and without regularisation, h = 0.01."""
     axis = Axis("x", 0.0, 1.28, 128, boundary="periodic")
+    # the finest wave of the grid: where a backward solve grows noise most
     nyquist, noise = math.pi / axis.spacing, 1e-6
     # what smoothing leaves of the finest wave, and what is made of it
     factor = abs(float(solve(_wave(axis, 64), 0.01, "spectral").values[0, 0]))
     grown = {
+        # without regularisation: the cutoff is the finest wave
         step: backward(_wave(axis, 1), variance_step=step, method="cutoff", parameter=nyquist).largest_amplification
         for step in (1e-4, 1e-3)
     }
+    # two waves of which both outlive the smoothing
     flow = solve(Landscape(_wave(axis, 1).values + 0.5 * _wave(axis, 5).values, Grid(axis)), math.sqrt(1e-3))
     naive = backward(flow, noise=noise, seed=1, method="cutoff", parameter=nyquist)
     tamed = backward(flow, noise=noise, seed=1)
+    # what overflows has no error that could be told
     errors = [math.inf if result.error is None else result.error for result in (naive, tamed)]
     law = all(abs(grown[step] / noise_amplification(nyquist, step) - 1.0) < 1e-9 for step in grown)
+    # what smoothing takes and what undoing gives, multiplied, is 1
     law = law and abs(factor * grown[1e-4] - 1.0) < 1e-9
     return Evidence(
         f"at the Nyquist wavenumber of h = 0.01 noise is multiplied by {grown[1e-4]:.0f} for dsigma^2 = 1e-4 and "
@@ -86,6 +91,7 @@ def recoverable() -> Evidence:
     noise, amplitude, step = 1e-3, 2.0, 0.01
     band = recoverable_band(noise, amplitude, step)
     waves = np.arange(1, 65)
+    # a batch, one wave a row
     rows = np.stack([amplitude * _wave(axis, int(k)).values for k in waves])
     left = np.abs(solve(Landscape(rows, Grid(axis)), math.sqrt(step)).values[0][:, 0])
     last = int(waves[left > noise][-1])
@@ -108,6 +114,7 @@ def half() -> Evidence:
     """The wave that should be halved, solved."""
     found = half_amplitude(0.1)
     axis = Axis("x", 0.0, 4.0 * found.wavelength, 256, boundary="periodic")
+    # the wave in question, and one that is finer by a quarter
     left, finer = (float(solve(_wave(axis, number), 0.1).values[0, 0]) for number in (4, 5))
     product, ratio = found.wavenumber * found.sigma, found.wavelength / found.sigma
     return Evidence(
@@ -133,11 +140,14 @@ def lowering_sigma() -> Evidence:
     truth = solve(q, [0.25, 0.5]).values
 
     def sampled(sigma: float) -> tuple[Array, float]:
+        # a fresh set of actions about every mean
         actions = x + sigma * generator.standard_normal((samples, x.size))
         returns = np.cos(actions) + 0.5 * np.cos(3.0 * actions)
         return returns.mean(axis=0), math.sqrt(float(returns.var(axis=0).mean()) / samples)
 
+    # what a learner has that lowers its sigma: samples at the lower one
     estimate, error = sampled(0.25)
+    # what it would have to go by if it did not sample again
     larger, _ = sampled(0.5)
     anew = math.sqrt(float(((estimate - truth[0]) ** 2).mean()))
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from heatpg import landscapes
 from heatpg.claims import Evidence, claim
+from heatpg.claims._circles import extrema_around
 from heatpg.core.extrema import local_maxima, on_edge
 from heatpg.core.field import HeatField
 from heatpg.core.grid import Axis, Grid
@@ -27,13 +28,14 @@ Array = NDArray[Any]
 
 _claim = functools.partial(claim, part="the maximum principle")
 
-_ROUND_OFF = 1e-12
+_ROUND_OFF = 1e-12  # of osc(Q): thousands of operations in double precision, each 1e-16
 _EVANS = "strong maximum principle; L. C. Evans, Partial Differential Equations, section 2.3, doi:10.1090/gsm/019"
 
 
 def _creation() -> ScaleSpace:
     """Two hills and a thin bridge between them, followed through sigma."""
     axes = Axis("x", -4.0, 6.0, 301, boundary="clip"), Axis("y", -3.0, 3.0, 241, boundary="clip")
+    # few levels: birth and death are located between them
     return track(solve(landscapes.creation(Grid(*axes)), [0.05, 0.1, 0.3, 0.7]))
 
 
@@ -65,11 +67,14 @@ def range_shrinks() -> Evidence:
     ]
     rise, gap = -math.inf, math.inf
     for q in cases:
+        # from three spacings on, where the solvers keep the range
         fields = solve(q, np.geomspace(3.0, 12.0, 12) * q.grid.spacing[0]).values
         axes = tuple(range(1, fields.ndim))
         tops, bottoms = fields.max(axis=axes) / q.oscillation, fields.min(axis=axes) / q.oscillation
+        # how far the largest value rises, or the smallest falls, at worst
         rise = max(rise, float(np.diff(tops).max()), float(-np.diff(bottoms).min()))
         top, bottom = float(q.values.max()) / q.oscillation, float(q.values.min()) / q.oscillation
+        # the strong principle: strictly inside at once
         gap = min(gap, top - float(tops[0]), float(bottoms[0]) - bottom)
     return Evidence(
         f"over {len(cases)} landscapes and 12 sigmas no step raises the largest or lowers the smallest value (the "
@@ -92,12 +97,15 @@ def no_joint_maxima() -> Evidence:
     grid = Grid(*(Axis(name, 0.0, 47.0, 48, boundary="reflect") for name in "xy"))
     q = Landscape(np.random.default_rng(2).standard_normal(grid.shape), grid)
     # one step of h^2 / 2 from level to level: a value is a mean over its 3 x 3 neighbours at the level before
+    # sigma^2 in steps of h^2 / 2, so that the neighbourhood in (x, t) is one node wide
     levels = np.sqrt(0.5 * np.arange(1, 41))
     fields = np.concatenate([q.values[None], solve(q, levels, make("explicit", step=0.5)).values])
     examined = spurious = 0
+    # minima are the maxima of -u
     for sign in (1.0, -1.0):
         for earlier, later in itertools.pairwise(sign * fields):
             nodes = local_maxima(later, grid, _ROUND_OFF)
+            # an extremum in (mu, sigma^2) would have to exceed all of these
             before = maximum_filter(earlier, size=3, mode="nearest").ravel()[nodes]
             examined += len(nodes)
             spurious += int((later.ravel()[nodes] >= before + _ROUND_OFF).sum())
@@ -129,6 +137,7 @@ def no_enhancement() -> Evidence:
         for one in space.tracks:
             # what an edge of the box holds is no extremum of the line
             if one.kind != "saddle" and not one.on_edge and len(one) > 1:
+                # falling for a maximum, rising for a minimum
                 sign = 1.0 if one.kind == "maximum" else -1.0
                 worst = max(worst, float((sign * np.diff(one.values)).max()) / space.landscape.oscillation)
                 count += 1
@@ -156,6 +165,7 @@ def no_maxima_at_fixed_sigma() -> Evidence:
     heights = [float(field[node]) for node in maxima]
     lower = maxima[-1]
     place = [q.grid.point(lower)]
+    # dL/dsigma^2 = 1/2 u_xx: negative, so a smaller sigma is better
     slope = 0.5 * float(HeatField(q).hessian(place, sigma)[0, 0, 0])
     listed = " and ".join(f"{height:.4f}" for height in heights)
     return Evidence(
@@ -183,10 +193,12 @@ def two_bumps() -> Evidence:
         )
         heat = HeatField(q)
 
+        # between the bumps: negative once they have become one
         def curvature(sigma: float, heat: HeatField = heat) -> float:
             return float(heat.hessian([[0.0]], sigma)[0, 0, 0])
 
         expected = math.sqrt(half_distance**2 - width**2)
+        # bracketed by half and one and a half times the formula
         found = brentq(curvature, 0.5 * expected, 1.5 * expected, xtol=1e-14)
         worst = max(worst, abs(found / expected - 1.0))
         counts.append(tuple(len(_inner_maxima(u, q.grid)) for u in solve(q, [0.98 * expected, 1.02 * expected]).values))
@@ -213,6 +225,7 @@ def learning_never_stalls() -> Evidence:
     best: dict[float, int] = dict.fromkeys(starts, 0)
     for method, sigma in itertools.product(("variance", "log_sigma", "natural"), starts):
         end = ascend(q, [-1.0], sigma, method=method)
+        # down to a tenth of the spacing, where ascent holds sigma
         vanished = float(end.sigma) <= 0.1 * q.grid.spacing[0] * (1.0 + 1e-9)
         # tails of the other bump move a top by less than 1e-8
         stalled[sigma] += vanished and abs(float(end.mean[0]) + 1.0) < 1e-3
@@ -237,9 +250,11 @@ def learning_never_stalls() -> Evidence:
 def floor_on_sigma() -> Evidence:
     """Ascent from the lower of two bumps with a floor, and with a bonus whose balance is known."""
     q = landscapes.unequal_bumps(size=161)
+    # with a floor the maximum at the floor cannot be left downwards
     held = ascend(q, [-1.0], 0.5, method="log_sigma", sigma_floor=0.3)
     tau = 0.1
     balanced = ascend(q, [-1.0], 0.3, method="log_sigma", entropy=tau)
+    # the bonus pushes sigma up, the bump pulls it down
     s = float(balanced.sigma) ** 2
     # h w s = tau (w^2 + s)^(3/2) for a bump by itself
     balance = 0.6 * 0.3 * s / (tau * (0.09 + s) ** 1.5)
@@ -256,19 +271,12 @@ def floor_on_sigma() -> Evidence:
     )
 
 
-def _extrema(line: Array) -> int:
-    """Number of extrema around a circle, round-off left out."""
-    slopes = np.diff(np.append(line, line[0]))
-    signs = np.sign(slopes[np.abs(slopes) > _ROUND_OFF * float(np.ptp(line))])
-    return int((signs != np.roll(signs, 1)).sum())
-
-
 def _extrema_of_lines() -> NDArray[np.int64]:
     """Extrema of 40 random lines on a circle, in Q and at 12 sigmas from 1.5 spacings on, shape (40, 13)."""
     grid = Grid(Axis("x", 0.0, 256.0, 256, boundary="periodic"))
     q = Landscape(np.random.default_rng(3).standard_normal((40, 256)), grid)
     fields = [q.values, *solve(q, np.geomspace(1.5, 60.0, 12)).values]
-    return np.array([[_extrema(line) for line in field] for field in fields]).T
+    return np.array([[extrema_around(line, _ROUND_OFF * float(np.ptp(line))) for line in field] for field in fields]).T
 
 
 @_claim(
@@ -319,6 +327,7 @@ def smoothing_only_removes_maxima() -> Evidence:
 def creation_in_two_dimensions() -> Evidence:
     """Birth and death of the second maximum of two hills and a thin bridge, and both maxima between."""
     space = _creation()
+    # in variance, the time of the heat equation
     times = {event.kind: event.sigma**2 for event in space.events}
     born, dead = times.get("birth", math.nan), times.get("death", math.nan)
     points = space.points(1)

@@ -39,7 +39,9 @@ def narrow_ridge_is_erased() -> Evidence:
     one = Landscape.from_function(
         lambda x, y: np.exp(-((np.mod(x - y + 1.0, 2.0) - 1.0) ** 2) / (2.0 * width**2)), grid
     )
+    # the middle node lies on the ridge
     left = solve(one, sigmas).values[:, 100, 100]
+    # linear, so the height cannot matter
     high = solve(Landscape(1000.0 * one.values, grid), sigmas).values[:, 100, 100] / 1000.0
     # u1 - u2 has the variance 2 sigma^2; wrapped, the neighbours at distance 2 n add theirs
     law = []
@@ -69,6 +71,7 @@ def survival_law() -> Evidence:
     width, sigma = 0.5, 0.7
     for dimensions, size in ((1, 121), (2, 121), (3, 41)):
         axes = [Axis(name, -6.0, 6.0, size, boundary="clip") for name in "xyz"[:dimensions]]
+        # a ridge, and a peak in all directions
         for narrow in {1, dimensions}:
 
             def feature(*x: Array, narrow: int = narrow) -> Array:
@@ -78,6 +81,7 @@ def survival_law() -> Evidence:
             heat = HeatField(Landscape.from_function(feature, Grid(*axes)))
             expected = float(survival(sigma, width, narrow))
             worst = max(worst, abs(float(heat.value(np.zeros((1, dimensions)), sigma)[0]) / expected - 1.0))
+            # the inverse law, held against the field itself
             level = sigma_of_survival(0.5, width, narrow)
             fractions.append(float(heat.value(np.zeros((1, dimensions)), level)[0]))
     half = max(abs(fraction - 0.5) for fraction in fractions)
@@ -99,6 +103,7 @@ def survival_law() -> Evidence:
 def optimum_is_kept() -> Evidence:
     """One epoch from the LQR gain of a quadrotor, evolution strategies at a small and a large sigma."""
     learning = Learning(epochs=1, episodes=128, seeds=8)
+    # an epoch at either noise, from the gain that is optimal without any
     result = unlearn([0.1, 1.0], noise="parameter", rollout=Rollout(horizon=1.0), learning=learning)
     small, large = result.verdicts
     change, error = result.change.tolist(), (2.0 * result.change_error).tolist()
@@ -131,6 +136,7 @@ def optimum_is_kept() -> Evidence:
 )
 def jump_is_death() -> Evidence:
     """A narrow high peak and a broad low hill, followed through sigma."""
+    # fine enough for the peak of width 0.05 at the first sigma
     space = track(solve(landscapes.peak_and_hill(size=1921), np.geomspace(0.02, 1.6, 12)), "maximum")
     jump, death = space.sigma_jump, space.sigma_death
     at_jump, at_death = (math.nan if e is None else e.sigma for e in (jump, death))
@@ -157,8 +163,10 @@ def sigma_jump() -> Evidence:
     for m in (1, 2):
         axes = [Axis("x", -3.5, 6.0, 761, boundary="clip"), Axis("y", -4.5, 4.5, 721, boundary="clip")][:m]
         heat = HeatField(landscapes.peak_and_hill(Grid(*axes)))
+        # far enough apart that each top stays in its place
         tops = np.array([[-3.0, 0.0], [3.0, 0.0]])[:, :m]
 
+        # how much higher the hill is than the peak
         def lead(sigma: float, heat: HeatField = heat, tops: Array = tops) -> float:
             return float(np.diff(heat.value(tops, sigma))[0])
 
@@ -186,6 +194,7 @@ def sigma_jump() -> Evidence:
 def optimum_does_not_move() -> Evidence:
     """Positions of the maximum of a quadratic and of a skew landscape, and their predicted drift and loss of height."""
     levels = [0.25, 0.3, 0.35, 0.4]
+    # the Laplacian of a quadratic is constant: nothing drifts
     quadratic = landscapes.quadratic(size=161, dimensions=1, center=(0.3,))
     spaces = [
         track(solve(q, levels), "maximum")
@@ -195,12 +204,15 @@ def optimum_does_not_move() -> Evidence:
     for space in spaces:
         number = int(space.optimum[0])
         moved.append(float(np.ptp(space.tracks[number].positions)))
+        # the law at the levels, and differences of the track
         predicted, observed = space.drift(number)
         size = max(float(np.abs(predicted).max()), 1e-3)
         drift_error = max(drift_error, float(np.abs(observed - predicted).max()) / size)
         for sigma in levels[1:-1]:
+            # central differences in sigma^2, 0.1 % to either side
             ends = [space.locate(number, sigma * math.sqrt(1.0 + sign * 1e-3))[1] for sign in (-1.0, 1.0)]
             place, _ = space.locate(number, sigma)
+            # dL*/dsigma^2 = 1/2 tr H
             rate = 0.5 * float(space.field.hessian(place[None], sigma)[0, 0, 0])
             slope = (ends[1] - ends[0]) / (2e-3 * sigma**2)
             height_error = max(height_error, abs(slope / rate - 1.0))
@@ -226,6 +238,7 @@ def optimum_does_not_move() -> Evidence:
 )
 def price_is_the_drop() -> Evidence:
     """Price and drop of a quadratic, and of a peak that is left for a hill."""
+    # its optimum stays, so nothing is paid, while u falls by 1/2 tr A sigma^2
     quadratic = price(track(solve(landscapes.quadratic(size=161, dimensions=1), [0.2, 0.4]), "maximum"))
     jumping = price(track(solve(landscapes.peak_and_hill(size=961), [0.03, 0.1, 0.5]), "maximum"))
     free, drop = float(np.abs(quadratic.price).max()), float(quadratic.drop[-1])
@@ -253,9 +266,11 @@ def death_is_a_fold() -> Evidence:
     dying = next(one for one in space.tracks if one.death is not None)
     event = dying.death
     assert event is not None
+    # nearness to the end in shares of sigma_c^2
     shares = np.geomspace(1e-6, 1e-2, 9)
     places = [space.locate(dying.number, event.sigma * math.sqrt(1.0 - share))[0][0] for share in shares]
     distance = np.abs(np.array(places) - event.position[0])
+    # the first five: nearest to the end, where the normal form rules
     slope = float(np.polyfit(np.log(shares[:5]), np.log(distance[:5]), 1)[0])
     return Evidence(
         f"the lower of two bumps dies at sigma = {event.sigma:.6f}, mu = {event.position[0]:.4f}; within 1e-4 of "

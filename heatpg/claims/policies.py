@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from heatpg import landscapes
 from heatpg.claims import Evidence, claim
+from heatpg.claims._circles import extrema_around
 from heatpg.claims._statistics import MOST_ERRORS, standard_errors
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
@@ -23,7 +24,7 @@ Array = NDArray[np.float64]
 
 _claim = functools.partial(claim, part="policies and boundaries")
 
-_ROUND_OFF = 1e-12
+_ROUND_OFF = 1e-12  # of the range of a line: sums of thousands of samples in double precision
 
 
 def _wave(x: Array) -> Array:
@@ -45,8 +46,10 @@ def _reflected(x: Array) -> Array:
 def actions_at_the_bounds() -> Evidence:
     """Noisy actions, treated at the bounds as each policy does, against the flow with that boundary."""
     means, sigma = np.array([0.05, 0.5, 0.9]), 0.3
+    # one in the middle, two whose noise leaves the box
     nodes = np.rint(400 * means).astype(int)
     noisy = means + sigma * np.random.default_rng(1).standard_normal((100_000, 1))
+    # what becomes of an action beyond the bounds, in each of the policies
     earned = {
         "clip": _wave(np.clip(noisy, 0.0, 1.0)),
         "periodic": _wave(noisy),
@@ -55,6 +58,7 @@ def actions_at_the_bounds() -> Evidence:
     }
     off = {}
     for boundary, returns in earned.items():
+        # a periodic axis does not repeat its first node
         axis = Axis("x", 0.0, 1.0, 400 if boundary == "periodic" else 401, boundary=boundary)
         solved = solve(Landscape.from_function(_wave, Grid(axis)), sigma).values[0][nodes]
         off[boundary] = standard_errors(returns, solved)
@@ -140,13 +144,6 @@ def laplace_policy() -> Evidence:
     )
 
 
-def _extrema(line: Array) -> int:
-    """Sign changes of the differences around a circle, round-off left out."""
-    slopes = np.diff(np.append(line, line[0]))
-    signs = np.sign(slopes[np.abs(slopes) > _ROUND_OFF * np.ptp(line)])
-    return int((signs != np.roll(signs, 1)).sum())
-
-
 @_claim(
     "uniform-noise",
     "Any symmetric noise smooths, so in one dimension none creates extrema.",
@@ -160,15 +157,21 @@ def uniform_noise() -> Evidence:
     axis = Axis("x", 0.0, 2.0 * math.pi, size, boundary="periodic")
     q = Landscape.from_function(lambda x: np.cos(2.0 * x) + 0.1 * np.cos(3.0 * x), Grid(axis))
     # the mean over the window by the trapezoid rule, exact for these waves but for their sampling, (k h)^2 / 12
+    # running sums over three periods: a window is a difference of two of them
     total = np.concatenate([[0.0], np.cumsum(np.tile(q.values, 3))])
     centre = np.arange(size, 2 * size)
     window = total[centre + reach + 1] - total[centre - reach]
     window -= 0.5 * (q.values[(centre - reach) % size] + q.values[(centre + reach) % size])
     uniform = window / (2.0 * reach)
+    # a uniform distribution of half-width a has the variance a^2 / 3
     sigma = reach * axis.spacing / math.sqrt(3.0)
     gaussian = solve(q, sigma).values[0]
+    # the amplitude of a wave, by its product with the wave
     kept = float(gaussian @ np.cos(2.0 * axis.coordinates) / (0.5 * size))
-    before, with_uniform, with_gaussian = _extrema(q.values), _extrema(uniform), _extrema(gaussian)
+    before, with_uniform, with_gaussian = (
+        extrema_around(line, _ROUND_OFF * float(np.ptp(line))) for line in (q.values, uniform, gaussian)
+    )
+    # negative: the wave comes out upside down
     lobe = float(uniform @ np.cos(3.0 * axis.coordinates) / (0.05 * size))
     return Evidence(
         f"cos 2x + 0.1 cos 3x has {before} extrema, {with_uniform} under uniform noise on [-pi/2, pi/2] and "
@@ -204,8 +207,10 @@ def trust_bound() -> Evidence:
     boxed = solve(Landscape(values[:, inside], Grid(small)), sigmas).values
     shares = np.zeros(len(rows))
     for k, sigma in enumerate(sigmas):
+        # osc(Q) times the share of the noise that leaves
         bound = np.ptp(values, axis=1)[:, None] * Grid(small).trust(sigma)
         difference = np.abs(boxed[k] - truth[k])
+        # 1e-9 where no noise leaves, and the difference is round-off
         shares = np.maximum(shares, (difference / np.maximum(bound, 1e-9)).max(axis=1))
     most, worst_case = float(shares.max()), float(shares[0])
     return Evidence(

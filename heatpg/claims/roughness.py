@@ -31,6 +31,7 @@ Array = NDArray[np.float64]
 _claim = functools.partial(claim, part="roughness and chaos")
 
 _FRACTAL = "T. Wang, S. Herbert, S. Gao, NeurIPS 2023, arXiv:2310.15418"
+# 2^12 nodes: the finest wave of eleven steps, of 2^10 periods, has four of them
 _GRID = Grid(Axis("x", 0.0, 1.0, 4096, boundary="periodic"))
 
 
@@ -43,6 +44,7 @@ def _doubling_return(gamma: float, steps: int, smooth: bool = False) -> Landscap
     x = _GRID[0].coordinates
 
     def f(k: int) -> Array:
+        # 2^k x mod 1 is exact in binary, so no step of the map rounds
         return np.asarray(np.cos(2.0 * math.pi * (2**k * x % 1.0)))
 
     rewards = (f(k) - gamma * f(k + 1) if smooth else f(k) for k in range(steps))
@@ -51,6 +53,7 @@ def _doubling_return(gamma: float, steps: int, smooth: bool = False) -> Landscap
 
 def _doubling_exponent() -> float:
     """Lyapunov exponent of the doubling map, per step."""
+    # ln 2, here measured and not put in
     return lyapunov_spectrum(
         lambda x: 2.0 * x % 1.0, [0.3], kind="map", duration=40, jacobian=lambda x: [[2.0]]
     ).exponent
@@ -67,7 +70,9 @@ def chaos_makes_returns_rough() -> Evidence:
     """Measured Hölder exponents of the return of a chaotic map at four discounts."""
     rate = _doubling_exponent()
     measured, off, smooth = {}, [], []
+    # p = 0.2 and 0.4, and two discounts below 1/2, where the return is Lipschitz
     for gamma in (2.0**-0.2, 2.0**-0.4, 0.4, 0.3):
+        # eleven steps, as many as the grid holds
         rough = holder_exponent(_doubling_return(gamma, 11))
         measured[gamma] = rough.exponent
         if rate > -math.log(gamma):
@@ -145,9 +150,11 @@ def finite_horizon() -> Evidence:
     gamma, rate = 2.0**-0.4, _doubling_exponent()
     below, above = [], []
     for steps in (5, 7):
+        # the smallest distance whose motions part within the horizon
         low = scale_window(rate, float(steps), size=1.0).low
         structure = structure_function(_doubling_return(gamma, steps), moments=[2], lags=[2**k for k in range(10)])
         exponents, scales = structure.exponents()[0], structure.scales
+        # well below the smallest fractal distance; above it, and up to a quarter of the box
         finer, coarser = scales[1:] <= low / 8.0, (scales[:-1] >= low) & (scales[1:] <= 0.25)
         # without scales on both sides nothing can be said, and NaN is on no side of a bound
         below.append(float(exponents[finer].min()) if finer.any() else math.nan)
@@ -182,6 +189,7 @@ def scaling_laws() -> Evidence:
     bias, spread, slope = (rough[m].exponent for m in ("bias", "spread", "gradient"))
     q = landscapes.weierstrass(exponent=p, size=1024, terms=8)
     values, h = q.values, q.grid[0].spacing
+    # the Hölder constant itself, over all distances on the grid
     constant = max(
         float(np.abs(np.roll(values, -lag) - values).max()) / (lag * h) ** p for lag in range(1, values.size // 2)
     )
@@ -189,6 +197,7 @@ def scaling_laws() -> Evidence:
     flow = solve(q, sigmas)
     biases = np.abs(flow.values - values).max(axis=1) / (constant * _absolute_moment(p) * sigmas**p)
     gradients = np.abs(flow.gradient()[:, 0]).max(axis=1) / (constant * _absolute_moment(1.0 + p) * sigmas ** (p - 1.0))
+    # 1 would be the bound itself
     most = max(float(biases.max()), float(gradients.max()))
     return Evidence(
         f"for p = 0.4 the fitted exponents are {bias:.4f} (bias), {spread:.4f} (spread) and {slope - 1.0:.4f} "
@@ -207,9 +216,11 @@ def scaling_laws() -> Evidence:
 )
 def gradient_noise() -> Evidence:
     """Slopes of the variance of three estimators on a smooth and on a fractal landscape."""
+    # over one period of the slowest wave
     means = 2.0 * math.pi * np.random.default_rng(1).uniform(size=(200, 1))
     sigmas = np.geomspace(0.004, 0.128, 6)
     off, slopes = {}, {}
+    # rough down to scales far below the smallest sigma; and one smooth wave
     for p, terms in ((0.4, 16), (1.0, 1)):
 
         def q(x: Array, p: float = p, terms: int = terms) -> Array:
@@ -218,7 +229,9 @@ def gradient_noise() -> Evidence:
         curve = estimator_noise(q, means, sigmas, samples=60, reference=False)
         for name, slope in zip(curve.estimators, curve.slopes.tolist(), strict=True):
             slopes[name, p] = slope
+            # from the law sigma^(2p-2)
             off[name, p] = abs(slope - (2.0 * p - 2.0))
+    # whatever takes the level of Q out
     paired = max(value for (name, _), value in off.items() if name != "score")
     plain = max(abs(slopes["score", p] + 2.0) for p in (0.4, 1.0))
     return Evidence(

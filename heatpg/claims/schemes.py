@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.claims import Evidence, claim
+from heatpg.claims._circles import extrema_around
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import StabilityError
@@ -22,7 +23,7 @@ Array = NDArray[np.float64]
 
 _claim = functools.partial(claim, part="schemes")
 
-_ROUND_OFF = 1e-13
+_ROUND_OFF = 1e-13  # of weights of order 1, and of values of order 1 on 64 nodes
 _MORTON = (
     "K. W. Morton, D. F. Mayers, Numerical Solution of Partial Differential Equations, doi:10.1017/CBO9780511812248"
 )
@@ -36,6 +37,7 @@ def _circle(size: int) -> Axis:
 
 def _weights(solver: Solver, variance: float) -> Array:
     """Weights of one interval on a circle of 64 nodes at distance 1, from the symbol of the solver."""
+    # the frequencies of a circle of 64 nodes; the weights are the inverse transform of the symbol
     angle = 2.0 * math.pi * np.arange(33) / 64
     return np.asarray(np.fft.irfft(np.real(solver.symbol(angle, _circle(64), (0.0, variance))), 64))
 
@@ -60,6 +62,7 @@ def explicit_scheme() -> Evidence:
         try:
             make("explicit", step=r).check(_circle(64), 0.0, r)
         except StabilityError:
+            # the solver itself knows its limit
             refused += 1
     allowed = all(least[r] >= -_ROUND_OFF for r in ratios if r <= 1.0)
     # the weight of the node itself is 1 - t_step / h^2
@@ -74,12 +77,6 @@ def explicit_scheme() -> Evidence:
     )
 
 
-def _maxima_around(line: Array) -> int:
-    slopes = np.diff(np.append(line, line[0]))
-    signs = np.sign(slopes[np.abs(slopes) > _ROUND_OFF])
-    return int((np.roll(signs, 1) > signs).sum())
-
-
 @_claim(
     "explicit-scheme-extrema",
     "An explicit step that keeps the maximum principle creates no extrema in one dimension either.",
@@ -89,13 +86,15 @@ def _maxima_around(line: Array) -> int:
 def explicit_scheme_extrema() -> Evidence:
     """One step of several lengths on a single peak and on random lines."""
     generator = np.random.default_rng(1)
+    # a single peak shows the kernel itself
     lines = np.concatenate([np.eye(64)[32:33], generator.standard_normal((200, 64))])
     q = Landscape(lines, Grid(_circle(64)))
-    before = np.array([_maxima_around(line) for line in lines])
+    before = np.array([extrema_around(line, _ROUND_OFF) // 2 for line in lines])
     gained = {}
     for ratio in (0.4, 0.5, 0.75, 1.0):
         after = solve(q, math.sqrt(ratio), make("explicit", step=ratio)).values[0]
-        gained[ratio] = int((np.array([_maxima_around(line) for line in after]) - before).max())
+        # the worst line
+        gained[ratio] = int((np.array([extrema_around(line, _ROUND_OFF) // 2 for line in after]) - before).max())
     kept = all(gained[r] <= 0 for r in (0.4, 0.5))
     listed = ", ".join(f"{max(0, n)} at {ratio:g} h^2" for ratio, n in gained.items())
     return Evidence(
@@ -117,12 +116,15 @@ def explicit_scheme_extrema() -> Evidence:
 def crank_nicolson() -> Evidence:
     """Entries of one step on the shortest line and around a circle, and the growth of waves."""
     solver = make("crank_nicolson", steps=1, damping_steps=0)
+    # one node between held ends: the strictest of all lines
     shortest = Axis("x", 0.0, 2.0, 3, boundary="absorb")
     ratios = (1.0, 2.0, 2.1, 3.0, 3.1)
     between = {r: float(step_matrix(solver, shortest, r).min()) for r in ratios}
     around = {r: float(step_matrix(solver, _circle(64), r).min()) for r in ratios}
+    # stable: no wave grows, however long the step
     growth = float(np.abs(solver.symbol(np.linspace(0.0, math.pi, 181), _circle(64), (0.0, 50.0))).max())
     allowed = all(min(between[r], around[r]) >= -_ROUND_OFF for r in ratios if r <= 2.0)
+    # just beyond each limit an entry is negative
     sharp = between[2.1] < -_ROUND_OFF and around[3.0] >= -_ROUND_OFF and around[3.1] < -_ROUND_OFF
     return Evidence(
         f"the smallest entry of one step is {_listed(between)} on a line of one node between held ends, "
@@ -146,6 +148,7 @@ def positive_schemes() -> Evidence:
         axis = Axis("x", 0.0, 1.0, 24, boundary=boundary)
         for solver in (make("implicit", steps=1), make("exponential")):
             for ratio in (1e-3, 0.1, 1.0, 10.0, 1e3):
+                # an entry below zero would be a weight below zero
                 least = min(least, float(step_matrix(solver, axis, ratio * axis.spacing**2).min()))
     return Evidence(
         f"the smallest entry of one step is {least:.1e}, over 5 boundaries and steps from 0.001 to 1000 h^2",
@@ -165,9 +168,11 @@ def positive_schemes() -> Evidence:
 def spectral_overshoot() -> Evidence:
     """A box on a circle at sigmas below and above the spacing."""
     grid = Grid(_circle(256))
+    # jumps halfway between two nodes
     q = Landscape.from_function(lambda x: np.where(np.abs(x - 128.0) < 50.5, 1.0, 0.0), grid)
     sigmas = [0.25, 0.5, 1.0, 3.0, 6.0]
     fields = solve(q, sigmas, "spectral").values
+    # beyond the range of Q, on either side
     over = [max(float(u.max()) - 1.0, -float(u.min())) for u in fields]
     listed = ", ".join(f"{max(0.0, x):.1e} at {sigma:g} h" for x, sigma in zip(over, sigmas, strict=True))
     resolved = max(over[3:]) < _ROUND_OFF
@@ -196,11 +201,13 @@ def sampled_gaussian() -> Evidence:
         return float((np.exp(-(node**2) / (2.0 * t)) / math.sqrt(2.0 * math.pi * t)).sum())
 
     def gaussian(t: float) -> Array:
+        # a row of the step is the kernel; rolled, its middle is at node 0
         return np.roll(step_matrix(make("exponential"), _circle(64), t)[0], 32)
 
     fine, coarse = samples(1.5**2), samples(0.05)
     small, other, both = gaussian(0.05), gaussian(0.6), gaussian(0.65)
     total, variance = float(small.sum()), float(small @ node**2)
+    # the convolution around the circle
     joined = np.fft.irfft(np.fft.rfft(np.roll(small, 32)) * np.fft.rfft(np.roll(other, 32)), 64)
     semigroup = float(np.abs(np.roll(joined, 32) - both).max())
     discrete = abs(total - 1.0) < 1e-12 and abs(variance - 0.05) < 1e-11 and semigroup < 1e-13
@@ -225,9 +232,11 @@ def sampled_gaussian() -> Evidence:
 def one_step_for_any_time() -> Evidence:
     """One rational step, and backward Euler with as many solves, against the exact flow of the same operator."""
     q = Landscape(np.random.default_rng(2).standard_normal((4, 512)), Grid(_circle(512)))
+    # eight decades of the length of a step
     levels = np.sqrt(np.geomspace(1e-2, 1e6, 9))
     exact = solve(q, levels, "exponential").values
     one = float(np.abs(solve(q, levels, "rational").values - exact).max())
+    # as many steps as the rational one has poles
     euler = solve(q, 10.0, make("implicit", steps=14)).values[0] - solve(q, 10.0, "exponential").values[0]
     other = float(np.abs(euler).max())
     return Evidence(
@@ -250,6 +259,7 @@ def coarse_lattice() -> Evidence:
     """The solver that works on such lattices against the series over the whole grid."""
     q = Landscape(np.random.default_rng(3).standard_normal((4, 512)), Grid(_circle(512)))
     sigmas = [4.0, 8.0, 16.0, 32.0]
+    # white noise: nothing but the smoothing makes it band-limited
     off = float(np.abs(solve(q, sigmas, "multiresolution").values - solve(q, sigmas, "spectral").values).max())
     spacing = math.pi / math.sqrt(2.0 * math.log(1e14))
     # waves of a smoothed field above the Nyquist wavenumber of the lattice

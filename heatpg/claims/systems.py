@@ -27,11 +27,13 @@ def _thrusts(half_width: float, size: int) -> Grid:
 
 def _ridge_width(horizon: float, half_width: float, gamma: float) -> float:
     """Width in u1 - u2 at u1 + u2 = mg, where the return exceeds the mean of its extremes over +-1.2 N."""
+    # the level from the wide box, the width from the fine one
     wide, near = (
         landscapes.quadrotor(_thrusts(width, size), horizon=horizon, gamma=gamma).values
         for width, size in ((1.2, 25), (half_width, 201))
     )
     level = 0.5 * (float(wide.max()) + float(wide.min()))
+    # the diagonal across the ridge: u1 - u2 varies, their sum does not
     above = np.flatnonzero(np.fliplr(near).diagonal() > level)
     return float(above[-1] - above[0] + 1) * 4.0 * half_width / 200
 
@@ -50,6 +52,7 @@ def ridge_narrows() -> Evidence:
         0.99: [_ridge_width(*pair, 0.99) for pair in zip(horizons[:3], (0.2, 0.07, 0.025), strict=True)],
         1.0: [_ridge_width(*pair, 1.0) for pair in zip(horizons, (0.2, 0.07, 0.015, 0.002), strict=True)],
     }
+    # horizons double, so a slope of -2 is a factor of 4
     slopes = {gamma: np.diff(np.log(w)) / math.log(2.0) for gamma, w in widths.items()}
     texts = {
         gamma: f"{', '.join(f'{w:.3g}' for w in widths[gamma])} N (exponents "
@@ -57,6 +60,7 @@ def ridge_narrows() -> Evidence:
         for gamma in widths
     }
     short = np.concatenate([slopes[0.99], slopes[1.0][:2]])
+    # a rule of thumb: exponents within 1/2 of -2
     rule = bool(np.abs(short + 2.0).max() < 0.5)
     return Evidence(
         f"it is {texts[0.99]} wide at 0.5, 1, 2 s with gamma = 0.99 per 0.02 s, and {texts[1.0]} at 0.5, 1, 2, 4 s "
@@ -80,6 +84,7 @@ def little_noise() -> Evidence:
     """The objective at hover over the return there, at four sigmas."""
     q = landscapes.quadrotor(_thrusts(1.2, 481), horizon=2.0, integrator="semi_implicit")
     sigmas = [0.02, 0.05, 0.1, 0.2]
+    # the middle node is hover
     left = solve(q, sigmas).values[:, 240, 240] / q.values[240, 240]
     listed = ", ".join(f"{x:.3f} at {s:g} N" for x, s in zip(left, sigmas, strict=True))
     return Evidence(
@@ -99,8 +104,10 @@ def little_noise() -> Evidence:
 )
 def double_pendulum_exponent() -> Evidence:
     """Runs of 300 s from eight starts near upright."""
+    # runs of minutes: the exponent of a finite time scatters
     estimate = lyapunov_exponent(duration=300.0)
     low, high = estimate.spread
+    # what runs of two independent programs span
     about = 0.8 <= low <= high <= 1.15 and abs(estimate.exponent - 1.0) < 0.1
     exact = max(abs(low - 1.0), abs(high - 1.0)) < 0.05
     return Evidence(
@@ -129,6 +136,7 @@ def one_exponent_for_all_energies() -> Evidence:
     masses = lyapunov_exponent(ensemble=Ensemble(runs=4), duration=200.0)
     values = [upright.exponent, lower.exponent, masses.exponent]
     errors = [estimate.standard_error for estimate in (upright, lower, masses)]
+    # any two of them
     apart = min(abs(a - b) for a, b in itertools.combinations(values, 2)) > 2.0 * max(errors)
     # single runs of this length scatter by a tenth and more
     known = all(0.2 < value < 0.7 for value in values[:2]) and 0.8 < values[2] < 1.15

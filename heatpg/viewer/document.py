@@ -30,9 +30,10 @@ __all__ = ["MOST_BYTES", "page"]
 
 Array = NDArray[Any]
 
-MOST_BYTES = 5_000_000
-_TRUST = 0.01
-_MOST_DIMENSIONS = 3
+MOST_BYTES = 5_000_000  # a taste: what can be mailed, and what a browser opens at once
+_TRUST = 0.01  # as in the figures: hatched where 1 % of the noise leaves the box
+_MOST_DIMENSIONS = 3  # two that are drawn, and a slider across the third
+# even in lightness, all three; the second for the colour-blind, the third for print
 _COLOURS = ("viridis", "cividis", "gray")
 _BYTES_PER_FRAME = 120  # of numbers that depend on the rounding
 
@@ -47,7 +48,9 @@ class _Frame:
 
 def _data_text(content: Mapping[str, Any]) -> str:
     """JSON that cannot end the element it stands in, whatever the names in it say."""
+    # NaN is no JSON, and the page would not open; json_like has made words of it
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    # no "<" and no "&" are left, so that neither a closing tag nor a comment can be spelled
     return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
 
 
@@ -60,12 +63,15 @@ def _frames(evolution: Evolution) -> list[_Frame]:
     """Q, and u at every sigma above 0."""
     grid, initial = evolution.grid, evolution.landscape.values
     frames = []
+    # -1 is Q; a stored sigma of 0 would be Q again
     for k in (-1, *np.flatnonzero(evolution.sigmas.any(axis=1))):
         values = initial if k < 0 else evolution.values[k]
         if not np.isfinite(values).all():
             raise NonFiniteError("a field that is not finite has no colours", given="Q" if k < 0 else f"u at level {k}")
         sigma = (0.0,) * grid.dimensions if k < 0 else tuple(float(s) for s in evolution.sigmas[k])
+        # found on all nodes and at full precision: the page rounds and thins what it draws
         best = peak(values, grid)
+        # the page hatches by itself
         margins = grid.margin(sigma, _TRUST)
         about = {
             "label": "Q, \N{GREEK SMALL LETTER SIGMA} = 0" if k < 0 else sigma_label(evolution, int(k)),
@@ -93,6 +99,7 @@ def _axis(axis: Axis, stride: int) -> dict[str, Any]:
         "lower": axis.lower,
         "upper": axis.upper,
         "size": len(nodes),
+        # nodes may lie half a spacing inside the box
         "first": float(nodes[0]),
         "spacing": stride * axis.spacing,
         "periodic": axis.rule.periodic,
@@ -121,7 +128,9 @@ def _subtitle(evolution: Evolution, frames: int) -> str:
 
 def _abscissa(evolution: Evolution, frames: list[_Frame]) -> tuple[list[float], str]:
     """Where each frame stands on an axis, and its name: sigma of the noisiest axis, if that tells the frames apart."""
+    # of the noisiest axis
     noise = [max(frame.about["sigma"]) for frame in frames]
+    # levels that this number does not tell apart stand side by side, numbered
     if any(second <= first for first, second in itertools.pairwise(noise)):
         return [float(k) for k in range(len(frames))], "level"
     unit = evolution.grid.unit
@@ -144,6 +153,7 @@ def _provenance(evolution: Evolution, frames: list[_Frame]) -> list[list[str]]:
         ["solver", repr(evolution.solver) + (f", picked: {evolution.reason}" if evolution.reason else "")],
         ["numbers", str(landscape.values.dtype)],
     ]
+    # without host and date: the same evolution gives the same page
     versions = file_environment(repeatable=True)["versions"]
     rows.append(["page made with", ", ".join(f"{name} {v}" for name, v in {"heatpg": __version__, **versions}.items())])
     return rows
@@ -153,6 +163,7 @@ def _colours() -> dict[str, str]:
     """256 colours a map, three bytes each."""
     from matplotlib import colormaps
 
+    # the maps travel with the page, which loads nothing
     places = np.linspace(0.0, 1.0, 256)
     return {
         name.replace("gray", "grey"): base64.b64encode(
@@ -164,6 +175,7 @@ def _colours() -> dict[str, str]:
 
 def _notes(evolution: Evolution, batch_index: int, batch_shape: tuple[int, ...]) -> list[str]:
     notes = []
+    # only one landscape of a batch is in the page
     if batch_shape:
         place = ", ".join(str(i) for i in np.unravel_index(batch_index, batch_shape))
         notes.append(
@@ -256,6 +268,7 @@ def page(
             given=f"{grid.dimensions} axes: {', '.join(axis.name for axis in grid)}",
             advice="evolve, and then show, a slice: Landscape(values[:, :, i], Grid(*grid.axes[:2]))",
         )
+    # remembered before one of the batch is taken
     batch_shape = evolution.landscape.batch_shape
     one = evolution.entry(batch_index)
     notes = _notes(evolution, batch_index, batch_shape)
@@ -289,8 +302,10 @@ def page(
         "unit": grid.unit or "",
     }
     notes.extend(found.sentence for found in (followed, around) if found and found.sentence)
+    # once, before the loop: only what depends on rounding and thinning is set below
     content = json_like(content)
     fields = [frame.values for frame in frames]
+    # from the finest to the coarsest, until it fits
     for stride, bits in reductions(grid.shape):
         content["axes"] = [_axis(axis, stride) for axis in grid]
         content["stride"], content["bits"] = stride, bits
@@ -299,7 +314,9 @@ def page(
         )
         content["notes"] = [*notes, _rounding([0.0], bits), *([_thinning(grid, stride)] if stride > 1 else [])]
         content["frames"] = [frame.about for frame in frames]
+        # what the fields may take, beside everything else
         room = most_bytes - len(_document(content)) - _BYTES_PER_FRAME * len(frames)
+        # an estimate from samples, as packing all frames takes seconds
         if room <= 0 or not fits(fields, stride, bits, room):
             continue
         packed = []
@@ -312,6 +329,7 @@ def page(
         ]
         content["notes"][len(notes)] = _rounding([found.step for found in packed], bits)
         text = _document(content)
+        # the estimate may be wrong; the page itself decides
         if len(text.encode("utf-8")) <= most_bytes:
             tell(total)
             return text

@@ -20,13 +20,13 @@ __all__ = ["BITS", "Codes", "Packed", "compress", "encode", "expected_size", "fi
 
 Array = NDArray[Any]
 
-BITS = (16, 14, 12, 10)
-_PASSES = (0, 1, 2)
-_LEVEL = 6
-_SAMPLE_FRAMES = 9
-_SAMPLE_NODES = 2**17
+BITS = (16, 14, 12, 10)  # 16: what two bytes hold; 10: a thousand steps, below which contours show steps
+_PASSES = (0, 1, 2)  # a taste: each takes an order off a smooth field, and at least doubles the noise of a rough one
+_LEVEL = 6  # zlib's own default
+_SAMPLE_FRAMES = 9  # a taste: fields change slowly with sigma
+_SAMPLE_NODES = 2**17  # a taste: a fraction of a second of packing
 _LEAST_BITS_PER_NODE = 0.25  # of the smoothest fields, compressed
-_LEAST_NODES = 8
+_LEAST_NODES = 8  # a taste: along an axis; fewer show no field
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,14 +77,17 @@ def quantise(values: Array, bits: int) -> Codes:
     >>> found.codes, found.low, found.step
     (array([0, 0, 3], dtype=uint16), 0.0, 1.0)
     """
+    # the largest code
     most = 2**bits - 1
     low, high = float(values.min()), float(values.max())
     # halves, because the range of finite numbers may overflow
     half_width = 0.5 * high - 0.5 * low
     step = half_width / most * 2.0
+    # a constant field, or a range below the smallest number
     if not step > 0.0:
         return Codes(np.zeros(values.shape, np.uint16), low, 0.0)
     share = (0.5 * values.astype(np.float64) - 0.5 * low) / half_width
+    # rint(share * most) never exceeds the largest code, as share is at most 1
     return Codes(np.rint(share * most).astype(np.uint16), low, step)
 
 
@@ -93,8 +96,10 @@ def _residues(codes: NDArray[np.uint16], passes: int) -> NDArray[np.uint16]:
     result = codes
     for _ in range(passes):
         for axis in range(codes.ndim):
+            # unsigned numbers wrap around, and summing up wraps back
             result = np.diff(result, axis=axis, prepend=np.uint16(0))
     signed = result.view(np.int16)
+    # zigzag: 0, -1, 1, -2, ... become 0, 1, 2, 3, so that small differences have a high byte of 0
     return ((signed << 1) ^ (signed >> 15)).view(np.uint16)
 
 
@@ -102,6 +107,7 @@ def _deflate_planes(residues: NDArray[np.uint16]) -> bytes:
     """High bytes, then low bytes, each with a code of its own."""
     # what is left of rough fields repeats nothing, and chance repetitions cost more than they save
     work = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15, zlib.DEF_MEM_LEVEL, zlib.Z_FILTERED)
+    # a flush between: the low bytes begin with tables of their own
     high = work.compress((residues >> 8).astype(np.uint8).tobytes()) + work.flush(zlib.Z_SYNC_FLUSH)
     return high + work.compress((residues & 0xFF).astype(np.uint8).tobytes()) + work.flush()
 
@@ -114,6 +120,7 @@ def compress(content: bytes) -> str:
 
 def encode(codes: NDArray[np.uint16]) -> tuple[str, int]:
     """Codes as text, with the number of differences that makes it shortest: smooth fields take two, noise none."""
+    # all three are made: which is shortest cannot be told from the numbers
     tried = [(_deflate_planes(_residues(codes, passes)), passes) for passes in _PASSES]
     best, passes = min(tried, key=lambda one: len(one[0]))
     return base64.b64encode(best).decode("ascii"), passes
@@ -136,10 +143,12 @@ def pack(values: Array, bits: int) -> Packed:
 
 def expected_size(frames: Sequence[Array], stride: int, bits: int) -> float:
     """Length of all frames as text, guessed from a few of them, and from a part of those."""
+    # evenly spread over sigma: the first frames are rough, the last smooth
     places = np.unique(np.linspace(0, len(frames) - 1, min(_SAMPLE_FRAMES, len(frames))).round().astype(int))
     total = 0.0
     for k in places:
         shown = frames[k][(slice(None, None, stride),) * frames[k].ndim]
+        # whole rows from the middle: differences need neighbours
         rows = max(_LEAST_NODES, _SAMPLE_NODES * shown.shape[0] // shown.size)
         begin = max(0, (shown.shape[0] - rows) // 2)
         part = shown[begin : begin + rows]
@@ -149,6 +158,7 @@ def expected_size(frames: Sequence[Array], stride: int, bits: int) -> float:
 
 def reductions(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """Strides and bits to try, the best first: rounding costs a reader less than nodes that are left out."""
+    # bits before nodes: a rounding of 1/1000 is not seen, a node that is missing may be a ridge
     stride = 1
     while stride == 1 or min(math.ceil(size / stride) for size in shape) >= _LEAST_NODES:
         for bits in BITS:
@@ -158,5 +168,6 @@ def reductions(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
 
 def fits(frames: Sequence[Array], stride: int, bits: int, room: float) -> bool:
     """Whether the frames will, as far as can be told without packing them all, be no longer than this."""
+    # what even the smoothest fields need; 6 bits a letter of base64
     nodes = math.prod(math.ceil(size / stride) for size in frames[0].shape) * len(frames)
     return nodes * _LEAST_BITS_PER_NODE / 6.0 <= room and expected_size(frames, stride, bits) <= room

@@ -18,8 +18,8 @@ __all__ = ["Found", "basins_of", "masks", "tracks_of"]
 
 _RESOLVED = 1.5  # grid spacings; below, critical points are those of an interpolant
 _MOST_MAXIMA = {1: 1000, 2: 1000, 3: 200}  # by dimensions: to follow more takes minutes
-_MOST_TRACKS = 80
-_MOST_EVENTS = 400
+_MOST_TRACKS = 80  # a taste: more lines cannot be told apart
+_MOST_EVENTS = 400  # a taste: a table that can still be read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +41,12 @@ class Found:
 def _first_level(evolution: Evolution) -> int:
     """The first level at which the grid resolves the noise, and at which the maxima are few enough to be followed."""
     spacing = np.array(evolution.grid.spacing)
+    # an axis without noise is not smoothed, and asks for no resolution
     noisy = evolution.sigmas > 0
+    # every axis with noise must resolve it
     resolved = np.where(noisy, evolution.sigmas, np.inf) >= _RESOLVED * spacing
     for level in np.flatnonzero(resolved.all(axis=1) & noisy.any(axis=1)):
+        # smoothing removes maxima, so the first level with few enough is the first to follow from
         if len(local_maxima(evolution.values[level], evolution.grid)) <= _MOST_MAXIMA[evolution.grid.dimensions]:
             return int(level)
     raise UnsupportedError(
@@ -54,6 +57,7 @@ def _first_level(evolution: Evolution) -> int:
 
 def _importance(space: ScaleSpace, one: Track) -> tuple[bool, int, float]:
     """Optima first, then those that live long, then the high ones."""
+    # a tuple: compared entry by entry
     return one.number in space.optimum, len(one), float(one.values.max())
 
 
@@ -77,6 +81,7 @@ def tracks_of(evolution: Evolution, noise: NDArray[np.float64]) -> Found:
         Where each frame of the page stands on the axis of sigma, shape (frames,), ascending.
     """
     try:
+        # tracks of unresolved levels would be those of an interpolant
         first = _first_level(evolution)
         resolved = Evolution(
             evolution.landscape,
@@ -87,16 +92,20 @@ def tracks_of(evolution: Evolution, noise: NDArray[np.float64]) -> Found:
             covariance=None if evolution.covariance is None else evolution.covariance[first:],
         )
         space = track(resolved, ["maximum"])
+    # whatever is refused, the page is made, and says why
     except HeatpgError as reason:
         return Found(None, f"Tracks of maxima are not shown: {reason}.")
     # frames end with the last level, and begin with Q
     shift = len(noise) - len(evolution) + first
     ranked = sorted(space.tracks, key=lambda one: _importance(space, one), reverse=True)
+    # back in their own order, as the page numbers them
     chosen = sorted(ranked[:_MOST_TRACKS], key=lambda one: one.number)
     numbers = {one.number for one in chosen}
+    # jumps belong to no track: the optimum changes from one to another
     events = [event for event in space.events if event.kind == "jump" or numbers.intersection(event.tracks)]
     left_out = max(0, len(events) - _MOST_EVENTS)
     if left_out:
+        # jumps first, so that none is left out
         events = [e for e in events if e.kind == "jump"] + [e for e in events if e.kind != "jump"]
         events = sorted(events[:_MOST_EVENTS], key=lambda event: event.sigma)
     content = {
@@ -104,6 +113,7 @@ def tracks_of(evolution: Evolution, noise: NDArray[np.float64]) -> Found:
         "tracks": [
             {
                 "begin": int(one.levels[0]) + shift,
+                # seven digits: finer than a pixel, and half as long
                 "places": [[float(f"{x:.7g}") for x in place] for place in one.positions],
                 "edge": one.on_edge,
                 "birth": _end(one.birth),
@@ -155,15 +165,18 @@ def basins_of(evolution: Evolution, frames: int) -> tuple[Found, NDArray[np.bool
     except HeatpgError as reason:
         return Found(None, f"Basins are not shown: {reason}."), None
     assert found.labels is not None
+    # of Q first, as the frames are
     partitions = found.partitions[-frames:]
     content = {
         "shares": [float(f"{one.shares[0]:.4g}") for one in partitions],
         "counts": [len(one) for one in partitions],
     }
+    # label 0 is the basin of the optimum
     return Found(content, ""), found.labels[-frames:] == 0
 
 
 def masks(inside: NDArray[np.bool_], stride: int) -> list[str]:
     """One bit for every node that the page shows, as text, frame by frame."""
+    # frames stay, nodes are thinned
     shown = inside[(slice(None),) + (slice(None, None, stride),) * (inside.ndim - 1)]
     return [compress(np.packbits(frame.reshape(-1)).tobytes()) for frame in shown]
