@@ -42,6 +42,8 @@ _ENDING = re.compile(r"(?:^|[ (])\.([a-z0-9]+)\b")  # as help texts write them: 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.:=/,+-]")  # names of plug-ins that would mean something else to a shell
 _LONGEST = 72  # letters of a help text beside a completion: what a terminal of 100 columns has left, a taste
 
+# In bash a completer is called with what has been typed and prints what fits; in zsh it adds matches itself; in fish it
+# prints everything, and fish picks.
 _BASH = r"""
 # Folders that fit $1, and files with one of the endings that follow.
 _heatpg_files() {
@@ -69,6 +71,8 @@ _heatpg_keys() {
 }
 """
 
+# `local COMP_WORDS` is seen by the functions that are called from here, as all variables of bash are. A function that
+# runs in a substitution cannot set nospace, so that is done here, for keys, which are all that ends with "=".
 _BASH_FRAME = r"""
 _heatpg() {
     local IFS=$' \t\n' word previous="" current prefix i
@@ -208,6 +212,7 @@ def _all_words(action: argparse.Action, names: Names) -> tuple[str, ...]:
     kind = next((_NAMES[option] for option in action.option_strings if option in _NAMES), "")
     if metavar != "NAME" or not kind:
         return ()
+    # auto is no registered solver; where it is the default, it can be named as well
     return (*(("auto",) if action.default == "auto" else ()), *names[kind])
 
 
@@ -242,7 +247,7 @@ def _complete(action: argparse.Action, words: tuple[str, ...]) -> dict[str, str 
 
 def _prepared(parser: argparse.ArgumentParser, shell: str, names: Names) -> argparse.ArgumentParser:
     """A copy of the parser that tells shtab what can stand in each place."""
-    parser = copy.deepcopy(parser)
+    parser = copy.deepcopy(parser)  # the caller goes on parsing with the one that it has
     for below in _parsers(parser):
         below.description = _short(below.description or "")
         for action in below._actions:
@@ -251,9 +256,11 @@ def _prepared(parser: argparse.ArgumentParser, shell: str, names: Names) -> argp
                 action.nargs = None
                 continue
             words = _words(action, names)
+            # choices would do for words alone, but not together with files; shtab looks at `complete` first
             if complete := _complete(action, words):
                 action.complete = complete  # type: ignore[attr-defined]
             elif words:
+                # in a specification of _arguments a bare colon begins the next part
                 action.choices = [word.replace(":", r"\:") for word in words] if shell == "zsh" else words
             if shell == "zsh" and action.nargs != 0:
                 # for _arguments this means: in a word of its own, or after "="
@@ -289,7 +296,7 @@ def script(shell: str, parser: argparse.ArgumentParser) -> str:
     parser
         What is to be completed; it is left as it is. Arguments are known by their names for values (``F.h5``, ``DIR``).
     """
-    import shtab
+    import shtab  # here, so that no other command waits for it
 
     names, keys = _registered()
     text = shtab.complete(_prepared(parser, shell, names), shell, preamble=_preamble(shell, keys))

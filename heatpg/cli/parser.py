@@ -41,21 +41,12 @@ class Parser(argparse.ArgumentParser):
         raise argparse.ArgumentError(None if command else action, str(problem))
 
 
-class Commands:
-    """The commands of one parser; each command file adds its own."""
+class Group:
+    """Commands below a parser, as ``heatpg batch run`` below ``heatpg batch``."""
 
-    def __init__(self) -> None:
-        self.parser = Parser(
-            prog="heatpg",
-            description="The policy-gradient objective under Gaussian exploration noise, solved as the heat equation "
-            "u_t = 1/2 Laplace(u), u(., 0) = Q, t = sigma^2, and checked.",
-            epilog="exit codes: 0 all is well, 2 bad usage or input, 3 a check failed, 4 tasks of a batch failed, "
-            "5 not enough memory or disk, 130 interrupted",
-            # an abbreviation in a script would stop working on the day when a second option begins like it
-            allow_abbrev=False,
-        )
-        self.parser.add_argument("--version", action="version", version=f"heatpg {__version__}")
-        self._parsers = self.parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self.parser = parser
+        self._parsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def add(self, name: str, function: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
         """A command with the options that all have."""
@@ -64,27 +55,31 @@ class Commands:
 
     def group(self, name: str, summary: str) -> Group:
         """A command that has commands of its own."""
-        parser = self._parsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        return Group(parser)
+        return Group(self._parsers.add_parser(name, help=summary, description=summary, allow_abbrev=False))
 
 
-class Group:
-    """Commands below a command, as ``heatpg batch run``."""
+class Commands(Group):
+    """The commands of heatpg; each command file adds its own."""
 
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self._parsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def add(self, name: str, function: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
-        """A command with the options that all have."""
-        parser = self._parsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        return with_common_options(parser, function)
+    def __init__(self) -> None:
+        parser = Parser(
+            prog="heatpg",
+            description="The policy-gradient objective under Gaussian exploration noise, solved as the heat equation "
+            "u_t = 1/2 Laplace(u), u(., 0) = Q, t = sigma^2, and checked.",
+            epilog="exit codes: 0 all is well, 2 bad usage or input, 3 a check failed, 4 tasks of a batch failed, "
+            "5 not enough memory or disk, 130 interrupted",
+            # an abbreviation in a script would stop working on the day when a second option begins like it
+            allow_abbrev=False,
+        )
+        parser.add_argument("--version", action="version", version=f"heatpg {__version__}")
+        super().__init__(parser)
 
 
 def with_common_options(
     parser: argparse.ArgumentParser, function: Callable[[argparse.Namespace], int]
 ) -> argparse.ArgumentParser:
     """The function of a command, and the options that all commands have."""
-    parser.set_defaults(function=function)
+    parser.set_defaults(function=function)  # what `main` calls with the arguments
     parser.add_argument("--json", action="store_true", help="write JSON and nothing else to the standard output")
     parser.add_argument("--quiet", action="store_true", help="write the path of the result, and errors")
     return parser

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from heatpg.core.landscape import Landscape
 
 
+def _result_path(arguments: argparse.Namespace, quiet: bool) -> Path:
+    """Where the result goes; by default it has the name of the source, in this folder."""
+    source = Path(arguments.source) if is_file(arguments.source) else None
+    stem = arguments.source if source is None else source.stem
+    out = result_output(arguments.out or f"{stem}.h5", force=arguments.force, quiet=quiet)
+    # --force means that a result may be replaced, not what it is made from
+    if source is not None and source.resolve() == out:
+        raise StoreError("the result would replace its source", given=out, advice="choose another name with --out")
+    return out
+
+
 def _require_blockwise(arguments: argparse.Namespace) -> None:
     """Refuse what takes whole fields."""
     # a whole field would have to be in memory for each of these; full checks solve once more and compare
@@ -49,9 +60,7 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
     sample = sampler(arguments)
     sigma = parse_sigma(arguments.sigma, quiet=quiet)
     solver = solver_of(arguments.solver, arguments.solver_option)
-    out = result_output(arguments.out or f"{path.stem}.h5", force=arguments.force, quiet=quiet)
-    if not whole and path.resolve() == out:
-        raise StoreError("the result would replace its source", given=out, advice="choose another name with --out")
+    out = _result_path(arguments, quiet)
 
     from heatpg.large import LargeLandscape, evolve_large
 
@@ -89,14 +98,11 @@ def _run(arguments: argparse.Namespace) -> int:
     # All that can be wrong with the arguments is found before anything is sampled, in the order in which it is written.
     quiet = is_quiet(arguments)
     checks = arguments.checks or "full"
-    stem = Path(arguments.source).stem if is_file(arguments.source) else arguments.source
     sample = sampler(arguments)
     sigma = parse_sigma(arguments.sigma, quiet=quiet) if arguments.sigma else None
     solver = solver_of(arguments.solver, arguments.solver_option)
-    out = result_output(arguments.out or f"{stem}.h5", force=arguments.force, quiet=quiet)
+    out = _result_path(arguments, quiet)
     figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
-    if is_file(arguments.source) and Path(arguments.source).resolve() == out:
-        raise StoreError("the result would replace its source", given=out, advice="choose another name with --out")
 
     from heatpg.core.noise import few_levels
     from heatpg.evolution import solve
