@@ -1,15 +1,20 @@
-"""Small environments and policies, well and badly behaved, in a module that worker processes find."""
+"""Small environments and policies, well and badly behaved, in a module that worker processes find; rollouts by hand."""
 
 from __future__ import annotations
 
 import os
 import random
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
+
+from heatpg.core.landscape import Landscape
+from heatpg.landscapes import Rollout
+from heatpg.landscapes._stage import Plan
 
 Array = NDArray[Any]
 
@@ -212,3 +217,43 @@ def unseeded(observation: Array) -> Array:
 def hopper_linear(parameters: Array, observation: Array) -> Array:
     """a = tanh(K o), K of shape (3, 11)."""
     return np.asarray(np.tanh(parameters.reshape(3, 11) @ observation))
+
+
+def facts(landscape: Landscape) -> dict[str, Any]:
+    """The parameters in its provenance."""
+    found = landscape.provenance["parameters"]
+    assert isinstance(found, dict)
+    return found
+
+
+def by_hand(
+    environment: Any, begin: Callable[[], Any], first: Any, policy: Any, horizon: int, gamma: float
+) -> tuple[float, int]:
+    """Return and steps of one rollout, as anybody would write it."""
+    observation = begin()
+    total = 0.0
+    for step in range(horizon):
+        action = first if step == 0 and first is not None else policy(observation)
+        observation, reward, terminated, _, _ = environment.step(action)
+        total += gamma**step * float(reward)
+        if terminated:
+            return total, step + 1
+    return total, horizon
+
+
+def plan_of(environment: Any, **options: Any) -> Plan:
+    """A plan as `from_gymnasium` makes it, but for the options."""
+    given: dict[str, Any] = {
+        "options": {},
+        "policy": None,
+        "batched": False,
+        "kind": "actions",
+        "origin": None,
+        "vectors": None,
+        "action": np.zeros(3),
+        "components": (0,),
+        "state": 5,
+        "prefix": np.empty((0, 0)),
+        "rollout": Rollout(horizon=40, gamma=1.0),
+    }
+    return Plan(environment, **{**given, **options})

@@ -6,11 +6,7 @@ import dataclasses
 import functools
 import math
 import pickle
-import subprocess
-import sys
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,12 +22,11 @@ from heatpg.errors import (
     MissingPackageError,
     NonFiniteError,
     OptionError,
-    ResourceError,
     UnsupportedError,
 )
 from heatpg.landscapes import Actions, Batched, Parameters, Rollout, State, _snapshot
-from heatpg.landscapes._stage import Plan, Stage
-from heatpg.landscapes.directions import Directions, flatten, principal_directions, random_directions, unflatten
+from heatpg.landscapes._stage import Stage
+from heatpg.landscapes.directions import Directions, flatten, principal_directions, unflatten
 
 gymnasium: Any = pytest.importorskip("gymnasium")
 from tests import toy_environments as toys  # noqa: E402
@@ -42,27 +37,6 @@ Array = NDArray[Any]
 
 def line(size: int = 5, lower: float = -1.0, upper: float = 1.0) -> Grid:
     return Grid(Axis("a", lower, upper, size, boundary="clip"))
-
-
-def facts(landscape: Landscape) -> dict[str, Any]:
-    found = landscape.provenance["parameters"]
-    assert isinstance(found, dict)
-    return found
-
-
-def by_hand(
-    environment: Any, begin: Callable[[], Any], first: Any, policy: Any, horizon: int, gamma: float
-) -> tuple[float, int]:
-    """Return and steps of one rollout, as anybody would write it."""
-    observation = begin()
-    total = 0.0
-    for step in range(horizon):
-        action = first if step == 0 and first is not None else policy(observation)
-        observation, reward, terminated, _, _ = environment.step(action)
-        total += gamma**step * float(reward)
-        if terminated:
-            return total, step + 1
-    return total, horizon
 
 
 # Pendulum-v1
@@ -100,10 +74,14 @@ def test_pendulum_over_its_torque_against_its_equations() -> None:
     expected = [pendulum_return(2.5, -0.75, torques(a), 40) for a in axis.coordinates]
     np.testing.assert_allclose(q.values, expected, rtol=1e-12)
     assert q.standard_error is None
-    assert facts(q)["restored"] == "snapshot of attributes"
-    assert facts(q)["state"] == [2.5, -0.75]
-    assert (facts(q)["environment"], facts(q)["kind"], facts(q)["horizon"]) == ("Pendulum-v1", "actions", 40)
-    assert "mujoco" not in facts(q)
+    assert toys.facts(q)["restored"] == "snapshot of attributes"
+    assert toys.facts(q)["state"] == [2.5, -0.75]
+    assert (toys.facts(q)["environment"], toys.facts(q)["kind"], toys.facts(q)["horizon"]) == (
+        "Pendulum-v1",
+        "actions",
+        40,
+    )
+    assert "mujoco" not in toys.facts(q)
 
 
 def test_without_a_policy_the_action_is_held() -> None:
@@ -116,7 +94,7 @@ def test_without_a_policy_the_action_is_held() -> None:
     )
     expected = [pendulum_return(2.5, -0.75, lambda *_, a=a: a, 30) for a in q.grid.axes[0].coordinates]
     np.testing.assert_allclose(q.values, expected, rtol=1e-12)
-    assert (q.name, facts(q)["policy"]) == ("held", None)
+    assert (q.name, toys.facts(q)["policy"]) == ("held", None)
 
 
 def test_between_the_nodes_and_beyond_the_box() -> None:
@@ -137,7 +115,7 @@ def test_options_reach_the_environment() -> None:
         for g in (1.0, 10.0)
     )
     assert (light.values > heavy.values).all()
-    assert facts(light)["environment_options"] == {"g": 1.0}
+    assert toys.facts(light)["environment_options"] == {"g": 1.0}
 
 
 def test_the_default_state_is_a_reset_with_the_first_seed() -> None:
@@ -146,242 +124,12 @@ def test_the_default_state_is_a_reset_with_the_first_seed() -> None:
     for a, value in zip(np.linspace(-2, 2, 3), q.values, strict=True):
         first = np.array([a], dtype=np.float32)
         assert value == pytest.approx(
-            by_hand(environment, lambda: environment.reset(seed=7)[0], first, toys_torque, 20, 0.9)[0], rel=1e-12
+            toys.by_hand(environment, lambda: environment.reset(seed=7)[0], first, toys_torque, 20, 0.9)[0], rel=1e-12
         )
 
 
 def toys_torque(observation: Array) -> Array:
     return -observation[2:3]
-
-
-# Hopper-v5
-
-
-@pytest.fixture(scope="module")
-def hopper() -> str:
-    pytest.importorskip("mujoco")
-    pytest.importorskip("imageio")
-    return "Hopper-v5"
-
-
-def test_hopper_in_flight_over_two_of_three_torques(hopper: str) -> None:
-    after = np.random.default_rng(3).uniform(-1, 1, (9, 3))
-    q = from_gymnasium(
-        hopper,
-        toys_hop,
-        over=Actions((0, 2), held=[0.0, 0.3, 0.0]),
-        size=3,
-        state=State(11, after=after),
-        rollout=Rollout(horizon=12, gamma=0.9),
-    )
-    assert q.grid.shape == (3, 3)
-    assert [axis.name for axis in q.grid.axes] == ["action_1", "action_3"]
-    environment = gymnasium.make(hopper)
-
-    def begin() -> Any:
-        observation, _ = environment.reset(seed=11)
-        for action in after:
-            observation, *_ = environment.step(action.astype(np.float32))
-        return observation
-
-    for index in np.ndindex(3, 3):
-        first = np.array([index[0] - 1, 0.3, index[1] - 1], dtype=np.float32)
-        expected, _ = by_hand(environment, begin, first, toys_hop, 12, 0.9)
-        assert q.values[index] == pytest.approx(expected, rel=1e-13)
-    assert facts(q)["restored"] == "snapshot of attributes and mjData"
-    assert facts(q)["mujoco"]
-    assert facts(q)["components"] == [0, 2]
-    environment.close()
-
-
-def toys_hop(observation: Array) -> Array:
-    return np.asarray(np.tanh(observation[:3] - observation[5:8]))
-
-
-def plan_of(environment: Any, **options: Any) -> Plan:
-    given: dict[str, Any] = {
-        "options": {},
-        "policy": None,
-        "batched": False,
-        "kind": "actions",
-        "origin": None,
-        "vectors": None,
-        "action": np.zeros(3),
-        "components": (0,),
-        "state": 5,
-        "prefix": np.empty((0, 0)),
-        "rollout": Rollout(horizon=40, gamma=1.0),
-    }
-    return Plan(environment, **{**given, **options})
-
-
-@pytest.mark.parametrize("name", ["Hopper-v5", "InvertedDoublePendulum-v5", "Humanoid-v5"])
-def test_mujoco_goes_on_from_a_state_to_the_last_bit(name: str, hopper: str) -> None:
-    """Humanoid sees and earns by quantities that lag behind its positions, so positions and velocities do not do."""
-    space = gymnasium.make(name).action_space
-    rng = np.random.default_rng(0)
-    actions = 0.1 * rng.uniform(space.low, space.high, (14, *space.shape)).astype(np.float32)
-    stage = Stage(plan_of(name, prefix=actions[:6].astype(float), rollout=Rollout(horizon=8)))
-    assert stage.restored == "snapshot of attributes and mjData"
-
-    def run(environment: Any, todo: Array) -> list[Any]:
-        return [environment.step(action)[:3] for action in todo]
-
-    environment = gymnasium.make(name)
-    environment.reset(seed=5)
-    truth = run(environment, actions)[6:]
-    for _ in range(3):
-        stage.begin(0)
-        found = run(stage.environment, actions[6:])
-        for (observation, reward, ended), (expected, expected_reward, expected_end) in zip(found, truth, strict=True):
-            assert observation.tobytes() == expected.tobytes()
-            assert reward == expected_reward
-            assert ended == expected_end
-
-
-def test_hopper_from_positions_and_velocities(hopper: str) -> None:
-    state = np.array([0.0, 1.3, 0.1, -0.2, -0.1, 0.3, 0.5, 0.0, 0.1, 0.0, 0.0, -0.4])
-    q = from_gymnasium(hopper, over=Actions([1]), size=3, state=state, rollout=Rollout(horizon=2))
-    environment = gymnasium.make(hopper)
-    environment.reset(seed=0)
-
-    def begin() -> None:
-        environment.unwrapped.set_state(state[:6], state[6:])
-        environment.unwrapped.data.qacc_warmstart[:] = 0.0
-
-    held = np.array([0.0, -1.0, 0.0], dtype=np.float32)
-    assert q.values[0] == pytest.approx(by_hand(environment, begin, held, lambda _: held, 2, 0.99)[0], rel=1e-9)
-    with pytest.raises(OptionError, match="6 positions and 6 velocities"):
-        from_gymnasium(hopper, over=Actions([0]), state=state[:4])
-
-
-def test_hopper_over_parameters_whatever_the_workers(hopper: str) -> None:
-    theta = np.random.default_rng(1).normal(size=33) / 10
-    call = functools.partial(
-        from_gymnasium,
-        hopper,
-        toys.hopper_linear,
-        over=Parameters(theta, directions=random_directions(theta, 2, seed=3), extent=(0.5, 0.25), boundary="clip"),
-        size=3,
-        rollout=Rollout(horizon=15, seeds=3),
-    )
-    alone, apart = call(), call(workers=2)
-    assert alone.values.tobytes() == apart.values.tobytes()
-    assert alone.standard_error is not None and apart.standard_error is not None
-    assert alone.standard_error.tobytes() == apart.standard_error.tobytes()
-    assert facts(alone) == facts(apart)
-    assert [(axis.name, axis.upper) for axis in alone.grid.axes] == [("direction_1", 0.5), ("direction_2", 0.25)]
-    environment = gymnasium.make(hopper)
-    vectors = random_directions(theta, 2, seed=3).vectors
-    place = theta - 0.5 * vectors[0] + 0.25 * vectors[1]
-    policy = lambda seen: np.clip(toys.hopper_linear(place, seen), -1, 1)  # noqa: E731
-    begins = [functools.partial(environment.reset, seed=seed) for seed in range(3)]
-    returns = [by_hand(environment, lambda: begin()[0], None, policy, 15, 0.99)[0] for begin in begins]  # noqa: B023
-    assert alone.values[0, 2] == pytest.approx(np.mean(returns), rel=1e-12)
-    assert alone.standard_error[0, 2] == pytest.approx(np.std(returns, ddof=1) / math.sqrt(3), rel=1e-9)
-
-
-def test_an_unstable_simulation_is_noticed(hopper: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # where MuJoCo leaves its log
-
-    def push(environment: Any) -> None:
-        velocity = np.full(6, 1e11)
-        environment.unwrapped.set_state(environment.unwrapped.data.qpos.copy(), velocity)
-
-    options = {"terminate_when_unhealthy": False}
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        with pytest.raises(NonFiniteError, match="unstable"):
-            from_gymnasium((hopper, options), over=Actions([0]), size=3, state=push, rollout=Rollout(horizon=3))
-
-
-# States of own environments
-
-
-@pytest.mark.parametrize(
-    ("make", "restored"),
-    [
-        (toys.walk, "snapshot of attributes"),
-        (functools.partial(toys.Locked, 0.2), "reset and replay"),
-        (toys.Elsewhere, "reset and replay"),
-        (lambda: gymnasium.wrappers.TimeLimit(toys.walk(), 50), "snapshot of attributes"),
-    ],
-)
-def test_every_way_back_gives_the_same_landscape(make: Any, restored: str) -> None:
-    q = from_gymnasium(
-        make, toys.back, size=5, state=State(4, after=[[0.5], [-1.0], [0.25]]), rollout=Rollout(horizon=6, gamma=0.9)
-    )
-    assert facts(q)["restored"] == restored
-    again = from_gymnasium(
-        make, toys.back, size=5, state=State(4, after=[[0.5], [-1.0], [0.25]]), rollout=Rollout(horizon=6, gamma=0.9)
-    )
-    assert q.values.tobytes() == again.values.tobytes()
-    environment = make()
-    for a, value in zip(np.linspace(-1, 1, 5), q.values, strict=True):
-        observation, _ = environment.reset(seed=4)
-        for before in (0.5, -1.0, 0.25):
-            observation, *_ = environment.step(np.array([before], dtype=np.float32))
-        environment.unwrapped.np_random = np.random.Generator(np.random.PCG64(0))
-
-        def begin(observation: Any = observation) -> Any:
-            return observation
-
-        first = np.array([a], dtype=np.float32)
-        policy = lambda seen: np.clip(-seen, -1, 1)  # noqa: E731
-        assert value == pytest.approx(by_hand(environment, begin, first, policy, 6, 0.9)[0], rel=1e-12)
-
-
-def test_the_present_state_is_used_and_left() -> None:
-    environment = gymnasium.wrappers.TimeLimit(toys.Walk(0.2), 20)
-    environment.reset(seed=1)
-    for _ in range(5):
-        environment.step(np.array([0.3], dtype=np.float32))
-    place, drawn = environment.unwrapped.state.copy(), environment.unwrapped.np_random.bit_generator.state
-    q = from_gymnasium(environment, toys.back, size=3, state="current", rollout=Rollout(horizon=8))
-    for _ in range(2):
-        assert environment.unwrapped.state == place
-        assert environment.unwrapped.np_random.bit_generator.state == drawn
-        assert environment.get_wrapper_attr("_elapsed_steps") == 5
-        q.sample([[0.2]])
-    same = from_gymnasium(lambda: toys.Walk(0.2), toys.back, size=3, state=place, rollout=Rollout(horizon=8))
-    np.testing.assert_array_equal(q.values, same.values)
-    assert facts(q)["state"] == "current"
-
-
-def test_a_function_may_set_the_state() -> None:
-    def there(environment: Any) -> tuple[Array, dict[str, Any]]:
-        environment.unwrapped.state = np.array([0.5])
-        return np.array([0.5]), {}
-
-    told = from_gymnasium(toys.walk, toys.back, size=3, state=there, rollout=Rollout(horizon=4))
-    given = from_gymnasium(toys.walk, toys.back, size=3, state=[0.5], rollout=Rollout(horizon=4))
-    np.testing.assert_array_equal(told.values, given.values)
-    assert facts(told)["state"]["function"].endswith("there")
-
-
-def test_parameters_from_one_state() -> None:
-    call = functools.partial(
-        from_gymnasium,
-        over=Parameters([0.0, 0.0], directions=[[1.0, 0.0]], boundary="clip"),
-        size=3,
-        rollout=Rollout(horizon=3, gamma=1.0),
-    )
-    q = call(toys.Walk, toys.proportional, state=[0.5])
-    expected = []
-    for k in (-1.0, 0.0, 1.0):
-        x, total = 0.5, 0.0
-        for _ in range(3):
-            a = min(max(k * x, -1.0), 1.0)
-            x += 0.1 * a
-            total -= x**2 + 0.01 * a**2
-        expected.append(total)
-    np.testing.assert_allclose(q.values, expected, rtol=1e-14)
-    wrapped = lambda: gymnasium.wrappers.TransformObservation(toys.Walk(), lambda seen: 2 * seen, None)  # noqa: E731
-    twice = call(wrapped, lambda theta, seen: toys.proportional(theta, seen / 2), state=[0.5])
-    np.testing.assert_allclose(twice.values, expected, rtol=1e-14)
-    stacked = lambda: gymnasium.wrappers.FrameStackObservation(toys.Walk(), 2)  # noqa: E731
-    with pytest.raises(UnsupportedError, match="observation at this state is not known"):
-        call(stacked, lambda theta, seen: toys.proportional(theta, seen[-1]), state=[0.5])
 
 
 # Chance
@@ -399,11 +147,11 @@ def test_the_standard_error_is_that_of_the_mean() -> None:
             environment.unwrapped.state = np.array([0.3])
             environment.unwrapped.np_random = gymnasium.utils.seeding.np_random(seed)[0]
             policy = lambda seen: np.clip(-seen, -1, 1)  # noqa: E731
-            returns[i, j] = by_hand(environment, lambda: None, np.array([a]), policy, 5, 0.9)[0]
+            returns[i, j] = toys.by_hand(environment, lambda: None, np.array([a]), policy, 5, 0.9)[0]
     np.testing.assert_allclose(q.values, returns.mean(axis=1), rtol=1e-12)
     assert q.standard_error is not None
     np.testing.assert_allclose(q.standard_error, returns.std(axis=1, ddof=1) / 2.0, rtol=1e-10)
-    assert facts(q)["seeds"] == [3, 8, 5, 1]
+    assert toys.facts(q)["seeds"] == [3, 8, 5, 1]
 
 
 def test_all_points_share_their_chance() -> None:
@@ -444,7 +192,7 @@ def test_environments_without_seeding() -> None:
     assert any("returns do not repeat" in text for text in words)
     with pytest.warns(HeatpgWarning, match="another run will have another state"):
         q = from_gymnasium(toys.Headstrong, size=3, rollout=Rollout(horizon=5))
-    assert facts(q)["restored"] == "snapshot of attributes"
+    assert toys.facts(q)["restored"] == "snapshot of attributes"
     with (
         pytest.raises(UnsupportedError, match="worker process behaves otherwise") as there,
         pytest.warns(HeatpgWarning, match="another run"),
@@ -468,10 +216,10 @@ def test_after_an_end_nothing_is_earned() -> None:
     # held actions -1 and 0 never end; 1 ends at once, at 0.3
     assert q.values[2] == pytest.approx(-(0.3**2) - 0.01, rel=1e-12)
     assert q.values[1] == pytest.approx(-10 * 0.2**2, rel=1e-12)
-    assert facts(q)["ended_early"] == pytest.approx(1 / 3)
+    assert toys.facts(q)["ended_early"] == pytest.approx(1 / 3)
     # an end at the last step is none
     last = from_gymnasium(lambda: toys.Walk(end=0.25), size=3, state=[0.2], rollout=Rollout(horizon=1))
-    assert facts(last)["ended_early"] == 0.0
+    assert toys.facts(last)["ended_early"] == 0.0
 
 
 def test_rewards_that_are_not_finite() -> None:
@@ -481,8 +229,8 @@ def test_rewards_that_are_not_finite() -> None:
     assert caught.value.__notes__ == ["heatpg met this at point (1), seed 0, step 1"]
     q = call(rollout=Rollout(horizon=4, gamma=0.5, nan=-100.0))
     assert q.values[2] == pytest.approx(-(0.95**2) - 0.01 - 0.5 * 100.0, rel=1e-12)
-    assert (facts(q)["not_finite"], facts(q)["nan"]) == (pytest.approx(1 / 3), -100.0)
-    assert facts(q)["ended_early"] == pytest.approx(1 / 3)
+    assert (toys.facts(q)["not_finite"], toys.facts(q)["nan"]) == (pytest.approx(1 / 3), -100.0)
+    assert toys.facts(q)["ended_early"] == pytest.approx(1 / 3)
 
 
 def test_an_error_of_the_environment_comes_through_with_its_place() -> None:
@@ -539,7 +287,7 @@ def test_actions_that_are_not_finite_or_do_not_fit() -> None:
     with pytest.raises(OptionError, match="reward must be one number"):
         from_gymnasium(toys.TwoElements, toys.back, size=3, state=[0.2], rollout=Rollout(horizon=3))
     with pytest.raises(OptionError, match="step does not follow"):
-        Stage(plan_of(toys.Old, kind="parameters", state=None, rollout=Rollout(horizon=2)))
+        Stage(toys.plan_of(toys.Old, kind="parameters", state=None, rollout=Rollout(horizon=2)))
     one, plain = (
         from_gymnasium(make, toys.back, size=3, state=[0.2], rollout=Rollout(horizon=3))
         for make in (toys.OneElement, toys.Walk)
@@ -627,8 +375,8 @@ def test_many_at_once_is_one_at_a_time() -> None:
     one, many = over(toys.proportional), over(Batched(toys.proportional))
     apart = over(Batched(toys.proportional), workers=2)
     assert one.values.tobytes() == many.values.tobytes() == apart.values.tobytes()
-    assert 0 < facts(one)["ended_early"] < 1
-    assert facts(one)["ended_early"] == facts(many)["ended_early"]
+    assert 0 < toys.facts(one)["ended_early"] < 1
+    assert toys.facts(one)["ended_early"] == toys.facts(many)["ended_early"]
     q = functools.partial(from_gymnasium, toys.ending, size=70, state=2, rollout=Rollout(horizon=9, seeds=2))
     assert q(toys.back).values.tobytes() == q(Batched(toys.back)).values.tobytes()
     counts = set()
@@ -713,7 +461,7 @@ def test_a_network_of_torch() -> None:
     )
     environment = gymnasium.make("Pendulum-v1")
     with torch.no_grad():
-        expected, _ = by_hand(
+        expected, _ = toys.by_hand(
             environment,
             lambda: environment.reset(seed=0)[0],
             None,
@@ -722,75 +470,10 @@ def test_a_network_of_torch() -> None:
             0.9,
         )
     assert q.values[1, 1] == pytest.approx(expected, rel=1e-9)
-    told = facts(q)["directions"]
+    told = toys.facts(q)["directions"]
     assert told["kind"] == "principal"
     assert np.shape(told["coordinates"]) == (3, 2)
     assert sum(told["explained"]) == pytest.approx(1.0)
-
-
-# Processes
-
-
-def test_results_do_not_depend_on_the_number_of_workers() -> None:
-    call = functools.partial(
-        from_gymnasium,
-        toys.ending,
-        toys.back,
-        size=23,
-        state=State(3, after=[[0.2]]),
-        rollout=Rollout(horizon=12, seeds=2),
-    )
-    seen: list[tuple[int, int]] = []
-    found = [call()]
-    found.append(call(workers=2, progress=lambda done, total: seen.append((done, total))))
-    assert len({q.values.tobytes() for q in found}) == 1
-    assert all(facts(q) == facts(found[0]) for q in found)
-    assert seen == sorted(seen) and seen[-1] == (23, 23) and len(seen) > 3
-    np.testing.assert_array_equal(found[1].sample(found[1].grid.nodes()), found[0].values)
-
-
-def test_progress_in_points() -> None:
-    seen: list[tuple[int, int]] = []
-    from_gymnasium(toys.Walk, size=4, state=1, rollout=Rollout(horizon=2), progress=lambda *count: seen.append(count))
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
-
-
-def test_a_worker_that_dies() -> None:
-    deadly = functools.partial(
-        from_gymnasium, toys.Deadly, line_policy, size=9, state=[0.0], rollout=Rollout(horizon=2), workers=2
-    )
-    with pytest.raises(ResourceError, match=r"worker process has died; given: exit code 3.*__main__"):
-        deadly(grid=line(9, -1.0, 1.0), over=Actions(held=[0.0]))
-
-
-def test_a_script_without_its_guard_is_told_the_line(tmp_path: Path) -> None:
-    script = tmp_path / "unguarded.py"
-    script.write_text(
-        "from heatpg import landscapes\nlandscapes.from_gymnasium('Pendulum-v1', state=0, size=3, workers=1)\n"
-    )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
-    line = 'the line if __name__ == "__main__":'
-    assert f"below {line}" in done.stderr  # of the worker
-    assert f"ResourceError: a worker process has died; given: exit code 1; a script that uses workers needs {line}" in (
-        done.stderr
-    )
-    assert "bootstrapping" not in done.stderr
-
-
-def line_policy(observation: Array) -> Array:
-    return np.zeros(1)
-
-
-@pytest.mark.parametrize(
-    ("environment", "policy", "what"),
-    [
-        (lambda: toys.Walk(), toys.back, "the environment cannot be sent"),
-        (toys.Walk, lambda seen: seen, "the policy cannot be sent"),
-    ],
-)
-def test_what_cannot_be_sent_is_refused(environment: Any, policy: Any, what: str) -> None:
-    with pytest.raises(UnsupportedError, match=rf"{what}.*lambda.*workers=0"):
-        from_gymnasium(environment, policy, size=3, state=1, rollout=Rollout(horizon=2), workers=2)
 
 
 # What is refused
@@ -933,5 +616,5 @@ def test_directions_of_an_array_are_told() -> None:
         size=3,
         rollout=Rollout(horizon=2),
     )
-    assert (facts(q)["directions"]["kind"], facts(q)["directions"]["lengths"]) == ("mine", [2.0])
-    assert len(facts(q)["parameters_digest"]) == 64
+    assert (toys.facts(q)["directions"]["kind"], toys.facts(q)["directions"]["lengths"]) == ("mine", [2.0])
+    assert len(toys.facts(q)["parameters_digest"]) == 64
