@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
+from heatpg.core.noise import sigma_words
 from heatpg.errors import OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.roughness.waves import (
@@ -105,7 +106,7 @@ class BandDecay:
             f"exponent  {self.exponent:.6g} times |k|^2 sigma^2 / 2; visible bands deviate by up to {self.worst:.3g}",
         ]
         for k, levels in enumerate(self.sigma):
-            text = f"{levels[0]:.4g}" if (levels == levels[0]).all() else ", ".join(f"{s:.4g}" for s in levels)
+            text = sigma_words(levels[0] if (levels == levels[0]).all() else levels, digits=4)
             seen = np.flatnonzero(self.visible[k])
             last = f"visible up to |k| = {self.edges[seen[-1] + 1]:.4g}" if len(seen) else "hidden by round-off"
             half = np.flatnonzero(self.visible[k] & (self.measured[k] < 0.5))

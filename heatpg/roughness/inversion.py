@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.noise import sigma_words
 from heatpg.errors import OptionError, SigmaError, UnknownNameError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.roughness.decay import recoverable_band
@@ -209,8 +210,7 @@ class Backward:
 
     def __str__(self) -> str:
         steps = self.variance_step
-        same = all(step == steps[0] for step in steps)
-        undone = f"{steps[0]:.4g}" if same else ", ".join(f"{step:.4g}" for step in steps)
+        undone = sigma_words(steps[0] if len(set(steps)) == 1 else steps, digits=4)
         how = f"by the discrepancy principle, tau = {self.tau:.4g}" if self.chosen else "as given"
         name = "k_c" if self.method == "cutoff" else "alpha"
         lines = [

@@ -1,12 +1,14 @@
-"""Elementary functions over lanes, against extended precision."""
+"""Elementary functions over lanes, against extended precision, and whole numbers of steps."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+import pytest
 
-from heatpg.systems.lanes import exponential, sine_cosine
+from heatpg.errors import OptionError
+from heatpg.systems.lanes import exponential, sine_cosine, step_count, whole_steps
 
 
 def test_sine_and_cosine_are_accurate(rng):
@@ -42,3 +44,25 @@ def test_exponential_is_accurate(rng):
     x = np.array([-709.0, -1e300, -np.inf])
     exponential(x, ours := np.empty(3), np.empty(3, dtype=np.int64))
     assert np.allclose(ours, math.exp(-708), rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("duration", "step", "least", "count", "exact"),
+    [
+        (0.3, 0.1, 1, 3, True),  # 0.3 / 0.1 is below 3
+        (1.0, 1.0 / 49.0, 1, 49, True),
+        (0.3, 0.2, 1, 1, False),
+        (0.3 * (1 + 2e-9), 0.1, 1, 3, False),
+        (0.1, 0.5, 1, 1, False),  # the nearest that is allowed
+        (0.0, 0.5, 0, 0, True),
+        (0.1, 0.5, 0, 0, False),
+    ],
+)
+def test_whole_steps(duration, step, least, count, exact):
+    assert whole_steps(duration, step, least) == (count, exact)
+
+
+def test_a_horizon_is_a_whole_number_of_steps():
+    assert step_count(1.0, 0.05) == 20
+    with pytest.raises(OptionError, match=r"nearest is horizon=1$"):
+        step_count(1.02, 0.05)
