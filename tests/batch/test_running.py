@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import multiprocessing
 import os
 import signal
@@ -19,29 +18,15 @@ import numpy as np
 import pytest
 
 from heatpg import HeatpgWarning, evolve, landscapes, load, set_threads, threads
-from heatpg.batch import Interrupted, Progress, Summary, merge, run, running, status, supervisor, verify, work
+from heatpg.batch import Interrupted, Progress, run, running, status, supervisor, verify, work
 from heatpg.batch.journal import read_journal
 from heatpg.batch.lock import hold, holders
 from heatpg.batch.running import parse_shard
 from heatpg.batch.shards import shard_path, stored
-from heatpg.batch.spec import Task, read_spec
+from heatpg.batch.spec import read_spec
 from heatpg.errors import MissingPackageError, OptionError, ResourceError, StoreError
 from heatpg.tools.processes import host
-
-WIDTHS = [0.2, 0.3, 0.4, 0.5]
-
-
-def specification(widths: list[float] = WIDTHS, **evolve: Any) -> dict[str, Any]:
-    return {
-        "batch": {"name": "some ridges"},
-        "landscape": {"source": "ridge", "size": 16},
-        "evolve": {"sigma": [0.3, 0.6], **evolve},
-        "sweep": {"product": {"landscape.width": widths}},
-    }
-
-
-def tasks(widths: list[float] = WIDTHS) -> tuple[Task, ...]:
-    return read_spec(specification(widths)).tasks()
+from tests.batch.ridges import WIDTHS, bad_specification, path_of, specification, tasks
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,10 +39,6 @@ def loaded() -> None:
 def folder(tmp_path: Path) -> Path:
     run(specification(), tmp_path / "out", workers=0)
     return tmp_path / "out"
-
-
-def path_of(folder: Path, number: int) -> Path:
-    return shard_path(folder, tasks()[number].id)
 
 
 def test_a_run(tmp_path: Path) -> None:
@@ -141,17 +122,6 @@ def test_the_journal_is_a_cache(folder: Path) -> None:
     assert status(folder).done == 4 and status(folder).seconds == 0
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# Failures
-
-
-def bad_specification() -> dict[str, Any]:
-    """Of its two tasks the second cannot be had: explicit steps beyond the limit of stability."""
-    spec = specification([0.2])
-    spec["sweep"] = {"zip": {"evolve.solver": ["direct", "explicit"], "evolve.solver_options": [{}, {"step": 100.0}]}}
-    return spec
-
-
 def test_a_task_that_fails(tmp_path: Path) -> None:
     summary = run(bad_specification(), tmp_path, workers=0)
     assert (summary.done, len(summary.failed)) == (1, 1) and not summary.complete
@@ -207,10 +177,6 @@ def test_a_landscape_in_a_file_of_ours(folder: Path, tmp_path: Path) -> None:
     assert run(spec, tmp_path / "next", workers=0).done == 1
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# Shares
-
-
 @pytest.mark.parametrize(
     ("text", "expected"), [(None, None), ("0/1", (0, 1)), ("3/10", (3, 10)), ((1, 2), (1, 2)), (" 0 / 2 ", (0, 2))]
 )
@@ -240,10 +206,6 @@ def test_shares_are_disjoint_and_complete(tmp_path: Path) -> None:
     assert run(specification(), tmp_path, workers=0, shard=(0, 3)).skipped == 2
     assert len(list(tmp_path.glob("journal-*-of-3.jsonl"))) == 3
     assert status(tmp_path).seconds > 0
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Locks
 
 
 def test_a_second_run_is_refused(folder: Path) -> None:
@@ -306,36 +268,6 @@ def test_who_holds_it_need_not_have_said_so(folder: Path) -> None:
             run(specification(), folder, workers=0)
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# Refusals
-
-
-def test_a_folder_that_is_something_else(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").touch()
-    with pytest.raises(StoreError, match=r"thesis\.tex"):
-        run(specification(), tmp_path, workers=0)
-    with pytest.raises(StoreError, match="cannot be used"):
-        run(specification(), tmp_path / "thesis.tex", workers=0)
-    for look in (status, verify):
-        with pytest.raises(StoreError, match="not the folder of a batch"):
-            look(tmp_path)
-
-
-def test_the_folder_of_another_batch(folder: Path) -> None:
-    with pytest.raises(StoreError, match="another batch"):
-        run(specification([0.7]), folder, workers=0)
-    assert read_spec(folder / "spec.toml").tasks() == tasks()
-
-
-def test_names_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run(specification([0.2]), workers=0).folder == str(tmp_path / "some_ridges")
-    (tmp_path / "ridges.toml").write_text(read_spec(specification([0.2])).as_toml())
-    assert run("ridges.toml", workers=0).folder == str(tmp_path / "ridges")
-    with pytest.raises(StoreError, match="no name"):
-        run({key: value for key, value in specification().items() if key != "batch"}, workers=0)
-
-
 @pytest.mark.parametrize("timeout", [0, -1.0, float("nan"), float("inf")])
 def test_timeouts_that_are_none(tmp_path: Path, timeout: float) -> None:
     with pytest.raises(OptionError, match="timeout"):
@@ -373,10 +305,6 @@ def test_no_more_workers_than_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "threads", lambda: 8)
     assert running._choose_workers(tasks(), None) == running._choose_workers(tasks(), 7) == 4
     assert running._choose_workers(tasks(), 0) == 0
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Interruption, and full disks
 
 
 def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
@@ -442,10 +370,6 @@ def test_a_task_that_does_not_fit_is_not_the_end_of_the_batch(tmp_path: Path, mo
     assert summary.done == 3 and summary.failed[0].reason == "too large; given: 1 TiB"
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# Workers, and what is told
-
-
 def test_the_same_bytes_from_any_workers(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     told: list[Progress] = []
@@ -490,19 +414,6 @@ def test_what_is_told_is_on_the_disk(tmp_path: Path) -> None:
     assert len(seen) == 4
 
 
-def test_everything_has_words_and_json(folder: Path, tmp_path: Path) -> None:
-    path_of(folder, 1).write_bytes(b"")
-    path_of(folder, 2).unlink()
-    failed = run(bad_specification(), tmp_path / "bad", workers=0)
-    found: list[Any] = [status(folder), verify(folder), failed, status(tmp_path / "bad"), Progress(1, 2, 0)]
-    for thing in found:
-        json.dumps(thing.as_dict(), allow_nan=False)
-    assert "4 tasks" in str(found[0]) and "2 (50 %)" in str(found[0])
-    assert "only 0 bytes" in str(found[1]) and "task 2" in str(found[1])
-    many = Summary("out", 0, 0, 0, failed.failed * 30, (), 1.0)
-    assert "and 20 more" in str(many)
-
-
 def test_warnings_are_kept_with_the_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = work._evolution
 
@@ -513,13 +424,6 @@ def test_warnings_are_kept_with_the_task(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(work, "_evolution", warn)
     _, facts = work.run_task(tasks()[0].resolved)
     assert facts["warnings"] == ["of a task"]
-
-
-def test_merge_of_a_run(folder: Path, tmp_path: Path) -> None:
-    assert merge(folder, tmp_path / "all.h5") == tmp_path / "all.h5"
-    with pytest.raises(StoreError, match="exists"):
-        merge(folder, tmp_path / "all.h5")
-    merge(folder, tmp_path / "all.h5", force=True)
 
 
 def test_the_workers_of_a_run_are_those_of_the_supervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import datetime
 import hashlib
 import importlib.util
 import json
 import math
 import os
-import pickle
 import resource
 import subprocess
 import sys
@@ -25,48 +23,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from heatpg import Landscape, evolve
 from heatpg.batch import Spec, SpecError, Task, read_spec
 from heatpg.batch import spec as module
-from heatpg.errors import OptionError
-from heatpg.landscapes import landscapes
-from heatpg.solvers import solvers
-from heatpg.tools.options import settable
+from tests.batch.specifications import BASE, changed, ids, in_a_file, problems, written
 
 ROOT = Path(__file__).resolve().parents[2]
-
-BASE: dict[str, Any] = {
-    "landscape": {"source": "two_bumps", "size": 33},
-    "evolve": {"sigma": [0.1, 0.3]},
-}
-
-
-def changed(**sections: Any) -> dict[str, Any]:
-    """The base with keys of its sections added or replaced."""
-    result = copy.deepcopy(BASE)
-    for name, keys in sections.items():
-        result[name] = [*keys] if name == "task" else {**result.get(name, {}), **keys}
-    return result
-
-
-def ids(source: Any) -> list[str]:
-    return [task.id for task in read_spec(source).tasks()]
-
-
-def problems(source: Any) -> dict[str, str]:
-    with pytest.raises(SpecError) as caught:
-        read_spec(source).tasks()
-    return {problem.path: problem.message for problem in caught.value.problems}
-
-
-def written(text: str, folder: Path) -> Path:
-    path = folder / "spec.toml"
-    path.write_text(text, encoding="utf-8", newline="")
-    return path
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Identity
 
 
 def test_the_canonical_form_is_fixed() -> None:
@@ -125,14 +86,6 @@ def test_a_new_schema_changes_every_identity(monkeypatch: pytest.MonkeyPatch) ->
     before = ids(BASE)
     monkeypatch.setattr(module, "SCHEMA", 2)
     assert ids(BASE) != before
-
-
-def test_defaults_of_a_solver_are_written_out() -> None:
-    implicit = {"solver": "implicit"}
-    assert ids(changed(evolve=implicit)) == ids(changed(evolve={**implicit, "solver_options": {"steps": 64}}))
-    assert ids(changed(evolve=implicit)) != ids(changed(evolve={**implicit, "solver_options": {"steps": 65}}))
-    compact = {"mode": "compact"}
-    assert ids(changed(storage=compact)) == ids(changed(storage={**compact, "tolerance": 1e-10}))
 
 
 @st.composite
@@ -202,10 +155,6 @@ def test_the_copy_in_toml_means_the_same(specification: dict[str, Any]) -> None:
         again = read_spec(written(spec.as_toml(), Path(folder)))
     assert [task.id for task in again.tasks()] == [task.id for task in spec.tasks()]
     assert again.as_toml() == spec.as_toml()
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Sweeps
 
 
 def test_order_of_the_tasks() -> None:
@@ -311,127 +260,10 @@ def test_sweeps_that_are_refused(sections: dict[str, Any], path: str, words: str
     assert words in found[path]
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# What is wrong is said at once, with its place
-
-FAULTY = """\
-[batch]
-nam = "x"
-[landscape]
-source = "double_pendulum"
-gama = 0.9
-boundary = "clp"
-size = 12.5
-[evolve]
-sigma = [0.1, nan]
-solver = "spektral"
-checks = 7
-tolerance = 1
-[storage]
-mode = "compakt"
-[sweep.product]
-"landscape.horizn" = [1.0]
-"landscape.state" = [
-    [1, 2, 3, "a"],
-]
-[[tusk]]
-a = 1
-"""
-
-
-def test_everything_at_once_with_lines_and_near_words(tmp_path: Path) -> None:
-    path = written(FAULTY, tmp_path)
-    with pytest.raises(SpecError) as caught:
-        read_spec(path)
-    found = {(problem.line, problem.path): problem.message for problem in caught.value.problems}
-    near = {
-        (2, "batch.nam"): "name",
-        (5, "landscape.gama"): "gamma",
-        (6, "landscape.boundary"): "clip",
-        (10, "evolve.solver"): "spectral",
-        (14, "storage.mode"): "compact",
-        (16, 'sweep.product."landscape.horizn"[0]'): "horizon",
-        (20, "tusk"): "task",
-    }
-    for place, word in near.items():
-        assert f"did you mean '{word}'" in found.pop(place), place
-    assert set(found) == {
-        (7, "landscape.size"),
-        (9, "evolve.sigma[1]"),
-        (11, "evolve.checks"),
-        (12, "evolve.tolerance"),
-        (17, 'sweep.product."landscape.state"[0]'),
-    }
-    text = str(caught.value)
-    assert text.count("\n") == 12 and "12 problems" in text and str(path) in text
-    assert all(str(problem) in text for problem in caught.value.problems)
-
-
-def test_the_error_is_of_the_house_and_can_be_pickled() -> None:
-    with pytest.raises(SpecError) as caught:
-        read_spec({})
-    assert isinstance(caught.value, OptionError) and isinstance(caught.value, ValueError)
-    again = pickle.loads(pickle.dumps(caught.value))
-    assert (str(again), again.problems) == (str(caught.value), caught.value.problems)
-
-
-def test_problems_are_not_listed_without_end() -> None:
-    found = problems({"landscape": {"source": "ridge", **{f"k{i}": 1 for i in range(5000)}}, "evolve": {"sigma": 1}})
-    assert 100 <= len(found) < 110
-
-
-@pytest.mark.parametrize(
-    ("sections", "path", "words"),
-    [
-        ({"landscape": {"source": "two_bump"}}, "landscape.source", "did you mean 'two_bumps'"),
-        ({"landscape": {"source": 3}}, "landscape.source", "must be a word"),
-        ({"landscape": {"size": True}}, "landscape.size", "a whole number"),
-        ({"landscape": {"size": 33.0}}, "landscape.size", "a whole number"),
-        ({"landscape": {"size": 2**63}}, "landscape.size", "too large"),
-        ({"landscape": {"width": math.inf}}, "landscape.width", "not a finite number"),
-        ({"landscape": {"width": 10**400}}, "landscape.width", "too large"),
-        ({"landscape": {"width": datetime.date(2026, 1, 1)}}, "landscape.width", "no place here"),
-        ({"landscape": {"boundary": "x\ny"}}, "landscape.boundary", "printable"),
-        ({"landscape": {"grid": 3}}, "landscape.grid", "unknown option"),
-        ({"evolve": {"sigma": []}}, "evolve.sigma", "no sigma"),
-        ({"evolve": {"sigma": [1, 1.0]}}, "evolve.sigma", "twice"),
-        ({"evolve": {"sigma": ["1"]}}, "evolve.sigma", "not a finite number"),
-        ({"evolve": {"sigma": True}}, "evolve.sigma", "not a finite number"),
-        ({"evolve": {"sigma": {"first": 1, "last": 2}}}, "evolve.sigma", "{first = 0.1"),
-        ({"evolve": {"sigma": {"first": 2, "last": 1, "count": 3}}}, "evolve.sigma", "0 < first < last"),
-        ({"evolve": {"sigma": {"first": 1, "last": 2, "count": 10**6}}}, "the specification", "values"),
-        ({"evolve": {"sigma": {"first": 1, "last": 2, "count": 50_000}}}, "evolve.sigma", "at most 10,000"),
-        ({"evolve": {"sigma": {"x": [1, 2], "y": [1, 2, 3]}}}, "evolve.sigma", "x has 2, y has 3"),
-        ({"evolve": {"tolerance": 0.1}}, "evolve.tolerance", "out of range"),
-        ({"evolve": {"solver": "direct", "tolerance": 1e-6}}, "evolve.tolerance", "solver_options"),
-        ({"evolve": {"solver": "direct", "prefer": "monotone"}}, "evolve.prefer", "solver_options"),
-        ({"evolve": {"solver_options": {"steps": 3}}}, "evolve.solver_options", "need a solver"),
-        ({"evolve": {"solver": "implicit", "solver_options": {"step": "x"}}}, "evolve.solver_options.step", "number"),
-        ({"evolve": {"solver": "implicit", "solver_options": {"steps": 0}}}, "evolve.solver_options", "steps"),
-        ({"evolve": {"prefer": "monoton"}}, "evolve.prefer", "did you mean 'monotone'"),
-        ({"evolve": {"checks": "ful"}}, "evolve.checks", "did you mean 'full'"),
-        ({"storage": {"tolerance": 1e-6}}, "storage.tolerance", "compact"),
-        ({"storage": {"compression": "gzip:10"}}, "storage.compression", "gzip:1"),
-        ({"batch": {"name": "x" * 300}}, "batch.name", "at most 200"),
-        ({"task": [{"landscape.width": [[1]]}]}, 'task[0]."landscape.width"', "a number"),
-        ({"task": [{"batch.name": "b"}]}, 'task[0]."batch.name"', "unknown section"),
-    ],
-)
-def test_values_that_are_refused(sections: dict[str, Any], path: str, words: str) -> None:
-    found = problems(changed(**sections))
-    assert words in found[path], found
-
-
 @pytest.mark.parametrize("other", [None, 3, b"spec.toml", [("landscape", {})]])
 def test_what_is_no_specification(other: Any) -> None:
     with pytest.raises(SpecError, match="no specification"):
         read_spec(other)
-
-
-def test_a_table_that_holds_itself_is_refused() -> None:
-    loop: dict[str, Any] = {}
-    loop["a"] = loop
-    assert any("nested too deep" in message for message in problems(changed(landscape={"width": loop})).values())
 
 
 def test_a_specification_does_not_change() -> None:
@@ -448,84 +280,11 @@ def test_a_specification_does_not_change() -> None:
     assert isinstance(spec, Spec)
 
 
-def test_every_option_of_every_landscape_and_solver_can_be_written() -> None:
-    """The annotations in use are among those that are understood."""
-    for name in landscapes.names():
-        source = {"landscape": {"source": name}, "evolve": {"sigma": 1.0}}
-        (task,) = read_spec(source).tasks()
-        assert set(task.resolved["landscape"]["options"]) == set(settable(landscapes.get(name)))
-        for key, value in task.resolved["landscape"]["options"].items():
-            assert ids({**source, "landscape": {"source": name, key: value}}) == [task.id]
-    for name in solvers.names():
-        (task,) = read_spec(changed(evolve={"solver": name})).tasks()
-        again = changed(evolve={"solver": name, "solver_options": task.resolved["solver"]["options"]})
-        assert ids(again) == [task.id]
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Files
-
-
-def in_a_file(folder: Path, **options: Any) -> Path:
-    words = "".join(f"{key} = {value!r}\n" for key, value in options.items())
-    return written(f"[landscape]\n{words}[evolve]\nsigma = 0.5\n", folder)
-
-
-def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
-    values = np.arange(9.0)
-    np.save(tmp_path / "a.npy", values)
-    (tmp_path / "sub").mkdir()
-    np.save(tmp_path / "sub" / "b.npy", values)
-    (first,) = read_spec(in_a_file(tmp_path, source="a.npy", boundary="clip")).tasks()
-    (second,) = read_spec(in_a_file(tmp_path, source="sub/b.npy", boundary="clip")).tasks()
-    assert first.id == second.id
-    assert first.resolved["landscape"] == {
-        "source": "file",
-        "file": str(tmp_path / "a.npy"),
-        "sha256": hashlib.sha256((tmp_path / "a.npy").read_bytes()).hexdigest(),
-        "options": {"boundary": "clip"},
-    }
-    assert Task.from_resolved(first.resolved).resolved == first.resolved
-    assert ids(in_a_file(tmp_path, source="a.npy", boundary="zero")) != [first.id]
-    np.save(tmp_path / "a.npy", values + 1)
-    assert ids(in_a_file(tmp_path, source="a.npy", boundary="clip")) != [first.id]
-
-
 def test_the_copy_in_toml_finds_its_files(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.arange(9.0))
     spec = read_spec(in_a_file(tmp_path, source="a.npy", boundary="clip"))
     (tmp_path / "out").mkdir()
     assert ids(written(spec.as_toml(), tmp_path / "out")) == [task.id for task in spec.tasks()]
-
-
-def test_a_file_of_heatpg_holds_its_boundaries(tmp_path: Path) -> None:
-    flow = evolve(Landscape.from_array(np.arange(9.0), boundary="clip"), 1.0, checks="none")
-    flow.save(tmp_path / "a.h5")
-    assert len(ids(in_a_file(tmp_path, source="a.h5"))) == 1
-    assert "holds the boundaries" in problems(in_a_file(tmp_path, source="a.h5", boundary="clip"))["landscape.boundary"]
-
-
-@pytest.mark.parametrize(
-    ("options", "path", "words"),
-    [
-        ({"source": "a.npy"}, "landscape.boundary", "beyond its edges"),
-        ({"source": "a.npy", "boundary": "clp"}, "landscape.boundary", "did you mean 'clip'"),
-        ({"source": "a.npy", "boundary": "clip", "size": 3}, "landscape.size", "unknown option"),
-        ({"source": "b.npy", "boundary": "clip"}, "landscape.source", "No such file"),
-        ({"source": "pipe.npy", "boundary": "clip"}, "landscape.source", "not a file"),
-        ({"source": "folder.npy", "boundary": "clip"}, "landscape.source", "not a file"),
-        ({"source": "/etc/passwd"}, "landscape.source", "neither a landscape nor a file"),
-        ({"source": "/dev/zero"}, "landscape.source", "neither a landscape nor a file"),
-        ({"source": "a/" * 400 + "a.npy", "boundary": "clip"}, "landscape.source", "File name too long|No such file"),
-    ],
-)
-def test_files_that_are_refused(options: dict[str, Any], path: str, words: str, tmp_path: Path) -> None:
-    import re
-
-    np.save(tmp_path / "a.npy", np.arange(9.0))
-    os.mkfifo(tmp_path / "pipe.npy")
-    (tmp_path / "folder.npy").mkdir()
-    assert re.search(words, problems(in_a_file(tmp_path, **options))[path])
 
 
 def test_specifications_that_are_no_files(tmp_path: Path) -> None:
@@ -569,10 +328,6 @@ def test_marks_and_ends_of_lines_do_not_matter(tmp_path: Path) -> None:
         assert ids(written(other, tmp_path)) == expected
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# Tasks that come from elsewhere
-
-
 def without(table: dict[str, Any], key: str) -> dict[str, Any]:
     return {k: value for k, value in table.items() if k != key}
 
@@ -604,10 +359,6 @@ def faulty_tasks() -> Iterator[Any]:
 def test_a_task_that_does_not_fit_is_refused(resolved: Any) -> None:
     with pytest.raises(SpecError):
         Task.from_resolved(resolved)
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Anything at all
 
 
 def fuzzer() -> ModuleType:
@@ -661,10 +412,6 @@ def test_any_value_anywhere(value: st.SearchStrategy[Any]) -> None:
             assert str(reason)
 
     attempt()
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# The samples, and what is imported
 
 
 @pytest.mark.parametrize("name", ["pendulum_gammas", "quadrotor_horizons"])
