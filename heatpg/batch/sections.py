@@ -15,6 +15,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import GenericAlias
 from typing import Annotated, Any, TypeVar, Union
 
 from pydantic import (
@@ -189,7 +190,8 @@ class Known:
 
 
 def _among(what: str, words: Iterable[str]) -> Known:
-    return Known(what, functools.partial(dict.fromkeys, tuple(words), ""))
+    meanings = dict.fromkeys(words, "")
+    return Known(what, lambda: meanings)
 
 
 def _boundaries() -> dict[str, str]:
@@ -258,32 +260,42 @@ class LandscapeSection(Section):
 class EvolveSection(Section):
     """The noise levels, the solver and the checks."""
 
-    sigma: _Sigma = Field(
-        None,
-        description="Noise levels, in the units of the axes: a number, a list, {first = 0.1, last = 3.0, count = 8}, "
-        "or a table of these by axis.",
-    )
+    sigma: Annotated[
+        _Sigma,
+        Field(
+            description="Noise levels, in the units of the axes: a number, a list, "
+            "{first = 0.1, last = 3.0, count = 8}, or a table of these by axis."
+        ),
+    ] = None
     solver: Annotated[str, Known("solver", _solvers)] = "auto"
-    solver_options: dict[str, Any] = Field({}, description="Options of the solver.")
-    tolerance: _Tolerance = Field(None, description="For auto: the error that is good enough, 1e-14 to 1e-3.")
-    prefer: Annotated[str, _among("preference", PREFERENCES)] = Field(
-        PREFERENCES[0], description=f"For auto. Default: {PREFERENCES[0]}."
+    solver_options: Annotated[dict[str, Any], Field(description="Options of the solver.")] = {}
+    tolerance: Annotated[_Tolerance, Field(description="For auto: the error that is good enough, 1e-14 to 1e-3.")] = (
+        None
     )
-    checks: Annotated[str, _among("level of checks", LEVELS)] = Field(
-        "standard", description="How much is checked. Default: standard."
-    )
+    prefer: Annotated[
+        str, _among("preference", PREFERENCES), Field(description=f"For auto. Default: {PREFERENCES[0]}.")
+    ] = PREFERENCES[0]
+    checks: Annotated[
+        str, _among("level of checks", LEVELS), Field(description="How much is checked. Default: standard.")
+    ] = "standard"
 
 
 class StorageSection(Section):
     """How the result of a task is stored."""
 
-    mode: Annotated[str, _among("mode of storage", MODES)] = Field(
-        MODES[0], description="compact: each sigma on the coarsest grid that holds it. Default: full."
-    )
-    tolerance: _Tolerance = Field(None, description="Of compact storage, in osc(Q), 1e-14 to 1e-3. Default: 1e-10.")
-    compression: Annotated[str, _among("compression", COMPRESSIONS)] = Field(
-        COMPRESSIONS[0], description="Default: none."
-    )
+    mode: Annotated[
+        str,
+        _among("mode of storage", MODES),
+        Field(description="compact: each sigma on the coarsest grid that holds it. Default: full."),
+    ] = MODES[0]
+    tolerance: Annotated[
+        _Tolerance, Field(description="Of compact storage, in osc(Q), 1e-14 to 1e-3. Default: 1e-10.")
+    ] = None
+    compression: Annotated[
+        str,
+        _among("compression", COMPRESSIONS),
+        Field(description="Default: none."),
+    ] = "none"
 
 
 class SweepSection(Section):
@@ -346,12 +358,12 @@ def _unknown_words(section: Section) -> Found:
 
 def _looks(annotation: str) -> Any:
     """The type that an annotation stands for, as `fitting` reads it: one number for a list of one."""
-    types: list[Any] = []
+    found: list[Any] = []
     for kind in kinds(annotation):
         inner = kind.removeprefix("tuple[").removesuffix(", ...]")
-        one = _WORDS.get(inner, Any)
-        types += [one] if inner == kind else [one, list[one]]
-    return Union[tuple(types)]  # noqa: UP007 - of a length that is not known here
+        one: Any = _WORDS.get(inner, Any)
+        found += [one] if inner == kind else [one, GenericAlias(list, (one,))]
+    return Union[tuple(found)]  # noqa: UP007 - of a length that is not known here
 
 
 def _option(key: str, annotation: str, value: object) -> Any:
