@@ -100,6 +100,7 @@ def evolve(
     >>> round(float(flow.values[0].max()), 4), flow.report.passed
     (0.5455, True)
     """
+    # now, and not after the solve, which may take long
     if checks not in LEVELS:
         raise OptionError("unknown level of checks", given=repr(checks), allowed=", ".join(LEVELS))
     evolution = solve(
@@ -108,5 +109,6 @@ def evolve(
     begin = time.perf_counter()
     evolution.report = verify(evolution, checks)
     evolution.timing["checks"] = time.perf_counter() - begin
+    # the report is attached by now: an error has it, and so has the result if it only warns
     judge(evolution)
     return evolution

@@ -41,7 +41,7 @@ __all__ = ["Evolution", "load", "save", "solve"]
 Array = NDArray[Any]
 
 _ENDS = 4  # rows shown at either end of a long table of noise levels
-_SUM_POINTS = 2**18
+_SUM_POINTS = 2**18  # of one piece for a thread: two mebibytes, a fraction of a millisecond
 
 
 class Evolution(Record):
@@ -235,6 +235,7 @@ class Evolution(Record):
         initial, field = self.landscape.values, self.values[index]
         result = np.empty((self.grid.dimensions, *field.shape), field.dtype)
         if self.covariance is not None:
+            # correlated noise does not factor over the axes: the whole transform has to be made again
             flow = CovarianceFlow(initial, self.grid)
             covariance = self.covariance[index]
             flow.require_memory(covariance[None], result.nbytes)
@@ -250,6 +251,7 @@ class Evolution(Record):
 
         Of correlated noise too this is the field for independent axes.
         """
+        # one row of one sigma an axis, and not several sigmas
         levels = parse_sigma(np.asarray(self.grid.sigmas(sigma))[None, :], self.grid)
         return np.asarray(solve(self.landscape, levels, self.solver).values[0])
 
@@ -298,6 +300,7 @@ class Evolution(Record):
         unit = self.grid.unit
 
         def described(label: str, of_sigma: int = 0) -> dict[str, Any]:
+            # where axes have different units, sigma has none that could be written
             power = {"units": unit if of_sigma == 1 else f"({unit}){of_sigma}"} if unit and of_sigma else {}
             return {"long_name": label, **power}
 
@@ -387,6 +390,7 @@ def load(path: str | os.PathLike[str], *, untrusted: bool = False) -> Evolution:
 
 def _total(field: Array) -> float:
     """Sum of a field, in the same pieces whatever the number of threads."""
+    # cut by points and not by threads, so that the sum is the same for any number of them
     flat = field.reshape(-1)
     starts = range(0, flat.size, _SUM_POINTS)
     sums = [0.0] * len(starts)
@@ -402,11 +406,13 @@ def _total(field: Array) -> float:
 def _refuse_output(out: Array | None, landscape: Landscape, count: int) -> None:
     if out is None:
         return
+    # refused now, and not by a solver that writes into the wrong memory
     wanted = (count, *landscape.values.shape)
     if not isinstance(out, np.ndarray) or out.shape != wanted or out.dtype != landscape.values.dtype:
         given = f"{out.dtype}, shape {out.shape}" if isinstance(out, np.ndarray) else f"{type(out).__name__}"
         allowed = f"{landscape.values.dtype}, shape {wanted}"
         raise OptionError("the fields do not fit the output", given=given, allowed=allowed)
+    # kernels write in C order, and read Q at every sigma: it must not change under them
     if not (out.flags.c_contiguous and out.flags.writeable) or np.may_share_memory(out, landscape.values):
         raise OptionError(
             "the fields cannot be written to the output",
@@ -444,6 +450,7 @@ def _fields(
 def _require_memory_for_fields(landscape: Landscape, count: int, out: Array | None) -> None:
     initial = landscape.values
     require_memory(
+        # the fields, unless they have their memory, and three arrays of the size of Q that solvers work in
         initial.nbytes * (3 if out is not None else count + 3),
         f"an evolution of {initial.size:,} points at {count} sigmas",
         f"three ways out: fewer sigmas at a time (each needs {initial.nbytes / 2**20:.0f} MiB), "
@@ -519,6 +526,7 @@ def solve(
             allowed="a heatpg.Landscape",
             advice="of an array: Landscape.from_array(array, axes), or boundary='reflect' in place of the axes",
         )
+    # before sigma is looked at: of two mistakes the plainer one first
     refuse_options_of_auto(solver, tolerance, prefer, correlated=covariance is not None)
     if (sigma is None) == (covariance is None):
         raise SigmaError(
@@ -540,6 +548,7 @@ def solve(
 
     def advance(k: int, field: Array) -> None:
         flow.advance(plan.variances[k], field)
+        # how each level was reached: bounds on its rounding follow from it
         paths.append(flow.paths)
 
     values = _fields(landscape, levels, chosen, advance, progress, out)

@@ -21,9 +21,10 @@ Row = tuple[float, ...]
 
 PREFERENCES = ("accurate", "monotone")
 
-_COMPOSES = 1.5
-_RESOLVED = 2.5
-_COARSE = 6.0
+# in grid spacings
+_COMPOSES = 1.5  # from here on sampled Gaussians compose: alias 2 exp(-2 pi^2 1.5^2) = 1e-19
+_RESOLVED = 2.5  # the transform cuts off exp(-(2.5 pi)^2 / 2) = 4e-14 of a rough field, and does not overshoot
+_COARSE = 6.0  # from here on every axis has a coarse lattice, see heatpg.solvers.multiresolution
 
 
 def choose(
@@ -65,6 +66,7 @@ def choose(
         raise OptionError("unknown preference", given=repr(prefer), allowed=" or ".join(map(repr, PREFERENCES)))
     if tolerance is not None and not 1e-14 <= tolerance <= 1e-3:
         raise OptionError("tolerance out of range", given=tolerance, allowed="1e-14 to 1e-3, or None")
+    # axes without noise do not count
     ratios = [math.sqrt(t) / axis.spacing for row in variances for t, axis in zip(row, grid, strict=True) if t > 0]
     smallest = min(ratios, default=math.inf)
     above = " above 0" if any(t == 0 for row in variances for t in row) else ""
@@ -123,6 +125,7 @@ def choose_for_covariance(solver: str | Solver, grid: Grid, covariances: NDArray
                 f"; with the other axes held, the smallest sigma is {least:.2g} grid spacings: below {_RESOLVED:g} "
                 "a transform of rough data overshoots"
             )
+        # the only solver that takes all axes at once
         solver = "spectral"
     chosen = make(solver)
     if chosen.name != "spectral":
@@ -161,6 +164,7 @@ class Schedule:
         """The rows of variances that lead to a level: it alone, or of a marching solver those since its last start."""
         if self.solver.exact_in_time:
             return [self.variances[level]]
+        # along free-space axes every level starts from Q, so only closed axes can be marched on
         closed = [i for i, axis in enumerate(self.grid) if not axis.rule.free_space]
         first = level
         while first and all(self.variances[first - 1][i] <= self.variances[first][i] for i in closed):
@@ -219,6 +223,7 @@ def schedule(
     """
     refuse_options_of_auto(solver, tolerance, prefer, correlated=False)
     levels = parse_sigma(sigma, grid)
+    # one column an axis, also where all share their sigma
     columns = np.broadcast_to(levels[:, None] if levels.ndim == 1 else levels, (len(levels), grid.dimensions))
     variances = [tuple(float(value) ** 2 for value in row) for row in columns]
     reason = ""
@@ -228,5 +233,6 @@ def schedule(
     for row in variances:
         for axis, variance in zip(grid, row, strict=True):
             if variance > 0:
+                # before any work: boundary, stability, range of the solver
                 chosen.check(axis, 0.0, variance)
     return Schedule(grid, levels, variances, chosen, reason)

@@ -19,8 +19,9 @@ Array = NDArray[Any]
 
 
 @kernel
-def neighbour(p, offset, shape, periodic):  # type: ignore[no-untyped-def]
+def neighbour(p: int, offset: Array, shape: Array, periodic: Array) -> int:
     """Flat index of node p moved by an offset per axis, or -1 outside the box."""
+    # p is taken apart from the last axis on, as C order has it, and put together again with each coordinate moved
     q = 0
     stride = 1
     for a in range(shape.shape[0] - 1, -1, -1):
@@ -37,7 +38,7 @@ def neighbour(p, offset, shape, periodic):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _find_maxima(u, shape, periodic, offsets, tolerance):  # type: ignore[no-untyped-def]
+def _find_maxima(u: Array, shape: Array, periodic: Array, offsets: Array, tolerance: float) -> Array:
     """Flat indices of the regional maxima: connected sets of equal value (within tolerance), all neighbours lower."""
     visited = np.zeros(u.shape[0], dtype=np.uint8)
     queue = np.empty(1024, dtype=np.int64)
@@ -47,8 +48,10 @@ def _find_maxima(u, shape, periodic, offsets, tolerance):  # type: ignore[no-unt
     for p in range(u.shape[0]):
         v = u[p]
         j = p % last
+        # most nodes are settled by their two neighbours in memory, before the walk over all of them begins
         if (j > 0 and u[p - 1] > v + tolerance) or (j < last - 1 and u[p + 1] > v + tolerance) or visited[p]:
             continue
+        # a flood over all nodes that are equal to v; every node is visited by one flood only
         visited[p] = 1
         queue[0] = p
         head, tail = 0, 1
@@ -68,6 +71,7 @@ def _find_maxima(u, shape, periodic, offsets, tolerance):  # type: ignore[no-unt
                 if x > v + tolerance:
                     highest = False
                     if tail == 1:
+                        # a higher neighbour is seen at the first node already: this is no top, and no flood is needed
                         visited[p] = 0  # the rest of its plateau must meet it again
                         break
                 elif x < v - tolerance:
@@ -80,6 +84,7 @@ def _find_maxima(u, shape, periodic, offsets, tolerance):  # type: ignore[no-unt
                         queue = longer
                     queue[tail] = r
                     tail += 1
+        # a field that is constant everywhere has no neighbour that is lower, and no maximum
         if highest and bounded:
             if count == found.shape[0]:
                 more = np.empty(2 * count, dtype=np.int64)
@@ -91,7 +96,7 @@ def _find_maxima(u, shape, periodic, offsets, tolerance):  # type: ignore[no-unt
 
 
 @kernel
-def _climb(u, start, shape, periodic, offsets):  # type: ignore[no-untyped-def]
+def _climb(u: Array, start: Array, shape: Array, periodic: Array, offsets: Array) -> Array:
     """From every start to the highest neighbour, again and again, until there is none."""
     result = start.copy()
     for i in range(start.shape[0]):
@@ -100,6 +105,7 @@ def _climb(u, start, shape, periodic, offsets):  # type: ignore[no-untyped-def]
             best = p
             for k in range(offsets.shape[0]):
                 r = neighbour(p, offsets[k], shape, periodic)
+                # strictly higher, so that a walk on a plateau ends
                 if r >= 0 and u[r] > u[best]:
                     best = r
             if best == p:

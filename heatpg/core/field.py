@@ -24,9 +24,9 @@ RESOLVED = 1.5
 """Sigma in spacings from which the sampled Gaussian is exact to round-off: alias 2 exp(-2 pi^2 1.5^2) = 1e-19."""
 
 _REACH = 9.0  # in standard deviations: the Gaussian beyond is 3e-18 of its top, its fourth derivative 2e-14
-_STENCIL = 8
-_MOST_ORDERS = 5
-_PIECE_WORK = 2**22
+_STENCIL = 8  # nodes of the interpolant: order 8 for smooth Q, and still local at jumps; a matter of taste
+_MOST_ORDERS = 5  # 0 to 4: what following a fold of critical points takes
+_PIECE_WORK = 2**22  # products of one piece of work for a thread, some milliseconds
 
 
 @functools.cache
@@ -57,27 +57,41 @@ def _places_of_derivatives(dimensions: int, orders: int) -> tuple[Array, ...]:
 
 
 @kernel
-def _smooth_weights(x, sigma, first, spacing, begin, end, orders, out):  # type: ignore[no-untyped-def]
+def _smooth_weights(
+    x: float, sigma: float, first: float, spacing: float, begin: int, end: int, orders: int, out: Array
+) -> None:
     # w_i^(m) = h d^m/dx^m phi((x - x_i)/sigma)/sigma = h phi(z)/sigma (-1/sigma)^m He_m(z)
     for i in range(begin, end):
         z = (x - (first + i * spacing)) / sigma
         g = 0.3989422804014327 * np.exp(-0.5 * z * z) * spacing / sigma
         before, now = 0.0, 1.0
         for m in range(orders):
+            # the recursion of Hermite polynomials, He_(m+1) = z He_m - m He_(m-1)
             out[m, i - begin] = g * now
             before, now = now, z * now - m * before
             g *= -1.0 / sigma
 
 
 @kernel
-def _integral(x, sigma):  # type: ignore[no-untyped-def]
+def _integral(x: float, sigma: float) -> float:
     # F(x) = x Phi(x/sigma) + sigma phi(x/sigma)
     z = x / sigma
     return x * 0.5 * math.erfc(-z * 0.7071067811865476) + sigma * 0.3989422804014327 * np.exp(-0.5 * z * z)
 
 
 @kernel
-def _rough_weights(x, sigma, first, spacing, begin, end, corner, polynomials, orders, out):  # type: ignore[no-untyped-def]
+def _rough_weights(
+    x: float,
+    sigma: float,
+    first: float,
+    spacing: float,
+    begin: int,
+    end: int,
+    corner: int,
+    polynomials: Array,
+    orders: int,
+    out: Array,
+) -> None:
     # w^(m)_{c+j+k} = sum_j g_k d^m/dx^m l_j((x - x_c)/h), with the taps g of the piecewise-linear interpolant below
     # sigma = h (second difference of F) and of the trapezoid rule above
     reach = (end - begin - polynomials.shape[0]) // 2
@@ -95,6 +109,7 @@ def _rough_weights(x, sigma, first, spacing, begin, end, corner, polynomials, or
         for k in range(-reach, reach + 1):
             z = k * spacing / sigma
             taps[k + reach] = np.exp(-0.5 * z * z)
+    # the taps are scaled to sum to one, so that a constant stays a constant
     total = taps.sum()
     s = (x - (first + corner * spacing)) / spacing
     scale = 1.0
@@ -102,6 +117,7 @@ def _rough_weights(x, sigma, first, spacing, begin, end, corner, polynomials, or
     for m in range(orders):
         for j in range(polynomials.shape[0]):
             value = 0.0
+            # Horner, with the factors that m derivatives leave before each power
             for power in range(polynomials.shape[1] - 1, m - 1, -1):
                 factor = 1.0
                 for q in range(m):
@@ -116,9 +132,23 @@ _CLOSED, _HELD, _CLIPPED, _NOTHING = range(4)
 
 
 @kernel
-def _line_weights(  # type: ignore[no-untyped-def]
-    x, sigma, first, spacing, size, kind, margin, source, sign, before, polynomials, orders, scratch, out
-):
+def _line_weights(
+    # fourteen, because kernels take plain numbers and arrays
+    x: float,
+    sigma: float,
+    first: float,
+    spacing: float,
+    size: int,
+    kind: int,
+    margin: float,
+    source: Array,
+    sign: Array,
+    before: int,
+    polynomials: Array,
+    orders: int,
+    scratch: Array,
+    out: Array,
+) -> tuple[int, int]:
     """Weights of the nodes lo, ..., lo + count - 1 of a line for the derivatives at x; returns (lo, count).
 
     The continued line is folded onto its nodes; an axis that holds its ends is taken relative to its chord.
@@ -126,11 +156,13 @@ def _line_weights(  # type: ignore[no-untyped-def]
     last = first + (size - 1) * spacing
     top = orders
     if sigma == 0.0 and kind >= 2 and (x < first or x > last):
+        # without noise there is nothing to average, and outside the box the rule alone speaks
         if kind == 3 and (x < first - margin or x > last + margin):
             out[:orders, 0] = 0.0
             return 0, 1
         x = min(max(x, first), last)
         top = 1
+    # from 1.5 h on the sampled Gaussian is exact; below, the nodes have to be interpolated
     if sigma >= RESOLVED * spacing:
         begin = int(np.ceil((x - _REACH * sigma - first) / spacing))
         end = int(np.floor((x + _REACH * sigma - first) / spacing)) + 1
@@ -142,16 +174,19 @@ def _line_weights(  # type: ignore[no-untyped-def]
         if sigma > 0.0:
             reach = int(np.ceil(_REACH * sigma / spacing)) + 1
         elif kind >= 1 and size >= 2 * half:
+            # without noise the interpolant is kept off the edge, across which the data may jump
             corner = min(max(corner, half - 1), size - half - 1)
         begin = corner - half + 1 - reach
         end = corner + half + 1 + reach
         _rough_weights(x, sigma, first, spacing, begin, end, corner, polynomials, top, scratch)
     inside = begin >= 0 and end <= size
+    # the usual case: no node beyond the line has a share, and nothing is to be folded
     if inside and (sigma == 0.0 or kind != 3 or (begin > 0 and end < size)):
         for m in range(orders):
             for i in range(end - begin):
                 out[m, i] = scratch[m, i] if m < top else 0.0
         return begin, end - begin
+    # all nodes that the continuation leads back to; the ends of a chord are always among them
     lo, hi = size - 1, 0
     if kind == 1:
         lo, hi = 0, size - 1
@@ -166,6 +201,7 @@ def _line_weights(  # type: ignore[no-untyped-def]
         at = min(max(i + before, 0), source.shape[0] - 1)
         node = source[at]
         factor = sign[at]
+        # without noise a node inside weighs as it is, also where the rule gives the end node half
         if sigma == 0.0 and i >= 0 and i < size:
             factor = 1.0
         share = node / (size - 1)
@@ -173,10 +209,12 @@ def _line_weights(  # type: ignore[no-untyped-def]
             w = factor * scratch[m, i - begin]
             out[m, node - lo] += w
             if kind == 1:
+                # what holds its ends is evolved relative to the chord between them: it is taken off here
                 out[m, 0] -= (1.0 - share) * w
                 out[m, size - 1] -= share * w
     if kind == 1:
         s = (x - first) / (last - first)
+        # and the chord itself, which no noise changes, is put back
         out[0, 0] += 1.0 - s
         out[0, size - 1] += s
         if top > 1:
@@ -186,9 +224,24 @@ def _line_weights(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _derivatives(  # type: ignore[no-untyped-def]
-    points, sigmas, values, first, spacing, kinds, margins, source, sign, before, axes, polynomials, orders, width, out
-):
+def _derivatives(
+    # so many, because kernels take plain numbers and arrays
+    points: Array,
+    sigmas: Array,
+    values: Array,
+    first: Array,
+    spacing: Array,
+    kinds: Array,
+    margins: Array,
+    source: Array,
+    sign: Array,
+    before: Array,
+    axes: int,
+    polynomials: Array,
+    orders: int,
+    width: int,
+    out: Array,
+) -> None:
     """out[p, a, b, c] = sum_ijk W0[a, i] W1[b, j] W2[c, k] values[i, j, k]; leading axes of one node are no axes."""
     longest = max(values.shape)
     scratch = np.empty((orders, width))
@@ -200,6 +253,7 @@ def _derivatives(  # type: ignore[no-untyped-def]
     lo = np.zeros(3, dtype=np.int64)
     count = np.ones(3, dtype=np.int64)
     kept = np.ones(3, dtype=np.int64)
+    # one axis after the other: values with w2 last, because its nodes lie side by side in memory
     for p in range(points.shape[0]):
         for axis in range(3):
             w = w0 if axis == 0 else (w1 if axis == 1 else w2)
@@ -237,6 +291,7 @@ def _derivatives(  # type: ignore[no-untyped-def]
                         target[k] += w * row[k]
             for a in range(kept[0]):
                 w = w0[a, i]
+                # beyond the total order nothing is asked for
                 for b in range(min(kept[1], orders - a)):
                     target, part = t0[a * orders + b, :n], t1[b, :n]
                     for k in range(n):
@@ -311,6 +366,7 @@ class HeatField:
             )
         self.landscape = landscape
         self.grid: Grid = grid
+        # the kernel has three axes: those that are not there have one node
         self._values = np.ascontiguousarray(landscape.values, dtype=np.float64).reshape(
             (1,) * (3 - grid.dimensions) + grid.shape
         )
@@ -376,6 +432,7 @@ class HeatField:
 
     def _tables(self, places: Array, deviations: Array) -> tuple[Array, Array, Array, int]:
         """Source, sign and offset of the continued line of every axis; and the widest window."""
+        # beyond the line only so far as the widest Gaussian among the points reaches
         reach = _REACH * np.maximum(deviations / self._spacing, RESOLVED) + _STENCIL + 2
         low = ((places - self._first) / self._spacing - reach).min(axis=0)
         high = ((places - self._first) / self._spacing + reach).max(axis=0)
@@ -428,6 +485,8 @@ class HeatField:
         if len(places):
             source, sign, before, width = self._tables(places, deviations)
             windows = np.minimum(2 * _REACH * np.maximum(deviations, self._spacing) / self._spacing, self.grid.shape)
+            # pieces of about the same work: points at small sigma are cheap, and would keep a thread waiting for the
+            # others
             work = np.cumsum(windows.prod(axis=1))
             cuts = np.searchsorted(work, np.arange(_PIECE_WORK, work[-1], _PIECE_WORK))
             edges = np.unique(np.concatenate(([0], cuts, [len(places)])))

@@ -18,8 +18,9 @@ from heatpg.tools import html
 
 __all__ = ["Axis", "Grid", "axes_html", "first_of_batch"]
 
-_MINIMUM_SIZE = 3
+_MINIMUM_SIZE = 3  # a second difference needs them
 _MOST_ROWS = 8  # of a table of axes in a notebook
+# names that every file has beside those of the axes, as heatpg.store.record has them
 _NAMES_OF_THE_FILE = re.compile(r"u|sigma|time|landscape|standard_error|VTKHDF|level|axis|batch\d+|heatpg_\w*")
 
 
@@ -95,6 +96,8 @@ class Axis:
             )
         if _NAMES_OF_THE_FILE.fullmatch(self.name):
             raise GridError("this axis name is used by the file format", given=repr(self.name), advice="choose another")
+        # numbers of all kinds come in, from NumPy too; what is kept is plain, so that axes compare, hash and print
+        # alike
         lower = _finite(self.lower, "lower", self.name)
         upper = _finite(self.upper, "upper", self.name)
         if not lower < upper:
@@ -122,6 +125,7 @@ class Axis:
         object.__setattr__(self, "lower", lower)
         object.__setattr__(self, "upper", upper)
         object.__setattr__(self, "size", int(size))
+        # far from 0 the spacing may be less than the distance of two doubles
         if not self.spacing > 0 or not np.all(np.diff(self.coordinates) > 0):
             raise GridError(
                 f"axis {self.name!r}: the nodes cannot be told apart in double precision",
@@ -152,6 +156,7 @@ class Axis:
             return np.asarray(self.lower + (np.arange(self.size) + 0.5) * self.spacing, dtype=np.float64)
         nodes = np.asarray(self.lower + np.arange(self.size) * self.spacing, dtype=np.float64)
         if self.boundary != "periodic":
+            # lower + (n - 1) h rounds, and the last node is to be the bound itself
             nodes[-1] = self.upper
         return nodes
 
@@ -187,6 +192,7 @@ class Axis:
             return 0.0
         from scipy.special import ndtri
 
+        # below one half the quantile is negative, and its distance from the edge positive; above it there is no margin
         return min(self.length, max(0.0, float(-sigma * ndtri(probability))))
 
     def escape(self, sigma: float) -> NDArray[np.float64]:
@@ -291,6 +297,7 @@ class Grid:
     @cached_property
     def weights(self) -> NDArray[np.float64]:
         """Quadrature weights of the box, shape `shape`; their sum is its volume."""
+        # an outer product from the empty one on: the same for any number of axes
         weights = np.ones(())
         for axis in self.axes:
             weights = np.multiply.outer(weights, axis.weights)
@@ -356,6 +363,7 @@ class Grid:
         stays = np.ones(())
         for axis, value in zip(self.axes, self.sigmas(sigma), strict=True):
             stays = np.multiply.outer(stays, 1.0 - axis.escape(value))
+        # staying inside along every axis is independent, axis by axis
         return np.asarray(oscillation * (1.0 - stays))
 
 

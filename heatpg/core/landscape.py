@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Landscape", "landscape_words"]
 
+_UNIFORM = 1e-9  # of the spacing: far above the rounding of positions, far below what a solver would notice
+
 Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
 Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -32,8 +34,10 @@ def _real_floating(values: ArrayLike) -> NDArray[Any]:
             advice="fill them with values.filled(...) first",
         )
     array = np.asarray(values)
+    # files may hold the other byte order, which kernels do not read
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
+    # these two are kept as they are, and not copied where they lie in C order: a landscape may fill half of the memory
     if array.dtype in (np.float32, np.float64):
         return np.ascontiguousarray(array)
     if array.dtype.kind in "iub" or array.dtype == np.float16:
@@ -118,6 +122,7 @@ class Landscape:
             raise GridError("a landscape needs a grid", given=repr(grid), allowed="a heatpg.Grid")
         if np.ndim(values) == 0:
             raise GridError("a landscape needs at least one axis", given="a single number", allowed=f"{grid.shape}")
+        # a first look at shapes and types, which are cheap; then one at every value
         array = _real_floating(values)
         if array.ndim < grid.dimensions or array.shape[array.ndim - grid.dimensions :] != grid.shape:
             raise GridError(
@@ -360,6 +365,7 @@ class Landscape:
                 raise GridError(
                     "the function must return one number per point", given=repr(results[0]), allowed="a real number"
                 ) from None
+        # a lambda is called <lambda>
         label = name or str(getattr(function, "__name__", "function")).strip("<>")
 
         def sampler(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -434,6 +440,7 @@ class Landscape:
                 )
             own = boundary if isinstance(boundary, str) else boundary.get(str(dim), "")
             axes.append(_axis_of_dimension(str(dim), data.coords[dim], own))
+        # heatpg has the axes of a batch first, whatever their place in the array
         values = data.transpose(*batch, *(axis.name for axis in axes)).to_numpy()
         return cls(values, Grid(*axes), name or str(data.name or "array"), {"source": "xarray"})
 
@@ -456,6 +463,7 @@ class Landscape:
         place = Path(path)
         try:
             with place.open("rb") as file:
+                # of an archive all arrays are read here, while the file is open
                 content = np.load(file, allow_pickle=False)
                 if isinstance(content, np.ndarray):
                     arrays = {"values": content}
@@ -517,9 +525,11 @@ def _axis_of_dimension(name: str, coordinate: xarray.DataArray, boundary: str) -
     unit = str(attributes.get("units", ""))
     if boundary or "boundary" not in attributes:
         return axis_from_coordinates(name, nodes, boundary=boundary, unit=unit)
+    # what heatpg wrote knows its bounds, which positions alone do not tell: with nodes in cells they lie half a cell
+    # further out
     bounds = (attributes.get("lower"), attributes.get("upper"), nodes.size, attributes["boundary"])
     axis = Axis(name, *bounds, attributes.get("nodes", "vertex"), unit)  # type: ignore[arg-type]
-    if float(np.abs(axis.coordinates - nodes).max()) > 1e-9 * axis.spacing:
+    if float(np.abs(axis.coordinates - nodes).max()) > _UNIFORM * axis.spacing:
         raise GridError(
             f"axis {name!r}: its positions are not those that its attributes tell",
             given=f"{nodes[0]:g} to {nodes[-1]:g}",
@@ -557,7 +567,7 @@ def axis_from_coordinates(name: str, coordinates: ArrayLike, *, boundary: str, u
     mean = float((nodes[-1] - nodes[0]) / (nodes.size - 1))
     deviation = np.abs(nodes - (nodes[0] + mean * np.arange(nodes.size)))
     # positions that were stored in floating point differ by a few units in the last place of the largest
-    allowance = 1e-9 * abs(mean) + 4 * np.finfo(np.float64).eps * float(np.abs(nodes).max())
+    allowance = _UNIFORM * abs(mean) + 4 * np.finfo(np.float64).eps * float(np.abs(nodes).max())
     if not mean > 0 or float(deviation.max()) > allowance:
         raise GridError(
             f"axis {name!r} is not uniform",
@@ -565,6 +575,7 @@ def axis_from_coordinates(name: str, coordinates: ArrayLike, *, boundary: str, u
             allowed="increasing positions, equal steps within 1e-9",
             advice="resample onto uniform positions first",
         )
+    # a periodic axis ends one step after its last node
     upper = float(nodes[-1]) + (mean if boundary == "periodic" else 0.0)
     return Axis(name, float(nodes[0]), upper, nodes.size, boundary=boundary, unit=unit)
 

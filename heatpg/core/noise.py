@@ -26,10 +26,10 @@ __all__ = [
 
 Sigma = float | Sequence[float] | ArrayLike | Mapping[str, float | Sequence[float]]
 
-LEVELS = 64
-_FIRST_CELLS = 2.0
-_LAST_SHARE = 0.5
-_ASYMMETRY = 1e-12
+LEVELS = 64  # of a study: 32 a decade on a grid of 400 nodes; a matter of taste
+_FIRST_CELLS = 2.0  # spacings: below, a grid shows little of what noise does
+_LAST_SHARE = 0.5  # of the box: beyond, most of what is seen is the boundary
+_ASYMMETRY = 1e-12  # relative: rounding of A @ A.T, and far below anything that is meant
 
 
 def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
@@ -89,6 +89,7 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
     bad = ~np.isfinite(values) | (values < 0)
     if bad.any():
         raise SigmaError("sigma must be finite and not negative", given=values[bad][0], allowed=allowed)
+    # of one sigma per axis the order is that of the total variance, as for covariances
     order = np.argsort(values if values.ndim == 1 else (values**2).sum(axis=1), kind="stable")
     values = values[order]
     if len(np.unique(values, axis=0)) < len(values):
@@ -120,6 +121,8 @@ def _refuse_indefinite(values: NDArray[np.float64], grid: Grid) -> None:
             allowed="positive definite matrices",
             advice="an axis without noise is possible with one sigma per axis",
         )
+    # of correlations, so that axes of different units have a say each; the bound is the rounding of eigenvalues of a d
+    # x d matrix of numbers up to 1
     scale = np.sqrt(variances)
     least = np.linalg.eigvalsh(values / (scale[:, :, None] * scale[:, None, :]))[:, 0]
     bad = least <= 4.0 * grid.dimensions * np.finfo(np.float64).eps
@@ -184,6 +187,7 @@ def parse_covariance(covariance: ArrayLike, grid: Grid) -> NDArray[np.float64]:
             allowed="finite numbers",
         )
     _refuse_asymmetry(values, grid)
+    # exactly symmetric from here on; halves first, so that no sum overflows
     values = 0.5 * values + 0.5 * values.swapaxes(1, 2)
     _refuse_indefinite(values, grid)
     values = values[np.argsort(np.trace(values, axis1=1, axis2=2), kind="stable")]
@@ -243,6 +247,7 @@ def geometric_levels(first: float, last: float, count: int) -> list[float]:
             given=f"first {first:g}, last {last:g}, count {shown(count)}",
             allowed="0 < first < last, and 2 to 100,000 of them",
         )
+    # a ratio that overflows is told below, and not divided
     rate = math.log(last / first) / (count - 1) if last / first < math.inf else math.inf
     if math.isinf(rate):
         raise OptionError(
@@ -272,6 +277,7 @@ def default_sigma(grid: Grid, levels: int = LEVELS) -> NDArray[np.float64]:
     if levels < 2:
         raise SigmaError("a study needs at least two sigmas", given=levels, allowed="2, 3, ...")
     lengths, spacing = np.array([axis.length for axis in grid]), np.array(grid.spacing)
+    # axes of one unit and of similar length share their sigma; a factor of 4 is a matter of taste
     alike = grid.unit is not None and lengths.max() <= 4 * lengths.min()
     scale = np.ones(len(lengths)) if alike else lengths / lengths.max()
     first, last = _FIRST_CELLS * float((spacing / scale).max()), _LAST_SHARE * float((lengths / scale).min())
@@ -293,6 +299,7 @@ def few_levels(grid: Grid) -> tuple[list[float] | dict[str, list[float]], str]:
         first = min(4 * spacing, last / 4)
         return [float(f"{value:.2g}") for value in (first, math.sqrt(first * last), last)]
 
+    # as in default_sigma; three levels are enough to look at, and to see whether more are wanted
     lengths = [axis.length for axis in grid]
     words = "chosen: from 4 grid spacings (or less on a coarse grid) to 0.15 of the box"
     if grid.unit is not None and max(lengths) <= 4 * min(lengths):

@@ -120,6 +120,7 @@ class Check:
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> Check:
         """The inverse of `as_dict`."""
+        # JSON has lists where a place has tuples
         where = entry.get("where")
         place = (
             None

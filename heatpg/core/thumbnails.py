@@ -16,6 +16,7 @@ __all__ = ["pictures"]
 
 Array = NDArray[Any]
 
+# widths and dashes, and no colours: a notebook may be light or dark
 _STYLES = {
     "thin": 'stroke-width="1" stroke-opacity=".55"',
     "dashed": 'stroke-width="1.2" stroke-dasharray="4 3"',
@@ -61,6 +62,7 @@ def pictures(grid: Grid, fields: Sequence[tuple[Array, str]]) -> str:
     colours = html.palette()
     if colours is None:
         return ""
+    # of more than two axes the slice is the one that has the optimum, the same for all fields
     center = peak(initial, grid)
     plane: tuple[Any, ...] = (slice(None), slice(None), *center.index[2:])
     images = [html.picture(np.asarray(field[plane]), low, high, colours, words) for field, words in fields]

@@ -43,6 +43,7 @@ def _extent(shape: Sequence[int], whole: Collection[int], points: int, steps: Se
         total = math.prod(extent)
         if total <= points:
             break
+        # as many steps as fit; of less than one step pieces of about the same length, so that the last is not tiny
         if i not in whole:
             fits = max(1, points // (total // size))
             extent[i] = fits // steps[i] * steps[i] if fits >= steps[i] > 1 else -(-size // -(-size // fits))
@@ -116,6 +117,7 @@ class Plan:
         ResourceError
             If not even single lines fit.
         """
+        # transforms need room for coefficients besides
         arrays = _ARRAYS_OF_LINES if isinstance(solver, LineSolver) else _ARRAYS_OF_TRANSFORMS
         least = work_bytes(grid, dtype) + arrays * dtype.itemsize * max(grid.shape)
         points = int((memory - work_bytes(grid, dtype)) // (arrays * dtype.itemsize))
@@ -128,6 +130,7 @@ class Plan:
             )
         first = len(shape) - grid.dimensions
         begin = len(shape) - 1
+        # from the last axis on: their blocks are contiguous in the file, and are written in its order
         while begin > first and math.prod(shape[begin - 1 :]) <= points:
             begin -= 1
         together = tuple(range(begin, len(shape)))
@@ -184,6 +187,7 @@ def carry(
     """
     if not block.size:
         return
+    # the rows of variances on the way to this level, of these axes only
     march = [tuple(row[i] for i in axes) for row in plan.march(level)]
     if not any(march[-1]):
         np.copyto(out, block)
@@ -194,12 +198,14 @@ def carry(
     march[:-1] = [tuple(0.0 if f else t for f, t in zip(free, row, strict=True)) for row in march[:-1]]
     march = [row for row in march if any(row)]
     after = positions[-1] + 1
+    # nodes side by side of those that are solved are one more axis, along which nothing happens
     inner = math.prod(block.shape[after:])
     sizes = tuple(axis.size for axis in line_axes)
     source, target = block.reshape(-1, *sizes, inner), out.reshape(-1, *sizes, inner)
     put: Callable[[], object] | None = None
     if inner == 1:
         source, target = source[..., 0], target[..., 0]
+    # an axis has three nodes at least, so two are moved to the front as a batch
     elif inner == 2:  # too few for an axis
         source = np.ascontiguousarray(np.moveaxis(source, -1, 0)).reshape(-1, *sizes)
         result = np.empty_like(source)

@@ -25,19 +25,18 @@ from heatpg.errors import UnsupportedError
 from heatpg.large.blocks import Box, boxes
 from heatpg.solvers.choice import Schedule
 from heatpg.store.record import Record
-from heatpg.verify.crosscheck import expected_error, reference_rows
+from heatpg.verify.correlated import SEED
+from heatpg.verify.crosscheck import POINTS, expected_error, reference_rows
 from heatpg.verify.maximum_principle import range_kept
+from heatpg.verify.resolution import TRUST
 
 __all__ = ["LEVELS", "BlockChecks", "Header", "Sums", "header"]
 
 Array = NDArray[Any]
 
 LEVELS = ("none", "standard")
-_POINTS = 200
-_MOST_ROWS = 2**22  # numbers of the rows of the reference, for all axes
-_PIECE = 2**17  # points that are worked on at once
-_TRUST = 0.01
-_SEED = 2405_17832
+_MOST_ROWS = 2**22  # numbers in the rows of the reference of one axis: 32 MiB
+_PIECE = 2**17  # points that are worked on at once: a mebibyte, so that copies in double precision stay small
 
 
 class Header(Landscape):
@@ -56,6 +55,7 @@ class Header(Landscape):
     def __init__(
         self, grid: Grid, name: str, provenance: dict[str, Any], shape: tuple[int, ...], largest: np.generic
     ) -> None:
+        # not by Landscape.__init__, which would lay all values out in memory: here one number has the shape of all
         self.values = np.broadcast_to(np.asarray(largest), shape)
         self.grid = grid
         self.name = name
@@ -83,6 +83,7 @@ def header(
 def contract(block: Array, matrices: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Apply one matrix to each of the last axes, the one that makes the block smallest first."""
     first = block.ndim - len(matrices)
+    # few rows on a long axis shrink the block most, and what comes after has less to do
     order = sorted(range(len(matrices)), key=lambda i: matrices[i].shape[0] / matrices[i].shape[1])
     values: Array = block
     for i in order:
@@ -129,10 +130,12 @@ class Sums:
         first = len(shape) - grid.dimensions
         axes = tuple(range(first, len(shape)))
         batch = box[:first]
+        # extremes of each landscape of the batch, because osc(Q) is its own
         self.low[batch] = np.minimum(self.low[batch], block.min(axis=axes))
         self.high[batch] = np.maximum(self.high[batch], block.max(axis=axes))
 
         def placed(local: int) -> int:
+            # from the block to the whole field, as one number that fits any shape
             index = np.unravel_index(local, block.shape)
             return int(np.ravel_multi_index([int(i) + part.start for i, part in zip(index, box, strict=True)], shape))
 
@@ -144,6 +147,7 @@ class Sums:
         if value < self.bottom[0]:
             self.bottom = (value, placed(lowest))
         if mass:
+            # the integral over a box is a product of sums, one axis after the other
             weights = [axis.weights[part][None, :] for axis, part in zip(grid, box[first:], strict=True)]
             self.mass[batch] += contract(block, weights).reshape(self.mass[batch].shape)
 
@@ -173,6 +177,7 @@ def _second_and_fourth(block: Array, grid: Grid, position: int, along: int) -> t
     shape = [1] * 3
     shape[1] = -1
     second = fourth = 0.0
+    # whole lines along this axis, few of them at a time
     points = max(1, _PIECE // axis.size)
     extent = (max(1, points // lines.shape[2]), axis.size, min(points, lines.shape[2]))
     for box in boxes(lines.shape, extent):
@@ -225,8 +230,6 @@ class BlockChecks:
         self._values: list[NDArray[np.float64]] = []
         self._rows: tuple[int, list[NDArray[np.float64]]] = (-1, [])
 
-    # -- Q -------------------------------------------------------------------------------------------------------------
-
     def add_initial(self, box: Box, block: Array) -> None:
         """Look at a block of Q; before anything else, at all of them, once each."""
         if self.active:
@@ -248,10 +251,12 @@ class BlockChecks:
         fixed = [
             np.unravel_index(flat, self.shape)[self._first :] for _, flat in (self.initial.top, self.initial.bottom)
         ]
-        count = max(3, round(_POINTS ** (1.0 / grid.dimensions)))
-        generator = np.random.default_rng(_SEED)
+        # so many nodes along each axis that their product has about POINTS
+        count = max(3, round(POINTS ** (1.0 / grid.dimensions)))
+        generator = np.random.default_rng(SEED)
         for position, axis in enumerate(grid):
             least = {int(index[position]) for index in fixed} | {0, axis.size - 1}
+            # no more rows than fit in memory, along an axis of a hundred million nodes
             most = max(len(least), min(count, axis.size, _MOST_ROWS // axis.size))
             extra = generator.choice(axis.size, size=max(0, most - len(least)), replace=False)
             self._nodes.append(np.array(sorted(least | {int(i) for i in extra}), dtype=np.int64))
@@ -264,14 +269,13 @@ class BlockChecks:
         if not self.active:
             return
         grid = self.plan.grid
+        # the rows of one level at a time: they serve all of its blocks
         if self._rows[0] != level:
             sigmas = [math.sqrt(t) for t in self.plan.variances[level]]
             rows = [reference_rows(a, s, n) for a, s, n in zip(grid, sigmas, self._nodes, strict=True)]
             self._rows = (level, rows)
         matrices = [rows[:, part] for rows, part in zip(self._rows[1], box[self._first :], strict=True)]
         self._reference[level][box[: self._first]] += contract(block, matrices)
-
-    # -- u -------------------------------------------------------------------------------------------------------------
 
     def add_field(self, level: int, box: Box, block: Array) -> None:
         """Look at a block of u; at all of them, once each."""
@@ -283,12 +287,11 @@ class BlockChecks:
             np.flatnonzero((nodes >= part.start) & (nodes < part.stop))
             for nodes, part in zip(self._nodes, parts, strict=True)
         ]
+        # a block without any of the nodes has nothing to give
         if all(len(found) for found in inside):
             local = [nodes[i] - part.start for nodes, i, part in zip(self._nodes, inside, parts, strict=True)]
             place = np.ix_(*(np.arange(part.start, part.stop) for part in box[: self._first]), *inside)
             self._values[level][place] = block[(..., *np.ix_(*local))]
-
-    # -- the report ----------------------------------------------------------------------------------------------------
 
     def report(self, reduction: Reduction | None = None) -> Report:
         """What was found."""
@@ -346,6 +349,7 @@ class BlockChecks:
             allowed = 2.0 * unit * (1.0 + self._rounding(known, level))
             bound = max(bound, allowed)
             earlier = [((0.0,) * len(stop), self.initial, False)]
+            # as in heatpg.verify.maximum_principle: Q, and the field before, where the noise grew along every axis
             if level and all(a <= b for a, b in zip(plan.variances[level - 1], stop, strict=True)):
                 moving = [a < b for a, b in zip(plan.variances[level - 1], stop, strict=True)]
                 open_box = any(axis.rule.free_space and m for axis, m in zip(plan.grid, moving, strict=True))
@@ -394,6 +398,7 @@ class BlockChecks:
             second, fourth = (float(value) for value in self._rough[position])
             cache[position] = (half, second, fourth)
         worst: tuple[float, float, float, int, tuple[int, ...]] | None = None
+        # the largest error in units of its bound, over all levels
         for level in range(len(self.plan.sigma)):
             error = np.abs(self._values[level] - self._reference[level])
             flat = int(np.argmax(error))
@@ -443,6 +448,7 @@ class BlockChecks:
     def _resolution(self) -> Check:
         grid = self.plan.grid
         ratios = np.sqrt(np.array(self.plan.variances)) / np.array(grid.spacing)
+        # an axis without noise cannot be too coarse for it
         moving = ratios[ratios > 0]
         least = float(moving.min()) if moving.size else 0.0
         if moving.size and least < 1.0:
@@ -461,18 +467,19 @@ class BlockChecks:
         for level, row in enumerate(self.plan.variances):
             place = self._place(level, self.fields[level].top[1])
             inside = place.index[self._first :]
+            # independent axes: noise stays inside if it does so along each
             leaves = 1.0 - math.prod(
                 1.0 - float(axis.escape(math.sqrt(t))[i]) for axis, t, i in zip(grid, row, inside, strict=True)
             )
-            if leaves > _TRUST:
+            if leaves > TRUST:
                 message = (
                     f"from sigma={sigma_words(self.plan.sigma[level])} on, noise at the optimum leaves the box with "
                     f"probability {leaves:.2g} and more: there the result rests on what the boundary says about "
                     "the outside"
                 )
-                return [Check("box", "finding", message, leaves, _TRUST, "trust margin", place)]
+                return [Check("box", "finding", message, leaves, TRUST, "trust margin", place)]
         message = "noise at the optimum stays in the box at every sigma"
-        return [Check("box", "passed", message, 0.0, _TRUST, "trust margin")]
+        return [Check("box", "passed", message, 0.0, TRUST, "trust margin")]
 
     def _edge(self) -> Check:
         name = "optimum on the edge"

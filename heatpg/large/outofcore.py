@@ -32,7 +32,7 @@ __all__ = ["LargeSummary", "evolve_large"]
 
 Array = NDArray[Any]
 
-_SHARE_OF_MEMORY = 0.5
+_SHARE_OF_MEMORY = 0.5  # of what is free; the rest is for the cache of the system, which reads ahead; a matter of taste
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +133,7 @@ class _Passes:
         self.progress = progress
         self.done = 0
         self.seen: set[int] = set()  # axes along which the differences of Q were taken
+        # one pass over Q, and the passes of every level
         self.total = plan.count(()) + sum(plan.count(self.moving(level)) for level in range(len(what.sigma)))
         self.timing = {"read": 0.0, "solve": 0.0}
 
@@ -150,8 +151,10 @@ class _Passes:
         begin = time.perf_counter()
         for box in self.plan.last():
             block = self.origin.read(box)
+            # before a block goes anywhere: one NaN would spoil the whole field
             require_finite(block, box)
             self.watched.add_initial(box, block)
+            # lines along these axes are whole in a block of the last pass, and in no other
             for axis in self.plan.together:
                 if axis >= self.plan.first:
                     self.watched.add_lines(axis - self.plan.first, block)
@@ -159,6 +162,7 @@ class _Passes:
             if keep is not None:
                 keep.write(box, block)
             self._step()
+        # the optimum of Q is among them, so all of Q must have been seen
         self.watched.choose_nodes()
         self.timing["read"] = time.perf_counter() - begin
         return keep or self.origin
@@ -182,12 +186,14 @@ class _Passes:
             if axis not in self.seen and self.watched.active:
                 self.watched.add_lines(position, source.read(box))
             block = reader.read(box)
+            # the reference is a sum over Q: it is added while Q passes by, and not while what was made of it does
             if reader is source:
                 self.watched.add_source(level, box, block)
             out = np.empty_like(block)
             carry(self.what, level, (position,), block, (axis,), out)
             between.write(box, out)
             self._step()
+        # differences of Q do not depend on sigma, and are taken at the first level
         self.seen.add(axis)
 
     def _last(self, level: int, source: Reader, reader: Reader, writer: FieldWriter) -> None:
@@ -314,17 +320,20 @@ def evolve_large(
     (True, 0.5)
     """
     target = prepare_output(out, force=force)
+    # what a killed process has left of an earlier one takes room
     clean(target.parent)
     budget = _budget(memory)
     with open_source(LargeLandscape.of(landscape)) as origin:
         what = schedule(origin.grid, sigma, solver, tolerance=tolerance, prefer=prefer)
         watched = BlockChecks(what, origin.shape, origin.dtype, checks)
+        # blocks in multiples of chunks, and chunks cut to what a block holds whole: each chunk is written once
         usual = chunks_of(origin.shape, origin.grid.dimensions)
         plan = Plan.of(origin.grid, origin.shape, origin.dtype, what.solver, budget, usual)
         chunks = chunks_of(origin.shape, origin.grid.dimensions, plan.extent)
         passes = _Passes(origin, plan, what, watched, progress)
         known = header(what, origin.name, origin.provenance, origin.shape, origin.dtype)
         field = int(np.prod(origin.shape, dtype=np.int64)) * origin.dtype.itemsize
+        # one field between the passes, and Q itself where it would have to be computed again
         extra = int(origin.costly) + int(
             any(axis in plan.singly for k in range(len(known)) for axis in passes.moving(k))
         )
@@ -362,6 +371,7 @@ def _run(target: Path, known: Record, chunks: tuple[int, ...], passes: _Passes, 
             source = passes.look(writer, keep)
             for level in range(len(known)):
                 passes.level(level, source, between, writer)
+        # when all has passed by
         report = passes.watched.report()
         passes.timing["checks"] = max(0.0, time.perf_counter() - begin - sum(passes.timing.values()))
         return report, passes.timing

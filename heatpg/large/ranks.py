@@ -48,7 +48,7 @@ Array = NDArray[Any]
 
 _ROOT = 0
 _SLABS = 6  # of the size of the own rows, beside the fields: Q by columns, what the solver needs, what is exchanged
-_TAG = 20
+_TAG = 20  # of our messages; any number will do
 
 
 def _mpi() -> Any:
@@ -70,6 +70,7 @@ def rows_of_rank(size: int, ranks: int, rank: int) -> slice:
     >>> [rows_of_rank(7, 3, rank) for rank in range(3)]
     [slice(0, 3, None), slice(3, 5, None), slice(5, 7, None)]
     """
+    # the first ranks have one row more, so that no two differ by more than one
     least, more = divmod(size, ranks)
     start = rank * least + min(rank, more)
     return slice(start, start + least + (rank < more))
@@ -107,9 +108,11 @@ class _Ranks:
 
     def agree(self, trouble: BaseException | None) -> None:
         """Raise on every rank what was raised on one, so that none waits for the others for ever."""
+        # a rank without trouble votes for a number that no rank has
         first = int(self.least(np.array([float(self.rank if trouble is not None else self.count)]))[0])
         if first == self.count:
             return
+        # all ranks know which one it is, so all call the same broadcast
         text = self.comm.bcast(_words(trouble) if self.rank == first else None, root=first)
         if trouble is not None:
             raise trouble
@@ -123,6 +126,7 @@ def _words(trouble: BaseException | None) -> dict[str, str]:
 
 
 def _raise(words: Mapping[str, str], rank: int) -> NoReturn:
+    # of the same kind on every rank, so that one except clause serves all of them
     kind = getattr(errors, words["kind"], HeatpgError)
     raise kind(f"rank {rank}: {words['problem']}", given=words["given"] or None)
 
@@ -142,6 +146,7 @@ class _Exchange:
         self._by_rows = [(part.stop - part.start) * self.own for part in rows]
 
     def _swap(self, send: Array, sizes: list[int], receive: Array, due: list[int]) -> None:
+        # by type of MPI and not as pickled objects: contiguous numbers, no copies
         kind = self.ranks.mpi.DOUBLE if self.dtype == np.float64 else self.ranks.mpi.FLOAT
 
         def starts(counts: list[int]) -> list[int]:
@@ -259,6 +264,7 @@ class RankedEvolution:
             _collect(ranks, rows, part, slice(0, shape[0]), None if whole is None else whole[number])
         if whole is None:
             return None
+        # only the first rank comes here
         landscape = Landscape(whole[0], self.grid, self.name, self.provenance)
         paths = [self.plan.paths(level) for level in range(len(self.sigma))]
         return Evolution(
@@ -295,6 +301,7 @@ class RankedEvolution:
         shape = self.grid.shape
         chunks = chunks_of(shape, self.grid.dimensions)
         parts = [self.landscape, *self.values]
+        # the others follow the first one: before each block it says whether it goes on
         if ranks.rank != _ROOT:
             for part in parts:
                 for box in aligned(shape, chunks[0]):
@@ -330,18 +337,21 @@ class RankedEvolution:
             write_file(target, known, chunks, fill, force=force)
         except BaseException as reason:
             trouble = reason
+            # the others wait for a word about the next block, and are told that there is none
             if sent < blocks:
                 ranks.comm.bcast(False, root=_ROOT)
         ranks.agree(trouble)
 
 
 def _all_rows(ranks: _Ranks, mine: slice) -> list[slice]:
+    # rows of all ranks, which lie one after the other
     ends = np.cumsum([0, *ranks.whole(mine.stop - mine.start)])
     return [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
 
 
 def _collect(ranks: _Ranks, rows: list[slice], mine: Array, wanted: slice, block: Array | None) -> None:
     """Some rows of all ranks to the first one, into `block`."""
+    # in the order of the ranks, which is that of the rows
     for rank, part in enumerate(rows):
         start, stop = max(part.start, wanted.start), min(part.stop, wanted.stop)
         if start >= stop:
@@ -484,6 +494,7 @@ def evolve_mpi(
         raise GridError(
             "the rows of all ranks are not those of the grid", given=f"{rows[-1].stop}", allowed=f"{grid.shape[0]}"
         )
+    # after agree: what follows is the same on every rank, and all raise or none
     if len({*ranks.whole(values.dtype.itemsize)}) > 1:
         raise OptionError("the ranks hold values of different types", given=values.dtype, advice="give dtype")
     own = rows[ranks.rank]
@@ -519,6 +530,7 @@ def _solve(
             watched.add_lines(position, values)
     watched.choose_nodes(ranks)
     exchange = _Exchange(ranks, rows, grid.size // grid.shape[0], values.dtype)
+    # without noise along the first axis nothing is exchanged at all
     moves = any(row[0] > 0 for row in plan.variances)
     flat = (len(values), grid.size // grid.shape[0])
     columns = exchange.to_columns(values.reshape(flat)) if moves else None
@@ -540,6 +552,7 @@ def _solve(
         ranks.agree(trouble)
         if row[0] > 0:
             current = np.empty_like(values)
+            # all ranks take part in the exchange, so none may have raised before it
             exchange.to_rows(solved, current.reshape(flat))
         try:
             if others:

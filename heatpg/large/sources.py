@@ -276,6 +276,7 @@ class _Sampled:
         self.grid = grid
 
     def read(self, box: Box) -> Array:
+        # the function sees the nodes of a block, as it would see those of a small grid
         nodes = (axis.coordinates[part] for axis, part in zip(self.grid, box, strict=True))
         mesh = np.meshgrid(*nodes, indexing="ij", copy=False)
         values = np.asarray(self.function(*mesh))
@@ -290,6 +291,7 @@ class _Sampled:
 
 def _own_type(kind: np.dtype[Any], dtype: object) -> np.dtype[Any]:
     """The type of the field: what was asked for, or that of the source, where a landscape may have it."""
+    # files may hold the other byte order, and kernels do not read it
     native = kind.newbyteorder("=")
     if native.kind not in "iubf" or native.itemsize > 8:
         raise OptionError("a landscape holds real numbers", given=kind, allowed="float32, float64, integers, bool")
@@ -339,11 +341,13 @@ def _open_npy(stack: contextlib.ExitStack, path: Path) -> RawFile:
         raise OptionError(f"cannot read {path}", given=reason, allowed=".npy arrays of numbers") from None
     if dtype.hasobject or dtype.fields is not None:
         raise OptionError(f"cannot read {path}", given=f"dtype {dtype}", allowed=".npy arrays of numbers")
+    # blocks of rows would be strewn over all of such a file
     if by_columns and len(shape) > 1:
         raise UnsupportedError(
             f"{path} is stored by columns", given="Fortran order", advice="np.save(path, np.ascontiguousarray(array))"
         )
     array = RawFile(file.fileno(), tuple(int(n) for n in shape), dtype, offset)
+    # told now, and not when the last block is read
     if offset + array.nbytes > size:
         raise StoreError(
             f"{path} ends before its array does",
@@ -418,6 +422,7 @@ def open_source(landscape: LargeLandscape) -> Iterator[Origin]:
     with contextlib.ExitStack() as stack:
         if isinstance(source, str | os.PathLike):
             yield _opened_file(stack, Path(source), landscape)
+        # a landscape knows its grid, and a grid beside it can only contradict
         elif isinstance(source, Landscape):
             if grid is not None and grid != source.grid:
                 raise GridError("the landscape has a grid of its own", given="another one", advice="leave grid out")

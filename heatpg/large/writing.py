@@ -64,6 +64,7 @@ def chunks_of(shape: tuple[int, ...], dimensions: int, extent: tuple[int, ...] |
 
 def file_bytes(shape: tuple[int, ...], count: int, chunks: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     """Bytes of the file of so many fields and of Q."""
+    # whole chunks, also at the ends, where they reach beyond the array
     number = math.prod(-(-size // chunk) for size, chunk in zip(shape, chunks, strict=True))
     return (count + 1) * number * (math.prod(chunks) * dtype.itemsize + _INDEX_BYTES) + _OVERHEAD
 
@@ -87,6 +88,7 @@ class FieldWriter:
         self._file = file
         self._proceed = proceed
         values = known.landscape.values
+        # fletcher32 and no other filter, as write_block makes the chunks
         self._landscape = file.create_dataset("landscape", values.shape, values.dtype, chunks=chunks, fletcher32=True)
         label_landscape(file, known)
         count = len(known.sigma)
@@ -100,6 +102,7 @@ class FieldWriter:
 
     def put_landscape(self, box: Box, block: Array) -> None:
         """Write the next block of Q, which is whole chunks."""
+        # blocks follow each other in C order, in which the digest of the whole is defined
         self.landscape_digest.update(np.ascontiguousarray(block, self._little).reshape(-1).data)
         write_block(self._landscape, block, tuple(part.start for part in box), self._proceed)
 

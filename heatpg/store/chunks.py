@@ -28,10 +28,11 @@ __all__ = ["DiskFile", "chunk_shape", "stream", "write_array", "write_block"]
 
 Array = NDArray[Any]
 
-_CHUNK_POINTS = 2**16
-_CHUNK_SIDE = 256
+_CHUNK_POINTS = 2**16  # half a mebibyte of doubles: a chunk stays in a cache of the second level while it is summed
+_CHUNK_SIDE = 256  # so that a window of any shape touches few chunks
 _CHECKSUM_BYTES = 4
-_SYNC_BYTES = 2**26
+_SYNC_BYTES = 2**26  # after so much the disk is set to work, so that little is left for the end
+# 64 words of 16 bits: their weighted sum is below 64 * 65 / 2 * 2^16 < 2^28, and fits 32 bits
 _WEIGHTS = np.arange(64, 0, -1, dtype=np.uint32)
 
 
@@ -58,6 +59,7 @@ def chunk_shape(shape: tuple[int, ...], dimensions: int, batch: int = 0) -> tupl
     side = _CHUNK_SIDE if dimensions > 1 else _CHUNK_POINTS
     room = _CHUNK_POINTS
     chunks: list[int] = []
+    # from the last axis on, whose nodes lie side by side; what room it leaves goes to the axes before it
     for number, size in enumerate(reversed(shape)):
         longest = max(1, min(side if number < dimensions else room, room)) if number < dimensions + batch else 1
         chunks.insert(0, -(-size // -(-size // longest)))
@@ -66,7 +68,7 @@ def chunk_shape(shape: tuple[int, ...], dimensions: int, batch: int = 0) -> tupl
 
 
 @kernel
-def _sums(words, weights):  # type: ignore[no-untyped-def]
+def _sums(words: Array, weights: Array) -> tuple[int, int]:
     """sum_i w_i and sum_i (n - i) w_i over 16-bit words, modulo 2^64; in blocks whose sums fit 32 bits."""
     size, block = words.shape[0], weights.shape[0]
     one = np.uint64(0)
@@ -80,6 +82,7 @@ def _sums(words, weights):  # type: ignore[no-untyped-def]
             for j in range(block):
                 a += np.uint32(w[j])
                 b += weights[j] * np.uint32(w[j])
+            # all of it counts modulo 65535, so the weight may be reduced here already, and nothing overflows 64 bits
             after = np.uint64((size - first - block) % 65535)
         else:
             for j in range(w.shape[0]):
@@ -132,6 +135,7 @@ def write_array(
     ...     dataset.fletcher32, dataset[7:]
     (True, array([7., 8., 9.]))
     """
+    # with a filter, a compression say, HDF5 has to make the chunks itself
     if filters or not _is_written_here(values.dtype):
         return group.create_dataset(name, data=values, chunks=chunks, fletcher32=True, **filters)
     dataset = group.create_dataset(name, values.shape, values.dtype, chunks=chunks, fletcher32=True)
@@ -174,6 +178,7 @@ def write_block(
         dataset[tuple(slice(a, a + size) for a, size in zip(origin, values.shape, strict=True))] = values
         return
     points = int(np.prod(chunks))
+    # one buffer for all chunks, the checksum behind the numbers: it stays in cache
     buffer = np.zeros(points * values.dtype.itemsize + _CHECKSUM_BYTES, np.uint8)
     content = buffer[:-_CHECKSUM_BYTES]
     block, words = content.view(values.dtype).reshape(chunks), content.view(np.uint16)
@@ -241,6 +246,7 @@ class DiskFile(io.RawIOBase):
         count = len(view)
         if self.failure is None:
             try:
+                # seek and write, because os.pwrite is not on every system
                 os.lseek(self._descriptor, self._position, os.SEEK_SET)
                 rest = view
                 while rest:
@@ -253,6 +259,8 @@ class DiskFile(io.RawIOBase):
             except BaseException as reason:
                 self.failure = reason
         if self.failure is not None:
+            # what HDF5 wrote it may read again, and it crashes if that fails: after a failure memory answers in place
+            # of the disk
             self._kept.append((self._position, bytes(view)))
         self._position += count
         self._end = max(self._end, self._position)
@@ -264,6 +272,7 @@ class DiskFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         begin, count = self._position, len(view)
+        # what was never written reads as zeros, as in a file with holes
         view[:] = bytes(count)
         try:
             os.lseek(self._descriptor, begin, os.SEEK_SET)

@@ -72,14 +72,14 @@ __all__ = ["Lattice", "Level", "levels", "read_levels", "require_tolerance", "wr
 Array = NDArray[Any]
 _Run = Callable[[Callable[[int], object], Iterable[int]], None]
 
-_FINEST, _COARSEST = 1e-14, 1e-3
+_FINEST, _COARSEST = 1e-14, 1e-3  # rounding of a transform; what a picture would show
 _LEAST_SIZE = 3  # of an axis
-_MOST_BEYOND = 32  # sizes of the axis
-_TRIALS = 4
+_MOST_BEYOND = 32  # sizes of the axis: noise of ten times the box, and what a reader agrees to transform
+_TRIALS = 4  # each with a target that is 8 times smaller than the one before; a matter of taste
 _SHRINK = 8.0
 _ROUNDING = 4.0  # units of eps max |Q|; another library of transforms rounds differently
-_BLOCK_POINTS = 2**16
-_ENTRY_POINTS = 2**17
+_BLOCK_POINTS = 2**16  # of lines that are transformed together: half a mebibyte, which stays in cache
+_ENTRY_POINTS = 2**17  # of batch entries that one thread takes at a time
 
 
 def require_tolerance(tolerance: float) -> float:
@@ -161,6 +161,7 @@ class Lattice:
         if axis.rule.periodic:
             return np.asarray(first + number * (axis.length / self.size))
         if self._closure == ("reflect", "cell"):
+            # the continued line begins half a cell before its first centre
             first -= (self.beyond + 0.5) * axis.spacing
             return np.asarray(first + (number + 0.5) * (self.rows * axis.spacing / self.size))
         return np.asarray(first + number * ((last - first) / (self.size - 1)))
@@ -195,6 +196,7 @@ class Lattice:
         if self._closure[0] == "absorb":
             np.multiply(source[:, : size - 1], factor, out=target[:, : size - 1])
             target[:, size - 1 :] = 0.0
+            # the two coefficients of the chord are values at its ends, which do not scale
             target[:, 0], target[:, -1] = source[:, 0], source[:, -1]
             return
         # the shortest wave of the coarse lattice has no phase of its own on it, except between cell centres
@@ -233,6 +235,7 @@ def _serially(function: Callable[[int], object], items: Iterable[int]) -> None:
 
 def _by_lines(field: Array, position: int) -> Array:
     """All lines along one axis as rows, as a view where that is possible."""
+    # along the last axis the lines are rows already, and nothing is copied
     if position < field.ndim - 1:
         field = np.moveaxis(field, position, -1)
     return field.reshape(-1, field.shape[-1])
@@ -326,7 +329,7 @@ class Level:
 
 
 @kernel
-def _amplitudes(coefficients, unit, result):  # type: ignore[no-untyped-def]
+def _amplitudes(coefficients: Array, unit: Array, result: Array) -> None:
     """result[k] = max_r |coefficients[r, k]| unit[r]."""
     result[:] = 0.0
     for r in range(coefficients.shape[0]):
@@ -373,6 +376,7 @@ class _Lines:
         waves = self.amplitudes * multiplier
         if line._closure[0] == "absorb":
             waves[-1] = 0.0
+        # what would be left out from each wave on
         rest = np.cumsum(waves[::-1])[::-1]
         kept = int(np.count_nonzero(rest > target))  # rest falls with k
         less = 1 if line._intervals else 0
@@ -419,6 +423,7 @@ def _transformed(field: Array, position: int, axis: Axis, beyond: int, unit: NDA
             block[...] = read[begin : begin + chunk]
             if axis.rule.free_space:
                 block *= line.weight
+        # some transforms work in place and some do not
         result = basis.forward(block, 1)
         if result.ctypes.data != block.ctypes.data:
             block[...] = result
@@ -447,8 +452,10 @@ class _Compactor:
             low, high = axis.rule.extremes_outside(low, high)
         self.oscillation = high - low
         rounding = _ROUNDING * float(np.finfo(np.float64).eps) * largest
+        # what is measured has rounding of its own on top, which is taken off the promise beforehand
         self.bound = np.where(self.oscillation > 0, tolerance * self.oscillation - rounding, 2.0 * rounding)
         self.unit = np.divide(1.0, self.oscillation, out=np.zeros_like(low), where=self.oscillation > 0)
+        # whether the field is the transform of Q times exp(-k^2 t / 2), so that Q serves all sigmas
         self.gaussian = record.covariance is None and record.solver.target == "continuous"
         self._kept: dict[int, _Lines] = {}
 
@@ -457,6 +464,7 @@ class _Compactor:
             return 0
         from scipy.special import ndtri
 
+        # z with P(N(0, 1) > z) = tolerance / 8; half of z sigma, because the mirror image lies twice as far away
         return math.ceil(-float(ndtri(self.tolerance / 8.0)) * math.sqrt(variance) / axis.spacing / 2.0)
 
     def _lines(self, field: Array, i: int, variance: float, keep: bool) -> _Lines:
@@ -475,14 +483,17 @@ class _Compactor:
         lattices = []
         for i, axis in enumerate(self.grid):
             variance = 0.0 if variances is None else variances[i]
+            # without noise nothing is known of the field outside, and no line can be continued
             if axis.rule.free_space and variance == 0.0:
                 lattices.append(Lattice(axis, axis.size))
                 continue
             lines = self._lines(field, i, variance, keep=field is self.record.landscape.values)
             multiplier = lines.multiplier(variance)
             lattices.append(lines.lattice(multiplier, target))
+            # the last axis is not transformed for nothing
             if len(lattices) == self.grid.dimensions and all(lattice.whole for lattice in lattices):
                 return None
+            # an axis that keeps all nodes and has no noise is left as it is
             if not (lattices[-1].whole and variance == 0.0):
                 field = lines.values(lattices[-1], multiplier)
         return Level(tuple(lattices), field.astype(source.dtype, copy=False))
@@ -502,6 +513,7 @@ class _Compactor:
             if excess > 0.5 * before:  # it is not the waves left out
                 return None
             before = excess
+            # a finer lattice leaves out less
             target /= _SHRINK
         return None
 
@@ -514,6 +526,7 @@ class _Compactor:
                 self._beyond(axis, t) <= _MOST_BEYOND * axis.size for axis, t in zip(self.grid, variances, strict=True)
             ):
                 level = self._trial(index, self.record.landscape.values, variances)
+        # where Q does not give the field, the field itself may: along closed axes, that is
         if level is None and not all(axis.rule.free_space for axis in self.grid):
             level = self._trial(index, self.record.values[index], None)
         if level is None:
@@ -570,10 +583,6 @@ def levels(record: Record, tolerance: float) -> Iterator[Level]:
     compactor = _Compactor(record, require_tolerance(tolerance))
     for index in range(len(record)):
         yield compactor.level(index)
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# In the file
 
 
 def _digest(digests: Sequence[str]) -> str:

@@ -55,24 +55,22 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _ATTRIBUTES = ("boundary", "nodes", "lower", "upper")  # of the axes; besides them only those named heatpg_...
 _MOST_ATTRIBUTES = 1000  # of one object
 _LARGEST_TEXT = 2**26  # bytes
-_LARGEST_HEADER = 2**24  # bytes
+_LARGEST_HEADER = 2**24  # bytes; names and shapes of 10,000 objects have a twentieth of it
 _LARGEST_REASON = 2**12  # bytes
 _LARGEST_EXPANSION = 200  # of a packed file that is read in quarantine
 _SMALL = 2**26  # bytes; so much may come out of any file
 _ROOM = 2**28  # bytes; what HDF5 may use beside the arrays
 _SHARE_OF_MEMORY = 0.4  # the array is there twice, once in each process
-_SECONDS = 20.0
-_BYTES_PER_SECOND = 2e7
+_SECONDS = 20.0  # whatever the size: to start Python on a busy machine takes some of them
+_BYTES_PER_SECOND = 2e7  # what a slow disk does
+# Frames of our own, a letter and a length: multiprocessing.connection would wait for the rest of a message without a
+# deadline, and is one more thing that the process had to import.
 _FRAME = struct.Struct("<cQ")
 _HEADER, _DATA, _REFUSED = b"H", b"D", b"R"
 
 
 class Refusal(Exception):
     """Why a file is not read."""
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# The allow-list
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +140,7 @@ class Contents:
     @property
     def declared(self) -> int:
         """Bytes of all arrays."""
+        # two names of one dataset count once
         return sum({id(member): member.nbytes for member in self.members.values()}.values())
 
 
@@ -177,6 +176,7 @@ def _refuse_dataset(dataset: h5py.Dataset, limits: Limits) -> str:
     for number in (plist.get_filter(i)[0] for i in range(plist.get_nfilters())):
         if number not in allowed:
             return f"its filters are not gzip, shuffle or fletcher32, each once at most: filter {number}"
+        # each filter once: two of a kind would multiply what a chunk grows to
         allowed.remove(number)
     if dataset.chunks and math.prod(dataset.chunks) * dataset.dtype.itemsize > limits.chunk:
         return f"chunks {dataset.chunks} are too large"
@@ -201,6 +201,7 @@ def stored_attributes(thing: h5py.HLObject) -> Attributes:
         raise Refusal("an object has too many attributes")
     found: Attributes = {}
     for name in thing.attrs:
+        # attributes of other kinds are not even looked at
         if name not in _ATTRIBUTES and not name.startswith("heatpg_"):
             continue
         identifier = thing.attrs.get_id(name)
@@ -223,6 +224,7 @@ def require_complete(dataset: h5py.Dataset) -> None:
     Refusal
         If it was not written in full.
     """
+    # a chunk that is missing reads as zeros, without any checksum to fail
     if dataset.chunks:
         needed = math.prod(-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True))
         there = dataset.id.get_num_chunks()
@@ -301,6 +303,7 @@ def inspect(file: h5py.File, limits: Limits) -> Contents:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise Refusal(f"/{place} leads elsewhere, and only hard links are followed")
             thing = group[name]
+            # by address, so that a circle of hard links ends, and a dataset of many names is looked at once
             address = h5py.h5o.get_info(thing.id).addr
             if address not in seen:
                 seen[address] = None
@@ -327,10 +330,6 @@ def inspect(file: h5py.File, limits: Limits) -> Contents:
             if known is not None:
                 members[place] = known
     return Contents(stored_attributes(file), members)
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# The process that reads
 
 
 def _write(descriptor: int, kind: bytes, content: bytes | memoryview) -> None:
@@ -375,6 +374,7 @@ def _forbid_opening() -> None:
 
 def _send(file: h5py.File, limits: Limits, held: int, out: int) -> None:
     contents = inspect(file, limits)
+    # before anything is read: so much as the largest array needs, and no more
     _limit_memory(held + _ROOM + max((member.nbytes for member in contents.members.values()), default=0))
     names: dict[int, list[str]] = {}
     unique: dict[int, Member] = {}
@@ -411,6 +411,7 @@ def serve(order: Mapping[str, Any], *, source: int = 0, out: int = 1) -> None:
     limits = Limits(*(order[name] for name in ("objects", "chunk", "declared", "expansion")))
     try:
         _limit_resources(seconds)
+        # in this order: first the limits that need /proc, and at last that nothing is opened any more
         held = _held_memory()
         _limit_memory(held + _ROOM)
         _forbid_opening()
@@ -425,9 +426,6 @@ def serve(order: Mapping[str, Any], *, source: int = 0, out: int = 1) -> None:
         text = f"{type(reason).__name__}: {reason}"
         _write(out, _REFUSED, text.encode(errors="replace")[:_LARGEST_REASON])
 
-
-# ----------------------------------------------------------------------------------------------------------------------
-# The process that wants to know
 
 _START = """
 import importlib.util, json, sys
@@ -448,6 +446,7 @@ def _start(descriptor: int, order: Mapping[str, Any]) -> subprocess.Popen[bytes]
         "package": str(Path(__file__).absolute().parents[1] / "__init__.py"),
         "path": [entry for entry in sys.path if os.path.isabs(entry)],
     }
+    # nothing of the environment but where libraries are
     environment = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
     environment |= {"HDF5_PLUGIN_PRELOAD": "::"}  # no plug-ins
     environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -481,6 +480,7 @@ class _Answer:
     def _fill(self, buffer: memoryview) -> int:
         done = 0
         while done < len(buffer):
+            # woken at the end of the time, and then remaining raises
             if not self._poll.poll(1000 * self.remaining()):
                 continue
             count = os.readv(self._descriptor, [buffer[done:]])
@@ -502,6 +502,7 @@ class _Answer:
             reason = bytearray(size)
             self._exactly(memoryview(reason))
             raise Refusal("".join(c if c.isprintable() else "?" for c in reason.decode(errors="replace")))
+        # no length is believed before it is compared with what is due, so that nothing is allocated for a lie
         if found != kind or (size > most if length is None else size != length):
             raise Refusal("the process that read it answered nonsense")
         content = np.empty(size, np.uint8).data
@@ -527,6 +528,7 @@ def _received(answer: _Answer, limits: Limits) -> Contents:
     due: list[tuple[list[str], np.dtype[Any] | None, tuple[int, ...], Attributes]] = []
     for names, kind, sizes, own in entries:
         shape = tuple(sizes)
+        # type and not isinstance: a bool is no length
         good = all(isinstance(name, str) for name in names) and all(type(n) is int and n >= 0 for n in shape)
         if not good or not _is_attributes(own) or len(shape) > 32:
             raise TypeError
@@ -584,6 +586,7 @@ def _converse(descriptor: int, limits: Limits, seconds: float) -> Contents:
     except MemoryError:
         raise Refusal("it does not fit in memory") from None
     finally:
+        # whatever happened, also an interrupt: nothing of it goes on
         child.kill()
         child.wait()
         child.stdout.close()

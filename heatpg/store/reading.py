@@ -77,7 +77,7 @@ __all__ = ["Description", "fields_digest", "in_rows", "open_in_pieces", "read", 
 Array = NDArray[Any]
 StrPath = str | os.PathLike[str]
 
-_PIECE_POINTS = 2**23  # of a file that is read in pieces
+_PIECE_POINTS = 2**23  # of a file that is read in pieces: 64 MiB; a matter of taste
 
 
 def fields_digest(content: bytes) -> str:
@@ -94,6 +94,7 @@ def fields_digest(content: bytes) -> str:
     >>> fields_digest(image(flow)) == data_digest(flow.values)
     True
     """
+    # of a file that this process has just made: nothing in it is doubted
     with h5py.File(io.BytesIO(content), "r") as file:
         return str(file.attrs[FIELDS_DIGEST])
 
@@ -128,6 +129,7 @@ def _attribute(contents: Contents, name: str) -> str:
 
 def _require_schema(contents: Contents, path: Path) -> None:
     schema = _attribute(contents, SCHEMA_NAME)
+    # the most likely mistake is told before the general one
     if not schema and _attribute(contents, INDEX):
         name = json.dumps(str(path), ensure_ascii=False)
         raise StoreError(
@@ -162,6 +164,7 @@ def _open(path: Path) -> h5py.File:
     except (OSError, RuntimeError, ValueError, KeyError) as reason:
         raise _damaged(path, reason) from None
     try:
+        # a newer schema is told as what it is, and not as damage that an older reader would find
         _require_schema(Contents(stored_attributes(file), {}), path)
     except BaseException as reason:
         file.close()
@@ -175,6 +178,7 @@ def _inspected(file: h5py.File, path: Path, *, in_pieces: bool = False) -> Conte
     """What a file holds, after it was looked at for all that could lead elsewhere or fill the memory."""
     contents = inspect(file, Limits(objects=MOST_OBJECTS, chunk=LARGEST_CHUNK))
     members = contents.members
+    # what is read in pieces needs no room as a whole; a quarter more for copies on the way
     apart = sum(members[name].nbytes for name in (LANDSCAPE, FIELDS) if name in members) if in_pieces else 0
     require_memory(
         (contents.declared - apart) * 1.25,
@@ -322,6 +326,7 @@ class Description:
 
 
 def _read_description(contents: Contents, path: Path) -> Description:
+    # the texts are believed when their checksums fit, and everything else is held against them
     texts = {name: _json_text(contents, path, name) for name in JSON_PARTS}
     checksums = {
         "specification": (_attribute(contents, SPEC_DIGEST), text_digest(texts[SPEC])),
@@ -342,6 +347,7 @@ def _read_description(contents: Contents, path: Path) -> Description:
     if not (np.isfinite(sigma).all() and (sigma >= 0).all()):
         raise _damaged(path, "sigma is not finite or negative")
     for name, expected in (("sigma", sigma), ("time", sigma**2)):
+        # what stands twice in a file, for us and for other programs, has to agree to the last bit
         if not _same_bits(_numbers(contents, path, name, sigma.shape), expected):
             raise _damaged(path, f"{name} is not that of the specification")
     covariance = _read_covariance(contents, path, spec, grid, sigma)
@@ -350,6 +356,7 @@ def _read_description(contents: Contents, path: Path) -> Description:
     shape = _dataset(contents, path, LANDSCAPE, "f").shape
     if shape[max(0, len(shape) - grid.dimensions) :] != grid.shape:
         raise _damaged(path, f"the landscape has the shape {shape}, its grid {grid.shape}")
+    # JSON has lists where options have tuples
     options = {k: tuple(v) if isinstance(v, list) else v for k, v in spec["solver"]["options"].items()}
     return Description(
         grid,
@@ -394,6 +401,7 @@ def _read_error(contents: Contents, path: Path, said: Description) -> tuple[Arra
 def _read(contents: Contents, path: Path) -> _Content:
     said = _read_description(contents, path)
     values = _numbers(contents, path, LANDSCAPE)
+    # the checksums are compared by who asked: load refuses, verify_file makes a report
     fields, digest, tolerance = _read_fields(contents, path, said.storage, values, said.grid, len(said.sigma))
     if fields.dtype != values.dtype or fields.dtype not in (np.float32, np.float64):
         raise _damaged(path, f"u is {fields.dtype}, the landscape {values.dtype}")
@@ -425,6 +433,7 @@ def in_rows(shape: tuple[int, ...], chunks: tuple[int, ...] | None, points: int)
     >>> [box[1] for box in in_rows((2, 5), (1, 2), 4)][:3]
     [slice(0, 4, None), slice(4, 5, None), slice(0, 4, None)]
     """
+    # cut from the first axis on, until a piece fits; whole chunks, so that none is read twice
     extent = list(shape)
     for i, size in enumerate(shape):
         others = math.prod(extent) // max(1, size)
@@ -445,6 +454,7 @@ def _digest_in_pieces(file: h5py.File, contents: Contents, path: Path, name: str
     dataset = file[name]
     require_complete(dataset)
     digest = hashlib.sha256()
+    # in C order, in which the digest was taken
     for box in in_rows(shape, dataset.chunks, _PIECE_POINTS):
         piece = np.ascontiguousarray(dataset[box], dtype=member.dtype.newbyteorder("<"))
         if not np.isfinite(piece).all():
@@ -464,6 +474,7 @@ def _checksums_in_pieces(path: Path) -> dict[str, tuple[str, str]]:
                     f"{path} does not fit in memory, and compact storage is read as a whole",
                     advice="read it where there is more memory",
                 )
+            # here no array is there to be compared as a whole
             if len({contents.members[name].dtype for name in (LANDSCAPE, FIELDS)}) > 1:
                 raise _damaged(path, "u and the landscape are of different types")
             digests = [
@@ -537,6 +548,7 @@ def _content(path: Path, *, untrusted: bool = False) -> _Content:
     except Refusal as reason:
         raise StoreError(f"{path} is not trusted", given=reason) from None
     except ResourceError as reason:
+        # of a file from a stranger any trouble is a refusal; of an own one too little memory is what it is
         if not untrusted:
             raise
         raise StoreError(f"refused: {path}", given=reason) from None

@@ -96,6 +96,7 @@ def _packed(paths: Sequence[Sequence[Sequence[float]]]) -> list[list[list[float]
 
     The paths of a marching solver grow by one value per sigma, and would fill O(T^2) numbers if written out.
     """
+    # of each path only what differs from the one before it
     before: list[Sequence[float]] = []
     packed = []
     for path in paths:
@@ -126,6 +127,7 @@ def _set_unit(dataset: h5py.Dataset, unit: str, power: int = 1) -> None:
         dataset.attrs["units"] = symbol if power == 1 else f"({symbol}){power}"
 
 
+# metadata of packages lie in files, which a batch need not read for every shard
 @functools.cache
 def _versions() -> dict[str, str]:
     packages = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "numba", "h5py")}
@@ -172,6 +174,7 @@ def _write_scales(file: h5py.File, record: Record) -> None:
     if lead == "level":
         file.create_dataset("level", data=np.arange(len(record.sigma), dtype=np.int64)).make_scale("level")
         file["level"].attrs["long_name"] = "number of the noise level"
+        # sigma with one number an axis has two dimensions, and both need scales
         names = [axis.name for axis in record.grid]
         file.create_dataset("axis", data=names, dtype=h5py.string_dtype()).make_scale("axis")
         file["axis"].attrs["long_name"] = "axis of the grid"
@@ -211,6 +214,7 @@ def _write_view_for_paraview(file: h5py.File, record: Record) -> None:
     count = len(record)
     root = file.create_group("VTKHDF")
     root.attrs["Version"] = np.array([2, 0], dtype=np.int64)
+    # VTK reads no text of variable length
     root.attrs.create("Type", b"ImageData", dtype=h5py.string_dtype("ascii", 9))
     # VTK names the axes x, y, z from the last one of the array on
     extent = [[0, size - 1] for size in reversed(grid.shape)] + [[0, 0]] * flat
@@ -222,6 +226,7 @@ def _write_view_for_paraview(file: h5py.File, record: Record) -> None:
     root["PointData"].attrs["Scalars"] = "u"
     steps = root.create_group("Steps")
     steps.attrs["NSteps"] = np.int64(count)
+    # time is what ParaView plays; where axes differ there is no single one, and the level is counted
     steps["Values"] = record.sigma**2 if lead == "sigma" else np.arange(count, dtype=np.float64)
     steps.create_group("PointDataOffsets")["u"] = np.arange(count, dtype=np.int64)
     for dataset in (steps["Values"], steps["PointDataOffsets/u"]):
@@ -304,6 +309,7 @@ def _write_fields(
     if storage.tolerance is not None:
         levels, digest = write_levels(file, record, storage.tolerance, batch, storage.filters, proceed)
         return levels | {"tolerance": before + storage.tolerance}, digest
+    # the digest is taken while the disk is busy
     with ThreadPoolExecutor(1) as helper:
         digested = helper.submit(data_digest, record.values)
         write(FIELDS, record.values)
@@ -335,6 +341,7 @@ def begin_file(file: h5py.File, record: Record, environment: Mapping[str, Any], 
     file.attrs[VERSION] = __version__
     file.attrs["NX_class"] = "NXdata"
     file.attrs["signal"] = signal
+    # NeXus lists the dimensions of the signal in their order
     file.attrs["axes"] = [*([lead] if signal == FIELDS else []), *batch, *axes]
     _write_scales(file, record)
 
@@ -392,6 +399,7 @@ def finish_file(file: h5py.File, records: Mapping[str, Any], digest: str, *, tas
     task
         As in `image`.
     """
+    # at last, so that a file without these records is no complete one
     texts = {name: canonical(records[name]) for name in JSON_PARTS}
     for name, text in texts.items():
         _write_json(file, name, text)
@@ -406,6 +414,7 @@ def finish_file(file: h5py.File, records: Mapping[str, Any], digest: str, *, tas
 def _require_few_levels(record: Record) -> None:
     """Refuse a file that `load` would refuse for the number of its objects."""
     each = 2 + record.grid.dimensions  # a group, the values, and a scale for each axis
+    # each level has its own group
     most = (MOST_OBJECTS - COMPACT_OBJECTS) // each
     if len(record) > most:
         raise UnsupportedError(
@@ -486,6 +495,7 @@ def image(
         "w",
         driver="core",
         backing_store=False,
+        # in one step where that is possible: HDF5 copies all of the image each time that it grows
         block_size=min(max(size, 2**16), 2**30),
         libver=LIBRARY_VERSIONS,
     ) as file:
@@ -548,6 +558,7 @@ def save(
     """
     target = prepare_output(path, force=force)
     options = _storage(storage, tolerance, compression)
+    # of what is packed nobody knows the size before it is written
     known = compression == "none" and storage == "full"
     work = 2 * _OVERHEAD + (0 if storage == "full" else _COMPACT_FIELDS * 8 * evolution.landscape.values.size)
     require_memory(work, f"the work of writing {target.name}", "write where there is more memory")

@@ -37,6 +37,7 @@ def one_of(what: str, given: str, allowed: Iterable[str]) -> str:
 def finite_number(what: str, given: float, *, lower: float = -math.inf, upper: float = math.inf) -> float:
     """The parameter as a float, if it is finite and lower <= given <= upper."""
     if math.isfinite(lower + upper):
+        # words for the message, before the value is looked at
         wanted = f"a number from {lower:g} to {upper:g}"
     else:
         wanted = f"a number >= {lower:g}" if math.isfinite(lower) else "a finite number"
@@ -68,9 +69,11 @@ def whole_number(what: str, given: Any, *, least: int = 1, most: int | None = No
     """
     allowed = f"a whole number >= {least}" if most is None else f"a whole number from {least} to {most}"
     try:
+        # 1e3 is how people write a thousand
         number = int(given) if isinstance(given, float) and given.is_integer() else operator.index(given)
     except TypeError:
         raise OptionError(f"{what} must be a whole number", given=repr(given), allowed=allowed) from None
+    # True is 1 for Python, and a mistake here
     if isinstance(given, bool) or number < least or (most is not None and number > most):
         raise OptionError(f"{what} is out of range", given=repr(given), allowed=allowed)
     return number

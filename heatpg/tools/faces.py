@@ -19,9 +19,11 @@ def homes(stub: Path, package: str) -> dict[str, tuple[str, str | None]]:
     """Where each name of a stub lives: a module and the name in it; no name where the module itself is meant."""
     found: dict[str, tuple[str, str | None]] = {}
     for node in ast.parse(stub.read_text(encoding="utf-8")).body:
+        # a stub of a face holds imports only; anything else has no home
         if not isinstance(node, ast.ImportFrom) or node.module is None:
             continue
         for alias in node.names:
+            # "from heatpg import plot" means the module itself
             whole = node.module == package
             found[alias.asname or alias.name] = (
                 (f"{package}.{alias.name}", None) if whole else (node.module, alias.name)
@@ -46,6 +48,7 @@ def attach(package: str, file: str) -> tuple[list[str], Callable[[str], Any], Ca
     True
     """
     known = homes(Path(file).with_suffix(".pyi"), package)
+    # dunder names such as __version__ are found, and not offered by *
     names = sorted(name for name in known if not name.startswith("__"))
 
     def find(name: str) -> Any:

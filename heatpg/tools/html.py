@@ -136,6 +136,7 @@ def _share(values: Array, low: float, high: float) -> NDArray[np.float64]:
     span = 0.5 * high - 0.5 * low
     if not 0 < span < np.inf:
         return np.zeros(values.shape)
+    # NaN is drawn as the lowest value: the picture stays, and the table says nan
     share = (0.5 * np.nan_to_num(values.astype(np.float64), nan=low) - 0.5 * low) / span
     return np.clip(share, 0.0, 1.0)
 
@@ -161,6 +162,7 @@ def envelope(line: Array) -> tuple[Array, Array]:
     """Nodes and values that show every peak of a line: of each bin its least and its largest value, in order."""
     if len(line) <= 2 * _BINS:
         return np.arange(len(line)), line
+    # with both extremes of each bin no peak is lost, however narrow
     edges = np.linspace(0, len(line), _BINS + 1).astype(int)
     kept = {0, len(line) - 1}
     for begin, end in itertools.pairwise(edges):

@@ -57,6 +57,7 @@ def _source_digest(root: Path = _PACKAGE) -> str:
 def _private_folder() -> str | None:
     """Make the cache folder, or say why there is none: the cache holds pickles, so it must be ours alone."""
     try:
+        # sources that changed have another folder, so what is stale is never read
         folder = _user_cache() / f"kernels-{_source_digest()}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = folder.stat()
@@ -109,6 +110,7 @@ def kernel(function: Function) -> Function:
     3.0
     """
     compiled: Function
+    # error_model numpy: a division by zero gives infinity, as in NumPy, and lets loops be vectorised
     if _FOLDER is None:
         compiled = numba.njit(nogil=True, error_model="numpy")(function)
         return compiled

@@ -142,6 +142,7 @@ def parameter_notes(thing: Callable[..., Any]) -> dict[str, str]:
     inside = False
     for number, line in enumerate(lines):
         below = lines[number + 1] if number + 1 < len(lines) else ""
+        # a heading, which numpydoc underlines
         if below and set(below) == {"-"}:
             inside, names = line in ("Parameters", "Attributes"), []
         elif not inside or (line and set(line) == {"-"}):
@@ -198,6 +199,7 @@ def fitting(what: str, value: object, annotation: str) -> Any:
     (0.0, 1.0)
     """
     alternatives = kinds(annotation)
+    # none is a word and would fit str, so it comes first
     if "None" in alternatives and (value is None or (isinstance(value, str) and value.lower() == "none")):
         return None
     items = value if isinstance(value, list | tuple) else [value]

@@ -23,6 +23,7 @@ def _default_threads() -> int:
         if not text.isdigit() or int(text) < 1:
             raise ResourceError("HEATPG_THREADS is not a number of threads", given=repr(text), allowed="1, 2, ...")
         return int(text)
+    # the processors that this process may use, which may be fewer than the machine has
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -52,10 +53,12 @@ def set_threads(count: int) -> None:
     if count < 1:
         raise ResourceError("the number of threads must be positive", given=count, allowed="1, 2, ...")
     if _pool is not None:
+        # the next call makes a pool of the new size
         _pool.shutdown(wait=True)
     _threads, _pool = int(count), None
 
 
+# threads do not survive a fork: a pool that came along would wait for ever
 def _forget_pool() -> None:
     global _pool
     _pool = None
@@ -69,11 +72,13 @@ def for_each(function: Callable[[Item], object], items: Iterable[Item]) -> None:
     """Call a function on every item, on `threads` threads; the first exception is raised."""
     global _pool
     todo = list(items)
+    # without a pool, which would take longer than the work
     if threads() == 1 or len(todo) < 2:
         for item in todo:
             function(item)
         return
     if _pool is None:
         _pool = ThreadPoolExecutor(threads(), thread_name_prefix="heatpg")
+    # map hands results on in order, and the first exception with them
     for _ in _pool.map(function, todo):
         pass

@@ -40,6 +40,7 @@ def json_like(value: object) -> Any:
     >>> json_like({"sigma": np.array([0.5, np.inf]), "shape": (3, 4)})
     {'sigma': [0.5, 'Infinity'], 'shape': [3, 4]}
     """
+    # bool before int, whose kind it is for Python
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, np.ndarray | np.generic):
@@ -53,6 +54,7 @@ def json_like(value: object) -> Any:
     if isinstance(value, Mapping):
         return {str(key): json_like(item) for key, item in value.items()}
     if isinstance(value, Sequence | set | frozenset):
+        # a set has no order of its own, and the same value must give the same text
         return [json_like(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
     if isinstance(value, os.PathLike):
         return str(value)
@@ -64,12 +66,14 @@ def json_like(value: object) -> Any:
 
 
 def canonical(value: object) -> str:
+    """The one JSON text of a value, whose digest names it: keys sorted, no spaces."""
     return json.dumps(json_like(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def restored(value: Any) -> Any:
     """The inverse of `json_like`, as far as there is one."""
     if isinstance(value, str):
+        # a text that happens to read NaN comes back as a number: there is no such name in heatpg
         return _NON_FINITE.get(value, value)
     if isinstance(value, list):
         return [restored(item) for item in value]

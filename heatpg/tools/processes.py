@@ -1,4 +1,4 @@
-"""Processes of this machine, and the temporary files that dead ones have left: their names tell host and process."""
+"""Processes of this machine, and temporary files that ended ones have left: their names tell host and process."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ def _is_running(process: int) -> bool:
     except (PermissionError, OverflowError):
         return True
     try:
-        # a process that is dead, and that nobody has asked about, still has its number
+        # a process that has ended, and whose parent has not asked for its exit status, still has its number
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except (OSError, IndexError):
         return not Path("/proc/self/stat").exists()
 
 
 def leftovers(paths: Iterable[Path], prefix: str) -> Iterator[Path]:
-    """Those of the files ``prefix host - process - ...`` whose process is of this machine and dead."""
+    """Those of the files ``prefix host - process - ...`` whose process is of this machine and has ended."""
     for path in paths:
         owner, _, rest = path.name.removeprefix(prefix).partition(f"{host()}-")
         process = rest.partition("-")[0]
+        # of another machine nothing can be known, so its files stay
         if not owner and process.isdecimal() and not _is_running(int(process)):
             yield path

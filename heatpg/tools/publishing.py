@@ -39,6 +39,7 @@ def prepare_output(path: StrPath, *, force: bool = False) -> Path:
         If the file exists and `force` is not given, if its folder does not exist or cannot be written, or if
         something other than a file has that name.
     """
+    # links are followed first: os.replace would put a file in the place of the link
     target = Path(path).resolve()
     folder = target.parent
     if not folder.is_dir():
@@ -128,12 +129,14 @@ def publish_stream(
     target = prepare_output(path, force=force)
     require_disk(size, target.parent, target.name)
     place = target.parent / (temporary or f".heatpg-{os.getpid()}-{secrets.token_hex(6)}.tmp")
+    # O_EXCL: a temporary file of this name belongs to somebody else
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(place, flags, 0o666)
         try:
             try:
                 write(descriptor)
+                # before it has its name: after a power failure a name must not stand for half of the data
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -142,6 +145,7 @@ def publish_stream(
             prepare_output(target, force=force)  # another process may have written it meanwhile
             os.replace(place, target)
         except BaseException:
+            # also on an interrupt
             place.unlink(missing_ok=True)
             raise
         sync_folder(target.parent)

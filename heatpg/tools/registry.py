@@ -89,6 +89,7 @@ class Registry(Generic[Entry]):
             package = importlib.import_module(self.package)
             for module in pkgutil.iter_modules(package.__path__):
                 importlib.import_module(f"{self.package}.{module.name}")
+            # only now: a module that cannot be imported is to be told each time
             self._complete = True
 
     def own_names(self) -> list[str]:
@@ -106,6 +107,7 @@ class Registry(Generic[Entry]):
             self._load_all()
             found: dict[str, Plugin] = {}
             for plugin in self._installed():
+                # the first in the alphabet keeps a name, so that it does not depend on the order of installation
                 taken = "heatpg" if plugin.name in self._entries else found.get(plugin.name)
                 if taken is not None and taken != plugin:
                     warnings.warn(
@@ -125,6 +127,7 @@ class Registry(Generic[Entry]):
             owner = point.dist
             told = ("unknown", "") if owner is None else (owner.name, owner.version)
             found.append(Plugin(point.name, *told, point))
+        # in one order on every machine
         return sorted(found, key=lambda plugin: (plugin.name, plugin.distribution))
 
     def names(self) -> list[str]:
@@ -163,6 +166,7 @@ class Registry(Generic[Entry]):
         OptionError
             For one that is no function.
         """
+        # a name of an own file is found without looking for plug-ins, which takes time
         if name not in self._entries:
             self._load_all()
         if name not in self._entries and name in self.plugins():

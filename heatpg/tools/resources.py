@@ -22,7 +22,7 @@ __all__ = [
     "require_memory",
 ]
 
-_SHARE_OF_FREE_MEMORY = 0.9
+_SHARE_OF_FREE_MEMORY = 0.9  # the rest is for others, and for what an estimate leaves out; a matter of taste
 _NOT_WORTH_ASKING = 2**20  # bytes; to ask takes longer than to use them
 
 
@@ -53,6 +53,7 @@ def human_duration(seconds: float) -> str:
     ('0.5 s', '5.0 minutes', '2.5 hours')
     """
     for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        # from two of a unit on: 90 seconds say more than 1.5 minutes
         if seconds >= 2 * length:
             return f"{seconds / length:.1f} {unit}"
     return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
@@ -71,6 +72,7 @@ def _meminfo_available() -> float:
 def _control_group_available() -> float:
     folder = Path("/sys/fs/cgroup")
     try:
+        # version 2 of control groups, as containers and batch systems set them
         limit = (folder / "memory.max").read_text().strip()
         if limit == "max":
             return float("inf")
@@ -86,6 +88,7 @@ def _address_space_available() -> float:
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
         if limit == resource.RLIM_INFINITY:
             return float("inf")
+        # the limit is on all that is mapped, and the first number of statm is that
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         return float(limit - pages * os.sysconf("SC_PAGE_SIZE"))
     except (ImportError, OSError):

@@ -54,6 +54,7 @@ def verify(evolution: Evolution, level: str = "standard") -> Report:
         raise OptionError("unknown level of checks", given=repr(level), allowed=", ".join(LEVELS))
     if level == "none":
         return Report([], level)
+    # checks that a plug-in or a user has registered come after the own ones
     others = [name for name in checks.names() if name not in _FIRST]
     return Report([entry for name in (*_FIRST, *others) for entry in checks.get(name)(evolution, level)], level)
 
@@ -98,6 +99,7 @@ def judge(
     HeatpgWarning
         If another check failed.
     """
+    # an error ends the call, so all broken promises are told in one; the result goes with it
     broken = [check for check in result.report.failures if check.promised]
     if broken:
         error = CheckError(

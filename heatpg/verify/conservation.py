@@ -44,13 +44,16 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
     axes = tuple(range(initial.ndim - grid.dimensions, initial.ndim))
     weights = grid.weights
     volume = float(weights.sum())
+    # summed in double precision, whatever the type of the field
     before = (initial * weights).sum(axis=axes, dtype=np.float64)
     unit = float(np.finfo(initial.dtype).eps) * float(np.abs(initial).max())
     changes = []
     for k, paths in enumerate(evolution.paths):
         after = (evolution.values[k] * weights).sum(axis=axes, dtype=np.float64)
         rounding = sum(evolution.solver.rounding(a, p) for a, p in zip(grid, paths, strict=True) if p[-1] > 0)
+        # as a mean over the box, which has the units of Q
         change, allowed = float(np.abs(after - before).max()) / volume, 2.0 * unit * (1.0 + rounding)
+        # the level that comes nearest to its own bound is told, not the one that changes most
         changes.append((change / allowed if allowed else 0.0, change, allowed, k))
     _, worst, bound, where = max(changes)
     oscillation = evolution.landscape.oscillation or 1.0

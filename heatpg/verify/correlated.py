@@ -19,17 +19,18 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Axis, Grid
 from heatpg.solvers.covariance import conditional_deviations, monotone, padded_shape
 
-__all__ = ["LARGEST_WINDOW", "density_sums", "kernel_distance", "sample", "window_points"]
+__all__ = ["LARGEST_WINDOW", "SEED", "density_sums", "kernel_distance", "sample", "window_points"]
 
 Array = NDArray[Any]
 
-LARGEST_WINDOW = 2**26
-_TAIL = 9.0
-_LARGEST_LATTICE = 2**22
+LARGEST_WINDOW = 2**26  # nodes: a bound on the time that one value may take
+SEED = 2405_17832  # of the nodes at random: the number of the paper, and any other would do
+_TAIL = 9.0  # standard deviations, as in the cross-check of independent axes
+_LARGEST_LATTICE = 2**22  # nodes, 32 MiB
 _SLAB_POINTS = 2**16  # half a mebibyte, which stays in cache
-_NODES = {"standard": 36, "full": 400}
-_PRODUCTS = {"standard": 2**26, "full": 2**30}
-_FEWEST = 4
+_NODES = {"standard": 36, "full": 400}  # compared at most; a matter of taste
+_PRODUCTS = {"standard": 2**26, "full": 2**30}  # spent on them, which of wide noise allows fewer nodes
+_FEWEST = 4  # whatever the window
 
 
 def _radii(grid: Grid, covariance: Array) -> list[int]:
@@ -57,6 +58,7 @@ def window_points(grid: Grid, covariance: Array) -> int:
 def _density_slabs(grid: Grid, covariance: Array) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """The density without its factor, at the offsets of the window, some rows of the first axis at a time."""
     offsets = [np.arange(-r, r + 1) * h for r, h in zip(_radii(grid, covariance), grid.spacing, strict=True)]
+    # with Sigma = L L^T the exponent is |L^-1 x|^2 / 2, and L^-1 x is had row by row
     lower = np.linalg.cholesky(covariance)
     rows = max(1, _SLAB_POINTS // math.prod(len(x) for x in offsets[1:]))
     for first in range(0, len(offsets[0]), rows):
@@ -120,6 +122,7 @@ def density_sums(
     True
     """
     first = values.ndim - grid.dimensions
+    # the data of an entry are continued once, for all of its nodes
     entries, which = np.unique(places[:, :first], axis=0, return_inverse=True)
     sums = np.zeros(len(places))
     for number, entry in enumerate(entries):
@@ -137,6 +140,7 @@ def _sums_of_one(
     # continued along the last axis once and for all, so that what is gathered are whole rows
     values = np.take(_with_zeros(values, grid), last, axis=-1)
     mass, sums = 0.0, np.zeros(len(places))
+    # the density of a slab is made once and summed at every node
     for row, density in _density_slabs(grid, covariance):
         mass += float(density.sum())
         for number, place in enumerate(places):
@@ -173,6 +177,8 @@ def _density_on(shape: tuple[int, ...], grid: Grid, covariance: NDArray[np.float
 def _symbol_on(shape: tuple[int, ...], grid: Grid, covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     """exp(-k^T Sigma k / 2) at the wavenumbers of a periodic box; at Nyquist the mean over both signs."""
     lower = np.linalg.cholesky(covariance)
+    # at the highest wave of an even number of nodes both signs are one; where the noise is not resolved there is
+    # something left of it
     even = [i for i, n in enumerate(shape) if n % 2 == 0 and not monotone(grid, covariance)]
     total = np.zeros((*shape[:-1], shape[-1] // 2 + 1))
     for signs in itertools.product((1.0, -1.0), repeat=len(even)):
@@ -205,6 +211,7 @@ def kernel_distance(grid: Grid, covariance: NDArray[np.float64]) -> float:
     """
     shape = padded_shape(grid, covariance)
     resolved = monotone(grid, covariance)
+    # resolved noise has no wave that a smaller box would alias
     if resolved and math.prod(shape) > _LARGEST_LATTICE:
         shape = tuple(scipy.fft.next_fast_len(2 * radius + 2, real=True) for radius in _radii(grid, covariance))
     if math.prod(shape) <= _LARGEST_LATTICE:
@@ -212,6 +219,7 @@ def kernel_distance(grid: Grid, covariance: NDArray[np.float64]) -> float:
         return float(np.abs(scipy.fft.irfftn(difference, s=shape)).sum())
     if not resolved:
         return math.inf
+    # too large for any lattice: the bound from the nearest aliases alone
     ratio = float((conditional_deviations(covariance) / np.array(grid.spacing)).min())
     aliases = 2.0 * (3**grid.dimensions - 1) * math.exp(-0.5 * (math.pi * ratio) ** 2)
     return float(math.prod(shape) * aliases)
@@ -241,9 +249,10 @@ def sample(fields: Array, values: Array, grid: Grid, level: str, window: int) ->
     for along in range(values.ndim - grid.dimensions, values.ndim):
         second = np.abs(np.diff(values, n=2, axis=along))
         index = [int(i) for i in np.unravel_index(int(second.argmax()), second.shape)]
+        # the middle one of three nodes
         index[along] += 1
         chosen.append(int(np.ravel_multi_index(tuple(index), values.shape)))
-    generator = np.random.default_rng(2405_17832)
+    generator = np.random.default_rng(SEED)
     flat = list(dict.fromkeys([*chosen, *(int(i) for i in generator.choice(values.size, size=count, replace=False))]))[
         :count
     ]

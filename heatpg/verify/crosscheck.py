@@ -30,16 +30,18 @@ from heatpg.evolution import Evolution
 from heatpg.solvers import Solver
 from heatpg.store.record import Record
 from heatpg.verify import checks
-from heatpg.verify.correlated import LARGEST_WINDOW, density_sums, kernel_distance, sample, window_points
+from heatpg.verify.correlated import LARGEST_WINDOW, SEED, density_sums, kernel_distance, sample, window_points
 
-__all__ = ["crosscheck", "expected_error", "reference_rows", "reference_weights"]
+__all__ = ["POINTS", "crosscheck", "expected_error", "reference_rows", "reference_weights"]
 
 Array = NDArray[Any]
 
-_TAIL = 9.0
-_POINTS = 200
-_WIDEST_MATRIX = 2048
-_LONGEST_KERNEL = 2**22
+_TAIL = 9.0  # standard deviations: 2e-19 of the noise goes further, below any rounding
+POINTS = 200  # nodes of a standard check, in all; enough to meet every part of a field, and cheap; a matter of taste
+_WIDEST_MATRIX = 2048  # nodes of an axis: beyond, a matrix of rows costs more than a convolution
+_LONGEST_KERNEL = 2**22  # 32 MiB: so far kernels are compared
+# how numpy.pad continues the data as each boundary says; along absorb with the turned-over sign that is told apart
+# below
 _PAD: dict[str, Literal["wrap", "reflect", "symmetric", "edge"]] = {
     "periodic": "wrap",
     "reflect-vertex": "reflect",
@@ -75,11 +77,13 @@ def reference_weights(spacing: float, sigma: float) -> NDArray[np.float64]:
     """
     radius = math.ceil(_TAIL * sigma / spacing) + 1
     offsets = np.arange(-radius, radius + 1) * spacing
+    # the trapezoid rule on a Gaussian is exact to 2 exp(-2 pi^2 (sigma / h)^2), 5e-9 at sigma = h
     if sigma >= spacing:
         density = np.exp(-0.5 * np.square(offsets / sigma))
         return np.asarray(density / math.fsum(density))
     # a hat of width h against a Gaussian that may be far narrower: panels of at most sigma / 2
     panels = max(1, math.ceil(2.0 * spacing / sigma))
+    # 16 points on a panel of half a sigma integrate a Gaussian times a straight line to round-off
     nodes, masses = np.polynomial.legendre.leggauss(16)
     edges = np.linspace(0.0, spacing, panels + 1)
     width = spacing / panels
@@ -92,6 +96,7 @@ def reference_weights(spacing: float, sigma: float) -> NDArray[np.float64]:
         left = np.exp(-0.5 * np.square((x - spacing + y) / sigma)) * rising
         right = np.exp(-0.5 * np.square((x + y) / sigma)) * (1.0 - rising)
         weights[i] = scale * float(mass @ (left + right))
+    # a constant stays what it is, to the last bit of the sum
     return np.asarray(weights / math.fsum(weights))
 
 
@@ -138,10 +143,13 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64]) -> NDArray
     for i, row in enumerate(rows):
         window = slice(int(row), int(row) + len(weights))
         mass = weights * factor[window]
+        # many positions of the continued line lead to one node: their weights add up there
         result[i] = np.bincount(node[window], weights=mass, minlength=size)
         if axis.boundary == "absorb":
             share = position[window] / (size - 1)
             inside = node[window] / (size - 1)
+            # the chord: its value at every position, less what the folded nodes say of it already, falls to the two
+            # ends
             high = float(weights @ share) - float(mass @ inside)
             result[i, -1] += high
             result[i, 0] += float(weights.sum() - mass.sum()) - high
@@ -152,6 +160,7 @@ def _difference_norms(solver: Solver, axis: Axis, path: tuple[float, ...]) -> tu
     """||g_m||_1 for m = 0, 2, 4; see the top of this file."""
     reference = reference_weights(axis.spacing, math.sqrt(path[-1]))
     radius = len(reference) // 2
+    # long enough that neither kernel wraps around onto itself
     length = 1 << math.ceil(math.log2(4 * max(radius, solver.reach(axis, path), 64)))
     length = min(length, _LONGEST_KERNEL)
     kernel = np.zeros(length)
@@ -162,6 +171,7 @@ def _difference_norms(solver: Solver, axis: Axis, path: tuple[float, ...]) -> tu
     lowered = (2.0 * np.sin(0.5 * angle)) ** 2
     for power in (1, 2):
         quotient = np.zeros_like(difference)
+        # g_m has the symbol of the difference over that of m central differences
         quotient[1:] = difference[1:] / lowered[1:] ** power
         quotient[0] = quotient[1]  # the limit at k = 0, which the division cannot give
         norms.append(float(np.abs(np.fft.irfft(quotient, length)).sum()))
@@ -203,6 +213,7 @@ def expected_error(evolution: Record, k: int, cache: dict[int, tuple[float, floa
     """Bound on |u - reference| at sigma[k], from the symbols of both and the data; see the top of this file."""
     values, grid, solver = evolution.landscape.values, evolution.grid, evolution.solver
     cache = {} if cache is None else cache
+    # round-off of one operation; how many there are is what the solver says of itself
     unit = float(np.finfo(values.dtype).eps) * float(np.abs(values).max())
     if evolution.covariance is not None:
         low, high = float(values.min()), float(values.max())
@@ -218,6 +229,7 @@ def expected_error(evolution: Record, k: int, cache: dict[int, tuple[float, floa
         total += 2.0 * unit * solver.rounding(axis, path)
         if position not in cache:
             cache[position] = _roughness(values, axis, values.ndim - grid.dimensions + position)
+        # smooth data make the fourth difference small, rough data the range: the least of three true bounds
         total += min(a * b for a, b in zip(norms, cache[position], strict=True))
     return total
 
@@ -225,7 +237,7 @@ def expected_error(evolution: Record, k: int, cache: dict[int, tuple[float, floa
 def _sample(evolution: Evolution) -> list[NDArray[np.int64]]:
     """Nodes per axis whose product holds the optimum of Q and of every u, the worst curvature, and random nodes."""
     grid = evolution.grid
-    count = max(3, round(_POINTS ** (1.0 / grid.dimensions)))
+    count = max(3, round(POINTS ** (1.0 / grid.dimensions)))
     initial = evolution.landscape.values.reshape(-1, *grid.shape)[0]
     chosen = [int(np.argmax(initial)), int(np.argmin(initial))]
     for position in range(grid.dimensions):
@@ -233,11 +245,13 @@ def _sample(evolution: Evolution) -> list[NDArray[np.int64]]:
         index = list(np.unravel_index(int(np.argmax(second)), second.shape))
         index[position] += 1
         chosen.append(int(np.ravel_multi_index(tuple(int(i) for i in index), grid.shape)))
+    # the optimum may move with sigma: where it begins and where it ends
     ends = evolution.values.reshape(len(evolution), -1, grid.size)[:, 0]
     chosen += [int(field.argmax()) for field in (ends[0], ends[-1])]
-    generator = np.random.default_rng(2405_17832)
+    generator = np.random.default_rng(SEED)
     result = []
     for position, axis in enumerate(grid):
+        # coordinates of all these nodes, axis by axis, so that their product can be had as one outer product
         fixed = {int(np.unravel_index(flat, grid.shape)[position]) for flat in chosen} | {0, axis.size - 1}
         room = max(0, min(count, axis.size) - len(fixed))
         extra = generator.choice(axis.size, size=room, replace=False) if room else np.array([], dtype=np.int64)
@@ -266,6 +280,7 @@ def _convolved(values: Array, axis: Axis, sigma: float, along: int) -> NDArray[n
 
 def _at_nodes(values: Array, grid: Grid, sigmas: Array, nodes: list[NDArray[np.int64]]) -> NDArray[np.float64]:
     """The reference on the product of some nodes of every axis."""
+    # on one axis windows of the continued line are cheaper than rows of a matrix
     if grid.dimensions == 1 and sigmas[0] > 0:
         weights = reference_weights(grid[0].spacing, float(sigmas[0]))
         line = _continued(values, grid[0], len(weights) // 2, values.ndim - 1)
@@ -280,6 +295,7 @@ def _reference_field(evolution: Evolution, k: int) -> NDArray[np.float64]:
     for position, (axis, sigma) in enumerate(zip(evolution.grid, evolution.sigmas[k], strict=True)):
         if sigma == 0.0:
             continue
+        # a short axis by one product of matrices, a long one by a convolution that never makes the matrix
         if axis.size <= _WIDEST_MATRIX:
             matrix = reference_rows(axis, float(sigma), np.arange(axis.size))
             values = np.moveaxis(np.moveaxis(values, first + position, -1) @ matrix.T, -1, first + position)
@@ -335,6 +351,7 @@ def _crosscheck_covariances(evolution: Evolution, level: str, covariances: NDArr
     counts, left_out = [], []
     for k, covariance in enumerate(covariances):
         window = window_points(grid, covariance)
+        # beyond, the sum is left out: it would take too long
         bound = expected_error(evolution, k) if window <= LARGEST_WINDOW else math.inf
         if not math.isfinite(bound):
             left_out.append(k)
@@ -357,6 +374,7 @@ def _crosscheck_covariances(evolution: Evolution, level: str, covariances: NDArr
         return Check("cross-check", "finding", missing)
     number = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     entry = _entry(evolution, worst, f"independent sum of the density at {number} nodes")
+    # what could not be looked at is said, and a check that left something out has not passed
     if missing and entry.status == "passed":
         return dataclasses.replace(entry, status="finding", message=f"{entry.message}; {missing}")
     return entry

@@ -76,6 +76,7 @@ def _links(evolution: Evolution) -> list[_Link]:
     grid, solver = evolution.grid, evolution.solver
     initial = evolution.landscape.values.reshape(-1, *grid.shape)
     fields = evolution.values.reshape(len(evolution), -1, *grid.shape)
+    # the unit of all bounds here: one rounding of the largest number that there is
     unit = float(np.finfo(initial.dtype).eps) * float(np.abs(initial).max())
     variances = [tuple(float(t) for t in row) for row in evolution.variances]
     links = []
@@ -83,6 +84,7 @@ def _links(evolution: Evolution) -> list[_Link]:
         paths = evolution.paths[k]
         rounding = 2.0 * unit * (1.0 + sum(solver.rounding(grid[i], p) for i, p in enumerate(paths) if p[-1] > 0))
         zero = (0.0,) * grid.dimensions
+        # every field is compared with Q, and with the field before it where the noise grew along every axis
         starts = [(zero, initial, paths)]
         if evolution.covariance is None and k > 0 and all(a <= b for a, b in zip(variances[k - 1], stop, strict=True)):
             starts.append((variances[k - 1], fields[k - 1], evolution.paths[k - 1]))
@@ -94,6 +96,7 @@ def _links(evolution: Evolution) -> list[_Link]:
             continues = all(
                 number == 0 or solver.exact_in_time or paths[i][: len(before[i])] == before[i] for i in moving
             )
+            # a marching solver keeps its promise step by step, and has to keep it in each of them
             if number == 0 and not solver.exact_in_time:
                 steps = [(i, a, b) for i in moving for a, b in zip(paths[i], paths[i][1:], strict=False)]
             else:
@@ -146,19 +149,25 @@ def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Chec
     worst, broken = 0.0, None
     bound = max((link.tolerance for link in links), default=0.0) / oscillation
     for link in links:
+        # what lay outside at the earlier sigma was not stored; only Q, whose outside the boundary tells, can bound the
+        # field
         if link.open_box:
             continue
         axes = tuple(range(1, link.later.ndim))
         low, high = link.earlier.min(axis=axes), link.earlier.max(axis=axes)
         if not link.promised and not link.from_initial:
+            # the top of a field may lie between its nodes, and come to light at a later sigma: an eighth of the second
+            # difference, as of a parabola
             allowance = sum(_second_difference(link.earlier, i + 1) for i in range(len(axes))) / 8.0
             low, high = low - allowance, high + allowance
+        # values from outside the box come in with the noise, and may widen the range
         for axis in evolution.grid:
             low, high = axis.rule.extremes_outside(low, high)
         shape = (-1,) + (1,) * len(axes)
         excess = np.maximum(link.later - high.reshape(shape), low.reshape(shape) - link.later)
         most = float(excess.max())
         worst = max(worst, most / oscillation)
+        # a broken promise is told before a finding, however small
         if most > link.tolerance and (broken is None or (link.promised and not broken[0].promised)):
             broken = (link, most, int(np.argmax(excess)))
     if broken is None:
@@ -203,10 +212,12 @@ def _window_maximum(field: Array, grid: Grid, index: tuple[int, ...], reach: tup
     for position, (axis, i, r) in enumerate(zip(grid, index, reach, strict=True)):
         if axis.rule.periodic and 2 * r + 1 < axis.size:
             window = np.take(window, np.arange(i - r, i + r + 1), axis=position, mode="wrap")
+        # a periodic window as long as the axis is the whole axis, and nothing is to be cut
         elif not axis.rule.periodic:
             leaves |= axis.rule.free_space and (i - r < 0 or i + r >= axis.size)
             window = window[(slice(None),) * position + (slice(max(0, i - r), i + r + 1),)]
     highest = float(window.max())
+    # what lies outside is bounded by the rule of each axis from the values inside
     if leaves:
         for axis in grid:
             highest = float(axis.rule.extremes_outside(highest, highest)[1])
@@ -251,6 +262,8 @@ def _follow_maxima(evolution: Evolution, links: list[_Link], numbers: dict[int, 
             places = numbers[link.k][b]
             if not len(places):
                 continue
+            # the maximum climbs on the earlier field to the one that it came of; where that one climbs back to it, the
+            # two are one track
             tops = climb(earlier, grid, places)
             back = climb(later, grid, tops)
             rise = later.reshape(-1)[places] - earlier.reshape(-1)[tops]
@@ -261,13 +274,16 @@ def _follow_maxima(evolution: Evolution, links: list[_Link], numbers: dict[int, 
                 index = tuple(int(j) for j in np.unravel_index(flat, grid.shape))
                 value = float(later[index])
                 highest, leaves = _window_maximum(earlier, grid, index, link.reach)
-                judge = link
+                against = link
+                # noise from outside may have made this maximum: Q alone, whose outside is known, can be held against it
                 if leaves and link.open_box:
-                    judge = origin
+                    against = origin
                     highest, _ = _window_maximum(origin.earlier[b], grid, index, origin.reach)
-                if value - highest > judge.tolerance + (0.0 if judge.promised else sampling[i]):
-                    result.spurious.append((judge, b * grid.size + flat, value - highest))
-                elif back[i] == flat and rise[i] > link.tolerance + sampling[i] and judge is link:
+                if value - highest > against.tolerance + (0.0 if against.promised else sampling[i]):
+                    result.spurious.append((against, b * grid.size + flat, value - highest))
+                # within reach there was a higher value, so nothing is wrong; but along its own track a maximum should
+                # not rise
+                elif back[i] == flat and rise[i] > link.tolerance + sampling[i] and against is link:
                     result.rising.append((link, b * grid.size + flat, float(rise[i])))
     return result
 
@@ -279,6 +295,7 @@ def _joint_maxima(evolution: Evolution, found: _Maxima, links: list[_Link], osci
         return Check(
             name, "passed", "no joint local maximum in (mu, sigma^2) at sigma^2 > 0 on the grid", 0.0, bound, source
         )
+    # a broken promise before all findings
     promised = [entry for entry in found.spurious if entry[0].promised]
     link, flat, excess = max(promised or found.spurious, key=lambda entry: entry[2])
     return Check(
@@ -312,6 +329,7 @@ def _non_enhancement(evolution: Evolution, found: _Maxima, oscillation: float) -
 def _sign_changes(line: Array, periodic: bool, tolerance: float) -> int:
     """Number of extrema of a line: sign changes of its differences that exceed round-off."""
     differences = np.diff(np.append(line, line[0]) if periodic else line)
+    # differences within round-off have no sign, and are left out
     signs = np.sign(differences[np.abs(differences) > tolerance])
     if len(signs) < 2:
         return 0
@@ -338,6 +356,7 @@ def _extrema_of_lines(evolution: Evolution, links: list[_Link]) -> Iterator[Chec
             after = _sign_changes(later, periodic, 2.0 * link.tolerance)
             if after > before and (worst is None or (link.keeps_extrema and not worst[0].keeps_extrema)):
                 worst = (link, b, before, after)
+    # of several lines one whose solver had promised to keep the number is told first
     name = "number of extrema"
     if worst is None:
         yield Check(name, "passed", "in one dimension the number of extrema does not grow with sigma")
@@ -357,6 +376,7 @@ def _extrema_of_lines(evolution: Evolution, links: list[_Link]) -> Iterator[Chec
 
 def _told(counts: list[int]) -> str:
     """Numbers in a row, those of a long row that repeat once only: 3 -> 2 -> 1 (x63)."""
+    # a long row of equal numbers would fill the line of a report
     if len(counts) <= _SHORT:
         return " -> ".join(map(str, counts))
     runs = [(count, len(list(same))) for count, same in itertools.groupby(counts)]
@@ -440,6 +460,7 @@ def maximum_principle(evolution: Evolution, level: str = "standard") -> list[Che
     grid, landscape = evolution.grid, evolution.landscape
     oscillation = landscape.oscillation or 1.0
     links = _links(evolution)
+    # levels without noise along any axis have no link, and no round-off
     tolerance = {link.k: link.tolerance for link in links}
     fields = evolution.values.reshape(len(evolution), -1, *grid.shape)
     numbers = {k: [local_maxima(field, grid, tolerance.get(k, 0.0)) for field in row] for k, row in enumerate(fields)}
