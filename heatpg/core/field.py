@@ -76,7 +76,8 @@ def _smooth_weights(
 def _integral(x: float, sigma: float) -> float:
     # F(x) = x Phi(x/sigma) + sigma phi(x/sigma)
     z = x / sigma
-    return x * 0.5 * math.erfc(-z * 0.7071067811865476) + sigma * 0.3989422804014327 * np.exp(-0.5 * z * z)
+    total: float = x * 0.5 * math.erfc(-z * 0.7071067811865476) + sigma * 0.3989422804014327 * np.exp(-0.5 * z * z)
+    return total
 
 
 @kernel

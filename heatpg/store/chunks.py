@@ -68,7 +68,7 @@ def chunk_shape(shape: tuple[int, ...], dimensions: int, batch: int = 0) -> tupl
 
 
 @kernel
-def _sums(words: Array, weights: Array) -> tuple[int, int]:
+def _sums(words: Array, weights: Array) -> tuple[np.uint64, np.uint64]:
     """sum_i w_i and sum_i (n - i) w_i over 16-bit words, modulo 2^64; in blocks whose sums fit 32 bits."""
     size, block = words.shape[0], weights.shape[0]
     one = np.uint64(0)
