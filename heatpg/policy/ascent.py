@@ -478,7 +478,7 @@ def _ascent(path: AscentPath, q: ActionValue, setting: Setting, gradient: str, h
     """The result, with the end put into words."""
     y, d = np.stack(path.y), len(path.y[0]) - 1
     # The path knows that it has come to rest at a maximum. Whether that is a good one, and whether sigma is then at its
-    # floor, gone or free, is told here, because it takes the landscape as a whole.
+    # floor, vanished or free, is decided here, because it takes the landscape as a whole.
     means, sigmas = y[:, :d], np.exp(y[:, d:]) * setting.ratio
     landscape = q.source if isinstance(q.source, Landscape) else None
     values = np.array(path.values)

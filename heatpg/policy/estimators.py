@@ -366,7 +366,7 @@ def estimate_gradient(
     value, error, units = sampled_gradient(q, means, deviations, estimator, with_respect_to, common, samples, seed)
     # Against what the samples average to, not against the solution of the heat equation: a landscape is sampled as its
     # interpolant, so any other reference would look like a bias of the estimator. How far that solution is from the
-    # interpolant is told beside it.
+    # interpolant is reported as well.
     exact = exact_error = discretisation = None
     if compare and isinstance(source, Landscape):
         exact = interpolant_gradient(q, means, deviations, with_respect_to, common)

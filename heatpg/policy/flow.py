@@ -339,7 +339,7 @@ def follow_flow(objective: Objective, y: Array, setting: Setting, steps: int) ->
     for _ in range(steps):
         if setting.joint:
             free[active] = (y[active, d] > setting.lowest) | (gradient[active, d] > 0)
-        # First who has arrived: the flow takes for ever to reach a maximum, Newton's method a few steps.
+        # Arrivals first: the flow reaches a maximum only in the limit, Newton's method in a few steps.
         kinds, newton = _classify(y[active], gradient[active], hessian[active], free[active], setting, _NEWTON_REACH)
         stay = []
         for i, p in enumerate(active):

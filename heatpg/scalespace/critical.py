@@ -277,7 +277,7 @@ def refine(field: HeatField, positions: Array, sigmas: Array, free: Array, *, le
             break
         value, gradient, hessian = field.local(field.derivatives(x[active], sigmas[active], 2))
         unit = units[active]
-        # H^-1 by eigenvectors, because flat directions have to be told from curved ones anyway: along them no step
+        # H^-1 by eigenvectors, because flat directions, along which no step is taken, have to be found anyway
         lam, basis = np.linalg.eigh(hessian * unit[:, :, None] * unit[:, None, :])
         along = np.einsum("pij,pi->pj", basis, gradient * unit)
         steep = np.abs(lam) > FLAT * scale

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.extrema import neighbour, neighbourhood
 from heatpg.core.grid import Grid
 from heatpg.errors import GridError, NonFiniteError, OptionError
+from heatpg.tools.arguments import finite_number
 from heatpg.tools.kernels import kernel
 from heatpg.tools.resources import require_memory
 
@@ -382,8 +383,7 @@ def _check_field(field: ArrayLike, grid: Grid, tolerance: float) -> Array:
     if not np.isfinite(array).all():
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise NonFiniteError(f"the field is not finite at index {first}", given=f"{array[first]}")
-    if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise OptionError("the tolerance must be finite and not negative", given=tolerance, allowed="numbers >= 0")
+    finite_number("the tolerance", tolerance, lower=0.0)
     return array
 
 

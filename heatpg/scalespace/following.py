@@ -479,7 +479,7 @@ class Follower:
         """
         _, g_t, _, v, _, bend, _, unit = self._system(positions, times, free)
         curvature, push = np.einsum("pi,pi->p", bend, v), np.einsum("pi,pi->p", g_t, v)
-        # tau = share s^2 on both branches. Close to the fold they cannot be told apart, so they are looked for at
+        # tau = share s^2 on both branches. Close to the fold they cannot be separated, so they are looked for at
         # s = 0.1, or at the level if that is nearer: there by the local model, then by Newton's method.
         usable = np.abs(push) > FLAT * self.scale
         share = np.where(usable, -curvature / (2.0 * np.where(usable, push, 1.0)), 0.0)

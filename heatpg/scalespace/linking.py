@@ -31,7 +31,7 @@ Point = tuple[int, int]
 # Lengths in units of max(sigma, h)
 _MATCH = 1e-3  # the same point, found in two ways: each is known to 1e-9, different ones are rarely so near (taste)
 _ONE_FOLD = 0.2  # two that end so near, at one t, end at one fold (taste)
-_BESIDE = 1e-6  # of t: how far before an ending a point is followed, where its place can still be told (taste)
+_BESIDE = 1e-6  # of t: how far before an ending a point is followed, where its place is still well defined (taste)
 _CAUTION = 8.0  # by so much shorter are the steps that decide in doubt (taste)
 
 
@@ -108,7 +108,7 @@ class Links:
         """Where points arrive one level on, and how the others of them end."""
         if not chosen:
             return {}, {}
-        # one journey for points of all levels: `order` is theirs in its arrays
+        # points of all levels are followed at once: `order` is their order in the arrays
         by_level = defaultdict(list)
         for level, row in chosen:
             by_level[level].append(row)
@@ -227,7 +227,7 @@ class Links:
             points.positions, self.times[[p[0]]], np.array([target]), points.kind, points.index, points.free
         )
         outcome, error = int(journey.outcome[0]), float(journey.uncertainty[0])
-        # it gets there, and the place is taken: what becomes of it cannot be told
+        # it gets there, but the ending is that of another point: how this one ends is not known
         if outcome == ARRIVED:
             outcome, error = LOST, max(_BESIDE * how.time, how.uncertainty)
         endings = self.begins if beginning else self.ends

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
-from heatpg.errors import OptionError, UnsupportedError
+from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.scalespace.flooding import BYTES_PER_NODE, Flooding, flood
+from heatpg.tools.arguments import finite_number
 from heatpg.tools.parallel import for_each, threads
 from heatpg.tools.plain import fields_as_dict, plain
 from heatpg.tools.resources import require_memory
@@ -440,8 +441,8 @@ def basins(
             given=f"a batch of shape {landscape.batch_shape}",
             advice="evolve one landscape of the batch at a time: Landscape(values[i], grid)",
         )
-    if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
-        raise OptionError("the tolerance must be finite and not negative", given=tolerance, allowed="numbers >= 0")
+    if tolerance is not None:
+        tolerance = finite_number("the tolerance", tolerance, lower=0.0)
     initial = landscape.values
     levels: list[tuple[tuple[float, ...], Array, float]] = []
     # -1 stands for Q itself, which is not put before a first sigma of 0: that is the same field
