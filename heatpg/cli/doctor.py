@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from heatpg.cli.parser import Commands
 from heatpg.cli.requirements import requirements
-from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, NO_RESOURCES, OK, fitted, is_quiet, note, say
+from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, NO_RESOURCES, OK, envelope, fitted, is_quiet, note, say
 from heatpg.errors import HeatpgError, ResourceError
 from heatpg.tools import resources
 from heatpg.tools.options import nearest
@@ -79,7 +79,7 @@ class _Record:
     def problem(self, text: str, code: int) -> None:
         self.problems.append((text, code))
 
-    # every look goes through here, which is why the doctor outlives whatever is broken
+    # every look goes through here: an exception of one must not end the others
     def attempt(self, what: str, look: Callable[[], Answer], code: int = CHECK_FAILED) -> Answer | None:
         """What a look finds; what it raises is a problem."""
         try:
@@ -387,7 +387,7 @@ def _self_test(record: _Record) -> None:
         begin = time.perf_counter()
         before = len(record.problems)
         answer = record.attempt(f"self-test, {name}", action)
-        passed = len(record.problems) == before
+        passed = len(record.problems) == before  # `attempt` has put what was raised among the problems
         words = (answer[1] if isinstance(answer, tuple) else answer) if passed else record.problems[-1][0]
         seconds = time.perf_counter() - begin
         steps.append({"name": name, "passed": passed, "seconds": seconds, "message": words})
@@ -505,8 +505,8 @@ def _lines(found: Mapping[str, Any]) -> list[str]:
 def _doctor(arguments: argparse.Namespace) -> int:
     record = _Record()
     found = record.found
-    found["command"] = "doctor"
-    found["heatpg_version"] = __version__
+    found |= envelope("doctor")
+    # in this order: what is broken further down is often explained by what was found further up
     found["python"] = record.attempt("Python", _python)
     found |= {"packages": [], "extras": {}, "processor": None, "environment": {}, "memory": None, "disk": None}
     record.attempt("packages", lambda: _packages(record))
@@ -528,7 +528,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         found["problems"] = [text for text, _ in record.problems]
         found["advice"] = record.advice
         found["passed"] = code == OK
-        # not `emit`: it goes through the store, which may be what is broken
+        # not `emit`: that takes arrays as well, and so loads NumPy, which may be what is broken
         say(json.dumps(found, indent=2, allow_nan=False))
         return code
     if not arguments.quiet:

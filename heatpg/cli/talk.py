@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from heatpg.errors import HeatpgError
+from heatpg.tools.lines import hanging
 from heatpg.version import __version__
 
 if TYPE_CHECKING:
@@ -259,8 +260,6 @@ def terminal_width() -> int | None:
 
 def fitted(lines: Iterable[str], indent: int = 0) -> list[str]:
     """Lines that fit the terminal; what is too long goes on below, indented."""
-    from heatpg.core.report import hanging
-
     width = terminal_width()
     return list(lines) if width is None else [part for line in lines for part in hanging(line, indent, width)]
 

@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from heatpg.tools import html
+from heatpg.tools.lines import hanging
 
-__all__ = ["Check", "Place", "Report", "checks_html", "hanging"]
+__all__ = ["Check", "Place", "Report", "checks_html"]
 
 Status = Literal["passed", "finding", "failed"]
 
 _WIDTH = 100  # letters of a line, wherever a report is printed: the same report is the same text
-_GLUE = "\N{NO-BREAK SPACE}"
-_TOGETHER = re.compile(r"\S+ (?:<=|>) (?=\S)|-> (?=\S)")  # a figure and its bound; an arrow and what it points to
 _TABLE_BYTES = 14_000  # of the table of a report in a notebook, a good quarter of a page
 _SYMBOLS = {"passed": "✓", "finding": "▸", "failed": "✗"}
-_NARROWEST = 24  # letters of a message in one line; with less room it goes on nearer to the margin
-
-
-def hanging(line: str, indent: int, width: int) -> list[str]:
-    """A line in lines of a width, all but the first indented; words are never broken.
-
-    Examples
-    --------
-    >>> from heatpg.core.report import hanging
-    >>> hanging("solver     the transform, exact in time", 11, 30)
-    ['solver     the transform,', '           exact in time']
-    """
-    if len(line) <= width:
-        return [line]
-    if width - indent < _NARROWEST:
-        indent = min(indent, 4)
-    whole = _TOGETHER.sub(lambda found: found[0].replace(" ", _GLUE), line)
-    lines = textwrap.wrap(
-        whole,
-        max(width, indent + 1),
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return [part.replace(_GLUE, " ") for part in lines]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -126,6 +126,24 @@ def test_a_package_that_cannot_be_imported_is_told(module: str, tmp_path: Path) 
     assert found["python"]["executable"] == sys.executable and found["memory"]["available"] is not None
 
 
+def test_it_speaks_where_numpy_is_broken(tmp_path: Path) -> None:
+    """In words too, which are wrapped and not only dumped."""
+    (tmp_path / "numpy").mkdir()
+    (tmp_path / "numpy" / "__init__.py").write_text("raise OSError('a library is missing')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "heatpg", "doctor"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "problems, see below" in done.stdout and "failed  load" in done.stdout
+    assert "heatpg: h5py cannot be loaded: OSError: a library is missing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_self_test_fails_where_numbers_are_wrong(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     from heatpg.core.landscape import Landscape
 

@@ -11,8 +11,9 @@ import pytest
 from heatpg import landscapes
 from heatpg.cli import main
 from heatpg.cli.talk import fitted, report_lines, terminal_width
-from heatpg.core.report import Check, Place, Report, hanging
+from heatpg.core.report import Check, Place, Report
 from heatpg.evolution import solve
+from heatpg.tools.lines import hanging
 from tests.pages import page
 
 LONG = "the largest value lies on the edge of the box at 9 of 12 sigmas: the optimum may be outside, and rests on that"

@@ -1,0 +1,37 @@
+"""Lines of text that fit a width; for reports and for the terminal, which must work where NumPy does not."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+__all__ = ["hanging"]
+
+_GLUE = "\N{NO-BREAK SPACE}"
+_TOGETHER = re.compile(r"\S+ (?:<=|>) (?=\S)|-> (?=\S)")  # a figure and its bound; an arrow and what it points to
+_NARROWEST = 24  # letters of a message in one line; with less room it goes on nearer to the margin. A taste
+
+
+def hanging(line: str, indent: int, width: int) -> list[str]:
+    """A line in lines of a width, all but the first indented; words are never broken.
+
+    Examples
+    --------
+    >>> from heatpg.tools.lines import hanging
+    >>> hanging("solver     the transform, exact in time", 11, 30)
+    ['solver     the transform,', '           exact in time']
+    """
+    if len(line) <= width:
+        return [line]
+    if width - indent < _NARROWEST:
+        indent = min(indent, 4)
+    # a blank that textwrap does not take for one holds together what reads as one
+    whole = _TOGETHER.sub(lambda found: found[0].replace(" ", _GLUE), line)
+    lines = textwrap.wrap(
+        whole,
+        max(width, indent + 1),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [part.replace(_GLUE, " ") for part in lines]
