@@ -16,6 +16,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     from heatpg.solvers import solvers
     from heatpg.tools.parallel import threads
 
+    # a name that is unknown is refused before any of the others is timed
     names = [choose(name, solvers.names(), "solver") for name in arguments.solver] or solvers.names()
     try:
         shape = [int(word) for word in arguments.shape.lower().split("x")]

@@ -28,6 +28,7 @@ def _claims(arguments: argparse.Namespace) -> int:
     from heatpg.claims import ledger
 
     with Bar("testing", sys.stderr, enabled=not is_quiet(arguments)) as bar:
+        # no name is not an empty list of names
         found = ledger(arguments.claim or None, progress=bar)
     # who names a claim wants to read it; of all only the verdicts fit a screen
     if arguments.details or arguments.claim:

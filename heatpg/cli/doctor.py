@@ -103,6 +103,7 @@ def _reason(reason: BaseException) -> str:
 
 def _code(reason: Exception, usual: int) -> int:
     """The exit code for an exception; a bad setting shows in an error of heatpg, all else is a fault."""
+    # looks that only read a setting can fail for nothing else than the setting, if heatpg itself says so
     if usual == BAD_INPUT:
         return BAD_INPUT if isinstance(reason, HeatpgError) else CHECK_FAILED
     return NO_RESOURCES if isinstance(reason, ResourceError | MemoryError) else usual
@@ -127,6 +128,7 @@ def _packages(record: _Record) -> None:
             "heatpg runs from a folder and is not installed, so what it needs cannot be looked up: pip install ."
         )
         return
+    # what runs may be a checkout on PYTHONPATH, and what pip knows of another version
     if distribution.version != __version__:
         record.advice.append(
             f"heatpg {__version__} runs, {distribution.version} is installed: install it anew, or look at PYTHONPATH"
@@ -317,6 +319,7 @@ def _disk(record: _Record) -> None:
     if record.found.get("kernels"):
         folders["kernels"] = Path(record.found["kernels"]["folder"])
     folders["temporary"] = Path(tempfile.gettempdir())
+    # filled one by one, so that what was found before a look failed is still shown
     record.found["disk"] = {}
     for name, folder in folders.items():
         free = record.attempt(f"the disk of {folder}", functools.partial(resources.available_disk, folder))
@@ -411,6 +414,7 @@ def _extra_line(name: str, extra: Mapping[str, Any], width: int) -> str:
         names = [f"{entry['name']} {entry['version']}" for entry in extra["packages"]]
         more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
         return f"{name:{width}}  {', '.join(names[:_MOST_NAMES] + more)}{purpose}"
+    # a package that is there in a wrong version is as good as missing, and said with its version
     missing = [entry for entry in extra["packages"] if not entry["fits"]]
     words = ", ".join(
         f"{entry['name']} {entry['version']} is not {entry['versions']}" if entry["version"] else entry["name"]
@@ -520,6 +524,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     record.attempt("disk", lambda: _disk(record))
     found["test"] = None
     if arguments.test:
+        # an empty cache: without a word, some seconds of compilation look like a hang
         if not is_quiet(arguments) and (found["kernels"] or {}).get("files") == 0:
             note("the kernels are compiled for the first time; this takes some seconds")
         _self_test(record)

@@ -88,6 +88,7 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
     if not path.is_file():
         advice = _environment(str(path)) or _near_file(path)
         raise MissingFileError("there is no such file", given=path, advice=advice)
+    # a result holds its boundaries; an array does not, and there is no default
     if path.suffix in RESULTS:
         if arguments.boundary:
             raise OptionError(
@@ -125,6 +126,7 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
         ending = f"a file is named with its ending: {', '.join(FILES)}"
         reason.advice = f"{near} A{ending[1:]}" if near.endswith("?") else "; ".join(filter(None, (near, ending)))
         raise
+    # the options are read from the signature, so that a new landscape needs nothing here
     known = settable(family)
     options = parse_options(arguments.set, known, f"landscape {arguments.source!r}")
     if arguments.boundary:

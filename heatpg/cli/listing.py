@@ -60,7 +60,7 @@ def _list(arguments: argparse.Namespace) -> int:
     plugins = _plugins() if "landscapes" in wanted else {}
     lines: list[str] = []
     for what, entries in found.items():
-        width = max(map(len, entries))
+        width = max(map(len, entries))  # of the names, so that the lines beside them begin in one column
         owners = plugins if what == "landscapes" else {}
         whose = {name: " [{distribution} {version}]".format(**owner) for name, owner in owners.items()}
         lines += [f"{what}:", *(f"  {name:{width}}  {line}{whose.get(name, '')}" for name, line in entries.items())]

@@ -81,13 +81,14 @@ def requirements(texts: Iterable[str], extras: Iterable[str] = ()) -> dict[str, 
     from packaging.requirements import InvalidRequirement
     from packaging.requirements import Requirement as Line
 
+    # What an extra asks for directly, and which other extras of heatpg it names: heatpg[docs,test]; extra == "dev".
     names = list(extras)
     direct: dict[str, list[Requirement]] = {extra: [] for extra in ("", *names)}
     other: dict[str, list[str]] = {extra: [] for extra in names}
     for text in texts:
         try:
             line = Line(text)
-        except InvalidRequirement:
+        except InvalidRequirement:  # in a syntax that is newer than packaging; the other lines still count
             continue
         # what holds without an extra is wanted always, and not once more by each of them
         wanted = [extra for extra in ("", *names) if line.marker is None or line.marker.evaluate({"extra": extra})]
@@ -98,9 +99,10 @@ def requirements(texts: Iterable[str], extras: Iterable[str] = ()) -> dict[str, 
                 direct[extra].append(Requirement(line.name, str(line.specifier), _installed(line.name)))
 
     def gathered(extra: str, seen: tuple[str, ...]) -> list[Requirement]:
-        if extra in seen:
+        if extra in seen:  # two extras may name each other
             return []
         inner = [entry for word in other.get(extra, []) for entry in gathered(word, (*seen, extra))]
+        # its own first, each once, in the order of the metadata
         return list(dict.fromkeys([*direct.get(extra, []), *inner]))
 
     return {extra: gathered(extra, ()) for extra in direct}

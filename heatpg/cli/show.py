@@ -66,6 +66,7 @@ def _show(arguments: argparse.Namespace) -> int:
         width = print_width(arguments.width)
     require_file(Path(arguments.file))
     quiet = is_quiet(arguments)
+    # before the file is loaded: an existing figure is refused at once
     target = figure_output(out, force=arguments.force, endings=FIGURES + ANIMATIONS, quiet=quiet)
     evolution = load(arguments.file, untrusted=arguments.untrusted)
     if moving:

@@ -68,6 +68,7 @@ class Bar:
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
+        # a fast loop reports far more often than a terminal can show; the last state is always shown
         if not self.enabled or (now - self.last < _REDRAWN and done < total):
             return
         self.last = now
@@ -139,6 +140,7 @@ def reply(
     if arguments.json:
         emit(record())
         return
+    # an empty print would be an empty line
     lines = [*(() if arguments.quiet else words()), *result]
     if lines:
         say(*lines)
@@ -156,6 +158,7 @@ def loadable(registry: Registry[Entry]) -> dict[str, Entry]:
 
 
 def _seconds(value: float) -> str:
+    """A measured time; `human_duration` of heatpg.tools is for those that are waited for."""
     return f"{value:.2f} s" if value >= 0.1 else f"{1000 * value:.1f} ms"
 
 
@@ -199,6 +202,7 @@ def _levels(evolution: Evolution) -> str:
 
 
 def _shape(evolution: Evolution) -> str:
+    """What was evolved, in one clause: name, batch, nodes and type."""
     landscape = evolution.landscape
     batch = f"batch of {' x '.join(map(str, landscape.batch_shape))}, " if landscape.batch_shape else ""
     return f"{landscape.name}: {batch}{' x '.join(map(str, evolution.grid.shape))} nodes, {landscape.values.dtype}"
@@ -255,6 +259,7 @@ def describe(evolution: Evolution, chosen: str = "") -> list[str]:
 
 def terminal_width() -> int | None:
     """Letters of a line of the terminal that reads the output; None for a file or a pipe, whose lines stay whole."""
+    # the shell may export COLUMNS, which says nothing of a file that the output goes to
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -265,6 +270,7 @@ def fitted(lines: Iterable[str], indent: int = 0) -> list[str]:
 
 
 def report_lines(title: str, report: Report) -> list[str]:
+    """A report below its title, indented."""
     width = terminal_width()
     text = report.text(None if width is None else width - 2)
     return [f"{title}:", *(f"  {line}" for line in text.splitlines())]
@@ -295,6 +301,7 @@ def record(command: str, evolution: Evolution) -> dict[str, Any]:
 
 
 def outcome(failed: bool, where: str) -> int:
+    """The exit code by the checks; a failed one is told, with where to read on."""
     if failed:
         note(f"a check failed; {where}")
         return CHECK_FAILED

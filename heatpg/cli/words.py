@@ -74,6 +74,7 @@ def sigma_numbers(text: str) -> list[float]:
 
     allowed = "numbers with commas (0.02,0.05), or first:last:count, evenly spaced in the logarithm (0.01:1:16)"
     try:
+        # a list is taken in any order and with any gaps; a range is spaced as scale space is, in the logarithm
         if ":" not in text:
             return [float(part) for part in text.split(",")]
         words = text.split(":")
@@ -110,6 +111,7 @@ def parse_sigma(words: Sequence[str], *, quiet: bool = False) -> list[float] | d
     """
     if not quiet:
         _note_comma(words)
+    # one list for all axes, or one for each of them by name, and nothing between
     if len(words) == 1 and "=" not in words[0]:
         return sigma_numbers(words[0])
     if not all("=" in word for word in words):
