@@ -27,7 +27,7 @@ __all__ = ["Compact"]
 Array = NDArray[Any]
 
 _TIMES = ("exact", "crank_nicolson")
-_TAIL = 1e-17
+_TAIL = 1e-17  # as in `heatpg.solvers.base`
 
 
 @kernel
@@ -89,6 +89,7 @@ class _CompactOperator(SweepOperator):
     def __init__(self, line: Line, share: float, starts: int, steps: int, dtype: np.dtype[Any]) -> None:
         self.line = line
         # (1 + D2/12 - share D2) u_new = (1 + D2/12 + share D2) u, and without the share for backward Euler
+        # one weight for each solve; backward Euler steps of half the length have the same matrix on the left
         self.weights = np.array([1.0 / 12.0] * starts + [1.0 / 12.0 + share] * steps, dtype)
         self.factors, self.corner = factorise(line, share - 1.0 / 12.0, dtype)
         closure = Closure.of(line, 1)
@@ -164,6 +165,8 @@ class Compact(TransformSolver, LineSolver):
         check_stepping(self.steps, self.step)
         if self.damping_steps < 0:
             raise StabilityError("damping_steps must not be negative", given=self.damping_steps, allowed="0, 1, ...")
+        # a promise that depends on an option, on a frozen dataclass; no field, so that equality and printing leave it
+        # out
         object.__setattr__(self, "exact_in_time", self.time == "exact")
 
     @property
@@ -175,6 +178,7 @@ class Compact(TransformSolver, LineSolver):
 
     def monotone_between(self, axis: Axis, start: float, stop: float) -> bool:
         if self.exact_in_time:
+            # exact in time: only the length of the interval counts, and one entry of the cache serves all
             start, stop = 0.0, stop - start
         return negative_mass(self, axis, start, stop) <= NEGLIGIBLE
 
@@ -204,6 +208,7 @@ class Compact(TransformSolver, LineSolver):
     def _nearest_pole(self, axis: Axis, path: Path) -> float:
         """Imaginary part of k h at which the symbol first ceases to be analytic."""
         if self.exact_in_time:
+            # g has its pole where 1 - cos a = 6, that is cosh y = 5 above pi
             return math.acosh(5.0)
         nearest = math.inf
         for start, stop in itertools.pairwise(path):
@@ -235,6 +240,7 @@ def _reach(solver: Compact, axis: Axis, path: Path) -> int:
     """As `Solver.reach`, with the shifts that lie below the nearest pole, which is known here."""
     if path[-1] <= 0:
         return 0
+    # any shift below the pole gives a valid bound; ranges and numbers of samples are tastes
     largest = min(0.99 * solver._nearest_pole(axis, path), 40.0)
     shift = np.geomspace(1e-3 * largest, largest, 240)
     turn = np.linspace(0.0, np.pi, 65)

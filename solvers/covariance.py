@@ -29,8 +29,8 @@ __all__ = ["CovarianceFlow", "conditional_deviations", "monotone", "padded_shape
 Array = NDArray[Any]
 
 _REACH = 8.5  # standard deviations: 1.9e-17 of the noise goes further
-_RESOLVED = 3.0
-_BLOCK_BYTES = 1024 * 1024
+_RESOLVED = 3.0  # as in `heatpg.solvers.spectral`, for the conditional deviations
+_BLOCK_BYTES = 1024 * 1024  # of coefficients at once: all passes of numpy over them stay in a second-level cache
 
 
 def conditional_deviations(covariance: Array) -> NDArray[np.float64]:
@@ -148,12 +148,15 @@ def _multiply(source: Array, target: Array, shape: Sequence[int], factor: Array,
 
     A wave at Nyquist stands for itself and its mirror image, which a full covariance damps differently: both, halved.
     """
+    # the exponent is |U^T k|^2: all components but the last are the same for a whole row of coefficients
     angles = _angles(shape)
     *outer, last = angles
     turn = 1.0 if position is None else 1j
     mesh = np.meshgrid(*outer, indexing="ij", sparse=True)
     rows_shape = tuple(len(angle) for angle in outer)
     fixed, shift = np.zeros(rows_shape), np.zeros(rows_shape)
+    # `fixed` gathers the squares of the components that do not hold the last wavenumber, `shift` its partner in the one
+    # that does
     for i in range(len(outer)):
         fixed += np.square(sum(factor[j, i] * mesh[j] for j in range(i + 1)))
         shift += factor[i, -1] * mesh[i]
@@ -161,6 +164,7 @@ def _multiply(source: Array, target: Array, shape: Sequence[int], factor: Array,
     stretched = factor[-1, -1] * last
     wave: Array | None = None
     if position is not None and position < len(outer):
+        # a derivative along an outer axis is one factor per row
         wave = np.broadcast_to(mesh[position], rows_shape).reshape(-1, 1)
     read, write = source.reshape(-1, len(last)), target.reshape(-1, len(last))
     chunk = max(1, _BLOCK_BYTES // (8 * len(last)))
@@ -173,6 +177,7 @@ def _multiply(source: Array, target: Array, shape: Sequence[int], factor: Array,
         block += fixed[rows]
         block *= -0.5
         np.exp(block, out=block)
+        # times k for a derivative; i is multiplied after, because the block is real
         if position is not None:
             block *= last if wave is None else wave[rows]
         np.multiply(read[rows], block.astype(real, copy=False), out=write[rows])
@@ -180,6 +185,7 @@ def _multiply(source: Array, target: Array, shape: Sequence[int], factor: Array,
             write[rows] *= turn
 
     for_each(work, range(0, len(read), chunk))
+    # coefficients at Nyquist are mended after the pass over all; small sets first, so that edges and corners win
     for face in _faces(shape):
         place = tuple(slice(n // 2, n // 2 + 1) if i in face else slice(None) for i, n in enumerate(shape))
         total: Array = np.zeros(())
@@ -278,12 +284,14 @@ class CovarianceFlow:
 
     def _forward(self, paddings: tuple[_Padding, ...]) -> Array:
         if self._coefficients is None or paddings != self._paddings:
+            # the padding of another covariance may differ; both boxes at once would double the peak of memory
             self._coefficients = None  # before the next ones are made
             self._paddings = paddings
             shape = [padding.length for padding in paddings]
             kind = np.result_type(self.initial.dtype, np.complex64)
             coefficients = np.empty((*self._batch, *shape[:-1], shape[-1] // 2 + 1), kind)
             with scipy.fft.set_workers(threads()):
+                # one of the batch after the other: a padded box for each at once would multiply the memory
                 for entry in np.ndindex(self._batch):
                     coefficients[entry] = scipy.fft.rfftn(self._continued(self.initial[entry]))
             self._coefficients = coefficients

@@ -24,8 +24,8 @@ __all__ = ["Direct", "SampledGaussian"]
 
 Array = NDArray[Any]
 
-_LARGEST_MATRIX = 2048
-_WIDEST_BUNDLE = 8 * 1024 * 1024
+_LARGEST_MATRIX = 2048  # nodes: 32 MiB in double precision; longer lines are filtered with folded weights
+_WIDEST_BUNDLE = 8 * 1024 * 1024  # bytes of a bundle of whole lines, a share of a third-level cache: a taste
 
 
 @kernel
@@ -49,6 +49,7 @@ class _FilterOperator(SweepOperator):
         self.spacing = spacing
         closure = Closure.of(line, self.ghosts)
         self.closure = (closure.lower, closure.upper, closure.sign.astype(weights.dtype))
+        # weights are padded for the sweep; the wide bundles need no zeros in front
         self.skip = int(np.flatnonzero(weights)[0])
         taken = weights[self.skip : len(weights) - self.skip]
         spare = 3 + (len(taken) - 1) % 4  # room for the moves, and a multiple of four
@@ -56,6 +57,7 @@ class _FilterOperator(SweepOperator):
         self.end = weights.dtype.type(line.weight[0])
         self.chord = np.zeros((0, 4), weights.dtype)
         if line.closure.holds_ends:
+            # the chord between held ends is steady, and stays out of the convolution; its derivative is its slope
             share = np.arange(line.size) / (line.size - 1)
             slope = np.full(line.size, 1.0 / ((line.size - 1) * spacing))
             back = (-slope, slope) if derivative else (1.0 - share, share)
@@ -65,6 +67,7 @@ class _FilterOperator(SweepOperator):
         size, inner = self.line.size, math.prod(source.shape[position + 1 :])
         lines, lanes = source.size // size, LANE_BYTES // source.itemsize
         rows = size + 2 * self.ghosts + 2 * GROUP
+        # fewer lines than an eighth of a bundle, or too long for its width: narrower bundles do better
         if 8 * lines < lanes or rows * LANE_BYTES > _WIDEST_BUNDLE:
             super().apply(source, target, position)
             return
@@ -189,9 +192,12 @@ class Direct(SampledGaussian, LineSolver):
 
     def _radius(self, spacing: float, sigma: float, tolerance: float) -> int:
         """Smallest number of nodes beyond which the Gaussian has less than this probability."""
+        # both tails together have the tolerance; half a node more, because a node stands for its cell. By the
+        # logarithm, since 1 - 1e-17 would round to 1.
         return max(1, math.ceil(-float(ndtri_exp(math.log(tolerance / 2))) * sigma / spacing + 0.5))
 
     def _tolerance(self, dtype: np.dtype[Any]) -> float:
+        # a tail that cannot be seen: a twentieth of the rounding in double, a hundredth in single precision
         return self.tolerance or (1e-17 if dtype == np.float64 else 1e-9)
 
     def reach(self, axis: Axis, path: Path) -> int:
@@ -213,7 +219,7 @@ class Direct(SampledGaussian, LineSolver):
 
     def _convolution(self, axis: Axis, variance: float, dtype: np.dtype[Any], derivative: bool) -> LineOperator:
         sigma = math.sqrt(variance)
-        # six box lengths of sigma are as uniform as infinitely many, to round-off
+        # sigma of six periods of the mirrored line is as uniform as any larger one, to round-off
         widest = 6.0 * 2 * axis.size * axis.spacing
         if sigma > widest and not axis.rule.free_space:
             sigma = widest
@@ -234,6 +240,7 @@ def _weights(spacing: float, sigma: float, radius: int) -> NDArray[np.float64]:
     """w_j for j = -radius ... radius."""
     number = np.arange(radius + 1)
     if sigma >= spacing:
+        # one side only and mirrored below: the weights are symmetric to the bit
         side = np.exp(-0.5 * (number * spacing / sigma) ** 2)
         side /= side[0] + 2.0 * side[1:].sum()
     else:
@@ -242,6 +249,7 @@ def _weights(spacing: float, sigma: float, radius: int) -> NDArray[np.float64]:
         tail = sigma * np.exp(-0.5 * (x / sigma) ** 2) / math.sqrt(2.0 * math.pi) - x * ndtr(-x / sigma)
         side = np.zeros(radius + 1)
         side[1:] = np.maximum(tail[2:] - 2.0 * tail[1:-1] + tail[:-2], 0.0) / spacing
+        # the middle takes what is left, so that constants are kept
         side[0] = 1.0 - 2.0 * side[1:].sum()
     return np.concatenate([side[:0:-1], side])
 
@@ -251,6 +259,7 @@ def _slopes(spacing: float, sigma: float, radius: int) -> NDArray[np.float64]:
     if sigma >= spacing:
         number = np.arange(-radius, radius + 1)
         return number * (spacing / sigma**2) * _weights(spacing, sigma, radius)
+    # mass of each cell by the tail that is nearer: differences of numbers close to one would lose digits
     edges = np.arange(-radius - 1, radius + 2) * spacing / sigma
     cell = np.where(edges[:-1] >= 0, ndtr(-edges[:-1]) - ndtr(-edges[1:]), ndtr(edges[1:]) - ndtr(edges[:-1]))
     return np.asarray((cell[:-1] - cell[1:]) / spacing)
@@ -259,12 +268,15 @@ def _slopes(spacing: float, sigma: float, radius: int) -> NDArray[np.float64]:
 def _fold_weights(axis: Axis, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights that reach beyond the line, folded to one period, or in free space gathered just outside the box."""
     size, radius = axis.size, len(weights) // 2
+    # ghosts can repeat every node of the line once
     if radius <= size:
         return weights
     number = np.arange(-radius, radius + 1)
     if axis.rule.free_space:
+        # beyond the box the continuation is constant, so all weights out there may stand next to it
         number, half = np.clip(number, -size, size), size
     else:
+        # mirrored lines repeat after twice their length, and with mirrors in nodes these two count once
         period = size if axis.rule.periodic else 2 * size - (axis.nodes == "vertex" or axis.rule.holds_ends) * 2
         half = period // 2
         number = (number + half) % period - half
@@ -280,6 +292,7 @@ def _matrix(axis: Axis, weights: NDArray[np.float64], derivative: bool) -> NDArr
     size, radius = axis.size, len(weights) // 2
     matrix = np.zeros((size, size))
     extension = axis.rule.extend(size, axis.nodes, radius, radius)
+    # row i: the weights laid around node i, summed over the images of each node
     for i in range(size):
         window = slice(i, i + len(weights))
         matrix[i] = np.bincount(extension.source[window], weights=weights * extension.weight[window], minlength=size)

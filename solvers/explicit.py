@@ -20,6 +20,8 @@ __all__ = ["Explicit"]
 
 Array = NDArray[Any]
 
+# Steps that are taken as one stencil of nine points. Measured: 16 to 19 G updates a second, where single steps give 7
+# to 9.
 _FUSED = 4
 
 
@@ -30,6 +32,8 @@ def _step_bundles(
     """For each group g of steps in turn: u_i <- sum_k weights[g, k] u_{i - m + k}, m = 4, ghosts by the closure."""
     for b in range(bundle.shape[0]):
         u, v = bundle[b], scratch[b]
+        # from one array to the other and back: called as f(u, v) and f(v, u), because names that are swapped in the
+        # loop would stop the compiler from vectorising
         for g in range(0, weights.shape[0], 2):
             fill_ghosts(u, first, rows, lower, upper, sign)
             filter_bundle(u, v, first, rows, weights[g])
@@ -67,14 +71,18 @@ def balanced_shares(total: float) -> tuple[int, float, float]:
     """
     if total < 1.0 / 3.0:
         return 0, total / 2.0, 0.0
+    # one step of 1/6 less than fits, so that the rest lies in [1/3, 2/3); 1e-14: a total that is a third but for
+    # rounding
     count = math.floor(3.0 * total * (1 + 1e-14)) - 1
     rest = total - count / 3.0
+    # the two roots of the equations above; rounding must not make them complex, nor the smaller one negative
     root = math.sqrt(max(0.0, rest / 6.0 - rest * rest / 4.0)) / 2.0
     return count, rest / 4.0 + root, max(0.0, rest / 4.0 - root)
 
 
 def _fuse(shares: list[float]) -> NDArray[np.float64]:
     """The weights of several steps at once: the convolution of their 3-point stencils, padded to 9."""
+    # steps are polynomials in the shift, and their product is a convolution of their weights
     weights = np.ones(1)
     for share in shares:
         weights = np.convolve(weights, [share, 1.0 - 2.0 * share, share])
@@ -147,6 +155,7 @@ class Explicit(LineSolver):
 
     def check(self, axis: Axis, start: float, stop: float) -> None:
         limit = axis.spacing**2
+        # a step that was computed as h^2 may miss it by rounding
         if self.step is not None and self.step > limit * (1 + 1e-12):
             raise StabilityError(
                 f"the explicit scheme is unstable with this step along axis {axis.name!r}",
@@ -161,6 +170,7 @@ class Explicit(LineSolver):
         if self.step is None:
             count, first, second = balanced_shares(total)
             return count, 1.0 / 6.0, [share for share in (first, second) if share > 0]
+        # equal steps, none longer than was asked for but by rounding, that end exactly on the variance
         count = max(1, math.ceil(variance / self.step * (1 - 1e-12)))
         return count, total / count / 2.0, []
 
@@ -178,6 +188,7 @@ class Explicit(LineSolver):
 
     def build(self, line: Line, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
         count, share, rest = self._shares(axis, stop - start)
+        # whole groups of equal steps first; what is left over and the balancing steps share the last groups
         last = [share] * (count % _FUSED) + rest
         groups = [_fuse(last[i : i + _FUSED]) for i in range(0, len(last), _FUSED)]
         if (count // _FUSED + len(groups)) % 2:  # pairs of groups lead from one buffer to the other and back

@@ -35,7 +35,7 @@ __all__ = [
 Array = NDArray[Any]
 Kind = Literal[1, 2]
 
-_INVERSE_TYPE = {1: 1, 2: 3}
+_INVERSE_TYPE = {1: 1, 2: 3}  # type 1 is its own inverse, type 2 has type 3
 _chosen: str | None = None
 _ducc: Any = None
 
@@ -59,6 +59,7 @@ def set_library(name: str) -> None:
         raise MissingPackageError(
             "ducc0 is not installed", given=repr(name), allowed=allowed, advice="pip install 'heatpg[fast]'"
         )
+    # find_spec first: importing takes time, and may fail for reasons of its own
     wanted = "ducc0" if installed and name != "scipy" else "scipy"
     _ducc = importlib.import_module("ducc0.fft") if wanted == "ducc0" else None
     _chosen = wanted  # last, because other threads go by it
@@ -79,6 +80,7 @@ def library() -> str:
 
 
 def _with_ducc(name: str, field: Array, axis: int, **options: Any) -> Array:
+    # one thread, because blocks of lines already run on the threads of the solvers
     function = getattr(_ducc, name)
     return np.asarray(function(field, axes=[axis], out=field, nthreads=1, **options))
 

@@ -14,6 +14,8 @@ from heatpg.solvers.lines import line_along
 
 __all__ = ["NEGLIGIBLE", "negative_mass"]
 
+# A bound between two measured ones: the compact scheme has 1.5e-13 at sigma = 3.2 h, from where on every solver is
+# asked for positive weights, and 2.4e-12 at 3 h.
 NEGLIGIBLE = 4e-13
 """A negative mass that a solver may count as round-off, in units of osc(Q)."""
 
@@ -49,6 +51,7 @@ def negative_mass(solver: Solver, axis: Axis, start: float, stop: float) -> floa
     if stop <= start:
         return 0.0
     line = line_along(axis, 0)
+    # the kernel is zero beyond the reach to 1e-17, so this period holds it without overlap
     length = 2 * (solver.reach(axis, (0.0, stop - start)) + 1)
     if not axis.rule.free_space:
         length = min(length, line.period)
@@ -56,7 +59,9 @@ def negative_mass(solver: Solver, axis: Axis, start: float, stop: float) -> floa
     kernel = np.fft.irfft(solver.interval_symbol(angle, axis, start, stop), length)
     mass = _mass(-kernel)
     if line.closure.holds_ends:
+        # offsets i - j and i + j differ by 2 j: even with even, odd with odd
         for half in (kernel[: length // 2 + 1 : 2], kernel[1 : length // 2 + 1 : 2]):
+            # the largest weight at this distance or farther: where it exceeds the weight here, a difference is negative
             farther = np.maximum.accumulate(half[::-1])[::-1]
             mass += 2.0 * _mass(farther - half)
     return mass

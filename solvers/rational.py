@@ -21,8 +21,9 @@ __all__ = ["Rational"]
 
 Array = NDArray[Any]
 
-_SINGLE_POLES = 8
-_TAIL = 1e-18
+_SINGLE_POLES = 8  # error 4 * 9.289^-8.5 = 2.4e-8, below the rounding of a number in single precision
+_TAIL = 1e-18  # at which the sum over images ends: far below rounding
+# A pass over the line for so many poles: 2 take a quarter more time, 8 no less (measured at 1024^2).
 _GROUP = 4  # poles at a time
 # room for the lanes of one part of a state and of both; the loops vectorise only with one constant for each offset
 _STRIDE = MOST_LANE_BYTES // 4
@@ -63,9 +64,11 @@ def _start(bundle: Array, rows: Array, signs: Array, state: Array, factors: Arra
     """y_k = gain_k sum_j ratio_k^j signs[j] bundle[rows[j]]: the sum over all nodes beyond one end of the line."""
     for j in range(state.shape[0]):
         state[j] = 0.0
+    # from far out towards the line, as the recursion would run
     for i in range(rows.shape[0] - 1, -1, -1):
         _advance(bundle[rows[i]], state, factors, first, signs[i])
     for k in range(_GROUP):
+        # the gain stands for the images farther out than those that were summed: a geometric series
         g, h = factors[first + k, 4], factors[first + k, 5]
         for j in range(bundle.shape[1]):
             a, b = state[_PAIR * k + j], state[_PAIR * k + _STRIDE + j]
@@ -92,16 +95,20 @@ def _resolve_bundles(
     is a mirror, z begins as the y of the row that it shows.
     """
     rows = bundle.shape[1]
+    # y is marched upwards first, then z downwards, in the same memory
     moving, kept = state[0], state[1]
     for b in range(bundle.shape[0]):
         u, v = bundle[b], scratch[b]
         flat, out = u.reshape(-1), v.reshape(-1)
         for i in range(flat.shape[0]):
+            # both recursions count the node itself; `present` takes it back once and adds the limit at infinity
             out[i] = present * flat[i]
         for first in range(0, factors.shape[0], _GROUP):
             _start(u, below, below_sign, moving, factors, first)
             for i in range(rows):
                 _advance_and_add(u[i], v[i], moving, factors, first)
+                # beyond a mirror the line repeats what the upward recursion has just passed: its state is the start of
+                # the other
                 if i == mirror:
                     for j in range(moving.shape[0]):
                         kept[j] = above_sign[0] * moving[j]
@@ -121,6 +128,7 @@ def _roots(total: float, pole: NDArray[np.complex128]) -> tuple[NDArray[np.compl
     """
     eta = 2.0 * pole / total
     root = np.sqrt(eta) * np.sqrt(1.0 + eta / 4.0)
+    # of the two roots, whose product is 1, the one inside the unit circle: the kernel has to decay
     root = np.where(np.abs(1.0 + eta / 2.0 + root) < np.abs(1.0 + eta / 2.0 - root), -root, root)
     ratio = 1.0 / (1.0 + eta / 2.0 + root)
     return ratio, (eta / 2.0 + root) * ratio
@@ -147,6 +155,7 @@ class _ResolventOperator(SweepOperator):
         below, above, gain = self._beyond(axis, ratio, gap)
         # both recursions hold the node itself
         self.present = dtype.type(limit - weight.real.sum())
+        # a whole number of groups
         missing = -len(gap) % _GROUP
         # poles that fill a group up: y = u, and it is not added
         columns = (np.append(gap, np.ones(missing)), np.pad(weight, (0, missing)), np.pad(gain, (0, missing)))
@@ -165,6 +174,8 @@ class _ResolventOperator(SweepOperator):
             signs = np.full(1, constant)
             return (first, signs), (last, signs), 1.0 / gap
         period = line.period
+        # images until the slowest pole has decayed; if that is more than a period, one period and the sum of the
+        # geometric series over all of them
         needed = math.ceil(math.log(_TAIL) / math.log(float(np.abs(ratio).max())))
         gain = np.ones_like(gap)
         if needed >= period:
@@ -175,6 +186,7 @@ class _ResolventOperator(SweepOperator):
         return below, above, gain
 
     def work(self, bundle: Array, scratch: Array) -> Array:
+        # 0 to 2 belong to `sweep`
         state = workspace.take(3, (2, _PAIR * _GROUP), bundle.dtype)
         _resolve_bundles(bundle, scratch, state, self.present, self.factors, *self.ends, self.mirror)
         return scratch
@@ -247,6 +259,7 @@ class Rational(LineSolver):
         return self.poles == max(POLES)
 
     def interval_symbol(self, angle: Array, axis: Axis, start: float, stop: float) -> Array:
+        # sin(a/2)^2 for 1 - cos a: no cancellation for long waves
         pole, residue, limit = approximation(self.poles)
         z = (stop - start) / axis.spacing**2 * -2.0 * np.sin(0.5 * np.asarray(angle)) ** 2
         result = np.full(z.shape, limit, dtype=np.result_type(z, np.float64))
@@ -258,6 +271,7 @@ class Rational(LineSolver):
     def reach(self, axis: Axis, path: Path) -> int:
         if path[-1] <= 0:
             return 0
+        # the kernel is a sum of geometric ones, so its tail is known without a search
         ratio, _, weight, _ = _kernel_factors(path[-1] / axis.spacing**2, self.poles)
         size, rate = np.abs(ratio), np.log(np.abs(ratio))
         masses = np.log(2.0 * np.abs(weight) / (1.0 - size))
@@ -266,8 +280,11 @@ class Rational(LineSolver):
 
     def rounding(self, axis: Axis, path: Path) -> float:
         # a recursion rounds where its ratio is close to one, and the residues of both signs cancel
+        # Measured on noise: 212 at most, for sigma from 0.3 to 1,000 spacings on all boundaries. The rest is margin,
+        # and grows as the roundings of the slowest recursion add up.
         return 1000.0 + 100.0 * math.sqrt(math.sqrt(path[-1]) / axis.spacing)
 
     def build(self, line: Line, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
+        # more poles would have larger residues of both signs, whose cancellation single precision cannot hold
         poles = self.poles if dtype == np.float64 else min(self.poles, _SINGLE_POLES)
         return _ResolventOperator(line, axis, (stop - start) / axis.spacing**2, poles, dtype)

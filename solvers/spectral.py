@@ -17,6 +17,7 @@ __all__ = ["Spectral"]
 
 Array = NDArray[Any]
 
+# the symbol at Nyquist is then exp(-9 pi^2 / 2) = 5e-20: weights are samples of the Gaussian, to round-off
 _RESOLVED = 3.0
 
 

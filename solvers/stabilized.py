@@ -22,10 +22,10 @@ __all__ = ["Stabilized", "largest_share", "legendre_step"]
 
 Array = NDArray[Any]
 
-_GHOSTS = 2
-_LEAST_BALANCED = 2.0 / 3.0
+_GHOSTS = 2  # two degrees at a time reach two nodes
+_LEAST_BALANCED = 2.0 / 3.0  # in units of h^2: from here on every number of stages can be balanced, see `legendre_step`
 _SMOOTH_ERROR = 0.0747  # max of z^3 exp(-z) / 18
-_ANGLES = 1024
+_ANGLES = 1024  # samples of the symbol, over the slow waves and over all: a taste; its distance is smooth on that scale
 
 
 @kernel
@@ -33,6 +33,7 @@ def _reflect_ends(u: Array, rows: int, lower: Array, upper: Array, sign: Array) 
     """Two ghost rows beyond each end."""
     lanes = u.shape[1]
     for k in range(2):
+        # as `fill_ghosts`, with a number of ghosts that the compiler knows
         a, b = sign[0, k], sign[1, k]
         for j in range(lanes):
             u[1 - k, j] = a * u[2 + lower[k], j]
@@ -97,6 +98,7 @@ def _step_bundles(
         for _ in range(steps):
             _reflect_ends(u, rows, lower, upper, sign)
             _first_stage(u, p, q, lanes, count, first[0], first[1])
+            # P_j and P_{j-2} change places at each stage: written out twice, so that no names are swapped in the loop
             for k in range(0, stages.shape[0], 2):
                 _reflect_ends(p, rows, lower, upper, sign)
                 _double_stage(p, q, lanes, count, stages[k, 0], stages[k, 1], stages[k, 2], stages[k, 3])
@@ -158,6 +160,7 @@ def _can_balance(total: float, stages: int, balanced: bool) -> bool:
 
 def _least_stages(total: float, balanced: bool) -> int:
     """Smallest odd number of stages, 3 or more, that is stable for a step of this length."""
+    # the longest stable step, solved for s; a step at the limit itself is stable but for rounding
     inside = max(0.0, total * (1 - 1e-12) - (1.0 / 3.0 if balanced else 0.0))
     stages = max(3, math.ceil((math.sqrt(9.0 + 16.0 * inside) - 1.0) / 2.0))
     return stages + 1 - stages % 2
@@ -165,6 +168,7 @@ def _least_stages(total: float, balanced: bool) -> int:
 
 def _legendre(degree: int, x: Array) -> Array:
     """P_degree(x) for real or complex x."""
+    # three-term recursion of Bonnet; stable also for the complex x of `reach`
     before, now = np.ones_like(x), x
     for j in range(1, degree):
         before, now = now, ((2 * j + 1) * x * now - j * before) / (j + 1)
@@ -179,6 +183,7 @@ def _symbol(angle: Array, total: float, steps: int, stages: int, balanced: bool)
 
 def _error_in_time(total: float, steps: int, stages: int, balanced: bool) -> float:
     """Largest distance of the symbol from that of infinitely many steps."""
+    # waves up to exp(-72): beyond, only the undamped remainder of the scheme is left, which all angles show
     slow = np.linspace(0.0, min(math.pi, 12.0 / math.sqrt(total)), _ANGLES)
     angle = np.concatenate([slow, np.linspace(0.0, math.pi, _ANGLES)])
     lowered = 2.0 * np.sin(0.5 * angle) ** 2
@@ -189,6 +194,7 @@ def _error_in_time(total: float, steps: int, stages: int, balanced: bool) -> flo
 @functools.lru_cache(maxsize=1024)
 def _plan(total: float, stages: int | None, tolerance: float, balanced: bool) -> tuple[int, int]:
     """Number of steps, the least that meets the tolerance, and of stages, the least that is stable."""
+    # from a tenth below the number that the error of a smooth wave asks for, the symbol itself decides
     steps = max(1, math.floor(0.9 * math.sqrt(_SMOOTH_ERROR / tolerance)))
     most = math.inf
     if balanced and total >= _LEAST_BALANCED:
@@ -199,7 +205,9 @@ def _plan(total: float, stages: int | None, tolerance: float, balanced: bool) ->
         chosen = stages or _least_stages(total / steps, balanced)
         if _error_in_time(total, steps, chosen, balanced) <= tolerance:
             break
+        # by 3 % at a time: a taste, at most so much more work than needed
         steps += 1 + steps // 32
+    # balanced steps below 2 h^2 / 3 would lose their fourth order in space
     steps = int(min(steps, most))
     return steps, stages or _least_stages(total / steps, balanced)
 
@@ -219,6 +227,7 @@ class _StabilizedOperator(SweepOperator):
 
     def work(self, bundle: Array, scratch: Array) -> Array:
         # one bundle at a time needs two arrays, so that three stay in cache
+        # the recursion needs P_j and P_{j-2}: two arrays besides u
         p, q = scratch[0], workspace.take(3, bundle.shape[1:], bundle.dtype)
         _step_bundles(bundle, p, q, self.line.rows, self.steps, self.first, self.stages, self.share, *self.closure)
         return bundle

@@ -41,6 +41,7 @@ __all__ = ["InterpolantGradient", "TransformFlow", "TransformSolver", "basis_alo
 
 Array = NDArray[Any]
 
+# Lines that are transformed at once: they stay in a second-level cache. Measured from 128 KiB to 4 MiB: within 10 %.
 _BLOCK_BYTES = 1024 * 1024
 
 
@@ -49,6 +50,7 @@ def _scale(source: Array, target: Array, first: int, outer: Array, last: Array) 
     """target[r, j] = source[r, j] * outer[(first + r) mod m] * last[j]."""
     repeat = outer.shape[0]
     for r in range(source.shape[0]):
+        # leading batch axes repeat the multipliers of the axes of the grid
         a = outer[(first + r) % repeat]
         s, t = source[r], target[r]
         for j in range(last.shape[0]):
@@ -61,6 +63,8 @@ def _turn(source: Array, target: Array, start: int, stop: int) -> None:
     for a in range(source.shape[0]):
         s, t = source[a], target[a]
         n = s.shape[0]
+        # 16 by 16 numbers: both tiles, 2 KiB each, lie in the first-level cache, and rows of a tile are whole cache
+        # lines
         for j0 in range(start, stop, 16):
             j1 = min(j0 + 16, stop)
             for i0 in range(0, n, 16):
@@ -73,6 +77,7 @@ def _turn(source: Array, target: Array, start: int, stop: int) -> None:
 def _swap_last(source: Array, target: Array, rows: int, columns: int) -> None:
     """View both as stacks of matrices and transpose each: (..., rows, columns) to (..., columns, rows)."""
     read, write = source.reshape(-1, rows, columns), target.reshape(-1, columns, rows)
+    # columns are shared out in whole tiles
     chunk = max(16, _BLOCK_BYTES // (rows * source.itemsize) // 16 * 16)
     for_each(lambda first: _turn(read, write, first, min(first + chunk, columns)), range(0, columns, chunk))
 
@@ -88,6 +93,7 @@ def _transform_rows(transform: Callable[[Array, int], Array], source: Array, tar
         if source is not target:
             block[...] = read[first : first + chunk]
         result = transform(block, 1)
+        # a library may work in place or not, and both are right
         if result.ctypes.data != block.ctypes.data:
             block[...] = result
 
@@ -145,6 +151,7 @@ class _Basis(ABC):
 class _Fourier(_Basis):
     @functools.cached_property
     def angle(self) -> NDArray[np.float64]:
+        # packed: 1, cos, sin, cos, sin, ... and a last cosine if the size is even
         number = (np.arange(self.size) + 1) // 2
         return np.asarray(2.0 * math.pi * number / self.size)
 
@@ -178,6 +185,7 @@ class _CellCosine(_Basis):
     def derivative(self, coefficients: Array, position: int) -> Array:
         scaled = coefficients * -self._wavenumber(coefficients.ndim, position, coefficients.dtype)
         sines = np.zeros_like(coefficients)
+        # sine coefficients begin with wave 1, where cosines have the constant: all move down by one
         part(sines, position, 0, -1)[...] = part(scaled, position, 1, None)
         return fft.inverse_sine(sines, 2, position)
 
@@ -207,6 +215,7 @@ class _HeldSine(_Basis):
     @functools.cached_property
     def angle(self) -> NDArray[np.float64]:
         angle = math.pi * np.arange(self.size) / (self.size - 1)
+        # the last place holds the other end value, which does not decay; the first has the angle 0 already
         angle[-1] = 0.0
         return np.asarray(angle)
 
@@ -231,7 +240,9 @@ class _HeldSine(_Basis):
     def derivative(self, coefficients: Array, position: int) -> Array:
         low, high = part(coefficients, position, 0, 1), part(coefficients, position, -1, None)
         slope = (high - low) / ((self.size - 1) * self.spacing)
+        # the derivative of a sine is a cosine; that of the chord, its slope, is added after the transform
         cosines = coefficients * self._wavenumber(coefficients.ndim, position, coefficients.dtype)
+        # these two places hold end values and no coefficients of cosines
         part(cosines, position, 0, 1)[...] = 0.0
         part(cosines, position, -1, None)[...] = 0.0
         result = fft.inverse_cosine(cosines, 1, position)
@@ -330,8 +341,10 @@ class _FreeLine:
 
 
 def _free_line(solver: TransformSolver, axis: Axis, variance: float, derivative: bool) -> _FreeLine:
+    # mirrored far out, the nearest image of the box stands at twice the padding
     padding = -(-solver.reach(axis, (0.0, variance)) // 2) if variance > 0 else axis.size
     line = line_along(axis, padding)
+    # a padding that is longer than needed is as right, and the transform of a good length is several times faster
     rows = _fast_rows(line.rows)
     line = line_along(axis, padding + (rows - line.rows) // 2)
     basis = _CellCosine(rows, axis.spacing)
@@ -372,6 +385,8 @@ class TransformFlow(Flow):
         """Coefficients of Q, each closed axis brought to the end in turn; the shapes on the way are kept."""
         if self._coefficients is None:
             field, last = self.initial, self.initial.ndim - 1
+            # From the last axis to the first: each turn brings its axis to the end and puts those behind it before it,
+            # so that the next one stands where the shape of `field` says. Undone in the opposite order.
             for i in reversed(self._closed):
                 position = self._first + i
                 basis = basis_along(self.grid[i])
@@ -388,6 +403,7 @@ class TransformFlow(Flow):
                     field = coefficients
             self._coefficients = field
             turned_axes = [turn[0] for turn in self._turns]
+            # in which order the axes lie in memory now: multipliers are laid out alike
             self._order = [i for i in range(self.grid.dimensions) if i not in turned_axes] + turned_axes
         return self._coefficients
 
@@ -406,6 +422,8 @@ class TransformFlow(Flow):
             if self._spare is None:
                 self._spare = np.empty_like(source)
             field = self._spare
+        # the product over all axes but the last is one number per row; the last is multiplied in the same pass over
+        # memory
         multipliers = self._multipliers(variances)
         *others, last = [multipliers[i] for i in self._order]
         outer = functools.reduce(np.multiply.outer, others, np.ones(()))
@@ -416,6 +434,7 @@ class TransformFlow(Flow):
             np.ascontiguousarray(outer.reshape(-1), dtype=dtype),
             np.ascontiguousarray(last, dtype=dtype),
         )
+        # the axis turned last was transformed back with the multiplication above
         for number, (i, shape, rows, columns) in enumerate(reversed(self._turns)):
             if number:
                 _transform_rows(basis_along(self.grid[i]).inverse, field, field)
@@ -434,5 +453,6 @@ class TransformFlow(Flow):
         else:
             np.copyto(out, self.initial)
         for i, axis in enumerate(self.grid):
+            # one after the other, in place: they commute with the closed axes and with each other
             if axis.rule.free_space and variances[i] > 0:
                 _free_line(self.solver, axis, variances[i], False).apply(out, out, self._first + i)

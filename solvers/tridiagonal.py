@@ -27,6 +27,7 @@ def solve_bundle(bundle: Array, rows: int, factors: Array, corner: float) -> Non
     """
     lanes = bundle.shape[1]
     p, q, c, z = factors[0], factors[1], factors[2], factors[3]
+    # no pivoting: 1 - r D2 is diagonally dominant for r > -1/4
     above = bundle[0]
     for j in range(lanes):
         above[j] = p[0] * above[j]
@@ -40,6 +41,7 @@ def solve_bundle(bundle: Array, rows: int, factors: Array, corner: float) -> Non
         a = c[i]
         for j in range(lanes):
             row[j] += a * below[j]
+    # Sherman-Morrison: x = y - z f, where f is made of the first and the last row of y
     if corner != 0.0:
         f = np.empty_like(bundle[0])
         for j in range(lanes):
@@ -79,8 +81,10 @@ def _march_bundles(
     """`starts` steps of backward Euler x = A^-1 u, then `steps` of Crank-Nicolson x = 2 A^-1 u - u."""
     for b in range(bundle.shape[0]):
         u = bundle[b]
+        # the starts need no copy: the solve is the whole step
         for _ in range(starts):
             solve_bundle(u, rows, start_factors, start_corner)
+        # (1 + r D2) u = 2 u - (1 - r D2) u, so a step of Crank-Nicolson is twice the solve, minus u: no second matrix
         old = scratch[b].reshape(-1)
         new = u.reshape(-1)
         for _ in range(steps):
@@ -111,12 +115,14 @@ def factorise(line: Line, share: float, dtype: np.dtype[Any]) -> tuple[Array, An
         Weight of the last row in the correction; 0 where the line is not periodic.
     """
     rows = line.rows
+    # always in double precision: rounding in the factors would be repeated by every step
     diagonal = np.full(rows, 1.0 + 2.0 * share)
     lower = np.full(rows, -share)
     upper = np.full(rows, -share)
     lower[0] = upper[-1] = 0.0
     corner = 0.0
     if line.closure.holds_ends:
+        # the two end rows are the identity: they hold zero, what is left of the ends without their chord
         diagonal[[0, -1]] = 1.0
         upper[0] = lower[-1] = 0.0
     elif line.closure.periodic and share != 0.0:  # without a share there is no corner
@@ -126,12 +132,15 @@ def factorise(line: Line, share: float, dtype: np.dtype[Any]) -> tuple[Array, An
         diagonal[-1] -= share * share / gamma
         corner = -share / gamma
     elif line.closure_nodes == "vertex":
+        # a mirror through a node: the neighbour inside counts for its image too
         upper[0] = lower[-1] = -2.0 * share
     else:
+        # a mirror between nodes: the end node is its own neighbour
         diagonal[[0, -1]] = 1.0 + share
     factors = np.zeros((4, rows))
     _eliminate(diagonal, lower, upper, factors)
     if corner:
+        # T^-1 of g e, by the sweep itself, with one lane
         z = np.zeros((rows, 1))
         z[0], z[-1] = -(1.0 + 2.0 * share), -share
         solve_bundle(z, rows, factors, 0.0)
