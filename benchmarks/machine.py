@@ -16,9 +16,9 @@ from benchmarks.registry import Run
 __all__ = ["busy_seconds", "copy_run", "describe", "own_seconds", "peak_memory", "reset_peak_memory", "wait_for_quiet"]
 
 _PACKAGES = ("heatpg", "numpy", "scipy", "numba", "py-pde", "ducc0", "opencv-python-headless")
-_COPY_BYTES = 128 * 2**20
-_QUIET = 0.2
-_LOOK = 0.1
+_COPY_BYTES = 128 * 2**20  # of each array: several times the last cache of what this is run on
+_QUIET = 0.2  # processors that others may use: a taste
+_LOOK = 0.1  # seconds: ten ticks of the clock of /proc/stat
 
 
 def describe(threads: int) -> dict[str, Any]:
@@ -27,6 +27,7 @@ def describe(threads: int) -> dict[str, Any]:
     flags: list[str] = []
     details = Path("/proc/cpuinfo")
     if details.exists():
+        # the last processor counts; they are all alike
         fields = dict(line.split(":", 1) for line in details.read_text().splitlines() if ":" in line)
         fields = {key.strip(): value.strip() for key, value in fields.items()}
         model = fields.get("model name", model)
@@ -55,6 +56,7 @@ def busy_seconds() -> float | None:
     """Seconds of processor time that the whole machine has spent, or None where it does not say."""
     try:
         with open("/proc/stat", encoding="ascii") as file:
+            # idle and waiting left out; steal is what the host gave to other machines
             user, nice, system, _, _, interrupt, soft, steal = map(int, file.readline().split()[1:9])
     except (OSError, ValueError):
         return None
@@ -64,6 +66,7 @@ def busy_seconds() -> float | None:
 def own_seconds() -> float:
     """Seconds of processor time of this process and of the children that have ended."""
     times = os.times()
+    # the system adds children up once they have ended
     return time.process_time() + times.children_user + times.children_system
 
 
@@ -97,6 +100,7 @@ def _status(field: str) -> float | None:
 def reset_peak_memory() -> float | None:
     """Forget the peak of this process; returns what it holds now, or None where that is unknown."""
     try:
+        # 5: forget the peak of resident memory
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
         return None

@@ -28,8 +28,8 @@ _MODES = (
     ((6, 3, 4), 0.25, -1.0),
     ((8, 2, 1), 0.2, 0.4),
 )
-_OCTAVES = 12
-_HOLDER = 0.3
+_OCTAVES = 12  # the shortest wave is 2^11 of the box: below the grid of the smaller cases, as in a fractal
+_HOLDER = 0.3  # exponent of the roughness: rougher than anything a filter is tuned for
 
 
 def threads() -> int:
@@ -108,6 +108,7 @@ def smooth(dimensions: int, size: int) -> Field:
     mesh = np.meshgrid(*[np.arange(size) * spacing] * dimensions, indexing="ij", sparse=True)
     values = np.zeros((size,) * dimensions)
     expected = np.zeros_like(values)
+    # no two waves alike along any axis, so that a solver that mixes axes up is wrong
     for numbers, amplitude, phase in _MODES:
         angle = sum((k * x for k, x in zip(numbers[1:], mesh[1:], strict=False)), numbers[0] * mesh[0] + phase)
         wave = amplitude * np.cos(angle)

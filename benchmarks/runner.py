@@ -30,9 +30,9 @@ _THREAD_VARIABLES = (
     "BENCHMARK_THREADS",
 )
 _BATCH = 0.2  # seconds: some twenty ticks of the clock that shows what others do
-_MOST_CALLS = 2000
+_MOST_CALLS = 2000  # in a batch: beyond, the clock is fine enough
 _DISTURBED = 0.15  # processors' worth of work by others
-_ATTEMPTS = 4
+_ATTEMPTS = 4  # at a batch that others disturbed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +105,7 @@ class Worker:
     """A competitor in its own process."""
 
     def __init__(self, task: str, case: str, competitor: str, settings: Settings) -> None:
+        # set before the process starts: most libraries read them once, at import
         environment = dict(os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(settings.threads)))
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
         self.timeout = settings.timeout
@@ -121,6 +122,7 @@ class Worker:
     def receive(self) -> dict[str, Any]:
         """The next answer; a `failure` if there is none in time."""
         assert self._process.stdout is not None
+        # a competitor that hangs is ended; reading from its pipe then returns
         alarm = threading.Timer(self.timeout, self._process.kill)
         alarm.start()
         try:
@@ -189,6 +191,7 @@ def _batch_size(row: Row, worker: Worker, settings: Settings) -> int:
     assert row.first is not None
     if settings.quick or row.first > settings.budget / 4:
         return 1
+    # the first of the two may still touch fresh memory
     for _ in range(2):
         answer = worker.batch(1)
     return max(1, min(_MOST_CALLS, int(_BATCH / max(answer["wall"], 1e-7)))) if "wall" in answer else 1
@@ -207,6 +210,7 @@ def measure_case(task: Task, case: str, settings: Settings, say: Callable[[str],
         for turn in range(min(settings.rounds, task.rounds or settings.rounds)):
             bandwidths.append(copied / copy.batch(5)["wall"])
             names = list(present)
+            # another one begins each round, so that nobody always follows the same neighbour
             shift = turn % max(1, len(names))
             for name in names[shift:] + names[:shift]:
                 row, worker = present[name]
@@ -219,6 +223,7 @@ def measure_case(task: Task, case: str, settings: Settings, say: Callable[[str],
                     if "failure" in answer:
                         row.failure = answer["failure"]
                         break
+                    # of several attempts the least disturbed counts, and not the fastest
                     if not best or answer["foreign"] < best["foreign"]:
                         best = answer
                     if best["foreign"] < _DISTURBED or left <= 0 or best["wall"] * counts[name] > 2.0:
@@ -236,6 +241,7 @@ def measure_case(task: Task, case: str, settings: Settings, say: Callable[[str],
             say(f"  {row.competitor}: {row.failure}")
     rows = [row for row, _ in present.values() if row.wall]
     by_name = {row.competitor: row for row in rows}
+    # threads are there to save wall time
     clock = "wall" if settings.threads > 1 else task.clock
     for row in rows:
         row.copy_bandwidth = statistics.median(bandwidths)

@@ -35,6 +35,7 @@ def prepare(task: str, case: str, competitor: str, quick: bool) -> tuple[Run, di
     problem = chosen.problem(**chosen.labels(quick)[case])
     begin = time.perf_counter()
     run = entry.setup(problem)
+    # setting up apart from the first call: plans and tables are made once, compilation shows in the first call
     ready = time.perf_counter()
     result = run()
     first = time.perf_counter() - ready
@@ -85,6 +86,7 @@ def batch(run: Run, count: int, warm: bool) -> dict[str, float]:
         result[0] = run()
         times.append(time.perf_counter() - call)
     wall, cpu = time.perf_counter() - start, own_seconds() - own
+    # what the machine was busy with beyond this process, per second
     after = busy_seconds()
     foreign = 0.0 if busy is None or after is None else max(0.0, (after - busy - cpu) / wall)
     return {"wall": statistics.median(times), "cpu": cpu / count, "foreign": foreign}

@@ -1,5 +1,8 @@
 """The semigroup pyramid: restrict to the coarsest lattice that holds the field, and prolong back."""
 
+# One file above 600 lines: the kernels of both maps, the weights that they take and the bound on their error are one
+# argument; the kernels are unrolled by hand, and long because fast.
+
 from __future__ import annotations
 
 import dataclasses

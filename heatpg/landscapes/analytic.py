@@ -41,6 +41,7 @@ from heatpg.landscapes.lines import (
     Superposition,
     Term,
     Wave,
+    integer_directions,
     power,
     sum_over_axes,
     walls,
@@ -85,6 +86,7 @@ def _documented(*, nodes_on: str = "") -> Callable[[Family], Family]:
 
 
 def _landscape(grid: Grid, name: str, terms: Sequence[Term], parameters: dict[str, Any]) -> Landscape:
+    # Q is the evolution at sigma 0, so values and exact evolution cannot disagree
     evolution = Superposition(grid, tuple(terms))
     known = all(axis.boundary in BOUNDARIES for axis in grid)
     provenance = {"source": f"heatpg.landscapes.analytic.{name}", "parameters": parameters}
@@ -215,12 +217,15 @@ def eigenmodes(
             )
     count = whole_number("modes", modes)
     generator = np.random.default_rng(whole_number("seed", seed, least=0))
+    # amplitudes fall as 1 / j, so that no mode hides the others; drawn in this order for every boundary
     amplitudes = generator.standard_normal(count + 1) / np.maximum(np.arange(count + 1), 1)
+    # an order of its own along each axis: the modes are no products of equal numbers
     numbers = np.stack([1 + generator.permutation(count) for _ in grid], axis=1)
     phases = generator.uniform(0.0, 2 * math.pi, numbers.shape)
     chords = []
     for axis in grid:
         lower, upper = walls(axis)
+        # held ends that are not zero, so that a solver which takes them for zero is found out
         slope = 1.0 / (upper - lower) if axis.boundary == "absorb" else 0.0
         chords.append(Polynomial(lower, ((-math.inf, math.inf, (1.0, slope)),)))
     terms = [Term(float(amplitudes[0]), tuple(chords))]
@@ -265,6 +270,7 @@ def quadratic(
     grid = _grid(grid, -4.0, 4.0, size, boundary, dimensions)
     d = grid.dimensions
     given = np.size(curvature)
+    # one number is a multiple of the identity, d of them a diagonal, d^2 a matrix
     matrix = np.reshape(repeated_numbers("curvature", curvature, d * d if given not in (1, d) else d), (-1, d))
     if len(matrix) == 1:
         matrix = np.diag(matrix[0])
@@ -368,6 +374,7 @@ def step(
     """
     grid = _grid(grid, -4.0, 4.0, size, boundary, dimensions)
     position, height = finite_number("position", position), finite_number("height", height)
+    # the constant 1 on one side, nothing on the other; a node on the cliff has half of it
     cliff = Polynomial(0.0, ((position, math.inf, (1.0,)),))
     terms = [Term(height, (cliff, *[CONSTANT] * (grid.dimensions - 1)))]
     return _landscape(grid, "step", terms, {"position": position, "height": height})
@@ -400,6 +407,7 @@ def absolute_value(
     """
     grid = _grid(grid, -4.0, 4.0, size, boundary, dimensions)
     place = repeated_numbers("center", center, grid.dimensions)
+    # two pieces that meet in the kink: -(x - c) before it, x - c after
     lines = [Polynomial(c, ((-math.inf, c, (0.0, -1.0)), (c, math.inf, (0.0, 1.0)))) for c in place]
     return _landscape(grid, "absolute_value", sum_over_axes(lines), {"center": place})
 
@@ -475,6 +483,7 @@ def gaussians(
     >>> q.exact(0.4)[5].round(6)  # 2 * 0.3 / 0.5
     np.float64(1.2)
     """
+    # the number of axes follows from the centers, so their count is asked before there is a grid
     count = np.size(heights)
     if count == 0 or np.size(centers) == 0 or np.size(centers) % count:
         raise OptionError(
@@ -492,6 +501,7 @@ def gaussians(
             allowed=f"{total}: {count} Gaussians, {grid.dimensions} axes",
         )
     places = repeated_numbers("centers", centers, total)
+    # one width per Gaussian: the same along every axis
     if np.size(widths) == count:
         widths = tuple(np.repeat(widths, grid.dimensions))
     spreads = repeated_numbers("widths", widths, total, positive=True)
@@ -500,9 +510,12 @@ def gaussians(
     return _gaussian_sum(grid, "gaussians", tops, np.reshape(places, rows), np.reshape(spreads, rows), parameters)
 
 
-def _pair(grid: Grid, half_distance: float) -> list[list[float]]:
-    """Points at -+half_distance along the first axis."""
-    return [[sign * half_distance] + [0.0] * (grid.dimensions - 1) for sign in (-1.0, 1.0)]
+def _two_gaussians(
+    grid: Grid, name: str, tops: Sequence[float], widths: Sequence[float], distance: float, parameters: dict[str, Any]
+) -> Landscape:
+    """Round Gaussians at this distance below and above the origin, along the first axis."""
+    centers = [[sign * distance] + [0.0] * (grid.dimensions - 1) for sign in (-1.0, 1.0)]
+    return _gaussian_sum(grid, name, tops, centers, [[width] * grid.dimensions for width in widths], parameters)
 
 
 @landscapes.register("two_bumps")
@@ -539,8 +552,7 @@ def two_bumps(
     half_distance = positive_number("half_distance", half_distance)
     width = positive_number("width", width)
     parameters = {"half_distance": half_distance, "width": width}
-    widths = np.full((2, grid.dimensions), width)
-    return _gaussian_sum(grid, "two_bumps", (1.0, 1.0), _pair(grid, half_distance), widths, parameters)
+    return _two_gaussians(grid, "two_bumps", (1.0, 1.0), (width, width), half_distance, parameters)
 
 
 @landscapes.register("unequal_bumps")
@@ -581,8 +593,7 @@ def unequal_bumps(
     half_distance = positive_number("half_distance", half_distance)
     width = positive_number("width", width)
     parameters = {"heights": tops, "half_distance": half_distance, "width": width}
-    widths = np.full((2, grid.dimensions), width)
-    return _gaussian_sum(grid, "unequal_bumps", tops, _pair(grid, half_distance), widths, parameters)
+    return _two_gaussians(grid, "unequal_bumps", tops, (width, width), half_distance, parameters)
 
 
 @landscapes.register("peak_and_hill")
@@ -626,8 +637,7 @@ def peak_and_hill(
     spreads = repeated_numbers("widths", widths, 2, positive=True)
     half_distance = positive_number("half_distance", half_distance)
     parameters = {"heights": tops, "widths": spreads, "half_distance": half_distance}
-    rows = np.repeat(np.array(spreads)[:, np.newaxis], grid.dimensions, axis=1)
-    return _gaussian_sum(grid, "peak_and_hill", tops, _pair(grid, half_distance), rows, parameters)
+    return _two_gaussians(grid, "peak_and_hill", tops, spreads, half_distance, parameters)
 
 
 @landscapes.register("creation")
@@ -758,6 +768,7 @@ def weierstrass(
         whole_number("terms", terms),
         whole_number("directions", directions),
     )
+    # whole waves per axis; from Nyquist on a wave would appear as another
     highest, limit = base ** (terms - 1), (min(grid.shape) - 1) // 2
     if highest > limit:
         raise OptionError(
@@ -767,28 +778,15 @@ def weierstrass(
             advice="take fewer terms or more nodes",
         )
     generator = np.random.default_rng(whole_number("seed", seed, least=0))
+    # in one dimension all directions are one, and their waves would add up
     per_scale = 1 if grid.dimensions == 1 else directions
     waves = []
     for j in range(terms):
-        for vector in _integer_directions(generator, grid.dimensions, per_scale, base**j):
+        # a plane wave is the real part of a product of waves along the axes
+        for vector in integer_directions(generator, grid.dimensions, per_scale, base**j):
             angle = generator.uniform(0.0, 2 * math.pi)
             amplitude = base ** (-exponent * j) / math.sqrt(per_scale) * complex(math.cos(angle), math.sin(angle))
             lines = (Wave(2 * math.pi * number / axis.length) for number, axis in zip(vector, grid, strict=True))
             waves.append(Term(amplitude, tuple(lines)))
     parameters = {"exponent": exponent, "base": base, "terms": terms, "directions": directions, "seed": int(seed)}
     return _landscape(grid, "weierstrass", waves, parameters)
-
-
-def _integer_directions(generator: np.random.Generator, dimensions: int, count: int, radius: int) -> list[list[int]]:
-    """Whole-number vectors of about this length in random directions; in one dimension exactly the radius."""
-    if dimensions == 1:
-        return [[radius]] * count
-    vectors = generator.standard_normal((count, dimensions))
-    vectors *= radius / np.linalg.norm(vectors, axis=1, keepdims=True)
-    whole = np.rint(vectors).astype(np.int64)
-    # a short vector in many dimensions may round to 0, which would be no wave: keep its largest component
-    for row in np.flatnonzero(~whole.any(axis=1)):
-        largest = int(np.argmax(np.abs(vectors[row])))
-        whole[row, largest] = int(np.sign(vectors[row, largest]))
-    result: list[list[int]] = whole.tolist()
-    return result

@@ -30,6 +30,7 @@ __all__ = [
     "Superposition",
     "Term",
     "Wave",
+    "integer_directions",
     "power",
     "sum_over_axes",
     "walls",
@@ -87,6 +88,7 @@ class BoundedLine(Line):
         """Sum of `inside` over all x - n period."""
         # beyond two periods every mode is below exp(-2 pi^2 4) = 1e-34: more noise changes nothing
         enough = min(sigma, 2 * period)
+        # images within reach of the noise, and one more because x may lie anywhere in the period
         count = math.ceil(REACH * enough / period) + 1
         shifts = period * np.arange(-count, count + 1)
         return np.asarray(self.inside(x[:, np.newaxis] - shifts, enough, lower, upper).sum(axis=1))
@@ -96,6 +98,7 @@ class BoundedLine(Line):
     ) -> NDArray[Any]:
         """Images of an even (sign 1) or odd (sign -1) continuation about both walls."""
         period = 2 * (upper - lower)
+        # a line between two mirrors repeats after twice its length, and its mirror image about the lower wall as well
         direct = self._images(x, sigma, lower, upper, period)
         return np.asarray(direct + sign * self._images(2 * lower - x, sigma, lower, upper, period))
 
@@ -110,6 +113,7 @@ class Polynomial(BoundedLine):
     def at(self, x: NDArray[np.float64]) -> NDArray[Any]:
         result: NDArray[Any] = np.zeros(x.shape)
         for start, stop, coefficients in self.pieces:
+            # 1 inside the piece, 1/2 on its ends, so that pieces that meet add up to 1 there
             share = _after(x, start) - _after(x, stop)
             result = result + share * sum(c * (x - self.origin) ** n for n, c in enumerate(coefficients))
         return result
@@ -117,8 +121,10 @@ class Polynomial(BoundedLine):
     def inside(self, x: NDArray[np.float64], sigma: float, lower: float, upper: float) -> NDArray[Any]:
         result: NDArray[Any] = np.zeros(x.shape)
         for start, stop, coefficients in self.pieces:
+            # only the part of the piece between the walls is the function itself
             below, above = max(start, lower) - self.origin, min(stop, upper) - self.origin
             if below < above:
+                # moments about the origin of the polynomial: no powers of large coordinates that cancel
                 moments = _gaussian_moments(x - self.origin, sigma, below, above)
                 result = result + sum(c * moment for c, moment in zip(coefficients, moments, strict=False))
         return result
@@ -176,6 +182,7 @@ class Wave(BoundedLine):
         return np.asarray(wave * (scaled_error_function(upper) - scaled_error_function(lower)))
 
     def evolved(self, axis: Axis, sigma: float) -> NDArray[Any]:
+        # whole waves on a period need no images: they decay as in free space
         turns = self.wavenumber * axis.length / (2 * math.pi)
         if axis.boundary == "periodic" and abs(turns - round(turns)) <= 1e-12 * max(1.0, abs(turns)):
             return self.at(axis.coordinates) * math.exp(-0.5 * (self.wavenumber * sigma) ** 2)
@@ -191,6 +198,7 @@ class Eigenmode(Line):
 
     def evolved(self, axis: Axis, sigma: float) -> NDArray[Any]:
         lower, upper = walls(axis)
+        # walls hold half waves, a period whole ones
         half_turns = 2 * self.number if axis.boundary == "periodic" else self.number
         wavenumber = half_turns * math.pi / (upper - lower)
         angle = wavenumber * (axis.coordinates - lower)
@@ -235,6 +243,7 @@ def _gaussian_moments(
 
     at_lower, at_upper = density(lower), density(upper)
     zeroth = ndtr((upper - x) / sigma) - ndtr((lower - x) / sigma)
+    # by parts: the density is its own derivative but for a factor
     first = x * zeroth + sigma * (at_lower - at_upper)
     second = (x**2 + sigma**2) * zeroth + sigma * ((x + lower) * at_lower - (x + upper) * at_upper)
     return zeroth, first, second
@@ -261,12 +270,30 @@ class Superposition:
     terms: tuple[Term, ...]
 
     def __call__(self, sigmas: tuple[float, ...]) -> NDArray[np.float64]:
+        # One axis at a time, all terms at once: shape (terms, nodes so far). The last axis sums over the terms in one
+        # product of matrices, so the field is held once and not once per term.
         product = np.array([term.amplitude for term in self.terms])[:, np.newaxis]
         last = self.grid.dimensions - 1
         for i, (axis, sigma) in enumerate(zip(self.grid, sigmas, strict=True)):
+            # lines that several terms share are evolved once: they are values, and hash as such
             evolved = {line: line.evolved(axis, sigma) for line in {term.lines[i] for term in self.terms}}
             factor = np.stack([evolved[term.lines[i]] for term in self.terms])
             if i == last:
                 return np.ascontiguousarray((product.T @ factor).real).reshape(self.grid.shape)
             product = (product[:, :, np.newaxis] * factor[:, np.newaxis, :]).reshape(len(self.terms), -1)
         raise AssertionError("a grid has at least one axis")
+
+
+def integer_directions(generator: np.random.Generator, dimensions: int, count: int, radius: int) -> list[list[int]]:
+    """Waves of a torus: whole-number vectors of about this length, in random directions; in one dimension exactly."""
+    if dimensions == 1:
+        return [[radius]] * count
+    vectors = generator.standard_normal((count, dimensions))
+    vectors *= radius / np.linalg.norm(vectors, axis=1, keepdims=True)
+    whole = np.rint(vectors).astype(np.int64)
+    # a short vector in many dimensions may round to 0, which would be no wave: keep its largest component
+    for row in np.flatnonzero(~whole.any(axis=1)):
+        largest = int(np.argmax(np.abs(vectors[row])))
+        whole[row, largest] = int(np.sign(vectors[row, largest]))
+    result: list[list[int]] = whole.tolist()
+    return result

@@ -24,9 +24,9 @@ __all__ = ["OperatorProperty", "operator_properties", "step_matrix"]
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)
-_RATIOS = np.square((0.5, 1.0, 3.0))
-_SIZE = 24
-_WIDEST_BAND = 8
+_RATIOS = np.square((0.5, 1.0, 3.0))  # variances in units of h^2: below, at and above what a grid resolves
+_SIZE = 24  # nodes: a matrix that is had at once, and long enough for a kernel of 3 h away from both ends
+_WIDEST_BAND = 8  # nodes to each side; what is wider is no difference operator but the inverse of something else
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,12 +105,14 @@ def _continuation(axis: Axis, padding: int) -> NDArray[np.float64]:
 
 def _convolution(solver: Solver, axis: Axis, variance: float) -> NDArray[np.float64]:
     """The matrix that the symbol stands for in free space."""
+    # a period of at least four reaches, so that the kernel does not wrap around
     reach = max(solver.reach(axis, (0.0, variance)), 8)
     length = 1 << math.ceil(math.log2(4 * reach))
     angle = 2.0 * math.pi * np.arange(length // 2 + 1) / length
     weights = np.fft.irfft(np.real(solver.symbol(angle, axis, (0.0, variance))), length)
     padding = length // 2 - 1
     row, column = np.ogrid[: axis.size, -padding : axis.size + padding]
+    # convolution on the continued line, gathered on the nodes that it is continued from
     offset = np.abs(row - column)
     return np.asarray(np.where(offset <= padding, weights[offset % length], 0.0) @ _continuation(axis, padding))
 
@@ -119,6 +121,7 @@ def _spectrum_defect(solver: Solver, axis: Axis, matrix: NDArray[np.float64], va
     """How far the matrix is from what its symbol says, and the symbol from being stable."""
     if axis.rule.free_space:
         return float(np.abs(matrix - _convolution(solver, axis, variance)).sum(axis=1).max())
+    # M v = s v for every eigenvector: on a closed line that is all there is to say of a symmetric difference
     angle, vectors = _eigenvectors(axis)
     symbol = np.real(solver.symbol(angle, axis, (0.0, variance)))
     defect = float(np.abs(matrix @ vectors - vectors * symbol).max())
@@ -127,11 +130,14 @@ def _spectrum_defect(solver: Solver, axis: Axis, matrix: NDArray[np.float64], va
 
 def _band(solver: Solver, axis: Axis, variance: float) -> NDArray[np.float64] | None:
     """Weights of the difference operator that one implicit step inverts, or None if there is no such operator."""
+    # 1 / symbol is the symbol of what the step inverts; 64 angles tell up to 32 taps
     angle = 2.0 * math.pi * np.arange(33) / 64
     symbol = np.real(solver.symbol(angle, axis, (0.0, variance)))
+    # waves that are nearly gone cannot be brought back in double precision
     if np.abs(symbol).min() < 1e-8:
         return None
     taps = np.fft.irfft(1.0 / symbol, 64)
+    # a taste: smaller taps are rounding of the quotient
     reach = np.flatnonzero(np.abs(taps[:33]) > 1e-11 * np.abs(taps).max())[-1]
     if not 0 < reach <= _WIDEST_BAND:
         return None

@@ -56,7 +56,8 @@ __all__ = [
     "tolerance_kept",
 ]
 
-_LENGTHS = (1.0, 1.25, 1.5, 1.75)
+_LENGTHS = (1.0, 1.25, 1.5, 1.75)  # of the axes: no two alike, so that axes that change places show
+# Spacings on each level, in halves of those of level 0; True: three dimensions, where four times as many are enough.
 _HALVES = {True: (2, 3, 4, 5, 6, 7, 8), False: (2, 3, 4, 6, 8, 10, 12)}
 _DECLARED = "declared by the solver"
 
@@ -64,6 +65,7 @@ _DECLARED = "declared by the solver"
 def _axis(name: str, lower: float, upper: float, intervals: int, boundary: str, nodes: Nodes) -> Axis:
     """An axis of so many spacings between walls at the bounds, also where cells hold the ends."""
     rule = boundaries.get(boundary)
+    # cells that hold the ends have them at the outermost centres, half a spacing inside
     outside = 0.5 * (upper - lower) / intervals if nodes == "cell" and rule.holds_ends else 0.0
     both_ends = (nodes == "vertex" and not rule.periodic) or outside > 0
     return Axis(name, lower - outside, upper + outside, intervals + both_ends, boundary=boundary, nodes=nodes)
@@ -78,13 +80,17 @@ def _smooth(boundary: str, nodes: Nodes, dimensions: int, intervals: int, half: 
         axes = [_axis(name, 0.0, scale * _LENGTHS[i % 4], intervals, boundary, nodes) for i, name in enumerate(names)]
         return landscapes.get("eigenmodes")(Grid(*axes), modes=2, seed=1), 0.35 * scale
     axes = [_axis(name, -half, half, intervals, boundary, nodes) for name in names]
+    # two bumps of unlike sign and width, in no symmetric place
     centers = (-0.2,) * dimensions + (0.25,) * dimensions
     bumps = landscapes.get("gaussians")(Grid(*axes), heights=(1.0, -0.6), centers=centers, widths=(0.5, 0.45))
+    # What the walls cut off Q is 1e-18 of it in the wide box, below round-off, and 1e-8 in the small one, below the
+    # errors there.
     return bumps, 0.75 if half == 3.0 else 0.4
 
 
 def _intervals(boundary: str, dimensions: int, level: int) -> int:
     """Spacings along an axis: multiples of half the first, so that a step ~ h^2 has multiples of its count."""
+    # fewer in three dimensions, where the work grows with the cube
     unit = (18 if dimensions < 3 else 9) if boundaries.get(boundary).free_space else (12 if dimensions < 3 else 6)
     if level < 0:
         return max(4, round(2 * unit * 1.5**level))
@@ -118,6 +124,7 @@ def order_in_space(
     def sample(level: int) -> Landscape:
         return _smooth(boundary, nodes, dimensions, _intervals(boundary, dimensions, level))[0]
 
+    # a taste: what matters is that the step falls with the spacing, see `refined_in_space`
     least = 64
     if given_steps:
         grid = sample(0).grid
@@ -153,6 +160,7 @@ def order_in_time(solver: Solver, boundary: str, dimensions: int = 1, nodes: Nod
     base = stable_steps(solver, landscape.grid, variance, max(48, least))
 
     def count(level: int) -> int:
+        # a factor of four over five levels: halving the step on each would take four times the work
         return round(base * math.sqrt(2.0) ** level)
 
     fine = with_steps(solver, variance, FINER * count(POINTS - 1))
@@ -189,6 +197,7 @@ def exactness(solver: Solver, boundary: str, dimensions: int = 1, nodes: Nodes =
     if math.isinf(solver.order_space):
         reference, data = landscape.exact(sigma), landscape.name
     else:
+        # t = 0.36 t + 0.64 t, as sigma is squared
         halfway = Landscape(solve(landscape, 0.6 * sigma, solver).values[0], landscape.grid)
         reference, data = solve(halfway, 0.8 * sigma, solver).values[0], f"{landscape.name}, t = 0.36 t + 0.64 t"
         bound *= 2
@@ -258,6 +267,7 @@ def _measurements(
     in_time = can_be_refined_in_time(solver)
     if solver.exact_in_time:
         yield functools.partial(exactness, solver, boundary, dimension, nodes)
+    # a solver that meets a tolerance has no order in its own steps; its order in space is measured with given ones
     by_tolerance = sharpest(solver) != solver
     if by_tolerance:
         yield functools.partial(tolerance_kept, solver, boundary, dimension, nodes)
@@ -274,6 +284,7 @@ def _measurements(
 def _or_refused(measurement: Callable[[], Row | list[Row]], place: dict[str, Any]) -> list[Row]:
     try:
         found = measurement()
+    # a boundary that a solver refuses in words is no failure of its order
     except UnsupportedError as refusal:
         words = f"refused: {refusal}"
         return [
@@ -362,6 +373,7 @@ def _allowed(rows: Sequence[Row]) -> str:
 def _group(row: Row) -> tuple[object, ...]:
     """What is told in one line: boundaries and dimensions that came out alike; every failure has its own."""
     own = (row.boundary, row.dimension) if not row.passed else ()
+    # smooth data differ by boundary only; rough ones and properties each tell something of their own
     data = row.data if row.axis in ("rough", "operator") else ""
     return (row.label, row.axis, data, str(row.declared), row.passed, row.note.startswith("refused"), own)
 
@@ -410,6 +422,7 @@ def table(rows: Sequence[Row]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["  " + "  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
     result = ["solver", text[0]]
+    # the name of a solver stands once, above its rows
     before = ""
     for members, line in zip(ordered, text[1:], strict=True):
         if members[0].label != before:

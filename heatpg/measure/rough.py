@@ -63,6 +63,7 @@ ROUGH_IN_TIME = ("step", "|x|")
 def _weierstrass(size: int, nodes: Nodes, exponent: float) -> Landscape:
     """A sum of 14 waves, the last ones too short for the grid, as a landscape of this name would refuse."""
     grid = Grid(Axis("x", 0.0, 2 * math.pi, size, boundary="periodic", nodes=nodes))
+    # 14 waves with b = 2: the last ones are too short for every grid here, as in a fractal
     wave = 2.0 ** np.arange(14)
 
     def evolved(sigmas: tuple[float, ...]) -> NDArray[np.float64]:
@@ -80,6 +81,8 @@ def _rough(data: str, nodes: Nodes, level: int) -> tuple[Landscape, float]:
     cells = 30 * 2**level
     place = 0.5
     if data == "step":
+        # one cell more than a multiple of 30, so that a third of the box lies a third of the way between two nodes on
+        # every level
         cells, place = cells + 1, 1.0 / 3.0
     size = cells if nodes == "cell" else cells + 1
     grid = Grid(Axis("x", 0.0, 1.0, size, boundary="clip", nodes=nodes))
@@ -158,6 +161,7 @@ def rough_order_in_time(solver: Solver, data: str) -> Row:
         order = min(order, 0.0 if data == "step" else 1.0)
 
     def measure(level: int) -> tuple[float, float, float]:
+        # dt / h is held: eight steps on 128 cells, and twice of both on each level
         grid = Grid(Axis("x", 0.0, 1.0, 128 * 2**level, boundary="reflect", nodes="cell"))
         name, options = ("step", {"position": 0.5}) if data == "step" else ("absolute_value", {"center": (0.5,)})
         landscape = landscapes.get(name)(grid, **options)
@@ -179,6 +183,7 @@ def _keeps_order_on_rough_data(solver: Solver) -> bool:
 def _shortest_wave(solver: Solver) -> float:
     """What one very long step, not the first, leaves of the wave of two nodes."""
     axis = Axis("x", 0.0, 8.0, 8, boundary="periodic")
+    # from t = 1, because a damped start belongs to t = 0 only; a step so long that the symbol has reached its limit
     stop = 1.0 + 1e6
     return float(np.real(with_steps(solver, stop, 1).interval_symbol(np.array(math.pi), axis, 1.0, stop)))
 

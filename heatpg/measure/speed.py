@@ -59,6 +59,7 @@ def _landscape(shape: Sequence[int]) -> Landscape:
     rng = np.random.default_rng(0)
     mesh = [x / max(shape) for x in grid.mesh()]
     values = np.zeros(grid.shape)
+    # amplitudes fall as those of a Weierstrass function of exponent 0.4: rough, as landscapes of long horizons are
     for octave in range(int(np.log2(max(shape)))):
         direction = rng.standard_normal(len(shape))
         wave = sum(d * x for d, x in zip(direction / np.linalg.norm(direction), mesh, strict=True))
@@ -129,6 +130,7 @@ def bench(
     landscape = _landscape(shape)
     values = landscape.values
     spare = np.empty_like(values)
+    # what it is compared with is also what it is timed against: the same answer, by hand
     exact = _transform_pair(values, sigma)
     runs: dict[str, Callable[[], object]] = {
         "copy": lambda: np.copyto(spare, values),
@@ -152,6 +154,7 @@ def bench(
             progress(done, total)
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
+        # in turns, so that a machine that slows down does so for all
         for name, run in runs.items():
             first = _once(run)  # warms up: memory that was idle is slow to touch
             calls = max(1, int(_BATCH / max(first, 1e-9)))

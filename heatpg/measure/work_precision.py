@@ -26,11 +26,12 @@ from heatpg.solvers import Solver, solvers
 __all__ = ["PROBLEM", "Work", "table", "work_precision"]
 
 PROBLEM = "two bumps of width 0.1 in a reflecting box [-1, 1]^2, sigma = 0.2"
+# about twice the work from one to the next in two dimensions
 SIZES = (13, 19, 25, 37, 49, 73, 97, 145, 193, 289, 385, 577)
 
 _SIGMA = 0.2
 _ENOUGH = 0.02  # seconds, after which a solve is not repeated
-_MOST_REPEATS = 5
+_MOST_REPEATS = 5  # of a fast solve, whose median counts
 _SLOW = 0.1  # seconds, after which a solver is not refined further
 
 
@@ -119,6 +120,7 @@ def work_precision(
     for done, solver in enumerate(found, 1):
         on = refined_in_space(solver, lambda level: _problem(sizes[level]), _SIGMA)
         _run(solver, _problem(sizes[0]))  # whatever has to be compiled
+        # the label leaves out what is refined, so that all sizes of a solver make one curve
         words = " ".join([solver.name, *(f"{key}={value}" for key, value in options_changed(solver).items())])
         for level, size in enumerate(sizes):
             refined, landscape = on(level)

@@ -24,6 +24,7 @@ def one_of(what: str, given: str, allowed: Iterable[str]) -> str:
     """The name itself, if it is one of the allowed."""
     names = list(allowed)
     if given not in names:
+        # half of the letters alike, as for registered names
         near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
         raise UnknownNameError(
             f"unknown {what}",

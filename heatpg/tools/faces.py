@@ -47,6 +47,7 @@ def attach(package: str, file: str) -> tuple[list[str], Callable[[str], Any], Ca
     >>> "ascend" in heatpg.policy.__all__
     True
     """
+    # its text is read when the package is imported, its files only when they are asked for
     known = homes(Path(file).with_suffix(".pyi"), package)
     # dunder names such as __version__ are found, and not offered by *
     names = sorted(name for name in known if not name.startswith("__"))
@@ -54,6 +55,7 @@ def attach(package: str, file: str) -> tuple[list[str], Callable[[str], Any], Ca
     def find(name: str) -> Any:
         if name not in known:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        # `importlib` keeps what it has loaded, so asking again costs a look-up
         module, attribute = known[name]
         home = importlib.import_module(module)
         return home if attribute is None else getattr(home, attribute)

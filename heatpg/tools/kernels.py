@@ -44,12 +44,13 @@ _PACKAGE = Path(__file__).parents[1]  # kernels stand in many of its rooms
 def _source_digest(root: Path = _PACKAGE) -> str:
     """Digest of all files with kernels below a folder, and of the Numba that compiles them."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for folder, names, files in sorted(os.walk(root, followlinks=True)):
-        names.sort()
+    # sorted: the same digest on every file system; the solvers are reached by a link in a checkout
+    for folder, _, files in sorted(os.walk(root, followlinks=True)):
         for name in sorted(files):
             if name.endswith(".py"):
                 content = (Path(folder) / name).read_bytes()
                 if b"@kernel" in content:
+                    # by content and not by time: a checkout that goes back finds its kernels again
                     digest.update(name.encode() + content)
     return digest.hexdigest()[:16]
 
@@ -59,6 +60,7 @@ def _private_folder() -> str | None:
     try:
         # sources that changed have another folder, so what is stale is never read
         folder = _user_cache() / f"kernels-{_source_digest()}"
+        # the mode counts only for a new folder, so what is there is looked at below
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = folder.stat()
         if os.name == "posix" and (state.st_uid != os.getuid() or state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
@@ -75,7 +77,7 @@ def _private_folder() -> str | None:
     return str(folder)
 
 
-_FOLDER = _private_folder()
+_FOLDER = _private_folder()  # once per process: all kernels are decorated at import
 
 
 def cache_folder() -> Path | None:

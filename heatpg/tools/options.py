@@ -144,6 +144,7 @@ def parameter_notes(thing: Callable[..., Any]) -> dict[str, str]:
         below = lines[number + 1] if number + 1 < len(lines) else ""
         # a heading, which numpydoc underlines
         if below and set(below) == {"-"}:
+            # a heading begins another section, wherever it stands
             inside, names = line in ("Parameters", "Attributes"), []
         elif not inside or (line and set(line) == {"-"}):
             continue
@@ -215,6 +216,7 @@ def _first_fit(alternatives: Sequence[str], read: Callable[[Any, str], Any], val
 
     The order decides: in ``int | str`` the text 3 is a number, in ``str | int`` a word.
     """
+    # the first alternative that fits, in the order of the annotation: int before float keeps 1 a whole number
     for kind in alternatives:
         inner = kind.removeprefix("tuple[").removesuffix(", ...]")
         try:

@@ -64,6 +64,7 @@ def _forget_pool() -> None:
     _pool = None
 
 
+# threads do not survive a fork, and a pool without its threads would wait for ever
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)
 
@@ -77,6 +78,7 @@ def for_each(function: Callable[[Item], object], items: Iterable[Item]) -> None:
         for item in todo:
             function(item)
         return
+    # made when it is first needed, and kept: starting threads takes longer than a small solve
     if _pool is None:
         _pool = ThreadPoolExecutor(threads(), thread_name_prefix="heatpg")
     # map hands results on in order, and the first exception with them

@@ -13,6 +13,7 @@ __all__ = ["host", "leftovers"]
 
 def host() -> str:
     """Name of this machine, as temporary files carry it."""
+    # fit for a file name; cut where file systems begin to refuse
     return re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname())[:64] or "unnamed"
 
 
@@ -35,6 +36,7 @@ def _is_running(process: int) -> bool:
 def leftovers(paths: Iterable[Path], prefix: str) -> Iterator[Path]:
     """Those of the files ``prefix host - process - ...`` whose process is of this machine and has ended."""
     for path in paths:
+        # on a shared file system others leave files too, whose processes cannot be asked from here
         owner, _, rest = path.name.removeprefix(prefix).partition(f"{host()}-")
         process = rest.partition("-")[0]
         # of another machine nothing can be known, so its files stay

@@ -44,6 +44,7 @@ def prepare_output(path: StrPath, *, force: bool = False) -> Path:
     folder = target.parent
     if not folder.is_dir():
         raise StoreError("there is no such folder to write into", given=folder, advice=f"make it: mkdir -p '{folder}'")
+    # a device or a folder would be replaced, or written into, by the same call
     if target.exists() and not target.is_file():
         raise StoreError("something other than a file has this name", given=target, advice="choose another name")
     if target.exists() and not force:
@@ -111,6 +112,7 @@ def publish(
         for part in (content, ending):
             rest = memoryview(part)
             while rest:
+                # a write may take less than it was given, by a signal or at the end of the disk
                 rest = rest[os.write(descriptor, rest[:_WRITE_PIECE]) :]
 
     return publish_stream(write, len(content) + len(ending), path, force=force, temporary=temporary, check=check)
@@ -148,8 +150,10 @@ def publish_stream(
             # also on an interrupt
             place.unlink(missing_ok=True)
             raise
+        # the name itself is an entry of the folder, with a write of its own
         sync_folder(target.parent)
     except OSError as reason:
+        # full disk, full quota, larger than the file system allows: to the user they are one thing
         if reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise ResourceError(
                 f"the disk is full: {target.name} was not written",

@@ -71,6 +71,7 @@ class Registry(Generic[Entry]):
 
     def add(self, name: str, entry: Entry) -> None:
         """Register an entry; a name is taken once."""
+        # the same entry twice is a module that was loaded twice, not two things of one name
         if name in self._entries and self._entries[name] is not entry:
             raise UnknownNameError(f"the {self.kind} name {name!r} is taken", given=entry, allowed="a new name")
         self._entries[name] = entry
@@ -86,6 +87,7 @@ class Registry(Generic[Entry]):
 
     def _load_all(self) -> None:
         if not self._complete:
+            # modules register themselves while they are imported: all of them, because a name may stand in any file
             package = importlib.import_module(self.package)
             for module in pkgutil.iter_modules(package.__path__):
                 importlib.import_module(f"{self.package}.{module.name}")
@@ -120,6 +122,7 @@ class Registry(Generic[Entry]):
         return self._plugins
 
     def _installed(self) -> list[Plugin]:
+        # asked at the first question and not at import, so that a program may still set it
         if not self.entry_points or os.environ.get("HEATPG_NO_PLUGINS", "") not in ("", "0"):
             return []
         found = []
@@ -172,6 +175,7 @@ class Registry(Generic[Entry]):
         if name not in self._entries and name in self.plugins():
             return self._load(self.plugins()[name])
         if name not in self._entries:
+            # half of the letters alike: a taste, which finds a letter left out or two in the wrong order
             near = difflib.get_close_matches(str(name), self.names(), n=2, cutoff=0.5)
             raise UnknownNameError(
                 f"unknown {self.kind}",

@@ -62,6 +62,7 @@ def human_duration(seconds: float) -> str:
 def _meminfo_available() -> float:
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
+            # not MemFree: what is cached counts as free, because it can be given back
             if line.startswith("MemAvailable:"):
                 return float(line.split()[1]) * 1024
     except OSError:
@@ -85,6 +86,7 @@ def _address_space_available() -> float:
     try:
         import resource
 
+        # set by ulimit -v and by some schedulers; beyond it an allocation fails, where the others kill
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
         if limit == resource.RLIM_INFINITY:
             return float("inf")
@@ -106,6 +108,7 @@ def memory_by_kind() -> dict[str, float]:
 
 def available_memory() -> float:
     """Bytes that this process can still take: free memory, control group and address space, the least of them."""
+    # a group may hold more than its limit for a while, by caches that are not yet given back
     return max(0.0, min(memory_by_kind().values()))
 
 

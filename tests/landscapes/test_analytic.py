@@ -21,6 +21,7 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, HeatpgError, OptionError, UnsupportedError
 from heatpg.landscapes import analytic, landscapes
+from heatpg.landscapes.lines import integer_directions
 
 Array = NDArray[np.float64]
 
@@ -510,7 +511,7 @@ def test_weierstrass_waves_point_everywhere_and_none_is_lost() -> None:
     # a scale has the mean square of one wave, whatever the number of directions (as long as they differ)
     assert (finest**2).sum() == pytest.approx(0.5 * 2 ** (-0.8 * 4), rel=1e-12)
     # in twelve dimensions a random unit vector often rounds to zero, which would be a constant
-    vectors = analytic._integer_directions(np.random.default_rng(0), 12, 200, 1)
+    vectors = integer_directions(np.random.default_rng(0), 12, 200, 1)
     assert all(any(vector) for vector in vectors)
 
 
