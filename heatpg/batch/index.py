@@ -77,6 +77,7 @@ class _Row:
 
 
 def _row(folder: Path, task: Task) -> _Row:
+    # locking=False here and below: a shard is never written again, and not every network disk has locks
     path = shard_path(folder, task.id)
     try:
         with h5py.File(path, "r", locking=False) as file:
@@ -110,6 +111,7 @@ def _text(file: h5py.File, name: str) -> str:
 
 def _groups(folder: Path, tasks: Sequence[Task]) -> list[list[_Row]]:
     """The tasks that have a shard, those of one shape together, in the order of the batch."""
+    # by the seal alone: `merge` reads every byte anyway, and the index refers to the shards without reading them
     kinds: dict[tuple[object, ...], list[_Row]] = {}
     for task in tasks:
         if not inspect(shard_path(folder, task.id), task.id):
@@ -153,6 +155,7 @@ def _write_table(
     file: h5py.File, tasks: Sequence[Task], groups: Sequence[Sequence[_Row]], failures: Mapping[str, str]
 ) -> None:
     """One line for each task of the batch: what it is, and what became of it."""
+    # all tasks of the batch, also those without a shard, in the order of their numbers
     place = {row.task.id: (k, i, row.passed) for k, rows in enumerate(groups) for i, row in enumerate(rows)}
     table = file.create_group("tasks")
     scale = _scale(table, "task", np.array([task.number for task in tasks], dtype=np.int64), "number of the task")
@@ -188,6 +191,7 @@ def _write_scales(group: h5py.Group, rows: Sequence[_Row]) -> list[h5py.Dataset]
     first = rows[0]
     dimensions = len(first.grid)
     batch = first.shape[1 : len(first.shape) - dimensions]
+    # an axis becomes a scale under its own name, which must not be one of ours
     taken = {"task", "sigma", "level", "axis", *_FIELDS, *_parameters([row.task for row in rows])}
     clash = sorted(taken.intersection(first.axes))
     if clash:
@@ -265,6 +269,7 @@ def _write_head(file: h5py.File, title: str, groups: int) -> None:
 
 
 def _index_image(groups: Sequence[Sequence[_Row]], tasks: Sequence[Task], failures: Mapping[str, str]) -> bytes:
+    # made in memory and published as a whole: a run that is killed here leaves the old index, or none
     unused = os.path.join(tempfile.gettempdir(), f"heatpg-{secrets.token_hex(8)}")  # HDF5 wants a name
     with h5py.File(unused, "w", driver="core", backing_store=False, libver=_LIBVER) as file:
         _write_head(file, "index of a batch; the fields lie in shards/", len(groups))
@@ -343,6 +348,7 @@ def build_index(folder: Path, tasks: Sequence[Task], failures: Mapping[str, str]
 
 def _chunks(shape: Sequence[int], dimensions: int) -> tuple[int, ...]:
     """Up to 65536 points, 256 or fewer along the axes of the grid, the last dimensions first."""
+    # from the last dimension on, which lies together on the disk; what is left of the room goes to the ones before
     room = _CHUNK_POINTS
     chunks: list[int] = []
     for i, size in enumerate(reversed(shape)):
@@ -388,6 +394,7 @@ def _sources(folder: Path, rows: Sequence[_Row]) -> Iterator[tuple[int, Mapping[
         problem = inspect(path, row.task.id, full=True)
         if problem:
             raise _unusable(path, problem)
+        # a compact shard is raised to its full grid again, for which its reader in heatpg is needed
         if row.compact:
             flow = load(path)
             yield i, {"u": flow.values, "landscape": flow.landscape.values}

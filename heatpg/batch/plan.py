@@ -332,6 +332,7 @@ def worker_memory(tasks: Sequence[Task]) -> tuple[int, Task | None]:
     >>> worker_memory(spec.tasks())[1].number
     1
     """
+    # what cannot be estimated here, such as a landscape with wrong options, fails as a task, with its own message
     most, largest = 0, None
     costs = _Costs()
     for task in tasks:
@@ -346,6 +347,7 @@ def worker_memory(tasks: Sequence[Task]) -> tuple[int, Task | None]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
+    # the time of the processor is measured, and threads that wait for one another would be counted
     before = threads()
     set_threads(1)
     try:
@@ -536,6 +538,8 @@ def predict(spec: Spec, *, measure: bool = False, budget: float = _BUDGET) -> Pl
 
 def _total_seconds(rows: Sequence[tuple[Task, _Cost]], budget: float, measure: bool) -> tuple[float, str]:
     """Time of all tasks: a few are measured, spread evenly, and the others take what those took per value."""
+    # Tasks take one time if they agree in all that the time depends on: shape, noise, solver, checks, and options that
+    # are numbers. Neither the seed nor the discount changes how much is computed.
     groups: dict[tuple[Any, ...], list[int]] = {}
     for position, (task, cost) in enumerate(rows):
         resolved = task.resolved

@@ -53,6 +53,7 @@ def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int] | None:
     """
     if shard is None:
         return None
+    # [0-9], not isdigit or int(): those take digits of other scripts, signs and underscores as well
     parts = shard.split("/") if isinstance(shard, str) else list(map(str, shard))
     if len(parts) != 2 or not all(re.fullmatch(r"[0-9]{1,9}", part.strip()) for part in parts):
         raise OptionError("a share is written i/n", given=repr(shard), allowed="0/n, 1/n, ..., (n-1)/n")
@@ -198,6 +199,7 @@ def _remaining(account: _Account, tasks: Sequence[Task], there: set[str], *, ful
     failures = {} if retry else last_failures(account.folder)
     rest = []
     for task in tasks:
+        # a damaged shard is done again without being asked for; what failed is tried again only if it is asked for
         problem = inspect(shard_path(account.folder, task.id), task.id, full=full) if task.id in there else "missing"
         if not problem:
             account.skipped += 1
@@ -360,6 +362,7 @@ def run(
 def _work(
     account: _Account, tasks: Sequence[Task], workers: int, timeout: float | None, scheduler: Scheduler | None
 ) -> None:
+    # every worker compiles and loads at its first task: the rate is measured from then on
     account.warm_up = max(workers, 1)
     account.tell()
     start = {"event": "run", "pid": os.getpid(), "host": host(), "version": __version__, "workers": workers}
@@ -380,6 +383,7 @@ def _work(
 
 def _indexed(account: _Account, tasks: Sequence[Task]) -> str:
     """Write the index, unless it is as it would be."""
+    # a failure changes the table of tasks in it, as a result does
     path = account.folder / INDEX
     known = {task: failure.reason for task, failure in account.failures.items()}
     if account.done or known or not path.is_file():

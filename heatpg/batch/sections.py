@@ -170,6 +170,7 @@ def _counted(rows: Iterable[tuple[float, ...]]) -> Iterator[tuple[tuple[float, .
 class Section(BaseModel):
     """A table of a specification: no other keys, nothing converted, nothing changed afterwards."""
 
+    # strict, because TOML has kinds of its own: what is written "1" is a word, and 1.0 is no whole number
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
@@ -305,6 +306,7 @@ class SweepSection(Section):
     zip: dict[str, Any] = {}
 
 
+# The landscape is not among them: what its keys are depends on its source, which a sweep may change.
 MODELS: dict[Keys, type[BaseModel]] = {
     ("batch",): BatchSection,
     ("evolve",): EvolveSection,
@@ -386,6 +388,7 @@ def options_model(kind: str, name: str) -> type[Section]:
     numbers, and an option is the alias of its field.
     """
     entry = landscapes.get(name) if kind == "landscape" else solvers.get(name)
+    # fields are read by `fitting`, not by pydantic: its strict float takes no 1, and its messages name types of Python
     notes, usual = parameter_notes(entry), defaults(entry)
     fields: dict[str, Any] = {}
     for number, (key, annotation) in enumerate(settable(entry).items()):
@@ -403,6 +406,7 @@ def options_model(kind: str, name: str) -> type[Section]:
 
 def _options(kind: str, name: str, given: Mapping[str, Any], prefix: Keys = ()) -> tuple[dict[str, Any], Found]:
     """The options with their defaults, and what is wrong with those that were given."""
+    # a default stands in for what is bad or missing, so the table is whole whatever was given
     model = options_model(kind, name)
     options, found = sound(model, given, prefix, f"option of the {kind} {name!r}")
     return {str(field.alias): getattr(options, key) for key, field in model.model_fields.items()}, found
@@ -438,6 +442,8 @@ def _file(source: str, given: Mapping[str, Any], folder: Path) -> tuple[dict[str
         digest = _digest(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
     except OSError as reason:
         return None, [(("source",), f"cannot read {shown(source)}: {reason.strerror or reason}")]
+    # An array says nothing of what lies beyond its edges, and there is no default boundary anywhere in heatpg: it is
+    # asked for. A file of heatpg holds its boundaries, which cannot be changed afterwards.
     options: dict[str, Any] = {}
     known = [] if source.endswith(".h5") else ["boundary"]
     for key, value in given.items():
@@ -529,6 +535,7 @@ def _storage(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | N
     """The section ``storage`` with everything written out, and what is wrong with it."""
     section, found = sound(StorageSection, given, ())
     found += _unknown_words(section)
+    # the default is written out where it counts, and is None where it does not: two ways to write one thing are one task
     tolerance = section.tolerance
     if section.mode == "compact":
         tolerance = _COMPACT_TOLERANCE if tolerance is None else tolerance
@@ -548,6 +555,8 @@ def canonical(value: object) -> str:
 
 def fragments(section: str, resolved: Mapping[str, Any]) -> dict[str, str]:
     """The parts of the canonical form that a section gives; where a file lies is not among them."""
+    # Sigma, solver and checks are parts of their own: a sweep over sigma leaves the text of the solver as it is. The
+    # place of a file is left out, because the identity goes by its content.
     if section == "evolve":
         return {key: canonical(value) for key, value in resolved.items()}
     return {section: canonical({key: value for key, value in resolved.items() if key != "file"})}

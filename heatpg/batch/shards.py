@@ -229,6 +229,7 @@ def inspect_contents(path: Path, identity: str) -> str:
     ResourceError
         If its fields do not fit in memory.
     """
+    # The seal tells which task it is, and the file holds the text of the task: both must agree
     try:
         if hashlib.sha256(task_text(path).encode()).hexdigest() != identity:
             return "the task that it holds is another one"
@@ -273,6 +274,7 @@ def clean(folder: Path) -> list[Path]:
     removed
         The files that were removed.
     """
+    # a process of another machine cannot be asked whether it still runs
     removed = []
     for path in leftovers(temporaries(folder), _PREFIX):
         path.unlink(missing_ok=True)

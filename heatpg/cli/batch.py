@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Meter", "add"]
 
+# Taste: a line that is redrawn more often flickers, and a log with a line for each of a million tasks is of no use.
 _REDRAWN = 0.2  # seconds, on a terminal
 _SPOKEN = 10.0  # seconds, elsewhere
 
@@ -36,6 +37,7 @@ class Meter:
         self.last = -math.inf
 
     def __call__(self, progress: Progress) -> None:
+        # told whether the meter is on or not: a run that seems to hang after Ctrl-C would be killed
         if progress.stopping:
             self.close()
             tasks = "1 task" if progress.stopping == 1 else f"{progress.stopping} tasks"
@@ -110,6 +112,7 @@ def _run(arguments: argparse.Namespace) -> int:
         note(str(end))
         return INTERRUPTED
     meter.close()
+    # what failed comes before what is doubtful: exit code 4 says that results are missing, 3 that some are to be looked at
     said = summary.folder if arguments.quiet else str(summary)
     reply(arguments, lambda: envelope("batch run") | summary.as_dict(), result=[said])
     if summary.failed:

@@ -96,6 +96,7 @@ def _has(*path: str, value: Node | None = None) -> Node:
 
 def _varied(section: str, key: str) -> Node:
     """That a sweep changes a key, however it is written."""
+    # written "section.key" in one, or as a table within a table
     tables = {"anyOf": [_has(f"{section}.{key}"), _has(section, key)]}
     return {
         "anyOf": [
@@ -108,11 +109,14 @@ def _varied(section: str, key: str) -> Node:
 
 def _fixed(section: str, key: str, value: Node) -> Node:
     """That a key has this value in every task."""
+    # where a sweep sets another value, a rule for this one would refuse what is right in that task
     return {"allOf": [_has(section, key, value=value), {"not": {"$ref": f"#/$defs/{key} is varied"}}]}
 
 
 def _swept(sections: Mapping[str, Mapping[str, Node]], values: Callable[[Node], Node]) -> dict[str, Node]:
     """The keys that can be varied, written with dots or as tables."""
+    # Every way to write a key is a property, because editors complete from properties: "evolve.solver_options.steps",
+    # solver_options.steps within evolve, steps within "evolve.solver_options", and tables within tables.
     properties: dict[str, Node] = {}
     for section, keys in sections.items():
         inner = {key: values(node) for key, node in keys.items()}
@@ -129,6 +133,7 @@ def _swept(sections: Mapping[str, Mapping[str, Node]], values: Callable[[Node], 
 
 def _either(node: Node | None, key: str, value: Node) -> Node:
     """A value as it was, or a table of these keys."""
+    # the table is known by its title, to which the next key is added
     known = node or {"anyOf": []}
     alternatives = list(known.get("anyOf", [known]))
     tables = [each for each in alternatives if each.get("type") == "object" and each.get("title") == "by key"]
@@ -140,6 +145,8 @@ def _either(node: Node | None, key: str, value: Node) -> Node:
 
 def _merged(names: Mapping[str, dict[str, Node]]) -> dict[str, Node]:
     """The options of all landscapes, or solvers: a key means what any of them means by it."""
+    # Words and defaults differ from owner to owner, so they are left out where kinds are compared; the rules for one
+    # landscape bring them back.
     found: dict[str, list[Node]] = {}
     owners: dict[str, list[str]] = {}
     for name, options in names.items():
@@ -153,6 +160,7 @@ def _merged(names: Mapping[str, dict[str, Node]]) -> dict[str, Node]:
 
 def _only(options: Iterable[str]) -> Node:
     """Of the keys of the landscape no others than these."""
+    # the key with a dot, and the key within the table; other sections are not concerned
     known = ["source", *options]
     return {
         "propertyNames": {
@@ -260,6 +268,7 @@ def schema() -> dict[str, Any]:
         "description": "A registered landscape (heatpg list landscapes), or a file .h5, .npy or .npz.",
     }
     solver_options = _merged(schemes)
+    # it stands in five places, and is the longest of all nodes: so it is referred to
     sigma = evolve["properties"]["sigma"]
     evolve["properties"]["sigma"] = {"$ref": "#/$defs/sigma"}
     evolve["properties"]["solver_options"] = _table(solver_options, "Options of the solver.")
