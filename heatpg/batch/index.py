@@ -111,7 +111,7 @@ def _text(file: h5py.File, name: str) -> str:
 
 def _groups(folder: Path, tasks: Sequence[Task]) -> list[list[_Row]]:
     """The tasks that have a shard, those of one shape together, in the order of the batch."""
-    # by the seal alone: `merge` reads every byte anyway, and the index refers to the shards without reading them
+    # the seal is enough here: `merge` looks at every byte later, and the index only refers to the shards
     kinds: dict[tuple[object, ...], list[_Row]] = {}
     for task in tasks:
         if not inspect(shard_path(folder, task.id), task.id):

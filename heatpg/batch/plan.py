@@ -538,8 +538,8 @@ def predict(spec: Spec, *, measure: bool = False, budget: float = _BUDGET) -> Pl
 
 def _total_seconds(rows: Sequence[tuple[Task, _Cost]], budget: float, measure: bool) -> tuple[float, str]:
     """Time of all tasks: a few are measured, spread evenly, and the others take what those took per value."""
-    # Tasks take one time if they agree in all that the time depends on: shape, noise, solver, checks, and options that
-    # are numbers. Neither the seed nor the discount changes how much is computed.
+    # Tasks take one time if they agree in all that the time depends on: shape, noise, solver, checks, and options
+    # of one value. Neither the seed nor the discount changes how much is computed.
     groups: dict[tuple[Any, ...], list[int]] = {}
     for position, (task, cost) in enumerate(rows):
         resolved = task.resolved

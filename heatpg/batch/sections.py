@@ -388,7 +388,7 @@ def options_model(kind: str, name: str) -> type[Section]:
     numbers, and an option is the alias of its field.
     """
     entry = landscapes.get(name) if kind == "landscape" else solvers.get(name)
-    # fields are read by `fitting`, not by pydantic: its strict float takes no 1, and its messages name types of Python
+    # values are read by `fitting` as everywhere in heatpg: one number stands for a list of one, and none for None
     notes, usual = parameter_notes(entry), defaults(entry)
     fields: dict[str, Any] = {}
     for number, (key, annotation) in enumerate(settable(entry).items()):
@@ -535,7 +535,7 @@ def _storage(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | N
     """The section ``storage`` with everything written out, and what is wrong with it."""
     section, found = sound(StorageSection, given, ())
     found += _unknown_words(section)
-    # the default is written out where it counts, and is None where it does not: two ways to write one thing are one task
+    # written out where it counts, and None where it does not: two ways to write one thing are one task
     tolerance = section.tolerance
     if section.mode == "compact":
         tolerance = _COMPACT_TOLERANCE if tolerance is None else tolerance

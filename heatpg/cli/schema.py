@@ -268,7 +268,7 @@ def schema() -> dict[str, Any]:
         "description": "A registered landscape (heatpg list landscapes), or a file .h5, .npy or .npz.",
     }
     solver_options = _merged(schemes)
-    # it stands in five places, and is the longest of all nodes: so it is referred to
+    # the longest of all nodes stands in many places: so it is referred to
     sigma = evolve["properties"]["sigma"]
     evolve["properties"]["sigma"] = {"$ref": "#/$defs/sigma"}
     evolve["properties"]["solver_options"] = _table(solver_options, "Options of the solver.")
