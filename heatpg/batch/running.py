@@ -362,7 +362,6 @@ def run(
 def _work(
     account: _Account, tasks: Sequence[Task], workers: int, timeout: float | None, scheduler: Scheduler | None
 ) -> None:
-    # every worker compiles and loads at its first task: the rate is measured from then on
     account.warm_up = max(workers, 1)
     account.tell()
     start = {"event": "run", "pid": os.getpid(), "host": host(), "version": __version__, "workers": workers}

@@ -275,7 +275,7 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, summary: Summary) -> None:
         super().__init__(f"interrupted: {summary.done} tasks were done and are kept; the same command goes on")
-        self.summary = summary  # so that who catches it can tell what is kept
+        self.summary = summary
 
 
 def _listed(texts: Sequence[str]) -> list[str]:
