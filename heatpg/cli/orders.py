@@ -42,7 +42,7 @@ def _orders(arguments: argparse.Namespace) -> int:
         from heatpg.plot import orders as drawn
 
         publish_figure(drawn(runs), figure, force=arguments.force)
-    # failed is an order that is lower than declared; how large an error is has no say
+    # a row holds what was measured against what the solver declares: an order, or a bound on its error
     failed = sum(not row.passed for row in rows)
     reply(
         arguments,
