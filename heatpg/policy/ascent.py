@@ -524,13 +524,13 @@ def _ascent(path: AscentPath, q: ActionValue, setting: Setting, gradient: str, h
     if setting.spacing and status != "sigma went to zero" and level < (1.0 - 1e-9) * RESOLVED * setting.spacing:
         sentence += "; sigma is below 1.5 spacings, where the field is interpolated"
     return Ascent(
-        means,
-        sigmas if (setting.ratio != 1.0).any() else sigmas[:, 0],
-        np.array(path.times),
-        values,
-        at_means,
-        setting.method,
-        gradient,
-        status,
-        sentence + ".",
+        means=means,
+        sigmas=sigmas if (setting.ratio != 1.0).any() else sigmas[:, 0],
+        times=np.array(path.times),
+        values=values,
+        at_means=at_means,
+        method=setting.method,
+        gradient=gradient,
+        status=status,
+        sentence=sentence + ".",
     )

@@ -206,6 +206,7 @@ class GradientEstimate:
             f"{what}, {self.estimator} estimator: {self.samples} evaluations, {self.units} independent units",
             "      estimate   standard error" + ("         exact       z" if self.exact is not None else ""),
         ]
+        # all means and components in one column, in the order of the arrays
         flat = list(zip(*(x.ravel() for x in rows), strict=True))
         for i, (value, error) in enumerate(flat[:_SHOWN]):
             line = f"  {value:12.5g}   {error:14.3g}"
@@ -223,6 +224,7 @@ class GradientEstimate:
 
 def _ratio(difference: Array, error: Array) -> Array:
     """difference / error, with 0 / 0 = 0."""
+    # an error of 0 is that of an estimate that does not scatter: right, or infinitely wrong
     result = np.where(difference == 0.0, 0.0, np.copysign(np.inf, difference))
     return np.asarray(np.divide(difference, error, out=result, where=error > 0))
 
@@ -381,18 +383,18 @@ def estimate_gradient(
         return array[0] if single and array is not None else array
 
     return GradientEstimate(
-        shaped(value),
-        shaped(error),
-        samples,
-        units,
-        estimator,
-        with_respect_to,
-        shaped(means),
-        deviations,
-        shaped(exact),
-        shaped(exact_error),
-        shaped(discretisation),
-        _remark(q, estimator),
+        value=shaped(value),
+        standard_error=shaped(error),
+        samples=samples,
+        units=units,
+        estimator=estimator,
+        with_respect_to=with_respect_to,
+        mean=shaped(means),
+        sigma=deviations,
+        exact=shaped(exact),
+        exact_error=shaped(exact_error),
+        discretisation=shaped(discretisation),
+        remark=_remark(q, estimator),
     )
 
 

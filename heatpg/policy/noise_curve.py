@@ -236,16 +236,16 @@ def estimator_noise(
             noise[e, t] = math.sqrt(float((error**2 + uncertain**2).sum(axis=1).mean()))
     fits = [_fit(levels, row) for row in variance]
     return NoiseCurve(
-        levels,
-        names,
-        with_respect_to,
-        samples,
-        len(places),
-        size,
-        bias,
-        noise,
-        variance,
-        np.array([slope for slope, _ in fits]),
-        np.array([interval for _, interval in fits]),
-        np.array([_predicted(name, with_respect_to, exponent) for name in names]),
+        sigmas=levels,
+        estimators=names,
+        with_respect_to=with_respect_to,
+        samples=samples,
+        means=len(places),
+        gradient=size,
+        bias=bias,
+        bias_noise=noise,
+        variance=variance,
+        slopes=np.array([slope for slope, _ in fits]),
+        intervals=np.array([interval for _, interval in fits]),
+        predicted=np.array([_predicted(name, with_respect_to, exponent) for name in names]),
     )

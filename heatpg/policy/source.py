@@ -116,6 +116,7 @@ class ActionValue:
         """Q at points of shape (N, d), shape (N,)."""
         if isinstance(self.source, Landscape):
             return self._interpolate(points, None)
+        # one contiguous array per axis: rows of the transpose would be strided
         values = np.asarray(self.source(*np.ascontiguousarray(points.T)))
         if values.shape != (len(points),) or values.dtype.kind not in "fiub":
             raise GridError(
@@ -165,6 +166,7 @@ class ActionValue:
         keep = np.ones(len(points))
         corners = []
         for i, axis in enumerate(self.grid):
+            # the place in units of the spacing, counted from the first node; `share` of the upper corner of its cell
             s = (points[:, i] - axis.coordinates[0]) / axis.spacing
             last = axis.size - 1
             if axis.rule.free_space or axis.rule.holds_ends:
@@ -227,6 +229,7 @@ def parse_means(mean: ArrayLike, grid: Grid | None) -> tuple[Array, bool]:
         )
     if not np.isfinite(means).all():
         raise NonFiniteError("the mean is not finite", given=means[~np.isfinite(means).all(axis=1)][0])
+    # in free space and around a period a mean may be anywhere; beyond a wall that mirrors or holds there is nothing
     for i, axis in enumerate(grid or ()):
         if not (axis.rule.free_space or axis.rule.periodic):
             outside = (means[:, i] < axis.lower) | (means[:, i] > axis.upper)

@@ -150,6 +150,7 @@ class Unlearning:
         if not self.normalize:
             return self.rate * self.predicted_error
         length = np.linalg.norm(self.predicted_gradient, axis=(-2, -1), keepdims=True)
+        # without any slope there is no direction, and no error of one
         error = np.full_like(self.predicted_error, np.nan)
         return np.asarray(np.divide(self.rate * self.predicted_error, length, out=error, where=length > 0))
 
@@ -164,6 +165,7 @@ class Unlearning:
 
         With random starts it does not fall below the standard error of the predicted step.
         """
+        # of steps and not of gradients, so that normalised steps are compared as they are taken
         return np.asarray(np.linalg.norm(self.predicted_step - self.noise_free_step, axis=(-2, -1)))
 
     @property
@@ -491,24 +493,24 @@ def unlearn(
     steps = learning.step(np.concatenate([own[None], predicted]))
     changes = task.noise_free_returns(first + steps) - value
     return Unlearning(
-        noise,
-        kind,
-        levels,
-        gains,
-        task.noise_free_returns(gains),
-        noisy,
-        observed,
-        observed_error,
-        predicted,
-        predicted_error,
-        own,
-        float(changes[0]),
-        changes[1:],
-        learning.episodes,
-        learning.rate,
-        learning.normalize,
-        learning.loss,
-        task.horizon,
+        noise=noise,
+        start=kind,
+        sigmas=levels,
+        gains=gains,
+        returns=task.noise_free_returns(gains),
+        noisy_returns=noisy,
+        observed_gradient=observed,
+        observed_error=observed_error,
+        predicted_gradient=predicted,
+        predicted_error=predicted_error,
+        noise_free_gradient=own,
+        noise_free_change=float(changes[0]),
+        predicted_change=changes[1:],
+        episodes=learning.episodes,
+        rate=learning.rate,
+        normalize=learning.normalize,
+        loss=learning.loss,
+        horizon=task.horizon,
     )
 
 

@@ -311,6 +311,7 @@ def _chains(links: Links) -> list[list[Point]]:
     """The points of every track: links from level to level, cut where several merge into one or one splits."""
     cut = {q for _, q in links.merges} | {q for _, members, _ in links.splits for q in members}
     chains = []
+    # a track begins at a point without a link back, and at every cut
     for level, points in enumerate(links.points):
         for row in range(len(points)):
             if (level, row) not in links.back or (level, row) in cut:

@@ -195,9 +195,17 @@ class Follower:
     ) -> Journey:
         count = len(positions)
         points = _Points(
-            targets, kind, index, free, positions.copy(), times.astype(np.float64), targets - times,
-            np.full(count, LOST), np.zeros(count), np.zeros(count, dtype=bool),
-        )  # fmt: skip
+            targets=targets,
+            kind=kind,
+            index=index,
+            free=free,
+            x=positions.copy(),
+            t=times.astype(np.float64),
+            step=targets - times,
+            outcome=np.full(count, LOST),
+            uncertainty=np.zeros(count),
+            done=np.zeros(count, dtype=bool),
+        )
         x, t, step, done = points.x, points.t, points.step, points.done  # the same arrays, changed in place
         rate = np.zeros_like(x)
         stale = np.ones(count, dtype=bool)  # moved since `rate` was computed

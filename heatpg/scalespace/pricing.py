@@ -291,6 +291,7 @@ def price(space: ScaleSpace) -> PriceCurve:
         best_position, best = near
     jumps = space.jumps
     sides = [place for event in jumps for place in (_before(space, event), np.array(event.position))]
+    # at each jump the place before and the place after it, one after the other
     places = np.concatenate((space.optimum_positions, np.reshape(sides, (len(sides), grid.dimensions))))
     # one call, as each point may be a rollout
     all_reads, all_apart = _read(field, places)
@@ -298,20 +299,20 @@ def price(space: ScaleSpace) -> PriceCurve:
     reads, apart = all_reads[:levels], all_apart[:levels]
     edge = np.array([n >= 0 and space.tracks[n].on_edge for n in space.optimum.tolist()])
     return PriceCurve(
-        space.sigma,
-        space.optimum_positions,
-        best_position,
-        best,
-        best - reads,
-        apart,
-        best - space.optimum_values,
-        edge,
-        space.landscape.oscillation,
-        np.array([event.sigma for event in jumps]),
-        best - all_reads[levels:].reshape(-1, 2),
-        all_apart[levels:].reshape(-1, 2),
-        best - np.array([event.value for event in jumps]),
-        space,
+        sigma=space.sigma,
+        positions=space.optimum_positions,
+        best_position=best_position,
+        best=best,
+        price=best - reads,
+        uncertainty=apart,
+        drop=best - space.optimum_values,
+        on_edge=edge,
+        oscillation=space.landscape.oscillation,
+        jump_sigma=np.array([event.sigma for event in jumps]),
+        jump_price=best - all_reads[levels:].reshape(-1, 2),
+        jump_uncertainty=all_apart[levels:].reshape(-1, 2),
+        jump_drop=best - np.array([event.value for event in jumps]),
+        _space=space,
     )
 
 
@@ -332,6 +333,7 @@ def _refined_top(field: HeatField, start: Array) -> tuple[Array, float] | None:
     d = field.grid.dimensions
     scale = round_off_scale(field.landscape)
     found = refine(field, start[None], np.zeros((1, d)), np.ones((1, d), dtype=bool), leash=1.0, scale=scale)
+    # a maximum with a regular Hessian within a cell of the node, or none
     if not found.converged[0] or found.index[0] != d:
         return None
     value, apart = _read(field, found.positions)
@@ -398,6 +400,7 @@ def single_maximum(space: ScaleSpace) -> Limit:
     if last != 1:
         word = "no maximum is" if last == 0 else f"{last} maxima are"
         return Limit(None, 0.0, f"at the last sigma, {noise_words(space, float(space.sigma[-1]), 4)}, {word} left")
+    # The last level that has not one maximum, and the next one: what ends in between is looked up among the events.
     several = np.flatnonzero(counts != 1)
     low = float(space.sigma[several[-1]]) if len(several) else 0.0
     # ends that could not be explained say nothing of the number where the levels on both sides have one maximum
