@@ -168,6 +168,7 @@ class Evolution(Record):
 
     def _repr_html_(self) -> str:
         grid, landscape, count = self.grid, self.landscape, len(self)
+        # Q, and the fields at the least and the largest sigma
         shown = [(first_of_batch(landscape.values, grid), "Q")]
         for k in sorted({0, count - 1}):
             shown.append((first_of_batch(self.values[k], grid), f"sigma = {self._sigma_html(k)}"))
@@ -291,6 +292,7 @@ class Evolution(Record):
         except ImportError:
             raise MissingPackageError("xarray is not installed", advice="pip install 'heatpg[xarray]'") from None
         axes = [axis.name for axis in self.grid]
+        # the other names of the file are refused by Axis; these two only a covariance needs
         clash = sorted({"covariance", "axis2"}.intersection(axes))
         if clash and self.covariance is not None:
             raise UnsupportedError("this axis name is needed beside its own", given=clash, advice="rename the axis")
@@ -543,6 +545,7 @@ def solve(
     _refuse_output(out, landscape, len(levels))
     _require_memory_for_fields(landscape, len(levels), out)
     begin = time.perf_counter()
+    # a flow keeps what serves all sigmas, and remembers where a march has got to
     flow = chosen.start(landscape.values, grid)
     paths = []
 

@@ -28,6 +28,7 @@ from heatpg.batch.shards import inspect, shard_path, temporary_name
 from heatpg.batch.spec import Task
 from heatpg.errors import ResourceError, StoreError
 from heatpg.evolution import load
+from heatpg.store.record import INDEX_SCHEMA, REPORT, SPEC
 from heatpg.tools.plain import json_like
 from heatpg.tools.publishing import prepare_output, publish, sync_folder
 from heatpg.tools.resources import human_bytes, require_disk
@@ -82,7 +83,7 @@ def _row(folder: Path, task: Task) -> _Row:
     try:
         with h5py.File(path, "r", locking=False) as file:
             landscape, sigma = file["landscape"], np.asarray(file["sigma"][()])
-            grid = tuple(json.loads(_text(file, "heatpg_spec"))["grid"])
+            grid = tuple(json.loads(_text(file, SPEC))["grid"])
             return _Row(
                 task,
                 (len(sigma), *landscape.shape),
@@ -90,7 +91,7 @@ def _row(folder: Path, task: Task) -> _Row:
                 sigma,
                 grid,
                 tuple(np.asarray(file[axis["name"]][()]) for axis in grid),
-                bool(json.loads(_text(file, "heatpg_report"))["passed"]),
+                bool(json.loads(_text(file, REPORT))["passed"]),
                 "u" not in file,
             )
     except (OSError, RuntimeError, ValueError, LookupError, TypeError) as reason:
@@ -265,7 +266,7 @@ def _write_head(file: h5py.File, title: str, groups: int) -> None:
     where = "groups/0" if groups == 1 else f"groups/0 to groups/{groups - 1}, one for each shape"
     fields = f"; u and landscape in {where}; in xarray: open_dataset(path, group='groups/0')" if groups else ""
     file.attrs["comment"] = f"a table of all tasks in tasks{fields}"
-    file.attrs["heatpg_index"] = _SCHEMA
+    file.attrs[INDEX_SCHEMA] = _SCHEMA
 
 
 def _index_image(groups: Sequence[Sequence[_Row]], tasks: Sequence[Task], failures: Mapping[str, str]) -> bytes:

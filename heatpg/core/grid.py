@@ -107,6 +107,7 @@ class Axis:
                 advice="swap them, or give the box some width",
             )
         size = _finite(self.size, "size", self.name)
+        # True is 1 for Python
         if isinstance(self.size, bool) or size != int(size) or size < _MINIMUM_SIZE:
             raise GridError(
                 f"axis {self.name!r}: the size must be a whole number of nodes, and at least 3",
@@ -327,6 +328,7 @@ class Grid:
         """One sigma per axis, from one for all or one for each."""
         allowed = f"one number >= 0, or {self.dimensions}, one per axis"
         try:
+            # one number for all axes, or one for each
             values = np.broadcast_to(np.asarray(sigma, dtype=np.float64), (self.dimensions,))
         except (TypeError, ValueError):
             raise SigmaError("sigma does not fit the grid", given=repr(sigma), allowed=allowed) from None

@@ -160,6 +160,7 @@ class Landscape:
 
         initial = first_of_batch(self.values, self.grid)
         best = peak(initial, self.grid)
+        # what a user may ask of it besides its nodes
         knows = [
             words
             for words, known in (
@@ -425,6 +426,7 @@ class Landscape:
                 given=type(data).__name__,
                 advice="of a Dataset take one variable: data['u']; of an array use Landscape.from_array",
             )
+        # a name that was misspelt would otherwise be left out in silence
         unknown = sorted({*batch, *({} if isinstance(boundary, str) else boundary)} - {str(dim) for dim in data.dims})
         if unknown:
             raise GridError("no dimension of this name", given=unknown, allowed=", ".join(map(str, data.dims)))
@@ -481,6 +483,7 @@ class Landscape:
                 given=", ".join(arrays) or "no arrays",
                 advice="write it as np.savez(path, values=array, x=nodes, y=nodes), one array of nodes per axis",
             )
+        # what is left are the nodes of the axes, in the order in which they were stored
         values = arrays.pop("values")
         axes = [axis_from_coordinates(key, nodes, boundary=boundary) for key, nodes in arrays.items()]
         return cls.from_array(values, axes or None, boundary=boundary, name=name or place.stem)
@@ -523,6 +526,7 @@ def _axis_of_dimension(name: str, coordinate: xarray.DataArray, boundary: str) -
     if nodes.dtype.kind not in "iuf":
         raise GridError(f"axis {name!r}: the positions must be numbers", given=f"type {nodes.dtype}")
     unit = str(attributes.get("units", ""))
+    # what the caller says comes before what the file says
     if boundary or "boundary" not in attributes:
         return axis_from_coordinates(name, nodes, boundary=boundary, unit=unit)
     # what heatpg wrote knows its bounds, which positions alone do not tell: with nodes in cells they lie half a cell

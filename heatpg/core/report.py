@@ -175,6 +175,7 @@ class Report:
         """
         if not self.checks:
             return "no checks were made"
+        # messages begin in one column
         names = max(len(check.name) for check in self.checks)
         lines = []
         for check in self.checks:

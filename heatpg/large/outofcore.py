@@ -172,6 +172,8 @@ class _Passes:
         begin = time.perf_counter()
         moving = self.moving(level)
         reader = source
+        # each axis from where the axis before has left the field, the first from Q; between may be read and written at
+        # once, because the blocks of one axis are whole lines and do not overlap
         for axis in self.plan.singly:
             if axis in moving:
                 assert between is not None
@@ -193,7 +195,7 @@ class _Passes:
             carry(self.what, level, (position,), block, (axis,), out)
             between.write(box, out)
             self._step()
-        # differences of Q do not depend on sigma, and are taken at the first level
+        # differences of Q do not depend on sigma: they are taken when this axis is passed for the first time
         self.seen.add(axis)
 
     def _last(self, level: int, source: Reader, reader: Reader, writer: FieldWriter) -> None:
@@ -205,6 +207,7 @@ class _Passes:
                 self.watched.add_source(level, box, block)
             out = np.empty_like(block)
             carry(self.what, level, positions, block, grid_axes, out)
+            # looked at before it is written: no file with NaN gets its name
             self._require_finite(level, box, out)
             self.watched.add_field(level, box, out)
             writer.put_field(level, box, out)
@@ -214,6 +217,7 @@ class _Passes:
         try:
             require_finite(block, box)
         except NonFiniteError as reason:
+            # what was looked at is u, and the words are those for Q
             where = reason.problem.removeprefix("Q is ")
             raise NonFiniteError(
                 f"the solution at sigma={sigma_words(self.what.sigma[level])} is {where}",
@@ -224,6 +228,7 @@ class _Passes:
 
 def _budget(memory: float | None) -> int:
     free = available_memory()
+    # by default a share of what is free now; what is asked for must be there at all
     if memory is None:
         return int(free * _SHARE_OF_MEMORY)
     if not 0 < memory <= free:

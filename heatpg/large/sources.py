@@ -23,6 +23,7 @@ from heatpg.errors import GridError, NonFiniteError, OptionError, StoreError, Un
 from heatpg.large.blocks import Box
 from heatpg.solvers import Solver
 from heatpg.store.reading import Description, open_in_pieces
+from heatpg.store.record import FIELDS, LANDSCAPE
 
 __all__ = ["LargeFile", "LargeLandscape", "Origin", "RawFile", "Reader", "open_large", "open_source"]
 
@@ -73,6 +74,7 @@ class RawFile:
     def _runs(self, box: Box) -> Iterator[tuple[int, int, int]]:
         """Byte in the file, byte in the block and length of every stretch of a block that is of one piece."""
         split = len(self.shape)
+        # axes that are whole, from the last one on, are of one piece in the file
         while split and (box[split - 1].start, box[split - 1].stop) == (0, self.shape[split - 1]):
             split -= 1
         split = max(0, split - 1)  # the last axis that is cut is of one piece still
@@ -81,6 +83,7 @@ class RawFile:
         strides = [math.prod(self.shape[i + 1 :]) * self.dtype.itemsize for i in range(len(self.shape))]
         within = sum(part.start * stride for part, stride in zip(box[split:], strides[split:], strict=True))
         place = 0
+        # for every position along the axes before, one stretch
         for index in itertools.product(*(range(part.start, part.stop) for part in box[:split])):
             at = self.offset + within + sum(i * stride for i, stride in zip(index, strides, strict=False))
             yield at, place, length
@@ -92,6 +95,7 @@ class RawFile:
         for at, place, length in self._runs(box):
             rest = view[place : place + length]
             while rest:
+                # by position, so that no other read can move it; and perhaps less than was asked for
                 count = os.preadv(self.descriptor, [rest], at)
                 if not count:
                     raise StoreError("a file ends before its array does", given=f"{len(rest):,} bytes are missing")
@@ -110,6 +114,7 @@ class RawFile:
 
 def reserve(descriptor: int, size: int) -> None:
     """Take room on the disk, so that no later write can find it full; nothing where the system has no such call."""
+    # to find the disk full in the middle of a write of HDF5 would leave a file that cannot be closed
     if hasattr(os, "posix_fallocate") and size:
         os.posix_fallocate(descriptor, 0, size)
 
@@ -117,6 +122,7 @@ def reserve(descriptor: int, size: int) -> None:
 @contextlib.contextmanager
 def scratch(folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[RawFile]:
     """An array on the disk that has no name, so that nothing of it is left whatever ends this process."""
+    # the system takes it back when its descriptor is closed, by whatever ends the process
     with tempfile.TemporaryFile(dir=folder, prefix=".heatpg-large-", buffering=0) as file:
         array = RawFile(file.fileno(), shape, dtype)
         array.reserve()
@@ -162,7 +168,7 @@ class LargeFile:
         self.shape: tuple[int, ...] = said.shape
         self.name: str = str(said.landscape["name"])
         self.provenance: dict[str, Any] = dict(said.landscape["provenance"])
-        self.dtype = np.dtype(file["u"].dtype).newbyteorder("=")
+        self.dtype = np.dtype(file[FIELDS].dtype).newbyteorder("=")
         self._file = file
 
     def __len__(self) -> int:
@@ -174,11 +180,11 @@ class LargeFile:
     @property
     def landscape(self) -> _Stored:
         """Q, read where it is indexed with slices: ``file.landscape[0:10, :]``."""
-        return _Stored(self._file["landscape"], (), self)
+        return _Stored(self._file[LANDSCAPE], (), self)
 
     def field(self, level: int) -> _Stored:
         """u at one sigma, read where it is indexed with slices."""
-        return _Stored(self._file["u"], (range(len(self))[level],), self)
+        return _Stored(self._file[FIELDS], (range(len(self))[level],), self)
 
 
 class _Stored:

@@ -20,7 +20,7 @@ from heatpg.core.report import Report
 from heatpg.large.blocks import Box
 from heatpg.large.sources import reserve
 from heatpg.store.chunks import chunk_shape, stream, write_block
-from heatpg.store.record import Record
+from heatpg.store.record import FIELDS, LANDSCAPE, Record
 from heatpg.store.writing import begin_file, file_environment, file_records, finish_file, label_fields, label_landscape
 from heatpg.tools.plain import json_like
 from heatpg.tools.processes import host, leftovers
@@ -89,11 +89,11 @@ class FieldWriter:
         self._proceed = proceed
         values = known.landscape.values
         # fletcher32 and no other filter, as write_block makes the chunks
-        self._landscape = file.create_dataset("landscape", values.shape, values.dtype, chunks=chunks, fletcher32=True)
+        self._landscape = file.create_dataset(LANDSCAPE, values.shape, values.dtype, chunks=chunks, fletcher32=True)
         label_landscape(file, known)
         count = len(known.sigma)
         self._fields = file.create_dataset(
-            "u", (count, *values.shape), values.dtype, chunks=(1, *chunks), fletcher32=True
+            FIELDS, (count, *values.shape), values.dtype, chunks=(1, *chunks), fletcher32=True
         )
         label_fields(file, known)
         self._little = values.dtype.newbyteorder("<")

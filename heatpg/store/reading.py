@@ -49,7 +49,7 @@ from heatpg.store.record import (
     ERROR_DIGEST,
     FIELDS,
     FIELDS_DIGEST,
-    INDEX,
+    INDEX_SCHEMA,
     JSON_PARTS,
     LANDSCAPE,
     LANDSCAPE_DIGEST,
@@ -130,7 +130,7 @@ def _attribute(contents: Contents, name: str) -> str:
 def _require_schema(contents: Contents, path: Path) -> None:
     schema = _attribute(contents, SCHEMA_NAME)
     # the most likely mistake is told before the general one
-    if not schema and _attribute(contents, INDEX):
+    if not schema and _attribute(contents, INDEX_SCHEMA):
         name = json.dumps(str(path), ensure_ascii=False)
         raise StoreError(
             f"{path} is a merged batch, or the index of one, and not a single evolution",
@@ -253,6 +253,7 @@ def _read_covariance(contents: Contents, path: Path, spec: Any, grid: Grid, sigm
         raise _damaged(path, f"the covariance has the shape {covariance.shape}")
     if not _same_bits(_numbers(contents, path, "covariance", covariance.shape), covariance):
         raise _damaged(path, "covariance is not that of the specification")
+    # what parsing would change is not as it was written
     if not np.array_equal(parse_covariance(covariance, grid), covariance):
         raise _damaged(path, "the covariances are not symmetric or not in order")
     if not np.array_equal(np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)), sigma):
@@ -266,6 +267,7 @@ def _read_report(text: str) -> Report:
         texts = (check.name, check.status, check.message, check.bound_source)
         numbers = [value for value in (check.figure, check.bound) if value is not None]
         if check.where is not None:
+            # a report is shown as it stands, so nothing in it may be of another type than that
             numbers += [check.where.sigma, *check.where.index]
         if (
             not all(isinstance(value, str) for value in texts)
@@ -281,6 +283,7 @@ def _read_fields(
 ) -> tuple[Array, str, float]:
     """The fields at full resolution, the SHA-256 of what is stored of them, and the tolerance that they are held to."""
     tolerance = float(storage.get("tolerance", 0.0))
+    # beyond osc(Q) nothing would be kept of a field
     if not 0.0 <= tolerance < 1.0:
         raise _damaged(path, f"a tolerance of {tolerance}")
     if "levels" not in storage:
@@ -400,6 +403,7 @@ def _read_error(contents: Contents, path: Path, said: Description) -> tuple[Arra
 
 def _read(contents: Contents, path: Path) -> _Content:
     said = _read_description(contents, path)
+    # Q before the fields: compact storage needs its shape and type
     values = _numbers(contents, path, LANDSCAPE)
     # the checksums are compared by who asked: load refuses, verify_file makes a report
     fields, digest, tolerance = _read_fields(contents, path, said.storage, values, said.grid, len(said.sigma))
@@ -443,6 +447,7 @@ def in_rows(shape: tuple[int, ...], chunks: tuple[int, ...] | None, points: int)
         step = chunks[i] if chunks else 1
         extent[i] = fits // step * step or fits
     ranges = (range(0, size, step) for size, step in zip(shape, extent, strict=True))
+    # the last piece along an axis may be shorter
     for start in itertools.product(*ranges):
         yield tuple(slice(a, min(a + step, size)) for a, step, size in zip(start, extent, shape, strict=True))
 

@@ -24,7 +24,7 @@ __all__ = [
     "ERROR_DIGEST",
     "FIELDS",
     "FIELDS_DIGEST",
-    "INDEX",
+    "INDEX_SCHEMA",
     "JSON_PARTS",
     "LANDSCAPE",
     "LANDSCAPE_DIGEST",
@@ -60,7 +60,7 @@ SCHEMA_NAME = "heatpg_schema"
 VERSION = "heatpg_version"
 SPEC, RUN, REPORT, ENVIRONMENT = JSON_PARTS = ("heatpg_spec", "heatpg_run", "heatpg_report", "heatpg_environment")
 TASK = "heatpg_task"
-INDEX = "heatpg_index"  # of the file that gathers a batch, and has no schema of its own
+INDEX_SCHEMA = "heatpg_index"  # of the file that gathers a batch, and has no schema of its own
 SPEC_DIGEST = "heatpg_spec_sha256"
 RECORDS_DIGEST = "heatpg_records_sha256"  # of the JSON parts after the first
 LANDSCAPE_DIGEST = "heatpg_landscape_sha256"

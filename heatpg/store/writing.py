@@ -137,6 +137,7 @@ def _versions() -> dict[str, str]:
 def file_environment(*, repeatable: bool = False) -> dict[str, Any]:
     """Versions and platform; where a file need not be repeatable, also the threads and the time."""
     lasting: dict[str, Any] = {"versions": _versions(), "platform": platform.platform()}
+    # what changes from run to run would give the same task other bytes
     if repeatable:
         return lasting
     return lasting | {
@@ -210,6 +211,7 @@ def _write_view_for_paraview(file: h5py.File, record: Record) -> None:
     """A VTKHDF group, whose only large content is a second name for /u."""
     lead = _names(record)[0]
     grid = record.grid
+    # VTK has three axes always; those that are not there have one node
     flat = 3 - grid.dimensions
     count = len(record)
     root = file.create_group("VTKHDF")
@@ -305,6 +307,7 @@ def _write_fields(
     if landscape.standard_error is not None:
         write(ERROR, landscape.standard_error)
         _label(file, ERROR, [*batch, *(axis.name for axis in grid)], "standard error of Q, a mean over rollouts")
+    # what came from compact storage is off by that much already, and errors add up
     before = record.stored_tolerance
     if storage.tolerance is not None:
         levels, digest = write_levels(file, record, storage.tolerance, batch, storage.filters, proceed)
@@ -332,6 +335,7 @@ def begin_file(file: h5py.File, record: Record, environment: Mapping[str, Any], 
         The dataset that viewers are to show.
     """
     lead, batch, axes = _names(record)
+    # CF for xarray and ncdump, NXdata for viewers of HDF5, and our own names for heatpg
     file.attrs["Conventions"] = "CF-1.11"
     file.attrs["title"] = printable(f"{record.landscape.name} under Gaussian exploration noise")
     file.attrs["history"] = f"{environment.get('written', '')} evolved and written by heatpg {__version__}".strip()
@@ -487,6 +491,7 @@ def image(
         f"the image of the file of {evolution.landscape.name}, made in memory",
         "keep fewer sigmas in one file, or use float32",
     )
+    # HDF5 would open a file that happens to have this name
     unused = os.path.join(
         tempfile.gettempdir(), f"heatpg-{secrets.token_hex(8)}"
     )  # HDF5 wants a name, and makes no file

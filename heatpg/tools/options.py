@@ -28,6 +28,7 @@ __all__ = [
     "shown",
 ]
 
+# what a program passes, and no user sets by a word
 _NOT_OPTIONS = ("grid", "progress")
 _WIDEST = 63  # bits of a whole number, as TOML and HDF5 have them
 _LONGEST = 1000  # letters
@@ -78,6 +79,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     >>> nearest("gama", ["gamma", "size"])
     "did you mean 'gamma'?"
     """
+    # a name from a file may be of any length, and the comparison takes its square
     near = difflib.get_close_matches(word[:200], list(known), n=2, cutoff=0.5)
     return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
 
@@ -203,6 +205,7 @@ def fitting(what: str, value: object, annotation: str) -> Any:
     # none is a word and would fit str, so it comes first
     if "None" in alternatives and (value is None or (isinstance(value, str) and value.lower() == "none")):
         return None
+    # one number stands for a list of one
     items = value if isinstance(value, list | tuple) else [value]
     try:
         return _first_fit(alternatives, _scalar, value, items)

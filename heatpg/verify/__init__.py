@@ -16,7 +16,7 @@ from heatpg.evolution import Evolution
 from heatpg.solvers import Solver
 from heatpg.tools.registry import Registry
 
-__all__ = ["LEVELS", "checks", "judge", "verify"]
+__all__ = ["LEVELS", "Judged", "checks", "judge", "verify"]
 
 LEVELS = ("none", "standard", "full")
 _FIRST = ("maximum_principle", "crosscheck", "conservation", "resolution")  # the order of a report

@@ -73,6 +73,7 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
     elif moving.any():
         least = float(ratios[moving].min())
         entries.append(Check("resolution", "passed", f"the smallest sigma is {least:.3g} grid spacings", least))
+    # a closed box has no outside, and noise cannot leave it
     if any(axis.rule.free_space for axis in grid):
         entries.append(_box(evolution))
     if grid.unit is None and evolution.sigma.ndim == 1 and moving.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import hashlib
 import json
@@ -16,11 +17,13 @@ import h5py
 import numpy as np
 import pytest
 
+import heatpg
 from heatpg import Axis, Grid, Landscape, Report, load, save
 from heatpg.core.report import Check, Place
 from heatpg.errors import GridError, OptionError, ResourceError, StoreError
 from heatpg.evolution import Evolution, solve
 from heatpg.solvers import make
+from heatpg.store import record
 from heatpg.store.reading import verify_file
 from heatpg.tools.plain import json_like
 from heatpg.tools.publishing import prepare_output, publish
@@ -627,3 +630,20 @@ def test_a_fletcher32_failure_is_reported(path: Path, flow: Evolution) -> None:
     with h5py.File(path) as file, pytest.raises(OSError, match=r"checksum|filter"):
         file["u"][()]
     assert verify_file(path)["structure"].status == "failed"
+
+
+def test_the_names_of_the_format_stand_in_one_file() -> None:
+    """Attributes of files are called heatpg_...; a second copy of such a name could come to differ from the first."""
+    package = Path(heatpg.__file__).parent
+    home = package / "store" / "record.py"
+    names = {value for value in vars(record).values() if isinstance(value, str) and value.startswith("heatpg_")}
+    assert {"heatpg_spec", "heatpg_u_sha256", "heatpg_schema"} <= names
+    copies = [
+        f"{path.relative_to(package)}, line {node.lineno}: {node.value}"
+        for path in sorted(package.rglob("*.py"))
+        # what the commands print has the version of heatpg under the same key
+        if path != home and "cli" not in path.relative_to(package).parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in names
+    ]
+    assert copies == []
