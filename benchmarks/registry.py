@@ -152,6 +152,7 @@ class Task:
         What heatpg wants to reach.
     """
 
+    # so many, because a task is declared in one place and each is a line of its description
     def __init__(
         self,
         name: str,

@@ -81,6 +81,7 @@ def write_rows(flat: Array, base: Array, count: int, inner: int, start: int, sto
 
 @kernel
 def convolve(
+    # so many, because kernels take plain numbers and arrays
     read: Array,
     write: Array,
     base: Array,

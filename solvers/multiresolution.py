@@ -40,6 +40,7 @@ _FINEST = {"float64": 1e-15, "float32": 1e-8}
 
 @kernel
 def _restrict(
+    # so many, because kernels take plain numbers and arrays
     read: Array,
     base: Array,
     inner: int,
@@ -113,6 +114,7 @@ def _restrict(
 
 @kernel
 def _prolong(
+    # so many, because kernels take plain numbers and arrays
     read: Array,
     coarse: Array,
     inner: int,
@@ -175,6 +177,7 @@ def _prolong(
 
 @kernel
 def _restrict_singly(
+    # so many, because kernels take plain numbers and arrays
     read: Array,
     base: Array,
     inner: int,
@@ -224,6 +227,7 @@ def _restrict_singly(
 
 @kernel
 def _prolong_singly(
+    # so many, because kernels take plain numbers and arrays
     read: Array,
     coarse: Array,
     inner: int,

@@ -78,6 +78,7 @@ def _mix(u: Array, p: Array, lanes: int, count: int, share: float) -> None:
 
 @kernel
 def _step_bundles(
+    # so many, because kernels take plain numbers and arrays
     bundle: Array,
     p: Array,
     q: Array,

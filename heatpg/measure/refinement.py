@@ -249,7 +249,7 @@ def order_row(measure: Measure, declared: float, *, coarsest: int = -3, finest: 
         else:
             lost.append(level)
 
-    # finer and finer, until an error drowns in round-off: finer ones would drown too
+    # finer and finer, until an error is lost in round-off, as those of finer levels would be
     for level in range(POINTS):
         take(level)
         if lost:

@@ -235,9 +235,6 @@ def test_eigenmodes_refuse_free_space(boundary: str) -> None:
         analytic.eigenmodes(boundary=boundary)
 
 
-# The heat equation itself ---------------------------------------------------------------------------------------
-
-
 def residual(landscape: Landscape, sigmas: Sequence[float], step: float) -> float:
     """max |u_t_i - 1/2 u_ii| / max |u_t_i| over inner nodes and axes, both sides by central differences."""
     worst = []
@@ -309,9 +306,6 @@ def test_no_noise_is_too_small_and_none_too_large(boundary: str) -> None:
         "zero": np.zeros(7),
     }
     np.testing.assert_allclose(landscape.exact(1e12)[inside], limit[boundary][inside], atol=1e-10)
-
-
-# Numbers of the literature and of the project -------------------------------------------------------------------
 
 
 def count_maxima(u: Array) -> int:
@@ -527,9 +521,6 @@ def test_discrete_gaussian_numbers() -> None:
     np.testing.assert_allclose(np.convolve(flow(0.8), flow(1.3), "same"), flow(2.1), atol=1e-15)
     sampled = np.exp(-(n**2) / (2 * 0.05)) / math.sqrt(2 * math.pi * 0.05)
     assert sampled.sum() == pytest.approx(1.78, abs=0.005)
-
-
-# What every family promises -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", analytic.__all__)

@@ -103,7 +103,6 @@ def covariances() -> Array:
     return np.array([[[0.02, 0.02], [0.02, 0.09]], [[0.03, -0.03], [-0.03, 0.12]]])
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # Against closed forms
 
 
@@ -158,7 +157,6 @@ def test_a_ridge_along_the_noise_is_spared() -> None:
         assert values.max() == pytest.approx(math.sqrt(0.3**2 / (0.3**2 + variance)), abs=1e-12)
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # Against sums
 
 
@@ -250,7 +248,6 @@ def test_the_gradient_is_that_of_the_field(position: int, rng: np.random.Generat
     assert np.abs(flow.gradient(0)[position] - expected).max() <= 1e-7
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # Shapes, types, lists
 
 
@@ -357,7 +354,6 @@ def test_the_wrap_lies_beyond_the_reach(boundary: str) -> None:
     assert np.abs(u - summed(values, plane, covariance)).max() <= 1e-15 * 1e12
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # What is refused
 
 
@@ -443,7 +439,6 @@ def test_memory_is_asked_for_beforehand(landscape: Landscape, monkeypatch: pytes
         flow.gradient(0)
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # The checks
 
 
@@ -591,7 +586,6 @@ def test_other_faults_are_caught_by_the_other_checks(monkeypatch: pytest.MonkeyP
     assert {"range", "conservation", "cross-check"} <= failed
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # The reference
 
 
@@ -686,7 +680,6 @@ def test_fields_are_compared_with_the_landscape_alone() -> None:
     assert flow.report.passed
 
 
-# ----------------------------------------------------------------------------------------------------------------------
 # The file, the command line, the figures
 
 
