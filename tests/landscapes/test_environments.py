@@ -604,7 +604,7 @@ def test_the_standard_error_of_a_landscape() -> None:
         Landscape([1, 2, 3], grid, standard_error=[0, 1])
     with pytest.raises(NonFiniteError, match="1 places"):
         Landscape([1, 2, 3], grid, standard_error=[0, 1, np.nan])
-    with pytest.raises(UnsupportedError, match="below zero"):
+    with pytest.raises(OptionError, match="below zero"):
         Landscape([1, 2, 3], grid, standard_error=[0, 1, -1])
 
 

@@ -250,9 +250,9 @@ def test_one_of_a_batch(rng: np.random.Generator) -> None:
         assert f"Of a batch of shape (2, 3) landscape ({place[0]}, {place[1]}) is shown" in found["notes"][0]
         assert found["tracks"] is not None
     for index in (-1, 6):
-        with pytest.raises(UnsupportedError, match=r"no landscape of this number.*0 to 5"):
+        with pytest.raises(OptionError, match=r"no landscape of this number.*0 to 5"):
             page(flow, batch_index=index)
-    with pytest.raises(UnsupportedError, match=r"allowed: 0 to 0"):
+    with pytest.raises(OptionError, match=r"allowed: 0 to 0"):
         page(bumps(), batch_index=1)
 
 
