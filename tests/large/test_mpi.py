@@ -34,7 +34,7 @@ import json, sys
 import numpy as np
 from mpi4py import MPI
 from heatpg import Axis, Grid, Landscape
-from heatpg.errors import CheckError, HeatpgError
+from heatpg.errors import CheckError, HeatpgError, ResourceError
 from heatpg.evolution import solve
 from heatpg.large import LargeLandscape, evolve_mpi, rows_of_rank
 from heatpg.large import ranks as module
@@ -110,7 +110,7 @@ provoke("exists", lambda: flow.save(folder + "/function.h5"))
 
 require = module.require_memory
 def refuse(*_):
-    raise module.ResourceError("too much")
+    raise ResourceError("too much")
 module.require_memory = refuse if rank == 0 else require
 provoke("memory", lambda: evolve_mpi(LargeLandscape(own(here), small), 1.0))
 provoke("gather", lambda: flow.gather())
