@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import UnsupportedError
-from heatpg.tools.parallel import for_each, threads
+from heatpg.tools.parallel import for_each
 from heatpg.tools.resources import require_memory
 
 __all__ = ["CovarianceFlow", "conditional_deviations", "monotone", "padded_shape", "require_boundaries"]
@@ -31,6 +31,7 @@ Array = NDArray[Any]
 _REACH = 8.5  # standard deviations: 1.9e-17 of the noise goes further
 _RESOLVED = 3.0  # as in `heatpg.solvers.spectral`, for the conditional deviations
 _BLOCK_BYTES = 1024 * 1024  # of coefficients at once: all passes of numpy over them stay in a second-level cache
+_LANES = 16  # a cache line of any type and more
 
 
 def conditional_deviations(covariance: Array) -> NDArray[np.float64]:
@@ -196,6 +197,58 @@ def _multiply(source: Array, target: Array, shape: Sequence[int], factor: Array,
         target[place] = source[place] * (total.astype(real) * (turn / 2 ** len(face)))
 
 
+def _in_pieces(work: Callable[[tuple[slice, ...]], object], shape: Sequence[int], along: int, itemsize: int) -> None:
+    """Call a function with the same parts of an array, of whole lines along an axis, for any number of threads.
+
+    Not with the threads of SciPy: they share out the lines, and a line that shares a vector with others
+    need not be rounded as one that is left over.
+    """
+    cut = 1 if along == 0 and len(shape) > 1 else 0
+    if cut == along:
+        work((slice(None),))
+        return
+    step = max(1, _BLOCK_BYTES * shape[cut] // (math.prod(shape) * itemsize))
+    if cut == len(shape) - 1:  # neighbours on a cache line stay together
+        step = -(-step // _LANES) * _LANES
+    for_each(lambda i: work((slice(None),) * cut + (slice(i, i + step),)), range(0, shape[cut], step))
+
+
+def _transform_all(field: Array, coefficients: Array) -> None:
+    """The real transform over all axes, which keeps half of the last one."""
+    lines, result = field.reshape(-1, field.shape[-1]), coefficients.reshape(-1, coefficients.shape[-1])
+
+    def forward(part: tuple[slice, ...]) -> None:
+        result[part] = scipy.fft.rfft(lines[part], axis=1)
+
+    _in_pieces(forward, lines.shape, 1, lines.itemsize)
+    _transform_others(scipy.fft.fft, coefficients)
+
+
+def _transform_others(transform: Callable[..., Array], coefficients: Array) -> None:
+    """A complex transform along all axes but the last, in place."""
+    for along in range(coefficients.ndim - 1):
+
+        def work(part: tuple[slice, ...], along: int = along) -> None:
+            piece = coefficients[part]
+            result = transform(piece, axis=along, overwrite_x=True)
+            if not np.may_share_memory(result, piece):
+                piece[...] = result
+
+        _in_pieces(work, coefficients.shape, along, coefficients.itemsize)
+
+
+def _transform_back(coefficients: Array, length: int, inside: tuple[slice, ...], out: Array) -> None:
+    """The inverse of `_transform_all`, of which a part is wanted; overwrites the coefficients."""
+    _transform_others(scipy.fft.ifft, coefficients)
+    *outer, last = inside
+    wanted = coefficients[tuple(outer)]
+
+    def backward(part: tuple[slice, ...]) -> None:
+        out[part] = scipy.fft.irfft(wanted[part], length, axis=-1)[..., last]
+
+    _in_pieces(backward, out.shape, out.ndim - 1, out.itemsize)
+
+
 class CovarianceFlow:
     """Evolution of one landscape by noise of any covariance: a transform forward, a multiplier, a transform back.
 
@@ -290,10 +343,9 @@ class CovarianceFlow:
             shape = [padding.length for padding in paddings]
             kind = np.result_type(self.initial.dtype, np.complex64)
             coefficients = np.empty((*self._batch, *shape[:-1], shape[-1] // 2 + 1), kind)
-            with scipy.fft.set_workers(threads()):
-                # one of the batch after the other: a padded box for each at once would multiply the memory
-                for entry in np.ndindex(self._batch):
-                    coefficients[entry] = scipy.fft.rfftn(self._continued(self.initial[entry]))
+            # one of the batch after the other: a padded box for each at once would multiply the memory
+            for entry in np.ndindex(self._batch):
+                _transform_all(self._continued(self.initial[entry]), coefficients[entry])
             self._coefficients = coefficients
         return self._coefficients
 
@@ -305,10 +357,8 @@ class CovarianceFlow:
         factor = _upper_factor(covariance / np.multiply.outer(spacing, spacing))
         inside = tuple(slice(p.before, p.before + n) for p, n in zip(paddings, self.grid.shape, strict=True))
         scaled = np.empty(coefficients.shape[len(self._batch) :], coefficients.dtype)
-        with scipy.fft.set_workers(threads()):
-            for entry in np.ndindex(self._batch):
-                _multiply(coefficients[entry], scaled, shape, factor, position)
-                field = scipy.fft.irfftn(scaled, s=shape, overwrite_x=True)
-                out[entry] = field[inside]
+        for entry in np.ndindex(self._batch):
+            _multiply(coefficients[entry], scaled, shape, factor, position)
+            _transform_back(scaled, shape[-1], inside, out[entry])
         if position is not None:
             out /= spacing[position]

@@ -19,6 +19,7 @@ from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lin
 from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, workspace
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
+from heatpg.tools.sums import along_axis, product
 
 __all__ = ["Direct", "SampledGaussian"]
 
@@ -96,9 +97,7 @@ class _MatrixOperator:
     matrix: Array
 
     def apply(self, source: Array, target: Array, position: int) -> None:
-        moved = np.moveaxis(source, position, -1)
-        result = moved @ self.matrix.T
-        target[...] = np.moveaxis(result, -1, position)
+        target[...] = along_axis(self.matrix, source, position)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,7 +208,7 @@ class Direct(SampledGaussian, LineSolver):
     def interval_symbol(self, angle: Array, axis: Axis, start: float, stop: float) -> Array:
         weights = _weights(axis.spacing, math.sqrt(stop - start), self.reach(axis, (start, stop)))
         number = np.arange(len(weights)) - len(weights) // 2
-        return np.exp(1j * np.multiply.outer(angle, number)) @ weights
+        return np.asarray((np.exp(1j * np.multiply.outer(angle, number)) * weights).sum(axis=-1))
 
     def build(self, line: Line, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
         return self._convolution(axis, stop - start, dtype, False)
@@ -302,7 +301,7 @@ def _matrix(axis: Axis, weights: NDArray[np.float64], derivative: bool) -> NDArr
     chord = np.zeros((size, size))
     chord[:, 0], chord[:, -1] = 1.0 - share, share
     carried = np.gradient(chord, axis.spacing, axis=0) if derivative else chord
-    return np.asarray(matrix @ (np.eye(size) - chord) + carried)
+    return np.asarray(product(matrix, np.eye(size) - chord) + carried)
 
 
 def _own_line(axis: Axis) -> Line:

@@ -3,12 +3,14 @@
 Both give the same coefficients: the packed real Fourier transform of FFTPACK (1, cos, sin, ...), and cosine and sine
 transforms without normalisation, whose inverses carry it. ducc0 (M. Reinecke, GPL-2.0-or-later) is about twice as fast
 and never required: extra ``fast``. The environment variable ``HEATPG_TRANSFORMS`` (``auto``, ``scipy``, ``ducc0``)
-chooses. Every call runs on one thread: the solvers hand over a block of lines at a time, the same blocks for any number
-of threads, because ducc0 rounds lines that share a vector differently from those left over.
+chooses. Every call runs on one thread: the solvers hand over a block of lines at a time. SciPy rounds every line alike;
+ducc0 rounds lines that share a vector differently from those left over, so it is given whole vectors of rows only, and
+what it gives for a row does not depend on the rows beside it.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import os
@@ -36,6 +38,8 @@ Array = NDArray[Any]
 Kind = Literal[1, 2]
 
 _INVERSE_TYPE = {1: 1, 2: 3}  # type 1 is its own inverse, type 2 has type 3
+_VECTOR_BYTES = 64  # the widest vector that there is; a whole number of narrower ones
+_LONGEST_SHARED = 2**14  # numbers of a row; longer ones are transformed one by one, as eight of them leave the cache
 _chosen: str | None = None
 _ducc: Any = None
 
@@ -81,8 +85,22 @@ def library() -> str:
 
 def _with_ducc(name: str, field: Array, axis: int, **options: Any) -> Array:
     # one thread, because blocks of lines already run on the threads of the solvers
-    function = getattr(_ducc, name)
-    return np.asarray(function(field, axes=[axis], out=field, nthreads=1, **options))
+    function = functools.partial(getattr(_ducc, name), nthreads=1, **options)
+    if field.ndim != 2 or axis != 1:
+        return np.asarray(function(field, axes=[axis], out=field))
+    if field.shape[1] > _LONGEST_SHARED:
+        for row in field:
+            function(row, axes=[0], out=row)
+        return field
+    lanes = _VECTOR_BYTES // field.itemsize
+    shared = len(field) // lanes * lanes
+    if shared:
+        function(field[:shared], axes=[1], out=field[:shared])
+    if shared < len(field):
+        rest = np.zeros((lanes, field.shape[1]), field.dtype)
+        rest[: len(field) - shared] = field[shared:]
+        field[shared:] = function(rest, axes=[1], out=rest)[: len(field) - shared]
+    return field
 
 
 def fourier(field: Array, axis: int) -> Array:

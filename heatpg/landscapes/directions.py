@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import GridError, NonFiniteError, OptionError
+from heatpg.tools.sums import dot, product
 
 __all__ = [
     "Directions",
@@ -122,7 +123,7 @@ class Directions:
     def cosines(self) -> Vector:
         """Cosines of the angles between the directions, shape (count, count)."""
         units = self.vectors / self.lengths[:, None]
-        return np.asarray(units @ units.T)
+        return product(units, units.T)
 
 
 def flatten(parameters: Mapping[str, Any] | Sequence[Any]) -> tuple[Vector, Shapes]:
@@ -207,8 +208,9 @@ def _orthonormal(vectors: Vector) -> Vector:
         # Kahan, "twice is enough")
         for _ in range(2):
             # in place: the rows before this one are orthonormal already
-            row -= rows[:i].T @ (rows[:i] @ row)
-            row /= np.linalg.norm(row)
+            shares = (rows[:i] * row).sum(axis=1)
+            row -= (shares[:, None] * rows[:i]).sum(axis=0)
+            row /= math.sqrt(dot(row, row))
     return rows
 
 
@@ -387,7 +389,7 @@ def principal_directions(checkpoints: ArrayLike | Sequence[ArrayLike], count: in
     # the singular value decomposition leaves the signs open, and they must not change between machines
     vectors = vectors * np.where(vectors @ steps[0] < 0, -1.0, 1.0)[:, None]
     explained = strengths[:number] ** 2 / float((strengths**2).sum())
-    return Directions(vectors, "principal", None, steps @ vectors.T, explained)
+    return Directions(vectors, "principal", None, product(steps, vectors.T), explained)
 
 
 def gradient_direction(gradient: ArrayLike, count: int = 2, *, seed: int = 0) -> Directions:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
+from heatpg.tools.sums import product as matrix_product
 
 __all__ = [
     "BOUNDARIES",
@@ -279,7 +280,9 @@ class Superposition:
             evolved = {line: line.evolved(axis, sigma) for line in {term.lines[i] for term in self.terms}}
             factor = np.stack([evolved[term.lines[i]] for term in self.terms])
             if i == last:
-                return np.ascontiguousarray((product.T @ factor).real).reshape(self.grid.shape)
+                # Re(a b) = Re(a) Re(b) - Im(a) Im(b), as one product of real matrices
+                left, right = np.concatenate((product.real, -product.imag)), np.concatenate((factor.real, factor.imag))
+                return matrix_product(left.T, right).reshape(self.grid.shape)
             product = (product[:, :, np.newaxis] * factor[:, np.newaxis, :]).reshape(len(self.terms), -1)
         raise AssertionError("a grid has at least one axis")
 

@@ -25,6 +25,7 @@ from heatpg.errors import UnsupportedError
 from heatpg.large.blocks import Box, boxes
 from heatpg.solvers.choice import Schedule
 from heatpg.store.record import Record
+from heatpg.tools.sums import product
 from heatpg.verify.correlated import SEED
 from heatpg.verify.crosscheck import POINTS, expected_error, reference_rows
 from heatpg.verify.maximum_principle import range_kept
@@ -87,15 +88,16 @@ def contract(block: Array, matrices: list[NDArray[np.float64]]) -> NDArray[np.fl
     order = sorted(range(len(matrices)), key=lambda i: matrices[i].shape[0] / matrices[i].shape[1])
     values: Array = block
     for i in order:
-        moved = np.moveaxis(values, first + i, -1)
-        size = moved.shape[-1]
+        moved = np.moveaxis(values, first + i, 0)
+        size = len(moved)
         # in pieces, because what is in single precision is summed in double
         step = max(1, _PIECE // max(1, moved.size // size))
-        total = np.zeros((*moved.shape[:-1], matrices[i].shape[0]))
+        total = np.zeros((matrices[i].shape[0], *moved.shape[1:]))
         for start in range(0, size, step):
             part = slice(start, start + step)
-            total += moved[..., part].astype(np.float64) @ matrices[i][:, part].T
-        values = np.moveaxis(total, -1, first + i)
+            lines = moved[part].astype(np.float64)
+            total += product(matrices[i][:, part], lines.reshape(len(lines), -1)).reshape(total.shape)
+        values = np.moveaxis(total, 0, first + i)
     return values
 
 

@@ -251,7 +251,7 @@ class Rollout:
                 rewards,
             )  # fmt: skip
         # sum_i Z_i (R_i - mean of the others) = n / (n - 1) (sum_i Z_i R_i - mean R sum_i Z_i), at every step k
-        gradient = (products - rewards / episodes @ scores) / (episodes - 1)
+        gradient = (products - (rewards[:, np.newaxis] / episodes * scores).sum(axis=0)) / (episodes - 1)
         return gradient.reshape(2, 6), float(rewards.sum()) / episodes
 
     def evolution_strategy(
@@ -263,7 +263,7 @@ class Rollout:
             count = min(LANES, episodes - first)
             directions = generator.standard_normal((LANES, 2, 6))
             returns = self.totals(gain + sigma * directions, self.starts(generator), self.silence, 0.0, count)
-            product += np.tensordot(returns, directions[:count], 1) / sigma
+            product += np.einsum("e,eij->ij", returns, directions[:count]) / sigma
             score += directions[:count].sum(axis=0) / sigma
             total += float(returns.sum())
         return (product - total / episodes * score) / (episodes - 1), total / episodes

@@ -14,6 +14,7 @@ from heatpg.core.landscape import Landscape
 from heatpg.errors import UnsupportedError
 from heatpg.roughness.waves import require_single
 from heatpg.tools.plain import fields_as_dict
+from heatpg.tools.sums import dot
 
 __all__ = ["UncertaintyProduct", "uncertainty_product"]
 
@@ -76,7 +77,7 @@ def _turned_to_middle(field: Array, density: Array, position: int) -> tuple[Arra
     """Along a circle: the mean direction of the density brought to the middle of the line."""
     size = field.shape[position]
     angle = 2.0 * math.pi * np.arange(size) / size
-    direction = complex(density @ np.cos(angle), density @ np.sin(angle))
+    direction = complex(dot(density, np.cos(angle)), dot(density, np.sin(angle)))
     # a density that is even around the circle has no middle; its direction is rounding, and any turn would do
     if abs(direction) < 1e-9:
         return field, density
@@ -146,7 +147,7 @@ def uncertainty_product(landscape: Landscape) -> UncertaintyProduct:
                 turned, density = _turned_to_middle(field, density / density.sum(), i)
             density = density / density.sum()
             x = (np.arange(axis.size) - 0.5 * (axis.size - 1)) * axis.spacing
-            places.append(float(density @ (x - density @ x) ** 2))
+            places.append(dot(density, (x - dot(density, x)) ** 2))
             # f is 0 outside the box: padded to twice its length, or the circle of the transform would close on it
             length = next_fast_len(2 * axis.size, real=True)
             length += length % 2  # an even length has a coefficient at Nyquist
@@ -154,7 +155,7 @@ def uncertainty_product(landscape: Landscape) -> UncertaintyProduct:
             energy[1:-1] *= 2.0  # the waves of negative k
             k = 2.0 * math.pi * np.arange(len(energy)) / (length * axis.spacing)
             # the mean of k is 0 because f is real, so the variance is the mean square
-            waves.append(float(energy @ k**2 / energy.sum()))
+            waves.append(dot(energy, k**2) / float(energy.sum()))
             # |f^(pi/h)|^2 over sum f^2, by Parseval of the padded transform
             finest.append(float(energy[-1] * length / energy.sum()))
             edges.append(float(np.abs(np.take(turned, [0, -1], axis=i)).max()))

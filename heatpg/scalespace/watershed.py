@@ -17,6 +17,7 @@ from heatpg.tools.arguments import finite_number
 from heatpg.tools.parallel import for_each, threads
 from heatpg.tools.plain import fields_as_dict, plain
 from heatpg.tools.resources import require_memory
+from heatpg.tools.sums import dot
 
 __all__ = ["Basins", "Earned", "Overlap", "Partition", "basins"]
 
@@ -243,8 +244,8 @@ class Basins:
             held = partition.stalled > 0
             still = partition.stalled * partition.stalled_value if held else 0.0
             still_original = partition.stalled * partition.stalled_initial_value if held else 0.0
-            smoothed.append(float(partition.shares @ partition.values) + still)
-            original.append(float(partition.shares @ partition.initial_values) + still_original)
+            smoothed.append(dot(partition.shares, partition.values) + still)
+            original.append(dot(partition.shares, partition.initial_values) + still_original)
         return Earned(np.array(smoothed), np.array(original))
 
     def __str__(self) -> str:
@@ -341,7 +342,7 @@ def _partition(
     still = float(totals[0]) > 0
 
     def mean(values: Array) -> float:
-        return float(resting @ values.reshape(-1)[found.stalls]) / float(totals[0]) if still else math.nan
+        return dot(resting, values.reshape(-1)[found.stalls]) / float(totals[0]) if still else math.nan
 
     partition = Partition(
         sigma=sigma,

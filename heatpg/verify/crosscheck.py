@@ -29,6 +29,7 @@ from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.solvers import Solver
 from heatpg.store.record import Record
+from heatpg.tools.sums import along_axis, dot
 from heatpg.verify import checks
 from heatpg.verify.correlated import LARGEST_WINDOW, SEED, density_sums, kernel_distance, sample, window_points
 
@@ -95,7 +96,7 @@ def reference_weights(spacing: float, sigma: float) -> NDArray[np.float64]:
     for i, x in enumerate(offsets):
         left = np.exp(-0.5 * np.square((x - spacing + y) / sigma)) * rising
         right = np.exp(-0.5 * np.square((x + y) / sigma)) * (1.0 - rising)
-        weights[i] = scale * float(mass @ (left + right))
+        weights[i] = scale * dot(mass, left + right)
     # a constant stays what it is, to the last bit of the sum
     return np.asarray(weights / math.fsum(weights))
 
@@ -150,7 +151,7 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64]) -> NDArray
             inside = node[window] / (size - 1)
             # the chord: its value at every position, less what the folded nodes say of it already, falls to the two
             # ends
-            high = float(weights @ share) - float(mass @ inside)
+            high = dot(weights, share) - dot(mass, inside)
             result[i, -1] += high
             result[i, 0] += float(weights.sum() - mass.sum()) - high
     return result
@@ -263,8 +264,7 @@ def _contract(values: Array, matrices: list[NDArray[np.float64]]) -> NDArray[np.
     """Apply one matrix to each of the last axes."""
     first = values.ndim - len(matrices)
     for position, matrix in enumerate(matrices):
-        moved = np.moveaxis(values, first + position, -1)
-        values = np.moveaxis(moved @ matrix.T, -1, first + position)
+        values = along_axis(matrix, values, first + position)
     return np.asarray(values)
 
 
@@ -284,7 +284,7 @@ def _at_nodes(values: Array, grid: Grid, sigmas: Array, nodes: list[NDArray[np.i
     if grid.dimensions == 1 and sigmas[0] > 0:
         weights = reference_weights(grid[0].spacing, float(sigmas[0]))
         line = _continued(values, grid[0], len(weights) // 2, values.ndim - 1)
-        return np.stack([line[..., i : i + len(weights)] @ weights for i in nodes[0]], axis=-1)
+        return np.stack([(line[..., i : i + len(weights)] * weights).sum(axis=-1) for i in nodes[0]], axis=-1)
     rows = [reference_rows(axis, float(s), chosen) for axis, s, chosen in zip(grid, sigmas, nodes, strict=True)]
     return _contract(values, rows)
 
@@ -298,7 +298,7 @@ def _reference_field(evolution: Evolution, k: int) -> NDArray[np.float64]:
         # a short axis by one product of matrices, a long one by a convolution that never makes the matrix
         if axis.size <= _WIDEST_MATRIX:
             matrix = reference_rows(axis, float(sigma), np.arange(axis.size))
-            values = np.moveaxis(np.moveaxis(values, first + position, -1) @ matrix.T, -1, first + position)
+            values = along_axis(matrix, values, first + position)
         else:
             values = _convolved(values, axis, float(sigma), first + position)
     return values

@@ -1,0 +1,130 @@
+"""Matrix products whose bits depend on their operands alone.
+
+The products of NumPy go through BLAS, which cuts them up by the number of its threads, by the processor and by
+variables of the environment, and rounds differently each time. What is stored must be the same to the bit for any
+number of workers and threads, so it is summed here: eight terms from the left, then the next eight, one compiled loop
+for every product. LLVM fuses and reorders nothing of it. Small matrices of a grid's dimensions (`numpy.linalg.eigh` of
+a Hessian) stay with LAPACK, which works on one thread below some hundred rows.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.tools.kernels import kernel
+from heatpg.tools.parallel import for_each
+
+__all__ = ["along_axis", "dot", "product"]
+
+Array = NDArray[Any]
+
+_LANES = 256  # columns that are worked on at once: with _DEPTH rows they fill half of a first-level cache
+_DEPTH = 8
+_PIECE = 2**22  # products that are worth a thread of their own
+
+
+@kernel
+def _add_products(left, right, target, start, stop):  # type: ignore[no-untyped-def]
+    """target[i, j] += sum_k left[i, k] right[k, j] for j from start to stop; left has a multiple of eight columns."""
+    rows, depth = left.shape
+    for j0 in range(start, stop, _LANES):
+        j1 = min(j0 + _LANES, stop)
+        for k in range(0, depth, _DEPTH):
+            r0, r1, r2, r3 = right[k, j0:j1], right[k + 1, j0:j1], right[k + 2, j0:j1], right[k + 3, j0:j1]
+            r4, r5, r6, r7 = right[k + 4, j0:j1], right[k + 5, j0:j1], right[k + 6, j0:j1], right[k + 7, j0:j1]
+            for i in range(rows):
+                a, b, c, d = left[i, k], left[i, k + 1], left[i, k + 2], left[i, k + 3]
+                e, f, g, h = left[i, k + 4], left[i, k + 5], left[i, k + 6], left[i, k + 7]
+                # the rows of a narrow Gaussian are mostly zeros
+                if a == 0 and b == 0 and c == 0 and d == 0 and e == 0 and f == 0 and g == 0 and h == 0:
+                    continue
+                t = target[i, j0:j1]
+                for j in range(j1 - j0):
+                    t[j] += (
+                        a * r0[j] + b * r1[j] + c * r2[j] + d * r3[j] + e * r4[j] + f * r5[j] + g * r6[j] + h * r7[j]
+                    )
+
+
+def product(left: Array, right: Array) -> Array:
+    """Product of two real matrices of one type, summed in a fixed order, on all threads.
+
+    Parameters
+    ----------
+    left
+        Shape (m, n).
+    right
+        Shape (n, p).
+
+    Returns
+    -------
+    product
+        Shape (m, p).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.tools.sums import product
+    >>> product(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]]))
+    array([[21.],
+           [43.]])
+    """
+    kind = np.result_type(left, right)
+    (rows, depth), columns = left.shape, right.shape[1]
+    missing = -depth % _DEPTH
+    left = np.ascontiguousarray(np.pad(left, ((0, 0), (0, missing))) if missing else left, dtype=kind)
+    right = np.ascontiguousarray(np.pad(right, ((0, missing), (0, 0))) if missing else right, dtype=kind)
+    target = np.zeros((rows, columns), kind)
+    # no column is summed in two pieces, so it does not matter where they are cut
+    step = max(1, math.ceil(_PIECE / max(1, rows * depth) / _LANES)) * _LANES
+    for_each(
+        lambda start: _add_products(left, right, target, start, min(start + step, columns)), range(0, columns, step)
+    )
+    return target
+
+
+def along_axis(matrix: Array, values: Array, position: int) -> Array:
+    """A real matrix applied to every line of an array along one axis, as `product`.
+
+    Parameters
+    ----------
+    matrix
+        Shape (m, n).
+    values
+        Array with n entries along the axis.
+    position
+        The axis.
+
+    Returns
+    -------
+    result
+        The array with m entries along this axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.tools.sums import along_axis
+    >>> along_axis(np.array([[1.0, 1.0]]), np.arange(6.0).reshape(3, 2), 1)
+    array([[1.],
+           [5.],
+           [9.]])
+    """
+    moved = np.moveaxis(values, position, 0)
+    result = product(matrix, moved.reshape(len(moved), -1))
+    return np.moveaxis(result.reshape(len(matrix), *moved.shape[1:]), 0, position)
+
+
+def dot(left: Array, right: Array) -> float:
+    """Sum of the products of two vectors, pair by pair as NumPy sums.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.tools.sums import dot
+    >>> dot(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    11.0
+    """
+    return float(np.multiply(left, right).sum())
