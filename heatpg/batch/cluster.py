@@ -51,9 +51,11 @@ __all__ = ["credentials", "dask_setup", "supervise"]
 StrPath = str | os.PathLike[str]
 
 _LOOK = 0.1  # seconds between two looks at who is there
-_CONNECT = 10.0  # seconds for a scheduler to answer
-_ALONE = 60.0  # seconds without a worker, after which somebody is told
-_STUBBORN = 3.0  # seconds for a process to end when it is told to
+_CONNECT = 30.0  # seconds for a scheduler elsewhere to answer
+_ALONE = 60.0  # seconds without a worker of another scheduler, after which somebody is told
+_STARTING = 900.0  # seconds for a worker of our own: it loads all of heatpg, on a machine that may do much else
+_STUBBORN = 3.0  # seconds for a process to end when it is told to; then it is killed
+_GONE = 60.0  # seconds for it to be gone
 _AT_A_TIME = 2  # tasks that a worker has: while one is worked on, the next is there already
 _LOOPBACK = "127.0.0.1"
 _START = "spawn"  # how processes begin
@@ -208,8 +210,8 @@ def _unreachable(what: str, reason: object, advice: str) -> ResourceError:
     return ResourceError(what, given=reason, advice=advice)
 
 
-def _connect(address: Any, **arguments: Any) -> Any:
-    return distributed.Client(address, set_as_default=False, timeout=_CONNECT, **arguments)
+def _connect(address: Any, *, patience: float, **arguments: Any) -> Any:
+    return distributed.Client(address, set_as_default=False, timeout=patience, **arguments)
 
 
 @contextlib.contextmanager
@@ -281,7 +283,7 @@ def _local(workers: int, cores: int, security: Any) -> Iterator[Any]:
             ) from reason
         stack.callback(cluster.close)
         stack.callback(cluster.sync, _end, cluster)
-        client = _connect(cluster)
+        client = _connect(cluster, patience=_STARTING)
         stack.callback(client.close)
         yield client
 
@@ -291,7 +293,7 @@ def _remote(scheduler: str, security: Any) -> Iterator[Any]:
     """A client of a scheduler that runs elsewhere."""
     with _silence():
         try:
-            client = _connect(scheduler, security=security)
+            client = _connect(scheduler, patience=_CONNECT, security=security)
         except (OSError, ValueError, RuntimeError) as reason:
             raise _unreachable(
                 "no scheduler of Dask answers", f"{scheduler}, {work.explain(reason)}", "is it running, and reachable?"
@@ -580,10 +582,10 @@ class _Supervision(Supervision):
         if any(worker.fit for worker in self.workers.values()):
             self.lonely = None
         elif self.lonely is None:
-            self.lonely = time.monotonic() + _ALONE
+            self.lonely = time.monotonic() + (_STARTING if self.local else _ALONE)
         elif time.monotonic() >= self.lonely:
             if self.local:
-                raise _unreachable("workers of Dask cannot be started", f"none in {_ALONE:g} s", "")
+                raise _unreachable("workers of Dask cannot be started", f"none in {_STARTING:g} s", "")
             warnings.warn("the scheduler has no workers: waiting for some", HeatpgWarning, stacklevel=2)
             self.lonely = NEVER
 
@@ -616,7 +618,7 @@ class _Supervision(Supervision):
         for worker in self.workers.values():
             self.take_back(worker)
         if not self.local:  # whose workers end anyway
-            concurrent.futures.wait(self.expelled, timeout=2 * _STUBBORN)
+            concurrent.futures.wait(self.expelled, timeout=_GONE)
 
 
 def supervise(

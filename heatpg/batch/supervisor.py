@@ -33,6 +33,7 @@ TRIES = 3
 NEVER = float("inf")
 _GRACE = 5.0  # seconds that running tasks are given to end
 _PATIENCE = 10.0  # seconds for a process to be gone after its pipes are closed
+_DYING = 60.0  # seconds for one that has closed them itself: how it ended is to be told, however busy the machine
 _TAIL = 2000  # bytes of what a worker wrote before it died
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from heatpg.batch.work import main; main()"
 THREAD_VARIABLES = ("HEATPG_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -133,7 +134,7 @@ class _Worker:
     def death(self) -> str:
         """How it died, in words; it is dead, or about to be."""
         try:
-            status = self.link.process.wait(_PATIENCE)
+            status = self.link.process.wait(_DYING)
         except subprocess.TimeoutExpired:
             self.link.process.kill()
             status = self.link.process.wait()

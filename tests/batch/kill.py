@@ -65,10 +65,10 @@ class Forked:
         return self.status
 
     def wait(self, timeout: float | None = None) -> int:
-        end = time.monotonic() + (60.0 if timeout is None else timeout)
+        end = time.monotonic() + (600.0 if timeout is None else timeout)
         while self.poll() is None:
             if time.monotonic() > end:
-                raise subprocess.TimeoutExpired("worker", timeout or 60.0)
+                raise subprocess.TimeoutExpired("worker", timeout or 600.0)
             time.sleep(0.0005)
         assert self.status is not None
         return self.status

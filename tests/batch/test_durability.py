@@ -33,7 +33,7 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 
 def result(process: subprocess.Popen[str]) -> dict[str, Any]:
-    out, complaints = process.communicate(timeout=300)
+    out, complaints = process.communicate(timeout=900)
     assert out, complaints
     found: dict[str, Any] = json.loads(out.splitlines()[-1])
     print(found)
@@ -109,7 +109,7 @@ def test_two_runs_of_one_batch_at_once(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "b")], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    said = sorted(process.communicate(timeout=120)[0].strip() for process in processes)
+    said = sorted(process.communicate(timeout=900)[0].strip() for process in processes)
     if said[1].startswith("refused"):
         assert said[0] == "done 100" and "held by process" in said[1]
     else:  # the second began when the first had ended
@@ -127,7 +127,7 @@ def test_shares_at_once(tmp_path: Path) -> None:
         )
         for i in range(4)
     ]
-    assert [process.communicate(timeout=120)[0] for process in processes] == ["10\n"] * 4
+    assert [process.communicate(timeout=900)[0] for process in processes] == ["10\n"] * 4
     assert verify(tmp_path / "b", full=True).sound == 40
     assert run(specification(40), tmp_path / "b", workers=0).index
 

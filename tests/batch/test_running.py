@@ -236,7 +236,7 @@ def test_the_dead_hold_nothing(folder: Path) -> None:
     ready = context.Event()
     process = context.Process(target=lock_holder, args=(str(folder), ready))
     process.start()
-    assert ready.wait(30)
+    assert ready.wait(600)
     with pytest.raises(StoreError, match=f"process {process.pid}"):
         run(specification(), folder, workers=0)
     process.kill()
@@ -249,7 +249,7 @@ def lock_holder(folder: str, ready: Any) -> None:
 
     with hold(Path(folder)):
         ready.set()
-        time.sleep(60)
+        time.sleep(600)
 
 
 def test_a_disk_without_locks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -378,7 +378,7 @@ def test_broken_texts_give_only_errors_of_the_house() -> None:
     for content, ended, seconds in fuzz.run(5000, seed=20260122):
         assert seconds < fuzz.SECONDS, content
         ends.append(ended)
-        if time.perf_counter() > end:
+        if time.perf_counter() > end and len(ends) > 200:
             break
     assert {"SpecError", "read"} == set(ends)
     assert len(ends) > 200

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from heatpg.core.report import Check
 from heatpg.errors import CheckError, HeatpgError, MissingFileError, MissingPackageError, OptionError, ResourceError
 from heatpg.evolution import Evolution
 from heatpg.landscapes import landscapes
+from tests.references import processor_seconds
 
 Capture = pytest.CaptureFixture[str]
 RUN = ["run", "ridge", "--set", "size=21", "--sigma", "0.3,0.5", "--checks", "standard"]
@@ -645,9 +645,9 @@ def test_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert refused.returncode == 2
     assert refused.stderr.startswith("heatpg: error: the file exists")
     assert refused.stderr.count("\n") == 1
-    begin = time.perf_counter()
+    begin = processor_seconds()
     assert heatpg_says("--help").returncode == 0
-    assert time.perf_counter() - begin < 2.0  # an upper bound for a machine under load; alone it takes 0.15 s
+    assert processor_seconds() - begin < 2.0  # of the processor, because others may work beside; it takes 0.15 s
     reading, writing = os.pipe()
     os.close(reading)
     gone = subprocess.run(

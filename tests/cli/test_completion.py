@@ -136,7 +136,7 @@ def offered(bash_script: Path, folder: Path, words: Sequence[str]) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=600,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return sorted(filter(None, done.stdout.split("\n")))
@@ -213,7 +213,7 @@ def test_shells_that_are_installed_can_read_it(shell: str, tmp_path: Path) -> No
         pytest.skip(f"{shell} is not installed")
     path = tmp_path / "script"
     path.write_text(script(shell, cli.commands().parser), encoding="utf-8")
-    done = subprocess.run([program, "-n", str(path)], capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run([program, "-n", str(path)], capture_output=True, text=True, check=False, timeout=600)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -184,7 +184,7 @@ def test_a_run_and_a_fresh_process_find_them(elsewhere: Path, tmp_path: Path) ->
     code = "import sys, heatpg.landscapes as l; print(hasattr(sys, 'loaded_by_heatpg'), l.saddle(size=3).name)"
     environment = os.environ | {"PYTHONPATH": str(elsewhere), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=600
     )
     assert (done.returncode, done.stdout.split()) == (0, ["False", "saddle"]), done.stderr
 

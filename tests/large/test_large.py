@@ -613,7 +613,7 @@ def test_a_field_larger_than_the_memory_of_the_process(tmp_path: Path) -> None:
         [sys.executable, "-c", LIMITED, str(tmp_path), json.dumps(cases)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         env={**os.environ, "MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"},
     )
     assert child.returncode == 0, child.stderr

@@ -150,7 +150,7 @@ def run(folder: Path, ranks: int) -> list[dict[str, Any]]:
         [LAUNCHER, "-n", str(ranks), sys.executable, "-W", "ignore", "-m", "mpi4py", str(program), str(folder)],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         env={**os.environ, "HEATPG_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr

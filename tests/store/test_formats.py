@@ -63,7 +63,7 @@ def command(name: str) -> str:
 
 
 def output(*words: str | Path) -> str:
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, timeout=600)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

@@ -28,6 +28,7 @@ from heatpg.store import quarantine
 from heatpg.store.quarantine import Limits, Refusal, inspect, read_in_quarantine
 from heatpg.store.reading import _unpacked, verify_file
 from heatpg.store.writing import _packed
+from tests.references import processor_seconds
 
 SHAPE = (7, 6)
 
@@ -158,10 +159,10 @@ def test_attack_is_refused(path: Path, attack: str) -> None:
     with h5py.File(path, "a") as file:
         act(file)
     for untrusted in (False, True):
-        begin = time.perf_counter()
+        begin = processor_seconds()
         with pytest.raises(HeatpgError, match=words) as caught:
             load(path, untrusted=untrusted)
-        assert time.perf_counter() - begin < 10  # far from the 20 s after which reading is given up
+        assert processor_seconds() - begin < 10  # far from the 20 s after which reading is given up
         if untrusted:
             assert isinstance(caught.value, StoreError)
             assert str(caught.value).startswith("refused: ")
@@ -361,10 +362,10 @@ def test_records_that_mean_harm_are_refused(path: Path, monkeypatch: pytest.Monk
             file["sigma"][()] = [0.6, 0.3]
             file["time"][()] = np.array([0.6, 0.3]) ** 2
     for untrusted in (False, True):
-        begin = time.perf_counter()
+        begin = processor_seconds()
         with pytest.raises(StoreError if untrusted else (StoreError, ResourceError)):
             load(path, untrusted=untrusted)
-        assert time.perf_counter() - begin < 5
+        assert processor_seconds() - begin < 5
 
 
 def test_rewritten_records_would_be_believed(path: Path, flow: Evolution) -> None:
@@ -449,10 +450,10 @@ MISBEHAVIOUR: dict[str, tuple[str, str]] = {
     "other signal": (f"import os; os.kill(os.getpid(), {int(signal.SIGRTMIN) + 3})", "ended by signal"),
     "exit": ("raise SystemExit(3)", "ended with code 3"),
     "silence": ("", "ended with code 0"),
-    "sleep": ("import time; time.sleep(60)", "longer than 0.2 s"),
+    "sleep": ("import time; time.sleep(600)", "longer than 0.2 s"),
     "slow answer": (FRAME + "import time\nwhile True: os.write(1, b'H'); time.sleep(0.1)", "nonsense|longer"),
-    "sleep after the answer": (header("[]") + "import time; time.sleep(60)", "longer than 0.2 s"),
-    "sleep with the pipe closed": (header("[]") + "os.close(1); import time; time.sleep(60)", "longer than 0.2 s"),
+    "sleep after the answer": (header("[]") + "import time; time.sleep(600)", "longer than 0.2 s"),
+    "sleep with the pipe closed": (header("[]") + "os.close(1); import time; time.sleep(600)", "longer than 0.2 s"),
     "crash after the answer": (header("[]") + "os.kill(os.getpid(), 11)", "ended by SIGSEGV"),
     "crash in the answer": (
         header('[[["u"], "<f8", [9], {}]]') + "frame(b'D', b'12345', 72); os.kill(os.getpid(), 9)", "ended by SIGKILL"
@@ -490,11 +491,12 @@ def test_whatever_the_process_does(path: Path, monkeypatch: pytest.MonkeyPatch, 
     code, words = MISBEHAVIOUR[kind]
     monkeypatch.setattr(quarantine, "_START", code)
     begin = time.perf_counter()
-    seconds = 0.2 if "longer" in words else 20.0
+    # that a process crashes or talks nonsense is to be seen however long the machine takes to start it
+    seconds = 0.2 if "longer" in words else 300.0
     with pytest.raises(StoreError, match=words) as caught:
         read_in_quarantine(path, seconds=seconds)
     assert str(caught.value).startswith("refused: ")
-    assert time.perf_counter() - begin < 10
+    assert time.perf_counter() - begin < 300  # of the 600 s that some of them sleep
 
 
 def test_an_interrupt_ends_the_process(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,7 +159,7 @@ if child == 0:
     os._exit(0 if sorted(seen) == [3, 4, 5] else 1)
 assert os.waitpid(child, 0)[1] == 0
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=False)
     assert result.returncode == 0, result.stderr
 
 

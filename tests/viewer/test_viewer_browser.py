@@ -137,7 +137,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = webdriver.ChromeService(executable_path=str(CHROMEDRIVER), log_output=os.devnull)
     driver = webdriver.Chrome(options=options, service=service)
-    driver.set_script_timeout(30)
+    driver.set_script_timeout(300)
     try:
         yield Browser(driver, folder)
     finally:
