@@ -278,6 +278,25 @@ def _convolved(values: Array, axis: Axis, sigma: float, along: int) -> NDArray[n
     return np.asarray(whole[(slice(None),) * along + (slice(radius, radius + axis.size),)])
 
 
+def _summed(values: Array, axis: Axis, sigma: float, along: int) -> NDArray[np.float64]:
+    """The reference on all nodes of an axis, as a matrix.
+
+    The density is even, and so is every continuation: the even and the odd part of a line about its middle stay apart,
+    and each takes a quarter of the products.
+    """
+    half = (axis.size + 1) // 2
+    rows = reference_rows(axis, sigma, np.arange(half))
+    near, far = rows[:, :half], rows[:, ::-1][:, :half].copy()
+    if axis.size % 2:
+        far[:, -1] = 0.0  # the node in the middle is its own mirror image
+    lines = np.moveaxis(values, along, 0)
+    mirrored = lines[::-1]
+    even = along_axis(near + far, 0.5 * (lines[:half] + mirrored[:half]), 0)
+    odd = along_axis(near - far, 0.5 * (lines[:half] - mirrored[:half]), 0)
+    whole = np.concatenate((even + odd, (even - odd)[: axis.size - half][::-1]))
+    return np.moveaxis(whole, 0, along)
+
+
 def _at_nodes(values: Array, grid: Grid, sigmas: Array, nodes: list[NDArray[np.int64]]) -> NDArray[np.float64]:
     """The reference on the product of some nodes of every axis."""
     # on one axis windows of the continued line are cheaper than rows of a matrix
@@ -297,8 +316,7 @@ def _reference_field(evolution: Evolution, k: int) -> NDArray[np.float64]:
             continue
         # a short axis by one product of matrices, a long one by a convolution that never makes the matrix
         if axis.size <= _WIDEST_MATRIX:
-            matrix = reference_rows(axis, float(sigma), np.arange(axis.size))
-            values = along_axis(matrix, values, first + position)
+            values = _summed(values, axis, float(sigma), first + position)
         else:
             values = _convolved(values, axis, float(sigma), first + position)
     return values
