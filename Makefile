@@ -8,11 +8,12 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 METADATA := setup.cfg pyproject.toml
 
 .NOTPARALLEL:
-.PHONY: help run test docs bench notebooks programs clean
+.PHONY: help run test test-narrow docs bench notebooks programs clean
 
 help:
 	@echo 'make run    evolve the double pendulum, check it, write results/double_pendulum.h5 and .png'
-	@echo 'make test   ruff, mypy, pytest (doctests and README included)'
+	@echo 'make test   ruff, mypy, pytest (doctests and README included), on all processors'
+	@echo 'make test-narrow  pytest again, as on a processor with narrow vectors, with two threads for every library'
 	@echo 'make docs   the documentation, in build/docs'
 	@echo 'make bench  compare with other packages and with the limits of this machine'
 	@echo 'make notebooks  run the notebooks, and keep their figures in them'
@@ -23,15 +24,34 @@ run: $(VENV)/run.stamp
 	$(BIN)/python -m heatpg run double_pendulum --set size=512 --sigma 0.3,1,3 \
 	    --out results/double_pendulum.h5 --figure results/double_pendulum.png --force
 
-# All checks run, whichever of them fail; pytest comes last, so that its summary closes the output.
+# A process of pytest for every processor, each with one thread for heatpg and for BLAS, so that they do not crowd each
+# other out; the tests of a file stay together, as they share what is expensive. One test alone: python -m pytest tests/...
+WORKERS ?= logical
+PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadfile
+ONE_THREAD := HEATPG_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+# What is stored has the same bits for any number of threads on one machine; on another it may differ in the last ones, and
+# the tests pass there too. This is another machine: vectors of 128 bits in Numba, NumPy and BLAS, and two threads in each.
+NARROW := HEATPG_THREADS=2 OPENBLAS_NUM_THREADS=2 OMP_NUM_THREADS=2 MKL_NUM_THREADS=2 OPENBLAS_CORETYPE=Nehalem \
+    NUMBA_CPU_NAME=nehalem NUMBA_CPU_FEATURES= \
+    NPY_DISABLE_CPU_FEATURES="$$($(BIN)/python -c 'import numpy as n; print(*n.show_config("dicts")["SIMD Extensions"]["found"])')"
+
+# All checks run, whichever of them fail. mypy works beside pytest, and has its say when it is done; pytest ends last, so
+# that its summary closes the output.
 test: $(VENV)/test.stamp programs
 	@status=0; \
-	for check in 'ruff check' 'ruff format --check' mypy pytest; do \
+	for check in 'ruff check' 'ruff format --check'; do \
 	    echo "== $$check"; \
 	    $(BIN)/python -m $$check || { status=1; failed="$$failed [$$check]"; }; \
 	done; \
+	{ said=$$($(BIN)/python -m mypy 2>&1); code=$$?; printf '\n== mypy\n%s\n' "$$said"; exit $$code; } & mypy=$$!; \
+	echo '== pytest'; \
+	$(ONE_THREAD) $(BIN)/python $(PYTEST) || { status=1; failed="$$failed [pytest]"; }; \
+	wait $$mypy || { status=1; failed="$$failed [mypy]"; }; \
 	if [ $$status -ne 0 ]; then echo "make test: failed:$$failed" >&2; fi; \
 	exit $$status
+
+test-narrow: $(VENV)/test.stamp programs
+	$(NARROW) $(BIN)/python $(PYTEST)
 
 # The tests of the viewer want a browser, those of the file format other people's readers, those of completion the other
 # shells. Without them these tests are skipped and say so; a root on Debian, as a fresh machine for tests has it, gets
