@@ -210,7 +210,7 @@ class _Forked:
         socket.send_fds(link, [json.dumps(dict(order)).encode()], [descriptor, theirs])
         os.close(theirs)
         self._code: int | None = None
-        self._number = self._told()
+        self._number = self.pid = self._told()
 
     def _told(self) -> int:
         answer = self._link.recv(8)
@@ -247,7 +247,7 @@ def nursery() -> Iterator[socket.socket]:
         yield ours
     finally:
         ours.close()
-        process.wait(10)
+        process.wait(300)
 
 
 @contextlib.contextmanager
