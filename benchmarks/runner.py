@@ -153,7 +153,7 @@ class Worker:
     def close(self) -> None:
         """End the process."""
         with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
-            self._process.communicate("0\n", timeout=5)
+            self._process.communicate("0\n", timeout=60)
         self._process.kill()
         self._process.wait()
         self._errors.close()

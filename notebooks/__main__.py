@@ -47,7 +47,7 @@ def read(source: Path) -> Any:
     return nbformat.from_dict(notebook)
 
 
-async def execute(source: Path, *, timeout: int = 300) -> Any:
+async def execute(source: Path, *, timeout: int = 1200) -> Any:
     """Run a notebook in a fresh kernel, and return it with its outputs and nothing that changes from run to run.
 
     Parameters
@@ -84,6 +84,7 @@ async def execute(source: Path, *, timeout: int = 300) -> Any:
             config=Config({"AsyncKernelManager": manager}),
             kernel_name=_KERNEL,
             timeout=timeout,
+            startup_timeout=timeout,
             record_timing=False,
             resources={"metadata": {"path": str(FOLDER)}},
         )

@@ -24,7 +24,7 @@ SOURCES = sorted((ROOT / "notebooks").glob("[0-9]*.py"))
 NEEDS = {"7_your_own_environment": ("gymnasium", "mujoco")}
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 ROUND_OFF = 1e-9  # numbers below are what is left of a difference
-SECONDS = 600  # for all of them, where kernels are compiled first and others work as well
+SECONDS = 3600  # for all of them, where kernels are compiled first and others work as well
 
 each = pytest.mark.parametrize("source", SOURCES, ids=[source.stem for source in SOURCES])
 
