@@ -35,6 +35,7 @@ from heatpg.batch import Interrupted, Progress, Scheduler, cluster, run, running
 from heatpg.batch.journal import read_journal
 from heatpg.batch.shards import shard_path, stored, temporaries
 from heatpg.batch.spec import read_spec
+from heatpg.batch.supervisor import NEVER
 from heatpg.cli import main as command
 from heatpg.errors import HeatpgWarning, ResourceError, StoreError, UnsupportedError
 
@@ -393,7 +394,7 @@ def expire_when_it_hangs(monkeypatch: pytest.MonkeyPatch, place: Path, number: i
         begin(self, worker)
         assert self.timeout is not None
         assert now + self.timeout <= worker.too_late <= time.monotonic() + self.timeout
-        worker.too_late = cluster.NEVER
+        worker.too_late = NEVER
         task = next(iter(worker.tasks.values()))
         if task.number == number:
             threading.Thread(target=expire, args=(self, worker, task)).start()

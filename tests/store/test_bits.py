@@ -29,7 +29,7 @@ import h5py
 import numpy as np
 
 from heatpg import Axis, Grid, Landscape, evolve, landscapes
-from heatpg.large import evolve_large
+from heatpg.large import LargeLandscape, evolve_large
 from heatpg.landscapes.directions import random_directions
 from heatpg.solvers import fft, solvers
 from heatpg.store.writing import image
@@ -77,7 +77,7 @@ if part == "others":
     note("eigenmodes", modes.values.tobytes())
     note("directions", random_directions(30_011, 3, seed=1).vectors.tobytes())
     q = rng.standard_normal((517, 389))
-    evolve_large(q, [0.02, 0.1], folder / "large.h5", grid=box("reflect", 517, 389), memory=2**26)
+    evolve_large(LargeLandscape(q, box("reflect", 517, 389)), [0.02, 0.1], folder / "large.h5", memory=2**26)
     with h5py.File(folder / "large.h5") as file:
         note("large", file["u"][...].tobytes(), str(file.attrs["heatpg_report"]).encode())
 if part == "ducc0" and importlib.util.find_spec("ducc0"):
