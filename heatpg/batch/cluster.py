@@ -7,8 +7,8 @@ Dask itself speaks pickle: who reaches a scheduler or a worker can run anything 
 loopback interface, or is encrypted and authenticated by TLS.
 """
 
-# One file, because who may be spoken to, how workers begin and what is kept of them are read together: every death, answer
-# and deadline of a worker goes through the same accounts.
+# One file, because who may be spoken to, how workers begin and what is kept of them are read together: every death,
+# answer and deadline of a worker goes through the same accounts.
 
 from __future__ import annotations
 
