@@ -1,7 +1,7 @@
 """Tasks on the workers of Dask: those of a cluster within this process, or of a scheduler that runs elsewhere.
 
 What travels is text: a task goes out as its specification, and what comes back is where its shard lies. Every worker is
-given its tasks by name, one to work on and one to go on with, so that when it dies it is known which task it died of.
+given its tasks by its address, one to work on and one to go on with: when it ends it is known during which task.
 
 Dask itself speaks pickle: who reaches a scheduler or a worker can run anything there. So all of it stays on the
 loopback interface, or is encrypted and authenticated by TLS.
@@ -39,7 +39,7 @@ from typing import Any
 from heatpg.batch import work
 from heatpg.batch.spec import Task
 from heatpg.batch.supervisor import NEVER, THREAD_VARIABLES, Outcome, Supervision, on_signals
-from heatpg.errors import HeatpgWarning, ResourceError, StoreError, UnsupportedError
+from heatpg.errors import HeatpgWarning, MissingFileError, OptionError, ResourceError, StoreError, UnsupportedError
 from heatpg.tools.parallel import set_threads, threads
 from heatpg.tools.plain import json_like
 from heatpg.version import __version__
@@ -53,13 +53,14 @@ __all__ = ["credentials", "dask_setup", "supervise"]
 
 StrPath = str | os.PathLike[str]
 
-_LOOK = 0.1  # seconds between two looks at who is there
+# All of them are taste, long enough for a busy machine: none decides what comes of a task that is worked on.
+_POLL = 0.1  # seconds between two looks at who is there
 _CONNECT = 30.0  # seconds for a scheduler elsewhere to answer
-_ALONE = 60.0  # seconds without a worker of another scheduler, after which somebody is told
-_STARTING = 900.0  # seconds for a worker of our own: it loads all of heatpg, on a machine that may do much else
-_STUBBORN = 3.0  # seconds for a process to end when it is told to; then it is killed
-_GONE = 60.0  # seconds for it to be gone
-_AT_A_TIME = 2  # tasks that a worker has: while one is worked on, the next is there already
+_NO_WORKER_WAIT = 60.0  # seconds without a worker of another scheduler, after which somebody is told
+_START_WAIT = 900.0  # seconds for a worker of our own: it loads all of heatpg, on a machine that may do much else
+_EXIT_WAIT = 3.0  # seconds for a process to end when it is told to; then it is killed
+_GONE_WAIT = 60.0  # seconds for it to be gone
+_TASKS_PER_WORKER = 2  # tasks that a worker has: while one is worked on, the next is there already
 _LOOPBACK = "127.0.0.1"
 _START = "spawn"  # how processes begin
 _ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[^\[\]:/\s]+):([0-9]{1,5})")
@@ -67,10 +68,7 @@ _PARTS = ("ca_file", "cert", "key")
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# What runs on a worker
-
-
-_BUSY = threading.Lock()
+_BUSY = threading.Lock()  # one task at a time in this process
 
 
 def dask_setup(worker: object) -> None:
@@ -78,13 +76,13 @@ def dask_setup(worker: object) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-async def _leave() -> None:
-    """What a worker does whose task takes too long: a thread cannot be ended, a process can."""
+async def _exit_process() -> None:
+    """End the process of a worker whose task takes too long: a thread cannot be ended, a process can."""
     os._exit(1)
 
 
 def _kill(dask_worker: Any) -> None:
-    """What a nanny does to a worker that does not heed anybody."""
+    """What a nanny does to a worker that does not answer."""
     os.kill(dask_worker.pid, signal.SIGKILL)
 
 
@@ -93,8 +91,8 @@ def _digest(folder: str) -> str:
     return hashlib.sha256((Path(folder) / "spec.toml").read_bytes()).hexdigest()
 
 
-def _introduce(folder: str) -> str:
-    """Who a worker is and what it sees of the folder, as JSON."""
+def _describe_worker(folder: str) -> str:
+    """The version of heatpg that a worker has, and what it sees of the folder, as JSON."""
     try:
         digest, problem = _digest(folder), ""
     except OSError as reason:
@@ -102,7 +100,7 @@ def _introduce(folder: str) -> str:
     return json.dumps({"version": __version__, "digest": digest, "problem": problem})
 
 
-def _do(text: str) -> str:
+def _run_task(text: str) -> str:
     """Do a task, as JSON, and say what came of it, as JSON; with the threads that Dask has for the worker."""
     with _BUSY:  # the warnings of a task are collected, for which it must be alone in its process
         if not os.environ.get("HEATPG_THREADS"):
@@ -110,10 +108,6 @@ def _do(text: str) -> str:
             if count != threads():
                 set_threads(count)
         return json.dumps(json_like(work.answer(json.loads(text))))
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Who may be spoken to
 
 
 def credentials(security: object = None) -> Any:
@@ -133,29 +127,31 @@ def credentials(security: object = None) -> Any:
 
     Raises
     ------
-    UnsupportedError
+    OptionError
         If a part is missing, or one of the files cannot be used.
+    MissingFileError
+        If one of the files is not there.
     """
     if security is None or isinstance(security, distributed.Security):
         result = distributed.Security() if security is None else security
     elif isinstance(security, Mapping):
         if sorted(map(str, security)) != sorted(_PARTS) or not all(security.values()):
             given = ", ".join(str(key) for key, value in security.items() if value) or "nothing"
-            raise UnsupportedError("TLS needs three files", given=given, allowed=", ".join(_PARTS))
+            raise OptionError("TLS needs three files", given=given, allowed=", ".join(_PARTS))
         files = {part: os.path.abspath(os.fspath(security[part])) for part in _PARTS}
         for part, file in files.items():
             if not os.path.isfile(file):
-                raise UnsupportedError("a file for TLS is not there", given=f"{part} = {file}")
+                raise MissingFileError("a file for TLS is not there", given=f"{part} = {file}")
         roles = {f"tls_{role}_{part}": files[part] for role in ("client", "scheduler", "worker") for part in _PARTS[1:]}
         result = distributed.Security(require_encryption=True, tls_ca_file=files["ca_file"], **roles)
     else:
-        raise UnsupportedError(
+        raise OptionError(
             "this is no security", given=repr(security), allowed="a distributed.Security, or a mapping of three files"
         )
     try:
         result.get_connection_args("client")
     except OSError as reason:  # of which the errors of TLS are a kind
-        raise UnsupportedError("the files for TLS cannot be used", given=reason) from None
+        raise OptionError("the files for TLS cannot be used", given=reason) from None
     return result
 
 
@@ -187,26 +183,22 @@ def _checked_address(scheduler: str, security: Any, *, allow_insecure: bool) -> 
     """Refuse an address that is none, or that is not to be spoken to."""
     match = _ADDRESS.fullmatch(scheduler)
     if match is None or not 0 < int(match[3]) < 65536:
-        raise UnsupportedError(
+        raise OptionError(
             "this is no address of a scheduler",
             given=repr(scheduler),
             allowed="local, tcp://host:port, tls://host:port",
         )
     if match[1] == "tls":
         if security.tls_client_cert is None or security.tls_ca_file is None:
-            raise UnsupportedError(
+            raise OptionError(
                 "tls:// needs certificates",
                 given=scheduler,
                 advice="give --tls-ca-file, --tls-cert and --tls-key; in Python security=",
             )
     elif security.require_encryption:
-        raise UnsupportedError("with certificates the address begins with tls://", given=scheduler)
+        raise OptionError("with certificates the address begins with tls://", given=scheduler)
     elif not allow_insecure:
         _refuse_plain(scheduler, "scheduler")
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Connections
 
 
 def _unreachable(what: str, reason: object, advice: str) -> ResourceError:
@@ -218,8 +210,8 @@ def _connect(address: Any, *, patience: float, **arguments: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Have Dask keep to itself what heatpg tells, or what is of no account to it."""
+def _quiet_dask() -> Iterator[None]:
+    """Keep what Dask logs from the screen: heatpg tells what matters in its own words."""
     names = [name for name in logging.Logger.manager.loggerDict if name.split(".")[0] == "distributed"]
     handlers = [handler for name in names for handler in logging.getLogger(name).handlers]
     levels = [handler.level for handler in handlers]
@@ -232,7 +224,7 @@ def _silence() -> Iterator[None]:
             handler.setLevel(level)
 
 
-async def _end(cluster: Any) -> None:
+async def _close_workers(cluster: Any) -> None:
     """End the workers of a local cluster, without waiting for what they work on."""
     await asyncio.gather(*(nanny.close(timeout=0.2) for nanny in cluster.workers.values()), return_exceptions=True)
 
@@ -246,11 +238,11 @@ def _local(workers: int, cores: int, security: Any) -> Iterator[Any]:
     """
     share = str(max(1, cores // workers))
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_silence())
+        stack.enter_context(_quiet_dask())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="heatpg-dask-", ignore_cleanup_errors=True))
         settings = {
-            "distributed.scheduler.allowed-failures": 0,  # a death is heard of at once; the tries are counted here
-            # else a worker that happens to be dead again so long after its first death is given up for good
+            "distributed.scheduler.allowed-failures": 0,  # told at the first end of a worker: tries are counted here
+            # else a worker that happens to be away again so long after it ended first is not started any more
             "distributed.deploy.lost-worker-timeout": "1000 days",
             "temporary-directory": folder,
             "distributed.scheduler.http.routes": [],
@@ -285,8 +277,8 @@ def _local(workers: int, cores: int, security: Any) -> Iterator[Any]:
                 'in a script, scheduler="local" needs the line: if __name__ == "__main__":',
             ) from reason
         stack.callback(cluster.close)
-        stack.callback(cluster.sync, _end, cluster)
-        client = _connect(cluster, patience=_STARTING)
+        stack.callback(cluster.sync, _close_workers, cluster)
+        client = _connect(cluster, patience=_START_WAIT)
         stack.callback(client.close)
         yield client
 
@@ -294,7 +286,7 @@ def _local(workers: int, cores: int, security: Any) -> Iterator[Any]:
 @contextlib.contextmanager
 def _remote(scheduler: str, security: Any) -> Iterator[Any]:
     """A client of a scheduler that runs elsewhere."""
-    with _silence():
+    with _quiet_dask():
         try:
             client = _connect(scheduler, patience=_CONNECT, security=security)
         except (OSError, ValueError, RuntimeError) as reason:
@@ -304,13 +296,9 @@ def _remote(scheduler: str, security: Any) -> Iterator[Any]:
         try:
             yield client
         finally:
-            # one that has lost its scheduler has nobody to say good-bye to
+            # a client that has lost its scheduler fails at closing
             with contextlib.suppress(OSError, concurrent.futures.CancelledError, asyncio.TimeoutError):
                 client.close()
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Who has what
 
 
 @dataclasses.dataclass
@@ -318,11 +306,11 @@ class _Worker:
     """A worker by its address, and its tasks by the numbers under which they were sent: the first is worked on."""
 
     address: str
-    fit: bool = False
-    leaving: bool = False
+    usable: bool = False
+    terminating: bool = False
     tasks: dict[int, Task] = dataclasses.field(default_factory=dict)
-    too_late: float = NEVER
-    introduction: Any = None
+    deadline: float = NEVER
+    description: Any = None
 
 
 class _Supervision(Supervision):
@@ -349,16 +337,16 @@ class _Supervision(Supervision):
         self.local = local
         self.allow_insecure = allow_insecure
         self.digest = _digest(str(folder))
-        self.suspects: set[str] = set()
+        self.isolated: set[str] = set()
         self.workers: dict[str, _Worker] = {}
         self.futures: dict[int, Any] = {}
         self.numbers = itertools.count()
         self.token = f"heatpg-{uuid.uuid4().hex}"
         self.events: queue.SimpleQueue[Callable[[], Outcome | None]] = queue.SimpleQueue()
-        self.unfit: dict[str, str] = {}
-        self.expelled: list[concurrent.futures.Future[None]] = []
-        self.known: set[str] = set()  # of those, the ones that somebody was told of
-        self.lonely: float | None = None  # since when there is nobody
+        self.unusable: dict[str, str] = {}
+        self.terminations: list[concurrent.futures.Future[None]] = []
+        self.reported: set[str] = set()  # of those, the ones that somebody was told of
+        self.no_worker_deadline: float | None = None  # since when there is nobody
 
     def start(self, client: Any) -> None:
         """Begin to look who is there."""
@@ -378,36 +366,36 @@ class _Supervision(Supervision):
             try:
                 now = set(await self.client.nthreads(asynchronous=True))
             except Exception as reason:
-                self.events.put(functools.partial(self.lost, work.explain(reason)))
+                self.events.put(functools.partial(self.scheduler_lost, work.explain(reason)))
                 return
-            # the last answer of a worker that has gone may be on its way
+            # the last answer of a worker that has gone may be on its way: it has gone when it is missing at two looks
             there, before = now | before, now
             if there != told:
                 told = there
-                self.events.put(functools.partial(self.meet, there))
-            await asyncio.sleep(_LOOK)
+                self.events.put(functools.partial(self.update_workers, there))
+            await asyncio.sleep(_POLL)
 
-    async def _follow(self, future: Any, hear: Callable[[str | BaseException], Outcome | None]) -> None:
+    async def _await_answer(self, future: Any, handle: Callable[[str | BaseException], Outcome | None]) -> None:
         """Tell what a worker answers."""
         answer: str | BaseException
         try:
             answer = await self.client.gather(future, asynchronous=True)
         except (Exception, asyncio.CancelledError) as reason:
             answer = reason
-        self.events.put(functools.partial(hear, answer))
+        self.events.put(functools.partial(handle, answer))
 
-    async def _expel(self, address: str) -> None:
+    async def _terminate(self, address: str) -> None:
         """End the process of a worker; its nanny, if it has one, starts another."""
         with contextlib.suppress(Exception):
-            await self.client.run(_leave, workers=[address], wait=False, on_error="ignore")
-            end = time.monotonic() + _STUBBORN
+            await self.client.run(_exit_process, workers=[address], wait=False, on_error="ignore")
+            end = time.monotonic() + _EXIT_WAIT
             while stays := address in await self.client.nthreads(asynchronous=True):
                 if time.monotonic() > end:
                     break
-                await asyncio.sleep(_LOOK)
-            if stays:  # it does not even listen
+                await asyncio.sleep(_POLL)
+            if stays:  # its event loop does not run, as within a long call of C: its nanny kills it
                 await self.client.run(_kill, workers=[address], nanny=True, on_error="ignore")
-        self.events.put(functools.partial(self.readmit, address))
+        self.events.put(functools.partial(self.worker_returned, address))
 
     # In the thread of the caller
 
@@ -420,14 +408,14 @@ class _Supervision(Supervision):
         return super().finished and self.events.empty()
 
     def proceed(self) -> None:
-        self.feed()
-        self.complain_of_loneliness()
+        self.dispatch()
+        self.check_for_workers()
 
     def on_signal(self, number: int) -> None:
         self.signals += 1
         self.events.put(lambda: None)
 
-    def lost(self, reason: str) -> None:
+    def scheduler_lost(self, reason: str) -> None:
         if not self.stopping:
             raise _unreachable("the scheduler of Dask is lost", reason.split("\n")[0], "start it again")
 
@@ -436,36 +424,36 @@ class _Supervision(Supervision):
         future = self.client.submit(function, text, key=(self.token, number), workers=[worker.address], pure=False)
         return number, future
 
-    def meet(self, there: set[str]) -> None:
-        """Take notice of who has come and who has gone."""
+    def update_workers(self, there: set[str]) -> None:
+        """Register workers that have come, and give up those that have gone."""
         for address in set(self.workers) - there:
-            self.bury(self.workers.pop(address), "its worker died")
+            self.worker_lost(self.workers.pop(address), "its worker died")
         for address in sorted(there - set(self.workers)):
             if not self.allow_insecure:
                 _refuse_plain(address, "worker")
-            self.welcome(address)
-        for address in set(self.unfit) - there:
-            del self.unfit[address]
+            self.add_worker(address)
+        for address in set(self.unusable) - there:
+            del self.unusable[address]
 
-    def welcome(self, address: str) -> None:
-        """Ask a worker who it is; what is asked of one that has gone is answered by the next of its address."""
+    def add_worker(self, address: str) -> None:
+        """Ask a worker for its version and its folder; if it has gone, the next one of its address answers."""
         worker = self.workers[address] = _Worker(address)
-        _, worker.introduction = self.submit(worker, _introduce, str(self.folder))
-        self._launch(self._follow(worker.introduction, functools.partial(self.assess, worker)))
+        _, worker.description = self.submit(worker, _describe_worker, str(self.folder))
+        self._launch(self._await_answer(worker.description, functools.partial(self.check_worker, worker)))
 
-    def readmit(self, address: str) -> None:
+    def worker_returned(self, address: str) -> None:
         """A worker was ended, and has come again under its old address."""
-        if address in self.workers and self.workers[address].leaving:
-            self.welcome(address)
+        if address in self.workers and self.workers[address].terminating:
+            self.add_worker(address)
 
-    def assess(self, worker: _Worker, answer: str | BaseException) -> None:
+    def check_worker(self, worker: _Worker, answer: str | BaseException) -> None:
         """Whether a worker can be given tasks."""
         if self.workers.get(worker.address) is not worker:
             return
         problem = ""
         if isinstance(answer, BaseException):
             if isinstance(answer, concurrent.futures.CancelledError | distributed.scheduler.KilledWorker):
-                return  # it has gone, and the watcher will tell
+                return  # it has gone, which the watcher tells
             problem = f"it cannot do anything for heatpg {__version__}: {work.explain(answer)}"
         else:
             said = json.loads(answer)
@@ -474,128 +462,130 @@ class _Supervision(Supervision):
             elif said["digest"] != self.digest:
                 problem = f"the folder {self.folder} is not there, or another one"
                 problem += f": {said['problem']}" if said["problem"] else ""
-        worker.fit = not problem
+        worker.usable = not problem
         if problem:
-            self.unfit[worker.address] = problem
-        self.judge()
+            self.unusable[worker.address] = problem
+        self.report_unusable()
 
-    def judge(self) -> None:
-        """Complain of workers that cannot be used, when all have been asked; it is an error if there is no other."""
-        if any(not worker.fit and worker.address not in self.unfit for worker in self.workers.values()):
+    def report_unusable(self) -> None:
+        """Warn of workers that cannot be used, when all have been asked; it is an error if there is no other."""
+        if any(not worker.usable and worker.address not in self.unusable for worker in self.workers.values()):
             return
-        news = sorted(set(self.unfit) - self.known)
-        self.known = set(self.unfit)
-        if news and not any(worker.fit for worker in self.workers.values()):
+        news = sorted(set(self.unusable) - self.reported)
+        self.reported = set(self.unusable)
+        if news and not any(worker.usable for worker in self.workers.values()):
             raise StoreError(
                 "no worker of the scheduler can be used",
-                given=f"{news[0]}: {self.unfit[news[0]]}",
+                given=f"{news[0]}: {self.unusable[news[0]]}",
                 advice="the folder must have the same name on every machine, and heatpg the same version",
             )
         for address in news:
-            problem = self.unfit[address]
+            problem = self.unusable[address]
             warnings.warn(f"the worker {address} is given no tasks: {problem}", HeatpgWarning, stacklevel=2)
 
-    def feed(self) -> None:
-        fit = [worker for worker in self.workers.values() if worker.fit and not worker.leaving][: self.most]
-        for place in range(_AT_A_TIME):  # a second task for one only when all have a first
+    def dispatch(self) -> None:
+        fit = [worker for worker in self.workers.values() if worker.usable and not worker.terminating][: self.most]
+        for place in range(_TASKS_PER_WORKER):  # a second task for one only when all have a first
             for worker in fit:
-                if len(worker.tasks) == place and self.waiting and self.may(worker, self.waiting[0]):
-                    self.give(worker, self.waiting.popleft())
+                if len(worker.tasks) == place and self.waiting and self.may_send(worker, self.waiting[0]):
+                    self.send(worker, self.waiting.popleft())
 
-    def may(self, worker: _Worker, task: Task) -> bool:
-        """A task that was with a worker when it died is from then on with nobody else."""
+    def may_send(self, worker: _Worker, task: Task) -> bool:
+        """Whether a worker may have this task too; a task that was with one that ended gets a worker for itself."""
         return not worker.tasks or not (
-            task.id in self.suspects or any(other.id in self.suspects for other in worker.tasks.values())
+            task.id in self.isolated or any(other.id in self.isolated for other in worker.tasks.values())
         )
 
-    def give(self, worker: _Worker, task: Task) -> None:
+    def send(self, worker: _Worker, task: Task) -> None:
         text = json.dumps({"task": task.resolved, "folder": str(self.folder)})
-        number, future = self.submit(worker, _do, text)
+        number, future = self.submit(worker, _run_task, text)
         worker.tasks[number] = task
         self.futures[number] = future
         if len(worker.tasks) == 1:
-            self.begin(worker)
-        self._launch(self._follow(future, functools.partial(self.hear, worker, number)))
+            self.mark_started(worker)
+        self._launch(self._await_answer(future, functools.partial(self.handle_answer, worker, number)))
 
-    def begin(self, worker: _Worker) -> None:
+    def mark_started(self, worker: _Worker) -> None:
         """Its first task is now worked on."""
         self.tries[next(iter(worker.tasks.values())).id] += 1
-        worker.too_late = NEVER if self.timeout is None else time.monotonic() + self.timeout
+        worker.deadline = NEVER if self.timeout is None else time.monotonic() + self.timeout
 
     def take_back(self, worker: _Worker) -> list[Task]:
         """The tasks of a worker, which it does not have any longer."""
         tasks = list(worker.tasks.values())
-        if worker.introduction is not None:
-            worker.introduction.cancel()
+        if worker.description is not None:
+            worker.description.cancel()
         for number in worker.tasks:
             self.futures.pop(number).cancel()
         worker.tasks.clear()
-        worker.too_late = NEVER
+        worker.deadline = NEVER
         return tasks
 
-    def bury(self, worker: _Worker, words: str) -> None:
-        """A worker has died, of its first task as far as anybody knows."""
+    def worker_lost(self, worker: _Worker, words: str) -> None:
+        """A worker has ended, during its first task as far as anybody knows."""
+        # The second task only waited, so its tries are not counted; but if the first is not to blame it may be, and
+        # from now on both run alone.
         tasks = self.take_back(worker)
-        worker.fit = False
+        worker.usable = False
         if not tasks or self.stopping:
             return
         first = tasks[0]
-        self.suspects.update(task.id for task in tasks)
-        outcome = self.given_up(first, words)
+        self.isolated.update(task.id for task in tasks)
+        outcome = self.fail_or_retry(first, words)
         if outcome is not None:
             self.events.put(lambda: outcome)
             tasks = tasks[1:]
         self.waiting.extend(tasks)
 
-    def hear(self, worker: _Worker, number: int, answer: str | BaseException) -> Outcome | None:
+    def handle_answer(self, worker: _Worker, number: int, answer: str | BaseException) -> Outcome | None:
         """What a worker has answered to a task that it still has."""
         task = worker.tasks.get(number)
         if task is None:
             return None
         if isinstance(answer, distributed.scheduler.KilledWorker):
-            self.bury(worker, "its worker died")
-            self.welcome(worker.address)
+            self.worker_lost(worker, "its worker died")
+            self.add_worker(worker.address)
             return None
         if isinstance(answer, concurrent.futures.CancelledError | OSError | TimeoutError):
             # what goes wrong in a task comes as text; this went wrong on the way
-            self.lost(work.explain(answer))
+            self.scheduler_lost(work.explain(answer))
             return None
         first = next(iter(worker.tasks)) == number
         del worker.tasks[number], self.futures[number]
         if worker.tasks and first:
-            self.begin(worker)
+            self.mark_started(worker)
         elif not worker.tasks:
-            worker.too_late = NEVER
-        return self.answered(
+            worker.deadline = NEVER
+        return self.outcome_of(
             task, {"failed": work.explain(answer)} if isinstance(answer, BaseException) else json.loads(answer)
         )
 
-    def end_overdue(self) -> Iterator[Outcome]:
+    def end_timed_out(self) -> Iterator[Outcome]:
         now = time.monotonic()
         for worker in self.workers.values():
-            if worker.too_late <= now:
+            if worker.deadline <= now:
                 task, *others = self.take_back(worker)
                 self.waiting.extendleft(reversed(others))
-                worker.fit, worker.leaving = False, True
-                self.expelled.append(self._launch(self._expel(worker.address)))
-                yield self.overdue(task)
+                worker.usable, worker.terminating = False, True
+                self.terminations.append(self._launch(self._terminate(worker.address)))
+                yield self.timed_out(task)
 
-    def complain_of_loneliness(self) -> None:
-        """Somebody who waits for workers that never come ought to know."""
-        if any(worker.fit for worker in self.workers.values()):
-            self.lonely = None
-        elif self.lonely is None:
-            self.lonely = time.monotonic() + (_STARTING if self.local else _ALONE)
-        elif time.monotonic() >= self.lonely:
+    def check_for_workers(self) -> None:
+        """Warn whoever waits for workers of another scheduler; workers of our own that do not start are an error."""
+        if any(worker.usable for worker in self.workers.values()):
+            self.no_worker_deadline = None
+        elif self.no_worker_deadline is None:
+            self.no_worker_deadline = time.monotonic() + (_START_WAIT if self.local else _NO_WORKER_WAIT)
+        elif time.monotonic() >= self.no_worker_deadline:
             if self.local:
-                raise _unreachable("workers of Dask cannot be started", f"none in {_STARTING:g} s", "")
+                raise _unreachable("workers of Dask cannot be started", f"none in {_START_WAIT:g} s", "")
             warnings.warn("the scheduler has no workers: waiting for some", HeatpgWarning, stacklevel=2)
-            self.lonely = NEVER
+            self.no_worker_deadline = NEVER
 
     def gather(self) -> list[Outcome]:
         found: list[Outcome] = []
-        limits = [self.ends, *(worker.too_late for worker in self.workers.values())]
-        limit = min([*limits, *([] if self.lonely is None else [self.lonely])])
+        limits = [self.give_up_at, *(worker.deadline for worker in self.workers.values())]
+        limit = min([*limits, *([] if self.no_worker_deadline is None else [self.no_worker_deadline])])
         try:
             wait = None if limit == NEVER else max(0.0, limit - time.monotonic())
             event: Callable[[], Outcome | None] | None = self.events.get(timeout=wait)
@@ -606,10 +596,10 @@ class _Supervision(Supervision):
             if outcome is not None:
                 found.append(outcome)
             event = None if self.events.empty() else self.events.get()
-        found += self.end_overdue()
+        found += self.end_timed_out()
         return found
 
-    def call_off(self) -> None:
+    def cancel_unstarted(self) -> None:
         for worker in self.workers.values():
             for number in list(worker.tasks)[1:]:
                 del worker.tasks[number]
@@ -621,7 +611,7 @@ class _Supervision(Supervision):
         for worker in self.workers.values():
             self.take_back(worker)
         if not self.local:  # whose workers end anyway
-            concurrent.futures.wait(self.expelled, timeout=_GONE)
+            concurrent.futures.wait(self.terminations, timeout=_GONE_WAIT)
 
 
 def supervise(
@@ -678,13 +668,15 @@ def supervise(
         If no worker can be started, the scheduler does not answer or is lost, or the disk is full.
     StoreError
         If a shard cannot be written, or no worker sees the folder.
+    OptionError
+        If the address is none, or there are no workers.
     UnsupportedError
-        If the address is none, or would have to be spoken to without TLS.
+        If it would have to be spoken to without TLS.
     """
     secured = credentials(security)
     local = scheduler == "local"
     if local and workers < 1:
-        raise UnsupportedError("a local cluster needs workers", given=f"workers={workers}", allowed="1, 2, ...")
+        raise OptionError("a local cluster needs workers", given=f"workers={workers}", allowed="1, 2, ...")
     if not local:
         _checked_address(scheduler, secured, allow_insecure=allow_insecure)
     count = min(workers, len(tasks))

@@ -1,4 +1,4 @@
-"""Workers, and what becomes of them: tasks go out, outcomes come back, and the death of a worker is one of them.
+"""Worker processes: tasks are handed out, outcomes come back, and the end of a worker is one of them.
 
 Every worker is a fresh process, which is given one task after another. If it dies, by a signal or by leaving, its task
 is tried again by another one, up to three times in all; an error is final at once, since it would come again.
@@ -29,12 +29,13 @@ from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedErr
 
 __all__ = ["NEVER", "THREAD_VARIABLES", "Outcome", "Process", "Supervision", "alone", "on_signals", "supervise"]
 
-TRIES = 3
-NEVER = float("inf")
-_GRACE = 5.0  # seconds that running tasks are given to end
-_PATIENCE = 10.0  # seconds for a process to be gone after its pipes are closed
-_DYING = 60.0  # seconds for one that has closed them itself: how it ended is to be told, however busy the machine
-_TAIL = 2000  # bytes of what a worker wrote before it died
+TRIES = 3  # taste: a worker that the system kills by mistake once, or twice, costs no task
+NEVER = float("inf")  # a deadline that does not come
+_GRACE = 5.0  # seconds that running tasks are given to end; taste: who presses Ctrl-C waits for them
+# Taste, long enough for a busy machine.
+_EXIT_WAIT = 10.0  # seconds for a process to be gone after its pipes are closed
+_ENDING_WAIT = 60.0  # seconds for one that has closed them itself: how it ended is to be told, however busy the machine
+_TAIL = 2000  # bytes of the end of its standard error, in which the last line is looked for
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from heatpg.batch.work import main; main()"
 THREAD_VARIABLES = ("HEATPG_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -75,28 +76,30 @@ class Process(Protocol):
 
 @dataclasses.dataclass
 class _Link:
-    """A process, the ends of its pipes, and the file that it complains into."""
+    """A process, our ends of its pipes, and the file that its standard error goes into."""
 
     process: Process
     outgoing: int
     incoming: int
-    complaints: IO[bytes]
+    stderr: IO[bytes]
 
 
 def _link(threads: int) -> _Link:
     """Start a worker: a new interpreter, which finds packages where this one does and runs nothing of the user's."""
+    # A file takes the standard error, because a pipe that nobody reads would fill up and stop the worker. -P and our
+    # own sys.path keep modules of the working directory from being taken for those of libraries.
     paths = [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]
-    complaints = tempfile.TemporaryFile()  # noqa: SIM115
+    stderr = tempfile.TemporaryFile()  # noqa: SIM115
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", _CODE, *paths],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=complaints,
+        stderr=stderr,
         env=os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)),
         bufsize=0,
     )
     assert process.stdin is not None and process.stdout is not None
-    link = _Link(process, os.dup(process.stdin.fileno()), os.dup(process.stdout.fileno()), complaints)
+    link = _Link(process, os.dup(process.stdin.fileno()), os.dup(process.stdout.fileno()), stderr)
     process.stdin.close()
     process.stdout.close()
     return link
@@ -113,28 +116,28 @@ class _Worker:
         self.events = events
         self.task: Task | None = None
         self.ready = False
-        self.too_late = NEVER
-        self.overdue = False
-        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self.deadline = NEVER
+        self.timed_out = False
+        self._listener = threading.Thread(target=self._receive_all, daemon=True)
 
     def start(self) -> None:
         self._listener.start()
 
-    def _listen(self) -> None:
+    def _receive_all(self) -> None:
         while (message := work.receive(self.link.incoming)) is not None:
             self.events.put((self, message))
         self.events.put((self, None))
 
-    def give(self, task: Task, folder: Path, timeout: float | None) -> None:
+    def send(self, task: Task, folder: Path, timeout: float | None) -> None:
         self.task = task
-        self.too_late = NEVER if timeout is None else time.monotonic() + timeout
-        with contextlib.suppress(BrokenPipeError):  # it has died: the listener will say so
+        self.deadline = NEVER if timeout is None else time.monotonic() + timeout
+        with contextlib.suppress(BrokenPipeError):  # it has ended, which the listener tells
             work.send(self.link.outgoing, {"task": task.resolved, "folder": str(folder)})
 
-    def death(self) -> str:
-        """How it died, in words; it is dead, or about to be."""
+    def exit_words(self) -> str:
+        """How it ended, in words: it has, or is about to."""
         try:
-            status = self.link.process.wait(_DYING)
+            status = self.link.process.wait(_ENDING_WAIT)
         except subprocess.TimeoutExpired:
             self.link.process.kill()
             status = self.link.process.wait()
@@ -148,11 +151,11 @@ class _Worker:
                 words += " (as the operating system does when memory runs out)"
         else:
             words = f"its worker left with exit status {status}"
-        last = self._last_words()
-        return f"{words}; its last words: {last}" if last else words
+        last = self._last_line()
+        return f"{words}; the last line of its standard error: {last}" if last else words
 
-    def _last_words(self) -> str:
-        file = self.link.complaints
+    def _last_line(self) -> str:
+        file = self.link.stderr
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
         lines = file.read().decode(errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
@@ -164,18 +167,20 @@ class _Worker:
         if self.task is not None:
             self.link.process.kill()
         try:
-            self.link.process.wait(_PATIENCE)
+            self.link.process.wait(_EXIT_WAIT)
         except subprocess.TimeoutExpired:
             self.link.process.kill()
             self.link.process.wait()
-        self.link.complaints.close()
-        self._listener.join(_PATIENCE)
-        if not self._listener.is_alive():  # as it would be if a process that the worker has started keeps the pipe
+        self.link.stderr.close()
+        self._listener.join(_EXIT_WAIT)
+        # A process that the worker has started may keep the pipe open, and the listener in it. A descriptor that a
+        # thread reads from must not be closed, since its number may be given to another file: then it is left open.
+        if not self._listener.is_alive():
             os.close(self.link.incoming)
 
 
 def error_of(parts: dict[str, Any]) -> HeatpgError:
-    """The error that a worker has met, in this process."""
+    """The error that stopped a worker, to be raised in this process."""
     kinds = {kind.__name__: kind for kind in (ResourceError, StoreError)}
     kind = kinds.get(str(parts.pop("kind", "")), errors.HeatpgError)
     return kind(
@@ -225,7 +230,7 @@ class Supervision(ABC):
         self.signals = 0
         self.tell_stopping = stopping
         self.halt: HeatpgError | None = None
-        self.ends = NEVER  # when what still runs is given up
+        self.give_up_at = NEVER  # when what still runs is given up
 
     @property
     @abstractmethod
@@ -245,24 +250,24 @@ class Supervision(ABC):
     def gather(self) -> list[Outcome]:
         """Wait for something to happen, and see what else has happened meanwhile."""
 
-    def call_off(self) -> None:  # noqa: B027 - most hand out nothing that is not begun
+    def cancel_unstarted(self) -> None:  # noqa: B027 - most hand out nothing that is not begun
         """Take back what nobody works on yet."""
 
     @property
     def stopping(self) -> bool:
         return self.signals > 0 or self.halt is not None
 
-    def overdue(self, task: Task) -> Outcome:
+    def timed_out(self, task: Task) -> Outcome:
         """What becomes of a task that has taken too long."""
         return Outcome(task, reason=f"it took longer than {self.timeout:g} s", tries=self.tries[task.id])
 
-    def given_up(self, task: Task, words: str) -> Outcome | None:
-        """What becomes of a task whose worker has died; None if it is to be tried again."""
+    def fail_or_retry(self, task: Task, words: str) -> Outcome | None:
+        """The failure of a task whose worker has ended too often; None if it is to be tried again."""
         tries = self.tries[task.id]
         return Outcome(task, reason=f"{words}, at the last of {tries} tries", tries=tries) if tries >= TRIES else None
 
-    def answered(self, task: Task, said: dict[str, Any]) -> Outcome | None:
-        """What becomes of a task to which a worker has said something; None if all have to stop."""
+    def outcome_of(self, task: Task, said: dict[str, Any]) -> Outcome | None:
+        """What a worker has answered to a task; None if all have to stop."""
         tries = max(1, self.tries[task.id])
         if "halt" in said:
             self.halt = self.halt or error_of(said["halt"])
@@ -272,14 +277,16 @@ class Supervision(ABC):
         return Outcome(task, reason=str(said["failed"]), tries=tries)
 
     def outcomes(self) -> Iterator[list[Outcome]]:
+        # One turn: hand out what waits, hand on what has ended, wait for what happens next. When all have to stop,
+        # nothing is handed out any more, and what runs has until `give_up_at`, or until a second signal.
         found: list[Outcome] = []
         while True:
             if self.stopping:
-                if self.ends == NEVER:
-                    self.ends = time.monotonic() + _GRACE
-                    self.call_off()
+                if self.give_up_at == NEVER:
+                    self.give_up_at = time.monotonic() + _GRACE
+                    self.cancel_unstarted()
                 busy = self.busy
-                ended = not busy or self.signals > 1 or time.monotonic() >= self.ends
+                ended = not busy or self.signals > 1 or time.monotonic() >= self.give_up_at
                 if self.signals and not ended and self.tell_stopping is not None:
                     self.tell_stopping(busy)
                     self.tell_stopping = None
@@ -317,21 +324,21 @@ class _Supervision(Supervision):
         self.threads = max(1, cores // max(workers, 1))
         self.workers: list[_Worker] = []
         self.events: queue.SimpleQueue[tuple[_Worker | None, Any]] = queue.SimpleQueue()
-        self.stillborn = 0
+        self.failed_starts = 0
 
     @property
     def busy(self) -> int:
         return sum(worker.task is not None for worker in self.workers)
 
     def proceed(self) -> None:
-        self.fill()
-        self.feed()
+        self.start_workers()
+        self.dispatch()
 
     def on_signal(self, number: int) -> None:
         self.signals += 1
         self.events.put((None, number))
 
-    def fill(self) -> None:
+    def start_workers(self) -> None:
         """Have as many workers as there is work for."""
         fresh = []
         while len(self.workers) < min(self.count, self.busy + len(self.waiting)):
@@ -340,16 +347,16 @@ class _Supervision(Supervision):
         for worker in fresh:
             worker.start()
 
-    def feed(self) -> None:
+    def dispatch(self) -> None:
         for worker in self.workers:
             if worker.ready and worker.task is None and self.waiting:
                 task = self.waiting.popleft()
                 self.tries[task.id] += 1
-                worker.give(task, self.folder, self.timeout)
+                worker.send(task, self.folder, self.timeout)
 
     def next_event(self) -> tuple[_Worker | None, Any] | None:
         """What happens next; None if somebody has run out of time before."""
-        limit = min([self.ends, *(worker.too_late for worker in self.workers)])
+        limit = min([self.give_up_at, *(worker.deadline for worker in self.workers)])
         try:
             if limit == NEVER:
                 return self.events.get()
@@ -357,61 +364,64 @@ class _Supervision(Supervision):
         except queue.Empty:
             return None
 
-    def end_overdue(self) -> None:
+    def end_timed_out(self) -> None:
         now = time.monotonic()
         for worker in self.workers:
-            if worker.too_late <= now:
-                worker.overdue, worker.too_late = True, NEVER
-                worker.link.process.kill()  # its end is the next that is heard of it
+            if worker.deadline <= now:
+                worker.timed_out, worker.deadline = True, NEVER
+                worker.link.process.kill()  # then its listener finds the end of the pipe
 
-    def bury(self, worker: _Worker) -> Outcome | None:
-        """What becomes of the task of a worker that has died."""
+    def worker_ended(self, worker: _Worker) -> Outcome | None:
+        """What becomes of the task of a worker whose process has ended."""
         self.workers.remove(worker)
-        task, words = worker.task, worker.death()
+        task, words = worker.task, worker.exit_words()
         worker.close()
+        # one that ends before it is ready cannot start; three of them in a row, and none ever will
         if task is None:
-            self.stillborn += not worker.ready
-            if self.stillborn >= TRIES:
+            self.failed_starts += not worker.ready
+            if self.failed_starts >= TRIES:
                 raise ResourceError(
                     "workers cannot be started",
                     given=words.replace("its worker", "the last one", 1),
                     advice="heatpg doctor says whether heatpg works here; --workers 0 works in this process alone",
                 )
             return None
-        if worker.overdue:
-            return self.overdue(task)
+        if worker.timed_out:
+            return self.timed_out(task)
         if self.stopping:
             return None
-        outcome = self.given_up(task, words)
+        outcome = self.fail_or_retry(task, words)
         if outcome is None:
             self.waiting.append(task)
         return outcome
 
-    def hear(self, worker: _Worker, message: dict[str, Any] | None) -> Outcome | None:
-        """What a worker says; its death is that it says nothing more."""
+    def handle(self, worker: _Worker, message: dict[str, Any] | None) -> Outcome | None:
+        """A message of a worker; None is the end of its pipe."""
         if message is None:
-            return self.bury(worker) if worker in self.workers else None
+            return self.worker_ended(worker) if worker in self.workers else None
         if "ready" in message:
-            worker.ready, self.stillborn = True, 0
+            worker.ready, self.failed_starts = True, 0
             return None
         task = worker.task
         assert task is not None, message
-        worker.task, worker.too_late = None, NEVER
-        return self.answered(task, message)
+        worker.task, worker.deadline = None, NEVER
+        return self.outcome_of(task, message)
 
     def gather(self) -> list[Outcome]:
+        # Everything that is there already is taken along: the journal then has one fsync for all of it.
         found = []
         event = self.next_event()
-        self.end_overdue()
+        self.end_timed_out()
         while event is not None:
             worker, message = event
-            outcome = None if worker is None else self.hear(worker, message)
+            outcome = None if worker is None else self.handle(worker, message)
             if outcome is not None:
                 found.append(outcome)
             event = None if self.events.empty() else self.events.get()
         return found
 
     def close(self) -> None:
+        # all are ended before any is waited for
         for worker in self.workers:
             if worker.task is not None:
                 worker.link.process.kill()

@@ -46,10 +46,6 @@ def specification(tasks: int) -> dict[str, Any]:
     }
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# Processes that begin as copies of this one
-
-
 class Forked:
     """A copy of this process as `supervisor.Process`."""
 
@@ -112,10 +108,6 @@ def forked_link(threads: int) -> supervisor._Link:
     os.close(theirs)
     os.close(back)
     return supervisor._Link(process, outgoing, incoming, tempfile.TemporaryFile())
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Whole process groups, at random times
 
 
 @dataclasses.dataclass
@@ -209,10 +201,6 @@ def kill_at_random(kills: int, *, seed: int, tasks: int, workers: tuple[int, ...
     return tally
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# After each system call of a publication
-
-
 def die_after(calls: int, *, torn: bool) -> None:
     """From now on, leave this process without a word after so many calls; a torn write has written half."""
     made = 0
@@ -279,10 +267,6 @@ def kill_at_every_step(root: Path) -> dict[str, Any]:
                 faults.append(f"{where}: not resumed: {summary}")
         steps += calls - 1
     return {"steps": steps, "faults": faults}
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Workers that die
 
 
 def kill_workers(tasks: int, root: Path) -> dict[str, Any]:

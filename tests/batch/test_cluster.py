@@ -37,7 +37,15 @@ from heatpg.batch.shards import shard_path, stored, temporaries
 from heatpg.batch.spec import read_spec
 from heatpg.batch.supervisor import NEVER
 from heatpg.cli import main as command
-from heatpg.errors import HeatpgWarning, ResourceError, StoreError, UnsupportedError
+from heatpg.errors import (
+    HeatpgWarning,
+    MissingFileError,
+    MissingPackageError,
+    OptionError,
+    ResourceError,
+    StoreError,
+    UnsupportedError,
+)
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and sockets of Linux")
 
@@ -164,10 +172,6 @@ def overhead(tasks: int, place: Path) -> dict[str, Any]:
     return {"tasks": tasks, **result, "faults": []}
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# A cluster within the run
-
-
 def ours(pid: int) -> bool:
     words = Path(f"/proc/{pid}/cmdline").read_bytes()
     return b"deaths" not in words and b"resource_tracker" not in words
@@ -216,7 +220,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that is busy takes its time to start workers."""
-    monkeypatch.setattr(cluster, "_ALONE", 900.0)
+    monkeypatch.setattr(cluster, "_NO_WORKER_WAIT", 900.0)
     monkeypatch.setattr(cluster, "_CONNECT", 900.0)
 
 
@@ -337,9 +341,6 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     assert 'if __name__ == "__main__"' in process.stderr
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# A scheduler that runs elsewhere
-
 CLUSTER = """
 import sys, json, dask, distributed
 if __name__ == "__main__":
@@ -387,14 +388,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def expire_when_it_hangs(monkeypatch: pytest.MonkeyPatch, place: Path, number: int) -> None:
     """The time of this task is up when it hangs, and not before; all others have as much as the machine needs."""
-    begin = cluster._Supervision.begin
+    begin = cluster._Supervision.mark_started
 
     def begun(self: cluster._Supervision, worker: cluster._Worker) -> None:
         now = time.monotonic()
         begin(self, worker)
         assert self.timeout is not None
-        assert now + self.timeout <= worker.too_late <= time.monotonic() + self.timeout
-        worker.too_late = NEVER
+        assert now + self.timeout <= worker.deadline <= time.monotonic() + self.timeout
+        worker.deadline = NEVER
         task = next(iter(worker.tasks.values()))
         if task.number == number:
             threading.Thread(target=expire, args=(self, worker, task)).start()
@@ -406,9 +407,9 @@ def expire_when_it_hangs(monkeypatch: pytest.MonkeyPatch, place: Path, number: i
 
     def end(worker: cluster._Worker, task: Any) -> None:
         if next(iter(worker.tasks.values()), None) is task:
-            worker.too_late = 0.0
+            worker.deadline = 0.0
 
-    monkeypatch.setattr(cluster._Supervision, "begin", begun)
+    monkeypatch.setattr(cluster._Supervision, "mark_started", begun)
 
 
 def test_what_fails_fails_alone(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -490,12 +491,12 @@ def test_workers_that_do_not_fit(tmp_path: Path, address: str, monkeypatch: pyte
     with pytest.raises(StoreError, match=r"is not there, or another one.*same name on every machine"):
         run(specification(1), tmp_path / "b", scheduler=address)
     assert stored(tmp_path / "b") == set()
-    said = json.loads(cluster._introduce(str(tmp_path / "missing")))
+    said = json.loads(cluster._describe_worker(str(tmp_path / "missing")))
     assert said["digest"] == "of another folder"
 
 
 def test_a_worker_without_the_folder_says_why(tmp_path: Path) -> None:
-    said = json.loads(cluster._introduce(str(tmp_path / "missing")))
+    said = json.loads(cluster._describe_worker(str(tmp_path / "missing")))
     assert said["digest"] == "" and said["problem"] == "No such file or directory"
 
 
@@ -530,10 +531,6 @@ def test_two_hundred_tasks_and_twenty_deaths(twenty_deaths: subprocess.Popen[str
     assert set(found["tries"]) <= {"1", "2", "3"} and found["tries"]["1"] >= 150
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# Who may be spoken to
-
-
 def certificates(place: Path) -> dict[str, str]:
     """Files of an authority that knows nobody but itself."""
     made = distributed.Security.temporary()
@@ -561,7 +558,7 @@ def test_tls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             patch.setattr(cluster, "_CONNECT", 1.0)
             with pytest.raises(ResourceError, match=r"no scheduler of Dask answers.*TLS|no scheduler.*certificate"):
                 run(specification(1), tmp_path / "b", scheduler=Scheduler(address, others))
-        with pytest.raises(UnsupportedError, match=r"tls:// needs certificates.*--tls-ca-file"):
+        with pytest.raises(OptionError, match=r"tls:// needs certificates.*--tls-ca-file"):
             run(specification(1), tmp_path / "b", scheduler=address)
 
 
@@ -593,8 +590,10 @@ def test_addresses_that_are_refused(
 ) -> None:
     spoken: list[Any] = []
     monkeypatch.setattr(cluster, "_connect", lambda *words, **options: spoken.append(words))
-    with pytest.raises(UnsupportedError, match=match):
+    kind = UnsupportedError if "not encrypted" in match else OptionError
+    with pytest.raises(kind, match=match) as caught:
         run(specification(1), tmp_path / "b", scheduler=scheduler)
+    assert type(caught.value) is kind
     assert spoken == [], "nobody was spoken to"
 
 
@@ -617,33 +616,29 @@ def test_credentials(tmp_path: Path) -> None:
     security = cluster.credentials(files)
     assert security.require_encryption and security.tls_worker_key == files["key"]
     assert cluster.credentials(security) is security
-    with pytest.raises(UnsupportedError, match="begins with tls://"):
+    with pytest.raises(OptionError, match="begins with tls://"):
         cluster._checked_address("tcp://127.0.0.1:8786", security, allow_insecure=False)
     cluster._checked_address("tls://10.0.0.1:8786", security, allow_insecure=False)
-    with pytest.raises(UnsupportedError, match="three files; given: ca_file, key; allowed: ca_file, cert, key"):
+    with pytest.raises(OptionError, match="three files; given: ca_file, key; allowed: ca_file, cert, key"):
         cluster.credentials(files | {"cert": None})
-    with pytest.raises(UnsupportedError, match="is not there; given: key = /"):
+    with pytest.raises(MissingFileError, match="is not there; given: key = /"):
         cluster.credentials(files | {"key": str(tmp_path / "missing")})
     Path(files["key"]).write_text("no key")
-    with pytest.raises(UnsupportedError, match="cannot be used"):
+    with pytest.raises(OptionError, match="cannot be used"):
         cluster.credentials(files)
-    with pytest.raises(UnsupportedError, match="no security"):
+    with pytest.raises(OptionError, match="no security"):
         cluster.credentials("secret")
 
 
 def test_bad_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UnsupportedError, match="a local cluster needs workers"):
+    with pytest.raises(OptionError, match="a local cluster needs workers"):
         run(specification(1), tmp_path / "b", scheduler="local", workers=0)
-    with pytest.raises(UnsupportedError, match="number of workers"):
+    with pytest.raises(OptionError, match="number of workers"):
         run(specification(1), tmp_path / "b", scheduler="tcp://127.0.0.1:8786", workers=-1)
     monkeypatch.setitem(sys.modules, "cryptography", None)
     monkeypatch.delitem(sys.modules, "heatpg.batch.cluster")
-    with pytest.raises(UnsupportedError, match=r"extra 'cluster'.*heatpg\[cluster\]"):
+    with pytest.raises(MissingPackageError, match=r"extra 'cluster'.*heatpg\[cluster\]"):
         run(specification(1), tmp_path / "b", scheduler="local")
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# The accounts, without a cluster
 
 
 class Nobody:
@@ -653,7 +648,7 @@ class Nobody:
         self.sent: list[tuple[str, dict[str, Any]]] = []
 
     def submit(self, function: Callable[[str], str], text: str, **keywords: Any) -> Any:
-        self.sent.append((keywords["workers"][0], json.loads(text) if function is cluster._do else {}))
+        self.sent.append((keywords["workers"][0], json.loads(text) if function is cluster._run_task else {}))
         return self
 
     def cancel(self) -> None:
@@ -673,12 +668,12 @@ class Bench(cluster._Supervision):
         act.close()
 
     def come(self, *addresses: str) -> None:
-        self.meet({f"tcp://127.0.0.1:{address}" for address in addresses})
+        self.update_workers({f"tcp://127.0.0.1:{address}" for address in addresses})
         said = {"version": __version__, "digest": self.digest, "problem": ""}
         for worker in self.workers.values():
-            if not worker.fit and worker.address not in self.unfit:
-                self.assess(worker, json.dumps(said))
-        self.feed()
+            if not worker.usable and worker.address not in self.unusable:
+                self.check_worker(worker, json.dumps(said))
+        self.dispatch()
 
     def has(self, address: str) -> list[int]:
         return [task.number for task in self.workers[f"tcp://127.0.0.1:{address}"].tasks.values()]
@@ -717,19 +712,19 @@ def test_nothing_waits_behind_a_suspect(tmp_path: Path) -> None:
     assert bench.has("2") == [2, 3] and len(bench.waiting) == 2
     answer(bench, "2")
     answer(bench, "2")
-    bench.feed()
+    bench.dispatch()
     assert bench.has("2") == [0]
     answer(bench, "2")
-    bench.feed()
+    bench.dispatch()
     assert bench.has("2") == [1]
 
 
 def answer(bench: Bench, address: str) -> None:
     worker = bench.workers[f"tcp://127.0.0.1:{address}"]
     number = next(iter(worker.tasks))
-    outcome = bench.hear(worker, number, json.dumps({"done": {"failures": []}}))
+    outcome = bench.handle_answer(worker, number, json.dumps({"done": {"failures": []}}))
     assert outcome is not None and outcome.facts == {"failures": []}
-    assert bench.hear(worker, number, json.dumps({"failed": "late"})) is None
+    assert bench.handle_answer(worker, number, json.dumps({"failed": "late"})) is None
 
 
 def test_a_worker_that_comes_again_under_its_address(tmp_path: Path) -> None:
@@ -738,12 +733,12 @@ def test_a_worker_that_comes_again_under_its_address(tmp_path: Path) -> None:
     bench.come("1")
     first = bench.workers["tcp://127.0.0.1:1"]
     death = distributed.scheduler.KilledWorker.__new__(distributed.scheduler.KilledWorker)
-    assert [bench.hear(first, number, death) for number in list(first.tasks)] == [None, None]
+    assert [bench.handle_answer(first, number, death) for number in list(first.tasks)] == [None, None]
     second = bench.workers["tcp://127.0.0.1:1"]
-    assert second is not first and not second.fit and len(bench.waiting) == 2
+    assert second is not first and not second.usable and len(bench.waiting) == 2
     bench.come("1")
-    assert second.fit and bench.has("1") == [0]
-    bench.assess(first, "{}")  # of the one before
+    assert second.usable and bench.has("1") == [0]
+    bench.check_worker(first, "{}")  # of the one before
 
 
 @pytest.mark.parametrize(
@@ -755,36 +750,36 @@ def test_an_answer_that_is_lost_on_the_way_is_no_fault_of_its_task(tmp_path: Pat
     worker = bench.workers["tcp://127.0.0.1:1"]
     number = next(iter(worker.tasks))
     with pytest.raises(ResourceError, match="the scheduler of Dask is lost"):
-        bench.hear(worker, number, reason)
-    outcome = bench.hear(worker, number, ImportError("no module named heatpg"))
+        bench.handle_answer(worker, number, reason)
+    outcome = bench.handle_answer(worker, number, ImportError("no module named heatpg"))
     assert outcome is not None and outcome.reason.startswith("ImportError")
 
 
 def test_one_that_does_not_fit_is_given_nothing(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "b", 4)
-    bench.meet({"tcp://127.0.0.1:1", "tcp://127.0.0.1:2"})
+    bench.update_workers({"tcp://127.0.0.1:1", "tcp://127.0.0.1:2"})
     other = bench.workers["tcp://127.0.0.1:1"]
-    bench.assess(other, json.dumps({"version": __version__, "digest": "", "problem": "No such file"}))
+    bench.check_worker(other, json.dumps({"version": __version__, "digest": "", "problem": "No such file"}))
     with pytest.warns(HeatpgWarning, match="127.0.0.1:1 is given no tasks: the folder .* is not there.*: No such file"):
         bench.come("1", "2")
     assert bench.has("1") == [] and bench.has("2") == [0, 1]
-    bench.welcome("tcp://127.0.0.1:2")
+    bench.add_worker("tcp://127.0.0.1:2")
     with pytest.raises(StoreError, match="No module named 'heatpg'"):
-        bench.assess(bench.workers["tcp://127.0.0.1:2"], ModuleNotFoundError("No module named 'heatpg'"))
+        bench.check_worker(bench.workers["tcp://127.0.0.1:2"], ModuleNotFoundError("No module named 'heatpg'"))
     with pytest.raises(UnsupportedError, match="the worker is on a network"):
-        bench.meet({"tcp://10.0.0.1:1"})
+        bench.update_workers({"tcp://10.0.0.1:1"})
 
 
 def test_nobody_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_ALONE", 0.0)
+    monkeypatch.setattr(cluster, "_NO_WORKER_WAIT", 0.0)
     bench = Bench(tmp_path / "b", 1)
-    bench.complain_of_loneliness()
+    bench.check_for_workers()
     with pytest.warns(HeatpgWarning, match="has no workers"):
-        bench.complain_of_loneliness()
-    bench.complain_of_loneliness()  # once is enough
-    bench.local, bench.lonely = True, 0.0
+        bench.check_for_workers()
+    bench.check_for_workers()  # once is enough
+    bench.local, bench.no_worker_deadline = True, 0.0
     with pytest.raises(ResourceError, match="cannot be started"):
-        bench.complain_of_loneliness()
+        bench.check_for_workers()
 
 
 def test_no_more_workers_than_wanted(tmp_path: Path) -> None:

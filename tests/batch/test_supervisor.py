@@ -170,24 +170,24 @@ def test_an_error_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_worker_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     infect(monkeypatch, "if width == 0.2 and mark('hangs'): time.sleep(600)", LIGHT)
-    give = supervisor._Worker.give
+    give = supervisor._Worker.send
 
     def given(self: supervisor._Worker, task: Task, folder: Path, timeout: float | None) -> None:
         """The time is up when the task hangs, and not before, however slow the machine is."""
         begin = time.monotonic()
         give(self, task, folder, timeout)
-        assert timeout == 1.5 and begin + 1.5 <= self.too_late <= time.monotonic() + 1.5
-        self.too_late = NEVER
+        assert timeout == 1.5 and begin + 1.5 <= self.deadline <= time.monotonic() + 1.5
+        self.deadline = NEVER
         if round(task.resolved["landscape"]["options"]["width"], 3) == 0.2:
             threading.Thread(target=expire, args=(self,)).start()
 
     def expire(worker: supervisor._Worker) -> None:
         while not (tmp_path / "hangs").exists():
             time.sleep(0.01)
-        worker.too_late = 0.0
+        worker.deadline = 0.0
         worker.events.put((None, None))
 
-    monkeypatch.setattr(supervisor._Worker, "give", given)
+    monkeypatch.setattr(supervisor._Worker, "send", given)
     begin = time.monotonic()
     found = by_width(outcomes(tasks_of(3), tmp_path, workers=2, timeout=1.5))
     assert found[0.2].reason == "it took longer than 1.5 s"
@@ -243,9 +243,6 @@ def test_messages_that_are_none() -> None:
         assert work.receive(incoming) is None
         os.close(incoming)
 
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Signals, and the end of the supervisor
 
 SCRIPT = """
 import gc, sys, threading, time
