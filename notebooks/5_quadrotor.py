@@ -24,7 +24,7 @@ import numpy as np
 
 from heatpg import Axis, Grid, evolve, landscapes, plot, study
 from heatpg.landscapes.quadrotor import HOVER
-from heatpg.policy import Learning, Rollout, ascend_all, unlearn
+from heatpg.policy import HoverTask, Learning, ascend_all, unlearn
 from heatpg.scalespace import optimum_shape, sparing_covariance, track
 
 q = landscapes.quadrotor(size=257)
@@ -165,7 +165,7 @@ plt.show()
 
 # %%
 learning = Learning(epochs=3, episodes=128, seeds=8)
-result = unlearn([0.1, 0.3, 1.0], noise="parameter", rollout=Rollout(horizon=1.0), learning=learning)
+result = unlearn([0.1, 0.3, 1.0], noise="parameter", task=HoverTask(horizon=1.0), learning=learning)
 print(result)
 assert result.verdicts == ("kept", "kept", "left") and result.causes[2] == "drift"
 assert result.change[0] > 0 and result.change[1] > 0

@@ -14,7 +14,7 @@ from heatpg.core.field import HeatField
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.evolution import solve
-from heatpg.policy import Learning, Rollout, unlearn
+from heatpg.policy import HoverTask, Learning, unlearn
 from heatpg.scalespace import price, sigma_of_survival, survival, track
 
 __all__: list[str] = []
@@ -104,7 +104,7 @@ def optimum_is_kept() -> Evidence:
     """One epoch from the LQR gain of a quadrotor, evolution strategies at a small and a large sigma."""
     learning = Learning(epochs=1, episodes=128, seeds=8)
     # an epoch at either noise, from the gain that is optimal without any
-    result = unlearn([0.1, 1.0], noise="parameter", rollout=Rollout(horizon=1.0), learning=learning)
+    result = unlearn([0.1, 1.0], noise="parameter", task=HoverTask(horizon=1.0), learning=learning)
     small, large = result.verdicts
     change, error = result.change.tolist(), (2.0 * result.change_error).tolist()
     # the drift by grad L alone, without the scatter of estimates, agrees in sign

@@ -69,9 +69,9 @@ def unlearning_curves(
     Examples
     --------
     >>> from heatpg import plot
-    >>> from heatpg.policy import Learning, Rollout, unlearn
+    >>> from heatpg.policy import Learning, HoverTask, unlearn
     >>> learning = Learning(epochs=1, episodes=128, seeds=8)
-    >>> result = unlearn([0.1, 1.0], noise="parameter", rollout=Rollout(horizon=1.0), learning=learning)
+    >>> result = unlearn([0.1, 1.0], noise="parameter", task=HoverTask(horizon=1.0), learning=learning)
     >>> [line.get_label() for line in plot.unlearning_curves(result).get_lines()[:2]]
     ['σ = 0.1: kept', 'σ = 1: left (drift)']
     """

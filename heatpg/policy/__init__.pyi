@@ -6,7 +6,7 @@ from heatpg.policy.estimators import GradientEstimate as GradientEstimate
 from heatpg.policy.estimators import estimate_gradient as estimate_gradient
 from heatpg.policy.estimators import estimator_variance as estimator_variance
 from heatpg.policy.flow import MollifiedFunction as MollifiedFunction
-from heatpg.policy.hover import Rollout as Rollout
+from heatpg.policy.hover import HoverTask as HoverTask
 from heatpg.policy.noise_curve import NoiseCurve as NoiseCurve
 from heatpg.policy.noise_curve import estimator_noise as estimator_noise
 from heatpg.policy.source import ActionValue as ActionValue

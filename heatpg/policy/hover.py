@@ -20,7 +20,7 @@ from heatpg.tools.arguments import finite_number, finite_numbers, positive_numbe
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 
-__all__ = ["Rollout", "mean_and_error"]
+__all__ = ["HoverTask", "mean_and_error"]
 
 Array = NDArray[np.float64]
 
@@ -126,7 +126,7 @@ def _roll_out(
 
 
 @dataclasses.dataclass(frozen=True)
-class Rollout:
+class HoverTask:
     """An episode of the planar quadrotor: how long it is, where it starts, what is discounted and what is clipped.
 
     Parameters
@@ -156,8 +156,8 @@ class Rollout:
 
     Examples
     --------
-    >>> from heatpg.policy.hover import Rollout
-    >>> Rollout(horizon=0.5, spread=0.1).steps
+    >>> from heatpg.policy.hover import HoverTask
+    >>> HoverTask(horizon=0.5, spread=0.1).steps
     50
     """
 

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.noise import positive_sigmas
 from heatpg.errors import NonFiniteError, OptionError, UnsupportedError
-from heatpg.policy.hover import Rollout, mean_and_error
+from heatpg.policy.hover import HoverTask, mean_and_error
 from heatpg.systems.lanes import LANES
 from heatpg.systems.quadrotor import lqr_gain
 from heatpg.tools.arguments import finite_number, one_of, positive_number, whole_number
@@ -349,7 +349,7 @@ def unlearn(
     *,
     noise: str = "action",
     start: str | ArrayLike = "lqr",
-    rollout: Rollout | None = None,
+    task: HoverTask | None = None,
     learning: Learning | None = None,
     seed: int = 0,
     progress: Callable[[int, int], object] | None = None,
@@ -377,8 +377,8 @@ def unlearn(
     start
         ``lqr``: `lqr_gain`. ``optimal``: a local maximum of the noise-free return, by BFGS from there. Or a gain of
         shape (2, 6).
-    rollout
-        An episode: its length, start, discount and limits of thrust; by default `Rollout()`.
+    task
+        An episode: its length, start, discount and limits of thrust; by default `HoverTask()`.
     learning
         Epochs, episodes, repeats, the rate, and what loss counts; by default `Learning()`.
     seed
@@ -410,7 +410,7 @@ def unlearn(
     Notes
     -----
     The return need not have an isolated optimum: from one fixed start BFGS climbs to a ridge of large curvature that
-    suits this one episode, where a finite rate fails with and without noise; the result says so. A `Rollout.spread`
+    suits this one episode, where a finite rate fails with and without noise; the result says so. A `HoverTask.spread`
     of 0.2 makes the optimum blunt and well defined.
 
     References
@@ -421,9 +421,9 @@ def unlearn(
 
     Examples
     --------
-    >>> from heatpg.policy import Learning, Rollout, unlearn
+    >>> from heatpg.policy import Learning, HoverTask, unlearn
     >>> short = Learning(epochs=1, episodes=128, seeds=8)
-    >>> result = unlearn([0.1, 1.0], noise="parameter", rollout=Rollout(horizon=1.0), learning=short)
+    >>> result = unlearn([0.1, 1.0], noise="parameter", task=HoverTask(horizon=1.0), learning=short)
     >>> result.distance.shape
     (2, 8, 2)
     >>> result.verdicts
@@ -431,7 +431,7 @@ def unlearn(
     """
     one_of("noise", noise, ("action", "parameter"))
     levels = np.sort(positive_sigmas(sigmas, advice="the noise-free gradient is reported beside every sigma"))
-    task = rollout if rollout is not None else Rollout()
+    task = HoverTask() if task is None else task
     learning = learning if learning is not None else Learning()
     entropy = whole_number("seed", seed, least=0)
     require_memory(
@@ -514,7 +514,7 @@ def unlearn(
     )
 
 
-def _gain_at_start(task: Rollout, start: str | ArrayLike) -> tuple[Array, str]:
+def _gain_at_start(task: HoverTask, start: str | ArrayLike) -> tuple[Array, str]:
     if isinstance(start, str):
         kind = one_of("start", start, ("lqr", "optimal"))
         gain = lqr_gain()

@@ -9,7 +9,7 @@ import pytest
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.landscapes.quadrotor import quadrotor
-from heatpg.policy.hover import Rollout, mean_and_error
+from heatpg.policy.hover import HoverTask, mean_and_error
 from heatpg.quadrature import mollify
 from heatpg.systems.lanes import LANES
 from heatpg.systems.quadrotor import lqr_gain
@@ -18,7 +18,7 @@ HOVER = 0.486 * 9.81 / 2
 
 
 def task(horizon=0.4, *, dt=0.02, gamma=0.99, limit=2 * HOVER, state=(1.0, 0, 0, 0, 0, 0), spread=0.0):
-    return Rollout(horizon, dt, gamma, state, spread, limit)
+    return HoverTask(horizon, dt, gamma, state, spread, limit)
 
 
 def derivative(s, u):

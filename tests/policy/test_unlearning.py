@@ -13,7 +13,7 @@ import pytest
 
 from heatpg.errors import HeatpgError, NonFiniteError, SigmaError
 from heatpg.policy import unlearning
-from heatpg.policy.hover import Rollout
+from heatpg.policy.hover import HoverTask
 from heatpg.policy.unlearning import Learning, Unlearning, unlearn
 from heatpg.systems.quadrotor import lqr_gain
 from heatpg.tools.parallel import set_threads, threads
@@ -22,11 +22,11 @@ SMALL: dict[str, Any] = {"horizon": 0.4, "dt": 0.02, "episodes": 8, "seeds": 3, 
 
 
 def run(sigmas: Any, **options: Any) -> Unlearning:
-    """`unlearn` with the options of a rollout and of learning given by name."""
+    """`unlearn` with the options of a task and of learning given by name."""
     parts: dict[str, Any] = {}
-    for part in (Rollout, Learning):
+    for keyword, part in (("task", HoverTask), ("learning", Learning)):
         names = {field.name for field in dataclasses.fields(part)} & set(options)
-        parts[part.__name__.lower()] = part(**{name: options.pop(name) for name in names})
+        parts[keyword] = part(**{name: options.pop(name) for name in names})
     return unlearn(sigmas, **parts, **options)
 
 
@@ -56,7 +56,7 @@ def test_what_is_returned_fits_together(kept_and_left):
         3,
     )
     assert np.array_equal(r.gain, lqr_gain()) and np.all(r.distance[:, :, 0] == 0) and np.all(r.distance[:, :, 1:] > 0)
-    t = Rollout(horizon=1.0)
+    t = HoverTask(horizon=1.0)
     assert np.array_equal(r.returns, t.noise_free_returns(r.gains))
     assert np.allclose(r.observed_step, r.rate * r.observed_gradient)
     assert np.allclose(r.observed_step_error, r.rate * r.observed_error)
