@@ -84,11 +84,11 @@ class UnsupportedError(HeatpgError, ValueError):
     """A combination that is understood but not offered, with the reason."""
 
 
-class OptionError(UnsupportedError):
+class OptionError(HeatpgError, ValueError):
     """A value of the wrong type, out of range, or that fits no choice that is offered."""
 
 
-class MissingPackageError(UnsupportedError, ImportError):
+class MissingPackageError(HeatpgError, ImportError, RuntimeError):
     """An optional package that is needed and not installed, or that cannot be imported."""
 
 
