@@ -9,7 +9,7 @@ import sys
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, Bar, envelope, is_quiet, reply
 from heatpg.errors import OptionError
-from heatpg.tools.options import choose
+from heatpg.tools.arguments import one_of
 
 
 def _bench(arguments: argparse.Namespace) -> int:
@@ -17,7 +17,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     from heatpg.tools.parallel import threads
 
     # a name that is unknown is refused before any of the others is timed
-    names = [choose(name, solvers.names(), "solver") for name in arguments.solver] or solvers.names()
+    names = [one_of("solver", name, solvers.names()) for name in arguments.solver] or solvers.names()
     try:
         shape = [int(word) for word in arguments.shape.lower().split("x")]
     except ValueError:

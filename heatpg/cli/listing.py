@@ -8,7 +8,7 @@ import inspect
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, reply
 from heatpg.errors import HeatpgError
-from heatpg.tools.options import choose
+from heatpg.tools.arguments import one_of
 
 _LISTS = ("solvers", "landscapes", "boundaries", "figures")
 
@@ -55,7 +55,7 @@ def _summaries(what: str) -> dict[str, str]:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    wanted = [choose(arguments.what, _LISTS, "list")] if arguments.what else list(_LISTS)
+    wanted = [one_of("list", arguments.what, _LISTS)] if arguments.what else list(_LISTS)
     found = {what: _summaries(what) for what in wanted}  # loads every module that registers something
     plugins = _plugins() if "landscapes" in wanted else {}
     lines: list[str] = []

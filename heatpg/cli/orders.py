@@ -9,7 +9,7 @@ from heatpg.cli.files import figure_output, publish_figure
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import CHECK_FAILED, OK, Bar, envelope, is_quiet, note, reply
 from heatpg.errors import OptionError
-from heatpg.tools.options import choose
+from heatpg.tools.arguments import one_of
 
 
 def _dimensions(text: str) -> list[int]:
@@ -24,8 +24,8 @@ def _orders(arguments: argparse.Namespace) -> int:
     from heatpg.boundaries import boundaries
     from heatpg.solvers import solvers
 
-    chosen = [choose(name, solvers.names(), "solver") for name in arguments.solver] or solvers.names()
-    over = [choose(name, boundaries.names(), "boundary") for name in arguments.boundary] or boundaries.names()
+    chosen = [one_of("solver", name, solvers.names()) for name in arguments.solver] or solvers.names()
+    over = [one_of("boundary", name, boundaries.names()) for name in arguments.boundary] or boundaries.names()
     dimensions = _dimensions(arguments.dimensions)
     quiet = is_quiet(arguments)
     figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None

@@ -11,7 +11,7 @@ from heatpg.cli.parser import Commands, add_untrusted
 from heatpg.cli.talk import OK, brief, is_quiet, reply
 from heatpg.cli.words import parse_sigma
 from heatpg.errors import OptionError
-from heatpg.tools.options import choose
+from heatpg.tools.arguments import one_of
 
 _KIND = "summary"
 
@@ -62,7 +62,7 @@ def _show(arguments: argparse.Namespace) -> int:
         options = _animation(arguments)
     else:
         _refuse(arguments, ("sigma", "scale", "size", "duration"), f"it is for animations: {', '.join(ANIMATIONS)}")
-        choose(kind, figures.names(), "figure")  # before the file is read, which may take long
+        one_of("figure", kind, figures.names())  # before the file is read, which may take long
         width = print_width(arguments.width)
     require_file(Path(arguments.file))
     quiet = is_quiet(arguments)

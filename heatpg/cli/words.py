@@ -9,7 +9,8 @@ from typing import Any
 
 from heatpg.cli.talk import note
 from heatpg.errors import OptionError
-from heatpg.tools.options import choose, from_text
+from heatpg.tools.arguments import one_of
+from heatpg.tools.options import from_text
 
 __all__ = ["parse_bytes", "parse_options", "parse_sigma", "sigma_numbers"]
 
@@ -52,7 +53,7 @@ def parse_options(pairs: Sequence[str], known: Mapping[str, str], what: str) -> 
             example = f"{next(iter(known), 'key')}=..."
             raise OptionError(f"an option of the {what} is written key=value", given=repr(pair), allowed=example)
         # an unknown key first: its value could not be read without an annotation
-        key = choose(key.strip(), list(known), f"option of the {what}")
+        key = one_of(f"option of the {what}", key.strip(), list(known))
         if key in values:
             raise OptionError(
                 f"the option {key!r} of the {what} is given twice", given=repr(pair), advice="leave one of them out"

@@ -25,7 +25,7 @@ from heatpg.plot.field import draw_field
 from heatpg.plot.layout import COLOURS, line_colours, wrapped
 from heatpg.plot.style import points
 from heatpg.plot.words import headline, number, sigma_label, slice_label
-from heatpg.tools.options import choose
+from heatpg.tools.arguments import one_of
 from heatpg.tools.pages import sealed_page
 from heatpg.tools.resources import require_memory
 
@@ -327,7 +327,7 @@ def _choose_format(path: Path | None, format: str) -> str:
                 advice="or say it: format='gif'",
             )
         return ending
-    choose(format, ANIMATIONS, "format of an animation")
+    one_of("format of an animation", format, ANIMATIONS)
     if ending in ANIMATIONS and ending != format:
         raise OptionError("the name of the file says another format", given=f"{path}, format={format!r}")
     return format
@@ -450,7 +450,7 @@ def animate(
     require_evolution("animate", evolution)
     target = None if path is None else Path(path)
     kind = _choose_format(target, format)
-    choose(scale, _SCALES, "colour scale")
+    one_of("colour scale", scale, _SCALES)
     pixels = _parse_size(size)
     if target is not None:
         from heatpg.tools.publishing import prepare_output

@@ -18,7 +18,7 @@ from heatpg.plot.field import draw_field
 from heatpg.plot.layout import COLOURS, legend_below, sigma_axis, with_gaps_of
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.words import axis_label, sigma_label, slice_label
-from heatpg.tools.options import choose
+from heatpg.tools.arguments import one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -238,8 +238,8 @@ def ascent_paths(
     ['start', 'converged (2)']
     """
     found = _as_list(ascents)
-    choose(colour, _COLOURINGS, "colour of ascent paths")
-    choose(against, _AGAINST, "view of ascent paths")
+    one_of("colour of ascent paths", colour, _COLOURINGS)
+    one_of("view of ascent paths", against, _AGAINST)
     values, grid, sigma, name, symbol = _field(source, index)
     position = chosen_axis(grid, axis)
     # from ascents on another landscape, most likely

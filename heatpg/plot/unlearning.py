@@ -10,7 +10,7 @@ import numpy as np
 from heatpg.plot.layout import legend_below, legend_height, line_colours
 from heatpg.plot.style import Width, inches, panel, points, styled
 from heatpg.plot.words import number
-from heatpg.tools.options import choose
+from heatpg.tools.arguments import one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +77,7 @@ def unlearning_curves(
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-    choose(quantity, _QUANTITIES, "quantity of unlearning")
+    one_of("quantity of unlearning", quantity, _QUANTITIES)
     values = {"return": result.returns, "noisy return": result.noisy_returns, "distance": result.distance}[quantity]
     # it begins at 0, which a logarithmic axis does not have
     first = 1 if quantity == "distance" else 0

@@ -6,13 +6,13 @@ that the rest of heatpg works with.
 
 from __future__ import annotations
 
-import difflib
 import math
 import operator
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from heatpg.errors import OptionError, UnknownNameError
+from heatpg.tools.options import nearest, shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -21,16 +21,11 @@ __all__ = ["finite_number", "finite_numbers", "one_of", "positive_number", "repe
 
 
 def one_of(what: str, given: str, allowed: Iterable[str]) -> str:
-    """The name itself, if it is one of the allowed."""
+    """The name itself, if it is one of the allowed; otherwise an error with the nearest of them."""
     names = list(allowed)
     if given not in names:
-        # half of the letters alike, as for registered names
-        near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
         raise UnknownNameError(
-            f"unknown {what}",
-            given=repr(given),
-            allowed=", ".join(map(repr, names)),
-            advice=f"did you mean {near[0]!r}?" if near else "",
+            f"unknown {what}", given=shown(given), allowed=", ".join(names) or "none", advice=nearest(str(given), names)
         )
     return given
 

@@ -13,10 +13,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from heatpg.errors import OptionError, UnknownNameError
+from heatpg.errors import OptionError
 
 __all__ = [
-    "choose",
     "defaults",
     "fitting",
     "from_text",
@@ -82,15 +81,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
     # a name from a file may be of any length, and the comparison takes its square
     near = difflib.get_close_matches(word[:200], list(known), n=2, cutoff=0.5)
     return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
-
-
-def choose(word: str, known: Sequence[str], what: str) -> str:
-    """A word that is known, or an error with the nearest ones."""
-    if word in known:
-        return word
-    raise UnknownNameError(
-        f"unknown {what}", given=shown(word), allowed=", ".join(known) or "none", advice=nearest(word, known)
-    )
 
 
 def kinds(annotation: str) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ Other distributions may bring more, as entry points of a group: their names are 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import importlib.metadata
 import os
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
 from heatpg.errors import HeatpgWarning, MissingPackageError, OptionError, UnknownNameError
+from heatpg.tools.options import nearest
 
 __all__ = ["Plugin", "Registry"]
 
@@ -175,12 +175,10 @@ class Registry(Generic[Entry]):
         if name not in self._entries and name in self.plugins():
             return self._load(self.plugins()[name])
         if name not in self._entries:
-            # half of the letters alike: a taste, which finds a letter left out or two in the wrong order
-            near = difflib.get_close_matches(str(name), self.names(), n=2, cutoff=0.5)
             raise UnknownNameError(
                 f"unknown {self.kind}",
                 given=repr(name),
                 allowed=", ".join(self.names()),
-                advice=f"did you mean {' or '.join(map(repr, near))}?" if near else "",
+                advice=nearest(str(name), self.names()),
             )
         return self._entries[name]
