@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError, UnsupportedError
+from heatpg.tools.arguments import unmasked
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 
@@ -397,6 +398,8 @@ class HeatField:
 
     def _parse(self, points: ArrayLike, sigma: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         d = self.grid.dimensions
+        unmasked("points", points, GridError)
+        unmasked("sigma", sigma, SigmaError)
         try:
             places = np.array(points, dtype=np.float64)
             deviations = np.asarray(sigma, dtype=np.float64)

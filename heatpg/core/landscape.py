@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch
 from heatpg.errors import GridError, NonFiniteError, OptionError, StoreError, UnsupportedError
 from heatpg.tools import html
+from heatpg.tools.arguments import unmasked
 
 if TYPE_CHECKING:
     import xarray
@@ -26,14 +27,8 @@ Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
 Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
-def _real_floating(values: ArrayLike) -> NDArray[Any]:
-    if np.ma.is_masked(values):
-        raise OptionError(
-            "a masked array has no values at its masked points",
-            given="an array with masked points",
-            advice="fill them with values.filled(...) first",
-        )
-    array = np.asarray(values)
+def _real_floating(values: ArrayLike, what: str = "Q") -> NDArray[Any]:
+    array = np.asarray(unmasked(what, values))
     # files may hold the other byte order, which kernels do not read
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -55,7 +50,7 @@ def _real_floating(values: ArrayLike) -> NDArray[Any]:
 
 
 def _standard_error(given: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    error = _real_floating(given)
+    error = _real_floating(given, "the standard error")
     if error.shape != shape:
         raise GridError(
             "the standard error does not fit the values", given=f"shape {error.shape}", allowed=f"shape {shape}"
@@ -256,7 +251,7 @@ class Landscape:
                 f"of {self.name!r} only the nodes are known",
                 advice="use heatpg.core.field.HeatField to read between them",
             )
-        places = np.asarray(points, dtype=np.float64)
+        places = np.asarray(unmasked("points", points, GridError), dtype=np.float64)
         if places.ndim != 2 or places.shape[1] != self.grid.dimensions:
             raise GridError(
                 "points have the wrong shape", given=f"shape {places.shape}", allowed=f"(count, {self.grid.dimensions})"
@@ -295,7 +290,7 @@ class Landscape:
         >>> Landscape.from_array(np.eye(4), boundary="periodic").grid.shape
         (4, 4)
         """
-        array = np.asarray(values)
+        array = np.asarray(unmasked("Q", values))
         if axes is not None:
             grid = axes if isinstance(axes, Grid) else Grid(*([axes] if isinstance(axes, Axis) else axes))
         else:
@@ -345,7 +340,7 @@ class Landscape:
         """
         mesh = grid.mesh()
         if vectorized:
-            values = np.asarray(function(*mesh))
+            values = np.asarray(unmasked("what the function returns", function(*mesh)))
             if values.shape != grid.shape:
                 raise GridError(
                     "the function must return one value per point",
@@ -357,7 +352,7 @@ class Landscape:
             flat = [axis.ravel() for axis in mesh]
             results = []
             for i in range(grid.size):
-                results.append(function(*(float(axis[i]) for axis in flat)))
+                results.append(unmasked("what the function returns", function(*(float(axis[i]) for axis in flat))))
                 if progress is not None:
                     progress(i + 1, grid.size)
             try:
@@ -557,6 +552,7 @@ def axis_from_coordinates(name: str, coordinates: ArrayLike, *, boundary: str, u
     >>> axis_from_coordinates("x", [0.0, 0.5, 1.0], boundary="clip").upper
     1.0
     """
+    unmasked(f"axis {name!r}", coordinates, GridError)
     try:
         nodes = np.asarray(coordinates, dtype=np.float64)
     except (TypeError, ValueError):

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.errors import OptionError, SigmaError
+from heatpg.tools.arguments import unmasked
 from heatpg.tools.options import shown
 
 __all__ = [
@@ -66,7 +67,7 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
         missing = [axis.name for axis in grid if axis.name not in sigma]
         if missing:
             raise SigmaError("every axis needs its sigma", given=dict(sigma), advice=f"missing: {', '.join(missing)}")
-        columns = [np.atleast_1d(sigma[axis.name]) for axis in grid]
+        columns = [np.atleast_1d(unmasked(f"sigma of {axis.name!r}", sigma[axis.name], SigmaError)) for axis in grid]
         try:
             sigma = np.stack(np.broadcast_arrays(*columns), axis=-1)
         except ValueError:
@@ -76,6 +77,7 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
                 given=counts,
                 allowed="one number, or as many for each axis",
             ) from None
+    unmasked("sigma", sigma, SigmaError)
     try:
         values = np.asarray(sigma, dtype=np.float64)
     except (TypeError, ValueError):
@@ -164,6 +166,7 @@ def parse_covariance(covariance: ArrayLike, grid: Grid) -> NDArray[np.float64]:
     """
     d = grid.dimensions
     allowed = f"numbers, shape ({d}, {d}) or (T, {d}, {d})"
+    unmasked("the covariance", covariance, SigmaError)
     try:
         if np.iscomplexobj(covariance):
             raise TypeError
@@ -211,6 +214,7 @@ def positive_sigmas(sigmas: ArrayLike, *, advice: str = "") -> NDArray[np.float6
     array([0.3, 0.1])
     """
     allowed = "one or several positive numbers"
+    unmasked("sigma", sigmas, SigmaError)
     try:
         levels = np.atleast_1d(np.asarray(sigmas, dtype=np.float64))
     except (TypeError, ValueError):

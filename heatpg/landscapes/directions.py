@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import GridError, NonFiniteError, OptionError
+from heatpg.tools.arguments import unmasked
 from heatpg.tools.sums import dot, product
 
 __all__ = [
@@ -39,6 +40,7 @@ def without_gradient(given: Any) -> Any:
 
 def as_numbers(what: str, given: Any, dimensions: int) -> Vector:
     """A finite array of so many dimensions, in double precision; tensors of other packages are converted."""
+    unmasked(what, given)
     try:
         array = np.array(without_gradient(given), dtype=np.float64)
     except (TypeError, ValueError) as reason:

@@ -35,6 +35,7 @@ from heatpg.large.sources import LargeLandscape, require_finite
 from heatpg.large.writing import FieldWriter, aligned, chunks_of, clean, file_bytes, write_file
 from heatpg.solvers import Solver
 from heatpg.solvers.choice import Schedule, schedule
+from heatpg.tools.arguments import unmasked
 from heatpg.tools.publishing import prepare_output
 from heatpg.tools.resources import require_disk, require_memory
 from heatpg.verify import judge
@@ -383,9 +384,11 @@ def _own_rows(landscape: LargeLandscape, ranks: _Ranks) -> tuple[Array, slice, s
         nodes = [axis.coordinates for axis in grid]
         mesh = np.meshgrid(nodes[0][rows], *nodes[1:], indexing="ij", copy=False)
         # a rank without rows asks nothing of a function that may not expect empty arrays
-        values = np.asarray(source(*mesh) if mesh[0].size else np.empty(mesh[0].shape))
+        values = np.asarray(
+            unmasked("what the function returns", source(*mesh)) if mesh[0].size else np.empty(mesh[0].shape)
+        )
     else:
-        values = np.asarray(source)
+        values = np.asarray(unmasked("Q", source))
         own = np.float32 if values.dtype == np.float32 else np.float64
         kind = np.dtype(own if dtype is None else dtype)  # type: ignore[call-overload]
         label, origin = "array", {"source": "array"}

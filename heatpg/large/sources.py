@@ -24,6 +24,7 @@ from heatpg.large.blocks import Box
 from heatpg.solvers import Solver
 from heatpg.store.reading import Description, open_in_pieces
 from heatpg.store.record import FIELDS, LANDSCAPE
+from heatpg.tools.arguments import unmasked
 
 __all__ = ["LargeFile", "LargeLandscape", "Origin", "RawFile", "Reader", "open_large", "open_source"]
 
@@ -285,7 +286,7 @@ class _Sampled:
         # the function sees the nodes of a block, as it would see those of a small grid
         nodes = (axis.coordinates[part] for axis, part in zip(self.grid, box, strict=True))
         mesh = np.meshgrid(*nodes, indexing="ij", copy=False)
-        values = np.asarray(self.function(*mesh))
+        values = np.asarray(unmasked("what the function returns", self.function(*mesh)))
         if values.shape != mesh[0].shape:
             raise GridError(
                 "the function must return one value per point",
@@ -441,6 +442,7 @@ def open_source(landscape: LargeLandscape) -> Iterator[Origin]:
                 source.provenance,
             )
         elif isinstance(source, np.ndarray):
+            unmasked("Q", source)
             place = _require_grid(grid, source.shape)
             kind = _own_type(source.dtype, dtype)
             yield Origin(_InMemory(source), place, source.shape, kind, _named("", name), {"source": "array"})

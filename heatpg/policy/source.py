@@ -20,6 +20,7 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError, UnsupportedError
 from heatpg.quadrature import mollify
+from heatpg.tools.arguments import unmasked
 
 __all__ = [
     "REFERENCE_BUDGET",
@@ -117,7 +118,7 @@ class ActionValue:
         if isinstance(self.source, Landscape):
             return self._interpolate(points, None)
         # one contiguous array per axis: rows of the transpose would be strided
-        values = np.asarray(self.source(*np.ascontiguousarray(points.T)))
+        values = np.asarray(unmasked("what Q returns", self.source(*np.ascontiguousarray(points.T))))
         if values.shape != (len(points),) or values.dtype.kind not in "fiub":
             raise GridError(
                 "Q must return one real number per point",
@@ -146,7 +147,7 @@ class ActionValue:
                 advice="or take estimator='antithetic', which needs Q alone",
             )
         try:
-            slope = np.asarray(self._gradient(*np.ascontiguousarray(points.T)))
+            slope = np.asarray(unmasked("what the gradient returns", self._gradient(*np.ascontiguousarray(points.T))))
         except ValueError as reason:
             raise GridError("the gradient does not return d arrays of one shape", given=reason) from None
         if slope.shape != points.T.shape or slope.dtype.kind not in "fiub":
@@ -214,6 +215,7 @@ def refuse_walls(q: ActionValue) -> None:
 
 def parse_means(mean: ArrayLike, grid: Grid | None) -> tuple[Array, bool]:
     """Means of shape (P, d), and whether one alone was given."""
+    unmasked("the mean", mean, GridError)
     try:
         means = np.asarray(mean, dtype=np.float64)
     except (TypeError, ValueError):
@@ -244,6 +246,7 @@ def parse_means(mean: ArrayLike, grid: Grid | None) -> tuple[Array, bool]:
 
 def parse_sigma(sigma: ArrayLike, dimensions: int) -> tuple[Array, bool]:
     """Sigma of shape (d,), and whether one number stands for all axes."""
+    unmasked("sigma", sigma, SigmaError)
     try:
         values = np.asarray(sigma, dtype=np.float64)
     except (TypeError, ValueError):

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError
 from heatpg.quadrature.base import Estimate, Integrand, Mollified, Rule
-from heatpg.tools.arguments import whole_number
+from heatpg.tools.arguments import unmasked, whole_number
 from heatpg.tools.registry import Registry
 
 __all__ = ["Mollified", "Rule", "mollify", "rules"]
@@ -151,6 +151,7 @@ def mollify(
 
 
 def _real(values: ArrayLike, what: str) -> Array:
+    unmasked(what, values)
     try:
         array = np.asarray(values)
     except ValueError:  # lists of unequal length

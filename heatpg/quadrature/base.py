@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.errors import GridError, NonFiniteError, OptionError, ResourceError, UnsupportedError
+from heatpg.tools.arguments import unmasked
 
 __all__ = ["Estimate", "Integrand", "Mollified", "Rule"]
 
@@ -190,9 +191,7 @@ class Integrand:
 
 
 def _real_values(returned: Any, shape: tuple[int, ...]) -> Array:
-    if np.ma.is_masked(returned):
-        raise OptionError("the function returns masked values", advice="give every point a value")
-    values = np.asarray(returned)
+    values = np.asarray(unmasked("what the function returns", returned))
     if values.shape != shape:
         raise GridError(
             "the function returns the wrong shape",

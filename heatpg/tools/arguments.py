@@ -11,13 +11,21 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from heatpg.errors import OptionError, UnknownNameError
+from heatpg.errors import HeatpgError, OptionError, UnknownNameError
 from heatpg.tools.options import nearest, shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["finite_number", "finite_numbers", "one_of", "positive_number", "repeated_numbers", "whole_number"]
+__all__ = [
+    "finite_number",
+    "finite_numbers",
+    "one_of",
+    "positive_number",
+    "repeated_numbers",
+    "unmasked",
+    "whole_number",
+]
 
 
 def one_of(what: str, given: str, allowed: Iterable[str]) -> str:
@@ -100,6 +108,7 @@ def repeated_numbers(what: str, given: ArrayLike, count: int, *, positive: bool 
     """
     import numpy as np  # the other questions are asked before NumPy is needed
 
+    unmasked(what, given)
     try:
         array = np.asarray(given, dtype=np.float64).ravel()
     except (TypeError, ValueError):
@@ -117,3 +126,47 @@ def repeated_numbers(what: str, given: ArrayLike, count: int, *, positive: bool 
         )
     repeated: list[float] = np.broadcast_to(array, (count,)).tolist()
     return repeated
+
+
+def unmasked(what: str, given: Any, error: type[HeatpgError] = OptionError) -> Any:
+    """The values themselves, if none of them is masked: NumPy drops a mask without a word where it makes an array.
+
+    What lies under a mask is whatever was there before, of a file often 9.97e36.
+
+    Parameters
+    ----------
+    what
+        What the values are, as "Q" or "sigma".
+    given
+        An array, something that becomes one, or a list of such; only a mask is looked for.
+    error
+        Of which kind the refusal is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.tools.arguments import unmasked
+    >>> unmasked("Q", np.ma.masked_equal([3.0, -1.0], -1.0))
+    Traceback (most recent call last):
+    heatpg.errors.OptionError: Q is masked at index (1,), ...
+    """
+    import numpy as np  # the other questions are asked before NumPy is needed
+
+    if isinstance(given, list | tuple):
+        # a list of masked arrays becomes an array without a mask
+        for number, item in enumerate(given):
+            unmasked(f"{what}[{number}]", item, error)
+        return given
+    # a variable of a file turns into a masked array only when it is read; a mask of zeros hides nothing
+    if hasattr(given, "__array__") and not isinstance(given, np.ndarray):
+        given = np.asanyarray(given)
+    if np.ma.is_masked(given):
+        mask = np.ma.getmaskarray(given)
+        first = tuple(int(i) for i in np.argwhere(mask)[0])
+        raise error(
+            f"{what} is masked at index {first}, and a masked value is no number",
+            given=f"{int(mask.sum())} of {mask.size} values masked",
+            allowed="values without a mask",
+            advice="replace them first: values.filled(number) with a number that you choose, or sample these points",
+        )
+    return given
