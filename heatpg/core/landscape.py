@@ -340,7 +340,8 @@ class Landscape:
         """
         mesh = grid.mesh()
         if vectorized:
-            values = np.asarray(unmasked("what the function returns", function(*mesh)))
+            # a copy: a function may return the same buffer at every call, and a landscape keeps what it was given
+            values = np.array(unmasked("what the function returns", function(*mesh)))
             if values.shape != grid.shape:
                 raise GridError(
                     "the function must return one value per point",

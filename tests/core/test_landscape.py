@@ -381,3 +381,14 @@ def test_a_notebook_shows_range_and_optimum() -> None:
     assert "needle 21 × 11 nodes, float64, Q from 0 to 3" in found.text
     assert "largest Q: 3 at (1.8, 0.2)" in found.text
     assert "its exact evolution is known" in page(landscapes.ridge(size=9)).text
+
+
+def test_a_function_with_a_buffer_gives_a_landscape_of_its_own_at_every_call(grid: Grid) -> None:
+    buffer = np.empty(grid.shape)
+
+    def scaled(gain: float) -> Landscape:
+        return Landscape.from_function(lambda *mesh: np.multiply(gain, np.cos(mesh[0]), out=buffer), grid)
+
+    once, twice = scaled(1.0), scaled(2.0)
+    assert np.array_equal(once.values, np.cos(grid.mesh()[0]))
+    assert np.array_equal(twice.values, 2.0 * np.cos(grid.mesh()[0]))
