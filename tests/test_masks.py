@@ -24,7 +24,7 @@ PLANE = Grid(Axis("x", 0.0, 1.0, 8, boundary="reflect"), Axis("y", 0.0, 1.0, 8, 
 
 def hidden(*numbers: float, at: int = -1) -> Any:
     """Numbers of which one is masked, over what files often have there."""
-    values = np.ma.array(numbers, mask=False, dtype=float)
+    values: Any = np.ma.array(numbers, mask=False, dtype=float)
     values[at] = 9.97e36
     values[at] = np.ma.masked
     return values
@@ -50,11 +50,11 @@ FLOW = evolve(Landscape(np.arange(8.0), GRID), 0.2)
 DOORS: dict[str, Callable[[Path], object]] = {
     "values": lambda folder: Landscape(LINE, GRID),
     "values in a list": lambda folder: Landscape([LINE, LINE], GRID),
-    "a variable of a file": lambda folder: Landscape(Variable(LINE), GRID),  # type: ignore[arg-type]
+    "a variable of a file": lambda folder: Landscape(Variable(LINE), GRID),
     "a standard error": lambda folder: Landscape(np.arange(8.0), GRID, standard_error=LINE),
     "from_array": lambda folder: Landscape.from_array(LINE, GRID),
     "from_array with a boundary": lambda folder: Landscape.from_array(LINE, boundary="clip"),
-    "from_array of a variable": lambda folder: Landscape.from_array(Variable(LINE), GRID),  # type: ignore[arg-type]
+    "from_array of a variable": lambda folder: Landscape.from_array(Variable(LINE), GRID),
     "from_function": lambda folder: Landscape.from_function(lambda x: np.ma.masked_greater(x, 0.7), GRID),
     "from_function of a point": lambda folder: Landscape.from_function(
         lambda x: np.ma.masked_greater([x], 0.7), GRID, vectorized=False
