@@ -28,7 +28,7 @@ _PIECE = 2**22  # products that are worth a thread of their own
 
 
 @kernel
-def _add_products(left, right, target, start, stop):  # type: ignore[no-untyped-def]
+def _add_products(left: Array, right: Array, target: Array, start: int, stop: int) -> None:
     """target[i, j] += sum_k left[i, k] right[k, j] for j from start to stop; left has a multiple of eight columns."""
     rows, depth = left.shape
     for j0 in range(start, stop, _LANES):
