@@ -147,7 +147,7 @@ class Study:
             f"{kept[0].upper()}{kept[1:]}, in units of Q (asked: {self.price:.4g}). "
             f"Between its nodes Q was {self._read()}."
         )
-        noise = self._significance()
+        noise = self._node_errors()
         if noise:
             result["noise"] = noise
         # NaN where u is flat
@@ -205,32 +205,30 @@ class Study:
         most = float(self.curve.uncertainty.max())
         return f"read off an interpolant of them, as only these are known; two such differ by up to {most:.2g}"
 
-    def _significance(self) -> str:
-        """What the standard error of Q leaves of prices and jumps; empty without one."""
+    def _node_errors(self) -> str:
+        """Standard errors of Q at the nodes that matter, and what they leave open; empty without them."""
         landscape, curve = self.evolution.landscape, self.curve
         error = landscape.standard_error
         if error is None or not error.any():
             return ""
-        # rollouts at two places are taken as independent: with common seeds the true error of a difference is smaller
         here, median = self._error_at(curve.best_position), float(np.median(error))
-        least = math.hypot(here, median)
+        # The covariance of rollouts at two nodes is not stored, and common seeds make it large. Whatever it is, the
+        # error of a difference lies between | s_a - s_b | and s_a + s_b, too wide to decide anything.
         words = [
-            f"Q is known to +- {here:.2g} at its optimum (standard error over rollouts; median {median:.2g}): prices "
-            f"and jumps below {least:.2g}, the error of a difference, are not significant."
+            f"Q is known to +- {here:.2g} at its optimum (standard error over rollouts; median over nodes "
+            f"{median:.2g}). These are errors of single nodes. Errors of differences between nodes, such as prices and "
+            "jumps, are not known: with common seeds they may be smaller or larger than those of independent rollouts."
         ]
-        if self.price < least:
-            words.append(f"The price asked about, {self.price:.4g}, is smaller.")
         if len(curve.jump_sigma):
             event = self.space.jumps[0]
             step = float(abs(np.diff(curve.jump_price[0])[0]))
             # the last level before the jump, where the old optimum is still the best
             level = max(0, int(np.searchsorted(self.space.sigma, event.sigma)) - 1)
-            apart = math.hypot(self._error_at(self.space.optimum_positions[level]), self._error_at(event.position))
-            if step < apart:
-                words.append(
-                    f"The two maxima of the first jump differ by {step:.2g} +- {apart:.2g} in Q: which is the better "
-                    "one is not known."
-                )
+            before, after = self._error_at(self.space.optimum_positions[level]), self._error_at(event.position)
+            words.append(
+                f"The two maxima of the first jump differ by {step:.2g} in Q, known to +- {before:.2g} before the jump "
+                f"and to +- {after:.2g} after it."
+            )
         return " ".join(words)
 
     def _error_at(self, position: Any) -> float:

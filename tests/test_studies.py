@@ -145,21 +145,42 @@ def test_every_axis_has_its_sigma_in_the_sentences(rollouts: Study) -> None:
     assert "sigma, here and in notes: along angle in deg; along force: 0.03333 of it, in N" in text
 
 
-def test_the_standard_error_of_rollouts_bounds_what_is_significant(rollouts: Study) -> None:
+def test_errors_of_nodes_are_stated_and_errors_of_differences_are_not(rollouts: Study) -> None:
     said = rollouts.sentences["noise"]
-    assert said.startswith("Q is known to +- 0.3 at its optimum (standard error over rollouts; median 0.04): ")
-    # sqrt(0.3^2 + 0.04^2) = 0.30265, of the step 0.30 at the jump as well
-    assert "prices and jumps below 0.3, the error of a difference" in said
-    assert "The price asked about, 0.05, is smaller." in said
-    assert "first jump differ by 0.3 +- 0.3 in Q: which is the better one is not known" in said
+    assert said.startswith("Q is known to +- 0.3 at its optimum (standard error over rollouts; median over nodes 0.04)")
+    assert "differences between nodes, such as prices and jumps, are not known: with common seeds they may be" in said
+    assert said.endswith("first jump differ by 0.3 in Q, known to +- 0.3 before the jump and to +- 0.04 after it.")
     landscape = rollouts.evolution.landscape
     assert landscape.standard_error is not None
-    for share, words in ((0.1, "prices and jumps below 0.03,"), (0.0, None)):
+    for share, words in ((0.1, "Q is known to +- 0.03 at"), (0.0, None)):
         better = Landscape(landscape.values, landscape.grid, "better", standard_error=share * landscape.standard_error)
         fewer = study(better, rollouts.evolution.sigmas, price_limit=0.05).sentences
         assert fewer["optimum"].startswith("The best action is ")
-        assert "smaller" not in fewer.get("noise", "") and "first jump" not in fewer.get("noise", "")
         assert ("noise" in fewer) == (words is not None) and (words or "") in fewer.get("noise", "")
+
+
+def test_nothing_is_called_significant_as_the_errors_of_two_nodes_do_not_tell() -> None:
+    """One and the same field of standard errors, made by shared seeds and by independent ones.
+
+    The true error of Q(a) - Q(b) is |s_a - s_b| in the first case and sqrt(s_a^2 + s_b^2) in the second (8 seeds, by
+    the covariance of the sample means), so a verdict from s alone would be wrong in one of them.
+    """
+    offsets = np.array([-1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0])
+    others = np.array([-1.0, -1.0, 1.0, 1.0, -1.0, -1.0, 1.0, 1.0])  # uncorrelated with the offsets
+    q = Landscape.from_function(peaks, mixed()).values
+    where = (q > 0.9)[..., None]
+    common, independent = q[..., None] + offsets, q[..., None] + np.where(where, offsets, others)
+    errors = [seeds.std(axis=-1, ddof=1) / np.sqrt(8) for seeds in (common, independent)]
+    np.testing.assert_array_equal(*errors)
+    a, b = np.unravel_index(q.argmax(), q.shape), (0, 0)
+    true = [(seeds[a] - seeds[b]).std(ddof=1) / np.sqrt(8) for seeds in (common, independent)]
+    assert true[0] < 1e-15 and abs(true[1] - np.sqrt(2) * errors[0][a]) < 1e-12
+    source = {"parameters": {"kind": "parameters"}}
+    page = study(
+        Landscape(q, mixed(), "seeds", source, standard_error=errors[0]), [(0.06 * s, 1.8 * s) for s in (1, 2, 4)]
+    )
+    for text in (str(page), page._repr_html_(), repr(page.as_dict())):
+        assert "significan" not in text and "which is the better one" not in text
 
 
 def test_the_price_says_where_q_between_the_nodes_is_from(page: Study, rollouts: Study) -> None:
