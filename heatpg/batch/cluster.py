@@ -38,7 +38,7 @@ from typing import Any
 
 from heatpg.batch import work
 from heatpg.batch.spec import Task
-from heatpg.batch.supervisor import NEVER, THREAD_VARIABLES, Outcome, Supervision, on_signals
+from heatpg.batch.supervisor import NEVER, THREAD_VARIABLES, Outcome, Supervision, next_event, on_signals
 from heatpg.errors import HeatpgWarning, MissingFileError, OptionError, ResourceError, StoreError, UnsupportedError
 from heatpg.tools.parallel import set_threads, threads
 from heatpg.tools.plain import json_like
@@ -585,12 +585,9 @@ class _Supervision(Supervision):
     def gather(self) -> list[Outcome]:
         found: list[Outcome] = []
         limits = [self.give_up_at, *(worker.deadline for worker in self.workers.values())]
-        limit = min([*limits, *([] if self.no_worker_deadline is None else [self.no_worker_deadline])])
-        try:
-            wait = None if limit == NEVER else max(0.0, limit - time.monotonic())
-            event: Callable[[], Outcome | None] | None = self.events.get(timeout=wait)
-        except queue.Empty:
-            event = None
+        event = next_event(
+            self.events, min([*limits, *([] if self.no_worker_deadline is None else [self.no_worker_deadline])])
+        )
         while event is not None:
             outcome = event()
             if outcome is not None:

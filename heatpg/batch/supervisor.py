@@ -20,14 +20,26 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, TypeVar
 
 from heatpg import errors
 from heatpg.batch import work
 from heatpg.batch.spec import Task
 from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
 
-__all__ = ["NEVER", "THREAD_VARIABLES", "Outcome", "Process", "Supervision", "alone", "on_signals", "supervise"]
+__all__ = [
+    "NEVER",
+    "THREAD_VARIABLES",
+    "Outcome",
+    "Process",
+    "Supervision",
+    "alone",
+    "next_event",
+    "on_signals",
+    "supervise",
+]
+
+_Event = TypeVar("_Event")
 
 TRIES = 3  # taste: a worker that the system kills by mistake once, or twice, costs no task
 NEVER = float("inf")  # a deadline that does not come
@@ -35,6 +47,7 @@ _GRACE = 5.0  # seconds that running tasks are given to end; taste: who presses 
 # Taste, long enough for a busy machine.
 _EXIT_WAIT = 10.0  # seconds for a process to be gone after its pipes are closed
 _ENDING_WAIT = 60.0  # seconds for one that has closed them itself: how it ended is to be told, however busy the machine
+_PULSE = 1.0  # seconds after which a wait is begun again, see `next_event`; taste: nobody sees a signal wait that long
 _TAIL = 2000  # bytes of the end of its standard error, in which the last line is looked for
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from heatpg.batch.work import main; main()"
 THREAD_VARIABLES = ("HEATPG_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -207,6 +220,19 @@ def on_signals(act: Callable[[int], object]) -> Iterator[None]:
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
+def next_event(events: queue.SimpleQueue[_Event], deadline: float) -> _Event | None:
+    """What happens next; None if nothing does before the deadline, in seconds of `time.monotonic`."""
+    # A signal that reaches the process just before the main thread begins to wait, or that the system gives to another
+    # thread, does not end the wait, and its handler runs only after it. So no wait is long.
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            return events.get(timeout=max(0.0, min(left, _PULSE)))
+        except queue.Empty:
+            if left <= _PULSE:
+                return None
+
+
 class Supervision(ABC):
     """What all who have tasks done by others keep: what waits, what has been tried how often, and when to stop.
 
@@ -354,16 +380,6 @@ class _Supervision(Supervision):
                 self.tries[task.id] += 1
                 worker.send(task, self.folder, self.timeout)
 
-    def next_event(self) -> tuple[_Worker | None, Any] | None:
-        """What happens next; None if somebody has run out of time before."""
-        limit = min([self.give_up_at, *(worker.deadline for worker in self.workers)])
-        try:
-            if limit == NEVER:
-                return self.events.get()
-            return self.events.get(timeout=max(0.0, limit - time.monotonic()))
-        except queue.Empty:
-            return None
-
     def end_timed_out(self) -> None:
         now = time.monotonic()
         for worker in self.workers:
@@ -410,7 +426,7 @@ class _Supervision(Supervision):
     def gather(self) -> list[Outcome]:
         # Everything that is there already is taken along: the journal then has one fsync for all of it.
         found = []
-        event = self.next_event()
+        event = next_event(self.events, min([self.give_up_at, *(worker.deadline for worker in self.workers)]))
         self.end_timed_out()
         while event is not None:
             worker, message = event

@@ -245,7 +245,7 @@ def test_messages_that_are_none() -> None:
 
 
 SCRIPT = """
-import gc, sys, threading, time
+import gc, os, signal, sys, threading, time
 from pathlib import Path
 from heatpg.batch import supervisor
 from heatpg.batch.spec import read_spec
@@ -263,6 +263,9 @@ def tell():
         time.sleep(0.01)
         workers = [thing for thing in gc.get_objects() if type(thing) is supervisor._Worker]
     print(*(worker.link.process.pid for worker in workers), flush=True)
+    # a signal that this thread gets does not wake the one that waits
+    while number := os.read(0, 8):
+        signal.pthread_kill(threading.get_ident(), int(number))
 
 threading.Thread(target=tell, daemon=True).start()
 def stopping(count):
@@ -281,6 +284,7 @@ class Supervisor:
     def __init__(self, folder: Path, *, sleep: float, grace: float) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT, str(folder), str(grace), infected(f"time.sleep({sleep})", LIGHT)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
@@ -289,10 +293,16 @@ class Supervisor:
         self.workers = [int(pid) for pid in self.process.stdout.readline().split()]
         assert len(self.workers) == 2
 
+    def signal_another_thread(self, number: int) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{number}\n")
+        self.process.stdin.flush()
+
     def end(self) -> int:
-        assert self.process.stdout is not None
+        assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdout.read()
         self.process.stdout.close()
+        self.process.stdin.close()
         return self.process.wait(300)
 
 
@@ -321,12 +331,14 @@ def test_a_signal_ends_a_run_in_order(tmp_path: Path, number: int, group: bool, 
     assert not any(map(is_alive, run.workers))
 
 
-def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["main thread", "another thread"])
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, elsewhere: bool) -> None:
     run = Supervisor(tmp_path, sleep=600.0, grace=600.0)
-    run.process.send_signal(signal.SIGTERM)
+    send = run.signal_another_thread if elsewhere else run.process.send_signal
+    send(signal.SIGTERM)
     assert run.process.stdout is not None and run.process.stdout.readline() == "stopping\n"
     begin = time.monotonic()
-    run.process.send_signal(signal.SIGTERM)
+    send(signal.SIGTERM)
     assert run.end() == 130
     assert time.monotonic() - begin < 300
     assert not any(map(is_alive, run.workers))
