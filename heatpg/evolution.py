@@ -1,5 +1,8 @@
 """The only time loop: a landscape, the sigmas, a solver; and the fields that come of it."""
 
+# One file, because an evolution is solved once more by methods of its own (`at`, `again`, `centred`): apart, the class
+# and `solve` would import each other.
+
 from __future__ import annotations
 
 import json
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.centring import Centring, centring
 from heatpg.core.extrema import peak
 from heatpg.core.grid import axes_html, first_of_batch
 from heatpg.core.landscape import Landscape, landscape_words
@@ -71,6 +75,9 @@ class Evolution(Record):
         compact storage; 0 if they were not.
     """
 
+    # the last answer of `centred`
+    _centred: tuple[bool, Evolution] | None = None
+
     @classmethod
     def of(cls, record: Record) -> Evolution:
         """The evolution that a record is of; nothing is copied."""
@@ -85,6 +92,7 @@ class Evolution(Record):
             reason=record.reason,
             timing=record.timing,
             stored_tolerance=record.stored_tolerance,
+            rounding=record.rounding,
         )
 
     def __repr__(self) -> str:
@@ -146,6 +154,7 @@ class Evolution(Record):
             reason=self.reason,
             timing=self.timing,
             stored_tolerance=self.stored_tolerance,
+            rounding=self.rounding,
         )
 
     def plot(self, kind: str = "summary", *, width: Width = None) -> Figure:
@@ -232,6 +241,11 @@ class Evolution(Record):
         """
         if index is None:
             return np.stack([self.gradient(i) for i in range(len(self))])
+        taken = centring(self.landscape.values, self.grid)
+        if not taken.trivial:
+            # digits that the stored fields lost to the offset cannot be had from their differences
+            slopes = np.ldexp(self.centred().gradient(index), taken.exponent)
+            return np.asarray(slopes, self.landscape.values.dtype)
         variances = tuple(float(t) for t in self.variances[index])
         initial, field = self.landscape.values, self.values[index]
         result = np.empty((self.grid.dimensions, *field.shape), field.dtype)
@@ -246,6 +260,92 @@ class Evolution(Record):
         for position in range(self.grid.dimensions):
             self.solver.gradient(initial, field, self.grid, variances, position, result[position])
         return result
+
+    @property
+    def offset(self) -> Array:
+        """The offset of Q that is taken out for the solution, one per entry of the batch; see `centred`."""
+        return centring(self.landscape.values, self.grid).offset
+
+    def centred(self, *, unit: bool = False) -> Evolution:
+        """The same problem without the offset of Q, and with a scale of one, so that no digits are lost to either.
+
+        Where the offset is large beside the range of Q, or its numbers near the ends of the range of their type, the
+        fields are solved once more from Q less the offset, by the same solver and in double precision; this is kept.
+        Elsewhere nothing is solved: it is this evolution itself, or its values over the scale.
+
+        Parameters
+        ----------
+        unit
+            Whether the scale is taken out in any case, so that the largest of abs(Q) is from 1 to 2.
+
+        Returns
+        -------
+        evolution
+            Without a report. Q is ``centring(Q, grid, unit=unit)`` of `heatpg.core.centring` less what that takes out.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heatpg import Axis, Grid, Landscape, evolve
+        >>> grid = Grid(Axis("x", 0.0, 2 * np.pi, 32, boundary="periodic"))
+        >>> flow = evolve(Landscape.from_function(lambda x: 1e9 + np.cos(x), grid), 0.5)
+        >>> field = flow.centred().values[0]
+        >>> bool(np.allclose(field, np.exp(-0.125) * np.cos(grid[0].coordinates), rtol=0, atol=2e-7))
+        True
+        """
+        values = self.landscape.values
+        taken = centring(values, self.grid, unit=unit)
+        if taken.trivial:
+            return self
+        if self._centred is not None and self._centred[0] == unit:
+            return self._centred[1]
+        landscape = self.landscape.less(taken)
+        if centring(values, self.grid).trivial:
+            fields = np.ldexp(self.values, -taken.exponent)
+            result = Evolution(
+                landscape,
+                self.sigma,
+                fields,
+                self.solver,
+                paths=self.paths,
+                covariance=self.covariance,
+                reason=self.reason,
+                stored_tolerance=self.stored_tolerance,
+            )
+        else:
+            noise = self.sigma if self.covariance is None else None
+            # in double precision, because a single number may hold the offset and little else
+            double = Landscape(
+                landscape.values.astype(np.float64),
+                self.grid,
+                landscape.name,
+                landscape.provenance,
+                standard_error=landscape.standard_error,
+            )
+            result = solve(double, noise, self.solver, covariance=self.covariance)
+            result.reason = self.reason
+        self._centred = (unit, result)
+        return result
+
+    def without_offset(self) -> Evolution:
+        """These very values less the offset of Q, for checks: `rounding` says what putting it back has cost."""
+        initial = self.landscape.values
+        taken = centring(initial, self.grid)
+        if taken.trivial:
+            return self
+        return Evolution(
+            self.landscape.less(taken),
+            self.sigma,
+            np.stack([taken.remove(field) for field in self.values]),
+            self.solver,
+            paths=self.paths,
+            covariance=self.covariance,
+            report=self.report,
+            reason=self.reason,
+            timing=self.timing,
+            stored_tolerance=self.stored_tolerance,
+            rounding=taken.rounding(initial),
+        )
 
     def at(self, sigma: float | Sequence[float]) -> Array:
         """The field at one more sigma, solved from Q by the same solver; shape of the landscape's values.
@@ -425,6 +525,7 @@ def _refuse_output(out: Array | None, landscape: Landscape, count: int) -> None:
 
 def _fields(
     landscape: Landscape,
+    taken: Centring,
     levels: NDArray[np.float64],
     solver: Solver,
     advance: Callable[[int, Array], None],
@@ -434,26 +535,33 @@ def _fields(
     """The field at every level, each looked through for what is not finite as soon as it is there."""
     initial = landscape.values
     values = np.empty((len(levels), *initial.shape), initial.dtype) if out is None else out
+    # a marching solver goes on from the field that it has handed out, which must then be without the offset
+    centred = None if taken.trivial else np.empty_like(initial)
     for k in range(len(levels)):
-        advance(k, values[k])
+        advance(k, values[k] if centred is None else centred)
+        if centred is not None:
+            taken.restore(centred, values[k])
         # a sum of finite numbers may overflow, but what is not finite always shows in it: one pass, no array of flags
         if not math.isfinite(_total(values[k])) and not np.isfinite(values[k]).all():
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(values[k]))[0])
             raise NonFiniteError(
                 f"the solution at sigma={sigma_words(levels[k])} is not finite at index {place}",
                 given=f"solver {solver!r}, |Q| up to {float(np.abs(initial).max()):g}",
-                advice="scale Q down, or use another solver",
+                advice="use another solver",
             )
         if progress is not None:
             progress(k + 1, len(levels))
+    if out is None:
+        values.setflags(write=False)
     return values
 
 
-def _require_memory_for_fields(landscape: Landscape, count: int, out: Array | None) -> None:
+def _require_memory_for_fields(landscape: Landscape, taken: Centring, count: int, out: Array | None) -> None:
     initial = landscape.values
     require_memory(
-        # the fields, unless they have their memory, and three arrays of the size of Q that solvers work in
-        initial.nbytes * (3 if out is not None else count + 3),
+        # the fields, unless they have their memory, and three arrays of the size of Q that solvers work in; without its
+        # offset Q and u are held once more
+        initial.nbytes * ((0 if out is not None else count) + (3 if taken.trivial else 5)),
         f"an evolution of {initial.size:,} points at {count} sigmas",
         f"three ways out: fewer sigmas at a time (each needs {initial.nbytes / 2**20:.0f} MiB), "
         "a coarser grid, or float32 values (half of it)",
@@ -472,12 +580,13 @@ def _solve_covariance(
     require_boundaries(grid)
     chosen, reason = choose_for_covariance(solver, grid, covariances)
     _refuse_output(out, landscape, len(covariances))
-    _require_memory_for_fields(landscape, len(covariances), out)
-    flow = CovarianceFlow(landscape.values, grid)
+    taken = centring(landscape.values, grid)
+    _require_memory_for_fields(landscape, taken, len(covariances), out)
+    flow = CovarianceFlow(taken.remove(landscape.values), grid)
     flow.require_memory(covariances, landscape.values.nbytes * len(covariances))
     sigma = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
     begin = time.perf_counter()
-    values = _fields(landscape, sigma, chosen, lambda k, out: flow.advance(covariances[k], out), progress, out)
+    values = _fields(landscape, taken, sigma, chosen, lambda k, out: flow.advance(covariances[k], out), progress, out)
     return Evolution(
         landscape,
         sigma,
@@ -543,10 +652,11 @@ def solve(
     plan = schedule(grid, sigma, solver, tolerance=tolerance, prefer=prefer)
     levels, chosen = plan.sigma, plan.solver
     _refuse_output(out, landscape, len(levels))
-    _require_memory_for_fields(landscape, len(levels), out)
     begin = time.perf_counter()
+    taken = centring(landscape.values, grid)
+    _require_memory_for_fields(landscape, taken, len(levels), out)
     # a flow keeps what serves all sigmas, and remembers where a march has got to
-    flow = chosen.start(landscape.values, grid)
+    flow = chosen.start(taken.remove(landscape.values), grid)
     paths = []
 
     def advance(k: int, field: Array) -> None:
@@ -554,6 +664,13 @@ def solve(
         # how each level was reached: bounds on its rounding follow from it
         paths.append(flow.paths)
 
-    values = _fields(landscape, levels, chosen, advance, progress, out)
-    timing = {"solve": time.perf_counter() - begin}
-    return Evolution(landscape, levels, values, chosen, paths=paths, reason=plan.reason, timing=timing)
+    values = _fields(landscape, taken, levels, chosen, advance, progress, out)
+    return Evolution(
+        landscape,
+        levels,
+        values,
+        chosen,
+        paths=paths,
+        reason=plan.reason,
+        timing={"solve": time.perf_counter() - begin},
+    )

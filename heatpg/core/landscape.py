@@ -1,5 +1,7 @@
 """What is evolved: the values of Q on a grid, with their name and where they come from."""
 
+# One file, because the ways to make a landscape are methods of its class, and all end in the same questions.
+
 from __future__ import annotations
 
 import os
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.centring import Centring
 from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch
 from heatpg.errors import GridError, NonFiniteError, OptionError, StoreError, UnsupportedError
 from heatpg.tools import html
@@ -49,8 +52,24 @@ def _real_floating(values: ArrayLike, what: str = "Q") -> NDArray[Any]:
     )
 
 
+def _owned(array: NDArray[Any], given: object) -> NDArray[Any]:
+    """An array that cannot be written to: itself where nobody else can write to it either, or a copy.
+
+    A landscape that changed after it was solved would have fields, and a report, that are not its own.
+    """
+    fresh = not np.may_share_memory(array, given) if isinstance(given, np.ndarray) else isinstance(given, list | tuple)
+    chain = [array]
+    while isinstance(chain[-1].base, np.ndarray):
+        chain.append(chain[-1].base)
+    if not fresh and any(memory.flags.writeable for memory in chain):
+        chain = [array.copy()]
+    for memory in chain:
+        memory.setflags(write=False)
+    return chain[0]
+
+
 def _standard_error(given: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    error = _real_floating(given, "the standard error")
+    error = _owned(_real_floating(given, "the standard error"), given)
     if error.shape != shape:
         raise GridError(
             "the standard error does not fit the values", given=f"shape {error.shape}", allowed=f"shape {shape}"
@@ -69,7 +88,7 @@ class Landscape:
     ----------
     values
         Array of shape (*batch, *grid.shape). float32 and float64 are kept, integers and bool become float64.
-        An array that needs no conversion is not copied: do not change it afterwards.
+        An array that can be written to is copied; one that cannot (``values.setflags(write=False)``) is not.
     grid
         Where the values were sampled.
     name
@@ -118,7 +137,7 @@ class Landscape:
         if np.ndim(values) == 0:
             raise GridError("a landscape needs at least one axis", given="a single number", allowed=f"{grid.shape}")
         # a first look at shapes and types, which are cheap; then one at every value
-        array = _real_floating(values)
+        array = _owned(_real_floating(values), values)
         if array.ndim < grid.dimensions or array.shape[array.ndim - grid.dimensions :] != grid.shape:
             raise GridError(
                 "the values do not fit the grid",
@@ -258,6 +277,22 @@ class Landscape:
             )
         return np.asarray(self._sampler(places), dtype=np.float64)
 
+    def less(self, taken: Centring) -> Landscape:
+        """This landscape without an offset and a scale; only its nodes are known then.
+
+        Examples
+        --------
+        >>> from heatpg import Axis, Grid, Landscape
+        >>> from heatpg.core.centring import centring
+        >>> grid = Grid(Axis("x", 0.0, 1.0, 3, boundary="reflect"))
+        >>> q = Landscape([1e9, 1e9 + 2, 1e9 + 1], grid)
+        >>> q.less(centring(q.values, grid)).values.tolist()
+        [-1.0, 1.0, 0.0]
+        """
+        error = self.standard_error
+        scaled = None if error is None else np.ldexp(error, -taken.exponent)
+        return Landscape(taken.remove(self.values), self.grid, self.name, self.provenance, standard_error=scaled)
+
     @classmethod
     def from_array(
         cls,
@@ -370,6 +405,7 @@ class Landscape:
                 return np.broadcast_to(np.asarray(function(*points.T), dtype=np.float64), len(points))
             return np.array([float(np.asarray(function(*map(float, point)))) for point in points])
 
+        values.setflags(write=False)  # it is nobody else's
         return cls(values, grid, label, {"source": "function", "function": label}, sampler=sampler)
 
     @classmethod

@@ -112,6 +112,9 @@ class Record:
     stored_tolerance
         By how much the values may differ from those that were solved, in units of osc(Q), because they were read from
         compact storage; 0 if they were not.
+    rounding
+        By how much each value may have been rounded when an offset and a scale were put back after the solution; 0 if
+        there were none.
     """
 
     def __init__(
@@ -127,6 +130,7 @@ class Record:
         reason: str = "",
         timing: Mapping[str, float] | None = None,
         stored_tolerance: float = 0.0,
+        rounding: float = 0.0,
     ) -> None:
         self.landscape = landscape
         self.grid = landscape.grid
@@ -139,6 +143,19 @@ class Record:
         self.reason = reason
         self.timing = dict(timing or {})
         self.stored_tolerance = stored_tolerance
+        self.rounding = rounding
+
+    @property
+    def values(self) -> Array:
+        """The fields, shape (T, *batch, *grid.shape); they cannot be written to, because the report is on them."""
+        return self._values
+
+    @values.setter
+    def values(self, values: Array) -> None:
+        self._values = values.view()
+        self._values.setflags(write=False)
+        # what was said of other fields is not true of these
+        self.report = Report([], "none")
 
     def __len__(self) -> int:
         return len(self.sigma)

@@ -52,7 +52,8 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
         after = (evolution.values[k] * weights).sum(axis=axes, dtype=np.float64)
         rounding = sum(evolution.solver.rounding(a, p) for a, p in zip(grid, paths, strict=True) if p[-1] > 0)
         # as a mean over the box, which has the units of Q
-        change, allowed = float(np.abs(after - before).max()) / volume, 2.0 * unit * (1.0 + rounding)
+        change = float(np.abs(after - before).max()) / volume
+        allowed = 2.0 * unit * (1.0 + rounding) + evolution.rounding
         # the level that comes nearest to its own bound is told, not the one that changes most
         changes.append((change / allowed if allowed else 0.0, change, allowed, k))
     _, worst, bound, where = max(changes)

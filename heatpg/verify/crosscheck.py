@@ -221,8 +221,9 @@ def expected_error(evolution: Record, k: int, cache: dict[int, tuple[float, floa
         for axis in grid:
             low, high = (float(x) for x in axis.rule.extremes_outside(low, high))
         rounding = sum(solver.rounding(axis, path) for axis, path in zip(grid, evolution.paths[k], strict=True))
-        return 2.0 * unit * rounding + 0.5 * (high - low) * kernel_distance(grid, evolution.covariance[k])
-    total = 0.0
+        distance = kernel_distance(grid, evolution.covariance[k])
+        return evolution.rounding + 2.0 * unit * rounding + 0.5 * (high - low) * distance
+    total = evolution.rounding
     for position, (axis, path) in enumerate(zip(grid, evolution.paths[k], strict=True)):
         if path[-1] == 0.0:
             continue

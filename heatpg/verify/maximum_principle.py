@@ -83,6 +83,7 @@ def _links(evolution: Evolution) -> list[_Link]:
     for k, stop in enumerate(variances):
         paths = evolution.paths[k]
         rounding = 2.0 * unit * (1.0 + sum(solver.rounding(grid[i], p) for i, p in enumerate(paths) if p[-1] > 0))
+        rounding += 2.0 * evolution.rounding  # of this field and of the one that it is compared with
         zero = (0.0,) * grid.dimensions
         # every field is compared with Q, and with the field before it where the noise grew along every axis
         starts = [(zero, initial, paths)]

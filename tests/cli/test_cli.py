@@ -439,7 +439,9 @@ def test_check_of_a_damaged_file(stored: Path, capsys: Capture) -> None:
 def test_check_of_another_solution(stored: Path, capsys: Capture) -> None:
     """A file that is whole, but does not hold the solution of its landscape."""
     flow = load(stored)
-    flow.values[1, 10, 10] += 1e-9
+    values = flow.values.copy()
+    values[1, 10, 10] += 1e-9
+    flow.values = values
     flow.save(stored, force=True)
     assert main(["check", "ridge.h5", "--json"]) == 3
     report = json_of(capsys.readouterr().out)["report"]

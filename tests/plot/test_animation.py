@@ -369,7 +369,9 @@ def test_correlated_noise(flow: Evolution) -> None:
 
 def test_fields_that_are_not_finite(flow: Evolution) -> None:
     spoiled = solve(flow.landscape, LEVELS)
-    spoiled.values[1, 3, 3] = np.nan
+    values = spoiled.values.copy()
+    values[1, 3, 3] = np.nan
+    spoiled.values = values
     with pytest.raises(errors.NonFiniteError, match=r"σ = 0.2"):
         animate(spoiled, format="gif", size=SMALL)
 

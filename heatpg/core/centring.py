@@ -1,0 +1,120 @@
+"""Offset and scale of Q, which are taken out before anything is solved or differentiated, and put back once.
+
+The flow commutes with adding a constant, wherever constants are kept, and with scaling. In the arithmetic of a computer
+it does so only if what is solved is free of them: a constant of 1e9 takes nine digits from every sum of weights, and
+numbers near the ends of the range of their type lose digits or overflow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.core.grid import Grid
+
+__all__ = ["Centring", "centring"]
+
+Array = NDArray[Any]
+
+# Up to four times the range, round-off relative to the values is round-off relative to the range, within two bits. From
+# there on a number and the offset differ by less than a factor of two, so their difference is exact (Sterbenz).
+_FAR = 4.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Centring:
+    """What was taken out of Q: Q = offset + scale * centred.
+
+    Attributes
+    ----------
+    offset
+        The middle of the range of each entry of the batch, where that is far from zero; otherwise 0. Shape of the
+        batch, followed by ones in place of the axes of the grid.
+    exponent
+        The power of two that is the scale, same shape.
+    """
+
+    offset: Array
+    exponent: NDArray[np.intc]
+
+    @property
+    def trivial(self) -> bool:
+        """Whether nothing was taken out."""
+        return not self.offset.any() and not self.exponent.any()
+
+    @property
+    def scale(self) -> Array:
+        """2 to the exponent; exact, unless it lies outside of the range of the type."""
+        return np.ldexp(np.ones_like(self.offset), self.exponent)
+
+    def remove(self, values: Array) -> Array:
+        """(values - offset) / scale: a new array, or the given one where there is nothing to take out."""
+        if self.trivial:
+            return values
+        result = values - self.offset
+        return np.asarray(np.ldexp(result, -self.exponent, out=result))
+
+    def restore(self, values: Array, out: Array) -> None:
+        """Write offset + scale * values into `out`, which may be the same array."""
+        np.ldexp(values, self.exponent, out=out)
+        out += self.offset
+
+    def rounding(self, values: Array) -> float:
+        """Half the distance between neighbouring numbers as large as the values, over the scale.
+
+        By so much `restore` may round each number, and not more.
+        """
+        if self.trivial:
+            return 0.0
+        axes = tuple(i for i, n in enumerate(self.offset.shape) if n == 1)
+        largest = np.abs(values).max(axis=axes, keepdims=True)
+        with np.errstate(over="ignore"):  # the distance beyond the largest number
+            step = np.ldexp(np.asarray(np.spacing(largest), np.float64), -self.exponent)
+        return 0.5 * float(step.max())
+
+
+def centring(values: Array, grid: Grid, *, unit: bool = False) -> Centring:
+    """What has to be taken out of Q before it is solved.
+
+    Parameters
+    ----------
+    values
+        Q, shape (*batch, *grid.shape), floating.
+    grid
+        Where it is sampled; of its boundaries that which keeps no constants leaves the offset in.
+    unit
+        Whether the scale is always taken out, so that the largest of what is left is from 1 to 2; otherwise only where
+        products with small weights would leave the range of normal numbers, or sums overflow.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid
+    >>> from heatpg.core.centring import centring
+    >>> grid = Grid(Axis("x", 0.0, 1.0, 3, boundary="reflect"))
+    >>> taken = centring(np.array([1e9, 1e9 + 2, 1e9 + 1]), grid)
+    >>> taken.offset.tolist(), taken.remove(np.array([1e9, 1e9 + 2, 1e9 + 1])).tolist()
+    ([1000000001.0], [-1.0, 1.0, 0.0])
+    >>> centring(np.array([0.0, 2.0, 1.0]), grid).trivial
+    True
+    """
+    axes = tuple(range(values.ndim - grid.dimensions, values.ndim))
+    low, high = values.min(axis=axes, keepdims=True), values.max(axis=axes, keepdims=True)
+    half = high / 2 - low / 2  # their difference may overflow
+    far = np.maximum(np.abs(low), np.abs(high)) / (2 * _FAR) > half
+    if not all(axis.rule.extremes_outside(1.0, 1.0) == (1.0, 1.0) for axis in grid):
+        far = np.zeros_like(far)
+    offset = np.where(far, low + half, 0).astype(values.dtype)
+    # what is left is at most this large
+    with np.errstate(over="ignore"):
+        largest = np.where(far, np.maximum(high - offset, offset - low), np.maximum(np.abs(low), np.abs(high)))
+    exponent = np.where(largest > 0, np.frexp(largest)[1] - 1, 0).astype(np.intc)
+    if not unit:
+        # weights down to eps^2 of the largest still count, and no sum of weighted values is 1 / eps^2 times the values
+        kind = np.finfo(values.dtype)
+        few, many = np.frexp(kind.tiny / kind.eps**2)[1], np.frexp(kind.max * kind.eps**2)[1]
+        exponent = np.where((exponent < few) | (exponent > many), exponent, 0).astype(np.intc)
+    return Centring(offset, exponent)

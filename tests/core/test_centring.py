@@ -1,0 +1,67 @@
+"""Offset and scale of Q: what is taken out, and that it comes back to the bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from heatpg import Axis, Grid
+from heatpg.core.centring import centring
+
+GRID = Grid(Axis("x", 0.0, 1.0, 33, boundary="reflect"))
+WAVE = np.cos(np.linspace(0.0, 3.0, 33))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0.0, 1e3, -1e5, 1e9, -3e15])
+@pytest.mark.parametrize("exponent", [0, -1070, -1000, -145, -130, 100, 950])
+@pytest.mark.parametrize("unit", [False, True])
+def test_what_is_taken_out_comes_back_to_the_bit(dtype: Any, offset: float, exponent: int, unit: bool) -> None:
+    with np.errstate(over="ignore", under="ignore"):
+        values = np.ldexp(WAVE + offset, exponent).astype(dtype)
+    if not np.isfinite(values).all():
+        return
+    taken = centring(values, GRID, unit=unit)
+    left = taken.remove(values)
+    back = np.empty_like(values)
+    taken.restore(left, back)
+    np.testing.assert_array_equal(back, values)
+    assert left.dtype == dtype
+    if unit and np.ptp(values):
+        assert 1.0 <= np.abs(left).max() < 2.0
+    # exact: the differences are those of the values, in longer arithmetic too
+    exact = np.ldexp(values.astype(np.longdouble) - values[0], -int(taken.exponent[0]))
+    np.testing.assert_array_equal(left.astype(np.longdouble) - left[0], exact)
+
+
+def test_nothing_is_taken_out_where_nothing_is_lost() -> None:
+    for values in (WAVE, WAVE + 3.0, np.zeros(33), 1e-270 * WAVE, 1e270 * WAVE):
+        assert centring(values, GRID).trivial
+        assert centring(values, GRID).remove(values) is values
+        assert centring(values, GRID).rounding(values) == 0.0
+
+
+def test_an_offset_stays_where_constants_are_not_kept() -> None:
+    plane = Grid(Axis("x", 0.0, 1.0, 33, boundary="reflect"), Axis("y", 0.0, 1.0, 33, boundary="zero"))
+    assert centring(np.add.outer(WAVE, WAVE) + 1e9, plane).trivial
+
+
+def test_every_entry_of_a_batch_has_its_own() -> None:
+    values = np.stack([WAVE + 1e9, WAVE, np.ldexp(WAVE, 1000), np.full(33, 7.0)])
+    taken = centring(values, GRID)
+    assert taken.offset.shape == taken.exponent.shape == (4, 1)
+    assert (taken.offset != 0).ravel().tolist() == [True, False, False, True]
+    assert (taken.exponent != 0).ravel().tolist() == [False, False, True, False]
+    assert np.abs(taken.remove(values)).max() < 2.0
+
+
+def test_rounding_is_half_a_unit_in_the_last_place() -> None:
+    values = (WAVE + 101325.0).astype(np.float32)
+    taken = centring(values, GRID)
+    field = np.linspace(-0.3, 0.4, 33).astype(np.float32)
+    put = np.empty_like(field)
+    taken.restore(field, put)
+    lost = np.abs(taken.remove(put).astype(np.float64) - field)
+    assert 0.25 * taken.rounding(values) < lost.max() <= taken.rounding(values) == 0.5 * np.spacing(np.float32(101325))
