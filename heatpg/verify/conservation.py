@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check
@@ -42,22 +46,30 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
     if not all(axis.rule.conserves_mass for axis in grid):
         return []
     axes = tuple(range(initial.ndim - grid.dimensions, initial.ndim))
-    weights = grid.weights
-    volume = float(weights.sum())
-    # summed in double precision, whatever the type of the field
-    before = (initial * weights).sum(axis=axes, dtype=np.float64)
-    unit = float(np.finfo(initial.dtype).eps) * float(np.abs(initial).max())
+    # the mean over the box, which has the units of Q
+    weights = grid.weights / grid.weights.sum()
+    largest = float(np.abs(initial).max())
+    # in units of a power of two near the largest value: exact, and neither too large nor too small to be summed
+    exponent = -math.frexp(largest)[1]
+
+    def mean(field: NDArray[Any]) -> NDArray[np.float64]:
+        # in double precision, whatever the type of the field
+        return np.asarray((np.ldexp(field.astype(np.float64), exponent) * weights).sum(axis=axes))
+
+    before = mean(initial)
+    kind = np.finfo(initial.dtype)
+    # an operation rounds to the digits of the type, and never finer than the spacing of its subnormal numbers
+    unit = math.ldexp(float(kind.eps) * largest + float(kind.smallest_subnormal), exponent)
     changes = []
     for k, paths in enumerate(evolution.paths):
-        after = (evolution.values[k] * weights).sum(axis=axes, dtype=np.float64)
+        after = mean(evolution.values[k])
         rounding = sum(evolution.solver.rounding(a, p) for a, p in zip(grid, paths, strict=True) if p[-1] > 0)
-        # as a mean over the box, which has the units of Q
-        change = float(np.abs(after - before).max()) / volume
-        allowed = 2.0 * unit * (1.0 + rounding) + evolution.rounding
+        change = float(np.abs(after - before).max())
+        allowed = 2.0 * unit * (1.0 + rounding) + math.ldexp(evolution.rounding, exponent)
         # the level that comes nearest to its own bound is told, not the one that changes most
         changes.append((change / allowed if allowed else 0.0, change, allowed, k))
     _, worst, bound, where = max(changes)
-    oscillation = evolution.landscape.oscillation or 1.0
+    oscillation = math.ldexp(evolution.landscape.oscillation, exponent) or 1.0
     passed = worst <= bound
     return [
         Check(
