@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.centring import Centring
 from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch
-from heatpg.errors import GridError, NonFiniteError, OptionError, StoreError, UnsupportedError
+from heatpg.core.periodicity import repeated_ends, repeated_ends_words
+from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, StoreError, UnsupportedError
 from heatpg.tools import html
 from heatpg.tools.arguments import unmasked
 
@@ -330,7 +332,7 @@ class Landscape:
             grid = axes if isinstance(axes, Grid) else Grid(*([axes] if isinstance(axes, Axis) else axes))
         else:
             grid = grid_of_nodes(array.shape, boundary=boundary, spacing=spacing)
-        return cls(array, grid, name, {"source": "array"})
+        return _told_of_repeated_ends(cls(array, grid, name, {"source": "array"}))
 
     @classmethod
     def from_function(
@@ -476,7 +478,7 @@ class Landscape:
             axes.append(_axis_of_dimension(str(dim), data.coords[dim], own))
         # heatpg has the axes of a batch first, whatever their place in the array
         values = data.transpose(*batch, *(axis.name for axis in axes)).to_numpy()
-        return cls(values, Grid(*axes), name or str(data.name or "array"), {"source": "xarray"})
+        return _told_of_repeated_ends(cls(values, Grid(*axes), name or str(data.name or "array"), {"source": "xarray"}))
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, boundary: str = "", name: str = "") -> Landscape:
@@ -519,6 +521,14 @@ class Landscape:
         values = arrays.pop("values")
         axes = [axis_from_coordinates(key, nodes, boundary=boundary) for key, nodes in arrays.items()]
         return cls.from_array(values, axes or None, boundary=boundary, name=name or place.stem)
+
+
+def _told_of_repeated_ends(landscape: Landscape) -> Landscape:
+    """The same landscape, after a warning of each periodic axis whose end was stored twice."""
+    for axis in repeated_ends(landscape.values, landscape.grid):
+        # up to the caller of `from_array` or `from_xarray`
+        warnings.warn(repeated_ends_words(axis), HeatpgWarning, stacklevel=3)
+    return landscape
 
 
 def grid_of_nodes(shape: Sequence[int], *, boundary: str, spacing: float | Sequence[float] = 1.0) -> Grid:
