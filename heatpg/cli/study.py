@@ -66,7 +66,7 @@ def _study(arguments: argparse.Namespace) -> int:
         return start | page.as_dict() | {"seconds": {"sample": sampling, **page.seconds}}
 
     def words() -> list[str]:
-        notable = report.only("failed", "finding")
+        notable = report.only("failed", "silent", "finding")
         return [str(page), *(report_lines("checks: what is worth knowing", notable) if notable else ())]
 
     reply(arguments, as_json, words=words, result=[] if figure is None else [str(figure)])

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
+from heatpg.core.report import counted
 from heatpg.errors import HeatpgError
 from heatpg.tools.lines import hanging
 from heatpg.version import __version__
@@ -211,13 +212,9 @@ def _shape(evolution: Evolution) -> str:
 def brief(evolution: Evolution) -> list[str]:
     """What is in a file, and what its checks came to, on a line each."""
     report = evolution.report
-    counts = {"passed": len(report.only("passed")), "finding": len(report.findings), "failed": len(report.failures)}
-    words = [
-        f"{count} {kind}{'s' if kind == 'finding' and count > 1 else ''}" for kind, count in counts.items() if count
-    ]
     lines = [
         f"{_shape(evolution)}; sigma {_levels(evolution)}",
-        f"checks when it was written: {', '.join(words) or 'none'}",
+        f"checks when it was written: {counted(report) if len(report) else 'none'}",
     ]
     return fitted(lines, 2)
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from heatpg.tools import html
 from heatpg.tools.lines import hanging
 
-__all__ = ["Check", "Place", "Report", "checks_html"]
+__all__ = ["STATUSES", "Check", "Place", "Report", "Status", "checks_html", "counted"]
 
-Status = Literal["passed", "finding", "failed"]
+Status = Literal["passed", "finding", "failed", "silent"]
+
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 _WIDTH = 100  # letters of a line, wherever a report is printed: the same report is the same text
 _TABLE_BYTES = 14_000  # of the table of a report in a notebook, a good quarter of a page
-_SYMBOLS = {"passed": "✓", "finding": "▸", "failed": "✗"}
+_SYMBOLS = {"passed": "✓", "finding": "▸", "failed": "✗", "silent": "?"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Check:
     name
         What was checked.
     status
-        ``passed``; ``finding``: worth knowing, no fault of the solver; ``failed``: beyond its bound.
+        ``passed``; ``finding``: worth knowing, no fault of the solver; ``failed``: beyond its bound; ``silent``:
+        nothing can be said, because the bound is wider than what it is on, or because there was nothing to look at.
     message
         One sentence.
     figure
@@ -143,6 +146,11 @@ class Report:
         """What is worth knowing although nothing is wrong with the solution."""
         return tuple(check for check in self.checks if check.status == "finding")
 
+    @property
+    def silent(self) -> tuple[Check, ...]:
+        """The checks that could not have failed, and so say nothing."""
+        return tuple(check for check in self.checks if check.status == "silent")
+
     def only(self, *statuses: Status) -> Report:
         """The entries of these kinds, as a report.
 
@@ -192,7 +200,8 @@ class Report:
         return html.page(html.heading("Report", "", _words(self)), _html_table(self))
 
     def __repr__(self) -> str:
-        return f"<Report: {len(self.checks)} checks, {len(self.failures)} failed, {len(self.findings)} findings>"
+        silent = f", {len(self.silent)} silent" if self.silent else ""
+        return f"<Report: {len(self)} checks, {len(self.failures)} failed, {len(self.findings)} findings{silent}>"
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON-like values."""
@@ -204,14 +213,25 @@ class Report:
         return cls([Check.from_dict(entry) for entry in report["checks"]], str(report["level"]))
 
 
+def counted(report: Report) -> str:
+    """How many checks there are of each status, in words.
+
+    Examples
+    --------
+    >>> from heatpg.core.report import Check, Report, counted
+    >>> counted(Report([Check("range", "passed", "inside"), Check("box", "finding", "narrow")]))
+    '1 passed, 1 finding'
+    """
+    counts = {status: len(report.only(status)) for status in STATUSES}
+    return ", ".join(
+        f"{count} {status}{'s' if status == 'finding' and count > 1 else ''}"
+        for status, count in counts.items()
+        if count or status == "passed"
+    )
+
+
 def _words(report: Report) -> str:
-    bad, found = len(report.failures), len(report.findings)
-    parts = [f"{len(report) - bad - found} passed"]
-    if found:
-        parts.append(f"{found} finding{'s' if found > 1 else ''}")
-    if bad:
-        parts.append(f"{bad} failed")
-    return f"checks ({report.level}): {', '.join(parts)}"
+    return f"checks ({report.level}): {counted(report)}"
 
 
 def _html_row(check: Check) -> tuple[str, ...]:
@@ -233,7 +253,7 @@ def _html_table(report: Report) -> str:
     rows: dict[int, tuple[str, ...]] = {}
     room = _TABLE_BYTES
     # what failed is never among the entries that are left out
-    order = {"failed": 0, "finding": 1, "passed": 2}
+    order = {"failed": 0, "silent": 1, "finding": 2, "passed": 3}
     for number, check in sorted(enumerate(report), key=lambda entry: order.get(entry[1].status, 0)):
         row = _html_row(check)
         room -= len(html.table((), [row]).encode())

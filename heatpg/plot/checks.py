@@ -7,7 +7,7 @@ import math
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from heatpg.core.report import Check, Report
+from heatpg.core.report import Check, Report, counted
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import require_evolution
 from heatpg.plot.layout import wrapped
@@ -26,6 +26,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "passed": {"mark": "\N{CHECK MARK}", "word": "passed", "colour": "#0072B2", "hatch": ""},
     "finding": {"mark": "!", "word": "finding", "colour": "#E69F00", "hatch": "...."},
     "failed": {"mark": "\N{BALLOT X}", "word": "FAILED", "colour": "#D55E00", "hatch": "////"},
+    "silent": {"mark": "?", "word": "silent", "colour": "#999999", "hatch": ""},
 }
 _WIDTH = 6.0  # inches
 _MARGIN = 0.45  # inches, of the text from the left and from the edges
@@ -159,10 +160,8 @@ def _draw_bound(ax: Axes, ends: tuple[float, float], bars: list[tuple[float, flo
 
 
 def _heading(report: Report, name: str) -> str:
-    counts = {status: sum(check.status == status for check in report) for status in _STYLES}
-    findings = f"{counts['finding']} finding{'' if counts['finding'] == 1 else 's'}"
     who = f"{name}: " if name else ""
-    return f"{who}checks ({report.level}): {counts['passed']} passed, {counts['failed']} failed, {findings}"
+    return f"{who}checks ({report.level}): {counted(report)}"
 
 
 def _draw(report: Report, name: str, across: float, ax: Axes) -> None:
@@ -228,7 +227,7 @@ def checks(source: Evolution | Report, ax: Axes | None = None, *, width: Width =
     Examples
     --------
     >>> from heatpg import plot
-    >>> from heatpg.core.report import Check, Report
+    >>> from heatpg.core.report import Check, Report, counted
     >>> report = Report([Check("range", "passed", "inside the range of Q", 1e-16, 1e-14, "round-off")])
     >>> plot.checks(report).get_title(loc="left")
     'checks (standard): 1 passed, 0 failed, 0 findings'

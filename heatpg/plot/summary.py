@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from heatpg.core.extrema import peak
 from heatpg.core.grid import first_of_batch
+from heatpg.core.report import Status, counted
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import require_evolution, shown_sigmas
 from heatpg.plot.cut import cut
@@ -59,14 +60,12 @@ def _checks(evolution: Evolution, most: int) -> list[str]:
     report = evolution.report
     if not len(report):
         return ["Checks: none were made."]
-    counts = {status: [c for c in report if c.status == status] for status in ("passed", "finding", "failed")}
-    findings = f"{len(counts['finding'])} finding{'' if len(counts['finding']) == 1 else 's'}"
-    totals = f"{len(counts['passed'])} passed, {len(counts['failed'])} failed, {findings}"
-    lines = [f"Checks ({report.level}): {totals}."]
-    if counts["passed"]:
-        lines += textwrap.wrap(f"Passed: {', '.join(check.name for check in counts['passed'])}.", most)
-    for status, word in (("failed", "FAILED"), ("finding", "Finding")):
-        for check in counts[status]:
+    lines = [f"Checks ({report.level}): {counted(report)}."]
+    if passed := report.only("passed"):
+        lines += textwrap.wrap(f"Passed: {', '.join(check.name for check in passed)}.", most)
+    words: tuple[tuple[Status, str], ...] = (("failed", "FAILED"), ("silent", "Silent"), ("finding", "Finding"))
+    for status, word in words:
+        for check in report.only(status):
             # a check may say more than a figure has room for; two lines of it, as `checks` draws the rest
             lines.append(textwrap.shorten(f"{word}: {check.name}: {check.message}", 2 * most, placeholder=" ..."))
     return [part for line in lines for part in textwrap.wrap(line, most)]

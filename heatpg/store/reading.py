@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_covariance, parse_sigma
-from heatpg.core.report import Check, Report
+from heatpg.core.report import STATUSES, Check, Report
 from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
 from heatpg.solvers import Solver, make
 from heatpg.store.compact import read_levels
@@ -271,7 +271,7 @@ def _read_report(text: str) -> Report:
             numbers += [check.where.sigma, *check.where.index]
         if (
             not all(isinstance(value, str) for value in texts)
-            or check.status not in ("passed", "finding", "failed")
+            or check.status not in STATUSES
             or not all(isinstance(value, int | float) for value in numbers)
         ):
             raise ValueError("an entry of the report is not one")

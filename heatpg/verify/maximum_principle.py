@@ -29,6 +29,7 @@ from heatpg.core.report import Check, Place, Status
 from heatpg.evolution import Evolution
 from heatpg.solvers.covariance import monotone
 from heatpg.verify import checks
+from heatpg.verify.silence import unless_silent
 
 __all__ = ["maximum_principle", "range_kept"]
 
@@ -172,14 +173,9 @@ def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Chec
         if most > link.tolerance and (broken is None or (link.promised and not broken[0].promised)):
             broken = (link, most, int(np.argmax(excess)))
     if broken is None:
-        return Check(
-            "range",
-            "passed",
-            range_kept(any(link.open_box for link in links)),
-            worst,
-            bound,
-            "round-off, relative to osc(Q)",
-        )
+        kept = range_kept(any(link.open_box for link in links))
+        check = Check("range", "passed", kept, worst, bound, "round-off, relative to osc(Q)")
+        return unless_silent(check, evolution, [(link.k, link.tolerance) for link in links])
     link, most, flat = broken
     sigma = evolution.sigma[link.k]
     status: Status = "failed" if link.promised else "finding"
@@ -293,9 +289,9 @@ def _joint_maxima(evolution: Evolution, found: _Maxima, links: list[_Link], osci
     bound = max((link.tolerance for link in links), default=0.0) / oscillation
     name, source = "joint maxima", "round-off, relative to osc(Q)"
     if not found.spurious:
-        return Check(
-            name, "passed", "no joint local maximum in (mu, sigma^2) at sigma^2 > 0 on the grid", 0.0, bound, source
-        )
+        words = "no joint local maximum in (mu, sigma^2) at sigma^2 > 0 on the grid"
+        check = Check(name, "passed", words, 0.0, bound, source)
+        return unless_silent(check, evolution, [(link.k, link.tolerance) for link in links])
     # a broken promise before all findings
     promised = [entry for entry in found.spurious if entry[0].promised]
     link, flat, excess = max(promised or found.spurious, key=lambda entry: entry[2])
@@ -314,6 +310,8 @@ def _joint_maxima(evolution: Evolution, found: _Maxima, links: list[_Link], osci
 
 def _non_enhancement(evolution: Evolution, found: _Maxima, oscillation: float) -> Check:
     name = "values along maxima"
+    if not found.followed:
+        return Check(name, "silent", "nothing can be said: no maximum could be followed from one sigma to the next")
     if not found.rising:
         return Check(name, "passed", f"no value rises along the {found.followed} tracks that could be followed")
     link, flat, rise = max(found.rising, key=lambda entry: entry[2])

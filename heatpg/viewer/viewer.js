@@ -815,17 +815,18 @@
   }
 
   function tellChecks() {
-    const counts = { passed: 0, finding: 0, failed: 0 };
+    const counts = { passed: 0, finding: 0, failed: 0, silent: 0 };
     for (const check of data.report) {
       counts[check.status] += 1;
       const bound = check.figure === null || check.bound === null ? ""
         : ` (${number(check.figure, 3)} ${check.figure <= check.bound ? "\u2264" : ">"} ${number(check.bound, 3)}${check.bound_source ? `, ${check.bound_source}` : ""})`;
       row(byId("checks-rows"), [check.status, check.name, check.message + bound]).firstChild.className = check.status;
     }
-    const words = `${counts.passed} passed, ${counts.finding} findings, ${counts.failed} failed`;
+    const silent = counts.silent ? `, ${counts.silent} silent` : "";
+    const words = `${counts.passed} passed, ${counts.finding} findings, ${counts.failed} failed${silent}`;
     byId("checks-summary").textContent = data.report.length ? `Checks when it was solved: ${words}` : "No checks were made";
     const verdict = byId("verdict");
-    verdict.textContent = !data.report.length ? "not checked" : counts.failed ? `\u2717 ${counts.failed} checks failed` : `\u2713 checks: ${counts.passed} passed, ${counts.finding} findings`;
+    verdict.textContent = !data.report.length ? "not checked" : counts.failed ? `\u2717 ${counts.failed} checks failed` : `\u2713 checks: ${counts.passed} passed, ${counts.finding} findings${silent}`;
     verdict.classList.add(counts.failed ? "failed" : data.report.length ? "passed" : "finding");
     verdict.addEventListener("click", () => {
       byId("checks").open = true;

@@ -39,7 +39,7 @@ def bars(ax: Axes) -> list[tuple[float, float]]:
 
 def test_a_row_for_each_check_with_its_word_and_mark() -> None:
     ax = plot.checks(REPORT)
-    assert ax.get_title(loc="left") == "checks (full): 3 passed, 1 failed, 1 finding"
+    assert ax.get_title(loc="left") == "checks (full): 3 passed, 1 finding, 1 failed"
     found = texts(ax)
     for words in (
         "range: passed", "still: passed", "count: passed", "box: finding", "conservation: FAILED", "2e−16 ≤ 1e−14",

@@ -1,0 +1,58 @@
+"""Checks that could not have failed: nothing can be said, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from heatpg.core.noise import sigma_words
+from heatpg.core.report import Check
+from heatpg.evolution import Evolution
+
+__all__ = ["unless_silent"]
+
+
+def unless_silent(check: Check, evolution: Evolution, bounds: Sequence[tuple[int, float]]) -> Check:
+    """A check that has passed, or ``silent`` in its place if at some sigma it could not have failed.
+
+    Parameters
+    ----------
+    check
+        What was found. What has not passed is left as it is.
+    evolution
+        What was checked.
+    bounds
+        The sigmas that were looked at, by their number, each with its bound in the units of Q. Two numbers in the range
+        of Q, with what lies outside of the box, differ by that range at most, so a bound as large rules nothing out.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes
+    >>> from heatpg.core.report import Check
+    >>> from heatpg.evolution import solve
+    >>> from heatpg.verify.silence import unless_silent
+    >>> flow, check = solve(landscapes.ridge(size=21), [0.2, 0.4]), Check("range", "passed", "as it should be")
+    >>> unless_silent(check, flow, [(0, 1e-14), (1, 300.0)]).message
+    'nothing can be said at sigma=0.4: an error as large as the range of Q would be within the bound'
+    """
+    if check.status != "passed":
+        return check
+    if not bounds:
+        return dataclasses.replace(check, status="silent", message="nothing can be said: there is no noise to compare")
+    values = evolution.landscape.values
+    low, high = float(values.min()), float(values.max())
+    for axis in evolution.grid:
+        low, high = (float(x) for x in axis.rule.extremes_outside(low, high))
+    # a constant has no range, and then any bound is one on its rounding
+    wide = sorted({k for k, bound in bounds if bound >= high - low > 0.0})
+    if not wide:
+        return check
+    where = f"sigma={sigma_words(evolution.sigma[wide[0]])}"
+    if len(wide) > 1:
+        where = f"{len(wide)} of {len(evolution)} sigmas, the first {where}"
+    if evolution.rounding >= (high - low) / 8.0:
+        kind = evolution.landscape.values.dtype
+        reason = f"the range of Q is too few units in the last place of {kind} beside its offset; subtract the offset"
+    else:
+        reason = "an error as large as the range of Q would be within the bound"
+    return dataclasses.replace(check, status="silent", message=f"nothing can be said at {where}: {reason}")
