@@ -241,7 +241,7 @@ class Evolution(Record):
         """
         if index is None:
             return np.stack([self.gradient(i) for i in range(len(self))])
-        taken = centring(self.landscape.values, self.grid)
+        taken = self.landscape.centring
         if not taken.trivial:
             # digits that the stored fields lost to the offset cannot be had from their differences
             slopes = np.ldexp(self.centred().gradient(index), taken.exponent)
@@ -264,7 +264,7 @@ class Evolution(Record):
     @property
     def offset(self) -> Array:
         """The offset of Q that is taken out for the solution, one per entry of the batch; see `centred`."""
-        return centring(self.landscape.values, self.grid).offset
+        return self.landscape.centring.offset
 
     def centred(self, *, unit: bool = False) -> Evolution:
         """The same problem without the offset of Q, and with a scale of one, so that no digits are lost to either.
@@ -294,13 +294,13 @@ class Evolution(Record):
         True
         """
         values = self.landscape.values
-        taken = centring(values, self.grid, unit=unit)
+        taken = centring(values, self.grid, unit=True) if unit else self.landscape.centring
         if taken.trivial:
             return self
         if self._centred is not None and self._centred[0] == unit:
             return self._centred[1]
         landscape = self.landscape.less(taken)
-        if centring(values, self.grid).trivial:
+        if self.landscape.centring.trivial:
             fields = np.ldexp(self.values, -taken.exponent)
             result = Evolution(
                 landscape,
@@ -330,7 +330,7 @@ class Evolution(Record):
     def without_offset(self) -> Evolution:
         """These very values less the offset of Q, for checks: `rounding` says what putting it back has cost."""
         initial = self.landscape.values
-        taken = centring(initial, self.grid)
+        taken = self.landscape.centring
         if taken.trivial:
             return self
         return Evolution(
@@ -580,7 +580,7 @@ def _solve_covariance(
     require_boundaries(grid)
     chosen, reason = choose_for_covariance(solver, grid, covariances)
     _refuse_output(out, landscape, len(covariances))
-    taken = centring(landscape.values, grid)
+    taken = landscape.centring
     _require_memory_for_fields(landscape, taken, len(covariances), out)
     flow = CovarianceFlow(taken.remove(landscape.values), grid)
     flow.require_memory(covariances, landscape.values.nbytes * len(covariances))
@@ -653,7 +653,7 @@ def solve(
     levels, chosen = plan.sigma, plan.solver
     _refuse_output(out, landscape, len(levels))
     begin = time.perf_counter()
-    taken = centring(landscape.values, grid)
+    taken = landscape.centring
     _require_memory_for_fields(landscape, taken, len(levels), out)
     # a flow keeps what serves all sigmas, and remembers where a march has got to
     flow = chosen.start(taken.remove(landscape.values), grid)

@@ -101,8 +101,9 @@ def centring(values: Array, grid: Grid, *, unit: bool = False) -> Centring:
     >>> centring(np.array([0.0, 2.0, 1.0]), grid).trivial
     True
     """
-    axes = tuple(range(values.ndim - grid.dimensions, values.ndim))
-    low, high = values.min(axis=axes, keepdims=True), values.max(axis=axes, keepdims=True)
+    shape = (*values.shape[: values.ndim - grid.dimensions], *[1] * grid.dimensions)
+    entries = values.reshape(-1, grid.size)
+    low, high = entries.min(axis=1).reshape(shape), entries.max(axis=1).reshape(shape)
     half = high / 2 - low / 2  # their difference may overflow
     far = np.maximum(np.abs(low), np.abs(high)) / (2 * _FAR) > half
     if not all(axis.rule.extremes_outside(1.0, 1.0) == (1.0, 1.0) for axis in grid):

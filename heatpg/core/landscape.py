@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.core.centring import Centring
+from heatpg.core.centring import Centring, centring
 from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch
 from heatpg.core.periodicity import repeated_ends, repeated_ends_words
 from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, StoreError, UnsupportedError
@@ -157,6 +157,7 @@ class Landscape:
                 advice="fill, mask or resample these points before evolving: one NaN spoils the whole field",
             )
         self.values: NDArray[Any] = array
+        self._taken: tuple[NDArray[Any], Centring] | None = None
         self.grid = grid
         self.name = str(name)
         self.provenance: dict[str, Any] = dict(provenance or {})
@@ -278,6 +279,13 @@ class Landscape:
                 "points have the wrong shape", given=f"shape {places.shape}", allowed=f"(count, {self.grid.dimensions})"
             )
         return np.asarray(self._sampler(places), dtype=np.float64)
+
+    @property
+    def centring(self) -> Centring:
+        """What is taken out of Q before it is solved; see `heatpg.core.centring`."""
+        if self._taken is None or self._taken[0] is not self.values:
+            self._taken = (self.values, centring(self.values, self.grid))
+        return self._taken[1]
 
     def less(self, taken: Centring) -> Landscape:
         """This landscape without an offset and a scale; only its nodes are known then.
