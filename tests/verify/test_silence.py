@@ -8,8 +8,6 @@ import numpy as np
 
 from heatpg import Axis, Grid, Landscape, evolve, load, plot
 from heatpg.core.report import Check, Report, counted
-from heatpg.evolution import solve
-from heatpg.verify import verify
 from heatpg.viewer import page
 
 GRID = Grid(Axis("x", -2.0, 2.0, 65, boundary="reflect"))
