@@ -14,18 +14,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError
-from heatpg.quadrature.base import Estimate, Integrand, Mollified, Rule
+from heatpg.quadrature.automatic import automatic
+from heatpg.quadrature.base import Estimate, Integrand, Mollified, Rule, rules
 from heatpg.tools.arguments import unmasked, whole_number
-from heatpg.tools.registry import Registry
 
 __all__ = ["Mollified", "Rule", "mollify", "rules"]
-
-rules: Registry[type[Rule]] = Registry("rule", "heatpg.quadrature")
 
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
-_AUTO_POINTS = 16  # per axis, exact to degree 31; below it `auto` does not trust the tensor rule. A taste
 
 
 def mollify(
@@ -55,8 +52,10 @@ def mollify(
         (variances on its diagonal), symmetric and positive definite. Where sigma is 0 there is no noise and no score:
         the value is still given, the gradient is refused.
     rule
-        ``hermite``, ``smolyak``, ``montecarlo``, a rule object, or ``auto``: the tensor rule where 16 points per axis
-        fit the budget, else quasi-Monte Carlo, which asks for no smoothness.
+        ``hermite``, ``smolyak``, ``montecarlo``, a rule object, or ``auto``: a quarter of the budget goes to random
+        points (quasi-Monte Carlo), then a deterministic rule is taken if it agrees with them and with itself turned and
+        shifted, else quasi-Monte Carlo with the rest. Without a tolerance and beyond four dimensions it is
+        quasi-Monte Carlo alone.
     gradient
         Whether the gradient is wanted; it costs no evaluation.
     vectorized
@@ -65,7 +64,8 @@ def mollify(
         Most evaluations of the function at each centre.
     tolerance
         Refine until the errors of L and of F^T grad L, in the units of f, are estimated to be smaller: the distance to
-        a lower level of a deterministic rule, twice the standard error of a randomised one.
+        a lower level of a deterministic rule, twice the standard error of a randomised one. With ``auto`` one rule
+        after another is tried within the budget.
     seed
         Of a randomised rule.
     **options
@@ -75,7 +75,7 @@ def mollify(
     Returns
     -------
     mollified
-        Value, gradient, errors, points used, and the reason for the rule.
+        Value, gradient, errors, points used, the reason for the rule, and the width of what may go unseen.
 
     Raises
     ------
@@ -112,8 +112,10 @@ def mollify(
     >>> result = mollify(lambda a: np.cos(3 * a[:, 0]), [0.2], 0.5)
     >>> np.round(result.value / np.cos(0.6), 6), np.round(np.exp(-9 * 0.25 / 2), 6)
     (np.float64(0.324652), np.float64(0.324652))
-    >>> result.rule, result.points, result.gradient.shape
-    ('hermite', 63, (1,))
+    >>> result.rule, result.gradient.shape
+    ('hermite', (1,))
+    >>> result.points, float(result.unseen_width[0].round(6))  # a needle that is narrower may lie between the points
+    (32894, 8.1e-05)
     >>> ten = mollify(lambda a: np.exp(-0.5 * (a**2).sum(axis=1)), np.full(10, 0.3), 0.5)
     >>> exact = 1.25**-5 * np.exp(-0.5 * 10 * 0.09 / 1.25)
     >>> ten.rule, bool(abs(ten.value - exact) < 4 * ten.standard_error)
@@ -128,17 +130,29 @@ def mollify(
     budget = whole_number("budget", budget)
     seed = whole_number("seed", seed, least=0)
     _check_tolerance(tolerance)
-    chosen, why = _choose(rule, options, factor.shape[1], budget)
     integrand = Integrand(function, centres, factor, gradient=gradient, vectorized=vectorized)
+    named = _named(rule, options)
+    name, randomized, width = "hermite" if named is None else named.name, False, 0.0
     with np.errstate(over="ignore", invalid="ignore"):  # overflow is found below, and named
         if factor.shape[1] == 0:
             # no direction has noise: every rule would give f(mu), most of them after many evaluations
             at_mu = integrand(np.zeros((1, 0)))[:, 0]
-            estimate = Estimate(at_mu, None, np.zeros_like(at_mu), None, 0.0, 0.0)
+            estimate = Estimate(at_mu, np.zeros_like(at_mu), None, None, None, None, 0.0, 0.0)
             why = "sigma is 0: the value is f(mu)"
         else:
-            estimate, size = chosen.integrate(integrand, budget=budget, tolerance=tolerance, seed=seed)
-            why = f"{why}: {chosen.describe(size, factor.shape[1])}"
+            if named is None:
+                answer = automatic(integrand, budget=budget, tolerance=tolerance, seed=seed)
+                chosen, size, estimate, why = answer.rule, answer.size, answer.estimate, answer.why
+                width = answer.resolution
+            else:
+                chosen, why = named, f"{named.name} was asked for"
+                estimate, size = chosen.integrate(integrand, budget=budget, tolerance=tolerance, seed=seed)
+                width = chosen.resolution(size, factor.shape[1])
+            name, randomized = chosen.name, chosen.randomized
+            why = (
+                f"{why}: {chosen.describe(size, factor.shape[1])}; features narrower than about {width:.2g} sigma may "
+                "lie between the points unseen"
+            )
     numbers = (estimate.value, estimate.value_error, estimate.gradient, estimate.gradient_error)
     value, value_error, slope, slope_error = (None if x is None else x.reshape(shape + x.shape[1:]) for x in numbers)
     assert value is not None
@@ -146,8 +160,9 @@ def mollify(
     if not all(np.isfinite(x).all() for x in numbers if x is not None):
         raise NonFiniteError("the sum over the points overflows", advice="scale the function, or the unit of mu")
     errors = (value_error, slope_error)
-    standard, estimated = (errors, (None, None)) if chosen.randomized else ((None, None), errors)
-    return Mollified(value, slope, *standard, *estimated, chosen.name, integrand.evaluations, why)
+    standard, estimated = (errors, (None, None)) if randomized else ((None, None), errors)
+    unseen = width * np.hypot.reduce(factor, axis=1)
+    return Mollified(value, slope, *standard, *estimated, name, integrand.evaluations, why, unseen)
 
 
 def _real(values: ArrayLike, what: str) -> Array:
@@ -192,7 +207,7 @@ def _factor(sigma: ArrayLike, centres: Array, gradient: bool) -> Array:
     factor = _cholesky(noise) if noise.ndim == 2 else _diagonal(np.broadcast_to(noise, (d,)), gradient)
     # A point mu + F z is rounded by up to eps |mu| / 2. From 64 eps on that moves it by less than sigma / 128, which is
     # small beside z; below, the score E[f Z] would be taken at other points than those where f was called.
-    spread = np.sqrt((factor**2).sum(axis=1))
+    spread = np.hypot.reduce(factor, axis=1)
     lost = (spread > 0) & (spread < 64 * _EPS * np.abs(centres).max(axis=0))
     if gradient and lost.any():
         axis = int(np.argmax(lost))
@@ -251,14 +266,14 @@ def _check_tolerance(tolerance: float | None) -> None:
         )
 
 
-def _choose(rule: str | Rule, options: dict[str, Any], dimensions: int, budget: int) -> tuple[Rule, str]:
-    """The rule, and why it is this one."""
+def _named(rule: str | Rule, options: dict[str, Any]) -> Rule | None:
+    """The rule that is asked for, None for ``auto``."""
     if isinstance(rule, Rule):
         if options:
             raise OptionError(
                 "a rule object has its options already", given=", ".join(options), advice="pass its name instead"
             )
-        return rule, f"{rule.name} was asked for"
+        return rule
     if rule == "auto":
         if options:
             raise OptionError(
@@ -266,17 +281,10 @@ def _choose(rule: str | Rule, options: dict[str, Any], dimensions: int, budget: 
                 given=", ".join(options),
                 allowed=f"rule={', '.join(map(repr, rules.names()))}",
             )
-        cost = rules.get("hermite")().cost(_AUTO_POINTS, dimensions)
-        if cost <= budget:
-            return rules.get("hermite")(), f"hermite, because {_AUTO_POINTS} points per axis fit budget={budget}"
-        # not the sparse grid, although it may be far better: its weights of both signs can be far off for rough returns
-        return rules.get("montecarlo")(), (
-            f"montecarlo, because {_AUTO_POINTS} points per axis of a tensor rule need {cost:.3g} evaluations, beyond "
-            f"budget={budget}, and a sparse grid trusts a smoothness that is not known"
-        )
+        return None
     made = rules.get(rule)
     known = [field.name for field in dataclasses.fields(made)]
     unknown = [name for name in options if name not in known]
     if unknown:
         raise OptionError(f"unknown option of the rule {rule!r}", given=unknown[0], allowed=", ".join(known))
-    return made(**options), f"{rule} was asked for"
+    return made(**options)

@@ -17,15 +17,19 @@ from numpy.typing import NDArray
 
 from heatpg.errors import GridError, NonFiniteError, OptionError, ResourceError, UnsupportedError
 from heatpg.tools.arguments import unmasked
+from heatpg.tools.registry import Registry
 
-__all__ = ["Estimate", "Integrand", "Mollified", "Rule"]
+__all__ = ["Estimate", "Integrand", "Mollified", "Rule", "rules"]
 
 Array = NDArray[np.float64]
 
+rules: Registry[type[Rule]] = Registry("rule", "heatpg.quadrature")
+
 _COORDINATES_PER_CALL = 2**18  # 2 MiB: what f makes of them stays in a cache of the second level. A taste
+_EPS = float(np.finfo(np.float64).eps)
 # Round-off of a sum, in units of the sum of |terms|: sums in blocks err by about log2(N) eps, 17 eps at the default
 # budget of 2^17 evaluations. A tolerance below it could never be confirmed.
-_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+_ROUNDING = 16 * _EPS
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,13 +45,18 @@ class Mollified:
     standard_error, gradient_standard_error
         Standard errors of a randomised rule; None for a deterministic one.
     error_estimate, gradient_error_estimate
-        Distance to a lower level of a deterministic rule, an estimate and no bound; None for a randomised one.
+        Distance of a deterministic rule to a lower level of it, and for ``auto`` to the same rule turned and shifted at
+        random; an estimate and no bound. None for a randomised rule. No error is stated below round-off.
     rule
         Name of the rule.
     points
         Evaluations of the function at each centre, those for the error estimate included.
     reason
         Which rule was used, and why.
+    unseen_width
+        Width along each axis, in its units, below which a feature can lie between the points of all evaluations
+        unseen, shape (d,): that of a Gaussian bump at a typical place of the noise with no point nearer than its
+        widths. About the range of the noise over N^(1/d). No error that is stated covers what is narrower.
     """
 
     value: Array
@@ -59,27 +68,32 @@ class Mollified:
     rule: str
     points: int
     reason: str
+    unseen_width: Array
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Estimate:
-    """What a rule returns: for M centres, values and gradients with their errors.
+    """What a rule returns: for M centres, values and score moments E[f Z] with their errors.
 
     Attributes
     ----------
     value, value_error
         Shape (M,).
+    score, score_error
+        Shape (M, k), or None where no gradient is wanted. They have the units of f.
     gradient, gradient_error
         Shape (M, d), or None.
     worst
         What a tolerance is held against: the largest error of a value or of a score moment E[f Z].
     magnitude
-        Largest mean of \\|f\\| under the absolute weights: round-off is this times a few eps.
+        Largest mean of abs(f) under the absolute weights: round-off is this times a few eps.
     """
 
     value: Array
-    gradient: Array | None
     value_error: Array
+    score: Array | None
+    score_error: Array | None
+    gradient: Array | None
     gradient_error: Array | None
     worst: float
     magnitude: float
@@ -111,6 +125,8 @@ class Integrand:
         self.gradient = gradient
         self.vectorized = vectorized
         self.evaluations = 0
+        # of what the function returns: float32 is rounded before it arrives here
+        self.epsilon = _EPS
 
     @property
     def dimensions(self) -> int:
@@ -128,10 +144,10 @@ class Integrand:
         points = self._points(nodes)
         self.evaluations += len(nodes)  # at each centre, as budgets are given
         if self.vectorized:
-            values = _real_values(self.function(points), (len(points),))
+            values = self._real_values(self.function(points), (len(points),))
         else:
             # each answer is looked at by itself: np.array would turn a list of arrays into something that fits
-            values = np.array([_real_values(self.function(point), ()) for point in points])
+            values = np.array([self._real_values(self.function(point), ()) for point in points])
         if not np.isfinite(values).all():
             # the points are made anew: the function may have written into those that it was given
             first = int(np.argmin(np.isfinite(values)))
@@ -172,40 +188,88 @@ class Integrand:
                     score[i] += f @ (w[:, i, np.newaxis] * z)
         return value, score, float(absolute.max())
 
+    def rounding(self, magnitude: float) -> float:
+        """Round-off of a mean whose terms have this mean of abs(f): that of the sum, and that of what f returns."""
+        return (_ROUNDING + self.epsilon) * magnitude
+
+    def require_tolerance(self, tolerance: float, magnitude: float) -> None:
+        """Refuse a tolerance that round-off hides; only after evaluations is it known how large f is."""
+        least = self.rounding(magnitude)
+        if tolerance < least:
+            coarse = self.epsilon > _EPS
+            units = "the precision of its values" if coarse else "17 eps"
+            raise OptionError(
+                "the tolerance is below round-off",
+                given=tolerance,
+                allowed=f">= {least:.2g}, {units} times the mean of |f|",
+                advice="let the function return float64" if coarse else "",
+            )
+
     def to_gradient(self, score: Array) -> Array:
         """grad L = F^-T E[f Z], for score moments of shape (..., k)."""
         # solved and not multiplied by an inverse, which would lose digits where the noise is far from round
         return np.asarray(np.linalg.solve(self.factor.T, score[..., np.newaxis])[..., 0])
 
-    def compare(self, fine: tuple[Array, Array | None], coarse: tuple[Array, Array | None], size: float) -> Estimate:
-        """The estimate of a deterministic rule: the fine sums, with their distance to the coarse ones as error."""
-        value_error = np.abs(fine[0] - coarse[0])
-        # the score moments, not the gradients, are held against a tolerance: they have the units of f
+    def estimate(
+        self,
+        means: tuple[Array, Array | None],
+        errors: tuple[Array, Array | None],
+        gradient_error: Array | None,
+        magnitude: float,
+        errors_of_a_tolerance: float = 1.0,
+    ) -> Estimate:
+        """Means with their errors, none of which is stated below round-off.
+
+        Parameters
+        ----------
+        means, errors
+            Of the value, shape (M,), and of the score moments, shape (M, k) or None.
+        gradient_error
+            Of F^-T times the score moments, shape (M, d) or None.
+        magnitude
+            Largest mean of abs(f).
+        errors_of_a_tolerance
+            How many of these errors a tolerance must hold.
+        """
+        least = self.rounding(magnitude)
+        value_error, score_error, gradient = np.maximum(errors[0], least), None, None
         worst = float(value_error.max())
-        gradient = gradient_error = None
-        if fine[1] is not None and coarse[1] is not None:
-            change = fine[1] - coarse[1]
-            worst = max(worst, float(np.abs(change).max()))
-            gradient, gradient_error = self.to_gradient(fine[1]), np.abs(self.to_gradient(change))
-        return Estimate(fine[0], gradient, value_error, gradient_error, worst, size)
+        if means[1] is not None and errors[1] is not None and gradient_error is not None:
+            score_error = np.maximum(errors[1], least)
+            # the score moments, not the gradients, are held against a tolerance: they have the units of f
+            worst = max(worst, float(score_error.max()))
+            gradient = self.to_gradient(means[1])
+            # what F^-T makes of round-off in each score moment
+            gradient_error = np.maximum(gradient_error, least * np.abs(np.linalg.inv(self.factor.T)).sum(axis=1))
+        worst *= errors_of_a_tolerance
+        return Estimate(means[0], value_error, means[1], score_error, gradient, gradient_error, worst, magnitude)
 
+    def compare(self, fine: tuple[Array, Array | None], other: tuple[Array, Array | None], size: float) -> Estimate:
+        """The estimate of a deterministic rule: the fine sums, with their distance to other ones as error."""
+        value_error = np.abs(fine[0] - other[0])
+        if fine[1] is None or other[1] is None:
+            return self.estimate((fine[0], None), (value_error, None), None, size)
+        change = fine[1] - other[1]
+        return self.estimate(fine, (value_error, np.abs(change)), np.abs(self.to_gradient(change)), size)
 
-def _real_values(returned: Any, shape: tuple[int, ...]) -> Array:
-    values = np.asarray(unmasked("what the function returns", returned))
-    if values.shape != shape:
-        raise GridError(
-            "the function returns the wrong shape",
-            given=f"shape {values.shape}",
-            allowed=f"shape {shape}, one value per point" if shape else "one number for one point",
-            advice="if it takes one point at a time, pass vectorized=False" if shape else "",
-        )
-    if values.dtype.kind not in "fiub":
-        raise OptionError(
-            "the function must return real numbers",
-            given=f"dtype {values.dtype}",
-            advice="mollify the real and the imaginary part" if values.dtype.kind == "c" else "",
-        )
-    return values.astype(np.float64)
+    def _real_values(self, returned: Any, shape: tuple[int, ...]) -> Array:
+        values = np.asarray(unmasked("what the function returns", returned))
+        if values.shape != shape:
+            raise GridError(
+                "the function returns the wrong shape",
+                given=f"shape {values.shape}",
+                allowed=f"shape {shape}, one value per point" if shape else "one number for one point",
+                advice="if it takes one point at a time, pass vectorized=False" if shape else "",
+            )
+        if values.dtype.kind not in "fiub":
+            raise OptionError(
+                "the function must return real numbers",
+                given=f"dtype {values.dtype}",
+                advice="mollify the real and the imaginary part" if values.dtype.kind == "c" else "",
+            )
+        if values.dtype.kind == "f":
+            self.epsilon = max(self.epsilon, float(np.finfo(values.dtype).eps))
+        return values.astype(np.float64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,6 +309,14 @@ class Rule(ABC):
     @abstractmethod
     def apply(self, integrand: Integrand, size: int, seed: int) -> Estimate:
         """Integrate with this size."""
+
+    @abstractmethod
+    def resolution(self, size: int, dimensions: int) -> float:
+        """Width, in units of sigma, below which a Gaussian bump at a typical place of the noise can go unseen.
+
+        There, at the distance sqrt(dimensions) from the centre, it has no node nearer than its width times
+        sqrt(dimensions), which is where a bump of that width takes most of its integral from.
+        """
 
     @abstractmethod
     def describe(self, size: int, dimensions: int) -> str:
@@ -291,14 +363,7 @@ class Rule(ABC):
             if integrand.evaluations + self.cost(size, k) > budget:
                 break
             estimate = self.apply(integrand, size, seed)
-            # only now is it known how large f is
-            least = _ROUNDING * estimate.magnitude
-            if tolerance < least:
-                raise OptionError(
-                    "the tolerance is below round-off",
-                    given=tolerance,
-                    allowed=f">= {least:.2g}, 16 eps times the mean of |f|",
-                )
+            integrand.require_tolerance(tolerance, estimate.magnitude)
             if estimate.worst <= tolerance:
                 return estimate, size
             reached = estimate.worst

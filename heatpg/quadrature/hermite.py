@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -92,6 +93,10 @@ class Hermite(Rule):
 
     def cost(self, size: int, dimensions: int) -> int:
         return int(size**dimensions + (size - 1) ** dimensions)
+
+    def resolution(self, size: int, dimensions: int) -> float:
+        # zeros of He_n are pi / sqrt(n) apart in the middle; the centre of a cell is sqrt(d) / 2 of that from its nodes
+        return math.pi / math.sqrt(4 * size)
 
     def describe(self, size: int, dimensions: int) -> str:
         return f"{size}^{dimensions} Gauss-Hermite points, exact for degree {2 * size - 1} in each coordinate"

@@ -78,6 +78,13 @@ class Smolyak(Rule):
         line = [1] + [cost + 1 if cost % 2 else 0 for cost in range(1, size + 1)]
         return sum(_powers(line, dimensions)[-1])
 
+    def resolution(self, size: int, dimensions: int) -> float:
+        if size < dimensions:
+            # a node is beside the centre along `size` axes at most: as far as the others lead, no node is near
+            return math.sqrt(1 - size / dimensions)
+        points = 2 * ((size // dimensions + 1) // 2) + 1  # of the tensor product with as many levels on each axis
+        return min(1.0, math.pi / math.sqrt(4 * points))
+
     def describe(self, size: int, dimensions: int) -> str:
         return (
             f"sparse Gauss-Hermite grid of level {size}, exact for total degree {2 * size + 1}; its weights may be "

@@ -269,9 +269,10 @@ def test_small_noise_keeps_the_gradient_by_montecarlo() -> None:
 
 def test_auto_says_what_it_picked_and_why() -> None:
     small, large = (mollify(bowl, np.zeros(d), 0.3) for d in (4, 5))
-    assert small.rule == "hermite" and "16 points per axis fit" in small.reason
-    assert large.rule == "montecarlo" and "beyond budget" in large.reason and "smoothness" in large.reason
+    assert small.rule == "hermite" and "agrees with 32768 random points" in small.reason
+    assert large.rule == "montecarlo" and "beyond half of budget" in large.reason and "smoothness" in large.reason
     assert mollify(bowl, np.zeros(4), 0.3, budget=4096).rule == "montecarlo"
+    assert "too small to compare" in mollify(bowl, [0.0], 0.3, budget=100).reason
     assert "asked" in mollify(bowl, [0.0], 0.3, "hermite").reason
 
 
