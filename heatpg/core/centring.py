@@ -40,6 +40,30 @@ class Centring:
     offset: Array
     exponent: NDArray[np.intc]
 
+    @classmethod
+    def of(cls, low: Array, high: Array, grid: Grid, *, unit: bool = False) -> Centring:
+        """What has to be taken out of values from `low` to `high`, of the shape of the offset; see `centring`."""
+        half = high / 2 - low / 2  # their difference may overflow
+        far = np.maximum(np.abs(low), np.abs(high)) / (2 * _FAR) > half
+        if not all(axis.rule.extremes_outside(1.0, 1.0) == (1.0, 1.0) for axis in grid):
+            far = np.zeros_like(far)
+        offset = np.where(far, low + half, 0).astype(low.dtype)
+        # what is left is at most this large
+        with np.errstate(over="ignore"):
+            largest = np.where(far, np.maximum(high - offset, offset - low), np.maximum(np.abs(low), np.abs(high)))
+        exponent = np.where(largest > 0, np.frexp(largest)[1] - 1, 0).astype(np.intc)
+        if not unit:
+            # weights down to eps^2 of the largest still count, and no sum of weighted values is 1 / eps^2 times the
+            # values
+            kind = np.finfo(low.dtype)
+            few, many = np.frexp(kind.tiny / kind.eps**2)[1], np.frexp(kind.max * kind.eps**2)[1]
+            exponent = np.where((exponent < few) | (exponent > many), exponent, 0).astype(np.intc)
+        return cls(offset, exponent)
+
+    def part(self, box: tuple[slice, ...]) -> Centring:
+        """For a part of the batch."""
+        return Centring(self.offset[box], self.exponent[box])
+
     @property
     def trivial(self) -> bool:
         """Whether nothing was taken out."""
@@ -103,19 +127,4 @@ def centring(values: Array, grid: Grid, *, unit: bool = False) -> Centring:
     """
     shape = (*values.shape[: values.ndim - grid.dimensions], *[1] * grid.dimensions)
     entries = values.reshape(-1, grid.size)
-    low, high = entries.min(axis=1).reshape(shape), entries.max(axis=1).reshape(shape)
-    half = high / 2 - low / 2  # their difference may overflow
-    far = np.maximum(np.abs(low), np.abs(high)) / (2 * _FAR) > half
-    if not all(axis.rule.extremes_outside(1.0, 1.0) == (1.0, 1.0) for axis in grid):
-        far = np.zeros_like(far)
-    offset = np.where(far, low + half, 0).astype(values.dtype)
-    # what is left is at most this large
-    with np.errstate(over="ignore"):
-        largest = np.where(far, np.maximum(high - offset, offset - low), np.maximum(np.abs(low), np.abs(high)))
-    exponent = np.where(largest > 0, np.frexp(largest)[1] - 1, 0).astype(np.intc)
-    if not unit:
-        # weights down to eps^2 of the largest still count, and no sum of weighted values is 1 / eps^2 times the values
-        kind = np.finfo(values.dtype)
-        few, many = np.frexp(kind.tiny / kind.eps**2)[1], np.frexp(kind.max * kind.eps**2)[1]
-        exponent = np.where((exponent < few) | (exponent > many), exponent, 0).astype(np.intc)
-    return Centring(offset, exponent)
+    return Centring.of(entries.min(axis=1).reshape(shape), entries.max(axis=1).reshape(shape), grid, unit=unit)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.centring import Centring
 from heatpg.core.extrema import on_edge
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
@@ -63,6 +64,7 @@ class Header(Landscape):
         self.provenance = provenance
         self._exact = None
         self._sampler = None
+        self._taken = None
         self.standard_error = None
 
 
@@ -112,7 +114,7 @@ class Sums:
     top, bottom
         Largest and least value of all, and their indices in the flattened field.
     mass
-        Integral over the box, of each landscape of the batch.
+        Integral over the box, less the offset of Q, of each landscape of the batch.
     """
 
     low: NDArray[np.float64]
@@ -127,8 +129,16 @@ class Sums:
         low, high = np.full(batch, np.inf), np.full(batch, -np.inf)
         return cls(low, high, (-math.inf, 0), (math.inf, 0), np.zeros(batch))
 
-    def add(self, grid: Grid, shape: tuple[int, ...], box: Box, block: Array, *, mass: bool) -> None:
-        """Add a block of a field."""
+    def add_mass(self, grid: Grid, shape: tuple[int, ...], box: Box, block: Array) -> None:
+        """Add what a block has of the integral over the box."""
+        first = len(shape) - grid.dimensions
+        batch = box[:first]
+        # the integral is a product of sums, one axis after the other
+        weights = [axis.weights[part][None, :] for axis, part in zip(grid, box[first:], strict=True)]
+        self.mass[batch] += contract(block, weights).reshape(self.mass[batch].shape)
+
+    def add(self, grid: Grid, shape: tuple[int, ...], box: Box, block: Array) -> None:
+        """Add the extremes of a block of a field."""
         first = len(shape) - grid.dimensions
         axes = tuple(range(first, len(shape)))
         batch = box[:first]
@@ -148,10 +158,6 @@ class Sums:
         value = float(block.flat[lowest])
         if value < self.bottom[0]:
             self.bottom = (value, placed(lowest))
-        if mass:
-            # the integral over a box is a product of sums, one axis after the other
-            weights = [axis.weights[part][None, :] for axis, part in zip(grid, box[first:], strict=True)]
-            self.mass[batch] += contract(block, weights).reshape(self.mass[batch].shape)
 
 
 class Reduction(Protocol):
@@ -231,11 +237,12 @@ class BlockChecks:
         self._reference: list[NDArray[np.float64]] = []
         self._values: list[NDArray[np.float64]] = []
         self._rows: tuple[int, list[NDArray[np.float64]]] = (-1, [])
+        self._offset = np.zeros(())
 
     def add_initial(self, box: Box, block: Array) -> None:
         """Look at a block of Q; before anything else, at all of them, once each."""
-        if self.active:
-            self.initial.add(self.plan.grid, self.shape, box, block, mass=self._mass)
+        # the range at any level of checks, because what is solved is without the offset of Q
+        self.initial.add(self.plan.grid, self.shape, box, block)
 
     def add_lines(self, position: int, block: Array) -> None:
         """Look at a block of Q that has whole lines along an axis of the grid; at all of them, in any order."""
@@ -245,10 +252,11 @@ class BlockChecks:
 
     def choose_nodes(self, reduction: Reduction | None = None) -> None:
         """Pick where u is compared, once all of Q was seen: its optimum, its minimum, the corners, nodes at random."""
-        if not self.active:
-            return
         if reduction is not None:
             _reduce_sums(self.initial, reduction)
+        if not self.active:
+            return
+        self._offset = self.centring().offset.astype(np.float64)
         grid = self.plan.grid
         fixed = [
             np.unravel_index(flat, self.shape)[self._first :] for _, flat in (self.initial.top, self.initial.bottom)
@@ -266,6 +274,17 @@ class BlockChecks:
         self._reference = [np.zeros(sizes) for _ in self.plan.sigma]
         self._values = [np.zeros(sizes) for _ in self.plan.sigma]
 
+    def centring(self) -> Centring:
+        """What is taken out of Q before it is solved, once all of Q was seen."""
+        shape = (*self._batch, *[1] * self.plan.grid.dimensions)
+        low, high = (extreme.astype(self.dtype).reshape(shape) for extreme in (self.initial.low, self.initial.high))
+        return Centring.of(low, high, self.plan.grid)
+
+    def _centred(self, box: Box, block: Array) -> Array:
+        """A block less the offset of its landscape, which the sums of the checks would lose digits to."""
+        offset = self._offset[box[: self._first]]
+        return block - offset if offset.any() else block
+
     def add_source(self, level: int, box: Box, block: Array) -> None:
         """Add the share that a block of Q has in the reference at a level; at all of them, once for each level."""
         if not self.active:
@@ -276,6 +295,9 @@ class BlockChecks:
             sigmas = [math.sqrt(t) for t in self.plan.variances[level]]
             rows = [reference_rows(a, s, n) for a, s, n in zip(grid, sigmas, self._nodes, strict=True)]
             self._rows = (level, rows)
+        block = self._centred(box, block)
+        if level == 0 and self._mass:
+            self.initial.add_mass(grid, self.shape, box, block)
         matrices = [rows[:, part] for rows, part in zip(self._rows[1], box[self._first :], strict=True)]
         self._reference[level][box[: self._first]] += contract(block, matrices)
 
@@ -283,7 +305,10 @@ class BlockChecks:
         """Look at a block of u; at all of them, once each."""
         if not self.active:
             return
-        self.fields[level].add(self.plan.grid, self.shape, box, block, mass=self._mass)
+        self.fields[level].add(self.plan.grid, self.shape, box, block)
+        block = self._centred(box, block)
+        if self._mass:
+            self.fields[level].add_mass(self.plan.grid, self.shape, box, block)
         parts = box[self._first :]
         inside = [
             np.flatnonzero((nodes >= part.start) & (nodes < part.stop))
@@ -302,10 +327,18 @@ class BlockChecks:
         if reduction is not None:
             for sums in self.fields:
                 _reduce_sums(sums, reduction)
+            # summed after the nodes were chosen, because the offset is known by then
+            self.initial.mass = reduction.total(self.initial.mass)
             self._rough = reduction.most(self._rough)
             self._reference = [reduction.total(values) for values in self._reference]
             self._values = [reduction.total(values) for values in self._values]
         largest = max(abs(self.initial.top[0]), abs(self.initial.bottom[0]))
+        rounding = 0.0
+        if self._offset.any():
+            # half the distance between numbers as large as Q, by which putting the offset back rounds
+            rounding = 0.5 * float(np.spacing(self.dtype.type(largest)))
+            offset = self._offset.reshape(self._batch)
+            largest = float(np.maximum(self.initial.high - offset, offset - self.initial.low).max())
         plan = self.plan
         known = Record(
             Header(plan.grid, "", {}, (1,) * len(self.shape), self.dtype.type(largest)),
@@ -313,6 +346,7 @@ class BlockChecks:
             np.zeros(0),
             plan.solver,
             paths=[plan.paths(level) for level in range(len(plan.sigma))],
+            rounding=rounding,
         )
         oscillation = (self.initial.top[0] - self.initial.bottom[0]) or 1.0
         unit = float(np.finfo(self.dtype).eps) * largest
@@ -348,7 +382,7 @@ class BlockChecks:
         worst, bound, opened = 0.0, 0.0, False
         broken: tuple[float, float, int, bool] | None = None
         for level, stop in enumerate(plan.variances):
-            allowed = 2.0 * unit * (1.0 + self._rounding(known, level))
+            allowed = 2.0 * unit * (1.0 + self._rounding(known, level)) + 2.0 * known.rounding
             bound = max(bound, allowed)
             earlier = [((0.0,) * len(stop), self.initial, False)]
             # as in heatpg.verify.maximum_principle: Q, and the field before, where the noise grew along every axis
@@ -432,7 +466,7 @@ class BlockChecks:
         changes = []
         for level, sums in enumerate(self.fields):
             change = float(np.abs(sums.mass - self.initial.mass).max()) / volume
-            allowed = 2.0 * unit * (1.0 + self._rounding(known, level))
+            allowed = 2.0 * unit * (1.0 + self._rounding(known, level)) + known.rounding
             changes.append((change / allowed if allowed else 0.0, change, allowed, level))
         _, change, allowed, level = max(changes)
         passed = change <= allowed

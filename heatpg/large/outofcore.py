@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.centring import Centring
 from heatpg.core.noise import Sigma, sigma_words
 from heatpg.core.report import Report, checks_html
 from heatpg.errors import NonFiniteError, ResourceError
@@ -132,6 +133,7 @@ class _Passes:
         self.watched = watched
         self.progress = progress
         self.done = 0
+        self.taken: Centring  # known when all of Q was seen
         self.seen: set[int] = set()  # axes along which the differences of Q were taken
         # one pass over Q, and the passes of every level
         self.total = plan.count(()) + sum(plan.count(self.moving(level)) for level in range(len(what.sigma)))
@@ -164,6 +166,7 @@ class _Passes:
             self._step()
         # the optimum of Q is among them, so all of Q must have been seen
         self.watched.choose_nodes()
+        self.taken = self.watched.centring()
         self.timing["read"] = time.perf_counter() - begin
         return keep or self.origin
 
@@ -191,6 +194,7 @@ class _Passes:
             # the reference is a sum over Q: it is added while Q passes by, and not while what was made of it does
             if reader is source:
                 self.watched.add_source(level, box, block)
+                block = self.taken.part(box[: self.plan.first]).remove(block)
             out = np.empty_like(block)
             carry(self.what, level, (position,), block, (axis,), out)
             between.write(box, out)
@@ -202,11 +206,16 @@ class _Passes:
         grid_axes = [axis for axis in self.plan.together if axis >= self.plan.first]
         positions = [axis - self.plan.first for axis in grid_axes]
         for box in self.plan.last():
+            taken = self.taken.part(box[: self.plan.first])
             block = reader.read(box)
             if reader is source:
                 self.watched.add_source(level, box, block)
+                block = taken.remove(block)
             out = np.empty_like(block)
             carry(self.what, level, positions, block, grid_axes, out)
+            # put back once, after the last axis
+            if not taken.trivial:
+                taken.restore(out, out)
             # looked at before it is written: no file with NaN gets its name
             self._require_finite(level, box, out)
             self.watched.add_field(level, box, out)
@@ -222,7 +231,7 @@ class _Passes:
             raise NonFiniteError(
                 f"the solution at sigma={sigma_words(self.what.sigma[level])} is {where}",
                 given=f"solver {self.what.solver!r}",
-                advice="scale Q down, or use another solver",
+                advice="use another solver",
             ) from None
 
 

@@ -532,11 +532,13 @@ def _solve(
         for position in others:
             watched.add_lines(position, values)
     watched.choose_nodes(ranks)
+    taken = watched.centring()
+    centred = taken.remove(values)
     exchange = _Exchange(ranks, rows, grid.size // grid.shape[0], values.dtype)
     # without noise along the first axis nothing is exchanged at all
     moves = any(row[0] > 0 for row in plan.variances)
     flat = (len(values), grid.size // grid.shape[0])
-    columns = exchange.to_columns(values.reshape(flat)) if moves else None
+    columns = exchange.to_columns(centred.reshape(flat)) if moves else None
     if columns is not None and columns.size:
         watched.add_lines(0, columns)
     fields = np.empty((len(plan.sigma), *values.shape), values.dtype)
@@ -544,7 +546,7 @@ def _solve(
         if values.size:
             watched.add_source(level, box, values)
         trouble: BaseException | None = None
-        current = values
+        current = centred
         try:
             if row[0] > 0:
                 assert columns is not None
@@ -563,6 +565,8 @@ def _solve(
             else:
                 fields[level] = current
             if values.size:
+                if not taken.trivial:
+                    taken.restore(fields[level], fields[level])
                 _require_finite(plan, level, fields[level])
                 watched.add_field(level, box, fields[level])
         except Exception as reason:
@@ -580,5 +584,5 @@ def _require_finite(plan: Schedule, level: int, field: Array) -> None:
         raise NonFiniteError(
             f"the solution at sigma={plan.sigma[level]} is not finite",
             given=f"solver {plan.solver!r}",
-            advice="scale Q down, or use another solver",
+            advice="use another solver",
         ) from None
