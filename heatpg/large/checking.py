@@ -31,6 +31,7 @@ from heatpg.verify.correlated import SEED
 from heatpg.verify.crosscheck import POINTS, expected_error, reference_rows
 from heatpg.verify.maximum_principle import range_kept
 from heatpg.verify.resolution import TRUST
+from heatpg.verify.silence import unless_silent
 
 __all__ = ["LEVELS", "BlockChecks", "Header", "Sums", "header"]
 
@@ -360,6 +361,9 @@ class BlockChecks:
         paths = zip(self.plan.grid, known.paths[level], strict=True)
         return sum(self.plan.solver.rounding(axis, path) for axis, path in paths if path[-1] > 0)
 
+    def _unless_silent(self, check: Check, known: Record, bounds: list[tuple[int, float]]) -> Check:
+        return unless_silent(check, known, bounds, (self.initial.bottom[0], self.initial.top[0]))
+
     def _place(self, level: int, flat: int) -> Place:
         index = tuple(int(i) for i in np.unravel_index(flat, self.shape))
         return Place(level, index, self.plan.grid.point(index[self._first :]))
@@ -380,10 +384,13 @@ class BlockChecks:
         plan = self.plan
         source = "round-off, relative to osc(Q)"
         worst, bound, opened = 0.0, 0.0, False
+        bounds = []
         broken: tuple[float, float, int, bool] | None = None
         for level, stop in enumerate(plan.variances):
             allowed = 2.0 * unit * (1.0 + self._rounding(known, level)) + 2.0 * known.rounding
             bound = max(bound, allowed)
+            if any(stop):
+                bounds.append((level, allowed))
             earlier = [((0.0,) * len(stop), self.initial, False)]
             # as in heatpg.verify.maximum_principle: Q, and the field before, where the noise grew along every axis
             if level and all(a <= b for a, b in zip(plan.variances[level - 1], stop, strict=True)):
@@ -405,7 +412,8 @@ class BlockChecks:
                 if excess > allowed and (broken is None or (promised, excess) > (broken[3], broken[0])):
                     broken = (excess, allowed, level, promised)
         if broken is None:
-            return Check("range", "passed", range_kept(opened), worst / oscillation, bound / oscillation, source)
+            check = Check("range", "passed", range_kept(opened), worst / oscillation, bound / oscillation, source)
+            return self._unless_silent(check, known, bounds)
         excess, allowed, level, promised = broken
         status: Status = "failed" if promised else "finding"
         because = (
@@ -434,12 +442,14 @@ class BlockChecks:
             second, fourth = (float(value) for value in self._rough[position])
             cache[position] = (half, second, fourth)
         worst: tuple[float, float, float, int, tuple[int, ...]] | None = None
+        bounds = []
         # the largest error in units of its bound, over all levels
         for level in range(len(self.plan.sigma)):
             error = np.abs(self._values[level] - self._reference[level])
             flat = int(np.argmax(error))
             index = tuple(int(i) for i in np.unravel_index(flat, error.shape))
             found, bound = float(error.reshape(-1)[flat]), expected_error(known, level, cache)
+            bounds.append((level, bound))
             ratio = found / bound if bound > 0 else (math.inf if found > 0 else 0.0)
             if worst is None or ratio > worst[0]:
                 worst = (ratio, found, bound, level, index)
@@ -449,7 +459,7 @@ class BlockChecks:
         count = math.prod(len(chosen) for chosen in self._nodes)
         reference = f"an independent convolution on {count} nodes"
         failed = ratio > 1.0
-        return Check(
+        check = Check(
             "cross-check",
             "failed" if failed else "passed",
             f"u differs from {reference} by more than this solver can at sigma={sigma_words(self.plan.sigma[level])}"
@@ -460,6 +470,7 @@ class BlockChecks:
             "symbols of both, relative to osc(Q)",
             Place(level, nodes, self.plan.grid.point(nodes[self._first :])),
         )
+        return self._unless_silent(check, known, bounds)
 
     def _conservation(self, known: Record, unit: float, oscillation: float) -> Check:
         volume = math.prod(float(axis.weights.sum()) for axis in self.plan.grid)
@@ -468,9 +479,10 @@ class BlockChecks:
             change = float(np.abs(sums.mass - self.initial.mass).max()) / volume
             allowed = 2.0 * unit * (1.0 + self._rounding(known, level)) + known.rounding
             changes.append((change / allowed if allowed else 0.0, change, allowed, level))
+        bounds = [(level, allowed) for _, _, allowed, level in changes]
         _, change, allowed, level = max(changes)
         passed = change <= allowed
-        return Check(
+        check = Check(
             "conservation",
             "passed" if passed else "failed",
             "the mean of u over the box is that of Q"
@@ -480,6 +492,7 @@ class BlockChecks:
             allowed / oscillation,
             "round-off, relative to osc(Q)",
         )
+        return self._unless_silent(check, known, bounds)
 
     def _resolution(self) -> Check:
         grid = self.plan.grid

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check
-from heatpg.evolution import Evolution
+from heatpg.store.record import Record
 
 __all__ = ["unless_silent"]
 
 
-def unless_silent(check: Check, evolution: Evolution, bounds: Sequence[tuple[int, float]]) -> Check:
+def unless_silent(
+    check: Check, evolution: Record, bounds: Sequence[tuple[int, float]], extremes: tuple[float, float] | None = None
+) -> Check:
     """A check that has passed, or ``silent`` in its place if at some sigma it could not have failed.
 
     Parameters
@@ -24,6 +26,8 @@ def unless_silent(check: Check, evolution: Evolution, bounds: Sequence[tuple[int
     bounds
         The sigmas that were looked at, by their number, each with its bound in the units of Q. Two numbers in the range
         of Q, with what lies outside of the box, differ by that range at most, so a bound as large rules nothing out.
+    extremes
+        Least and largest value of Q, where they are not to be looked for.
 
     Examples
     --------
@@ -40,7 +44,7 @@ def unless_silent(check: Check, evolution: Evolution, bounds: Sequence[tuple[int
     if not bounds:
         return dataclasses.replace(check, status="silent", message="nothing can be said: there is no noise to compare")
     values = evolution.landscape.values
-    low, high = float(values.min()), float(values.max())
+    low, high = (float(values.min()), float(values.max())) if extremes is None else extremes
     for axis in evolution.grid:
         low, high = (float(x) for x in axis.rule.extremes_outside(low, high))
     # a constant has no range, and then any bound is one on its rounding

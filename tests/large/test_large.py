@@ -336,6 +336,14 @@ def test_a_fault_beside_an_offset_is_seen() -> None:
     assert report["cross-check"].status == report["conservation"].status == "failed", report
 
 
+def test_an_offset_that_leaves_no_digits(tmp_path: Path) -> None:
+    grid = Grid(Axis("x", 0.0, 1.0, 65, boundary="reflect"))
+    values = (1e9 + 64.0 * (np.arange(65) == 3)).astype(np.float32)
+    report = evolve_large(LargeLandscape(values, grid), [0.1, 0.4], tmp_path / "a.h5").report
+    assert report["range"].status == "silent" and "float32" in report["range"].message
+    assert evolve_large(LargeLandscape(values, grid), 0.0, tmp_path / "b.h5").report["range"].status == "silent"
+
+
 def test_a_solution_whose_sums_would_overflow(tmp_path: Path) -> None:
     grid = Grid(*(Axis(name, 0.0, 9.0, 10, boundary="reflect") for name in "xy"))
     values = np.where(np.arange(100).reshape(10, 10) % 3, 1.7e308, -1.7e308)
