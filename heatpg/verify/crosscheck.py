@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.noise import sigma_words
@@ -42,6 +43,10 @@ _TAIL = 9.0  # standard deviations: 2e-19 of the noise goes further, below any r
 POINTS = 200  # nodes of a standard check, in all; enough to meet every part of a field, and cheap; a matter of taste
 _WIDEST_MATRIX = 2048  # nodes of an axis: beyond, a matrix of rows costs more than a convolution
 _LONGEST_KERNEL = 2**22  # 32 MiB: so far kernels are compared
+# periods of the continued line: as uniform as infinitely many, since exp(-2 pi^2 1.6^2) = 1e-22 of the longest wave is
+# left
+_UNIFORM = 1.6
+_WIDE = 8.0  # lengths of a box in free space: from here on the series of `_wide_weights` is exact to round-off
 # how numpy.pad continues the data as each boundary says; along absorb with the turned-over sign that is told apart
 # below
 _PAD: dict[str, Literal["wrap", "reflect", "symmetric", "edge"]] = {
@@ -83,23 +88,82 @@ def reference_weights(spacing: float, sigma: float) -> NDArray[np.float64]:
     if sigma >= spacing:
         density = np.exp(-0.5 * np.square(offsets / sigma))
         return np.asarray(density / math.fsum(density))
-    # a hat of width h against a Gaussian that may be far narrower: panels of at most sigma / 2
-    panels = max(1, math.ceil(2.0 * spacing / sigma))
-    # 16 points on a panel of half a sigma integrate a Gaussian times a straight line to round-off
-    nodes, masses = np.polynomial.legendre.leggauss(16)
-    edges = np.linspace(0.0, spacing, panels + 1)
-    width = spacing / panels
-    y = (edges[:-1, None] + 0.5 * width * (nodes + 1.0)).ravel()
-    mass = np.tile(0.5 * width * masses, panels)
-    rising = y / spacing
-    scale = 1.0 / (sigma * math.sqrt(2.0 * math.pi))
-    weights = np.empty(len(offsets))
-    for i, x in enumerate(offsets):
-        left = np.exp(-0.5 * np.square((x - spacing + y) / sigma)) * rising
-        right = np.exp(-0.5 * np.square((x + y) / sigma)) * (1.0 - rising)
-        weights[i] = scale * dot(mass, left + right)
+    # Hats of width h against a Gaussian that may be far narrower: between 0 and one spacing lie one half of the hat of
+    # the node and one of its neighbour's, and of the Gaussian so much as reaches there. In units of sigma, so that no
+    # square of a spacing is taken.
+    ratio = sigma / spacing
+    weights = np.zeros(len(offsets))
+    for cell in range(radius):
+        low, high = cell / ratio, min((cell + 1) / ratio, _TAIL)
+        if low >= high:
+            break
+        # 16 points on a panel of half a sigma integrate a Gaussian times a straight line to round-off
+        panels = math.ceil(2.0 * (high - low))
+        nodes, masses = np.polynomial.legendre.leggauss(16)
+        edges, width = np.linspace(low, high, panels + 1), (high - low) / panels
+        z = (edges[:-1, None] + 0.5 * width * (nodes + 1.0)).ravel()
+        mass = np.tile(0.5 * width * masses, panels) * np.exp(-0.5 * np.square(z)) / math.sqrt(2.0 * math.pi)
+        far = z * ratio - cell
+        weights[radius + cell] += dot(mass, 1.0 - far)
+        weights[radius + cell + 1] += dot(mass, far)
+    # the node itself has a half of its hat on either side
+    weights[radius] *= 2.0
+    weights[:radius] = weights[:radius:-1]
     # a constant stays what it is, to the last bit of the sum
     return np.asarray(weights / math.fsum(weights))
+
+
+def _wide_weights(size: int, spacing: float, sigma: float) -> NDArray[np.float64]:
+    """Weights for offsets -size ... size where the noise is far wider than the box: all beyond stand at the ends.
+
+    The sum of samples beyond the last is an integral by the midpoint rule, with the first terms of its error: in units
+    of sigma, at z and for samples e apart, Phi(-z) - e^2 g z / 24 + 7 e^4 g (z^3 - 3 z) / 5760
+    - 31 e^6 g (z^5 - 10 z^3 + 15 z) / 967680, g the normal density. For e <= 1/16 the next one is below 1e-15.
+    """
+    step = spacing / sigma
+    weights = step / math.sqrt(2.0 * math.pi) * np.exp(-0.5 * np.square(step * np.arange(-size, size + 1)))
+    z = (size - 0.5) * step
+    density = math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    weights[[0, -1]] = (
+        float(ndtr(-z))
+        - step**2 * density * z / 24.0
+        + 7.0 * step**4 * density * (z**3 - 3.0 * z) / 5760.0
+        - 31.0 * step**6 * density * (z**5 - 10.0 * z**3 + 15.0 * z) / 967680.0
+    )
+    return np.asarray(weights / math.fsum(weights))
+
+
+@functools.lru_cache(maxsize=64)
+def _line_weights(axis: Axis, sigma: float) -> NDArray[np.float64]:
+    """Weights of the reference along an axis for offsets -m ... m, each node of the continued line taken once.
+
+    Beyond its own length from a node, a line in free space is constant, and all weights out there stand at that
+    distance; other lines repeat after their period.
+    """
+    size, spacing = axis.size, axis.spacing
+    period = (
+        size if axis.rule.periodic else 2 * size - (0 if axis.boundary == "reflect" and axis.nodes == "cell" else 2)
+    )
+    if axis.rule.free_space:
+        if sigma > _WIDE * size * spacing:
+            return _wide_weights(size, spacing, sigma)
+        half = size
+    else:
+        sigma = min(sigma, _UNIFORM * period * spacing)
+        half = (period + 1) // 2
+    weights = reference_weights(spacing, sigma)
+    radius = len(weights) // 2
+    if radius <= half:
+        return weights
+    offset = np.arange(-radius, radius + 1)
+    if axis.rule.free_space:
+        place = np.clip(offset, -half, half)
+    else:
+        # to the nearest image, and to the one on the same side where two are as near: so the weights stay even, and a
+        # chord stays what it is
+        place = np.sign(offset) * ((np.abs(offset) + period // 2) % period - period // 2)
+    folded = np.bincount(place + half, weights=weights, minlength=2 * half + 1)
+    return np.asarray(0.5 * (folded + folded[::-1]))
 
 
 def _continued_index(axis: Axis, before: int) -> NDArray[np.int64]:
@@ -129,7 +193,7 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64]) -> NDArray
     if sigma == 0.0:
         result[np.arange(len(rows)), rows] = 1.0
         return result
-    weights = reference_weights(axis.spacing, sigma)
+    weights = _line_weights(axis, sigma)
     radius = len(weights) // 2
     node = _continued_index(axis, radius)
     position = np.arange(-radius, size + radius)
@@ -215,8 +279,10 @@ def expected_error(evolution: Record, k: int, cache: dict[int, tuple[float, floa
     """Bound on |u - reference| at sigma[k], from the symbols of both and the data; see the top of this file."""
     values, grid, solver = evolution.landscape.values, evolution.grid, evolution.solver
     cache = {} if cache is None else cache
-    # round-off of one operation; how many there are is what the solver says of itself
-    unit = float(np.finfo(values.dtype).eps) * float(np.abs(values).max())
+    # Round-off of one operation; how many there are is what the solver says of itself. Where products are subnormal it
+    # is the spacing of such numbers, whatever their size.
+    kind = np.finfo(values.dtype)
+    unit = max(float(kind.eps) * float(np.abs(values).max()), float(kind.smallest_subnormal))
     if evolution.covariance is not None:
         low, high = float(values.min()), float(values.max())
         for axis in grid:
@@ -274,7 +340,7 @@ def _convolved(values: Array, axis: Axis, sigma: float, along: int) -> NDArray[n
     """The reference on all nodes of a long axis, with scipy.ndimage on the continued line."""
     from scipy.ndimage import correlate1d
 
-    weights = reference_weights(axis.spacing, sigma)
+    weights = _line_weights(axis, sigma)
     radius = len(weights) // 2
     whole = correlate1d(_continued(values, axis, radius, along), weights, axis=along, mode="constant")
     return np.asarray(whole[(slice(None),) * along + (slice(radius, radius + axis.size),)])
@@ -303,7 +369,7 @@ def _at_nodes(values: Array, grid: Grid, sigmas: Array, nodes: list[NDArray[np.i
     """The reference on the product of some nodes of every axis."""
     # on one axis windows of the continued line are cheaper than rows of a matrix
     if grid.dimensions == 1 and sigmas[0] > 0:
-        weights = reference_weights(grid[0].spacing, float(sigmas[0]))
+        weights = _line_weights(grid[0], float(sigmas[0]))
         line = _continued(values, grid[0], len(weights) // 2, values.ndim - 1)
         return np.stack([(line[..., i : i + len(weights)] * weights).sum(axis=-1) for i in nodes[0]], axis=-1)
     rows = [reference_rows(axis, float(s), chosen) for axis, s, chosen in zip(grid, sigmas, nodes, strict=True)]

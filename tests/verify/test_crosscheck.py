@@ -50,6 +50,34 @@ def test_weights_below_the_spacing_integrate_the_hat(ratio: float) -> None:
         assert weights[radius + offset] == pytest.approx(expected, abs=1e-13)
 
 
+@pytest.mark.parametrize("ratio", [1e-300, 1e-12, 1e-6, 1e-3])
+def test_weights_far_below_the_spacing_are_three(ratio: float) -> None:
+    """A neighbour takes the mean distance that noise goes to its side, sigma / sqrt(2 pi) h; without any work."""
+    weights = reference_weights(2.0, 2.0 * ratio)
+    radius = len(weights) // 2
+    assert radius <= 2
+    assert weights[radius + 1] == weights[radius - 1] == pytest.approx(ratio / np.sqrt(2 * np.pi), rel=1e-14)
+    assert weights.sum() == pytest.approx(1.0, abs=4e-16)  # a rounding of each of its three terms
+
+
+@pytest.mark.parametrize("boundary", boundaries.names())
+def test_rows_of_wide_noise_are_those_of_the_limit(boundary: str) -> None:
+    """Whatever the width, in the memory of one line; the limits are written down here."""
+    axis = Axis("x", 0.0, 1.0, 65, boundary=boundary)
+    rows = reference_rows(axis, 1e12, np.array([0, 20]))
+    expected = np.zeros((2, 65))
+    if boundary == "periodic":
+        expected[:] = 1 / 65
+    elif boundary == "reflect":
+        expected[:] = np.r_[0.5, np.ones(63), 0.5] / 64
+    elif boundary == "absorb":
+        expected[:, 0], expected[:, -1] = [1.0, 44 / 64], [0.0, 20 / 64]
+    elif boundary == "clip":
+        expected[:, [0, -1]] = 0.5
+    # all 65 weights of a Gaussian as wide, at 6e-15 each
+    assert np.abs(rows - expected).max() <= 4e-13
+
+
 @pytest.mark.parametrize("ratio", [1.0, 2.5, 40.0])
 def test_weights_above_the_spacing_are_samples_of_the_density(ratio: float) -> None:
     weights = reference_weights(0.1, 0.1 * ratio)
@@ -61,7 +89,7 @@ def test_weights_above_the_spacing_are_samples_of_the_density(ratio: float) -> N
 
 
 @pytest.mark.parametrize(("boundary", "nodes"), KINDS)
-@pytest.mark.parametrize("sigma", [0.02, 0.13, 1.1])
+@pytest.mark.parametrize("sigma", [0.02, 0.13, 1.1, 3.5, 12.0])
 def test_rows_against_sums_over_images(boundary: str, nodes: Any, sigma: float, rng: np.random.Generator) -> None:
     """Every node beyond the ends, one by one, by the meaning of the boundary."""
     axis = Axis("x", 0.0, 1.0, 12, boundary=boundary, nodes=nodes)
