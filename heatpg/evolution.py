@@ -23,7 +23,7 @@ from heatpg.core.noise import Sigma, parse_covariance, parse_sigma, sigma_words
 from heatpg.core.report import checks_html
 from heatpg.core.thumbnails import pictures
 from heatpg.errors import MissingPackageError, NonFiniteError, OptionError, SigmaError, UnsupportedError
-from heatpg.solvers import Solver
+from heatpg.solvers import Solver, wide
 from heatpg.solvers.choice import choose_for_covariance, refuse_options_of_auto, schedule
 from heatpg.solvers.covariance import CovarianceFlow, require_boundaries
 from heatpg.store.reading import read
@@ -258,7 +258,7 @@ class Evolution(Record):
                 flow.gradient(covariance, position, result[position])
             return result
         for position in range(self.grid.dimensions):
-            self.solver.gradient(initial, field, self.grid, variances, position, result[position])
+            wide.gradient(self.solver, initial, field, self.grid, variances, position, result[position])
         return result
 
     @property
@@ -656,7 +656,7 @@ def solve(
     taken = landscape.centring
     _require_memory_for_fields(landscape, taken, len(levels), out)
     # a flow keeps what serves all sigmas, and remembers where a march has got to
-    flow = chosen.start(taken.remove(landscape.values), grid)
+    flow = wide.begin(chosen, taken.remove(landscape.values), grid)
     paths = []
 
     def advance(k: int, field: Array) -> None:

@@ -17,6 +17,7 @@ from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path, Solver
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, convolve
 from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, workspace
+from heatpg.solvers.wide import wide_weights
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 from heatpg.tools.sums import along_axis, product
@@ -206,7 +207,14 @@ class Direct(SampledGaussian, LineSolver):
         return LineSolver.rounding(self, axis, path) + self._cut()
 
     def interval_symbol(self, angle: Array, axis: Axis, start: float, stop: float) -> Array:
-        weights = _weights(axis.spacing, math.sqrt(stop - start), self.reach(axis, (start, stop)))
+        ratio = math.sqrt(stop - start) / axis.spacing
+        if ratio >= 1.0:
+            # by Poisson's formula: the symbols of the Gaussian and its aliases, of which those after the second are
+            # below exp(-12 pi^2)
+            turns = 2.0 * math.pi * np.arange(-2, 3)
+            aliases = np.exp(-0.5 * np.square(ratio * np.add.outer(angle, turns))).sum(axis=-1)
+            return np.asarray(aliases / np.exp(-0.5 * np.square(ratio * turns)).sum())
+        weights = _weights(axis.spacing, ratio * axis.spacing, self.reach(axis, (start, stop)))
         number = np.arange(len(weights)) - len(weights) // 2
         return np.asarray((np.exp(1j * np.multiply.outer(angle, number)) * weights).sum(axis=-1))
 
@@ -222,8 +230,12 @@ class Direct(SampledGaussian, LineSolver):
         widest = 6.0 * 2 * axis.size * axis.spacing
         if sigma > widest and not axis.rule.free_space:
             sigma = widest
-        radius = self._radius(axis.spacing, sigma, self._tolerance(dtype))
-        weights = _fold_weights(axis, (_slopes if derivative else _weights)(axis.spacing, sigma, radius))
+        if axis.rule.free_space and self.at_limit(axis, variance):
+            radius = axis.size + 1
+            weights = wide_weights(axis.size, axis.spacing, sigma, derivative)
+        else:
+            radius = self._radius(axis.spacing, sigma, self._tolerance(dtype))
+            weights = _fold_weights(axis, (_slopes if derivative else _weights)(axis.spacing, sigma, radius))
         if radius > axis.size and axis.size <= _LARGEST_MATRIX:
             return _MatrixOperator(_matrix(axis, weights, derivative).astype(dtype))
         missing = -(len(weights) // 2) % 4  # the filter takes 8 k + 1 weights

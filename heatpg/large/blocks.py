@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import ResourceError
-from heatpg.solvers import Solver
+from heatpg.solvers import Solver, wide
 from heatpg.solvers.base import LineSolver
 from heatpg.solvers.choice import Schedule
 from heatpg.tools.parallel import threads
@@ -214,7 +214,7 @@ def carry(
     else:
         line_axes.append(_filler(line_axes, inner))
         march = [(*row, 0.0) for row in march]
-    flow = plan.solver.start(source, Grid(*line_axes))
+    flow = wide.begin(plan.solver, source, Grid(*line_axes))
     for row in march:
         flow.advance(row, target)
     if put is not None:

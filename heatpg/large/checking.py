@@ -24,6 +24,7 @@ from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Report, Status
 from heatpg.errors import UnsupportedError
 from heatpg.large.blocks import Box, boxes
+from heatpg.solvers import wide
 from heatpg.solvers.choice import Schedule
 from heatpg.store.record import Record
 from heatpg.tools.sums import product
@@ -359,7 +360,7 @@ class BlockChecks:
 
     def _rounding(self, known: Record, level: int) -> float:
         paths = zip(self.plan.grid, known.paths[level], strict=True)
-        return sum(self.plan.solver.rounding(axis, path) for axis, path in paths if path[-1] > 0)
+        return sum(wide.rounding(self.plan.solver, axis, path) for axis, path in paths if path[-1] > 0)
 
     def _unless_silent(self, check: Check, known: Record, bounds: list[tuple[int, float]]) -> Check:
         return unless_silent(check, known, bounds, (self.initial.bottom[0], self.initial.top[0]))
@@ -376,7 +377,7 @@ class BlockChecks:
             steps = [(a, b)]
             if not solver.exact_in_time and not continues:
                 steps = list(itertools.pairwise(path))
-            if b > a and not all(solver.monotone_between(axis, c, d) for c, d in steps):
+            if b > a and not all(wide.monotone_between(solver, axis, c, d) for c, d in steps):
                 return False
         return True
 

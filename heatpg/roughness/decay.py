@@ -24,6 +24,7 @@ from heatpg.roughness.waves import (
     treatment_of,
     wavenumbers,
 )
+from heatpg.solvers import wide
 from heatpg.solvers.transforms import basis_along
 from heatpg.tools.arguments import finite_number, positive_number
 from heatpg.tools.plain import fields_as_dict, plain
@@ -242,7 +243,7 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
         predicted.append(relative(waves.power(_expected(initial, reference, grid, variances.tolist()))))
         # what the solver says of its own round-off comes on top; axes that it did not move have none
         rounding = own + sum(
-            evolution.solver.rounding(axis, path) for axis, path in zip(grid, paths, strict=True) if path[-1] > 0
+            wide.rounding(evolution.solver, axis, path) for axis, path in zip(grid, paths, strict=True) if path[-1] > 0
         )
         floor.append(np.where(power > 0, unit * rounding / np.sqrt(safe), np.inf))
     bounds, expected = np.array(floor), np.array(predicted)

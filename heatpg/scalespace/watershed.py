@@ -13,6 +13,7 @@ from heatpg.core.grid import Grid
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.scalespace.flooding import BYTES_PER_NODE, Flooding, flood
+from heatpg.solvers import wide
 from heatpg.tools.arguments import finite_number
 from heatpg.tools.parallel import for_each, threads
 from heatpg.tools.plain import fields_as_dict, plain
@@ -372,7 +373,7 @@ def _round_off(evolution: Evolution, k: int) -> float:
         return _ROUND_OFF_OF_Q * unit
     # the axes add up, each with what the solver may round along the path of variances that it took there
     paths = zip(evolution.grid, evolution.paths[k], strict=True)
-    return 2.0 * unit * (1.0 + sum(evolution.solver.rounding(axis, path) for axis, path in paths if path[-1] > 0))
+    return 2.0 * unit * (1.0 + sum(wide.rounding(evolution.solver, axis, path) for axis, path in paths if path[-1] > 0))
 
 
 def basins(

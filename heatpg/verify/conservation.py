@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check
 from heatpg.evolution import Evolution
+from heatpg.solvers import wide
 from heatpg.verify import checks
 from heatpg.verify.silence import unless_silent
 
@@ -64,7 +65,7 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
     changes = []
     for k, paths in enumerate(evolution.paths):
         after = mean(evolution.values[k])
-        rounding = sum(evolution.solver.rounding(a, p) for a, p in zip(grid, paths, strict=True) if p[-1] > 0)
+        rounding = sum(wide.rounding(evolution.solver, a, p) for a, p in zip(grid, paths, strict=True) if p[-1] > 0)
         change = float(np.abs(after - before).max())
         allowed = 2.0 * unit * (1.0 + rounding) + math.ldexp(evolution.rounding, exponent)
         # the level that comes nearest to its own bound is told, not the one that changes most

@@ -27,6 +27,7 @@ from heatpg.core.grid import Grid
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Status
 from heatpg.evolution import Evolution
+from heatpg.solvers import wide
 from heatpg.solvers.covariance import monotone
 from heatpg.verify import checks
 from heatpg.verify.silence import unless_silent
@@ -83,7 +84,7 @@ def _links(evolution: Evolution) -> list[_Link]:
     links = []
     for k, stop in enumerate(variances):
         paths = evolution.paths[k]
-        rounding = 2.0 * unit * (1.0 + sum(solver.rounding(grid[i], p) for i, p in enumerate(paths) if p[-1] > 0))
+        rounding = 2.0 * unit * (1.0 + sum(wide.rounding(solver, grid[i], p) for i, p in enumerate(paths) if p[-1] > 0))
         rounding += 2.0 * evolution.rounding  # of this field and of the one that it is compared with
         zero = (0.0,) * grid.dimensions
         # every field is compared with Q, and with the field before it where the noise grew along every axis
@@ -104,7 +105,7 @@ def _links(evolution: Evolution) -> list[_Link]:
             else:
                 steps = [(i, start[i], stop[i]) for i in moving]
             if evolution.covariance is None:
-                promised = all(solver.monotone_between(grid[i], a, b) for i, a, b in steps)
+                promised = all(wide.monotone_between(solver, grid[i], a, b) for i, a, b in steps)
             else:
                 promised = monotone(grid, evolution.covariance[k])
             links.append(
@@ -113,11 +114,11 @@ def _links(evolution: Evolution) -> list[_Link]:
                     earlier,
                     fields[k],
                     tuple(
-                        solver.reach(axis, (0.0, b - a)) if b > a else 0
+                        wide.reach(solver, axis, a, b) if b > a else 0
                         for axis, a, b in zip(grid, start, stop, strict=True)
                     ),
                     continues and promised,
-                    continues and all(solver.keeps_extrema(grid[i], b - a) for i, a, b in steps),
+                    continues and all(wide.keeps_extrema(solver, grid[i], a, b) for i, a, b in steps),
                     rounding,
                     number == 0,
                     number > 0 and any(grid[i].rule.free_space for i in moving),
