@@ -33,6 +33,39 @@ _LAST_SHARE = 0.5  # of the box: beyond, most of what is seen is the boundary
 _ASYMMETRY = 1e-12  # relative: rounding of A @ A.T, and far below anything that is meant
 
 
+def _refuse_range(deviations: NDArray[np.float64], grid: Grid) -> None:
+    """Refuse noise whose variance, in the units of an axis or in those of its spacing, is no normal number.
+
+    Parameters
+    ----------
+    deviations
+        Shape (T, dimensions); 0 for none.
+    grid
+        The grid.
+    """
+    least, most = math.sqrt(np.finfo(np.float64).tiny), math.sqrt(np.finfo(np.float64).max)
+    for axis, column in zip(grid, deviations.T, strict=True):
+        moving = column[column > 0]
+        if not moving.size:
+            continue
+        low, high = float(moving.min()), float(moving.max())
+        # of a line that is mirrored, the period is twice the length
+        if not (least <= low and high <= most and least <= axis.spacing and 2.0 * axis.length <= most):
+            raise SigmaError(
+                f"the square of sigma or of a length along axis {axis.name!r} is out of the range of double precision",
+                given=f"sigma={low:g} to {high:g}, {axis.size} nodes {axis.spacing:g} apart",
+                allowed=f"{least:.1e} to {most:.1e}",
+                advice="change the unit of this axis, so that its length is near 1",
+            )
+        if not (least * axis.spacing <= low and high / axis.spacing <= most):
+            raise SigmaError(
+                f"sigma over the spacing of axis {axis.name!r} has a square out of the range of double precision",
+                given=f"sigma={low:g} to {high:g}, nodes {axis.spacing:g} apart",
+                allowed=f"sigma / spacing from {least:.1e} to {most:.1e}, or 0",
+                advice="use sigma=0, which gives Q back, for the narrowest noise, and a narrower one for the widest",
+            )
+
+
 def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
     """Noise levels as an array: (T,) where all axes share them, (T, dimensions) where each has its own.
 
@@ -47,7 +80,8 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
     Raises
     ------
     SigmaError
-        For nothing, NaN, infinity, negative values, repeated values, or a shape that fits none of the above.
+        For nothing, NaN, infinity, negative values, repeated values, a shape that fits none of the above, or values
+        whose squares are not normal numbers.
 
     Examples
     --------
@@ -91,6 +125,9 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
     bad = ~np.isfinite(values) | (values < 0)
     if bad.any():
         raise SigmaError("sigma must be finite and not negative", given=values[bad][0], allowed=allowed)
+    _refuse_range(
+        np.broadcast_to(values[:, None] if values.ndim == 1 else values, (len(values), grid.dimensions)), grid
+    )
     # of one sigma per axis the order is that of the total variance, as for covariances
     order = np.argsort(values if values.ndim == 1 else (values**2).sum(axis=1), kind="stable")
     values = values[order]
@@ -189,6 +226,7 @@ def parse_covariance(covariance: ArrayLike, grid: Grid) -> NDArray[np.float64]:
             given=f"{values[k, i, j]} between axes {grid[i].name!r} and {grid[j].name!r}",
             allowed="finite numbers",
         )
+    _refuse_range(np.sqrt(np.maximum(np.diagonal(values, axis1=1, axis2=2), 0.0)), grid)
     _refuse_asymmetry(values, grid)
     # exactly symmetric from here on; halves first, so that no sum overflows
     values = 0.5 * values + 0.5 * values.swapaxes(1, 2)

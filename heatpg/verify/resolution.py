@@ -18,6 +18,8 @@ __all__ = ["TRUST", "resolution"]
 
 TRUST = 0.01  # of the noise may leave the box before it is said; a matter of taste
 
+_MOST_NODES = 1e9  # along one axis; a matter of taste
+
 
 @checks.register("resolution")
 def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
@@ -59,14 +61,16 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
     coarse = moving & (ratios < 1.0)
     if coarse.any():
         k, position = (int(i) for i in np.argwhere(coarse)[0])
+        nodes = grid[position].size / ratios[k, position]
+        # more than any memory holds are no advice
+        advice = f"; sample at least {math.ceil(nodes)} nodes to resolve it" if nodes < _MOST_NODES else ""
         entries.append(
             Check(
                 "resolution",
                 "finding",
                 f"{int(coarse.any(axis=1).sum())} of {len(evolution)} sigmas are below the grid's resolution: "
                 f"sigma={finest[k, position]:g} along {grid[position].name!r}{held} is "
-                f"{ratios[k, position]:.2g} of its spacing; sample at least "
-                f"{int(np.ceil(grid[position].size / ratios[k, position]))} nodes to resolve it",
+                f"{ratios[k, position]:.2g} of its spacing{advice}",
                 float(ratios[k, position]),
             )
         )
