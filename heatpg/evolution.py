@@ -652,6 +652,7 @@ def solve(
     plan = schedule(grid, sigma, solver, tolerance=tolerance, prefer=prefer)
     levels, chosen = plan.sigma, plan.solver
     _refuse_output(out, landscape, len(levels))
+    plan.refuse_endless(landscape.values.size, landscape.values.dtype)
     begin = time.perf_counter()
     taken = landscape.centring
     _require_memory_for_fields(landscape, taken, len(levels), out)

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
-from heatpg.core.noise import Sigma, parse_sigma
-from heatpg.errors import OptionError, UnsupportedError
+from heatpg.core.noise import Sigma, parse_sigma, sigma_words
+from heatpg.errors import OptionError, ResourceError, UnsupportedError
 from heatpg.solvers import make
 from heatpg.solvers.base import Solver
 from heatpg.solvers.covariance import conditional_deviations
+from heatpg.tools.parallel import threads
+from heatpg.tools.resources import require_memory
 
 __all__ = ["PREFERENCES", "Schedule", "choose", "choose_for_covariance", "refuse_options_of_auto", "schedule"]
 
 Row = tuple[float, ...]
 
 PREFERENCES = ("accurate", "monotone")
+
+_RATE = 2e10  # updates of a point in a second, the best that was measured
+_MOST_UPDATES = 1e14  # a taste: an hour and a half at this rate
+_LANE_BYTES = 64  # of one row of a bundle of lines
+_ARRAYS_OF_LINE = 3  # bundles, or copies of a line, that a thread works in
 
 # in grid spacings
 _COMPOSES = 1.5  # from here on sampled Gaussians compose: alias 2 exp(-2 pi^2 1.5^2) = 1e-19
@@ -170,6 +178,54 @@ class Schedule:
         while first and all(self.variances[first - 1][i] <= self.variances[first][i] for i in closed):
             first -= 1
         return self.variances[first : level + 1]
+
+    def refuse_endless(self, points: int, dtype: np.dtype[Any]) -> None:
+        """Refuse what would take hours, or lines that do not fit in memory; for all levels, before the first is solved.
+
+        Parameters
+        ----------
+        points, dtype
+            Number of values of a field, all entries of a batch included, and their type.
+
+        Raises
+        ------
+        ResourceError
+            With the estimate.
+        """
+        grid, solver = self.grid, self.solver
+        for level, row in enumerate(self.variances):
+            march = self.march(level)
+            updates = 0.0
+            for i, axis in enumerate(grid):
+                t = row[i]
+                if t == 0.0:
+                    continue
+                if solver.at_limit(axis, t):
+                    # every solver sums over the nodes of the box, or over what is left of them
+                    updates += 2.0 * points * (axis.size if axis.rule.free_space else 1)
+                    continue
+                start = 0.0
+                # a march goes on from where it was: what came before was counted with the level before
+                if len(march) > 1 and not axis.rule.free_space:
+                    start = min(t, march[-2][i])
+                rows = solver.rows(axis, t)
+                updates += points / axis.size * rows * (solver.least_updates(axis, start, t) if t > start else 0.0)
+                require_memory(
+                    _ARRAYS_OF_LINE * threads() * max(_LANE_BYTES, dtype.itemsize) * rows
+                    + solver.operator_bytes(axis, start, t),
+                    f"a line of {rows:,.0f} nodes, axis {axis.name!r} with its padding for "
+                    f"sigma={sigma_words(self.sigma[level])},",
+                    "use fewer threads, a coarser grid, or a narrower noise",
+                )
+            # refused before the work, because an operator cannot be interrupted
+            if updates > _MOST_UPDATES:
+                raise ResourceError(
+                    f"{solver.name} would take about {updates / _RATE / 3600:.0f} hours at "
+                    f"sigma={sigma_words(self.sigma[level])}",
+                    given=f"{updates:.1e} updates of one point",
+                    allowed=f"{_MOST_UPDATES:.0e}",
+                    advice="use a solver that is exact in time (spectral, exponential, direct) or a coarser grid",
+                )
 
     def paths(self, level: int) -> tuple[tuple[float, ...], ...]:
         """The successive variances of every axis, as `heatpg.solvers.base.Flow.paths` has them."""

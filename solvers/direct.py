@@ -206,6 +206,10 @@ class Direct(SampledGaussian, LineSolver):
     def rounding(self, axis: Axis, path: Path) -> float:
         return LineSolver.rounding(self, axis, path) + self._cut()
 
+    def least_updates(self, axis: Axis, start: float, stop: float) -> float:
+        # one product for each weight, and folded weights for a line and its images
+        return 2.0 * min(self._radius(axis.spacing, math.sqrt(stop - start), 1e-9), axis.size)
+
     def interval_symbol(self, angle: Array, axis: Axis, start: float, stop: float) -> Array:
         ratio = math.sqrt(stop - start) / axis.spacing
         if ratio >= 1.0:

@@ -178,6 +178,10 @@ class Explicit(LineSolver):
         count, _, rest = self._shares(axis, stop - start)
         return count + len(rest)
 
+    def operator_bytes(self, axis: Axis, start: float, stop: float) -> float:
+        # a stencil of nine numbers for every four steps
+        return 8.0 * (2 * _FUSED + 1) * self.work_steps(axis, start, stop) / _FUSED
+
     def interval_symbol(self, angle: Array, axis: Axis, start: float, stop: float) -> Array:
         count, share, rest = self._shares(axis, stop - start)
         lowered = 2.0 * (1.0 - np.cos(angle))

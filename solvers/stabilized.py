@@ -192,11 +192,16 @@ def _error_in_time(total: float, steps: int, stages: int, balanced: bool) -> flo
     return float(np.abs(_symbol(angle, total, steps, stages, balanced) - np.exp(-total * exponent)).max())
 
 
+def _fewest_steps(tolerance: float) -> int:
+    """A tenth below the number of steps that the error of a smooth wave asks for."""
+    return max(1, math.floor(0.9 * math.sqrt(_SMOOTH_ERROR / tolerance)))
+
+
 @functools.lru_cache(maxsize=1024)
 def _plan(total: float, stages: int | None, tolerance: float, balanced: bool) -> tuple[int, int]:
     """Number of steps, the least that meets the tolerance, and of stages, the least that is stable."""
-    # from a tenth below the number that the error of a smooth wave asks for, the symbol itself decides
-    steps = max(1, math.floor(0.9 * math.sqrt(_SMOOTH_ERROR / tolerance)))
+    # from there on the symbol itself decides
+    steps = _fewest_steps(tolerance)
     most = math.inf
     if balanced and total >= _LEAST_BALANCED:
         most = math.floor(total / _LEAST_BALANCED)
@@ -351,6 +356,16 @@ class Stabilized(LineSolver):
 
     def work_steps(self, axis: Axis, start: float, stop: float) -> int:
         return math.prod(self._steps_and_stages(axis, stop - start)) if stop > start else 0
+
+    def least_updates(self, axis: Axis, start: float, stop: float) -> float:
+        # without the search for the number of steps, which for wide noise takes as long as the steps
+        if self.step is not None:
+            return float(self.work_steps(axis, start, stop))
+        total = (stop - start) / axis.spacing**2
+        steps = _fewest_steps(self.tolerance)
+        if self.balanced and total >= _LEAST_BALANCED:
+            steps = max(1, min(steps, math.floor(total / _LEAST_BALANCED)))
+        return float(steps * (self.stages or _least_stages(total / steps, self.balanced)))
 
     def interval_symbol(self, angle: Array, axis: Axis, start: float, stop: float) -> Array:
         steps, stages = self._steps_and_stages(axis, stop - start)

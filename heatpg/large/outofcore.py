@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable
@@ -339,6 +340,7 @@ def evolve_large(
     budget = _budget(memory)
     with open_source(LargeLandscape.of(landscape)) as origin:
         what = schedule(origin.grid, sigma, solver, tolerance=tolerance, prefer=prefer)
+        what.refuse_endless(math.prod(origin.shape), origin.dtype)
         watched = BlockChecks(what, origin.shape, origin.dtype, checks)
         # blocks in multiples of chunks, and chunks cut to what a block holds whole: each chunk is written once
         usual = chunks_of(origin.shape, origin.grid.dimensions)

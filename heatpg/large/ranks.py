@@ -480,6 +480,7 @@ def evolve_mpi(
         grid = _grid_of(landscape)
         plan = schedule(grid, sigma, solver, tolerance=tolerance, prefer=prefer)
         values, own, label, origin = _own_rows(landscape, ranks)
+        plan.refuse_endless(values.size, values.dtype)
         watched = BlockChecks(plan, grid.shape, values.dtype, checks)
         if values.size:
             # the place is that among the rows of this rank

@@ -219,5 +219,23 @@ def test_an_unstable_step_is_refused_with_the_largest_stable_one() -> None:
 def test_endless_work_is_refused() -> None:
     grid = Grid(Axis("x", 0.0, 1.0, 2000, boundary="reflect"), Axis("y", 0.0, 1.0, 2000, boundary="reflect"))
     landscape = Landscape(np.zeros(grid.shape, dtype=np.float32), grid)
-    with pytest.raises(ResourceError, match="hours"):
-        solve(landscape, 30.0, "explicit")
+    solved: list[int] = []
+    with pytest.raises(ResourceError, match="hours at sigma=2"):
+        solve(landscape, [0.01, 2.0], "explicit", progress=lambda done, total: solved.append(done))
+    assert not solved  # before the first level
+
+
+@pytest.mark.parametrize("name", ["stabilized", "implicit", "crank_nicolson", "explicit"])
+def test_a_refusal_takes_no_part_of_the_work(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sigma of a million spacings: neither steps are looked for nor a padding, and no level is begun."""
+    grid = Grid(Axis("x", 0.0, 1.0, 1_000_001, boundary="clip"))
+    landscape = Landscape(np.zeros((64, *grid.shape), dtype=np.float32), grid)
+
+    def never(*arguments: object) -> None:
+        raise AssertionError("the estimate looks at the operator itself")
+
+    monkeypatch.setattr("heatpg.solvers.base._reach", never)
+    monkeypatch.setattr("heatpg.solvers.stabilized._plan", never)
+    monkeypatch.setattr(type(make(name)), "build", never)
+    with pytest.raises(ResourceError, match=r"hours at|does not fit in memory"):
+        solve(landscape, [1e-5, 4.0], make(name, step=1e-9) if name in ("implicit", "crank_nicolson") else name)
