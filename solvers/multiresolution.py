@@ -384,14 +384,16 @@ def _pyramid(
 
     if rule.free_space:
         count = 0
-        origin = (size - 1) / 2.0
+        step = np.longdouble(ratio)
+        origin = np.longdouble((size - 1) / 2.0)
     else:
         # a whole number of coarse cells between the walls, and the lattice symmetric to them: then its images fall on
         # it
         count = math.ceil(length / ratio)
         ratio = length / count
+        step = np.longdouble(length) / count
         # the first coarse node stands half a coarse spacing inside the wall
-        origin = ratio / 2.0 - (0.0 if between_ends else 0.5)
+        origin = step / 2.0 - (0.0 if between_ends else 0.5)
     radius = max(_radius(step, math.sqrt(half), tolerance) for step in (ratio, 1.0))
     # all coarse nodes within the radius of any of four fine ones, and one spare for where the window falls; the kernels
     # take four at a time
@@ -403,7 +405,7 @@ def _pyramid(
     if rule.free_space:
         # free space: the lattice itself reaches as far as the windows do, and nothing is folded
         margin, total = 0, high - low
-        origin, start = origin + low * ratio, start - low
+        origin, start = origin + low * step, start - low
         image, sign = np.arange(total), np.ones(total)
     else:
         margin = max(-low, high - count, 0)
@@ -415,11 +417,12 @@ def _pyramid(
         image = image + margin
         # odd about held ends: every other image is turned over
         sign = np.where(rule.holds_ends & ((number // count) % 2 == 1), -1.0, 1.0)
-        origin -= margin * ratio
+        origin -= margin * step
 
-    offset = np.arange(groups * GROUP).reshape(groups, GROUP, 1) - (
-        origin + ratio * (start[:, None, None] + np.arange(taps))
-    )
+    # Distances are differences of places, which on a long line hold fewer digits than what is left of them: from the
+    # first node of a group to the first of its window in extended precision, where there is one.
+    apart = (GROUP * np.arange(groups) - (origin + step * start)).astype(np.float64)
+    offset = apart[:, None, None] + (np.arange(GROUP)[:, None] - ratio * np.arange(taps))
     density = _gaussian(offset, half)
     # rows that fill the last group up have no weight
     density.reshape(-1, taps)[size:] = 0.0
@@ -442,7 +445,7 @@ def _pyramid(
     edges, chord = np.zeros((0, 2)), np.zeros((0, 2))
     even = spread(share if not rule.free_space else np.ones(size), np.ones(total))
     if rule.free_space:
-        edges = _outside(size, origin + ratio * np.arange(total), half, radius)
+        edges = _outside(size, origin + step * np.arange(total), half, radius)
         even = even + edges.sum(axis=1)
         edges = edges / even[:, None] if boundary == "clip" else np.zeros((0, 2))
     elif rule.holds_ends:
@@ -476,7 +479,7 @@ def _outside(size: int, place: Array, variance: float, radius: float) -> NDArray
         near = np.flatnonzero(depth < 2.0 * radius)  # beyond, the sum is below 1e-30 of the whole, or not asked for
         beyond = np.arange(1, math.ceil(2.0 * radius - min(0.0, depth.min())) + 1)
         for m in near:
-            result[m, side] = _gaussian(depth[m] + beyond, variance).sum()
+            result[m, side] = _gaussian(np.float64(depth[m]) + beyond, variance).sum()
     return result
 
 
