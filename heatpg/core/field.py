@@ -368,8 +368,9 @@ class HeatField:
             )
         self.landscape = landscape
         self.grid: Grid = grid
+        self._taken = landscape.centring
         # the kernel has three axes: those that are not there have one node
-        self._values = np.ascontiguousarray(landscape.values, dtype=np.float64).reshape(
+        self._values = np.ascontiguousarray(self._taken.remove(landscape.values), dtype=np.float64).reshape(
             (1,) * (3 - grid.dimensions) + grid.shape
         )
         self._first = np.array([axis.coordinates[0] for axis in grid])
@@ -504,6 +505,9 @@ class HeatField:
                 )
 
             for_each(evaluate, list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)))
+            if not self._taken.trivial:
+                np.ldexp(result, int(self._taken.exponent.item()), out=result)
+                result[:, 0, 0, 0] += self._taken.offset.item()  # of derivatives there is nothing to put back
         return result.reshape((len(places), *((orders,) * d)))
 
     def value(self, points: ArrayLike, sigma: ArrayLike) -> NDArray[np.float64]:
