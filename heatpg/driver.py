@@ -8,14 +8,25 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
-from heatpg.core.noise import Sigma
-from heatpg.errors import OptionError
+from heatpg.core.noise import Sigma, parse_covariance, parse_sigma
+from heatpg.errors import HeatpgError, OptionError
 from heatpg.evolution import Evolution, solve
 from heatpg.solvers import Solver
-from heatpg.verify import LEVELS, judge, verify
+from heatpg.verify import LEVELS, judge, require_memory_for_checks, verify
 
 __all__ = ["evolve"]
+
+
+def _number_of_levels(grid: Grid, sigma: Sigma | None, covariance: ArrayLike | None) -> int:
+    """How many fields there will be; 0 where the noise is refused, which is for `solve` to say."""
+    try:
+        if covariance is not None:
+            return len(parse_covariance(covariance, grid))
+        return 0 if sigma is None else len(parse_sigma(sigma, grid))
+    except HeatpgError:
+        return 0
 
 
 def evolve(
@@ -103,6 +114,8 @@ def evolve(
     # now, and not after the solve, which may take long
     if checks not in LEVELS:
         raise OptionError("unknown level of checks", given=repr(checks), allowed=", ".join(LEVELS))
+    if checks != "none" and isinstance(landscape, Landscape):
+        require_memory_for_checks(landscape, _number_of_levels(landscape.grid, sigma, covariance), checks)
     evolution = solve(
         landscape, sigma, solver, covariance=covariance, tolerance=tolerance, prefer=prefer, progress=progress, out=out
     )

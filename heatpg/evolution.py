@@ -32,7 +32,7 @@ from heatpg.store.writing import save
 from heatpg.tools import html
 from heatpg.tools.figures import figures
 from heatpg.tools.parallel import for_each
-from heatpg.tools.resources import require_memory
+from heatpg.tools.resources import require_memory, within_memory
 
 if TYPE_CHECKING:
     import xarray
@@ -44,6 +44,7 @@ __all__ = ["Evolution", "load", "save", "solve"]
 
 Array = NDArray[Any]
 
+_MORE_ROOM = "use fewer sigmas at a time, a coarser grid, or float32 values"
 _ENDS = 4  # rows shown at either end of a long table of noise levels
 _SUM_POINTS = 2**18  # of one piece for a thread: two mebibytes, a fraction of a millisecond
 
@@ -257,8 +258,9 @@ class Evolution(Record):
             for position in range(self.grid.dimensions):
                 flow.gradient(covariance, position, result[position])
             return result
-        for position in range(self.grid.dimensions):
-            wide.gradient(self.solver, initial, field, self.grid, variances, position, result[position])
+        with within_memory(f"a gradient of {field.size:,} points", _MORE_ROOM):
+            for position in range(self.grid.dimensions):
+                wide.gradient(self.solver, initial, field, self.grid, variances, position, result[position])
         return result
 
     @property
@@ -586,7 +588,10 @@ def _solve_covariance(
     flow.require_memory(covariances, landscape.values.nbytes * len(covariances))
     sigma = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
     begin = time.perf_counter()
-    values = _fields(landscape, taken, sigma, chosen, lambda k, out: flow.advance(covariances[k], out), progress, out)
+    with within_memory(f"an evolution of {landscape.values.size:,} points", _MORE_ROOM):
+        values = _fields(
+            landscape, taken, sigma, chosen, lambda k, out: flow.advance(covariances[k], out), progress, out
+        )
     return Evolution(
         landscape,
         sigma,
@@ -665,7 +670,8 @@ def solve(
         # how each level was reached: bounds on its rounding follow from it
         paths.append(flow.paths)
 
-    values = _fields(landscape, taken, levels, chosen, advance, progress, out)
+    with within_memory(f"an evolution of {landscape.values.size:,} points", _MORE_ROOM):
+        values = _fields(landscape, taken, levels, chosen, advance, progress, out)
     return Evolution(
         landscape,
         levels,

@@ -6,8 +6,10 @@ so an estimate is compared with what is free before anything is allocated.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from heatpg.errors import ResourceError
@@ -20,6 +22,7 @@ __all__ = [
     "memory_by_kind",
     "require_disk",
     "require_memory",
+    "within_memory",
 ]
 
 _SHARE_OF_FREE_MEMORY = 0.9  # the rest is for others, and for what an estimate leaves out; a matter of taste
@@ -135,6 +138,30 @@ def require_memory(needed: float, purpose: str, advice: str) -> None:
             allowed=f"{human_bytes(free)} free",
             advice=advice,
         )
+
+
+@contextlib.contextmanager
+def within_memory(purpose: str, advice: str) -> Iterator[None]:
+    """Say it as `require_memory` does where an allocation fails that no estimate foresaw.
+
+    Raises
+    ------
+    ResourceError
+        In place of a `MemoryError`.
+
+    Examples
+    --------
+    >>> from heatpg.tools.resources import within_memory
+    >>> with within_memory("this list", "make it shorter"):
+    ...     raise MemoryError
+    Traceback (most recent call last):
+    heatpg.errors.ResourceError: this list does not fit in memory; allowed: ...; make it shorter
+    """
+    try:
+        yield
+    except MemoryError:
+        free = human_bytes(available_memory())
+        raise ResourceError(f"{purpose} does not fit in memory", allowed=f"{free} free", advice=advice) from None
 
 
 def require_disk(needed: float, folder: Path, purpose: str) -> None:

@@ -10,15 +10,19 @@ import warnings
 from collections.abc import Callable
 from typing import Protocol
 
+from heatpg.core.landscape import Landscape
 from heatpg.core.report import Check, Report
 from heatpg.errors import CheckError, HeatpgWarning, OptionError
 from heatpg.evolution import Evolution
 from heatpg.solvers import Solver
 from heatpg.tools.registry import Registry
+from heatpg.tools.resources import require_memory, within_memory
 
-__all__ = ["LEVELS", "Judged", "checks", "judge", "verify"]
+__all__ = ["LEVELS", "Judged", "checks", "judge", "require_memory_for_checks", "verify"]
 
 LEVELS = ("none", "standard", "full")
+# fields in double precision that the checks hold at once; measured in the tests
+_FIELDS_OF_CHECKS = {"none": 0, "standard": 7, "full": 9}
 _FIRST = ("maximum_principle", "crosscheck", "conservation", "resolution")  # the order of a report
 
 checks: Registry[Callable[[Evolution, str], list[Check]]] = Registry("check", "heatpg.verify")
@@ -58,7 +62,33 @@ def verify(evolution: Evolution, level: str = "standard") -> Report:
     evolution = evolution.without_offset()
     # checks that a plug-in or a user has registered come after the own ones
     others = [name for name in checks.names() if name not in _FIRST]
-    return Report([entry for name in (*_FIRST, *others) for entry in checks.get(name)(evolution, level)], level)
+    with within_memory(f"a check of {evolution.landscape.values.size:,} points", "use checks='standard' or 'none'"):
+        return Report([entry for name in (*_FIRST, *others) for entry in checks.get(name)(evolution, level)], level)
+
+
+def require_memory_for_checks(landscape: Landscape, count: int, level: str) -> None:
+    """Refuse checks that will not fit beside the fields; before these are solved.
+
+    Parameters
+    ----------
+    landscape
+        What is to be evolved.
+    count
+        Number of sigmas.
+    level
+        As of `verify`.
+
+    Raises
+    ------
+    ResourceError
+        With the estimate.
+    """
+    size = landscape.values.size
+    require_memory(
+        count * landscape.values.nbytes + _FIELDS_OF_CHECKS[level] * 8.0 * size,
+        f"checking {size:,} points at {count} sigmas, level {level!r},",
+        "use checks='standard' or 'none', fewer sigmas at a time, a coarser grid, or float32 values",
+    )
 
 
 class Judged(Protocol):
