@@ -328,7 +328,8 @@ class _Study:
             scales,
             values,
             np.sqrt(fitted) / divisor * self.unit,
-            power_slope(scales[window], values[window] ** 2),
+            # in units of their largest, whose squares are numbers whatever the unit of Q
+            power_slope(scales[window], (values[window] / values[window].max()) ** 2),
             residual,
             share,
         )
@@ -358,7 +359,7 @@ def _intermittency(landscape: Landscape, axis: str | int | None, scaling: Scalin
     lags = np.flatnonzero(inside)
     every = lags_of(landscape.grid, positions_of(landscape.grid, axis), None)
     measured = structure_function(landscape, moments=(1,), axis=axis, lags=[int(n) for n in every[lags]])
-    return power_slope(measured.scales, measured.values[0] ** 2) - scaling.slope
+    return power_slope(measured.scales, (measured.values[0] / measured.values[0].max()) ** 2) - scaling.slope
 
 
 def _check(method: str, window: tuple[float, float] | None, confidence: float) -> tuple[str, ...]:

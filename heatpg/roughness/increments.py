@@ -105,7 +105,8 @@ def deviations(landscape: Landscape) -> tuple[Array, float]:
             advice="take one: Landscape(values[i], grid)",
         )
     # divided by the largest value first, so that the sum in the mean cannot overflow
-    values = np.asarray(landscape.values, dtype=np.float64)
+    taken = landscape.centring
+    values = np.asarray(taken.remove(landscape.values), dtype=np.float64)
     largest = float(np.abs(values).max()) or 1.0
     values = values / largest
     values -= values.mean()
@@ -115,7 +116,7 @@ def deviations(landscape: Landscape) -> tuple[Array, float]:
         raise UnsupportedError(
             "a flat landscape has no roughness", given=f"{landscape.name!r}, osc(Q) = {landscape.oscillation:g}"
         )
-    return values / unit, unit * largest
+    return values / unit, float(np.ldexp(unit * largest, int(taken.exponent.item())))
 
 
 def positions_of(grid: Grid, axis: str | int | None) -> tuple[int, ...]:

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from heatpg import Axis, Grid, Landscape
+from heatpg import Axis, Grid, Landscape, landscapes
 from heatpg.errors import UnsupportedError
+from heatpg.roughness.holder import holder_exponent
 from heatpg.roughness.increments import structure_function
 
 
@@ -51,3 +52,17 @@ def test_local_exponents_saturate_at_one() -> None:
     stripes = Landscape.from_function(lambda x: np.cos(math.pi * 1024 * (x + 1)), grid)
     with pytest.raises(UnsupportedError, match="all zero"):
         structure_function(Landscape(np.rint(stripes.values), grid), lags=[1, 4]).exponents()
+
+
+@pytest.mark.parametrize(("offset", "factor"), [(1e9, 1.0), (-1e12, 1.0), (0.0, 1e-200), (0.0, 1e-300), (0.0, 1e200)])
+def test_an_offset_and_the_unit_do_not_matter(offset: float, factor: float) -> None:
+    grid = Grid(Axis("x", 0.0, 1.0, 513, boundary="periodic"))
+    values = landscapes.weierstrass(grid).values * factor + offset
+    plain = Landscape((values - offset) / factor, grid)  # the numbers that are stored
+    expected, found = holder_exponent(plain), holder_exponent(Landscape(values, grid))
+    # means and squares of some hundred numbers, each rounded once more or less
+    assert abs(found.exponent - expected.exponent) <= 1e-12
+    assert abs(found.intermittency - expected.intermittency) <= 1e-12
+    np.testing.assert_allclose(found["structure"].values / factor, expected["structure"].values, rtol=1e-12)
+    first = structure_function(Landscape(values, grid), moments=[1]).values / factor
+    np.testing.assert_allclose(first, structure_function(plain, moments=[1]).values, rtol=1e-12)
