@@ -27,7 +27,7 @@ run: $(VENV)/run.stamp
 # A process of pytest for every processor, each with one thread for heatpg and for BLAS, so that they do not crowd each
 # other out; the tests of a file stay together, as they share what is expensive. One test alone: python -m pytest tests/...
 WORKERS ?= logical
-PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadfile
+PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 ONE_THREAD := HEATPG_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 # What is stored has the same bits for any number of threads on one machine; on another it may differ in the last ones, and
 # the tests pass there too. This is another machine: vectors of 128 bits in Numba, NumPy and BLAS, and two threads in each.
