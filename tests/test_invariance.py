@@ -87,6 +87,23 @@ def test_a_factor_does_not_matter(solver: str, boundary: str, dtype: Any, expone
     assert report["cross-check"].status == verify(plain, "full")["cross-check"].status
 
 
+@pytest.mark.parametrize("solver", solvers.names())
+@pytest.mark.parametrize("boundary", [*BOUNDARIES, "zero"])
+def test_origin_and_unit_of_an_axis_do_not_matter(solver: str, boundary: str) -> None:
+    values = np.random.default_rng(0).standard_normal(65)
+    plain = solved(values, line(boundary), solver)
+    # Unix seconds, a million millions of lengths away, and units that are far too large and too small
+    for lower, length in ((1.7e9, 4.0), (-4e12, 4.0), (0.0, 4e-140), (0.0, 4e140), (-4e62, 4e50)):
+        axis = Axis("x", lower, lower + length, 65, boundary=boundary)
+        scale = axis.spacing / plain.grid[0].spacing
+        moved = solve(Landscape(values, Grid(axis)), [scale * sigma for sigma in LEVELS], solver)
+        # sigma over the spacing is rounded once more, which moves u by as much times its slope; slopes go with 1 / h
+        np.testing.assert_allclose(moved.values, plain.values, rtol=0, atol=1e-13)
+        slope = np.abs(plain.gradient()).max()
+        np.testing.assert_allclose(moved.gradient() * scale, plain.gradient(), rtol=0, atol=1e-12 * slope)
+        assert verify(moved, "full")["cross-check"].status == verify(plain, "full")["cross-check"].status == "passed"
+
+
 @pytest.mark.parametrize("offset", [1e9, 1e12])
 def test_correlated_noise(offset: float) -> None:
     grid = Grid(Axis("x", -2.0, 2.0, 24, boundary="periodic"), Axis("y", -2.0, 2.0, 25, boundary="clip"))
