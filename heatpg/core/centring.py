@@ -8,6 +8,7 @@ numbers near the ends of the range of their type lose digits or overflow.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,13 @@ Array = NDArray[Any]
 # Up to four times the range, round-off relative to the values is round-off relative to the range, within two bits. From
 # there on a number and the offset differ by less than a factor of two, so their difference is exact (Sterbenz).
 _FAR = 4.0
+
+
+@functools.cache
+def _usual(kind: np.dtype[Any]) -> tuple[float, float]:
+    """Sizes between which weights down to eps^2 of the largest still count, and sums of weighted values are finite."""
+    info = np.finfo(kind)
+    return float(info.tiny / info.eps**2), float(info.max * info.eps**2)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,20 +52,22 @@ class Centring:
     def of(cls, low: Array, high: Array, grid: Grid, *, unit: bool = False) -> Centring:
         """What has to be taken out of values from `low` to `high`, of the shape of the offset; see `centring`."""
         half = high / 2 - low / 2  # their difference may overflow
-        far = np.maximum(np.abs(low), np.abs(high)) / (2 * _FAR) > half
+        size = np.maximum(high, -low)
+        far = size / (2 * _FAR) > half
+        smallest, largest = _usual(low.dtype)
+        usual = ((size >= smallest) & (size <= largest)) | (size == 0)
+        if not unit and usual.all() and not far.any():
+            nothing = np.zeros_like(low)
+            return cls(nothing, nothing.astype(np.intc))
         if not all(axis.rule.extremes_outside(1.0, 1.0) == (1.0, 1.0) for axis in grid):
             far = np.zeros_like(far)
         offset = np.where(far, low + half, 0).astype(low.dtype)
         # what is left is at most this large
         with np.errstate(over="ignore"):
-            largest = np.where(far, np.maximum(high - offset, offset - low), np.maximum(np.abs(low), np.abs(high)))
-        exponent = np.where(largest > 0, np.frexp(largest)[1] - 1, 0).astype(np.intc)
+            left = np.where(far, np.maximum(high - offset, offset - low), size)
+        exponent = np.where(left > 0, np.frexp(left)[1] - 1, 0).astype(np.intc)
         if not unit:
-            # weights down to eps^2 of the largest still count, and no sum of weighted values is 1 / eps^2 times the
-            # values
-            kind = np.finfo(low.dtype)
-            few, many = np.frexp(kind.tiny / kind.eps**2)[1], np.frexp(kind.max * kind.eps**2)[1]
-            exponent = np.where((exponent < few) | (exponent > many), exponent, 0).astype(np.intc)
+            exponent = np.where((left < smallest) | (left > largest), exponent, 0).astype(np.intc)
         return cls(offset, exponent)
 
     def part(self, box: tuple[slice, ...]) -> Centring:

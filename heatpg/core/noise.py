@@ -30,6 +30,8 @@ Sigma = float | Sequence[float] | ArrayLike | Mapping[str, float | Sequence[floa
 LEVELS = 64  # of a study: 32 a decade on a grid of 400 nodes; a matter of taste
 _FIRST_CELLS = 2.0  # spacings: below, a grid shows little of what noise does
 _LAST_SHARE = 0.5  # of the box: beyond, most of what is seen is the boundary
+# numbers whose squares are normal numbers
+_SQUARES = (math.sqrt(np.finfo(np.float64).tiny), math.sqrt(np.finfo(np.float64).max))
 _ASYMMETRY = 1e-12  # relative: rounding of A @ A.T, and far below anything that is meant
 
 
@@ -43,7 +45,7 @@ def _refuse_range(deviations: NDArray[np.float64], grid: Grid) -> None:
     grid
         The grid.
     """
-    least, most = math.sqrt(np.finfo(np.float64).tiny), math.sqrt(np.finfo(np.float64).max)
+    least, most = _SQUARES
     for axis, column in zip(grid, deviations.T, strict=True):
         moving = column[column > 0]
         if not moving.size:
