@@ -15,10 +15,10 @@
 #
 # The strong maximum principle of the heat equation is often quoted for that. It is true, and it says less:
 #
-# 1. the supremum of u never rises with σ, the infimum never falls;
-# 2. **jointly in (μ, σ²)** there is no local maximum with σ² > 0;
+# 1. the supremum of u over all of space never rises with σ, the infimum never falls;
+# 2. **jointly in (μ, σ²)**, away from edges of the box, there is no local maximum with σ² > 0;
 # 3. a spatial maximum never gains height on its way;
-# 4. in one dimension, and only there, the number of extrema never grows.
+# 4. in one dimension, and only there, the number of extrema of the whole line never grows.
 #
 # It does not say that u has one maximum at a fixed σ, nor that ascent finds the best one, nor that smoothing cannot
 # create maxima in two dimensions. Each of these is false, and each is computed below.
@@ -215,7 +215,7 @@ plot.checks(verify(faults["exchanged"], "full")).figure
 # | what is said | verdict | evidence above |
 # |---|---|---|
 # | the range of u shrinks | true | 100 random lines |
-# | no joint maximum in (μ, σ²) at σ² > 0 | true | the report; no maximum gains height on its way |
+# | no joint maximum in (μ, σ²) at σ² > 0 | true inside the box | the report; no maximum gains height on its way |
 # | extrema only disappear | true in one dimension | 100 lines, 40 sigmas: no growth |
 # | smoothing only removes maxima | false in two | one is born at σ² = 0.0033125 |
 # | no local maxima at a fixed σ | false | two bumps keep two up to σ² = 0.75 |

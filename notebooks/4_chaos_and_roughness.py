@@ -14,7 +14,7 @@
 # **Question.** How rough is the return of a chaotic system, can that be known beforehand, and what does exploration
 # noise make of it?
 #
-# For a deterministic system whose separations grow like e^(Λ t), and a discount γ per step of length dt, the return is
+# For a deterministic system whose separations grow no faster than e^(Λ t), and a discount γ per step of length dt, the return is
 # p-Hölder with p = -ln γ / (Λ dt) if that is below 1, and Lipschitz otherwise. A positive Λ alone does not make a
 # fractal. Three things are put to the test: the roughness seen, the roughness predicted, the noise of a learner.
 
@@ -135,8 +135,8 @@ assert rough[0.9].interval[1] >= 1 > rough[0.99].interval[1]
 
 # %% [markdown]
 # The order is right, a short-sighted learner (γ = 0.9) sees an almost Lipschitz landscape, and the rate within the
-# horizon predicts each exponent within its interval. The average rate of minutes promises too much. A p below 1 is a
-# bound on smoothness and no proof that a derivative is missing; at a finite horizon there is one everywhere.
+# horizon predicts each exponent within its interval. The average rate of minutes promises too much, as it bounds no
+# growth. Nor is a p below 1 a proof that a derivative is missing; at a finite horizon there is one everywhere.
 
 # %% [markdown]
 # ## What noise makes of it

@@ -52,17 +52,20 @@ def _inner_maxima(field: Array, grid: Grid) -> list[tuple[int, ...]]:
     "range-shrinks",
     "The largest value of the objective never rises with sigma and the smallest never falls; both are strictly "
     "inside the range of Q.",
+    corrected="Over the whole of space, around a circle and between reflecting walls. Over a box whose edge values "
+    "continue outside (clip) u is strictly inside the range of Q, but its largest value may rise again; with zero "
+    "outside the range includes 0, and held ends (absorb) keep their values.",
     source=_EVANS,
 )
 def range_shrinks() -> Evidence:
-    """Fractal and random landscapes on several boundaries, at twelve sigmas each."""
+    """Fractal and random landscapes without open edges, at twelve sigmas each; then x^2 and x on boxes with edges."""
     generator = np.random.default_rng(1)
     cases = [
         landscapes.weierstrass(size=512, terms=8),
         landscapes.weierstrass(size=64, dimensions=2, terms=5),
         Landscape(
             generator.standard_normal((48, 48)),
-            Grid(Axis("x", 0.0, 1.0, 48, boundary="reflect"), Axis("y", 0.0, 1.0, 48, boundary="clip")),
+            Grid(Axis("x", 0.0, 1.0, 48, boundary="reflect"), Axis("y", 0.0, 1.0, 48, boundary="periodic")),
         ),
     ]
     rise, gap = -math.inf, math.inf
@@ -76,22 +79,37 @@ def range_shrinks() -> Evidence:
         top, bottom = float(q.values.max()) / q.oscillation, float(q.values.min()) / q.oscillation
         # the strong principle: strictly inside at once
         gap = min(gap, top - float(tops[0]), float(bottoms[0]) - bottom)
+    # far noise sees 1 on both sides of x^2, so what the box lost at its edges comes back; E clip(x + noise)^2
+    parabola = Landscape.from_function(np.square, Grid(Axis("x", -1.0, 1.0, 201, boundary="clip")))
+    clipped = solve(parabola, [0.3, 3.0]).values.max(axis=1)
+    # 1 + x, with zero outside, and with its ends held
+    zeroed, held = (
+        solve(Landscape.from_function(lambda x: 2.0 + x, Grid(Axis("x", -1.0, 1.0, 201, boundary=edge))), 0.3)
+        for edge in ("zero", "absorb")
+    )
+    low, high = float(zeroed.values.min()), float(held.values.max())
+    inside = rise < _ROUND_OFF and gap > _ROUND_OFF
     return Evidence(
         f"over {len(cases)} landscapes and 12 sigmas no step raises the largest or lowers the smallest value (the "
         f"nearest to it is {rise:.1e} of osc(Q)); at the first sigma both are {gap:.2g} of osc(Q) inside the range "
-        "of Q",
-        {"largest_rise": rise, "gap": gap},
-        rise < _ROUND_OFF and gap > _ROUND_OFF,
+        f"of Q. The largest value of x^2 on [-1, 1], its edge values continued, is {clipped[0]:.4f} at sigma = 0.3 and "
+        f"{clipped[1]:.4f} at 3; 2 + x with zero outside falls to {low:.2f}, and with its ends held keeps {high:g}",
+        {"largest_rise": rise, "gap": gap, "clipped_rise": float(clipped[1] - clipped[0]), "lowest_with_zero": low},
+        inside and bool(clipped[1] <= clipped[0]) and low > 1.0 and high < 3.0,
+        inside,
+        inside and bool(clipped[0] < clipped[1] < 1.0) and 0.0 < low < 1.0 and abs(high - 3.0) < _ROUND_OFF,
     )
 
 
 @_claim(
     "no-joint-maxima",
     "Jointly in (mu, sigma^2) the objective has no local maximum and no local minimum with sigma^2 > 0.",
+    corrected="Inside the box and with mu over all components that have noise. On an edge, where mu ends, and on a "
+    "line or plane of more components there may be joint maxima with sigma^2 > 0.",
     source=_EVANS,
 )
 def no_joint_maxima() -> Evidence:
-    """Every spatial extremum of a random landscape at every level against its neighbours at the level before."""
+    """Extrema of a random landscape against the level before; then a line in the plane, and the edge of a box."""
     from scipy.ndimage import maximum_filter
 
     grid = Grid(*(Axis(name, 0.0, 47.0, 48, boundary="reflect") for name in "xy"))
@@ -109,17 +127,49 @@ def no_joint_maxima() -> Evidence:
             before = maximum_filter(earlier, size=3, mode="nearest").ravel()[nodes]
             examined += len(nodes)
             spurious += int((later.ravel()[nodes] >= before + _ROUND_OFF).sum())
+    on_line, at_edge = _joint_on_a_line(), _joint_at_an_edge()
+    inside = spurious == 0 and examined > 100
     return Evidence(
         f"of {examined} spatial maxima and minima at {len(levels)} sigmas {spurious} are also extrema against the "
-        "smaller variances next to them",
-        {"examined": examined, "joint": spurious},
-        spurious == 0 and examined > 100,
+        f"smaller variances next to them; on a line in the plane there is a joint maximum of height {on_line:.4f} at "
+        f"sigma^2 = 0.1625, and one at the edge of a box at sigma = {at_edge:.2f}",
+        {"examined": examined, "joint": spurious, "height_on_a_line": on_line, "sigma_at_an_edge": at_edge},
+        inside and math.isnan(on_line) and math.isnan(at_edge),
+        inside,
+        inside and abs(on_line - 0.637949) < 1e-6 and 0.4 < at_edge < 0.5,
     )
+
+
+def _joint_on_a_line() -> float:
+    """Height of the joint maximum of exp(-x^2/2) (exp(-y^2/2) - exp(-101 y^2/2)) on y = 0; NaN if it is none."""
+    axes = Axis("x", -7.0, 7.0, 71, boundary="clip"), Axis("y", -7.0, 7.0, 701, boundary="clip")
+    q = Landscape.from_function(
+        lambda x, y: np.exp(-(x**2) / 2.0) * (np.exp(-(y**2) / 2.0) - np.exp(-101.0 * y**2 / 2.0)), Grid(*axes)
+    )
+    t = 0.162549383455747  # where the derivative in t of the closed form is 0
+    # the line y = 0 around x = 0
+    around = solve(q, np.sqrt([0.9 * t, t, 1.1 * t])).values[:, 34:37, 350]
+    return float(around[1, 1]) if around.argmax() == 4 else math.nan
+
+
+def _joint_at_an_edge() -> float:
+    """Sigma of a joint maximum at the right end of a box whose edge values continue; NaN if there is none."""
+    # slopes, from the edge inward: up to it, down, and up again, so that mass comes and goes as sigma grows
+    axis = Axis("x", -4.0, 0.0, 2001, boundary="clip")
+    away = -axis.coordinates
+    slope = 10.0 * (away < 0.02) - 1.0 * ((away > 0.2) & (away < 0.3)) + 3.0 * ((away > 1.0) & (away < 1.2))
+    sigmas = np.geomspace(0.2, 1.0, 33)
+    # two nodes, one of which is the edge
+    near = solve(Landscape(np.cumsum(slope) * axis.spacing, Grid(axis)), sigmas).values[:, -2:]
+    best = int(near[:, 1].argmax())
+    inner = 0 < best < len(sigmas) - 1
+    return float(sigmas[best]) if inner and (near[best - 1 : best + 2, 0] < near[best, 1]).all() else math.nan
 
 
 @_claim(
     "no-enhancement",
-    "Along its track the value at a spatial maximum never rises with sigma, and at a minimum it never falls.",
+    "Along its track inside the box the value at a spatial maximum never rises with sigma, and at a minimum it never "
+    "falls.",
     source="Laplace(u) <= 0 at a maximum; T. Lindeberg, Scale-Space Theory in Computer Vision, "
     "doi:10.1007/978-1-4757-6465-9",
 )
@@ -152,8 +202,8 @@ def no_enhancement() -> Evidence:
 @_claim(
     "no-maxima-at-fixed-sigma",
     "At a fixed sigma > 0 the smoothed objective has no suboptimal local maxima.",
-    corrected="There may be many at a fixed sigma; only jointly in (mu, sigma^2) there is none, because a smaller "
-    "sigma raises each of them.",
+    corrected="There may be many at a fixed sigma; only jointly in (mu, sigma^2), inside the box, there is none, "
+    "because a smaller sigma raises each of them.",
     source=_EVANS,
 )
 def no_maxima_at_fixed_sigma() -> Evidence:
@@ -281,17 +331,25 @@ def _extrema_of_lines() -> NDArray[np.int64]:
 
 @_claim(
     "sturm",
-    "In one dimension the number of local extrema never grows with sigma.",
+    "On a line or a circle the number of local extrema, of all of the line, never grows with sigma.",
     source="C. Sturm, J. Math. Pures Appl. 1 (1836)",
 )
 def sturm() -> Evidence:
-    """Random lines at twelve sigmas."""
+    """Random lines at twelve sigmas; and a slope with zero outside, whose edge is an extremum of the line."""
     counts = _extrema_of_lines()
     growth = int(np.diff(counts, axis=1).max())
+    slope = Landscape.from_function(lambda x: 2.0 + x, Grid(Axis("x", -1.0, 1.0, 201, boundary="zero")))
+    within = len(_inner_maxima(solve(slope, 0.2).values[0], slope.grid))
     return Evidence(
         f"{len(counts)} random lines have {counts[:, 0].sum()} extrema, {counts[:, 1].sum()} at the first of 12 "
-        f"sigmas and {counts[:, -1].sum()} at the last; the number grows in none of them",
-        {"extrema_of_q": counts[:, 0].sum(), "extrema_at_the_end": counts[:, -1].sum(), "largest_growth": growth},
+        f"sigmas and {counts[:, -1].sum()} at the last; the number grows in none of them. Within a box it may: 2 + x "
+        f"with zero outside has none there and {within} maximum at sigma = 0.2, where its edge falls off",
+        {
+            "extrema_of_q": counts[:, 0].sum(),
+            "extrema_at_the_end": counts[:, -1].sum(),
+            "largest_growth": growth,
+            "within_a_box": within,
+        },
         growth <= 0,
     )
 
@@ -299,7 +357,7 @@ def sturm() -> Evidence:
 @_claim(
     "smoothing-only-removes-maxima",
     "Smoothing only removes maxima, it never creates them.",
-    corrected="In one dimension; from two dimensions on smoothing can create maxima.",
+    corrected="On a line or a circle, over all of it; from two dimensions on smoothing can create maxima.",
     source="C. Sturm, J. Math. Pures Appl. 1 (1836); J. Damon, J. Differential Equations 115 (1995), "
     "doi:10.1006/jdeq.1995.1019",
 )

@@ -55,10 +55,11 @@ class HolderPrediction:
     @property
     def sentence(self) -> str:
         """What this means."""
-        guarantee = "a bound from below: the landscape may be smoother"
+        # a bound from below only if Lambda bounds the growth of every difference, which a mean over minutes does not
+        beyond = "smoother where rewards cancel, rougher where motions part faster than the mean"
         numbers = f"-ln gamma = {_decay(self.gamma):.3g} against Lambda dt = {self.exponent_per_step:.3g} per step"
         if self.regime == "Lipschitz":
-            return f"Lipschitz: the discount outruns the chaos, {numbers}"
+            return f"Lipschitz where motions part no faster than the mean: the discount outruns it, {numbers}"
         p = f"p = {self.exponent:.2g} ({self.interval[0]:.2g} to {self.interval[1]:.2g})"
         if self.regime == "mixed":
             return (
@@ -66,10 +67,10 @@ class HolderPrediction:
                 f"on average {numbers}"
             )
         if self.regime == "borderline":
-            return f"borderline, ratio {self.ratio:.3g}, {p}: {numbers}; {guarantee}"
+            return f"borderline, ratio {self.ratio:.3g}, {p}: {numbers}; {beyond}"
         if self.exponent == 0.0:
-            return f"no Hölder exponent is guaranteed: {numbers}"
-        return f"fractal, {p}: {numbers}; {guarantee}"
+            return f"no Hölder exponent is predicted: {numbers}"
+        return f"fractal, {p}: {numbers}; {beyond}"
 
     def __str__(self) -> str:
         return self.sentence
@@ -166,7 +167,7 @@ class ChaosSummary:
         if math.isnan(self.measured):
             return ""
         visible = any(window.visible for window in self.windows.values())
-        # a bound from below, so the lower end of its interval decides
+        # the smallest exponent that the interval of the rate allows
         if self.measured >= self.holder.interval[0]:
             text = (
                 f"measured p = {self.measured:.2g}, not below the prediction of at least {self.holder.interval[0]:.2g}"
@@ -208,7 +209,7 @@ def _decay(gamma: float) -> float:
 def _ratio(gamma: float, exponent: float, dt: float) -> float:
     """-ln gamma / (Lambda dt), infinite where the discount outruns whatever grows."""
     decay, growth = _decay(gamma), exponent * dt
-    # without growth any discount outruns it; without discount and without growth nothing is guaranteed: 0
+    # without growth any discount outruns it; without discount and without growth nothing is predicted: 0
     if growth > 0.0:
         return decay / growth
     return math.inf if growth < 0.0 or decay > 0.0 else 0.0
@@ -221,18 +222,18 @@ def predicted_holder(
     *,
     interval: tuple[float, float] | None = None,
 ) -> HolderPrediction:
-    """Hölder exponent of a discounted return that chaos and discount guarantee.
+    """Hölder exponent of a discounted return as the rate of chaos and the discount predict it.
 
     p = min(1, -ln gamma / (Lambda dt)): the difference of two returns is cut at the moment when the motions have
     parted, and gamma^k = (delta / D)^p for exp(Lambda dt k) = D / delta. If Lambda dt < -ln gamma the return is
-    Lipschitz. p is a bound from below, as far as Lambda bounds the growth within the horizon: near an unstable state
-    that is faster than the mean over minutes (1.5 against 1.0 /s near the top of a double pendulum), and p is less.
-    That the return is nowhere differentiable does not follow.
+    Lipschitz. p is a bound from below, and the return Lipschitz, only if Lambda bounds the growth of every small
+    difference. A mean over minutes does not: near an unstable state growth is faster (1.5 against 1.0 /s near the top
+    of a double pendulum), and p is less there. That the return is nowhere differentiable does not follow either.
 
     Parameters
     ----------
     gamma
-        Discount per control step, from 0 to 1. Without discount (1) chaos leaves no guarantee, p = 0.
+        Discount per control step, from 0 to 1. Without discount (1) chaos leaves nothing to predict, p = 0.
     exponent
         Maximal Lyapunov exponent Lambda per unit of time, or an estimate of it. A regular motion counts as Lambda = 0
         with the interval up to `LyapunovEstimate.resolution`.
