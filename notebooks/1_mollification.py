@@ -226,7 +226,8 @@ plt.show()
 # %% [markdown]
 # A Gaussian *truncated* to the box (renormalised) is none of these; it is no heat flow at all. And a feedback policy
 # with noise in every step solves the heat equation in its action only, with its own action values Q^π held fixed; over
-# the parameters of the policy it does not. Both are often passed over. The ledger of claims has an experiment for each:
+# the parameters of a policy that acts more than once it does not. Both are often passed over. The ledger of claims has
+# an experiment for each:
 
 # %%
 page = ledger(["truncated-gaussian", "parameter-noise", "per-step-noise"])

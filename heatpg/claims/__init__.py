@@ -266,7 +266,7 @@ def ledger(names: str | Iterable[str] | None = None, *, progress: Callable[[int,
     Notes
     -----
     Seeds are fixed, so verdicts and figures are the same in every run on one machine. All claims together take about
-    four seconds of one core, and some more where kernels are compiled first.
+    ten seconds of one core, and some more where kernels are compiled first.
 
     Examples
     --------
