@@ -14,9 +14,10 @@
 # **Question.** How rough is the return of a chaotic system, can that be known beforehand, and what does exploration
 # noise make of it?
 #
-# For a deterministic system whose separations grow no faster than e^(Λ t), and a discount γ per step of length dt, the return is
-# p-Hölder with p = -ln γ / (Λ dt) if that is below 1, and Lipschitz otherwise. A positive Λ alone does not make a
-# fractal. Three things are put to the test: the roughness seen, the roughness predicted, the noise of a learner.
+# For a deterministic system whose separations grow no faster than e^(Λ t), and a discount γ per step of length dt,
+# the return is p-Hölder with p = -ln γ / (Λ dt) if that is below 1, and Lipschitz otherwise. A positive Λ alone does
+# not make a fractal. Three things are put to the test: the roughness seen, the roughness predicted, the noise of a
+# learner.
 
 # %%
 # %matplotlib inline

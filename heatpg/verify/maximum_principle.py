@@ -1,9 +1,9 @@
 """The strong maximum principle, as far as it is true.
 
 For t > 0 and a solution of u_t = 1/2 Laplace(u): over all of space the supremum never rises and the infimum never falls
-with sigma; inside the box there is no local maximum jointly in (mu, sigma^2) with sigma^2 > 0; along its track there the
-value at a spatial maximum never rises; in one dimension (only there) the number of extrema of the line never grows. At
-a fixed sigma there may well be several local maxima, and in two dimensions and more smoothing can create them: their
+with sigma; inside the box there is no local maximum jointly in (mu, sigma^2) with sigma^2 > 0; along its track there
+the value at a spatial maximum never rises; in one dimension (only there) the number of extrema of the line never grows.
+At a fixed sigma there may well be several local maxima, and in two dimensions and more smoothing can create them: their
 numbers are findings.
 
 On a grid the fields at two sigmas are related exactly by u_later = W u_earlier. Where W has no negative weights and
