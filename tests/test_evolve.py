@@ -11,10 +11,11 @@ import pytest
 import heatpg.tools.resources
 from heatpg import Axis, Grid, Landscape, evolve
 from heatpg.core.centring import centring
-from heatpg.core.noise import parse_sigma
+from heatpg.core.noise import parse_covariance, parse_sigma
 from heatpg.errors import (
     GridError,
     HeatpgError,
+    HeatpgWarning,
     NonFiniteError,
     OptionError,
     ResourceError,
@@ -46,7 +47,8 @@ def test_one_number_a_list_and_an_array(landscape: Landscape) -> None:
     one = evolve(landscape, 0.1)
     assert one.sigma.shape == (1,)
     assert one.values.shape == (1, 30, 40)
-    several = evolve(landscape, (0.2, 0.1))
+    with pytest.warns(HeatpgWarning, match=r"sigma is sorted, .* in what was given: 1, 0"):
+        several = evolve(landscape, (0.2, 0.1))
     assert several.sigma.tolist() == [0.1, 0.2]
     assert np.array_equal(several.values[0], one.values[0])
     each = evolve(landscape, [[0.1, 0.1], [0.1, 0.3]])
@@ -170,7 +172,10 @@ def test_bad_dictionaries_of_sigmas_are_refused(landscape: Landscape) -> None:
 
 
 def test_parse_sigma_sorts_by_total_variance(grid: Grid) -> None:
-    assert parse_sigma([[0.3, 0.0], [0.1, 0.1]], grid).tolist() == [[0.1, 0.1], [0.3, 0.0]]
+    with pytest.warns(HeatpgWarning, match="sigma is sorted"):
+        assert parse_sigma([[0.3, 0.0], [0.1, 0.1]], grid).tolist() == [[0.1, 0.1], [0.3, 0.0]]
+    with pytest.warns(HeatpgWarning, match=r"covariances are sorted, .* in what was given: 1, 2, 0"):
+        parse_covariance(np.array([3.0, 1.0, 2.0])[:, None, None] * np.eye(2), grid)
 
 
 def test_unknown_solvers_are_refused_with_near_misses(landscape: Landscape) -> None:

@@ -40,6 +40,7 @@ from heatpg.batch import work
 from heatpg.batch.spec import Task
 from heatpg.batch.supervisor import NEVER, THREAD_VARIABLES, Outcome, Supervision, next_event, on_signals
 from heatpg.errors import HeatpgWarning, MissingFileError, OptionError, ResourceError, StoreError, UnsupportedError
+from heatpg.tools.folders import Folder
 from heatpg.tools.parallel import set_threads, threads
 from heatpg.tools.plain import json_like
 from heatpg.version import __version__
@@ -322,7 +323,7 @@ class _Supervision(Supervision):
     def __init__(
         self,
         tasks: Sequence[Task],
-        folder: Path,
+        folder: Folder | StrPath,
         workers: int,
         timeout: float | None,
         *,
@@ -347,6 +348,11 @@ class _Supervision(Supervision):
         self.terminations: list[concurrent.futures.Future[None]] = []
         self.reported: set[str] = set()  # of those, the ones that somebody was told of
         self.no_worker_deadline: float | None = None  # since when there is nobody
+
+    def message(self, task: Task) -> dict[str, Any]:
+        # of another machine the numbers of devices and files say nothing
+        known = super().message(task)
+        return known if self.local else known | {"identity": None, "specification": self.digest}
 
     def start(self, client: Any) -> None:
         """Begin to look who is there."""
@@ -497,7 +503,7 @@ class _Supervision(Supervision):
         )
 
     def send(self, worker: _Worker, task: Task) -> None:
-        text = json.dumps({"task": task.resolved, "folder": str(self.folder)})
+        text = json.dumps(self.message(task))
         number, future = self.submit(worker, _run_task, text)
         worker.tasks[number] = task
         self.futures[number] = future
@@ -613,7 +619,7 @@ class _Supervision(Supervision):
 
 def supervise(
     tasks: Sequence[Task],
-    folder: Path,
+    folder: Folder | StrPath,
     *,
     scheduler: str,
     workers: int,

@@ -5,20 +5,23 @@ Its files are named here as far as they are not named by the modules that write 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from heatpg.batch.shards import temporary_name
 from heatpg.batch.spec import Spec, Task, read_spec
 from heatpg.errors import StoreError
-from heatpg.tools.publishing import publish
+from heatpg.tools.folders import Folder
+from heatpg.tools.publishing import publish_within
 
-__all__ = ["SPEC", "Source", "StrPath", "make_folder", "source_of", "tasks_in", "write_spec"]
+__all__ = ["INDEX", "SPEC", "Source", "StrPath", "make_folder", "opened", "source_of", "tasks_in", "write_spec"]
 
 SPEC = "spec.toml"
+INDEX = "index.h5"
 # Names that a folder of a batch can hold before its specification is written: a run that was killed at its begin left
 # them, and the folder is still ours.
 _OURS = re.compile(r"(spec\.toml|shards|index\.h5|lock.*|journal.*\.jsonl|\.tmp-.*)")
@@ -27,14 +30,28 @@ StrPath = str | os.PathLike[str]
 Source = StrPath | Mapping[str, Any] | Spec
 
 
-def tasks_in(folder: StrPath) -> tuple[Path, Spec, tuple[Task, ...]]:
-    """The folder of a batch, its specification, and its tasks."""
-    place = Path(folder).resolve()
-    path = place / SPEC
-    if not path.is_file():
-        raise StoreError("this is not the folder of a batch", given=place, allowed=f"a folder with {SPEC}")
-    spec = read_spec(path)
-    return place, spec, spec.tasks()
+@contextlib.contextmanager
+def opened(folder: StrPath) -> Iterator[Folder]:
+    """The folder of a batch, held open."""
+    path = Path(os.path.realpath(Path(folder).expanduser()))
+    if not path.is_dir():
+        raise StoreError("this is not the folder of a batch", given=path, allowed=f"a folder with {SPEC}")
+    with Folder(path) as place:
+        yield place
+
+
+def tasks_in(folder: Folder) -> tuple[Spec, tuple[Task, ...]]:
+    """The specification of the batch in a folder, and its tasks."""
+    if not folder.kind(SPEC):
+        raise StoreError("this is not the folder of a batch", given=folder, allowed=f"a folder with {SPEC}")
+    spec = read_spec(_own_spec(folder))
+    return spec, spec.tasks()
+
+
+def _own_spec(folder: Folder) -> Path:
+    """The specification that lies in the folder, and not elsewhere under a link."""
+    os.close(folder.open(SPEC))
+    return folder.path / SPEC
 
 
 def source_of(spec: Source, out: StrPath | None) -> tuple[Spec, Path]:
@@ -45,43 +62,55 @@ def source_of(spec: Source, out: StrPath | None) -> tuple[Spec, Path]:
     elif isinstance(spec, Mapping):
         read = read_spec(spec)
     else:
-        path = Path(spec)
+        path = Path(spec).expanduser()
         if path.is_dir():
             out = path if out is None else out
-            path = path / SPEC
+            with Folder(path) as folder:
+                path = _own_spec(folder) if folder.kind(SPEC) else path / SPEC
         read = read_spec(path)
         stem = path.stem
     if out is not None:
-        return read, Path(out).resolve()
+        return read, Path(os.path.realpath(Path(out).expanduser()))
     stem = stem or re.sub(r"[^A-Za-z0-9_-]+", "_", read.batch.name).strip("_")
     if not stem:
         raise StoreError("the folder of the batch has no name", advice="give out=, or the batch a name")
     return read, Path(stem).resolve()
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder, or refuse one that is something else."""
+def make_folder(path: Path) -> Folder:
+    """Make the folder and hold it open, or refuse one that is something else."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # never write among the files of somebody else: a folder is new, empty, or has a specification of ours in it
-        strangers = [name for name in os.listdir(folder) if not _OURS.fullmatch(name)]
-        ours = (folder / SPEC).exists()
+        path.mkdir(parents=True, exist_ok=True)
+        folder = Folder(path)
     except OSError as reason:
-        raise StoreError(f"the folder {folder} cannot be used", given=reason.strerror or reason) from None
-    if strangers and not ours:
-        raise StoreError(
-            "the folder is not empty, and is not that of a batch",
-            given=f"{folder}, with {strangers[0]}",
-            advice="choose another folder",
-        )
+        raise StoreError(f"the folder {path} cannot be used", given=reason.strerror or reason) from None
+    try:
+        # never write among the files of somebody else: a folder is new, empty, or has a specification of ours in it
+        strangers = [name for name in folder.names() if not _OURS.fullmatch(name)]
+        if strangers and not folder.kind(SPEC):
+            raise StoreError(
+                "the folder is not empty, and is not that of a batch",
+                given=f"{folder}, with {strangers[0]}",
+                advice="choose another folder",
+            )
+        # what is written in the end is looked at in the beginning: hours of work are not to end in a refusal
+        for name in (SPEC, INDEX):
+            if folder.kind(name):
+                os.close(folder.open(name))
+    except OSError as reason:
+        folder.close()
+        raise StoreError(f"the folder {path} cannot be used", given=reason.strerror or reason) from None
+    except BaseException:
+        folder.close()
+        raise
+    return folder
 
 
-def write_spec(folder: Path, spec: Spec, tasks: Sequence[Task], there: set[str]) -> None:
+def write_spec(folder: Folder, spec: Spec, tasks: Sequence[Task], there: set[str]) -> None:
     """Keep the specification with the results; that of another batch is not replaced."""
-    path = folder / SPEC
     text = spec.as_toml().encode()
-    if path.is_file():
-        if path.read_bytes() == text:
+    if folder.kind(SPEC):
+        if folder.read(SPEC) == text:
             return
         # A sweep may be made longer or shorter in its folder. With no result in common it is most likely another batch
         # that was given the wrong folder.
@@ -91,4 +120,4 @@ def write_spec(folder: Path, spec: Spec, tasks: Sequence[Task], there: set[str])
                 given=f"{folder}, with {len(there)} results, none of a task of this one",
                 advice="choose another folder",
             )
-    publish(text, path, force=True, temporary=temporary_name(SPEC))
+    publish_within(folder, SPEC, text, temporary=temporary_name(SPEC))

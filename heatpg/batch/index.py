@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import hashlib
 import itertools
 import json
 import math
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,22 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.batch.shards import inspect, shard_path, temporary_name
+from heatpg.batch.folder import INDEX
+from heatpg.batch.shards import inspect, seal, shard_name, shard_path, temporary_name
 from heatpg.batch.spec import Task
 from heatpg.errors import ResourceError, StoreError
 from heatpg.evolution import load
 from heatpg.store.record import INDEX_SCHEMA, REPORT, SPEC
+from heatpg.tools.folders import Folder, held
 from heatpg.tools.plain import json_like
-from heatpg.tools.publishing import prepare_output, publish, sync_folder
+from heatpg.tools.publishing import prepare_output, publish_within, sync_folder
 from heatpg.tools.resources import human_bytes, require_disk
 from heatpg.version import __version__
 
-__all__ = ["INDEX", "build_index", "merge_tasks"]
+__all__ = ["INDEX", "build_index", "index_identity", "merge_tasks"]
 
-INDEX = "index.h5"
+StrPath = str | os.PathLike[str]
+
 _SCHEMA = "1"  # of the layout of index and merged file, for readers
 _FIELDS = ("u", "landscape")
 # Taste: half a MiB of doubles, in the plane a square of 256 nodes.
@@ -77,9 +81,9 @@ class _Row:
         return self.lead, self.shape, self.dtype, tuple(self.axes), self.compact
 
 
-def _row(folder: Path, task: Task) -> _Row:
+def _row(folder: Folder, task: Task) -> _Row:
     # locking=False here and below: a shard is never written again, and not every network disk has locks
-    path = shard_path(folder, task.id)
+    path = shard_path(folder.path, task.id)
     try:
         with h5py.File(path, "r", locking=False) as file:
             landscape, sigma = file["landscape"], np.asarray(file["sigma"][()])
@@ -95,14 +99,15 @@ def _row(folder: Path, task: Task) -> _Row:
                 "u" not in file,
             )
     except (OSError, RuntimeError, ValueError, LookupError, TypeError) as reason:
-        raise _unusable(path, reason) from reason
+        folder.require_in_place()
+        raise _unusable(folder, task, reason) from reason
 
 
-def _unusable(path: Path, what: object) -> StoreError:
+def _unusable(folder: Folder, task: Task, what: object) -> StoreError:
     return StoreError(
-        f"the shard {path.name} is damaged",
-        given=what,
-        advice="find all such with: heatpg batch verify --full; and run the batch again",
+        f"the shard {shard_name(task.id)} is damaged",
+        given=f"{task.describe()}: {what}",
+        advice=f"made anew, with all others that are damaged, by: heatpg batch run {folder} --full",
     )
 
 
@@ -110,12 +115,12 @@ def _text(file: h5py.File, name: str) -> str:
     return str(file.attrs[name] if name in file.attrs else file[name].asstr()[()])
 
 
-def _groups(folder: Path, tasks: Sequence[Task]) -> list[list[_Row]]:
+def _groups(folder: Folder, tasks: Sequence[Task]) -> list[list[_Row]]:
     """The tasks that have a shard, those of one shape together, in the order of the batch."""
     # the seal is enough here: `merge` looks at every byte later, and the index only refers to the shards
     kinds: dict[tuple[object, ...], list[_Row]] = {}
     for task in tasks:
-        if not inspect(shard_path(folder, task.id), task.id):
+        if not inspect(folder, task.id):
             row = _row(folder, task)
             kinds.setdefault(row.kind, []).append(row)
     return list(kinds.values())
@@ -295,25 +300,46 @@ def _index_image(groups: Sequence[Sequence[_Row]], tasks: Sequence[Task], failur
         return bytes(file.id.get_file_image())
 
 
-def _check_index(path: Path, groups: Sequence[Sequence[_Row]]) -> None:
+def _check_index(path: Path, folder: Folder, groups: Sequence[Sequence[_Row]]) -> None:
     """Every source is found from the index, and gives numbers of the right shape."""
-    with h5py.File(path, "r", locking=False) as file:
-        for number, rows in enumerate(groups):
-            for field in _shown(rows):
-                dataset = file[f"groups/{number}/{field}"]
+    for number, rows in enumerate(groups):
+        for field in _shown(rows):
+            try:
                 # one value of each shard is read: what HDF5 cannot find gives the fill value, NaN, and no error
-                corner = dataset[(slice(None), *(0 for _ in dataset.shape[1:]))]
-                lost = [row.task for row, value in zip(rows, corner, strict=True) if not np.isfinite(value)]
-                if dataset.shape != (len(rows), *_shape(rows[0], field)) or lost:
-                    what = lost[0].describe() if lost else f"shape {dataset.shape}"
-                    raise StoreError(f"the index does not lead to /{field} of every shard", given=what)
+                with h5py.File(path, "r", locking=False) as file:
+                    dataset = file[f"groups/{number}/{field}"]
+                    shape = dataset.shape
+                    corner = dataset[(slice(None), *(0 for _ in shape[1:]))]
+            except (OSError, RuntimeError, LookupError) as reason:
+                _refuse_damaged(folder, rows)
+                raise StoreError(f"the index does not lead to /{field} of every shard", given=reason) from reason
+            lost = [row for row, value in zip(rows, corner, strict=True) if not np.isfinite(value)]
+            if shape != (len(rows), *_shape(rows[0], field)) or lost:
+                _refuse_damaged(folder, lost)
+                what = lost[0].task.describe() if lost else f"shape {shape}"
+                raise StoreError(f"the index does not lead to /{field} of every shard", given=what)
 
 
-def build_index(folder: Path, tasks: Sequence[Task], failures: Mapping[str, str]) -> Path:
+def _refuse_damaged(folder: Folder, rows: Iterable[_Row]) -> None:
+    """Name the shard that cannot be read, if there is one."""
+    folder.require_in_place()
+    for row in rows:
+        problem = inspect(folder, row.task.id, full=True)
+        if problem:
+            raise _unusable(folder, row.task, problem)
+
+
+def index_identity(tasks: Sequence[Task], failures: Mapping[str, str], done: Set[str]) -> str:
+    """What an index shows, as 64 hexadecimal digits for its seal: the tasks of the batch, and how each stands."""
+    lines = [_SCHEMA, *(f"{task.id} {'done' if task.id in done else failures.get(task.id)}" for task in tasks)]
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+
+
+def build_index(folder: Folder | StrPath, tasks: Sequence[Task], failures: Mapping[str, str]) -> Path:
     """Write ``index.h5``: virtual datasets over the shards, and a table of all tasks.
 
     The paths in it are relative, so the folder can be moved as a whole. What lies behind a shard that is lost later is
-    NaN. The index is verified before it gets its name.
+    NaN. The index is verified before it gets its name, and sealed as a shard is, with its `index_identity`.
 
     Parameters
     ----------
@@ -334,17 +360,22 @@ def build_index(folder: Path, tasks: Sequence[Task], failures: Mapping[str, str]
     ResourceError
         If the disk is full.
     StoreError
-        If a shard cannot be read through it, or it cannot be written.
+        If a shard cannot be read through it, which is named if it is damaged; or if the index cannot be written.
     """
-    groups = _groups(folder, tasks)
-    image = _index_image(groups, tasks, failures)
-    return publish(
-        image,
-        folder / INDEX,
-        force=True,
-        temporary=temporary_name(INDEX),
-        check=lambda path: _check_index(path, groups),
-    )
+    with held(folder) as place:
+        groups = _groups(place, tasks)
+        image = _index_image(groups, tasks, failures)
+        done = {row.task.id for rows in groups for row in rows}
+        if place.kind(INDEX):
+            os.close(place.open(INDEX))  # what is no file is not replaced by one
+        return publish_within(
+            place,
+            INDEX,
+            image,
+            ending=seal(image, index_identity(tasks, failures, done)),
+            temporary=temporary_name(INDEX),
+            check=lambda path: _check_index(path, place, groups),
+        )
 
 
 def _chunks(shape: Sequence[int], dimensions: int) -> tuple[int, ...]:
@@ -388,13 +419,14 @@ def _blank(path: Path, size: int) -> None:
         os.close(descriptor)
 
 
-def _sources(folder: Path, rows: Sequence[_Row]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _sources(folder: Folder, rows: Sequence[_Row]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The fields of the shards one after another, each after every byte of it has been looked at."""
     for i, row in enumerate(rows):
-        path = shard_path(folder, row.task.id)
-        problem = inspect(path, row.task.id, full=True)
+        path = shard_path(folder.path, row.task.id)
+        problem = inspect(folder, row.task.id, full=True)
         if problem:
-            raise _unusable(path, problem)
+            folder.require_in_place()
+            raise _unusable(folder, row.task, problem)
         # a compact shard is raised to its full grid again, for which its reader in heatpg is needed
         if row.compact:
             flow = load(path)
@@ -404,7 +436,7 @@ def _sources(folder: Path, rows: Sequence[_Row]) -> Iterator[tuple[int, Mapping[
             yield i, {field: file[field] for field in _FIELDS}
 
 
-def _copy(group: h5py.Group, folder: Path, rows: Sequence[_Row]) -> None:
+def _copy(group: h5py.Group, folder: Folder, rows: Sequence[_Row]) -> None:
     """Fill the fields of a group: several small tasks at a time, or one level of a large one."""
     # A chunk has one checksum, so tasks that share a chunk are written in one go: as many as fill whole chunks, and as
     # many of those as fit into the buffer.
@@ -436,7 +468,7 @@ def _copy(group: h5py.Group, folder: Path, rows: Sequence[_Row]) -> None:
 
 def _fill(
     file: h5py.File,
-    folder: Path,
+    folder: Folder,
     groups: Sequence[Sequence[_Row]],
     tasks: Sequence[Task],
     failures: Mapping[str, str],
@@ -456,13 +488,23 @@ def _fill(
         _copy(group, folder, rows)
 
 
+def _left_out(folder: Folder, tasks: Sequence[Task], done: Set[str], failures: Mapping[str, str]) -> list[str]:
+    """The tasks that have no sound result, each with the reason."""
+    return [
+        f"{task.describe()}: {failures.get(task.id) or inspect(folder, task.id).replace('it is not there', 'not done')}"
+        for task in tasks
+        if task.id not in done
+    ]
+
+
 def merge_tasks(
-    folder: Path,
+    folder: Folder | StrPath,
     tasks: Sequence[Task],
     failures: Mapping[str, str],
-    out: str | os.PathLike[str],
+    out: StrPath,
     *,
     force: bool = False,
+    partial: bool = False,
 ) -> Path:
     """Write the fields of all tasks that are done into one plain file.
 
@@ -473,34 +515,42 @@ def merge_tasks(
     # Not in memory, as everything else that is published: a merged file is as large as the batch. It is written into a
     # file of its own name beside the target, whose room is taken first, and gets its name when it is whole.
     target = prepare_output(out, force=force)
-    groups = _groups(folder, tasks)
-    if not groups:
-        raise StoreError(
-            "there is nothing to merge",
-            given=f"no task of {folder} is done",
-            advice="run the batch first; heatpg batch status says how it stands",
-        )
-    size = _expected_size(groups, len(tasks))
-    require_disk(size, target.parent, target.name)
-    place = target.parent / temporary_name(target.name)
-    place.unlink(missing_ok=True)
-    try:
-        _blank(place, size)
-        with h5py.File(place, "r+", libver=("v108", "v110"), locking=False) as file:
-            _fill(file, folder, groups, tasks, failures)
-        with open(place, "r+b") as stream:
-            os.fsync(stream.fileno())
-        prepare_output(target, force=force)  # somebody may have put a file there meanwhile
-        os.replace(place, target)
-        sync_folder(target.parent)
-    except OSError as reason:
-        if reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise ResourceError(
-                f"the disk is full: {target.name} was not written",
-                given=f"about {human_bytes(size)} into {target.parent}",
-                advice="free some space, or write elsewhere",
-            ) from reason
-        raise StoreError(f"cannot write {target.name}", given=reason, advice="write elsewhere") from reason
-    finally:
+    with held(folder) as source:
+        groups = _groups(source, tasks)
+        if not groups:
+            raise StoreError(
+                "there is nothing to merge",
+                given=f"no task of {source} is done",
+                advice="run the batch first; heatpg batch status says how it stands",
+            )
+        missing = _left_out(source, tasks, {row.task.id for rows in groups for row in rows}, failures)
+        if missing and not partial:
+            raise StoreError(
+                f"{len(missing)} of {len(tasks)} tasks would be left out",
+                given=f"{missing[0]}{', and others' if len(missing) > 1 else ''}",
+                advice="run the batch again, or merge what there is: --partial (partial=True)",
+            )
+        size = _expected_size(groups, len(tasks))
+        require_disk(size, target.parent, target.name)
+        place = target.parent / temporary_name(target.name)
         place.unlink(missing_ok=True)
+        try:
+            _blank(place, size)
+            with h5py.File(place, "r+", libver=("v108", "v110"), locking=False) as file:
+                _fill(file, source, groups, tasks, failures)
+            with open(place, "r+b") as stream:
+                os.fsync(stream.fileno())
+            prepare_output(target, force=force)  # somebody may have put a file there meanwhile
+            os.replace(place, target)
+            sync_folder(target.parent)
+        except OSError as reason:
+            if reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise ResourceError(
+                    f"the disk is full: {target.name} was not written",
+                    given=f"about {human_bytes(size)} into {target.parent}",
+                    advice="free some space, or write elsewhere",
+                ) from reason
+            raise StoreError(f"cannot write {target.name}", given=reason, advice="write elsewhere") from reason
+        finally:
+            place.unlink(missing_ok=True)
     return target

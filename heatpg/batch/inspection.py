@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from heatpg.batch.folder import StrPath, tasks_in
+from heatpg.batch.folder import StrPath, opened, tasks_in
 from heatpg.batch.index import merge_tasks
 from heatpg.batch.journal import last_failures, read_journal
 from heatpg.batch.lock import holders
-from heatpg.batch.shards import inspect, inspect_contents, shard_path, stored, temporaries
+from heatpg.batch.shards import inspect, inspect_all, shard_name, stored, temporaries
 from heatpg.batch.summaries import Failure, State, Verification
+from heatpg.tools.publishing import result_name
 
 __all__ = ["merge", "status", "verify"]
 
@@ -30,20 +31,21 @@ def status(folder: StrPath) -> State:
         If its specification cannot be read by this version.
     """
     # The shards decide: a task with a sound one is done, whatever the journal says, because that is only a cache.
-    place, spec, tasks = tasks_in(folder)
-    there = stored(place)
-    done = {task.id for task in tasks if task.id in there and not inspect(shard_path(place, task.id), task.id)}
-    events = last_failures(place)
+    with opened(folder) as place:
+        spec, tasks = tasks_in(place)
+        there = stored(place)
+        done = {task.id for task in tasks if task.id in there and not inspect(place, task.id)}
+        events = last_failures(place)
+        seconds = {}  # by task, so that one that was done twice, after damage, counts once
+        for event in read_journal(place):
+            if event.get("event") == "done" and event.get("task") in done and isinstance(event.get("seconds"), float):
+                seconds[event["task"]] = event["seconds"]
+        running = tuple(
+            f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
+            + (f", share {holder['shard']}" if holder.get("shard") else "")
+            for holder in holders(place)
+        )
     failed = tuple(Failure.of(task, events[task.id]) for task in tasks if task.id in events and task.id not in done)
-    seconds = {}  # by task, so that one that was done twice, after damage, counts once
-    for event in read_journal(place):
-        if event.get("event") == "done" and event.get("task") in done and isinstance(event.get("seconds"), float):
-            seconds[event["task"]] = event["seconds"]
-    running = tuple(
-        f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
-        + (f", share {holder['shard']}" if holder.get("shard") else "")
-        for holder in holders(place)
-    )
     return State(
         str(place),
         spec.batch.name,
@@ -75,22 +77,20 @@ def verify(folder: StrPath, *, full: bool = False) -> Verification:
     SpecError
         If its specification cannot be read by this version.
     """
-    place, _, tasks = tasks_in(folder)
-    there = stored(place)
     sound, damaged, missing = 0, [], []
-    for task in tasks:
-        path = shard_path(place, task.id)
-        if task.id not in there:
-            missing.append(task.describe())
-            continue
-        # HDF5 may crash on what it has not written: it is handed only bytes whose SHA-256 is the sealed one
-        problem = inspect(path, task.id, full=full)
-        if full and not problem:
-            problem = inspect_contents(path, task.id)
-        if problem:
-            damaged.append((path.relative_to(place).as_posix(), problem))
-        else:
-            sound += 1
+    with opened(folder) as place:
+        _, tasks = tasks_in(place)
+        there = stored(place)
+        for task in tasks:
+            if task.id not in there:
+                missing.append(task.describe())
+                continue
+            problem = inspect_all(place, task.id) if full else inspect(place, task.id)
+            if problem:
+                damaged.append((shard_name(task.id), problem))
+            else:
+                sound += 1
+        temporary = tuple(path.relative_to(place.path).as_posix() for path in temporaries(place))
     return Verification(
         str(place),
         full,
@@ -98,11 +98,11 @@ def verify(folder: StrPath, *, full: bool = False) -> Verification:
         tuple(damaged),
         tuple(missing),
         len(there - {task.id for task in tasks}),
-        tuple(path.relative_to(place).as_posix() for path in temporaries(place)),
+        temporary,
     )
 
 
-def merge(folder: StrPath, out: StrPath, *, force: bool = False) -> Path:
+def merge(folder: StrPath, out: StrPath, *, force: bool = False, partial: bool = False) -> Path:
     """Write the results of a batch into one plain file, which needs neither the shards nor heatpg to be read.
 
     A table of all tasks in ``/tasks``; in ``/groups/0``, ``/groups/1``, ... the fields of those that are done, tasks of
@@ -118,6 +118,8 @@ def merge(folder: StrPath, out: StrPath, *, force: bool = False) -> Path:
         The file, which is there as a whole or not at all.
     force
         Whether an existing file may be replaced.
+    partial
+        Whether tasks that have no sound result are left out; the table ``/tasks`` of the file tells them.
 
     Returns
     -------
@@ -127,11 +129,13 @@ def merge(folder: StrPath, out: StrPath, *, force: bool = False) -> Path:
     Raises
     ------
     StoreError
-        If it is not the folder of a batch, if nothing in it is done, if a shard is damaged, or if the file exists or
-        cannot be written.
+        If it is not the folder of a batch, if nothing in it is done, if tasks would be left out without `partial`, if a
+        shard turns out to be damaged as it is read, or if the file exists, cannot be written, or has another ending
+        than ``.h5``, ``.hdf5`` or ``.nc``.
     ResourceError
         If the disk is full, which is found out before anything is written.
     """
-    place, _, tasks = tasks_in(folder)
-    reasons = {task: str(event.get("reason", "")) for task, event in last_failures(place).items()}
-    return merge_tasks(place, tasks, reasons, out, force=force)
+    with opened(folder) as place:
+        _, tasks = tasks_in(place)
+        reasons = {task: str(event.get("reason", "")) for task, event in last_failures(place).items()}
+        return merge_tasks(place, tasks, reasons, result_name(out), force=force, partial=partial)

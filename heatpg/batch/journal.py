@@ -8,17 +8,20 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import zlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Self
 
 from heatpg.errors import ResourceError, StoreError
+from heatpg.tools.folders import Folder, held
 from heatpg.tools.plain import json_like
 
 __all__ = ["Journal", "journal_name", "last_failures", "read_journal"]
 
-_PATTERN = "journal*.jsonl"  # those of all shares; `journal_name` gives the names
+StrPath = str | os.PathLike[str]
+
+_PATTERN = re.compile(r"journal(-[0-9]+-of-[0-9]+)?\.jsonl")  # those of all shares; `journal_name` gives the names
 
 
 def journal_name(shard: tuple[int, int] | None) -> str:
@@ -60,17 +63,20 @@ class Journal:
 
     Parameters
     ----------
-    path
-        The file; it is made when the first event is written.
+    folder
+        The folder of the batch, held open.
+    name
+        Name of the file in it, as `journal_name` gives it; it is made when the first event is written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, folder: Folder, name: str) -> None:
+        self.folder = folder
+        self.name = name
         self._descriptor: int | None = None
         self._torn = False
 
     def _open(self) -> int:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        descriptor = self.folder.open(self.name, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         # a line that was cut short must not run into the next one
         if os.fstat(descriptor).st_size:
             os.lseek(descriptor, -1, os.SEEK_END)
@@ -110,11 +116,11 @@ class Journal:
         except OSError as reason:
             if reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise ResourceError(
-                    f"the disk is full: {self.path.name} was not written",
-                    given=f"{size:,} bytes into {self.path.parent}",
+                    f"the disk is full: {self.name} was not written",
+                    given=f"{size:,} bytes into {self.folder}",
                     advice="free some space, and run the same command again: what is done is kept",
                 ) from reason
-            raise StoreError(f"cannot write {self.path}", given=reason) from reason
+            raise StoreError(f"cannot write {self.name} in {self.folder}", given=reason) from reason
 
     def close(self) -> None:
         """Close the file."""
@@ -129,39 +135,45 @@ class Journal:
         self.close()
 
 
-def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
+def read_journal(folder: Folder | StrPath) -> Iterator[dict[str, Any]]:
     """The events of all journals in a folder; lines that are torn or damaged are passed over.
 
     Parameters
     ----------
     folder
-        The folder of a batch.
+        The folder of a batch, by its name or held open.
 
     Yields
     ------
     event
         As it was given to `Journal.append`.
 
+    Raises
+    ------
+    StoreError
+        If something else than a file has the name of a journal.
+
     Examples
     --------
     >>> import tempfile
-    >>> from pathlib import Path
     >>> from heatpg.batch.journal import Journal, read_journal
-    >>> with tempfile.TemporaryDirectory() as name:
-    ...     with Journal(Path(name) / "journal.jsonl") as journal:
+    >>> from heatpg.tools.folders import Folder
+    >>> with tempfile.TemporaryDirectory() as name, Folder(name) as folder:
+    ...     with Journal(folder, "journal.jsonl") as journal:
     ...         journal.append({"event": "done", "seconds": 0.5})
-    ...     list(read_journal(Path(name)))
+    ...     list(read_journal(folder))
     [{'event': 'done', 'seconds': 0.5}]
     """
-    for path in sorted(folder.glob(_PATTERN)):
-        try:
-            with path.open("rb") as stream:
-                yield from (event for line in stream if (event := _event(line)) is not None)
-        except OSError:
-            continue
+    with held(folder) as place:
+        for name in filter(_PATTERN.fullmatch, place.names()):
+            try:
+                with open(place.open(name), "rb") as stream:
+                    yield from (event for line in stream if (event := _event(line)) is not None)
+            except OSError:
+                continue
 
 
-def last_failures(folder: Path) -> dict[str, dict[str, Any]]:
+def last_failures(folder: Folder | StrPath) -> dict[str, dict[str, Any]]:
     """By task, the events of failures that nothing better came after."""
     # By order of lines, not of clocks. Between journals of shares the order does not matter: a task is in one of them,
     # unless the number of shares has changed, and then a shard decides whether it is done.

@@ -7,13 +7,14 @@ import datetime
 import errno
 import json
 import os
+import re
 import time
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from heatpg.errors import HeatpgWarning, StoreError
+from heatpg.tools.folders import Folder, held
 from heatpg.tools.processes import host
 
 try:
@@ -22,6 +23,10 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["hold", "holders"]
+
+StrPath = str | os.PathLike[str]
+
+_PATTERN = re.compile(r"lock(-[0-9]+-of-[0-9]+)?")
 
 # Taste: `holders`, which can be in the way, keeps a lock for microseconds.
 _TRIALS = 3
@@ -72,7 +77,7 @@ def _said(descriptor: int) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _refused(folder: Path, who: list[dict[str, Any]]) -> StoreError:
+def _refused(folder: Folder, who: list[dict[str, Any]]) -> StoreError:
     holder = who[0] if who else {}
     number, machine = holder.get("pid", "?"), holder.get("host", "?")
     share = f" (share {holder['shard']})" if holder.get("shard") else ""
@@ -83,15 +88,15 @@ def _refused(folder: Path, who: list[dict[str, Any]]) -> StoreError:
     )
 
 
-def _open(path: Path) -> int:
+def _open(folder: Folder, name: str) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        return folder.open(name, os.O_RDWR | os.O_CREAT)
     except OSError as reason:
-        raise StoreError(f"cannot lock {path.parent}", given=reason) from reason
+        raise StoreError(f"cannot lock {folder}", given=reason) from reason
 
 
 @contextlib.contextmanager
-def hold(folder: Path, shard: tuple[int, int] | None = None) -> Iterator[None]:
+def hold(folder: Folder | StrPath, shard: tuple[int, int] | None = None) -> Iterator[None]:
     """Keep other runs out of the folder of a batch for as long as this one works.
 
     A whole run holds the folder alone. Runs of shares hold it together, and each share alone.
@@ -99,14 +104,14 @@ def hold(folder: Path, shard: tuple[int, int] | None = None) -> Iterator[None]:
     Parameters
     ----------
     folder
-        The folder.
+        The folder, by its name or held open.
     shard
         The share of this run, as number from 0 and count; None for a whole run.
 
     Raises
     ------
     StoreError
-        If another run holds it, with its process and machine.
+        If another run holds it, with its process and machine; or if something else than a file has its name.
 
     Warns
     -----
@@ -116,14 +121,14 @@ def hold(folder: Path, shard: tuple[int, int] | None = None) -> Iterator[None]:
     # flock, not a file that says who holds it: the system gives it back whatever its holder dies of. The file stays,
     # because one that is removed could be locked by two who opened it before and after.
     names = ["lock"] if shard is None else ["lock", f"lock-{shard[0]}-of-{shard[1]}"]
-    with contextlib.ExitStack() as stack:
+    with held(folder) as place, contextlib.ExitStack() as stack:
         for name in names:
-            descriptor = _open(folder / name)
+            descriptor = _open(place, name)
             stack.callback(os.close, descriptor)
             alone = name == names[-1]
             if not _obtain(descriptor, shared=not alone):
                 said = _said(descriptor) if alone and shard else {}
-                raise _refused(folder, [said] if said else holders(folder))
+                raise _refused(place, [said] if said else holders(place))
         record = {
             "pid": os.getpid(),
             "host": host(),
@@ -137,7 +142,7 @@ def hold(folder: Path, shard: tuple[int, int] | None = None) -> Iterator[None]:
         yield
 
 
-def holders(folder: Path) -> list[dict[str, Any]]:
+def holders(folder: Folder | StrPath) -> list[dict[str, Any]]:
     """The runs that work in a folder now.
 
     Returns
@@ -148,16 +153,17 @@ def holders(folder: Path) -> list[dict[str, Any]]:
     if fcntl is None:
         return []
     found = []
-    for path in sorted(folder.glob("lock*")):
-        try:
-            descriptor = os.open(path, os.O_RDONLY)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as reason:
-            if reason.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                found.append(_said(descriptor))
-        finally:
-            os.close(descriptor)
+    with held(folder) as place:
+        for name in filter(_PATTERN.fullmatch, place.names()):
+            try:
+                descriptor = place.open(name)
+            except OSError:
+                continue
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError as reason:
+                if reason.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                    found.append(_said(descriptor))
+            finally:
+                os.close(descriptor)
     return found

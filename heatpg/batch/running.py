@@ -14,19 +14,19 @@ import os
 import re
 import time
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
 from typing import Any
 
 from heatpg.batch.folder import Source, StrPath, make_folder, source_of, write_spec
-from heatpg.batch.index import INDEX, build_index
+from heatpg.batch.index import INDEX, build_index, index_identity
 from heatpg.batch.journal import Journal, journal_name, last_failures
 from heatpg.batch.lock import hold
 from heatpg.batch.plan import worker_memory
-from heatpg.batch.shards import clean, inspect, shard_path, stored
+from heatpg.batch.shards import clean, inspect, inspect_all, inspect_sealed, stored
 from heatpg.batch.spec import Task
 from heatpg.batch.summaries import Failure, Interrupted, Progress, Summary
 from heatpg.batch.supervisor import Outcome, alone, supervise
-from heatpg.errors import MissingPackageError, OptionError, ResourceError
+from heatpg.errors import HeatpgError, MissingPackageError, OptionError, ResourceError, StoreError
+from heatpg.tools.folders import Folder
 from heatpg.tools.parallel import threads
 from heatpg.tools.processes import host
 from heatpg.tools.resources import available_memory, human_bytes
@@ -34,6 +34,8 @@ from heatpg.version import __version__
 
 __all__ = ["Scheduler", "parse_shard", "run"]
 
+# Taste: seconds before each look for a shard that was written on another machine, which a network disk may tell later.
+_SEEN_AFTER = (0.0, 0.1, 1.0)
 _SHARE_OF_FREE_MEMORY = 0.9  # taste: the estimate of a worker is right within a quarter, and others need some too
 
 
@@ -120,7 +122,7 @@ class _Account:
     def __init__(
         self,
         tasks: Sequence[Task],
-        folder: Path,
+        folder: Folder,
         journal: Journal,
         progress: Callable[[Progress], object] | None,
     ) -> None:
@@ -131,6 +133,7 @@ class _Account:
         self.begin = time.monotonic()
         self.skipped = 0
         self.done = 0
+        self.told: set[str] = set()  # done in this run
         self.damaged: set[str] = set()
         self.repaired = 0
         self.failures: dict[str, Failure] = {}
@@ -138,7 +141,7 @@ class _Account:
         self.warm_up = 1  # tasks after which the rate is measured
         self._warm: tuple[float, int] | None = None  # when that was, and how many were done
 
-    def tell(self, task: str = "", stopping: int = 0) -> None:
+    def tell(self, task: str = "", outcome: str = "", stopping: int = 0) -> None:
         if self.progress is None:
             return
         ended = self.done + len(self.failures)
@@ -151,7 +154,7 @@ class _Account:
             rate = (self.done - self._warm[1]) / (now - self._warm[0])
             eta = (len(self.tasks) - self.skipped - ended) / rate
         self.progress(
-            Progress(self.skipped + self.done, len(self.tasks), len(self.failures), rate, eta, task, stopping)
+            Progress(self.skipped + self.done, len(self.tasks), len(self.failures), rate, eta, task, stopping, outcome)
         )
 
     def tell_stopping(self, busy: int) -> None:
@@ -160,8 +163,10 @@ class _Account:
 
     def take(self, outcomes: Sequence[Outcome]) -> None:
         """Write down what has ended, all at once, and only then tell of it."""
-        # The shard is on the disk before its worker answers; the journal, with one fsync for all, before anybody is
-        # told. What was told can so be lost by no death of this process.
+        # The shard is on the disk before its worker answers, and is looked at; the journal, with one fsync for all,
+        # before anybody is told. What was told can so be lost by no death of this process.
+        self.folder.require_in_place()
+        outcomes = [self._looked_at(outcome) for outcome in outcomes]
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         self.journal.append(*(self._event(outcome) | {"at": now, "host": host()} for outcome in outcomes))
         for outcome in outcomes:
@@ -170,10 +175,33 @@ class _Account:
                 self.failures[task.id] = Failure(task.id, task.number, task.describe(), outcome.reason, outcome.tries)
             else:
                 self.done += 1
+                self.told.add(task.id)
                 self.repaired += task.id in self.damaged
                 if outcome.facts["failures"]:
                     self.doubtful.append((task.id, ", ".join(outcome.facts["failures"])))
-            self.tell(task.id)
+            self.tell(task.id, "failed" if outcome.facts is None else "done")
+
+    def _looked_at(self, outcome: Outcome) -> Outcome:
+        """The same, if what is said to be done has its shard in this folder, whatever its name is by now."""
+        if outcome.facts is None:
+            return outcome
+        for pause in _SEEN_AFTER:
+            time.sleep(pause)
+            problem = inspect(self.folder, outcome.task.id)
+            if not problem:
+                return outcome
+        return Outcome(outcome.task, reason=f"its shard was written, and {problem}", tries=outcome.tries)
+
+    def require_told(self) -> None:
+        """Refuse to sum up a run of which something has gone that was told as done."""
+        self.folder.require_in_place()
+        lost = self.told - stored(self.folder)
+        if lost:
+            raise StoreError(
+                f"{len(lost)} of the {self.done} results of this run were removed while it worked",
+                given=self.folder,
+                advice="run the same command again: it does what is missing",
+            )
 
     @staticmethod
     def _event(outcome: Outcome) -> dict[str, Any]:
@@ -200,7 +228,8 @@ def _remaining(account: _Account, tasks: Sequence[Task], there: set[str], *, ful
     rest = []
     for task in tasks:
         # a damaged shard is done again without being asked for; what failed is tried again only if it is asked for
-        problem = inspect(shard_path(account.folder, task.id), task.id, full=full) if task.id in there else "missing"
+        look = inspect_all if full else inspect
+        problem = look(account.folder, task.id) if task.id in there else "missing"
         if not problem:
             account.skipped += 1
         elif task.id in there:
@@ -215,7 +244,7 @@ def _remaining(account: _Account, tasks: Sequence[Task], there: set[str], *, ful
 
 def _outcomes(
     tasks: Sequence[Task],
-    folder: Path,
+    folder: Folder,
     workers: int,
     timeout: float | None,
     scheduler: Scheduler | None,
@@ -336,13 +365,12 @@ def run(
     if timeout is not None and not 0 < timeout < float("inf"):
         raise OptionError("this is no timeout", given=repr(timeout), allowed="a positive number of seconds")
     dask = Scheduler(scheduler) if isinstance(scheduler, str) else scheduler
-    read, folder = source_of(spec, out)
+    read, path = source_of(spec, out)
     everything = read.tasks()
     tasks = everything if share is None else everything[share[0] :: share[1]]
-    make_folder(folder)
     # Under the lock, and in this order: what ended runs left behind goes; then the shards are looked at, which decide
     # what is to be done; and only if they are of this batch, or there are none, is the specification written.
-    with hold(folder, share), Journal(folder / journal_name(share)) as journal:
+    with make_folder(path) as folder, hold(folder, share), Journal(folder, journal_name(share)) as journal:
         clean(folder)
         there = stored(folder)
         write_spec(folder, read, everything, there)
@@ -352,9 +380,10 @@ def run(
             _work(account, rest, _choose_workers(rest, workers, dask), timeout, dask)
         elif workers is not None:
             _choose_workers(rest, workers)  # a wrong number is refused also when there is nothing to do
+        account.require_told()
         # The index is of the whole batch. The share that ends last finds all shards there; that two shares end at once
         # and both write it does no harm, since they write the same.
-        whole = share is None or all(not inspect(shard_path(folder, task.id), task.id) for task in everything)
+        whole = share is None or all(not inspect(folder, task.id) for task in everything)
         index = _indexed(account, everything) if whole else ""
         return account.summary(index)
 
@@ -372,21 +401,24 @@ def _work(
             for found in outcomes:
                 account.take(found)
     except KeyboardInterrupt:
+        account.require_told()
         raise Interrupted(account.summary()) from None
     except ResourceError as reason:
         reason.advice = f"{reason.advice}; what is done is kept, and the same command goes on".lstrip("; ")
         raise
     finally:
-        clean(account.folder)
+        with contextlib.suppress(HeatpgError, OSError):  # what cannot be cleaned up now is at the next run
+            clean(account.folder)
 
 
 def _indexed(account: _Account, tasks: Sequence[Task]) -> str:
     """Write the index, unless it is as it would be."""
-    # a failure changes the table of tasks in it, as a result does
-    path = account.folder / INDEX
     known = {task: failure.reason for task, failure in account.failures.items()}
-    if account.done or known or not path.is_file():
-        if account.skipped + account.done == 0:
-            return ""
+    done = {task.id for task in tasks} - set(known)
+    if not done:
+        return ""
+    # a failure changes the table of tasks in it, as a result does; the seal tells what it shows, and that it is whole
+    identity = index_identity(tasks, known, done)
+    if account.done or inspect_sealed(account.folder, INDEX, identity, full=True):
         build_index(account.folder, tasks, known)
-    return str(path)
+    return str(account.folder.path / INDEX)

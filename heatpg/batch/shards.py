@@ -7,33 +7,36 @@ hand to HDF5 only bytes that we have written.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
-import stat
 import struct
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from heatpg.errors import HeatpgError, ResourceError, StoreError
+from heatpg.errors import HeatpgError, ResourceError
 from heatpg.store.reading import task_text, verify_file
+from heatpg.tools.folders import Folder, held
 from heatpg.tools.processes import host, leftovers
-from heatpg.tools.publishing import publish, sync_folder
+from heatpg.tools.publishing import publish_within
 
 __all__ = [
     "clean",
     "inspect",
+    "inspect_all",
     "inspect_contents",
+    "inspect_sealed",
     "publish_shard",
     "seal",
+    "shard_name",
     "shard_path",
     "stored",
     "temporaries",
     "temporary_name",
 ]
+
+StrPath = str | os.PathLike[str]
 
 _FOLDER = "shards"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -42,6 +45,20 @@ _SEAL = struct.Struct("<8s32s32sQI")  # magic, task, SHA-256 of the image, its l
 _PIECE = 2**20  # bytes that are hashed at a time; taste: more is no faster
 _PREFIX = ".tmp-"
 _IDENTITY = re.compile(r"[0-9a-f]{64}")
+_GROUP = re.compile(r"[0-9a-f]{2}")
+
+
+def shard_name(identity: str) -> str:
+    """Name of the shard of a task within the folder of its batch.
+
+    Examples
+    --------
+    >>> from heatpg.batch.shards import shard_name
+    >>> shard_name(64 * "0")[:14]
+    'shards/00/0000'
+    """
+    # The first two digits make 256 folders at most, so that a million shards do not lie in one.
+    return f"{_FOLDER}/{identity[:2]}/{identity}.h5"
 
 
 def shard_path(folder: Path, identity: str) -> Path:
@@ -54,7 +71,7 @@ def shard_path(folder: Path, identity: str) -> Path:
     >>> shard_path(Path("out"), 64 * "0").as_posix()[:18]
     'out/shards/00/0000'
     """
-    return folder / _FOLDER / identity[:2] / f"{identity}.h5"
+    return folder / shard_name(identity)
 
 
 def temporary_name(name: str) -> str:
@@ -81,17 +98,17 @@ def seal(image: bytes, identity: str) -> bytes:
     return head + struct.pack("<I", zlib.crc32(head))
 
 
-def publish_shard(image: bytes, folder: Path, identity: str) -> Path:
+def publish_shard(image: bytes, folder: Folder | StrPath, identity: str) -> Path:
     """Write the shard of a task: once this has returned, it survives the death of the process and of the machine.
 
-    Temporary file, fsync, rename, fsync of the folder; see `heatpg.tools.publishing.publish`.
+    Temporary file, fsync, rename, fsync of the folder; see `heatpg.tools.publishing.publish_within`.
 
     Parameters
     ----------
     image
         The bytes of the file, as `heatpg.store.writing.image` makes them.
     folder
-        The folder of the batch.
+        The folder of the batch, by its name or held open.
     identity
         The task.
 
@@ -105,33 +122,12 @@ def publish_shard(image: bytes, folder: Path, identity: str) -> Path:
     ResourceError
         If the disk is full; nothing is left behind.
     StoreError
-        For any other failure to write.
+        For any other failure to write, and if the folder has gone or a link would lead out of it.
     """
-    # The first two digits make 256 folders at most, so that a million shards do not lie in one.
-    path = shard_path(folder, identity)
-    _make_folder(path.parent, folder)
-    temporary = temporary_name(identity)
-    # a file of this name was left by a process of the same number that is no more
-    path.with_name(temporary).unlink(missing_ok=True)
-    publish(image, path, force=True, ending=seal(image, identity), temporary=temporary)
-    return path
-
-
-def _make_folder(folder: Path, root: Path) -> None:
-    """Make a folder whose name survives a power failure as well."""
-    if folder.is_dir():
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # a new name is on the disk once the folder that holds it is: shards/ in the root, and 00/ in shards/
-        for parent in (folder.parent, root):
-            sync_folder(parent)
-    except OSError as reason:
-        if reason.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ResourceError(
-                "the disk is full", given=f"the folder {folder} cannot be made", advice="free some space"
-            ) from reason
-        raise StoreError(f"the folder {folder} cannot be made", given=reason) from reason
+    name = shard_name(identity)
+    with held(folder) as place:
+        place.make_folder(name.rpartition("/")[0])
+        return publish_within(place, name, image, ending=seal(image, identity), temporary=temporary_name(identity))
 
 
 def _sealed(stream: BinaryIO, size: int, identity: str) -> bytes:
@@ -165,7 +161,7 @@ def _file_digest(stream: BinaryIO, length: int) -> bytes:
     return digest.digest()
 
 
-def inspect(path: Path, identity: str, *, full: bool = False) -> str:
+def inspect(folder: Folder | StrPath, identity: str, *, full: bool = False) -> str:
     """What is wrong with the shard of a task; empty if it is sound.
 
     Without `full` the seal and the signature are read, which takes microseconds and finds what is cut off, of another
@@ -174,8 +170,8 @@ def inspect(path: Path, identity: str, *, full: bool = False) -> str:
 
     Parameters
     ----------
-    path
-        The shard.
+    folder
+        The folder of the batch, by its name or held open.
     identity
         The task that it ought to be of.
     full
@@ -185,22 +181,31 @@ def inspect(path: Path, identity: str, *, full: bool = False) -> str:
     -------
     problem
         One clause, such as ``it does not end with a seal``.
+
+    Raises
+    ------
+    StoreError
+        If there is no such folder, or a link stands for a folder within it.
     """
+    return inspect_sealed(folder, shard_name(identity), identity, full=full)
+
+
+def inspect_sealed(folder: Folder | StrPath, name: str, identity: str, *, full: bool = False) -> str:
+    """As `inspect`, for any file in the folder of a batch that ends with a seal."""
+    with held(folder) as place:
+        kind = place.kind(name)
+        # neither a link nor a pipe is opened: it could lead elsewhere, or wait for ever
+        if kind != "a file":
+            return f"it is {kind}" if kind else "it is not there"
+        try:
+            descriptor = place.open(name)
+        except OSError as reason:
+            return f"it cannot be opened: {reason.strerror}"
     try:
-        # neither a link nor a pipe is followed: to open one could lead elsewhere, or wait for ever
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(path, flags)
-    except FileNotFoundError:
-        return "it is not there"
-    except OSError as reason:
-        return f"it cannot be opened: {reason.strerror}"
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return "it is not a file"
         with open(descriptor, "rb", buffering=0, closefd=False) as stream:
-            digest = _sealed(stream, status.st_size, identity)
-            if full and _file_digest(stream, status.st_size - _SEAL.size) != digest:
+            size = os.fstat(descriptor).st_size
+            digest = _sealed(stream, size, identity)
+            if full and _file_digest(stream, size - _SEAL.size) != digest:
                 return "its SHA-256 is not the sealed one"
     except OSError as reason:
         return f"it cannot be read: {reason.strerror}"
@@ -211,12 +216,12 @@ def inspect(path: Path, identity: str, *, full: bool = False) -> str:
     return ""
 
 
-def inspect_contents(path: Path, identity: str) -> str:
+def inspect_contents(folder: Folder | StrPath, identity: str) -> str:
     """What is wrong within a shard whose bytes are sound: its task, its structure, the checksums of its data.
 
     Parameters
     ----------
-    path, identity
+    folder, identity
         As in `inspect`, which comes first, with `full`.
 
     Returns
@@ -229,6 +234,7 @@ def inspect_contents(path: Path, identity: str) -> str:
     ResourceError
         If its fields do not fit in memory.
     """
+    path = shard_path(Path(folder), identity)
     # The seal tells which task it is, and the file holds the text of the task: both must agree
     try:
         if hashlib.sha256(task_text(path).encode()).hexdigest() != identity:
@@ -241,32 +247,52 @@ def inspect_contents(path: Path, identity: str) -> str:
     return "; ".join(check.message for check in report.failures)
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            yield from entries
-    except (FileNotFoundError, NotADirectoryError):
-        return
+def inspect_all(folder: Folder | StrPath, identity: str) -> str:
+    """`inspect` with `full`, and `inspect_contents`: all that can be found wrong with a shard."""
+    # HDF5 may crash on what it has not written: it is handed only bytes whose SHA-256 is the sealed one
+    return inspect(folder, identity, full=True) or inspect_contents(folder, identity)
 
 
-def stored(folder: Path) -> set[str]:
-    """Tasks for which there is a file under the name of a shard, sound or not."""
-    return {
-        entry.name[:-3]
-        for group in _entries(folder / _FOLDER)
-        for entry in _entries(Path(group.path))
-        # temporary files and what others have put here have other names
-        if entry.name.endswith(".h5") and _IDENTITY.fullmatch(entry.name[:-3])
-    }
+def _groups(folder: Folder) -> list[str]:
+    """The folders in which shards lie; other names are of somebody else."""
+    kinds = {name: folder.kind(f"{_FOLDER}/{name}") for name in folder.names(_FOLDER) if _GROUP.fullmatch(name)}
+    return [f"{_FOLDER}/{name}" for name, kind in kinds.items() if kind not in ("", "a file")]
 
 
-def temporaries(folder: Path) -> list[Path]:
+def stored(folder: Folder | StrPath) -> set[str]:
+    """Tasks for which there is something under the name of a shard, sound or not.
+
+    Raises
+    ------
+    StoreError
+        If a link stands for one of the folders in which they lie.
+    """
+    with held(folder) as place:
+        return {
+            name[:-3]
+            for group in _groups(place)
+            for name in place.names(group)
+            # temporary files and what others have put here have other names
+            if name.endswith(".h5") and _IDENTITY.fullmatch(name[:-3])
+        }
+
+
+def _temporaries(folder: Folder) -> list[str]:
+    return [
+        f"{group}/{name}".lstrip("/")
+        for group in ("", *_groups(folder))
+        for name in folder.names(group)
+        if name.startswith(_PREFIX)
+    ]
+
+
+def temporaries(folder: Folder | StrPath) -> list[Path]:
     """Temporary files in the folder of a batch, of running processes and of dead ones."""
-    folders = [folder, *(Path(group.path) for group in _entries(folder / _FOLDER))]
-    return sorted(Path(entry.path) for place in folders for entry in _entries(place) if entry.name.startswith(_PREFIX))
+    with held(folder) as place:
+        return sorted(place.path / name for name in _temporaries(place))
 
 
-def clean(folder: Path) -> list[Path]:
+def clean(folder: Folder | StrPath) -> list[Path]:
     """Remove the temporary files of dead processes of this machine; those of other machines may be in use.
 
     Returns
@@ -275,8 +301,6 @@ def clean(folder: Path) -> list[Path]:
         The files that were removed.
     """
     # a process of another machine cannot be asked whether it still runs
-    removed = []
-    for path in leftovers(temporaries(folder), _PREFIX):
-        path.unlink(missing_ok=True)
-        removed.append(path)
-    return removed
+    with held(folder) as place:
+        found = leftovers(map(Path, _temporaries(place)), _PREFIX)
+        return sorted(place.path / name for name in found if place.remove(name.as_posix()))

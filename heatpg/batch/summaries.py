@@ -65,9 +65,11 @@ class Progress:
     eta
         Seconds that are left; None as long as there is no rate.
     task
-        Identity of the task that has just ended; empty at the begin. If it is done, it is on the disk.
+        Identity of the task that has just ended, done or failed; empty at the begin.
     stopping
         Tasks that are given a few seconds to end, right after SIGINT or SIGTERM; else 0.
+    outcome
+        How that task has ended: ``done``, and then its result is on the disk, or ``failed``; empty where there is none.
     """
 
     done: int
@@ -77,6 +79,7 @@ class Progress:
     eta: float | None = None
     task: str = ""
     stopping: int = 0
+    outcome: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON-like values."""

@@ -18,14 +18,14 @@ import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import IO, Any, Protocol, TypeVar
 
 from heatpg import errors
 from heatpg.batch import work
 from heatpg.batch.spec import Task
 from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
+from heatpg.tools.folders import Folder, held
 
 __all__ = [
     "NEVER",
@@ -40,6 +40,8 @@ __all__ = [
 ]
 
 _Event = TypeVar("_Event")
+
+StrPath = str | os.PathLike[str]
 
 TRIES = 3  # taste: a worker that the system kills by mistake once, or twice, costs no task
 NEVER = float("inf")  # a deadline that does not come
@@ -141,11 +143,11 @@ class _Worker:
             self.events.put((self, message))
         self.events.put((self, None))
 
-    def send(self, task: Task, folder: Path, timeout: float | None) -> None:
+    def send(self, task: Task, message: Mapping[str, Any], timeout: float | None) -> None:
         self.task = task
         self.deadline = NEVER if timeout is None else time.monotonic() + timeout
         with contextlib.suppress(BrokenPipeError):  # it has ended, which the listener tells
-            work.send(self.link.outgoing, {"task": task.resolved, "folder": str(folder)})
+            work.send(self.link.outgoing, message)
 
     def exit_words(self) -> str:
         """How it ended, in words: it has, or is about to."""
@@ -245,11 +247,13 @@ class Supervision(ABC):
     def __init__(
         self,
         tasks: Sequence[Task],
-        folder: Path,
+        folder: Folder | StrPath,
         timeout: float | None,
         stopping: Callable[[int], object] | None = None,
     ) -> None:
-        self.folder = folder
+        with held(folder) as place:
+            self.folder = place.path
+            self.identity = place.identity
         self.timeout = timeout
         self.waiting = collections.deque(tasks)
         self.tries: collections.Counter[str] = collections.Counter()
@@ -257,6 +261,10 @@ class Supervision(ABC):
         self.tell_stopping = stopping
         self.halt: HeatpgError | None = None
         self.give_up_at = NEVER  # when what still runs is given up
+
+    def message(self, task: Task) -> dict[str, Any]:
+        """What is sent of a task: its specification, and which folder its shard goes into."""
+        return {"task": task.resolved, "folder": str(self.folder), "identity": self.identity}
 
     @property
     @abstractmethod
@@ -339,7 +347,7 @@ class _Supervision(Supervision):
     def __init__(
         self,
         tasks: Sequence[Task],
-        folder: Path,
+        folder: Folder | StrPath,
         workers: int,
         timeout: float | None,
         cores: int,
@@ -375,10 +383,11 @@ class _Supervision(Supervision):
 
     def dispatch(self) -> None:
         for worker in self.workers:
-            if worker.ready and worker.task is None and self.waiting:
+            # one that has run out of time may have answered all the same, but is about to end
+            if worker.ready and not worker.timed_out and worker.task is None and self.waiting:
                 task = self.waiting.popleft()
                 self.tries[task.id] += 1
-                worker.send(task, self.folder, self.timeout)
+                worker.send(task, self.message(task), self.timeout)
 
     def end_timed_out(self) -> None:
         now = time.monotonic()
@@ -447,7 +456,7 @@ class _Supervision(Supervision):
 
 def supervise(
     tasks: Sequence[Task],
-    folder: Path,
+    folder: Folder | StrPath,
     *,
     workers: int,
     timeout: float | None = None,
@@ -493,7 +502,9 @@ def _interrupt(number: int) -> None:
     raise KeyboardInterrupt
 
 
-def alone(tasks: Sequence[Task], folder: Path, *, timeout: float | None = None) -> Generator[list[Outcome], None, None]:
+def alone(
+    tasks: Sequence[Task], folder: Folder | StrPath, *, timeout: float | None = None
+) -> Generator[list[Outcome], None, None]:
     """Do tasks one after another in this process; as `supervise`, without its protection.
 
     Raises

@@ -5,6 +5,7 @@ Neither pickles nor arrays travel: a task is its specification, and what is sent
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,11 +16,12 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from heatpg.batch.shards import publish_shard
+from heatpg.batch.folder import SPEC
+from heatpg.batch.shards import publish_shard, shard_name
 from heatpg.batch.spec import Task
 from heatpg.core.landscape import Landscape
 from heatpg.driver import evolve
@@ -29,10 +31,13 @@ from heatpg.landscapes import landscapes
 from heatpg.solvers import Solver, make, solvers
 from heatpg.store.reading import fields_digest
 from heatpg.store.writing import image
+from heatpg.tools.folders import Folder, moved
 from heatpg.tools.options import fitting, settable
 from heatpg.tools.plain import json_like
 
 __all__ = ["Halt", "answer", "complete", "explain", "main", "receive", "run_task", "send", "serve"]
+
+StrPath = str | os.PathLike[str]
 
 # Frames are made here, and not by `multiprocessing.connection.Connection`. That was tried: it tells a pipe that has
 # ended, half a frame and a length beyond the bound just as well. But on Windows it takes sockets and no pipes of
@@ -151,7 +156,7 @@ def run_task(resolved: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
     return content, facts
 
 
-def complete(resolved: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def complete(resolved: Mapping[str, Any], folder: Folder | StrPath) -> dict[str, Any]:
     """Do the work of a task, and publish its shard.
 
     Parameters
@@ -159,7 +164,7 @@ def complete(resolved: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     resolved
         As in `run_task`.
     folder
-        The folder of the batch.
+        The folder of the batch, by its name or held open.
 
     Returns
     -------
@@ -176,10 +181,10 @@ def complete(resolved: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     content, facts = run_task(resolved)
     # An error of the task is its own; an error of the disk would meet every other task too, so it stops the batch.
     try:
-        path = publish_shard(content, folder, facts["task"])
+        publish_shard(content, folder, facts["task"])
     except HeatpgError as reason:
         raise Halt(reason) from reason
-    return facts | {"path": path.relative_to(folder).as_posix(), "bytes": len(content)}
+    return facts | {"path": shard_name(facts["task"]), "bytes": len(content)}
 
 
 def explain(reason: BaseException) -> str:
@@ -224,10 +229,28 @@ def receive(descriptor: int) -> dict[str, Any] | None:
     return message if isinstance(message, dict) else None
 
 
+@contextlib.contextmanager
+def _folder_of(message: Mapping[str, Any]) -> Iterator[Folder]:
+    """The folder that a message names, if it is the one that is meant: by its number, or by its specification."""
+    # Another folder may have this name by now, or none: a worker never makes one, since nobody would look for it.
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(Folder(message["folder"]))
+            meant = message.get("identity") in (None, list(folder.identity))
+            if "specification" in message:
+                meant = hashlib.sha256(folder.read(SPEC)).hexdigest() == message["specification"]
+        except (StoreError, OSError) as reason:
+            raise Halt(moved(message["folder"])) from reason
+        if not meant:
+            raise Halt(moved(message["folder"]))
+        yield folder
+
+
 def answer(message: Mapping[str, Any]) -> dict[str, Any]:
     """Do what a message asks for, and say what came of it."""
     try:
-        return {"done": complete(message["task"], Path(message["folder"]))}
+        with _folder_of(message) as folder:
+            return {"done": complete(message["task"], folder)}
     except Halt as halt:
         # an error travels as its four texts, since neither pickles nor tracebacks do
         reason = halt.reason

@@ -153,11 +153,14 @@ def _merge(arguments: argparse.Namespace) -> int:
     from heatpg import batch
 
     target = result_output(arguments.out, force=arguments.force, quiet=is_quiet(arguments))
-    path = batch.merge(arguments.folder, target, force=arguments.force)
+    path = batch.merge(arguments.folder, target, force=arguments.force, partial=arguments.partial)
     groups, done, tasks = _counts(path)
     name = json.dumps(arguments.out, ensure_ascii=False)
     where = "groups/0" if groups == 1 else f"groups/0 to groups/{groups - 1}, one for each shape"
     counts = {"groups": groups, "done": done, "tasks": tasks}
+    if done < tasks:
+        left_out = "1 task is" if tasks - done == 1 else f"{tasks - done} tasks are"
+        note(f"note: {left_out} left out; see heatpg batch status {arguments.folder}")
     reply(
         arguments,
         lambda: envelope("batch merge") | {"path": str(path)} | counts,
@@ -208,4 +211,5 @@ def add(commands: Commands) -> None:
     merge = group.add("merge", _merge, "Write the results of a batch into one plain file.")
     merge.add_argument("folder", metavar="DIR")
     merge.add_argument("-o", "--out", required=True, metavar="FILE.h5", help="the file")
+    merge.add_argument("--partial", action="store_true", help="leave out tasks that have no sound result")
     merge.add_argument("--force", action="store_true", help="replace an existing file")

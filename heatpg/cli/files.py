@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, cast
 from heatpg.cli.talk import note
 from heatpg.cli.words import parse_options
 from heatpg.errors import MissingFileError, OptionError, StoreError, UnknownNameError
+from heatpg.tools.folders import expanded
 from heatpg.tools.options import nearest, settable
+from heatpg.tools.publishing import RESULTS, prepare_output, result_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +43,6 @@ __all__ = [
     "solver_of",
 ]
 
-RESULTS = (".h5", ".hdf5", ".nc")  # a file of HDF5 that xarray opens is one of NetCDF 4 as well
 FILES = (*RESULTS, ".npy", ".npz")
 FIGURES = (".png", ".pdf", ".svg")
 ANIMATIONS = (".gif", ".apng", ".html")
@@ -164,9 +165,7 @@ def solver_of(name: str, pairs: Sequence[str]) -> str | Solver:
 
 def output(path: str, *, force: bool, quiet: bool = False) -> Path:
     """Where a file will go; its folder is made, which is said, and an existing file refused, before the work."""
-    from heatpg.tools.publishing import prepare_output
-
-    target = Path(path)
+    target = expanded(path)
     made = not target.parent.exists()  # asked now, because afterwards it is there
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -184,8 +183,7 @@ def output(path: str, *, force: bool, quiet: bool = False) -> Path:
 
 def result_output(path: str, *, force: bool, quiet: bool = False) -> Path:
     """Where a result will go, whose name says that it is one."""
-    if not path.lower().endswith(RESULTS):
-        raise OptionError("the result is an HDF5 file", given=path, allowed=f"names that end in {', '.join(RESULTS)}")
+    result_name(path)
     return output(path, force=force, quiet=quiet)
 
 

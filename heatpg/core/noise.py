@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.grid import Grid
-from heatpg.errors import OptionError, SigmaError
+from heatpg.errors import HeatpgWarning, OptionError, SigmaError
 from heatpg.tools.arguments import unmasked
 from heatpg.tools.options import shown
 
@@ -32,6 +33,7 @@ _FIRST_CELLS = 2.0  # spacings: below, a grid shows little of what noise does
 _LAST_SHARE = 0.5  # of the box: beyond, most of what is seen is the boundary
 # numbers whose squares are normal numbers
 _SQUARES = (math.sqrt(np.finfo(np.float64).tiny), math.sqrt(np.finfo(np.float64).max))
+_TOLD = 8  # places that a message lists; a matter of taste
 _ASYMMETRY = 1e-12  # relative: rounding of A @ A.T, and far below anything that is meant
 
 
@@ -75,7 +77,7 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
     ----------
     sigma
         A number; a list of numbers; an array of shape (T, dimensions); or a dictionary from axis names to a number
-        or a list each. They are put in ascending order.
+        or a list each. They are put in ascending order, which is told.
     grid
         The grid that they are for.
 
@@ -85,12 +87,17 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
         For nothing, NaN, infinity, negative values, repeated values, a shape that fits none of the above, or values
         whose squares are not normal numbers.
 
+    Warns
+    -----
+    HeatpgWarning
+        If they are not in ascending order.
+
     Examples
     --------
     >>> from heatpg import Axis, Grid
     >>> from heatpg.core.noise import parse_sigma
     >>> grid = Grid(Axis("x", 0, 1, 5, boundary="clip"), Axis("y", 0, 1, 5, boundary="clip"))
-    >>> parse_sigma([0.2, 0.1], grid)
+    >>> parse_sigma([0.1, 0.2], grid)
     array([0.1, 0.2])
     >>> parse_sigma({"x": [0.1, 0.2], "y": 0.0}, grid)
     array([[0.1, 0. ],
@@ -132,10 +139,22 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
     )
     # of one sigma per axis the order is that of the total variance, as for covariances
     order = np.argsort(values if values.ndim == 1 else (values**2).sum(axis=1), kind="stable")
+    _tell_order(order, "sigma is")
     values = values[order]
     if len(np.unique(values, axis=0)) < len(values):
         raise SigmaError("a sigma is given twice", given=values.tolist(), advice="leave one of them out")
     return values
+
+
+def _tell_order(order: NDArray[np.intp], what: str) -> None:
+    """Warn whoever would take the first field for that of the first sigma given."""
+    if (np.diff(order) < 0).any():
+        places = ", ".join(map(str, order[:_TOLD])) + (", ..." if len(order) > _TOLD else "")
+        warnings.warn(
+            f"{what} sorted, smallest first, and so are the results; their places in what was given: {places}",
+            HeatpgWarning,
+            stacklevel=2,
+        )
 
 
 def _refuse_asymmetry(values: NDArray[np.float64], grid: Grid) -> None:
@@ -233,7 +252,9 @@ def parse_covariance(covariance: ArrayLike, grid: Grid) -> NDArray[np.float64]:
     # exactly symmetric from here on; halves first, so that no sum overflows
     values = 0.5 * values + 0.5 * values.swapaxes(1, 2)
     _refuse_indefinite(values, grid)
-    values = values[np.argsort(np.trace(values, axis1=1, axis2=2), kind="stable")]
+    order = np.argsort(np.trace(values, axis1=1, axis2=2), kind="stable")
+    _tell_order(order, "covariances are")
+    values = values[order]
     if len(np.unique(values, axis=0)) < len(values):
         raise SigmaError("a covariance is given twice", given=values.tolist(), advice="leave one of them out")
     return values

@@ -26,7 +26,7 @@ from heatpg.solvers import Solver
 from heatpg.solvers.choice import Schedule, schedule
 from heatpg.store.record import Record
 from heatpg.tools import html
-from heatpg.tools.publishing import prepare_output
+from heatpg.tools.publishing import prepare_output, result_name
 from heatpg.tools.resources import available_memory, human_bytes, require_disk
 from heatpg.verify import judge
 
@@ -334,7 +334,7 @@ def evolve_large(
     >>> summary.report.passed, round(float(flow.values[1].max()), 4)  # 1 / (1 + sigma^2)
     (True, 0.5)
     """
-    target = prepare_output(out, force=force)
+    target = prepare_output(result_name(out), force=force)
     # what a killed process has left of an earlier one takes room
     clean(target.parent)
     budget = _budget(memory)

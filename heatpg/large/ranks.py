@@ -36,7 +36,7 @@ from heatpg.large.writing import FieldWriter, aligned, chunks_of, clean, file_by
 from heatpg.solvers import Solver
 from heatpg.solvers.choice import Schedule, schedule
 from heatpg.tools.arguments import unmasked
-from heatpg.tools.publishing import prepare_output
+from heatpg.tools.publishing import prepare_output, result_name
 from heatpg.tools.resources import require_disk, require_memory
 from heatpg.verify import judge
 
@@ -331,7 +331,7 @@ class RankedEvolution:
 
         trouble: BaseException | None = None
         try:
-            target = prepare_output(path, force=force)
+            target = prepare_output(result_name(path), force=force)
             clean(target.parent)
             size = file_bytes(shape, len(self.sigma), chunks, self.values.dtype)
             require_disk(size, target.parent, target.name)

@@ -33,6 +33,7 @@ from heatpg.core.report import STATUSES, Check, Report
 from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
 from heatpg.solvers import Solver, make
 from heatpg.store.compact import read_levels
+from heatpg.store.paths import Paths
 from heatpg.store.quarantine import (
     Contents,
     Limits,
@@ -77,6 +78,7 @@ __all__ = ["Description", "fields_digest", "in_rows", "open_in_pieces", "read", 
 Array = NDArray[Any]
 StrPath = str | os.PathLike[str]
 
+_LARGEST_SIGMA = 1e153  # bound: the squares of so many as there are axes have a sum
 _PIECE_POINTS = 2**23  # of a file that is read in pieces: 64 MiB; a matter of taste
 
 
@@ -97,22 +99,6 @@ def fields_digest(content: bytes) -> str:
     # of a file that this process has just made: nothing in it is doubted
     with h5py.File(io.BytesIO(content), "r") as file:
         return str(file.attrs[FIELDS_DIGEST])
-
-
-def _unpacked(packed: list[list[list[float]]]) -> list[tuple[tuple[float, ...], ...]]:
-    lengths: list[int] = []
-    total = 0
-    for row in packed:
-        if not all(0 <= new[0] <= old for old, new in zip(lengths or [0] * len(row), row, strict=True)):
-            raise ValueError("a path shares more with the one before than that one has")
-        lengths = [int(new[0]) + len(new) - 1 for new in row]
-        total += sum(lengths)
-    require_memory(8 * total, "the paths of the solver", "read it where there is more memory")
-    paths: list[tuple[tuple[float, ...], ...]] = []
-    for row in packed:
-        before = paths[-1] if paths else ((),) * len(row)
-        paths.append(tuple((*old[: int(new[0])], *map(float, new[1:])) for old, new in zip(before, row, strict=True)))
-    return paths
 
 
 def _damaged(path: Path, what: object) -> StoreError:
@@ -320,7 +306,7 @@ class Description:
     shape: tuple[int, ...]
     landscape: dict[str, Any]
     solver: Solver
-    paths: list[tuple[tuple[float, ...], ...]]
+    paths: Paths
     report: Report
     reason: str
     timing: dict[str, float]
@@ -347,8 +333,11 @@ def _read_description(contents: Contents, path: Path) -> Description:
     sigma = np.asarray(spec["sigma"], dtype=np.float64)
     if sigma.ndim not in (1, 2) or sigma.shape[1:] not in ((), (grid.dimensions,)) or not sigma.size:
         raise _damaged(path, f"sigma has the shape {sigma.shape}")
-    if not (np.isfinite(sigma).all() and (sigma >= 0).all()):
-        raise _damaged(path, "sigma is not finite or negative")
+    # the time of the heat equation is its square
+    if not (np.abs(sigma) < _LARGEST_SIGMA).all() or (sigma < 0).any():
+        raise _damaged(path, "sigma is negative, or it or its square is not finite")
+    if (np.diff(sigma if sigma.ndim == 1 else (sigma**2).sum(axis=1)) < 0).any():
+        raise _damaged(path, "sigma is not in ascending order")
     for name, expected in (("sigma", sigma), ("time", sigma**2)):
         # what stands twice in a file, for us and for other programs, has to agree to the last bit
         if not _same_bits(_numbers(contents, path, name, sigma.shape), expected):
@@ -373,7 +362,7 @@ def _read_description(contents: Contents, path: Path) -> Description:
             ERROR_DIGEST: str(spec["landscape"].get(ERROR_DIGEST, "")),
         },
         make(spec["solver"]["name"], **options),
-        _unpacked(run["paths"]),
+        Paths(run["paths"], len(sigma), grid.dimensions),
         _read_report(texts[REPORT]),
         str(run["reason"]),
         {str(stage): float(seconds) for stage, seconds in run["timing"]},

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from heatpg.core.landscape import Landscape
 from heatpg.core.report import Report
 from heatpg.solvers import Solver
+from heatpg.store.paths import Paths
 
 __all__ = [
     "COMPACT_OBJECTS",
@@ -138,7 +139,7 @@ class Record:
         self.covariance = covariance
         self.values = values
         self.solver = solver
-        self.paths = tuple(paths)
+        self.paths = paths if isinstance(paths, Paths) else tuple(paths)
         self.report = report or Report([], "none")
         self.reason = reason
         self.timing = dict(timing or {})

@@ -15,7 +15,7 @@ import os
 import platform
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from heatpg.errors import OptionError, StoreError, UnsupportedError
 from heatpg.store.chunks import chunk_shape, stream, write_array
 from heatpg.store.compact import require_tolerance, write_levels
+from heatpg.store.paths import packed
 from heatpg.store.record import (
     COMPACT_OBJECTS,
     ENVIRONMENT,
@@ -56,7 +57,7 @@ from heatpg.store.record import (
 )
 from heatpg.tools.parallel import threads
 from heatpg.tools.plain import canonical
-from heatpg.tools.publishing import prepare_output, publish_stream
+from heatpg.tools.publishing import prepare_output, publish_stream, result_name
 from heatpg.tools.resources import require_memory
 from heatpg.version import __version__
 
@@ -89,27 +90,6 @@ _UNIT_SYMBOLS = {
     "microseconds": "us",
     "nanoseconds": "ns",
 }
-
-
-def _packed(paths: Sequence[Sequence[Sequence[float]]]) -> list[list[list[float]]]:
-    """Paths as what is new in each: how many leading values are those of the sigma before, then the rest.
-
-    The paths of a marching solver grow by one value per sigma, and would fill O(T^2) numbers if written out.
-    """
-    # of each path only what differs from the one before it
-    before: list[Sequence[float]] = []
-    packed = []
-    for path in paths:
-        row: list[list[float]] = []
-        for i, values in enumerate(path):
-            old = before[i] if before else ()
-            shared = 0
-            while shared < min(len(old), len(values)) and old[shared] == values[shared]:
-                shared += 1
-            row.append([shared, *values[shared:]])
-        packed.append(row)
-        before = list(path)
-    return packed
 
 
 def _compression(compression: str) -> dict[str, Any]:
@@ -382,7 +362,7 @@ def file_records(
             "reason": record.reason,
             # in their order, which the keys of an object have not
             "timing": [] if repeatable else list(record.timing.items()),
-            "paths": _packed(record.paths),
+            "paths": packed(record.paths),
         },
         REPORT: record.report.as_dict(),
         ENVIRONMENT: dict(environment),
@@ -561,7 +541,7 @@ def save(
     >>> bool((copy.values == flow.values).all()), copy.solver == flow.solver
     (True, True)
     """
-    target = prepare_output(path, force=force)
+    target = prepare_output(result_name(path), force=force)
     options = _storage(storage, tolerance, compression)
     # of what is packed nobody knows the size before it is written
     known = compression == "none" and storage == "full"

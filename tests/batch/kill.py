@@ -31,6 +31,7 @@ from heatpg.batch import Progress, run, supervisor, verify, work
 from heatpg.batch.journal import Journal, read_journal
 from heatpg.batch.shards import clean, inspect, shard_path, stored, temporaries
 from heatpg.batch.spec import Task, read_spec
+from heatpg.tools.folders import Folder
 from heatpg.tools.parallel import set_threads
 
 STEPS = ("open", "write", "fsync", "close", "replace", "unlink", "mkdir", "lseek")
@@ -129,7 +130,7 @@ def live(spec: dict[str, Any], folder: Path, acknowledgements: Path, workers: in
     log = os.open(acknowledgements, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def acknowledge(progress: Progress) -> None:
-        if progress.task:
+        if progress.outcome == "done":
             os.write(log, f"{progress.task}\n".encode())
 
     run(spec, folder, workers=workers, progress=acknowledge)
@@ -149,7 +150,7 @@ def look(folder: Path, log: Path, before: dict[str, int], tally: Tally) -> dict[
     """Hold what lies in the folder against what was told; the shards, by their inodes."""
     there = {task: os.stat(shard_path(folder, task)).st_ino for task in stored(folder)}
     for task in there:
-        problem = inspect(shard_path(folder, task), task, full=True)
+        problem = inspect(folder, task, full=True)
         if problem:
             tally.faults.append(f"under a final name: {task[:12]}: {problem}")
     told = Counter(acknowledged(log))
@@ -231,7 +232,7 @@ def publish_and_die(task: Task, folder: Path, log: Path, calls: int, *, torn: bo
     work.run_task = lambda resolved: (image, facts)  # so that only the publication is counted
     die_after(calls, torn=torn)
     facts = work.complete(resolved, folder)
-    with Journal(folder / "journal.jsonl") as journal:
+    with Folder(folder) as place, Journal(place, "journal.jsonl") as journal:
         journal.append({"event": "done", **facts})
     log.write_text(task.id)
 
@@ -253,8 +254,8 @@ def kill_at_every_step(root: Path) -> dict[str, Any]:
             path = shard_path(folder, task.id)
             if status not in (0, 9):
                 faults.append(f"{where}: exit status {status}")
-            if path.exists() and inspect(path, task.id, full=True):
-                faults.append(f"{where}: {inspect(path, task.id, full=True)}")
+            if path.exists() and inspect(folder, task.id, full=True):
+                faults.append(f"{where}: {inspect(folder, task.id, full=True)}")
             journaled = any(event.get("task") == task.id for event in read_journal(folder))
             if (log.exists() or journaled) and not path.exists():
                 faults.append(f"{where}: told and lost")
@@ -275,7 +276,7 @@ def kill_workers(tasks: int, root: Path) -> dict[str, Any]:
     marks.mkdir()
     complete = work.complete
 
-    def deadly(resolved: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    def deadly(resolved: Mapping[str, Any], folder: Folder | str | os.PathLike[str]) -> dict[str, Any]:
         identity = Task.from_resolved(resolved).id
         if int(identity, 16) % 10 == 0:
             with contextlib.suppress(FileExistsError):

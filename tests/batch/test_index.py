@@ -16,6 +16,7 @@ import pytest
 from heatpg import load
 from heatpg.batch import index
 from heatpg.batch.index import INDEX, build_index, merge_tasks
+from heatpg.batch.inspection import verify
 from heatpg.batch.running import run
 from heatpg.batch.shards import shard_path, temporaries
 from heatpg.batch.spec import Task, read_spec
@@ -131,7 +132,9 @@ def test_tasks_that_are_not_done(copy: Path) -> None:
     shard_path(copy, TASKS[3].id).write_bytes(b"")
     reasons = {TASKS[3].id: "it was too much", TASKS[4].id: "in an earlier run"}
     build_index(copy, TASKS, reasons)
-    merge_tasks(copy, TASKS, reasons, copy / "merged.h5", force=True)
+    with pytest.raises(StoreError, match=r"2 of 8 tasks would be left out; given: .*not done, and others.*partial"):
+        merge_tasks(copy, TASKS, reasons, copy / "merged.h5", force=True)
+    merge_tasks(copy, TASKS, reasons, copy / "merged.h5", force=True, partial=True)
     for name in (INDEX, "merged.h5"):
         with h5py.File(copy / name) as file:
             table = file["tasks"]
@@ -275,10 +278,47 @@ def tasks_of_index(path: Path) -> list[Task]:
         return [TASKS[number] for number in sorted(rows(file))]
 
 
-def test_the_index_is_made_again_when_it_is_gone(copy: Path) -> None:
-    (copy / INDEX).unlink()
+@pytest.mark.parametrize("content", [None, b"", b"junk", b"\x89HDF\r\n\x1a\n", 100, -100])
+def test_an_index_that_is_gone_or_junk_is_made_again(copy: Path, content: bytes | int | None) -> None:
+    """Nothing, other content, or the index with a bit that is wrong."""
+    path = copy / INDEX
+    before = path.read_bytes()
+    path.unlink()
+    if isinstance(content, int):
+        flipped = bytearray(before)
+        flipped[content] ^= 1
+        path.write_bytes(flipped)
+    elif content is not None:
+        path.write_bytes(content)
     assert run(SPEC, copy, workers=0).done == 0
-    assert tasks_of_index(copy / INDEX) == list(TASKS)
+    assert tasks_of_index(path) == list(TASKS)
+    # and once only
+    made = path.stat().st_ino
+    run(SPEC, copy, workers=0)
+    assert path.stat().st_ino == made
+
+
+def test_an_index_that_is_as_it_would_be_is_left_alone(copy: Path) -> None:
+    before = (copy / INDEX).stat()
+    run(SPEC, copy, workers=0)
+    assert ((copy / INDEX).stat().st_ino, (copy / INDEX).stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95])
+def test_a_damaged_shard_is_named_and_made_anew(copy: Path, share: float) -> None:
+    """Whatever the bit is of: the index is never the culprit."""
+    path = shard_path(copy, TASKS[2].id)
+    content = bytearray(path.read_bytes())
+    content[int(share * len(content))] ^= 1
+    path.write_bytes(content)
+    (copy / INDEX).unlink()
+    try:
+        run(SPEC, copy, workers=0)
+    except StoreError as reason:
+        assert TASKS[2].id in str(reason) and "--full" in str(reason) and "cannot write" not in str(reason)
+    assert not verify(copy, full=True).passed
+    assert run(SPEC, copy, workers=0, full=True).repaired == 1
+    assert verify(copy, full=True).passed and tasks_of_index(copy / INDEX) == list(TASKS)
 
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,15 +77,16 @@ DEED
 
 # A worker of ours that does something before each task.
 HEAVY = """
-import os, resource, sys
+import os, pathlib, resource, sys
 sys.path[:] = sys.argv[1:]
 from heatpg.batch import work
 complete = work.complete
 
-def infected(resolved, folder):
+def infected(resolved, place):
+    folder = pathlib.Path(place)
     width = round(resolved["landscape"]["options"]["width"], 3)
 DEED
-    return complete(resolved, folder)
+    return complete(resolved, place)
 
 work.complete = infected
 work.main()
@@ -108,6 +111,8 @@ def by_width(found: list[Outcome]) -> dict[float, Outcome]:
 
 def test_workers_give_what_this_process_gives(tmp_path: Path) -> None:
     tasks = tasks_of(5)
+    for name in ("0", "2"):
+        (tmp_path / name).mkdir()
     ours = [outcome for found in alone(tasks, tmp_path / "0") for outcome in found]
     assert [outcome.task for outcome in ours] == list(tasks)
     theirs = outcomes(tasks, tmp_path / "2")
@@ -116,7 +121,7 @@ def test_workers_give_what_this_process_gives(tmp_path: Path) -> None:
         assert outcome.facts is not None and outcome.tries == 1
         place = outcome.facts["path"]
         assert (tmp_path / "2" / place).read_bytes() == (tmp_path / "0" / place).read_bytes()
-        assert inspect(tmp_path / "2" / place, outcome.task.id, full=True) == ""
+        assert inspect(tmp_path / "2", outcome.task.id, full=True) == ""
 
 
 def test_the_deaths_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,10 +177,10 @@ def test_a_worker_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     infect(monkeypatch, "if width == 0.2 and mark('hangs'): time.sleep(600)", LIGHT)
     give = supervisor._Worker.send
 
-    def given(self: supervisor._Worker, task: Task, folder: Path, timeout: float | None) -> None:
+    def given(self: supervisor._Worker, task: Task, message: Mapping[str, Any], timeout: float | None) -> None:
         """The time is up when the task hangs, and not before, however slow the machine is."""
         begin = time.monotonic()
-        give(self, task, folder, timeout)
+        give(self, task, message, timeout)
         assert timeout == 1.5 and begin + 1.5 <= self.deadline <= time.monotonic() + 1.5
         self.deadline = NEVER
         if round(task.resolved["landscape"]["options"]["width"], 3) == 0.2:

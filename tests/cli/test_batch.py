@@ -89,8 +89,12 @@ def test_a_merged_file_of_several_groups(spec: Path, tmp_path: Path, capsys: pyt
     assert main(words("run", spec, "--out", tmp_path / "out", "--workers", 0, "--quiet")) == 0
     next((tmp_path / "out").glob("shards/*/*.h5")).unlink()
     capsys.readouterr()
-    assert main(words("merge", tmp_path / "out", "-o", tmp_path / "all.h5")) == 0
-    assert capsys.readouterr().out.startswith("3 of 4 tasks in groups/0 to groups/1, one for each shape\n")
+    assert main(words("merge", tmp_path / "out", "-o", tmp_path / "all.h5")) == 2
+    assert "1 of 4 tasks would be left out" in capsys.readouterr().err and not (tmp_path / "all.h5").exists()
+    assert main(words("merge", tmp_path / "out", "-o", tmp_path / "all.h5", "--partial")) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("3 of 4 tasks in groups/0 to groups/1, one for each shape\n")
+    assert "1 task is left out" in err
 
 
 def test_a_damaged_result_is_exit_code_3_and_made_anew(

@@ -34,7 +34,7 @@ def test_decay_is_the_predicted_one(boundary: str, nodes: str, shared: bool, rng
     """The spectral solver against the factor of every wave: no further off than its own bound on round-off."""
     grid = Grid(axis("x", boundary, 21, nodes), axis("y", "reflect", 24, "cell", 2.0))
     # in free space the interpolant of rough data has no long tails from 3 h on
-    sigma: Any = [0.26, 0.3] if shared else [[0.0, 0.3], [0.16, 0.0], [0.17, 0.4]]
+    sigma: Any = [0.26, 0.3] if shared else [[0.16, 0.0], [0.0, 0.3], [0.17, 0.4]]
     flow = solve(Landscape(rng.standard_normal(grid.shape) + 1.0, grid), sigma, "spectral")
     decay = band_decay(flow)
     assert decay.measured.shape == decay.predicted.shape == (len(flow), len(decay.power))

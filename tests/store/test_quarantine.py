@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,8 +27,7 @@ from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedErr
 from heatpg.evolution import Evolution, solve
 from heatpg.store import quarantine
 from heatpg.store.quarantine import Limits, Refusal, inspect, read_in_quarantine
-from heatpg.store.reading import _unpacked, verify_file
-from heatpg.store.writing import _packed
+from heatpg.store.reading import verify_file
 from tests.references import processor_seconds
 
 SHAPE = (7, 6)
@@ -381,12 +381,35 @@ def test_positions_are_counted_before_they_are_made(path: Path) -> None:
         load(path)
 
 
-def test_long_paths_are_counted_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[float] = []
-    monkeypatch.setattr("heatpg.store.reading.require_memory", lambda needed, *words: asked.append(needed))
-    paths = [((0.0, 0.1), (0.0,)), ((0.0, 0.1, 0.2), (0.0, 0.5)), ((0.0,), (1.0,))]
-    assert _unpacked(_packed(paths)) == [tuple(map(tuple, path)) for path in paths]
-    assert asked == [8 * 10]
+def test_paths_take_no_more_than_the_file_has(tmp_path: Path) -> None:
+    """3000 sigmas of 3 nodes, each sharing all of the path before: 36 million numbers, were they written out."""
+    grid = Grid(Axis("x", 0.0, 1.0, 3, boundary="reflect"))
+    sigma = np.linspace(0.001, 0.5, 3000)
+    flow = solve(Landscape(np.array([0.0, 1.0, 0.0]), grid, "small"), sigma, "implicit")
+    flow.save(tmp_path / "long.h5")
+    tracemalloc.start()
+    try:
+        again = load(tmp_path / "long.h5", untrusted=True)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # all of them written out are 8 * 3000 * 3001 / 2 bytes in the least, 36 MB
+    assert len(again.paths[-1][0]) > 3000 and again.paths[-1] == flow.paths[-1] and most < 2**24
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 1000])
+def test_as_many_paths_as_sigmas(path: Path, count: int) -> None:
+    run = [[[0, 0.0], [0, 0.0]]] * count
+    rewritten(path, "heatpg_run", setting("paths", to=run))
+    with pytest.raises(StoreError, match=f"{count} paths where 2 are needed"):
+        load(path, untrusted=True)
+
+
+@pytest.mark.parametrize("value", [1e200, 1e160, -0.3])
+def test_sigma_out_of_range(path: Path, value: float) -> None:
+    rewritten(path, "heatpg_spec", setting("sigma", 1, to=value))
+    with pytest.raises(StoreError, match="it or its square is not finite"):
+        load(path, untrusted=True)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
