@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from heatpg.cli.talk import BAD_INPUT
 from heatpg.errors import UnknownNameError
+from heatpg.tools.lines import visible
 from heatpg.tools.options import nearest, shown
 from heatpg.version import __version__
 
@@ -23,7 +24,7 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong and exit."""
         # advice ends with a question mark, after which a new sentence begins
         join = " See" if message.endswith("?") else "; see"
-        self.exit(BAD_INPUT, f"heatpg: error: {message}{join}: {self.prog} --help\n")
+        self.exit(BAD_INPUT, f"heatpg: error: {visible(message)}{join}: {self.prog} --help\n")
 
     # argparse calls this by its private name; there is no public place to word the message
     def _check_value(self, action: argparse.Action, value: Any) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from heatpg.core.report import counted
 from heatpg.errors import HeatpgError
-from heatpg.tools.lines import hanging
+from heatpg.tools.lines import hanging, one_line, visible
 from heatpg.version import __version__
 
 if TYPE_CHECKING:
@@ -93,12 +93,12 @@ class Bar:
 
 def say(*lines: str) -> None:
     """Lines on the standard output: the result, which a script may read."""
-    print(*lines, sep="\n", flush=True)
+    print(*map(visible, lines), sep="\n", flush=True)
 
 
 def note(text: str) -> None:
     """A line on the standard error, so that the output stays what a script expects."""
-    print(f"heatpg: {text}", file=sys.stderr, flush=True)
+    print(f"heatpg: {visible(text)}", file=sys.stderr, flush=True)
 
 
 def emit(record: Mapping[str, Any]) -> None:
@@ -206,7 +206,8 @@ def _shape(evolution: Evolution) -> str:
     """What was evolved, in one clause: name, batch, nodes and type."""
     landscape = evolution.landscape
     batch = f"batch of {' x '.join(map(str, landscape.batch_shape))}, " if landscape.batch_shape else ""
-    return f"{landscape.name}: {batch}{' x '.join(map(str, evolution.grid.shape))} nodes, {landscape.values.dtype}"
+    nodes = " x ".join(map(str, evolution.grid.shape))
+    return f"{one_line(landscape.name)}: {batch}{nodes} nodes, {landscape.values.dtype}"
 
 
 def brief(evolution: Evolution) -> list[str]:
@@ -228,13 +229,13 @@ def describe(evolution: Evolution, chosen: str = "") -> list[str]:
         f"landscape  {_shape(evolution)}, Q from {float(values.min()):.6g} to {float(values.max()):.6g}",
     ]
     for i, axis in enumerate(grid):
-        unit = f" {axis.unit}" if axis.unit else ""
+        unit = f" {one_line(axis.unit)}" if axis.unit else ""
         lines.append(
             f"{'grid' if i == 0 else '':9}  {axis.name} from {axis.lower:g} to {axis.upper:g}{unit}, "
             f"{axis.size} nodes, {axis.boundary} ({axis.rule.meaning})"
         )
     lines.append(f"sigma      {_levels(evolution)}" + (f" ({chosen})" if chosen else ""))
-    reason = f" (picked: {evolution.reason})" if evolution.reason else ""
+    reason = f" (picked: {one_line(evolution.reason)})" if evolution.reason else ""
     lines.append(f"solver     {evolution.solver!r}{reason}")
     if evolution.timing:
         lines.append("time       " + ", ".join(f"{name} {_seconds(t)}" for name, t in evolution.timing.items()))

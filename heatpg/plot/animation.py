@@ -26,6 +26,7 @@ from heatpg.plot.layout import COLOURS, line_colours, wrapped
 from heatpg.plot.style import points
 from heatpg.plot.words import headline, number, sigma_label, slice_label
 from heatpg.tools.arguments import one_of
+from heatpg.tools.lines import visible
 from heatpg.tools.pages import sealed_page
 from heatpg.tools.resources import require_memory
 
@@ -289,7 +290,7 @@ def _html(scene: _Scene, seconds: Sequence[float], loop: bool) -> bytes:
     for place, frame in enumerate(_with_palette(scene)):
         content = io.BytesIO()
         frame.save(content, "PNG")
-        words = html.escape(scene.alternative(place))
+        words = html.escape(visible(scene.alternative(place)))
         source = base64.b64encode(content.getbuffer()).decode()
         shown = ' class="shown"' if place == 0 else ""
         images.append(
@@ -297,12 +298,12 @@ def _html(scene: _Scene, seconds: Sequence[float], loop: bool) -> bytes:
             f'src="data:image/png;base64,{source}">'
         )
     parts = {
-        "TITLE": html.escape(f"{scene.evolution.landscape.name} against σ"),
+        "TITLE": html.escape(visible(f"{scene.evolution.landscape.name} against σ")),
         "SECONDS": json.dumps(list(seconds)),
         "LOOP": json.dumps(loop),
         "FRAMES": "\n".join(images),
         "LAST": str(len(images) - 1),
-        "WORDS": html.escape(scene.alternative(0)),
+        "WORDS": html.escape(visible(scene.alternative(0))),
     }
     return sealed_page("heatpg.plot", ("animation.html", "animation.css", "animation.js"), parts).encode()
 

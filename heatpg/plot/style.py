@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from heatpg.errors import OptionError
+from heatpg.tools.lines import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -285,6 +286,7 @@ def save(
     True
     """
     from matplotlib import rc_context
+    from matplotlib.text import Text
 
     whole = _figure_of(figure)
     if not format and isinstance(target, str | os.PathLike):
@@ -297,5 +299,9 @@ def save(
         dpi = 300.0 if whole.get_figwidth() <= WIDTHS["text"] else 150.0
     # each format has its own name for the date that would make two files differ
     undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+    # names come from files: in SVG and PDF text stays text, and viewers obey what is no letter
+    for words in whole.findobj(Text):
+        if not words.get_text().isprintable():
+            words.set_text(visible(words.get_text()))
     with rc_context(_VECTOR):
         whole.savefig(target, format=format, dpi=dpi, metadata=undated.get(format))

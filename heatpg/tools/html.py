@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.tools.lines import visible
+
 __all__ = [
     "QUIET",
     "brief",
@@ -51,7 +53,7 @@ _TABLE = "border-collapse:collapse;border:0;margin:.4em 0;background:transparent
 
 def text(value: object, longest: int = _LONGEST) -> str:
     """Anything as text that is safe inside HTML, cut to a length in bytes."""
-    words = html.escape(" ".join(str(value).split()))
+    words = html.escape(visible(" ".join(str(value).split())))
     if len(words.encode()) <= longest:
         return words
     kept, room = "", longest - 3

@@ -20,6 +20,7 @@ from heatpg.evolution import Evolution
 from heatpg.plot.words import axis_label, number, sigma_label
 from heatpg.store.record import data_digest
 from heatpg.store.writing import file_environment
+from heatpg.tools.lines import visible
 from heatpg.tools.pages import sealed_page
 from heatpg.tools.plain import json_like
 from heatpg.version import __version__
@@ -46,16 +47,25 @@ class _Frame:
     about: dict[str, Any]
 
 
+def _visible(value: Any) -> Any:
+    """The same with every text in it as `visible` shows it."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, Mapping):
+        return {key: _visible(item) for key, item in value.items()}
+    return [_visible(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def _data_text(content: Mapping[str, Any]) -> str:
     """JSON that cannot end the element it stands in, whatever the names in it say."""
     # NaN is no JSON, and the page would not open; json_like has made words of it
-    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(_visible(content), allow_nan=False, separators=(",", ":"))
     # no "<" and no "&" are left, so that neither a closing tag nor a comment can be spelled
     return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
 
 
 def _document(content: Mapping[str, Any]) -> str:
-    parts = {"TITLE": html.escape(str(content["title"])), "DATA": _data_text(content)}
+    parts = {"TITLE": html.escape(visible(str(content["title"]))), "DATA": _data_text(content)}
     return sealed_page("heatpg.viewer", ("page.html", "viewer.css", "viewer.js"), parts)
 
 
