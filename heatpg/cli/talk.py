@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from heatpg.core.report import counted
 from heatpg.errors import HeatpgError
 from heatpg.tools.lines import hanging, one_line, visible
 from heatpg.version import __version__
@@ -212,6 +211,8 @@ def _shape(evolution: Evolution) -> str:
 
 def brief(evolution: Evolution) -> list[str]:
     """What is in a file, and what its checks came to, on a line each."""
+    from heatpg.core.report import counted
+
     report = evolution.report
     lines = [
         f"{_shape(evolution)}; sigma {_levels(evolution)}",
