@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Grid
 from heatpg.tools.kernels import kernel
 
-__all__ = ["Peak", "climb", "local_maxima", "on_edge", "peak"]
+__all__ = ["Peak", "climb", "local_maxima", "on_edge", "peak", "turns"]
 
 Array = NDArray[Any]
 
@@ -38,8 +38,8 @@ def neighbour(p: int, offset: Array, shape: Array, periodic: Array) -> int:
 
 
 @kernel
-def _find_maxima(u: Array, shape: Array, periodic: Array, offsets: Array, tolerance: float) -> Array:
-    """Flat indices of the regional maxima: connected sets of equal value (within tolerance), all neighbours lower."""
+def _find_maxima(u: Array, shape: Array, periodic: Array, offsets: Array) -> Array:
+    """Flat indices of the regional maxima: connected sets of equal value, all neighbours lower."""
     visited = np.zeros(u.shape[0], dtype=np.uint8)
     queue = np.empty(1024, dtype=np.int64)
     found = np.empty(1024, dtype=np.int64)
@@ -49,32 +49,29 @@ def _find_maxima(u: Array, shape: Array, periodic: Array, offsets: Array, tolera
         v = u[p]
         j = p % last
         # most nodes are settled by their two neighbours in memory, before the walk over all of them begins
-        if (j > 0 and u[p - 1] > v + tolerance) or (j < last - 1 and u[p + 1] > v + tolerance) or visited[p]:
+        if (j > 0 and u[p - 1] > v) or (j < last - 1 and u[p + 1] > v) or visited[p]:
             continue
         # a flood over all nodes that are equal to v; every node is visited by one flood only
         visited[p] = 1
         queue[0] = p
         head, tail = 0, 1
-        top = p
         highest = True
         bounded = False
         while head < tail:
             q = queue[head]
             head += 1
-            if u[q] > u[top]:
-                top = q
             for k in range(offsets.shape[0]):
                 r = neighbour(q, offsets[k], shape, periodic)
                 if r < 0:
                     continue
                 x = u[r]
-                if x > v + tolerance:
+                if x > v:
                     highest = False
                     if tail == 1:
                         # a higher neighbour is seen at the first node already: this is no top, and no flood is needed
                         visited[p] = 0  # the rest of its plateau must meet it again
                         break
-                elif x < v - tolerance:
+                elif x < v:
                     bounded = True
                 elif not visited[r]:
                     visited[r] = 1
@@ -90,9 +87,70 @@ def _find_maxima(u: Array, shape: Array, periodic: Array, offsets: Array, tolera
                 more = np.empty(2 * count, dtype=np.int64)
                 more[:count] = found
                 found = more
-            found[count] = top
+            found[count] = p
             count += 1
     return found[:count].copy()
+
+
+@kernel
+def _outstanding(u: Array, tops: Array, shape: Array, periodic: Array, offsets: Array, tolerance: float) -> Array:
+    """Which maxima rise by more than the tolerance above every pass to a higher one (their persistence)."""
+    # A flood from each over all nodes that are not lower than it by more than the tolerance: where that meets a higher
+    # node, the pass on the way there is within the tolerance. Of two of one height the first keeps its place.
+    keep = np.zeros(tops.shape[0], dtype=np.bool_)
+    seen = np.zeros(u.shape[0], dtype=np.int64)
+    queue = np.empty(1024, dtype=np.int64)
+    for number in range(tops.shape[0]):
+        p = tops[number]
+        floor = u[p] - tolerance
+        seen[p] = number + 1
+        queue[0] = p
+        head, tail = 0, 1
+        highest = True
+        bounded = False
+        while head < tail and highest:
+            q = queue[head]
+            head += 1
+            for k in range(offsets.shape[0]):
+                r = neighbour(q, offsets[k], shape, periodic)
+                if r < 0 or seen[r] == number + 1:
+                    continue
+                if u[r] > u[p] or (u[r] == u[p] and r < p):
+                    highest = False
+                    break
+                if u[r] < floor:
+                    bounded = True
+                    continue
+                seen[r] = number + 1
+                if tail == queue.shape[0]:
+                    longer = np.empty(2 * tail, dtype=np.int64)
+                    longer[:tail] = queue
+                    queue = longer
+                queue[tail] = r
+                tail += 1
+        # a field that is flat within the tolerance has no maximum
+        keep[number] = highest and bounded
+    return keep
+
+
+@kernel
+def _count_turns(line: Array, tolerance: float) -> tuple[int, int, int]:
+    """Turns of a line of which each is followed by more than the tolerance, and the first and the last direction."""
+    low, high = line[0], line[0]
+    count, first, direction = 0, 0, 0
+    for i in range(1, line.shape[0]):
+        v = line[i]
+        low = min(low, v)
+        high = max(high, v)
+        # risen from the lowest value since the last turn, or fallen from the highest
+        if direction <= 0 and v - low > tolerance:
+            count += direction < 0
+            direction, high = 1, v
+        elif direction >= 0 and high - v > tolerance:
+            count += direction > 0
+            direction, low = -1, v
+        first = first if first != 0 else direction
+    return count, first, direction
 
 
 @kernel
@@ -127,9 +185,9 @@ def neighbourhood(grid: Grid) -> tuple[Array, Array, Array]:
 def local_maxima(field: Array, grid: Grid, tolerance: float = 0.0) -> NDArray[np.int64]:
     """Local maxima of a field over its 3^d - 1 neighbours.
 
-    Nodes whose values agree within the tolerance and that touch are one plateau, counted once, at its highest node;
-    a plateau with a higher neighbour is none, and neither is a constant field. At an edge of the box the missing
-    neighbours are left out, so that a maximum there is found (see `on_edge`).
+    Nodes of one value that touch are one plateau, counted once; a plateau with a higher neighbour is none, and neither
+    is a constant field. At an edge of the box the missing neighbours are left out, so that a maximum there is found
+    (see `on_edge`).
 
     Parameters
     ----------
@@ -138,12 +196,13 @@ def local_maxima(field: Array, grid: Grid, tolerance: float = 0.0) -> NDArray[np
     grid
         Where it is sampled.
     tolerance
-        Differences up to this are taken for equality: the round-off of the field.
+        A maximum that rises no more than this above the pass to a higher one (its persistence) is none: the round-off
+        of the difference of two nodes. Slopes that are gentler than it do no harm.
 
     Returns
     -------
     indices
-        Flat indices, ascending in the order in which plateaus are met.
+        Flat indices, ascending.
 
     Examples
     --------
@@ -151,10 +210,43 @@ def local_maxima(field: Array, grid: Grid, tolerance: float = 0.0) -> NDArray[np
     >>> from heatpg import Axis, Grid
     >>> from heatpg.core.extrema import local_maxima
     >>> grid = Grid(Axis("x", 0, 7, 8, boundary="clip"))
-    >>> local_maxima(np.array([0.0, 2, 2, 0, 1, 0, 0, 3]), grid)
-    array([1, 4, 7])
+    >>> field = np.array([0.0, 2, 2, 0, 1, 0, 0, 3])
+    >>> local_maxima(field, grid), local_maxima(field, grid, tolerance=1.0)
+    (array([1, 4, 7]), array([1, 7]))
     """
-    return np.asarray(_find_maxima(np.ascontiguousarray(field).reshape(-1), *neighbourhood(grid), tolerance))
+    flat = np.ascontiguousarray(field).reshape(-1)
+    around = neighbourhood(grid)
+    found = np.asarray(_find_maxima(flat, *around))
+    return found[_outstanding(flat, found, *around, tolerance)] if tolerance > 0 else found
+
+
+def turns(line: Array, periodic: bool, tolerance: float = 0.0) -> int:
+    """Number of extrema within a line: turns from rising to falling or back, each by more than a tolerance.
+
+    Parameters
+    ----------
+    line
+        Values, shape (nodes,).
+    periodic
+        Whether the line is closed.
+    tolerance
+        Rises and falls up to this are no turns: the round-off of the difference of two nodes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.core.extrema import turns
+    >>> wave = np.cos(2 * np.pi * np.arange(8) / 8)
+    >>> turns(wave, periodic=True), turns(wave, periodic=False), turns(wave, periodic=True, tolerance=3.0)
+    (2, 1, 0)
+    """
+    values = np.ascontiguousarray(line)
+    if periodic:
+        # cut at the top, from where a closed line falls, and comes back to
+        values = np.roll(values, -int(np.argmax(values)))
+        values = np.append(values, values[0])
+    count, first, last = _count_turns(values, tolerance)
+    return int(count + (periodic and first != last))
 
 
 def climb(field: Array, grid: Grid, start: NDArray[np.int64]) -> NDArray[np.int64]:
