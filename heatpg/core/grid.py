@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from heatpg.boundaries import Boundary, boundaries
 from heatpg.errors import BoundaryError, GridError, SigmaError
@@ -367,6 +367,36 @@ class Grid:
             stays = np.multiply.outer(stays, 1.0 - axis.escape(value))
         # staying inside along every axis is independent, axis by axis
         return np.asarray(oscillation * (1.0 - stays))
+
+
+def position_words(grid: Grid, position: ArrayLike, digits: int = 4) -> list[str]:
+    """A place along each axis in words.
+
+    Parameters
+    ----------
+    grid
+        The box.
+    position
+        The place, shape (dimensions,).
+    digits
+        Significant digits; as many more as places in the box have in common, where it is farther from 0 than it is
+        long.
+
+    Examples
+    --------
+    >>> from heatpg import Axis, Grid
+    >>> from heatpg.core.grid import position_words
+    >>> grid = Grid(Axis("t", 1.7e9, 1.7e9 + 3600, 61, boundary="clip"), Axis("x", 0, 1, 5, boundary="clip"))
+    >>> position_words(grid, [1.7e9 + 1234.5, 1 / 3])
+    ['1700001234', '0.3333']
+    """
+    words = []
+    for axis, x in zip(grid, np.asarray(position, dtype=np.float64) + 0.0, strict=True):  # no -0
+        far = max(axis.lower, -axis.upper)  # from 0 to the nearer end; negative where 0 is in the box
+        common = math.ceil(math.log10(far) - math.log10(axis.length)) if far > axis.length else 0
+        # seventeen tell any two doubles apart
+        words.append(f"{float(x):.{min(digits + common, 17)}g}")
+    return words
 
 
 def first_of_batch(values: NDArray[Any], grid: Grid) -> NDArray[Any]:

@@ -2,7 +2,8 @@
 
 The nodes of the solved field say where to look, Newton's method on the exact field between them says what is there.
 Lengths are measured in max(sigma, h), over which u can change: derivatives taken in that unit are of the size of Q,
-whatever the units of the axes, and one threshold serves for all sigmas.
+and one threshold serves for all sigmas. All is in the pure numbers of `heatpg.scalespace.units`, but for what
+`critical_points` takes and returns.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from heatpg.core.extrema import local_maxima
 from heatpg.core.field import RESOLVED, HeatField
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import UnknownNameError, UnsupportedError
+from heatpg.errors import UnknownNameError
 from heatpg.evolution import Evolution, solve
+from heatpg.scalespace.units import Problem, RoundOff, Units, require_structure
 from heatpg.tools.kernels import kernel
 
 __all__ = ["KINDS", "CriticalPoints", "critical_points"]
@@ -38,12 +40,6 @@ _QUADRATIC = 0.02  # below such a step the next one is about its square, so that
 _CONTRACTION, _PATIENCE = 0.6, 3  # a double zero halves the steps; what does worse after that many leads nowhere
 _ROUGH = 0.02  # in place of `_CONVERGED` below the grid's resolution, where the interpolant's slope has kinks at nodes
 _LONGEST_STEP = 0.4  # taste: a step farther than the quadratic model holds is shortened to it
-FLAT = 1e-11
-"""Eigenvalues of the Hessian below this share of osc(Q), in units of max(sigma, h), are round-off."""
-NOISE = 64.0 * float(np.finfo(np.float64).eps)
-"""Of osc(Q): round-off of a derivative in units of max(sigma, h), which is a sum over many nodes (taste)."""
-STATIONARY = 1e-6
-"""Of osc(Q): a slope in units of max(sigma, h) that counts as none at a place that was solved for (taste)."""
 _SAME = 1e-4  # distance of two that are one point: far above `_CONVERGED`, far below what u can show (taste)
 _SLACK = 1e-9  # of the box: an edge that is overstepped by rounding
 # Where to look: tuned together, so that no more is missed than the notes of `critical_points` say.
@@ -109,6 +105,16 @@ class CriticalPoints:
         names = [f.name for f in dataclasses.fields(self) if f.name != "sigma"]
         parts = {name: np.concatenate((getattr(self, name), getattr(others, name))) for name in names}
         return CriticalPoints(self.sigma, **parts)
+
+    def measured(self, units: Units, sigma: NDArray[np.float64]) -> CriticalPoints:
+        """These points out of pure numbers, with the sigmas that they were asked for at."""
+        return dataclasses.replace(
+            self,
+            sigma=sigma,
+            positions=units.places(self.positions),
+            values=units.values(self.values),
+            eigenvalues=units.differences(self.eigenvalues),
+        )
 
 
 @kernel
@@ -247,7 +253,9 @@ class Refined:
     index: NDArray[np.int64]
 
 
-def refine(field: HeatField, positions: Array, sigmas: Array, free: Array, *, leash: float, scale: float) -> Refined:
+def refine(
+    field: HeatField, positions: Array, sigmas: Array, free: Array, *, leash: float, round_off: RoundOff
+) -> Refined:
     """Newton's method on grad u = 0 over the free axes: x <- x - H^-1 grad u, in units of max(sigma, h).
 
     Parameters
@@ -258,8 +266,8 @@ def refine(field: HeatField, positions: Array, sigmas: Array, free: Array, *, le
         Where to begin, at which sigma, along which axes; shape (points, dimensions) each.
     leash
         How far from its beginning a point may go, in that unit.
-    scale
-        The size of u that sets what is round-off; see `round_off_scale`.
+    round_off
+        What cannot be told from zero.
     """
     count, d = positions.shape
     x = positions.copy()
@@ -280,7 +288,7 @@ def refine(field: HeatField, positions: Array, sigmas: Array, free: Array, *, le
         # H^-1 by eigenvectors, because flat directions, along which no step is taken, have to be found anyway
         lam, basis = np.linalg.eigh(hessian * unit[:, :, None] * unit[:, None, :])
         along = np.einsum("pij,pi->pj", basis, gradient * unit)
-        steep = np.abs(lam) > FLAT * scale
+        steep = np.abs(lam) > round_off.flat
         step = np.where(steep, -along / np.where(steep, lam, 1.0), 0.0)
         length = np.sqrt((step**2).sum(axis=1))
         step *= np.minimum(1.0, _LONGEST_STEP / np.maximum(length, 1e-300))[:, None]
@@ -302,7 +310,7 @@ def refine(field: HeatField, positions: Array, sigmas: Array, free: Array, *, le
         active = active[~done & ~wanders & (distance[active] <= leash)]
     # a kink of the interpolant stops Newton's method at a distance
     converged[active] = unresolved[active] & curved[active] & (lengths[active] < _ROUGH)
-    index = (eigenvalues < -FLAT * scale).sum(axis=1)
+    index = (eigenvalues < -round_off.flat).sum(axis=1)
     return Refined(x, converged, values, eigenvalues, index)
 
 
@@ -384,7 +392,7 @@ def _starts_on_strata(values: Array, grid: Grid, noise: Array, reach: int) -> tu
 
 
 def find(
-    field: HeatField, sigma: Array, values: Array, kinds: Sequence[str], scale: float, *, thorough: bool = True
+    field: HeatField, sigma: Array, values: Array, kinds: Sequence[str], round_off: RoundOff, *, thorough: bool = True
 ) -> CriticalPoints:
     """All critical points of these kinds: starts from the nodes of the solved field, then Newton's method.
 
@@ -396,15 +404,15 @@ def find(
     grid = field.grid
     unit = unit_of_length(grid, sigma)
     values = np.asarray(values, dtype=np.float64)
-    noise = NOISE * scale / unit
+    noise = round_off.slope / unit
     low, high = (np.array([getattr(axis, end) for axis in grid]) for end in ("lower", "upper"))
     can_hold = held_axes(grid)
     # close pairs within a cell do not show at its corners, but at those around it
     narrow = bool((sigma < _COARSE * np.array(grid.spacing)).any())
     starts, masks = _starts_on_strata(values, grid, noise, int(thorough and narrow))
     aims = [np.zeros(len(start), dtype=np.int64) for start in starts]
-    # nodes that differ by rounding are one plateau, and a start each would be too many
-    tolerance = 8.0 * np.finfo(np.float64).eps * float(np.abs(values).max())
+    # where nodes differ by rounding, a start at each top of it would be too many
+    tolerance = max(8.0 * np.finfo(np.float64).eps * float(np.abs(values).max()), round_off.data)
     for kind, sign in (("maximum", 1), ("minimum", -1)):
         if kind in kinds:
             nodes = local_maxima(sign * values, grid, tolerance)
@@ -420,12 +428,12 @@ def find(
             masks.append(~(can_hold & ((place == low) & (slope <= 0) | (place == high) & (slope >= 0))))
             aims.append(np.full(len(nodes), sign))
     x, free, aim = np.concatenate(starts), np.concatenate(masks), np.concatenate(aims)
-    points = _settled(field, sigma, x, free, aim, scale)
+    points = _settled(field, sigma, x, free, aim, round_off)
     # Two that are about to meet lie close together, and their Hessians are nearly singular along the line between them:
     # from one of them the other is found by a second search along that line.
     if thorough:
         probes, free = _beside(field, points)
-        others = _settled(field, sigma, probes, free, np.zeros(len(probes), dtype=np.int64), scale)
+        others = _settled(field, sigma, probes, free, np.zeros(len(probes), dtype=np.int64), round_off)
         points = points.joined(others)
         points = points.select(distinct(grid, unit, points.positions))
     return points.select(np.isin(points.kind, [code for code, name in NAMES.items() if name in kinds]))
@@ -449,15 +457,15 @@ def _beside(field: HeatField, points: CriticalPoints) -> tuple[Array, Array]:
     return wrap(field.grid, places), np.tile(chosen.free, (len(steps), 1))
 
 
-def _settled(field: HeatField, sigma: Array, x: Array, free: Array, aim: Array, scale: float) -> CriticalPoints:
+def _settled(field: HeatField, sigma: Array, x: Array, free: Array, aim: Array, round_off: RoundOff) -> CriticalPoints:
     """The critical points that Newton's method finds from starts, each once; `aim` is the kind of them, 0 for any."""
     grid, unit = field.grid, unit_of_length(field.grid, sigma)
-    noise = NOISE * scale / unit
+    noise = round_off.slope / unit
     can_hold = held_axes(grid)
     low, high = (np.array([getattr(axis, end) for axis in grid]) for end in ("lower", "upper"))
     # a start lies within a cell or two of its zero: what goes farther would find another, which has its own start
     leash = 2.0 * float(np.sqrt(grid.dimensions) * (np.array(grid.spacing) / unit).max()) + 0.5
-    found = refine(field, x, np.broadcast_to(sigma, x.shape), free, leash=leash, scale=scale)
+    found = refine(field, x, np.broadcast_to(sigma, x.shape), free, leash=leash, round_off=round_off)
     freedom = free.sum(axis=1)
     slack = _SLACK * (high - low)
     inside = ((found.positions >= low - slack) & (found.positions <= high + slack) | ~can_hold).all(axis=1)
@@ -504,30 +512,6 @@ def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
     if not chosen or any(kind not in KINDS for kind in chosen):
         raise UnknownNameError("unknown kind of critical point", given=repr(kinds), allowed=", ".join(KINDS))
     return chosen
-
-
-def require_structure(landscape: Landscape) -> float:
-    """osc(Q), if it is above round-off.
-
-    Raises
-    ------
-    UnsupportedError
-        For a flat landscape.
-    """
-    oscillation = landscape.oscillation
-    if oscillation <= 16.0 * np.finfo(landscape.values.dtype).eps * float(np.abs(landscape.values).max()):
-        raise UnsupportedError(
-            f"the landscape {landscape.name!r} is flat, so it has no critical points to speak of",
-            given=f"max - min = {oscillation:g}",
-            advice="check the reward, the horizon and the box: nothing that was varied made a difference",
-        )
-    return oscillation
-
-
-def round_off_scale(landscape: Landscape) -> float:
-    """osc(Q), or what makes `FLAT` the round-off of the largest value, if Q varies little upon a large offset."""
-    offset = NOISE / FLAT * float(np.abs(landscape.values).max())
-    return max(landscape.oscillation, offset)
 
 
 def critical_points(
@@ -581,7 +565,8 @@ def critical_points(
     landscape = source.landscape if isinstance(source, Evolution) else source
     chosen = check_kinds(kinds)
     require_structure(landscape)
-    field = HeatField(landscape)
     levels = np.array(landscape.grid.sigmas(sigma))
-    flow = solve(landscape, levels[None, :])
-    return find(field, levels, flow.values[0], chosen, round_off_scale(landscape))
+    problem = Problem(solve(landscape, levels[None, :]))
+    pure = problem.units.lengths(levels)
+    found = find(problem.field, pure, problem.values(0), chosen, problem.round_off)
+    return found.measured(problem.units, levels)

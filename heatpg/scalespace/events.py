@@ -5,15 +5,18 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.field import HeatField
-from heatpg.scalespace.critical import STATIONARY, nearest, unit_of_length
+from heatpg.core.grid import Grid, position_words
+from heatpg.scalespace.critical import nearest, unit_of_length
 from heatpg.scalespace.following import ARRIVED, FOLD, FORK, LEFT, LOST, RELEASED, Follower
 from heatpg.scalespace.linking import Ending, Links, Point
+from heatpg.scalespace.units import Units
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["Event", "History", "Track"]
@@ -40,7 +43,8 @@ class Event:
     sigma
         Where, in the units of the axes (of the noisiest axis, if they differ).
     uncertainty
-        Of that sigma: what the last step of the solution and round-off leave, or half of the bracket.
+        Of that sigma: what the last step of the solution and round-off leave, that of the values of Q included, or half
+        of the bracket.
     position, value
         Place, shape (dimensions,), and u there; of a jump those of the new optimum.
     tracks
@@ -56,15 +60,27 @@ class Event:
     value: float
     tracks: tuple[int, ...]
     resolved: bool
+    _grid: Grid = dataclasses.field(repr=False)
 
     def __str__(self) -> str:
-        place = ", ".join(f"{x:.4g}" for x in self.position)
+        place = ", ".join(position_words(self._grid, self.position))
         coarse = "" if self.resolved else ", below the resolution of the grid"
         return f"{self.kind} at sigma = {self.sigma:.7g} +- {self.uncertainty:.1g}, ({place}){coarse}"
 
     def as_dict(self) -> dict[str, Any]:
         """The event as JSON-like values."""
         return fields_as_dict(self)
+
+    def measured(self, units: Units, noise: int) -> Event:
+        """This event out of pure numbers; 2 to the power of `noise` is the unit of its sigma."""
+        return dataclasses.replace(
+            self,
+            sigma=math.ldexp(self.sigma, noise),
+            uncertainty=math.ldexp(self.uncertainty, noise),
+            position=tuple(units.places(np.array(self.position)).tolist()),
+            value=float(units.values(self.value)),
+            _grid=units.grid,
+        )
 
 
 @dataclasses.dataclass(eq=False)
@@ -111,6 +127,18 @@ class Track:
     def __repr__(self) -> str:
         edge = " on the edge" if self.on_edge else ""
         return f"<Track {self.number}: {self.kind}{edge}, sigma {self.sigma[0]:g} to {self.sigma[-1]:g}>"
+
+    def measured(self, units: Units, noise: int, events: Mapping[int, Event]) -> Track:
+        """This track out of pure numbers, as `Event.measured`; `events` are those that were, by identity."""
+        return dataclasses.replace(
+            self,
+            sigma=np.ldexp(self.sigma, noise),
+            positions=units.places(self.positions),
+            values=units.values(self.values),
+            eigenvalues=units.differences(self.eigenvalues),
+            birth=None if self.birth is None else events[id(self.birth)],
+            death=None if self.death is None else events[id(self.death)],
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -187,6 +215,13 @@ class History:
         if journey.outcome[0] != ARRIVED:
             return None
         return journey.positions[0], float(self.field.value(journey.positions, self.sigmas(time))[0])
+
+    def locate(self, number: int, sigma: float) -> tuple[NDArray[np.float64], float] | None:
+        """Position and value of a track at any sigma from its birth to its death; None where it does not live."""
+        one = self.tracks[number]
+        born = one.sigma[0] if one.birth is None else one.birth.sigma
+        dies = one.sigma[-1] if one.death is None else one.death.sigma
+        return self.place(one, sigma**2) if born <= sigma <= dies else None
 
     def events(self, links: Links) -> list[Event]:
         """What happens at the ends of all tracks; it becomes the birth or the death of each of them."""
@@ -271,6 +306,7 @@ class History:
             float(self.field.value(best.position[None], self.sigmas(best.time))[0]),
             tuple(sorted({end.track.number for end in group})),
             self.field.resolved(self.sigmas(best.time)),
+            self.follower.grid,
         )
 
     def _kind(self, group: list[_End]) -> str:
@@ -302,7 +338,7 @@ class History:
         hessian = self.field.hessian(end.how.position[None], sigmas)[0] * unit[:, None] * unit
         points, row = self.points[int(end.track.levels[0])], self.rows[end.track.number][0]
         slope = self.field.gradient(end.how.position[None], sigmas)[0] * unit
-        touched = points.free[row] | (np.abs(slope) < STATIONARY * self.follower.scale)
+        touched = points.free[row] | (np.abs(slope) < self.follower.round_off.stationary)
         lam = np.linalg.eigvalsh(hessian[np.ix_(touched, touched)]) if touched.any() else np.zeros(0)
         return bool((lam * (1 if end.track.kind == "minimum" else -1) > 0).all())
 

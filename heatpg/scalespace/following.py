@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.field import HeatField
-from heatpg.scalespace.critical import FLAT, NOISE, held_axes, refine, unit_of_length, wrap
+from heatpg.scalespace.critical import held_axes, refine, unit_of_length, wrap
+from heatpg.scalespace.units import RoundOff
 
 __all__ = ["ARRIVED", "FOLD", "FORK", "LEFT", "LOST", "RELEASED", "Follower", "Journey"]
 
@@ -100,18 +101,18 @@ class Follower:
         The solution.
     ratio
         Noise per axis over the largest of them, shape (dimensions,).
-    scale
-        The size of u that sets what is round-off; see `round_off_scale`.
+    round_off
+        What cannot be told from zero.
     """
 
-    def __init__(self, field: HeatField, ratio: Array, scale: float) -> None:
+    def __init__(self, field: HeatField, ratio: Array, round_off: RoundOff) -> None:
         self.field = field
         self.grid = field.grid
         self.ratio = np.asarray(ratio, dtype=np.float64)
-        self.scale = scale
+        self.round_off = round_off
         # Rows of a system that hold a coordinate, beside rows in units of Q: of the same size, or its condition would
         # tell of these units. A power of two, which rounds nothing.
-        self._held_row = 2.0 ** round(math.log2(scale))
+        self._held_row = 2.0 ** round(math.log2(round_off.size))
         self._low = np.array([axis.lower for axis in self.grid])
         self._high = np.array([axis.upper for axis in self.grid])
         self._slack = 1e-9 * (self._high - self._low)
@@ -131,7 +132,7 @@ class Follower:
         along = np.einsum("pij,pi->pj", basis, forcing)
         # A held axis has an eigenvalue 0 and no forcing. Flatter than what counts as flat elsewhere: a prediction may
         # be poor, it is corrected.
-        steep = np.abs(lam) > 1e-4 * FLAT * self.scale
+        steep = np.abs(lam) > 1e-4 * self.round_off.flat
         rate = np.where(steep, -along / np.where(steep, lam, 1.0), 0.0)
         return np.einsum("pij,pj->pi", basis, rate) * mask, np.einsum("pii,i->p", hessian, share)
 
@@ -145,7 +146,7 @@ class Follower:
 
         Slopes that are round-off say nothing. Shape (points,).
         """
-        return np.asarray(self._released(positions, times, free, kind, NOISE * self.scale).any(axis=1))
+        return np.asarray(self._released(positions, times, free, kind, self.round_off.slope).any(axis=1))
 
     def _released(self, positions: Array, times: Array, free: Array, kind: Array, noise: float = 0.0) -> Array:
         """Along which held axes u no longer rises outwards, as `_beyond`."""
@@ -262,13 +263,14 @@ class Follower:
         move = rate * (at - t)[:, None]
         landed = x + move
         accepted, crossed = np.zeros(len(x), dtype=bool), np.zeros(free.shape, dtype=bool)
-        # below one spacing nothing is resolved, and t may grow up to there at once
-        resolved = float(np.max(self.grid.spacing)) ** 2
+        # below one spacing along every axis nothing is resolved, and t may grow up to there at once
+        moving = self.ratio > 0
+        resolved = float((np.array(self.grid.spacing)[moving] / self.ratio[moving]).min()) ** 2
         growth = np.maximum(at, t) <= _LARGEST_GROWTH * np.maximum(np.minimum(at, t), resolved)
         near = np.flatnonzero(growth & (np.sqrt(((move / unit) ** 2).sum(axis=1)) <= _LONGEST_MOVE / caution))
         if len(near):
             leash = 2.0 * _LARGEST_CORRECTION / caution
-            found = refine(self.field, landed[near], sigmas[near], free[near], leash=leash, scale=self.scale)
+            found = refine(self.field, landed[near], sigmas[near], free[near], leash=leash, round_off=self.round_off)
             correction = np.sqrt((((found.positions - landed[near]) / unit[near]) ** 2).sum(axis=1))
             # in a corner of the box nothing is free, and there is nothing to converge
             good = found.converged | ~free[near].any(axis=1)
@@ -304,7 +306,7 @@ class Follower:
         equations = free | crossing
         unknown = equations & ~crossing
         good = np.ones(len(rows), dtype=bool)
-        moved, error = np.full(len(rows), np.inf), np.full(len(rows), np.inf)
+        moved, error, sensitive = (np.full(len(rows), np.inf) for _ in range(3))
         todo = everything
         for _ in range(_ITERATIONS):
             if not len(todo):
@@ -334,7 +336,8 @@ class Follower:
             place[todo] += update[:, :d] * unit
             time[todo] *= 1.0 + update[:, d]
             moved[todo] = np.maximum(size, np.abs(update[:, d]))
-            error[todo] = (np.abs(update[:, d]) + NOISE * self.scale * sensitivity) * time[todo]
+            error[todo] = (np.abs(update[:, d]) + self.round_off.computed * sensitivity) * time[todo]
+            sensitive[todo] = sensitivity * time[todo]
             todo = todo[good[todo] & (moved[todo] > _SETTLED)]
         unit = unit_of_length(self.grid, self.sigmas(at[rows]))
         apart = np.sqrt((((place - landed[rows]) / unit) ** 2).sum(axis=1))
@@ -342,6 +345,8 @@ class Follower:
         # converged, near, and within the step: else it is the contact of another point, or at another time
         good &= (moved < 1e-7) & (apart < 1.0) & (time >= low - error) & (time <= high + error)
         outcome = np.where(free[good, axis[good]], LEFT, RELEASED)
+        # of Q as it is the contact is known to the rounding of this computation, of Q before its rounding to that one
+        error = np.maximum(error, self.round_off.slope * sensitive)
         points.end(which[good], outcome, place[good], time[good], error[good])
 
     def _system(self, x: Array, t: Array, free: Array) -> tuple[Array, ...]:
@@ -392,7 +397,8 @@ class Follower:
         place[good] += s[good, None] * v[good] * unit[good]
         time[good] += lead[good]
         good &= time > 0
-        moved, error, slope = np.full(count, np.inf), np.full(count, np.inf), np.zeros(count)
+        moved, error, sensitive = (np.full(count, np.inf) for _ in range(3))
+        slope = np.zeros(count)
         todo = np.flatnonzero(good)
         for _ in range(_ITERATIONS):
             if not len(todo):
@@ -412,7 +418,8 @@ class Follower:
             time[todo] *= 1.0 + update[:, d]
             # the place goes like the root of t, so it is known to fewer digits, and less is asked of it
             moved[todo] = np.maximum(1e-3 * size, np.abs(update[:, d]))
-            error[todo] = (np.abs(update[:, d]) + NOISE * self.scale * sensitivity) * time[todo]
+            error[todo] = (np.abs(update[:, d]) + self.round_off.computed * sensitivity) * time[todo]
+            sensitive[todo] = sensitivity * time[todo]
             todo = todo[good[todo] & (moved[todo] > _SETTLED)]
         good &= (moved < 1e-8) & (error < 1e-3 * time)
         good &= (time >= np.minimum(t, targets)) & (time <= np.maximum(t, targets))
@@ -423,7 +430,8 @@ class Follower:
         expected = np.sqrt(np.maximum(np.nan_to_num(slope) * (time - t), 0.0))
         good &= (apart < 1.5) & (apart > 0.5 * expected) & (apart < 2.0 * expected + 1e-7)
         good &= ~self._beyond(place, free).any(axis=1)
-        return place, time, error, good, lead
+        # as of a contact: how Q was rounded moves the fold, but leaves no doubt that there is one
+        return place, time, np.maximum(error, self.round_off.slope * sensitive), good, lead
 
     def _give_up(self, points: _Points, i: int) -> None:
         """The step is as short as it may be: a fork within the bracket, or nothing that could be shown."""
@@ -461,9 +469,9 @@ class Follower:
                 break
         else:
             return x[0], float(t[0]), np.inf
-        if max(float(np.abs(g[0]).max()), abs(float(lam[0]))) > FLAT * self.scale:
+        if max(float(np.abs(g[0]).max()), abs(float(lam[0]))) > self.round_off.flat:
             return x[0], float(t[0]), np.inf
-        noise = NOISE * self.scale / max(abs(float(lam_t[0])), 1e-300)
+        noise = self.round_off.slope / max(abs(float(lam_t[0])), 1e-300)
         return x[0], float(t[0]), float(t[0]) * (abs(change) + noise)
 
     def branches(
@@ -489,7 +497,7 @@ class Follower:
         curvature, push = np.einsum("pi,pi->p", bend, v), np.einsum("pi,pi->p", g_t, v)
         # tau = share s^2 on both branches. Close to the fold they cannot be separated, so they are looked for at
         # s = 0.1, or at the level if that is nearer: there by the local model, then by Newton's method.
-        usable = np.abs(push) > FLAT * self.scale
+        usable = np.abs(push) > self.round_off.flat
         share = np.where(usable, -curvature / (2.0 * np.where(usable, push, 1.0)), 0.0)
         ahead = levels / times - 1.0
         right = usable & (share * ahead > 0)
@@ -504,7 +512,7 @@ class Follower:
             sigmas,
             np.tile(free, (2, 1)),
             leash=_APART,
-            scale=self.scale,
+            round_off=self.round_off,
         )
         good = found.converged.reshape(2, -1) & right
         return found.positions.reshape(begin.shape), at, found.index.reshape(2, -1), good

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from heatpg.evolution import Evolution
-from heatpg.scalespace.critical import NOISE, nearest, unit_of_length
+from heatpg.scalespace.critical import nearest, unit_of_length
 from heatpg.scalespace.events import Event, History, Track
+from heatpg.scalespace.units import Problem, RoundOff
 
 __all__ = ["Optimum", "choose", "jumps"]
 
@@ -36,42 +36,49 @@ class Optimum:
     positions, values
         Shapes (levels, dimensions) and (levels,).
     flags
-        What a reader must know.
+        What a reader must know, each with the levels that it is about.
     """
 
     tracks: NDArray[np.int64]
     equal: list[list[int]]
     positions: NDArray[np.float64]
     values: NDArray[np.float64]
-    flags: list[str]
+    flags: list[tuple[str, list[int]]]
 
 
-def choose(history: History, evolution: Evolution) -> Optimum:
+def _tie(round_off: RoundOff) -> float:
+    """Maxima that differ by less share the top."""
+    return max(_TIE * round_off.size, round_off.data)
+
+
+def choose(history: History, problem: Problem) -> Optimum:
     """The highest maximum at each level; one that was the optimum before stays it in a tie."""
-    count, oscillation = len(history.times), evolution.landscape.oscillation
+    count, grid = len(history.times), history.follower.grid
+    tie = _tie(problem.round_off)
+    # in single precision the nodes are rounded more coarsely than the tie
+    coarse = max(tie, 64 * problem.rounding * problem.round_off.size)
     present: list[list[tuple[Track, int]]] = [[] for _ in range(count)]
     for one in history.tracks:
         if one.kind == "maximum":
             for step, level in enumerate(one.levels):
                 present[level].append((one, step))
-    result = Optimum(np.full(count, -1), [], np.zeros((count, evolution.grid.dimensions)), np.zeros(count), [])
+    result = Optimum(np.full(count, -1), [], np.zeros((count, grid.dimensions)), np.zeros(count), [])
     ties, ridges, edges = [], [], []
     previous = -1
     for level, entries in enumerate(present):
-        values = evolution.values[level]
+        values = problem.values(level)
         node = np.unravel_index(int(np.argmax(values)), values.shape)
-        place = np.array(evolution.grid.point(node))
+        place = np.array(grid.point(node))
         top = float(history.field.value(place[None], history.sigmas(float(history.times[level])))[0])
         best = max((one.values[i] for one, i in entries), default=-math.inf)
         # A node above all maxima that were found: they miss the largest value, which is then on a ridge or a plateau.
-        # In single precision the nodes are rounded more coarsely than the tie.
-        if top > best + max(_TIE, 64 * float(np.finfo(values.dtype).eps)) * oscillation:
+        if top > best + coarse:
             result.positions[level], result.values[level] = place, top
             result.equal.append([])
             ridges.append(level)
             previous = -1
             continue
-        equal = [(one, i) for one, i in entries if one.values[i] >= best - _TIE * oscillation]
+        equal = [(one, i) for one, i in entries if one.values[i] >= best - tie]
         chosen, i = next(((one, i) for one, i in equal if one.number == previous), equal[0])
         previous = chosen.number
         result.tracks[level] = chosen.number
@@ -87,19 +94,17 @@ def choose(history: History, evolution: Evolution) -> Optimum:
         (ridges, "the largest value lies on a ridge or a plateau (singular Hessian): its place is that of a node"),
     ):
         if which:
-            first, last = history.sigma[which[0]], history.sigma[which[-1]]
-            levels = "1 level, sigma" if len(which) == 1 else f"{len(which)} levels, sigma {first:.4g} to"
-            result.flags.append(f"{sentence} ({levels} {last:.4g})")
+            result.flags.append((sentence, which))
     return result
 
 
-def jumps(history: History, optimum: Optimum, oscillation: float) -> list[Event]:
+def jumps(history: History, optimum: Optimum) -> list[Event]:
     """Every change of the global maximum from one track to another, between the levels as well."""
     found: list[Event] = []
     for level in range(len(history.times) - 1):
         old, new = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
         if old >= 0 and new >= 0:
-            found.extend(_Interval(history, optimum, oscillation, level).jumps())
+            found.extend(_Interval(history, optimum, level).jumps())
         elif old != new:
             # one of the two is on no track: there is nothing to solve for, only that the place has changed
             unit = unit_of_length(history.follower.grid, history.sigmas(float(history.times[level + 1])))
@@ -121,6 +126,7 @@ def _event(history: History, time: float, error: float, old: int, new: int, posi
         float(history.field.value(position[None], sigmas)[0]),
         (old, new),
         history.field.resolved(sigmas),
+        history.follower.grid,
     )
 
 
@@ -131,13 +137,12 @@ class _Interval:
     track ends; from there the new one is followed, until the upper level is reached.
     """
 
-    def __init__(self, history: History, optimum: Optimum, oscillation: float, level: int) -> None:
+    def __init__(self, history: History, optimum: Optimum, level: int) -> None:
         self.history = history
         self.low, self.high = float(history.times[level]), float(history.times[level + 1])
         self.first, self.last = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
         self.floor = float(optimum.values[level + 1])
-        self.tie = _TIE * oscillation
-        self.noise = NOISE * float(np.abs(optimum.values).max())
+        self.tie, self.noise = _tie(history.follower.round_off), history.follower.round_off.slope
         # No maximum rises with sigma, because u_t = 1/2 Laplace u <= 0 there. So one that is lower at first than the
         # optimum of the next level is in the end never leads.
         self.rivals = [

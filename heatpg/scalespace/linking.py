@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.scalespace.critical import (
-    FLAT,
     KINDS,
     NAMES,
-    STATIONARY,
     CriticalPoints,
     distinct,
     nearest,
@@ -289,14 +287,14 @@ class Links:
         unit = unit_of_length(self.follower.grid, sigmas)
         _, gradient, hessian = self.follower.field.local(self.follower.field.derivatives(place, sigmas, 2))
         low, high = (np.array([getattr(axis, end) for axis in self.follower.grid]) for end in ("lower", "upper"))
-        stationary = np.abs(gradient * unit) < STATIONARY * self.follower.scale
+        stationary = np.abs(gradient * unit) < self.follower.round_off.stationary
         free = self._free(chosen)
         left = np.array([endings[p].outcome == LEFT for p in chosen])
         # one that has left is held by the edges that it is on; one that was released is free where the slope vanishes
         free = np.where(left[:, None], free & (place != low) & (place != high), free | stationary)
         mask = np.where(free, unit, 0.0)
         lam = np.linalg.eigvalsh(hessian * mask[:, :, None] * mask[:, None, :])
-        index = (lam < -FLAT * self.follower.scale).sum(axis=1)
+        index = (lam < -self.follower.round_off.flat).sum(axis=1)
         # It may live on this side of the contact or beyond it: on this side it ends (or begins) there as the first did,
         # beyond it the other way round.
         here = np.array([level for level, _ in chosen])

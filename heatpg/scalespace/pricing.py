@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.field import HeatField
+from heatpg.core.grid import position_words
 from heatpg.core.noise import sigma_words
-from heatpg.errors import OptionError, SigmaError
-from heatpg.scalespace.critical import refine, round_off_scale
-from heatpg.scalespace.tracks import Event, ScaleSpace
+from heatpg.errors import OptionError
+from heatpg.scalespace.critical import refine
+from heatpg.scalespace.tracks import Event, PureTracks, ScaleSpace
+from heatpg.scalespace.units import Problem
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["Limit", "PriceCurve", "count_changes", "noise_words", "place_words", "price", "single_maximum"]
@@ -82,11 +84,11 @@ def place_words(space: ScaleSpace, position: ArrayLike) -> str:
     >>> place_words(track(evolve(hill, [[0.4, 0.2], [0.8, 0.4]])), [0.5, -1.0])
     'x1 = 0.5, x2 = -1'
     """
-    place = np.asarray(position, dtype=np.float64) + 0.0  # no -0
+    places = position_words(space.grid, position)
     if np.ptp(space.ratio) == 0 and space.grid.unit is not None:
-        return f"({', '.join(f'{x:.4g}' for x in place)})"
-    named = zip(place, space.grid, strict=True)
-    return ", ".join(f"{axis.name} = {x:.4g} {axis.unit}".rstrip() for x, axis in named)
+        return f"({', '.join(places)})"
+    named = zip(places, space.grid, strict=True)
+    return ", ".join(f"{axis.name} = {x} {axis.unit}".rstrip() for x, axis in named)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -134,6 +136,7 @@ class PriceCurve:
     jump_uncertainty: NDArray[np.float64]
     jump_drop: NDArray[np.float64]
     _space: ScaleSpace = dataclasses.field(repr=False)
+    _best: float = dataclasses.field(repr=False)  # Q at its optimum, in pure numbers
 
     @property
     def missed(self) -> tuple[NDArray[np.float64], float] | None:
@@ -184,13 +187,14 @@ class PriceCurve:
         """Where, on one track, the price passes the limit; at once, if it does so by the jump onto the track."""
         if number < 0:
             return None
+        pure, exponent = self._space.pure, self._space.ray.exponent
 
         def excess(sigma: float) -> float | None:
-            try:
-                place, _ = self._space.locate(number, sigma)
-            except SigmaError:
+            found = pure.history.locate(number, math.ldexp(sigma, -exponent))
+            if found is None:
                 return None
-            return self.best - float(_read(self._space.field, place[None])[0][0]) - price
+            read = float(_read(pure.problem.field, found[0][None])[0][0])
+            return float(pure.problem.units.differences(self._best - read)) - price
 
         first = excess(low * (1.0 + _BESIDE))
         if first is not None and first > 0:
@@ -280,19 +284,20 @@ def price(space: ScaleSpace) -> PriceCurve:
     >>> curve.price[[0, -1]].round(3), round(curve.largest_sigma(0.1).sigma, 4)
     (array([0. , 0.2]), 0.0775)
     """
-    field, grid = space.field, space.grid
-    values = space.landscape.values
+    pure, units = space.pure, space.pure.problem.units
+    field, grid = pure.problem.field, pure.problem.field.grid
+    values = pure.problem.landscape.values
     # The best of Q: its largest node, unless the interpolant has a smooth maximum within a cell that is higher.
     node = np.unravel_index(int(np.argmax(values)), values.shape)
     start = np.array(grid.point(node))
     best_position, best = start, float(values[node])
-    near = _refined_top(field, start)
+    near = _refined_top(pure.problem, start)
     if near is not None and near[1] > best:
         best_position, best = near
-    jumps = space.jumps
-    sides = [place for event in jumps for place in (_before(space, event), np.array(event.position))]
+    jumps = [event for event in pure.events if event.kind == "jump"]
+    sides = [place for event in jumps for place in (_before(pure, event), np.array(event.position))]
     # at each jump the place before and the place after it, one after the other
-    places = np.concatenate((space.optimum_positions, np.reshape(sides, (len(sides), grid.dimensions))))
+    places = np.concatenate((pure.optimum.positions, np.reshape(sides, (len(sides), grid.dimensions))))
     # one call, as each point may be a rollout
     all_reads, all_apart = _read(field, places)
     levels = len(space.sigma)
@@ -301,38 +306,39 @@ def price(space: ScaleSpace) -> PriceCurve:
     return PriceCurve(
         sigma=space.sigma,
         positions=space.optimum_positions,
-        best_position=best_position,
-        best=best,
-        price=best - reads,
-        uncertainty=apart,
-        drop=best - space.optimum_values,
+        best_position=units.places(best_position),
+        best=float(units.values(best)),
+        price=units.differences(best - reads),
+        uncertainty=units.differences(apart),
+        drop=units.differences(best - pure.optimum.values),
         on_edge=edge,
         oscillation=space.landscape.oscillation,
-        jump_sigma=np.array([event.sigma for event in jumps]),
-        jump_price=best - all_reads[levels:].reshape(-1, 2),
-        jump_uncertainty=all_apart[levels:].reshape(-1, 2),
-        jump_drop=best - np.array([event.value for event in jumps]),
+        jump_sigma=np.array([event.sigma for event in space.jumps]),
+        jump_price=units.differences(best - all_reads[levels:].reshape(-1, 2)),
+        jump_uncertainty=units.differences(all_apart[levels:].reshape(-1, 2)),
+        jump_drop=units.differences(best - np.array([event.value for event in jumps])),
         _space=space,
+        _best=best,
     )
 
 
-def _before(space: ScaleSpace, jump: Event) -> Array:
+def _before(pure: PureTracks, jump: Event) -> Array:
     """Where the optimum is just before it jumps."""
-    number = jump.tracks[0]
+    number, history = jump.tracks[0], pure.history
     if number < 0:
-        return np.asarray(space.optimum_positions[max(0, int(np.searchsorted(space.sigma, jump.sigma)) - 1)])
-    try:
-        return space.locate(number, jump.sigma * (1.0 - _BESIDE))[0]
-    except SigmaError:  # its track ends there
-        old = space.tracks[number]
+        return np.asarray(pure.optimum.positions[max(0, int(np.searchsorted(history.sigma, jump.sigma)) - 1)])
+    found = history.locate(number, jump.sigma * (1.0 - _BESIDE))
+    if found is None:  # its track ends there
+        old = history.tracks[number]
         return np.asarray(old.positions[int(np.abs(old.sigma - jump.sigma).argmin())])
+    return found[0]
 
 
-def _refined_top(field: HeatField, start: Array) -> tuple[Array, float] | None:
+def _refined_top(problem: Problem, start: Array) -> tuple[Array, float] | None:
     """The maximum of the interpolant of Q beside its largest node, if it is a smooth one within a cell."""
-    d = field.grid.dimensions
-    scale = round_off_scale(field.landscape)
-    found = refine(field, start[None], np.zeros((1, d)), np.ones((1, d), dtype=bool), leash=1.0, scale=scale)
+    field, d = problem.field, problem.field.grid.dimensions
+    everywhere, still = np.ones((1, d), dtype=bool), np.zeros((1, d))
+    found = refine(field, start[None], still, everywhere, leash=1.0, round_off=problem.round_off)
     # a maximum with a regular Hessian within a cell of the node, or none
     if not found.converged[0] or found.index[0] != d:
         return None

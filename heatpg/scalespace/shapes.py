@@ -191,19 +191,28 @@ def optimum_shape(space: ScaleSpace, level: int = 0, *, base: float | None = Non
             f"the optimum at sigma={space.sigma[level]:g} lies {where}, so it has no widths",
             advice="widen the box, or take a sigma at which the optimum is inside",
         )
-    position = space.optimum_positions[level]
     value = float(space.optimum_values[level])
-    if base is None:
-        weights = space.grid.weights
-        base = float((space.landscape.values * weights).sum() / weights.sum())
-    if not value > base:
-        raise UnsupportedError(
-            "the optimum does not rise above its base", given=f"{value:g} above {base:g}", advice="give another base"
-        )
-    hessian = space.field.hessian(position[None], space.sigmas(float(space.sigma[level])))[0]
+    pure, problem, units = space.pure, space.pure.problem, space.pure.problem.units
+    below = problem.mean if base is None else float(units.pure_values(base))
+    height = float(pure.optimum.values[level]) - below
+    if not height > 0:
+        given = f"{value:g} above {float(units.values(below)):g}"
+        raise UnsupportedError("the optimum does not rise above its base", given=given, advice="give another base")
+    sigmas = pure.history.sigmas(float(pure.history.times[level]))
+    hessian = problem.field.hessian(pure.optimum.positions[[level]], sigmas)[0]
+    # All lengths in one unit, as the axes are in theirs: then the directions of the eigenvectors are those of the box.
+    unit = int(units.exponents.max())
+    lengths = np.ldexp(1.0, unit - units.exponents)
     # ascending eigenvalues of H are descending curvatures; at a maximum all are positive
-    eigenvalues, vectors = np.linalg.eigh(hessian)
-    return Shape(position, value, base, -eigenvalues, vectors.T, np.sqrt((value - base) / -eigenvalues))
+    eigenvalues, vectors = np.linalg.eigh(hessian * lengths[:, None] * lengths)
+    return Shape(
+        space.optimum_positions[level],
+        value,
+        float(units.values(below)) if base is None else base,
+        np.ldexp(-eigenvalues, units.exponent - 2 * unit),
+        vectors.T,
+        np.ldexp(np.sqrt(height / -eigenvalues), unit),
+    )
 
 
 def sparing_covariance(shape: Shape, sigma: float) -> NDArray[np.float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.field import HeatField
+from heatpg.core.grid import position_words
 from heatpg.errors import SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.scalespace.critical import (
@@ -17,13 +20,12 @@ from heatpg.scalespace.critical import (
     check_kinds,
     find,
     periods,
-    require_structure,
-    round_off_scale,
 )
 from heatpg.scalespace.events import Event, History, Track
 from heatpg.scalespace.following import Follower
 from heatpg.scalespace.jumps import Optimum, choose, jumps
 from heatpg.scalespace.linking import Links
+from heatpg.scalespace.units import Problem, Units, require_structure
 
 __all__ = ["Event", "ScaleSpace", "Track", "track"]
 
@@ -54,29 +56,42 @@ class ScaleSpace:
         track (a ridge or a plateau: see `flags`).
     optimum_positions, optimum_values
         Its place, shape (T, dimensions), and its value, shape (T,).
+    field
+        The solution between the nodes and between the levels.
+    ratio
+        Noise per axis over that of the noisiest, shape (dimensions,).
+    pure, ray
+        Tracks and events in pure numbers, from which all of the above is put back into the units of Q and the axes; and
+        the line of noises that they run along.
     flags
         What a reader must know: ties, edges, ridges, what could not be followed.
     """
 
-    def __init__(
-        self, evolution: Evolution, history: History, optimum: Optimum, events: list[Event], kinds: Sequence[str]
-    ) -> None:
-        self.evolution = evolution
-        self.landscape = evolution.landscape
-        self.grid = evolution.grid
+    def __init__(self, pure: PureTracks, field: HeatField, ray: Ray, kinds: Sequence[str]) -> None:
+        units = pure.problem.units
+        self.evolution = pure.problem.evolution
+        self.landscape = self.evolution.landscape
+        self.grid = self.evolution.grid
         self.kinds = tuple(kinds)
-        self.sigma = history.sigma
-        self.tracks: list[Track] = history.tracks
-        self.events = events
-        self.optimum = optimum.tracks
-        self.optimum_positions = optimum.positions
-        self.optimum_values = optimum.values
-        self.flags = list(optimum.flags)
-        self._equal = optimum.equal
-        self._history = history
+        self.sigma = np.ldexp(pure.history.sigma, ray.exponent)
+        events = {id(event): event.measured(units, ray.exponent) for event in pure.events}
+        self.events = list(events.values())
+        self.tracks: list[Track] = [one.measured(units, ray.exponent, events) for one in pure.history.tracks]
+        self.optimum = pure.optimum.tracks
+        self.optimum_positions = units.places(pure.optimum.positions)
+        self.optimum_values = units.values(pure.optimum.values)
+        self.field = field
+        self.ratio = ray.ratio
+        self.pure = pure
+        self.flags: list[str] = []
+        self.ray = ray
         self._flag()
 
     def _flag(self) -> None:
+        for sentence, levels in self.pure.optimum.flags:
+            first, last = self.sigma[levels[0]], self.sigma[levels[-1]]
+            which = "1 level, sigma" if len(levels) == 1 else f"{len(levels)} levels, sigma {first:.4g} to"
+            self.flags.append(f"{sentence} ({which} {last:.4g})")
         unresolved = [event for event in self.events if event.kind in ("lost", "found")]
         if unresolved:
             first, last = unresolved[0].sigma, unresolved[-1].sigma
@@ -85,12 +100,11 @@ class ScaleSpace:
                 f"{count} could not be explained (sigma {first:.4g} to {last:.4g}): flat to "
                 "round-off, or below the resolution of the grid"
             )
-        spacing = np.array(self.grid.spacing)
         noise = self.sigmas(float(self.sigma[0]))
         if not self.field.resolved(noise):
             self.flags.append(
-                f"the first sigma is {float((noise / spacing).min()):.2g} grid spacings: below 1.5 the critical points "
-                "are those of an interpolant"
+                f"the first sigma is {float((noise / np.array(self.grid.spacing)).min()):.2g} grid spacings: below 1.5 "
+                "the critical points are those of an interpolant"
             )
 
     def __repr__(self) -> str:
@@ -98,16 +112,6 @@ class ScaleSpace:
             f"<ScaleSpace of {self.landscape.name!r}: {len(self.tracks)} tracks, {len(self.events)} events, sigma "
             f"{self.sigma[0]:g} to {self.sigma[-1]:g}>"
         )
-
-    @property
-    def field(self) -> HeatField:
-        """The solution between the nodes and between the levels."""
-        return self._history.field
-
-    @property
-    def ratio(self) -> NDArray[np.float64]:
-        """Noise per axis over that of the noisiest, shape (dimensions,)."""
-        return self._history.follower.ratio
 
     def sigmas(self, sigma: float) -> NDArray[np.float64]:
         """Noise per axis where that of the noisiest is sigma, shape (dimensions,)."""
@@ -134,7 +138,8 @@ class ScaleSpace:
 
     def points(self, level: int) -> CriticalPoints:
         """The critical points at one level."""
-        return self._history.points[level]
+        points = self.pure.history.points[level]
+        return points.measured(self.pure.problem.units, self.sigmas(float(self.sigma[level])))
 
     @property
     def jumps(self) -> list[Event]:
@@ -153,7 +158,7 @@ class ScaleSpace:
         Of several that share the largest value at the first level it is the first end. The kind of the event tells
         how it ends: a death, a merge, or that the edge of the box comes to hold it.
         """
-        ends = [self.tracks[number].death for number in self._equal[0]]
+        ends = [self.tracks[number].death for number in self.pure.optimum.equal[0]]
         return min((event for event in ends if event is not None), key=lambda event: event.sigma, default=None)
 
     def locate(self, number: int, sigma: float) -> tuple[NDArray[np.float64], float]:
@@ -164,15 +169,16 @@ class ScaleSpace:
         SigmaError
             Where the track does not live.
         """
-        one = self.tracks[number]
-        born = one.sigma[0] if one.birth is None else one.birth.sigma
-        dies = one.sigma[-1] if one.death is None else one.death.sigma
-        place = self._history.place(one, sigma**2) if born <= sigma <= dies else None
-        if place is None:
+        found = self.pure.history.locate(number, math.ldexp(sigma, -self.ray.exponent))
+        if found is None:
+            one = self.tracks[number]
+            born = one.sigma[0] if one.birth is None else one.birth.sigma
+            dies = one.sigma[-1] if one.death is None else one.death.sigma
             raise SigmaError(
                 f"track {number} does not live at this sigma", given=sigma, allowed=f"{born:.7g} to {dies:.7g}"
             )
-        return place
+        units = self.pure.problem.units
+        return units.places(found[0]), float(units.values(found[1]))
 
     def drift(self, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Drift of a critical point, predicted and observed: dmu*/dsigma^2 = -1/2 H^-1 grad(Laplace u).
@@ -186,23 +192,26 @@ class ScaleSpace:
         predicted, observed
             Shape (levels, dimensions) each, in units of the axes over those of sigma squared.
         """
-        one = self.tracks[number]
+        history = self.pure.history
+        one = history.tracks[number]
         # "observed" means solved for at two neighbouring t by the follower, which uses the drift to predict only
         times = one.sigma**2
-        rows = zip(one.levels.tolist(), self._history.rows[number], strict=True)
-        free = np.array([self.points(level).free[row] for level, row in rows])
-        predicted = self._history.follower.drift(one.positions, times, free)[0]
+        rows = zip(one.levels.tolist(), history.rows[number], strict=True)
+        free = np.array([history.points[level].free[row] for level, row in rows])
+        predicted = history.follower.drift(one.positions, times, free)[0]
         observed = np.full_like(predicted, np.nan)
-        around = periods(self.grid)
+        around = periods(history.follower.grid)
         for i, t in enumerate(times):
-            ends = [self._history.place(one, t * (1.0 + sign * _DIFFERENCE)) for sign in (-1.0, 1.0) if t > 0]
+            ends = [history.place(one, t * (1.0 + sign * _DIFFERENCE)) for sign in (-1.0, 1.0) if t > 0]
             found = [end[0] for end in ends if end is not None]
             if len(found) == 2:
                 # the short way around a periodic axis
                 move = found[1] - found[0]
                 move -= around * np.round(move / np.where(around > 0, around, np.inf))
                 observed[i] = move / (2.0 * _DIFFERENCE * t)
-        return predicted, observed
+        # lengths over squares of sigma
+        exponents = self.pure.problem.units.exponents - 2 * self.ray.exponent
+        return np.ldexp(predicted, exponents), np.ldexp(observed, exponents)
 
     def __str__(self) -> str:
         first, last = self.sigma[0], self.sigma[-1]
@@ -215,7 +224,7 @@ class ScaleSpace:
             ]
             lines.append(f"{_PLURALS[kind]:14} {', '.join(ends)}")
         for k in (0, -1):
-            place = ", ".join(f"{x:.6g}" for x in self.optimum_positions[k])
+            place = ", ".join(position_words(self.grid, self.optimum_positions[k], 6))
             lines.append(
                 f"{'optimum':14} ({place}), value {self.optimum_values[k]:.6g}, at sigma = {self.sigma[k]:.6g}"
             )
@@ -257,8 +266,49 @@ class ScaleSpace:
         }
 
 
-def _ray(evolution: Evolution) -> tuple[Array, Array]:
-    """t of the noisiest axis at each level, and the ratio of the noise per axis, which must be the same at all."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ray:
+    """A line in the space of noises: sigma_i = ratio_i sqrt(t) at every level.
+
+    Attributes
+    ----------
+    sigma
+        Of the noisiest axis at each level, shape (levels,).
+    ratio
+        Noise per axis over that of the noisiest, shape (dimensions,).
+    exponent
+        2 to this power is the unit in which sigma is a pure number: that of the noisiest axis.
+    """
+
+    sigma: Array
+    ratio: Array
+    exponent: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PureTracks:
+    """Tracks and events in the pure numbers of `heatpg.scalespace.units`; `ScaleSpace` has them in units.
+
+    Attributes
+    ----------
+    problem
+        The evolution that they are of, with its units.
+    history
+        The tracks, and how their points are found at any sigma.
+    optimum
+        Which of them is the global maximum at each level.
+    events
+        All of them, by sigma.
+    """
+
+    problem: Problem
+    history: History
+    optimum: Optimum
+    events: list[Event]
+
+
+def _ray(evolution: Evolution, units: Units) -> Ray:
+    """The line of noises, whose ratio must be the same at all levels."""
     if evolution.covariance is not None:
         raise UnsupportedError(
             "tracks run along sigma, and this evolution has full covariances",
@@ -278,7 +328,7 @@ def _ray(evolution: Evolution) -> tuple[Array, Array]:
             given=f"{sigmas[0].tolist()} and {sigmas[-1].tolist()}",
             advice="scale one vector of sigmas, one per axis, up and down",
         )
-    return largest**2, ratio
+    return Ray(largest, ratio, int(units.exponents[int(ratio.argmax())]))
 
 
 def track(
@@ -345,26 +395,28 @@ def track(
     ('death', 0.562704)
     """
     chosen = check_kinds(kinds)
-    landscape = evolution.landscape
-    times, ratio = _ray(evolution)
-    field = HeatField(landscape)
-    oscillation = require_structure(landscape)
-    scale = round_off_scale(landscape)
+    ray = _ray(evolution, Units(evolution.grid))
+    field = HeatField(evolution.landscape)
+    require_structure(evolution.landscape)
+    problem = Problem(evolution)
+    times = np.ldexp(ray.sigma, -ray.exponent) ** 2
+    ratio = np.ldexp(ray.ratio, ray.exponent - problem.units.exponents)
     points = []
-    for level, values in enumerate(evolution.values):
+    for level in range(len(times)):
         # A thorough search at the first level only: what is missed at a later one is found by following the points of
         # its neighbours.
-        points.append(find(field, np.sqrt(times[level]) * ratio, values, chosen, scale, thorough=level == 0))
+        noise, thorough = np.sqrt(times[level]) * ratio, level == 0
+        points.append(find(problem.field, noise, problem.values(level), chosen, problem.round_off, thorough=thorough))
         if progress is not None:
             progress(level + 1, len(times) + 1)
     # Points of each level; which is which from level to level; chains of these as tracks; what happens at their ends;
     # and at last the optimum, which takes all maxima at once.
-    links = Links(Follower(field, ratio, scale), times, points, chosen)
+    links = Links(Follower(problem.field, ratio, problem.round_off), times, points, chosen)
     history = History(links)
     events = history.events(links)
-    optimum = choose(history, evolution)
-    events.extend(jumps(history, optimum, oscillation))
+    optimum = choose(history, problem)
+    events.extend(jumps(history, optimum))
     events.sort(key=lambda event: event.sigma)
     if progress is not None:
         progress(len(times) + 1, len(times) + 1)
-    return ScaleSpace(evolution, history, optimum, events, chosen)
+    return ScaleSpace(PureTracks(problem, history, optimum, events), field, ray, chosen)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.core.grid import Grid
+from heatpg.core.grid import Grid, position_words
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.scalespace.flooding import BYTES_PER_NODE, Flooding, flood
+from heatpg.scalespace.units import Problem
 from heatpg.solvers import wide
 from heatpg.tools.arguments import finite_number
 from heatpg.tools.parallel import for_each, threads
@@ -24,7 +25,7 @@ __all__ = ["Basins", "Earned", "Overlap", "Partition", "basins"]
 
 Array = NDArray[Any]
 
-_ROUND_OFF_OF_Q = 32.0  # eps max|Q| (taste): some roundings in the evaluation of each of two nodes
+_ROUND_OFF_OF_Q = 32.0  # eps max|Q| (taste), without the offset: some roundings in the evaluation of each of two nodes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -260,9 +261,8 @@ class Basins:
             if not len(partition):
                 lines.append(f"{sigma:<12}  {0:>6}  flat within round-off")
                 continue
-            place = ", ".join(f"{x:.4g}" for x in partition.positions[0]) + (
-                " on the edge" if partition.on_edge[0] else ""
-            )
+            edge = " on the edge" if partition.on_edge[0] else ""
+            place = ", ".join(position_words(self.grid, partition.positions[0])) + edge
             lines.append(
                 f"{sigma:<12}  {len(partition):>6}  {partition.shares[0]:>9.2%}   {partition.margins[0]:>10.2%}  "
                 f"{partition.stalled:>7.1%}  {overlap.kept[k]:<6.3f}  {overlap.jaccard[k]:<7.3f}  "
@@ -308,19 +308,19 @@ def _boundary_nodes(labels: NDArray[np.int32], grid: Grid) -> NDArray[np.bool_]:
 
 
 def _partition(
-    field: Array,
-    initial: Array,
-    grid: Grid,
-    sigma: tuple[float, ...],
-    tolerance: float,
-    weights: NDArray[np.float64],
-    first: Flooding | None,
+    problem: Problem, level: int, tolerance: float, weights: NDArray[np.float64], first: Flooding | None
 ) -> tuple[Partition, Flooding]:
     from scipy.sparse import coo_array
 
+    evolution, grid = problem.evolution, problem.evolution.grid
+    initial = evolution.landscape.values
+    field = initial if level < 0 else evolution.values[level]
+    sigma = (0.0,) * grid.dimensions if level < 0 else tuple(float(s) for s in evolution.sigmas[level])
+
     # A table of basins now against basins at first, whose entries are the weights of their common nodes: a histogram in
     # two labels. Nearly all pairs have no node in common, so it is sparse.
-    found = flood(field, grid, tolerance)
+    # in pure numbers, whose round-off is not that of an offset; labels have no units
+    found = flood(problem.values(level), problem.units.pure, tolerance)
     reference = found if first is None else first
     labels, maxima = found.labels, found.maxima
     flat = labels.reshape(-1)
@@ -360,20 +360,23 @@ def _partition(
         parts=np.stack([entries.row, entries.col], axis=-1).astype(np.int64) - 1,
         part_shares=np.asarray(entries.data, dtype=np.float64),
         contains_first_optimum=bool(flat[reference.maxima[0]] == 0),
-        tolerance=tolerance,
+        tolerance=float(problem.units.differences(tolerance)),
     )
     return partition, found
 
 
-def _round_off(evolution: Evolution, k: int) -> float:
+def _round_off(problem: Problem, k: int) -> float:
     """Bound on the round-off of the field at one sigma, -1 for Q: twice, because two nodes are compared."""
-    initial = evolution.landscape.values
-    unit = float(np.finfo(initial.dtype).eps) * float(np.abs(initial).max())
+    evolution = problem.evolution
+    unit = problem.rounding * float(np.abs(problem.landscape.values).max())
+    # what an offset has taken from the nodes of Q is an error of Q, and of each mean of them
+    data = problem.round_off.data if problem.units.offset else 0.0
     if k < 0:
-        return _ROUND_OFF_OF_Q * unit
+        return _ROUND_OFF_OF_Q * unit + data
     # the axes add up, each with what the solver may round along the path of variances that it took there
     paths = zip(evolution.grid, evolution.paths[k], strict=True)
-    return 2.0 * unit * (1.0 + sum(wide.rounding(evolution.solver, axis, path) for axis, path in paths if path[-1] > 0))
+    rounding = sum(wide.rounding(evolution.solver, axis, path) for axis, path in paths if path[-1] > 0)
+    return 2.0 * unit * (1.0 + rounding) + data
 
 
 def basins(
@@ -395,7 +398,8 @@ def basins(
         Whether to keep the basin of every node at every sigma (4 bytes each).
     tolerance
         Maxima that rise no more than this above the pass to a higher one count as its round-off. None: the bound that
-        the solver gives, at every sigma of its own; for Q 32 eps max|Q|.
+        the solver gives, at every sigma of its own; for Q 32 eps max|Q|, without an offset; and the rounding of Q
+        that the offset has caused.
 
     Returns
     -------
@@ -445,21 +449,20 @@ def basins(
         )
     if tolerance is not None:
         tolerance = finite_number("the tolerance", tolerance, lower=0.0)
-    initial = landscape.values
-    levels: list[tuple[tuple[float, ...], Array, float]] = []
+    problem = Problem(evolution)
     # -1 stands for Q itself, which is not put before a first sigma of 0: that is the same field
-    for k in range(-1, len(evolution)):
-        allowed = _round_off(evolution, k) if tolerance is None else tolerance
-        if k >= 0:
-            levels.append((tuple(float(s) for s in evolution.sigmas[k]), evolution.values[k], allowed))
-        elif include_initial and (evolution.sigmas[0] > 0).any():
-            levels.append(((0.0,) * grid.dimensions, initial, allowed))
-    first_sigma, first_field, allowed = levels[0]
-    oscillation = float(first_field.max()) - float(first_field.min())
-    if oscillation <= allowed:
+    levels = list(range(-1 if include_initial and (evolution.sigmas[0] > 0).any() else 0, len(evolution)))
+    if tolerance is None:
+        allowed = [_round_off(problem, k) for k in levels]
+    else:
+        allowed = [math.ldexp(tolerance, -problem.units.exponent)] * len(levels)
+    oscillation = float(np.ptp(problem.values(levels[0])))
+    if oscillation <= allowed[0]:
+        osc, bound = problem.units.differences([oscillation, allowed[0]])
+        sigma = tuple(evolution.sigmas[0].tolist()) if levels[0] == 0 else (0.0,) * grid.dimensions
         raise UnsupportedError(
             "a flat field has no maximum, and no basins",
-            given=f"osc(u) = {oscillation:g} at sigma = {first_sigma}, round-off {allowed:g}",
+            given=f"osc(u) = {osc:g} at sigma = {sigma}, round-off {bound:g}",
             advice="look at a landscape, and at sigmas, where there is something to ascend",
         )
     # labels of all levels (int32), normalised weights, and what each thread works with
@@ -469,19 +472,18 @@ def basins(
         f"basins of {grid.size:,} nodes at {len(levels)} sigmas",
         "three ways out: keep_labels=False, fewer threads (HEATPG_THREADS=1), or a coarser grid",
     )
-    weights = grid.weights / grid.weights.sum()
+    weights = problem.units.pure.weights / problem.units.pure.weights.sum()
     labels = np.empty((len(levels), *grid.shape), np.int32) if keep_labels else None
-    first_partition, first = _partition(first_field, initial, grid, first_sigma, allowed, weights, None)
+    first_partition, first = _partition(problem, levels[0], allowed[0], weights, None)
     # the first is needed by all others, which are then independent of one another
     partitions = [first_partition] * len(levels)
     if labels is not None:
         labels[0] = first.labels
 
     def work(k: int) -> None:
-        sigma, field, bound = levels[k]
-        partitions[k], found = _partition(field, initial, grid, sigma, bound, weights, first)
+        partitions[k], found = _partition(problem, levels[k], allowed[k], weights, first)
         if labels is not None:
             labels[k] = found.labels
 
     for_each(work, range(1, len(levels)))
-    return Basins(grid, tuple(partitions), labels, float(initial.max()))
+    return Basins(grid, tuple(partitions), labels, float(landscape.values.max()))

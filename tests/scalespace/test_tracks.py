@@ -15,9 +15,10 @@ from heatpg import Axis, Grid, Landscape, errors
 from heatpg.core.field import HeatField
 from heatpg.evolution import Evolution, solve
 from heatpg.scalespace import Event, ScaleSpace, track
-from heatpg.scalespace.critical import KINDS, find, round_off_scale
+from heatpg.scalespace.critical import KINDS, find
 from heatpg.scalespace.following import Follower
 from heatpg.scalespace.linking import Links
+from heatpg.scalespace.units import RoundOff
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -496,11 +497,11 @@ def test_the_optimum_is_the_highest_everywhere() -> None:
 def test_a_partner_that_was_overlooked_is_found() -> None:
     # take away, at the first level, the saddle that meets the first maximum to die: its end leads back to it
     landscape = rough(torus(40, 2), 5)
-    times, scale = np.array([4.0, 9.0]), round_off_scale(landscape)
-    follower = Follower(HeatField(landscape), np.ones(2), scale)
+    times, round_off = np.array([4.0, 9.0]), RoundOff(landscape.oscillation)
+    follower = Follower(HeatField(landscape), np.ones(2), round_off)
     fields = solve(landscape, np.sqrt(times)).values
     points = [
-        find(follower.field, np.full(2, math.sqrt(t)), u, KINDS, scale) for t, u in zip(times, fields, strict=True)
+        find(follower.field, np.full(2, math.sqrt(t)), u, KINDS, round_off) for t, u in zip(times, fields, strict=True)
     ]
     whole = Links(follower, times, list(points))
     folds = [(how.time, row) for (_, row), how in whole.ends.items() if points[0].kind[row] == 0]

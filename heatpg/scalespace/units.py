@@ -1,0 +1,221 @@
+"""The pure numbers in which a scale space is computed: Q without its offset, and lengths in spacings.
+
+The flow commutes with adding a constant to Q, with scaling Q, and with moving and scaling the axes. So does all that is
+said of its critical points: a problem is taken out of its units once, at the entrance, and what was found is put back
+into them once, at the end. In between every threshold is a number. All factors are powers of two, which round nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heatpg.core.centring import centring
+from heatpg.core.field import HeatField
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
+from heatpg.errors import UnsupportedError
+from heatpg.evolution import Evolution
+
+__all__ = ["FLAT", "NOISE", "STATIONARY", "Problem", "RoundOff", "Units", "require_structure"]
+
+Array = NDArray[Any]
+
+FLAT = 1e-11
+"""Eigenvalues of the Hessian below this share of osc(Q), in units of max(sigma, h), are round-off."""
+NOISE = 64.0 * float(np.finfo(np.float64).eps)
+"""Of osc(Q): round-off of a derivative in units of max(sigma, h), which is a sum over many nodes (taste)."""
+STATIONARY = 1e-6
+"""Of osc(Q): a slope in units of max(sigma, h) that counts as none at a place that was solved for (taste)."""
+# The rounding of the nodes, each by half a unit in its last place, is part of Q. In a value it is averaged; in a slope
+# in units of sigma it is weighed by abs(z), of mean 0.8, in a second derivative by abs(z^2 - 1), of mean 0.97. An
+# eigenvalue in three dimensions is off by three times that at most, and by more only below the spacing.
+_CURVATURES = 4.0
+
+
+@dataclasses.dataclass(frozen=True)
+class RoundOff:
+    """What cannot be told from zero, of derivatives in units of max(sigma, h).
+
+    Attributes
+    ----------
+    size
+        osc(Q).
+    data
+        By how much two nodes of Q may differ because they were rounded.
+    """
+
+    size: float
+    data: float = 0.0
+
+    @property
+    def computed(self) -> float:
+        """Slopes up to this are rounding of their computation from the nodes as they are."""
+        return NOISE * self.size
+
+    @property
+    def slope(self) -> float:
+        """Slopes, and differences of values, up to this are round-off."""
+        return max(self.computed, self.data)
+
+    @property
+    def flat(self) -> float:
+        """Eigenvalues of the Hessian up to this are round-off."""
+        return max(FLAT * self.size, _CURVATURES * self.data)
+
+    @property
+    def stationary(self) -> float:
+        """Slopes up to this count as none at a place that was solved for."""
+        return max(STATIONARY * self.size, self.data)
+
+
+def _origin(axis: Axis) -> float:
+    """Where positions are counted from: 0, or the nearer end of a box that is farther from 0 than it is long."""
+    if axis.lower <= axis.length and -axis.upper <= axis.length:
+        return 0.0
+    return axis.lower if axis.lower > 0 else axis.upper
+
+
+class Units:
+    """Q = offset + 2^exponent q, x = origin + 2^exponents y: from pure numbers q, y to those that were given, and back.
+
+    Parameters
+    ----------
+    grid
+        As it was given.
+    offset, exponent
+        What was taken out of Q.
+
+    Attributes
+    ----------
+    pure
+        The grid in pure numbers: its spacings are from 1 to 2.
+    """
+
+    def __init__(self, grid: Grid, offset: float = 0.0, exponent: int = 0) -> None:
+        self.grid = grid
+        self.offset, self.exponent = offset, exponent
+        self.origin = np.array([_origin(axis) for axis in grid])
+        self.exponents = np.frexp(np.array(grid.spacing))[1] - 1
+        self._low = np.array([axis.lower for axis in grid])
+        self._high = np.array([axis.upper for axis in grid])
+        lower, upper = (np.ldexp(ends - self.origin, -self.exponents) for ends in (self._low, self._high))
+        self.pure = Grid(
+            *(
+                dataclasses.replace(axis, lower=float(a), upper=float(b), unit="")
+                for axis, a, b in zip(grid, lower, upper, strict=True)
+            )
+        )
+        self._first, self._last = lower, upper
+
+    def places(self, positions: Array) -> NDArray[np.float64]:
+        """Positions in the units of the axes, shape (..., dimensions)."""
+        # far from 0 counted from the nearer end, so that an end is met exactly
+        from_low = self._low + np.ldexp(positions - self._first, self.exponents)
+        from_high = self._high - np.ldexp(self._last - positions, self.exponents)
+        far = np.where(positions > 0.5 * (self._first + self._last), from_high, from_low)
+        return np.asarray(np.where(self.origin == 0, np.ldexp(positions, self.exponents), far))
+
+    def pure_places(self, positions: ArrayLike) -> NDArray[np.float64]:
+        """The inverse of `places`."""
+        return np.asarray(np.ldexp(np.asarray(positions, dtype=np.float64) - self.origin, -self.exponents))
+
+    def lengths(self, sigma: ArrayLike) -> NDArray[np.float64]:
+        """Noise per axis in pure numbers, shape (..., dimensions)."""
+        return np.asarray(np.ldexp(np.asarray(sigma, dtype=np.float64), -self.exponents))
+
+    def values(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Values in the units of Q, with its offset."""
+        return np.asarray(self.differences(values) + self.offset)
+
+    def differences(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Differences of values, and derivatives in units of max(sigma, h), in the units of Q."""
+        return np.asarray(np.ldexp(np.asarray(values, dtype=np.float64), self.exponent))
+
+    def pure_values(self, values: ArrayLike) -> NDArray[np.float64]:
+        """The inverse of `values`."""
+        return np.asarray(np.ldexp(np.asarray(values, dtype=np.float64) - self.offset, -self.exponent))
+
+
+class Problem:
+    """An evolution of one landscape in pure numbers.
+
+    Attributes
+    ----------
+    evolution
+        The one that was given.
+    units
+        What its numbers are measured in.
+    landscape, field
+        Q in pure numbers, and the solution between its nodes.
+    round_off
+        What cannot be told from zero.
+    """
+
+    def __init__(self, evolution: Evolution) -> None:
+        self.evolution = evolution
+        self._centred = evolution.centred()
+        source, values = evolution.landscape, self._centred.landscape.values
+        taken = centring(source.values, source.grid)
+        # of the size of one: products of three and more numbers occur, which must not leave the range of a double
+        size = float(values.max()) - float(values.min())
+        self._shift = math.frexp(size)[1] - 1 if size > 0 else 0
+        self.units = units = Units(source.grid, float(taken.offset.item()), int(taken.exponent.item()) + self._shift)
+        pure = np.ldexp(np.asarray(values, dtype=np.float64), -self._shift)
+        pure.setflags(write=False)
+        self.landscape = Landscape(
+            pure,
+            units.pure,
+            source.name,
+            source.provenance,
+            sampler=(lambda y: units.pure_values(source.sample(units.places(y)))) if source.has_sampler else None,
+        )
+        spacing = float(np.spacing(np.abs(source.values).max()))
+        self.round_off = RoundOff(
+            math.ldexp(size, -self._shift), math.ldexp(spacing, -units.exponent) if size > 0 else 0.0
+        )
+
+    @functools.cached_property
+    def field(self) -> HeatField:
+        """The solution between the nodes and between the levels."""
+        return HeatField(self.landscape)
+
+    def values(self, level: int) -> NDArray[np.float64]:
+        """The field at one level; -1 for Q."""
+        if level < 0:
+            return self.landscape.values
+        return np.asarray(np.ldexp(np.asarray(self._centred.values[level], dtype=np.float64), -self._shift))
+
+    @property
+    def mean(self) -> float:
+        """Mean of Q over the box, in pure numbers."""
+        weights = self.landscape.grid.weights
+        return float((self.landscape.values * weights).sum() / weights.sum())
+
+    @property
+    def rounding(self) -> float:
+        """The relative rounding of a value of the fields."""
+        return float(np.finfo(self._centred.values.dtype).eps)
+
+
+def require_structure(landscape: Landscape) -> float:
+    """osc(Q), if it is above round-off.
+
+    Raises
+    ------
+    UnsupportedError
+        For a flat landscape.
+    """
+    oscillation = landscape.oscillation
+    if oscillation <= 16.0 * float(np.spacing(np.abs(landscape.values).max())):
+        raise UnsupportedError(
+            f"the landscape {landscape.name!r} is flat, so it has no critical points to speak of",
+            given=f"max - min = {oscillation:g}",
+            advice="check the reward, the horizon and the box: nothing that was varied made a difference",
+        )
+    return oscillation
