@@ -105,7 +105,7 @@ class Study:
         space, curve = self.space, self.curve
         first, last = self._noise(space.sigma[0], 4), self._noise(space.sigma[-1], 4)
         place = place_words(space, curve.best_position)
-        result = {"optimum": f"The best {self._what()} is {place}, with Q = {curve.best:.6g}."}
+        result = {"optimum": f"The best {self._what()} is {place}, with Q = {self._value(curve.best)}."}
         if self.needle_lost:
             result["needle"] = (
                 f"It is lost before the first sigma, {first}: ascent from it does not end at the optimum there, "
@@ -115,8 +115,8 @@ class Study:
             where, value = curve.missed
             interpolated = "" if self.evolution.landscape.has_sampler else ", as an interpolant of them has it"
             result["grid"] = (
-                f"Q is higher between the nodes{interpolated} (at least {value:.6g} at {place_words(space, where)}): "
-                "the grid misses its optimum; sample more nodes."
+                f"Q is higher between the nodes{interpolated} (at least {self._value(value)} at "
+                f"{place_words(space, where)}): the grid misses its optimum; sample more nodes."
             )
         jump, death = space.sigma_jump, space.sigma_death
         # tracks begin at the first sigma: what was lost before it has none
@@ -182,6 +182,9 @@ class Study:
         else:
             result["shape"] = f"Width of the optimum: {self.shape}."
         return result
+
+    def _value(self, value: float) -> str:
+        return self.evolution.landscape.value_words(float(value))
 
     def _noise(self, sigma: float, digits: int = 5) -> str:
         return noise_words(self.space, float(sigma), digits)
@@ -284,7 +287,7 @@ class Study:
             edge = "  on the edge" if self.curve.on_edge[i] else ""
             lines.append(
                 f"{space.sigma[i]:10.4g} {counts[i]:7d} {self.curve.price[i]:10.4g} {self.curve.drop[i]:10.4g} "
-                f"{share[i]:7.1%} {earned[i]:13.6g}{edge}"
+                f"{share[i]:7.1%} {self._value(earned[i]):>13}{edge}"
             )
         lines += [""]
         for line in self._columns():
@@ -362,14 +365,16 @@ def _widths(shape: Shape) -> str:
     )
 
 
-def _lost(evolution: Evolution, space: ScaleSpace) -> bool:
+def _lost(space: ScaleSpace) -> bool:
     """Whether ascent from the largest node of Q at the first sigma ends at another place than the optimum there."""
-    grid = evolution.grid
-    start = np.array([int(np.argmax(evolution.landscape.values))])
-    end = np.unravel_index(int(climb(evolution.values[0], grid, start)[0]), grid.shape)
+    # in pure numbers, in which the nodes of u are not rounded to those of an offset
+    problem = space.pure.problem
+    grid = problem.units.pure
+    start = np.array([int(np.argmax(problem.landscape.values))])
+    end = np.unravel_index(int(climb(problem.values(0), grid, start)[0]), grid.shape)
     # two optima count as one up to twice the noise, or twice the spacing where that is larger
-    unit = np.maximum(evolution.sigmas[0], np.array(grid.spacing))
-    apart = np.abs(np.array(grid.point(end)) - space.optimum_positions[0])
+    unit = np.maximum(problem.units.lengths(space.evolution.sigmas[0]), np.array(grid.spacing))
+    apart = np.abs(np.array(grid.point(end)) - space.pure.optimum.positions[0])
     # the other way around, where there is one
     period = np.array([axis.length if axis.rule.periodic else math.inf for axis in grid])
     return bool((np.minimum(apart, period - apart) > 2.0 * unit).any())
@@ -498,9 +503,7 @@ def study(
         # the price is asked about after the curve, which knows the best Q
         curve = price(space)
         # the mean over the box is what a random action earns
-        weights = landscape.grid.weights
-        mean = float((landscape.values * weights).sum() / weights.sum())
-        limit = _PRICE_SHARE * (curve.best - mean) if price_limit is None else price_limit
+        limit = _PRICE_SHARE * curve.above_mean if price_limit is None else price_limit
         keeps, single = curve.largest_sigma(limit), single_maximum(space)
         try:
             shape: Shape | str = optimum_shape(space)
@@ -516,4 +519,4 @@ def study(
             chaotic = chaos(landscape, measured=rough.exponent if isinstance(rough, Roughness) else None)
         except (OptionError, UnsupportedError):
             chaotic = None
-    return Study(flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, _lost(flow, space), seconds)
+    return Study(flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, _lost(space), seconds)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.boundaries import Boundary, boundaries
 from heatpg.errors import BoundaryError, GridError, SigmaError
 from heatpg.tools import html
+from heatpg.tools.numbers import number_words
 
 __all__ = ["Axis", "Grid", "axes_html", "first_of_batch"]
 
@@ -390,13 +391,8 @@ def position_words(grid: Grid, position: ArrayLike, digits: int = 4) -> list[str
     >>> position_words(grid, [1.7e9 + 1234.5, 1 / 3])
     ['1700001234', '0.3333']
     """
-    words = []
-    for axis, x in zip(grid, np.asarray(position, dtype=np.float64) + 0.0, strict=True):  # no -0
-        far = max(axis.lower, -axis.upper)  # from 0 to the nearer end; negative where 0 is in the box
-        common = math.ceil(math.log10(far) - math.log10(axis.length)) if far > axis.length else 0
-        # seventeen tell any two doubles apart
-        words.append(f"{float(x):.{min(digits + common, 17)}g}")
-    return words
+    places = zip(grid, np.asarray(position, dtype=np.float64).tolist(), strict=True)
+    return [number_words(x, axis.lower, axis.upper, digits) for axis, x in places]
 
 
 def first_of_batch(values: NDArray[Any], grid: Grid) -> NDArray[Any]:

@@ -20,6 +20,7 @@ from heatpg.core.periodicity import repeated_ends, repeated_ends_words
 from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, StoreError, UnsupportedError
 from heatpg.tools import html
 from heatpg.tools.arguments import unmasked
+from heatpg.tools.numbers import number_words
 
 if TYPE_CHECKING:
     import xarray
@@ -212,6 +213,17 @@ class Landscape:
     def argmax(self) -> tuple[int, ...]:
         """Index of the largest value (of the whole batch, if there is one)."""
         return tuple(int(i) for i in np.unravel_index(int(np.argmax(self.values)), self.values.shape))
+
+    def value_words(self, value: float, digits: int = 6) -> str:
+        """A value of Q or u in words, with digits that tell it from others also on a large offset.
+
+        Examples
+        --------
+        >>> from heatpg import Landscape
+        >>> Landscape.from_array([1e9, 1e9 + 0.5, 1e9 + 2], boundary="clip").value_words(1e9 + 0.5)
+        '1000000000.5'
+        """
+        return number_words(value, float(self.values.min()), float(self.values.max()), digits)
 
     def trust(self, sigma: float | Sequence[float]) -> NDArray[np.float64]:
         """Bound osc(Q) * P(noise leaves the box) on the error from not knowing Q outside; see `Grid.trust`."""

@@ -83,7 +83,7 @@ def price_curve(
     space = space_of(source)
     found = price(space) if curve is None else curve
     # a curve that was made of another evolution would be drawn against the wrong levels
-    if found.sigma.shape != space.sigma.shape or not np.allclose(found.sigma, space.sigma):
+    if found.sigma.shape != space.sigma.shape or not np.allclose(found.sigma, space.sigma, atol=0):
         raise OptionError(
             "this curve is that of other sigmas",
             given=f"{len(found.sigma)} levels",

@@ -70,7 +70,7 @@ def basin_curve(
     levels = len(space.sigma)
     # basins of Q itself may stand before those of the levels
     last = found.sigmas[-levels:]
-    if len(last) < levels or not np.allclose(last, space.evolution.sigmas):
+    if len(last) < levels or not np.allclose(last, space.evolution.sigmas, atol=0):
         raise OptionError(
             "these basins are those of other sigmas",
             given=f"{len(found)} levels",

@@ -114,6 +114,8 @@ class PriceCurve:
         Whether that optimum is held by the edge of the box, shape (T,).
     oscillation
         osc(Q), what prices are compared with.
+    above_mean
+        Q(mu*_0) less the mean of Q over the box: what acting at the optimum earns over acting at random.
     jump_sigma
         Where the optimum jumps, shape (J,).
     jump_price, jump_uncertainty
@@ -131,6 +133,7 @@ class PriceCurve:
     drop: NDArray[np.float64]
     on_edge: NDArray[np.bool_]
     oscillation: float
+    above_mean: float
     jump_sigma: NDArray[np.float64]
     jump_price: NDArray[np.float64]
     jump_uncertainty: NDArray[np.float64]
@@ -215,7 +218,10 @@ class PriceCurve:
 
     def __str__(self) -> str:
         place = place_words(self._space, self.best_position)
-        rows = [f"optimum of Q: {self.best:.6g} at {place}", f"{'sigma':>12} {'price':>12} {'drop of u':>12}"]
+        rows = [
+            f"optimum of Q: {self._space.landscape.value_words(self.best)} at {place}",
+            f"{'sigma':>12} {'price':>12} {'drop of u':>12}",
+        ]
         for i in np.unique(np.linspace(0, len(self.sigma) - 1, min(12, len(self.sigma))).astype(int)):
             edge = "  on the edge" if self.on_edge[i] else ""
             rows.append(f"{self.sigma[i]:12.4g} {self.price[i]:12.4g} {self.drop[i]:12.4g}{edge}")
@@ -313,6 +319,7 @@ def price(space: ScaleSpace) -> PriceCurve:
         drop=units.differences(best - pure.optimum.values),
         on_edge=edge,
         oscillation=space.landscape.oscillation,
+        above_mean=float(units.differences(best - pure.problem.mean)),
         jump_sigma=np.array([event.sigma for event in space.jumps]),
         jump_price=units.differences(best - all_reads[levels:].reshape(-1, 2)),
         jump_uncertainty=units.differences(all_apart[levels:].reshape(-1, 2)),

@@ -226,7 +226,8 @@ class ScaleSpace:
         for k in (0, -1):
             place = ", ".join(position_words(self.grid, self.optimum_positions[k], 6))
             lines.append(
-                f"{'optimum':14} ({place}), value {self.optimum_values[k]:.6g}, at sigma = {self.sigma[k]:.6g}"
+                f"{'optimum':14} ({place}), value {self.landscape.value_words(float(self.optimum_values[k]))}, "
+                f"at sigma = {self.sigma[k]:.6g}"
             )
         for label, event in (("sigma_jump", self.sigma_jump), ("sigma_death", self.sigma_death)):
             lines.append(f"{label:14} {event if event is not None else 'none up to the last sigma'}")

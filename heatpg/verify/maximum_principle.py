@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.core.extrema import climb, local_maxima, on_edge
+from heatpg.core.extrema import climb, local_maxima, on_edge, turns
 from heatpg.core.grid import Grid
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Status
@@ -327,16 +327,6 @@ def _non_enhancement(evolution: Evolution, found: _Maxima, oscillation: float) -
     )
 
 
-def _sign_changes(line: Array, periodic: bool, tolerance: float) -> int:
-    """Number of extrema of a line: sign changes of its differences that exceed round-off."""
-    differences = np.diff(np.append(line, line[0]) if periodic else line)
-    # differences within round-off have no sign, and are left out
-    signs = np.sign(differences[np.abs(differences) > tolerance])
-    if len(signs) < 2:
-        return 0
-    return int((signs[1:] != signs[:-1]).sum() + (periodic and signs[0] != signs[-1]))
-
-
 def _extrema_of_lines(evolution: Evolution, links: list[_Link]) -> Iterator[Check]:
     """In one dimension the number of extrema never grows."""
     if evolution.grid.dimensions > 1:
@@ -352,9 +342,9 @@ def _extrema_of_lines(evolution: Evolution, links: list[_Link]) -> Iterator[Chec
             if axis.rule.free_space:
                 extension = axis.rule.extend(axis.size, axis.nodes, 1, 1)
                 earlier = earlier[extension.source] * extension.weight
-            # a difference of two nodes carries the round-off of both
-            before = _sign_changes(earlier, periodic, 2.0 * link.tolerance)
-            after = _sign_changes(later, periodic, 2.0 * link.tolerance)
+            # a difference of two nodes carries the round-off of both: what turns by less has not turned
+            before = turns(earlier, periodic, 2.0 * link.tolerance)
+            after = turns(later, periodic, 2.0 * link.tolerance)
             if after > before and (worst is None or (link.keeps_extrema and not worst[0].keeps_extrema)):
                 worst = (link, b, before, after)
     # of several lines one whose solver had promised to keep the number is told first
@@ -465,7 +455,9 @@ def maximum_principle(evolution: Evolution, level: str = "standard") -> list[Che
     tolerance = {link.k: link.tolerance for link in links}
     fields = evolution.values.reshape(len(evolution), -1, *grid.shape)
     numbers = {k: [local_maxima(field, grid, tolerance.get(k, 0.0)) for field in row] for k, row in enumerate(fields)}
-    start = sum(len(local_maxima(field, grid)) for field in landscape.values.reshape(-1, *grid.shape))
+    # an offset that was taken out of Q has rounded its nodes
+    initial, data = landscape.values.reshape(-1, *grid.shape), 2.0 * evolution.rounding
+    start = sum(len(local_maxima(field, grid, data)) for field in initial)
     found = _follow_maxima(evolution, links, numbers)
     return [
         _range(evolution, links, oscillation),
