@@ -288,7 +288,7 @@ def refine(
         # H^-1 by eigenvectors, because flat directions, along which no step is taken, have to be found anyway
         lam, basis = np.linalg.eigh(hessian * unit[:, :, None] * unit[:, None, :])
         along = np.einsum("pij,pi->pj", basis, gradient * unit)
-        steep = np.abs(lam) > round_off.flat
+        steep = np.abs(lam) > round_off.singular
         step = np.where(steep, -along / np.where(steep, lam, 1.0), 0.0)
         length = np.sqrt((step**2).sum(axis=1))
         step *= np.minimum(1.0, _LONGEST_STEP / np.maximum(length, 1e-300))[:, None]
@@ -310,7 +310,7 @@ def refine(
         active = active[~done & ~wanders & (distance[active] <= leash)]
     # a kink of the interpolant stops Newton's method at a distance
     converged[active] = unresolved[active] & curved[active] & (lengths[active] < _ROUGH)
-    index = (eigenvalues < -round_off.flat).sum(axis=1)
+    index = (eigenvalues < -round_off.singular).sum(axis=1)
     return Refined(x, converged, values, eigenvalues, index)
 
 
@@ -470,7 +470,9 @@ def _settled(field: HeatField, sigma: Array, x: Array, free: Array, aim: Array, 
     slack = _SLACK * (high - low)
     inside = ((found.positions >= low - slack) & (found.positions <= high + slack) | ~can_hold).all(axis=1)
     code = np.where(found.index == freedom, 1, np.where(found.index == 0, -1, 0))
-    good = np.flatnonzero((found.converged & inside & ((code == aim) | (aim == 0))) | (freedom == 0))
+    # what the rounding of the nodes of Q may have made is none
+    significant = (np.abs(found.eigenvalues) > round_off.flat).sum(axis=1) >= freedom
+    good = np.flatnonzero((found.converged & significant & inside & ((code == aim) | (aim == 0))) | (freedom == 0))
     # u and its slopes where the points have ended: `refine` gives them for the place before the last step
     positions = wrap(grid, found.positions[good])
     value, gradient = field.value(positions, sigma), np.zeros_like(positions)

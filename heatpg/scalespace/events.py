@@ -203,18 +203,19 @@ class History:
 
     def place(self, one: Track, time: float) -> tuple[NDArray[np.float64], float] | None:
         """Position and value of a track at any t; None where it does not live."""
-        # followed from the nearest level, so that a place between two levels costs a few steps
-        near = int(np.abs(self.times[one.levels] - time).argmin())
-        level, row = int(one.levels[near]), self.rows[one.number][near]
-        points = self.points[level].select(np.array([row]))
-        if time == self.times[level]:
-            return points.positions[0], float(points.values[0])
-        journey = self.follower.follow(
-            points.positions, self.times[[level]], np.array([time]), points.kind, points.index, points.free
-        )
-        if journey.outcome[0] != ARRIVED:
-            return None
-        return journey.positions[0], float(self.field.value(journey.positions, self.sigmas(time))[0])
+        # Followed from the nearest level, so that a place between two levels costs a few steps. A fork may bar the way,
+        # through which one of several goes on: then from the level on the other side.
+        for near in np.argsort(np.abs(self.times[one.levels] - time), kind="stable")[:2].tolist():
+            level, row = int(one.levels[near]), self.rows[one.number][near]
+            points = self.points[level].select(np.array([row]))
+            if time == self.times[level]:
+                return points.positions[0], float(points.values[0])
+            journey = self.follower.follow(
+                points.positions, self.times[[level]], np.array([time]), points.kind, points.index, points.free
+            )
+            if journey.outcome[0] == ARRIVED:
+                return journey.positions[0], float(self.field.value(journey.positions, self.sigmas(time))[0])
+        return None
 
     def locate(self, number: int, sigma: float) -> tuple[NDArray[np.float64], float] | None:
         """Position and value of a track at any sigma from its birth to its death; None where it does not live."""

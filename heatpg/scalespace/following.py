@@ -31,6 +31,9 @@ _LONGEST_MOVE = 0.5
 _LARGEST_CORRECTION = 0.2
 _LARGEST_GROWTH = 8.0  # of t in one step: an unseen death and a new point in its place are unlikely within it
 _SHORTEST_STEP = 2e-8  # of t: about the root of the rounding unit, below which a root law cannot be seen
+_LAST_STEPS = (
+    1e-5  # of t before a fork (taste): the slope is round-off there, as seen where u has decayed to 1e-3 osc(Q)
+)
 _ITERATIONS = 12  # Newton's method for folds and contacts converges quadratically: four to six are the rule
 _SETTLED = 1e-11  # of an update, at which Newton's method stops
 _APART = 0.1  # of the two that meet at a fold, where their branches are looked for
@@ -132,7 +135,7 @@ class Follower:
         along = np.einsum("pij,pi->pj", basis, forcing)
         # A held axis has an eigenvalue 0 and no forcing. Flatter than what counts as flat elsewhere: a prediction may
         # be poor, it is corrected.
-        steep = np.abs(lam) > 1e-4 * self.round_off.flat
+        steep = np.abs(lam) > 1e-4 * self.round_off.singular
         rate = np.where(steep, -along / np.where(steep, lam, 1.0), 0.0)
         return np.einsum("pij,pj->pi", basis, rate) * mask, np.einsum("pii,i->p", hessian, share)
 
@@ -439,8 +442,10 @@ class Follower:
         bracket = 2.0 * abs(step)
         place, time, error = self.fork(x, t + step, free) if free.any() else (x, t, np.inf)
         unit = unit_of_length(self.grid, self.sigmas(points.t[[i]]))[0]
-        # at a fork the point itself stays where it is, so it must be found in place and within the bracket
-        if abs(time - t - step) <= 4.0 * bracket + error < np.inf and (np.abs((place - x) / unit) < 0.01).all():
+        # At a fork the point itself stays where it is, so the fork must be found in place. The last steps of the way to it
+        # may be hidden by round-off of the slope, over an eigenvalue that vanishes there.
+        reach = max(4.0 * bracket + error, _LAST_STEPS * t)
+        if abs(time - t - step) <= reach and error < np.inf and (np.abs((place - x) / unit) < 0.01).all():
             points.end(i, FORK, place, time, error)
         else:
             points.end(i, LOST, x, t + step, bracket)
@@ -465,11 +470,11 @@ class Follower:
             change = float(np.clip(update[d], -0.3, 0.3))
             x = x + update[:d] * unit[0]
             t = t * (1.0 + change)
-            if abs(change) <= 1e-12:
+            if abs(change) <= max(1e-12, self.round_off.computed / max(abs(float(lam_t[0])), 1e-300)):
                 break
         else:
             return x[0], float(t[0]), np.inf
-        if max(float(np.abs(g[0]).max()), abs(float(lam[0]))) > self.round_off.flat:
+        if max(float(np.abs(g[0]).max()), abs(float(lam[0]))) > self.round_off.singular:
             return x[0], float(t[0]), np.inf
         noise = self.round_off.slope / max(abs(float(lam_t[0])), 1e-300)
         return x[0], float(t[0]), float(t[0]) * (abs(change) + noise)
@@ -497,7 +502,7 @@ class Follower:
         curvature, push = np.einsum("pi,pi->p", bend, v), np.einsum("pi,pi->p", g_t, v)
         # tau = share s^2 on both branches. Close to the fold they cannot be separated, so they are looked for at
         # s = 0.1, or at the level if that is nearer: there by the local model, then by Newton's method.
-        usable = np.abs(push) > self.round_off.flat
+        usable = np.abs(push) > self.round_off.singular
         share = np.where(usable, -curvature / (2.0 * np.where(usable, push, 1.0)), 0.0)
         ahead = levels / times - 1.0
         right = usable & (share * ahead > 0)

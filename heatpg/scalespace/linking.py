@@ -294,7 +294,7 @@ class Links:
         free = np.where(left[:, None], free & (place != low) & (place != high), free | stationary)
         mask = np.where(free, unit, 0.0)
         lam = np.linalg.eigvalsh(hessian * mask[:, :, None] * mask[:, None, :])
-        index = (lam < -self.follower.round_off.flat).sum(axis=1)
+        index = (lam < -self.follower.round_off.singular).sum(axis=1)
         # It may live on this side of the contact or beyond it: on this side it ends (or begins) there as the first did,
         # beyond it the other way round.
         here = np.array([level for level, _ in chosen])

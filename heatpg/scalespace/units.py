@@ -42,6 +42,9 @@ _CURVATURES = 4.0
 class RoundOff:
     """What cannot be told from zero, of derivatives in units of max(sigma, h).
 
+    What is computed is exact for Q as its nodes are, but for round-off. But the nodes were rounded too, to a share of
+    osc(Q) that an offset or single precision makes large: that decides what is looked for, and what is known of it.
+
     Attributes
     ----------
     size
@@ -55,23 +58,28 @@ class RoundOff:
 
     @property
     def computed(self) -> float:
-        """Slopes up to this are rounding of their computation from the nodes as they are."""
+        """Slopes up to this are round-off of the computation: of Q as its nodes are, they are zero."""
         return NOISE * self.size
 
     @property
     def slope(self) -> float:
-        """Slopes, and differences of values, up to this are round-off."""
+        """Slopes, and differences of values, up to this may be zero for Q as it was before its nodes were rounded."""
         return max(self.computed, self.data)
 
     @property
+    def singular(self) -> float:
+        """Eigenvalues of the Hessian up to this are round-off of the computation."""
+        return FLAT * self.size
+
+    @property
     def flat(self) -> float:
-        """Eigenvalues of the Hessian up to this are round-off."""
-        return max(FLAT * self.size, _CURVATURES * self.data)
+        """Eigenvalues up to this may be zero for Q as it was before its nodes were rounded."""
+        return max(self.singular, _CURVATURES * self.data)
 
     @property
     def stationary(self) -> float:
         """Slopes up to this count as none at a place that was solved for."""
-        return max(STATIONARY * self.size, self.data)
+        return STATIONARY * self.size
 
 
 def _origin(axis: Axis) -> float:
