@@ -442,8 +442,8 @@ class Follower:
         bracket = 2.0 * abs(step)
         place, time, error = self.fork(x, t + step, free) if free.any() else (x, t, np.inf)
         unit = unit_of_length(self.grid, self.sigmas(points.t[[i]]))[0]
-        # At a fork the point itself stays where it is, so the fork must be found in place. The last steps of the way to it
-        # may be hidden by round-off of the slope, over an eigenvalue that vanishes there.
+        # At a fork the point itself stays where it is, so the fork must be found in place. The last steps of the way to
+        # it may be hidden by round-off of the slope, over an eigenvalue that vanishes there.
         reach = max(4.0 * bracket + error, _LAST_STEPS * t)
         if abs(time - t - step) <= reach and error < np.inf and (np.abs((place - x) / unit) < 0.01).all():
             points.end(i, FORK, place, time, error)
