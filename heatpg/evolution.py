@@ -30,6 +30,7 @@ from heatpg.store.reading import read
 from heatpg.store.record import TOLERANCE, Record
 from heatpg.store.writing import save
 from heatpg.tools import html
+from heatpg.tools.extras import how_to_add
 from heatpg.tools.figures import figures
 from heatpg.tools.parallel import for_each
 from heatpg.tools.resources import require_memory, within_memory
@@ -392,7 +393,7 @@ class Evolution(Record):
         try:
             import xarray
         except ImportError:
-            raise MissingPackageError("xarray is not installed", advice="pip install 'heatpg[xarray]'") from None
+            raise MissingPackageError("xarray is not installed", advice=how_to_add("xarray")) from None
         axes = [axis.name for axis in self.grid]
         # the other names of the file are refused by Axis; these two only a covariance needs
         clash = sorted({"covariance", "axis2"}.intersection(axes))

@@ -148,7 +148,7 @@ assert u.shape == (12, 8, 129, 129)
 try:
     import xarray
 except ImportError:
-    print("xarray is not installed: pip install heatpg[xarray]")
+    print("xarray is not installed: pip install xarray h5netcdf")
 else:
     with xarray.open_dataset(merged, group="groups/0", engine="h5netcdf") as data:
         one = data.u.isel(task=4).sel(sigma=0.1, method="nearest")

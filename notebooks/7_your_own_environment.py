@@ -14,7 +14,7 @@
 # **Question.** How does the landscape of an environment of Gymnasium get into heatpg, and how far can it be trusted?
 #
 # Three of them: the torque of Pendulum-v1, two gains of a policy for it, and two joints of Hopper-v5. Everything is
-# kept tiny; on a machine of your own take finer grids, longer horizons, more seeds. Needed: `pip install heatpg[rl]`.
+# kept tiny; on a machine of your own take finer grids, longer horizons, more seeds. Needed: `pip install '.[rl]'`.
 
 # %%
 # %matplotlib inline

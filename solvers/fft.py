@@ -22,6 +22,7 @@ import scipy.fftpack
 from numpy.typing import NDArray
 
 from heatpg.errors import MissingPackageError, OptionError
+from heatpg.tools.extras import how_to_add
 
 __all__ = [
     "cosine",
@@ -61,7 +62,7 @@ def set_library(name: str) -> None:
     installed = importlib.util.find_spec("ducc0") is not None
     if name == "ducc0" and not installed:
         raise MissingPackageError(
-            "ducc0 is not installed", given=repr(name), allowed=allowed, advice="pip install 'heatpg[fast]'"
+            "ducc0 is not installed", given=repr(name), allowed=allowed, advice=how_to_add("fast")
         )
     # find_spec first: importing takes time, and may fail for reasons of its own
     wanted = "ducc0" if installed and name != "scipy" else "scipy"

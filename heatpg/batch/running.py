@@ -26,6 +26,7 @@ from heatpg.batch.spec import Task
 from heatpg.batch.summaries import Failure, Interrupted, Progress, Summary
 from heatpg.batch.supervisor import Outcome, alone, supervise
 from heatpg.errors import HeatpgError, MissingPackageError, OptionError, ResourceError, StoreError
+from heatpg.tools.extras import how_to_add
 from heatpg.tools.folders import Folder
 from heatpg.tools.parallel import threads
 from heatpg.tools.processes import host
@@ -256,7 +257,7 @@ def _outcomes(
             cluster = importlib.import_module("heatpg.batch.cluster")
         except ImportError as reason:
             raise MissingPackageError(
-                "a scheduler needs the extra 'cluster'", given=reason, advice="pip install 'heatpg[cluster]'"
+                "a scheduler needs the extra 'cluster'", given=reason, advice=how_to_add("cluster")
             ) from None
         outcomes: Generator[list[Outcome], None, None] = cluster.supervise(
             tasks,

@@ -27,6 +27,7 @@ from heatpg.cli.requirements import requirements
 from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, NO_RESOURCES, OK, envelope, fitted, is_quiet, note, say
 from heatpg.errors import HeatpgError, ResourceError
 from heatpg.tools import resources
+from heatpg.tools.extras import how_to_add
 from heatpg.tools.options import nearest
 from heatpg.tools.resources import human_bytes
 from heatpg.version import __version__
@@ -149,7 +150,7 @@ def _packages(record: _Record) -> None:
             "purpose": EXTRAS.get(extra, ""),
             "packages": [entry.as_dict() for entry in entries],
             "installed": all(entry.fits for entry in entries),
-            "install": f"pip install 'heatpg[{extra}]'",
+            "install": how_to_add(extra),
         }
 
 

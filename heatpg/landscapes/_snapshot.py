@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from heatpg.errors import MissingPackageError
+from heatpg.tools.extras import how_to_add
 
 __all__ = ["Snapshot", "distance", "is_mujoco", "layers_of", "load_gymnasium", "where_they_part"]
 
@@ -22,7 +23,7 @@ def load_gymnasium() -> Any:
         # inside the function: its import takes most of a second, and few landscapes need it
         import gymnasium
     except ImportError:
-        raise MissingPackageError("Gymnasium is not installed", advice="pip install 'heatpg[rl]'") from None
+        raise MissingPackageError("Gymnasium is not installed", advice=how_to_add("rl")) from None
     return gymnasium
 
 

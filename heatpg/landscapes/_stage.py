@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from heatpg.errors import MissingPackageError, OptionError, UnsupportedError
 from heatpg.landscapes._snapshot import Snapshot, distance, is_mujoco, layers_of, load_gymnasium, where_they_part
 from heatpg.landscapes.sampling import Rollout
+from heatpg.tools.extras import how_to_add
 
 __all__ = ["Plan", "Stage", "keywords", "require_box"]
 
@@ -175,7 +176,7 @@ class Stage:
                 raise kind(
                     "the environment cannot be made",
                     given=f"{plan.environment!r}: {reason}",
-                    advice="MuJoCo's environments come with pip install 'heatpg[rl]'; an own one is registered by the "
+                    advice=f"MuJoCo's environments come with {how_to_add('rl')}; an own one is registered by the "
                     "import of its module, as in 'my_module:MyEnvironment-v0'",
                 ) from reason
         made = plan.environment

@@ -36,6 +36,7 @@ from heatpg.large.writing import FieldWriter, aligned, chunks_of, clean, file_by
 from heatpg.solvers import Solver
 from heatpg.solvers.choice import Schedule, schedule
 from heatpg.tools.arguments import unmasked
+from heatpg.tools.extras import how_to_add
 from heatpg.tools.publishing import prepare_output, result_name
 from heatpg.tools.resources import require_disk, require_memory
 from heatpg.verify import judge
@@ -57,7 +58,7 @@ def _mpi() -> Any:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as reason:  # without a library of MPI the import ends in a RuntimeError
         raise MissingPackageError(
-            "mpi4py is not installed, or finds no library of MPI", given=reason, advice="pip install 'heatpg[mpi]'"
+            "mpi4py is not installed, or finds no library of MPI", given=reason, advice=how_to_add("mpi")
         ) from None
     return MPI
 

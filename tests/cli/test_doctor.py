@@ -265,7 +265,7 @@ def test_what_is_missing_is_told(capsys: Capture, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(importlib.metadata, "distribution", lambda name: _Distribution)
     assert main(["doctor", "--no-test"]) == 3
     out, err = capsys.readouterr()
-    assert "more  not installed: pip install 'heatpg[more]'; without it: nowhere-to-be-had" in out
+    assert "more  not installed: pip install 'nowhere-to-be-had>=1'; without it: nowhere-to-be-had" in out
     assert "0.0.1 is installed" in out and "1 problem, see below" in out
     assert re.search(r"heatpg: numpy >=999 is needed, [\d.]+ is installed: pip install 'numpy>=999'", err)
 

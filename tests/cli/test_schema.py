@@ -18,7 +18,7 @@ from heatpg.landscapes import landscapes
 from heatpg.solvers import solvers
 from heatpg.tools.options import parameter_notes, settable
 
-jsonschema = pytest.importorskip("jsonschema", reason="pip install 'heatpg[dev]'")
+jsonschema = pytest.importorskip("jsonschema", reason="pip install '.[dev]'")
 
 ROOT = Path(__file__).resolve().parents[2]
 Capture = pytest.CaptureFixture[str]

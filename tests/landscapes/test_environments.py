@@ -589,7 +589,7 @@ def test_what_does_not_fit_is_refused(options: dict[str, Any], kind: type[Except
 
 def test_without_gymnasium_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "gymnasium", None)
-    with pytest.raises(MissingPackageError, match=r"pip install 'heatpg\[rl\]'"):
+    with pytest.raises(MissingPackageError, match=r"pip install 'gymnasium>=\S+ 'mujoco>="):
         _snapshot.load_gymnasium()
 
 

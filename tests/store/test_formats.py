@@ -319,7 +319,7 @@ def test_a_cut_is_not_taken_for_the_whole() -> None:
 def test_without_xarray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xarray", None)
     flow = solve(landscapes.ridge(size=21), 0.2)
-    with pytest.raises(MissingPackageError, match=r"pip install 'heatpg\[xarray\]'"):
+    with pytest.raises(MissingPackageError, match=r"pip install 'xarray>=\S+ 'h5netcdf>="):
         flow.to_xarray()
 
 

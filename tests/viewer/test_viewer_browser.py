@@ -19,7 +19,7 @@ from heatpg.evolution import Evolution, solve
 from heatpg.scalespace import basins
 from heatpg.viewer import page
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install 'heatpg[dev]'")
+webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install '.[dev]'")
 ActionChains = webdriver.ActionChains
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
 By = pytest.importorskip("selenium.webdriver.common.by").By
