@@ -99,7 +99,7 @@ def little_noise() -> Evidence:
 @_claim(
     "double-pendulum-exponent",
     "The double pendulum, started near upright at rest, has a maximal Lyapunov exponent of 1.0 /s.",
-    corrected="About 1.0 /s: single runs scatter over 0.8 to 1.15, so quote it with its spread.",
+    corrected="About 1.0 /s: single runs of minutes scatter over 0.8 to 1.2, so quote it with its spread.",
     source="G. Benettin, L. Galgani, A. Giorgilli, J.-M. Strelcyn, Meccanica 15 (1980), doi:10.1007/BF02128236",
 )
 def double_pendulum_exponent() -> Evidence:
@@ -107,8 +107,8 @@ def double_pendulum_exponent() -> Evidence:
     # runs of minutes: the exponent of a finite time scatters
     estimate = lyapunov_exponent(duration=300.0)
     low, high = estimate.spread
-    # what runs of two independent programs span
-    about = 0.8 <= low <= high <= 1.15 and abs(estimate.exponent - 1.0) < 0.1
+    # what runs of two independent programs span, and 32 of 150 s from other starts: 0.80 to 1.18
+    about = 0.8 <= low <= high <= 1.2 and abs(estimate.exponent - 1.0) < 0.1
     exact = max(abs(low - 1.0), abs(high - 1.0)) < 0.05
     return Evidence(
         f"{len(estimate.runs)} runs of {estimate.duration:g} s give {estimate.exponent:.3f} +- "

@@ -434,9 +434,10 @@ def ascend(
     mu goes on to a maximum. In (mu, sigma^2) sigma gets there in finite time, before mu has settled; in (mu, log sigma)
     and by natural gradient it decays like the inverse square root of time. Sampled ascents end there.
 
-    Without an entropy bonus no joint ascent can end at a maximum with sigma > 0: there is none (strong maximum
-    principle). It may yet end at a poor one, with sigma -> 0. With a bonus on a Gaussian bump of height h and width w
-    in d dimensions, sigma comes to rest where h w^d s = tau (w^2 + s)^(d/2 + 1), at the smaller of the two roots.
+    Without an entropy bonus no joint ascent can end at a maximum with sigma > 0: inside the box, with noise in every
+    component, there is none (strong maximum principle). It may yet end at a poor one, with sigma -> 0. With a bonus on
+    a Gaussian bump of height h and width w in d dimensions, sigma comes to rest where
+    h w^d s = tau (w^2 + s)^(d/2 + 1), at the smaller of the two roots.
 
     References
     ----------

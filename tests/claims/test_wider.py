@@ -61,9 +61,9 @@ class Bumps:
     def laplacian(self, x: Array, t: float) -> Array:
         return np.asarray(np.trace(self.hessian(x, t), axis1=1, axis2=2))
 
-    def settle(self, x: Array, t: float) -> Array:
+    def settle(self, x: Array, t: float, rounds: int = 30) -> Array:
         """Critical points by Newton's method from starts near them."""
-        for _ in range(30):
+        for _ in range(rounds):
             step = (np.linalg.pinv(self.hessian(x, t)) @ self.gradient(x, t)[..., None])[..., 0]
             # far from a critical point the quadratic model is of no use
             x = x - step / np.maximum(1.0, np.linalg.norm(step, axis=1, keepdims=True) / 0.2)
@@ -377,6 +377,31 @@ def test_what_survives_of_features_across_any_directions(dimensions: int, codime
         lambda a: np.exp(-((a @ turn) ** 2).sum(axis=1) / (2 * 0.5**2)), np.zeros(dimensions), 0.3, "hermite", points=30
     )
     assert abs(result.value - float(survival(0.3, 0.5, codimension))) < 1e-8
+
+
+def test_the_argmax_jumps_before_its_peak_dies() -> None:
+    """Claim jump-is-death: at the end of a fold the higher values beside it belong to another maximum already."""
+    apart = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        bumps = Bumps(rng.uniform(0.7, 1.0, 4), [[-3.0], [-1.0], [1.0], [3.0]], rng.uniform(0.1, 0.7, (4, 1)))
+        x = np.linspace(-6.0, 6.0, 1201)[:, None]
+        place = float(x[bumps.value(x, 0.0).argmax(), 0])
+        jump = death = math.inf
+        for t in np.geomspace(1e-3, 4.0, 150):
+            if not math.isfinite(death):
+                point = bumps.settle(np.array([[place]]), t, rounds=4)
+                alive = abs(float(point[0, 0]) - place) < 0.1 and float(bumps.hessian(point, t)[0, 0, 0]) < 0
+                place, death = (float(point[0, 0]), math.inf) if alive else (place, t)
+            field = bumps.value(x, t)
+            # another place by more than a maximum drifts between two levels, and higher
+            if not math.isfinite(jump) and abs(float(x[field.argmax(), 0]) - place) > 0.1:
+                jump = t
+            if math.isfinite(jump) and math.isfinite(death):
+                break
+        assert jump <= death, seed
+        apart += math.isfinite(jump) and jump < death
+    assert apart >= 5
 
 
 def test_a_maximum_dies_in_a_fold_or_by_symmetry_in_its_place() -> None:

@@ -95,7 +95,7 @@ def test_both_methods_with_a_clipped_policy():
 
 
 def test_near_upright_start_is_chaotic():
-    """1.0 /s by two independent programs, single runs of minutes from 0.8 to 1.15."""
+    """1.0 /s by two independent programs, single runs of minutes from 0.8 to 1.2."""
     found = exponent()
     assert found.motion == "chaotic"
     assert found.exponent == pytest.approx(1.0, abs=0.1)
