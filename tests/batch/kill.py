@@ -148,6 +148,7 @@ def wait_for(log: Path, count: int, process: Forked) -> None:
 
 def look(folder: Path, log: Path, before: dict[str, int], tally: Tally) -> dict[str, int]:
     """Hold what lies in the folder against what was told; the shards, by their inodes."""
+    folder.mkdir(exist_ok=True)  # a run may have been killed before it was made
     there = {task: os.stat(shard_path(folder, task)).st_ino for task in stored(folder)}
     for task in there:
         problem = inspect(folder, task, full=True)
