@@ -270,6 +270,9 @@ def _kernels(record: _Record) -> None:
         return
 
     def look() -> dict[str, Any]:
+        from heatpg.tools.kernels import remove_damaged
+
+        looked_at, damaged = remove_damaged()
         count, size = _files_below(folder)
         # the name of a folder is a digest of the sources of all kernels, so each version of them has its own
         others = [each for each in folder.parent.glob("kernels-*") if each != folder]
@@ -278,6 +281,8 @@ def _kernels(record: _Record) -> None:
             "folder": str(folder),
             "files": count,
             "bytes": size,
+            "looked_at": looked_at,
+            "damaged": damaged,
             "mode": f"{mode:04o}",
             "private": os.name != "posix" or not mode & 0o077,
             "writable": os.access(folder, os.W_OK),
@@ -286,6 +291,11 @@ def _kernels(record: _Record) -> None:
         }
 
     record.found["kernels"] = state = record.attempt("the cache of kernels cannot be read", look)
+    if state and state["damaged"]:
+        record.advice.append(
+            f"{state['damaged']} of {state['looked_at']} files of compiled kernels were damaged, as after a power cut; "
+            "they are deleted, and compiled anew when they are needed"
+        )
     if state and not state["private"]:
         record.advice.append(f"others can look into the cache of kernels: chmod 700 {folder}")
 

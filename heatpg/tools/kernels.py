@@ -3,12 +3,17 @@
 Kernels are plain functions on arrays and numbers. They release the GIL, so that Python threads
 run them side by side, and they are cached on disk under a folder named by a digest of the sources
 that hold kernels: Numba notices a change in a kernel's own file, not in a file that it calls into.
+
+Each file of the cache ends with the SHA-256 of what is before. A power cut may leave files cut or empty, which Numba
+would stumble over for ever: what is damaged is deleted, and compiled once more.
 """
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
+import io
 import os
 import stat
 import sys
@@ -18,13 +23,16 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numba.core.caching
 import numba.core.config
 
 from heatpg.errors import HeatpgWarning
 
-__all__ = ["cache_folder", "kernel"]
+__all__ = ["cache_folder", "kernel", "remove_damaged"]
 
 Function = Callable[..., Any]
+
+_DIGEST = hashlib.sha256().digest_size  # bytes at the end of each file of the cache
 
 
 def _user_cache() -> Path:
@@ -85,6 +93,99 @@ def cache_folder() -> Path | None:
     return None if _FOLDER is None else Path(_FOLDER)
 
 
+def _is_whole(path: str | Path) -> bool:
+    content = Path(path).read_bytes()
+    return hashlib.sha256(content[:-_DIGEST]).digest() == content[-_DIGEST:]
+
+
+def remove_damaged() -> tuple[int, int]:
+    """Look at every file of the cache, and delete those that are damaged, so that they are compiled once more.
+
+    Returns
+    -------
+    looked_at, removed
+        Numbers of files.
+    """
+    folder = cache_folder()
+    looked_at = removed = 0
+    for path in [] if folder is None else sorted(folder.rglob("*.nb[ic]")):
+        try:
+            whole = _is_whole(path)
+        except FileNotFoundError:  # another process has put one in its place
+            continue
+        except OSError:
+            whole = False
+        looked_at += 1
+        if not whole:
+            path.unlink(missing_ok=True)
+            removed += 1
+    return looked_at, removed
+
+
+class _CheckedFile(numba.core.caching.IndexDataCacheFile):  # type: ignore[misc]
+    """The files of one kernel, believed only if they are whole; that they cannot be kept is no error."""
+
+    _told = False  # in this process
+
+    @contextlib.contextmanager
+    def _open_for_write(self, filepath: str) -> Iterator[io.BytesIO]:
+        content = io.BytesIO()
+        yield content
+        with super()._open_for_write(filepath) as stream:
+            stream.write(content.getvalue() + hashlib.sha256(content.getvalue()).digest())
+
+    def _load_index(self) -> Any:
+        if os.path.exists(self._index_path) and not _is_whole(self._index_path):
+            raise EOFError
+        return super()._load_index()
+
+    def _load_data(self, name: str) -> Any:
+        if not _is_whole(self._data_path(name)):
+            raise EOFError
+        return super()._load_data(name)
+
+    def load(self, key: object) -> Any:
+        """The compiled kernel, or None if there is none, or none that is whole."""
+        try:
+            return super().load(key)
+        except Exception:  # whatever Numba and pickle make of what is there
+            self._discard()
+            return None
+
+    def save(self, key: object, data: object) -> None:
+        """Keep a compiled kernel, if the disk lets us; without it the next process compiles again."""
+        for _ in range(2):
+            try:
+                super().save(key, data)
+            except OSError:
+                return
+            except Exception:  # of an index that is damaged
+                self._discard()
+            else:
+                return
+
+    def _discard(self) -> None:
+        if not _CheckedFile._told:
+            _CheckedFile._told = True
+            warnings.warn(
+                f"compiled kernels in {self._cache_path} were damaged, as after a power cut; they are compiled anew",
+                HeatpgWarning,
+                stacklevel=2,
+            )
+        base = self._index_path.removesuffix(".nbi")
+        for path in [self._index_path, *glob.glob(f"{glob.escape(base)}.*.nbc")]:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+def _check_cache(compiled: Any) -> None:
+    """Have the files of a kernel looked at before they are believed."""
+    cache: Any = getattr(compiled, "_cache", None)
+    # where Numba is switched off, or keeps its files in another way, there is nothing to look at
+    with contextlib.suppress(AttributeError):
+        cache._cache_file = _CheckedFile(cache.cache_path, cache._impl.filename_base, cache._cache_file._source_stamp)
+
+
 @contextlib.contextmanager
 def _numba_cache_at(folder: str) -> Iterator[None]:
     # Numba reads the setting when a function is decorated; other packages' kernels keep theirs.
@@ -119,6 +220,7 @@ def kernel(function: Function) -> Function:
     with _numba_cache_at(_FOLDER):
         try:
             compiled = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+            _check_cache(compiled)
         except RuntimeError:  # a function without a file (interactive use) cannot be cached
             compiled = numba.njit(nogil=True, error_model="numpy")(function)
     return compiled
