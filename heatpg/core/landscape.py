@@ -226,7 +226,10 @@ class Landscape:
         return number_words(value, float(self.values.min()), float(self.values.max()), digits)
 
     def trust(self, sigma: float | Sequence[float]) -> NDArray[np.float64]:
-        """Bound osc(Q) * P(noise leaves the box) on the error from not knowing Q outside; see `Grid.trust`."""
+        """Bound osc(Q) * P(noise leaves the box) on the error from not knowing Q outside; see `Grid.trust`.
+
+        osc(Q) is that of the values: if Q outside goes beyond their range, give `Grid.trust` the wider one.
+        """
         return self.grid.trust(sigma, self.oscillation)
 
     @property
