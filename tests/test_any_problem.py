@@ -118,6 +118,8 @@ def problems(draw: st.DrawFn) -> Problem:
 @given(problems())
 def test_no_problem_ends_in_a_traceback_or_a_false_alarm(problem: Problem) -> None:
     landscape, sigmas = problem.landscape, np.array(problem.sigmas)
+    # in ascending order, of which there would be a warning, and none twice
+    sigmas = sigmas[np.argsort(np.square(sigmas).sum(axis=1), kind="stable")]
     if len(np.unique(sigmas, axis=0)) < len(sigmas):
         sigmas = sigmas[:1]
     try:
