@@ -187,7 +187,8 @@ class _Worker:
             self.link.process.kill()
             self.link.process.wait()
         self.link.stderr.close()
-        self._listener.join(_EXIT_WAIT)
+        if self._listener.ident is not None:  # it was started
+            self._listener.join(_EXIT_WAIT)
         # A process that the worker has started may keep the pipe open, and the listener in it. A descriptor that a
         # thread reads from must not be closed, since its number may be given to another file: then it is left open.
         if not self._listener.is_alive():
@@ -375,11 +376,18 @@ class _Supervision(Supervision):
     def start_workers(self) -> None:
         """Have as many workers as there is work for."""
         fresh = []
-        while len(self.workers) < min(self.count, self.busy + len(self.waiting)):
-            fresh.append(_Worker(self.threads, self.events))
-            self.workers.append(fresh[-1])
-        for worker in fresh:
-            worker.start()
+        try:
+            while len(self.workers) < min(self.count, self.busy + len(self.waiting)):
+                fresh.append(_Worker(self.threads, self.events))
+                self.workers.append(fresh[-1])
+            for worker in fresh:
+                worker.start()
+        except (OSError, RuntimeError) as reason:  # no descriptors, no processes, no threads
+            raise ResourceError(
+                "a worker cannot be started",
+                given=reason,
+                advice="fewer workers, or higher limits of the system (ulimit -n, ulimit -u)",
+            ) from reason
 
     def dispatch(self) -> None:
         for worker in self.workers:

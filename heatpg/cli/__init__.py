@@ -7,6 +7,7 @@ disk; 130 interrupted. Nothing heavy is imported before a command needs it, so t
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import warnings
@@ -49,6 +50,47 @@ def _fail(reason: object, code: int) -> int:
     return code
 
 
+# Where the system has run out of something, the words of whoever met it first say little.
+_SHORT = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "the quota of the disk is full; free some space",
+    errno.EMFILE: "too many files are open in one process; raise the limit, as with ulimit -n 256",
+    errno.ENFILE: "too many files are open on this machine; end what else runs",
+    errno.ENOMEM: "not enough memory",
+    errno.EAGAIN: "no more processes or threads may be started; raise the limit, as with ulimit -u",
+}
+
+
+def _shortage(reason: BaseException) -> str:
+    """What the system has run out of, if that is behind an error; empty otherwise."""
+    seen: BaseException | None = reason
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in _SHORT:
+            return _SHORT[seen.errno]
+        # a library that cannot be mapped is told as one that is not there
+        if isinstance(seen, ImportError | OSError) and "shared object" in str(seen) and _address_space_is_limited():
+            return "not enough address space to load the libraries; raise it with ulimit -v"
+        seen = seen.__cause__ or seen.__context__
+    return ""
+
+
+def _address_space_is_limited() -> bool:
+    from heatpg.tools.resources import memory_by_kind
+
+    return memory_by_kind()["address space"] < float("inf")
+
+
+def _hold_streams() -> None:
+    """Put something in the place of standard streams that are closed: else the next file that is opened becomes one."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: SIM115 - for the rest of the process
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -70,6 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       absorb    ...
     0
     """
+    _hold_streams()
     try:
         arguments = commands().parser.parse_args(argv)
     except SystemExit as end:  # argparse exits after help, and after a mistake that it has told
@@ -90,5 +133,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # and must find somewhere to write to, else it complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except (HeatpgError, ValueError, OSError) as reason:
+    except (HeatpgError, ValueError, OSError, ImportError) as reason:
+        shortage = _shortage(reason)
+        if shortage:
+            return _fail(f"{shortage} ({reason})", NO_RESOURCES)
+        if isinstance(reason, ImportError) and not isinstance(reason, HeatpgError):
+            raise
         return _fail(reason, BAD_INPUT)

@@ -12,13 +12,14 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from heatpg.batch import Progress, merge, run, status, verify
+from heatpg.batch import Progress, Task, merge, run, status, supervisor, verify
 from heatpg.batch.shards import inspect, shard_name, stored, temporary_name
 from heatpg.errors import HeatpgError, OptionError, StoreError
 from heatpg.tools.folders import Folder
@@ -227,6 +228,31 @@ def test_what_is_told_of_a_task_that_failed(tmp_path: Path) -> None:
     run(spec, tmp_path / "out", workers=0, progress=told.append)
     assert [progress.outcome for progress in told] == ["", "done", "failed"]
     assert {progress.task for progress in told if progress.outcome == "done"} == stored(tmp_path / "out")
+
+
+def test_a_worker_that_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGSTOP, and a time that runs out: its task has failed, the others are done, each told as what it is."""
+    give = supervisor._Worker.send
+
+    def send(self: supervisor._Worker, task: Task, message: Mapping[str, Any], timeout: float | None) -> None:
+        if task.id == FIRST:
+            os.kill(self.link.process.pid, signal.SIGSTOP)
+        give(self, task, message, timeout)
+        self.deadline = time.monotonic() + 0.3 if task.id == FIRST else supervisor.NEVER
+
+    monkeypatch.setattr(supervisor._Worker, "send", send)
+    told: dict[str, str] = {}
+    summary = run(
+        specification([0.2, 0.3, 0.4]),
+        tmp_path / "out",
+        workers=1,
+        timeout=0.3,
+        progress=lambda progress: told.update({progress.task: progress.outcome}),
+    )
+    told.pop("")
+    there = {task for task in stored(tmp_path / "out") if inspect(tmp_path / "out", task, full=True) == ""}
+    assert told.pop(FIRST) == "failed" and "took longer than 0.3 s" in summary.failed[0].reason
+    assert set(told) == there and set(told.values()) == {"done"} and summary.done == 2
 
 
 def test_a_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
