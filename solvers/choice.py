@@ -43,8 +43,11 @@ def choose(
     From 6 h on every axis has a coarse lattice, and `multiresolution` is several times faster than a transform, at the
     same accuracy and with positive weights. Below that, ``accurate`` takes `spectral` down to 2.5 h, where it has no
     error but round-off (`direct` if a tolerance is given, which makes it faster); farther down the interpolant of rough
-    data overshoots, and `direct` does not. ``monotone`` takes `direct` down to 1.5 h, and then `exponential`, whose
-    weights are positive from every sigma to the next one too.
+    data overshoots, and `direct` does not. Where all noise is below the spacing, the interpolant that `direct` takes
+    raises u by sigma h Q'' / sqrt(2 pi) in place of sigma^2 Q'' / 2, and `exponential` is taken, unless Q may end at a
+    wall with a slope that its continuation has not (clip, zero, reflect): the flow of such a kink is exact only in the
+    interpolant. ``monotone`` takes `direct` down to 1.5 h, then `exponential`, whose weights are positive from every
+    sigma to the next one too.
 
     Parameters
     ----------
@@ -100,6 +103,13 @@ def choose(
         if tolerance is not None:
             return make("direct", tolerance=tolerance), f"{reason}a tolerance makes quadrature faster than a transform"
         return make("spectral"), f"{reason}the transform is exact to round-off"
+    moving = [axis for i, axis in enumerate(grid) if any(row[i] > 0 for row in variances)]
+    if max(ratios) < 1.0 and all(axis.rule.periodic or axis.rule.holds_ends for axis in moving):
+        return (
+            make("exponential"),
+            f"every sigma{above} is below the grid spacing, where the discrete Gaussian has positive weights with the "
+            "variance of the noise",
+        )
     return (
         make("direct", tolerance=tolerance),
         f"the smallest sigma{above} is {smallest:.2g} grid spacings; below {_RESOLVED:g} a transform of rough data "
