@@ -6,10 +6,13 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from heatpg import Axis, Grid, Landscape, load
+from heatpg.batch import read_spec
 from heatpg.errors import MissingFileError, StoreError
+from heatpg.evolution import solve
 from heatpg.large import LargeLandscape, evolve_large, open_large
 from heatpg.store.quarantine import read_in_quarantine
 from heatpg.store.reading import open_in_pieces, read, task_text, verify_file
@@ -61,3 +64,16 @@ def test_a_file_that_cannot_be_opened_is_not_missing(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot read") as caught:
         load(tmp_path / "a" / "b.h5")
     assert not isinstance(caught.value, FileNotFoundError)
+
+
+def test_a_tilde_is_the_home_at_every_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    flow = solve(Landscape(np.linspace(0.0, 1.0, 5), GRID), 0.3)
+    flow.save("~/absent.h5")
+    np.save(tmp_path / "absent.npy", flow.landscape.values)
+    np.savez(tmp_path / "absent.npz", values=flow.landscape.values, x=GRID[0].coordinates)
+    for name, door in DOORS.items():
+        if not name.startswith(("task_text", "evolve_large", "read_in_quarantine")):
+            door(Path("~/absent.h5"))
+    assert read_spec({"landscape": {"source": "~/absent.h5"}, "evolve": {"sigma": 0.2}}).tasks()
+    assert not Path("~").exists()

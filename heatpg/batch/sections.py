@@ -39,6 +39,7 @@ from heatpg.errors import HeatpgError
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make, solvers
 from heatpg.solvers.choice import PREFERENCES
+from heatpg.tools.folders import expanded
 from heatpg.tools.options import defaults, fitting, kinds, nearest, parameter_notes, settable, shown
 from heatpg.verify import LEVELS
 
@@ -431,7 +432,7 @@ def _digest(path: str, size: int, changed: int, inode: int) -> str:
 
 def _file(source: str, given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
     """A landscape in a file, known by its content."""
-    path = folder / source
+    path = folder / expanded(source)
     if not source.endswith(ENDINGS):
         return None, [(("source",), f"{shown(source)} is neither a landscape nor a file {', '.join(ENDINGS)}")]
     found: Found = []

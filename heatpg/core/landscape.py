@@ -8,7 +8,6 @@ import os
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from heatpg.core.periodicity import repeated_ends, repeated_ends_words
 from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, StoreError, UnsupportedError
 from heatpg.tools import html
 from heatpg.tools.arguments import unmasked
+from heatpg.tools.folders import expanded
 from heatpg.tools.numbers import number_words
 
 if TYPE_CHECKING:
@@ -519,7 +519,7 @@ class Landscape:
         GridError
             If an archive has no values, or if its coordinates do not fit them.
         """
-        place = Path(path)
+        place = expanded(path)
         try:
             with place.open("rb") as file:
                 # of an archive all arrays are read here, while the file is open

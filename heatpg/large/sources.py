@@ -25,6 +25,7 @@ from heatpg.solvers import Solver
 from heatpg.store.reading import Description, open_in_pieces
 from heatpg.store.record import FIELDS, LANDSCAPE
 from heatpg.tools.arguments import unmasked
+from heatpg.tools.folders import expanded
 
 __all__ = ["LargeFile", "LargeLandscape", "Origin", "RawFile", "Reader", "open_large", "open_source"]
 
@@ -228,7 +229,7 @@ def open_large(path: StrPath) -> Iterator[LargeFile]:
         For compact storage.
     """
     with open_in_pieces(path) as (file, said):
-        yield LargeFile(Path(path), file, said)
+        yield LargeFile(expanded(path), file, said)
 
 
 class Origin:
@@ -428,7 +429,7 @@ def open_source(landscape: LargeLandscape) -> Iterator[Origin]:
     source, grid, dtype, name = landscape.source, landscape.grid, landscape.dtype, landscape.name
     with contextlib.ExitStack() as stack:
         if isinstance(source, str | os.PathLike):
-            yield _opened_file(stack, Path(source), landscape)
+            yield _opened_file(stack, expanded(source), landscape)
         # a landscape knows its grid, and a grid beside it can only contradict
         elif isinstance(source, Landscape):
             if grid is not None and grid != source.grid:

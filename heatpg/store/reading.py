@@ -70,6 +70,7 @@ from heatpg.store.record import (
     printable,
     text_digest,
 )
+from heatpg.tools.folders import expanded
 from heatpg.tools.plain import restored
 from heatpg.tools.resources import require_memory
 
@@ -504,7 +505,7 @@ def open_in_pieces(path: StrPath) -> Iterator[tuple[h5py.File, Description]]:
     UnsupportedError
         For compact storage.
     """
-    place = Path(path)
+    place = expanded(path)
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(_open(place))
@@ -560,7 +561,7 @@ def read(path: StrPath, *, untrusted: bool = False) -> Record:
     untrusted
         Whether the file is read in a process of its own, with limits on what that may do.
     """
-    place = Path(path)
+    place = expanded(path)
     content = _content(place, untrusted=untrusted)
     for name, (stored, found) in content.checksums.items():
         if stored != found:
@@ -576,7 +577,7 @@ def task_text(path: StrPath) -> str:
     StoreError
         As `load` does, for what is looked at; the data are not.
     """
-    place = Path(path)
+    place = expanded(path)
     with _open(place) as file:
         try:
             contents = inspect(file, Limits(objects=MOST_OBJECTS, chunk=LARGEST_CHUNK))
@@ -620,7 +621,7 @@ def verify_file(path: StrPath, *, untrusted: bool = False) -> Report:
     ResourceError
         If the file is in compact storage and what it says it holds does not fit in memory.
     """
-    place = Path(path)
+    place = expanded(path)
     if untrusted:
         with open_regular(place):
             pass
