@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from heatpg.boundaries import boundaries
 from heatpg.core.grid import Axis, Grid
-from heatpg.solvers.lines import Line, line_along
+from heatpg.solvers.faces import with_faces
+from heatpg.solvers.lines import Line, line_along, part
 
-__all__ = ["Flow", "LineFlow", "LineOperator", "LineSolver", "Solver", "difference_gradient", "part"]
+__all__ = ["Flow", "LineFlow", "LineOperator", "LineSolver", "Solver", "difference_gradient"]
 
 Array = NDArray[Any]
 Path = tuple[float, ...]
@@ -304,15 +305,17 @@ class LineSolver(Solver):
 def _operator(solver: LineSolver, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
     # the padded line is mirrored far out, so that the nearest image of the box stands at twice the padding
     padding = -(-solver.reach(axis, (start, stop)) // 2) if axis.rule.free_space and solver.padded else 0
-    return solver.build(line_along(axis, padding), axis, start, stop, dtype)
+    return with_faces(
+        axis, lambda place, kind: solver.build(line_along(place, padding), place, start, stop, kind), dtype
+    )
 
 
 class LineFlow(Flow):
     """Evolution by a line solver.
 
     A marching solver goes from sigma to sigma along closed axes. In free space the field outside the box, which is
-    not kept, has changed by then; there each sigma starts anew from t = 0. The order of the axes is free, because
-    the operators along different axes commute exactly.
+    not kept, has changed by then; there each sigma starts anew from t = 0, as it does where values on faces are needed
+    (`Axis.starts_anew`). The order of the axes is free, because the operators along different axes commute exactly.
     """
 
     def __init__(self, solver: LineSolver, values: Array, grid: Grid) -> None:
@@ -325,7 +328,7 @@ class LineFlow(Flow):
         self._reached = self._now
         self._state = values
         self._first = values.ndim - grid.dimensions
-        self._free = [axis.rule.free_space for axis in grid]
+        self._free = [axis.starts_anew for axis in grid]
         self._march: list[Path] = [(0.0,)] * grid.dimensions
 
     @property
@@ -379,16 +382,12 @@ class LineFlow(Flow):
         self._now = closed
 
 
-def part(field: Array, position: int, start: int | None, stop: int | None, step: int = 1) -> Array:
-    """The view field[..., start:stop:step, ...] along one array axis."""
-    return field[(slice(None),) * position + (slice(start, stop, step),)]
-
-
 def difference_gradient(field: Array, grid: Grid, position: int, out: Array | None = None) -> Array:
     """du/dx_i by fourth-order differences: (u_{i-2} - 8 u_{i-1} + 8 u_{i+1} - u_{i+2}) / 12 h.
 
-    Across the ends the field continues by its boundary; in free space, where the field outside is not stored,
-    the four outermost nodes take one-sided differences of the same order (second order below 6 nodes).
+    Across the ends the field continues by its boundary; where the field outside is not stored (in free space) or the
+    values on the walls are not (faces of cells), the four outermost nodes take one-sided differences of the same order
+    (second order below 6 nodes).
 
     Parameters
     ----------
@@ -414,11 +413,11 @@ def difference_gradient(field: Array, grid: Grid, position: int, out: Array | No
     along = field.ndim - grid.dimensions + position
     result = np.empty_like(field) if out is None else out
     # the one-sided stencils below take five nodes from each end
-    if axis.rule.free_space and axis.size < 6:
+    if axis.starts_anew and axis.size < 6:
         result[...] = np.gradient(field, axis.spacing, axis=along, edge_order=2)
         return result
-    # in free space any continuation will do: the rows that it reaches are replaced below
-    rule = boundaries.get("reflect" if axis.rule.free_space else axis.boundary)
+    # any continuation will do there: the rows that it reaches are replaced below
+    rule = boundaries.get("reflect" if axis.starts_anew else axis.boundary)
     extension = rule.extend(axis.size, axis.nodes, 2, 2)
     shape = [1] * field.ndim
     shape[along] = extension.source.size
@@ -435,7 +434,7 @@ def difference_gradient(field: Array, grid: Grid, position: int, out: Array | No
     np.subtract(part(extended, along, 3, 3 + size), part(extended, along, 1, 1 + size), out=result)
     result *= 8.0 * scale
     result -= scale * (part(extended, along, 4, 4 + size) - part(extended, along, 0, size))
-    if axis.rule.free_space:
+    if axis.starts_anew:
         _one_sided(field, along, scale, result)
     return result
 

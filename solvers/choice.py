@@ -183,7 +183,7 @@ class Schedule:
         if self.solver.exact_in_time:
             return [self.variances[level]]
         # along free-space axes every level starts from Q, so only closed axes can be marched on
-        closed = [i for i, axis in enumerate(self.grid) if not axis.rule.free_space]
+        closed = [i for i, axis in enumerate(self.grid) if not axis.starts_anew]
         first = level
         while first and all(self.variances[first - 1][i] <= self.variances[first][i] for i in closed):
             first -= 1
@@ -216,7 +216,7 @@ class Schedule:
                     continue
                 start = 0.0
                 # a march goes on from where it was: what came before was counted with the level before
-                if len(march) > 1 and not axis.rule.free_space:
+                if len(march) > 1 and not axis.starts_anew:
                     start = min(t, march[-2][i])
                 rows = solver.rows(axis, t)
                 updates += points / axis.size * rows * (solver.least_updates(axis, start, t) if t > start else 0.0)
@@ -241,7 +241,7 @@ class Schedule:
         """The successive variances of every axis, as `heatpg.solvers.base.Flow.paths` has them."""
         found: list[tuple[float, ...]] = []
         for i, axis in enumerate(self.grid):
-            if axis.rule.free_space or self.solver.exact_in_time:
+            if axis.starts_anew or self.solver.exact_in_time:
                 found.append((0.0, self.variances[level][i]))
             else:
                 found.append(tuple(sorted({0.0, *(row[i] for row in self.march(level))})))

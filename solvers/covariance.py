@@ -327,12 +327,7 @@ class CovarianceFlow:
         for position, (axis, padding) in enumerate(zip(self.grid, self._paddings, strict=True)):
             if axis.rule.free_space:
                 after = padding.length - axis.size - padding.before
-                extension = axis.rule.extend(axis.size, axis.nodes, padding.before, after)
-                field = np.take(field, extension.source, axis=position)
-                if (extension.weight != 1.0).any():
-                    shape = [1] * field.ndim
-                    shape[position] = -1
-                    field *= extension.weight.astype(field.dtype).reshape(shape)
+                field = axis.rule.extend(axis.size, axis.nodes, padding.before, after).of(field, position)
         return field
 
     def _forward(self, paddings: tuple[_Padding, ...]) -> Array:

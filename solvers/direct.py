@@ -15,6 +15,7 @@ from heatpg.core.grid import Axis
 from heatpg.errors import OptionError
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path, Solver
+from heatpg.solvers.faces import with_faces
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, convolve
 from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, workspace
 from heatpg.solvers.wide import wide_weights
@@ -58,7 +59,7 @@ class _FilterOperator(SweepOperator):
         self.moved = np.stack([np.pad(taken, (p, spare - p)) for p in range(GROUP)])
         self.end = weights.dtype.type(line.weight[0])
         self.chord = np.zeros((0, 4), weights.dtype)
-        if line.closure.holds_ends:
+        if line.holds_nodes:
             # the chord between held ends is steady, and stays out of the convolution; its derivative is its slope
             share = np.arange(line.size) / (line.size - 1)
             slope = np.full(line.size, 1.0 / ((line.size - 1) * spacing))
@@ -248,7 +249,7 @@ class Direct(SampledGaussian, LineSolver):
 
 @functools.lru_cache(maxsize=64)  # as the operators of the field are kept by their base
 def _gradient_operator(solver: Direct, axis: Axis, variance: float, dtype: np.dtype[Any]) -> LineOperator:
-    return solver._convolution(axis, variance, dtype, True)
+    return with_faces(axis, lambda place, kind: solver._convolution(place, variance, kind, True), dtype, True)
 
 
 def _weights(spacing: float, sigma: float, radius: int) -> NDArray[np.float64]:
@@ -292,7 +293,7 @@ def _fold_weights(axis: Axis, weights: NDArray[np.float64]) -> NDArray[np.float6
         number, half = np.clip(number, -size, size), size
     else:
         # mirrored lines repeat after twice their length, and with mirrors in nodes these two count once
-        period = size if axis.rule.periodic else 2 * size - (axis.nodes == "vertex" or axis.rule.holds_ends) * 2
+        period = size if axis.rule.periodic else 2 * size - (axis.nodes == "vertex") * 2
         half = period // 2
         number = (number + half) % period - half
     return np.asarray(np.bincount(number + half, weights=weights, minlength=2 * half + 1), dtype=np.float64)
@@ -311,7 +312,7 @@ def _matrix(axis: Axis, weights: NDArray[np.float64], derivative: bool) -> NDArr
     for i in range(size):
         window = slice(i, i + len(weights))
         matrix[i] = np.bincount(extension.source[window], weights=weights * extension.weight[window], minlength=size)
-    if not axis.rule.holds_ends:
+    if not axis.rule.holds_ends or axis.faced:
         return matrix
     share = np.arange(size) / (size - 1)
     chord = np.zeros((size, size))

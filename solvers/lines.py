@@ -30,6 +30,7 @@ __all__ = [
     "fill_ghosts",
     "filter_bundle",
     "line_along",
+    "part",
     "sweep",
     "workspace",
 ]
@@ -46,6 +47,11 @@ _BLOCK_BYTES = 512 * 1024
 MOST_LANE_BYTES = 256
 _LEAST_LANE_BYTES = 64  # one cache line, and one AVX-512 register; measured from 16 to 128: within 10 %
 _CACHE_LINE = 64  # bytes, on every x86 and most ARM processors
+
+
+def part(field: Array, position: int, start: int | None, stop: int | None, step: int = 1) -> Array:
+    """The view field[..., start:stop:step, ...] along one array axis."""
+    return field[(slice(None),) * position + (slice(start, stop, step),)]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,13 +85,21 @@ class Line:
         return self.size + 2 * self.padding
 
     @property
+    def holds_nodes(self) -> bool:
+        """Whether both end nodes are held, so that the line is solved relative to the chord between them.
+
+        With nodes in cells the walls hold values that belong to no node; `heatpg.solvers.faces` adds what they do.
+        """
+        return self.closure.holds_ends and self.closure_nodes == "vertex"
+
+    @property
     def period(self) -> int:
         """Number of nodes after which the padded line, continued by its closure, repeats."""
         if self.closure.periodic:
             return self.rows
         # a line that is mirrored at cell walls shows every node twice a period, one mirrored at nodes shows its end
         # nodes once
-        return 2 * (self.rows if self.closure_nodes == "cell" and not self.closure.holds_ends else self.rows - 1)
+        return 2 * (self.rows if self.closure_nodes == "cell" else self.rows - 1)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -414,13 +428,13 @@ def sweep(operator: SweepOperator, source: Array, target: Array, position: int) 
         ends = workspace.take(2, (count, 2, lanes), source.dtype)
         _gather(read, base, inner, size, first, bundle)
         # before padding and ghosts are filled, because they continue what is left of the line
-        if line.closure.holds_ends:
+        if line.holds_nodes:
             _remove_chord(bundle, first, size, ends)
         if padded:
             _continue_line(bundle, first, size, line.padding, line.source, line.weight)
         # either of the two bundles: a scheme steps from one to the other and back
         result = operator.work(bundle, other)
-        if line.closure.holds_ends:
+        if line.holds_nodes:
             if operator.derivative:
                 _add_slope(result, first, size, ends, operator.spacing)
             else:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri_exp
 
-from heatpg.boundaries import boundaries
+from heatpg.boundaries import Nodes, boundaries, face_weights
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import UnsupportedError
 from heatpg.solvers import solvers
@@ -39,6 +39,24 @@ _FINEST = {"float64": 1e-15, "float32": 1e-8}
 
 
 @kernel
+def _read_ends(read: Array, base: Array, count: int, inner: int, size: int, near: Array, block: Array) -> None:
+    """The values at both ends of every line, in the first two rows of the block."""
+    lanes = LANE_BYTES // block.itemsize
+    nodes = near.shape[0]
+    # those of the upper end from the end inwards, one row after the other
+    for i in range(nodes):
+        read_rows(read, base, count, inner, i, i + 1, block[2 * i * lanes :])
+        read_rows(read, base, count, inner, size - 1 - i, size - i, block[(2 * i + 1) * lanes :])
+    first = block[: 2 * lanes]
+    for j in range(2 * lanes):
+        first[j] *= near[0]
+    for i in range(1, nodes):
+        w, more = near[i], block[2 * i * lanes : (2 * i + 2) * lanes]
+        for j in range(2 * lanes):
+            first[j] += w * more[j]
+
+
+@kernel
 def _restrict(
     # so many, because kernels take plain numbers and arrays
     read: Array,
@@ -55,11 +73,14 @@ def _restrict(
     image: Array,
     sign: Array,
     edges: Array,
+    near: Array,
     held: bool,
     block: Array,
     line: Array,
 ) -> None:
-    """r_m = sum_i table[i, m] u_i for bundles of lines; margins folded; + edges[m, 0] u_0 + edges[m, 1] u_{n-1}.
+    """r_m = sum_i table[i, m] u_i for bundles of lines; margins folded; + edges[m, 0] e_0 + edges[m, 1] e_1.
+
+    e are the values at the ends of a line, sum_i near[i] u_i of the nodes from there inwards.
 
     Four fine rows at a time are spread over their window of coarse rows, four by four. The number of lanes is known
     to the compiler, which can then tell the rows apart.
@@ -98,8 +119,7 @@ def _restrict(
                     t[j] += sign[m] * s[j]
         # the two end values once more: their continuation to infinity (clip), or the chord that is taken away (absorb)
         if edges.shape[0] > 0:
-            read_rows(read, base[b], count, inner, 0, 1, block)
-            read_rows(read, base[b], count, inner, size - 1, size, block[lanes:])
+            _read_ends(read, base[b], count, inner, size, near, block)
             for m in range(margin, total - margin):
                 t = line[m * lanes : (m + 1) * lanes]
                 p, q = edges[m, 0], edges[m, 1]
@@ -192,6 +212,7 @@ def _restrict_singly(
     image: Array,
     sign: Array,
     edges: Array,
+    near: Array,
     held: bool,
     block: Array,
     line: Array,
@@ -215,14 +236,18 @@ def _restrict_singly(
             if m < margin or m >= total - margin:
                 line[image[m]] += sign[m] * line[m]
         kept = total - 2 * margin
+        low, high = near[0] * u[0], near[0] * u[size - 1]
+        for i in range(1, near.shape[0]):
+            low += near[i] * u[i]
+            high += near[i] * u[size - 1 - i]
         for m in range(kept):
             value = line[margin + m]
             if edges.shape[0] > 0:
-                value += edges[margin + m, 0] * u[0] + edges[margin + m, 1] * u[size - 1]
+                value += edges[margin + m, 0] * low + edges[margin + m, 1] * high
             write[coarse[0, b] + m * inner] = value
         if held:
-            write[coarse[0, b] + kept * inner] = u[0]
-            write[coarse[0, b] + (kept + 1) * inner] = u[size - 1]
+            write[coarse[0, b] + kept * inner] = low
+            write[coarse[0, b] + (kept + 1) * inner] = high
 
 
 @kernel
@@ -308,6 +333,8 @@ class _Pyramid:
         Image of every coarse node.
     edges
         Weights of the two end values for every coarse node: what continues them, or takes the chord away.
+    near
+        Weights of the nodes from an end inwards for its value: the end node alone, or cells for the value on a face.
     chord
         The chord that is restored at the fine nodes.
     """
@@ -321,6 +348,7 @@ class _Pyramid:
     image: NDArray[np.int64]
     sign: Array
     edges: Array
+    near: Array
     chord: Array
 
     def _carry(self, source: Array, target: Array, position: int, upwards: bool) -> None:
@@ -347,7 +375,8 @@ class _Pyramid:
                 restrict = _restrict_singly if singly else _restrict
                 restrict(
                     *(read, fine, inner, self.size, write, coarse, self.rows, valid, self.down, self.start),
-                    *(self.margin, self.image, self.sign, self.edges, len(self.chord) > 0, block, line),
+                    *(self.margin, self.image, self.sign, self.edges, self.near, len(self.chord) > 0),
+                    *(block, line),
                 )
 
         for_each(work, bundles_of_lines(lines, lanes, inner, self.size, self.rows))
@@ -367,11 +396,11 @@ def _gaussian(offset: Array, variance: float) -> NDArray[np.float64]:
 
 @functools.lru_cache(maxsize=64)
 def _pyramid(
-    size: int, boundary: str, nodes: str, spacing: float, sigma: float, tolerance: float, dtype: str, derivative: bool
+    size: int, boundary: str, nodes: Nodes, spacing: float, sigma: float, tolerance: float, dtype: str, derivative: bool
 ) -> _Pyramid:
     """The maps for a sigma in units of the spacing, which itself matters only to the derivative."""
     rule = boundaries.get(boundary)
-    between_ends = rule.holds_ends or (nodes == "vertex" and not rule.periodic)
+    between_ends = nodes == "vertex" and not rule.periodic
     length = size - 1 if between_ends else size
     if not rule.free_space:
         # two periods of sigma are as uniform as infinitely many: exp(-8 pi^2)
@@ -449,8 +478,10 @@ def _pyramid(
         even = even + edges.sum(axis=1)
         edges = edges / even[:, None] if boundary == "clip" else np.zeros((0, 2))
     elif rule.holds_ends:
-        share[[0, -1]] = 0.0
-        chord = np.stack([1.0 - fine / (size - 1), fine / (size - 1)], axis=1)
+        if between_ends:
+            share[[0, -1]] = 0.0
+        rising = fine / length if between_ends else (fine + 0.5) / length
+        chord = np.stack([1.0 - rising, rising], axis=1)
         edges = -np.stack([spread(share * side, sign) for side in chord.T], axis=1) / even[image][:, None]
     # columns of the restriction, each coarse node normalised by what the constant 1 gives there
     weight = np.zeros(groups * GROUP)
@@ -464,12 +495,14 @@ def _pyramid(
         # derivative of a quotient: the normalisation depends on x too
         slopes = -offset / half * up
         up = (slopes - slopes.sum(axis=2, keepdims=True) * up) / spacing
-        chord = np.tile([-1.0, 1.0], (len(chord), 1)) / ((size - 1) * spacing)
-    elif rule.holds_ends:
+        chord = np.tile([-1.0, 1.0], (len(chord), 1)) / (length * spacing)
+    elif rule.holds_ends and between_ends:
         up.reshape(-1, taps)[[0, size - 1]] = 0.0  # odd about the ends
     rows = total - 2 * margin + (2 if rule.holds_ends else 0)
-    down, up, sign, edges, chord = (np.ascontiguousarray(a, dtype=dtype) for a in (down, up, sign, edges, chord))
-    return _Pyramid(size, rows, down, up, start, margin, image, sign, edges, chord)
+    near = face_weights(size) if rule.faced(nodes) else np.ones(1)
+    arrays = (down, up, sign, edges, near, chord)
+    down, up, sign, edges, near, chord = (np.ascontiguousarray(a, dtype=dtype) for a in arrays)
+    return _Pyramid(size, rows, down, up, start, margin, image, sign, edges, near, chord)
 
 
 def _outside(size: int, place: Array, variance: float, radius: float) -> NDArray[np.float64]:

@@ -34,8 +34,8 @@ def negative_mass(solver: Solver, axis: Axis, start: float, stop: float) -> floa
     A field leaves its range by at most this times osc(Q). The kernel W on the continued line comes from the symbol by
     a Fourier transform, over one period of the line, or over the reach of the solver if that is less. Between walls
     the entries are sums of W. Beyond an end that is held the line is turned over, and they are W(i - j) - W(i + j),
-    two offsets of one parity: there W must not be larger farther out. The weights of the held ends are then
-    differences of the tails of W, which fall as well.
+    two offsets of one parity, or of unlike parity where the wall is half a spacing beyond: there W must not be larger
+    farther out. The weights of the held values are then differences of the tails of W, which fall as well.
 
     Examples
     --------
@@ -59,9 +59,13 @@ def negative_mass(solver: Solver, axis: Axis, start: float, stop: float) -> floa
     kernel = np.fft.irfft(solver.interval_symbol(angle, axis, start, stop), length)
     mass = _mass(-kernel)
     if line.closure.holds_ends:
-        # offsets i - j and i + j differ by 2 j: even with even, odd with odd
-        for half in (kernel[: length // 2 + 1 : 2], kernel[1 : length // 2 + 1 : 2]):
-            # the largest weight at this distance or farther: where it exceeds the weight here, a difference is negative
-            farther = np.maximum.accumulate(half[::-1])[::-1]
-            mass += 2.0 * _mass(farther - half)
+        half = kernel[: length // 2 + 1]
+        # the largest weight at this distance or farther, of the same parity
+        farther = half.copy()
+        for parity in (0, 1):
+            farther[parity::2] = np.maximum.accumulate(half[parity::2][::-1])[::-1]
+        # offsets i - j and i + j differ by 2 j, or i - j and i + j + 1 by 2 j + 1; where the weight farther out exceeds
+        # the weight here, a difference is negative
+        step = 0 if line.holds_nodes else 1
+        mass += 2.0 * _mass(farther[step:] - half[: len(half) - step])
     return mass

@@ -10,7 +10,8 @@ boundary   nodes   coefficients                             wavenumbers
 periodic   both    Fourier, packed (1, cos, sin, ...)       2 pi j / L
 reflect    vertex  cosine (DCT-I)                           pi j / L
 reflect    cell    cosine (DCT-II)                          pi j / L
-absorb     both    end values, sine of the rest (DST-I)     pi j / L; 0 for the ends
+absorb     vertex  end values, sine of the rest (DST-I)     pi j / L; 0 for the ends
+absorb     cell    sine (DST-II), line by line             pi (j + 1) / L
 free       both    padded line, then as reflect and cell
 =========  ======  =======================================  ==========================
 
@@ -30,10 +31,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 
+from heatpg.boundaries import Extension
 from heatpg.core.grid import Axis, Grid
 from heatpg.solvers import fft
-from heatpg.solvers.base import Flow, Path, Solver, part
-from heatpg.solvers.lines import Line, line_along
+from heatpg.solvers.base import Flow, LineOperator, Path, Solver
+from heatpg.solvers.faces import with_faces
+from heatpg.solvers.lines import line_along, part
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 
@@ -250,13 +253,34 @@ class _HeldSine(_Basis):
         return np.asarray(result)
 
 
+class _CellSine(_Basis):
+    """Sines that vanish on both walls, at cell centres."""
+
+    @functools.cached_property
+    def angle(self) -> NDArray[np.float64]:
+        return np.asarray(math.pi * np.arange(1, self.size + 1) / self.size)
+
+    def forward(self, field: Array, position: int) -> Array:
+        return fft.sine(field, 2, position)
+
+    def inverse(self, coefficients: Array, position: int) -> Array:
+        return fft.inverse_sine(coefficients, 2, position)
+
+    def derivative(self, coefficients: Array, position: int) -> Array:
+        scaled = coefficients * self._wavenumber(coefficients.ndim, position, coefficients.dtype)
+        cosines = np.zeros_like(coefficients)
+        # cosine coefficients begin with the constant: all move up by one, and the finest has no slope at the centres
+        part(cosines, position, 1, None)[...] = part(scaled, position, 0, -1)
+        return fft.inverse_cosine(cosines, 2, position)
+
+
 @functools.lru_cache(maxsize=256)
 def basis_along(axis: Axis) -> _Basis:
     """The transform that diagonalises the Laplacian along a closed axis: its angles, forward and inverse."""
     if axis.rule.periodic:
         return _Fourier(axis.size, axis.spacing)
     if axis.rule.holds_ends:
-        return _HeldSine(axis.size, axis.spacing)
+        return (_HeldSine if axis.nodes == "vertex" else _CellSine)(axis.size, axis.spacing)
     kind = _VertexCosine if axis.nodes == "vertex" else _CellCosine
     return kind(axis.size, axis.spacing)
 
@@ -296,27 +320,28 @@ class InterpolantGradient(TransformSolver):
     ) -> None:
         axis = grid[position]
         along = initial.ndim - grid.dimensions + position
-        if not axis.rule.free_space:
+        if not axis.starts_anew:
             basis = basis_along(axis)
             np.copyto(out, basis.derivative(basis.forward(field.copy(), along), along))
             return
-        # in free space the field outside the box is not stored, so this axis is taken from Q again
+        # the field outside the box, or on its faces, is not stored: this axis is taken from Q again
         others = tuple(0.0 if i == position else t for i, t in enumerate(variances))
         self.start(initial, grid).advance(others, out)
-        _free_line(self, axis, variances[position], True).apply(out, out, along)
+        _by_lines(self, axis, variances[position], True, out.dtype).apply(out, out, along)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _FreeLine:
-    """Lines in free space: pad, transform, multiply, transform back, crop; a block of lines at a time."""
+class _SingleLine:
+    """Lines by themselves: pad in free space, transform, multiply, transform back, crop; a block of lines at a time."""
 
-    line: Line
-    basis: _CellCosine
+    continuation: Extension
+    basis: _Basis
     multiplier: NDArray[np.float64]
     derivative: bool
 
     def apply(self, source: Array, target: Array, position: int) -> None:
-        size, before = self.line.size, self.line.padding
+        before = self.continuation.before
+        size = len(self.continuation.source) - 2 * before
         inner = int(np.prod(source.shape[position + 1 :], dtype=np.int64))
         read, write = source.reshape(-1, size, inner), target.reshape(-1, size, inner)
         if inner == 1:  # lines are rows already
@@ -325,14 +350,11 @@ class _FreeLine:
         rows = self.basis.size
         chunk = max(1, _BLOCK_BYTES // (rows * source.itemsize))
         multiplier = self.multiplier.astype(source.dtype)
-        weight = self.line.weight.astype(source.dtype)
 
         def work(place: tuple[int, int]) -> None:
             o, first = place
             lines = read[o, :, first : first + chunk].T
-            block = np.take(lines, self.line.source, axis=1)
-            block *= weight
-            coefficients = self.basis.forward(block, 1)
+            coefficients = self.basis.forward(self.continuation.of(lines, 1), 1)
             coefficients *= multiplier
             result = (self.basis.derivative if self.derivative else self.basis.inverse)(coefficients, 1)
             write[o, :, first : first + chunk] = result[:, before : before + size].T
@@ -340,15 +362,33 @@ class _FreeLine:
         for_each(work, [(o, first) for o in range(outer) for first in range(0, count, chunk)])
 
 
-def _free_line(solver: TransformSolver, axis: Axis, variance: float, derivative: bool) -> _FreeLine:
+def _by_lines(
+    solver: TransformSolver, axis: Axis, variance: float, derivative: bool, dtype: np.dtype[Any]
+) -> LineOperator:
+    """What takes an axis line by line that is not transformed with the others."""
+    if axis.rule.free_space:
+        return _free_line(solver, axis, variance, derivative)
+
+    def odd(place: Axis, _: np.dtype[Any]) -> _SingleLine:
+        basis = basis_along(place)
+        multiplier = solver.multiplier(basis.angle, place.spacing, variance)
+        # only what is folded, without the values on the faces
+        inside = dataclasses.replace(place.rule.extend(place.size, place.nodes, 0, 0), face=np.zeros((place.size, 0)))
+        return _SingleLine(inside, basis, multiplier, derivative)
+
+    return with_faces(axis, odd, dtype, derivative)
+
+
+def _free_line(solver: TransformSolver, axis: Axis, variance: float, derivative: bool) -> _SingleLine:
     # mirrored far out, the nearest image of the box stands at twice the padding
     padding = -(-solver.reach(axis, (0.0, variance)) // 2) if variance > 0 else axis.size
     line = line_along(axis, padding)
     # a padding that is longer than needed is as right, and the transform of a good length is several times faster
     rows = _fast_rows(line.rows)
-    line = line_along(axis, padding + (rows - line.rows) // 2)
+    padding += (rows - line.rows) // 2
+    continuation = axis.rule.extend(axis.size, axis.nodes, padding, padding)
     basis = _CellCosine(rows, axis.spacing)
-    return _FreeLine(line, basis, solver.multiplier(basis.angle, axis.spacing, variance), derivative)
+    return _SingleLine(continuation, basis, solver.multiplier(basis.angle, axis.spacing, variance), derivative)
 
 
 def _fast_rows(rows: int) -> int:
@@ -362,7 +402,8 @@ def _fast_rows(rows: int) -> int:
 class TransformFlow(Flow):
     """Evolution by multipliers: one forward transform of Q, one inverse transform per sigma.
 
-    Axes in free space are done line by line, because their padding grows with sigma; they commute with the others.
+    Axes in free space are done line by line, because their padding grows with sigma, and so are cells between faces
+    whose values are held; they commute with the others.
     """
 
     def __init__(self, solver: TransformSolver, values: Array, grid: Grid) -> None:
@@ -371,7 +412,7 @@ class TransformFlow(Flow):
         self.initial = values
         self._first = values.ndim - grid.dimensions
         self._reached = (0.0,) * grid.dimensions
-        self._closed = [i for i, axis in enumerate(grid) if not axis.rule.free_space]
+        self._closed = [i for i, axis in enumerate(grid) if not axis.starts_anew]
         self._coefficients: Array | None = None
         self._spare: Array | None = None
         self._turns: list[tuple[int, tuple[int, ...], int, int]] = []
@@ -409,7 +450,7 @@ class TransformFlow(Flow):
 
     def _multipliers(self, variances: tuple[float, ...]) -> list[Array]:
         return [
-            np.ones(axis.size) if axis.rule.free_space else _multiplier(self.solver, axis, t)
+            np.ones(axis.size) if axis.starts_anew else _multiplier(self.solver, axis, t)
             for axis, t in zip(self.grid, variances, strict=True)
         ]
 
@@ -454,5 +495,6 @@ class TransformFlow(Flow):
             np.copyto(out, self.initial)
         for i, axis in enumerate(self.grid):
             # one after the other, in place: they commute with the closed axes and with each other
-            if axis.rule.free_space and variances[i] > 0:
-                _free_line(self.solver, axis, variances[i], False).apply(out, out, self._first + i)
+            if axis.starts_anew and variances[i] > 0:
+                operator = _by_lines(self.solver, axis, variances[i], False, out.dtype)
+                operator.apply(out, out, self._first + i)

@@ -121,7 +121,7 @@ def factorise(line: Line, share: float, dtype: np.dtype[Any]) -> tuple[Array, An
     upper = np.full(rows, -share)
     lower[0] = upper[-1] = 0.0
     corner = 0.0
-    if line.closure.holds_ends:
+    if line.holds_nodes:
         # the two end rows are the identity: they hold zero, what is left of the ends without their chord
         diagonal[[0, -1]] = 1.0
         upper[0] = lower[-1] = 0.0
@@ -135,8 +135,8 @@ def factorise(line: Line, share: float, dtype: np.dtype[Any]) -> tuple[Array, An
         # a mirror through a node: the neighbour inside counts for its image too
         upper[0] = lower[-1] = -2.0 * share
     else:
-        # a mirror between nodes: the end node is its own neighbour
-        diagonal[[0, -1]] = 1.0 + share
+        # a mirror between nodes: the end node is its own neighbour, turned over where the line is odd
+        diagonal[[0, -1]] = 1.0 + share if not line.closure.holds_ends else 1.0 + 3.0 * share
     factors = np.zeros((4, rows))
     _eliminate(diagonal, lower, upper, factors)
     if corner:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.boundaries import face_values
 from heatpg.core.grid import Axis, Grid
 from heatpg.solvers import make
 from heatpg.solvers.base import Flow, LineOperator, LineSolver, Path, Solver
@@ -78,7 +79,7 @@ class _Mean:
 
 
 class _Chord:
-    """Every line becomes the chord between its ends, which are held; the derivative is its slope."""
+    """Every line becomes the chord between the values that are held on its walls; the derivative is its slope."""
 
     def __init__(self, axis: Axis, derivative: bool) -> None:
         self.axis = axis
@@ -88,11 +89,16 @@ class _Chord:
         size = self.axis.size
         shape = [1] * source.ndim
         shape[position] = size
-        low, high = (np.take(source, [i], axis=position) for i in (0, size - 1))
+        if self.axis.faced:
+            low, high = face_values(source, position)
+            rising = (np.arange(size) + 0.5) / size
+        else:
+            low, high = (np.take(source, [i], axis=position) for i in (0, size - 1))
+            rising = np.arange(size) / (size - 1)
         if self.derivative:
-            target[...] = (high - low) / ((size - 1) * self.axis.spacing)
+            target[...] = (high - low) / self.axis.length
             return
-        share = (np.arange(size) / (size - 1)).astype(source.dtype).reshape(shape)
+        share = rising.astype(source.dtype).reshape(shape)
         # a sum of two shares, so that both ends are what they were to the bit
         target[...] = (1.0 - share) * low + share * high
 
@@ -143,7 +149,7 @@ class _Flow(Flow):
         # The maps of the axes commute. A march stays along a closed axis where it is, so that it need not begin again,
         # and keeps the field that it stands at to itself.
         reached = [
-            0.0 if axis.rule.free_space or self.solver.exact_in_time else path[-1]
+            0.0 if axis.starts_anew or self.solver.exact_in_time else path[-1]
             for axis, path in zip(self.grid, self._steps.paths, strict=True)
         ]
         rest = tuple(reached[i] if i in self._limits else t for i, t in enumerate(variances))

@@ -11,21 +11,29 @@ __all__ = ["Absorb"]
 
 
 class Absorb(Boundary):
-    """The end values are held; relative to the chord between them the line continues as an odd function.
+    """The values on the walls are held; relative to the chord between them the line continues as an odd function.
 
-    With ``nodes="cell"`` the two outermost cell values are held, and the walls stand at their centres.
+    The walls stand in the end nodes, or with ``nodes="cell"`` on the outer faces of the end cells.
     """
 
     name = "absorb"
     meaning = "noise that reaches the wall stays there with the value of the wall (Dirichlet)"
     holds_ends = True
+    uses_walls = True
 
     def fold(self, index: NDArray[np.int64], size: int, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        # Odd about both end nodes, which are size - 1 apart, so its period is twice that. At the ends the sign does not
-        # matter: relative to the chord the line is 0 there.
-        turned = index % (2 * size - 2)
+        # Odd about both walls, so the period is twice their distance: size - 1 from end node to end node, size from
+        # face to face. At end nodes the sign does not matter: relative to the chord the line is 0 there.
+        period, last = (2 * size - 2, 2 * size - 2) if nodes == "vertex" else (2 * size, 2 * size - 1)
+        turned = index % period
         inside = turned < size
-        return np.where(inside, turned, 2 * size - 2 - turned), np.where(inside, 1.0, -1.0)
+        return np.where(inside, turned, last - turned), np.where(inside, 1.0, -1.0)
+
+    def face(self, index: NDArray[np.int64], size: int) -> NDArray[np.float64]:
+        source, sign = self.fold(index, size, "cell")
+        # the chord goes straight on, and what is folded is without it; the nodes themselves have it already
+        rising = ((index + 0.5) - sign * (source + 0.5)) / size
+        return np.stack([1.0 - sign - rising, rising], axis=-1)
 
 
 boundaries.add("absorb", Absorb())

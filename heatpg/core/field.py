@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from fractions import Fraction
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.boundaries import Extension, face_values
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError, UnsupportedError
@@ -135,7 +137,7 @@ _CLOSED, _HELD, _CLIPPED, _NOTHING = range(4)
 
 @kernel
 def _line_weights(
-    # fourteen, because kernels take plain numbers and arrays
+    # fifteen, because kernels take plain numbers and arrays
     x: float,
     sigma: float,
     first: float,
@@ -143,6 +145,7 @@ def _line_weights(
     size: int,
     kind: int,
     margin: float,
+    faced: bool,
     source: Array,
     sign: Array,
     before: int,
@@ -153,7 +156,8 @@ def _line_weights(
 ) -> tuple[int, int]:
     """Weights of the nodes lo, ..., lo + count - 1 of a line for the derivatives at x; returns (lo, count).
 
-    The continued line is folded onto its nodes; an axis that holds its ends is taken relative to its chord.
+    The continued line is folded onto its nodes; an axis that holds its ends is taken relative to its chord. The values
+    on the walls of a faced axis follow its nodes, as nodes `size` and `size` + 1.
     """
     last = first + (size - 1) * spacing
     top = orders
@@ -190,8 +194,9 @@ def _line_weights(
         return begin, end - begin
     # all nodes that the continuation leads back to; the ends of a chord are always among them
     lo, hi = size - 1, 0
+    below, above = (size, size + 1) if faced else (0, size - 1)
     if kind == 1:
-        lo, hi = 0, size - 1
+        lo, hi = 0, above
     else:
         for i in range(begin, end):
             at = min(max(i + before, 0), source.shape[0] - 1)
@@ -206,22 +211,23 @@ def _line_weights(
         # without noise a node inside weighs as it is, also where the rule gives the end node half
         if sigma == 0.0 and i >= 0 and i < size:
             factor = 1.0
-        share = node / (size - 1)
+        share = (node + 0.5) / size if faced else node / (size - 1)
         for m in range(top):
             w = factor * scratch[m, i - begin]
             out[m, node - lo] += w
             if kind == 1:
                 # what holds its ends is evolved relative to the chord between them: it is taken off here
-                out[m, 0] -= (1.0 - share) * w
-                out[m, size - 1] -= share * w
+                out[m, below] -= (1.0 - share) * w
+                out[m, above] -= share * w
     if kind == 1:
-        s = (x - first) / (last - first)
+        wall, length = (first - 0.5 * spacing, size * spacing) if faced else (first, last - first)
+        s = (x - wall) / length
         # and the chord itself, which no noise changes, is put back
-        out[0, 0] += 1.0 - s
-        out[0, size - 1] += s
+        out[0, below] += 1.0 - s
+        out[0, above] += s
         if top > 1:
-            out[1, 0] -= 1.0 / (last - first)
-            out[1, size - 1] += 1.0 / (last - first)
+            out[1, below] -= 1.0 / length
+            out[1, above] += 1.0 / length
     return lo, count
 
 
@@ -235,6 +241,7 @@ def _derivatives(
     spacing: Array,
     kinds: Array,
     margins: Array,
+    faced: Array,
     source: Array,
     sign: Array,
     before: Array,
@@ -269,9 +276,10 @@ def _derivatives(
                 sigmas[p, q],
                 first[q],
                 spacing[q],
-                values.shape[axis],
+                values.shape[axis] - 2 if faced[q] else values.shape[axis],
                 kinds[q],
                 margins[q],
+                faced[q],
                 source[q],
                 sign[q],
                 before[q],
@@ -312,8 +320,19 @@ def _kind(axis: Axis) -> int:
         return _HELD
     if axis.rule.free_space:
         # a rule whose far outside weighs nothing is an extension by zero
-        return _CLIPPED if axis.rule.extend(axis.size, axis.nodes, 1, 1).weight[0] else _NOTHING
+        return _CLIPPED if axis.rule.extend(axis.size, axis.nodes, 1, 1).of(np.ones(axis.size), 0)[0] else _NOTHING
     return _CLOSED
+
+
+def _with_face_nodes(extension: Extension, axis: Axis) -> Extension:
+    """A continuation in which the constant values outside of a faced axis have its two face values as their source."""
+    if not (axis.faced and axis.rule.free_space):
+        return extension
+    source, weight = extension.source.copy(), extension.weight.copy()
+    for side in (0, 1):
+        outside = extension.face[:, side] != 0
+        source[outside], weight[outside] = axis.size + side, extension.face[outside, side]
+    return dataclasses.replace(extension, source=source, weight=weight)
 
 
 class HeatField:
@@ -369,10 +388,12 @@ class HeatField:
         self.landscape = landscape
         self.grid: Grid = grid
         self._taken = landscape.centring
+        values = np.asarray(self._taken.remove(landscape.values), dtype=np.float64)
+        self._faced = np.array([axis.faced for axis in grid])
+        for position in np.flatnonzero(self._faced):
+            values = np.concatenate((values, *face_values(values, int(position))), axis=int(position))
         # the kernel has three axes: those that are not there have one node
-        self._values = np.ascontiguousarray(self._taken.remove(landscape.values), dtype=np.float64).reshape(
-            (1,) * (3 - grid.dimensions) + grid.shape
-        )
+        self._values = np.ascontiguousarray(values).reshape((1,) * (3 - grid.dimensions) + values.shape)
         self._first = np.array([axis.coordinates[0] for axis in grid])
         self._spacing = np.array(grid.spacing)
         self._kinds = np.array([_kind(axis) for axis in grid])
@@ -447,7 +468,9 @@ class HeatField:
         if rows not in self._kept:
             # in free space everything further out is as the first node outside
             tables = [
-                axis.rule.extend(axis.size, axis.nodes, *((1, 1) if axis.rule.free_space else (rows, rows)))
+                _with_face_nodes(
+                    axis.rule.extend(axis.size, axis.nodes, *((1, 1) if axis.rule.free_space else (rows, rows))), axis
+                )
                 for axis in self.grid
             ]
             longest = max(len(table.source) for table in tables)
@@ -500,7 +523,8 @@ class HeatField:
                 begin, end = piece
                 _derivatives(
                     *(places[begin:end], deviations[begin:end], self._values, self._first, self._spacing),
-                    *(self._kinds, self._margins, source, sign, before, d, _stencil_polynomials(), orders, width),
+                    *(self._kinds, self._margins, self._faced, source, sign, before, d, _stencil_polynomials()),
+                    *(orders, width),
                     result[begin:end],
                 )
 

@@ -48,6 +48,10 @@ class Axis:
     a node, the upper is not. All other boundaries include both bounds, h = (upper - lower) / (size - 1).
     With ``nodes="cell"`` every boundary has cell centres, x_i = lower + (i + 1/2) h, h = (upper - lower) / size.
 
+    The walls stand at `lower` and `upper`. Where ``clip`` or ``absorb`` meets cells, no node holds the value on a wall:
+    it is that of the cubic through the four cells next to it. u then lies between the smallest and the largest of the
+    cells *and* these values, which may exceed the cells where Q is rough at the wall.
+
     Parameters
     ----------
     name
@@ -139,6 +143,16 @@ class Axis:
     def rule(self) -> Boundary:
         """The boundary as an object."""
         return boundaries.get(self.boundary)
+
+    @property
+    def faced(self) -> bool:
+        """Whether the values on the walls count and no node is there: ``clip`` and ``absorb`` with nodes in cells."""
+        return self.rule.faced(self.nodes)
+
+    @property
+    def starts_anew(self) -> bool:
+        """Whether each sigma starts from Q: what lies outside, or on faces between nodes, no stored field has."""
+        return self.rule.free_space or self.faced
 
     @property
     def length(self) -> float:

@@ -6,9 +6,8 @@ boundary.
 
 **The exact evolution is therefore that of the boundary that the grid has, edges included**, to about 1e-14 of the
 largest |Q|, and each axis may have another boundary. The free-space formula in a docstring is what it comes to
-where the noise does not reach the edges; `Grid.trust` bounds the difference. The walls are the bounds of the axis;
-with cell nodes on a ``clip`` or ``absorb`` axis they stand at the outermost cell centres, whose values are
-continued or held. With a boundary that these files do not know no exact evolution is attached.
+where the noise does not reach the edges; `Grid.trust` bounds the difference. The walls are the bounds of the axis,
+whatever its nodes. With a boundary that these files do not know no exact evolution is attached.
 
 Where Q jumps inside the box, a node on the jump has the mean of both sides. At an edge Q has the value inside; where
 the continuation jumps there (``zero``; ``periodic``, if the ends differ), the limit of u for sigma -> 0 is the mean of
@@ -44,7 +43,6 @@ from heatpg.landscapes.lines import (
     integer_directions,
     power,
     sum_over_axes,
-    walls,
 )
 from heatpg.tools.arguments import finite_number, positive_number, repeated_numbers, whole_number
 from heatpg.tools.docstrings import completed
@@ -224,7 +222,7 @@ def eigenmodes(
     phases = generator.uniform(0.0, 2 * math.pi, numbers.shape)
     chords = []
     for axis in grid:
-        lower, upper = walls(axis)
+        lower, upper = axis.lower, axis.upper
         # held ends that are not zero, so that a solver which takes them for zero is found out
         slope = 1.0 / (upper - lower) if axis.boundary == "absorb" else 0.0
         chords.append(Polynomial(lower, ((-math.inf, math.inf, (1.0, slope)),)))

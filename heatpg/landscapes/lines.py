@@ -34,7 +34,6 @@ __all__ = [
     "integer_directions",
     "power",
     "sum_over_axes",
-    "walls",
 ]
 
 BOUNDARIES = frozenset({"absorb", "clip", "periodic", "reflect", "zero"})
@@ -65,7 +64,7 @@ class BoundedLine(Line):
         # a sigma whose square underflows is no noise
         if sigma < 1e-150:
             return self.at(x)
-        lower, upper = walls(axis)
+        lower, upper = axis.lower, axis.upper
         # x / sigma may overflow to infinity, and tails underflow to 0, both with the right limit
         with np.errstate(over="ignore", under="ignore"):
             if axis.boundary == "zero":
@@ -198,7 +197,7 @@ class Eigenmode(Line):
     phase: float
 
     def evolved(self, axis: Axis, sigma: float) -> NDArray[Any]:
-        lower, upper = walls(axis)
+        lower, upper = axis.lower, axis.upper
         # walls hold half waves, a period whole ones
         half_turns = 2 * self.number if axis.boundary == "periodic" else self.number
         wavenumber = half_turns * math.pi / (upper - lower)
@@ -223,14 +222,6 @@ def _after(x: NDArray[np.float64], place: float) -> NDArray[np.float64]:
     distance = x - place
     rounding = 8 * np.finfo(np.float64).eps * float(np.abs(x).max())
     return np.where(np.abs(distance) <= rounding, 0.5, np.where(distance > 0, 1.0, 0.0))
-
-
-def walls(axis: Axis) -> tuple[float, float]:
-    """Where the box ends for this boundary: at the outermost nodes if their values are continued or held."""
-    if axis.boundary in ("clip", "absorb"):
-        nodes = axis.coordinates
-        return float(nodes[0]), float(nodes[-1])
-    return axis.lower, axis.upper
 
 
 def _gaussian_moments(

@@ -193,8 +193,8 @@ def carry(
         np.copyto(out, block)
         return
     line_axes = [plan.grid[i] for i in axes]
-    free = [axis.rule.free_space for axis in line_axes]
-    # on the way nothing is asked of the axes in free space, where each level starts anew
+    free = [axis.starts_anew for axis in line_axes]
+    # on the way nothing is asked of the axes where each level starts anew
     march[:-1] = [tuple(0.0 if f else t for f, t in zip(free, row, strict=True)) for row in march[:-1]]
     march = [row for row in march if any(row)]
     after = positions[-1] + 1

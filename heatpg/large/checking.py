@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.boundaries import face_values, face_weights
 from heatpg.core.centring import Centring
 from heatpg.core.extrema import on_edge
 from heatpg.core.grid import Grid
@@ -192,7 +193,9 @@ def _second_and_fourth(block: Array, grid: Grid, position: int, along: int) -> t
     extent = (max(1, points // lines.shape[2]), axis.size, min(points, lines.shape[2]))
     for box in boxes(lines.shape, extent):
         piece = lines[box].astype(np.float64)
-        if axis.rule.holds_ends:
+        if axis.faced:
+            longer = extension.of(piece, 1)
+        elif axis.rule.holds_ends:
             # odd about each held end value: u(-x) = 2 u(0) - u(x)
             longer = np.pad(piece, [(0, 0), (2, 2), (0, 0)], mode="reflect", reflect_type="odd")
         else:
@@ -235,6 +238,8 @@ class BlockChecks:
         self.initial = Sums.empty(self._batch)
         self.fields = [Sums.empty(self._batch) for _ in plan.sigma]
         self._rough = np.zeros((plan.grid.dimensions, 2))
+        # largest of -f and f over all values f on the faces of each axis, where these count
+        self._walls = np.full((plan.grid.dimensions, 2), -np.inf)
         self._nodes: list[NDArray[np.int64]] = []
         self._reference: list[NDArray[np.float64]] = []
         self._values: list[NDArray[np.float64]] = []
@@ -251,6 +256,24 @@ class BlockChecks:
         if self.active:
             found = _second_and_fourth(block, self.plan.grid, position, self._first + position)
             self._rough[position] = np.maximum(self._rough[position], found)
+            if self.plan.grid[position].faced:
+                values = np.stack(face_values(block, self._first + position))
+                extremes = -float(values.min()), float(values.max())
+                self._walls[position] = np.maximum(self._walls[position], extremes)
+
+    def _with_walls(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """A range of nodes of Q with the values on faces, a bound on those on edges and corners, and the outside."""
+        grid = self.plan.grid
+        faced = sum(axis.faced for axis in grid)
+        if faced:
+            low, high = np.minimum(low, -self._walls[:, 0].max()), np.maximum(high, self._walls[:, 1].max())
+            # of values on a face that of its edge takes weights above zero that sum to `more` + 1, and below to -`more`
+            more = max(-float(np.minimum(face_weights(axis.size), 0.0).sum()) for axis in grid if axis.faced)
+            for _ in range(faced - 1):
+                low, high = low - more * (high - low), high + more * (high - low)
+        for axis in grid:
+            low, high = axis.rule.extremes_outside(low, high)
+        return low, high
 
     def choose_nodes(self, reduction: Reduction | None = None) -> None:
         """Pick where u is compared, once all of Q was seen: its optimum, its minimum, the corners, nodes at random."""
@@ -332,6 +355,7 @@ class BlockChecks:
             # summed after the nodes were chosen, because the offset is known by then
             self.initial.mass = reduction.total(self.initial.mass)
             self._rough = reduction.most(self._rough)
+            self._walls = reduction.most(self._walls)
             self._reference = [reduction.total(values) for values in self._reference]
             self._values = [reduction.total(values) for values in self._values]
         largest = max(abs(self.initial.top[0]), abs(self.initial.bottom[0]))
@@ -396,7 +420,7 @@ class BlockChecks:
             # as in heatpg.verify.maximum_principle: Q, and the field before, where the noise grew along every axis
             if level and all(a <= b for a, b in zip(plan.variances[level - 1], stop, strict=True)):
                 moving = [a < b for a, b in zip(plan.variances[level - 1], stop, strict=True)]
-                open_box = any(axis.rule.free_space and m for axis, m in zip(plan.grid, moving, strict=True))
+                open_box = any(axis.starts_anew and m for axis, m in zip(plan.grid, moving, strict=True))
                 opened = opened or open_box
                 if not open_box:  # what lay outside at the previous sigma is not stored
                     earlier.append((plan.variances[level - 1], self.fields[level - 1], True))
@@ -404,9 +428,7 @@ class BlockChecks:
                 promised = self._promised(start, level, continues=continues)
                 if continues and not promised:
                     continue  # only the whole earlier field could tell whether its nodes miss a top
-                low, high = sums.low, sums.high
-                for axis in plan.grid:
-                    low, high = axis.rule.extremes_outside(low, high)
+                low, high = self._with_walls(sums.low, sums.high)
                 field = self.fields[level]
                 excess = float(np.maximum(field.high - high, low - field.low).max())
                 worst = max(worst, excess)
@@ -436,11 +458,14 @@ class BlockChecks:
 
     def _crosscheck(self, known: Record, oscillation: float) -> Check:
         cache: dict[int, tuple[float, float, float]] = {}
+        low, high = self._with_walls(np.asarray(self.initial.bottom[0]), np.asarray(self.initial.top[0]))
         for position, axis in enumerate(self.plan.grid):
-            low, high = axis.rule.extremes_outside(self.initial.bottom[0], self.initial.top[0])
             # relative to the chord between held ends, turned over beyond them, the range is twice as wide
             half = float(high - low) * (1.0 if axis.rule.holds_ends else 0.5)
-            second, fourth = (float(value) for value in self._rough[position])
+            # along the faces of the other axes differences may be so many times as large
+            others = [other for i, other in enumerate(self.plan.grid) if other.faced and i != position]
+            larger = math.prod(float(np.abs(face_weights(other.size)).sum()) for other in others)
+            second, fourth = (larger * float(value) for value in self._rough[position])
             cache[position] = (half, second, fourth)
         worst: tuple[float, float, float, int, tuple[int, ...]] | None = None
         bounds = []

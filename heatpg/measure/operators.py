@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.boundaries import face_values, face_weights
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.evolution import solve
@@ -84,7 +85,7 @@ def _eigenvectors(axis: Axis) -> tuple[Array, Array]:
         angle: Array = 2.0 * math.pi * ((node + 1) // 2) / size
         turned = np.outer(node, angle)
         return angle, np.where(node % 2 == 1, np.sin(turned), np.cos(turned))
-    if axis.rule.holds_ends:
+    if axis.rule.holds_ends and not axis.faced:
         # what the ends hold is the chord between them, which stays; sines are the rest
         angle = math.pi * np.maximum(node - 1, 0) / (size - 1)
         vectors: Array = np.sin(np.outer(node, angle))
@@ -96,11 +97,25 @@ def _eigenvectors(axis: Axis) -> tuple[Array, Array]:
 
 
 def _continuation(axis: Axis, padding: int) -> NDArray[np.float64]:
-    """The nodes of a line continued by so many on either side, as a matrix on the nodes; not for held ends."""
+    """The nodes of a line continued by so many on either side, as a matrix on the nodes; of held ends without chord."""
     extension = axis.rule.extend(axis.size, axis.nodes, padding, padding)
     matrix = np.zeros((axis.size + 2 * padding, axis.size))
     matrix[np.arange(len(matrix)), extension.source] = extension.weight
-    return matrix
+    # values on faces that go on outside come from the nodes as well
+    return extension.of(np.eye(axis.size), 0) if axis.faced and axis.rule.free_space else matrix
+
+
+def _chord(axis: Axis) -> NDArray[np.float64]:
+    """The chord between held values, as a matrix on the nodes; zero where none are held."""
+    chord = np.zeros((axis.size, axis.size))
+    if axis.faced and axis.rule.holds_ends:
+        rising = ((np.arange(axis.size) + 0.5) / axis.size)[:, None]
+        lower, upper = face_values(np.eye(axis.size), 0)
+        return np.asarray((1.0 - rising) * lower + rising * upper)
+    if axis.rule.holds_ends:
+        share = np.arange(axis.size) / (axis.size - 1)
+        chord[:, 0], chord[:, -1] = 1.0 - share, share
+    return chord
 
 
 def _convolution(solver: Solver, axis: Axis, variance: float) -> NDArray[np.float64]:
@@ -121,6 +136,14 @@ def _spectrum_defect(solver: Solver, axis: Axis, matrix: NDArray[np.float64], va
     """How far the matrix is from what its symbol says, and the symbol from being stable."""
     if axis.rule.free_space:
         return float(np.abs(matrix - _convolution(solver, axis, variance)).sum(axis=1).max())
+    if axis.faced:
+        # relative to the chord the line is odd about its walls, and sines are what its symbol scales
+        node, number = np.arange(axis.size), np.arange(1, axis.size + 1)
+        sines = np.sin(math.pi * np.outer(node + 0.5, number) / axis.size)
+        scaled = np.real(solver.symbol(math.pi * number / axis.size, axis, (0.0, variance)))
+        inside = (sines * (scaled / np.square(sines).sum(axis=0))) @ sines.T
+        chord = _chord(axis)
+        return float(np.abs(matrix - inside @ (np.eye(axis.size) - chord) - chord).sum(axis=1).max())
     # M v = s v for every eigenvector: on a closed line that is all there is to say of a symmetric difference
     angle, vectors = _eigenvectors(axis)
     symbol = np.real(solver.symbol(angle, axis, (0.0, variance)))
@@ -158,13 +181,25 @@ def _inverse_defect(solver: Solver, axis: Axis, variance: float) -> tuple[float,
     matrix = step_matrix(single, axis, variance)
     padding = len(band) // 2
     # relative to the chord where ends are held: it is no part of what is solved
-    chord = np.zeros_like(matrix)
-    if axis.rule.holds_ends:
-        share = np.arange(axis.size) / (axis.size - 1)
-        chord[:, 0], chord[:, -1] = 1.0 - share, share
+    chord = _chord(axis)
     continued = _continuation(axis, padding) @ (matrix - chord)
     applied = sum(weight * continued[k : k + axis.size] for k, weight in enumerate(band))
     return float(np.abs(applied + chord - np.eye(axis.size)).max()), float(np.abs(band).sum())
+
+
+def _split(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights of the cells and, in two more columns, of the values on both walls that a matrix on the cells stands for.
+
+    The values on the walls are combinations of end cells in which some weigh less than zero. In each row as much is put
+    down to them as leaves the cells that weigh more than zero there a weight that is not negative.
+    """
+    near = face_weights(len(matrix))
+    cells, columns = matrix.copy(), []
+    for side in (cells[:, : len(near)], cells[:, ::-1][:, : len(near)]):
+        column = np.maximum((side[:, near > 0] / near[near > 0]).min(axis=1), 0.0)
+        side -= np.multiply.outer(column, near)
+        columns.append(column)
+    return np.column_stack([cells, *columns])
 
 
 def operator_properties(
@@ -183,7 +218,8 @@ def operator_properties(
     -------
     properties
         ``row sums``: 1, in free space beyond which Q is 0 at most 1. ``signs``: the smallest entry, for the sigmas
-        at which the solver promises the maximum principle. ``spectrum``: against the symbol of the solver.
+        at which the solver promises the maximum principle; where the values on the walls count and nodes are in cells,
+        of the weights of both. ``spectrum``: against the symbol of the solver.
         ``inverse``: only of schemes one step of which inverts a difference operator, on closed lines.
 
     Examples
@@ -204,7 +240,7 @@ def operator_properties(
     tested = promised if axis.rule.free_space else steps
 
     found = []
-    losing = axis.rule.free_space and float(axis.rule.extend(3, nodes, 1, 1).weight[0]) < 1.0
+    losing = axis.rule.free_space and float(axis.rule.extend(3, nodes, 1, 1).of(np.ones(3), 0)[0]) < 1.0
     if tested:
         sums = np.stack([matrix.sum(axis=1) for _, matrix in tested]) - 1.0
         excess = max(0.0, float((sums if losing else np.abs(sums)).max()))
@@ -212,6 +248,8 @@ def operator_properties(
         defect = max(_spectrum_defect(solver, axis, matrix, variance) for variance, matrix in tested)
         found.append(OperatorProperty("spectrum", "symbol", defect, bound, source))
 
+    if axis.faced:
+        promised = [(variance, _split(matrix)) for variance, matrix in promised]
     least = min(float(matrix.min()) for _, matrix in promised or steps)
     if promised:
         found.append(OperatorProperty("signs", ">= 0", least, -bound, source))

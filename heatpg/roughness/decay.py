@@ -136,9 +136,7 @@ def _smooth_in_free_space(field: Array, axis: Axis, variance: float, position: i
     shape[position] = rows
     line = Axis(axis.name, 0.0, rows * axis.spacing, rows, boundary="reflect", nodes="cell")
     basis = basis_along(line)
-    coefficients = basis.forward(
-        np.take(field, extension.source, axis=position) * extension.weight.reshape(shape), position
-    )
+    coefficients = basis.forward(extension.of(field, position), position)
     factor = np.exp(-0.5 * variance * (basis.angle / line.spacing) ** 2)
     result = basis.inverse(coefficients * factor.reshape(shape), position)
     return np.take(result, np.arange(padding, padding + axis.size), axis=position)
@@ -148,7 +146,7 @@ def _expected(initial: Array, reference: Array, grid: Grid, variances: Sequence[
     """Coefficients that the flow leaves of Q, whose own are `reference`."""
     # axes without noise stay as they are, so what is exact there stays exact
     moving = [(i, axis, t) for i, (axis, t) in enumerate(zip(grid, variances, strict=True)) if t > 0]
-    outside = [(i, axis, t) for i, axis, t in moving if axis.rule.free_space]
+    outside = [(i, axis, t) for i, axis, t in moving if axis.starts_anew]
     # closed axes commute with the taper along the free ones, so only the free ones are smoothed before it
     if outside:
         field = initial
@@ -157,7 +155,7 @@ def _expected(initial: Array, reference: Array, grid: Grid, variances: Sequence[
         reference = coefficients_of(prepared(field, grid), grid)
     exponents = [np.zeros(axis.size) for axis in grid]
     for i, axis, t in moving:
-        if not axis.rule.free_space:
+        if not axis.starts_anew:
             exponents[i] = -0.5 * t * wavenumbers(axis) ** 2
     # waves of high k vanish, and are meant to
     with np.errstate(under="ignore"):

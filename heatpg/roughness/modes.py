@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
-from heatpg.errors import ResourceError
+from heatpg.errors import ResourceError, UnsupportedError
 from heatpg.evolution import solve
 from heatpg.roughness.waves import mean_square_weights, mean_weights, outer_sum, wavenumbers
 from heatpg.solvers.transforms import basis_along
@@ -161,6 +161,11 @@ def _bordered(diagonal: Array, border: Array, sign: Array, corner: float) -> Any
     return scipy.sparse.csr_array((values, (rows, columns)), shape=(size, size))
 
 
+def _goes_on(axis: Axis) -> bool:
+    """Whether a constant goes on outside the box."""
+    return bool(axis.rule.extend(axis.size, axis.nodes, 1, 1).of(np.ones(axis.size), 0)[0] == 1.0)
+
+
 @functools.lru_cache(maxsize=64)  # cheap ones; a sweep over sigmas or seeds asks for the same again and again
 def _closed_modes(axis: Axis, variance: float) -> Modes:
     """The waves of the boundary, each multiplied by exp(-k^2 t / 2)."""
@@ -217,14 +222,21 @@ def _free_modes(axis: Axis, start: float, stop: float) -> Modes:
     extension = axis.rule.extend(size, axis.nodes, beyond, beyond)
     outside = np.ones(size + 2 * beyond)
     outside[beyond : beyond + size] = 0.0
-    held = np.bincount(extension.source, weights=outside * extension.weight**2, minlength=size)
-    norm = np.sqrt(weights + held * (axis.spacing / axis.weights.sum()))
+    share = axis.spacing / axis.weights.sum()
+    if axis.faced:
+        # outside are the values on the walls, of several cells each: the norm is that of a matrix
+        continued = extension.of(np.eye(size), 0) * np.sqrt(share * outside)[:, None]
+        upper = np.linalg.cholesky(np.diag(weights) + continued.T @ continued).T
+        back = np.linalg.inv(upper)
+    else:
+        held = np.bincount(extension.source, weights=outside * extension.weight**2, minlength=size)
+        back = np.diag(1.0 / np.sqrt(weights + held * share))
     # of A between the norms of the two sides: data count by the mean square over the box, Q by that of the longer line
-    left, values, right = np.linalg.svd(root[:, None] * _matrix(axis, stop) / norm)
+    left, values, right = np.linalg.svd(root[:, None] * _matrix(axis, stop) @ back)
     # singular values below the rounding of the decomposition are rounding; their modes are lost for good, k = infinity
     lost = values <= size * EPS * values[0]
     exponent = np.where(lost, np.inf, -np.log(np.where(lost, 1.0, values)))
-    synthesis = _matrix(axis, start) @ (right.T / norm[:, None])
+    synthesis = _matrix(axis, start) @ (back @ right.T)
     output = (synthesis.T * weights) @ synthesis
     noise = ((left.T * weights) @ left) * output
     gain = np.sqrt(np.diagonal(output))
@@ -235,6 +247,13 @@ def modes_along(axis: Axis, start: float, stop: float) -> Modes:
     """Modes of the flow along one axis from the variance of the estimate to that of the field."""
     if stop == start:
         return _resting_modes(axis)
+    if axis.faced and axis.rule.holds_ends:
+        # noise in the end cells reaches the whole line by way of the chord, and hides what was smooth there
+        raise UnsupportedError(
+            "cells between walls whose values are held cannot be taken back",
+            given=f"axis {axis.name!r}: boundary={axis.boundary!r}, nodes='cell'",
+            advice="sample the axis at vertex nodes, whose ends are the walls",
+        )
     if axis.rule.free_space:
         return _free_modes(axis, start, stop)
     return _closed_modes(axis, stop - start)
@@ -280,7 +299,7 @@ class Problem:
         axes, and beyond ``zero`` they end.
         """
         free = [mode.axis for mode in self.modes if mode.variance > 0 and mode.axis.rule.free_space]
-        return bool(free) and all(axis.rule.extend(axis.size, axis.nodes, 1, 1).weight[0] == 1.0 for axis in free)
+        return bool(free) and all(_goes_on(axis) for axis in free)
 
     def level(self, field: Array) -> float:
         """What is taken off before and put back after; 0 where nothing is."""

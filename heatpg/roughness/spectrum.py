@@ -21,6 +21,7 @@ from heatpg.roughness.waves import (
     prepared,
     require_single,
     treatment_of,
+    without_chord,
 )
 from heatpg.tools.plain import fields_as_dict
 
@@ -175,7 +176,9 @@ def _mean_square(field: Array, grid: Grid) -> float:
     """Mean square over the box of what has a spectrum: along held axes, of what differs from the chord."""
     weights = np.ones(())
     for i, axis in enumerate(grid):
-        if axis.rule.holds_ends:
+        if axis.faced and axis.rule.holds_ends:
+            field = without_chord(field, i)
+        elif axis.rule.holds_ends:
             low, high = np.take(field, [0], axis=i), np.take(field, [-1], axis=i)
             shape = [1] * field.ndim
             shape[i] = axis.size

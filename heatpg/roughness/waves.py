@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.boundaries import face_values
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import OptionError, UnsupportedError
+from heatpg.solvers.faces import chords
 from heatpg.solvers.transforms import basis_along
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "require_single",
     "treatment_of",
     "wavenumbers",
+    "without_chord",
 ]
 
 Array = NDArray[Any]
@@ -72,7 +75,8 @@ def wavenumbers(axis: Axis) -> NDArray[np.float64]:
     Returns
     -------
     wavenumbers
-        In 1 / `Axis.unit`. Along ``absorb`` the first and the last coefficient are the held ends, with wavenumber 0.
+        In 1 / `Axis.unit`. Along ``absorb`` the first and the last coefficient are the held end nodes, with wavenumber
+        0; with nodes in cells all are sines.
 
     Examples
     --------
@@ -91,7 +95,7 @@ def mean_weights(axis: Axis) -> NDArray[np.float64]:
     Parameters
     ----------
     axis
-        Its `Axis.weights`; between held ends those of the trapezoid rule, whatever its nodes.
+        Its `Axis.weights`.
 
     Examples
     --------
@@ -101,10 +105,6 @@ def mean_weights(axis: Axis) -> NDArray[np.float64]:
     [0.25, 0.5, 0.25]
     """
     weights = axis.weights
-    # the sines are orthogonal under the trapezoid rule, so Parseval holds with it and not with cells
-    if axis.rule.holds_ends:
-        weights = np.ones(axis.size)
-        weights[[0, -1]] = 0.5
     return np.asarray(weights / weights.sum())
 
 
@@ -120,7 +120,7 @@ def mean_square_weights(axis: Axis) -> NDArray[np.float64]:
     -------
     weights
         For the coefficients of `heatpg.solvers.transforms`, without normalisation. The mean is that of `mean_weights`.
-        Zero for the two ends of ``absorb``, which are no waves.
+        Zero for the two end nodes of ``absorb``, which are no waves.
 
     Examples
     --------
@@ -140,6 +140,10 @@ def mean_square_weights(axis: Axis) -> NDArray[np.float64]:
     if closed.rule.periodic:
         weights = np.full(size, 2.0 / size**2)
         weights[[0, -1] if size % 2 == 0 else [0]] /= 2.0
+        return weights
+    if closed.faced:
+        weights = np.full(size, 0.5 / size**2)
+        weights[-1] /= 2.0  # the finest sine is 1 or -1 at every centre
         return weights
     if closed.rule.holds_ends:
         weights = np.full(size, 0.5 / (size - 1) ** 2)
@@ -196,8 +200,19 @@ def prepared(field: Array, grid: Grid) -> Array:
 def coefficients_of(field: Array, grid: Grid) -> Array:
     """Coefficients in the waves of the grid; may overwrite its argument."""
     for i, axis in enumerate(grid):
+        if axis.faced and axis.rule.holds_ends:
+            field = without_chord(field, i)
         field = basis_along(axis_of_waves(axis)).forward(np.ascontiguousarray(field), i)
     return field
+
+
+def without_chord(field: Array, position: int) -> Array:
+    """Along an axis of cells, what differs from the chord between the values on both walls."""
+    lower, upper = face_values(field, position)
+    shape = [1] * field.ndim
+    shape[position] = -1
+    falling, rising = (chord.reshape(shape) for chord in chords(field.shape[position]))
+    return np.asarray(field - falling * lower - rising * upper)
 
 
 def treatment_of(grid: Grid) -> str:

@@ -58,7 +58,6 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import OptionError, StoreError
-from heatpg.solvers.lines import line_along
 from heatpg.solvers.transforms import basis_along
 from heatpg.store.chunks import chunk_shape, write_array
 from heatpg.store.quarantine import Contents
@@ -122,7 +121,8 @@ class Lattice:
     size
         Number of nodes kept.
     beyond
-        Number of nodes of the axis by which its line is continued at each end; 0 unless it lies in free space.
+        Number of nodes of the axis by which its line is continued at each end; 0 unless it lies in free space
+        or between faces whose values are held.
 
     Examples
     --------
@@ -170,7 +170,8 @@ class Lattice:
     def _closure(self) -> tuple[str, str]:
         """Boundary and nodes that the transform of the line stands for."""
         axis = self.axis
-        if axis.rule.free_space:
+        # where the values on faces are held, the line goes on beyond them too, but not in files of earlier versions
+        if axis.rule.free_space or self.beyond > 0:
             return "reflect", "cell"
         return axis.boundary, axis.nodes if axis.boundary == "reflect" else "vertex"
 
@@ -408,7 +409,7 @@ def _transformed(field: Array, position: int, axis: Axis, beyond: int, unit: NDA
     """Transform all lines along an axis of a field; `unit` is 1 / osc(Q) of each batch entry."""
     read = _by_lines(field, position)
     lattice = Lattice(axis, axis.size + 2 * beyond, beyond)
-    line, basis = line_along(axis, beyond), lattice._fine()
+    continuation, basis = axis.rule.extend(axis.size, axis.nodes, beyond, beyond), lattice._fine()
     coefficients = np.empty((len(read), lattice.rows))
     chunk = max(1, _BLOCK_POINTS // lattice.rows)
     starts = range(0, len(read), chunk)
@@ -418,11 +419,11 @@ def _transformed(field: Array, position: int, axis: Axis, beyond: int, unit: NDA
     def work(begin: int) -> None:
         block = coefficients[begin : begin + chunk]
         if beyond:
-            np.multiply(np.take(read[begin : begin + chunk], line.source, axis=1), line.weight, out=block)
+            block[...] = continuation.of(read[begin : begin + chunk].astype(np.float64, copy=False), 1)
         else:
             block[...] = read[begin : begin + chunk]
             if axis.rule.free_space:
-                block *= line.weight
+                block *= continuation.weight
         # some transforms work in place and some do not
         result = basis.forward(block, 1)
         if result.ctypes.data != block.ctypes.data:
@@ -460,12 +461,14 @@ class _Compactor:
         self._kept: dict[int, _Lines] = {}
 
     def _beyond(self, axis: Axis, variance: float) -> int:
-        if not axis.rule.free_space:
+        if not axis.starts_anew:
             return 0
         from scipy.special import ndtri
 
-        # z with P(N(0, 1) > z) = tolerance / 8; half of z sigma, because the mirror image lies twice as far away
-        return math.ceil(-float(ndtri(self.tolerance / 8.0)) * math.sqrt(variance) / axis.spacing / 2.0)
+        # z with P(N(0, 1) > z) = tolerance / 8; half of z sigma, because the mirror image lies twice as far away, but
+        # all of it where the line is not constant outside, so that the mirror itself must not be seen
+        share = 0.5 if axis.rule.free_space else 1.0
+        return math.ceil(-float(ndtri(self.tolerance / 8.0)) * math.sqrt(variance) / axis.spacing * share)
 
     def _lines(self, field: Array, i: int, variance: float, keep: bool) -> _Lines:
         axis = self.grid[i]
@@ -661,7 +664,7 @@ def _read_lattices(entry: Mapping[str, Any], grid: Grid) -> tuple[Lattice, ...]:
     for axis, size, beyond in zip(grid, entry["size"], entry["beyond"], strict=True):
         if not (isinstance(size, int) and isinstance(beyond, int) and _LEAST_SIZE <= size <= axis.size):
             raise ValueError(f"axis {axis.name} is kept on {size!r} nodes")
-        if not 0 <= beyond <= (_MOST_BEYOND * axis.size if axis.rule.free_space else 0):
+        if not 0 <= beyond <= (_MOST_BEYOND * axis.size if axis.starts_anew else 0):
             raise ValueError(f"axis {axis.name} is continued by {beyond!r} nodes")
         lattices.append(Lattice(axis, size, beyond))
     return tuple(lattices)

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from heatpg.boundaries import face_values
 from heatpg.core.grid import Axis, Grid
 from heatpg.solvers.covariance import conditional_deviations, monotone, padded_shape
 
@@ -70,16 +71,23 @@ def _density_slabs(grid: Grid, covariance: Array) -> Iterator[tuple[int, NDArray
 
 
 def _continuation(axis: Axis, radius: int) -> NDArray[np.int64]:
-    """Node at every position from -radius to size + radius - 1; outside of a zero axis, one past its last node."""
+    """Node at every position from -radius to size + radius - 1; outside, what `_with_outside` has put past the last."""
     nodes = np.arange(axis.size)
     if axis.boundary == "zero":
         return np.pad(nodes, radius, constant_values=axis.size)
+    if axis.faced:
+        return np.pad(nodes, radius, constant_values=(axis.size, axis.size + 1))
     return np.pad(nodes, radius, mode="wrap" if axis.rule.periodic else "edge")
 
 
-def _with_zeros(values: Array, grid: Grid) -> Array:
-    """One zero past the end of each zero axis; its vertex ends take the mean of both sides."""
+def _with_outside(values: Array, grid: Grid) -> Array:
+    """Past the end of each axis the values outside, where they are none of its nodes.
+
+    One zero for each zero axis, whose vertex ends take the mean of both sides; the values on both walls for cells.
+    """
     for along, axis in enumerate(grid, values.ndim - grid.dimensions):
+        if axis.faced:
+            values = np.concatenate((values, *face_values(values, along)), axis=along)
         if axis.boundary == "zero":
             share = np.ones(axis.size)
             if axis.nodes == "vertex":
@@ -138,7 +146,7 @@ def _sums_of_one(
     radii = _radii(grid, covariance)
     *nodes, last = [_continuation(axis, radius) for axis, radius in zip(grid, radii, strict=True)]
     # continued along the last axis once and for all, so that what is gathered are whole rows
-    values = np.take(_with_zeros(values, grid), last, axis=-1)
+    values = np.take(_with_outside(values, grid), last, axis=-1)
     mass, sums = 0.0, np.zeros(len(places))
     # the density of a slab is made once and summed at every node
     for row, density in _density_slabs(grid, covariance):

@@ -23,9 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from heatpg.boundaries import face_values
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place
+from heatpg.core.walls import range_with_walls
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.solvers import Solver, wide
@@ -141,9 +143,7 @@ def _line_weights(axis: Axis, sigma: float) -> NDArray[np.float64]:
     distance; other lines repeat after their period.
     """
     size, spacing = axis.size, axis.spacing
-    period = (
-        size if axis.rule.periodic else 2 * size - (0 if axis.boundary == "reflect" and axis.nodes == "cell" else 2)
-    )
+    period = size if axis.rule.periodic else 2 * size - (0 if axis.nodes == "cell" else 2)
     if axis.rule.free_space:
         if sigma > _WIDE * size * spacing:
             return _wide_weights(size, spacing, sigma)
@@ -202,6 +202,8 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64]) -> NDArray
         factor = np.where((position < 0) | (position >= size), 0.0, 1.0)
         if axis.nodes == "vertex":
             factor[(position == 0) | (position == size - 1)] = 0.5
+    if axis.faced:
+        return _rows_with_faces(axis, weights, rows)
     if axis.boundary == "absorb":
         # odd about both ends: every second stretch of length n - 1 is turned over about the chord
         factor = np.where((position // (size - 1)) % 2 == 0, 1.0, -1.0)
@@ -219,6 +221,41 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64]) -> NDArray
             high = dot(weights, share) - dot(mass, inside)
             result[i, -1] += high
             result[i, 0] += float(weights.sum() - mass.sum()) - high
+    return result
+
+
+def _face_rows(size: int) -> NDArray[np.float64]:
+    """The values on both walls by the cells of a line, of the polynomial through four of them; shape (2, size)."""
+    count = min(4, size)
+    # weights that give the value at 0 of every power, from its values at the centres
+    powers = np.vander(np.arange(count) + 0.5, increasing=True).T
+    near = np.linalg.solve(powers, np.eye(count)[0])
+    result = np.zeros((2, size))
+    result[0, :count], result[1, size - count :] = near, near[::-1]
+    return result
+
+
+def _rows_with_faces(axis: Axis, weights: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`reference_rows` of a line of cells on whose walls the values count."""
+    size, radius = axis.size, len(weights) // 2
+    position = np.arange(-radius, size + radius)
+    lower, upper = _face_rows(size)
+    result = np.zeros((len(rows), size))
+    for i, row in enumerate(rows):
+        window = slice(int(row), int(row) + len(weights))
+        place = position[window]
+        if axis.boundary == "clip":
+            inside = (place >= 0) & (place < size)
+            result[i, place[inside]] = weights[inside]
+            result[i] += weights[place < 0].sum() * lower + weights[place >= size].sum() * upper
+            continue
+        # relative to the chord between the walls: odd about them, every second stretch turned over
+        turned = place % (2 * size)
+        node, sign = np.where(turned < size, turned, 2 * size - 1 - turned), np.where(turned < size, 1.0, -1.0)
+        mass = weights * sign
+        result[i] = np.bincount(node, weights=mass, minlength=size)
+        high = (dot(weights, place + 0.5) - dot(mass, node + 0.5)) / size
+        result[i] += high * upper + (float(weights.sum() - mass.sum()) - high) * lower
     return result
 
 
@@ -249,6 +286,8 @@ _cached_norms = functools.lru_cache(maxsize=2048)(_difference_norms)
 
 def _continued(values: Array, axis: Axis, radius: int, along: int) -> Array:
     """The data and so many nodes beyond either end."""
+    if axis.faced:
+        return _continued_with_faces(values, axis, radius, along)
     widths = [(0, 0)] * values.ndim
     widths[along] = (radius, radius)
     if axis.boundary == "absorb":
@@ -263,10 +302,34 @@ def _continued(values: Array, axis: Axis, radius: int, along: int) -> Array:
     return np.pad(values, widths, mode=_pad_mode(axis))
 
 
-def _roughness(values: Array, axis: Axis, along: int) -> tuple[float, float, float]:
-    """Half range, and largest second and fourth difference, of the data continued by the boundary of this axis."""
-    low, high = float(values.min()), float(values.max())
-    low, high = (float(x) for x in axis.rule.extremes_outside(low, high))
+def _continued_with_faces(values: Array, axis: Axis, radius: int, along: int) -> Array:
+    lines = np.moveaxis(values, along, -1)
+    widths = [(0, 0)] * (values.ndim - 1) + [(radius, radius)]
+    lower, upper = (np.tensordot(lines, row, axes=1)[..., None] for row in _face_rows(axis.size))
+    place = np.arange(-radius, axis.size + radius)
+    if axis.boundary == "clip":
+        result = np.where(place < 0, lower, np.where(place < axis.size, np.pad(lines, widths), upper))
+    else:
+        chord = lower + (upper - lower) * ((place + 0.5) / axis.size)
+        rest = np.pad(lines - chord[..., radius : radius + axis.size], widths, mode="symmetric")
+        result = chord + np.where((place // axis.size) % 2 == 0, rest, -rest)
+    return np.moveaxis(result, -1, along)
+
+
+def _extremes(values: Array, grid: Grid) -> tuple[float, float]:
+    """Smallest and largest value of a whole batch, on nodes, walls and outside."""
+    low, high = range_with_walls(values, grid)
+    return float(low.min()), float(high.max())
+
+
+def _roughness(values: Array, grid: Grid, position: int) -> tuple[float, float, float]:
+    """Half range, and largest second and fourth difference, of the data continued by the boundary of an axis."""
+    axis, along = grid[position], values.ndim - grid.dimensions + position
+    # the others smooth what they find on their nodes and their walls
+    for other, place in enumerate(grid, values.ndim - grid.dimensions):
+        if place.faced and other != along:
+            values = np.concatenate((*face_values(values, other), values), axis=other)
+    low, high = (float(x) for x in _extremes(values, grid))
     half = (high - low) / 2.0
     if axis.rule.holds_ends:
         half = high - low  # relative to the chord between the ends, turned over beyond them
@@ -284,9 +347,7 @@ def expected_error(evolution: Record, k: int, cache: dict[int, tuple[float, floa
     kind = np.finfo(values.dtype)
     unit = max(float(kind.eps) * float(np.abs(values).max()), float(kind.smallest_subnormal))
     if evolution.covariance is not None:
-        low, high = float(values.min()), float(values.max())
-        for axis in grid:
-            low, high = (float(x) for x in axis.rule.extremes_outside(low, high))
+        low, high = _extremes(values, grid)
         rounding = sum(solver.rounding(axis, path) for axis, path in zip(grid, evolution.paths[k], strict=True))
         distance = kernel_distance(grid, evolution.covariance[k])
         return evolution.rounding + 2.0 * unit * rounding + 0.5 * (high - low) * distance
@@ -300,7 +361,7 @@ def expected_error(evolution: Record, k: int, cache: dict[int, tuple[float, floa
             continue
         norms = _cached_norms(solver, axis, path)
         if position not in cache:
-            cache[position] = _roughness(values, axis, values.ndim - grid.dimensions + position)
+            cache[position] = _roughness(values, grid, position)
         # smooth data make the fourth difference small, rough data the range: the least of three true bounds
         total += min(a * b for a, b in zip(norms, cache[position], strict=True))
     return total

@@ -27,6 +27,7 @@ from heatpg.core.extrema import climb, local_maxima, on_edge, turns
 from heatpg.core.grid import Grid
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Status
+from heatpg.core.walls import wall_values, with_walls
 from heatpg.evolution import Evolution
 from heatpg.solvers import wide
 from heatpg.solvers.covariance import monotone
@@ -61,7 +62,7 @@ class _Link:
     from_initial
         Whether `earlier` is Q.
     open_box
-        Whether what lay outside the box at the earlier sigma matters and is not stored (free space, not from Q).
+        Whether what lay outside the box, or on its faces, at the earlier sigma matters and is not stored (not from Q).
     """
 
     k: int
@@ -122,7 +123,7 @@ def _links(evolution: Evolution) -> list[_Link]:
                     continues and all(wide.keeps_extrema(solver, grid[i], a, b) for i, a, b in steps),
                     rounding,
                     number == 0,
-                    number > 0 and any(grid[i].rule.free_space for i in moving),
+                    number > 0 and any(grid[i].starts_anew for i in moving),
                 )
             )
     return links
@@ -159,6 +160,9 @@ def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Chec
             continue
         axes = tuple(range(1, link.later.ndim))
         low, high = link.earlier.min(axis=axes), link.earlier.max(axis=axes)
+        # with nodes in cells u is a mean of the values on the walls too
+        for value in wall_values(link.earlier, evolution.grid):
+            low, high = np.minimum(low, value.min(axis=axes)), np.maximum(high, value.max(axis=axes))
         if not link.promised and not link.from_initial:
             # the top of a field may lie between its nodes, and come to light at a later sigma: an eighth of the second
             # difference, as of a parabola
@@ -206,15 +210,16 @@ def _second_difference(field: Array, along: int) -> Array:
 
 def _window_maximum(field: Array, grid: Grid, index: tuple[int, ...], reach: tuple[int, ...]) -> tuple[float, bool]:
     """Largest value within so many nodes along each axis, and whether the window leaves a box in free space."""
-    window = field
+    window = with_walls(field, grid)
     leaves = False
     for position, (axis, i, r) in enumerate(zip(grid, index, reach, strict=True)):
         if axis.rule.periodic and 2 * r + 1 < axis.size:
             window = np.take(window, np.arange(i - r, i + r + 1), axis=position, mode="wrap")
         # a periodic window as long as the axis is the whole axis, and nothing is to be cut
         elif not axis.rule.periodic:
-            leaves |= axis.rule.free_space and (i - r < 0 or i + r >= axis.size)
-            window = window[(slice(None),) * position + (slice(max(0, i - r), i + r + 1),)]
+            leaves |= axis.starts_anew and (i - r < 0 or i + r >= axis.size)
+            place = i + int(axis.faced)  # the value on the lower face stands before the first node
+            window = window[(slice(None),) * position + (slice(max(0, place - r), place + r + 1),)]
     highest = float(window.max())
     # what lies outside is bounded by the rule of each axis from the values inside
     if leaves:
@@ -335,13 +340,12 @@ def _extrema_of_lines(evolution: Evolution, links: list[_Link]) -> Iterator[Chec
     periodic = axis.rule.periodic
     worst = None
     for link in links:
-        # in free space only the whole line, the outside included, is sure not to gain extrema
-        if axis.rule.free_space and not link.from_initial:
+        # only the whole line, the outside and the values on the walls included, is sure not to gain extrema
+        if axis.starts_anew and not link.from_initial:
             continue
         for b, (earlier, later) in enumerate(zip(link.earlier, link.later, strict=True)):
-            if axis.rule.free_space:
-                extension = axis.rule.extend(axis.size, axis.nodes, 1, 1)
-                earlier = earlier[extension.source] * extension.weight
+            if axis.starts_anew:
+                earlier = axis.rule.extend(axis.size, axis.nodes, 1, 1).of(earlier, 0)
             # a difference of two nodes carries the round-off of both: what turns by less has not turned
             before = turns(earlier, periodic, 2.0 * link.tolerance)
             after = turns(later, periodic, 2.0 * link.tolerance)

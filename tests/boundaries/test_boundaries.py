@@ -18,7 +18,8 @@ KINDS: tuple[Nodes, ...] = ("vertex", "cell")
 def walk(name: str, index: int, size: int, nodes: Literal["vertex", "cell"]) -> tuple[int, float]:
     """Source and weight of one extended index, one reflection or one turn at a time."""
     if name == "clip":
-        return min(max(index, 0), size - 1), 1.0
+        # outside of cells the value on the wall goes on, which is no node
+        return min(max(index, 0), size - 1), 1.0 if nodes == "vertex" or 0 <= index < size else 0.0
     if name == "zero":
         if not 0 <= index < size:
             return min(max(index, 0), size - 1), 0.0
@@ -27,8 +28,9 @@ def walk(name: str, index: int, size: int, nodes: Literal["vertex", "cell"]) -> 
     while not 0 <= index < size:
         if name == "periodic":
             index += size if index < 0 else -size
-        elif name == "reflect" and nodes == "cell":
+        elif nodes == "cell":
             index = -1 - index if index < 0 else 2 * size - 1 - index
+            sign = -sign if name == "absorb" else sign
         else:
             index = -index if index < 0 else 2 * (size - 1) - index
             sign = -sign if name == "absorb" else sign
@@ -42,7 +44,7 @@ def test_fold_is_a_walk_from_wall_to_wall(name: str, nodes: Nodes, size: int) ->
     source, weight = boundaries.get(name).fold(index, size, nodes)
     expected = [walk(name, int(i), size, nodes) for i in index]
     # where an odd continuation is zero (a held end) its sign says nothing
-    held = np.array([name == "absorb" and place in (0, size - 1) for place, _ in expected])
+    held = np.array([name == "absorb" and nodes == "vertex" and place in (0, size - 1) for place, _ in expected])
     assert source.tolist() == [place for place, _ in expected]
     assert weight[~held].tolist() == [factor for (_, factor), end in zip(expected, held, strict=True) if not end]
     assert source.shape == weight.shape == index.shape
@@ -76,6 +78,28 @@ def test_small_lines_written_out() -> None:
     assert extended("zero", "cell", line, 2, 2) == [0, 0, 1, 2, 5, 0, 0]
     assert extended("zero", "vertex", line, 1, 1) == [0, 0.5, 2, 2.5, 0]
     assert extended("absorb", "vertex", [0.0, 2.0, 7.0, 0.0], 4, 4) == [7, 0, -7, -2, 0, 2, 7, 0, -7, -2, 0, 2]
+
+
+@pytest.mark.parametrize("size", [3, 4, 9])
+def test_cells_continue_with_the_values_on_their_walls(size: int) -> None:
+    x = np.arange(size) + 0.5
+    place = np.arange(-2 * size, 3 * size) + 0.5
+    # of degree 2 or 3, so that the polynomial through three or four cells is the function itself
+    for function in (lambda y: 3.0 - y + 0.5 * y**2, lambda y: 3.0 - y + 0.5 * y ** (3 if size > 3 else 2)):
+        values = np.stack([function(x), -function(x)], axis=1)
+        clipped = boundaries.get("clip").extend(size, "cell", 2 * size, 2 * size).of(values, 0)
+        assert np.allclose(clipped[:, 0], function(np.clip(place, 0.0, size)), rtol=0, atol=1e-11 * size**3)
+        assert np.array_equal(clipped[:, 1], -clipped[:, 0])
+        held = boundaries.get("absorb").extend(size, "cell", size, size).of(values[:, 0], 0)
+        # odd about the point (0, Q(0)), and about (size, Q(size))
+        assert np.allclose(held[:size][::-1] + function(x), 2.0 * function(0.0), rtol=0, atol=1e-11 * size**3)
+        assert np.allclose(held[-size:] + function(x)[::-1], 2.0 * function(size), rtol=0, atol=1e-11 * size**3)
+        assert np.array_equal(held[size : 2 * size], function(x))
+
+
+def test_values_on_walls_count_for_cells_of_clip_and_absorb_alone() -> None:
+    faced = {(name, nodes) for name in NAMES for nodes in KINDS if boundaries.get(name).faced(nodes)}
+    assert faced == {("clip", "cell"), ("absorb", "cell")}
 
 
 @pytest.mark.parametrize("name", ["periodic", "reflect"])

@@ -108,9 +108,7 @@ def noise_rule(axis: Axis, x: float, sigma: float, breaks: Sequence[float]) -> t
     """
     if sigma == 0:
         return np.array([x]), np.ones(1)
-    nodes = axis.coordinates
-    held_at_nodes = axis.boundary in ("clip", "absorb")
-    lower, upper = (float(nodes[0]), float(nodes[-1])) if held_at_nodes else (axis.lower, axis.upper)
+    lower, upper = axis.lower, axis.upper
     length = upper - lower
     start, stop = x - 9 * sigma, x + 9 * sigma
     images = range(math.floor((start - lower) / (2 * length)) - 1, math.ceil((stop - lower) / (2 * length)) + 2)
@@ -190,8 +188,7 @@ def test_the_cases_and_the_two_that_follow_are_all_landscapes_of_the_file() -> N
 
 def eigenbasis(axis: Axis, x: Array, count: int) -> Array:
     """Constant (and straight line) and the first modes at x, one column each."""
-    nodes = axis.coordinates
-    lower, upper = (nodes[0], nodes[-1]) if axis.boundary == "absorb" else (axis.lower, axis.upper)
+    lower, upper = axis.lower, axis.upper
     s = (x - lower) / (upper - lower)
     n = np.arange(1, count + 1)
     angle = np.pi * np.multiply.outer(s, n)

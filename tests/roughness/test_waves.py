@@ -32,7 +32,7 @@ def test_weights_are_those_of_the_finest_wave_too(boundary: str, nodes: str, siz
         unit = np.zeros(size)
         unit[j] = 1.0
         field = basis_along(line).inverse(unit, 0)
-        if boundary == "absorb" and j in (0, size - 1):
+        if boundary == "absorb" and nodes == "vertex" and j in (0, size - 1):
             assert mean_square_weights(line)[j] == wavenumbers(line)[j] == 0.0
         else:
             assert mean_square_weights(line)[j] == pytest.approx(mean_weights(line) @ field**2, rel=1e-12)

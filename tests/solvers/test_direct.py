@@ -14,6 +14,7 @@ from heatpg.evolution import solve
 from heatpg.solvers import direct, make
 from heatpg.solvers.filters import bundles_of_lines
 from heatpg.verify.crosscheck import reference_rows
+from tests.references import weights_of_cells_and_walls
 
 Array = NDArray[Any]
 
@@ -36,9 +37,14 @@ def test_the_error_is_below_the_tolerance_for_all_data(tolerance: float, boundar
         # worst error over data with osc = 1 when continued: rows of the error sum to zero, but not with zeros outside;
         # data between 0 and 1 that are turned over about a chord between 0 and 1 have osc = 2
         share = {"absorb": 0.25, "zero": 1.0}.get(boundary, 0.5)
+        if axis.faced:  # cells between 0 and 1 have values between -2.5 and 3.5 on the walls
+            share /= 6.0
         error = weights - reference_rows(axis, sigma, np.arange(61))
         assert share * np.abs(error).sum(axis=1).max() <= tolerance + 40 * EPS, ratio
-        if boundary != "absorb":
+        if axis.faced:
+            # the weights of the values on the walls are differences of numbers near one, cut at the tolerance
+            assert weights_of_cells_and_walls(weights).min() >= -2 * tolerance - 64 * EPS
+        elif boundary != "absorb":
             assert weights.min() >= 0.0
         if boundary != "zero":
             assert np.abs(weights.sum(axis=1) - 1.0).max() <= 16 * EPS

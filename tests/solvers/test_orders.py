@@ -26,9 +26,7 @@ def smooth(boundary: str, nodes: Any, size: int, dimensions: int) -> Landscape:
     """A smooth landscape with its exact evolution on this boundary."""
     axes = []
     for i in range(dimensions):
-        # where cells hold the ends the walls stand at the outermost centres: put these at 0 and 1
-        half = 0.5 / (size + i - 1) if boundary == "absorb" and nodes == "cell" else 0.0
-        axes.append(Axis(f"x{i}", -half, 1.0 + half, size + i, boundary=boundary, nodes=nodes))
+        axes.append(Axis(f"x{i}", 0.0, 1.0, size + i, boundary=boundary, nodes=nodes))
     grid = Grid(*axes)
     if not grid[0].rule.free_space:
         return landscapes.get("eigenmodes")(grid, modes=2, seed=1)
@@ -68,13 +66,48 @@ def test_order_in_space(
     label: str, make_solver: Any, declared: float, boundary: str, nodes: str, dimensions: int
 ) -> None:
     observed = slope(*errors_in_space(make_solver, boundary, nodes, dimensions))
-    assert abs(observed - declared) <= 0.1
+    # values on faces are of order 4, and of order 5 for sines, whose even derivatives vanish there
+    faces = (boundary, nodes, declared) == ("absorb", "cell", 4.0)
+    assert declared - 0.1 <= observed <= (5.1 if faces else declared + 0.1)
     if "with" not in label:
         assert make_solver(0.1).order_space == declared
 
 
+@pytest.mark.parametrize("name", ["spectral", "direct", "multiresolution"])
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_order_between_walls_whose_values_come_from_four_cells(name: str, dimensions: int) -> None:
+    """A bump whose value and derivatives do not vanish on the walls."""
+    steps, errors = [], []
+    for size in SIZES:
+        grid = Grid(*(Axis(f"x{i}", 0.0, 1.0, size, boundary="absorb", nodes="cell") for i in range(dimensions)))
+        bump = landscapes.get("gaussians")(
+            grid, heights=(1.0,), centers=(0.3,) * dimensions, widths=(0.5,) * dimensions
+        )
+        steps.append(grid.spacing[0])
+        errors.append(float(np.abs(solve(bump, SIGMA, name).values[0] - bump.exact(SIGMA)).max()))
+    assert 3.8 <= slope(steps, errors) <= 4.5
+
+
+@pytest.mark.parametrize("name", ["spectral", "direct", "multiresolution", "exponential", "rational", "explicit"])
+@pytest.mark.parametrize("boundary", ["clip", "absorb"])
+def test_the_walls_of_cells_stand_at_the_bounds(name: str, boundary: str) -> None:
+    """At least second order against the evolution between the bounds: it was first order with walls at the centres."""
+    steps, errors = [], []
+    for size in SIZES:
+        grid = Grid(Axis("x", -1.0, 1.0, size, boundary=boundary, nodes="cell"))
+        bump = landscapes.get("gaussians")(grid, heights=(1.0,), centers=(0.6,), widths=(0.7,))
+        steps.append(grid.spacing[0])
+        errors.append(float(np.abs(solve(bump, SIGMA, name).values[0] - bump.exact(SIGMA)).max()))
+    assert slope(steps, errors) >= 1.9
+    assert errors[-1] < 2e-4
+
+
+# the values on the walls of cells are known to fourth order, where they do not vanish
+EXACT_KINDS = [kind for kind in KINDS if kind != ("absorb", "cell")]
+
+
 @pytest.mark.parametrize("name", ["spectral", "direct"])
-@pytest.mark.parametrize(("boundary", "nodes"), KINDS)
+@pytest.mark.parametrize(("boundary", "nodes"), EXACT_KINDS)
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
 def test_exact_solvers_reach_round_off(name: str, boundary: str, nodes: str, dimensions: int) -> None:
     size = 60 if dimensions < 3 else 20
@@ -147,8 +180,7 @@ def wave(x: NDArray[np.float64], variance: float, odd: bool) -> tuple[NDArray[np
 def gradient_error(solver: Any, boundary: str, nodes: Any, size: int, sigma: float = 0.15) -> float:
     """Largest error of du/dx, in units of the largest slope."""
     free = boundary in ("clip", "zero")
-    half = 0.5 / (size - 1) if boundary == "absorb" and nodes == "cell" else 0.0
-    bounds = (-5.0, 5.0) if free else (-half, 1.0 + half)
+    bounds = (-5.0, 5.0) if free else (0.0, 1.0)
     grid = Grid(Axis("x", *bounds, size * (8 if free else 1), boundary=boundary, nodes=nodes))
     x = grid[0].coordinates
 
@@ -160,7 +192,7 @@ def gradient_error(solver: Any, boundary: str, nodes: Any, size: int, sigma: flo
     return float(np.abs(flow.gradient(0)[0] - expected).max() / np.abs(expected).max())
 
 
-@pytest.mark.parametrize(("boundary", "nodes"), KINDS)
+@pytest.mark.parametrize(("boundary", "nodes"), EXACT_KINDS)
 @pytest.mark.parametrize("name", ["spectral", "direct"])
 def test_gradient_of_exact_solvers_reaches_round_off(name: str, boundary: str, nodes: str) -> None:
     for size in (60, 61):

@@ -19,7 +19,7 @@ from heatpg.solvers import make
 from heatpg.solvers.explicit import Explicit
 from heatpg.solvers.positivity import NEGLIGIBLE, negative_mass
 from heatpg.solvers.stabilized import Stabilized, largest_share, legendre_step
-from tests.references import half_laplacian, slope
+from tests.references import half_laplacian, slope, weights_of_cells_and_walls
 
 Array = NDArray[Any]
 
@@ -30,10 +30,9 @@ EPS = float(np.finfo(np.float64).eps)
 
 def smooth(boundary: str, nodes: Any, intervals: int, dimensions: int) -> Landscape:
     """Several modes, or two bumps in a wide box of free space, with their exact evolution; spacing 1 / intervals."""
-    half = 0.5 / intervals if boundary == "absorb" and nodes == "cell" else 0.0
     free = boundary in ("clip", "zero")
-    lower, upper, count = (-4.5, 4.5, 9 * intervals) if free else (-half, 1.0 + half, intervals)
-    count += (boundary != "periodic" and nodes == "vertex") or half > 0.0
+    lower, upper, count = (-4.5, 4.5, 9 * intervals) if free else (0.0, 1.0, intervals)
+    count += boundary != "periodic" and nodes == "vertex"
     names = ["x", "y"][:dimensions]
     grid = Grid(*(Axis(name, lower, upper, count, boundary=boundary, nodes=nodes) for name in names))
     assert grid.spacing[0] == pytest.approx(1.0 / intervals, rel=1e-12)
@@ -46,7 +45,7 @@ def smooth(boundary: str, nodes: Any, intervals: int, dimensions: int) -> Landsc
 
 def dense(axis: Axis, step: Array, padding: int, continuation: Array) -> Array:
     whole = step @ continuation
-    return whole[padding : padding + axis.size] if axis.boundary in ("clip", "zero") else whole
+    return whole[padding : padding + axis.size] if axis.boundary in ("clip", "zero") else whole[: axis.size]
 
 
 def polynomial(matrix: Array, share: float, width: float, stages: int) -> Array:
@@ -131,7 +130,9 @@ def test_order_in_space(boundary: str, nodes: Any, dimensions: int, balanced: bo
         field = solve(landscape, SIGMA, solver).values[0]
         spacings.append(landscape.grid.spacing[0])
         errors.append(float(np.abs(field - landscape.exact(SIGMA)).max()))
-    assert abs(slope(spacings, errors) - declared) <= 0.1
+    # values on faces are of order 4, and of order 5 for sines, whose even derivatives vanish there
+    most = 5.1 if (boundary, nodes, declared) == ("absorb", "cell", 4.0) else declared + 0.1
+    assert declared - 0.1 <= slope(spacings, errors) <= most
     assert make("stabilized", balanced=balanced).order_space == declared
 
 
@@ -181,6 +182,8 @@ def test_promise_of_the_kernel_is_that_of_the_matrix(boundary: str, nodes: Any) 
         for ratio in (0.4, 0.9, 2.0, 6.0, 20.0):
             solver, sigma = make("stabilized", **options), ratio * grid.spacing[0]
             weights = solve(Landscape(np.eye(24), grid), sigma, solver).values[0].T
+            if grid[0].faced:
+                weights = weights_of_cells_and_walls(weights)
             negative = float(-np.minimum(weights, 0.0).sum(axis=1).min())
             assert negative <= negative_mass(solver, grid[0], 0.0, sigma**2) + 1e-13
             if boundary != "absorb":

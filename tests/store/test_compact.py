@@ -86,7 +86,10 @@ def test_read_back_is_within_the_tolerance(boundary: str, nodes: str, tolerance:
     # of a fifth for lengths that transforms are fast at, and of some nodes for the ends
     for k, cells in ((1, 4.0), (2, 10.0), (3, 40.0)):
         ratio = cells * math.pi / math.sqrt(2.0 * math.log(1.0 / tolerance))
+        # beyond faces whose values are held the line goes on as well
         margin = 8.0 * cells if boundary in ("clip", "zero") else 0.0
+        if (boundary, nodes) == ("absorb", "cell"):
+            margin = 16.0 * cells
         assert kept[k].lattices[0].size <= min(129, 1.2 * (129 + margin) / ratio + 6)
 
 

@@ -15,6 +15,7 @@ from heatpg.errors import UnsupportedError
 from heatpg.evolution import solve
 from heatpg.solvers import make, solvers
 from heatpg.verify.crosscheck import crosscheck, expected_error, reference_rows, reference_weights
+from tests.references import face_rows
 
 KINDS: list[tuple[str, Any]] = [(boundary, nodes) for boundary in boundaries.names() for nodes in ("vertex", "cell")]
 
@@ -100,6 +101,15 @@ def test_rows_against_sums_over_images(boundary: str, nodes: Any, sigma: float, 
     def beyond(i: int) -> float:
         if boundary == "periodic":
             return float(values[i % 12])
+        if axis.faced:
+            low, high = face_rows(12) @ values
+            if boundary == "clip":
+                return float(values[i] if 0 <= i < 12 else low if i < 0 else high)
+            turned, sign = i % 24, 1.0
+            if turned >= 12:
+                turned, sign = 23 - turned, -1.0
+            chord = low + (high - low) * (np.array([i, turned]) + 0.5) / 12
+            return float(chord[0] + sign * (values[turned] - chord[1]))
         if boundary == "clip":
             return float(values[min(max(i, 0), 11)])
         if boundary == "zero":

@@ -1,0 +1,79 @@
+"""The range of Q with all that its boundaries say of walls and of the outside, which is what bounds u.
+
+Where nodes are in cells and the values on the walls count (`Axis.faced`), u is a mean of the nodes *and* of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.boundaries import face_values
+from heatpg.core.grid import Grid
+
+__all__ = ["range_with_walls", "wall_values", "with_walls"]
+
+Array = NDArray[Any]
+
+
+def wall_values(field: Array, grid: Grid) -> Iterator[Array]:
+    """The values on all faces where they count, those on edges and corners too, each an array with a node per face.
+
+    Parameters
+    ----------
+    field
+        Shape (*batch, *grid.shape).
+    grid
+        Where it is sampled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid
+    >>> from heatpg.core.walls import wall_values
+    >>> grid = Grid(Axis("x", 0.0, 5.0, 5, boundary="clip", nodes="cell"))
+    >>> [value.round(12).tolist() for value in wall_values(grid[0].coordinates, grid)]
+    [[0.0], [5.0]]
+    """
+    first = field.ndim - grid.dimensions
+    yield from _walls(field, [first + i for i, axis in enumerate(grid) if axis.faced])
+
+
+def _walls(field: Array, positions: list[int]) -> Iterator[Array]:
+    for number, position in enumerate(positions):
+        for value in face_values(field, position):
+            yield value
+            yield from _walls(value, positions[number + 1 :])
+
+
+def with_walls(field: Array, grid: Grid) -> Array:
+    """The field with the values on its faces before the first and after the last node, along axes where they count."""
+    for position, axis in enumerate(grid, field.ndim - grid.dimensions):
+        if axis.faced:
+            lower, upper = face_values(field, position)
+            field = np.concatenate((lower, field, upper), axis=position)
+    return field
+
+
+def range_with_walls(field: Array, grid: Grid) -> tuple[Array, Array]:
+    """Smallest and largest value of each entry of the batch, on nodes, on faces where they count, and outside.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid
+    >>> from heatpg.core.walls import range_with_walls
+    >>> x = Axis("x", 1.0, 6.0, 5, boundary="clip", nodes="cell")
+    >>> [float(end) for end in range_with_walls(x.coordinates, Grid(x))]
+    [1.0, 6.0]
+    """
+    axes = tuple(range(field.ndim - grid.dimensions, field.ndim))
+    low, high = field.min(axis=axes), field.max(axis=axes)
+    for value in wall_values(field, grid):
+        low, high = np.minimum(low, value.min(axis=axes)), np.maximum(high, value.max(axis=axes))
+    for axis in grid:
+        low, high = axis.rule.extremes_outside(low, high)
+    return np.asarray(low), np.asarray(high)
