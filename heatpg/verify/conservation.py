@@ -83,4 +83,5 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
         bound / oscillation,
         "round-off, relative to osc(Q)",
     )
-    return [unless_silent(check, evolution, [(k, allowed) for _, _, allowed, k in changes])]
+    # back in the units of Q
+    return [unless_silent(check, evolution, [(k, math.ldexp(allowed, -exponent)) for _, _, allowed, k in changes])]
