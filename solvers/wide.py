@@ -49,8 +49,8 @@ def wide_weights(size: int, spacing: float, sigma: float, derivative: bool) -> N
     Examples
     --------
     >>> from heatpg.solvers.wide import wide_weights
-    >>> wide_weights(3, 1.0, 1e3, False).round(4)
-    array([0.499 , 0.0004, 0.0004, 0.0004, 0.0004, 0.0004, 0.499 ])
+    >>> wide_weights(3, 1.0, 1e3, False).round(4).tolist()
+    [0.499, 0.0004, 0.0004, 0.0004, 0.0004, 0.0004, 0.499]
     """
     step = spacing / sigma
     number = np.arange(size)

@@ -69,7 +69,7 @@ class Problem:
         values = np.stack(entries) if self.batch else entries[0]
         unit = self.unit
         if self.dtype == "float32":
-            unit = {1e-310: 1e-42, 1e-200: 1e-30, 1e200: 1e28}.get(unit, unit)
+            unit = {1e-310: 1e-42, 1e-200: 1e-30, 1e200: 1e24}.get(unit, unit)
         # numbers below the smallest become it or 0
         with np.errstate(under="ignore"):
             return Landscape(((values + self.offset) * unit).astype(self.dtype), Grid(*self.axes))
