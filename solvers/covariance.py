@@ -20,7 +20,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
-from heatpg.errors import UnsupportedError
+from heatpg.errors import ResourceError, UnsupportedError
 from heatpg.tools.parallel import for_each
 from heatpg.tools.resources import require_memory
 
@@ -73,6 +73,9 @@ def monotone(grid: Grid, covariance: Array) -> bool:
     return bool((conditional_deviations(covariance) >= _RESOLVED * np.array(grid.spacing)).all())
 
 
+_MOST_NODES = 10**12  # of a padding: eight terabytes for one line
+
+
 def require_boundaries(grid: Grid) -> None:
     """Refuse a grid with an axis that neither is periodic nor lies in free space."""
     for axis in grid:
@@ -98,6 +101,14 @@ def _padding(axis: Axis, variance: float) -> _Padding:
     if axis.rule.periodic:
         return _Padding(0, axis.size)
     reach = math.ceil(_REACH * math.sqrt(variance) / axis.spacing)
+    # no length for a transform, and more than any memory holds
+    if reach > _MOST_NODES:
+        raise ResourceError(
+            f"an evolution with this covariance does not fit in memory: it pads axis {axis.name!r} by its reach",
+            given=f"{reach:.1e} nodes",
+            allowed=f"{_MOST_NODES:.0e}",
+            advice="use a smaller covariance, or one sigma per axis, which may be as wide as you like",
+        )
     # past the wrap comes the other end of the box: zeros serve both ends, edge values one end only
     before = 0 if axis.boundary == "zero" else reach
     return _Padding(before, int(scipy.fft.next_fast_len(axis.size + before + reach, real=True)))

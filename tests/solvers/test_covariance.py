@@ -436,6 +436,14 @@ def test_auto_says_why(landscape: Landscape, covariances: Array) -> None:
     assert solve(landscape, covariance=covariances, solver="spectral").reason == ""
 
 
+@pytest.mark.parametrize("variance", [1e20, 1e200])
+def test_a_covariance_that_no_memory_holds_is_refused(variance: float, landscape: Landscape) -> None:
+    """Without an overflow on the way to the estimate."""
+    assert any(axis.rule.free_space for axis in landscape.grid)
+    with pytest.raises(ResourceError, match="does not fit in memory"):
+        evolve(landscape, covariance=variance * np.eye(2))
+
+
 def test_memory_is_asked_for_beforehand(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ResourceError, match=r"padded to .* nodes.*smaller covariance"):
         solve(landscape, covariance=1e12 * np.array([[1.0, 0.5], [0.5, 1.0]]))
