@@ -17,6 +17,7 @@ from heatpg.cli import batch, bench, check, claims, completion, doctor, listing,
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, INTERRUPTED, NO_RESOURCES, OK, note
 from heatpg.errors import CheckError, HeatpgError, ResourceError
+from heatpg.tools.resources import address_space_limit, human_bytes
 
 __all__ = ["commands", "main"]
 
@@ -50,6 +51,10 @@ def _fail(reason: object, code: int) -> int:
     return code
 
 
+# Measured: with two processors 490 MiB are not enough to load NumPy, SciPy and Numba, and 540 MiB are. BLAS takes a
+# buffer for each processor.
+_ADDRESS_SPACE = 2**29  # bytes
+_PER_PROCESSOR = 2**25  # bytes
 # Where the system has run out of something, the words of whoever met it first say little.
 _SHORT = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -64,20 +69,27 @@ _SHORT = {
 def _shortage(reason: BaseException) -> str:
     """What the system has run out of, if that is behind an error; empty otherwise."""
     seen: BaseException | None = reason
+    limited = address_space_limit() < float("inf")
     while seen is not None:
         if isinstance(seen, OSError) and seen.errno in _SHORT:
             return _SHORT[seen.errno]
         # a library that cannot be mapped is told as one that is not there
-        if isinstance(seen, ImportError | OSError) and "shared object" in str(seen) and _address_space_is_limited():
+        if isinstance(seen, ImportError | OSError) and "shared object" in str(seen) and limited:
             return "not enough address space to load the libraries; raise it with ulimit -v"
         seen = seen.__cause__ or seen.__context__
     return ""
 
 
-def _address_space_is_limited() -> bool:
-    from heatpg.tools.resources import memory_by_kind
-
-    return memory_by_kind()["address space"] < float("inf")
+def _require_address_space() -> None:
+    """Refuse a limit with which the libraries cannot be loaded: some of them would wait for memory for ever."""
+    needed = _ADDRESS_SPACE + _PER_PROCESSOR * (os.cpu_count() or 1)
+    if address_space_limit() < needed:
+        raise ResourceError(
+            "not enough address space to load the libraries",
+            given=human_bytes(address_space_limit()),
+            allowed=f"about {human_bytes(needed)}",
+            advice="raise it with ulimit -v",
+        )
 
 
 def _hold_streams() -> None:
@@ -119,6 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return end.code if isinstance(end.code, int) else OK
     try:
         with _plain_warnings():
+            _require_address_space()
             return int(arguments.function(arguments))
     except KeyboardInterrupt:
         return _fail("interrupted; nothing half-written is left", INTERRUPTED)

@@ -15,6 +15,7 @@ from pathlib import Path
 from heatpg.errors import ResourceError
 
 __all__ = [
+    "address_space_limit",
     "available_disk",
     "available_memory",
     "human_bytes",
@@ -85,18 +86,26 @@ def _control_group_available() -> float:
         return float("inf")
 
 
-def _address_space_available() -> float:
+def address_space_limit() -> float:
+    """Bytes of address space that this process may have; infinite without a limit."""
     try:
         import resource
+    except ImportError:  # Windows
+        return float("inf")
+    # set by ulimit -v and by some schedulers; beyond it an allocation fails, where other limits kill
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return float("inf") if limit == resource.RLIM_INFINITY else float(limit)
 
-        # set by ulimit -v and by some schedulers; beyond it an allocation fails, where the others kill
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if limit == resource.RLIM_INFINITY:
-            return float("inf")
+
+def _address_space_available() -> float:
+    try:
+        limit = address_space_limit()
+        if limit == float("inf"):
+            return limit
         # the limit is on all that is mapped, and the first number of statm is that
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        return float(limit - pages * os.sysconf("SC_PAGE_SIZE"))
-    except (ImportError, OSError):
+        return limit - pages * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
         return float("inf")
 
 
