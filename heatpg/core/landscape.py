@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.boundaries import Nodes
 from heatpg.core.centring import Centring, centring
 from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch
 from heatpg.core.periodicity import repeated_ends, repeated_ends_words
@@ -326,6 +327,7 @@ class Landscape:
         *,
         boundary: str = "",
         spacing: float | Sequence[float] = 1.0,
+        nodes: Nodes = "vertex",
         name: str = "array",
     ) -> Landscape:
         """A landscape from an array, on given axes or on nodes of a given spacing.
@@ -340,6 +342,8 @@ class Landscape:
             Boundary of all axes, needed when no axes are given.
         spacing
             Distance of the nodes, one or one per axis, when no axes are given.
+        nodes
+            ``cell`` where the values are those of cells, as of histograms and images, when no axes are given.
         name
             Name of the landscape.
 
@@ -354,7 +358,7 @@ class Landscape:
         if axes is not None:
             grid = axes if isinstance(axes, Grid) else Grid(*([axes] if isinstance(axes, Axis) else axes))
         else:
-            grid = grid_of_nodes(array.shape, boundary=boundary, spacing=spacing)
+            grid = grid_of_nodes(array.shape, boundary=boundary, spacing=spacing, nodes=nodes)
         return _told_of_repeated_ends(cls(array, grid, name, {"source": "array"}))
 
     @classmethod
@@ -439,6 +443,7 @@ class Landscape:
         data: xarray.DataArray,
         *,
         boundary: str | Mapping[str, str] = "",
+        nodes: Nodes | None = None,
         batch: Sequence[str] = (),
         name: str = "",
     ) -> Landscape:
@@ -452,6 +457,9 @@ class Landscape:
         boundary
             Boundary of all axes, or one by dimension. Where none is given, a coordinate that heatpg has made knows
             its own, and its bounds.
+        nodes
+            ``cell`` where the positions are the centres of cells. By default what a coordinate that heatpg has made
+            says, also where a boundary is given, and otherwise ``vertex``.
         batch
             Dimensions that are no axes; they are moved to the front.
         name
@@ -498,17 +506,20 @@ class Landscape:
                     advice=f"data.assign_coords({dim}=positions), or name it in batch if it is no axis",
                 )
             own = boundary if isinstance(boundary, str) else boundary.get(str(dim), "")
-            axes.append(_axis_of_dimension(str(dim), data.coords[dim], own))
+            axes.append(_axis_of_dimension(str(dim), data.coords[dim], own, nodes))
         # heatpg has the axes of a batch first, whatever their place in the array
         values = data.transpose(*batch, *(axis.name for axis in axes)).to_numpy()
         return _told_of_repeated_ends(cls(values, Grid(*axes), name or str(data.name or "array"), {"source": "xarray"}))
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str], *, boundary: str = "", name: str = "") -> Landscape:
+    def from_file(
+        cls, path: str | os.PathLike[str], *, boundary: str = "", nodes: Nodes = "vertex", name: str = ""
+    ) -> Landscape:
         """A landscape from a ``.npy`` array, or a ``.npz`` archive with ``values`` and one array per axis.
 
         In an archive the arrays besides ``values`` are the coordinates of its axes, in the order in which they
-        are stored, uniform within 1e-9 of their spacing. Pickled content is refused.
+        are stored, uniform within 1e-9 of their spacing; with ``nodes="cell"`` they are the centres of cells. Pickled
+        content is refused.
 
         Raises
         ------
@@ -542,8 +553,8 @@ class Landscape:
             )
         # what is left are the nodes of the axes, in the order in which they were stored
         values = arrays.pop("values")
-        axes = [axis_from_coordinates(key, nodes, boundary=boundary) for key, nodes in arrays.items()]
-        return cls.from_array(values, axes or None, boundary=boundary, name=name or place.stem)
+        axes = [axis_from_coordinates(key, each, boundary=boundary, nodes=nodes) for key, each in arrays.items()]
+        return cls.from_array(values, axes or None, boundary=boundary, nodes=nodes, name=name or place.stem)
 
 
 def _told_of_repeated_ends(landscape: Landscape) -> Landscape:
@@ -554,7 +565,9 @@ def _told_of_repeated_ends(landscape: Landscape) -> Landscape:
     return landscape
 
 
-def grid_of_nodes(shape: Sequence[int], *, boundary: str, spacing: float | Sequence[float] = 1.0) -> Grid:
+def grid_of_nodes(
+    shape: Sequence[int], *, boundary: str, spacing: float | Sequence[float] = 1.0, nodes: Nodes = "vertex"
+) -> Grid:
     """The grid of an array of which nothing but the distance of its nodes is known: axes x1, x2, ... from 0 on.
 
     Raises
@@ -578,22 +591,25 @@ def grid_of_nodes(shape: Sequence[int], *, boundary: str, spacing: float | Seque
             given=repr(spacing),
             allowed=f"one number, or {len(shape)}, one per axis",
         ) from None
+    between = 0 if boundary == "periodic" or nodes == "cell" else 1
     return Grid(
         *(
-            Axis(f"x{i + 1}", 0.0, float(step) * (n if boundary == "periodic" else n - 1), n, boundary=boundary)
+            Axis(f"x{i + 1}", 0.0, float(step) * (n - between), n, boundary=boundary, nodes=nodes)
             for i, (n, step) in enumerate(zip(shape, steps, strict=True))
         )
     )
 
 
-def _axis_of_dimension(name: str, coordinate: xarray.DataArray, boundary: str) -> Axis:
+def _axis_of_dimension(name: str, coordinate: xarray.DataArray, boundary: str, kind: Nodes | None) -> Axis:
     nodes, attributes = coordinate.to_numpy(), coordinate.attrs
     if nodes.dtype.kind not in "iuf":
         raise GridError(f"axis {name!r}: the positions must be numbers", given=f"type {nodes.dtype}")
     unit = str(attributes.get("units", ""))
     # what the caller says comes before what the file says
-    if boundary or "boundary" not in attributes:
-        return axis_from_coordinates(name, nodes, boundary=boundary, unit=unit)
+    if boundary or kind or "boundary" not in attributes:
+        placed: Nodes = kind or ("cell" if attributes.get("nodes") == "cell" else "vertex")
+        own = boundary or str(attributes.get("boundary", ""))
+        return axis_from_coordinates(name, nodes, boundary=own, unit=unit, nodes=placed)
     # what heatpg wrote knows its bounds, which positions alone do not tell: with nodes in cells they lie half a cell
     # further out
     bounds = (attributes.get("lower"), attributes.get("upper"), nodes.size, attributes["boundary"])
@@ -608,8 +624,10 @@ def _axis_of_dimension(name: str, coordinate: xarray.DataArray, boundary: str) -
     return axis
 
 
-def axis_from_coordinates(name: str, coordinates: ArrayLike, *, boundary: str, unit: str = "") -> Axis:
-    """An axis from the positions of its nodes.
+def axis_from_coordinates(
+    name: str, coordinates: ArrayLike, *, boundary: str, unit: str = "", nodes: Nodes = "vertex"
+) -> Axis:
+    """An axis from the positions of its nodes; of cells these are the centres.
 
     Raises
     ------
@@ -624,20 +642,20 @@ def axis_from_coordinates(name: str, coordinates: ArrayLike, *, boundary: str, u
     """
     unmasked(f"axis {name!r}", coordinates, GridError)
     try:
-        nodes = np.asarray(coordinates, dtype=np.float64)
+        places = np.asarray(coordinates, dtype=np.float64)
     except (TypeError, ValueError):
         raise GridError(f"axis {name!r}: the positions must be numbers", given=repr(coordinates)) from None
-    if nodes.ndim != 1 or nodes.size < 3 or not np.isfinite(nodes).all():
+    if places.ndim != 1 or places.size < 3 or not np.isfinite(places).all():
         raise GridError(
             f"axis {name!r} needs at least 3 finite positions in one dimension",
-            given=f"shape {nodes.shape}, {int((~np.isfinite(nodes)).sum())} of them not finite",
+            given=f"shape {places.shape}, {int((~np.isfinite(places)).sum())} of them not finite",
             advice="give the nodes of the axis alone, not those of a mesh",
         )
-    steps = np.diff(nodes)
-    mean = float((nodes[-1] - nodes[0]) / (nodes.size - 1))
-    deviation = np.abs(nodes - (nodes[0] + mean * np.arange(nodes.size)))
+    steps = np.diff(places)
+    mean = float((places[-1] - places[0]) / (places.size - 1))
+    deviation = np.abs(places - (places[0] + mean * np.arange(places.size)))
     # positions that were stored in floating point differ by a few units in the last place of the largest
-    allowance = _UNIFORM * abs(mean) + 4 * np.finfo(np.float64).eps * float(np.abs(nodes).max())
+    allowance = _UNIFORM * abs(mean) + 4 * np.finfo(np.float64).eps * float(np.abs(places).max())
     if not mean > 0 or float(deviation.max()) > allowance:
         raise GridError(
             f"axis {name!r} is not uniform",
@@ -645,9 +663,12 @@ def axis_from_coordinates(name: str, coordinates: ArrayLike, *, boundary: str, u
             allowed="increasing positions, equal steps within 1e-9",
             advice="resample onto uniform positions first",
         )
+    first, last = float(places[0]), float(places[-1])
+    if nodes == "cell":  # the bounds lie half a cell beyond the centres
+        return Axis(name, first - 0.5 * mean, last + 0.5 * mean, places.size, boundary=boundary, nodes=nodes, unit=unit)
     # a periodic axis ends one step after its last node
-    upper = float(nodes[-1]) + (mean if boundary == "periodic" else 0.0)
-    return Axis(name, float(nodes[0]), upper, nodes.size, boundary=boundary, unit=unit)
+    upper = last + (mean if boundary == "periodic" else 0.0)
+    return Axis(name, first, upper, places.size, boundary=boundary, nodes=nodes, unit=unit)
 
 
 def landscape_words(landscape: Landscape) -> str:

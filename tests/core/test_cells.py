@@ -1,0 +1,46 @@
+"""Nodes in cells by every door for arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heatpg import Axis, Grid, Landscape, evolve
+
+CENTRES = (np.arange(32) + 0.5) / 32
+WAVE = np.cos(np.pi * CENTRES)
+
+
+def test_cells_keep_their_half_cells_by_every_door(tmp_path: Path) -> None:
+    """cos(pi x) between mirrors at 0 and 1: walls at the centres were .0216 off."""
+    np.save(tmp_path / "wave.npy", WAVE)
+    np.savez(tmp_path / "wave.npz", values=WAVE, x=CENTRES)
+    landscapes = [
+        Landscape.from_array(WAVE, boundary="reflect", spacing=1 / 32, nodes="cell"),
+        Landscape.from_file(tmp_path / "wave.npz", boundary="reflect", nodes="cell"),
+    ]
+    for landscape in landscapes:
+        axis = landscape.grid[0]
+        assert (axis.lower, axis.upper, axis.nodes) == (0.0, 1.0, "cell")
+        assert np.abs(axis.coordinates - CENTRES).max() < 1e-15
+        u = evolve(landscape, 0.2).values[0]
+        assert np.abs(u - np.exp(-((0.2 * np.pi) ** 2) / 2) * WAVE).max() < 1e-12
+    pixels = Landscape.from_file(tmp_path / "wave.npy", boundary="reflect", nodes="cell").grid[0]
+    assert (pixels.lower, pixels.upper, pixels.nodes) == (0.0, 32.0, "cell")
+
+
+def test_xarray_keeps_what_heatpg_has_said_of_its_nodes() -> None:
+    xarray = pytest.importorskip("xarray")
+    grid = Grid(Axis("x", 0.0, 1.0, 32, boundary="reflect", nodes="cell"))
+    data = evolve(Landscape(WAVE, grid), 0.2).to_xarray().landscape
+    assert Landscape.from_xarray(data).grid == grid
+    for boundary in ("clip", "periodic"):
+        axis = Landscape.from_xarray(data, boundary=boundary).grid[0]
+        assert (axis.boundary, axis.nodes) == (boundary, "cell")
+        assert (axis.lower, axis.upper) == pytest.approx((0.0, 1.0), abs=1e-15)
+    foreign = xarray.DataArray(WAVE, [("x", CENTRES)])
+    axis = Landscape.from_xarray(foreign, boundary="reflect", nodes="cell").grid[0]
+    assert axis.nodes == "cell" and axis.upper == pytest.approx(1.0, abs=1e-15)
+    assert Landscape.from_xarray(foreign, boundary="reflect").grid[0].nodes == "vertex"
