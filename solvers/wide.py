@@ -135,7 +135,14 @@ class _Flow(Flow):
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        return tuple((0.0, self._limits[i]) if i in self._limits else path for i, path in enumerate(self._steps.paths))
+        # a limit is taken of the field that a march has reached, whose rounding it has
+        return tuple(
+            (*(path if path[-1] > 0.0 and self._marches(i) else (0.0,)), self._limits[i]) if i in self._limits else path
+            for i, path in enumerate(self._steps.paths)
+        )
+
+    def _marches(self, position: int) -> bool:
+        return not (self.grid[position].rule.free_space or self.solver.exact_in_time)
 
     def advance(self, variances: tuple[float, ...], out: Array) -> None:
         self._limits = {
@@ -210,9 +217,12 @@ def rounding(solver: Solver, axis: Axis, path: Path) -> float:
     """Bound on the accumulated round-off along an axis, in units of eps max|Q|, for any width of noise."""
     if not _at_limit(solver, axis, path[-1]):
         return solver.rounding(axis, path)
+    # what was marched before the limit was taken
+    marched = tuple(t for t in path if not _at_limit(solver, axis, t))
+    before = solver.rounding(axis, marched) if len(marched) > 1 else 0.0
     # the sums of a transform of all that 1e-17 of the noise reaches, which the map of one line does not need, and a
     # transform of correlated noise does
-    return 16.0 + 8.0 * math.log2(axis.size + 18.0 * min(math.sqrt(path[-1]) / axis.spacing, _FARTHEST))
+    return before + 16.0 + 8.0 * math.log2(axis.size + 18.0 * min(math.sqrt(path[-1]) / axis.spacing, _FARTHEST))
 
 
 def reach(solver: Solver, axis: Axis, start: float, stop: float) -> int:

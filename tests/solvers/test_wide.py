@@ -211,3 +211,14 @@ def test_fields_on_the_disk_are_taken_from_their_limits_too(
     assert summary.report.passed, str(summary.report)
     whole = solve(Landscape(values, grid), levels, name)
     np.testing.assert_allclose(load(tmp_path / "out.h5").values, whole.values, rtol=0, atol=1e-12)
+
+
+def test_a_limit_has_the_rounding_of_the_march_before_it() -> None:
+    """Nine thousand steps to the first sigma; the second is the mean of the field that they lead to."""
+    axis = Axis("x", 0.0, 1.0, 54, boundary="periodic", nodes="cell")
+    line = np.linspace(-1.0, 2.0, 54)
+    flow = evolve(Landscape(line, Grid(axis)), [1.0, 8.2], solver="explicit", checks="full")
+    assert flow.report.passed
+    assert flow.paths[1][0] == (0.0, 1.0, flow.variances[1][0])
+    # a rounding for each step at most
+    assert np.abs(flow.values[1] - 0.5).max() <= 9000 * np.finfo(float).eps
