@@ -394,10 +394,12 @@ class HeatField:
             values = np.concatenate((values, *face_values(values, int(position))), axis=int(position))
         # the kernel has three axes: those that are not there have one node
         self._values = np.ascontiguousarray(values).reshape((1,) * (3 - grid.dimensions) + values.shape)
-        self._first = np.array([axis.coordinates[0] for axis in grid])
+        # far from 0 the distance of a place from each node would be rounded differently
+        self._origin = np.array([axis.origin for axis in grid])
+        self._first = np.array([axis.coordinates[0] for axis in grid]) - self._origin
         self._spacing = np.array(grid.spacing)
         self._kinds = np.array([_kind(axis) for axis in grid])
-        self._margins = self._first - np.array([axis.lower for axis in grid])
+        self._margins = self._first - (np.array([axis.lower for axis in grid]) - self._origin)
         self._all_free = all(axis.rule.free_space for axis in grid)
         self._kept: dict[int, tuple[Array, Array, Array]] = {}
 
@@ -508,6 +510,7 @@ class HeatField:
         if not isinstance(order, int) or not 0 <= order < _MOST_ORDERS:
             raise OptionError("unknown order of derivatives", given=order, allowed="0 to 4")
         places, deviations = self._parse(points, sigma)
+        places -= self._origin
         d, orders = self.grid.dimensions, order + 1
         result = np.zeros((len(places), *((1,) * (3 - d)), *((orders,) * d)))
         if len(places):

@@ -160,6 +160,22 @@ class Axis:
         return self.upper - self.lower
 
     @property
+    def origin(self) -> float:
+        """Where to count positions from, so as not to round them: 0, or the nearer end of a box far from 0.
+
+        Far is farther than the box is long. Differences of positions in the box and this end are exact.
+
+        Examples
+        --------
+        >>> from heatpg import Axis
+        >>> [Axis("x", a, a + 2, 5, boundary="clip").origin for a in (-1.0, 1.5, 1e9, -1e9)]
+        [0.0, 0.0, 1000000000.0, -999999998.0]
+        """
+        if self.lower <= self.length and -self.upper <= self.length:
+            return 0.0
+        return self.lower if self.lower > 0 else self.upper
+
+    @property
     def spacing(self) -> float:
         """Distance h between neighbouring nodes."""
         both_ends = self.nodes == "vertex" and self.boundary != "periodic"

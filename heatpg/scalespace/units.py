@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.core.centring import centring
 from heatpg.core.field import HeatField
-from heatpg.core.grid import Axis, Grid
+from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
@@ -82,13 +81,6 @@ class RoundOff:
         return STATIONARY * self.size
 
 
-def _origin(axis: Axis) -> float:
-    """Where positions are counted from: 0, or the nearer end of a box that is farther from 0 than it is long."""
-    if axis.lower <= axis.length and -axis.upper <= axis.length:
-        return 0.0
-    return axis.lower if axis.lower > 0 else axis.upper
-
-
 class Units:
     """Q = offset + 2^exponent q, x = origin + 2^exponents y: from pure numbers q, y to those that were given, and back.
 
@@ -108,7 +100,7 @@ class Units:
     def __init__(self, grid: Grid, offset: float = 0.0, exponent: int = 0) -> None:
         self.grid = grid
         self.offset, self.exponent = offset, exponent
-        self.origin = np.array([_origin(axis) for axis in grid])
+        self.origin = np.array([axis.origin for axis in grid])
         self.exponents = np.frexp(np.array(grid.spacing))[1] - 1
         self._low = np.array([axis.lower for axis in grid])
         self._high = np.array([axis.upper for axis in grid])
@@ -169,7 +161,7 @@ class Problem:
         self.evolution = evolution
         self._centred = evolution.centred()
         source, values = evolution.landscape, self._centred.landscape.values
-        taken = centring(source.values, source.grid)
+        taken = source.centring
         # of the size of one: products of three and more numbers occur, which must not leave the range of a double
         size = float(values.max()) - float(values.min())
         self._shift = math.frexp(size)[1] - 1 if size > 0 else 0

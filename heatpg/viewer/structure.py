@@ -40,14 +40,14 @@ class Found:
 
 def _first_level(evolution: Evolution) -> int:
     """The first level at which the grid resolves the noise, and at which the maxima are few enough to be followed."""
-    spacing = np.array(evolution.grid.spacing)
+    spacing, centred = np.array(evolution.grid.spacing), evolution.centred()
     # an axis without noise is not smoothed, and asks for no resolution
     noisy = evolution.sigmas > 0
     # every axis with noise must resolve it
     resolved = np.where(noisy, evolution.sigmas, np.inf) >= _RESOLVED * spacing
     for level in np.flatnonzero(resolved.all(axis=1) & noisy.any(axis=1)):
         # smoothing removes maxima, so the first level with few enough is the first to follow from
-        if len(local_maxima(evolution.values[level], evolution.grid)) <= _MOST_MAXIMA[evolution.grid.dimensions]:
+        if len(local_maxima(centred.values[level], evolution.grid)) <= _MOST_MAXIMA[evolution.grid.dimensions]:
             return int(level)
     raise UnsupportedError(
         f"no sigma is {_RESOLVED:g} grid spacings and leaves at most {_MOST_MAXIMA[evolution.grid.dimensions]} maxima",

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from heatpg import Axis, Grid
-from heatpg.core.extrema import climb, local_maxima, on_edge
+from heatpg.core.extrema import climb, local_maxima, on_edge, turns
 
 
 def brute(field: NDArray[Any], grid: Grid) -> set[int]:
@@ -105,3 +105,73 @@ def test_a_shelf_below_a_higher_neighbour_of_its_first_node_is_no_maximum() -> N
     found = set(local_maxima(field, grid).tolist())
     assert 15 not in found
     assert found == {0, 3, 9}
+
+
+def persistence(field: NDArray[Any]) -> list[tuple[float, int]]:
+    """Of a line: how far each maximum rises above the pass to a higher one, by looking left and right from it."""
+    result = []
+    for i in range(len(field)):
+        if (i and field[i - 1] >= field[i]) or (i + 1 < len(field) and field[i + 1] >= field[i]):
+            continue
+        passes = []
+        for side in (field[:i][::-1], field[i + 1 :]):
+            higher = np.flatnonzero(side > field[i])
+            if len(higher):
+                passes.append(side[: higher[0]].min())
+        result.append((float(field[i] - (max(passes) if passes else field.min())), i))
+    return result
+
+
+@pytest.mark.parametrize("tolerance", [0.1, 1.0, 2.5])
+def test_maxima_are_kept_by_their_persistence(tolerance: float, rng: np.random.Generator) -> None:
+    grid = Grid(Axis("x", 0.0, 1.0, 300, boundary="clip"))
+    for _ in range(5):
+        field = rng.standard_normal(300).cumsum()
+        expected = [i for rise, i in persistence(field) if rise > tolerance]
+        assert local_maxima(field, grid, tolerance).tolist() == expected
+
+
+def test_slopes_gentler_than_the_tolerance_hide_no_maximum() -> None:
+    # neighbours of a fine grid differ by less than the tolerance everywhere
+    grid = Grid(*(Axis(name, 0.0, 1.0, 200, boundary="periodic") for name in "xy"))
+    x, y = grid.mesh()
+    field = np.cos(4.0 * np.pi * x) + np.cos(2.0 * np.pi * y)
+    assert np.abs(np.diff(field, axis=0)).max() < 0.1
+    assert local_maxima(field, grid, 0.1).tolist() == local_maxima(field, grid).tolist()
+    assert len(local_maxima(field, grid, 0.1)) == 2
+    assert len(local_maxima(field, grid, 4.5)) == 0
+    line = np.cos(2.0 * np.pi * np.arange(10_000) / 5_000)
+    assert turns(line, True, 0.01) == 4 and turns(line, False, 0.01) == 3
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_turns_against_reduction_of_the_smallest_pairs(periodic: bool, rng: np.random.Generator) -> None:
+    # take away the smallest rise or fall, both its ends, until all are larger than the tolerance
+    for _ in range(10):
+        line, tolerance = rng.standard_normal(60).cumsum(), 1.5
+        closed = np.roll(line, -int(line.argmax()))
+        values = np.append(closed, closed[0]) if periodic else line
+        keep = [
+            0,
+            *(i for i in range(1, len(values) - 1) if (values[i] - values[i - 1]) * (values[i + 1] - values[i]) < 0),
+        ]
+        chain = [float(values[i]) for i in keep] + [float(values[-1])]
+        while len(chain) > 2:
+            steps = np.abs(np.diff(chain))
+            smallest = int(steps.argmin())
+            if steps[smallest] > tolerance:
+                break
+            if smallest == 0:
+                del chain[1 if periodic else 0]
+            elif smallest == len(chain) - 2:
+                del chain[-2 if periodic else -1]
+            else:
+                del chain[smallest : smallest + 2]
+        expected = len(chain) - 2 + periodic if len(chain) > 2 else 0
+        assert turns(line, periodic, tolerance) == expected
+
+
+def test_a_flat_line_has_no_turns() -> None:
+    assert turns(np.zeros(9), True) == turns(np.zeros(9), False) == turns(np.arange(9.0), False) == 0
+    assert turns(np.arange(9.0), True) == 2
+    assert turns(np.array([1e12, 1e12 + 1.0, 1e12, 1e12 + 1.0]), False, 1.5) == 0
