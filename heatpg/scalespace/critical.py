@@ -215,6 +215,13 @@ def wrap(grid: Grid, points: Array) -> Array:
     return result
 
 
+def within_reach(grid: Grid, points: Array) -> Array:
+    """Points, held within a box length of a closed axis, where its field ends; those that stray there are lost."""
+    low, length = (np.array([getattr(axis, name) for axis in grid]) for name in ("lower", "length"))
+    ends = np.array([axis.rule.free_space or axis.rule.periodic for axis in grid])
+    return np.asarray(np.where(ends, points, np.clip(points, low - 0.9 * length, low + 1.9 * length)))
+
+
 def held_axes(grid: Grid) -> NDArray[np.bool_]:
     """Axes whose edges can hold an extremum: those that neither close on themselves nor mirror."""
     return np.array([not (axis.rule.periodic or axis.rule.conserves_mass) for axis in grid])
@@ -283,7 +290,8 @@ def refine(
     for iteration in range(_ITERATIONS):
         if not len(active):
             break
-        value, gradient, hessian = field.local(field.derivatives(x[active], sigmas[active], 2))
+        places = within_reach(field.grid, x[active])
+        value, gradient, hessian = field.local(field.derivatives(places, sigmas[active], 2))
         unit = units[active]
         # H^-1 by eigenvectors, because flat directions, along which no step is taken, have to be found anyway
         lam, basis = np.linalg.eigh(hessian * unit[:, :, None] * unit[:, None, :])

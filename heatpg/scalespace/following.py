@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.field import HeatField
-from heatpg.scalespace.critical import held_axes, refine, unit_of_length, wrap
+from heatpg.scalespace.critical import held_axes, refine, unit_of_length, within_reach, wrap
 from heatpg.scalespace.units import RoundOff
 
 __all__ = ["ARRIVED", "FOLD", "FORK", "LEFT", "LOST", "RELEASED", "Follower", "Journey"]
@@ -157,7 +157,8 @@ class Follower:
         result = np.zeros(free.shape, dtype=bool)
         some = np.flatnonzero(held.any(axis=1))
         if len(some):
-            slope = self.field.gradient(positions[some], self.sigmas(times[some]))
+            places = within_reach(self.grid, positions[some])
+            slope = self.field.gradient(places, self.sigmas(times[some]))
             at_low = positions[some] - self._low < self._high - positions[some]
             slope = slope * unit_of_length(self.grid, self.sigmas(times[some]))
             result[some] = held[some] & (np.where(at_low, -slope, slope) * kind[some][:, None] < -noise)
@@ -316,7 +317,8 @@ class Follower:
                 break
             sigmas = self.sigmas(time[todo])
             unit = unit_of_length(self.grid, sigmas)
-            _, g, h, third = self.field.local(self.field.derivatives(place[todo], sigmas, 3))
+            places = within_reach(self.grid, place[todo])
+            _, g, h, third = self.field.local(self.field.derivatives(places, sigmas, 3))
             mask = np.where(equations[todo], unit, 0.0)
             within = np.where(unknown[todo], unit, 0.0)
             matrix = np.zeros((len(todo), d + 1, d + 1))
@@ -360,7 +362,7 @@ class Follower:
         """
         sigmas = self.sigmas(t)
         unit = unit_of_length(self.grid, sigmas)
-        _, g, h, third, fourth = self.field.local(self.field.derivatives(x, sigmas, 4))
+        _, g, h, third, fourth = self.field.local(self.field.derivatives(within_reach(self.grid, x), sigmas, 4))
         share = 0.5 * self.ratio**2
         mask = np.where(free, unit, 0.0)
         g_t = np.einsum("pijj,j->pi", third, share) * mask * t[:, None]
