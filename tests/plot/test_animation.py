@@ -267,7 +267,7 @@ def test_other_levels_are_solved_from_q(flow: Evolution, monkeypatch: pytest.Mon
         return Sketch(evolution, size, scale)
 
     monkeypatch.setattr(animation, "_Scene", watched)
-    animate(flow, format="gif", size=SMALL, sigma=[0.3, 0.15])
+    animate(flow, format="gif", size=SMALL, sigma=[0.15, 0.3])
     assert seen[0].sigma.tolist() == [0.15, 0.3]
     assert seen[0].solver == flow.solver
     np.testing.assert_array_equal(seen[0].values[1], flow.at(0.3))

@@ -285,7 +285,7 @@ def test_checks_are_in_the_caption() -> None:
     )
     figure = plot.summary(flow)
     text = words(figure)
-    assert "Checks (full): 1 passed, 1 failed, 1 finding." in text
+    assert "Checks (full): 1 passed, 1 finding, 1 failed." in text
     assert "Passed: range." in text
     assert "FAILED: conservation: mass lost" in text
     assert "Finding: edge: look there" in text

@@ -53,6 +53,8 @@ def test_nothing_says_to_install_heatpg_from_an_index() -> None:
         if path.suffix in (".py", ".md", ".ipynb", ".toml", ".cfg", ".yml", ".rst", "") and path.is_file():
             text = path.read_text(encoding="utf-8", errors="replace")
             wrong += (
-                [name] if re.search(r"pip3? install[^\n]*[ '\"]heatpg(\[|['\" ]|$)", text, flags=re.MULTILINE) else []
+                [name]
+                if re.search(r"pip3? install (-\S+ )*['\"]?heatpg(\[|['\" ]|$)", text, flags=re.MULTILINE)
+                else []
             )
     assert wrong == []
