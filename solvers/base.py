@@ -136,8 +136,10 @@ class Solver(ABC):
 
     @staticmethod
     def slowest_angle(axis: Axis) -> float:
-        """A lower bound on k h of the slowest wave along a closed axis."""
-        return (2.0 if axis.rule.periodic else 1.0) * math.pi / axis.size
+        """k h of the slowest wave along a closed axis."""
+        # with nodes on both walls there is one interval less than there are nodes
+        intervals = axis.size - (axis.nodes == "vertex" and not axis.rule.periodic)
+        return (2.0 if axis.rule.periodic else 1.0) * math.pi / intervals
 
     def check(self, axis: Axis, start: float, stop: float) -> None:  # noqa: B027 - most solvers take any interval
         """Refuse an interval that this solver cannot take along this axis."""

@@ -283,7 +283,7 @@ def schedule(
     --------
     >>> from heatpg import Axis, Grid
     >>> from heatpg.solvers.choice import schedule
-    >>> plan = schedule(Grid(Axis("x", 0, 1, 101, boundary="reflect")), [0.3, 0.1], "exponential")
+    >>> plan = schedule(Grid(Axis("x", 0, 1, 101, boundary="reflect")), [0.1, 0.3], "exponential")
     >>> plan.sigma.tolist(), plan.solver.name, plan.reason
     ([0.1, 0.3], 'exponential', '')
     """

@@ -53,8 +53,7 @@ class Archive:
             return 0.0 if result.stat().st_size == self.flow.values.nbytes else np.inf
         from heatpg import load
 
-        values = load(result).values
-        np.subtract(values, self.flow.values, out=values)
+        values = load(result).values - self.flow.values
         batch = np.abs(values, out=values).max(axis=0).reshape(*self.flow.landscape.batch_shape, -1).max(axis=-1)
         entries = self.flow.landscape.values.reshape(*batch.shape, -1)
         return float((batch / np.ptp(entries, axis=-1)).max())

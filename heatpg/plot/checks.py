@@ -230,7 +230,7 @@ def checks(source: Evolution | Report, ax: Axes | None = None, *, width: Width =
     >>> from heatpg.core.report import Check, Report, counted
     >>> report = Report([Check("range", "passed", "inside the range of Q", 1e-16, 1e-14, "round-off")])
     >>> plot.checks(report).get_title(loc="left")
-    'checks (standard): 1 passed, 0 failed, 0 findings'
+    'checks (standard): 1 passed'
     """
     if not isinstance(source, Report):
         require_evolution("checks", source)

@@ -18,6 +18,7 @@ import json
 import math
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_covariance, parse_sigma
 from heatpg.core.report import STATUSES, Check, Report
-from heatpg.errors import HeatpgError, ResourceError, StoreError, UnsupportedError
+from heatpg.errors import HeatpgError, HeatpgWarning, ResourceError, StoreError, UnsupportedError
 from heatpg.solvers import Solver, make
 from heatpg.store.compact import read_levels
 from heatpg.store.paths import Paths
@@ -241,7 +242,10 @@ def _read_covariance(contents: Contents, path: Path, spec: Any, grid: Grid, sigm
     if not _same_bits(_numbers(contents, path, "covariance", covariance.shape), covariance):
         raise _damaged(path, "covariance is not that of the specification")
     # what parsing would change is not as it was written
-    if not np.array_equal(parse_covariance(covariance, grid), covariance):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HeatpgWarning)  # that it would sort them, which is an error here
+        parsed = parse_covariance(covariance, grid)
+    if not np.array_equal(parsed, covariance):
         raise _damaged(path, "the covariances are not symmetric or not in order")
     if not np.array_equal(np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)), sigma):
         raise _damaged(path, "sigma is not that of the covariance")

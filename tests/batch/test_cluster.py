@@ -637,7 +637,7 @@ def test_bad_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
         run(specification(1), tmp_path / "b", scheduler="tcp://127.0.0.1:8786", workers=-1)
     monkeypatch.setitem(sys.modules, "cryptography", None)
     monkeypatch.delitem(sys.modules, "heatpg.batch.cluster")
-    with pytest.raises(MissingPackageError, match=r"extra 'cluster'.*heatpg\[cluster\]"):
+    with pytest.raises(MissingPackageError, match=r"extra 'cluster'.*pip install .*dask"):
         run(specification(1), tmp_path / "b", scheduler="local")
 
 
