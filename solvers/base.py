@@ -119,6 +119,10 @@ class Solver(ABC):
         """
         difference_gradient(field, grid, position, out)
 
+    def holds_slopes(self, axis: Axis, variance: float) -> bool:
+        """Whether a slope that ends at a wall flows exactly: no second difference there is part of the error."""
+        return False
+
     def at_limit(self, axis: Axis, variance: float) -> bool:
         """Whether noise is so wide that along this axis the flow is at its limit, as `heatpg.solvers.wide` takes it.
 

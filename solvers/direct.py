@@ -17,6 +17,7 @@ from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path, Solver
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, convolve
 from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, workspace
+from heatpg.solvers.narrow import holds_slopes, narrow_weights, with_slopes
 from heatpg.solvers.wide import wide_weights
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
@@ -139,6 +140,9 @@ class SampledGaussian(Solver):
         # sampled Gaussians compose to round-off from 1.5 h on; below, each sigma is a mean of Q but not of the last one
         return start == 0.0 or math.sqrt(min(start, stop - start)) >= 1.5 * axis.spacing
 
+    def holds_slopes(self, axis: Axis, variance: float) -> bool:
+        return 0.0 < math.sqrt(variance) < axis.spacing and holds_slopes(axis)
+
     def _cut(self) -> float:
         """The tolerance in units of eps; it bounds a change in units of osc(Q), at most twice the largest value."""
         return (self.tolerance or 0.0) / float(np.finfo(np.float64).eps)
@@ -150,8 +154,8 @@ class Direct(SampledGaussian, LineSolver):
     """Convolution with the Gaussian by quadrature: u_i = sum_j w_j Q_{i+j}.
 
     For sigma >= h the trapezoid rule, w_j ~ exp(-j^2 h^2 / 2 sigma^2), normalised and cut where the tail is below
-    the tolerance. For 0 < sigma < h the exact integral of the piecewise-linear interpolant,
-    w_j = (F((j+1) h) - 2 F(j h) + F((j-1) h)) / h with F(x) = x Phi(x / sigma) + sigma phi(x / sigma).
+    the tolerance. For 0 < sigma < h, where a Gaussian falls between the nodes, the weights of one to three steps of the
+    3-point Laplacian that balance each other, of variance sigma^2, and the flow of the slope that ends at a wall.
 
     Parameters
     ----------
@@ -166,8 +170,10 @@ class Direct(SampledGaussian, LineSolver):
     Notes
     -----
     Exact in time. In space the trapezoid rule is spectral, error 2 exp(-2 pi^2 sigma^2 / h^2) at most, which is
-    5e-9 at sigma = h and round-off from 1.5 h on; the interpolant below h is second order. All weights are
-    positive: keeps the maximum principle for every sigma. The gradient is the convolution with the derivative.
+    5e-9 at sigma = h and round-off from 1.5 h on. Below h it is of order 4 in h from sigma = h / sqrt(3) on, and below
+    that sigma^2 h^2 Q'''' / 24; next to a wall where Q has a slope it is of order 2. All weights are
+    positive: keeps the maximum principle for every sigma. The gradient is the convolution with the derivative, below h
+    that of the piecewise-linear interpolant.
     Work grows as sigma / h, up to the width of the box.
 
     References
@@ -194,7 +200,9 @@ class Direct(SampledGaussian, LineSolver):
         """Smallest number of nodes beyond which the Gaussian has less than this probability."""
         # both tails together have the tolerance; half a node more, because a node stands for its cell. By the
         # logarithm, since 1 - 1e-17 would round to 1.
-        return max(1, math.ceil(-float(ndtri_exp(math.log(tolerance / 2))) * sigma / spacing + 0.5))
+        least = max(1, math.ceil(-float(ndtri_exp(math.log(tolerance / 2))) * sigma / spacing + 0.5))
+        # below a spacing there are up to three steps, whose weights are not cut
+        return least if sigma >= spacing else max(least, 3)
 
     def _tolerance(self, dtype: np.dtype[Any]) -> float:
         # a tail that cannot be seen: a twentieth of the rounding in double, a hundredth in single precision
@@ -218,11 +226,15 @@ class Direct(SampledGaussian, LineSolver):
             turns = 2.0 * math.pi * np.arange(-2, 3)
             aliases = np.exp(-0.5 * np.square(ratio * np.add.outer(angle, turns))).sum(axis=-1)
             return np.asarray(aliases / np.exp(-0.5 * np.square(ratio * turns)).sum())
-        weights = _weights(axis.spacing, ratio * axis.spacing, self.reach(axis, (start, stop)))
+        weights = narrow_weights(ratio, 3)
         number = np.arange(len(weights)) - len(weights) // 2
         return np.asarray((np.exp(1j * np.multiply.outer(angle, number)) * weights).sum(axis=-1))
 
     def build(self, line: Line, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
+        ratio = math.sqrt(stop - start) / axis.spacing
+        if ratio < 1.0:
+            weights = narrow_weights(ratio, 4).astype(dtype)
+            return with_slopes(_FilterOperator(_own_line(axis), weights, False, axis.spacing), axis, ratio)
         return self._convolution(axis, stop - start, dtype, False)
 
     def gradient_operator(self, axis: Axis, variance: float, dtype: np.dtype[Any]) -> LineOperator | None:
@@ -254,18 +266,9 @@ def _gradient_operator(solver: Direct, axis: Axis, variance: float, dtype: np.dt
 def _weights(spacing: float, sigma: float, radius: int) -> NDArray[np.float64]:
     """w_j for j = -radius ... radius."""
     number = np.arange(radius + 1)
-    if sigma >= spacing:
-        # one side only and mirrored below: the weights are symmetric to the bit
-        side = np.exp(-0.5 * (number * spacing / sigma) ** 2)
-        side /= side[0] + 2.0 * side[1:].sum()
-    else:
-        # G(x) = F(x) - x = sigma phi(x / sigma) - x Phi(-x / sigma) has the same second differences and no cancellation
-        x = np.arange(radius + 2) * spacing
-        tail = sigma * np.exp(-0.5 * (x / sigma) ** 2) / math.sqrt(2.0 * math.pi) - x * ndtr(-x / sigma)
-        side = np.zeros(radius + 1)
-        side[1:] = np.maximum(tail[2:] - 2.0 * tail[1:-1] + tail[:-2], 0.0) / spacing
-        # the middle takes what is left, so that constants are kept
-        side[0] = 1.0 - 2.0 * side[1:].sum()
+    # one side only and mirrored below: the weights are symmetric to the bit
+    side = np.exp(-0.5 * (number * spacing / sigma) ** 2)
+    side /= side[0] + 2.0 * side[1:].sum()
     return np.concatenate([side[:0:-1], side])
 
 

@@ -302,7 +302,12 @@ def expected_error(evolution: Record, k: int, cache: dict[int, tuple[float, floa
         if position not in cache:
             cache[position] = _roughness(values, axis, values.ndim - grid.dimensions + position)
         # smooth data make the fourth difference small, rough data the range: the least of three true bounds
-        total += min(a * b for a, b in zip(norms, cache[position], strict=True))
+        if solver.holds_slopes(axis, path[-1]):
+            # Both have the flow of the kink at a wall, so of the sum over second differences that one term is missing.
+            # The other two are bounds of sums with all of their terms.
+            total += norms[1] * cache[position][1]
+        else:
+            total += min(a * b for a, b in zip(norms, cache[position], strict=True))
     return total
 
 
