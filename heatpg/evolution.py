@@ -264,11 +264,6 @@ class Evolution(Record):
                 wide.gradient(self.solver, initial, field, self.grid, variances, position, result[position])
         return result
 
-    @property
-    def offset(self) -> Array:
-        """The offset of Q that is taken out for the solution, one per entry of the batch; see `centred`."""
-        return self.landscape.centring.offset
-
     def centred(self, *, unit: bool = False) -> Evolution:
         """The same problem without the offset of Q, and with a scale of one, so that no digits are lost to either.
 

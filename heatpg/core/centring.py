@@ -79,11 +79,6 @@ class Centring:
         """Whether nothing was taken out."""
         return not self.offset.any() and not self.exponent.any()
 
-    @property
-    def scale(self) -> Array:
-        """2 to the exponent; exact, unless it lies outside of the range of the type."""
-        return np.ldexp(np.ones_like(self.offset), self.exponent)
-
     def remove(self, values: Array) -> Array:
         """(values - offset) / scale: a new array, or the given one where there is nothing to take out."""
         if self.trivial:

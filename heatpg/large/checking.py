@@ -387,7 +387,8 @@ class BlockChecks:
         return sum(wide.rounding(self.plan.solver, axis, path) for axis, path in paths if path[-1] > 0)
 
     def _unless_silent(self, check: Check, known: Record, bounds: list[tuple[int, float]]) -> Check:
-        return unless_silent(check, known, bounds, (self.initial.bottom[0], self.initial.top[0]))
+        low, high = self._with_walls(np.asarray(self.initial.bottom[0]), np.asarray(self.initial.top[0]))
+        return unless_silent(check, known, bounds, (float(low), float(high)))
 
     def _place(self, level: int, flat: int) -> Place:
         index = tuple(int(i) for i in np.unravel_index(flat, self.shape))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check
+from heatpg.core.walls import range_with_walls
 from heatpg.store.record import Record
 
 __all__ = ["unless_silent"]
@@ -27,7 +28,7 @@ def unless_silent(
         The sigmas that were looked at, by their number, each with its bound in the units of Q. Two numbers in the range
         of Q, with what lies outside of the box, differ by that range at most, so a bound as large rules nothing out.
     extremes
-        Least and largest value of Q, where they are not to be looked for.
+        Least and largest value of Q, with faces and the outside, where they are not to be looked for.
 
     Examples
     --------
@@ -43,10 +44,10 @@ def unless_silent(
         return check
     if not bounds:
         return dataclasses.replace(check, status="silent", message="nothing can be said: there is no noise to compare")
-    values = evolution.landscape.values
-    low, high = (float(values.min()), float(values.max())) if extremes is None else extremes
-    for axis in evolution.grid:
-        low, high = (float(x) for x in axis.rule.extremes_outside(low, high))
+    if extremes is None:
+        lows, highs = range_with_walls(evolution.landscape.values, evolution.grid)
+        extremes = float(lows.min()), float(highs.max())
+    low, high = extremes
     # a constant has no range, and then any bound is one on its rounding
     wide = sorted({k for k, bound in bounds if bound >= high - low > 0.0})
     if not wide:
