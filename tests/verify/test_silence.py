@@ -8,6 +8,7 @@ import numpy as np
 
 from heatpg import Axis, Grid, Landscape, evolve, load, plot
 from heatpg.core.report import Check, Report, counted
+from heatpg.verify.silence import unless_silent
 from heatpg.viewer import page
 
 GRID = Grid(Axis("x", -2.0, 2.0, 65, boundary="reflect"))
@@ -50,3 +51,13 @@ def test_it_is_shown_and_kept(tmp_path: Path) -> None:
     assert "range: silent" in [text.get_text() for text in plot.checks(flow.report).texts]
     assert '"silent"' in page(flow)
     assert Report([Check("a", "silent", "")]).passed  # it has not failed
+
+
+def test_the_range_has_the_walls_of_cells() -> None:
+    """Cells from 0.5 to 4.5 with faces at 0 and 5, and where zero lies outside, from 0."""
+    for boundary, widest in (("clip", 5.0), ("absorb", 5.0), ("reflect", 4.0), ("zero", 4.5)):
+        axis = Axis("x", 0.0, 5.0, 5, boundary=boundary, nodes="cell")
+        flow = evolve(Landscape(axis.coordinates, Grid(axis)), 0.1, checks="none")
+        check = Check("range", "passed", "as it should be")
+        assert unless_silent(check, flow, [(0, 0.99 * widest)]).status == "passed"
+        assert unless_silent(check, flow, [(0, 1.01 * widest)]).status == "silent"
