@@ -102,24 +102,19 @@ class Units:
         self.offset, self.exponent = offset, exponent
         self.origin = np.array([axis.origin for axis in grid])
         self.exponents = np.frexp(np.array(grid.spacing))[1] - 1
-        self._low = np.array([axis.lower for axis in grid])
-        self._high = np.array([axis.upper for axis in grid])
-        lower, upper = (np.ldexp(ends - self.origin, -self.exponents) for ends in (self._low, self._high))
+        ends = np.array([[axis.lower, axis.upper] for axis in grid]).T
+        lower, upper = np.ldexp(ends - self.origin, -self.exponents)
         self.pure = Grid(
             *(
                 dataclasses.replace(axis, lower=float(a), upper=float(b), unit="")
                 for axis, a, b in zip(grid, lower, upper, strict=True)
             )
         )
-        self._first, self._last = lower, upper
 
     def places(self, positions: Array) -> NDArray[np.float64]:
         """Positions in the units of the axes, shape (..., dimensions)."""
-        # far from 0 counted from the nearer end, so that an end is met exactly
-        from_low = self._low + np.ldexp(positions - self._first, self.exponents)
-        from_high = self._high - np.ldexp(self._last - positions, self.exponents)
-        far = np.where(positions > 0.5 * (self._first + self._last), from_high, from_low)
-        return np.asarray(np.where(self.origin == 0, np.ldexp(positions, self.exponents), far))
+        # the difference of an end and the origin is exact, so that an end is met exactly
+        return np.asarray(np.ldexp(positions, self.exponents) + self.origin)
 
     def pure_places(self, positions: ArrayLike) -> NDArray[np.float64]:
         """The inverse of `places`."""

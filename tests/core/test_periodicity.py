@@ -41,6 +41,14 @@ def test_an_end_stored_twice_is_found_and_a_right_one_is_not(
         assert repeated_ends(function(grid[0].coordinates) * factor + offset, grid) == []
 
 
+@pytest.mark.parametrize("begin", [1e6, -1e9])
+def test_an_end_far_from_zero_is_found_although_its_position_is_rounded(begin: float) -> None:
+    """The last position is off by half a unit in its last place, 6e-8 at 1e9: a slope of 3 makes 2e-7 of that."""
+    assert repeated_ends(np.sin(3 * np.linspace(begin, begin + TURN, 37)), grid_of(37, begin)) == [
+        *grid_of(37, begin),
+    ]
+
+
 def test_planes_of_several_dimensions_and_single_precision() -> None:
     x, y = np.meshgrid(np.linspace(0.0, TURN, 37), np.linspace(0.0, 1.0, 9), indexing="ij")
     grid = Grid(*grid_of(37), Axis("y", 0.0, 1.0, 9, boundary="clip"))

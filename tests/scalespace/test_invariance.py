@@ -15,6 +15,7 @@ from heatpg import Axis, Evolution, Grid, Landscape, evolve, study
 from heatpg.evolution import solve
 from heatpg.scalespace import Event, ScaleSpace, basins, critical_points, optimum_shape, price, track
 from heatpg.scalespace.critical import within_reach
+from heatpg.scalespace.units import Units
 from heatpg.solvers import solvers
 
 Array = np.ndarray[Any, Any]
@@ -337,6 +338,16 @@ def test_places_far_from_zero_are_told_with_their_digits() -> None:
     space = track(solve(Move(origin=1.7e9).landscape(plain), sigma))
     assert "(1699999999.394)" in str(space.events[0])
     assert "(1700000001" in str(space)
+
+
+def test_both_ends_of_an_axis_far_from_zero_are_met_exactly() -> None:
+    """A place on the edge is told by comparing it with the bound, so it must be the bound to the last bit."""
+    rng = np.random.default_rng(7)
+    for lower in rng.uniform(-1.0, 1.0, 40) * 1e9:
+        axis = Axis("x", float(lower), float(lower) + 0.3, 31, boundary="clip")
+        units = Units(Grid(axis))
+        ends = np.array([[units.pure[0].lower], [units.pure[0].upper]])
+        assert units.places(ends).ravel().tolist() == [axis.lower, axis.upper]
 
 
 def test_critical_points_and_widths_follow() -> None:
