@@ -146,6 +146,7 @@ class Evolution(Record):
                 landscape.name,
                 landscape.provenance,
                 standard_error=None if error is None else one(error),
+                minimise=landscape.minimise,
             ),
             self.sigma,
             self.values.reshape(len(self), count, *grid.shape)[:, number],
@@ -319,6 +320,7 @@ class Evolution(Record):
                 landscape.name,
                 landscape.provenance,
                 standard_error=landscape.standard_error,
+                minimise=landscape.minimise,
             )
             result = solve(double, noise, self.solver, covariance=self.covariance)
             result.reason = self.reason

@@ -407,6 +407,7 @@ def _with_origin(landscape: Landscape) -> Landscape:
         landscape.provenance,
         sampler=again.sample,
         standard_error=landscape.standard_error,
+        minimise=landscape.minimise,
     )
 
 

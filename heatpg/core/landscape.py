@@ -17,6 +17,7 @@ from heatpg.boundaries import Nodes
 from heatpg.core.centring import Centring, centring
 from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch
 from heatpg.core.periodicity import repeated_ends, repeated_ends_words
+from heatpg.core.sense import Sense, sense_of
 from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, StoreError, UnsupportedError
 from heatpg.tools import html
 from heatpg.tools.arguments import unmasked
@@ -105,6 +106,9 @@ class Landscape:
         Q itself, if it can be had between the nodes: a function of points (count, dimensions) that returns (count,).
     standard_error
         Standard error of each value, where the values are means over random rollouts; shape of the values.
+    minimise
+        Whether Q is a loss, whose smallest value is the optimum. The values keep their sign; all that looks for an
+        optimum, and all words, follow the minimum.
 
     Raises
     ------
@@ -135,6 +139,7 @@ class Landscape:
         exact: Exact | None = None,
         sampler: Sampler | None = None,
         standard_error: ArrayLike | None = None,
+        minimise: bool = False,
     ) -> None:
         if not isinstance(grid, Grid):
             raise GridError("a landscape needs a grid", given=repr(grid), allowed="a heatpg.Grid")
@@ -163,6 +168,7 @@ class Landscape:
         self.grid = grid
         self.name = str(name)
         self.provenance: dict[str, Any] = dict(provenance or {})
+        self.sense: Sense = sense_of(minimise)
         self._exact = exact
         self._sampler = sampler
         self.standard_error: NDArray[Any] | None = None
@@ -214,6 +220,34 @@ class Landscape:
     def argmax(self) -> tuple[int, ...]:
         """Index of the largest value (of the whole batch, if there is one)."""
         return tuple(int(i) for i in np.unravel_index(int(np.argmax(self.values)), self.values.shape))
+
+    @property
+    def minimise(self) -> bool:
+        """Whether the smallest value is the optimum."""
+        return self.sense.minimise
+
+    def regarded(self, *, minimise: bool) -> Landscape:
+        """The same values, of which the smallest or the largest is the optimum; see `minimise` above.
+
+        Examples
+        --------
+        >>> from heatpg import Landscape
+        >>> loss = Landscape.from_array([3.0, 1.0, 2.0], boundary="clip").regarded(minimise=True)
+        >>> loss.minimise, loss.values.tolist()
+        (True, [3.0, 1.0, 2.0])
+        """
+        if minimise == self.minimise:
+            return self
+        return Landscape(
+            self.values,
+            self.grid,
+            self.name,
+            self.provenance,
+            exact=self._exact,
+            sampler=self._sampler,
+            standard_error=self.standard_error,
+            minimise=minimise,
+        )
 
     def value_words(self, value: float, digits: int = 6) -> str:
         """A value of Q or u in words, with digits that tell it from others also on a large offset.
@@ -317,7 +351,14 @@ class Landscape:
         """
         error = self.standard_error
         scaled = None if error is None else np.ldexp(error, -taken.exponent)
-        return Landscape(taken.remove(self.values), self.grid, self.name, self.provenance, standard_error=scaled)
+        return Landscape(
+            taken.remove(self.values),
+            self.grid,
+            self.name,
+            self.provenance,
+            standard_error=scaled,
+            minimise=self.minimise,
+        )
 
     @classmethod
     def from_array(
@@ -329,6 +370,7 @@ class Landscape:
         spacing: float | Sequence[float] = 1.0,
         nodes: Nodes = "vertex",
         name: str = "array",
+        minimise: bool = False,
     ) -> Landscape:
         """A landscape from an array, on given axes or on nodes of a given spacing.
 
@@ -346,6 +388,8 @@ class Landscape:
             ``cell`` where the values are those of cells, as of histograms and images, when no axes are given.
         name
             Name of the landscape.
+        minimise
+            Whether the values are a loss, of which the smallest is the optimum.
 
         Examples
         --------
@@ -359,7 +403,7 @@ class Landscape:
             grid = axes if isinstance(axes, Grid) else Grid(*([axes] if isinstance(axes, Axis) else axes))
         else:
             grid = grid_of_nodes(array.shape, boundary=boundary, spacing=spacing, nodes=nodes)
-        return _told_of_repeated_ends(cls(array, grid, name, {"source": "array"}))
+        return _told_of_repeated_ends(cls(array, grid, name, {"source": "array"}, minimise=minimise))
 
     @classmethod
     def from_function(
@@ -370,6 +414,7 @@ class Landscape:
         name: str = "",
         vectorized: bool = True,
         progress: Callable[[int, int], object] | None = None,
+        minimise: bool = False,
     ) -> Landscape:
         """Sample a function on a grid.
 
@@ -386,6 +431,8 @@ class Landscape:
             Whether the function takes arrays.
         progress
             Called as ``progress(done, total)`` while a function is sampled point by point.
+        minimise
+            Whether the function is a loss, whose smallest value is the optimum.
 
         Raises
         ------
@@ -435,7 +482,8 @@ class Landscape:
             return np.array([float(np.asarray(function(*map(float, point)))) for point in points])
 
         values.setflags(write=False)  # it is nobody else's
-        return cls(values, grid, label, {"source": "function", "function": label}, sampler=sampler)
+        origin = {"source": "function", "function": label}
+        return cls(values, grid, label, origin, sampler=sampler, minimise=minimise)
 
     @classmethod
     def from_xarray(
@@ -446,6 +494,7 @@ class Landscape:
         nodes: Nodes | None = None,
         batch: Sequence[str] = (),
         name: str = "",
+        minimise: bool = False,
     ) -> Landscape:
         """A landscape from an `xarray.DataArray`, whose dimensions become the axes, in their order.
 
@@ -464,6 +513,8 @@ class Landscape:
             Dimensions that are no axes; they are moved to the front.
         name
             Name of the landscape; by default that of the array.
+        minimise
+            Whether the values are a loss, of which the smallest is the optimum.
 
         Raises
         ------
@@ -509,7 +560,8 @@ class Landscape:
             axes.append(_axis_of_dimension(str(dim), data.coords[dim], own, nodes))
         # heatpg has the axes of a batch first, whatever their place in the array
         values = data.transpose(*batch, *(axis.name for axis in axes)).to_numpy()
-        return _told_of_repeated_ends(cls(values, Grid(*axes), name or str(data.name or "array"), {"source": "xarray"}))
+        label = name or str(data.name or "array")
+        return _told_of_repeated_ends(cls(values, Grid(*axes), label, {"source": "xarray"}, minimise=minimise))
 
     @classmethod
     def from_file(

@@ -20,11 +20,11 @@ from heatpg.boundaries import face_values, face_weights
 from heatpg.core.centring import Centring
 from heatpg.core.extrema import on_edge
 from heatpg.core.grid import Grid
-from heatpg.core.landscape import Landscape
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Report, Status
 from heatpg.errors import UnsupportedError
 from heatpg.large.blocks import Box, boxes
+from heatpg.large.header import Header
 from heatpg.solvers import wide
 from heatpg.solvers.choice import Schedule
 from heatpg.store.record import Record
@@ -35,55 +35,13 @@ from heatpg.verify.maximum_principle import range_kept
 from heatpg.verify.resolution import TRUST
 from heatpg.verify.silence import unless_silent
 
-__all__ = ["LEVELS", "BlockChecks", "Header", "Sums", "header"]
+__all__ = ["LEVELS", "BlockChecks", "Sums"]
 
 Array = NDArray[Any]
 
 LEVELS = ("none", "standard")
 _MOST_ROWS = 2**22  # numbers in the rows of the reference of one axis: 32 MiB
 _PIECE = 2**17  # points that are worked on at once: a mebibyte, so that copies in double precision stay small
-
-
-class Header(Landscape):
-    """A landscape without its values: its name and its grid, and an array of one number in the shape of the field.
-
-    Parameters
-    ----------
-    grid, name, provenance
-        As of a `Landscape`.
-    shape
-        Of the values, batch axes included.
-    largest
-        The number that stands for all: the largest magnitude, in the type of the field.
-    """
-
-    def __init__(
-        self, grid: Grid, name: str, provenance: dict[str, Any], shape: tuple[int, ...], largest: np.generic
-    ) -> None:
-        # not by Landscape.__init__, which would lay all values out in memory: here one number has the shape of all
-        self.values = np.broadcast_to(np.asarray(largest), shape)
-        self.grid = grid
-        self.name = name
-        self.provenance = provenance
-        self._exact = None
-        self._sampler = None
-        self._taken = None
-        self.standard_error = None
-
-
-def header(
-    plan: Schedule, name: str, provenance: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> Record:
-    """What a file says of an evolution before its fields are there."""
-    zero = dtype.type(0)
-    return Record(
-        Header(plan.grid, name, provenance, shape, zero),
-        plan.sigma,
-        np.broadcast_to(np.asarray(zero), (len(plan.sigma), *shape)),
-        plan.solver,
-        paths=[plan.paths(level) for level in range(len(plan.sigma))],
-        reason=plan.reason,
-    )
 
 
 def contract(block: Array, matrices: list[NDArray[np.float64]]) -> NDArray[np.float64]:

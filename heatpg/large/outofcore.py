@@ -19,7 +19,8 @@ from heatpg.core.noise import Sigma, sigma_words
 from heatpg.core.report import Report, checks_html
 from heatpg.errors import NonFiniteError, ResourceError
 from heatpg.large.blocks import Box, Plan, carry
-from heatpg.large.checking import BlockChecks, header
+from heatpg.large.checking import BlockChecks
+from heatpg.large.header import header
 from heatpg.large.sources import LargeLandscape, Origin, RawFile, Reader, Source, open_source, require_finite, scratch
 from heatpg.large.writing import FieldWriter, chunks_of, clean, file_bytes, write_file
 from heatpg.solvers import Solver
@@ -347,7 +348,8 @@ def evolve_large(
         plan = Plan.of(origin.grid, origin.shape, origin.dtype, what.solver, budget, usual)
         chunks = chunks_of(origin.shape, origin.grid.dimensions, plan.extent)
         passes = _Passes(origin, plan, what, watched, progress)
-        known = header(what, origin.name, origin.provenance, origin.shape, origin.dtype)
+        named = origin.name, origin.provenance
+        known = header(what, *named, origin.shape, origin.dtype, minimise=origin.minimise)
         field = int(np.prod(origin.shape, dtype=np.int64)) * origin.dtype.itemsize
         # one field between the passes, and Q itself where it would have to be computed again
         extra = int(origin.costly) + int(

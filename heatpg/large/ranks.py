@@ -30,7 +30,8 @@ from heatpg.errors import (
 )
 from heatpg.evolution import Evolution
 from heatpg.large.blocks import carry
-from heatpg.large.checking import BlockChecks, header
+from heatpg.large.checking import BlockChecks
+from heatpg.large.header import header
 from heatpg.large.sources import LargeLandscape, require_finite
 from heatpg.large.writing import FieldWriter, aligned, chunks_of, clean, file_bytes, write_file
 from heatpg.solvers import Solver
@@ -196,7 +197,7 @@ class RankedEvolution:
         Q on these rows, shape (rows, *grid.shape[1:]).
     values
         The fields on these rows, shape (T, rows, *grid.shape[1:]).
-    name, provenance
+    name, provenance, minimise
         As of a landscape.
     plan
         What was solved, and on which way.
@@ -215,6 +216,7 @@ class RankedEvolution:
     name: str
     provenance: dict[str, Any]
     plan: Schedule = dataclasses.field(repr=False)
+    minimise: bool = False
 
     def __str__(self) -> str:
         held = f"rows {self.rows.start} to {self.rows.stop} of {self.grid.shape[0]}, the first axis"
@@ -267,7 +269,7 @@ class RankedEvolution:
         if whole is None:
             return None
         # only the first rank comes here
-        landscape = Landscape(whole[0], self.grid, self.name, self.provenance)
+        landscape = Landscape(whole[0], self.grid, self.name, self.provenance, minimise=self.minimise)
         paths = [self.plan.paths(level) for level in range(len(self.sigma))]
         return Evolution(
             landscape,
@@ -312,7 +314,8 @@ class RankedEvolution:
                     _collect(ranks, rows, part, box[0], None)
             ranks.agree(None)
             return
-        known = header(self.plan, self.name, self.provenance, shape, self.values.dtype)
+        named = self.name, self.provenance
+        known = header(self.plan, *named, shape, self.values.dtype, minimise=self.minimise)
         blocks = len(parts) * sum(1 for _ in aligned(shape, chunks[0]))
         sent = 0
 
@@ -513,6 +516,7 @@ def evolve_mpi(
         landscape.name or label,
         origin,
         plan,
+        bool(landscape.minimise),
     )
     judge(result, warns=ranks.rank == _ROOT)
     return result

@@ -23,7 +23,7 @@ from heatpg.errors import GridError, NonFiniteError, OptionError, StoreError, Un
 from heatpg.large.blocks import Box
 from heatpg.solvers import Solver
 from heatpg.store.reading import Description, open_in_pieces
-from heatpg.store.record import FIELDS, LANDSCAPE
+from heatpg.store.record import FIELDS, LANDSCAPE, MINIMISE
 from heatpg.tools.arguments import unmasked
 from heatpg.tools.folders import expanded
 
@@ -144,7 +144,7 @@ class LargeFile:
         Of one field, batch axes included.
     dtype
         Of the values.
-    name
+    name, minimise
         Of the landscape.
 
     Examples
@@ -170,6 +170,7 @@ class LargeFile:
         self.shape: tuple[int, ...] = said.shape
         self.name: str = str(said.landscape["name"])
         self.provenance: dict[str, Any] = dict(said.landscape["provenance"])
+        self.minimise: bool = said.landscape[MINIMISE]
         self.dtype = np.dtype(file[FIELDS].dtype).newbyteorder("=")
         self._file = file
 
@@ -239,7 +240,7 @@ class Origin:
     ----------
     grid, shape, dtype
         Where it is sampled, its shape with the batch axes, and the type that its blocks have.
-    name, provenance
+    name, provenance, minimise
         As of a `Landscape`.
     costly
         Whether a block is worth keeping, because it would have to be computed again.
@@ -255,7 +256,9 @@ class Origin:
         provenance: dict[str, Any],
         *,
         costly: bool = False,
+        minimise: bool = False,
     ) -> None:
+        self.minimise = minimise
         self.grid = grid
         self.shape = shape
         self.dtype = dtype
@@ -388,6 +391,9 @@ class LargeLandscape:
         float32 or float64; by default the type of the source, float64 for integers and functions.
     name
         Name of the landscape; by default that of the source.
+    minimise
+        Whether Q is a loss, whose smallest value is the optimum; None: what a landscape or a file of heatpg says of
+        itself, and otherwise not.
 
     Raises
     ------
@@ -401,6 +407,7 @@ class LargeLandscape:
     boundary: str = ""
     dtype: object = None
     name: str = ""
+    minimise: bool | None = None
 
     def __post_init__(self) -> None:
         is_npy = isinstance(self.source, str | os.PathLike) and Path(self.source).suffix == ".npy"
@@ -427,6 +434,7 @@ def open_source(landscape: LargeLandscape) -> Iterator[Origin]:
         For what is no source.
     """
     source, grid, dtype, name = landscape.source, landscape.grid, landscape.dtype, landscape.name
+    loss = bool(landscape.minimise)
     with contextlib.ExitStack() as stack:
         if isinstance(source, str | os.PathLike):
             yield _opened_file(stack, expanded(source), landscape)
@@ -441,19 +449,21 @@ def open_source(landscape: LargeLandscape) -> Iterator[Origin]:
                 _own_type(source.values.dtype, dtype),
                 name or source.name,
                 source.provenance,
+                minimise=source.minimise if landscape.minimise is None else loss,
             )
         elif isinstance(source, np.ndarray):
             unmasked("Q", source)
             place = _require_grid(grid, source.shape)
             kind = _own_type(source.dtype, dtype)
-            yield Origin(_InMemory(source), place, source.shape, kind, _named("", name), {"source": "array"})
+            origin = {"source": "array"}
+            yield Origin(_InMemory(source), place, source.shape, kind, _named("", name), origin, minimise=loss)
         elif callable(source):
             if grid is None:
                 raise GridError("a function needs a grid", given="none", advice="LargeLandscape(function, grid)")
             label = _named(str(getattr(source, "__name__", "function")), name)
             origin = {"source": "function", "function": label}
             kind = _own_type(np.dtype(np.float64), dtype)
-            yield Origin(_Sampled(source, grid), grid, grid.shape, kind, label, origin, costly=True)
+            yield Origin(_Sampled(source, grid), grid, grid.shape, kind, label, origin, costly=True, minimise=loss)
         else:
             raise OptionError(
                 "this is no source of a field",
@@ -470,13 +480,15 @@ def _opened_file(stack: contextlib.ExitStack, path: Path, landscape: LargeLandsc
             grid = grid_of_nodes(array.shape, boundary=landscape.boundary)
         place = _require_grid(grid, array.shape)
         kind = _own_type(array.dtype, dtype)
-        return Origin(array, place, array.shape, kind, _named(path.stem, name), {"source": "file", "file": path.name})
+        origin, label, loss = {"source": "file", "file": path.name}, _named(path.stem, name), bool(landscape.minimise)
+        return Origin(array, place, array.shape, kind, label, origin, minimise=loss)
     if path.suffix in (".h5", ".hdf5"):
         file = stack.enter_context(open_large(path))
         if grid is not None and grid != file.grid:
             raise GridError("the file has a grid of its own", given="another one", advice="leave grid out")
         kind = _own_type(file.dtype, dtype)
-        return Origin(file.landscape, file.grid, file.shape, kind, name or file.name, file.provenance)
+        loss = file.minimise if landscape.minimise is None else landscape.minimise
+        return Origin(file.landscape, file.grid, file.shape, kind, name or file.name, file.provenance, minimise=loss)
     raise OptionError("unknown kind of file", given=path.name, allowed=".npy, .h5, .hdf5")
 
 

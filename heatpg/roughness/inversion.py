@@ -461,7 +461,7 @@ def backward(
         error = rms_over(values - _truth(source, start), grid)
     provenance = {"source": "backward", "of": landscape.name, "method": method, "parameter": number}
     return Backward(
-        Landscape(values, grid, f"{landscape.name}, solved back", provenance),
+        Landscape(values, grid, f"{landscape.name}, solved back", provenance, minimise=landscape.minimise),
         method,
         number,
         parameter is None,

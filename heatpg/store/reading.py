@@ -56,6 +56,7 @@ from heatpg.store.record import (
     LANDSCAPE,
     LANDSCAPE_DIGEST,
     LARGEST_CHUNK,
+    MINIMISE,
     MOST_OBJECTS,
     RECORDS_DIGEST,
     REPORT,
@@ -296,7 +297,8 @@ class Description:
     shape
         Of Q, and of one field.
     landscape
-        Name, provenance and SHA-256 of Q, and the SHA-256 of its standard error, empty if there is none.
+        Name, provenance and SHA-256 of Q, the SHA-256 of its standard error, empty if there is none, and whether Q is
+        minimised.
     solver, paths, report, reason, timing
         As of a `Record`.
     storage
@@ -317,6 +319,14 @@ class Description:
     timing: dict[str, float]
     storage: dict[str, Any]
     checksums: dict[str, tuple[str, str]]
+
+
+def _minimised(path: Path, landscape: Mapping[str, Any]) -> bool:
+    # files from before there was a choice are of returns
+    minimise = landscape.get(MINIMISE, False)
+    if not isinstance(minimise, bool):
+        raise _damaged(path, f"minimise is {minimise!r:.40}")
+    return minimise
 
 
 def _read_description(contents: Contents, path: Path) -> Description:
@@ -365,6 +375,7 @@ def _read_description(contents: Contents, path: Path) -> Description:
             "provenance": spec["landscape"]["provenance"],
             "sha256": str(spec["landscape"]["sha256"]),
             ERROR_DIGEST: str(spec["landscape"].get(ERROR_DIGEST, "")),
+            MINIMISE: _minimised(path, spec["landscape"]),
         },
         make(spec["solver"]["name"], **options),
         Paths(run["paths"], len(sigma), grid.dimensions),
@@ -407,7 +418,14 @@ def _read(contents: Contents, path: Path) -> _Content:
         raise _damaged(path, "NaN or infinity among the values")
     error, uncertain = _read_error(contents, path, said)
     record = Record(
-        Landscape(values, said.grid, said.landscape["name"], said.landscape["provenance"], standard_error=error),
+        Landscape(
+            values,
+            said.grid,
+            said.landscape["name"],
+            said.landscape["provenance"],
+            standard_error=error,
+            minimise=said.landscape[MINIMISE],
+        ),
         said.sigma,
         fields,
         said.solver,

@@ -33,6 +33,7 @@ __all__ = [
     "LARGEST_CHUNK",
     "LEVELS",
     "LIBRARY_VERSIONS",
+    "MINIMISE",
     "MOST_OBJECTS",
     "RECORDS_DIGEST",
     "REPORT",
@@ -73,6 +74,7 @@ FIELDS = "u"
 ERROR = "standard_error"
 ERROR_DIGEST = "standard_error_sha256"
 LEVELS = "levels"  # group of compact storage
+MINIMISE = "minimise"  # of the landscape in the specification; left out where Q is maximised
 
 LARGEST_CHUNK = 2**26  # bytes; ours have half a mebibyte
 LARGEST_ATTRIBUTE = 2**15  # bytes; old formats end at 64 kiB

@@ -39,6 +39,7 @@ from heatpg.store.record import (
     LANDSCAPE_DIGEST,
     LARGEST_ATTRIBUTE,
     LIBRARY_VERSIONS,
+    MINIMISE,
     MOST_OBJECTS,
     RECORDS_DIGEST,
     REPORT,
@@ -350,9 +351,12 @@ def file_records(
     error = landscape.standard_error
     uncertain = {} if error is None else {ERROR_DIGEST: data_digest(error)}
     correlated = {} if record.covariance is None else {"covariance": record.covariance}
+    # only where it is true: files of returns are what they were before there was a choice
+    loss = {MINIMISE: True} if landscape.minimise else {}
+    origin = {"name": landscape.name, "provenance": landscape.provenance, "sha256": digest}
     return {
         SPEC: {
-            "landscape": {"name": landscape.name, "provenance": landscape.provenance, "sha256": digest, **uncertain},
+            "landscape": origin | uncertain | loss,
             "grid": [dataclasses.asdict(axis) for axis in record.grid],
             "sigma": record.sigma,
             "solver": {"name": record.solver.name, "options": record.solver.options()},
