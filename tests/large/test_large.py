@@ -344,6 +344,14 @@ def test_an_offset_that_leaves_no_digits(tmp_path: Path) -> None:
     assert evolve_large(LargeLandscape(values, grid), 0.0, tmp_path / "b.h5").report["range"].status == "silent"
 
 
+def test_a_flat_field_has_no_optimum_on_the_edge(tmp_path: Path) -> None:
+    grid = Grid(*(Axis(name, 0.0, 1.0, 24, boundary="reflect") for name in ("x0", "x1")))
+    values = noise((24, 24))
+    values[0, 0] += 20.0  # a corner that is the optimum as long as anything is left of it
+    found = [evolve_large(LargeLandscape(values, grid), s, tmp_path / f"{s}.h5").report for s in (0.1, 40.0)]
+    assert [report["optimum on the edge"].status for report in found] == ["finding", "passed"]
+
+
 def test_a_solution_whose_sums_would_overflow(tmp_path: Path) -> None:
     grid = Grid(*(Axis(name, 0.0, 9.0, 10, boundary="reflect") for name in "xy"))
     values = np.where(np.arange(100).reshape(10, 10) % 3, 1.7e308, -1.7e308)

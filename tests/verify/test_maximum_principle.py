@@ -97,6 +97,17 @@ def test_an_optimum_on_the_edge_is_flagged() -> None:
     assert around.report["optimum on the edge"].status == "passed"  # a circle has no edge
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_a_flat_field_has_no_optimum_on_the_edge(offset: float) -> None:
+    """Much noise between reflecting walls leaves the mean everywhere: its first node is no optimum."""
+    x = np.linspace(-1.0, 1.0, 41)
+    grid = Grid(Axis("x", -1.0, 1.0, 41, boundary="reflect"))
+    landscape = Landscape(np.exp(-4 * (x - 0.1) ** 2) + offset, grid)
+    assert evolve(landscape, [0.2, 40.0]).report["optimum on the edge"].status == "passed"
+    slope = evolve(Landscape(1e-6 * x + offset, grid), [0.2])  # what is left of it is far above round-off
+    assert slope.report["optimum on the edge"].status == "finding"
+
+
 def test_per_axis_sigmas_that_cross_are_compared_with_the_landscape(rng: np.random.Generator) -> None:
     grid = Grid(Axis("x", 0.0, 1.0, 40, boundary="reflect"), Axis("y", 0.0, 1.0, 40, boundary="reflect"))
     landscape = Landscape(rng.standard_normal(grid.shape), grid)
