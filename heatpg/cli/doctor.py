@@ -10,10 +10,12 @@ import argparse
 import functools
 import importlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
 import stat
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +29,7 @@ from heatpg.cli.requirements import requirements
 from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, NO_RESOURCES, OK, envelope, fitted, is_quiet, note, say
 from heatpg.errors import HeatpgError, ResourceError
 from heatpg.tools import resources
-from heatpg.tools.extras import how_to_add
+from heatpg.tools.extras import how_to_add, how_to_mend
 from heatpg.tools.options import nearest
 from heatpg.tools.resources import human_bytes
 from heatpg.version import __version__
@@ -65,6 +67,7 @@ _PLUGINS = "heatpg.landscapes"  # group of entry points
 # included, and a field of 1024 x 1024 at eight sigmas is a file of 64 MiB.
 _LEAST_MEMORY = 256 * 2**20
 _LEAST_DISK = 64 * 2**20
+_LONGEST_IMPORT = 60.0  # seconds; it takes less than one where all is well, and some on a disk of the network
 _MOST_NAMES = 4  # packages of an extra that are named, so that it stays on its line. A taste
 _AGREEMENT = 1e-10  # of osc(Q), with the exact evolution; it is 1e-15 where all is well, and a broken kernel is far off
 
@@ -152,6 +155,18 @@ def _packages(record: _Record) -> None:
             "installed": all(entry.fits for entry in entries),
             "install": how_to_add(extra),
         }
+
+
+def _imports(record: _Record, name: str) -> None:
+    """Whether an optional package that is installed can be imported, in a process that may die of it."""
+    if importlib.util.find_spec(name) is None:
+        return
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {name}"], capture_output=True, text=True, timeout=_LONGEST_IMPORT, check=False
+    )
+    if done.returncode:
+        # the last line that Python has to say is the exception
+        record.problem(f"{(done.stderr.strip() or 'no word').splitlines()[-1]}; {how_to_mend(name)}", CHECK_FAILED)
 
 
 def _hdf5() -> str:
@@ -525,6 +540,8 @@ def _doctor(arguments: argparse.Namespace) -> int:
     found["python"] = record.attempt("Python", _python)
     found |= {"packages": [], "extras": {}, "processor": None, "environment": {}, "memory": None, "disk": None}
     record.attempt("packages", lambda: _packages(record))
+    # by itself, as its upgrade from 3 to 4 in place leaves a package that cannot be imported
+    record.attempt("mujoco", lambda: _imports(record, "mujoco"))
     found["hdf5"] = record.attempt("h5py cannot be loaded", _hdf5)
     found["plugins"] = record.attempt("plug-ins", _plugins)
     record.attempt("processor", lambda: _processor(record))

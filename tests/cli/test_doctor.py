@@ -19,8 +19,10 @@ from heatpg.cli import main
 from heatpg.cli.doctor import EXTRAS, VARIABLES
 from heatpg.solvers import fft
 from heatpg.tools import kernels, parallel, resources
+from tests.tools.test_extras import stale_install
 
 ROOT = Path(__file__).resolve().parents[2]
+
 Capture = pytest.CaptureFixture[str]
 
 
@@ -43,7 +45,7 @@ def examined(capsys: Capture, *words: str) -> tuple[int, dict[str, Any]]:
 def in_a_new_process(code: str, folder: Path, **variables: str) -> tuple[int, dict[str, Any], str]:
     """The doctor after some code, in a process of its own."""
     program = f"{code}\nimport sys\nfrom heatpg.cli import main\nsys.exit(main(['doctor', '--json', '--no-test']))"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)} | variables
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -124,6 +126,16 @@ def test_a_package_that_cannot_be_imported_is_told(module: str, tmp_path: Path) 
     assert any(f"a library of {module} is missing" in words for words in found["problems"])
     assert "Traceback" not in err
     assert found["python"]["executable"] == sys.executable and found["memory"]["available"] is not None
+
+
+def test_mujoco_after_an_upgrade_in_place_is_told_with_what_mends_it(tmp_path: Path) -> None:
+    folder = stale_install(tmp_path / "stale")
+    code, found, err = in_a_new_process("", tmp_path, PYTHONPATH=os.pathsep.join([str(folder), str(ROOT)]))
+    assert code == 3
+    told = next(words for words in found["problems"] if "mujoco" in words)
+    assert told.startswith("ModuleNotFoundError: No module named 'mujoco._specs'; mujoco 9 is installed and cannot")
+    assert "2 of its files are missing" in told and "pip uninstall -y mujoco mujoco-core; pip install mujoco" in told
+    assert "Traceback" not in err
 
 
 def test_it_speaks_where_numpy_is_broken(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from heatpg.tools.extras import how_to_add, packages_of
+from heatpg.tools.extras import how_to_add, how_to_mend, missing_files, packages_of
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = [
@@ -58,3 +58,34 @@ def test_nothing_says_to_install_heatpg_from_an_index() -> None:
                 else []
             )
     assert wrong == []
+
+
+def stale_install(folder: Path, *, stale: bool = True) -> Path:
+    """A package in two distributions; with the gap that an upgrade leaves which splits one distribution in two."""
+    package = folder / "mujoco"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("import mujoco._specs\n")
+    files = {"mujoco": ["mujoco/__init__.py"], "mujoco_core": ["mujoco/_specs.py", "mujoco/_functions.py"]}
+    if not stale:
+        for name in files["mujoco_core"]:
+            (folder / name).touch()
+    for name, held in files.items():
+        home = folder / f"{name}-9.0.0.dist-info"
+        home.mkdir()
+        needs = "Requires-Dist: mujoco-core==9.0.0\nRequires-Dist: glfw\n" if name == "mujoco" else ""
+        (home / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 9\n{needs}")
+        lines = [*held, "mujoco/__pycache__/__init__.pyc", f"{home.name}/METADATA", f"{home.name}/RECORD"]
+        (home / "RECORD").write_text("".join(f"{line},,\n" for line in lines))
+    return folder
+
+
+def test_an_upgrade_in_place_that_left_gaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(stale_install(tmp_path / "stale")))
+    assert missing_files("mujoco") == 2
+    assert how_to_mend("mujoco") == (
+        "mujoco 9 is installed and cannot be imported: 2 of its files are missing, as after an upgrade in place. "
+        "Uninstall all of it, then install it again: pip uninstall -y mujoco mujoco-core; pip install mujoco"
+    )
+    monkeypatch.syspath_prepend(str(stale_install(tmp_path / "whole", stale=False)))
+    assert missing_files("mujoco") == 0
+    assert "missing" not in how_to_mend("mujoco")
