@@ -19,6 +19,7 @@ __all__ = [
     "NonFiniteError",
     "OptionError",
     "ResourceError",
+    "RolloutError",
     "SigmaError",
     "StabilityError",
     "StoreError",
@@ -132,6 +133,10 @@ class MissingFileError(StoreError, FileNotFoundError):
 
 class ResourceError(HeatpgError, RuntimeError):
     """Not enough memory, disk or time for what was asked, found out beforehand."""
+
+
+class RolloutError(HeatpgError, RuntimeError):
+    """An exception of an environment or of a policy, with point, seed and step; its ``__cause__`` is that exception."""
 
 
 class HeatpgWarning(UserWarning):

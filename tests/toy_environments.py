@@ -86,6 +86,78 @@ class Broken(Walk):
         raise KeyError("joint")
 
 
+class Fragile(Walk):
+    """Raises an error of its own beyond a place."""
+
+    def reward(self, action: Array) -> Any:
+        if self.state[0] > 0.46:
+            raise FloatingPointError("too far")
+        return super().reward(action)
+
+
+class Keyed(Walk):
+    """Its noise comes from a key that it keeps, as environments in jax do: it is put back with the state."""
+
+    def __init__(self, noise: float = 0.1) -> None:
+        super().__init__(noise)
+        self.key = 7
+
+    def draw(self) -> float:
+        self.key += 1
+        return float(np.sin(12.9898 * self.key))
+
+
+class Sure(Walk):
+    """Always begins at one place."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.state = np.array([0.3])
+        return self._get_obs(), {}
+
+
+class Named(Walk):
+    """Shows a dictionary of a place, a pair of a number and a sign, and the steps that it has made."""
+
+    def __init__(self, noise: float = 0.1) -> None:
+        super().__init__(noise)
+        spaces = gymnasium.spaces
+        whole = self.observation_space
+        self.observation_space = spaces.Dict(
+            {"place": whole, "pair": spaces.Tuple((spaces.Discrete(2), spaces.Box(-1, 1, (2,)))), "steps": whole}
+        )
+        self.steps = 0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        self.steps = 0
+        return super().reset(seed=seed)
+
+    def _get_obs(self) -> Any:
+        x = float(self.state[0])
+        pair = (int(x > 0), np.array([np.sin(x), np.cos(x)], dtype=np.float32))
+        return {"place": self.state.copy(), "pair": pair, "steps": np.array([float(self.steps)])}
+
+    def step(self, action: Array) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        return super().step(action)
+
+
+class Paired(Walk):
+    """Shows a tuple of its place and a sign; two actions."""
+
+    def __init__(self, noise: float = 0.1) -> None:
+        super().__init__(noise)
+        spaces = gymnasium.spaces
+        self.action_space = spaces.Discrete(2)
+        self.observation_space = spaces.Tuple((self.observation_space, spaces.Discrete(2)))
+
+    def _get_obs(self) -> Any:
+        return self.state.copy(), int(self.state[0] > 0)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        return super().step(np.array([2.0 * action - 1.0]))
+
+
 class Deadly(Walk):
     """Ends its process where the action is large."""
 
@@ -202,6 +274,33 @@ def back(observation: Array) -> Array:
 def proportional(parameters: Array, observation: Array) -> Array:
     """a = k x + b, for one or many."""
     return np.asarray(parameters[..., :1] * observation + parameters[..., 1:])
+
+
+def onward(observation: Array) -> Array:
+    """Forward where the first action has been large, and back elsewhere."""
+    return np.asarray(np.where(observation > 0.34, 1.0, -1.0))
+
+
+def named(observation: Any) -> Array:
+    """An action from all parts of what `Named` shows, for one or many."""
+    sign, circle = observation["pair"]
+    sine = circle[..., :1].astype(float)
+    return np.asarray(
+        -0.5 * observation["place"] - 0.2 * sine + 0.1 * np.asarray(sign)[..., None] - 0.05 * observation["steps"]
+    )
+
+
+def paired(parameters: Array, observation: Any) -> Array:
+    """An action from what `Paired` shows, for one or many."""
+    place, sign = observation
+    return np.asarray(parameters[..., 0] * place[..., 0] + parameters[..., 1] * (np.asarray(sign) - 0.5) > 0).astype(
+        int
+    )
+
+
+def raising_state(environment: Any) -> None:
+    """Fails where it should set a state."""
+    raise ValueError("state")
 
 
 def noisy(observation: Array, generator: np.random.Generator) -> Array:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import GridError, HeatpgError, NonFiniteError, OptionError, UnsupportedError
+from heatpg.errors import GridError, HeatpgError, NonFiniteError, OptionError, RolloutError, UnsupportedError
+from heatpg.landscapes._policies import call_advice, keywords
 from heatpg.landscapes._snapshot import load_gymnasium
-from heatpg.landscapes._stage import Plan, Stage, keywords
+from heatpg.landscapes._stage import Plan, Stage
 from heatpg.landscapes.directions import without_gradient
 
 __all__ = ["BATCH", "Episodes", "Results", "require_size"]
+
+_POLICY, _ENVIRONMENT = "the policy", "the environment"
 
 BATCH = 64  # environments side by side; fixed, so that no result depends on the number of workers
 
@@ -72,16 +74,29 @@ def _as_array(given: Any) -> Array:
     return array
 
 
-def _takes(policy: Any, count: int, generator: bool) -> bool:
-    """Whether a policy can be called with so many arguments; true where nobody can tell."""
+def _stacked(observations: Sequence[Any], space: Any) -> Any:
+    """Observations of several environments as one, in the form that Gymnasium's vector environments give them.
+
+    Arrays have a first axis more; dictionaries and tuples hold stacked arrays.
+    """
+    spaces = load_gymnasium().spaces
+    if isinstance(space, spaces.Dict):
+        return {key: _stacked([each[key] for each in observations], part) for key, part in space.spaces.items()}
+    if isinstance(space, spaces.Tuple):
+        parts = enumerate(space.spaces)
+        return tuple(_stacked([each[number] for each in observations], part) for number, part in parts)
     try:
-        # asked only after a TypeError: a policy may take its arguments in any way that works
-        inspect.signature(policy).bind(*range(count), **({"generator": None} if generator else {}))
-    except TypeError:
-        return not callable(policy)
-    except ValueError:  # some functions that are built in have no signature
-        return True
-    return True
+        array = np.array(observations)
+    except ValueError:  # of different shapes
+        array = np.array(None)
+    if array.dtype == object:
+        raise UnsupportedError(
+            "observations of this space cannot be stacked",
+            given=f"a Batched policy, and {space}",
+            allowed="boxes and discrete spaces, and dictionaries and tuples of them",
+            advice="without Batched the policy is given one observation at a time",
+        )
+    return array
 
 
 class Episodes:
@@ -104,6 +119,7 @@ class Episodes:
         self.plan = plan
         self.stages = [Stage(plan)]
         self.space = self.stages[0].environment.action_space
+        self._observed = self.stages[0].environment.observation_space
         self._prepare_actions()
         takes = plan.policy is not None and "generator" in keywords(plan.policy)
         self._takes_generator = takes and not plan.batched
@@ -232,15 +248,18 @@ class Episodes:
             return lambda observation: policy(observation, **extra)
         return cast("Callable[[Any], Any]", policy)
 
-    def _annotate(self, reason: Exception, place: str) -> None:
-        """Say where an exception was met, and how the policy is called where it takes other arguments."""
-        # a note, so that the exception keeps its type for those who catch it
-        reason.add_note(f"heatpg met this {place}")
-        given = ["parameters"] if self._is_given_parameters else []
-        given.append("observations" if self.plan.batched else "observation")
-        if isinstance(reason, TypeError) and not _takes(self.plan.policy, len(given), self._takes_generator):
-            because = "with directions" if self.plan.kind == "parameters" else "without directions"
-            reason.add_note(f"{because} heatpg calls the policy as policy({', '.join(given)})")
+    def _failure(self, who: str, reason: Exception, place: str) -> Exception:
+        """An exception of an environment or a policy, with its place; one of heatpg's own gets it as a note."""
+        if isinstance(reason, HeatpgError | MemoryError):
+            reason.add_note(f"heatpg met this {place}")
+            return reason
+        given: tuple[str, ...] = ("parameters",) if self._is_given_parameters else ()
+        given += ("observations" if self.plan.batched else "observation",)
+        return RolloutError(
+            f"{who} raised {type(reason).__name__}: {reason}",
+            given=place,
+            advice=call_advice(self.plan.policy, reason, given, self._takes_generator) if who == _POLICY else "",
+        )
 
     def _place(self, point: Vector, seed: int, step: int) -> str:
         return f"at point ({', '.join(f'{x:.6g}' for x in point)}), seed {seed}, step {step}"
@@ -284,6 +303,7 @@ class Episodes:
         """Return of one rollout, sum_k gamma^k r_k, whether it ended early, and whether at a reward not finite."""
         plan, rollout, stage = self.plan, self.plan.rollout, self.stages[0]
         step, total, weight, over, replaced = 0, 0.0, 1.0, False, False
+        who = _ENVIRONMENT  # whose exception it would be
         # local names are the fastest that Python has, and this loop is nearly all of the time
         advance, make, gamma, isfinite = stage.environment.step, self._action, rollout.gamma, math.isfinite
 
@@ -294,16 +314,19 @@ class Episodes:
             observation = stage.begin(seed)
             # after begin: the way to the state may warn, and is the same for all points
             before = stage.warnings
+            who = _POLICY
             act = self._policy_at(point, seed)
             first = self._first_action(point) if plan.kind == "actions" else None
             if first is None and observation is None:
                 raise _unknown_observation()
             for step in range(rollout.horizon):
+                who = _POLICY
                 if act is None or (step == 0 and first is not None):  # noqa: SIM108
                     # held for the whole horizon without a policy; the environment may change what it is given
                     action = first.copy()  # type: ignore[union-attr]
                 else:
                     action = make(act(observation))
+                who = _ENVIRONMENT
                 observation, given, terminated, truncated, _ = advance(action)
                 reward = given if type(given) is float else _number(given)
                 over = terminated or truncated or not isfinite(reward)
@@ -320,8 +343,10 @@ class Episodes:
                 replaced,
             )
         except Exception as reason:
-            self._annotate(reason, place())
-            raise
+            told = self._failure(who, reason, place())
+            if told is reason:
+                raise
+            raise told from reason
 
     def _side_by_side(self, points: Vector, seed: int) -> Array:
         """The same of many points, one environment each, the policy asked once a step; shape (3, points)."""
@@ -331,6 +356,7 @@ class Episodes:
         # rollouts that have ended drop out; the others go on
         running = list(range(count))
         step, i, weight = 0, 0, 1.0
+        who = _ENVIRONMENT
 
         def place() -> str:
             return self._place(points[i], seed, step)
@@ -340,6 +366,7 @@ class Episodes:
             for i, stage in enumerate(stages):  # noqa: B007
                 observations.append(stage.begin(seed))
                 before.append(stage.warnings)
+            who = _POLICY
             firsts = [self._first_action(point) for point in points] if plan.kind == "actions" else None
             thetas = None if firsts else np.array([self._parameters_at(point) for point in points])
             if firsts is None and observations[0] is None:
@@ -349,7 +376,9 @@ class Episodes:
                     actions: Any = firsts
                 else:
                     # also those that have ended: a batch keeps its size, and so the rounding of its matrix products
-                    seen = np.array(observations)
+                    who = _POLICY
+                    i = running[0]  # of those that still run the first, as an exception is of all
+                    seen = _stacked(observations, self._observed)
                     actions = _as_array(plan.policy(seen) if thetas is None else plan.policy(thetas, seen))
                     if actions.shape[:1] != (count,):
                         raise OptionError(
@@ -359,7 +388,9 @@ class Episodes:
                         )
                 # a copy, as ended ones are taken out on the way
                 for i in tuple(running):
+                    who = _POLICY
                     action = firsts[i] if firsts is not None and step == 0 else self._action(actions[i])
+                    who = _ENVIRONMENT
                     observations[i], given, terminated, truncated, _ = stages[i].environment.step(action)
                     reward = _number(given)
                     over = terminated or truncated or not math.isfinite(reward)
@@ -379,8 +410,10 @@ class Episodes:
                 self._close(stage, before[i], 0.0, bool(found[2, i]), place)
             return found
         except Exception as reason:
-            self._annotate(reason, place())
-            raise
+            told = self._failure(who, reason, place())
+            if told is reason:
+                raise
+            raise told from reason
 
 
 def _unknown_observation() -> HeatpgError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import importlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -17,12 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import MissingPackageError, OptionError, UnsupportedError
+from heatpg.errors import HeatpgError, MissingPackageError, OptionError, RolloutError, UnsupportedError
+from heatpg.landscapes._layers import refuse_vector, require_frozen, running_statistics
+from heatpg.landscapes._policies import keywords
 from heatpg.landscapes._snapshot import Snapshot, distance, is_mujoco, layers_of, load_gymnasium, where_they_part
 from heatpg.landscapes.sampling import Rollout
-from heatpg.tools.extras import how_to_add
+from heatpg.tools.extras import how_to_add, how_to_mend
 
-__all__ = ["Plan", "Stage", "keywords", "require_box"]
+__all__ = ["Plan", "Stage", "require_box"]
 
 # steps of the test of what is put back; a taste: filters that lag, delays and stacked frames show within it
 _TRIAL = 32
@@ -136,6 +139,11 @@ class Stage:
         How the state is put back, in words.
     remarks
         What is worth a warning.
+
+    Raises
+    ------
+    RolloutError
+        If the environment raises an exception while all this is tried.
     """
 
     def __init__(self, plan: Plan, like: Stage | None = None) -> None:
@@ -144,6 +152,7 @@ class Stage:
         self.environment = self._make()
         if plan.kind == "actions":
             require_box(self.environment.action_space)  # before any step is taken with an action of another space
+        require_frozen(self.environment)
         self.layers = layers_of(self.environment)
         self.core = self.environment.unwrapped
         # own environments are often written without it
@@ -154,10 +163,19 @@ class Stage:
         # of an environment that is given and is to be left as it was
         self._generator = getattr(self.core, "_np_random", None)
         # trials are costly, and their outcome is the same for environments of one plan
-        if like is not None:
-            self.restored = self._begin_like(like)
-        else:
-            self.restored = self._find_way_back() if plan.restores else self._test_seeding()
+        self._place = "before the first step"
+        try:
+            if like is not None:
+                self.restored = self._begin_like(like)
+            else:
+                self.restored = self._find_way_back() if plan.restores else self._test_seeding()
+        except (HeatpgError, MemoryError):
+            raise
+        except Exception as reason:
+            raise RolloutError(
+                f"the environment raised {type(reason).__name__}: {reason}",
+                given=f"before the first point, {self._place}",
+            ) from reason
         self._warnings = self._find_warnings()
 
     def _make(self) -> Any:
@@ -173,21 +191,27 @@ class Stage:
                 # an environment whose simulator is not installed fails with either
                 missing = isinstance(reason, ImportError | self.gymnasium.error.DependencyNotInstalled)
                 kind = MissingPackageError if missing else OptionError
+                # Gymnasium says that MuJoCo is not installed also where it is, and its import fails
+                broken = _import_error("mujoco") if missing else None
+                damage = how_to_mend("mujoco") if broken else ""
                 raise kind(
                     "the environment cannot be made",
-                    given=f"{plan.environment!r}: {reason}",
-                    advice=f"MuJoCo's environments come with {how_to_add('rl')}; an own one is registered by the "
+                    given=f"{plan.environment!r}: {broken if damage else reason}",
+                    advice=damage
+                    or f"MuJoCo's environments come with {how_to_add('rl')}; an own one is registered by the "
                     "import of its module, as in 'my_module:MyEnvironment-v0'",
                 ) from reason
         made = plan.environment
         if not isinstance(made, self.gymnasium.Env):
             made = plan.environment(**plan.options)
+        refuse_vector(made)
         if not isinstance(made, self.gymnasium.Env):
+            old = type(made).__mro__[-2].__module__.partition(".")[0] == "gym"
             raise OptionError(
                 "this makes no environment of Gymnasium",
                 given=type(made).__name__,
                 allowed="gymnasium.Env",
-                advice="environments of the old gym need shimmy",
+                advice="environments of the old gym need shimmy" if old else "",
             )
         return made
 
@@ -216,6 +240,7 @@ class Stage:
         return self._warnings()
 
     def reset(self, seed: int) -> Any:
+        self._place = f"in reset with seed {seed}"
         outcome = self.environment.reset(**({"seed": seed} if self.takes_seed else {}))
         if not (isinstance(outcome, tuple) and len(outcome) == 2):
             raise OptionError(
@@ -261,11 +286,13 @@ class Stage:
                 self._set(state)
                 observation = self._observe()
             elif callable(state):
+                self._place = "in the function that sets the state"
                 told = state(self.environment)
                 # reset-like functions return (observation, info); others the observation, or nothing
                 with_facts = isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], dict)
                 observation = self._observe() if told is None else told[0] if with_facts else told
         for step, action in enumerate(self._shaped(self.plan.prefix)):
+            self._place = f"at step {step} of the actions before the state"
             observation, _, terminated, truncated = _read(self.environment.step(action))
             # what comes after an end is not defined
             if terminated or truncated:
@@ -350,8 +377,9 @@ class Stage:
         space = copy.deepcopy(self.environment.action_space)
         space.seed(0)
         seen = [copy.deepcopy(observation)]
-        for _ in range(min(self.plan.rollout.horizon, _TRIAL)):
+        for step in range(min(self.plan.rollout.horizon, _TRIAL)):
             action = space.sample()
+            self._place = f"seed {self.plan.rollout.seed_numbers[0]}, step {step} of a trial with actions {action!r}"
             outcome = self.environment.step(
                 # some environments compare actions with `is` or as keys, and a NumPy integer is another thing
                 int(action) if isinstance(space, self.gymnasium.spaces.Discrete) else action
@@ -366,7 +394,12 @@ class Stage:
     def _test_seeding(self) -> str:
         seed = self.plan.rollout.seed_numbers[0]
         # a fault is worth a warning only: a landscape over parameters needs no state
-        first, second = (self._trial(self.reset(seed)) for _ in range(2))
+        begin = self.reset(seed)
+        before = running_statistics(self.environment)
+        first = self._trial(begin)
+        begin = self.reset(seed)
+        require_frozen(self.environment, before)
+        second = self._trial(begin)
         if far := where_they_part(first, second):
             self.remarks.append(
                 f"the environment does not follow its seed: after two resets with seed {seed} what is seen {far}. The "
@@ -463,12 +496,13 @@ class Stage:
             )
 
 
-def keywords(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+def _import_error(name: str) -> ImportError | None:
+    """What the import of a package raises."""
     try:
-        # functions written in C may have none
-        return inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return {}
+        importlib.import_module(name)
+    except ImportError as reason:
+        return reason
+    return None
 
 
 def _accepts(function: Callable[..., Any], name: str) -> bool:

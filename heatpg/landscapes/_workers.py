@@ -10,8 +10,11 @@ import contextlib
 import io
 import multiprocessing
 import multiprocessing.connection
+import os
 import signal
+import sys
 import traceback
+import types
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Protocol
@@ -31,7 +34,7 @@ class Worker(Protocol):
         """The result of one piece."""
 
 
-def _portable(reason: Exception) -> Exception:
+def _portable(reason: BaseException) -> BaseException:
     """The exception itself if it survives the way, or one that says as much."""
     # a traceback does not survive pickling; its text does
     told = "".join(traceback.format_exception(reason)).rstrip()
@@ -48,26 +51,25 @@ def _serve(connection: multiprocessing.connection.Connection, make: Callable[[An
     """Make a worker, then do what comes until None comes."""
     # Ctrl-C goes to every process of the terminal at once
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who has started this process ends it
-    answer: tuple[str, Any, list[str]]
     # where the other end is gone nobody is left to be told
     with contextlib.suppress(EOFError, BrokenPipeError):
         try:
             worker = make(plan)
             while (message := connection.recv()) is not None:
                 number, piece = message
-                connection.send(("done", (number, worker.work(piece)), []))
+                connection.send(("done", (number, worker.work(piece)), [], None))
         # of the connection, not of the work: ends the loop by the suppression above
         except (EOFError, BrokenPipeError):
             raise
         except Exception as reason:
             sent = _portable(reason)
-            # notes are sent apart: an exception that says how it is pickled may leave them out
-            answer = ("failed", sent, list(getattr(sent, "__notes__", ())))
-            connection.send(answer)
+            cause = None if reason.__cause__ is None else _portable(reason.__cause__)
+            # apart: pickling leaves causes out, and an exception that says how it is pickled may leave out its notes
+            connection.send(("failed", sent, list(getattr(sent, "__notes__", ())), cause))
 
 
 def require_main_guard() -> None:
-    """Refuse to start processes from a script that is itself only being read by one.
+    """Refuse to start processes from a script that is itself only being read by one, or that none can read.
 
     A process that is started afresh reads the script of the one who started it, up to its end, before it begins to
     work. Without the guard it comes to the same call again.
@@ -79,13 +81,42 @@ def require_main_guard() -> None:
             given="a call that is not guarded",
             advice=f"put the call, and what follows it, below the line {_GUARD}",
         )
+    main = sys.modules["__main__"]
+    path = getattr(main, "__file__", None)
+    # a script that came by a pipe has a name, and each worker would look for a file of this name
+    if path is not None and getattr(main, "__spec__", None) is None and not os.path.exists(path):
+        raise UnsupportedError(
+            "a worker process reads the script that has started it, and this one is not in a file",
+            given=path,
+            advice="save the script to a file and run that, or use workers=0",
+        )
+
+
+class _Pickler(ForkingPickler):
+    """The very pickler that multiprocessing sends with, noting what it takes from the main module."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), None)
+        self.of_main: list[str] = []
+
+    def persistent_id(self, thing: Any) -> None:
+        """Asked of every object; none is kept elsewhere."""
+        if isinstance(thing, types.FunctionType | type) and thing.__module__ == "__main__":
+            self.of_main.append(thing.__qualname__)
+
+
+def _has_a_script() -> bool:
+    """Whether the main module can be read by a process that is started afresh: a notebook and a prompt cannot."""
+    main = sys.modules["__main__"]
+    # the same questions that multiprocessing asks
+    return getattr(main, "__spec__", None) is not None or getattr(main, "__file__", None) is not None
 
 
 def require_portable(what: str, thing: Any) -> None:
-    """Refuse what cannot be sent to another process."""
+    """Refuse what cannot be sent to another process, or not be found there."""
+    pickler = _Pickler()
     try:
-        # the very pickler that multiprocessing sends with: it knows more types than the plain one
-        ForkingPickler(io.BytesIO(), None).dump(thing)
+        pickler.dump(thing)
     except Exception as reason:
         raise UnsupportedError(
             f"{what} cannot be sent to a worker process",
@@ -93,6 +124,15 @@ def require_portable(what: str, thing: Any) -> None:
             allowed="a function of a module, or an object of a class of a module",
             advice="move it to a module that can be imported, or use workers=0",
         ) from None
+    if pickler.of_main and not _has_a_script():
+        name = pickler.of_main[0]
+        raise UnsupportedError(
+            f"{what} is defined in a notebook or at a prompt, where a worker process cannot import it",
+            given=name,
+            allowed="a function of a module, or an object of a class of a module",
+            advice="write it to a file, in a notebook by a cell whose first line is %%writefile my_environment.py, "
+            f"then from my_environment import {name.partition('.')[0]}; or use workers=0",
+        )
 
 
 class _Pool:
@@ -133,12 +173,12 @@ class _Pool:
             for ready in multiprocessing.connection.wait(list(busy)):
                 assert isinstance(ready, multiprocessing.connection.Connection)
                 try:
-                    kind, content, notes = ready.recv()
+                    kind, content, notes, cause = ready.recv()
                 except (EOFError, ConnectionResetError):
                     raise self.exit_error(ready) from None
                 if kind == "failed":
                     content.__notes__ = notes
-                    raise content
+                    raise content from cause
                 busy.remove(ready)
                 free.append(ready)
                 yield content

@@ -20,9 +20,12 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import BoundaryError, GridError, HeatpgWarning, OptionError
+from heatpg.landscapes._chance import Chance, spread_first
 from heatpg.landscapes._episodes import BATCH, Episodes, Results, require_size
+from heatpg.landscapes._layers import refuse_vector
+from heatpg.landscapes._policies import name_of, require_policy
 from heatpg.landscapes._snapshot import load_gymnasium
-from heatpg.landscapes._stage import Plan, keywords, require_box
+from heatpg.landscapes._stage import Plan, require_box
 from heatpg.landscapes._workers import on_workers, require_main_guard, require_portable
 from heatpg.landscapes.directions import Directions, as_numbers, require_fit, without_gradient
 from heatpg.landscapes.sampling import Actions, Batched, Parameters, Rollout, State
@@ -34,13 +37,6 @@ Vector = NDArray[np.float64]
 Progress = Callable[[int, int], object]
 _MOST_COMPONENTS = 3  # a grid of more axes is too large to sample, and no figure shows it
 _MOST_COORDINATES = 1000  # a taste: provenance is stored with every evolution, and stays small
-
-
-def _name(thing: Any) -> str:
-    """What a function, or the class of an object, is called; without the places of objects in memory."""
-    # repr() would name a place in memory, which differs from run to run; provenance is to be the same
-    named = thing if hasattr(thing, "__qualname__") else type(thing)
-    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _digest(numbers: Vector) -> str:
@@ -143,37 +139,11 @@ def _origin(given: ArrayLike | None, policy: Any) -> Vector:
     return as_numbers("parameters", given, 1)
 
 
-def _require_policy(plan_kind: str, policy: Any, batched: bool) -> None:
-    # without a policy the first action is held, which needs actions as axes, and calls nobody
-    if policy is None:
-        if plan_kind == "parameters" or batched:
-            raise OptionError(
-                "there is no policy",
-                given="policy=None",
-                allowed="policy(parameters, observation)" if plan_kind == "parameters" else "policy(observations)",
-            )
-        return
-    if not callable(policy):
-        raise OptionError(
-            "the policy cannot be called",
-            given=type(policy).__name__,
-            allowed="a function of the observation",
-            advice="of stable-baselines3: lambda observation: model.predict(observation, deterministic=True)[0]"
-            if hasattr(policy, "predict")
-            else "",
-        )
-    # one call answers for up to 64 rollouts: they would share what the policy remembers or draws
-    alone = "without Batched it is given one observation at a time"
-    if batched and (hasattr(policy, "set_flat_parameters") or hasattr(policy, "reset")):
-        raise OptionError("a policy with a state takes one observation at a time", given=_name(policy), advice=alone)
-    if batched and "generator" in keywords(policy):
-        raise OptionError("a policy that draws takes one observation at a time", given=_name(policy), advice=alone)
-
-
 def _require_many(plan: Plan, workers: int) -> None:
     """Refuse one environment where several are needed."""
     gymnasium = load_gymnasium()
     environment = plan.environment
+    refuse_vector(environment)
     if not isinstance(environment, str | gymnasium.Env) and not callable(environment):
         raise OptionError(
             "this is no environment",
@@ -227,7 +197,7 @@ def _plan(
     # a bare state is one without actions on the way
     begin = state if isinstance(state, State) else State(state)
     asked, batched = (policy.policy, True) if isinstance(policy, Batched) else (policy, False)
-    _require_policy(kind, asked, batched)
+    require_policy(kind, asked, batched)
     made, options = _with_options(environment)
     origin = None if isinstance(over, Actions) else _origin(over.origin, asked)
     directions = None if isinstance(over, Actions) or origin is None else _directions(over.directions, origin)
@@ -257,8 +227,8 @@ class _Sampling:
     episodes: Episodes
     turn: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
-    def run(self, points: Vector, progress: Progress | None = None) -> Results:
-        """Every point with every seed."""
+    def run(self, points: Vector, progress: Progress | None = None, *, tell: bool = False) -> Results:
+        """Every point with every seed; on the way it is told if the seeds change nothing."""
         if not len(points):
             # a sampler may be asked for no points at all
             empty = np.empty((0, len(self.plan.rollout.seed_numbers)))
@@ -266,15 +236,21 @@ class _Sampling:
         # pieces are small enough that work is spread evenly, and progress is told often
         length = self._piece(len(points))
         pieces = [points[i : i + length] for i in range(0, len(points), length)]
+        # what is told after the first pieces is to be true of the whole box
+        order = spread_first(len(pieces))
+        chance = Chance(len(points), len(pieces), self.plan)
         found: dict[int, Results] = {}
         done = 0
         if self.workers:
-            results = on_workers(Episodes, self.plan, pieces, self.workers)
+            results = on_workers(Episodes, self.plan, [pieces[number] for number in order], self.workers)
         else:
-            results = ((i, self.episodes.work(piece)) for i, piece in enumerate(pieces))
-        for number, result in results:
+            results = ((i, self.episodes.work(pieces[number])) for i, number in enumerate(order))
+        for place, result in results:
             # workers answer in any order; results are kept by number, so that none depends on it
+            number = order[place]
             found[number] = result
+            if tell and (remark := chance.look(result.returns)):
+                _warn(remark, 4)
             done += len(pieces[number])
             if progress is not None:
                 progress(done, len(points))
@@ -311,8 +287,8 @@ class _Sampling:
                 self.leave_as_found()
 
 
-def _warn(text: str) -> None:
-    warnings.warn(text, HeatpgWarning, stacklevel=3)
+def _warn(text: str, level: int = 3) -> None:
+    warnings.warn(text, HeatpgWarning, stacklevel=level)
 
 
 def _state_in_words(state: Any, seeds: tuple[int, ...], restores: bool) -> Any:
@@ -323,7 +299,7 @@ def _state_in_words(state: Any, seeds: tuple[int, ...], restores: bool) -> Any:
         return {"reset": state}
     if isinstance(state, np.ndarray):
         return state.tolist()
-    return state if isinstance(state, str) else {"function": _name(state)}
+    return state if isinstance(state, str) else {"function": name_of(state)}
 
 
 def _provenance(
@@ -334,10 +310,10 @@ def _provenance(
     spec = getattr(stage.environment, "spec", None)
     parameters: dict[str, Any] = {
         "kind": plan.kind,
-        "environment": str(spec.id) if spec is not None else _name(stage.core),
+        "environment": str(spec.id) if spec is not None else name_of(stage.core),
         "environment_options": {str(key): _plain(value) for key, value in plan.options.items()},
         "gymnasium": str(load_gymnasium().__version__),
-        "policy": None if plan.policy is None else _name(plan.policy),
+        "policy": None if plan.policy is None else name_of(plan.policy),
         "batched_policy": plan.batched,
         "horizon": rollout.horizon,
         "gamma": rollout.gamma,
@@ -387,7 +363,7 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return {str(k): _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else _name(value)
+    return {str(k): _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else name_of(value)
 
 
 _OVER = Actions()  # the defaults as names, so that the signature shows them and no call makes them anew
@@ -469,8 +445,10 @@ def from_gymnasium(
         For parameters that do not fit, an environment or a policy that does not follow Gymnasium, and if a time limit
         ends before the horizon.
     UnsupportedError
-        If actions have no axes (a discrete space), if the state cannot be put back exactly, if something cannot be sent
-        to a worker, and if a script that uses workers runs again in one.
+        If actions have no axes (a discrete space), if the state cannot be put back exactly, if a layer learns while it
+        is sampled, if something cannot be sent to a worker, and if a script that uses workers runs again in one.
+    RolloutError
+        For an exception of the environment or the policy, which is its cause, with point, seed and step.
     GridError, BoundaryError
         For a grid, or parameters, of the wrong shape; for directions without boundary.
     NonFiniteError
@@ -481,10 +459,25 @@ def from_gymnasium(
     Warns
     -----
     HeatpgWarning
-        If the environment does not follow its seed, or if returns do not repeat.
+        If the environment does not follow its seed, if returns do not repeat, or if several seeds change nothing.
 
     Notes
     -----
+    A model of stable-baselines3 as a policy::
+
+        policy = lambda observation: model.predict(observation, deterministic=True)[0]
+
+    A wrapper that changes actions (`TransformAction`, `RescaleAction`, `ClipAction`) changes those of the policy too:
+    with a tanh in the environment a policy that squashes its actions squashes them twice. For axes before the squash
+    sample the environment without that wrapper, and look at the landscape through the squash::
+
+        q = from_gymnasium(make_without_wrapper, policy, size=3)
+        wide = Grid(Axis("before_tanh", -3.0, 3.0, 101, boundary="clip"))
+        before = Landscape.from_function(lambda *x: q.sample(np.tanh(np.stack(x, -1))), wide)
+
+    Layers that learn while they are sampled (`NormalizeObservation`, `NormalizeReward`) are refused until they are
+    frozen with the statistics of training: ``layer.obs_rms = trained.obs_rms; layer.update_running_mean = False``.
+
     A network of torch as a policy over its parameters, called with one vector::
 
         from torch.func import functional_call
@@ -578,14 +571,18 @@ def from_gymnasium(
         elif processes:
             # each worker compares its own rollout with this one before it begins
             sampling.plan = dataclasses.replace(plan, reference=(points[0], first))
-        results = sampling.run(points, progress)
+        # a generator of the environment's own has been told already
+        known = episodes.stages[0].snapshot is not None and episodes.stages[0].snapshot.generators
+        results = sampling.run(points, progress, tell=not known)
     finally:
         sampling.leave_as_found()
     # the same seeds at every point, so that their scatter is common to neighbours
     values = results.returns.mean(axis=1).reshape(box.shape)
     error = None
     if (count := len(plan.rollout.seed_numbers)) > 1:
-        error = (results.returns.std(axis=1, ddof=1) / math.sqrt(count)).reshape(box.shape)
+        # the mean of equal numbers is rounded, and their scatter about it would be 1e-14 and not 0
+        scatter = np.where(np.ptp(results.returns, axis=1) > 0.0, results.returns.std(axis=1, ddof=1), 0.0)
+        error = (scatter / math.sqrt(count)).reshape(box.shape)
     provenance = _provenance(sampling, results, directions, low, high)
     label = name or f"{provenance['parameters']['environment']} {plan.kind}"
     return Landscape(values, box, label, provenance, sampler=sampling.sample, standard_error=error)

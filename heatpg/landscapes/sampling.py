@@ -179,7 +179,8 @@ class Parameters:
 class Batched:
     """A policy that takes observations of shape (count, ...) and returns actions of shape (count, ...).
 
-    With `Parameters` it also takes parameters of shape (count, parameters). 64 environments then go side by side and
+    Observations that are dictionaries or tuples are stacked part by part, as Gymnasium's vector environments do. With
+    `Parameters` it also takes parameters of shape (count, parameters). 64 environments then go side by side and
     the policy is called once a step, which is faster for a network. Matrix products of another size round otherwise,
     in the precision of the policy, and the steps that follow amplify that.
 

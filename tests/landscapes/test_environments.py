@@ -22,6 +22,7 @@ from heatpg.errors import (
     MissingPackageError,
     NonFiniteError,
     OptionError,
+    RolloutError,
     UnsupportedError,
 )
 from heatpg.landscapes import Actions, Batched, Parameters, Rollout, State, _snapshot
@@ -233,19 +234,34 @@ def test_rewards_that_are_not_finite() -> None:
     assert toys.facts(q)["ended_early"] == pytest.approx(1 / 3)
 
 
-def test_an_error_of_the_environment_comes_through_with_its_place() -> None:
-    with pytest.raises(KeyError) as caught:
-        from_gymnasium(
-            toys.Broken, policy=lambda t, o: t, over=Parameters([0.0], directions=[[1.0]], boundary="clip"), size=3
-        )
-    assert "joint" in str(caught.value)
+def test_an_error_of_the_environment_in_its_trial_is_told_with_its_place() -> None:
+    over = Parameters([0.0], directions=[[1.0]], boundary="clip")
+    words = (
+        r"environment raised KeyError: 'joint'; given: before the first point, seed 0, step 0 of a trial with actions"
+    )
+    with pytest.raises(RolloutError, match=words) as caught:
+        from_gymnasium(toys.Broken, policy=lambda t, o: t, over=over, size=3)
+    assert isinstance(caught.value.__cause__, KeyError)
+    with pytest.raises(RolloutError, match=r"raised ValueError: state; .* in the function that sets the state"):
+        from_gymnasium(toys.Walk, size=3, state=toys.raising_state, rollout=Rollout(horizon=2))
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_an_error_of_the_policy_comes_through_with_its_place(workers: int) -> None:
-    with pytest.raises(ZeroDivisionError) as caught:
-        from_gymnasium(toys.Walk, failing, size=3, state=[0.2], rollout=Rollout(horizon=3), workers=workers)
-    assert "heatpg met this at point (-1), seed 0, step 1" in caught.value.__notes__
+@pytest.mark.parametrize("batched", [False, True])
+def test_an_error_in_a_rollout_is_told_with_its_place(workers: int, batched: bool) -> None:
+    """Held at 0.5 or less the walk stays below 0.45; at 1 it steps on 0.5 in step 2, from 0.25, in both seeds."""
+    call = functools.partial(from_gymnasium, size=5, workers=workers, rollout=Rollout(horizon=4, seeds=[3, 5]))
+    policy: Any = Batched(toys.onward) if batched else toys.onward
+    with pytest.raises(RolloutError) as caught:
+        call(toys.Fragile, policy, state=[0.25])
+    assert caught.value.problem == "the environment raised FloatingPointError: too far"
+    assert caught.value.given == "at point (1), seed 3, step 2"
+    assert isinstance(caught.value, RuntimeError) and isinstance(caught.value.__cause__, FloatingPointError)
+    assert any("in a worker process" in note for note in getattr(caught.value, "__notes__", [])) == (workers > 0)
+    with pytest.raises(RolloutError, match=r"the policy raised ZeroDivisionError: policy; given: at point") as other:
+        call(toys.Walk, Batched(failing) if batched else failing, state=[0.2])
+    assert other.value.given == "at point (-1), seed 3, step 1"
+    assert isinstance(other.value.__cause__, ZeroDivisionError)
 
 
 def failing(observation: Array) -> Array:
@@ -260,20 +276,20 @@ def test_how_a_policy_is_called_is_said_where_its_arguments_are_others(batched: 
     def given(policy: Callable[..., Any]) -> Any:
         return Batched(policy) if batched else policy
 
-    with pytest.raises(TypeError, match="missing 1 required") as caught:
+    with pytest.raises(RolloutError, match="missing 1 required") as caught:
         call(given(lambda parameters, observation: observation), state=1)
-    assert caught.value.__notes__[1] == f"without directions heatpg calls the policy as policy({seen})"
+    assert caught.value.advice == f"without directions heatpg calls the policy as policy({seen})"
     over = Parameters([0.0], directions=[[1.0]], boundary="clip")
-    with pytest.raises(TypeError, match="2 were given") as caught:
+    with pytest.raises(RolloutError, match="2 were given") as caught:
         call(given(lambda observation: observation), over=over)
-    assert caught.value.__notes__[1] == f"with directions heatpg calls the policy as policy(parameters, {seen})"
+    assert caught.value.advice == f"with directions heatpg calls the policy as policy(parameters, {seen})"
 
     def own(observation: Any) -> Any:
         raise TypeError("of its own")
 
-    with pytest.raises(TypeError, match="of its own") as caught:
+    with pytest.raises(RolloutError, match="of its own") as caught:
         call(given(own), state=1)
-    assert len(caught.value.__notes__) == 1
+    assert not caught.value.advice
 
 
 def test_actions_that_are_not_finite_or_do_not_fit() -> None:
@@ -311,7 +327,7 @@ def test_the_environment_gets_what_its_space_holds_and_may_spoil_it() -> None:
             toys.Picky, lambda seen, other=other: other, size=3, state=[0.2], rollout=Rollout(horizon=3)
         )
         np.testing.assert_array_equal(same.values, clipped.values)
-    with pytest.raises(AssertionError):
+    with pytest.raises(RolloutError, match="AssertionError"):
         from_gymnasium(toys.Picky, policy, size=3, state=[0.2], rollout=Rollout(horizon=3, action_type="float64"))
     free = from_gymnasium(toys.Walk, policy, size=3, state=[0.2], rollout=Rollout(horizon=3, clip=False))
     assert (clipped.values > free.values).all()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
+import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from heatpg.landscapes.directions import random_directions
 
 gymnasium: Any = pytest.importorskip("gymnasium")
 from tests import toy_environments as toys  # noqa: E402
+from tests.tools.test_extras import stale_install  # noqa: E402
 
 from_gymnasium = landscapes.from_gymnasium
 Array = NDArray[Any]
@@ -147,6 +151,20 @@ def test_an_unstable_simulation_is_noticed(hopper: str, tmp_path: Path, monkeypa
         warnings.simplefilter("ignore")
         with pytest.raises(NonFiniteError, match="unstable"):
             from_gymnasium((hopper, options), over=Actions([0]), size=3, state=push, rollout=Rollout(horizon=3))
+
+
+def test_a_broken_mujoco_is_told_with_what_mends_it(tmp_path: Path) -> None:
+    """Gymnasium says that it is not installed, and what pip would then do changes nothing."""
+    folder = stale_install(tmp_path / "stale")
+    code = "from heatpg import landscapes\nlandscapes.from_gymnasium('Hopper-v5', size=3, state=0)"
+    root = Path(__file__).resolve().parents[2]
+    path = {"PYTHONPATH": os.pathsep.join([str(folder), str(root)])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, **path}
+    )
+    last = done.stderr.splitlines()[-1]
+    assert "MissingPackageError: the environment cannot be made; given: 'Hopper-v5': No module named 'mujoco." in last
+    assert last.endswith("pip uninstall -y mujoco mujoco-core; pip install mujoco")
 
 
 # States of own environments

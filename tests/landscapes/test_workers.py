@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -90,3 +91,62 @@ def line_policy(observation: Array) -> Array:
 def test_what_cannot_be_sent_is_refused(environment: Any, policy: Any, what: str) -> None:
     with pytest.raises(UnsupportedError, match=rf"{what}.*lambda.*workers=0"):
         from_gymnasium(environment, policy, size=3, state=1, rollout=Rollout(horizon=2), workers=2)
+
+
+AT_A_PROMPT = """
+import gymnasium, numpy as np
+from heatpg import landscapes
+from heatpg.landscapes import Rollout
+from tests import toy_environments as toys
+
+def policy(seen):
+    return -seen
+
+class Own:
+    def __call__(self, seen):
+        return -seen
+
+def make():
+    return toys.Walk()
+
+for environment, given in ((toys.Walk, policy), (toys.Walk, Own()), (make, toys.back)):
+    try:
+        landscapes.from_gymnasium(environment, given, size=3, state=1, rollout=Rollout(2), workers=2)
+    except Exception as error:
+        print(type(error).__name__, error)
+q = landscapes.from_gymnasium(toys.Walk, toys.back, size=3, state=1, rollout=Rollout(2), workers=2)
+print(q.values.shape)
+"""
+
+
+def test_functions_of_a_notebook_or_a_prompt_are_refused_before_a_process_starts() -> None:
+    """Without a script a worker has nowhere to import them from; what is in modules still goes there."""
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", AT_A_PROMPT], capture_output=True, text=True, check=True, cwd=root)
+    lines = done.stdout.splitlines()
+    for line, what, name in zip(lines, ("policy", "policy", "environment"), ("policy", "Own", "make"), strict=False):
+        assert line.startswith(f"UnsupportedError the {what} is defined in a notebook or at a prompt")
+        assert f"given: {name};" in line and "%%writefile" in line and f"import {name};" in line
+    assert lines[3:] == ["(3,)"] and not done.stderr
+    # nor can it read a script that came by a pipe, whatever is sent
+    piped = subprocess.run(
+        [sys.executable, "-"], input=AT_A_PROMPT, capture_output=True, text=True, check=False, cwd=root
+    )
+    assert piped.stdout.count("this one is not in a file; given: <stdin>; save the script") == 3
+    assert "a worker process has died" not in piped.stderr
+
+
+def test_functions_of_a_script_are_sent(tmp_path: Path) -> None:
+    script = tmp_path / "guarded.py"
+    calls = "    q = landscapes.from_gymnasium(make, policy, size=3, state=1, rollout=Rollout(2), workers=2)\n"
+    head, _, _ = AT_A_PROMPT.partition("for environment")
+    script.write_text(f'{head}\nif __name__ == "__main__":\n{calls}    print(q.values.shape)\n')
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    assert done.stdout == "(3,)\n"
