@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 
+from heatpg.letters import visible
+
 __all__ = [
     "BoundaryError",
     "CheckError",
@@ -58,7 +60,7 @@ class HeatpgError(Exception):
             parts.append(f"allowed: {self.allowed}")
         if self.advice:
             parts.append(self.advice)
-        return "; ".join(parts)
+        return visible("; ".join(parts))
 
     def __reduce__(self) -> tuple[object, ...]:
         state = {"given": self.given, "allowed": self.allowed, "advice": self.advice}
@@ -141,3 +143,7 @@ class RolloutError(HeatpgError, RuntimeError):
 
 class HeatpgWarning(UserWarning):
     """Something worth knowing that does not stop the work."""
+
+    def __str__(self) -> str:
+        # names and units in it may come from files
+        return visible(super().__str__())

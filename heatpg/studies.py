@@ -41,6 +41,7 @@ from heatpg.scalespace import (
 )
 from heatpg.scalespace.pricing import noise_words, place_words
 from heatpg.tools import html
+from heatpg.tools.lines import one_line
 from heatpg.tools.options import settable
 
 __all__ = ["Study", "study"]
@@ -181,7 +182,7 @@ class Study:
             result["shape"] = f"At sigma = {first} the optimum has width {_widths(self.shape)}{self._sparing()}."
         else:
             result["shape"] = f"Width of the optimum: {self.shape}."
-        return result
+        return {topic: one_line(sentence) for topic, sentence in result.items()}
 
     def _value(self, value: float) -> str:
         return self.evolution.landscape.value_words(float(value))
@@ -272,7 +273,7 @@ class Study:
     def __str__(self) -> str:
         space = self.space
         heading = (
-            f"{self.evolution.landscape.name}: {' x '.join(map(str, self.evolution.grid.shape))} nodes, "
+            f"{one_line(self.evolution.landscape.name)}: {' x '.join(map(str, self.evolution.grid.shape))} nodes, "
             f"{len(space.sigma)} sigmas from {self._noise(space.sigma[0], 4)} to {self._noise(space.sigma[-1], 4)}"
         )
         lines = [heading, "-" * len(heading)]
@@ -291,9 +292,9 @@ class Study:
             )
         lines += [""]
         for line in self._columns():
-            lines += textwrap.wrap(line, _WIDTH, subsequent_indent="  ")
+            lines += textwrap.wrap(one_line(line), _WIDTH, subsequent_indent="  ")
         for flag in space.flags:
-            lines += textwrap.wrap(f"note: {flag}", _WIDTH, subsequent_indent="      ")
+            lines += textwrap.wrap(one_line(f"note: {flag}"), _WIDTH, subsequent_indent="      ")
         return "\n".join(lines)
 
     def _columns(self) -> list[str]:

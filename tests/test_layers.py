@@ -18,7 +18,8 @@ from heatpg.tools.faces import homes
 ROOT = Path(__file__).resolve().parents[1]
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "version"),
+    ("letters", "version"),
+    ("errors",),
     ("tools",),
     ("boundaries", "quadrature"),
     ("core",),

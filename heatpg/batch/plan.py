@@ -29,6 +29,7 @@ from heatpg.landscapes import landscapes
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose
 from heatpg.store.chunks import chunk_shape
+from heatpg.tools.lines import one_line
 from heatpg.tools.options import settable
 from heatpg.tools.parallel import set_threads, threads
 from heatpg.tools.resources import human_bytes, human_duration
@@ -109,7 +110,7 @@ class Plan:
             "memory": f"{human_bytes(self.memory)} a worker (task {self.largest})",
             "time": f"about {human_duration(self.seconds)} on one thread ({self.how})",
         }
-        return "\n".join(f"{key:8}  {value}" for key, value in rows.items())
+        return "\n".join(f"{key:8}  {one_line(value)}" for key, value in rows.items())
 
 
 @dataclasses.dataclass(frozen=True)

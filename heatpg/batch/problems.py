@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from heatpg.errors import OptionError
+from heatpg.tools.lines import visible
 from heatpg.tools.options import nearest, shown
 
 __all__ = [
@@ -77,7 +78,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = "" if self.line is None else f"line {self.line}, "
-        return f"{place}{self.path}: {self.message}"
+        return visible(f"{place}{self.path}: {self.message}")
 
 
 class SpecError(OptionError):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heatpg.batch.spec import Task
+from heatpg.tools.lines import one_line
 
 __all__ = ["Failure", "Interrupted", "Progress", "State", "Summary", "Verification"]
 
@@ -45,7 +46,7 @@ class Failure:
         return cls(task.id, task.number, task.describe(), reason, tries if isinstance(tries, int) else 1)
 
     def __str__(self) -> str:
-        return f"{self.description}: {self.reason}"
+        return one_line(f"{self.description}: {self.reason}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +144,7 @@ class Summary:
         if self.doubtful:
             lines.append(f"checks   failed in {len(self.doubtful)} of those done")
             lines += _listed([f"task {task[:12]}: {checks}" for task, checks in self.doubtful])
-        return "\n".join(lines)
+        return "\n".join(map(one_line, lines))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,7 +203,7 @@ class State:
         if self.others:
             lines.append(f"others   {self.others} shards of tasks that are not of this batch")
         lines.append(f"running  {'; '.join(self.running) or 'no'}")
-        return "\n".join(lines)
+        return "\n".join(map(one_line, lines))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -264,7 +265,7 @@ class Verification:
             lines.append(f"others   {self.others} shards of tasks that are not of this batch")
         if self.temporary:
             lines.append(f"temporary files  {len(self.temporary)}")
-        return "\n".join(lines)
+        return "\n".join(map(one_line, lines))
 
 
 class Interrupted(KeyboardInterrupt):

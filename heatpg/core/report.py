@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args
 
 from heatpg.tools import html
-from heatpg.tools.lines import hanging
+from heatpg.tools.lines import hanging, one_line
 
 __all__ = ["STATUSES", "Check", "Place", "Report", "Status", "checks_html", "counted"]
 
@@ -187,7 +187,7 @@ class Report:
         names = max(len(check.name) for check in self.checks)
         lines = []
         for check in self.checks:
-            line = f"{check.status:8} {check.name:{names}}  {check.details}".rstrip()
+            line = one_line(f"{check.status:8} {check.name:{names}}  {check.details}".rstrip())
             lines += [line] if width is None else hanging(line, names + 11, width)
         return "\n".join(lines)
 

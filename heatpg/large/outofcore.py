@@ -27,6 +27,7 @@ from heatpg.solvers import Solver
 from heatpg.solvers.choice import Schedule, schedule
 from heatpg.store.record import Record
 from heatpg.tools import html
+from heatpg.tools.lines import one_line
 from heatpg.tools.publishing import prepare_output, result_name
 from heatpg.tools.resources import available_memory, human_bytes, require_disk
 from heatpg.verify import judge
@@ -86,7 +87,7 @@ class LargeSummary:
             f"work    {sum(self.timing.values()):.1f} s, {self.passes} passes in {human_bytes(self.memory)} of memory, "
             f"{human_bytes(self.disk)} of disk",
         ]
-        return "\n".join([*lines, str(self.report)])
+        return "\n".join([*map(one_line, lines), str(self.report)])
 
     def _repr_html_(self) -> str:
         levels = f"{len(self.sigma):,} sigma{'s' if len(self.sigma) > 1 else ''}"

@@ -38,6 +38,7 @@ from heatpg.solvers import Solver
 from heatpg.solvers.choice import Schedule, schedule
 from heatpg.tools.arguments import unmasked
 from heatpg.tools.extras import how_to_add
+from heatpg.tools.lines import one_line
 from heatpg.tools.publishing import prepare_output, result_name
 from heatpg.tools.resources import require_disk, require_memory
 from heatpg.verify import judge
@@ -221,7 +222,7 @@ class RankedEvolution:
     def __str__(self) -> str:
         held = f"rows {self.rows.start} to {self.rows.stop} of {self.grid.shape[0]}, the first axis"
         return (
-            f"{self.name}: {len(self.sigma)} sigmas on {' x '.join(map(str, self.grid.shape))} nodes, "
+            f"{one_line(self.name)}: {len(self.sigma)} sigmas on {' x '.join(map(str, self.grid.shape))} nodes, "
             f"solver {self.solver!r}\nrank {self.comm.Get_rank()} of {self.comm.Get_size()} holds {held}\n{self.report}"
         )
 

@@ -26,6 +26,7 @@ from heatpg.scalespace.following import Follower
 from heatpg.scalespace.jumps import Optimum, choose, jumps
 from heatpg.scalespace.linking import Links
 from heatpg.scalespace.units import Problem, Units, require_structure
+from heatpg.tools.lines import one_line
 
 __all__ = ["Event", "ScaleSpace", "Track", "track"]
 
@@ -234,7 +235,7 @@ class ScaleSpace:
         if len(self.jumps) > 1:
             lines.append(f"{'':14} {len(self.jumps)} jumps in all")
         lines.extend(f"{'note':14} {flag}" for flag in self.flags)
-        return "\n".join(lines)
+        return "\n".join(map(one_line, lines))
 
     def as_dict(self) -> dict[str, Any]:
         """The tracks and events as JSON-like values."""

@@ -4,35 +4,14 @@ from __future__ import annotations
 
 import re
 import textwrap
-import unicodedata
+
+from heatpg.letters import visible
 
 __all__ = ["hanging", "one_line", "visible"]
 
 _GLUE = "\N{NO-BREAK SPACE}"
 _TOGETHER = re.compile(r"\S+ (?:<=|>) (?=\S)|-> (?=\S)")  # a figure and its bound; an arrow and what it points to
 _NARROWEST = 24  # letters of a message in one line; with less room it goes on nearer to the margin. A taste
-
-
-def visible(text: str) -> str:
-    """Text in which what is no letter is written out: a terminal or a browser would obey it, and show something else.
-
-    Control characters, marks that turn the direction of writing, and parts of letters that no encoding has; line ends,
-    tabs and blanks stay. Names, units and reasons come from files, and files from others.
-
-    Examples
-    --------
-    >>> from heatpg.tools.lines import visible
-    >>> print(visible("ridge" + chr(27) + "[2J"), visible(chr(0x202e) + "abc"))
-    ridge\\x1b[2J \\u202eabc
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        letter
-        if letter.isprintable() or letter in "\n\t" or unicodedata.category(letter) == "Zs"
-        else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
 
 
 def one_line(text: str) -> str:
