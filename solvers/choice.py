@@ -15,6 +15,7 @@ from heatpg.errors import OptionError, ResourceError, UnsupportedError
 from heatpg.solvers import make
 from heatpg.solvers.base import Solver
 from heatpg.solvers.covariance import conditional_deviations
+from heatpg.tools.arguments import real_number
 from heatpg.tools.parallel import threads
 from heatpg.tools.resources import require_memory
 
@@ -75,8 +76,9 @@ def choose(
     """
     if prefer not in PREFERENCES:
         raise OptionError("unknown preference", given=repr(prefer), allowed=" or ".join(map(repr, PREFERENCES)))
-    if tolerance is not None and not 1e-14 <= tolerance <= 1e-3:
-        raise OptionError("tolerance out of range", given=tolerance, allowed="1e-14 to 1e-3, or None")
+    allowed = "1e-14 to 1e-3, or None"
+    if tolerance is not None and not 1e-14 <= real_number("tolerance", tolerance, allowed=allowed) <= 1e-3:
+        raise OptionError("tolerance out of range", given=tolerance, allowed=allowed)
     # axes without noise do not count
     ratios = [math.sqrt(t) / axis.spacing for row in variances for t, axis in zip(row, grid, strict=True) if t > 0]
     smallest = min(ratios, default=math.inf)

@@ -19,6 +19,7 @@ from heatpg.solvers.faces import with_faces
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, convolve
 from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, workspace
 from heatpg.solvers.wide import wide_weights
+from heatpg.tools.arguments import real_number
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 from heatpg.tools.sums import along_axis, product
@@ -128,10 +129,10 @@ class SampledGaussian(Solver):
 
     def __post_init__(self) -> None:
         smallest, largest = self.tolerances
-        if self.tolerance is not None and not float(smallest) <= self.tolerance <= float(largest):
-            raise OptionError(
-                "tolerance out of range", given=self.tolerance, allowed=f"{smallest} to {largest}, or None"
-            )
+        allowed = f"{smallest} to {largest}, or None"
+        given = 0.0 if self.tolerance is None else real_number("tolerance", self.tolerance, allowed=allowed)
+        if self.tolerance is not None and not float(smallest) <= given <= float(largest):
+            raise OptionError("tolerance out of range", given=self.tolerance, allowed=allowed)
 
     def monotone(self, axis: Axis, variance: float) -> bool:
         return True  # every weight is a value of the Gaussian

@@ -11,8 +11,8 @@ import pytest
 
 from heatpg import Axis, Grid, Landscape, evolve, quadrature
 from heatpg.core.field import HeatField
-from heatpg.core.landscape import axis_from_coordinates
 from heatpg.core.noise import positive_sigmas
+from heatpg.core.positions import axis_from_coordinates
 from heatpg.errors import HeatpgError
 from heatpg.landscapes.directions import Directions
 from heatpg.large import LargeLandscape, evolve_large

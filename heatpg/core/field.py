@@ -15,7 +15,7 @@ from heatpg.boundaries import Extension, face_values
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError, UnsupportedError
-from heatpg.tools.arguments import unmasked
+from heatpg.tools.arrays import real_numbers
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 
@@ -417,18 +417,14 @@ class HeatField:
         >>> field.resolved(2.0), field.resolved(1.0)
         (True, False)
         """
-        cells = np.broadcast_to(np.asarray(sigma, dtype=np.float64), (self.grid.dimensions,)) / self._spacing
+        cells = np.broadcast_to(real_numbers("sigma", sigma, SigmaError), (self.grid.dimensions,)) / self._spacing
         return bool(((cells >= RESOLVED) | (cells == 0)).all() and (cells > 0).any())
 
     def _parse(self, points: ArrayLike, sigma: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         d = self.grid.dimensions
-        unmasked("points", points, GridError)
-        unmasked("sigma", sigma, SigmaError)
-        try:
-            places = np.array(points, dtype=np.float64)
-            deviations = np.asarray(sigma, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise GridError("points and sigma must be numbers", given=repr(points)) from None
+        # a copy, because places around a period are brought into the box
+        places = np.array(real_numbers("points", points, GridError))
+        deviations = real_numbers("sigma", sigma, SigmaError)
         if places.ndim != 2 or places.shape[1] != d:
             raise GridError("points have the wrong shape", given=f"shape {places.shape}", allowed=f"(points, {d})")
         if not np.isfinite(places).all():

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.boundaries import Boundary, boundaries
 from heatpg.errors import BoundaryError, GridError, SigmaError
 from heatpg.tools import html
+from heatpg.tools.arguments import real_number
+from heatpg.tools.arrays import real_numbers
 from heatpg.tools.numbers import number_words
 
 __all__ = ["Axis", "Grid", "axes_html", "first_of_batch"]
@@ -26,18 +28,17 @@ _NAMES_OF_THE_FILE = re.compile(r"u|sigma|time|landscape|standard_error|VTKHDF|l
 
 
 def _finite(value: object, what: str, axis: str) -> float:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise GridError(f"axis {axis!r}: {what} must be a number", given=repr(value)) from None
+    number = real_number(f"axis {axis!r}: {what}", value, GridError)
     if not math.isfinite(number):
         raise GridError(f"axis {axis!r}: {what} must be finite", given=number)
     return number
 
 
-def _check_sigma(sigma: float) -> None:
-    if not (math.isfinite(sigma) and sigma >= 0):
+def _check_sigma(sigma: float) -> float:
+    number = real_number("sigma", sigma, SigmaError, allowed="a number >= 0")
+    if not (math.isfinite(number) and number >= 0):
         raise SigmaError("sigma must be finite and not negative", given=sigma, allowed="numbers >= 0")
+    return number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,13 +112,15 @@ class Axis:
                 given=f"lower={lower:g}, upper={upper:g}",
                 advice="swap them, or give the box some width",
             )
-        size = _finite(self.size, "size", self.name)
         # True is 1 for Python
-        if isinstance(self.size, bool) or size != int(size) or size < _MINIMUM_SIZE:
+        size = 0.0 if isinstance(self.size, bool) else _finite(self.size, "size", self.name)
+        few = "squeeze it: of data with one node leave the axis out, np.squeeze(values)" if size in (1, 2) else ""
+        if size != int(size) or size < _MINIMUM_SIZE:
             raise GridError(
                 f"axis {self.name!r}: the size must be a whole number of nodes, and at least 3",
                 given=f"size={self.size!r}",
                 allowed="3, 4, ...",
+                advice=few,
             )
         if not self.boundary or not isinstance(self.boundary, str):
             raise BoundaryError(
@@ -217,7 +220,8 @@ class Axis:
         >>> round(Axis("x", 0, 1, 11, boundary="clip").margin(0.1, probability=0.001), 3)
         0.309
         """
-        _check_sigma(sigma)
+        sigma = _check_sigma(sigma)
+        probability = real_number("the probability of a margin", probability, SigmaError, allowed="0 to 1")
         if not 0 < probability < 1:
             raise SigmaError("the probability of a margin is out of range", given=probability, allowed="0 to 1")
         if not self.rule.free_space or sigma == 0:
@@ -229,7 +233,7 @@ class Axis:
 
     def escape(self, sigma: float) -> NDArray[np.float64]:
         """Probability that noise of this sigma leaves the box from each node, shape (size,)."""
-        _check_sigma(sigma)
+        sigma = _check_sigma(sigma)
         if not self.rule.free_space or sigma == 0:
             return np.zeros(self.size)
         from scipy.special import ndtr
@@ -358,10 +362,11 @@ class Grid:
     def sigmas(self, sigma: float | Sequence[float]) -> tuple[float, ...]:
         """One sigma per axis, from one for all or one for each."""
         allowed = f"one number >= 0, or {self.dimensions}, one per axis"
+        given = real_numbers("sigma", sigma, SigmaError, allowed=allowed)
         try:
             # one number for all axes, or one for each
-            values = np.broadcast_to(np.asarray(sigma, dtype=np.float64), (self.dimensions,))
-        except (TypeError, ValueError):
+            values = np.broadcast_to(given, (self.dimensions,))
+        except ValueError:
             raise SigmaError("sigma does not fit the grid", given=repr(sigma), allowed=allowed) from None
         if not np.all(np.isfinite(values)) or np.any(values < 0):
             raise SigmaError("sigma must be finite and not negative", given=sigma, allowed=allowed)

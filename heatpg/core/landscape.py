@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.boundaries import Nodes
 from heatpg.core.centring import Centring, centring
 from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch
 from heatpg.core.periodicity import repeated_ends, repeated_ends_words
+from heatpg.core.positions import Placed, axis_of_dimension, by_name, grid_of_positions, require_names, squeeze_advice
 from heatpg.core.sense import Sense, sense_of
 from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, StoreError, UnsupportedError
 from heatpg.tools import html
-from heatpg.tools.arguments import unmasked
+from heatpg.tools.arrays import real_array, real_numbers, unmasked
 from heatpg.tools.folders import expanded
 from heatpg.tools.numbers import number_words
 
@@ -29,32 +29,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Landscape", "landscape_words"]
 
-_UNIFORM = 1e-9  # of the spacing: far above the rounding of positions, far below what a solver would notice
-
 Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
 Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
-def _real_floating(values: ArrayLike, what: str = "Q") -> NDArray[Any]:
-    array = np.asarray(unmasked(what, values))
-    # files may hold the other byte order, which kernels do not read
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
+def _real_floating(values: Any, what: str = "Q") -> NDArray[Any]:
+    array = real_array(what, values, allowed="float32, float64, integers, bool")
     # these two are kept as they are, and not copied where they lie in C order: a landscape may fill half of the memory
-    if array.dtype in (np.float32, np.float64):
-        return np.ascontiguousarray(array)
-    if array.dtype.kind in "iub" or array.dtype == np.float16:
-        return np.ascontiguousarray(array, dtype=np.float64)
-    if array.dtype.kind == "f":
-        raise OptionError(
-            "extended precision is not supported", given=array.dtype, advice="convert with .astype(float)"
-        )
-    raise OptionError(
-        "a landscape holds real numbers",
-        given=f"dtype {array.dtype}",
-        allowed="float32, float64, integers, bool",
-        advice="for complex values evolve the real and the imaginary part" if array.dtype.kind == "c" else "",
-    )
+    kind = array.dtype if array.dtype in (np.float32, np.float64) else np.float64
+    # not ascontiguousarray, which makes a line of a single number
+    return np.asarray(array, dtype=kind, order="C")
 
 
 def _owned(array: NDArray[Any], given: object) -> NDArray[Any]:
@@ -143,10 +127,11 @@ class Landscape:
     ) -> None:
         if not isinstance(grid, Grid):
             raise GridError("a landscape needs a grid", given=repr(grid), allowed="a heatpg.Grid")
-        if np.ndim(values) == 0:
-            raise GridError("a landscape needs at least one axis", given="a single number", allowed=f"{grid.shape}")
         # a first look at shapes and types, which are cheap; then one at every value
-        array = _owned(_real_floating(values), values)
+        array = _real_floating(values)
+        if array.ndim == 0:
+            raise GridError("a landscape needs at least one axis", given="a single number", allowed=f"{grid.shape}")
+        array = _owned(array, values)
         if array.ndim < grid.dimensions or array.shape[array.ndim - grid.dimensions :] != grid.shape:
             raise GridError(
                 "the values do not fit the grid",
@@ -323,7 +308,7 @@ class Landscape:
                 f"of {self.name!r} only the nodes are known",
                 advice="use heatpg.core.field.HeatField to read between them",
             )
-        places = np.asarray(unmasked("points", points, GridError), dtype=np.float64)
+        places = real_numbers("points", points, GridError)
         if places.ndim != 2 or places.shape[1] != self.grid.dimensions:
             raise GridError(
                 "points have the wrong shape", given=f"shape {places.shape}", allowed=f"(count, {self.grid.dimensions})"
@@ -364,28 +349,31 @@ class Landscape:
     def from_array(
         cls,
         values: ArrayLike,
-        axes: Axis | Sequence[Axis] | Grid | None = None,
+        axes: Axis | Sequence[Axis] | Grid | Mapping[str, ArrayLike] | None = None,
         *,
-        boundary: str = "",
+        boundary: str | Mapping[str, str] = "",
         spacing: float | Sequence[float] = 1.0,
-        nodes: Nodes = "vertex",
+        nodes: str | Mapping[str, str] = "vertex",
         name: str = "array",
         minimise: bool = False,
     ) -> Landscape:
-        """A landscape from an array, on given axes or on nodes of a given spacing.
+        """A landscape from an array, on given axes, at given positions, or on nodes of a given spacing.
 
         Parameters
         ----------
         values
-            The array, one of its axes per axis of the grid.
+            The array, one of its axes per axis of the grid. A tensor of another package is taken without its gradient.
         axes
-            Axes or a grid. Without them the axes are called x1, x2, ... and begin at 0.
+            Axes or a grid; or the positions of the nodes by name, in the order of the axes: uniform up to the rounding
+            with which they are stored, and where they descend, they are turned round together with the values.
+            Without axes these are called x1, x2, ... and begin at 0.
         boundary
-            Boundary of all axes, needed when no axes are given.
+            Boundary of all axes, or one by name; needed where positions, or no axes, are given.
         spacing
             Distance of the nodes, one or one per axis, when no axes are given.
         nodes
-            ``cell`` where the values are those of cells, as of histograms and images, when no axes are given.
+            ``cell`` where the values are those of cells, as of histograms and images; for all axes, or by name. Where
+            axes are given, these say it.
         name
             Name of the landscape.
         minimise
@@ -397,13 +385,19 @@ class Landscape:
         >>> from heatpg import Landscape
         >>> Landscape.from_array(np.eye(4), boundary="periodic").grid.shape
         (4, 4)
+        >>> turn = np.linspace(-1.5, 1.5, 7, dtype=np.float32)
+        >>> Landscape.from_array(turn**2, {"turn": turn}, boundary="clip").grid[0].upper
+        1.5
         """
-        array = np.asarray(unmasked("Q", values))
-        if axes is not None:
+        placed: list[Placed] = []
+        if isinstance(axes, Mapping):
+            grid, placed = grid_of_positions(axes, boundary=boundary, nodes=nodes)
+        elif axes is not None:
             grid = axes if isinstance(axes, Grid) else Grid(*([axes] if isinstance(axes, Axis) else axes))
         else:
-            grid = grid_of_nodes(array.shape, boundary=boundary, spacing=spacing, nodes=nodes)
-        return _told_of_repeated_ends(cls(array, grid, name, {"source": "array"}, minimise=minimise))
+            shape = real_array("Q", values).shape
+            grid = grid_of_nodes(shape, boundary=boundary, spacing=spacing, nodes=nodes)
+        return _on_positions(cls, values, grid, placed, name, {"source": "array"}, minimise=minimise)
 
     @classmethod
     def from_function(
@@ -491,7 +485,7 @@ class Landscape:
         data: xarray.DataArray,
         *,
         boundary: str | Mapping[str, str] = "",
-        nodes: Nodes | None = None,
+        nodes: str | Mapping[str, str] | None = None,
         batch: Sequence[str] = (),
         name: str = "",
         minimise: bool = False,
@@ -501,14 +495,15 @@ class Landscape:
         Parameters
         ----------
         data
-            One value per node; every dimension that is to be an axis has a coordinate of its own name, increasing and
-            uniform within 1e-9 of its spacing. What is lazy (Dask) is computed.
+            One value per node; every dimension that is to be an axis has a coordinate of its own name, uniform up to
+            the rounding with which it is stored. Where it descends, it is turned round together with the values. What
+            is lazy (Dask) is computed.
         boundary
             Boundary of all axes, or one by dimension. Where none is given, a coordinate that heatpg has made knows
             its own, and its bounds.
         nodes
-            ``cell`` where the positions are the centres of cells. By default what a coordinate that heatpg has made
-            says, also where a boundary is given, and otherwise ``vertex``.
+            ``cell`` where the positions are the centres of cells, for all axes or by dimension. By default what a
+            coordinate that heatpg has made says, also where a boundary is given, and otherwise ``vertex``.
         batch
             Dimensions that are no axes; they are moved to the front.
         name
@@ -542,11 +537,10 @@ class Landscape:
                 given=type(data).__name__,
                 advice="of a Dataset take one variable: data['u']; of an array use Landscape.from_array",
             )
-        # a name that was misspelt would otherwise be left out in silence
-        unknown = sorted({*batch, *({} if isinstance(boundary, str) else boundary)} - {str(dim) for dim in data.dims})
-        if unknown:
-            raise GridError("no dimension of this name", given=unknown, allowed=", ".join(map(str, data.dims)))
-        axes = []
+        dims = [str(dim) for dim in data.dims]
+        for given in (dict.fromkeys(batch, ""), boundary, nodes or ""):
+            require_names(given, dims, "dimension")
+        placed = []
         for dim in data.dims:
             if dim in batch:
                 continue
@@ -556,22 +550,32 @@ class Landscape:
                     given=f"dimensions {data.dims}",
                     advice=f"data.assign_coords({dim}=positions), or name it in batch if it is no axis",
                 )
-            own = boundary if isinstance(boundary, str) else boundary.get(str(dim), "")
-            axes.append(_axis_of_dimension(str(dim), data.coords[dim], own, nodes))
+            own, placing = by_name(boundary, str(dim)), by_name(nodes or "", str(dim))
+            coordinate = data.coords[dim]
+            placed.append(
+                axis_of_dimension(str(dim), coordinate.to_numpy(), coordinate.attrs, boundary=own, nodes=placing)
+            )
         # heatpg has the axes of a batch first, whatever their place in the array
-        values = data.transpose(*batch, *(axis.name for axis in axes)).to_numpy()
+        values = data.transpose(*batch, *(each.axis.name for each in placed)).to_numpy()
+        grid = Grid(*(each.axis for each in placed))
         label = name or str(data.name or "array")
-        return _told_of_repeated_ends(cls(values, Grid(*axes), label, {"source": "xarray"}, minimise=minimise))
+        return _on_positions(cls, values, grid, placed, label, {"source": "xarray"}, minimise=minimise)
 
     @classmethod
     def from_file(
-        cls, path: str | os.PathLike[str], *, boundary: str = "", nodes: Nodes = "vertex", name: str = ""
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        boundary: str | Mapping[str, str] = "",
+        nodes: str | Mapping[str, str] = "vertex",
+        name: str = "",
     ) -> Landscape:
         """A landscape from a ``.npy`` array, or a ``.npz`` archive with ``values`` and one array per axis.
 
         In an archive the arrays besides ``values`` are the coordinates of its axes, in the order in which they
-        are stored, uniform within 1e-9 of their spacing; with ``nodes="cell"`` they are the centres of cells. Pickled
-        content is refused.
+        are stored, uniform up to the rounding with which they are; with ``nodes="cell"`` they are the centres of cells.
+        A descending one is turned round together with the values. Boundary and nodes are those of all axes, or given by
+        name. Pickled content is refused.
 
         Raises
         ------
@@ -605,20 +609,48 @@ class Landscape:
             )
         # what is left are the nodes of the axes, in the order in which they were stored
         values = arrays.pop("values")
-        axes = [axis_from_coordinates(key, each, boundary=boundary, nodes=nodes) for key, each in arrays.items()]
-        return cls.from_array(values, axes or None, boundary=boundary, nodes=nodes, name=name or place.stem)
+        return cls.from_array(values, arrays or None, boundary=boundary, nodes=nodes, name=name or place.stem)
 
 
-def _told_of_repeated_ends(landscape: Landscape) -> Landscape:
-    """The same landscape, after a warning of each periodic axis whose end was stored twice."""
-    for axis in repeated_ends(landscape.values, landscape.grid):
+def _on_positions(
+    kind: type[Landscape],
+    values: ArrayLike,
+    grid: Grid,
+    placed: Sequence[Placed],
+    name: str,
+    origin: dict[str, Any],
+    **options: Any,
+) -> Landscape:
+    """A landscape of data, turned round where its positions descend; what a user has to know of it is told."""
+    descending = [number for number, each in enumerate(placed) if each.turned]
+    if descending:
+        # of a batch the axes of the grid are the last ones
+        values = np.flip(real_array("Q", values), tuple(number - grid.dimensions for number in descending))
+    notes = {each.axis.name: each.note for each in placed if each.note}
+    landscape = kind(values, grid, name, {**origin, **({"positions": notes} if notes else {})}, **options)
+    told = [repeated_ends_words(axis) for axis in repeated_ends(landscape.values, landscape.grid)]
+    told += [_turned_words(placed[number].axis) for number in descending]
+    told += [f"axis {each.axis.name!r}: positions {each.note}" for each in placed if each.doubtful]
+    for words in told:
         # up to the caller of `from_array` or `from_xarray`
-        warnings.warn(repeated_ends_words(axis), HeatpgWarning, stacklevel=3)
+        warnings.warn(words, HeatpgWarning, stacklevel=3)
     return landscape
 
 
+def _turned_words(axis: Axis) -> str:
+    first = number_words(float(axis.coordinates[0]), axis.lower, axis.upper)
+    return (
+        f"axis {axis.name!r} descends: it was turned round, and the values with it, so that index 0 is now at {first}; "
+        "coordinates are as before"
+    )
+
+
 def grid_of_nodes(
-    shape: Sequence[int], *, boundary: str, spacing: float | Sequence[float] = 1.0, nodes: Nodes = "vertex"
+    shape: Sequence[int],
+    *,
+    boundary: str | Mapping[str, str],
+    spacing: float | Sequence[float] = 1.0,
+    nodes: str | Mapping[str, str] = "vertex",
 ) -> Grid:
     """The grid of an array of which nothing but the distance of its nodes is known: axes x1, x2, ... from 0 on.
 
@@ -635,92 +667,32 @@ def grid_of_nodes(
     """
     if not shape:
         raise GridError("a landscape needs at least one axis", given="a single number")
+    names = [f"x{i + 1}" for i in range(len(shape))]
+    for given in (boundary, nodes):
+        require_names(given, names)
+    for name, size in zip(names, shape, strict=True):
+        if size in (1, 2):
+            raise GridError(
+                f"axis {name!r} of the array has {size} node{'s' if size > 1 else ''}, and an axis needs at least 3",
+                given=f"shape {tuple(shape)}",
+                advice=squeeze_advice(size),
+            )
+    given_steps = real_numbers("the spacing", spacing, GridError)
     try:
-        steps = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (len(shape),))
-    except (TypeError, ValueError):
+        steps = np.broadcast_to(given_steps, (len(shape),))
+    except ValueError:
         raise GridError(
             "the spacing does not fit the array",
             given=repr(spacing),
             allowed=f"one number, or {len(shape)}, one per axis",
         ) from None
-    between = 0 if boundary == "periodic" or nodes == "cell" else 1
-    return Grid(
-        *(
-            Axis(f"x{i + 1}", 0.0, float(step) * (n - between), n, boundary=boundary, nodes=nodes)
-            for i, (n, step) in enumerate(zip(shape, steps, strict=True))
-        )
-    )
-
-
-def _axis_of_dimension(name: str, coordinate: xarray.DataArray, boundary: str, kind: Nodes | None) -> Axis:
-    nodes, attributes = coordinate.to_numpy(), coordinate.attrs
-    if nodes.dtype.kind not in "iuf":
-        raise GridError(f"axis {name!r}: the positions must be numbers", given=f"type {nodes.dtype}")
-    unit = str(attributes.get("units", ""))
-    # what the caller says comes before what the file says
-    if boundary or kind or "boundary" not in attributes:
-        placed: Nodes = kind or ("cell" if attributes.get("nodes") == "cell" else "vertex")
-        own = boundary or str(attributes.get("boundary", ""))
-        return axis_from_coordinates(name, nodes, boundary=own, unit=unit, nodes=placed)
-    # what heatpg wrote knows its bounds, which positions alone do not tell: with nodes in cells they lie half a cell
-    # further out
-    bounds = (attributes.get("lower"), attributes.get("upper"), nodes.size, attributes["boundary"])
-    axis = Axis(name, *bounds, attributes.get("nodes", "vertex"), unit)  # type: ignore[arg-type]
-    if float(np.abs(axis.coordinates - nodes).max()) > _UNIFORM * axis.spacing:
-        raise GridError(
-            f"axis {name!r}: its positions are not those that its attributes tell",
-            given=f"{nodes[0]:g} to {nodes[-1]:g}",
-            allowed=f"{axis.coordinates[0]:g} to {axis.coordinates[-1]:g}, {axis.size} of them",
-            advice="the array was cut or resampled: give its boundary anew",
-        )
-    return axis
-
-
-def axis_from_coordinates(
-    name: str, coordinates: ArrayLike, *, boundary: str, unit: str = "", nodes: Nodes = "vertex"
-) -> Axis:
-    """An axis from the positions of its nodes; of cells these are the centres.
-
-    Raises
-    ------
-    GridError
-        If the positions are not increasing or not uniform within 1e-9 of their spacing.
-
-    Examples
-    --------
-    >>> from heatpg.core.landscape import axis_from_coordinates
-    >>> axis_from_coordinates("x", [0.0, 0.5, 1.0], boundary="clip").upper
-    1.0
-    """
-    unmasked(f"axis {name!r}", coordinates, GridError)
-    try:
-        places = np.asarray(coordinates, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise GridError(f"axis {name!r}: the positions must be numbers", given=repr(coordinates)) from None
-    if places.ndim != 1 or places.size < 3 or not np.isfinite(places).all():
-        raise GridError(
-            f"axis {name!r} needs at least 3 finite positions in one dimension",
-            given=f"shape {places.shape}, {int((~np.isfinite(places)).sum())} of them not finite",
-            advice="give the nodes of the axis alone, not those of a mesh",
-        )
-    steps = np.diff(places)
-    mean = float((places[-1] - places[0]) / (places.size - 1))
-    deviation = np.abs(places - (places[0] + mean * np.arange(places.size)))
-    # positions that were stored in floating point differ by a few units in the last place of the largest
-    allowance = _UNIFORM * abs(mean) + 4 * np.finfo(np.float64).eps * float(np.abs(places).max())
-    if not mean > 0 or float(deviation.max()) > allowance:
-        raise GridError(
-            f"axis {name!r} is not uniform",
-            given=f"steps from {steps.min():g} to {steps.max():g}",
-            allowed="increasing positions, equal steps within 1e-9",
-            advice="resample onto uniform positions first",
-        )
-    first, last = float(places[0]), float(places[-1])
-    if nodes == "cell":  # the bounds lie half a cell beyond the centres
-        return Axis(name, first - 0.5 * mean, last + 0.5 * mean, places.size, boundary=boundary, nodes=nodes, unit=unit)
-    # a periodic axis ends one step after its last node
-    upper = last + (mean if boundary == "periodic" else 0.0)
-    return Axis(name, first, upper, places.size, boundary=boundary, nodes=nodes, unit=unit)
+    axes = []
+    for name, size, step in zip(names, shape, steps, strict=True):
+        own: str = by_name(boundary, name)
+        placing: Any = by_name(nodes, name) or "vertex"
+        between = 0 if own == "periodic" or placing == "cell" else 1
+        axes.append(Axis(name, 0.0, float(step) * (size - between), size, boundary=own, nodes=placing))
+    return Grid(*axes)
 
 
 def landscape_words(landscape: Landscape) -> str:

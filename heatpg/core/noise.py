@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.errors import HeatpgWarning, OptionError, SigmaError
-from heatpg.tools.arguments import unmasked
+from heatpg.tools.arrays import real_numbers
 from heatpg.tools.options import shown
 
 __all__ = [
@@ -110,7 +110,9 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
         missing = [axis.name for axis in grid if axis.name not in sigma]
         if missing:
             raise SigmaError("every axis needs its sigma", given=dict(sigma), advice=f"missing: {', '.join(missing)}")
-        columns = [np.atleast_1d(unmasked(f"sigma of {axis.name!r}", sigma[axis.name], SigmaError)) for axis in grid]
+        columns = [
+            np.atleast_1d(real_numbers(f"sigma of {axis.name!r}", sigma[axis.name], SigmaError)) for axis in grid
+        ]
         try:
             sigma = np.stack(np.broadcast_arrays(*columns), axis=-1)
         except ValueError:
@@ -120,11 +122,7 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
                 given=counts,
                 allowed="one number, or as many for each axis",
             ) from None
-    unmasked("sigma", sigma, SigmaError)
-    try:
-        values = np.asarray(sigma, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SigmaError("sigma must be numbers", given=repr(sigma), allowed=allowed) from None
+    values = real_numbers("sigma", sigma, SigmaError, allowed=allowed)
     if values.ndim == 0:
         values = values[None]
     if values.size == 0:
@@ -224,19 +222,13 @@ def parse_covariance(covariance: ArrayLike, grid: Grid) -> NDArray[np.float64]:
     """
     d = grid.dimensions
     allowed = f"numbers, shape ({d}, {d}) or (T, {d}, {d})"
-    unmasked("the covariance", covariance, SigmaError)
-    try:
-        if np.iscomplexobj(covariance):
-            raise TypeError
-        values = np.array(covariance, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SigmaError("a covariance must be numbers", given=repr(covariance), allowed=allowed) from None
+    values = real_numbers("the covariance", covariance, SigmaError, allowed=allowed)
     if values.ndim == 2:
         values = values[None]
     if values.ndim != 3 or values.shape[1:] != (d, d) or not len(values):
         raise SigmaError(
             "the covariance has the wrong shape",
-            given=f"shape {np.shape(covariance)}",
+            given=f"shape {values.shape}",
             allowed=allowed,
             advice="for independent axes give sigma, one per axis",
         )
@@ -275,11 +267,7 @@ def positive_sigmas(sigmas: ArrayLike, *, advice: str = "") -> NDArray[np.float6
     array([0.3, 0.1])
     """
     allowed = "one or several positive numbers"
-    unmasked("sigma", sigmas, SigmaError)
-    try:
-        levels = np.atleast_1d(np.asarray(sigmas, dtype=np.float64))
-    except (TypeError, ValueError):
-        raise SigmaError("sigma must be numbers", given=repr(sigmas), allowed=allowed) from None
+    levels = np.atleast_1d(real_numbers("sigma", sigmas, SigmaError, allowed=allowed))
     if levels.ndim != 1 or not levels.size:
         raise SigmaError("sigma has the wrong shape", given=f"shape {levels.shape}", allowed=allowed)
     bad = ~(np.isfinite(levels) & (levels > 0))

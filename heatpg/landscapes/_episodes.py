@@ -15,6 +15,7 @@ from heatpg.landscapes._policies import call_advice, keywords
 from heatpg.landscapes._snapshot import load_gymnasium
 from heatpg.landscapes._stage import Plan, Stage
 from heatpg.landscapes.directions import without_gradient
+from heatpg.tools.arrays import real_numbers
 
 __all__ = ["BATCH", "Episodes", "Results", "require_size"]
 
@@ -425,11 +426,8 @@ def _unknown_observation() -> HeatpgError:
 
 def require_size(what: str, given: Any, size: int) -> Vector:
     """A finite vector of this size."""
-    try:
-        # an action of any shape is flat here, as components are counted
-        array = np.array(given, dtype=np.float64).ravel()
-    except (TypeError, ValueError):
-        raise OptionError(f"{what} must be numbers", given=repr(given)) from None
+    # an action of any shape is flat here, as components are counted
+    array = real_numbers(what, given).flatten()
     if array.size != size:
         raise GridError(f"{what} has the wrong size", given=f"{array.size} numbers", allowed=f"{size} numbers")
     if not np.isfinite(array).all():

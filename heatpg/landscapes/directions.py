@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import GridError, NonFiniteError, OptionError
-from heatpg.tools.arguments import unmasked
+from heatpg.tools.arrays import real_array, real_numbers
 from heatpg.tools.sums import dot, product
 
 __all__ = [
@@ -34,19 +34,21 @@ Vector = NDArray[np.float64]
 
 
 def without_gradient(given: Any) -> Any:
-    """What NumPy can convert: a tensor of torch that still knows its gradient refuses, so it is taken without."""
-    return given.detach() if hasattr(given, "detach") else given
+    """What NumPy can convert: a tensor of torch that still knows its gradient refuses, so it is taken without.
+
+    Also from its device, and bfloat16, which NumPy does not know, in single precision.
+    """
+    if not hasattr(given, "detach"):
+        return given
+    for step in ("detach", "cpu"):
+        given = getattr(given, step)() if hasattr(given, step) else given
+    return given.float() if str(getattr(given, "dtype", "")).endswith("bfloat16") else given
 
 
 def as_numbers(what: str, given: Any, dimensions: int) -> Vector:
     """A finite array of so many dimensions, in double precision; tensors of other packages are converted."""
-    unmasked(what, given)
-    try:
-        array = np.array(without_gradient(given), dtype=np.float64)
-    except (TypeError, ValueError) as reason:
-        raise OptionError(
-            f"{what} must be numbers", given=type(given).__name__, allowed="a rectangular array", advice=str(reason)
-        ) from None
+    # a copy: what the caller does to the array later is not seen
+    array = np.array(real_numbers(what, given, allowed="a rectangular array"))
     if array.ndim != dimensions or array.size == 0:
         wanted = {1: "(parameters,)", 2: "(count, parameters)"}[dimensions]
         raise GridError(f"{what}: the shape does not fit", given=f"shape {array.shape}", allowed=wanted)
@@ -162,10 +164,8 @@ def flatten(parameters: Mapping[str, Any] | Sequence[Any]) -> tuple[Vector, Shap
         raise OptionError("there are no parameters", given=repr(parameters), allowed="one array or more")
     arrays = []
     for key, value in items:
-        try:
-            arrays.append(np.asarray(without_gradient(value), dtype=np.float64))
-        except (TypeError, ValueError):
-            raise OptionError(f"parameter {key!r} is not numbers", given=type(value).__name__) from None
+        # a module may hold masks of True and False as well
+        arrays.append(np.asarray(real_array(f"parameter {key!r}", value), dtype=np.float64))
     # in the order of the mapping: that of a state_dict is the order of its layers
     vector = as_numbers("parameters", np.concatenate([array.ravel() for array in arrays]), 1)
     shapes = [array.shape for array in arrays]

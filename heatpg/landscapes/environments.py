@@ -27,9 +27,10 @@ from heatpg.landscapes._policies import name_of, require_policy
 from heatpg.landscapes._snapshot import load_gymnasium
 from heatpg.landscapes._stage import Plan, require_box
 from heatpg.landscapes._workers import on_workers, require_main_guard, require_portable
-from heatpg.landscapes.directions import Directions, as_numbers, require_fit, without_gradient
+from heatpg.landscapes.directions import Directions, as_numbers, require_fit
 from heatpg.landscapes.sampling import Actions, Batched, Parameters, Rollout, State
 from heatpg.tools.arguments import finite_number
+from heatpg.tools.arrays import real_numbers
 
 __all__ = ["from_gymnasium"]
 
@@ -98,10 +99,11 @@ def _parameter_grid(over: Parameters, count: int, size: int) -> Grid:
             given="neither",
             allowed="boundary='clip' (edge values continue), 'reflect', 'absorb', 'zero', 'periodic'",
         )
+    extent = real_numbers("the extent", over.extent, GridError, allowed=f"one number, or {count}")
     try:
         # one number stands for all directions
-        widths = np.broadcast_to(np.asarray(over.extent, dtype=np.float64), (count,))
-    except (TypeError, ValueError):
+        widths = np.broadcast_to(extent, (count,))
+    except ValueError:
         raise GridError(
             "the extent does not fit the directions", given=repr(over.extent), allowed=f"one number, or {count}"
         ) from None
@@ -114,11 +116,8 @@ def _directions(given: Directions | ArrayLike, origin: Vector) -> Directions:
     if isinstance(given, Directions):
         found: Directions | Vector = given
     else:
-        try:
-            # one direction may be given as a vector
-            found = np.atleast_2d(np.asarray(without_gradient(given), dtype=np.float64))
-        except (TypeError, ValueError):
-            raise OptionError("directions must be numbers", given=repr(given), allowed="a rectangular array") from None
+        # one direction may be given as a vector
+        found = np.atleast_2d(real_numbers("directions", given, allowed="a rectangular array"))
     # before Directions is made: what looks transposed is told as such, and not as a direction that is zero
     require_fit(found, origin)
     if len(found) > _MOST_COMPONENTS:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import GridError, OptionError
-from heatpg.landscapes.directions import Directions, as_numbers, without_gradient
+from heatpg.landscapes.directions import Directions, as_numbers
 from heatpg.tools.arguments import finite_number, whole_number
+from heatpg.tools.arrays import real_numbers
 
 __all__ = ["Actions", "Batched", "Parameters", "Rollout", "State"]
 
@@ -225,10 +226,7 @@ def _place(given: Any) -> Any:
 
 
 def _prefix(given: ArrayLike) -> Vector:
-    try:
-        actions = np.asarray(without_gradient(given), dtype=np.float64)
-    except (TypeError, ValueError):
-        raise OptionError("after must be numbers", given=repr(given), allowed="a rectangular array") from None
+    actions = real_numbers("after", given, allowed="a rectangular array")
     # (), [] and an array (0, size) all mean that no action is taken
     if actions.size == 0:
         return np.empty((0, 0))

@@ -36,7 +36,7 @@ from heatpg.large.sources import LargeLandscape, require_finite
 from heatpg.large.writing import FieldWriter, aligned, chunks_of, clean, file_bytes, write_file
 from heatpg.solvers import Solver
 from heatpg.solvers.choice import Schedule, schedule
-from heatpg.tools.arguments import unmasked
+from heatpg.tools.arrays import real_array
 from heatpg.tools.extras import how_to_add
 from heatpg.tools.lines import one_line
 from heatpg.tools.publishing import prepare_output, result_name
@@ -389,18 +389,16 @@ def _own_rows(landscape: LargeLandscape, ranks: _Ranks) -> tuple[Array, slice, s
         nodes = [axis.coordinates for axis in grid]
         mesh = np.meshgrid(nodes[0][rows], *nodes[1:], indexing="ij", copy=False)
         # a rank without rows asks nothing of a function that may not expect empty arrays
-        values = np.asarray(
-            unmasked("what the function returns", source(*mesh)) if mesh[0].size else np.empty(mesh[0].shape)
-        )
+        values = real_array("what the function returns", source(*mesh)) if mesh[0].size else np.empty(mesh[0].shape)
     else:
-        values = np.asarray(unmasked("Q", source))
+        values = real_array("Q", source, allowed="float32, float64, integers, bool")
         own = np.float32 if values.dtype == np.float32 else np.float64
         kind = np.dtype(own if dtype is None else dtype)  # type: ignore[call-overload]
         label, origin = "array", {"source": "array"}
         rows = slice(0, values.shape[0] if values.ndim else 0)
         mesh = None
-    if kind not in (np.float32, np.float64) or values.dtype.kind not in "iubf":
-        raise OptionError("a landscape holds real numbers", given=values.dtype, allowed="float32, float64")
+    if kind not in (np.float32, np.float64):
+        raise OptionError("unknown type of the field", given=kind, allowed="float32, float64")
     if values.ndim != grid.dimensions or values.shape[1:] != grid.shape[1:] or (mesh and values.shape != mesh[0].shape):
         raise GridError(
             "the values of a rank do not fit the grid",

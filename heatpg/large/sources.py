@@ -24,7 +24,7 @@ from heatpg.large.blocks import Box
 from heatpg.solvers import Solver
 from heatpg.store.reading import Description, open_in_pieces
 from heatpg.store.record import FIELDS, LANDSCAPE, MINIMISE
-from heatpg.tools.arguments import unmasked
+from heatpg.tools.arrays import real_array, unmasked
 from heatpg.tools.folders import expanded
 
 __all__ = ["LargeFile", "LargeLandscape", "Origin", "RawFile", "Reader", "open_large", "open_source"]
@@ -290,7 +290,7 @@ class _Sampled:
         # the function sees the nodes of a block, as it would see those of a small grid
         nodes = (axis.coordinates[part] for axis, part in zip(self.grid, box, strict=True))
         mesh = np.meshgrid(*nodes, indexing="ij", copy=False)
-        values = np.asarray(unmasked("what the function returns", self.function(*mesh)))
+        values = real_array("what the function returns", self.function(*mesh))
         if values.shape != mesh[0].shape:
             raise GridError(
                 "the function must return one value per point",
@@ -304,8 +304,8 @@ def _own_type(kind: np.dtype[Any], dtype: object) -> np.dtype[Any]:
     """The type of the field: what was asked for, or that of the source, where a landscape may have it."""
     # files may hold the other byte order, and kernels do not read it
     native = kind.newbyteorder("=")
-    if native.kind not in "iubf" or native.itemsize > 8:
-        raise OptionError("a landscape holds real numbers", given=kind, allowed="float32, float64, integers, bool")
+    # of one entry, because all may be more than memory holds
+    real_array("Q", np.zeros(1, native), allowed="float32, float64, integers, bool")
     wanted = np.dtype(dtype) if dtype is not None else native  # type: ignore[call-overload]
     if dtype is None and native not in (np.float32, np.float64):
         wanted = np.dtype(np.float64)

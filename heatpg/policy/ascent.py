@@ -23,6 +23,7 @@ from heatpg.policy.estimators import ESTIMATORS, check_samples
 from heatpg.policy.flow import AscentPath, Objective, SampledGradient, Setting, follow_flow, plain_steps
 from heatpg.policy.source import ActionValue, Source, parse_means, parse_sigma, refuse_walls
 from heatpg.tools.arguments import finite_number, one_of, positive_number, whole_number
+from heatpg.tools.arrays import real_numbers
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["METHODS", "Ascent", "Stepping", "ascend", "ascend_all"]
@@ -166,10 +167,7 @@ def _levels(schedule: ArrayLike | None, sigma: float, last: float) -> list[float
         # as many stages as keep the ratio of neighbours at `_COOLING` or above, of equal ratios
         count = max(0, math.ceil(math.log(last / sigma) / math.log(_COOLING)))
         return [sigma] if count == 0 else np.geomspace(sigma, last, count + 1).tolist()
-    try:
-        levels = np.asarray(schedule, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SigmaError("the schedule must be numbers", given=repr(schedule)) from None
+    levels = real_numbers("the schedule", schedule, SigmaError)
     if levels.ndim != 1 or levels.size == 0 or not np.isfinite(levels).all() or not (levels > 0).all():
         raise SigmaError("the schedule must be positive numbers", given=repr(schedule))
     levels = np.concatenate(([sigma], levels))

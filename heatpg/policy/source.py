@@ -20,7 +20,7 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError, UnsupportedError
 from heatpg.quadrature import mollify
-from heatpg.tools.arguments import unmasked
+from heatpg.tools.arrays import real_array, real_numbers
 
 __all__ = [
     "REFERENCE_BUDGET",
@@ -118,8 +118,8 @@ class ActionValue:
         if isinstance(self.source, Landscape):
             return self._interpolate(points, None)
         # one contiguous array per axis: rows of the transpose would be strided
-        values = np.asarray(unmasked("what Q returns", self.source(*np.ascontiguousarray(points.T))))
-        if values.shape != (len(points),) or values.dtype.kind not in "fiub":
+        values = real_array("what Q returns", self.source(*np.ascontiguousarray(points.T)), GridError)
+        if values.shape != (len(points),):
             raise GridError(
                 "Q must return one real number per point",
                 given=f"shape {values.shape}, dtype {values.dtype}",
@@ -146,11 +146,8 @@ class ActionValue:
                 allowed="a function of d arrays that returns d arrays",
                 advice="or take estimator='antithetic', which needs Q alone",
             )
-        try:
-            slope = np.asarray(unmasked("what the gradient returns", self._gradient(*np.ascontiguousarray(points.T))))
-        except ValueError as reason:
-            raise GridError("the gradient does not return d arrays of one shape", given=reason) from None
-        if slope.shape != points.T.shape or slope.dtype.kind not in "fiub":
+        slope = real_array("what the gradient returns", self._gradient(*np.ascontiguousarray(points.T)), GridError)
+        if slope.shape != points.T.shape:
             raise GridError(
                 "the gradient returns something else than d real arrays",
                 given=f"shape {slope.shape}, dtype {slope.dtype}",
@@ -215,18 +212,14 @@ def refuse_walls(q: ActionValue) -> None:
 
 def parse_means(mean: ArrayLike, grid: Grid | None) -> tuple[Array, bool]:
     """Means of shape (P, d), and whether one alone was given."""
-    unmasked("the mean", mean, GridError)
-    try:
-        means = np.asarray(mean, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise GridError("the mean must be numbers", given=repr(mean)) from None
+    means = real_numbers("the mean", mean, GridError)
     single = means.ndim < 2
     means = means.reshape(1, -1) if single else means
     if means.ndim != 2 or means.size == 0 or (grid is not None and means.shape[1] != grid.dimensions):
         d = "d" if grid is None else grid.dimensions
         raise GridError(
             "the mean has the wrong shape",
-            given=f"shape {np.shape(mean)}",
+            given=f"shape {means.shape[1:] if single else means.shape}",
             allowed=f"({d},), or (P, {d}) for P means",
         )
     if not np.isfinite(means).all():
@@ -246,11 +239,7 @@ def parse_means(mean: ArrayLike, grid: Grid | None) -> tuple[Array, bool]:
 
 def parse_sigma(sigma: ArrayLike, dimensions: int) -> tuple[Array, bool]:
     """Sigma of shape (d,), and whether one number stands for all axes."""
-    unmasked("sigma", sigma, SigmaError)
-    try:
-        values = np.asarray(sigma, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SigmaError("sigma must be a number", given=repr(sigma)) from None
+    values = real_numbers("sigma", sigma, SigmaError)
     if values.shape not in ((), (dimensions,)):
         raise SigmaError(
             "sigma has the wrong shape",

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError
 from heatpg.quadrature.automatic import automatic
 from heatpg.quadrature.base import Estimate, Integrand, Mollified, Rule, rules
-from heatpg.tools.arguments import unmasked, whole_number
+from heatpg.tools.arguments import real_number, whole_number
+from heatpg.tools.arrays import real_numbers
 
 __all__ = ["Mollified", "Rule", "mollify", "rules"]
 
@@ -166,15 +167,8 @@ def mollify(
 
 
 def _real(values: ArrayLike, what: str) -> Array:
-    unmasked(what, values)
-    try:
-        array = np.asarray(values)
-    except ValueError:  # lists of unequal length
-        raise GridError(f"{what} is no array of numbers", given=repr(values)) from None
-    # no bool and no complex: as a centre or a noise level each is a mistake, which a conversion would hide
-    if array.dtype.kind not in "fiu":
-        raise OptionError(f"{what} must be real numbers", given=f"dtype {array.dtype}")
-    return array.astype(np.float64)
+    # a copy: what the caller does to the array later is not seen
+    return np.array(real_numbers(what, values))
 
 
 def _centres(mu: ArrayLike) -> tuple[Array, tuple[int, ...]]:
@@ -258,9 +252,8 @@ def _cholesky(covariance: Array) -> Array:
 def _check_tolerance(tolerance: float | None) -> None:
     if tolerance is None:
         return
-    # not by tools.arguments: the message says in which units
-    number = isinstance(tolerance, int | float | np.integer | np.floating) and not isinstance(tolerance, bool)
-    if not number or not (math.isfinite(tolerance) and tolerance > 0):
+    number = real_number("the tolerance", tolerance, allowed="a positive number, in the units of the function")
+    if not (math.isfinite(number) and number > 0):
         raise OptionError(
             "the tolerance must be a positive number, in the units of the function", given=repr(tolerance)
         )

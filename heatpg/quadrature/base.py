@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.errors import GridError, NonFiniteError, OptionError, ResourceError, UnsupportedError
-from heatpg.tools.arguments import unmasked
+from heatpg.tools.arrays import real_array
 from heatpg.tools.registry import Registry
 
 __all__ = ["Estimate", "Integrand", "Mollified", "Rule", "rules"]
@@ -253,19 +253,13 @@ class Integrand:
         return self.estimate(fine, (value_error, np.abs(change)), np.abs(self.to_gradient(change)), size)
 
     def _real_values(self, returned: Any, shape: tuple[int, ...]) -> Array:
-        values = np.asarray(unmasked("what the function returns", returned))
+        values = real_array("what the function returns", returned)
         if values.shape != shape:
             raise GridError(
                 "the function returns the wrong shape",
                 given=f"shape {values.shape}",
                 allowed=f"shape {shape}, one value per point" if shape else "one number for one point",
                 advice="if it takes one point at a time, pass vectorized=False" if shape else "",
-            )
-        if values.dtype.kind not in "fiub":
-            raise OptionError(
-                "the function must return real numbers",
-                given=f"dtype {values.dtype}",
-                advice="mollify the real and the imaginary part" if values.dtype.kind == "c" else "",
             )
         if values.dtype.kind == "f":
             self.epsilon = max(self.epsilon, float(np.finfo(values.dtype).eps))

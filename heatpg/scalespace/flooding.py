@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.extrema import neighbour, neighbourhood
 from heatpg.core.grid import Grid
-from heatpg.errors import GridError, NonFiniteError, OptionError
+from heatpg.errors import GridError, NonFiniteError
 from heatpg.tools.arguments import finite_number
+from heatpg.tools.arrays import real_array
 from heatpg.tools.kernels import kernel
 from heatpg.tools.resources import require_memory
 
@@ -375,11 +376,9 @@ def flood(field: Array, grid: Grid, tolerance: float) -> Flooding:
 
 
 def _check_field(field: ArrayLike, grid: Grid, tolerance: float) -> Array:
-    array = np.asarray(field)
+    array = real_array("the field", field)
     if array.shape != grid.shape:
         raise GridError("the field does not fit the grid", given=f"shape {array.shape}", allowed=f"shape {grid.shape}")
-    if array.dtype.kind not in "fiub":
-        raise OptionError("a field must be real numbers", given=f"type {array.dtype}")
     if not np.isfinite(array).all():
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise NonFiniteError(f"the field is not finite at index {first}", given=f"{array[first]}")

@@ -22,8 +22,8 @@ __all__ = [
     "finite_numbers",
     "one_of",
     "positive_number",
+    "real_number",
     "repeated_numbers",
-    "unmasked",
     "whole_number",
 ]
 
@@ -38,6 +38,60 @@ def one_of(what: str, given: str, allowed: Iterable[str]) -> str:
     return given
 
 
+def real_number(
+    what: str, given: Any, error: type[HeatpgError] = OptionError, *, allowed: object = "a number"
+) -> float:
+    """The parameter as a float, which may be NaN or infinite; True, text, durations and complex values are none.
+
+    Examples
+    --------
+    >>> from heatpg.tools.arguments import real_number
+    >>> real_number("sigma", 3)
+    3.0
+    >>> real_number("sigma", True)
+    Traceback (most recent call last):
+    heatpg.errors.OptionError: sigma must be a number; given: True; allowed: a number
+    """
+    if type(given) is float:
+        return given
+    try:
+        if type(given) is int:
+            return float(given)
+        from heatpg.tools.arrays import real_numbers  # brings NumPy
+
+        array = real_numbers(what, given, error)
+        # float() takes lists and text of NumPy's as well, by one way or another
+        if array.size != 1 or isinstance(given, list | tuple):
+            raise error(f"{what} must be a number", given=f"{array.size} numbers")
+    except OverflowError:
+        raise error(f"{what} is out of range", given=shown(given), allowed=allowed) from None
+    except HeatpgError as reason:
+        # what makes one number of it is advised there, whatever makes an array of it
+        masked = reason.problem.startswith(f"{what} is masked")
+        problem = reason.problem if masked else f"{what} must be a number"
+        told = reason.given if masked else _told(given)
+        raise error(problem, given=told, allowed=allowed, advice=_number_advice(given, reason)) from None
+    return float(array.item())
+
+
+def _told(given: Any) -> str:
+    try:
+        text = repr(given)
+    except Exception:
+        text = ""
+    return text if 0 < len(text) <= 60 and "\n" not in text else shown(given)
+
+
+def _number_advice(given: Any, reason: HeatpgError) -> str:
+    if isinstance(given, bool | str | bytes) or given is None:
+        return ""
+    if " is masked at " in reason.problem:
+        return reason.advice
+    if hasattr(given, "total_seconds"):
+        return "write its .total_seconds()"
+    return reason.advice.replace("values", "value")
+
+
 def finite_number(what: str, given: float, *, lower: float = -math.inf, upper: float = math.inf) -> float:
     """The parameter as a float, if it is finite and lower <= given <= upper."""
     if math.isfinite(lower + upper):
@@ -45,10 +99,7 @@ def finite_number(what: str, given: float, *, lower: float = -math.inf, upper: f
         wanted = f"a number from {lower:g} to {upper:g}"
     else:
         wanted = f"a number >= {lower:g}" if math.isfinite(lower) else "a finite number"
-    try:
-        number = float(given)
-    except (TypeError, ValueError):
-        raise OptionError(f"{what} must be a number", given=repr(given), allowed=wanted) from None
+    number = real_number(what, given, allowed=wanted)
     if not math.isfinite(number) or not lower <= number <= upper:
         raise OptionError(f"{what} is out of range", given=number, allowed=wanted, advice=f"change {what}")
     return number
@@ -86,10 +137,13 @@ def whole_number(what: str, given: Any, *, least: int = 1, most: int | None = No
 def finite_numbers(what: str, given: Sequence[float], names: Sequence[str]) -> tuple[float, ...]:
     """The parameters as floats, if there is one for each name and all are finite."""
     wanted = f"{len(names)} finite numbers: {', '.join(names)}"
+    if isinstance(given, str | bytes):
+        raise OptionError(f"{what} must be a sequence of numbers", given=repr(given), allowed=wanted)
     try:
-        numbers = tuple(float(value) for value in given)
-    except (TypeError, ValueError):
+        entries = list(given)
+    except TypeError:
         raise OptionError(f"{what} must be a sequence of numbers", given=repr(given), allowed=wanted) from None
+    numbers = tuple(real_number(f"each of {what}", value, allowed=wanted) for value in entries)
     if len(numbers) != len(names) or not all(map(math.isfinite, numbers)):
         raise OptionError(
             f"{what} does not fit", given=f"{len(numbers)} numbers: {numbers}", allowed=wanted, advice=f"change {what}"
@@ -108,11 +162,9 @@ def repeated_numbers(what: str, given: ArrayLike, count: int, *, positive: bool 
     """
     import numpy as np  # the other questions are asked before NumPy is needed
 
-    unmasked(what, given)
-    try:
-        array = np.asarray(given, dtype=np.float64).ravel()
-    except (TypeError, ValueError):
-        raise OptionError(f"{what} must be numbers", given=repr(given)) from None
+    from heatpg.tools.arrays import real_numbers
+
+    array = real_numbers(what, given).ravel()
     if array.size not in (1, count):
         raise OptionError(
             f"{what} does not fit",
@@ -126,47 +178,3 @@ def repeated_numbers(what: str, given: ArrayLike, count: int, *, positive: bool 
         )
     repeated: list[float] = np.broadcast_to(array, (count,)).tolist()
     return repeated
-
-
-def unmasked(what: str, given: Any, error: type[HeatpgError] = OptionError) -> Any:
-    """The values themselves, if none of them is masked: NumPy drops a mask without a word where it makes an array.
-
-    What lies under a mask is whatever was there before, of a file often 9.97e36.
-
-    Parameters
-    ----------
-    what
-        What the values are, as "Q" or "sigma".
-    given
-        An array, something that becomes one, or a list of such; only a mask is looked for.
-    error
-        Of which kind the refusal is.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from heatpg.tools.arguments import unmasked
-    >>> unmasked("Q", np.ma.masked_equal([3.0, -1.0], -1.0))
-    Traceback (most recent call last):
-    heatpg.errors.OptionError: Q is masked at index (1,), ...
-    """
-    import numpy as np  # the other questions are asked before NumPy is needed
-
-    if isinstance(given, list | tuple):
-        # a list of masked arrays becomes an array without a mask
-        for number, item in enumerate(given):
-            unmasked(f"{what}[{number}]", item, error)
-        return given
-    # a variable of a file turns into a masked array only when it is read; a mask of zeros hides nothing
-    if hasattr(given, "__array__") and not isinstance(given, np.ndarray):
-        given = np.asanyarray(given)
-    if np.ma.is_masked(given):
-        mask = np.ma.getmaskarray(given)
-        first = tuple(int(i) for i in np.argwhere(mask)[0])
-        raise error(
-            f"{what} is masked at index {first}, and a masked value is no number",
-            given=f"{int(mask.sum())} of {mask.size} values masked",
-            allowed="values without a mask",
-            advice="replace them first: values.filled(number) with a number that you choose, or sample these points",
-        )
-    return given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["number_words"]
+__all__ = ["apart_words", "number_words"]
 
 _MOST = 17  # digits tell any two doubles apart
 
@@ -31,3 +31,26 @@ def number_words(value: float, low: float, high: float, digits: int = 4) -> str:
     width, far = 0.5 * high - 0.5 * low, 0.5 * max(low, -high)
     common = math.ceil(math.log10(far) - math.log10(width)) if far > width > 0 else 0
     return f"{value + 0.0:.{min(digits + common, _MOST)}g}"  # no -0
+
+
+def apart_words(first: float, second: float, digits: int = 6) -> tuple[str, str]:
+    """Two numbers in words, with as many digits as tell one from the other.
+
+    Parameters
+    ----------
+    first, second
+        The numbers.
+    digits
+        Significant digits that are enough where they differ.
+
+    Examples
+    --------
+    >>> from heatpg.tools.numbers import apart_words
+    >>> apart_words(1 / 15, 1 / 15 + 1e-9), apart_words(0.1, 0.25)
+    (('0.066666667', '0.066666668'), ('0.1', '0.25'))
+    """
+    for count in range(digits, _MOST):
+        words = f"{first:.{count}g}", f"{second:.{count}g}"
+        if words[0] != words[1]:
+            return words
+    return f"{first:.{_MOST}g}", f"{second:.{_MOST}g}"

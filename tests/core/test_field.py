@@ -147,7 +147,7 @@ def test_refusals() -> None:
         field.value([0.1, 0.2], 0.1)
     with pytest.raises(errors.GridError, match="outside the box"):
         field.value([[9.0]], 0.1)
-    with pytest.raises(errors.GridError, match="must be numbers"):
+    with pytest.raises(errors.GridError, match="must be real numbers"):
         field.value([["a"]], 0.1)
     with pytest.raises(errors.NonFiniteError):
         field.value([[math.nan]], 0.1)

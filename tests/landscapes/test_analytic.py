@@ -601,7 +601,7 @@ LINE = Grid(Axis("x", -1.0, 1.0, 9, boundary="clip"))
     [
         ("cosine", dict(wavenumbers=(1.0, 2.0, 3.0)), "wavenumbers.*3 numbers.*1 number, or 2.*row after row"),
         ("cosine", dict(phase=math.nan), "phase is out of range.*nan.*finite"),
-        ("cosine", dict(wavenumbers="fast"), "wavenumbers must be numbers.*'fast'"),
+        ("cosine", dict(wavenumbers="fast"), "wavenumbers must be real numbers.*'fast'"),
         ("cosine", dict(phase=(1.0, 2.0)), r"phase must be a number.*\(1\.0, 2\.0\).*allowed: a finite number$"),
         ("eigenmodes", dict(modes=0), "modes is out of range.*given: 0.*>= 1"),
         ("eigenmodes", dict(modes=True), "modes.*True"),

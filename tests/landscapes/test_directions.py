@@ -127,7 +127,7 @@ def test_torch_parameters_are_flattened() -> None:
     ("call", "kind", "words"),
     [
         (lambda: flatten({}), OptionError, "no parameters"),
-        (lambda: flatten({"a": ["x"]}), OptionError, "'a' is not numbers"),
+        (lambda: flatten({"a": ["x"]}), OptionError, "'a' must be real numbers"),
         (lambda: flatten([np.array([1.0, np.nan])]), NonFiniteError, "index"),
         (lambda: unflatten([1.0, 2.0], [(3,)]), GridError, "3 numbers"),
         (lambda: random_directions(3, 4), OptionError, "1 to 3"),
@@ -150,7 +150,7 @@ def test_torch_parameters_are_flattened() -> None:
         (lambda: Directions(np.eye(3)[:, :2]), OptionError, "(3, 2) looks transposed"),
         (lambda: filter_normalised(np.ones((3, 1)), np.ones(3), [(3,)]), GridError, "(3, 1) looks transposed"),
         (lambda: Directions(np.ones(3)), GridError, "(count, parameters)"),
-        (lambda: Directions("text"), OptionError, "must be numbers"),  # type: ignore[arg-type]
+        (lambda: Directions("text"), OptionError, "must be real numbers"),  # type: ignore[arg-type]
     ],
 )
 def test_what_does_not_fit_is_refused(call: Any, kind: type[Exception], words: str) -> None:

@@ -552,11 +552,11 @@ def grouped(options: dict[str, Any]) -> dict[str, Any]:
         ({"after": [[0.0, 0.0]]}, OptionError, "do not fit the action space"),
         ({"after": [[np.nan]]}, NonFiniteError, "after"),
         ({"after": 5.0}, GridError, "(steps, ...)"),
-        ({"after": [[0.0], [0.0, 1.0]]}, OptionError, "after must be numbers"),
+        ({"after": [[0.0], [0.0, 1.0]]}, OptionError, "after must be real numbers"),
         (
             {**OVER, "boundary": "clip", "directions": [[1.0], [0.0, 1.0]]},
             OptionError,
-            "directions must be numbers",
+            "directions must be real numbers",
         ),
         ({"components": (1,)}, OptionError, "0 to 0"),
         ({"components": ()}, OptionError, "components"),

@@ -385,9 +385,9 @@ def test_the_wrap_lies_beyond_the_reach(boundary: str) -> None:
         ([1.0, 2.0], "wrong shape.*give sigma"),
         (np.zeros((0, 2, 2)), "wrong shape"),
         (np.zeros((1, 1, 2, 2)), "wrong shape"),
-        ("wide", "must be numbers"),
-        ([[1.0], [1.0, 2.0]], "must be numbers"),
-        (1j * np.eye(2), "must be numbers"),
+        ("wide", "must be real numbers"),
+        ([[1.0], [1.0, 2.0]], "must be real numbers"),
+        (1j * np.eye(2), "must be real numbers"),
         ([np.eye(2), np.eye(2)], "given twice"),
     ],
 )

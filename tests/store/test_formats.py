@@ -278,10 +278,9 @@ def test_what_is_no_landscape_is_refused() -> None:
     for bad, error, words in (
         (data.where(data > 0), NonFiniteError, "not finite at index"),
         (data_array(), GridError, "'seed' has no coordinate"),
-        (data.isel(x=slice(None, None, -1)), GridError, "'x' is not uniform"),
         (data.assign_coords(x=[0.0, 0.25, 0.5, 0.75, 1.0 + 1e-8]), GridError, "'x' is not uniform"),
-        (data.assign_coords(x=list("abcde")), GridError, "must be numbers"),
-        (data.assign_coords(x=np.arange(5).astype("M8[D]")), GridError, "must be numbers"),
+        (data.assign_coords(x=list("abcde")), GridError, "must be real numbers"),
+        (data.assign_coords(x=np.arange(5).astype("M8[D]")), GridError, "must be real numbers.*count from the first"),
         (data.rename(x="u"), GridError, "used by the file format"),
         (data > 0, None, ""),
         (data * 1j, OptionError, "real numbers"),
