@@ -25,6 +25,7 @@ from heatpg.batch.shards import clean, inspect, inspect_all, inspect_sealed, sto
 from heatpg.batch.spec import Task
 from heatpg.batch.summaries import Failure, Interrupted, Progress, Summary
 from heatpg.batch.supervisor import Outcome, alone, supervise
+from heatpg.batch.work import is_of_the_cache
 from heatpg.errors import HeatpgError, MissingPackageError, OptionError, ResourceError, StoreError
 from heatpg.tools.extras import how_to_add
 from heatpg.tools.folders import Folder
@@ -226,6 +227,8 @@ class _Account:
 def _remaining(account: _Account, tasks: Sequence[Task], there: set[str], *, full: bool, retry: bool) -> list[Task]:
     """The tasks that are to be done: those without a sound shard which have not failed before."""
     failures = {} if retry else last_failures(account.folder)
+    # what a task is not to blame for, and what has been deleted since, is no reason to leave it out
+    failures = {task: event for task, event in failures.items() if not is_of_the_cache(str(event.get("reason", "")))}
     rest = []
     for task in tasks:
         # a damaged shard is done again without being asked for; what failed is tried again only if it is asked for
@@ -311,7 +314,8 @@ def run(
     timeout
         Seconds after which a task is given up, as failed; None for no limit.
     retry_failed
-        Whether tasks that failed in an earlier run are tried again.
+        Whether tasks that failed in an earlier run are tried again. Those that met a damaged cache of compiled kernels
+        are in any case.
     full
         Whether shards that are there are believed only after every byte of them was looked at.
     scheduler

@@ -160,7 +160,7 @@ class State:
     total
         Tasks of the batch.
     done
-        Tasks with a sound shard.
+        Tasks with a shard that ends with their seal; only `verify` with ``full=True`` reads every byte.
     failed
         Tasks that failed when they were tried last.
     missing

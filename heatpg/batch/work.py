@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import queue
+import re
 import signal
 import struct
 import threading
@@ -35,7 +36,18 @@ from heatpg.tools.folders import Folder, moved
 from heatpg.tools.options import fitting, settable
 from heatpg.tools.plain import json_like
 
-__all__ = ["Halt", "answer", "complete", "explain", "main", "receive", "run_task", "send", "serve"]
+__all__ = [
+    "Halt",
+    "answer",
+    "complete",
+    "explain",
+    "is_of_the_cache",
+    "main",
+    "receive",
+    "run_task",
+    "send",
+    "serve",
+]
 
 StrPath = str | os.PathLike[str]
 
@@ -46,6 +58,9 @@ _LENGTH = struct.Struct("<I")
 _LONGEST = 2**28  # bytes of a message; bound: what a broken length can make us wait for. A task takes a few thousand
 _PIECE = 2**20  # bytes that are asked for at a time; taste: a pipe of Linux gives 64 KiB at most
 _MOST_WARNINGS = 20  # of one task that are kept; taste
+# how a failure begins that was met while compiled kernels were read; before it was told so, it ended with Numba's file
+_CACHE = "the cache of compiled kernels is damaged"
+_IN_CACHE = re.compile(rf"{_CACHE}: .*|.*\(caching\.py, line [0-9]+\)", flags=re.DOTALL)
 _PARTS = ("problem", "given", "allowed", "advice")  # of an error, as they are sent
 
 
@@ -193,7 +208,21 @@ def explain(reason: BaseException) -> str:
         return str(reason)
     frames = traceback.extract_tb(reason.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(reason).__name__}: {reason}{place}"
+    # Numba reads and writes its cache in this module alone
+    cached = any(Path(frame.filename).parts[-3:] == ("numba", "core", "caching.py") for frame in frames)
+    return f"{f'{_CACHE}: ' if cached else ''}{type(reason).__name__}: {reason}{place}"
+
+
+def is_of_the_cache(reason: str) -> bool:
+    """Whether a failure, in the words of `explain`, is that of the cache of compiled kernels and not of the task.
+
+    Examples
+    --------
+    >>> from heatpg.batch.work import is_of_the_cache
+    >>> is_of_the_cache("EOFError: Ran out of input (caching.py, line 636)"), is_of_the_cache("sigma is negative")
+    (True, False)
+    """
+    return _IN_CACHE.fullmatch(reason) is not None
 
 
 def send(descriptor: int, message: Mapping[str, Any]) -> None:

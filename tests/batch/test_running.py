@@ -138,6 +138,26 @@ def test_a_task_that_fails(tmp_path: Path) -> None:
     assert status(tmp_path).missing == 1 and status(tmp_path).failed == ()
 
 
+def test_a_damaged_cache_of_kernels_is_no_fault_of_the_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba raises from where it reads its cache; what is journalled so, today or long ago, is tried again."""
+    caching = "numba/core/caching.py"
+    code = compile("def load():\n    raise EOFError('Ran out of input')", caching, "exec")
+    space: dict[str, Any] = {}
+    exec(code, space)
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "complete", lambda resolved, place: space["load"]())
+        failed = run(specification(), tmp_path, workers=0).failed
+    words = "the cache of compiled kernels is damaged: EOFError: Ran out of input (caching.py, line 2)"
+    assert {failure.reason for failure in failed} == {words}
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "complete", lambda resolved, place: 1 / 0)
+        patch.setattr(work, "explain", lambda reason: "EOFError: Ran out of input (caching.py, line 636)")
+        assert len(run(specification(), tmp_path, workers=0).failed) == 4
+    assert len(status(tmp_path).failed) == 4
+    summary = run(specification(), tmp_path, workers=0)
+    assert (summary.done, summary.failed) == (4, ())
+
+
 def test_what_failed_once_and_then_did_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(work, "complete", lambda resolved, place: 1 / 0)
