@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.centring import Centring, centring
+from heatpg.core.functions import sample_points, values_on_grid
 from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch
 from heatpg.core.periodicity import repeated_ends, repeated_ends_words
 from heatpg.core.positions import Placed, axis_of_dimension, by_name, grid_of_positions, require_names, squeeze_advice
 from heatpg.core.sense import Sense, sense_of
 from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, StoreError, UnsupportedError
 from heatpg.tools import html
-from heatpg.tools.arrays import real_array, real_numbers, unmasked
+from heatpg.tools.arrays import real_array, real_numbers
 from heatpg.tools.folders import expanded
 from heatpg.tools.numbers import number_words
 
@@ -443,37 +444,12 @@ class Landscape:
         >>> Landscape.from_function(lambda x: 1 - x**2, grid).values
         array([0.  , 0.75, 1.  , 0.75, 0.  ])
         """
-        mesh = grid.mesh()
-        if vectorized:
-            # a copy: a function may return the same buffer at every call, and a landscape keeps what it was given
-            values = np.array(unmasked("what the function returns", function(*mesh)))
-            if values.shape != grid.shape:
-                raise GridError(
-                    "the function must return one value per point",
-                    given=f"shape {values.shape}",
-                    allowed=f"shape {grid.shape}",
-                    advice="pass vectorized=False for a function of single numbers",
-                )
-        else:
-            flat = [axis.ravel() for axis in mesh]
-            results = []
-            for i in range(grid.size):
-                results.append(unmasked("what the function returns", function(*(float(axis[i]) for axis in flat))))
-                if progress is not None:
-                    progress(i + 1, grid.size)
-            try:
-                values = np.asarray(results).reshape(grid.shape)
-            except ValueError:
-                raise GridError(
-                    "the function must return one number per point", given=repr(results[0]), allowed="a real number"
-                ) from None
+        values = values_on_grid(function, grid, vectorized=vectorized, progress=progress)
         # a lambda is called <lambda>
         label = name or str(getattr(function, "__name__", "function")).strip("<>")
 
         def sampler(points: NDArray[np.float64]) -> NDArray[np.float64]:
-            if vectorized:
-                return np.broadcast_to(np.asarray(function(*points.T), dtype=np.float64), len(points))
-            return np.array([float(np.asarray(function(*map(float, point)))) for point in points])
+            return sample_points(function, points, vectorized=vectorized)
 
         values.setflags(write=False)  # it is nobody else's
         origin = {"source": "function", "function": label}
