@@ -203,6 +203,11 @@ class Axis:
             weights[[0, -1]] *= 0.5
         return weights
 
+    @property
+    def relative_weights(self) -> NDArray[np.float64]:
+        """`weights` over a power of two near the spacing, which changes no digit: for means."""
+        return np.asarray(np.ldexp(self.weights, -math.frexp(self.spacing)[1]))
+
     def margin(self, sigma: float, probability: float = 0.01) -> float:
         """Width along each edge inside which the noise leaves the box across that edge with more than this probability.
 
@@ -337,6 +342,15 @@ class Grid:
         weights = np.ones(())
         for axis in self.axes:
             weights = np.multiply.outer(weights, axis.weights)
+        weights.setflags(write=False)  # it is kept
+        return weights
+
+    @cached_property
+    def relative_weights(self) -> NDArray[np.float64]:
+        """`weights` over a power of two, shape `shape`, for means: finite also where the volume is not."""
+        weights = np.ones(())
+        for axis in self.axes:
+            weights = np.multiply.outer(weights, axis.relative_weights)
         weights.setflags(write=False)  # it is kept
         return weights
 

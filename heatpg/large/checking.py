@@ -75,7 +75,7 @@ class Sums:
     top, bottom
         Largest and least value of all, and their indices in the flattened field.
     mass
-        Integral over the box, less the offset of Q, of each landscape of the batch.
+        Sum of `Axis.relative_weights` times the field less the offset of Q, of each landscape of the batch.
     """
 
     low: NDArray[np.float64]
@@ -95,7 +95,7 @@ class Sums:
         first = len(shape) - grid.dimensions
         batch = box[:first]
         # the integral is a product of sums, one axis after the other
-        weights = [axis.weights[part][None, :] for axis, part in zip(grid, box[first:], strict=True)]
+        weights = [axis.relative_weights[part][None, :] for axis, part in zip(grid, box[first:], strict=True)]
         self.mass[batch] += contract(block, weights).reshape(self.mass[batch].shape)
 
     def add(self, grid: Grid, shape: tuple[int, ...], box: Box, block: Array) -> None:
@@ -462,7 +462,7 @@ class BlockChecks:
         return self._unless_silent(check, known, bounds)
 
     def _conservation(self, known: Record, unit: float, oscillation: float) -> Check:
-        volume = math.prod(float(axis.weights.sum()) for axis in self.plan.grid)
+        volume = math.prod(float(axis.relative_weights.sum()) for axis in self.plan.grid)
         changes = []
         for level, sums in enumerate(self.fields):
             change = float(np.abs(sums.mass - self.initial.mass).max()) / volume

@@ -228,7 +228,7 @@ def error_of(solver: Solver, landscape: Landscape, sigma: float, reference: Arra
     """The largest error, or the root of the mean square over the box."""
     difference = solve(landscape, sigma, solver).values[0] - reference
     if squares:
-        return float(np.sqrt(np.average(difference**2, weights=landscape.grid.weights)))
+        return float(np.sqrt(np.average(difference**2, weights=landscape.grid.relative_weights)))
     return float(np.abs(difference).max())
 
 

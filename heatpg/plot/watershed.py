@@ -76,7 +76,7 @@ def basin_curve(
             given=f"{len(found)} levels",
             allowed=f"the {levels} of the tracks",
         )
-    initial, weights = space.landscape.values, space.grid.weights
+    initial, weights = space.landscape.values, space.grid.relative_weights
     # what a start that does not move earns, in the mean over all starts
     mean = float((initial * weights).sum() / weights.sum())
     with panel(ax, width) as ax:

@@ -189,7 +189,7 @@ class Problem:
     @property
     def mean(self) -> float:
         """Mean of Q over the box, in pure numbers."""
-        weights = self.landscape.grid.weights
+        weights = self.landscape.grid.relative_weights
         return float((self.landscape.values * weights).sum() / weights.sum())
 
     @property

@@ -49,7 +49,7 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
         return []
     axes = tuple(range(initial.ndim - grid.dimensions, initial.ndim))
     # the mean over the box, which has the units of Q
-    weights = grid.weights / grid.weights.sum()
+    weights = grid.relative_weights / grid.relative_weights.sum()
     largest = float(np.abs(initial).max())
     # in units of a power of two near the largest value: exact, and neither too large nor too small to be summed
     exponent = -math.frexp(largest)[1]

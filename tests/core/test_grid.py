@@ -321,3 +321,17 @@ def test_a_notebook_shows_the_axes() -> None:
     assert "u2 0 1 11 0.1 reflect" in found.text
     cells = page(Grid(Axis("x", -1.0, 1.0, 4, boundary="periodic", nodes="cell")))
     assert "x −1 1 4 cells 0.5 periodic" in cells.text
+
+
+def test_relative_weights_are_the_weights_over_a_power_of_two() -> None:
+    near = Grid(Axis("x", 0.0, 3.0, 9, boundary="reflect"), Axis("y", -1.0, 6.0, 8, boundary="periodic"))
+    ratio = near.weights / near.relative_weights
+    assert np.ptp(ratio) == 0.0 and np.frexp(ratio.flat[0])[0] == 0.5
+    assert (near.weights / near.weights.sum()).tobytes() == (
+        near.relative_weights / near.relative_weights.sum()
+    ).tobytes()
+    # volumes that are no numbers
+    for scale in (1e300, 1e-300):
+        far = Grid(*(Axis(name, 0.0, 3.0 * scale, 9, boundary="reflect") for name in "xyz"))
+        share = far.relative_weights / far.relative_weights.sum()
+        assert share.sum() == pytest.approx(1.0, rel=1e-14) and share.min() > 0.0

@@ -48,3 +48,13 @@ def test_mass_that_is_lost_is_found_in_small_values_too() -> None:
         flow.values = fields
         (check,) = conservation(flow)
         assert check.status == "failed", check.details
+
+
+@pytest.mark.parametrize("unit", [1e-140, 1e140])
+def test_a_volume_that_is_no_number(unit: float) -> None:
+    """In any unit of length the figure is that of the rounding alone."""
+    wave = np.cos(np.linspace(0.0, 3.0, 17))
+    values = np.add.outer(np.add.outer(wave, wave), wave)
+    box = Grid(*(Axis(name, 0.0, 2.0 * unit, 17, boundary="reflect") for name in "xyz"))
+    [check] = conservation(solve(Landscape(values, box), 0.3 * unit, "spectral"))
+    assert check.status == "passed" and check.figure is not None and check.figure < 1e-14
