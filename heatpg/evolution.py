@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.core.centring import Centring, centring
+from heatpg.core.centring import Centring
 from heatpg.core.extrema import peak
 from heatpg.core.grid import axes_html, first_of_batch
 from heatpg.core.landscape import Landscape, landscape_words
@@ -78,24 +78,25 @@ class Evolution(Record):
     """
 
     # the last answer of `centred`
-    _centred: tuple[bool, Evolution] | None = None
+    _centred: Evolution | None = None
 
     @classmethod
-    def of(cls, record: Record) -> Evolution:
-        """The evolution that a record is of; nothing is copied."""
-        return cls(
-            record.landscape,
-            record.sigma,
-            record.values,
-            record.solver,
-            paths=record.paths,
-            covariance=record.covariance,
-            report=record.report,
-            reason=record.reason,
-            timing=record.timing,
-            stored_tolerance=record.stored_tolerance,
-            rounding=record.rounding,
+    def of(cls, record: Record, **changes: Any) -> Evolution:
+        """The evolution that a record is of, with these arguments in place of its own; nothing is copied."""
+        names = (
+            "landscape",
+            "sigma",
+            "values",
+            "solver",
+            "paths",
+            "covariance",
+            "report",
+            "reason",
+            "timing",
+            "stored_tolerance",
+            "rounding",
         )
+        return cls(**{name: getattr(record, name) for name in names} | changes)
 
     def __repr__(self) -> str:
         count = len(self.sigma)
@@ -139,26 +140,16 @@ class Evolution(Record):
             return np.asarray(values.reshape(count, *grid.shape)[number])
 
         error = landscape.standard_error
-        return Evolution(
-            Landscape(
-                one(landscape.values),
-                grid,
-                landscape.name,
-                landscape.provenance,
-                standard_error=None if error is None else one(error),
-                minimise=landscape.minimise,
-            ),
-            self.sigma,
-            self.values.reshape(len(self), count, *grid.shape)[:, number],
-            self.solver,
-            paths=self.paths,
-            covariance=self.covariance,
-            report=self.report,
-            reason=self.reason,
-            timing=self.timing,
-            stored_tolerance=self.stored_tolerance,
-            rounding=self.rounding,
+        alone = Landscape(
+            one(landscape.values),
+            grid,
+            landscape.name,
+            landscape.provenance,
+            standard_error=None if error is None else one(error),
+            minimise=landscape.minimise,
         )
+        fields = self.values.reshape(len(self), count, *grid.shape)[:, number]
+        return Evolution.of(self, landscape=alone, values=fields)
 
     def plot(self, kind: str = "summary", *, width: Width = None) -> Figure:
         """A figure of this evolution, which a notebook shows and `heatpg.plot.save` writes.
@@ -265,22 +256,17 @@ class Evolution(Record):
                 wide.gradient(self.solver, initial, field, self.grid, variances, position, result[position])
         return result
 
-    def centred(self, *, unit: bool = False) -> Evolution:
-        """The same problem without the offset of Q, and with a scale of one, so that no digits are lost to either.
+    def centred(self) -> Evolution:
+        """The same problem without the offset and the scale of Q, so that no digits are lost to either.
 
         Where the offset is large beside the range of Q, or its numbers near the ends of the range of their type, the
         fields are solved once more from Q less the offset, by the same solver and in double precision; this is kept.
-        Elsewhere nothing is solved: it is this evolution itself, or its values over the scale.
-
-        Parameters
-        ----------
-        unit
-            Whether the scale is taken out in any case, so that the largest of abs(Q) is from 1 to 2.
+        Elsewhere it is this evolution itself.
 
         Returns
         -------
         evolution
-            Without a report. Q is ``centring(Q, grid, unit=unit)`` of `heatpg.core.centring` less what that takes out.
+            Without a report. Q is ``centring(Q, grid)`` of `heatpg.core.centring` less what that takes out.
 
         Examples
         --------
@@ -292,26 +278,11 @@ class Evolution(Record):
         >>> bool(np.allclose(field, np.exp(-0.125) * np.cos(grid[0].coordinates), rtol=0, atol=2e-7))
         True
         """
-        values = self.landscape.values
-        taken = centring(values, self.grid, unit=True) if unit else self.landscape.centring
+        taken = self.landscape.centring
         if taken.trivial:
             return self
-        if self._centred is not None and self._centred[0] == unit:
-            return self._centred[1]
-        landscape = self.landscape.less(taken)
-        if self.landscape.centring.trivial:
-            fields = np.ldexp(self.values, -taken.exponent)
-            result = Evolution(
-                landscape,
-                self.sigma,
-                fields,
-                self.solver,
-                paths=self.paths,
-                covariance=self.covariance,
-                reason=self.reason,
-                stored_tolerance=self.stored_tolerance,
-            )
-        else:
+        if self._centred is None:
+            landscape = self.landscape.less(taken)
             noise = self.sigma if self.covariance is None else None
             # in double precision, because a single number may hold the offset and little else
             double = Landscape(
@@ -322,10 +293,9 @@ class Evolution(Record):
                 standard_error=landscape.standard_error,
                 minimise=landscape.minimise,
             )
-            result = solve(double, noise, self.solver, covariance=self.covariance)
-            result.reason = self.reason
-        self._centred = (unit, result)
-        return result
+            self._centred = solve(double, noise, self.solver, covariance=self.covariance)
+            self._centred.reason = self.reason
+        return self._centred
 
     def without_offset(self) -> Evolution:
         """These very values less the offset of Q, for checks: `rounding` says what putting it back has cost."""
@@ -333,17 +303,10 @@ class Evolution(Record):
         taken = self.landscape.centring
         if taken.trivial:
             return self
-        return Evolution(
-            self.landscape.less(taken),
-            self.sigma,
-            np.stack([taken.remove(field) for field in self.values]),
-            self.solver,
-            paths=self.paths,
-            covariance=self.covariance,
-            report=self.report,
-            reason=self.reason,
-            timing=self.timing,
-            stored_tolerance=self.stored_tolerance,
+        return Evolution.of(
+            self,
+            landscape=self.landscape.less(taken),
+            values=np.stack([taken.remove(field) for field in self.values]),
             rounding=taken.rounding(initial),
         )
 

@@ -49,14 +49,14 @@ class Centring:
     exponent: NDArray[np.intc]
 
     @classmethod
-    def of(cls, low: Array, high: Array, grid: Grid, *, unit: bool = False) -> Centring:
+    def of(cls, low: Array, high: Array, grid: Grid) -> Centring:
         """What has to be taken out of values from `low` to `high`, of the shape of the offset; see `centring`."""
         half = high / 2 - low / 2  # their difference may overflow
         size = np.maximum(high, -low)
         far = size / (2 * _FAR) > half
         smallest, largest = _usual(low.dtype)
         usual = ((size >= smallest) & (size <= largest)) | (size == 0)
-        if not unit and usual.all() and not far.any():
+        if usual.all() and not far.any():
             nothing = np.zeros_like(low)
             return cls(nothing, nothing.astype(np.intc))
         if not all(axis.rule.extremes_outside(1.0, 1.0) == (1.0, 1.0) for axis in grid):
@@ -66,8 +66,7 @@ class Centring:
         with np.errstate(over="ignore"):
             left = np.where(far, np.maximum(high - offset, offset - low), size)
         exponent = np.where(left > 0, np.frexp(left)[1] - 1, 0).astype(np.intc)
-        if not unit:
-            exponent = np.where((left < smallest) | (left > largest), exponent, 0).astype(np.intc)
+        exponent = np.where((left < smallest) | (left > largest), exponent, 0).astype(np.intc)
         return cls(offset, exponent)
 
     def part(self, box: tuple[slice, ...]) -> Centring:
@@ -94,18 +93,21 @@ class Centring:
     def rounding(self, values: Array) -> float:
         """Half the distance between neighbouring numbers as large as the values, over the scale.
 
-        By so much `restore` may round each number, and not more.
+        By so much `restore` may round each number, and not more. Where both are put back, the scale comes first, and
+        may round to the distance of subnormal numbers, which are smaller than the offset.
         """
         if self.trivial:
             return 0.0
         axes = tuple(i for i, n in enumerate(self.offset.shape) if n == 1)
         largest = np.abs(values).max(axis=axes, keepdims=True)
+        twice = (self.offset != 0) & (self.exponent != 0)
+        first = np.where(twice, float(np.finfo(values.dtype).smallest_subnormal), 0.0)
         with np.errstate(over="ignore"):  # the distance beyond the largest number
-            step = np.ldexp(np.asarray(np.spacing(largest), np.float64), -self.exponent)
+            step = np.ldexp(np.asarray(np.spacing(largest), np.float64) + first, -self.exponent)
         return 0.5 * float(step.max())
 
 
-def centring(values: Array, grid: Grid, *, unit: bool = False) -> Centring:
+def centring(values: Array, grid: Grid) -> Centring:
     """What has to be taken out of Q before it is solved.
 
     Parameters
@@ -114,9 +116,10 @@ def centring(values: Array, grid: Grid, *, unit: bool = False) -> Centring:
         Q, shape (*batch, *grid.shape), floating.
     grid
         Where it is sampled; of its boundaries that which keeps no constants leaves the offset in.
-    unit
-        Whether the scale is always taken out, so that the largest of what is left is from 1 to 2; otherwise only where
-        products with small weights would leave the range of normal numbers, or sums overflow.
+
+    Notes
+    -----
+    The scale is taken out where products with small weights would leave the range of normal numbers, or sums overflow.
 
     Examples
     --------
@@ -132,4 +135,4 @@ def centring(values: Array, grid: Grid, *, unit: bool = False) -> Centring:
     """
     shape = (*values.shape[: values.ndim - grid.dimensions], *[1] * grid.dimensions)
     entries = values.reshape(-1, grid.size)
-    return Centring.of(entries.min(axis=1).reshape(shape), entries.max(axis=1).reshape(shape), grid, unit=unit)
+    return Centring.of(entries.min(axis=1).reshape(shape), entries.max(axis=1).reshape(shape), grid)
