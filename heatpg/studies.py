@@ -426,6 +426,7 @@ def study(
     *,
     price_limit: float | None = None,
     checks: str = "standard",
+    minimise: bool | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Study:
     """Everything that a practitioner asks of one landscape: where its optimum goes as exploration noise grows.
@@ -441,6 +442,8 @@ def study(
         The price, in units of Q, that `Study.keeps` is about; by default a tenth of max Q - mean Q.
     checks
         How the evolution is checked; see `heatpg.evolve`.
+    minimise
+        Whether Q is a loss, whose smallest value is the optimum; by default what the landscape says of itself.
     progress
         Called as ``progress(done, total)`` with numbers of stages.
 
@@ -486,6 +489,8 @@ def study(
         raise OptionError("the price must be positive", given=price_limit, allowed="numbers > 0, in units of Q")
     with stage("evolve"):
         landscape = _with_origin(landscape)
+        if minimise is not None:
+            landscape = landscape.regarded(minimise=minimise)
         # 8, a taste: fewer levels say little of tracks and events
         if isinstance(source, Evolution) and sigma is None and len(source) >= 8 and source.covariance is None:
             flow = source

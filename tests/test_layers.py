@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("letters", "version"),
     ("errors",),
     ("tools",),
-    ("boundaries", "quadrature"),
+    ("boundaries", "formats", "quadrature"),
     ("core",),
     ("solvers", "systems"),
     ("store",),

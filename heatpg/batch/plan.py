@@ -11,20 +11,20 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from heatpg.batch.files import landscape_in_file
 from heatpg.batch.problems import Problem, SpecError
 from heatpg.batch.spec import Spec, Task
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_sigma
 from heatpg.errors import HeatpgError
-from heatpg.evolution import load, solve
+from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose
@@ -150,13 +150,6 @@ def _keywords(options: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
 
 
-def _from_file(landscape: dict[str, Any]) -> Landscape:
-    path = Path(landscape["file"])
-    if path.suffix == ".h5":
-        return load(path).landscape
-    return Landscape.from_file(path, boundary=landscape["options"]["boundary"])
-
-
 def _sized(axis: Axis, size: int) -> Axis:
     return dataclasses.replace(axis, size=size)
 
@@ -165,7 +158,7 @@ def _shape(resolved: dict[str, Any]) -> _Shape:
     """The shape of a landscape, sampled on as few nodes as it takes; its box does not depend on their number."""
     landscape = resolved["landscape"]
     if "file" in landscape:
-        found = _from_file(landscape)
+        found = landscape_in_file(landscape)
         return _Shape(found.grid, found.batch_shape, found.values.itemsize)
     family = landscapes.get(landscape["source"])
     options = _keywords(landscape["options"])
@@ -388,7 +381,7 @@ def _sampled(resolved: dict[str, Any], shape: _Shape) -> tuple[NDArray[Any], flo
     """Some values of a landscape, and the seconds that all of them take."""
     source = resolved["landscape"]
     if "file" in source:
-        found = _from_file(source)
+        found = landscape_in_file(source)
         return found.values.ravel()[: _PIECES[-1]], found.values.nbytes / _READ
     family = landscapes.get(source["source"])
     options = _keywords(source["options"])
@@ -419,9 +412,10 @@ def _whole(resolved: dict[str, Any], levels: NDArray[np.float64]) -> float:
     source, solver = resolved["landscape"], resolved["solver"]
     chosen = "auto" if solver["name"] == "auto" else make(solver["name"], **_keywords(solver["options"]))
     begin = time.process_time()
-    landscape = (
-        _from_file(source) if "file" in source else landscapes.get(source["source"])(**_keywords(source["options"]))
-    )
+    if "file" in source:
+        landscape = landscape_in_file(source)
+    else:
+        landscape = landscapes.get(source["source"])(**_keywords(source["options"]))
     flow = solve(landscape, levels, chosen, tolerance=solver["tolerance"], prefer=solver["prefer"])
     verify(flow, resolved["checks"])
     return time.process_time() - begin

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import itertools
 import json
-import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import GenericAlias
@@ -32,6 +29,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from heatpg.batch.files import MINIMISE, in_file, is_file, minimise_problem
 from heatpg.batch.problems import MOST_PROBLEMS, Found, Keys, unknown
 from heatpg.boundaries import boundaries
 from heatpg.core.noise import geometric_levels
@@ -39,13 +37,12 @@ from heatpg.errors import HeatpgError
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make, solvers
 from heatpg.solvers.choice import PREFERENCES
-from heatpg.tools.folders import expanded
+from heatpg.tools.endings import SOURCES
 from heatpg.tools.options import defaults, fitting, kinds, nearest, parameter_notes, settable, shown
 from heatpg.verify import LEVELS
 
 __all__ = [
     "COMPRESSIONS",
-    "ENDINGS",
     "MODELS",
     "MODES",
     "MOST_AXES",
@@ -64,7 +61,6 @@ __all__ = [
     "SweepSection",
     "canonical",
     "fragments",
-    "is_file",
     "option_problem",
     "options_model",
     "sigma_problem",
@@ -73,7 +69,6 @@ __all__ = [
 
 MOST_LEVELS = 10_000  # of sigma, in one task; taste: a file holds a field for each of them
 MOST_AXES = 32  # as many dimensions as an array of HDF5 can have
-ENDINGS = (".h5", ".npy", ".npz")
 SECTIONS = ("landscape", "evolve", "storage")  # those that decide what a task is
 MODES = ("full", "compact")
 COMPRESSIONS = ("none", *(f"gzip:{level}" for level in range(1, 10)))
@@ -415,51 +410,10 @@ def _options(kind: str, name: str, given: Mapping[str, Any], prefix: Keys = ()) 
 
 def option_problem(kind: str, name: str, key: str, value: object) -> str:
     """What is wrong with one option; empty if nothing is."""
+    if kind == "landscape" and key == MINIMISE and key not in settable(landscapes.get(name)):
+        return minimise_problem(value)
     _, found = _options(kind, name, {key: value})
     return found[0][1] if found else ""
-
-
-def is_file(source: str) -> bool:
-    return source.endswith(ENDINGS) or "/" in source or os.sep in source
-
-
-@functools.lru_cache(maxsize=4096)
-def _digest(path: str, size: int, changed: int, inode: int) -> str:
-    """SHA-256 of a file, read once for as long as it stays as it is: its size, time and inode are part of the key."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _file(source: str, given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
-    """A landscape in a file, known by its content."""
-    path = folder / expanded(source)
-    if not source.endswith(ENDINGS):
-        return None, [(("source",), f"{shown(source)} is neither a landscape nor a file {', '.join(ENDINGS)}")]
-    found: Found = []
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for ever
-            return None, [(("source",), f"{shown(source)} is not a file")]
-        digest = _digest(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
-    except OSError as reason:
-        return None, [(("source",), f"cannot read {shown(source)}: {reason.strerror or reason}")]
-    # An array says nothing of what lies beyond its edges, and there is no default boundary anywhere in heatpg: it is
-    # asked for. A file of heatpg holds its boundaries, which cannot be changed afterwards.
-    options: dict[str, Any] = {}
-    known = [] if source.endswith(".h5") else ["boundary"]
-    for key, value in given.items():
-        problem = unknown(key, known, f"option of the file {source!r}")
-        if problem and key == "boundary":
-            problem = f"{source!r} holds the boundaries of its landscape"
-        elif not problem:
-            problem = unknown(value, boundaries.names(), "boundary") if isinstance(value, str) else "must be a word"
-        if problem:
-            found.append(((key,), problem))
-        else:
-            options[key] = value
-    if known and "boundary" not in given:
-        found.append((("boundary",), f'{source!r} does not say what lies beyond its edges: add boundary = "clip"'))
-    return {"source": "file", "file": os.path.abspath(path), "sha256": digest, "options": options}, found
 
 
 def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
@@ -471,14 +425,22 @@ def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] |
     if not isinstance(source, str):
         return None, [(("source",), f"must be a word, given: {shown(source)}")]
     if is_file(source):
-        return _file(source, options, folder)
+        return in_file(source, options, folder)
     problem = unknown(source, landscapes.names(), "landscape")
     if problem:
-        return None, [(("source",), f"{problem}; a file is named with its ending: {', '.join(ENDINGS)}")]
+        return None, [(("source",), f"{problem}; a file is named with its ending: {', '.join(SOURCES)}")]
+    # which way is better is said of a landscape, not to the family, unless that has an option of the name
+    own = MINIMISE in settable(landscapes.get(source))
+    said = [options.pop(MINIMISE)] if MINIMISE in options and not own else []
+    wrong: Found = [((MINIMISE,), problem) for problem in map(minimise_problem, said) if problem]
     full, found = _options("landscape", source, options)
+    resolved: dict[str, Any] = {"source": source, "options": full}
+    # left out where it is not true: tasks of returns are what they were before there was a choice
+    if said == [True]:
+        resolved[MINIMISE] = True
     plugin = landscapes.plugins().get(source)
     # another version of a plug-in is another landscape
-    return {"source": source, "options": full} | ({} if plugin is None else {"distribution": str(plugin)}), found
+    return resolved | ({} if plugin is None else {"distribution": str(plugin)}), wrong + found
 
 
 def _solver(section: EvolveSection, known: bool) -> tuple[dict[str, Any], Found]:

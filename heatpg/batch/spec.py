@@ -25,6 +25,7 @@ from typing import Any
 
 from pydantic import PrivateAttr
 
+from heatpg.batch.files import MINIMISE, is_file, known_file
 from heatpg.batch.problems import (
     DEEPEST,
     MOST_VALUES,
@@ -39,7 +40,6 @@ from heatpg.batch.problems import (
     unknown,
 )
 from heatpg.batch.sections import (
-    ENDINGS,
     MODELS,
     RESOLVERS,
     SECTIONS,
@@ -52,13 +52,12 @@ from heatpg.batch.sections import (
     SweepSection,
     canonical,
     fragments,
-    is_file,
     option_problem,
     sigma_problem,
     sound,
 )
-from heatpg.boundaries import boundaries
 from heatpg.landscapes import landscapes
+from heatpg.tools.endings import SOURCES
 from heatpg.tools.options import shown
 
 __all__ = ["SCHEMA", "Spec", "Task", "read_spec"]
@@ -193,11 +192,12 @@ def _sections_of(plain: dict[str, Any], collector: Collector) -> tuple[dict[str,
     file = None
     if landscape.get("source") == "file":
         file = landscape.get("file")
-        if not isinstance(file, str) or not file.endswith(ENDINGS):
+        if not isinstance(file, str) or not file.endswith(SOURCES):
             collector.add(("landscape", "file"), "the place of the file is missing")
         first = dict(landscape)
     else:
-        first = {**options, "source": landscape.get("source")}
+        said = {MINIMISE: landscape[MINIMISE]} if MINIMISE in landscape else {}
+        first = {**options, **said, "source": landscape.get("source")}
         if isinstance(first["source"], str) and is_file(first["source"]):
             collector.add(("landscape", "source"), 'a file has source = "file"')
     return {"landscape": first, "evolve": evolve, "storage": tables["storage"]}, file
@@ -209,10 +209,7 @@ def _known_file(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] 
     digest = given.get("sha256")
     if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
         found.append((("sha256",), f"this is no SHA-256: {shown(digest)}"))
-    boundary = given["options"].get("boundary")
-    known = [None] if str(given["file"]).endswith(".h5") else boundaries.names()
-    if boundary not in known or not set(given["options"]) <= {"boundary"}:
-        found.append((("options",), f"options do not fit the file: {shown(given['options'])}"))
+    found += known_file(given)
     return {"source": "file", "file": given["file"], "sha256": digest, "options": given["options"]}, found
 
 

@@ -21,13 +21,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from heatpg.batch.files import MINIMISE, landscape_in_file
 from heatpg.batch.folder import SPEC
 from heatpg.batch.shards import publish_shard, shard_name
 from heatpg.batch.spec import Task
 from heatpg.core.landscape import Landscape
 from heatpg.driver import evolve
 from heatpg.errors import HeatpgError, MissingFileError, StoreError
-from heatpg.evolution import Evolution, load
+from heatpg.evolution import Evolution
 from heatpg.landscapes import landscapes
 from heatpg.solvers import Solver, make, solvers
 from heatpg.store.reading import fields_digest
@@ -94,16 +95,14 @@ def _from_file(resolved: Mapping[str, Any]) -> Landscape:
             given=f"SHA-256 {digest[:12]}..., of the task {resolved['sha256'][:12]}...",
             advice="put the file back, or read the specification again",
         )
-    if path.suffix == ".h5":
-        return load(path).landscape
-    return Landscape.from_file(path, **resolved["options"])
+    return landscape_in_file(resolved)
 
 
 def _landscape(resolved: Mapping[str, Any]) -> Landscape:
     if resolved["source"] == "file":
         return _from_file(resolved)
     family = landscapes.get(resolved["source"])
-    return family(**_options(family, resolved["options"]))
+    return family(**_options(family, resolved["options"])).regarded(minimise=resolved.get(MINIMISE, False))
 
 
 def _evolution(resolved: Mapping[str, Any]) -> Evolution:

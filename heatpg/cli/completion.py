@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, envelope, loadable, reply
+from heatpg.tools.endings import SOURCES
 from heatpg.version import __version__
 
 __all__ = ["SHELLS", "add", "script"]
@@ -34,7 +35,7 @@ _FILES = {
     "F.html": ("html",),
     "F.json": ("json",),
     "SPEC.toml": ("toml",),
-    "SOURCE": ("h5", "hdf5", "nc", "npy", "npz"),
+    "SOURCE": tuple(ending[1:] for ending in SOURCES),
 }
 _NAMES = {"--solver": "solvers", "--boundary": "boundaries", "--kind": "figures"}
 _KEYS = {"--set": "landscapes", "--solver-option": "solvers"}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from heatpg.cli.talk import note
 from heatpg.cli.words import parse_options
 from heatpg.errors import MissingFileError, OptionError, StoreError, UnknownNameError
+from heatpg.tools.endings import SOURCES
 from heatpg.tools.folders import expanded
 from heatpg.tools.options import nearest, settable
 from heatpg.tools.publishing import RESULTS, prepare_output, result_name
@@ -29,31 +30,31 @@ if TYPE_CHECKING:
 __all__ = [
     "ANIMATIONS",
     "FIGURES",
-    "FILES",
     "RESULTS",
     "draw",
     "figure_output",
     "is_file",
+    "is_result",
     "output",
     "print_width",
     "publish_figure",
+    "regarded",
     "require_file",
     "result_output",
     "sampler",
     "solver_of",
 ]
 
-FILES = (*RESULTS, ".npy", ".npz")
 FIGURES = (".png", ".pdf", ".svg")
 ANIMATIONS = (".gif", ".apng", ".html")
 
 
 def is_file(source: str) -> bool:
     """Whether a source is meant as a file: by its ending or a separator, whether it is there or not."""
-    return source.endswith(FILES) or "/" in source or os.sep in source
+    return source.endswith(SOURCES) or "/" in source or os.sep in source
 
 
-def _near_file(path: Path, endings: tuple[str, ...] = FILES) -> str:
+def _near_file(path: Path, endings: tuple[str, ...] = SOURCES) -> str:
     """Words that ask whether a file beside this one was meant."""
     try:
         names = [entry.name for entry in path.parent.iterdir() if entry.name.endswith(endings)]
@@ -77,6 +78,23 @@ def _environment(source: str) -> str:
     return "environments of Gymnasium: heatpg.landscapes.from_gymnasium in Python"
 
 
+def is_result(path: Path, boundary: str = "") -> bool:
+    """Whether a file is to be read as a result of heatpg: by its ending, unless it is plainly of another program.
+
+    One that cannot be read at all is of another program where a boundary is given, which a result does not need.
+    """
+    if path.suffix.lower() not in RESULTS:
+        return False
+    from heatpg.formats import is_foreign
+
+    return not is_foreign(path, otherwise=bool(boundary))
+
+
+def _given(arguments: argparse.Namespace, *names: str) -> list[str]:
+    """Those of these options that were used, as they were written."""
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) not in ("", None, [])]
+
+
 def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape]:
     """What reads a landscape from a file; options that do not fit are refused now."""
     from heatpg.core.landscape import Landscape
@@ -90,16 +108,15 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
         advice = _environment(str(path)) or _near_file(path)
         raise MissingFileError("there is no such file", given=path, advice=advice)
     # a result holds its boundaries; an array does not, and there is no default
-    if path.suffix in RESULTS:
-        if arguments.boundary:
+    if is_result(path, arguments.boundary):
+        given = _given(arguments, "boundary", "variable", "axes", "standard_error", "fill")
+        if given:
             raise OptionError(
-                f"{path.name} holds the boundaries of its landscape",
-                given=f"--boundary {arguments.boundary}",
-                advice="leave it out",
+                f"{path.name} is a result of heatpg, which knows its landscape with its axes and boundaries",
+                given=", ".join(given),
+                advice="leave these options out",
             )
-        return lambda: load(path).landscape
-    if path.suffix not in FILES:
-        raise OptionError("a landscape cannot be read from this kind of file", given=path, allowed=FILES)
+        return lambda: regarded(load(path).landscape, arguments)
     from heatpg.boundaries import boundaries
 
     if not arguments.boundary:
@@ -109,7 +126,20 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
             advice="add --boundary NAME",
         )
     boundaries.get(arguments.boundary)  # an unknown one is refused here, before the file is read
-    return lambda: Landscape.from_file(path, boundary=arguments.boundary)
+    return lambda: Landscape.from_file(
+        path,
+        boundary=arguments.boundary,
+        variable=arguments.variable,
+        axes=[name.strip() for name in arguments.axes.split(",")] if arguments.axes else (),
+        standard_error=arguments.standard_error,
+        fill=arguments.fill,
+        minimise=arguments.minimise,
+    )
+
+
+def regarded(landscape: Landscape, arguments: argparse.Namespace) -> Landscape:
+    """The landscape as a loss or a return, if the command line says which."""
+    return landscape if arguments.minimise is None else landscape.regarded(minimise=arguments.minimise)
 
 
 def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], object]], Landscape]:
@@ -124,9 +154,16 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
     except UnknownNameError as reason:
         # the same error with better advice: a name without an ending may have been meant as a file
         near = _environment(arguments.source) or reason.advice
-        ending = f"a file is named with its ending: {', '.join(FILES)}"
+        ending = f"a file is named with its ending: {', '.join(SOURCES)}"
         reason.advice = f"{near} A{ending[1:]}" if near.endswith("?") else "; ".join(filter(None, (near, ending)))
         raise
+    given = _given(arguments, "variable", "axes", "standard_error", "fill")
+    if given:
+        raise OptionError(
+            f"{arguments.source} is a registered landscape, and these options are for files",
+            given=", ".join(given),
+            advice="leave them out, or name a file",
+        )
     # the options are read from the signature, so that a new landscape needs nothing here
     known = settable(family)
     options = parse_options(arguments.set, known, f"landscape {arguments.source!r}")
@@ -142,7 +179,7 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
     takes_progress = "progress" in inspect.signature(family).parameters
 
     def sample(progress: Callable[[int, int], object]) -> Landscape:
-        return family(**options, **({"progress": progress} if takes_progress else {}))
+        return regarded(family(**options, **({"progress": progress} if takes_progress else {})), arguments)
 
     return sample
 

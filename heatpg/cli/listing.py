@@ -10,7 +10,7 @@ from heatpg.cli.talk import OK, reply
 from heatpg.errors import HeatpgError
 from heatpg.tools.arguments import one_of
 
-_LISTS = ("solvers", "landscapes", "boundaries", "figures")
+_LISTS = ("solvers", "landscapes", "boundaries", "figures", "formats")
 
 
 def _first_line(thing: object) -> str:
@@ -45,6 +45,10 @@ def _summaries(what: str) -> dict[str, str]:
         from heatpg.boundaries import boundaries
 
         return {name: boundaries.get(name).meaning for name in boundaries.names()}
+    if what == "formats":
+        from heatpg.formats import formats
+
+        return {name: formats.get(name).summary for name in formats.names()}
     if what == "figures":
         from heatpg.plot import figures
 

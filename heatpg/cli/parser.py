@@ -100,8 +100,8 @@ def add_source(parser: argparse.ArgumentParser, sigma: str = "") -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="a registered landscape (heatpg list landscapes), or a file: .h5 of heatpg, .npy, or .npz with 'values' "
-        "and one array per axis",
+        help="a registered landscape (heatpg list landscapes), or a file: .h5 of heatpg, .npy, .npz, or of another "
+        "program (heatpg list formats)",
     )
     default = sigma or "by default three, from 4 grid spacings to 0.15 of the box"
     parser.add_argument(
@@ -113,5 +113,27 @@ def add_source(parser: argparse.ArgumentParser, sigma: str = "") -> None:
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="option of the landscape")
     parser.add_argument(
-        "--boundary", default="", metavar="NAME", help="what lies beyond the edges; needed for .npy and .npz"
+        "--boundary",
+        default="",
+        metavar="NAME",
+        help="boundary condition; needed for files that are not of heatpg (see heatpg list boundaries)",
     )
+    parser.add_argument(
+        "--minimise",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="the values are a loss, whose minimum is the optimum (default: what the file says, else maximise)",
+    )
+    parser.add_argument(
+        "--variable", default="", metavar="NAME", help="array, or column of a table, that holds the values in the file"
+    )
+    parser.add_argument(
+        "--axes",
+        default="",
+        metavar="A,B",
+        help="coordinates, or columns of a table, in the order of the axes; log10(A) for logarithms",
+    )
+    parser.add_argument(
+        "--standard-error", default="", metavar="NAME", help="array, or column, with the standard errors of the values"
+    )
+    parser.add_argument("--fill", type=float, metavar="NUMBER", help="value of points of the file that have none")

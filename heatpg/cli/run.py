@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heatpg.cli.files import draw, figure_output, is_file, result_output, sampler, solver_of
+from heatpg.cli.files import draw, figure_output, is_file, is_result, result_output, sampler, solver_of
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
 from heatpg.cli.talk import Bar, describe, envelope, is_quiet, outcome, record, reply, report_lines, say
 from heatpg.cli.words import parse_bytes, parse_sigma
@@ -55,8 +55,9 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
     memory = parse_bytes(arguments.memory)
     _require_blockwise(arguments)
     path = Path(arguments.source)
-    # .npy and .h5 are read block by block; what is sampled, or packed into an archive, has to be whole at first
-    whole = not is_file(arguments.source) or path.suffix == ".npz"
+    # .npy and results of heatpg are read block by block; what is sampled, or lies in files of other kinds, has to be
+    # whole at first
+    whole = not is_file(arguments.source) or not (path.suffix == ".npy" or is_result(path))
     sample = sampler(arguments)
     sigma = parse_sigma(arguments.sigma, quiet=quiet)
     solver = solver_of(arguments.solver, arguments.solver_option)
@@ -69,7 +70,7 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
         with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
             source = sample(bar)
     else:
-        source = LargeLandscape(path, boundary=arguments.boundary)
+        source = LargeLandscape(path, boundary=arguments.boundary, minimise=arguments.minimise)
     with Bar("solving", sys.stderr, enabled=not quiet) as bar:
         summary = evolve_large(
             source,

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ from heatpg.cli.files import output
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, envelope, loadable, reply, say
 from heatpg.errors import OptionError
+from heatpg.tools.endings import OTHERS, SOURCES
+from heatpg.tools.publishing import RESULTS
 from heatpg.version import __version__
 
 if TYPE_CHECKING:
@@ -171,6 +174,20 @@ def _only(options: Iterable[str]) -> Node:
     }
 
 
+def _endings(*endings: str) -> str:
+    return rf"\.({'|'.join(ending[1:] for ending in endings)})$"
+
+
+def _file_options() -> dict[str, Node]:
+    """What can be said of a landscape in a file."""
+    from pydantic import TypeAdapter
+
+    from heatpg.batch.files import FileOptions
+
+    hints = typing.get_type_hints(FileOptions, include_extras=True)
+    return {key: TypeAdapter(kind).json_schema() for key, kind in hints.items()}
+
+
 def _landscape_rules(families: Mapping[str, dict[str, Node]], titles: Mapping[str, str]) -> list[Node]:
     """A landscape that is the same in every task has its own options and no others; so has a file."""
     rules = []
@@ -182,7 +199,12 @@ def _landscape_rules(families: Mapping[str, dict[str, Node]], titles: Mapping[st
         }
         rules.append(_when(_fixed("landscape", "source", {"enum": [name]}), _narrowed(own, options)))
     # an array does not say what lies beyond its edges, and a file of heatpg does
-    for pattern, known in ((r"\.(npy|npz)$", ("boundary",)), (r"\.h5$", ())):
+    every = tuple(_file_options())
+    kinds = [
+        (_endings(*(ending for ending in OTHERS if ending not in RESULTS)), every),
+        (_endings(*RESULTS), every),  # of heatpg, or of another program: only the file itself tells
+    ]
+    for pattern, known in kinds:
         own = {"propertyNames": {"enum": ["source", *known]}}
         rules.append(_when(_fixed("landscape", "source", {"pattern": pattern}), _narrowed(own, known)))
     return rules
@@ -239,8 +261,8 @@ def schema() -> dict[str, Any]:
     >>> sorted(schema()["properties"])
     ['batch', 'evolve', 'landscape', 'storage', 'sweep', 'task']
     """
+    from heatpg.batch.files import MINIMISE
     from heatpg.batch.sections import (
-        ENDINGS,
         BatchSection,
         EvolveSection,
         LandscapeSection,
@@ -254,25 +276,28 @@ def schema() -> dict[str, Any]:
 
     usable = loadable(landscapes)
     titles = {name: _summary(entry) for name, entry in usable.items()}
-    families = {name: _keys(options_model("landscape", name)) for name in usable}
+    said = _file_options()
+    loss = {MINIMISE: said[MINIMISE]}
+    families = {name: _keys(options_model("landscape", name)) | loss for name in usable}
     schemes = {name: _keys(options_model("solver", name)) for name in solvers.names()}
     evolve, storage = _of(EvolveSection), _of(StorageSection)
     meanings = "\n".join(f"{name}: {title}" for name, title in titles.items())
     file = {
         "type": "string",
-        "pattern": rf"\.({'|'.join(ending[1:] for ending in ENDINGS)})$",
+        "pattern": _endings(*SOURCES),
         "description": "A file, relative to the folder of the specification.",
     }
     source = {
         "anyOf": [{"enum": list(titles), "description": meanings}, file],
-        "description": "A registered landscape (heatpg list landscapes), or a file .h5, .npy or .npz.",
+        "description": "A registered landscape (heatpg list landscapes), or a file.",
     }
     solver_options = _merged(schemes)
     # the longest of all nodes stands in many places: so it is referred to
     sigma = evolve["properties"]["sigma"]
     evolve["properties"]["sigma"] = {"$ref": "#/$defs/sigma"}
     evolve["properties"]["solver_options"] = _table(solver_options, "Options of the solver.")
-    landscape = _table({"source": source, **_merged(families)}, _summary(LandscapeSection))
+    # the boundary of a file is one of those that landscapes have
+    landscape = _table({"source": source, **said, **_merged(families), **loss}, _summary(LandscapeSection))
     varied = {
         "landscape": landscape["properties"],
         "evolve": evolve["properties"] | {f"solver_options.{key}": node for key, node in solver_options.items()},

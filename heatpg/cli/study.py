@@ -9,11 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heatpg.cli.files import RESULTS, figure_output, is_file, print_width, publish_figure, require_file, sampler
+from heatpg.cli.files import (
+    RESULTS,
+    figure_output,
+    is_file,
+    is_result,
+    print_width,
+    publish_figure,
+    require_file,
+    sampler,
+)
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
 from heatpg.cli.talk import Bar, envelope, is_quiet, outcome, reply, report_lines
 from heatpg.cli.words import parse_sigma
-from heatpg.errors import OptionError
 
 if TYPE_CHECKING:
     from heatpg.core.landscape import Landscape
@@ -25,16 +33,14 @@ __all__ = ["add"]
 def _source(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], object]], Landscape | Evolution]:
     """The fields of a file if they are enough for a study, else the landscape."""
     # `study` itself solves anew if a file has too few levels; with --sigma only the landscape is needed
-    if is_file(arguments.source) and Path(arguments.source).suffix in RESULTS and arguments.sigma is None:
+    path = Path(arguments.source)
+    if is_file(arguments.source) and path.suffix.lower() in RESULTS and arguments.sigma is None:
         from heatpg.evolution import load
 
-        require_file(Path(arguments.source))
-
-        if arguments.set or arguments.boundary:
-            raise OptionError(
-                f"{arguments.source} holds its landscape as it is", given="--set or --boundary", advice="leave them out"
-            )
-        return lambda progress: load(arguments.source)
+        require_file(path)
+        if is_result(path):
+            sampler(arguments)  # which refuses the options that are not for a result
+            return lambda progress: load(path)
     return sampler(arguments)
 
 
@@ -54,7 +60,14 @@ def _study(arguments: argparse.Namespace) -> int:
     sampling = time.perf_counter() - begin
     with Bar("studying", sys.stderr, enabled=not quiet) as bar:
         bar(0, 1)  # the first stage does not say how far it is
-        page = study(source, sigma, price_limit=arguments.price, checks=arguments.checks, progress=bar)
+        page = study(
+            source,
+            sigma,
+            price_limit=arguments.price,
+            checks=arguments.checks,
+            minimise=arguments.minimise,
+            progress=bar,
+        )
     if figure is not None:
         from heatpg.plot import study as draw_study
 

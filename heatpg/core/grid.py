@@ -19,7 +19,7 @@ from heatpg.tools.arguments import real_number
 from heatpg.tools.arrays import real_numbers
 from heatpg.tools.numbers import number_words
 
-__all__ = ["Axis", "Grid", "axes_html", "first_of_batch"]
+__all__ = ["Axis", "Grid", "axes_html", "first_of_batch", "usable_name"]
 
 _MINIMUM_SIZE = 3  # a second difference needs them
 _MOST_ROWS = 8  # of a table of axes in a notebook
@@ -32,6 +32,21 @@ def _finite(value: object, what: str, axis: str) -> float:
     if not math.isfinite(number):
         raise GridError(f"axis {axis!r}: {what} must be finite", given=number)
     return number
+
+
+def usable_name(text: str) -> str:
+    """The nearest name that an axis can have, for names from files of other programs.
+
+    Examples
+    --------
+    >>> from heatpg.core.grid import usable_name
+    >>> usable_name("learning rate"), usable_name("2nd"), usable_name("time"), usable_name("")
+    ('learning_rate', 'axis_2nd', 'time_axis', 'axis_')
+    """
+    name = re.sub(r"\W", "_", text)
+    if not re.match(r"[A-Za-z]", name):
+        name = f"axis_{name}"
+    return f"{name}_axis" if _NAMES_OF_THE_FILE.fullmatch(name) else name
 
 
 def _check_sigma(sigma: float) -> float:

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import warnings
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.centring import Centring, centring
 from heatpg.core.functions import sample_points, values_on_grid
-from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch
+from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch, usable_name
 from heatpg.core.periodicity import repeated_ends, repeated_ends_words
-from heatpg.core.positions import Placed, axis_of_dimension, by_name, grid_of_positions, require_names, squeeze_advice
+from heatpg.core.positions import (
+    Placed,
+    axis_of_dimension,
+    by_name,
+    grid_of_positions,
+    place_axis,
+    require_names,
+    squeeze_advice,
+)
 from heatpg.core.sense import Sense, sense_of
-from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, StoreError, UnsupportedError
+from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, UnsupportedError
+from heatpg.formats import Wanted, read_file
 from heatpg.tools import html
 from heatpg.tools.arrays import real_array, real_numbers
 from heatpg.tools.folders import expanded
@@ -545,47 +554,95 @@ class Landscape:
         boundary: str | Mapping[str, str] = "",
         nodes: str | Mapping[str, str] = "vertex",
         name: str = "",
+        variable: str = "",
+        axes: Sequence[str] = (),
+        standard_error: str = "",
+        fill: float | None = None,
+        minimise: bool | None = None,
     ) -> Landscape:
-        """A landscape from a ``.npy`` array, or a ``.npz`` archive with ``values`` and one array per axis.
+        """A landscape from a file of another program; ``heatpg list formats`` shows of which ones.
 
-        In an archive the arrays besides ``values`` are the coordinates of its axes, in the order in which they
-        are stored, uniform up to the rounding with which they are; with ``nodes="cell"`` they are the centres of cells.
-        A descending one is turned round together with the values. Boundary and nodes are those of all axes, or given by
-        name. Pickled content is refused.
+        A ``.npy`` holds the values, a ``.npz`` ``values`` and one array of positions per axis, in their order. Other
+        formats say more of themselves. Descending positions are turned round together with the values. What a file holds
+        is not run, and links in it are not followed.
+
+        Parameters
+        ----------
+        path
+            Name of the file.
+        boundary
+            Boundary of all axes, or one by name.
+        nodes
+            ``cell`` where the positions are the centres of cells; for all axes, or by name.
+        name
+            Name of the landscape; by default that of the file.
+        variable
+            Which array, or which column of a table, holds Q, where the file has several.
+        axes
+            Names of the coordinates, or of columns, in the order of the axes; for logarithmic sweeps ``log10(NAME)``.
+        standard_error
+            Which array, or column, holds the standard errors of Q.
+        fill
+            Value of points that have none, as in a file that is not finished.
+        minimise
+            Whether Q is a loss; by default what the format knows of it, and otherwise that it is not.
 
         Raises
         ------
         MissingFileError
             If there is no such file.
-        OptionError
-            If it is neither a ``.npy`` nor a ``.npz`` file of numbers.
+        OptionError, UnknownNameError
+            If no format takes it, or if what it holds has to be named, with the names.
         GridError
-            If an archive has no values, or if its coordinates do not fit them.
+            If it has no values, or if its coordinates do not fit them.
+        NonFiniteError
+            If points have no value, with their number and the first of them.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from heatpg import Landscape
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "sweep.csv")
+        ...     with open(path, "w") as file:
+        ...         _ = file.write("lr,seed,score\\n1e-4,0,3\\n1e-4,1,5\\n1e-3,0,8\\n1e-3,1,8\\n1e-2,0,1\\n1e-2,1,2\\n")
+        ...     q = Landscape.from_file(path, boundary="clip", variable="score", axes=["log10(lr)"])
+        >>> q.grid[0].name, q.values, q.standard_error
+        ('log10_lr', array([4. , 8. , 1.5]), array([1. , 0. , 0.5]))
         """
         place = expanded(path)
-        try:
-            with place.open("rb") as file:
-                # of an archive all arrays are read here, while the file is open
-                content = np.load(file, allow_pickle=False)
-                if isinstance(content, np.ndarray):
-                    arrays = {"values": content}
-                else:
-                    arrays = {key: content[key] for key in content.files}
-        except FileNotFoundError as reason:
-            raise StoreError.unreadable(place, reason) from None
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as reason:
+        chosen = (axes,) if isinstance(axes, str) else tuple(axes)
+        found = read_file(place, Wanted(variable, chosen, standard_error, fill))
+        if found.undecided and minimise is None:
             raise OptionError(
-                f"cannot read {place}", given=reason, allowed=".npy or .npz without pickled objects"
-            ) from None
-        if "values" not in arrays:
-            raise GridError(
-                f"{place} has no array 'values'",
-                given=", ".join(arrays) or "no arrays",
-                advice="write it as np.savez(path, values=array, x=nodes, y=nodes), one array of nodes per axis",
+                f"{place.name} does not say whether its values are a loss or a return",
+                allowed="minimise=True or minimise=False",
+                advice="on the command line --minimise or --no-minimise",
             )
-        # what is left are the nodes of the axes, in the order in which they were stored
-        values = arrays.pop("values")
-        return cls.from_array(values, arrays or None, boundary=boundary, nodes=nodes, name=name or place.stem)
+        loss = bool(found.minimise) if minimise is None else minimise
+        values, label = found.values, name or place.stem
+        if not found.axes:
+            return cls.from_array(values, boundary=boundary, nodes=nodes, name=label, minimise=loss)
+        names = [usable_name(each.name) for each in found.axes]
+        for given in (boundary, nodes):
+            require_names(given, names)
+        placed = []
+        for i, (each, own) in enumerate(zip(found.axes, names, strict=True)):
+            beyond, placing = by_name(boundary, own), by_name(nodes, own) or "vertex"
+            if each.places is not None:
+                placed.append(place_axis(own, each.places, boundary=beyond, unit=each.unit, nodes=placing))
+            else:
+                size = values.shape[i - len(names)]
+                (axis,) = grid_of_nodes((size,), boundary=beyond, nodes=placing)
+                placed.append(Placed(dataclasses.replace(axis, name=own)))
+        # files of NumPy are arrays, as they are for `from_array`
+        origin = {"source": "array"} if found.facts["format"] == "numpy" else found.facts
+        error = found.standard_error
+        return _on_positions(
+            *(cls, values, Grid(*(one.axis for one in placed)), placed, label, origin),
+            minimise=loss,
+            standard_error=error,
+        )
 
 
 def _on_positions(
@@ -601,7 +658,10 @@ def _on_positions(
     descending = [number for number, each in enumerate(placed) if each.turned]
     if descending:
         # of a batch the axes of the grid are the last ones
-        values = np.flip(real_array("Q", values), tuple(number - grid.dimensions for number in descending))
+        turned = tuple(number - grid.dimensions for number in descending)
+        values = np.flip(real_array("Q", values), turned)
+        if options.get("standard_error") is not None:
+            options["standard_error"] = np.flip(real_array("the standard error", options["standard_error"]), turned)
     notes = {each.axis.name: each.note for each in placed if each.note}
     landscape = kind(values, grid, name, {**origin, **({"positions": notes} if notes else {})}, **options)
     told = [repeated_ends_words(axis) for axis in repeated_ends(landscape.values, landscape.grid)]

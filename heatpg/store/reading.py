@@ -130,7 +130,8 @@ def _require_schema(contents: Contents, path: Path) -> None:
         raise StoreError(
             f"{path} was not written by heatpg",
             given="no attribute heatpg_schema",
-            advice="an array of your own goes into Landscape.from_array(values, axes)",
+            advice="a file of another program is read by Landscape.from_file(path, boundary=...); on the command line "
+            "with --boundary",
         )
     if not re.fullmatch(r"[1-9][0-9]{0,8}", schema):
         raise _damaged(path, f"heatpg_schema {schema[:20]!r}")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from heatpg.batch import SpecError, read_spec
+from heatpg.batch.files import FILE_OPTIONS
 from heatpg.boundaries import boundaries
 from heatpg.cli import main
 from heatpg.cli.schema import DIALECT, schema
@@ -163,7 +164,7 @@ def test_names_are_those_that_are_registered() -> None:
     assert known["boundary"]["enum"] == boundaries.names()
     assert properties["evolve"]["properties"]["solver"]["enum"] == ["auto", *solvers.names()]
     every = {key for name in landscapes.names() for key in settable(landscapes.get(name))}
-    assert set(known) == every | {"source"}
+    assert set(known) == every | {"source"} | set(FILE_OPTIONS)
 
 
 def test_options_are_described() -> None:

@@ -79,4 +79,4 @@ def test_options_of_a_landscape_do_not_go_with_a_file(tmp_path: Path, capsys: py
     path = tmp_path / "q.h5"
     evolve(landscapes.quadrotor(size=33), [0.2, 0.4]).save(path)
     assert main(["study", str(path), "--set", "size=3"]) == 2
-    assert "holds its landscape as it is" in capsys.readouterr().err
+    assert "--set is for registered landscapes" in capsys.readouterr().err

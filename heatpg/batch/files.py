@@ -1,0 +1,158 @@
+"""Landscapes of a batch that are in files: what can be said of them, how they are known, how they are read."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from heatpg.batch.problems import Found, unknown
+from heatpg.boundaries import boundaries
+from heatpg.core.landscape import Landscape
+from heatpg.errors import HeatpgError
+from heatpg.evolution import load
+from heatpg.formats import is_foreign
+from heatpg.tools.endings import SOURCES
+from heatpg.tools.folders import expanded
+from heatpg.tools.options import fitting, shown
+from heatpg.tools.publishing import RESULTS
+
+__all__ = [
+    "FILE_OPTIONS",
+    "MINIMISE",
+    "FileOptions",
+    "in_file",
+    "is_file",
+    "known_file",
+    "landscape_in_file",
+    "minimise_problem",
+]
+
+MINIMISE = "minimise"
+
+
+class FileOptions:
+    """What can be said of a landscape in a file of another program; see `heatpg.Landscape.from_file`."""
+
+    boundary: Annotated[str, Field(description="Boundary of all axes.")]
+    minimise: Annotated[bool, Field(description="Whether Q is a loss, whose smallest value is the optimum.")]
+    variable: Annotated[str, Field(description="Array, or column of a table, that holds Q.")]
+    axes: Annotated[list[str], Field(description="Coordinates, or columns of a table, in the order of the axes.")]
+    standard_error: Annotated[str, Field(description="Array, or column, with the standard errors of Q.")]
+    fill: Annotated[float, Field(description="Value of points that have none.")]
+
+
+def _word(value: object) -> str:
+    return "" if isinstance(value, str) and value else f"must be a word, given: {shown(value)}"
+
+
+def _boundary(value: object) -> str:
+    return _word(value) or unknown(str(value), boundaries.names(), "boundary")
+
+
+def minimise_problem(value: object) -> str:
+    """What is wrong with the word on which way is better; empty if nothing is."""
+    return "" if isinstance(value, bool) else f"must be true or false, given: {shown(value)}"
+
+
+def _words(value: object) -> str:
+    good = isinstance(value, list | tuple) and value and all(isinstance(one, str) and one for one in value)
+    return "" if good else f"must be a list of words, given: {shown(value)}"
+
+
+def _number(value: object) -> str:
+    try:
+        fitting("fill", value, "float")
+    except HeatpgError as reason:
+        return str(reason)
+    return ""
+
+
+FILE_OPTIONS: dict[str, Callable[[object], str]] = {
+    "boundary": _boundary,
+    MINIMISE: minimise_problem,
+    "variable": _word,
+    "axes": _words,
+    "standard_error": _word,
+    "fill": _number,
+}
+"""Options of a landscape in a file of another program, and what is wrong with a value of each."""
+_OPTIONS_OF_RESULTS = (MINIMISE,)
+
+
+def is_file(source: str) -> bool:
+    """Whether a source is meant as a file."""
+    return source.endswith(SOURCES) or "/" in source or os.sep in source
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest(path: str, size: int, changed: int, inode: int) -> str:
+    """SHA-256 of a file, read once for as long as it stays as it is: its size, time and inode are part of the key."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_result(path: str, size: int, changed: int, inode: int) -> bool:
+    """Whether a file is a result of heatpg, asked once for as long as it stays as it is."""
+    return path.lower().endswith(RESULTS) and not is_foreign(Path(path))
+
+
+def in_file(source: str, given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
+    """The section of a landscape in a file, which is known by its content, and what is wrong with it."""
+    path = folder / expanded(source)
+    if not source.endswith(SOURCES):
+        return None, [(("source",), f"{shown(source)} is neither a landscape nor a file {', '.join(SOURCES)}")]
+    found: Found = []
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for ever
+            return None, [(("source",), f"{shown(source)} is not a file")]
+        state = str(path), status.st_size, status.st_mtime_ns, status.st_ino
+        digest, result = _digest(*state), _is_result(*state)
+    except OSError as reason:
+        return None, [(("source",), f"cannot read {shown(source)}: {reason.strerror or reason}")]
+    # An array says nothing of what lies beyond its edges, and there is no default boundary anywhere in heatpg: it is
+    # asked for. A file of heatpg holds its boundaries, which cannot be changed afterwards.
+    options: dict[str, Any] = {}
+    known = _OPTIONS_OF_RESULTS if result else tuple(FILE_OPTIONS)
+    for key, value in given.items():
+        problem = unknown(key, known, f"option of the file {source!r}")
+        if problem and key == "boundary":
+            problem = f"{source!r} is a result of heatpg and holds the boundaries of its landscape: leave boundary out"
+        elif not problem:
+            problem = FILE_OPTIONS[key](value)
+        if problem:
+            found.append(((key,), problem))
+        else:
+            options[key] = list(value) if isinstance(value, tuple) else value
+    if not result and "boundary" not in given:
+        found.append((("boundary",), f'{source!r} does not say what lies beyond its edges: add boundary = "clip"'))
+    return {"source": "file", "file": os.path.abspath(path), "sha256": digest, "options": options}, found
+
+
+def known_file(given: Mapping[str, Any]) -> Found:
+    """What is wrong with the options of a file in a resolved task; the file is not read."""
+    options = given["options"]
+    result = str(given["file"]).lower().endswith(RESULTS) and not set(options) - set(_OPTIONS_OF_RESULTS)
+    if (result or "boundary" in options) and all(
+        key in FILE_OPTIONS and not FILE_OPTIONS[key](value) for key, value in options.items()
+    ):
+        return []
+    return [(("options",), f"options do not fit the file: {shown(options)}")]
+
+
+def landscape_in_file(resolved: Mapping[str, Any]) -> Landscape:
+    """The landscape of a resolved task that is in a file."""
+    path, options = Path(resolved["file"]), dict(resolved["options"])
+    # of another program it says its boundary, and of heatpg it cannot
+    if "boundary" in options:
+        return Landscape.from_file(path, **options)
+    landscape = load(path).landscape
+    return landscape.regarded(minimise=options[MINIMISE]) if MINIMISE in options else landscape

@@ -1,0 +1,91 @@
+"""Points of a file that have no value: they are named, and refused or filled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.errors import NonFiniteError, OptionError
+from heatpg.formats import Positions
+from heatpg.tools.arguments import finite_number
+
+__all__ = ["completed", "in_words", "require_real"]
+
+Array = NDArray[Any]
+
+
+def in_words(names: Sequence[str], most: int = 12) -> str:
+    """Names in a message: not more than fit a line or two."""
+    shown = ", ".join(name[:60] for name in names[:most]) or "none"
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def require_real(path: Path, name: str, values: Array) -> Array:
+    """The values as floating-point numbers, if they are real numbers."""
+    if values.dtype.kind not in "iufb":
+        raise OptionError(
+            f"{name} of {path} is not of real numbers",
+            given=f"type {values.dtype}",
+            allowed="float, integer, bool",
+            advice="for complex values write the real and the imaginary part as two variables, and take one"
+            if values.dtype.kind == "c"
+            else "name another variable",
+        )
+    native = values.astype(values.dtype.newbyteorder("="), copy=False)
+    return native if native.dtype in (np.float32, np.float64) else native.astype(np.float64)
+
+
+def completed(
+    path: Path,
+    name: str,
+    values: Array,
+    missing: Array,
+    axes: Sequence[Positions],
+    fill: float | None,
+    *,
+    why: str,
+    advice: str,
+) -> Array:
+    """The values with the missing points filled.
+
+    Parameters
+    ----------
+    path, name
+        Of the file and the variable.
+    values, missing
+        Of one shape.
+    axes
+        One per axis of the values, where they are known.
+    fill
+        The value of missing points; None: they are refused.
+    why
+        What makes a point a missing one.
+    advice
+        What to do about them, before the way of filling them is named.
+
+    Raises
+    ------
+    NonFiniteError
+        Without a fill value, with the number of the missing points and the first of them.
+    """
+    count = int(missing.sum())
+    if not count:
+        return values
+    if fill is None:
+        first = tuple(int(i) for i in np.argwhere(missing)[0])
+        where = ", ".join(
+            f"{axis.name} = {float(axis.places[i]):.6g}"
+            for axis, i in zip(axes, first, strict=False)
+            if axis.places is not None
+        )
+        raise NonFiniteError(
+            f"{name} of {path} is not complete: {count} of {values.size} points have no value",
+            given=f"{why}; the first at index {first}" + (f", {where}" if where else ""),
+            advice=f"{advice}, or give these points a value that you choose: fill=NUMBER in Python, --fill NUMBER on "
+            "the command line",
+        )
+    return np.where(missing, np.asarray(finite_number("fill", fill), dtype=values.dtype), values)

@@ -1,0 +1,305 @@
+"""Tables of numbers in text, one row per evaluation: read, and laid out on a grid."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import math
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.errors import GridError, HeatpgWarning, OptionError, UnknownNameError
+from heatpg.formats import Positions, Sampled, Wanted
+from heatpg.formats._points import completed, in_words
+from heatpg.tools.options import nearest, shown
+from heatpg.tools.resources import require_memory
+
+__all__ = ["Table", "gridded", "header_of", "table_of"]
+
+Array = NDArray[Any]
+
+_SAME = 1e-9  # of the largest position: what rounding in text and in sums of steps leaves
+_DELIMITERS = ",;\t"
+_MOST_COLUMNS = 10_000
+_NOT_SAID = ("", "nan", "na", "n/a", "none", "null", "-")  # what programs write where there is no number
+_LOGARITHM = re.compile(r"log10\((.+)\)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table in text.
+
+    Attributes
+    ----------
+    path
+        Of the file.
+    columns
+        Their names; of two of one name the first one counts, as in most programs.
+    rows
+        One list of texts each, with the number of its line.
+    """
+
+    path: Path
+    columns: list[str]
+    rows: list[tuple[int, list[str]]]
+
+    def place(self, name: str, role: str) -> int:
+        """Number of a column.
+
+        Raises
+        ------
+        UnknownNameError
+            With the columns that there are.
+        """
+        if name not in self.columns:
+            raise UnknownNameError(
+                f"{self.path} has no column for the {role} of this name",
+                given=shown(name),
+                allowed=in_words(self.columns),
+                advice=nearest(name, self.columns),
+            )
+        return self.columns.index(name)
+
+    def numbers(self, name: str, role: str) -> Array:
+        """A column as numbers, NaN where nothing is said.
+
+        Raises
+        ------
+        OptionError
+            With the line of the first entry that is no number.
+        """
+        place = self.place(name, role)
+        result = np.full(len(self.rows), math.nan)
+        for i, (line, row) in enumerate(self.rows):
+            text = row[place].strip() if place < len(row) else ""
+            if text.lower() in _NOT_SAID:
+                continue
+            try:
+                # Python takes 1_000 and other digits for a number; a table does not
+                if "_" in text or not text.isascii():
+                    raise ValueError
+                result[i] = float(text)
+            except ValueError:
+                comma = re.fullmatch(r"-?\d+,\d+(e[+-]?\d+)?", text, re.IGNORECASE)
+                raise OptionError(
+                    f"column {name!r} of {self.path} is not of numbers",
+                    given=f"{shown(text)} in line {line}",
+                    advice="write decimals with a point" if comma else "name another column",
+                ) from None
+        return result
+
+
+def header_of(head: bytes) -> list[str]:
+    """The names in the first line of a table; empty if it does not look like one.
+
+    Examples
+    --------
+    >>> from heatpg.formats._tables import header_of
+    >>> header_of(b"lr,gamma,return\\n1,2,3\\n"), header_of(bytes([0, 255, 7]) + b"a,b")
+    (['lr', 'gamma', 'return'], [])
+    """
+    try:
+        text = head.decode("utf-8-sig", errors="strict" if len(head) < 2**12 else "ignore")
+    except UnicodeDecodeError:
+        return []
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines or any(ord(letter) < 32 and letter != "\t" for letter in lines[0]):
+        return []
+    # numpy.savetxt writes the names after a sign for comments
+    first = lines[0].lstrip("# ")
+    return [name.strip() for name in next(csv.reader([first], delimiter=_delimiter(first)))]
+
+
+def _delimiter(line: str) -> str:
+    return max(_DELIMITERS, key=line.count)
+
+
+def table_of(path: Path) -> Table:
+    """A table of a file.
+
+    Raises
+    ------
+    OptionError
+        If it is no text, or has no rows.
+    ResourceError
+        If it does not fit in memory.
+    """
+    # each entry becomes an object
+    require_memory(12.0 * path.stat().st_size, f"the table {path.name}", "read it where there is more memory")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as reason:
+        raise OptionError(f"{path} is not a text in UTF-8", given=reason, advice="save it as UTF-8") from None
+    lines = text.splitlines()
+    first = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    if not lines:
+        raise OptionError(f"{path} is an empty table", advice="write it again, with names of columns in the first line")
+    lines[first] = lines[first].lstrip("# ")
+    try:
+        delimiter = _delimiter(lines[first])
+        reader = csv.reader(io.StringIO("\n".join(lines[first:])), delimiter=delimiter, strict=True)
+        columns = [name.strip() for name in next(reader)]
+        rows = [(first + reader.line_num, row) for row in reader if any(entry.strip() for entry in row)]
+    except csv.Error as reason:
+        raise OptionError(f"{path} is not a table", given=reason, advice="write one row a line, with commas") from None
+    if len(columns) > _MOST_COLUMNS or not rows:
+        raise OptionError(
+            f"{path} is not a table of rows below the names of their columns",
+            given=f"{len(columns)} columns, {len(rows)} rows",
+            advice="write the names in the first line, and one row for each evaluation",
+        )
+    return Table(path, columns, rows)
+
+
+def _distinct(values: Array) -> tuple[Array, NDArray[np.int64]]:
+    """Positions that differ by more than rounding, ascending, and which of them each value is."""
+    order = np.argsort(values, kind="stable")
+    ascending = values[order]
+    allowance = _SAME * float(np.abs(values).max(initial=0.0))
+    begins = np.concatenate(([True], np.diff(ascending) > allowance))
+    number = np.empty(len(values), dtype=np.int64)
+    number[order] = np.cumsum(begins) - 1
+    return ascending[begins], number
+
+
+def _axis(table: Table, entry: str, kept: NDArray[np.bool_]) -> tuple[str, Array]:
+    """The name of an axis, and its positions in all rows; of ``log10(lr)`` the logarithms of the column ``lr``."""
+    logarithm = None if entry in table.columns else _LOGARITHM.fullmatch(entry)
+    name = logarithm[1] if logarithm else entry
+    values = table.numbers(name, "axis")
+    if not np.isfinite(values[kept]).all():
+        bad = int(np.flatnonzero(kept & ~np.isfinite(values))[0])
+        raise GridError(
+            f"column {name!r} of {table.path} has no position in some rows",
+            given=f"the first in line {table.rows[bad][0]}",
+            advice="write the position in every row, or leave these rows out",
+        )
+    if logarithm is None:
+        return name, values
+    if (values[kept] <= 0).any():
+        raise GridError(
+            f"column {name!r} of {table.path} has no logarithm",
+            given=float(values[kept].min()),
+            allowed="numbers above 0",
+            advice=f"name the column itself: {name}",
+        )
+    return f"log10_{name}", np.log10(values, where=values > 0, out=np.full(values.shape, math.nan))
+
+
+def _require_uniform(table: Table, entry: str, places: Array) -> None:
+    """Refuse positions that are uniform in the logarithm only, and say so."""
+    if len(places) < 3:
+        raise GridError(
+            f"column {entry!r} of {table.path} has {len(places)} different positions",
+            given=", ".join(f"{x:g}" for x in places),
+            allowed="at least 3, at equal distances",
+            advice="leave it out of the axes, or vary it more",
+        )
+    steps = np.diff(places)
+    if np.ptp(steps) <= 1e-3 * steps.mean() or not (places > 0).all():
+        return
+    ratios = np.diff(np.log(places))
+    if np.ptp(ratios) <= 1e-2 * ratios.mean():
+        raise GridError(
+            f"column {entry!r} of {table.path} is uniform in its logarithm, and not in itself",
+            given=f"{places[0]:g} to {places[-1]:g}, each {np.exp(ratios.mean()):.4g} times the one before",
+            allowed="positions at equal distances",
+            advice=f"take the logarithm as the axis: axes=('log10({entry})', ...) in Python, --axes "
+            f"'log10({entry}),...' on the command line; noise is then in decades",
+        )
+
+
+def gridded(table: Table, wanted: Wanted, *, keep: NDArray[np.bool_] | None = None) -> Sampled:
+    """A table on the grid of the positions that it has; rows of one position are repetitions, as of several seeds.
+
+    Parameters
+    ----------
+    table
+        One row per evaluation, in any order.
+    wanted
+        With the names of the columns.
+    keep
+        Which rows count.
+
+    Returns
+    -------
+    sampled
+        Means over repetitions. If every point has two or more, with their standard errors.
+
+    Raises
+    ------
+    HeatpgError
+        For columns that are not there or not of numbers, positions on no grid, points without a value.
+    """
+    values = table.numbers(wanted.variable, "variable")
+    counted = np.ones(len(values), dtype=bool) if keep is None else keep
+    names, places, numbers = [], [], []
+    for entry in wanted.axes:
+        name, positions = _axis(table, entry, counted)
+        distinct, _ = _distinct(positions[counted])
+        _require_uniform(table, entry, distinct)
+        # all rows, so that a row that does not count still says that there is a point
+        number = np.zeros(len(values), dtype=np.int64)
+        number[counted] = _distinct(positions[counted])[1]
+        names.append(name)
+        places.append(distinct)
+        numbers.append(number)
+    shape = tuple(len(each) for each in places)
+    if math.prod(shape) > 16 * len(values) + 1000:
+        raise GridError(
+            f"the positions in {table.path} are not those of a grid",
+            given=f"{len(values)} rows for {' x '.join(map(str, shape))} positions",
+            allowed="a row for each combination of positions",
+            advice="sweep on a grid; what is sampled at random has none",
+        )
+    good = counted & ~np.isnan(values)
+    flat = np.ravel_multi_index([number[good] for number in numbers], shape)
+    count = np.bincount(flat, minlength=math.prod(shape))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(flat, values[good], math.prod(shape)) / count
+        spread = np.bincount(flat, (values[good] - mean[flat]) ** 2, math.prod(shape))
+        error = np.sqrt(spread / (count - 1) / count)
+    axes = tuple(Positions(name, each) for name, each in zip(names, places, strict=True))
+    mean, count = mean.reshape(shape), count.reshape(shape)
+    filled = completed(
+        *(table.path, f"column {wanted.variable!r}", mean, count == 0, axes, wanted.fill),
+        why="no row with a number",
+        advice="run what is missing",
+    )
+    facts: dict[str, Any] = {"variable": wanted.variable}
+    if wanted.standard_error:
+        return Sampled(filled, axes, _given_error(table, wanted, flat, good, count, shape), facts=facts)
+    if not (count > 1).any():
+        return Sampled(filled, axes, facts=facts)
+    facts["repetitions"] = [int(count.min()), int(count.max())]
+    if (count < 2).any():
+        warnings.warn(
+            f"{int((count < 2).sum())} of {count.size} points of {table.path.name} were evaluated once, so that no "
+            "standard errors are known; the values are means of what there is",
+            HeatpgWarning,
+            stacklevel=2,
+        )
+        return Sampled(filled, axes, facts=facts)
+    return Sampled(filled, axes, error.reshape(shape), facts=facts)
+
+
+def _given_error(
+    table: Table, wanted: Wanted, flat: Array, good: NDArray[np.bool_], count: Array, shape: Sequence[int]
+) -> Array:
+    """Standard errors in a column of the table, one row for each point."""
+    if (count != 1).any():
+        raise OptionError(
+            f"column {wanted.standard_error!r} of {table.path} cannot be the standard error of several rows",
+            given=f"up to {int(count.max())} rows for one point",
+            advice="leave it out: the standard error of repeated rows is computed from them",
+        )
+    result = np.zeros(math.prod(shape))
+    result[flat] = table.numbers(wanted.standard_error, "standard error")[good]
+    return result.reshape(shape)

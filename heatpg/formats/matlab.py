@@ -1,0 +1,158 @@
+"""Variables of MATLAB: version 7.3, which is HDF5 with the axes in reverse order, and the versions before, by SciPy.
+
+An array has here the axes that MATLAB shows: rows first. Vectors of positions are rows or columns of numbers; meshes,
+as ``meshgrid`` and ``ndgrid`` make them, tell by themselves along which axis they change.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.errors import HeatpgError, OptionError
+from heatpg.formats import Format, Positions, Sampled, Wanted, formats
+from heatpg.formats._coordinates import (
+    Arrays,
+    fields_among,
+    matched,
+    named,
+    the_variable,
+    without_single_nodes,
+)
+from heatpg.formats._hdf5 import begins_as_hdf5, numbers, opened, text_attribute
+from heatpg.formats._points import completed, require_real
+from heatpg.tools.resources import require_memory
+
+Array = NDArray[Any]
+
+_NUMERIC = ("double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
+_EXPANSION = 2000.0  # of a compressed file; deflate makes at most 1032 bytes of one. A taste
+
+
+def _chosen(path: Path, arrays: Arrays, wanted: Wanted) -> Sampled:
+    spoken = {wanted.standard_error, *wanted.axes}
+    # a scalar is a matrix of one number
+    free = {key: each for key, each in arrays.items() if key not in spoken}
+    name = the_variable(path, arrays, wanted.variable, fields_among(free))
+    values = require_real(path, name, arrays[name][1]())
+    others = [key for key in arrays if key not in (name, wanted.standard_error)]
+    line = sum(size > 1 for size in values.shape) == 1
+    if line:
+        # a vector is a matrix of one row or one column
+        arrays = {**arrays, name: ((values.size,), lambda: values.reshape(-1))}
+        values = values.reshape(-1)
+    found = named(path, arrays, name, wanted.axes) if wanted.axes else matched(path, arrays, name, others)
+    if found is None:
+        axes = tuple(Positions(f"x{i + 1}", None) for i in range(values.ndim))
+    else:
+        axes = tuple(Positions(key, places) for key, places in found)
+    missing = np.isnan(values)
+    values = completed(
+        *(path, name, values, missing, axes, wanted.fill),
+        why="NaN",
+        advice="compute them and save the file again",
+    )
+    error = None
+    if wanted.standard_error:
+        key = the_variable(path, arrays, wanted.standard_error, (), role="standard error")
+        error = arrays[key][1]()
+        error = error.reshape(-1) if line else error
+    return without_single_nodes(Sampled(values, axes, error, facts={"variable": name}))
+
+
+@formats.register("matlab73")
+class _Matlab73(Format):
+    summary = "variables of MATLAB, saved with -v7.3"
+    specific = True
+
+    def takes(self, path: Path, head: bytes) -> bool:
+        if not begins_as_hdf5(head):
+            return False
+        if head.startswith(b"MATLAB 7.3"):
+            return True
+        try:  # the block of the user may be gone, as after h5repack
+            with opened(path) as file:
+                return any("MATLAB_class" in each.attrs for each in file.values() if isinstance(each, h5py.Dataset))
+        except HeatpgError:
+            return False
+
+    def read(self, path: Path, wanted: Wanted) -> Sampled:
+        with opened(path) as file:
+            found: dict[str, h5py.Dataset] = {}
+            others: list[str] = []
+            for key in file:
+                hard = isinstance(file.get(key, getlink=True), h5py.HardLink)
+                thing = file[key] if hard else None
+                kind = "" if thing is None else text_attribute(thing, "MATLAB_class")
+                # what is empty is stored as its size
+                empty = isinstance(thing, h5py.Dataset) and "MATLAB_empty" in thing.attrs
+                if isinstance(thing, h5py.Dataset) and kind in _NUMERIC and not empty and thing.dtype.names is None:
+                    found[key] = thing
+                elif thing is not None and not key.startswith("#"):
+                    others.append(f"{key} ({kind or 'group'})")
+            name = wanted.variable
+            if name and name not in found and any(each.startswith(f"{name} (") for each in others):
+                raise OptionError(
+                    f"{name} of {path} is not an array of real numbers",
+                    given=next(each for each in others if each.startswith(f"{name} (")),
+                    allowed=", ".join(found) or "none",
+                    advice="in MATLAB: Q = double(...); save('q.mat', 'Q', '-v7.3')",
+                )
+
+            def reader(dataset: h5py.Dataset) -> Array:
+                return numbers(path, dataset).T
+
+            arrays: Arrays = {
+                key: (tuple(each.shape[::-1]), lambda each=each: reader(each))  # type: ignore[misc]
+                for key, each in found.items()
+            }
+            return _chosen(path, arrays, wanted)
+
+
+@formats.register("matlab5")
+class _Matlab5(Format):
+    summary = "variables of MATLAB, saved with -v7, -v6 or -v4, and of Octave"
+    specific = True
+
+    def takes(self, path: Path, head: bytes) -> bool:
+        # version 4 has no signature: its header is small numbers, and the ending decides
+        old = path.suffix.lower() == ".mat" and not begins_as_hdf5(head)
+        return (head.startswith(b"MATLAB 5.0 MAT-file") or old) and not head.startswith(b"MATLAB 7.3")
+
+    def read(self, path: Path, wanted: Wanted) -> Sampled:
+        from scipy.io import loadmat, whosmat
+
+        held = path.stat().st_size
+        try:
+            listed = whosmat(path)
+            names = []
+            for key, shape, kind in listed:
+                sizes = [int(size) for size in shape]
+                needed = math.prod(sizes)
+                # at least a byte for each, and no size is believed that the file cannot hold
+                if min(sizes, default=0) < 0 or needed > _EXPANSION * held:
+                    raise ValueError(f"{key} is said to be of shape {shape} in a file of {held:,} bytes")
+                require_memory(16.0 * needed, f"{key} of {path}", "read it where there is more memory")
+                if kind in _NUMERIC and needed:
+                    names.append(key)
+            content = loadmat(path, variable_names=names) if names else {}
+        except HeatpgError:
+            raise
+        except Exception as reason:  # whatever SciPy makes of a damaged file
+            raise OptionError(
+                f"cannot read {path}",
+                given=str(reason)[:200] or type(reason).__name__,
+                allowed="a file of MATLAB",
+                advice="save it again: save('q.mat', 'Q', 'x', 'y', '-v7.3')",
+            ) from None
+        arrays: Arrays = {
+            key: (content[key].shape, lambda key=key: content[key])  # type: ignore[misc]
+            for key in names
+            if isinstance(content.get(key), np.ndarray)
+        }
+        return _chosen(path, arrays, wanted)

@@ -1,0 +1,33 @@
+"""A sweep in a table: one row per run, columns for the parameters and the result; as pandas, wandb and R write it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from heatpg.errors import OptionError
+from heatpg.formats import Format, Sampled, Wanted, formats
+from heatpg.formats._points import in_words
+from heatpg.formats._tables import gridded, header_of, table_of
+
+
+@formats.register("sweep")
+class _Sweep(Format):
+    summary = (
+        "a table of a sweep, .csv or .tsv: a row per run, repeated rows are seeds; --variable and --axes name columns"
+    )
+
+    def takes(self, path: Path, head: bytes) -> bool:
+        return len(header_of(head)) > 1
+
+    def read(self, path: Path, wanted: Wanted) -> Sampled:
+        table = table_of(path)
+        if not wanted.variable or not wanted.axes:
+            result = wanted.variable or table.columns[-1] or "score"
+            swept = [name for name in table.columns if name and name != result][:2]
+            raise OptionError(
+                f"{path.name} is a table, and does not say which columns are the axes and which the result",
+                given=f"columns {in_words(table.columns)}",
+                advice=f"name them: variable={result!r}, axes={tuple(swept)!r} in Python, --variable {result} --axes "
+                f"{','.join(swept)} on the command line",
+            )
+        return gridded(table, wanted)

@@ -1,0 +1,406 @@
+"""Files that are refused: the words name a way that works, which is tried; and files that would do harm do none."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from heatpg import Landscape, evolve, landscapes
+from heatpg.cli import main
+from heatpg.errors import HeatpgError, HeatpgWarning, ResourceError
+from tests.formats import crafted
+from tests.formats.crafted import SQUARE, SWEEP, X, Y, on
+
+Write = Callable[[Path], None]
+
+# A file, what is said of it at first, the words of the refusal, and what is to be said instead: None where the file
+# itself has to be another.
+REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]] = {
+    "an unfinished surface": (
+        *("u.h5", crafted.unfinished, {}),
+        r"train_loss of u.h5 is not complete: 4 of 35 points have no value; given: -1, which is not computed yet; the "
+        r"first at index \(4, 3\), y = 3, x = 0; run plot_surface.py once more .* fill=NUMBER .* --fill NUMBER",
+        {"fill": 5.0},
+    ),
+    "a surface without values": (
+        *("e.h5", lambda p: crafted.hdf5(p, {"xcoordinates": X, "ycoordinates": Y}), {}),
+        r"holds coordinates and no values yet.*run plot_surface.py",
+        None,
+    ),
+    "a name that a surface has not": (
+        *("n.h5", lambda p: crafted.surface(p, X, Y), {"variable": "train_los"}),
+        r"no variable of this name; given: 'train_los'; allowed: train_acc, train_loss; did you mean 'train_loss'",
+        {"variable": "train_loss"},
+    ),
+    "several variables": (
+        *("s.h5", lambda p: crafted.hdf5(p, {"A": on(X, Y), "B": on(X, Y), "x": X, "y": Y}), {}),
+        r"holds 2 variables that could be Q; given: A \(7, 5\), B \(7, 5\); name one: variable='A' in Python, "
+        r"--variable A on the command line",
+        {"variable": "A"},
+    ),
+    "a square with two orders": (
+        *("q.h5", lambda p: crafted.hdf5(p, {"Q": on(X, SQUARE), "x": X, "y": SQUARE}), {}),
+        r"Q of q.h5 has the shape \(7, 7\), and its coordinates fit in 2 ways; given: x, y; name them in the order of "
+        r"the shape: axes=\('x', 'y'\) in Python, --axes x,y on the command line",
+        {"axes": ["x", "y"]},
+    ),
+    "axes in the wrong order": (
+        *("w.h5", lambda p: crafted.hdf5(p, {"Q": on(X, Y), "x": X, "y": Y}), {"axes": ["y", "x"]}),
+        r"y of w.h5 does not hold the positions along axis 1 of Q; given: shape \(5,\); allowed: 7 positions; name the "
+        r"coordinates in the order of the shape \(7, 5\)",
+        {"axes": ["x", "y"]},
+    ),
+    "a MATLAB square with two orders": (
+        *("q.mat", lambda p: crafted.matlab73(p, {"J": on(X, SQUARE), "x": X, "y": SQUARE}), {}),
+        r"its coordinates fit in 2 ways.*--axes x,y",
+        {"axes": ["x", "y"]},
+    ),
+    "a table without names": (
+        *("t.csv", crafted.seeds, {}),
+        r"t.csv is a table, and does not say which columns are the axes and which the result; given: columns seed, lr, "
+        r"gamma, return; name them: variable='return', axes=\('seed', 'lr'\) in Python, --variable return --axes "
+        r"seed,lr on the command line",
+        {"variable": "return", "axes": ["seed", "lr"]},
+    ),
+    "a table with a misspelt column": (
+        *("m.csv", crafted.seeds, {"variable": "retrun", "axes": ["lr", "gamma"]}),
+        r"no column for the variable of this name; given: 'retrun'; allowed: seed, lr, gamma, return; did you mean "
+        r"'return'",
+        SWEEP,
+    ),
+    "a sweep in the logarithm": (
+        *("l.csv", crafted.logarithmic, {"variable": "score", "axes": ["learning rate", "gamma"]}),
+        r"column 'learning rate' of l.csv is uniform in its logarithm, and not in itself.*each 10 times the one before"
+        r".*axes=\('log10\(learning rate\)', ...\) in Python, --axes 'log10\(learning rate\),...' on the command line",
+        {"variable": "score", "axes": ["log10(learning rate)", "gamma"]},
+    ),
+    "trials that do not say which way is better": (
+        *("o.csv", crafted.trials, {}),
+        r"does not say whether its values are a loss or a return; allowed: minimise=True or minimise=False; on the "
+        r"command line --minimise or --no-minimise",
+        {"minimise": True},
+    ),
+    "trials that still run": (
+        *("r.csv", lambda p: crafted.trials(p, complete=False), {"minimise": False}),
+        r"column 'value' of r.csv is not complete: 1 of 35 points have no value; given: no row with a number; the "
+        r"first at index .*, params_gamma = .*, params_lr = .*; run what is missing, or give these points a value",
+        {"minimise": False, "fill": 0.0},
+    ),
+    "NaN in an array": (
+        *("nan.npy", lambda p: np.save(p, crafted.holes), {}),
+        r"the array of nan.npy is not complete: 1 of 35 points have no value; given: NaN; the first at index \(6, 4\)",
+        {"fill": 1.0},
+    ),
+    "an archive without values": (
+        *("v.npz", lambda p: np.savez(p, Q=on(X, Y), x=X, y=Y), {}),
+        r"has no array 'values'; given: Q, x, y; write it as np.savez\(path, values=array, x=nodes, y=nodes\).*or name "
+        r"the array that holds Q: variable='Q'",
+        {"variable": "Q"},
+    ),
+    "a deviation that is no standard error": (
+        *("results.csv", crafted.rewards, {"standard_error": "episode_std_rewards"}),
+        r"episode_std_rewards of results.csv is no standard error of the mean return.*leave it out",
+        {},
+    ),
+    "positions at random": (
+        "random.csv",
+        lambda p: crafted.table(
+            p, ["a", "b", "q"], [[*row, 1.0] for row in np.random.default_rng(0).random((400, 2)).tolist()]
+        ),
+        {"variable": "q", "axes": ["a", "b"]},
+        r"positions in random.csv are not those of a grid; given: 400 rows for 400 x 400 positions.*sweep on a grid",
+        None,
+    ),
+    "words in a column": (
+        "words.csv",
+        lambda p: crafted.table(p, ["x", "q"], [[i, word] for i, word in enumerate("1a2")]),
+        {"variable": "q", "axes": ["x"]},
+        r"column 'q' of words.csv is not of numbers; given: 'a' in line 3; name another column",
+        None,
+    ),
+    "decimal commas": (
+        "comma.csv",
+        lambda p: crafted.table(p, ["x", "q"], [["0,5", 1], ["1,0", 2], ["1,5", 3]], ";"),
+        {"variable": "q", "axes": ["x"]},
+        r"column 'x' of comma.csv is not of numbers; given: '0,5' in line 2; write decimals with a point",
+        None,
+    ),
+    "a result of heatpg": (
+        *("ours.h5", lambda p: evolve(landscapes.ridge(size=21), 0.5, checks="none").save(p), {}),
+        r"ours.h5 is a result of heatpg, which knows its landscape with its axes and boundaries; "
+        r"heatpg.load\('.*ours.h5'\).landscape; on the command line without --boundary",
+        None,
+    ),
+    "text": (
+        *("readme.npy", lambda p: p.write_text("Hello\nworld\n") and None, {}),
+        r"cannot read .*readme.npy; given: first bytes b'Hello.*see heatpg list formats; what Python can load "
+        r"otherwise goes into Landscape.from_array",
+        None,
+    ),
+    "a structure of MATLAB": (
+        *("struct.mat", lambda p: __import__("scipy.io").io.savemat(p, {"s": {"a": 1.0}}), {}),
+        r"has no array that could be a landscape",
+        None,
+    ),
+    "complex numbers": (
+        *("c.h5", lambda p: crafted.hdf5(p, {"Q": on(X, Y) + 1j, "x": X, "y": Y}), {"variable": "Q"}),
+        r"Q of c.h5 is not of real numbers; given: type complex128.*write the real and the imaginary part as two",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(REFUSED))
+def test_a_refusal_names_a_way_that_works(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, write, given, words, instead = REFUSED[name]
+    monkeypatch.chdir(tmp_path)
+    write(Path(file))
+    with pytest.raises(HeatpgError) as refusal:
+        Landscape.from_file(file, boundary="clip", **given)
+    said = str(refusal.value)
+    assert re.search(words, said), said
+    assert "pickle" not in said and "leave it out; " not in said
+    # the same on the command line, in one line and without a traceback
+    options = []
+    for key, value in given.items():
+        words_of = ",".join(value) if isinstance(value, list) else str(value)
+        options += (
+            ["--minimise" if value else "--no-minimise"]
+            if key == "minimise"
+            else [f"--{key.replace('_', '-')}", words_of]
+        )
+    assert main(["run", file, "--boundary", "clip", "--sigma", "1", "--out", "o.h5", *options]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("heatpg: error: ") and "Traceback" not in error
+    if instead is not None:
+        found = Landscape.from_file(file, boundary="clip", **instead)
+        assert np.isfinite(found.values).all()
+
+
+def test_what_a_message_says_of_a_table_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The very words of the advice, as a user would copy them."""
+    monkeypatch.chdir(tmp_path)
+    crafted.with_errors(Path("t.csv"))
+    with pytest.raises(HeatpgError) as refusal:
+        Landscape.from_file("t.csv", boundary="clip")
+    words = re.search(r"(--variable \S+ --axes \S+) on the command line", str(refusal.value))
+    assert words is not None
+    assert main(["run", "t.csv", "--boundary", "clip", "--sigma", "1", "--quiet", *words[1].split()]) == 0
+
+
+# What was untrue --------------------------------------------------------------------------------------------------
+
+
+def test_a_foreign_file_is_not_said_to_hold_boundaries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    crafted.surface(Path("s.h5"), X, Y)
+    for command in ("run", "study"):
+        assert main([command, "s.h5", "--sigma", "0.5,1"]) == 2
+        assert "s.h5 does not say what lies beyond its edges" in capsys.readouterr().err
+    # and the advice that is given then works
+    assert main(["run", "s.h5", "--boundary", "clip", "--sigma", "0.5,1", "--out", "out.h5", "--quiet"]) == 0
+    assert main(["study", "out.h5", "--boundary", "clip"]) == 2
+    assert (
+        "out.h5 is a result of heatpg, which knows its landscape with its axes and boundaries"
+        in capsys.readouterr().err
+    )
+    assert main(["run", "out.h5", "--sigma", "0.5", "--variable", "u", "--out", "p.h5"]) == 2
+    assert "given: --variable; leave these options out" in capsys.readouterr().err
+    assert main(["run", "ridge", "--variable", "u"]) == 2
+    assert "these options are for files" in capsys.readouterr().err
+
+
+def test_load_says_how_a_foreign_file_is_read(tmp_path: Path) -> None:
+    from heatpg import load
+
+    crafted.surface(tmp_path / "s.h5", X, Y)
+    with pytest.raises(HeatpgError, match=r"was not written by heatpg.*Landscape.from_file\(path, boundary=...\)"):
+        load(tmp_path / "s.h5")
+    assert Landscape.from_file(tmp_path / "s.h5", boundary="clip").minimise
+
+
+# Harm ---------------------------------------------------------------------------------------------------------------
+
+
+def secret(folder: Path) -> Path:
+    crafted.hdf5(folder / "secret.h5", {"Q": on(X, Y), "x": X})
+    (folder / "secret.bin").write_bytes(on(X, Y).tobytes())
+    return folder / "secret.h5"
+
+
+def external_link(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["Q"] = h5py.ExternalLink(str(secret(path.parent)), "Q")
+
+
+def external_data(path: Path) -> None:
+    secret(path.parent)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("Q", (7, 5), "f8", external=[(str(path.parent / "secret.bin"), 0, 280)])
+
+
+def virtual(path: Path) -> None:
+    layout = h5py.VirtualLayout((7, 5), "f8")
+    layout[...] = h5py.VirtualSource(str(secret(path.parent)), "Q", (7, 5))
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("Q", layout)
+
+
+def huge(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("Q", (2**20, 2**20), "f8", chunks=(64, 64))
+
+
+def huge_header(path: Path) -> None:
+    shape = (2**20, 2**20)
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})
+        file.write(bytes(64))
+
+
+def huge_in_archive(path: Path) -> None:
+    huge_header(path.with_suffix(".npy"))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(path.with_suffix(".npy"), "values.npy")
+
+
+def huge_matrix(path: Path) -> None:
+    # version 4: type, rows, columns, no imaginary part, length of the name
+    path.write_bytes(struct.pack("<5i", 0, 2**20, 2**20, 0, 2) + b"Q\0" + bytes(64))
+
+
+def huge_classic(path: Path) -> None:
+    crafted.by_netcdf4(path, form="NETCDF3_CLASSIC")
+    content = path.read_bytes()
+    # the length of a dimension in the header
+    place = content.index(b"lat") + 4
+    path.write_bytes(content[:place] + struct.pack(">i", 2**30) + content[place + 4 :])
+
+
+def foreign_filter(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((7, 5))
+        plist.set_filter(32015, h5py.h5z.FLAG_OPTIONAL, (3,))  # Zstandard, a filter that is a plug-in
+        space = h5py.h5s.create_simple((7, 5))
+        h5py.h5d.create(file.id, b"Q", h5py.h5t.IEEE_F64LE, space, plist)
+
+
+def half(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("Q", (70, 50), "f8", chunks=(7, 5))[:7, :5] = 1.0
+
+
+def circle(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["a/b"] = h5py.SoftLink("/a")
+        file["a/c"] = file["a"]
+
+
+def cut(path: Path) -> None:
+    crafted.scales(path)
+    os.truncate(path, path.stat().st_size // 2)
+
+
+HARM: dict[str, tuple[str, Write, str]] = {
+    "a link to another file": ("l.h5", external_link, "has no array that could be a landscape"),
+    "data in another file": ("d.h5", external_data, "its data lie in another file"),
+    "a virtual dataset": ("v.h5", virtual, "it is a virtual dataset"),
+    "a huge dataset": ("h.h5", huge, "it would grow from 0 B to 8.0 TiB|was not written in full"),
+    "a huge header": ("h.npy", huge_header, "ends before its array does"),
+    "a huge header in an archive": ("h.npz", huge_in_archive, "ends before its array does"),
+    "a huge matrix": ("h.mat", huge_matrix, "cannot read"),
+    "a huge classic file": ("h.nc", huge_classic, "cannot read"),
+    "a filter from outside": ("f.h5", foreign_filter, "filter 32015|was not written in full"),
+    "half of a dataset": ("half.h5", half, "was not written in full; given: 1 of 100 chunks"),
+    "a circle of links": ("c.h5", circle, "has no array that could be a landscape"),
+    "a cut file": ("cut.h5", cut, "cannot read|is damaged"),
+    "a pickle": ("p.npy", lambda p: np.save(p, np.array([{}, 1], dtype=object)), "holds pickled Python objects"),
+    "nothing": ("n.csv", lambda p: p.touch(), "an empty file"),
+    "a folder": ("folder.csv", lambda p: p.mkdir(), "a folder, a pipe or a device"),
+    "a pipe": ("pipe.csv", lambda p: os.mkfifo(p), "a folder, a pipe or a device"),
+}
+
+
+@pytest.mark.parametrize("name", list(HARM))
+def test_files_that_would_do_harm(name: str, tmp_path: Path) -> None:
+    file, write, words = HARM[name]
+    if "classic" in name:
+        pytest.importorskip("netCDF4")
+    write(tmp_path / file)
+    with pytest.raises(HeatpgError, match=words):
+        Landscape.from_file(tmp_path / file, boundary="clip")
+
+
+def test_a_file_that_does_not_fit_in_memory_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heatpg.tools.resources.available_memory", lambda: 1e6)
+    large = np.zeros((600, 600))
+    np.save(tmp_path / "a.npy", large)
+    np.savez_compressed(tmp_path / "a.npz", values=large)
+    crafted.hdf5(tmp_path / "a.h5", {"Q": large})
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file.create_dataset("Q", data=large, compression="gzip")
+    for name in ("a.npy", "a.npz", "a.h5", "b.h5"):
+        with pytest.raises(ResourceError, match="does not fit in memory"):
+            Landscape.from_file(tmp_path / name, boundary="clip")
+
+
+def test_damaged_files_end_in_errors_of_ours(tmp_path: Path) -> None:
+    """Bytes changed at random: a landscape or an error, never another exception."""
+    writers: dict[str, Write] = {
+        "s.h5": lambda p: crafted.surface(p, X, Y),
+        "c.h5": lambda p: crafted.scales(p, compressed=True),
+        "m.mat": lambda p: crafted.matlab73(p, crafted.RETURNED),
+        "m5.mat": lambda p: crafted.matlab5(p, do_compression=True),
+        "t.csv": crafted.trials,
+        "z.npz": lambda p: np.savez_compressed(p, values=on(X, Y), x=X, y=Y),
+    }
+    rng = np.random.default_rng(5)
+    outcomes = {"read": 0, "refused": 0}
+    for name, write in writers.items():
+        write(tmp_path / name)
+        content = np.frombuffer((tmp_path / name).read_bytes(), np.uint8)
+        for _ in range(40):
+            changed = content.copy()
+            places = rng.integers(0, len(content), rng.integers(1, 20))
+            changed[places] = rng.integers(0, 256, len(places))
+            (tmp_path / name).write_bytes(changed[: rng.integers(len(content) // 2, len(content) + 1)].tobytes())
+            try:
+                Landscape.from_file(tmp_path / name, boundary="clip", minimise=False)
+                outcomes["read"] += 1
+            except HeatpgError:
+                outcomes["refused"] += 1
+    assert outcomes["refused"] > 100, outcomes
+
+
+def test_one_evaluation_here_and_several_there_is_told(tmp_path: Path) -> None:
+    rows = [[x, seed, x + seed] for x in range(4) for seed in range(2 if x else 1)]
+    crafted.table(tmp_path / "t.csv", ["x", "seed", "q"], rows)
+    with pytest.warns(HeatpgWarning, match="1 of 4 points of t.csv were evaluated once, so that no standard errors"):
+        found = Landscape.from_file(tmp_path / "t.csv", boundary="clip", variable="q", axes=["x"])
+    assert found.standard_error is None
+    np.testing.assert_array_equal(found.values, [0.0, 1.5, 2.5, 3.5])
+
+
+def test_names_from_files_never_reach_a_terminal_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    crafted.hdf5(Path("e.h5"), {"\x1b[2JA": on(X, Y), "\x1b[31mB": on(X, Y)})
+    assert main(["run", "e.h5", "--boundary", "clip", "--sigma", "1"]) == 2
+    assert "\x1b" not in capsys.readouterr().err
