@@ -48,7 +48,7 @@ def _summaries(what: str) -> dict[str, str]:
     if what == "formats":
         from heatpg.formats import formats
 
-        return {name: formats.get(name).summary for name in formats.names()}
+        return {name: _first_line(formats.get(name)) for name in formats.names()}
     if what == "figures":
         from heatpg.plot import figures
 

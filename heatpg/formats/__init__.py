@@ -97,17 +97,14 @@ class Sampled:
 
 
 class Format(ABC):
-    """A kind of file.
+    """A kind of file; the first line of the docstring says what it is in lists.
 
     Attributes
     ----------
-    summary
-        One line on what it is, for lists.
     specific
         Whether it is asked before those that take any file of their container.
     """
 
-    summary: ClassVar[str]
     specific: ClassVar[bool] = False
 
     @abstractmethod

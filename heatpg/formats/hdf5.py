@@ -174,7 +174,7 @@ def _label(dataset: h5py.Dataset, position: int) -> str:
 
 @formats.register("hdf5")
 class _Hdf5(Format):
-    summary = "NetCDF 4 and HDF5 of any program: one variable, with dimension scales or vectors of positions"
+    """NetCDF 4 and HDF5 of any program: one variable, with dimension scales or vectors of positions."""
 
     def takes(self, path: Path, head: bytes) -> bool:
         return begins_as_hdf5(head)

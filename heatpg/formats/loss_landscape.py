@@ -27,7 +27,8 @@ _MAXIMISED = ("acc", "accuracy")  # last part of a name: what is better the larg
 
 @formats.register("loss-landscape")
 class _LossLandscape(Format):
-    summary = "surfaces of loss-landscape (Li et al. 2018): .h5 with xcoordinates, ycoordinates, train_loss, train_acc"
+    """Surfaces of loss-landscape (Li et al. 2018): .h5 with xcoordinates, ycoordinates, train_loss, train_acc."""
+
     specific = True
 
     def takes(self, path: Path, head: bytes) -> bool:

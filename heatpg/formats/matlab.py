@@ -67,7 +67,8 @@ def _chosen(path: Path, arrays: Arrays, wanted: Wanted) -> Sampled:
 
 @formats.register("matlab73")
 class _Matlab73(Format):
-    summary = "variables of MATLAB, saved with -v7.3"
+    """Variables of MATLAB, saved with -v7.3."""
+
     specific = True
 
     def takes(self, path: Path, head: bytes) -> bool:
@@ -116,7 +117,8 @@ class _Matlab73(Format):
 
 @formats.register("matlab5")
 class _Matlab5(Format):
-    summary = "variables of MATLAB, saved with -v7, -v6 or -v4, and of Octave"
+    """Variables of MATLAB, saved with -v7, -v6 or -v4, and of Octave."""
+
     specific = True
 
     def takes(self, path: Path, head: bytes) -> bool:

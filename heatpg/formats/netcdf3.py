@@ -23,7 +23,7 @@ def _text(value: object) -> str:
 
 @formats.register("netcdf3")
 class _NetCDF3(Format):
-    summary = "the classic format of NetCDF: .nc"
+    """The classic format of NetCDF: .nc."""
 
     def takes(self, path: Path, head: bytes) -> bool:
         return head.startswith(b"CDF")

@@ -80,7 +80,7 @@ def _load_archive(file: IO[bytes]) -> dict[str, Array]:
 
 @formats.register("numpy")
 class _NumPy(Format):
-    summary = "arrays of NumPy: .npy, or .npz with 'values' and the positions along each axis"
+    """Arrays of NumPy: .npy, or .npz with 'values' and the positions along each axis."""
 
     def takes(self, path: Path, head: bytes) -> bool:
         return head.startswith((b"\x93NUMPY", *_ZIP))

@@ -23,7 +23,8 @@ _VALUE = "value"
 
 @formats.register("optuna")
 class _Optuna(Format):
-    summary = "tables of trials of Optuna, of its GridSampler: number, value, params_..., state"
+    """Tables of trials of Optuna, of its GridSampler: number, value, params_..., state."""
+
     specific = True
 
     def takes(self, path: Path, head: bytes) -> bool:

@@ -22,7 +22,8 @@ _MINIMISED = ("episode_td_err", "step_td_err")  # the only columns of which less
 
 @formats.register("reward-surfaces")
 class _RewardSurfaces(Format):
-    summary = "tables of reward-surfaces (Sullivan et al. 2022): results.csv with dim0, dim1, episode_rewards"
+    """Tables of reward-surfaces (Sullivan et al. 2022): results.csv with dim0, dim1, episode_rewards."""
+
     specific = True
 
     def takes(self, path: Path, head: bytes) -> bool:

@@ -12,9 +12,7 @@ from heatpg.formats._tables import gridded, header_of, table_of
 
 @formats.register("sweep")
 class _Sweep(Format):
-    summary = (
-        "a table of a sweep, .csv or .tsv: a row per run, repeated rows are seeds; --variable and --axes name columns"
-    )
+    """A sweep in a table, .csv or .tsv: a row per run, repeated rows are seeds; --variable and --axes name columns."""
 
     def takes(self, path: Path, head: bytes) -> bool:
         return len(header_of(head)) > 1
