@@ -563,8 +563,8 @@ class Landscape:
         """A landscape from a file of another program; ``heatpg list formats`` shows of which ones.
 
         A ``.npy`` holds the values, a ``.npz`` ``values`` and one array of positions per axis, in their order. Other
-        formats say more of themselves. Descending positions are turned round together with the values. What a file holds
-        is not run, and links in it are not followed.
+        formats say more of themselves. Descending positions are turned round together with the values. Nothing in a
+        file is run, and links in it are not followed.
 
         Parameters
         ----------
@@ -628,7 +628,8 @@ class Landscape:
             require_names(given, names)
         placed = []
         for i, (each, own) in enumerate(zip(found.axes, names, strict=True)):
-            beyond, placing = by_name(boundary, own), by_name(nodes, own) or "vertex"
+            beyond: str = by_name(boundary, own)
+            placing: Any = by_name(nodes, own) or "vertex"
             if each.places is not None:
                 placed.append(place_axis(own, each.places, boundary=beyond, unit=each.unit, nodes=placing))
             else:

@@ -397,6 +397,28 @@ def test_one_evaluation_here_and_several_there_is_told(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.values, [0.0, 1.5, 2.5, 3.5])
 
 
+def test_descending_and_rounded_positions_are_those_of_every_door(tmp_path: Path) -> None:
+    error = 0.01 * on(X, Y)
+    crafted.hdf5(tmp_path / "d.h5", {"Q": on(X, Y)[::-1], "x": X[::-1], "y": Y.astype("f4"), "e": error[::-1]})
+    with pytest.warns(HeatpgWarning, match="axis 'x' descends: it was turned round"):
+        found = Landscape.from_file(
+            tmp_path / "d.h5", boundary="clip", variable="Q", axes=["x", "y"], standard_error="e"
+        )
+    np.testing.assert_array_equal(found.values, on(X, Y))
+    np.testing.assert_array_equal(found.standard_error, error)
+    np.testing.assert_allclose(found.grid[1].coordinates, Y, rtol=0, atol=1e-15)
+
+
+def test_boundaries_and_cells_by_name(tmp_path: Path) -> None:
+    crafted.hdf5(tmp_path / "b.h5", {"Q": on(X, Y), "x": X, "y": Y})
+    where: dict[str, Any] = {"boundary": {"x": "periodic", "y": "reflect"}, "nodes": {"y": "cell"}}
+    grid = Landscape.from_file(tmp_path / "b.h5", **where).grid
+    assert [(axis.boundary, axis.nodes) for axis in grid] == [("periodic", "vertex"), ("reflect", "cell")]
+    assert grid[1].lower == -0.375
+    with pytest.raises(HeatpgError, match="no axis of this name; given: z; allowed: x, y"):
+        Landscape.from_file(tmp_path / "b.h5", boundary={"z": "clip"})
+
+
 def test_names_from_files_never_reach_a_terminal_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
