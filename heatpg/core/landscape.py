@@ -26,6 +26,7 @@ from heatpg.core.positions import (
     require_names,
     squeeze_advice,
 )
+from heatpg.core.scatter import checked_error, checked_returns, mean_and_error, require_mean
 from heatpg.core.sense import Sense, sense_of
 from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, UnsupportedError
 from heatpg.formats import Wanted, read_file
@@ -67,17 +68,30 @@ def _owned(array: NDArray[Any], given: object) -> NDArray[Any]:
     return chain[0]
 
 
-def _standard_error(given: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    error = _owned(_real_floating(given, "the standard error"), given)
-    if error.shape != shape:
-        raise GridError(
-            "the standard error does not fit the values", given=f"shape {error.shape}", allowed=f"shape {shape}"
+def _scatter(
+    values: Any, standard_error: Any, returns: Any
+) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
+    """Values, standard errors and returns, owned, from those that were given."""
+    if returns is None:
+        array = _real_floating(values)
+        if standard_error is None:
+            return _owned(array, values), None, None
+        return _owned(array, values), _owned(checked_error(standard_error, array.shape), standard_error), None
+    if standard_error is not None:
+        raise OptionError(
+            "the standard error is that of the returns",
+            given="returns= and standard_error=",
+            advice="leave standard_error out",
         )
-    if not np.isfinite(error).all():
-        raise NonFiniteError("the standard error is not finite", given=f"{int((~np.isfinite(error)).sum())} places")
-    if (error < 0).any():
-        raise OptionError("a standard error is below zero", given=float(error.min()), allowed="numbers from 0")
-    return error
+    told = None if values is None else _real_floating(values)
+    seeds = checked_returns(returns, None if told is None else told.shape)
+    mean, error = mean_and_error(seeds)
+    if told is not None:
+        require_mean(told, mean, seeds)
+        mean = _owned(told, values)
+    for fresh in (mean, error):
+        fresh.setflags(write=False)
+    return mean, error, _owned(seeds, returns)
 
 
 class Landscape:
@@ -100,6 +114,9 @@ class Landscape:
         Q itself, if it can be had between the nodes: a function of points (count, dimensions) that returns (count,).
     standard_error
         Standard error of each value, where the values are means over random rollouts; shape of the values.
+    returns
+        Returns of each seed, shape (seeds, *values.shape); values and standard errors are those of their mean, and
+        `values` may be None.
     minimise
         Whether Q is a loss, whose smallest value is the optimum. The values keep their sign; all that looks for an
         optimum, and all words, follow the minimum.
@@ -125,7 +142,7 @@ class Landscape:
 
     def __init__(
         self,
-        values: ArrayLike,
+        values: ArrayLike | None,
         grid: Grid,
         name: str = "landscape",
         provenance: Mapping[str, Any] | None = None,
@@ -133,15 +150,14 @@ class Landscape:
         exact: Exact | None = None,
         sampler: Sampler | None = None,
         standard_error: ArrayLike | None = None,
+        returns: ArrayLike | None = None,
         minimise: bool = False,
     ) -> None:
         if not isinstance(grid, Grid):
             raise GridError("a landscape needs a grid", given=repr(grid), allowed="a heatpg.Grid")
-        # a first look at shapes and types, which are cheap; then one at every value
-        array = _real_floating(values)
+        array, error, seeds = _scatter(values, standard_error, returns)
         if array.ndim == 0:
             raise GridError("a landscape needs at least one axis", given="a single number", allowed=f"{grid.shape}")
-        array = _owned(array, values)
         if array.ndim < grid.dimensions or array.shape[array.ndim - grid.dimensions :] != grid.shape:
             raise GridError(
                 "the values do not fit the grid",
@@ -166,9 +182,8 @@ class Landscape:
         self.sense: Sense = sense_of(minimise)
         self._exact = exact
         self._sampler = sampler
-        self.standard_error: NDArray[Any] | None = None
-        if standard_error is not None:
-            self.standard_error = _standard_error(standard_error, array.shape)
+        self.standard_error: NDArray[Any] | None = error
+        self.returns: NDArray[Any] | None = seeds
 
     def __repr__(self) -> str:
         return f"<Landscape {self.name!r} {self.values.shape} {self.values.dtype} on {self.grid!r}>"
@@ -240,9 +255,13 @@ class Landscape:
             self.provenance,
             exact=self._exact,
             sampler=self._sampler,
-            standard_error=self.standard_error,
             minimise=minimise,
+            **self._known_scatter(),
         )
+
+    def _known_scatter(self) -> dict[str, Any]:
+        """The standard errors, or the returns that they come from, as `Landscape` takes them."""
+        return {"standard_error": self.standard_error} if self.returns is None else {"returns": self.returns}
 
     def value_words(self, value: float, digits: int = 6) -> str:
         """A value of Q or u in words, with digits that tell it from others also on a large offset.
@@ -358,13 +377,15 @@ class Landscape:
     @classmethod
     def from_array(
         cls,
-        values: ArrayLike,
+        values: ArrayLike | None = None,
         axes: Axis | Sequence[Axis] | Grid | Mapping[str, ArrayLike] | None = None,
         *,
         boundary: str | Mapping[str, str] = "",
         spacing: float | Sequence[float] = 1.0,
         nodes: str | Mapping[str, str] = "vertex",
         name: str = "array",
+        standard_error: ArrayLike | None = None,
+        returns: ArrayLike | None = None,
         minimise: bool = False,
     ) -> Landscape:
         """A landscape from an array, on given axes, at given positions, or on nodes of a given spacing.
@@ -386,6 +407,10 @@ class Landscape:
             axes are given, these say it.
         name
             Name of the landscape.
+        standard_error
+            Standard error of each value, of the shape of the values.
+        returns
+            In place of values: the returns of each seed, the first axis, of which the values are the mean.
         minimise
             Whether the values are a loss, of which the smallest is the optimum.
 
@@ -405,9 +430,10 @@ class Landscape:
         elif axes is not None:
             grid = axes if isinstance(axes, Grid) else Grid(*([axes] if isinstance(axes, Axis) else axes))
         else:
-            shape = real_array("Q", values).shape
+            shape = real_array("Q", values).shape if returns is None else checked_returns(returns).shape[1:]
             grid = grid_of_nodes(shape, boundary=boundary, spacing=spacing, nodes=nodes)
-        return _on_positions(cls, values, grid, placed, name, {"source": "array"}, minimise=minimise)
+        scatter = {"standard_error": standard_error, "returns": returns}
+        return _on_positions(cls, values, grid, placed, name, {"source": "array"}, minimise=minimise, **scatter)
 
     @classmethod
     def from_function(
@@ -473,6 +499,8 @@ class Landscape:
         nodes: str | Mapping[str, str] | None = None,
         batch: Sequence[str] = (),
         name: str = "",
+        standard_error: ArrayLike | None = None,
+        returns: str = "",
         minimise: bool = False,
     ) -> Landscape:
         """A landscape from an `xarray.DataArray`, whose dimensions become the axes, in their order.
@@ -493,6 +521,10 @@ class Landscape:
             Dimensions that are no axes; they are moved to the front.
         name
             Name of the landscape; by default that of the array.
+        standard_error
+            Standard error of each value: a DataArray of the same dimensions, or an array in their order.
+        returns
+            The dimension along which seeds are, where the array holds their returns; Q is the mean over it.
         minimise
             Whether the values are a loss, of which the smallest is the optimum.
 
@@ -523,11 +555,11 @@ class Landscape:
                 advice="of a Dataset take one variable: data['u']; of an array use Landscape.from_array",
             )
         dims = [str(dim) for dim in data.dims]
-        for given in (dict.fromkeys(batch, ""), boundary, nodes or ""):
+        for given in (dict.fromkeys(batch, ""), {returns: ""} if returns else "", boundary, nodes or ""):
             require_names(given, dims, "dimension")
         placed = []
         for dim in data.dims:
-            if dim in batch:
+            if dim in batch or dim == returns:
                 continue
             if dim not in data.coords:
                 raise GridError(
@@ -541,10 +573,16 @@ class Landscape:
                 axis_of_dimension(str(dim), coordinate.to_numpy(), coordinate.attrs, boundary=own, nodes=placing)
             )
         # heatpg has the axes of a batch first, whatever their place in the array
-        values = data.transpose(*batch, *(each.axis.name for each in placed)).to_numpy()
-        grid = Grid(*(each.axis for each in placed))
+        order = [*batch, *(each.axis.name for each in placed)]
+        if standard_error is not None:
+            if not hasattr(standard_error, "transpose") or not hasattr(standard_error, "dims"):
+                standard_error = data.copy(data=real_array("the standard error", standard_error))
+            standard_error = standard_error.transpose(*order).to_numpy()
+        ordered = data.transpose(*([returns] if returns else []), *order).to_numpy()
+        scatter = {"standard_error": standard_error, "returns": ordered if returns else None}
+        grid, values = Grid(*(each.axis for each in placed)), None if returns else ordered
         label = name or str(data.name or "array")
-        return _on_positions(cls, values, grid, placed, label, {"source": "xarray"}, minimise=minimise)
+        return _on_positions(cls, values, grid, placed, label, {"source": "xarray"}, minimise=minimise, **scatter)
 
     @classmethod
     def from_file(
@@ -648,7 +686,7 @@ class Landscape:
 
 def _on_positions(
     kind: type[Landscape],
-    values: ArrayLike,
+    values: ArrayLike | None,
     grid: Grid,
     placed: Sequence[Placed],
     name: str,
@@ -660,9 +698,10 @@ def _on_positions(
     if descending:
         # of a batch the axes of the grid are the last ones
         turned = tuple(number - grid.dimensions for number in descending)
-        values = np.flip(real_array("Q", values), turned)
-        if options.get("standard_error") is not None:
-            options["standard_error"] = np.flip(real_array("the standard error", options["standard_error"]), turned)
+        values = None if values is None else np.flip(real_array("Q", values), turned)
+        for what in ("standard_error", "returns"):
+            if options.get(what) is not None:
+                options[what] = np.flip(real_array(what, options[what]), turned)
     notes = {each.axis.name: each.note for each in placed if each.note}
     landscape = kind(values, grid, name, {**origin, **({"positions": notes} if notes else {})}, **options)
     told = [repeated_ends_words(axis) for axis in repeated_ends(landscape.values, landscape.grid)]

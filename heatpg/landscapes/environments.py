@@ -576,12 +576,10 @@ def from_gymnasium(
     finally:
         sampling.leave_as_found()
     # the same seeds at every point, so that their scatter is common to neighbours
-    values = results.returns.mean(axis=1).reshape(box.shape)
-    error = None
-    if (count := len(plan.rollout.seed_numbers)) > 1:
-        # the mean of equal numbers is rounded, and their scatter about it would be 1e-14 and not 0
-        scatter = np.where(np.ptp(results.returns, axis=1) > 0.0, results.returns.std(axis=1, ddof=1), 0.0)
-        error = (scatter / math.sqrt(count)).reshape(box.shape)
+    count = len(plan.rollout.seed_numbers)
+    returns = np.moveaxis(results.returns.reshape(*box.shape, count), -1, 0)
     provenance = _provenance(sampling, results, directions, low, high)
     label = name or f"{provenance['parameters']['environment']} {plan.kind}"
-    return Landscape(values, box, label, provenance, sampler=sampling.sample, standard_error=error)
+    # one seed has no standard error
+    several = {"values": None, "returns": returns} if count > 1 else {"values": returns[0]}
+    return Landscape(**several, grid=box, name=label, provenance=provenance, sampler=sampling.sample)

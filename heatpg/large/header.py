@@ -48,6 +48,7 @@ class Header(Landscape):
         self._taken = None
         self.sense = sense_of(minimise)
         self.standard_error = None
+        self.returns = None
 
 
 def header(

@@ -1,0 +1,130 @@
+"""How far values of Q are known: their standard errors, and returns of several seeds of which they are means."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.errors import GridError, NonFiniteError, OptionError
+from heatpg.tools.arrays import real_array
+
+__all__ = ["checked_error", "checked_returns", "mean_and_error", "require_mean"]
+
+Array = NDArray[Any]
+
+
+def checked_error(given: Any, shape: tuple[int, ...]) -> Array:
+    """Standard errors of values of this shape, in single or double precision; an array that somebody else may hold.
+
+    Raises
+    ------
+    GridError, NonFiniteError, OptionError
+        For another shape, for numbers that are not finite or below zero, and for what is no number.
+    """
+    error = _floating("the standard error", given)
+    if error.shape != shape:
+        raise GridError(
+            "the standard error does not fit the values",
+            given=f"shape {error.shape}",
+            allowed=f"shape {shape}",
+            advice="returns of several seeds are given as returns=" if error.shape[1:] == shape else "",
+        )
+    _require_finite("the standard error", error)
+    if (error < 0).any():
+        raise OptionError(
+            "a standard error is below zero",
+            given=float(error.min()),
+            allowed="numbers from 0",
+            advice="of variances take the square root",
+        )
+    return error
+
+
+def checked_returns(given: Any, shape: tuple[int, ...] | None = None) -> Array:
+    """Returns of seeds, shape (seeds, *shape), in single or double precision; an array that somebody else may hold.
+
+    Raises
+    ------
+    GridError, NonFiniteError, OptionError
+        For another shape, fewer than two seeds, numbers that are not finite, and what is no number.
+    """
+    returns = _floating("returns", given)
+    if returns.ndim < 2 or (shape is not None and returns.shape[1:] != shape):
+        wanted = "(seeds, *shape of the grid)" if shape is None else f"(seeds, {', '.join(map(str, shape))})"
+        last = shape is not None and returns.shape[:-1] == shape
+        raise GridError(
+            "the returns do not fit the grid",
+            given=f"shape {returns.shape}",
+            allowed=wanted,
+            advice="seeds are the first axis: np.moveaxis(returns, -1, 0)" if last else "seeds are the first axis",
+        )
+    if len(returns) < 2:
+        raise GridError(
+            "a standard error needs the returns of at least 2 seeds",
+            given=f"{len(returns)} seed{'' if len(returns) == 1 else 's'}",
+            advice="pass those of one seed as values: returns[0]" if len(returns) else "",
+        )
+    _require_finite("the returns", returns)
+    return returns
+
+
+def mean_and_error(returns: Array) -> tuple[Array, Array]:
+    """Mean over seeds, the first axis, and its standard error: s / sqrt(seeds), s^2 with seeds - 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.core.scatter import mean_and_error
+    >>> mean, error = mean_and_error(np.array([[1.0, 5.0], [3.0, 5.0]]))
+    >>> mean.tolist(), error.tolist()
+    ([2.0, 5.0], [1.0, 0.0])
+    """
+    # seeds next to each other, which decides the order of sums; of single precision sums are taken in double
+    rows = np.ascontiguousarray(np.moveaxis(returns, 0, -1), dtype=np.float64)
+    mean = rows.mean(axis=-1)
+    # the mean of equal numbers is rounded, and their scatter about it would be 1e-14 of them and not 0
+    scatter = np.where(np.ptp(rows, axis=-1) > 0.0, rows.std(axis=-1, ddof=1), 0.0)
+    error = scatter / math.sqrt(rows.shape[-1])
+    return mean.astype(returns.dtype, copy=False), error.astype(returns.dtype, copy=False)
+
+
+def require_mean(values: Array, mean: Array, returns: Array) -> None:
+    """Refuse values that are not the mean of the returns up to rounding.
+
+    Raises
+    ------
+    OptionError
+        With the first place where they differ.
+    """
+    # a sum of n numbers in any order is off by n units of the largest at most
+    eps = max(float(np.finfo(values.dtype).eps), float(np.finfo(returns.dtype).eps))
+    allowance = (len(returns) + 2) * eps * np.abs(returns).max(axis=0)
+    away = np.abs(values.astype(np.float64) - mean) > allowance
+    if away.any():
+        first = tuple(int(i) for i in np.argwhere(away)[0])
+        raise OptionError(
+            f"the values are not the mean of the returns at index {first}",
+            given=f"{values[first]:.10g}, mean {mean[first]:.10g}",
+            advice="leave values out: they are the mean over the first axis of returns",
+        )
+
+
+def _floating(what: str, given: Any) -> Array:
+    array = real_array(what, given, allowed="float32, float64, integers")
+    if array.dtype.kind == "b":
+        raise OptionError(f"{what} must be real numbers", given="dtype bool")
+    kind = array.dtype if array.dtype in (np.float32, np.float64) else np.float64
+    return np.asarray(array, dtype=kind, order="C")
+
+
+def _require_finite(what: str, array: Array) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        first = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise NonFiniteError(
+            f"{what} {'are' if what.endswith('s') else 'is'} not finite at index {first}",
+            given=f"{array[first]}, first of {int((~finite).sum())} places",
+        )

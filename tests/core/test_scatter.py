@@ -1,0 +1,108 @@
+"""Standard errors and returns of seeds by every door, owned and in the order of the axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from heatpg import Axis, Grid, Landscape
+from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError
+
+X, Y = np.linspace(-1.0, 1.0, 5), np.linspace(0.0, 3.0, 4)
+GRID = Grid(Axis("x", -1.0, 1.0, 5, boundary="clip"), Axis("y", 0.0, 3.0, 4, boundary="clip"))
+SEEDS = np.random.default_rng(3).normal(size=(7, 5, 4))
+MEAN = SEEDS.sum(axis=0) / 7
+# in another way than the library: from the sum of the squares of all differences
+SPREAD = ((SEEDS[:, None] - SEEDS[None]) ** 2).sum(axis=(0, 1)) / (2 * 7 * 6)
+ERROR = np.sqrt(SPREAD / 7)
+
+
+def test_returns_of_seeds_give_mean_and_standard_error() -> None:
+    for q in (
+        Landscape(None, GRID, returns=SEEDS),
+        Landscape(MEAN, GRID, returns=SEEDS),
+        Landscape.from_array(axes=GRID, returns=SEEDS),
+        Landscape.from_array(axes={"x": X, "y": Y}, boundary="clip", returns=list(SEEDS)),
+    ):
+        assert q.grid == GRID and q.batch_shape == ()
+        assert np.abs(q.values - MEAN).max() < 1e-15
+        assert q.standard_error is not None and np.abs(q.standard_error - ERROR).max() < 1e-14
+        assert q.returns is not None and np.array_equal(q.returns, SEEDS)
+    nodes = Landscape.from_array(boundary="reflect", returns=SEEDS)
+    assert nodes.grid.shape == (5, 4)
+
+
+def test_equal_returns_have_no_error_and_single_precision_stays() -> None:
+    q = Landscape.from_array(boundary="clip", returns=np.full((3, 5), 0.1, dtype="f4"))
+    assert q.values.dtype == np.float32 and q.standard_error is not None
+    assert q.standard_error.max() == 0.0 and np.array_equal(q.values, np.full(5, 0.1, dtype="f4"))
+
+
+def test_landscapes_own_what_they_are_given() -> None:
+    seeds, error = SEEDS.copy(), ERROR.copy()
+    several = Landscape(None, GRID, returns=seeds)
+    one = Landscape.from_array(MEAN, GRID, standard_error=error)
+    seeds[:] = 0.0
+    error[:] = 0.0
+    assert several.returns is not None and np.array_equal(several.returns, SEEDS)
+    assert one.standard_error is not None and np.array_equal(one.standard_error, ERROR)
+    for array in (several.returns, several.values, several.standard_error, one.standard_error):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1.0  # type: ignore[index]
+
+
+def test_a_loss_keeps_its_returns() -> None:
+    loss = Landscape(None, GRID, returns=SEEDS).regarded(minimise=True)
+    assert loss.returns is not None and loss.standard_error is not None and loss.minimise
+
+
+def test_descending_axes_turn_errors_and_returns_as_well() -> None:
+    with pytest.warns(HeatpgWarning, match="descends"):
+        one = Landscape.from_array(MEAN[::-1], {"x": X[::-1], "y": Y}, boundary="clip", standard_error=ERROR[::-1])
+    with pytest.warns(HeatpgWarning, match="descends"):
+        several = Landscape.from_array(axes={"x": X, "y": Y[::-1]}, boundary="clip", returns=SEEDS[:, :, ::-1])
+    assert np.array_equal(one.values, MEAN) and np.array_equal(one.standard_error, ERROR)  # type: ignore[arg-type]
+    assert np.array_equal(several.returns, SEEDS)  # type: ignore[arg-type]
+
+
+def test_xarray_names_the_dimension_of_seeds_and_aligns_errors() -> None:
+    xarray = pytest.importorskip("xarray")
+    data = xarray.DataArray(SEEDS, [("seed", np.arange(7)), ("x", X), ("y", Y)]).transpose("y", "seed", "x")
+    q = Landscape.from_xarray(data, boundary="clip", returns="seed")
+    assert [axis.name for axis in q.grid] == ["y", "x"]
+    assert np.abs(q.values - MEAN.T).max() < 1e-15
+    assert np.abs(q.standard_error - ERROR.T).max() < 1e-14
+    mean = xarray.DataArray(MEAN, [("x", X), ("y", Y)])
+    error = xarray.DataArray(ERROR, [("x", X), ("y", Y)]).transpose("y", "x")
+    for given in (error, ERROR):
+        aligned = Landscape.from_xarray(mean, boundary="clip", standard_error=given)
+        assert np.array_equal(aligned.standard_error, ERROR)  # type: ignore[arg-type]
+    with pytest.raises(GridError, match="no dimension of this name"):
+        Landscape.from_xarray(data, boundary="clip", returns="seeds")
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"returns": SEEDS[0]}, GridError, r"shape \(5, 4\); allowed: \(seeds, 5, 4\)"),
+        ({"returns": np.moveaxis(SEEDS, 0, -1)}, GridError, r"seeds are the first axis: np\.moveaxis"),
+        ({"returns": SEEDS[:1]}, GridError, r"at least 2 seeds.*returns\[0\]"),
+        ({"returns": SEEDS, "standard_error": ERROR}, OptionError, "leave standard_error out"),
+        ({"returns": SEEDS + 1.0}, OptionError, r"not the mean of the returns at index \(0, 0\)"),
+        ({"returns": np.where(SEEDS > 2, np.nan, SEEDS)}, NonFiniteError, "returns are not finite at index"),
+        ({"returns": SEEDS * 1j}, OptionError, "returns must be real numbers"),
+        ({"returns": SEEDS > 0}, OptionError, "returns must be real numbers"),
+        ({"returns": SEEDS.astype("m8[s]")}, OptionError, "divide by a unit"),
+        ({"returns": np.ma.masked_greater(SEEDS, 1)}, OptionError, "masked at index"),
+        ({"standard_error": SEEDS}, GridError, "returns of several seeds are given as returns="),
+        ({"standard_error": -ERROR}, OptionError, "below zero.*square root"),
+        ({"standard_error": ERROR * np.inf}, NonFiniteError, "standard error is not finite"),
+        ({"standard_error": ERROR > 0}, OptionError, "real numbers"),
+        ({"standard_error": ERROR.T}, GridError, "does not fit"),
+    ],
+)
+def test_scatter_that_does_not_fit_is_refused(given: dict[str, Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        Landscape.from_array(MEAN, GRID, **given)
