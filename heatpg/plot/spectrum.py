@@ -100,7 +100,8 @@ def spectrum(
     with panel(ax, width) as ax:
         ax.plot(k, _above(initial.power, lowest), color="0.55", lw=points(1.3), label="Q")
         for level, colour in zip(shown, line_colours(len(shown)), strict=True):
-            power = power_spectrum(Landscape(one.values[level], one.grid)).power
+            left = power_spectrum(Landscape(one.values[level], one.grid))
+            power = np.ldexp(left.power, 2 * (left.exponent - initial.exponent))
             # without a prediction nothing says what round-off hides
             seen = np.ones(len(k), dtype=bool) if expected is None else expected.visible[level]
             label = sigma_label(one, level)

@@ -21,6 +21,7 @@ from heatpg.roughness.waves import (
     outer_sum,
     prepared,
     require_single,
+    squares_exponent,
     treatment_of,
     wavenumbers,
 )
@@ -52,7 +53,7 @@ class BandDecay:
     sigma
         Noise levels, one per axis, shape (T, dimensions).
     power
-        Power of Q per band, shape (B,).
+        Power of Q per band, shape (B,), in units of 4 to the power of `power_exponent`.
     measured
         Root of the power of u over that of Q, shape (T, B); NaN where Q has none.
     predicted
@@ -63,6 +64,8 @@ class BandDecay:
         Where round-off is at most 1 % of the prediction, shape (T, B).
     treatment
         Which waves, axis by axis.
+    power_exponent
+        0 but where the squares of Q are beyond the range of numbers.
     """
 
     edges: NDArray[np.float64]
@@ -74,6 +77,7 @@ class BandDecay:
     floor: NDArray[np.float64]
     visible: NDArray[np.bool_]
     treatment: str
+    power_exponent: int = 0
 
     @property
     def ratio(self) -> NDArray[np.float64]:
@@ -216,16 +220,24 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
     landscape, grid = evolution.landscape, evolution.grid
     require_single(landscape, "the decay per band")
     initial = landscape.values.astype(np.float64)
+    exponent = squares_exponent(initial)
+
+    def scaled(values: Array) -> Array:
+        return np.asarray(np.ldexp(values.astype(np.float64), -exponent)) if exponent else values.astype(np.float64)
+
+    initial = scaled(initial)
     waves = bands_of(grid, bands)
     reference = coefficients_of(prepared(initial.copy(), grid), grid)
     power = waves.power(reference)[1:-1]  # without the constant and what lies in no band
     # round-off of Q, times that of the transforms here: 16 + 8 log2(n) of its units along each axis, a bound with room
-    unit = float(np.finfo(landscape.values.dtype).eps) * float(np.abs(initial).max())
+    kind = np.finfo(landscape.values.dtype)
+    unit = float(kind.eps) * float(np.abs(initial).max()) + math.ldexp(float(kind.smallest_subnormal), -exponent)
     own = sum(16.0 + 8.0 * math.log2(axis.size) for axis in grid)
     if not (power > (unit * own) ** 2).any():
         raise UnsupportedError(
             "nothing of this landscape lies in these bands",
-            given=f"rms {math.sqrt(float(power.max())):.3g} in the strongest, round-off {unit * own:.3g}",
+            given=f"rms {np.ldexp(math.sqrt(float(power.max())), exponent):.3g} in the strongest, round-off "
+            f"{np.ldexp(unit * own, exponent):.3g}",
             advice="a flat landscape has no waves; for others give bands that hold some of theirs",
         )
     # bands without power divide by 1 and are masked, rather than warn of 0/0
@@ -236,7 +248,7 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
 
     measured, predicted, floor = [], [], []
     for values, variances, paths in zip(evolution.values, evolution.variances, evolution.paths, strict=True):
-        field = prepared(values.astype(np.float64), grid)
+        field = prepared(scaled(values), grid)
         measured.append(relative(waves.power(coefficients_of(field, grid))))
         predicted.append(relative(waves.power(_expected(initial, reference, grid, variances.tolist()))))
         # what the solver says of its own round-off comes on top; axes that it did not move have none
@@ -256,6 +268,7 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
         bounds,
         visible,
         treatment_of(grid),
+        exponent,
     )
 
 

@@ -20,6 +20,7 @@ from heatpg.roughness.waves import (
     mean_weights,
     prepared,
     require_single,
+    squares_exponent,
     treatment_of,
     without_chord,
 )
@@ -52,6 +53,9 @@ class Spectrum:
         Mean square of what was transformed; by Parseval it is constant + sum(power) + outside.
     treatment
         Which waves, axis by axis.
+    exponent
+        Powers and mean squares are in units of 4 to this power; 0 but where the squares of Q are beyond the range of
+        numbers.
     """
 
     edges: NDArray[np.float64]
@@ -62,6 +66,7 @@ class Spectrum:
     outside: float
     total: float
     treatment: str
+    exponent: int = 0
 
     @property
     def density(self) -> NDArray[np.float64]:
@@ -79,7 +84,7 @@ class Spectrum:
         lines = [
             f"bands       {len(self.power)}, |k| from {self.edges[0]:.4g} to {self.edges[-1]:.4g}",
             f"waves       {self.treatment}",
-            f"rms         {math.sqrt(varying):.4g} without the constant",
+            f"rms         {float(np.ldexp(math.sqrt(varying), self.exponent)):.4g} without the constant",
         ]
         if varying > 0 and self.power.any():
             share = np.cumsum(self.power) / varying
@@ -156,7 +161,9 @@ def power_spectrum(landscape: Landscape | ArrayLike, grid: Grid | None = None, *
         raise GridError("a landscape has its own grid", given=repr(grid), advice="leave the grid out")
     place = landscape.grid
     require_single(landscape, "a power spectrum")
-    field = prepared(landscape.values.astype(np.float64), place)
+    values = landscape.values.astype(np.float64)
+    exponent = squares_exponent(values)
+    field = prepared(np.ldexp(values, -exponent) if exponent else values, place)
     waves = bands_of(place, bands)
     # a copy, because the transforms may overwrite their argument and the mean square of the field is still needed
     power = waves.power(coefficients_of(field.copy(), place))
@@ -169,6 +176,7 @@ def power_spectrum(landscape: Landscape | ArrayLike, grid: Grid | None = None, *
         float(power[-1]),
         _mean_square(field, place),
         treatment_of(place),
+        exponent,
     )
 
 

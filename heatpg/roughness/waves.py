@@ -36,12 +36,17 @@ __all__ = [
     "outer_sum",
     "prepared",
     "require_single",
+    "squares_exponent",
     "treatment_of",
     "wavenumbers",
     "without_chord",
 ]
 
 Array = NDArray[Any]
+# Of two, up to which squares are numbers, with room for a mean over 2^40 nodes and for shares of the square of the
+# rounding, 2^-106, on either side. A bound: doubles reach from 2^-1022 to 2^1024.
+_SQUARABLE = 400
+
 Bands = int | Sequence[float] | ArrayLike | None
 
 
@@ -156,6 +161,21 @@ def mean_square_weights(axis: Axis) -> NDArray[np.float64]:
     weights = np.full(size, 0.5 / size**2)
     weights[0] /= 2.0
     return weights
+
+
+def squares_exponent(values: Array) -> int:
+    """A power of two to be taken out of values before they are squared; 0 where squares are numbers as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.roughness.waves import squares_exponent
+    >>> squares_exponent(np.array([3.0, -2.0])), squares_exponent(np.array([0.0, 2.0**600]))
+    (0, 601)
+    """
+    largest = float(np.abs(values).max())
+    exponent = math.frexp(largest)[1]
+    return exponent if largest and abs(exponent) > _SQUARABLE else 0
 
 
 def outer_sum(terms: Sequence[Array]) -> Array:

@@ -147,3 +147,23 @@ def test_results_can_be_read_and_written(rng: np.random.Generator) -> None:
     assert json.loads(json.dumps(entries, allow_nan=False)) == json.loads(json.dumps(entries))
     assert "exponent" in str(result) and "0.3, 0.2" in str(result)
     assert "halves" in str(half_amplitude(1.0))
+
+
+@pytest.mark.parametrize(("boundary", "nodes"), kinds(BOUNDARIES))
+@pytest.mark.parametrize("exponent", [-1030, -600, 600, 1000, 1020])
+def test_decay_of_squares_beyond_the_range_of_numbers(
+    boundary: str, nodes: str, exponent: int, rng: np.random.Generator
+) -> None:
+    """Amplitudes relative to those of Q do not depend on its unit, but for the rounding that is told."""
+    grid = Grid(axis("x", boundary, 21, nodes), axis("y", "reflect", 24, "cell", 2.0))
+    values = rng.standard_normal(grid.shape) + 1.0
+    near, far = (
+        band_decay(solve(Landscape(np.ldexp(values, unit), grid), [0.16, 0.26], "spectral")) for unit in (0, exponent)
+    )
+    assert near.power_exponent == 0 != far.power_exponent
+    np.testing.assert_array_equal(near.visible & far.visible, far.visible)
+    assert far.visible.any()
+    off = np.abs(far.measured - near.measured)[far.visible]
+    assert (off <= (near.floor + far.floor)[far.visible]).all()
+    np.testing.assert_allclose(far.predicted, near.predicted, rtol=1e-9, atol=1e-9)
+    assert np.ldexp(far.power, 2 * (far.power_exponent - exponent)) == pytest.approx(near.power, rel=1e-9)

@@ -172,3 +172,24 @@ def test_results_can_be_read_and_written(rng: np.random.Generator) -> None:
     assert json.loads(json.dumps(entries, allow_nan=False)) == json.loads(json.dumps(entries))
     for word in ("rms", "tapered", "chord"):
         assert word in str(result)
+
+
+@pytest.mark.parametrize(("boundary", "nodes"), kinds(BOUNDARIES))
+@pytest.mark.parametrize("exponent", [-1060, -1000, -600, 600, 1000, 1020])
+def test_squares_beyond_the_range_of_numbers(
+    boundary: str, nodes: str, exponent: int, rng: np.random.Generator
+) -> None:
+    """Powers are those of Q in another unit; a power of two changes no digit but of subnormal numbers."""
+    grid = Grid(axis("x", boundary, 21, nodes), axis("y", "reflect", 24, "cell", 2.0))
+    values = rng.standard_normal(grid.shape) + 1.0
+    near, far = power_spectrum(Landscape(values, grid)), power_spectrum(Landscape(np.ldexp(values, exponent), grid))
+    assert near.exponent == 0 and abs(far.exponent - exponent) <= 3
+    # the spacing of subnormal numbers, 2^-1074, over the values
+    tolerance = 64 * (2.0**-52 + math.ldexp(1.0, -1074 - exponent))
+    shift = 2 * (far.exponent - exponent)
+    for name in ("power", "constant", "outside", "total"):
+        found = np.ldexp(getattr(far, name), shift)
+        np.testing.assert_allclose(found, getattr(near, name), rtol=tolerance, atol=tolerance * near.total)
+    assert str(far).splitlines()[3:] == str(near).splitlines()[3:]
+    rms = float(str(far).splitlines()[2].split()[1])
+    assert rms == pytest.approx(math.ldexp(math.sqrt(near.power.sum() + near.outside), exponent), rel=1e-3)
