@@ -8,12 +8,12 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
 from heatpg.batch.problems import Found, unknown
-from heatpg.boundaries import boundaries
+from heatpg.boundaries import Nodes, boundaries
 from heatpg.core.landscape import Landscape
 from heatpg.errors import HeatpgError
 from heatpg.evolution import load
@@ -41,6 +41,7 @@ class FileOptions:
     """What can be said of a landscape in a file of another program; see `heatpg.Landscape.from_file`."""
 
     boundary: Annotated[str, Field(description="Boundary of all axes.")]
+    nodes: Annotated[Nodes | dict[str, Nodes], Field(description="vertex, or cell for centres of cells; or by axis.")]
     minimise: Annotated[bool, Field(description="Whether Q is a loss, whose smallest value is the optimum.")]
     variable: Annotated[str, Field(description="Array, or column of a table, that holds Q.")]
     axes: Annotated[list[str], Field(description="Coordinates, or columns of a table, in the order of the axes.")]
@@ -54,6 +55,12 @@ def _word(value: object) -> str:
 
 def _boundary(value: object) -> str:
     return _word(value) or unknown(str(value), boundaries.names(), "boundary")
+
+
+def _nodes(value: object) -> str:
+    words = list(value.values()) if isinstance(value, dict) else [value]
+    wrong = [word for word in words if word not in get_args(Nodes)]
+    return f"must be 'vertex' or 'cell', or one of them by axis, given: {shown(value)}" if wrong or not words else ""
 
 
 def minimise_problem(value: object) -> str:
@@ -76,6 +83,7 @@ def _number(value: object) -> str:
 
 FILE_OPTIONS: dict[str, Callable[[object], str]] = {
     "boundary": _boundary,
+    "nodes": _nodes,
     MINIMISE: minimise_problem,
     "variable": _word,
     "axes": _words,

@@ -135,14 +135,14 @@ def _kinds(resolved: dict[str, Any]) -> tuple[Any, ...]:
     """What of a landscape can decide its shape: not the values of real numbers, and not the seed."""
     landscape = resolved["landscape"]
     options = landscape["options"]
-    parts = []
+    parts: list[tuple[str, object]] = []
     # of a list its length counts: a state of four numbers makes as large a landscape as any other
     for key in sorted(options):
         value = options[key]
         if isinstance(value, list):
             parts.append((key, len(value)))
         elif not isinstance(value, float) and key != "seed":
-            parts.append((key, value))
+            parts.append((key, str(value) if isinstance(value, dict) else value))
     return (landscape["source"], landscape.get("sha256", ""), tuple(parts))
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from heatpg.cli.talk import note
-from heatpg.cli.words import parse_options
+from heatpg.cli.words import by_axis, parse_options
 from heatpg.errors import MissingFileError, OptionError, StoreError, UnknownNameError
+from heatpg.tools.arguments import one_of
 from heatpg.tools.endings import SOURCES
 from heatpg.tools.folders import expanded
 from heatpg.tools.options import nearest, settable
@@ -35,6 +36,7 @@ __all__ = [
     "figure_output",
     "is_file",
     "is_result",
+    "of_axes",
     "output",
     "print_width",
     "publish_figure",
@@ -109,7 +111,7 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
         raise MissingFileError("there is no such file", given=path, advice=advice)
     # a result holds its boundaries; an array does not, and there is no default
     if is_result(path, arguments.boundary):
-        given = _given(arguments, "boundary", "variable", "axes", "standard_error", "fill")
+        given = _given(arguments, "boundary", "nodes", "variable", "axes", "standard_error", "fill")
         if given:
             raise OptionError(
                 f"{path.name} is a result of heatpg, which knows its landscape with its axes and boundaries",
@@ -125,16 +127,29 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
             allowed="; ".join(f"{name}: {boundaries.get(name).meaning}" for name in boundaries.names()),
             advice="add --boundary NAME",
         )
-    boundaries.get(arguments.boundary)  # an unknown one is refused here, before the file is read
+    boundary, nodes = of_axes(arguments)
     return lambda: Landscape.from_file(
         path,
-        boundary=arguments.boundary,
+        boundary=boundary,
+        nodes=nodes,
         variable=arguments.variable,
         axes=[name.strip() for name in arguments.axes.split(",")] if arguments.axes else (),
         standard_error=arguments.standard_error,
         fill=arguments.fill,
         minimise=arguments.minimise,
     )
+
+
+def of_axes(arguments: argparse.Namespace) -> tuple[str | dict[str, str], str | dict[str, str]]:
+    """Boundary and nodes of the axes of a file; unknown words are refused here, before the file is read."""
+    from heatpg.boundaries import boundaries
+
+    boundary, nodes = by_axis("--boundary", arguments.boundary), by_axis("--nodes", arguments.nodes or "vertex")
+    for word in boundary.values() if isinstance(boundary, dict) else [boundary]:
+        boundaries.get(word)
+    for word in nodes.values() if isinstance(nodes, dict) else [nodes]:
+        one_of("kind of nodes", word, ("vertex", "cell"))
+    return boundary, nodes
 
 
 def regarded(landscape: Landscape, arguments: argparse.Namespace) -> Landscape:
@@ -157,7 +172,7 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
         ending = f"a file is named with its ending: {', '.join(SOURCES)}"
         reason.advice = f"{near} A{ending[1:]}" if near.endswith("?") else "; ".join(filter(None, (near, ending)))
         raise
-    given = _given(arguments, "variable", "axes", "standard_error", "fill")
+    given = _given(arguments, "nodes", "variable", "axes", "standard_error", "fill")
     if given:
         raise OptionError(
             f"{arguments.source} is a registered landscape, and these options are for files",

@@ -116,7 +116,15 @@ def add_source(parser: argparse.ArgumentParser, sigma: str = "") -> None:
         "--boundary",
         default="",
         metavar="NAME",
-        help="boundary condition; needed for files that are not of heatpg (see heatpg list boundaries)",
+        help="boundary condition; needed for files that are not of heatpg (see heatpg list boundaries); AXIS=NAME,... "
+        "for each axis of a file",
+    )
+    parser.add_argument(
+        "--nodes",
+        default="",
+        metavar="KIND",
+        help="where the nodes of a file lie: vertex (default), or cell for centres of cells, as of histograms and "
+        "images; AXIS=KIND,... for each axis",
     )
     parser.add_argument(
         "--minimise",

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heatpg.cli.files import draw, figure_output, is_file, is_result, result_output, sampler, solver_of
+from heatpg.cli.files import draw, figure_output, is_file, is_result, of_axes, result_output, sampler, solver_of
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
 from heatpg.cli.talk import Bar, describe, envelope, is_quiet, outcome, record, reply, report_lines, say
 from heatpg.cli.words import parse_bytes, parse_sigma
@@ -70,7 +70,9 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
         with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
             source = sample(bar)
     else:
-        source = LargeLandscape(path, boundary=arguments.boundary, minimise=arguments.minimise)
+        # a result knows its axes, and options that would say otherwise have been refused
+        boundary, nodes = of_axes(arguments) if arguments.boundary else ("", "vertex")
+        source = LargeLandscape(path, boundary=boundary, nodes=nodes, minimise=arguments.minimise)
     with Bar("solving", sys.stderr, enabled=not quiet) as bar:
         summary = evolve_large(
             source,

@@ -12,7 +12,7 @@ from heatpg.errors import OptionError
 from heatpg.tools.arguments import one_of
 from heatpg.tools.options import from_text
 
-__all__ = ["parse_bytes", "parse_options", "parse_sigma", "sigma_numbers"]
+__all__ = ["by_axis", "parse_bytes", "parse_options", "parse_sigma", "sigma_numbers"]
 
 # powers of 1000 and of 1024 as their names have it; read without regard to case
 _UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "kiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -60,6 +60,28 @@ def parse_options(pairs: Sequence[str], known: Mapping[str, str], what: str) -> 
             )
         values[key] = from_text(key, text.strip(), known[key])
     return values
+
+
+def by_axis(option: str, text: str) -> str | dict[str, str]:
+    """One word for all axes, or one for each that is named: ``cell``, or ``x=cell,y=vertex``.
+
+    Examples
+    --------
+    >>> from heatpg.cli.words import by_axis
+    >>> by_axis("--nodes", "cell"), by_axis("--nodes", "x=cell, y=vertex")
+    ('cell', {'x': 'cell', 'y': 'vertex'})
+    """
+    if "=" not in text:
+        return text.strip()
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, word = (piece.strip() for piece in part.partition("="))
+        if not (name and equals and word) or name in found:
+            raise OptionError(
+                f"{option} cannot be read", given=repr(text), allowed="WORD, or AXIS=WORD,AXIS=WORD with each axis once"
+            )
+        found[name] = word
+    return found
 
 
 def sigma_numbers(text: str) -> list[float]:

@@ -8,7 +8,7 @@ import itertools
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -385,8 +385,9 @@ class LargeLandscape:
         each of which it may see more than once.
     grid
         Where Q is sampled; a landscape and a file of heatpg know it.
-    boundary
-        In place of a grid, for a ``.npy`` file: its nodes are 1 apart, as `heatpg.Landscape.from_file` takes them.
+    boundary, nodes
+        In place of a grid, for a ``.npy`` file: its nodes are 1 apart, as `heatpg.Landscape.from_file` takes them; for
+        all axes, or by name.
     dtype
         float32 or float64; by default the type of the source, float64 for integers and functions.
     name
@@ -404,17 +405,18 @@ class LargeLandscape:
     source: Source
     grid: Grid | None = None
     _: dataclasses.KW_ONLY
-    boundary: str = ""
+    boundary: str | Mapping[str, str] = ""
+    nodes: str | Mapping[str, str] = "vertex"
     dtype: object = None
     name: str = ""
     minimise: bool | None = None
 
     def __post_init__(self) -> None:
         is_npy = isinstance(self.source, str | os.PathLike) and Path(self.source).suffix == ".npy"
-        if self.boundary and (self.grid is not None or not is_npy):
+        if (self.boundary or self.nodes != "vertex") and (self.grid is not None or not is_npy):
             raise OptionError(
                 "the boundary alone is for a .npy file without a grid",
-                given=f"boundary={self.boundary!r}",
+                given=f"boundary={self.boundary!r}, nodes={self.nodes!r}",
                 advice="the axes of a grid have their boundaries",
             )
 
@@ -477,7 +479,7 @@ def _opened_file(stack: contextlib.ExitStack, path: Path, landscape: LargeLandsc
     if path.suffix == ".npy":
         array = _open_npy(stack, path)
         if landscape.boundary:
-            grid = grid_of_nodes(array.shape, boundary=landscape.boundary)
+            grid = grid_of_nodes(array.shape, boundary=landscape.boundary, nodes=landscape.nodes)
         place = _require_grid(grid, array.shape)
         kind = _own_type(array.dtype, dtype)
         origin, label, loss = {"source": "file", "file": path.name}, _named(path.stem, name), bool(landscape.minimise)
