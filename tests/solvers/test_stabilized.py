@@ -15,10 +15,10 @@ from heatpg.boundaries import boundaries
 from heatpg.errors import OptionError, StabilityError
 from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
-from heatpg.solvers import make
+from heatpg.solvers import make, stabilized
 from heatpg.solvers.explicit import Explicit
 from heatpg.solvers.positivity import NEGLIGIBLE, negative_mass
-from heatpg.solvers.stabilized import Stabilized, largest_share, legendre_step
+from heatpg.solvers.stabilized import Stabilized, _legendre_below, largest_share, legendre_step
 from tests.references import half_laplacian, slope, weights_of_cells_and_walls
 
 Array = NDArray[Any]
@@ -241,3 +241,34 @@ def test_what_an_earlier_call_left_in_the_scratch_does_not_matter() -> None:
     with np.errstate(all="ignore"):
         solver.start(np.full(grid.shape, np.inf), grid).advance((0.0025,), out)
     assert np.array_equal(solve(landscape, 0.05, solver).values, before)
+
+
+@pytest.mark.parametrize("degree", [255, 256, 257, 999, 5001, 10001])
+def test_polynomials_of_high_degree(degree: int, rng: np.random.Generator) -> None:
+    """Against the recursion in longer arithmetic, near both ends and between them."""
+    ends = np.geomspace(1e-15, 1.0, 300)
+    fall = np.concatenate([[0.0, 1.0, 2.0], ends, 2.0 - ends, rng.uniform(0.0, 2.0, 1000)])
+    x: NDArray[Any] = 1 - fall.astype(np.longdouble)
+    before, now = np.ones_like(x), x
+    for j in range(1, degree):
+        before, now = now, ((2 * j + 1) * x * now - j * before) / (j + 1)
+    # a cosine of n a is known to n times the rounding of a; below, the plain recursion loses n times that of 1 - fall
+    bound = 8 * degree * float(np.finfo(float).eps) * (1 if degree >= 256 else degree)
+    assert float(np.abs(_legendre_below(degree, fall) - now).max()) < bound
+
+
+def test_symbols_of_much_noise_take_no_recursion_at_every_angle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many angles as nodes within sigma, times as many stages, would be the square of sigma / h."""
+    sizes = []
+
+    def counted(degree: int, fall: NDArray[Any]) -> NDArray[Any]:
+        sizes.append(fall.size)
+        return original(degree, fall)
+
+    original = stabilized._legendre_near_one
+    monkeypatch.setattr(stabilized, "_legendre_near_one", counted)
+    axis = Axis("x", 0.0, 1.0, 100_001, boundary="reflect")
+    for wide in (1000, 3000, 9000):
+        make("stabilized").symbol(np.linspace(0.0, math.pi, 32 * wide), axis, (0.0, (wide * axis.spacing) ** 2))
+    # those within 30 / s of the ends: as many for all
+    assert max(sizes) < 1.5 * min(sizes) and max(sizes) < 3000
