@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.boundaries import Nodes
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import GridError
-from heatpg.tools.arrays import real_numbers, unmasked
+from heatpg.tools.arrays import real_numbers
 from heatpg.tools.numbers import apart_words
 
 __all__ = [
@@ -190,7 +190,6 @@ def place_axis(name: str, coordinates: Any, *, boundary: str, unit: str = "", no
     >>> place_axis("x", np.linspace(-1, 1, 31, dtype="f4"), boundary="clip").axis.upper
     1.0
     """
-    unmasked(f"axis {name!r}", coordinates, GridError)
     places = real_numbers(f"axis {name!r}: the positions", coordinates, GridError)
     _require_line(name, places)
     turned = bool(places[-1] < places[0])

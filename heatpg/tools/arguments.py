@@ -67,7 +67,7 @@ def real_number(
         raise error(f"{what} is out of range", given=shown(given), allowed=allowed) from None
     except HeatpgError as reason:
         # what makes one number of it is advised there, whatever makes an array of it
-        masked = reason.problem.startswith(f"{what} is masked")
+        masked = " masked at index " in reason.problem
         problem = reason.problem if masked else f"{what} must be a number"
         told = reason.given if masked else _told(given)
         raise error(problem, given=told, allowed=allowed, advice=_number_advice(given, reason)) from None
@@ -85,7 +85,7 @@ def _told(given: Any) -> str:
 def _number_advice(given: Any, reason: HeatpgError) -> str:
     if isinstance(given, bool | str | bytes) or given is None:
         return ""
-    if " is masked at " in reason.problem:
+    if " masked at index " in reason.problem:
         return reason.advice
     if hasattr(given, "total_seconds"):
         return "write its .total_seconds()"

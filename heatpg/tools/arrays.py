@@ -25,6 +25,7 @@ _ADVICE = {
     "m": "divide by a unit: values / np.timedelta64(1, 's') gives seconds",
     "b": "write the number itself, as 1.0",
 }
+_SEVERAL = ("directions", "parameters", "points", "positions", "values")  # words for many numbers
 _TEXT = "SUT"  # kinds of NumPy: bytes, and text of fixed and of any length
 
 
@@ -311,8 +312,9 @@ def unmasked(what: str, given: Any, error: type[HeatpgError] = OptionError) -> A
     if np.ma.is_masked(given):
         mask = np.ma.getmaskarray(given)
         first = tuple(int(i) for i in np.argwhere(mask)[0])
+        verb = "are" if what.rpartition(" ")[2] in _SEVERAL else "is"
         raise error(
-            f"{what} is masked at index {first}, and a masked value is no number",
+            f"{what} {verb} masked at index {first}, and a masked value is no number",
             given=f"{int(mask.sum())} of {mask.size} values masked",
             allowed="values without a mask",
             advice="replace them first: values.filled(number) with a number that you choose, or sample these points",
