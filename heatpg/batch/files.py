@@ -46,6 +46,7 @@ class FileOptions:
     variable: Annotated[str, Field(description="Array, or column of a table, that holds Q.")]
     axes: Annotated[list[str], Field(description="Coordinates, or columns of a table, in the order of the axes.")]
     standard_error: Annotated[str, Field(description="Array, or column, with the standard errors of Q.")]
+    returns: Annotated[str, Field(description="Axis along which seeds are; Q is the mean over it.")]
     fill: Annotated[float, Field(description="Value of points that have none.")]
 
 
@@ -88,6 +89,7 @@ FILE_OPTIONS: dict[str, Callable[[object], str]] = {
     "variable": _word,
     "axes": _words,
     "standard_error": _word,
+    "returns": _word,
     "fill": _number,
 }
 """Options of a landscape in a file of another program, and what is wrong with a value of each."""

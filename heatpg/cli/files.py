@@ -111,7 +111,7 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
         raise MissingFileError("there is no such file", given=path, advice=advice)
     # a result holds its boundaries; an array does not, and there is no default
     if is_result(path, arguments.boundary):
-        given = _given(arguments, "boundary", "nodes", "variable", "axes", "standard_error", "fill")
+        given = _given(arguments, "boundary", "nodes", "variable", "axes", "standard_error", "returns", "fill")
         if given:
             raise OptionError(
                 f"{path.name} is a result of heatpg, which knows its landscape with its axes and boundaries",
@@ -135,6 +135,7 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
         variable=arguments.variable,
         axes=[name.strip() for name in arguments.axes.split(",")] if arguments.axes else (),
         standard_error=arguments.standard_error,
+        returns=arguments.returns,
         fill=arguments.fill,
         minimise=arguments.minimise,
     )
@@ -172,7 +173,7 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
         ending = f"a file is named with its ending: {', '.join(SOURCES)}"
         reason.advice = f"{near} A{ending[1:]}" if near.endswith("?") else "; ".join(filter(None, (near, ending)))
         raise
-    given = _given(arguments, "nodes", "variable", "axes", "standard_error", "fill")
+    given = _given(arguments, "nodes", "variable", "axes", "standard_error", "returns", "fill")
     if given:
         raise OptionError(
             f"{arguments.source} is a registered landscape, and these options are for files",

@@ -144,4 +144,10 @@ def add_source(parser: argparse.ArgumentParser, sigma: str = "") -> None:
     parser.add_argument(
         "--standard-error", default="", metavar="NAME", help="array, or column, with the standard errors of the values"
     )
+    parser.add_argument(
+        "--returns",
+        default="",
+        metavar="AXIS",
+        help="axis of the file along which seeds are: the values are their mean",
+    )
     parser.add_argument("--fill", type=float, metavar="NUMBER", help="value of points of the file that have none")

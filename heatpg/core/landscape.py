@@ -21,10 +21,10 @@ from heatpg.core.positions import (
     Placed,
     axis_of_dimension,
     by_name,
+    grid_of_nodes,
     grid_of_positions,
     place_axis,
     require_names,
-    squeeze_advice,
 )
 from heatpg.core.scatter import checked_error, checked_returns, mean_and_error, require_mean
 from heatpg.core.sense import Sense, sense_of
@@ -210,7 +210,13 @@ class Landscape:
             pictures(self.grid, [(initial, "Q")]),
             f"<div>{html.text('; '.join([optimum, *knows]))}</div>",
             axes_html(self.grid),
+            *(f"<div>{html.text(f'{name}: {note}')}</div>" for name, note in self._notes()),
         )
+
+    def _notes(self) -> list[tuple[str, str]]:
+        """What was done with positions of axes, which the provenance holds."""
+        notes = self.provenance.get("positions")
+        return [(str(name), str(note)) for name, note in notes.items()] if isinstance(notes, dict) else []
 
     def __getstate__(self) -> dict[str, Any]:
         # a sampler may be anything that can be called; a copy in another process makes do with the nodes
@@ -595,6 +601,7 @@ class Landscape:
         variable: str = "",
         axes: Sequence[str] = (),
         standard_error: str = "",
+        returns: str = "",
         fill: float | None = None,
         minimise: bool | None = None,
     ) -> Landscape:
@@ -620,6 +627,8 @@ class Landscape:
             Names of the coordinates, or of columns, in the order of the axes; for logarithmic sweeps ``log10(NAME)``.
         standard_error
             Which array, or column, holds the standard errors of Q.
+        returns
+            The axis along which seeds are, where the file holds their returns; Q is the mean over it.
         fill
             Value of points that have none, as in a file that is not finished.
         minimise
@@ -659,9 +668,23 @@ class Landscape:
             )
         loss = bool(found.minimise) if minimise is None else minimise
         values, label = found.values, name or place.stem
+        if returns and not found.axes:
+            raise GridError(
+                f"{place.name} does not name its axes, so none is that of the seeds",
+                given=f"returns={returns!r}",
+                advice="read it in Python: Landscape.from_array(returns=np.load(path), boundary=...), seeds first",
+            )
         if not found.axes:
             return cls.from_array(values, boundary=boundary, nodes=nodes, name=label, minimise=loss)
         names = [usable_name(each.name) for each in found.axes]
+        seeds = None
+        if returns:
+            require_names({returns: ""}, names)
+            # negative, because a batch comes before the axes
+            number = names.index(returns)
+            seeds = np.moveaxis(found.values, number - len(names), 0)
+            del names[number]
+            found = dataclasses.replace(found, axes=(*found.axes[:number], *found.axes[number + 1 :]))
         for given in (boundary, nodes):
             require_names(given, names)
         placed = []
@@ -671,16 +694,17 @@ class Landscape:
             if each.places is not None:
                 placed.append(place_axis(own, each.places, boundary=beyond, unit=each.unit, nodes=placing))
             else:
-                size = values.shape[i - len(names)]
+                size = (found.values if seeds is None else seeds).shape[i - len(names)]
                 (axis,) = grid_of_nodes((size,), boundary=beyond, nodes=placing)
                 placed.append(Placed(dataclasses.replace(axis, name=own)))
         # files of NumPy are arrays, as they are for `from_array`
         origin = {"source": "array"} if found.facts["format"] == "numpy" else found.facts
         error = found.standard_error
         return _on_positions(
-            *(cls, values, Grid(*(one.axis for one in placed)), placed, label, origin),
+            *(cls, values if seeds is None else None, Grid(*(one.axis for one in placed)), placed, label, origin),
             minimise=loss,
             standard_error=error,
+            returns=seeds,
         )
 
 
@@ -719,56 +743,6 @@ def _turned_words(axis: Axis) -> str:
         f"axis {axis.name!r} descends: it was turned round, and the values with it, so that index 0 is now at {first}; "
         "coordinates are as before"
     )
-
-
-def grid_of_nodes(
-    shape: Sequence[int],
-    *,
-    boundary: str | Mapping[str, str],
-    spacing: float | Sequence[float] = 1.0,
-    nodes: str | Mapping[str, str] = "vertex",
-) -> Grid:
-    """The grid of an array of which nothing but the distance of its nodes is known: axes x1, x2, ... from 0 on.
-
-    Raises
-    ------
-    GridError
-        For a single number, and for spacings that do not fit the shape.
-
-    Examples
-    --------
-    >>> from heatpg.core.landscape import grid_of_nodes
-    >>> grid_of_nodes((5, 4), boundary="reflect", spacing=[1.0, 0.5])[1].upper
-    1.5
-    """
-    if not shape:
-        raise GridError("a landscape needs at least one axis", given="a single number")
-    names = [f"x{i + 1}" for i in range(len(shape))]
-    for given in (boundary, nodes):
-        require_names(given, names)
-    for name, size in zip(names, shape, strict=True):
-        if size in (1, 2):
-            raise GridError(
-                f"axis {name!r} of the array has {size} node{'s' if size > 1 else ''}, and an axis needs at least 3",
-                given=f"shape {tuple(shape)}",
-                advice=squeeze_advice(size),
-            )
-    given_steps = real_numbers("the spacing", spacing, GridError)
-    try:
-        steps = np.broadcast_to(given_steps, (len(shape),))
-    except ValueError:
-        raise GridError(
-            "the spacing does not fit the array",
-            given=repr(spacing),
-            allowed=f"one number, or {len(shape)}, one per axis",
-        ) from None
-    axes = []
-    for name, size, step in zip(names, shape, steps, strict=True):
-        own: str = by_name(boundary, name)
-        placing: Any = by_name(nodes, name) or "vertex"
-        between = 0 if own == "periodic" or placing == "cell" else 1
-        axes.append(Axis(name, 0.0, float(step) * (size - between), size, boundary=own, nodes=placing))
-    return Grid(*axes)
 
 
 def landscape_words(landscape: Landscape) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,10 @@ __all__ = [
     "axis_from_coordinates",
     "axis_of_dimension",
     "by_name",
+    "grid_of_nodes",
     "grid_of_positions",
     "place_axis",
     "require_names",
-    "squeeze_advice",
 ]
 
 Array = NDArray[np.float64]
@@ -160,6 +160,56 @@ def grid_of_positions(
         for name, each in positions.items()
     ]
     return Grid(*(one.axis for one in placed)), placed
+
+
+def grid_of_nodes(
+    shape: Sequence[int],
+    *,
+    boundary: str | Mapping[str, str],
+    spacing: float | Sequence[float] = 1.0,
+    nodes: str | Mapping[str, str] = "vertex",
+) -> Grid:
+    """The grid of an array of which nothing but the distance of its nodes is known: axes x1, x2, ... from 0 on.
+
+    Raises
+    ------
+    GridError
+        For a single number, and for spacings that do not fit the shape.
+
+    Examples
+    --------
+    >>> from heatpg.core.positions import grid_of_nodes
+    >>> grid_of_nodes((5, 4), boundary="reflect", spacing=[1.0, 0.5])[1].upper
+    1.5
+    """
+    if not shape:
+        raise GridError("a landscape needs at least one axis", given="a single number")
+    names = [f"x{i + 1}" for i in range(len(shape))]
+    for given in (boundary, nodes):
+        require_names(given, names)
+    for name, size in zip(names, shape, strict=True):
+        if size in (1, 2):
+            raise GridError(
+                f"axis {name!r} of the array has {size} node{'s' if size > 1 else ''}, and an axis needs at least 3",
+                given=f"shape {tuple(shape)}",
+                advice=_squeeze_advice(size),
+            )
+    given_steps = real_numbers("the spacing", spacing, GridError)
+    try:
+        steps = np.broadcast_to(given_steps, (len(shape),))
+    except ValueError:
+        raise GridError(
+            "the spacing does not fit the array",
+            given=repr(spacing),
+            allowed=f"one number, or {len(shape)}, one per axis",
+        ) from None
+    axes = []
+    for name, size, step in zip(names, shape, steps, strict=True):
+        own: str = by_name(boundary, name)
+        placing: Any = by_name(nodes, name) or "vertex"
+        between = 0 if own == "periodic" or placing == "cell" else 1
+        axes.append(Axis(name, 0.0, float(step) * (size - between), size, boundary=own, nodes=placing))
+    return Grid(*axes)
 
 
 def by_name(given: str | Mapping[str, str], name: str) -> Any:
@@ -294,7 +344,7 @@ def _require_line(name: str, places: Array) -> None:
             f"axis {name!r} has {places.size} position{'' if places.size == 1 else 's'}, and an axis needs at least 3",
             given=f"shape {places.shape}",
             allowed="3 positions, or more",
-            advice="sample more of them" if places.size == 0 else squeeze_advice(places.size),
+            advice="sample more of them" if places.size == 0 else _squeeze_advice(places.size),
         )
     equal = np.flatnonzero(np.diff(places) == 0)
     if equal.size:
@@ -307,7 +357,7 @@ def _require_line(name: str, places: Array) -> None:
         )
 
 
-def squeeze_advice(size: int) -> str:
+def _squeeze_advice(size: int) -> str:
     """What to do about an axis of one or two nodes."""
     if size == 1:
         return _SQUEEZE

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
-from heatpg.core.landscape import Landscape, grid_of_nodes
+from heatpg.core.landscape import Landscape
+from heatpg.core.positions import grid_of_nodes
 from heatpg.core.report import Report
 from heatpg.errors import GridError, NonFiniteError, OptionError, StoreError, UnsupportedError
 from heatpg.large.blocks import Box

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -106,3 +107,31 @@ def test_xarray_names_the_dimension_of_seeds_and_aligns_errors() -> None:
 def test_scatter_that_does_not_fit_is_refused(given: dict[str, Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         Landscape.from_array(MEAN, GRID, **given)
+
+
+def test_files_name_the_axis_of_seeds(tmp_path: Path) -> None:
+    np.savez(tmp_path / "q.npz", values=np.moveaxis(SEEDS, 0, 1), x=X, seed=np.arange(7), y=Y[::-1])
+    with pytest.warns(HeatpgWarning, match="'y' descends"):
+        q = Landscape.from_file(tmp_path / "q.npz", boundary="clip", returns="seed")
+    assert q.grid == GRID
+    assert np.array_equal(q.returns, SEEDS[:, :, ::-1])  # type: ignore[arg-type]
+    assert np.abs(q.standard_error - ERROR[:, ::-1]).max() < 1e-14
+    with pytest.raises(GridError, match="no axis of this name"):
+        Landscape.from_file(tmp_path / "q.npz", boundary="clip", returns="seeds")
+    np.save(tmp_path / "q.npy", SEEDS)
+    with pytest.raises(GridError, match=r"from_array\(returns=np\.load"):
+        Landscape.from_file(tmp_path / "q.npy", boundary="clip", returns="seed")
+
+
+def test_netcdf_names_the_dimension_of_seeds(tmp_path: Path) -> None:
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("h5netcdf")
+    data = xarray.DataArray(SEEDS, [("seed", np.arange(7)), ("x", X), ("y", Y)], name="J")
+    data.to_netcdf(tmp_path / "q.nc", engine="h5netcdf")
+    q = Landscape.from_file(tmp_path / "q.nc", boundary="clip", returns="seed")
+    assert q.grid == GRID and np.array_equal(q.returns, SEEDS)  # type: ignore[arg-type]
+
+
+def test_a_notebook_shows_what_was_done_with_positions() -> None:
+    q = Landscape.from_array(np.ones(30), {"x": np.round(np.linspace(-1, 1, 30), 4)}, boundary="clip")
+    assert "x: rounded to 4 decimals" in q._repr_html_()
