@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("store",),
     ("evolution", "landscapes"),
     ("measure", "policy", "roughness", "verify"),
-    ("driver", "large", "scalespace"),
+    ("driver", "large", "interop", "scalespace"),
     ("batch", "claims", "studies"),
     ("plot",),
     ("viewer",),

@@ -1,0 +1,1 @@
+"""Doors for the arrays and the habits of other packages: `smooth`."""

@@ -1,0 +1,236 @@
+"""`smooth`: from an array to an array of the same kind, for those who come with `scipy.ndimage.gaussian_filter`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heatpg.core.grid import Grid
+from heatpg.core.landscape import Landscape, grid_of_nodes
+from heatpg.core.noise import parse_sigma
+from heatpg.errors import OptionError, UnsupportedError
+from heatpg.evolution import solve
+from heatpg.solvers import Solver
+from heatpg.tools.arrays import real_array
+
+__all__ = ["smooth"]
+
+Array = NDArray[Any]
+Name = int | str
+
+
+def smooth(
+    values: Any,
+    sigma: float | ArrayLike | Mapping[Name, ArrayLike],
+    boundary: str | Sequence[str] | Mapping[Name, str],
+    *,
+    spacing: float | Sequence[float] | Mapping[Name, float] = 1.0,
+    axes: Name | Sequence[Name] | None = None,
+    nodes: str | Sequence[str] | Mapping[Name, str] = "vertex",
+    gradient: bool = False,
+    solver: str | Solver = "auto",
+) -> Any:
+    """Mean of an array under Gaussian noise: u = Q * N(0, sigma^2), from an array to an array of the same kind.
+
+    This is `heatpg.evolve` without landscape, checks and report, for an array that is to be smoothed and no more. Its
+    error and order are those of the solver, at the edge as well; the Gaussian is not cut off.
+
+    Parameters
+    ----------
+    values
+        Q: an array of NumPy, an `xarray.DataArray`, a tensor of torch or an array of jax, or numbers in lists.
+    sigma
+        Standard deviation of the noise in units of `spacing`: a number, or several in any order, for which the result
+        has a first axis more. Different ones along the axes are an array of shape (T, dimensions), or a dictionary
+        from each axis to a number or a list.
+    boundary
+        What lies outside: ``periodic`` (SciPy calls it wrap), ``reflect`` (with ``nodes="vertex"`` SciPy's mirror, with
+        ``nodes="cell"`` its reflect), ``clip`` (nearest), ``zero`` (constant), or ``absorb``, which holds the values at
+        the edge. One for all axes, one for each in order, or a dictionary from each axis to its own.
+    spacing
+        Distance of neighbouring nodes, for all axes or for each.
+    axes
+        Which axes are smoothed, by number, of a DataArray also by name, as in dictionaries; the others are left as they
+        are. By default all, in their order.
+    nodes
+        ``vertex`` where the outermost nodes are the ends of the axis, ``cell`` where the values are those of cells.
+    gradient
+        Whether the gradient of u is wanted too, which is the policy gradient in the mean.
+    solver
+        Name or object, as of `heatpg.evolve`.
+
+    Returns
+    -------
+    smoothed
+        u, shape (*values.shape) or (T, *values.shape), of the kind, and for floating point of the type, of the values.
+        A DataArray keeps its coordinates and attributes, and several sigmas become its dimension ``sigma``.
+    slopes
+        With `gradient`: du/dx along the axes that are smoothed, shape (dimensions, *values.shape), or (T, dimensions,
+        *values.shape); for a DataArray the dimension is ``axis``, with their names.
+
+    Raises
+    ------
+    SigmaError, GridError, BoundaryError, UnknownNameError, OptionError, NonFiniteError, UnsupportedError
+        For input that cannot be smoothed, also for a tensor with a gradient, which would be lost.
+    ResourceError
+        If the result would not fit in memory.
+
+    References
+    ----------
+    T. Wang, S. Herbert, S. Gao, Mollification effects of policy gradient methods, ICML 2024, arXiv:2405.17832.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import smooth
+    >>> spike = np.zeros(101)
+    >>> spike[50] = 1.0
+    >>> u = smooth(spike, 4.0, "clip")  # the density of N(0, 4^2)
+    >>> bool(np.isclose(u[50], 1 / (4 * np.sqrt(2 * np.pi))))
+    True
+    >>> x = np.linspace(0.0, 2 * np.pi, 64, endpoint=False)
+    >>> u, slope = smooth(np.sin(x), [0.5, 1.0], "periodic", spacing=x[1], gradient=True)
+    >>> u.shape, slope.shape
+    ((2, 64), (2, 1, 64))
+    >>> bool(np.allclose(slope[1, 0], np.exp(-0.5) * np.cos(x)))
+    True
+    """
+    names = _dimensions(values)
+    if getattr(values, "requires_grad", False) is True:
+        raise UnsupportedError(
+            "the gradient that this tensor is to have would be lost",
+            given=f"{type(values).__name__} with requires_grad=True",
+            advice="give values.detach()",
+        )
+    array = real_array("the values", values)
+    chosen = _chosen(axes, names, array.ndim)
+    # batch axes come first, and those of the grid behind them in the order that was given
+    last = range(array.ndim - len(chosen), array.ndim)
+    moved = np.moveaxis(array, chosen, last)
+    each = _Axes(names, array.ndim, chosen)
+    grid = grid_of_nodes(
+        moved.shape[last.start :],
+        boundary=each.named("boundary", boundary),
+        spacing=list(each.named("spacing", spacing).values()) if isinstance(spacing, Mapping) else spacing,
+        nodes=each.named("nodes", nodes),
+    )
+    # the sigmas come back in the order in which they were given
+    levels, order, single = _levels(each.named("sigma", sigma) if isinstance(sigma, Mapping) else sigma, grid)
+    landscape = Landscape(moved, grid, "values")
+    # the result is the caller's to change, which the values of an evolution are not
+    fields = np.empty((len(order), *moved.shape), landscape.values.dtype)
+    flow = solve(landscape, levels, solver, out=fields)
+    kept = order[0] if single else order
+    told = None if single else flow.sigma[order]
+    smoothed = np.moveaxis(fields, [i + 1 for i in last], [i + 1 for i in chosen])[kept]
+    made = _like(values, smoothed.astype(_kept_type(array), copy=False), told)
+    if not gradient:
+        return made
+    slopes = np.moveaxis(flow.gradient(), [i + 2 for i in last], [i + 2 for i in chosen])[kept]
+    return made, _like(values, slopes.astype(_kept_type(array), copy=False), told, [str(each.label(i)) for i in chosen])
+
+
+def _kept_type(array: Array) -> Any:
+    """Half precision is solved in a longer type, and comes back as it was."""
+    return array.dtype if array.dtype.kind == "f" else np.float64
+
+
+class _Axes:
+    """The axes that are smoothed, and what is given for each of them, under the names that they have in a grid."""
+
+    def __init__(self, names: list[str] | None, count: int, chosen: list[int]) -> None:
+        self._names, self._count, self._chosen = names, count, chosen
+
+    def label(self, axis: int) -> Name:
+        """What the caller calls an axis."""
+        return axis if self._names is None else self._names[axis]
+
+    def named(self, what: str, given: Any) -> Any:
+        """One for all axes as it is, and otherwise a dictionary for `grid_of_nodes`, whose axes are x1, x2, ..."""
+        if isinstance(given, Mapping):
+            own = {_chosen(key, self._names, self._count)[0]: entry for key, entry in given.items()}
+            if sorted(own) != sorted(self._chosen):
+                raise OptionError(
+                    f"the dictionary for {what} has one entry for each axis that is smoothed",
+                    given=repr(dict(given)),
+                    allowed=", ".join(repr(self.label(i)) for i in self._chosen),
+                )
+            return {f"x{number + 1}": own[axis] for number, axis in enumerate(self._chosen)}
+        if isinstance(given, str | float | int) or what == "spacing":
+            return given
+        if len(given) != len(self._chosen):
+            raise OptionError(
+                f"one {what} for all axes, or one for each",
+                given=repr(given),
+                allowed=f"{len(self._chosen)}, for {', '.join(repr(self.label(i)) for i in self._chosen)}",
+            )
+        return {f"x{number + 1}": entry for number, entry in enumerate(given)}
+
+
+def _dimensions(values: Any) -> list[str] | None:
+    """The names of the dimensions of a DataArray; None for anything else."""
+    if not all(hasattr(values, part) for part in ("dims", "coords", "attrs", "transpose")):
+        return None
+    if isinstance(values.dims, Mapping) or hasattr(values, "data_vars"):
+        raise OptionError(
+            "what is smoothed is one array", given=type(values).__name__, advice="take one variable: dataset['name']"
+        )
+    return [str(name) for name in values.dims]
+
+
+def _chosen(axes: Name | Sequence[Name] | None, names: list[str] | None, count: int) -> list[int]:
+    """The numbers of the axes that are smoothed, in the order in which they were given."""
+    if axes is None:
+        return list(range(count))
+    given = [axes] if isinstance(axes, int | str) else list(axes)
+    chosen = []
+    for axis in given:
+        if names is not None and axis in names:
+            chosen.append(names.index(str(axis)))
+        elif isinstance(axis, int) and not isinstance(axis, bool) and -count <= axis < count:
+            chosen.append(axis % count)
+        else:
+            known = f"from {-count} to {count - 1}" + (f", or {', '.join(names)}" if names else "")
+            raise OptionError("the array has no such axis", given=f"axes={axes!r}", allowed=known)
+    if len(set(chosen)) < len(chosen) or not chosen:
+        raise OptionError("each axis is smoothed once", given=f"axes={axes!r}", allowed="one or more different axes")
+    return chosen
+
+
+def _levels(sigma: Any, grid: Grid) -> tuple[Any, NDArray[np.intp], bool]:
+    """Noise in ascending order, how to put it back into the order of the caller, and whether it was a single one."""
+    if isinstance(sigma, Mapping):
+        single = all(np.ndim(each) == 0 for each in sigma.values())
+        return sigma, np.arange(1 if single else len(parse_sigma(sigma, grid))), single
+    # numbers, tensors and lists alike
+    numbers = real_array("sigma", sigma)
+    if numbers.ndim != 1:
+        return numbers, np.arange(len(numbers) if numbers.ndim else 1), numbers.ndim == 0
+    order = np.argsort(numbers, kind="stable")
+    return numbers[order], np.argsort(order, kind="stable"), False
+
+
+def _like(given: Any, result: Array, sigma: Array | None, slopes: Sequence[str] = ()) -> Any:
+    """A result as the kind of array that was given."""
+    kind = type(given).__module__.partition(".")[0]
+    if kind == "torch":
+        torch = sys.modules["torch"]
+        like = given.dtype if given.dtype.is_floating_point else torch.float64
+        return torch.as_tensor(np.ascontiguousarray(result)).to(device=given.device, dtype=like)
+    if kind in ("jax", "jaxlib"):
+        numpy = sys.modules["jax"].numpy
+        return numpy.asarray(result, dtype=given.dtype if numpy.issubdtype(given.dtype, numpy.floating) else None)
+    if hasattr(given, "dims"):
+        leading: dict[str, Any] = {}
+        if sigma is not None:
+            # one number for each level, where all axes share it
+            leading["sigma"] = sigma if sigma.ndim == 1 else range(len(sigma))
+        if slopes:
+            leading["axis"] = list(slopes)
+        coordinates = {**leading, **given.coords}
+        return type(given)(result, dims=(*leading, *given.dims), coords=coordinates, name=given.name, attrs=given.attrs)
+    return result
