@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.grid import Grid
-from heatpg.core.landscape import Landscape, grid_of_nodes
+from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_sigma
+from heatpg.core.positions import grid_of_nodes
 from heatpg.errors import OptionError, UnsupportedError
 from heatpg.evolution import solve
 from heatpg.solvers import Solver
