@@ -257,7 +257,7 @@ TRUTH: dict[str, Callable[[Any], Any]] = {
     "an answer in a list": lambda a: [*a[:-1].tolist(), True],
 }
 WAYS = (
-    r"times - times\[0\]|total_seconds|np\.timedelta64|real and the imaginary|abs\(|astype\(float\)|float\(\)"
+    r"times - times\[0\]|total_seconds|np\.timedelta64|real and the imaginary|np\.real|abs\(|astype\(float\)|float\(\)"
     r"|fields, as|one length|filled|list\(values\)|NumPy array first|toarray|unit of the axis|give each place a number"
     r"|needs numbers in its place|as 1\.0|an array, or numbers in lists|numbers >= 0|axis name|no axis of this name"
 )

@@ -131,7 +131,7 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
     return lambda: Landscape.from_file(
         path,
         boundary=boundary,
-        nodes=nodes,
+        nodes=nodes or None,
         variable=arguments.variable,
         axes=[name.strip() for name in arguments.axes.split(",")] if arguments.axes else (),
         standard_error=arguments.standard_error,
@@ -142,13 +142,13 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
 
 
 def of_axes(arguments: argparse.Namespace) -> tuple[str | dict[str, str], str | dict[str, str]]:
-    """Boundary and nodes of the axes of a file; unknown words are refused here, before the file is read."""
+    """Boundary and nodes of the axes of a file, empty where none are given; unknown words are refused here."""
     from heatpg.boundaries import boundaries
 
-    boundary, nodes = by_axis("--boundary", arguments.boundary), by_axis("--nodes", arguments.nodes or "vertex")
+    boundary, nodes = by_axis("--boundary", arguments.boundary), by_axis("--nodes", arguments.nodes)
     for word in boundary.values() if isinstance(boundary, dict) else [boundary]:
         boundaries.get(word)
-    for word in nodes.values() if isinstance(nodes, dict) else [nodes]:
+    for word in nodes.values() if isinstance(nodes, dict) else filter(None, [nodes]):
         one_of("kind of nodes", word, ("vertex", "cell"))
     return boundary, nodes
 

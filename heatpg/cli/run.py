@@ -72,7 +72,7 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
     else:
         # a result knows its axes, and options that would say otherwise have been refused
         boundary, nodes = of_axes(arguments) if arguments.boundary else ("", "vertex")
-        source = LargeLandscape(path, boundary=boundary, nodes=nodes, minimise=arguments.minimise)
+        source = LargeLandscape(path, boundary=boundary, nodes=nodes or "vertex", minimise=arguments.minimise)
     with Bar("solving", sys.stderr, enabled=not quiet) as bar:
         summary = evolve_large(
             source,

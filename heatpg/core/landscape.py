@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.boundaries import boundaries
 from heatpg.core.centring import Centring, centring
 from heatpg.core.functions import sample_points, values_on_grid
 from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch, usable_name
@@ -596,7 +597,7 @@ class Landscape:
         path: str | os.PathLike[str],
         *,
         boundary: str | Mapping[str, str] = "",
-        nodes: str | Mapping[str, str] = "vertex",
+        nodes: str | Mapping[str, str] | None = None,
         name: str = "",
         variable: str = "",
         axes: Sequence[str] = (),
@@ -618,7 +619,8 @@ class Landscape:
         boundary
             Boundary of all axes, or one by name.
         nodes
-            ``cell`` where the positions are the centres of cells; for all axes, or by name.
+            ``cell`` where the positions are the centres of cells; for all axes, or by name. By default what a
+            coordinate that heatpg has made says, and otherwise ``vertex``.
         name
             Name of the landscape; by default that of the file.
         variable
@@ -675,7 +677,7 @@ class Landscape:
                 advice="read it in Python: Landscape.from_array(returns=np.load(path), boundary=...), seeds first",
             )
         if not found.axes:
-            return cls.from_array(values, boundary=boundary, nodes=nodes, name=label, minimise=loss)
+            return cls.from_array(values, boundary=boundary, nodes=nodes or "vertex", name=label, minimise=loss)
         names = [usable_name(each.name) for each in found.axes]
         seeds = None
         if returns:
@@ -685,12 +687,13 @@ class Landscape:
             seeds = np.moveaxis(found.values, number - len(names), 0)
             del names[number]
             found = dataclasses.replace(found, axes=(*found.axes[:number], *found.axes[number + 1 :]))
-        for given in (boundary, nodes):
+        for given in (boundary, nodes or ""):
             require_names(given, names)
         placed = []
         for i, (each, own) in enumerate(zip(found.axes, names, strict=True)):
-            beyond: str = by_name(boundary, own)
-            placing: Any = by_name(nodes, own) or "vertex"
+            # what the caller says comes before what the file says; other programs have attributes of these names, too
+            beyond: str = by_name(boundary, own) or (each.boundary if each.boundary in boundaries.names() else "")
+            placing: Any = by_name(nodes or "", own) or ("cell" if each.nodes == "cell" else "vertex")
             if each.places is not None:
                 placed.append(place_axis(own, each.places, boundary=beyond, unit=each.unit, nodes=placing))
             else:

@@ -61,11 +61,15 @@ class Positions:
         Positions of the nodes; None where the file has none, and the nodes are 1 apart.
     unit
         Unit of the positions.
+    boundary, nodes
+        Boundary, and whether these are centres of cells, where a coordinate that heatpg has made says so.
     """
 
     name: str
     places: Array | None
     unit: str = ""
+    boundary: str = ""
+    nodes: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

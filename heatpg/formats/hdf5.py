@@ -152,7 +152,13 @@ class _File:
 
     def positions(self, dataset: h5py.Dataset) -> Positions:
         """A vector of positions, with its name and unit."""
-        return Positions(str(dataset.name).rpartition("/")[2], self.read(dataset).reshape(-1), _unit(dataset))
+        return Positions(
+            str(dataset.name).rpartition("/")[2],
+            self.read(dataset).reshape(-1),
+            _unit(dataset),
+            text_attribute(dataset, "boundary"),
+            text_attribute(dataset, "nodes"),
+        )
 
 
 def _packing(dataset: h5py.Dataset) -> dict[str, Any]:

@@ -71,11 +71,14 @@ class _NetCDF3(Format):
         def unit(key: str) -> str:
             return _text(getattr(kept[key], "units", "")).split(" since ")[0].strip()
 
+        def own(key: str) -> tuple[str, str]:
+            return _text(getattr(kept[key], "boundary", "")), _text(getattr(kept[key], "nodes", ""))
+
         if wanted.axes:
             axes = tuple(Positions(key, x, unit(key)) for key, x in named(path, arrays, name, wanted.axes))
         else:
             axes = tuple(
-                Positions(dim, filled(dim), unit(dim))
+                Positions(dim, filled(dim), unit(dim), *own(dim))
                 if dim in kept and tuple(kept[dim].dimensions) == (dim,)
                 else Positions(dim, None)
                 for dim in map(str, kept[name].dimensions)

@@ -87,7 +87,7 @@ def real_array(
             if kind in _TEXT
             else f"{array[()]} ({array.dtype})",
             allowed=allowed,
-            advice=_advice(array),
+            advice="take the real part: np.real(values)" if extended and kind == "c" else _advice(array),
         )
     # files may hold the other byte order, which kernels do not read
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

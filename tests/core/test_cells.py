@@ -44,3 +44,21 @@ def test_xarray_keeps_what_heatpg_has_said_of_its_nodes() -> None:
     axis = Landscape.from_xarray(foreign, boundary="reflect", nodes="cell").grid[0]
     assert axis.nodes == "cell" and axis.upper == pytest.approx(1.0, abs=1e-15)
     assert Landscape.from_xarray(foreign, boundary="reflect").grid[0].nodes == "vertex"
+
+
+@pytest.mark.parametrize("engine", ["h5netcdf", "scipy"])
+def test_files_of_xarray_keep_what_heatpg_has_said_of_its_axes(tmp_path: Path, engine: str) -> None:
+    pytest.importorskip("xarray")
+    pytest.importorskip(engine)
+    grid = Grid(Axis("x", 0.0, 1.0, 32, boundary="reflect", nodes="cell"))
+    data = evolve(Landscape(WAVE, grid), 0.2).to_xarray().landscape
+    data.attrs.clear()
+    data.to_netcdf(tmp_path / "own.nc", engine=engine)
+    kept = Landscape.from_file(tmp_path / "own.nc").grid[0]
+    assert (kept.boundary, kept.nodes) == ("reflect", "cell")
+    other = Landscape.from_file(tmp_path / "own.nc", boundary="clip").grid[0]
+    assert (other.boundary, other.nodes) == ("clip", "cell")
+    for axis in (kept, other):
+        assert (axis.lower, axis.upper) == pytest.approx((0.0, 1.0), abs=1e-15)
+    spoken = Landscape.from_file(tmp_path / "own.nc", boundary="clip", nodes="vertex").grid[0]
+    assert (spoken.nodes, spoken.lower) == ("vertex", CENTRES[0])
