@@ -223,12 +223,13 @@ def parse_covariance(covariance: ArrayLike, grid: Grid) -> NDArray[np.float64]:
     d = grid.dimensions
     allowed = f"numbers, shape ({d}, {d}) or (T, {d}, {d})"
     values = real_numbers("the covariance", covariance, SigmaError, allowed=allowed)
+    shape = values.shape
     if values.ndim == 2:
         values = values[None]
     if values.ndim != 3 or values.shape[1:] != (d, d) or not len(values):
         raise SigmaError(
             "the covariance has the wrong shape",
-            given=f"shape {values.shape}",
+            given=f"shape {shape}",
             allowed=allowed,
             advice="for independent axes give sigma, one per axis",
         )
