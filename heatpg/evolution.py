@@ -179,7 +179,7 @@ class Evolution(Record):
         kind = "covariances" if self.covariance is not None else "sigma" if count == 1 else "sigmas"
         return html.page(
             html.heading("Evolution", landscape.name, f"{count:,} {kind}; {landscape_words(landscape)}"),
-            pictures(grid, shown),
+            pictures(grid, shown, landscape.sense),
             self._peaks_html(),
             f"<div>solver: {html.text(repr(self.solver) + reason, 400)}</div>",
             checks_html(self.report) or "no checks were made",
@@ -191,12 +191,12 @@ class Evolution(Record):
         return f"{words} {html.brief(self.grid.unit or '')}".rstrip()
 
     def _peaks_html(self) -> str:
-        """The largest value at each sigma and where it is; the first and the last of many."""
-        grid, count = self.grid, len(self)
+        """The best value at each sigma and where it is; the first and the last of many."""
+        grid, count, sense = self.grid, len(self), self.landscape.sense
         initial = first_of_batch(self.landscape.values, grid)
 
         def row(label: str, field: Array) -> tuple[str, ...]:
-            best = peak(field, grid)
+            best = peak(field, grid, sense)
             where = html.text(html.place(best.coordinates)) + (" on the edge" if best.edges else "")
             return label, html.number(best.value), where, html.number(initial[best.index])
 
@@ -208,7 +208,7 @@ class Evolution(Record):
             if position and k - chosen[position - 1] > 1:
                 rows.append((f"… {k - chosen[position - 1] - 1:,} more …", "", "", ""))
             rows.append(row(html.text(self._sigma_html(k)), first_of_batch(self.values[k], grid)))
-        return html.table(("sigma", "largest u", "where", "Q there"), rows)
+        return html.table(("sigma", f"{sense.largest} u", "where", "Q there"), rows)
 
     def gradient(self, index: int | None = None) -> Array:
         """Gradient of u, which is the policy gradient in mu, with the accuracy of the solver.

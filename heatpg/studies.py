@@ -80,9 +80,10 @@ class Study:
     keeps
         The largest sigma that keeps the optimum within that price.
     single
-        The smallest sigma from which on one maximum is left.
+        The smallest sigma from which on one maximum (of a loss, one minimum) is left.
     needle_lost
-        Whether ascent from the optimum of Q at the first sigma already ends at another maximum than the optimum there.
+        Whether ascent (descent) from the optimum of Q at the first sigma already ends at another place than the optimum
+        there.
     seconds
         Time by stage.
     """
@@ -103,20 +104,21 @@ class Study:
     @property
     def sentences(self) -> dict[str, str]:
         """One finding each, by topic."""
-        space, curve = self.space, self.curve
+        space, curve, sense = self.space, self.curve, self.space.sense
         first, last = self._noise(space.sigma[0], 4), self._noise(space.sigma[-1], 4)
         place = place_words(space, curve.best_position)
         result = {"optimum": f"The best {self._what()} is {place}, with Q = {self._value(curve.best)}."}
         if self.needle_lost:
             result["needle"] = (
-                f"It is lost before the first sigma, {first}: ascent from it does not end at the optimum there, "
-                f"{place_words(space, space.optimum_positions[0])}. The grid cannot show at which sigma."
+                f"It is lost before the first sigma, {first}: {sense.ascent} from it does not end at the optimum "
+                f"there, {place_words(space, space.optimum_positions[0])}. The grid cannot show at which sigma."
             )
         if curve.missed is not None:
             where, value = curve.missed
             interpolated = "" if self.evolution.landscape.has_sampler else ", as an interpolant of them has it"
+            least = "at most" if sense.minimise else "at least"
             result["grid"] = (
-                f"Q is higher between the nodes{interpolated} (at least {self._value(value)} at "
+                f"Q is {sense.higher} between the nodes{interpolated} ({least} {self._value(value)} at "
                 f"{place_words(space, where)}): the grid misses its optimum; sample more nodes."
             )
         jump, death = space.sigma_jump, space.sigma_death
@@ -128,11 +130,12 @@ class Study:
             more = len(space.jumps) - 1
             others = f" {more} more jump{'s' if more > 1 else ''} follow{'' if more > 1 else 's'}." if more else ""
             result["jump"] = (
-                f"At sigma = {self._located(jump)} the global maximum jumps to {place_words(space, jump.position)}."
+                f"At sigma = {self._located(jump)} the global {sense.extremum} jumps to "
+                f"{place_words(space, jump.position)}."
                 f"{others}"
             )
         if death is None:
-            result["death"] = f"As a local maximum {whose} is still there at sigma = {last}."
+            result["death"] = f"As a local {sense.extremum} {whose} is still there at sigma = {last}."
         else:
             # by the kind of the event that ends the track
             words = {
@@ -155,17 +158,18 @@ class Study:
         share = self.basins.of_optimum()
         widest = int(np.nanargmax(share))
         result["basin"] = (
-            f"Ascent from a uniform start reaches the optimum from {share[0]:.1%} of the box at sigma = {first}"
+            f"{sense.ascent.capitalize()} from a uniform start reaches the optimum from {share[0]:.1%} of the box at "
+            f"sigma = {first}"
             + (
                 f" and from {share[widest]:.1%} at best, at sigma = {self._noise(space.sigma[widest], 4)}."
                 if widest
                 else ", at best."
             )
         )
-        counts = space.count("maximum")
-        result["maxima"] = (
-            f"{counts[0]} {'maximum' if counts[0] == 1 else 'maxima'} at the first sigma, {counts[-1]} at the last; "
-            f"{self.single.statement}."
+        counts = space.count()
+        result[sense.extrema] = (
+            f"{counts[0]} {sense.extremum if counts[0] == 1 else sense.extrema} at the first sigma, "
+            f"{counts[-1]} at the last; {self.single.statement}."
         )
         # by Sturm none in one dimension
         births = sum(event.kind == "birth" for event in space.events)
@@ -230,8 +234,8 @@ class Study:
             level = max(0, int(np.searchsorted(self.space.sigma, event.sigma)) - 1)
             before, after = self._error_at(self.space.optimum_positions[level]), self._error_at(event.position)
             words.append(
-                f"The two maxima of the first jump differ by {step:.2g} in Q, known to +- {before:.2g} before the jump "
-                f"and to +- {after:.2g} after it."
+                f"The two {self.space.sense.extrema} of the first jump differ by {step:.2g} in Q, known to +- "
+                f"{before:.2g} before the jump and to +- {after:.2g} after it."
             )
         return " ".join(words)
 
@@ -258,8 +262,9 @@ class Study:
         # noise as large as the optimum is narrow, where its shape matters most
         sigma = float(shape.widths[0])
         plain, spared = shape.survival(sigma**2), shape.survival(sparing_covariance(shape, sigma))
+        height = self.space.sense.height
         return (
-            f"; noise of its shape spares it: at the entropy of sigma = {sigma:.3g}, {spared:.0%} of its height is "
+            f"; noise of its shape spares it: at the entropy of sigma = {sigma:.3g}, {spared:.0%} of its {height} is "
             f"left instead of {plain:.0%} (sparing_covariance)"
         )
 
@@ -280,9 +285,11 @@ class Study:
         for topic, sentence in self.sentences.items():
             lines += textwrap.wrap(sentence, _WIDTH, initial_indent=f"{topic:10} ", subsequent_indent=" " * 11)
         lines += [""]
-        lines.append(f"{'sigma':>10} {'maxima':>7} {'price':>10} {'drop of u':>10} {'basin':>7} {'ascent earns':>13}")
+        sense = space.sense
+        lost, ends = f"{sense.lost} of u", f"{sense.ascent} {'ends' if sense.minimise else 'earns'}"
+        lines.append(f"{'sigma':>10} {sense.extrema:>7} {'price':>10} {lost:>10} {'basin':>7} {ends:>13}")
         share, earned = self.basins.of_optimum(), self.basins.earned().original
-        counts = space.count("maximum")
+        counts = space.count()
         # twelve rows fit on a screen
         for i in np.unique(np.linspace(0, len(space.sigma) - 1, min(12, len(space.sigma))).round().astype(int)):
             edge = "  on the edge" if self.curve.on_edge[i] else ""
@@ -299,11 +306,14 @@ class Study:
 
     def _columns(self) -> list[str]:
         """What the columns of the table are."""
-        space, grid = self.space, self.evolution.grid
+        space, grid, sense = self.space, self.evolution.grid, self.space.sense
+        best = f"{sense.short} Q"
+        price, lost = sense.gain(best, "Q at the optimum of u"), sense.gain(best, f"{sense.short} u")
         lines = [
-            "price: max Q - Q at the optimum of u; drop of u: max Q - max u, what the learner sees itself lose; "
-            "basin: part of the box from which ascent on u ends at its optimum; ascent earns: Q where ascent on u "
-            "ends, in the mean over all starts"
+            f"price: {price}; {sense.lost} of u: {lost}, what the learner sees itself lose; "
+            f"basin: part of the box from which {sense.ascent} on u ends at its optimum; "
+            f"{sense.ascent} {'ends' if sense.minimise else 'earns'}: Q where {sense.ascent} on u ends, in the mean "
+            "over all starts"
         ]
         if np.ptp(space.ratio) > 0:
             along = int(np.argmax(space.ratio))
@@ -338,7 +348,8 @@ class Study:
             "sigma_jump": None if jump is None else jump.as_dict(),
             "sigma_death": None if death is None else death.as_dict(),
             "price_limit": {"price": self.price, **self.keeps.as_dict()},
-            "single_maximum": self.single.as_dict(),
+            f"single_{self.space.sense.extremum}": self.single.as_dict(),
+            **({"minimise": True} if self.space.sense.minimise else {}),
             "needle_lost": self.needle_lost,
             "price": self.curve.as_dict(),
             "basins": self.basins.as_dict(),
@@ -367,7 +378,7 @@ def _widths(shape: Shape) -> str:
 
 
 def _lost(space: ScaleSpace) -> bool:
-    """Whether ascent from the largest node of Q at the first sigma ends at another place than the optimum there."""
+    """Whether ascent from the best node of Q at the first sigma ends at another place than the optimum there."""
     # in pure numbers, in which the nodes of u are not rounded to those of an offset
     problem = space.pure.problem
     grid = problem.units.pure
@@ -439,7 +450,8 @@ def study(
     sigma
         Levels of your own; by default 64 from two grid spacings to half of the box, see `default_sigma`.
     price_limit
-        The price, in units of Q, that `Study.keeps` is about; by default a tenth of max Q - mean Q.
+        The price, in units of Q, that `Study.keeps` is about; by default a tenth of max Q - mean Q, of a loss of
+        mean Q - min Q.
     checks
         How the evolution is checked; see `heatpg.evolve`.
     minimise

@@ -163,24 +163,25 @@ def _seconds(value: float) -> str:
 
 
 def _optima(evolution: Evolution) -> list[dict[str, Any]]:
-    """Largest value and its place, of Q and of u at each sigma; over the whole batch, if there is one."""
+    """Best value and its place, of Q and of u at each sigma; over the whole batch, if there is one."""
     import numpy as np
 
     from heatpg.core.extrema import peak
 
-    grid = evolution.grid
+    grid, sense = evolution.grid, evolution.landscape.sense
     initial = evolution.landscape.values
     rows = []
     for k, values in enumerate([initial, *evolution.values]):
-        # of a batch, first the member that holds the largest value; `peak` wants one field
-        highest = np.unravel_index(int(np.argmax(values)), values.shape) if values.ndim > grid.dimensions else ()
+        # of a batch, first the member that holds the best value; `peak` wants one field
+        best = np.argmin(values) if sense.minimise else np.argmax(values)
+        highest = np.unravel_index(int(best), values.shape) if values.ndim > grid.dimensions else ()
         member = tuple(int(i) for i in highest[: values.ndim - grid.dimensions])
-        top = peak(values[member], grid)
+        top = peak(values[member], grid, sense)
         index = (*member, *top.index)
         rows.append(
             {
                 "sigma": 0.0 if k == 0 else evolution.sigma[k - 1],
-                "max_u": top.value,
+                f"{sense.short}_u": top.value,
                 "index": index,
                 "coordinates": top.coordinates,
                 "q_there": float(initial[index]),
@@ -227,7 +228,8 @@ def describe(evolution: Evolution, chosen: str = "") -> list[str]:
 
     grid, values = evolution.grid, evolution.landscape.values
     lines = [
-        f"landscape  {_shape(evolution)}, Q from {float(values.min()):.6g} to {float(values.max()):.6g}",
+        f"landscape  {_shape(evolution)}, Q from {float(values.min()):.6g} to {float(values.max()):.6g}"
+        + (", minimised" if evolution.landscape.minimise else ""),
     ]
     for i, axis in enumerate(grid):
         unit = f" {one_line(axis.unit)}" if axis.unit else ""
@@ -250,7 +252,8 @@ def describe(evolution: Evolution, chosen: str = "") -> list[str]:
         edge = "  on the edge of the box" if row["on_edge"] else ""
         level = "Q" if i == 0 else f"sigma {sigma_words(row['sigma'], unit=grid.unit or '')}"
         there = "" if i == 0 else f", where Q is {row['q_there']:.6g}"
-        lines.append(f"{'optimum' if i == 0 else '':9}  {level}: {row['max_u']:.6g} at ({place}){there}{edge}")
+        best = row[f"{evolution.landscape.sense.short}_u"]
+        lines.append(f"{'optimum' if i == 0 else '':9}  {level}: {best:.6g} at ({place}){there}{edge}")
     if levels > _SHOWN:
         lines.append(f"{'':9}  ({_SHOWN} of {levels} levels shown)")
     return fitted(lines, 11)
@@ -287,6 +290,7 @@ def record(command: str, evolution: Evolution) -> dict[str, Any]:
             "dtype": str(landscape.values.dtype),
             "minimum": float(landscape.values.min()),
             "maximum": float(landscape.values.max()),
+            **({"minimise": True} if landscape.minimise else {}),
         },
         "grid": [dataclasses.asdict(axis) for axis in evolution.grid],
         "sigma": evolution.sigma,

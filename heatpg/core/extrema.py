@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
+from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.tools.kernels import kernel
 
 __all__ = ["Peak", "climb", "local_maxima", "on_edge", "peak", "turns"]
@@ -272,7 +273,7 @@ def on_edge(index: Sequence[Any], grid: Grid) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Peak:
-    """The largest value of a field.
+    """The largest value of a field, or of a loss the smallest.
 
     Attributes
     ----------
@@ -292,9 +293,21 @@ class Peak:
     edges: tuple[str, ...]
 
 
-def peak(values: Array, grid: Grid) -> Peak:
-    """Where a field of the shape of the grid is largest."""
-    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(values)), values.shape))
+def peak(values: Array, grid: Grid, sense: Sense = MAXIMISE) -> Peak:
+    """Where a field of the shape of the grid is best.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid
+    >>> from heatpg.core.extrema import peak
+    >>> from heatpg.core.sense import MINIMISE
+    >>> grid = Grid(Axis("x", 0, 3, 4, boundary="clip"))
+    >>> [peak(np.array([2.0, 5, 1, 3]), grid, *sense).coordinates for sense in ((), (MINIMISE,))]
+    [(1.0,), (2.0,)]
+    """
+    best = np.argmin(values) if sense.minimise else np.argmax(values)
+    index = tuple(int(i) for i in np.unravel_index(int(best), values.shape))
     edges = tuple(
         axis.name for axis, i in zip(grid, index, strict=True) if not axis.rule.periodic and i in (0, axis.size - 1)
     )

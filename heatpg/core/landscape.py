@@ -195,7 +195,7 @@ class Landscape:
         from heatpg.core.thumbnails import pictures
 
         initial = first_of_batch(self.values, self.grid)
-        best = peak(initial, self.grid)
+        best = peak(initial, self.grid, self.sense)
         # what a user may ask of it besides its nodes
         knows = [
             words
@@ -205,10 +205,10 @@ class Landscape:
             )
             if known
         ]
-        optimum = f"largest Q: {html.number(best.value)} at {html.place(best.coordinates)}"
+        optimum = f"{self.sense.largest} Q: {html.number(best.value)} at {html.place(best.coordinates)}"
         return html.page(
             html.heading("Landscape", self.name, landscape_words(self)),
-            pictures(self.grid, [(initial, "Q")]),
+            pictures(self.grid, [(initial, "Q")], self.sense),
             f"<div>{html.text('; '.join([optimum, *knows]))}</div>",
             axes_html(self.grid),
             *(f"<div>{html.text(f'{name}: {note}')}</div>" for name, note in self._notes()),

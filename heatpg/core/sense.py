@@ -34,8 +34,12 @@ class Sense:
         The way of a gradient method to it.
     lost
         What noise does to the optimal value: a drop, or a rise.
+    improve, improves
+        What noise never does to it: it does not rise, or fall.
     height
         How far the optimum stands out.
+    top, ridge
+        Where the best values are, and a line of such.
     """
 
     minimise: bool
@@ -49,15 +53,32 @@ class Sense:
     highest: str
     ascent: str
     lost: str
+    improve: str
+    improves: str
     height: str
+    top: str
+    ridge: str
 
     @property
     def opposite(self) -> Sense:
         """The other one."""
         return MAXIMISE if self.minimise else MINIMISE
 
-    def gain(self, better: str, worse: str) -> str:
-        """The difference by which one value is better than another, in words.
+    def kind(self, name: str) -> str:
+        """The kind of a critical point of Q for one of sign * Q, and back: maxima and minima change places.
+
+        Examples
+        --------
+        >>> from heatpg.core.sense import MAXIMISE, MINIMISE
+        >>> MAXIMISE.kind("maximum"), MINIMISE.kind("maximum"), MINIMISE.kind("saddle")
+        ('maximum', 'minimum', 'saddle')
+        """
+        if not self.minimise or name not in (MAXIMISE.extremum, MINIMISE.extremum):
+            return name
+        return MINIMISE.extremum if name == MAXIMISE.extremum else MAXIMISE.extremum
+
+    def gain(self, better: str, worse: str, minus: str = "-") -> str:
+        """The difference by which one value is better than another, in words, with the sign as it is to be set.
 
         Examples
         --------
@@ -65,7 +86,7 @@ class Sense:
         >>> MAXIMISE.gain("max Q", "Q(mu)"), MINIMISE.gain("min Q", "Q(mu)")
         ('max Q - Q(mu)', 'Q(mu) - min Q')
         """
-        return f"{worse} - {better}" if self.minimise else f"{better} - {worse}"
+        return f"{worse} {minus} {better}" if self.minimise else f"{better} {minus} {worse}"
 
 
 MAXIMISE = Sense(
@@ -80,7 +101,11 @@ MAXIMISE = Sense(
     highest="highest",
     ascent="ascent",
     lost="drop",
+    improve="rise",
+    improves="rises",
     height="height",
+    top="top",
+    ridge="ridge",
 )
 MINIMISE = Sense(
     minimise=True,
@@ -94,7 +119,11 @@ MINIMISE = Sense(
     highest="lowest",
     ascent="descent",
     lost="rise",
+    improve="fall",
+    improves="falls",
     height="depth",
+    top="bottom",
+    ridge="valley",
 )
 
 

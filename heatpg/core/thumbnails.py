@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.extrema import peak
 from heatpg.core.grid import Grid
+from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.tools import html
 
 __all__ = ["pictures"]
@@ -40,7 +41,7 @@ def _curves(grid: Grid, fields: Sequence[tuple[Array, str]], low: float, high: f
     return html.curves(drawn, low, high, f"{words}; over {axis}, from {html.number(low)} to {html.number(high)}")
 
 
-def pictures(grid: Grid, fields: Sequence[tuple[Array, str]]) -> str:
+def pictures(grid: Grid, fields: Sequence[tuple[Array, str]], sense: Sense = MAXIMISE) -> str:
     """One picture a field, or one of all where there is one axis, in the range of the first field.
 
     Parameters
@@ -49,6 +50,8 @@ def pictures(grid: Grid, fields: Sequence[tuple[Array, str]]) -> str:
         Where the fields are.
     fields
         Each of the shape of the grid, with words for what is below it.
+    sense
+        Which way is better: a slice goes through the optimum.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def pictures(grid: Grid, fields: Sequence[tuple[Array, str]]) -> str:
     if colours is None:
         return ""
     # of more than two axes the slice is the one that has the optimum, the same for all fields
-    center = peak(initial, grid)
+    center = peak(initial, grid, sense)
     plane: tuple[Any, ...] = (slice(None), slice(None), *center.index[2:])
     images = [html.picture(np.asarray(field[plane]), low, high, colours, words) for field, words in fields]
     right, up = html.brief(grid[0].name), html.brief(grid[1].name)

@@ -22,6 +22,7 @@ from heatpg.core.extrema import on_edge
 from heatpg.core.grid import Grid
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Report, Status
+from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.errors import UnsupportedError
 from heatpg.large.blocks import Box, boxes
 from heatpg.large.header import Header
@@ -175,9 +176,13 @@ class BlockChecks:
         Of one field.
     level
         ``none`` or ``standard``.
+    sense
+        Which way is better, for what is said of the optimum.
     """
 
-    def __init__(self, plan: Schedule, shape: tuple[int, ...], dtype: np.dtype[Any], level: str) -> None:
+    def __init__(
+        self, plan: Schedule, shape: tuple[int, ...], dtype: np.dtype[Any], level: str, sense: Sense = MAXIMISE
+    ) -> None:
         if level not in LEVELS:
             raise UnsupportedError(
                 "a field that is not in memory is not checked at this level",
@@ -190,6 +195,7 @@ class BlockChecks:
         self.dtype = dtype
         self.active = level != "none"
         self.level = level
+        self.sense = sense
         self._first = len(shape) - plan.grid.dimensions
         self._batch = shape[: self._first]
         self._mass = all(axis.rule.conserves_mass for axis in plan.grid)
@@ -337,7 +343,7 @@ class BlockChecks:
         entries = [self._range(known, unit, oscillation), self._crosscheck(known, oscillation)]
         if self._mass:
             entries.append(self._conservation(known, unit, oscillation))
-        entries += [self._resolution(), *self._box(), self._edge(known, unit), _LEFT_OUT]
+        entries += [self._resolution(), *self._box(), self._edge(known, unit), _left_out(self.sense)]
         return Report(entries, self.level)
 
     def _rounding(self, known: Record, level: int) -> float:
@@ -503,7 +509,7 @@ class BlockChecks:
         if not any(axis.rule.free_space for axis in grid):
             return []
         for level, row in enumerate(self.plan.variances):
-            place = self._place(level, self.fields[level].top[1])
+            place = self._optimum(level)
             inside = place.index[self._first :]
             # independent axes: noise stays inside if it does so along each
             leaves = 1.0 - math.prod(
@@ -519,9 +525,13 @@ class BlockChecks:
         message = "noise at the optimum stays in the box at every sigma"
         return [Check("box", "passed", message, 0.0, TRUST, "trust margin")]
 
+    def _optimum(self, level: int) -> Place:
+        sums = self.fields[level]
+        return self._place(level, (sums.bottom if self.sense.minimise else sums.top)[1])
+
     def _edge(self, known: Record, unit: float) -> Check:
-        name = "optimum on the edge"
-        tops = [self._place(level, sums.top[1]) for level, sums in enumerate(self.fields)]
+        name, largest = "optimum on the edge", self.sense.largest
+        tops = [self._optimum(level) for level in range(len(self.fields))]
         found = [level for level, place in enumerate(tops) if on_edge(place.index[self._first :], self.plan.grid)]
         # as in heatpg.verify.maximum_principle: where u is flat but for round-off, the first node is no better
         ranges = [float((sums.high - sums.low).max()) for sums in self.fields]
@@ -530,19 +540,18 @@ class BlockChecks:
             return Check(name, "silent", "nothing can be said: u is flat at every sigma")
         if not edge:
             flat = " where u is not flat" if found else ""
-            return Check(name, "passed", f"the largest value lies inside the box at every sigma{flat}")
+            return Check(name, "passed", f"the {largest} value lies inside the box at every sigma{flat}")
         message = (
-            f"the largest value lies on the edge of the box at {len(edge)} of {len(tops)} sigmas: the optimum may be "
+            f"the {largest} value lies on the edge of the box at {len(edge)} of {len(tops)} sigmas: the optimum may be "
             "outside, and what is found there rests on the boundary"
         )
         return Check(name, "finding", message, where=edge[0])
 
 
-_LEFT_OUT = Check(
-    "left out",
-    "finding",
-    "joint maxima, values along maxima and spatial maxima were not looked for: they take whole fields in memory",
-)
+def _left_out(sense: Sense) -> Check:
+    names = ", ".join(f"{word} {sense.extrema}" for word in ("joint", "values along"))
+    message = f"{names} and spatial {sense.extrema} were not looked for: they take whole fields in memory"
+    return Check("left out", "finding", message)
 
 
 def _reduce_sums(sums: Sums, reduction: Reduction) -> None:

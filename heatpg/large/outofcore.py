@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from heatpg.core.centring import Centring
 from heatpg.core.noise import Sigma, sigma_words
 from heatpg.core.report import Report, checks_html
+from heatpg.core.sense import sense_of
 from heatpg.errors import NonFiniteError, ResourceError
 from heatpg.large.blocks import Box, Plan, carry
 from heatpg.large.checking import BlockChecks
@@ -343,7 +344,7 @@ def evolve_large(
     with open_source(LargeLandscape.of(landscape)) as origin:
         what = schedule(origin.grid, sigma, solver, tolerance=tolerance, prefer=prefer)
         what.refuse_endless(math.prod(origin.shape), origin.dtype)
-        watched = BlockChecks(what, origin.shape, origin.dtype, checks)
+        watched = BlockChecks(what, origin.shape, origin.dtype, checks, sense_of(origin.minimise))
         # blocks in multiples of chunks, and chunks cut to what a block holds whole: each chunk is written once
         usual = chunks_of(origin.shape, origin.grid.dimensions)
         plan = Plan.of(origin.grid, origin.shape, origin.dtype, what.solver, budget, usual)

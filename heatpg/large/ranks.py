@@ -21,6 +21,7 @@ from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma
 from heatpg.core.report import Report
+from heatpg.core.sense import sense_of
 from heatpg.errors import (
     GridError,
     HeatpgError,
@@ -484,7 +485,7 @@ def evolve_mpi(
         plan = schedule(grid, sigma, solver, tolerance=tolerance, prefer=prefer)
         values, own, label, origin = _own_rows(landscape, ranks)
         plan.refuse_endless(values.size, values.dtype)
-        watched = BlockChecks(plan, grid.shape, values.dtype, checks)
+        watched = BlockChecks(plan, grid.shape, values.dtype, checks, sense_of(bool(landscape.minimise)))
         if values.size:
             # the place is that among the rows of this rank
             require_finite(values, tuple(slice(0, size) for size in values.shape))

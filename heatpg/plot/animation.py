@@ -63,11 +63,12 @@ class _Scene:
 
         self.evolution, self.grid = evolution, evolution.grid
         self.initial = first_of_batch(evolution.landscape.values, self.grid)
-        self.center = peak(self.initial, self.grid).index
+        self.sense = evolution.landscape.sense
+        self.center = peak(self.initial, self.grid, self.sense).index
         # a stored sigma of zero is Q itself
         self.levels = [0, *(k for k, row in enumerate(evolution.sigmas, 1) if row.any())]
         # all of them at once: the strip below shows every level in every frame
-        self.tops = [peak(self.field(level), self.grid) for level in self.levels]
+        self.tops = [peak(self.field(level), self.grid, self.sense) for level in self.levels]
         self.per_frame = scale == "frame"
         # of Q, unless each frame has its own; the limits are changed in `_draw`
         self.norm = Normalize(float(self.initial.min()), float(self.initial.max()))
@@ -101,10 +102,10 @@ class _Scene:
         """A frame in words."""
         top, level = self.tops[place], self.levels[place]
         where = ", ".join(f"{axis.name} = {number(x)}" for axis, x in zip(self.grid, top.coordinates, strict=True))
-        return f"{self.label(level)}: largest value {number(top.value)} at {where}"
+        return f"{self.label(level)}: {self.sense.largest} value {number(top.value)} at {where}"
 
     def _draw_strip(self) -> None:
-        """The largest value at every level, on which the current one is marked."""
+        """The best value at every level, on which the current one is marked."""
         ax, places = self.strip, np.arange(len(self.levels))
         values = [top.value for top in self.tops]
         # evenly spaced and not by sigma: a frame takes the same time whatever its level
@@ -117,7 +118,7 @@ class _Scene:
         unit = self.grid.unit if along is None else self.grid[along].unit
         name = "σ" if along is None else f"σ along {self.grid[along].name}"
         ax.set_xlabel(f"{name} ({unit}), one frame for each" if unit else f"{name}, one frame for each")
-        ax.set_ylabel("max u")
+        ax.set_ylabel(f"{self.sense.short} u")
         # room for the mark, which is larger than the curve
         ax.margins(y=0.15)
         style: dict[str, Any] = {"mfc": line_colours(2)[0], "mec": "black", "mew": points(0.8), "clip_on": False}
@@ -136,7 +137,7 @@ class _Scene:
         ax.clear()
         if grid.dimensions == 1:
             ax.plot(grid[0].coordinates, self.initial, color="0.7", lw=points(1.0))
-        draw_field(ax, values, grid, self.center, sigma, self.norm)
+        draw_field(ax, values, grid, self.center, sigma, self.norm, sense=self.sense)
         if grid.dimensions == 1:
             self._set_limits(ax, values)
         self._draw_trail(ax, place)
@@ -155,7 +156,7 @@ class _Scene:
         ax.set_ylabel("Q, u")
 
     def _draw_trail(self, ax: Axes, place: int) -> None:
-        """Where the largest value was before; the ends of a jump, or of a way around a period, are not joined."""
+        """Where the best value was before; the ends of a jump, or of a way around a period, are not joined."""
         from matplotlib.patheffects import Normal, Stroke
 
         if place == 0:

@@ -38,6 +38,7 @@ _LIGHTEST_GREY, _DARKEST_GREY = 1.0, 0.45
 _ENDS = {
     "converged": "*",
     "stalled at a maximum": "^",
+    "stalled at a minimum": "<",
     "at the floor": "s",
     "sigma went to zero": "D",
     "sigma outgrew the box": "P",
@@ -254,14 +255,15 @@ def ascent_paths(
     # of one sigma for all axes the unit is known where they agree
     units = {each.unit for each in (grid if all(e.sigmas.ndim == 1 for e in found) else (grid[position],))}
     unit = units.pop() if words == "σ" and len(units) == 1 else ""
+    sense = found[0].sense
     with panel(ax, width, height=0.85) as ax:
         if against == "sigma":
             _draw_against_sigma(ax, found, grid, position, shades, norm)
-            name = name.partition(":")[0] + ": means of ascents against σ"
+            name = name.partition(":")[0] + f": means of {sense.ascent}s against σ"
         else:
             _draw_over_box(ax, found, values, grid, sigma, shades, norm, symbol)
-            place = slice_label(grid, peak(values, grid).index)
-            name += ", ascents" + (f"\n(paths projected onto {place})" if place else "")
+            place = slice_label(grid, peak(values, grid, sense).index)
+            name += f", {sense.ascent}s" + (f"\n(paths projected onto {place})" if place else "")
         # against sigma, colours by sigma would say the same twice
         if against == "place" or words != "σ":
             ax.figure.colorbar(_mappable(norm), ax=ax, label=f"{words} ({unit})" if unit else words)
@@ -302,10 +304,11 @@ def _draw_over_box(
     norm: Normalize,
     symbol: str,
 ) -> None:
-    image = draw_field(ax, values, grid, peak(values, grid).index, sigma)
+    sense = ascents[0].sense
+    image = draw_field(ax, values, grid, peak(values, grid, sense).index, sigma, sense=sense)
     paths = [_wrapped(each.means, grid) for each in ascents]
     if grid.dimensions == 1:
-        ax.set_ylabel(f"{symbol}, L of the ascents")
+        ax.set_ylabel(f"{symbol}, L of the {sense.ascent}s")
         # where only samples were drawn, L is not known, and Q at the mean stands for it
         heights = [np.where(np.isnan(each.values), each.at_means, each.values) for each in ascents]
         paths = [np.stack([path[:, 0], with_gaps_of(h, path)], axis=1) for path, h in zip(paths, heights, strict=True)]

@@ -74,7 +74,8 @@ def critical_counts(source: Evolution | ScaleSpace, ax: Axes | None = None, *, w
     space = space_of(source)
     with panel(ax, width) as ax:
         most = 0
-        names = {"maximum": ("maxima", "-"), "minimum": ("minima", "--")}
+        sense, other = space.sense, space.sense.opposite
+        names = {sense.extremum: (sense.extrema, "-"), other.extremum: (other.extrema, "--")}
         for (kind, (name, style)), colour in zip(names.items(), line_colours(2), strict=True):
             # tracks may be of maxima alone
             if kind in space.kinds:

@@ -69,7 +69,8 @@ def cut(
     grid = evolution.grid
     position = chosen_axis(grid, axis)
     initial = first_of_batch(evolution.landscape.values, grid)
-    center = peak(initial, grid).index
+    sense = evolution.landscape.sense
+    center = peak(initial, grid, sense).index
     nodes = grid[position].coordinates
     others = place_label(grid, center, (position,))
     shown = shown_sigmas(evolution, 4) if levels is None else [chosen_level(evolution, k) for k in levels]
@@ -81,7 +82,7 @@ def cut(
             values = through_optimum(first_of_batch(evolution.values[k], grid), center, position)
             ax.plot(nodes, values, color=colour, lw=points(1.8), label=sigma_label(evolution, k))
             # along this line, as u elsewhere is not drawn
-            top = int(values.argmax())
+            top = int((sense.sign * values).argmax())
             dot: dict[str, Any] = {
                 "ms": points(7),
                 "color": colour,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from heatpg.core.extrema import peak
 from heatpg.core.grid import Axis, Grid, first_of_batch
 from heatpg.core.landscape import Landscape
+from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_level, require_evolution, require_landscape
 from heatpg.plot.layout import COLOURS
@@ -107,6 +108,8 @@ def draw_field(
     center: tuple[int, ...],
     sigma: tuple[float, ...],
     norm: Normalize | None = None,
+    *,
+    sense: Sense = MAXIMISE,
 ) -> Any:
     """Draw a field of the shape of the grid, with its argmax; returns the image, or None for a line.
 
@@ -122,8 +125,10 @@ def draw_field(
         Noise level of each axis, for the hatching.
     norm
         Colour scale; by default that of the values shown.
+    sense
+        Which way is better: of a loss its argmin is marked.
     """
-    best = peak(values, grid)
+    best = peak(values, grid, sense)
     # a cross that lies in another slice than the one shown is left open
     inside = best.index[2:] == center[2:]
     mark: dict[str, Any] = {
@@ -174,7 +179,7 @@ def _title(ax: Axes, name: str, grid: Grid, center: tuple[int, ...], batch: bool
 
 
 def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = None) -> Axes:
-    """Draw Q with its argmax.
+    """Draw Q with its argmax, of a loss its argmin.
 
     Parameters
     ----------
@@ -203,9 +208,10 @@ def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = No
     """
     require_landscape("landscape", landscape)
     values = first_of_batch(landscape.values, landscape.grid)
-    center = peak(values, landscape.grid).index
+    sense = landscape.sense
+    center = peak(values, landscape.grid, sense).index
     with panel(ax, width) as ax:
-        image = draw_field(ax, values, landscape.grid, center, (0.0,) * landscape.grid.dimensions)
+        image = draw_field(ax, values, landscape.grid, center, (0.0,) * landscape.grid.dimensions, sense=sense)
         if image is None:
             ax.set_ylabel("Q")
         else:
@@ -255,12 +261,14 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
     require_evolution("field", evolution)
     grid, level = evolution.grid, chosen_level(evolution, index)
     initial = first_of_batch(evolution.landscape.values, grid)
-    center = peak(initial, grid).index
+    sense = evolution.landscape.sense
+    center = peak(initial, grid, sense).index
     values = first_of_batch(evolution.values[level], grid)
     # of Q, so that figures of several sigmas can be compared
     norm = Normalize(float(initial.min()), float(initial.max()))
     with panel(ax, width) as ax:
-        image = draw_field(ax, values, grid, center, tuple(np.asarray(evolution.sigmas[level]).tolist()), norm)
+        sigma = tuple(np.asarray(evolution.sigmas[level]).tolist())
+        image = draw_field(ax, values, grid, center, sigma, norm, sense=sense)
         if image is None:
             ax.set_ylabel("u")
         else:

@@ -41,9 +41,9 @@ def fingerprint(
 ) -> Axes:
     """Draw the tracks of critical points: their place along one axis against sigma, with the optimum and its events.
 
-    Maxima are dark lines, minima light ones, saddles thin and grey; extrema that the edge of the box holds are dotted.
-    The optimum is drawn thick; a diamond marks a jump of the optimum, a cross the death of its track, a triangle a
-    birth.
+    Maxima are dark lines, minima light ones (of a loss the other way round), saddles thin and grey; extrema that the
+    edge of the box holds are dotted. The optimum is drawn thick; a diamond marks a jump of the optimum, a cross the
+    death of its track, a triangle a birth.
 
     Parameters
     ----------
@@ -95,10 +95,11 @@ def _draw_tracks(ax: Axes, space: ScaleSpace, position: int) -> None:
     chosen = space.grid[position]
     period = chosen.length if chosen.rule.periodic else None
     dark, light = line_colours(2)
-    # maxima above minima above saddles, as they matter
+    # those that may be the optimum above the opposite ones above saddles, as they matter
+    first, second = space.sense.extremum, space.sense.opposite.extremum
     styles: dict[str, dict[str, Any]] = {
-        "maximum": {"color": dark, "lw": points(1.0), "zorder": 3, "label": "maximum"},
-        "minimum": {"color": light, "lw": points(0.8), "zorder": 2, "label": "minimum"},
+        first: {"color": dark, "lw": points(1.0), "zorder": 3, "label": first},
+        second: {"color": light, "lw": points(0.8), "zorder": 2, "label": second},
         "saddle": {"color": "0.75", "lw": points(0.5), "zorder": 1, "label": "saddle"},
     }
     # counted first: either all of them are drawn, or none

@@ -24,7 +24,7 @@ _WIDTH = 7.0  # inches, on the screen
 
 @figures.register("maxima")
 def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
-    """Largest value of u against sigma, the value of Q there, and the place.
+    """Largest value of u against sigma (of a loss the smallest), the value of Q there, and the place.
 
     The middle curve is what acting on the smoothed optimum gives without noise: Q at the argmax of u. The place is
     given in shares of the box. Where each axis has its own sigma, the horizontal axis is that of the first axis
@@ -57,10 +57,10 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
     from matplotlib.figure import Figure
 
     require_evolution("maxima", evolution)
-    grid = evolution.grid
+    grid, sense = evolution.grid, evolution.landscape.sense
     initial = first_of_batch(evolution.landscape.values, grid)
     levels, along = noise_levels(evolution)
-    tops = [peak(first_of_batch(values, grid), grid) for values in evolution.values]
+    tops = [peak(first_of_batch(values, grid), grid, sense) for values in evolution.values]
     total = inches(width, _WIDTH)
     with styled(width):
         figure = Figure(figsize=(total, 0.35 * total + points(3.5)), layout="constrained")
@@ -68,21 +68,22 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
         value, place = figure.subplots(2, 1, sharex=True)
         dark, light = line_colours(2)
         marks = {"lw": points(1.5), "ms": points(6)}
-        value.axhline(float(initial.max()), color="0.65", lw=points(1.0), label="max Q")
-        value.plot(levels, [top.value for top in tops], "o-", color=dark, label="max u", **marks)
+        best, short = peak(initial, grid, sense).value, sense.short
+        value.axhline(best, color="0.65", lw=points(1.0), label=f"{short} Q")
+        value.plot(levels, [top.value for top in tops], "o-", color=dark, label=f"{short} u", **marks)
         # what the learner has when it stops exploring, which the drop of max u does not tell
         there = [float(initial[top.index]) for top in tops]
-        value.plot(levels, there, "s--", color=light, label="Q at the argmax of u", **marks)
+        value.plot(levels, there, "s--", color=light, label=f"Q at the {sense.place} of u", **marks)
         value.set_ylabel("value")
         value.legend()
-        value.set_title(wrapped(headline(evolution, "the largest u against σ"), total))
+        value.set_title(wrapped(headline(evolution, f"the {sense.largest} u against σ"), total))
         for i, (axis, colour) in enumerate(zip(grid, line_colours(grid.dimensions), strict=True)):
             # in shares, so that axes of different units fit into one panel
             fractions = [(top.coordinates[i] - axis.lower) / axis.length for top in tops]
             place.plot(levels, fractions, "o^sDvP*X"[i % 8] + "-", color=colour, label=axis.name, **marks)
         # marks on the edge of the box are seen whole
         place.set_ylim(-0.04, 1.04)
-        place.set_ylabel("argmax, share of the box")
+        place.set_ylabel(f"{sense.place}, share of the box")
         place.legend()
         sigma_axis(place, levels, grid, along, ends=False)
     return figure

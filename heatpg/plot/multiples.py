@@ -81,7 +81,8 @@ def multiples(
     if not shown:
         raise SigmaError("there is no sigma to draw", given="no levels", allowed=f"0 to {len(evolution) - 1}")
     initial = first_of_batch(evolution.landscape.values, grid)
-    center = peak(initial, grid).index
+    sense = evolution.landscape.sense
+    center = peak(initial, grid, sense).index
     # the plane, or the line, through the argmax of Q
     through: tuple[slice | int, ...] = (slice(None),) * min(grid.dimensions, 2) + center[2:]
     fields = [initial, *(first_of_batch(evolution.values[k], grid) for k in shown)]
@@ -107,7 +108,7 @@ def multiples(
         for ax, values, sigma, name in zip(axes, fields, sigmas, names, strict=True):
             own = values[through]
             norm = everywhere if shared else Normalize(float(own.min()), float(own.max()))
-            image = draw_field(ax, values, grid, center, tuple(sigma.tolist()), norm)
+            image = draw_field(ax, values, grid, center, tuple(sigma.tolist()), norm, sense=sense)
             if lines and shared and values is not initial:
                 ax.plot(grid[0].coordinates, initial, color="0.7", lw=points(0.9), zorder=1)
             if lines:

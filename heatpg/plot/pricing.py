@@ -104,14 +104,17 @@ def price_curve(
         if (upper > lower).any():
             ax.fill_between(sigma, lower, upper, color=dark, alpha=0.2, lw=0)
         width_of_lines = points(1.5)
-        ax.plot(sigma, prices, color=dark, lw=width_of_lines, label="price: max Q $-$ Q(argmax u)")
+        sense = space.sense
+        best = f"{sense.short} Q"
+        words = sense.gain(best, f"Q({sense.place} u)", "$-$")
+        ax.plot(sigma, prices, color=dark, lw=width_of_lines, label=f"price: {words}")
         ax.plot(
             np.insert(space.sigma, after, found.jump_sigma),
             drops,
             color=light,
             lw=width_of_lines,
             ls="--",
-            label="drop: max Q $-$ max u",
+            label=f"{sense.lost}: {sense.gain(best, f'{sense.short} u', '$-$')}",
         )
         if limit is not None:
             ax.axhline(limit, color="0.65", lw=points(1.0), ls="-.", label="the price asked about")

@@ -74,13 +74,15 @@ def _draw_maps(part: FigureBase, page: Study, per_row: int, width: float) -> Non
     flow, grid, shown = page.evolution, page.evolution.grid, _shown(page)
     # a study is of one landscape: there are no batch axes
     initial = flow.landscape.values
-    center = peak(initial, grid).index
+    sense = flow.landscape.sense
+    center = peak(initial, grid, sense).index
     panels = panels_of(part, 1 + len(shown), per_row, sharex=True, sharey=True)
     norm = Normalize(float(initial.min()), float(initial.max()))
-    image = draw_field(panels[0], initial, grid, center, (0.0,) * grid.dimensions, norm)
+    image = draw_field(panels[0], initial, grid, center, (0.0,) * grid.dimensions, norm, sense=sense)
     panels[0].set_title("\n".join(filter(None, ["Q (σ = 0)", slice_label(grid, center)])))
     for level, ax in zip(shown, panels[1:], strict=True):
-        draw_field(ax, flow.values[level], grid, center, tuple(float(s) for s in flow.sigmas[level]), norm)
+        sigma = tuple(float(s) for s in flow.sigmas[level])
+        draw_field(ax, flow.values[level], grid, center, sigma, norm, sense=sense)
         ax.set_title(sigma_label(flow, level))
     outer_labels(part, panels, per_row, width)
     scale_of_maps(part, image, panels, width)

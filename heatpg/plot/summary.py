@@ -73,16 +73,16 @@ def _checks(evolution: Evolution, most: int) -> list[str]:
 
 def _key(evolution: Evolution, shown: list[int], most: int) -> list[str]:
     """What the marks in the panels mean, as far as they occur."""
-    grid = evolution.grid
+    grid, sense = evolution.grid, evolution.landscape.sense
     initial = first_of_batch(evolution.landscape.values, grid)
-    center = peak(initial, grid).index
+    center = peak(initial, grid, sense).index
     # keys only for what occurs
-    tops = [peak(first_of_batch(evolution.values[k], grid), grid) for k in shown]
+    tops = [peak(first_of_batch(evolution.values[k], grid), grid, sense) for k in shown]
     if grid.dimensions == 1:
-        return ["Dots: argmax."]
-    parts = ["Cross: argmax. Dots: largest values along the cuts."]
+        return [f"Dots: {sense.place}."]
+    parts = [f"Cross: {sense.place}. Dots: {sense.largest} values along the cuts."]
     if any(top.index[2:] != center[2:] for top in tops):
-        parts.append("Open cross: the argmax lies outside this slice.")
+        parts.append(f"Open cross: the {sense.place} lies outside this slice.")
     if _hatched(evolution, shown):
         parts.append("Hatched: more than 1 % of the noise along an axis leaves the sampled box.")
     return textwrap.wrap(" ".join(parts), most)
@@ -90,7 +90,8 @@ def _key(evolution: Evolution, shown: list[int], most: int) -> list[str]:
 
 def _on_edge(evolution: Evolution, shown: list[int]) -> bool:
     fields = [evolution.landscape.values, *(evolution.values[k] for k in shown)]
-    return any(peak(first_of_batch(values, evolution.grid), evolution.grid).edges for values in fields)
+    grid, sense = evolution.grid, evolution.landscape.sense
+    return any(peak(first_of_batch(values, grid), grid, sense).edges for values in fields)
 
 
 def _heading(evolution: Evolution, *, in_print: bool) -> str:
@@ -184,9 +185,9 @@ def _draw_maps(
     """Q and u beside each other in a part of this width, on the colour scale of Q."""
     from matplotlib.colors import Normalize
 
-    grid = evolution.grid
+    grid, sense = evolution.grid, evolution.landscape.sense
     initial = first_of_batch(evolution.landscape.values, grid)
-    center = peak(initial, grid).index
+    center = peak(initial, grid, sense).index
     panels = panels_of(part, 1 + len(shown), per_row, sharex=True, sharey=True)
     norm = Normalize(float(initial.min()), float(initial.max()))
     # Q first, then u
@@ -197,10 +198,10 @@ def _draw_maps(
     # titles of neighbours must not touch
     most = int(0.8 * letters(width / per_row))
     for ax, values, sigma, name in zip(panels, fields, sigmas, names, strict=True):
-        image = draw_field(ax, values, grid, center, sigma, norm)
+        image = draw_field(ax, values, grid, center, sigma, norm, sense=sense)
         notes = [place] if place else []
-        if peak(values, grid).edges:
-            notes.append("argmax on the edge" if in_print else "argmax on the edge of the box")
+        if peak(values, grid, sense).edges:
+            notes.append(f"{sense.place} on the edge" + ("" if in_print else " of the box"))
         if not in_print and any(2 * m >= axis.length for m, axis in zip(grid.margin(sigma), grid, strict=True)):
             notes.append("no node keeps 99 % of the noise inside")
         ax.set_title("\n".join(line for note in (name, *notes) for line in textwrap.wrap(note, most)))
@@ -221,7 +222,8 @@ def _draw_cuts(
             ax.tick_params(labelleft=False)
         ax.set_title(textwrap.fill(ax.get_title(), letters(width / per_row)))
         if evolution.grid.dimensions == 1:
-            ax.set_title("argmax on the edge of the box" if _on_edge(evolution, shown) else "")
+            place = evolution.landscape.sense.place
+            ax.set_title(f"{place} on the edge of the box" if _on_edge(evolution, shown) else "")
     if beside:
         panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     else:

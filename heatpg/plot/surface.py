@@ -102,8 +102,9 @@ def surface(evolution: Evolution, index: int | None = None, ax: Axes | None = No
 
 
 def _center(evolution: Evolution) -> tuple[int, ...]:
-    """The argmax of Q, through which slices go."""
-    return peak(first_of_batch(evolution.landscape.values, evolution.grid), evolution.grid).index
+    """The argmax of Q, of a loss its argmin, through which slices go."""
+    landscape = evolution.landscape
+    return peak(first_of_batch(landscape.values, evolution.grid), evolution.grid, landscape.sense).index
 
 
 def _draw(ax: Any, evolution: Evolution, level: int | None) -> None:
@@ -112,7 +113,7 @@ def _draw(ax: Any, evolution: Evolution, level: int | None) -> None:
     grid = evolution.grid
     initial = first_of_batch(evolution.landscape.values, grid)
     values = initial if level is None else first_of_batch(evolution.values[level], grid)
-    best, center = peak(values, grid), _center(evolution)
+    best, center = peak(values, grid, evolution.landscape.sense), _center(evolution)
     # through the argmax of what is drawn, which need not be that of Q
     rows, places = _lines(grid[0], best.index[0]), _lines(grid[1], best.index[1])
     x, y = np.meshgrid(grid[0].coordinates[rows], grid[1].coordinates[places], indexing="ij")

@@ -32,7 +32,7 @@ _LEAST = 3.4  # inches that a panel needs beside text of 10 points
 
 def _title(evolution: Evolution, position: int, words: str) -> str:
     grid = evolution.grid
-    center = peak(first_of_batch(evolution.landscape.values, grid), grid).index
+    center = peak(first_of_batch(evolution.landscape.values, grid), grid, evolution.landscape.sense).index
     place = place_label(grid, center, (position,))
     return headline(evolution, words) + (f"\nat {place}" if place else "")
 
@@ -78,7 +78,8 @@ def waterfall(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None,
     grid = evolution.grid
     position = chosen_axis(grid, axis)
     initial = first_of_batch(evolution.landscape.values, grid)
-    center = peak(initial, grid).index
+    sense = evolution.landscape.sense
+    center = peak(initial, grid, sense).index
     shown = shown_sigmas(evolution, _MOST_CURVES)
     fields = [initial, *(first_of_batch(evolution.values[k], grid) for k in shown)]
     curves = np.stack([through_optimum(values, center, position) for values in fields]).astype(np.float64)
@@ -95,7 +96,7 @@ def waterfall(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None,
             # white below each curve hides those behind it, as in a mountain range
             ax.fill_between(x, raised, curves.min() - 0.05 * span, color="white", lw=0, zorder=order)
             ax.plot(x, raised, color=colour, lw=points(1.3), zorder=order + 0.3)
-            top = int(curve.argmax())
+            top = int((sense.sign * curve).argmax())
             dot: dict[str, Any] = {"ms": points(4.5), "mec": "black", "mew": points(0.6), "clip_on": False}
             ax.plot(x[top], raised[top], "o", color=colour, zorder=order + 0.6, **dot)
         # the first and the last among them
@@ -186,7 +187,8 @@ def sigma_image(evolution: Evolution, axis: int | str = 0, ax: Axes | None = Non
             advice="evolve to more",
         )
     initial = first_of_batch(evolution.landscape.values, grid)
-    center = peak(initial, grid).index
+    sense = evolution.landscape.sense
+    center = peak(initial, grid, sense).index
     # one row for a level
     lines = np.stack([through_optimum(first_of_batch(evolution.values[k], grid), center, position) for k in rows])
     line = through_optimum(initial, center, position)
@@ -203,9 +205,9 @@ def sigma_image(evolution: Evolution, axis: int | str = 0, ax: Axes | None = Non
             norm=Normalize(float(line.min()), float(line.max())),
             rasterized=True,
         )
-        tops = x[lines.argmax(axis=1)]
+        tops = x[(sense.sign * lines).argmax(axis=1)]
         ax.plot(tops, sigma, color="black", lw=points(2.2))
-        ax.plot(tops, sigma, color="white", lw=points(1.0), marker="o", ms=points(2.5), label="argmax")
+        ax.plot(tops, sigma, color="white", lw=points(1.0), marker="o", ms=points(2.5), label=sense.place)
         ax.set_xlim(float(x[0]), float(x[-1]))
         ax.set_ylim(float(edges[0]), float(edges[-1]))
         ax.set_xlabel(axis_label(grid[position]))

@@ -85,13 +85,15 @@ def basin_curve(
         # 0 is the mean of Q, 1 its maximum: comparable between landscapes
         earned = (found.earned().original[-levels:] - mean) / (found.best - mean)
         ax.plot(space.sigma, share, color=dark, lw=points(1.5), label="of the box, to the optimum")
-        words = "of max Q $-$ mean Q, earned"
+        sense = space.sense
+        whole = sense.gain(f"{sense.short} Q", "mean Q", "$-$")
+        words = f"of {whole}, {'reached' if sense.minimise else 'earned'}"
         ax.plot(space.sigma, earned, color=light, lw=points(1.5), ls="--", label=words)
         level_axis(ax, space)
         draw_ends(ax, space)
         # ascent on u may end where Q is lower than in the mean
         ax.set_ylim(min(0.0, float(np.nanmin(earned))), 1.03)
         ax.set_ylabel("share")
-        ax.set_title("Where gradient ascent ends")
+        ax.set_title(f"Where gradient {sense.ascent} ends")
         ax.legend(fontsize="small")
     return ax

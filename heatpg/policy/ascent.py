@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.field import RESOLVED, HeatField
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.sense import MAXIMISE, Sense, sense_of
 from heatpg.errors import GridError, OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import solve
 from heatpg.policy.estimators import ESTIMATORS, check_samples
@@ -75,6 +76,8 @@ class Ascent:
         slope to follow above round-off. ``budget spent``: still moving after the last step.
     sentence
         The end in words.
+    sense
+        Which way is better; of a loss it is a descent, and words say ``minimum``.
     """
 
     means: Array
@@ -86,6 +89,7 @@ class Ascent:
     gradient: str
     status: str
     sentence: str
+    sense: Sense = MAXIMISE
 
     @property
     def mean(self) -> Array:
@@ -101,7 +105,7 @@ class Ascent:
         return len(self.means)
 
     def __str__(self) -> str:
-        lines = [f"{self.method} ascent, {self.gradient} gradient, {len(self) - 1} steps: {self.status}"]
+        lines = [f"{self.method} {self.sense.ascent}, {self.gradient} gradient, {len(self) - 1} steps: {self.status}"]
         for name, k in (("start", 0), ("end", -1)):
             value = f"  L {self.values[k]:.6g}" if math.isfinite(self.values[k]) else ""
             lines.append(
@@ -112,7 +116,7 @@ class Ascent:
 
     def as_dict(self) -> dict[str, Any]:
         """The ascent as JSON-like values."""
-        return fields_as_dict(self)
+        return fields_as_dict(self, ["sense"]) | ({"minimise": True} if self.sense.minimise else {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,6 +240,19 @@ def _oscillation(source: Source, places: Array, sigma: Array) -> float:
     return size
 
 
+def _negative(source: Source, slope: Callable[..., Any] | None) -> tuple[Source, Callable[..., Any] | None]:
+    """What an ascent climbs in place of a loss: -Q, and its gradient."""
+    if isinstance(source, Landscape):
+        return Landscape(-source.values, source.grid, source.name), slope
+    # what is no function is refused where it is used
+    function: Callable[..., Any] = source
+    negative = (lambda *x: -np.asarray(function(*x))) if callable(source) else source
+    if slope is None:
+        return negative, None
+    given = slope
+    return negative, lambda *x: [-np.asarray(part) for part in given(*x)]
+
+
 def ascend_all(
     source: Source,
     starts: ArrayLike,
@@ -248,6 +265,7 @@ def ascend_all(
     schedule: ArrayLike | None = None,
     slope: Callable[..., Any] | None = None,
     stepping: Stepping | None = None,
+    minimise: bool | None = None,
 ) -> list[Ascent]:
     """Ascend from many starts at once; see `ascend`.
 
@@ -255,7 +273,7 @@ def ascend_all(
     ----------
     starts
         Means to start from, shape (P, d).
-    source, sigma, method, gradient, sigma_floor, entropy, schedule, slope, stepping
+    source, sigma, method, gradient, sigma_floor, entropy, schedule, slope, stepping, minimise
         As for `ascend`, the same for all starts. Each start has steps of its own and, if its gradient is sampled, noise
         of its own: the end of one does not depend on what the others are.
 
@@ -278,6 +296,10 @@ def ascend_all(
     ['converged', 'at a saddle', 'converged']
     """
     how = stepping if stepping is not None else Stepping()
+    usual = source.sense if isinstance(source, Landscape) else MAXIMISE
+    sense = usual if minimise is None else sense_of(minimise)
+    if sense.minimise:
+        source, slope = _negative(source, slope)
     entropy = finite_number("the entropy bonus", entropy, lower=0.0)
     floor = finite_number("the floor of sigma", sigma_floor, lower=0.0)
     _check_options(method, gradient, how.rate, floor, entropy, schedule)
@@ -322,7 +344,7 @@ def ascend_all(
             paths[p].append(path)
             y[p] = path.y[-1]
     highest: dict[float, float] = {}
-    return [_ascent(path, q, setting, gradient, highest) for path in paths]
+    return [_ascent(path, q, setting, gradient, highest, sense) for path in paths]
 
 
 def _setting(method: str, source: Source, places: Array, deviations: Array, floor: float, tolerance: float) -> Setting:
@@ -369,6 +391,7 @@ def ascend(
     schedule: ArrayLike | None = None,
     slope: Callable[..., Any] | None = None,
     stepping: Stepping | None = None,
+    minimise: bool | None = None,
 ) -> Ascent:
     """Follow the gradient of J = L(mu, sigma^2) + tau d log(sigma) from a start, and say where and why it ends.
 
@@ -403,6 +426,9 @@ def ascend(
         Gradient of a function, for the estimator ``reparametrised``.
     stepping
         How the path is stepped along, and how accurately; by default `Stepping()`, which follows the flow itself.
+    minimise
+        Whether to descend; by default what a landscape says of itself, and of a function not. The entropy bonus is then
+        taken from the loss, and values keep their sign.
 
     Returns
     -------
@@ -470,11 +496,15 @@ def ascend(
         schedule=schedule,
         slope=slope,
         stepping=stepping,
+        minimise=minimise,
     )[0]
 
 
-def _ascent(path: AscentPath, q: ActionValue, setting: Setting, gradient: str, highest: dict[float, float]) -> Ascent:
-    """The result, with the end put into words."""
+def _ascent(
+    path: AscentPath, q: ActionValue, setting: Setting, gradient: str, highest: dict[float, float], sense: Sense
+) -> Ascent:
+    """The result, with the end put into words; of a loss what was climbed is its negative."""
+    kind, sign = sense.extremum, sense.sign
     y, d = np.stack(path.y), len(path.y[0]) - 1
     # The path knows that it has come to rest at a maximum. Whether that is a good one, and whether sigma is then at its
     # floor, vanished or free, is decided here, because it takes the landscape as a whole.
@@ -492,9 +522,9 @@ def _ascent(path: AscentPath, q: ActionValue, setting: Setting, gradient: str, h
         if setting.floor == 0:
             status = "sigma went to zero"
         else:
-            status, sentence = "at the floor", f"a maximum at {place} with sigma on its floor {level:.4g}"
+            status, sentence = "at the floor", f"a {kind} at {place} with sigma on its floor {level:.4g}"
     elif status == "maximum":
-        status, sentence = "converged", f"a maximum at {place}, sigma = {level:.4g}"
+        status, sentence = "converged", f"a {kind} at {place}, sigma = {level:.4g}"
         if landscape is not None and not setting.joint:
             # Which maximum is the highest is read from the nodes of the solved field, once for every sigma that
             # ascents end at: `highest` is shared by all starts.
@@ -502,16 +532,16 @@ def _ascent(path: AscentPath, q: ActionValue, setting: Setting, gradient: str, h
                 sigma = sigmas[-1].tolist()
                 highest[level] = float(solve(landscape, [sigma] if d > 1 else sigma).values.max())
             if values[-1] < highest[level] - _SAME_HEIGHT * landscape.oscillation:
-                status = "stalled at a maximum"
-                sentence += f": L = {values[-1]:.6g}, where another place has {highest[level]:.6g}"
+                status = f"stalled at a {kind}"
+                sentence += f": L = {sign * values[-1]:.6g}, where another place has {sign * highest[level]:.6g}"
             else:
-                sentence += ", the highest at this sigma"
+                sentence += f", the {sense.highest} at this sigma"
     elif status == "sigma outgrew the box":
         sentence = f"sigma grew to {level:.4g} at {place}: the entropy bonus outweighs the landscape"
     elif status == "left the box":
         sentence = f"the mean crossed the edge of the box at {place}, sigma = {level:.4g}"
     elif status == "at a saddle":
-        sentence = f"stationary but no maximum at {place}, sigma = {level:.4g}: any noise moves on from here"
+        sentence = f"stationary but no {kind} at {place}, sigma = {level:.4g}: any noise moves on from here"
     elif status == "on a plateau":
         sentence = f"no slope above round-off at {place}, sigma = {level:.4g}"
     elif status == "budget spent":
@@ -519,17 +549,18 @@ def _ascent(path: AscentPath, q: ActionValue, setting: Setting, gradient: str, h
     if status == "sigma went to zero":
         sentence = f"sigma fell to {level:.3g} and below at {place}: the policy became deterministic"
     if top is not None:
-        sentence += f"; Q is {at_means[-1]:.6g} there, and {top:.6g} at best"
+        sentence += f"; Q is {sign * at_means[-1]:.6g} there, and {sign * top:.6g} at best"
     if setting.spacing and status != "sigma went to zero" and level < (1.0 - 1e-9) * RESOLVED * setting.spacing:
         sentence += "; sigma is below 1.5 spacings, where the field is interpolated"
     return Ascent(
         means=means,
         sigmas=sigmas if (setting.ratio != 1.0).any() else sigmas[:, 0],
         times=np.array(path.times),
-        values=values,
-        at_means=at_means,
+        values=sign * values,
+        at_means=sign * at_means,
         method=setting.method,
         gradient=gradient,
         status=status,
         sentence=sentence + ".",
+        sense=sense,
     )

@@ -108,12 +108,16 @@ class CriticalPoints:
 
     def measured(self, units: Units, sigma: NDArray[np.float64]) -> CriticalPoints:
         """These points out of pure numbers, with the sigmas that they were asked for at."""
+        minimise = units.sense.minimise
         return dataclasses.replace(
             self,
             sigma=sigma,
             positions=units.places(self.positions),
             values=units.values(self.values),
-            eigenvalues=units.differences(self.eigenvalues),
+            kind=-self.kind if minimise else self.kind,
+            # a direction in which u falls is one in which -u rises
+            index=self.free.sum(axis=1) - self.index if minimise else self.index,
+            eigenvalues=units.eigenvalues(self.eigenvalues),
         )
 
 
@@ -578,5 +582,6 @@ def critical_points(
     levels = np.array(landscape.grid.sigmas(sigma))
     problem = Problem(solve(landscape, levels[None, :]))
     pure = problem.units.lengths(levels)
-    found = find(problem.field, pure, problem.values(0), chosen, problem.round_off)
+    within = [landscape.sense.kind(kind) for kind in chosen]
+    found = find(problem.field, pure, problem.values(0), within, problem.round_off)
     return found.measured(problem.units, levels)

@@ -132,10 +132,13 @@ class Track:
         """This track out of pure numbers, as `Event.measured`; `events` are those that were, by identity."""
         return dataclasses.replace(
             self,
+            kind=units.sense.kind(self.kind),
             sigma=np.ldexp(self.sigma, noise),
             positions=units.places(self.positions),
             values=units.values(self.values),
-            eigenvalues=units.differences(self.eigenvalues),
+            eigenvalues=units.eigenvalues(self.eigenvalues),
+            # a direction in which u falls is one in which -u rises
+            index=units.grid.dimensions - self.index if units.sense.minimise else self.index,
             birth=None if self.birth is None else events[id(self.birth)],
             death=None if self.death is None else events[id(self.death)],
         )

@@ -88,10 +88,18 @@ def choose(history: History, problem: Problem) -> Optimum:
             ties.append(level)
         if chosen.on_edge:
             edges.append(level)
+    words = problem.units.sense
     for which, sentence in (
-        (ties, "equal maxima share the top: which of them is called the optimum is a matter of order"),
+        (
+            ties,
+            f"equal {words.extrema} share the {words.top}: which of them is called the optimum is a matter of order",
+        ),
         (edges, "the optimum is held by the edge of the box: it is a property of the box, widen it"),
-        (ridges, "the largest value lies on a ridge or a plateau (singular Hessian): its place is that of a node"),
+        (
+            ridges,
+            f"the {words.largest} value lies on a {words.ridge} or a plateau (singular Hessian): its place is that of "
+            "a node",
+        ),
     ):
         if which:
             result.flags.append((sentence, which))

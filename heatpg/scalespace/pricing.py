@@ -143,14 +143,14 @@ class PriceCurve:
 
     @property
     def missed(self) -> tuple[NDArray[np.float64], float] | None:
-        """Where Q was found to be higher than at `best_position`, and Q there; None where it is not, to 1e-3 of osc(Q).
+        """Where Q was found to be better than at `best_position`, and Q there; None where it is not, to 1e-3 of osc(Q).
 
         It is looked for at the optima of u only, so there may be a higher place still.
         """
         level = int(np.argmin(self.price))
         if self.price[level] >= -_HIGHER * self.oscillation:
             return None
-        return self.positions[level], self.best - float(self.price[level])
+        return self.positions[level], self.best - self._space.sense.sign * float(self.price[level])
 
     def largest_sigma(self, price: float) -> Limit:
         """The largest sigma up to which the price stays within a limit, in units of Q, located between the levels.
@@ -220,7 +220,7 @@ class PriceCurve:
         place = place_words(self._space, self.best_position)
         rows = [
             f"optimum of Q: {self._space.landscape.value_words(self.best)} at {place}",
-            f"{'sigma':>12} {'price':>12} {'drop of u':>12}",
+            f"{'sigma':>12} {'price':>12} {f'{self._space.sense.lost} of u':>12}",
         ]
         for i in np.unique(np.linspace(0, len(self.sigma) - 1, min(12, len(self.sigma))).astype(int)):
             edge = "  on the edge" if self.on_edge[i] else ""
@@ -261,6 +261,8 @@ def _read(field: HeatField, points: Array) -> tuple[Array, Array]:
 
 def price(space: ScaleSpace) -> PriceCurve:
     """The price of acting on the smoothed optimum: Q(mu*_0) - Q(mu*_sigma), beside the drop of u.
+
+    Of a loss it is Q(mu*_sigma) - Q(mu*_0), beside the rise of u: a price is above 0 where something is lost.
 
     Parameters
     ----------
@@ -355,7 +357,7 @@ def _refined_top(problem: Problem, start: Array) -> tuple[Array, float] | None:
     return found.positions[0], float(value[0])
 
 
-def count_changes(space: ScaleSpace, kind: str = "maximum") -> list[tuple[Event, int]]:
+def count_changes(space: ScaleSpace, kind: str = "") -> list[tuple[Event, int]]:
     """The events at which the number of critical points of a kind changes, by sigma, and by how many.
 
     An event changes it by the tracks of that kind that begin at it, less those that end at it. So a death and a merge
@@ -367,7 +369,8 @@ def count_changes(space: ScaleSpace, kind: str = "maximum") -> list[tuple[Event,
     space
         What `track` returned.
     kind
-        ``maximum``, ``minimum`` or ``saddle``; those on the edge of the box count, as in `ScaleSpace.count`.
+        ``maximum``, ``minimum`` or ``saddle``, by default that of the optimum; those on the edge of the box count, as
+        in `ScaleSpace.count`.
 
     Returns
     -------
@@ -384,6 +387,7 @@ def count_changes(space: ScaleSpace, kind: str = "maximum") -> list[tuple[Event,
     >>> [(event.kind, change) for event, change in count_changes(space)], space.count().tolist()
     ([('death', -1)], [2, 2, 2, 2, 2, 1, 1, 1])
     """
+    kind = kind or space.sense.extremum
     # by identity: two events may agree in all that they say
     differences: dict[int, int] = {}
     events: dict[int, Event] = {}
@@ -404,14 +408,14 @@ def count_changes(space: ScaleSpace, kind: str = "maximum") -> list[tuple[Event,
 
 
 def single_maximum(space: ScaleSpace) -> Limit:
-    """The smallest sigma from which on one maximum is left, up to the last level.
+    """The smallest sigma from which on one maximum (of a loss, one minimum) is left, up to the last level.
 
     Extrema held by an edge of the box count: ascent can end there. So a maximum that reaches the edge is not gone.
     """
-    counts = space.count("maximum")
+    counts, words = space.count(), space.sense
     last = int(counts[-1])
     if last != 1:
-        word = "no maximum is" if last == 0 else f"{last} maxima are"
+        word = f"no {words.extremum} is" if last == 0 else f"{last} {words.extrema} are"
         return Limit(None, 0.0, f"at the last sigma, {noise_words(space, float(space.sigma[-1]), 4)}, {word} left")
     # The last level that has not one maximum, and the next one: what ends in between is looked up among the events.
     several = np.flatnonzero(counts != 1)
@@ -428,9 +432,9 @@ def single_maximum(space: ScaleSpace) -> Limit:
         return Limit(event.sigma, event.uncertainty, _single(space, event.sigma))
     if not len(several):
         first = noise_words(space, float(space.sigma[0]), 4)
-        return Limit(None, 0.0, f"there is one maximum from the first sigma, {first}, on")
+        return Limit(None, 0.0, f"there is one {words.extremum} from the first sigma, {first}, on")
     return Limit(high, high - low, _single(space, high))
 
 
 def _single(space: ScaleSpace, sigma: float) -> str:
-    return f"from sigma = {noise_words(space, sigma)} on one maximum is left"
+    return f"from sigma = {noise_words(space, sigma)} on one {space.sense.extremum} is left"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.sense import sense_of
 from heatpg.errors import OptionError, SigmaError, UnsupportedError
 from heatpg.scalespace.tracks import ScaleSpace
 from heatpg.tools.plain import fields_as_dict
@@ -146,7 +147,9 @@ class Shape:
             f"{w:.3g} along ({', '.join(f'{x:.2f}' for x in v)})"
             for w, v in zip(self.widths, self.directions, strict=True)
         ]
-        return f"maximum at ({place}), width {' and '.join(parts)}"
+        # of a loss the optimum lies below its base
+        kind = sense_of(self.value < self.base).extremum
+        return f"{kind} at ({place}), width {' and '.join(parts)}"
 
     def as_dict(self) -> dict[str, Any]:
         """The shape as JSON-like values."""
@@ -186,7 +189,7 @@ def optimum_shape(space: ScaleSpace, level: int = 0, *, base: float | None = Non
     # held by an edge it has a slope, and on a ridge or plateau no track: neither is described by a Hessian
     number = int(space.optimum[level])
     if number < 0 or space.tracks[number].on_edge:
-        where = "on an edge of the box" if number >= 0 else "on a ridge or a plateau"
+        where = "on an edge of the box" if number >= 0 else f"on a {space.sense.ridge} or a plateau"
         raise UnsupportedError(
             f"the optimum at sigma={space.sigma[level]:g} lies {where}, so it has no widths",
             advice="widen the box, or take a sigma at which the optimum is inside",
@@ -196,8 +199,9 @@ def optimum_shape(space: ScaleSpace, level: int = 0, *, base: float | None = Non
     below = problem.mean if base is None else float(units.pure_values(base))
     height = float(pure.optimum.values[level]) - below
     if not height > 0:
-        given = f"{value:g} above {float(units.values(below)):g}"
-        raise UnsupportedError("the optimum does not rise above its base", given=given, advice="give another base")
+        beyond = "does not fall below" if units.sense.minimise else "does not rise above"
+        given = f"{value:g}, base {float(units.values(below)):g}"
+        raise UnsupportedError(f"the optimum {beyond} its base", given=given, advice="give another base")
     sigmas = pure.history.sigmas(float(pure.history.times[level]))
     hessian = problem.field.hessian(pure.optimum.positions[[level]], sigmas)[0]
     # All lengths in one unit, as the axes are in theirs: then the directions of the eigenvectors are those of the box.

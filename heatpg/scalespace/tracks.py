@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.field import HeatField
 from heatpg.core.grid import position_words
+from heatpg.core.sense import Sense
 from heatpg.errors import SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.scalespace.critical import (
@@ -53,8 +54,8 @@ class ScaleSpace:
     events
         All of them, by sigma.
     optimum
-        Number of the track that is the global maximum at each level, shape (T,); -1 where the largest value lies on no
-        track (a ridge or a plateau: see `flags`).
+        Number of the track that is the global maximum at each level, of a loss the global minimum, shape (T,); -1 where
+        the best value lies on no track (a ridge or a plateau: see `flags`).
     optimum_positions, optimum_values
         Its place, shape (T, dimensions), and its value, shape (T,).
     field
@@ -118,8 +119,20 @@ class ScaleSpace:
         """Noise per axis where that of the noisiest is sigma, shape (dimensions,)."""
         return np.asarray(sigma * self.ratio)
 
-    def count(self, kind: str = "maximum", *, on_edge: bool = True) -> NDArray[np.int64]:
+    @property
+    def sense(self) -> Sense:
+        """Which way is better, with the words for it."""
+        return self.landscape.sense
+
+    def count(self, kind: str = "", *, on_edge: bool = True) -> NDArray[np.int64]:
         """Number of critical points of a kind at each level, with or without those on the edge of the box, shape (T,).
+
+        Parameters
+        ----------
+        kind
+            ``maximum``, ``minimum`` or ``saddle``; by default that of the optimum.
+        on_edge
+            Whether those on the edge of the box count.
 
         Raises
         ------
@@ -128,7 +141,7 @@ class ScaleSpace:
         UnsupportedError
             For a kind that was not followed.
         """
-        (chosen,) = check_kinds(kind)
+        (chosen,) = check_kinds(kind or self.sense.extremum)
         if chosen not in self.kinds:
             raise UnsupportedError("this kind was not followed", given=chosen, allowed=", ".join(self.kinds))
         result = np.zeros(len(self.sigma), dtype=np.int64)
@@ -144,19 +157,19 @@ class ScaleSpace:
 
     @property
     def jumps(self) -> list[Event]:
-        """Every change of the global maximum from one track to another."""
+        """Every change of the global maximum (of a loss, minimum) from one track to another."""
         return [event for event in self.events if event.kind == "jump"]
 
     @property
     def sigma_jump(self) -> Event | None:
-        """The first jump of the global maximum, or None if it stays on its track."""
+        """The first jump of the optimum, or None if it stays on its track."""
         return next(iter(self.jumps), None)
 
     @property
     def sigma_death(self) -> Event | None:
-        """The end of the track that is the global maximum at the first level, or None if it is there at the last.
+        """The end of the track that is the optimum at the first level, or None if it is there at the last.
 
-        Of several that share the largest value at the first level it is the first end. The kind of the event tells
+        Of several that share the best value at the first level it is the first end. The kind of the event tells
         how it ends: a death, a merge, or that the edge of the box comes to hold it.
         """
         ends = [self.tracks[number].death for number in self.pure.optimum.equal[0]]
@@ -397,6 +410,7 @@ def track(
     ('death', 0.562704)
     """
     chosen = check_kinds(kinds)
+    within = tuple(evolution.landscape.sense.kind(kind) for kind in chosen)  # in pure numbers the optimum is a maximum
     ray = _ray(evolution, Units(evolution.grid))
     field = HeatField(evolution.landscape)
     require_structure(evolution.landscape)
@@ -408,12 +422,12 @@ def track(
         # A thorough search at the first level only: what is missed at a later one is found by following the points of
         # its neighbours.
         noise, thorough = np.sqrt(times[level]) * ratio, level == 0
-        points.append(find(problem.field, noise, problem.values(level), chosen, problem.round_off, thorough=thorough))
+        points.append(find(problem.field, noise, problem.values(level), within, problem.round_off, thorough=thorough))
         if progress is not None:
             progress(level + 1, len(times) + 1)
     # Points of each level; which is which from level to level; chains of these as tracks; what happens at their ends;
     # and at last the optimum, which takes all maxima at once.
-    links = Links(Follower(problem.field, ratio, problem.round_off), times, points, chosen)
+    links = Links(Follower(problem.field, ratio, problem.round_off), times, points, within)
     history = History(links)
     events = history.events(links)
     optimum = choose(history, problem)

@@ -1,8 +1,9 @@
-"""The pure numbers in which a scale space is computed: Q without its offset, and lengths in spacings.
+"""The pure numbers in which a scale space is computed: Q without its offset and its sign, and lengths in spacings.
 
 The flow commutes with adding a constant to Q, with scaling Q, and with moving and scaling the axes. So does all that is
 said of its critical points: a problem is taken out of its units once, at the entrance, and what was found is put back
 into them once, at the end. In between every threshold is a number. All factors are powers of two, which round nothing.
+A loss is turned into its negative at the entrance: in between the optimum is always the maximum.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.field import HeatField
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 
@@ -82,7 +84,7 @@ class RoundOff:
 
 
 class Units:
-    """Q = offset + 2^exponent q, x = origin + 2^exponents y: from pure numbers q, y to those that were given, and back.
+    """Q = offset + sign 2^exponent q, x = origin + 2^exponents y: from pure numbers q, y to those given, and back.
 
     Parameters
     ----------
@@ -90,6 +92,8 @@ class Units:
         As it was given.
     offset, exponent
         What was taken out of Q.
+    sense
+        Which way is better, and so the sign.
 
     Attributes
     ----------
@@ -97,8 +101,9 @@ class Units:
         The grid in pure numbers: its spacings are from 1 to 2.
     """
 
-    def __init__(self, grid: Grid, offset: float = 0.0, exponent: int = 0) -> None:
+    def __init__(self, grid: Grid, offset: float = 0.0, exponent: int = 0, sense: Sense = MAXIMISE) -> None:
         self.grid = grid
+        self.sense = sense
         self.offset, self.exponent = offset, exponent
         self.origin = np.array([axis.origin for axis in grid])
         self.exponents = np.frexp(np.array(grid.spacing))[1] - 1
@@ -126,15 +131,21 @@ class Units:
 
     def values(self, values: ArrayLike) -> NDArray[np.float64]:
         """Values in the units of Q, with its offset."""
-        return np.asarray(self.differences(values) + self.offset)
+        return np.asarray(self.sense.sign * self.differences(values) + self.offset)
 
     def differences(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Differences of values, and derivatives in units of max(sigma, h), in the units of Q."""
+        """By how much values are better than others, in the units of Q."""
         return np.asarray(np.ldexp(np.asarray(values, dtype=np.float64), self.exponent))
+
+    def eigenvalues(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Eigenvalues of the Hessian of u in units of max(sigma, h), ascending, in the units of Q."""
+        found = self.sense.sign * self.differences(values)
+        return np.asarray(found[..., ::-1] if self.sense.minimise else found)
 
     def pure_values(self, values: ArrayLike) -> NDArray[np.float64]:
         """The inverse of `values`."""
-        return np.asarray(np.ldexp(np.asarray(values, dtype=np.float64) - self.offset, -self.exponent))
+        centred = self.sense.sign * (np.asarray(values, dtype=np.float64) - self.offset)
+        return np.asarray(np.ldexp(centred, -self.exponent))
 
 
 class Problem:
@@ -160,8 +171,9 @@ class Problem:
         # of the size of one: products of three and more numbers occur, which must not leave the range of a double
         size = float(values.max()) - float(values.min())
         self._shift = math.frexp(size)[1] - 1 if size > 0 else 0
-        self.units = units = Units(source.grid, float(taken.offset.item()), int(taken.exponent.item()) + self._shift)
-        pure = np.ldexp(np.asarray(values, dtype=np.float64), -self._shift)
+        exponent = int(taken.exponent.item()) + self._shift
+        self.units = units = Units(source.grid, float(taken.offset.item()), exponent, source.sense)
+        pure = source.sense.sign * np.ldexp(np.asarray(values, dtype=np.float64), -self._shift)
         pure.setflags(write=False)
         self.landscape = Landscape(
             pure,
@@ -184,7 +196,8 @@ class Problem:
         """The field at one level; -1 for Q."""
         if level < 0:
             return self.landscape.values
-        return np.asarray(np.ldexp(np.asarray(self._centred.values[level], dtype=np.float64), -self._shift))
+        field = np.asarray(self._centred.values[level], dtype=np.float64)
+        return np.asarray(self.units.sense.sign * np.ldexp(field, -self._shift))
 
     @property
     def mean(self) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid, position_words
+from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.scalespace.flooding import BYTES_PER_NODE, Flooding, flood
@@ -142,13 +143,16 @@ class Basins:
     labels
         Basin of every node, shape (levels, *grid.shape), int32, -1 where ascent stalls; None if not kept.
     best
-        max Q.
+        max Q, of a loss min Q.
+    sense
+        Which way is better, with the words for it.
     """
 
     grid: Grid
     partitions: tuple[Partition, ...]
     labels: NDArray[np.int32] | None
     best: float
+    sense: Sense = MAXIMISE
 
     def __len__(self) -> int:
         return len(self.partitions)
@@ -253,8 +257,10 @@ class Basins:
     def __str__(self) -> str:
         overlap, earned = self.overlap(), self.earned()
         lines = [
-            f"basins of gradient ascent on {' x '.join(map(str, self.grid.shape))} nodes, max Q = {self.best:.6g}",
-            "sigma         basins  to optimum  (+- a cell)  stalled  kept    Jaccard  Q earned     optimum at",
+            f"basins of gradient {self.sense.ascent} on {' x '.join(map(str, self.grid.shape))} nodes, "
+            f"{self.sense.short} Q = {self.best:.6g}",
+            "sigma         basins  to optimum  (+- a cell)  stalled  kept    Jaccard  "
+            f"{'Q reached' if self.sense.minimise else 'Q earned':<11}  optimum at",
         ]
         for k, partition in enumerate(self.partitions):
             sigma = _sigma_text(partition.sigma)
@@ -461,9 +467,9 @@ def basins(
         osc, bound = problem.units.differences([oscillation, allowed[0]])
         sigma = tuple(evolution.sigmas[0].tolist()) if levels[0] == 0 else (0.0,) * grid.dimensions
         raise UnsupportedError(
-            "a flat field has no maximum, and no basins",
+            f"a flat field has no {landscape.sense.extremum}, and no basins",
             given=f"osc(u) = {osc:g} at sigma = {sigma}, round-off {bound:g}",
-            advice="look at a landscape, and at sigmas, where there is something to ascend",
+            advice="look at a landscape, and at sigmas, where there is something to climb",
         )
     # labels of all levels (int32), normalised weights, and what each thread works with
     kept = 4.0 * grid.size * len(levels) if keep_labels else 0.0
@@ -486,4 +492,5 @@ def basins(
             labels[k] = found.labels
 
     for_each(work, range(1, len(levels)))
-    return Basins(grid, tuple(partitions), labels, float(landscape.values.max()))
+    best = landscape.values.min() if landscape.minimise else landscape.values.max()
+    return Basins(grid, tuple(partitions), labels, float(best), landscape.sense)

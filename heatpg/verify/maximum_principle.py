@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.extrema import climb, local_maxima, on_edge, turns
 from heatpg.core.grid import Grid
+from heatpg.core.landscape import Landscape
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Status
 from heatpg.core.walls import wall_values, with_walls
@@ -294,9 +295,10 @@ def _follow_maxima(evolution: Evolution, links: list[_Link], numbers: dict[int, 
 
 def _joint_maxima(evolution: Evolution, found: _Maxima, links: list[_Link], oscillation: float) -> Check:
     bound = max((link.tolerance for link in links), default=0.0) / oscillation
-    name, source = "joint maxima", "round-off, relative to osc(Q)"
+    sense = evolution.landscape.sense
+    name, source = f"joint {sense.extrema}", "round-off, relative to osc(Q)"
     if not found.spurious:
-        words = "no joint local maximum in (mu, sigma^2) at sigma^2 > 0 on the grid"
+        words = f"no joint local {sense.extremum} in (mu, sigma^2) at sigma^2 > 0 on the grid"
         check = Check(name, "passed", words, 0.0, bound, source)
         return unless_silent(check, evolution, [(link.k, link.tolerance) for link in links])
     # a broken promise before all findings
@@ -305,8 +307,9 @@ def _joint_maxima(evolution: Evolution, found: _Maxima, links: list[_Link], osci
     return Check(
         name,
         "failed" if promised else "finding",
-        f"{len(found.spurious)} spurious joint local maxima at sigma^2 > 0, the largest by {excess / oscillation:.3g} "
-        f"of osc(Q) at sigma={sigma_words(evolution.sigma[link.k])}" + ("" if promised else f", {_WHY_NOT_PROMISED}"),
+        f"{len(found.spurious)} spurious joint local {sense.extrema} at sigma^2 > 0, the largest by "
+        f"{excess / oscillation:.3g} of osc(Q) at sigma={sigma_words(evolution.sigma[link.k])}"
+        + ("" if promised else f", {_WHY_NOT_PROMISED}"),
         excess / oscillation,
         bound,
         source,
@@ -316,17 +319,22 @@ def _joint_maxima(evolution: Evolution, found: _Maxima, links: list[_Link], osci
 
 
 def _non_enhancement(evolution: Evolution, found: _Maxima, oscillation: float) -> Check:
-    name = "values along maxima"
+    sense = evolution.landscape.sense
+    name = f"values along {sense.extrema}"
     if not found.followed:
-        return Check(name, "silent", "nothing can be said: no maximum could be followed from one sigma to the next")
+        words = f"nothing can be said: no {sense.extremum} could be followed from one sigma to the next"
+        return Check(name, "silent", words)
     if not found.rising:
-        return Check(name, "passed", f"no value rises along the {found.followed} tracks that could be followed")
+        return Check(
+            name, "passed", f"no value {sense.improves} along the {found.followed} tracks that could be followed"
+        )
     link, flat, rise = max(found.rising, key=lambda entry: entry[2])
     return Check(
         name,
         "finding",
-        f"{len(found.rising)} of {found.followed} maxima seem to rise, by {rise / oscillation:.3g} of osc(Q) at most: "
-        "the stored sigmas are too far apart to follow them (another maximum has moved in)",
+        f"{len(found.rising)} of {found.followed} {sense.extrema} seem to {sense.improve}, by "
+        f"{rise / oscillation:.3g} of osc(Q) at most: the stored sigmas are too far apart to follow them (another "
+        f"{sense.extremum} has moved in)",
         rise / oscillation,
         where=_place(evolution, link.k, flat),
     )
@@ -385,16 +393,16 @@ def _census(evolution: Evolution, numbers: dict[int, list[NDArray[np.int64]]], s
     grows = any(b > a for a, b in zip([start, *counts], counts, strict=False))
     message = f"in Q and at each sigma: {story}"
     if grows:
-        message += "; smoothing can create maxima in two dimensions and more"
+        message += f"; smoothing can create {evolution.landscape.sense.extrema} in two dimensions and more"
         if evolution.grid.dimensions == 1:
             message = f"in Q and at each sigma: {story}"
-    return Check("spatial maxima", "finding", message)
+    return Check(f"spatial {evolution.landscape.sense.extrema}", "finding", message)
 
 
 def _edge(evolution: Evolution, tolerance: dict[int, float]) -> Check:
-    grid = evolution.grid
+    grid, sense = evolution.grid, evolution.landscape.sense
     fields = evolution.values.reshape(len(evolution), -1, grid.size)
-    tops = fields.argmax(axis=-1)
+    tops = fields.argmin(axis=-1) if sense.minimise else fields.argmax(axis=-1)
     found = [
         (k, b)
         for k, row in enumerate(tops)
@@ -408,14 +416,29 @@ def _edge(evolution: Evolution, tolerance: dict[int, float]) -> Check:
         return Check(name, "silent", "nothing can be said: u is flat at every sigma")
     if not edge:
         flat = " where u is not flat" if found else ""
-        return Check(name, "passed", f"the largest value lies inside the box at every sigma{flat}")
+        return Check(name, "passed", f"the {sense.largest} value lies inside the box at every sigma{flat}")
     k, b = edge[0]
     return Check(
         name,
         "finding",
-        f"the largest value lies on the edge of the box at {len({k for k, _ in edge})} of {len(evolution)} sigmas: "
-        "the optimum may be outside, and what is found there rests on the boundary",
+        f"the {sense.largest} value lies on the edge of the box at {len({k for k, _ in edge})} of {len(evolution)} "
+        "sigmas: the optimum may be outside, and what is found there rests on the boundary",
         where=_place(evolution, k, b * grid.size + int(tops[k, b])),
+    )
+
+
+def _mirrored(evolution: Evolution) -> Evolution:
+    """The evolution of -Q."""
+    landscape = evolution.landscape
+    return Evolution(
+        Landscape(-landscape.values, landscape.grid, landscape.name),
+        evolution.sigma,
+        -evolution.values,
+        evolution.solver,
+        paths=evolution.paths,
+        covariance=evolution.covariance,
+        stored_tolerance=evolution.stored_tolerance,
+        rounding=evolution.rounding,
     )
 
 
@@ -434,7 +457,7 @@ def maximum_principle(evolution: Evolution, level: str = "standard") -> list[Che
     -------
     entries
         range, joint maxima, values along maxima, number of extrema (one dimension only), spatial maxima, optimum on
-        the edge.
+        the edge; of a loss those of its minima.
 
     References
     ----------
@@ -460,14 +483,17 @@ def maximum_principle(evolution: Evolution, level: str = "standard") -> list[Che
     grid, landscape = evolution.grid, evolution.landscape
     oscillation = landscape.oscillation or 1.0
     links = _links(evolution)
+    # what is true of maxima is true of the minima of a loss, which are the maxima of its negative
+    mirrored = _mirrored(evolution) if landscape.minimise else evolution
+    signed = _links(mirrored) if landscape.minimise else links
     # levels without noise along any axis have no link, and no round-off
     tolerance = {link.k: link.tolerance for link in links}
-    fields = evolution.values.reshape(len(evolution), -1, *grid.shape)
+    fields = mirrored.values.reshape(len(evolution), -1, *grid.shape)
     numbers = {k: [local_maxima(field, grid, tolerance.get(k, 0.0)) for field in row] for k, row in enumerate(fields)}
     # an offset that was taken out of Q has rounded its nodes
-    initial, data = landscape.values.reshape(-1, *grid.shape), 2.0 * evolution.rounding
+    initial, data = mirrored.landscape.values.reshape(-1, *grid.shape), 2.0 * evolution.rounding
     start = sum(len(local_maxima(field, grid, data)) for field in initial)
-    found = _follow_maxima(evolution, links, numbers)
+    found = _follow_maxima(mirrored, signed, numbers)
     return [
         _range(evolution, links, oscillation),
         _joint_maxima(evolution, found, links, oscillation),

@@ -96,7 +96,7 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
 def _box(evolution: Evolution) -> Check:
     grid = evolution.grid
     for k, sigma in enumerate(evolution.sigmas):
-        optimum = peak(first_of_batch(evolution.values[k], grid), grid)
+        optimum = peak(first_of_batch(evolution.values[k], grid), grid, evolution.landscape.sense)
         index = optimum.index
         escapes = [float(axis.escape(float(s))[i]) for axis, s, i in zip(grid, sigma, index, strict=True)]
         if evolution.covariance is None:

@@ -71,7 +71,7 @@ def _document(content: Mapping[str, Any]) -> str:
 
 def _frames(evolution: Evolution) -> list[_Frame]:
     """Q, and u at every sigma above 0."""
-    grid, initial = evolution.grid, evolution.landscape.values
+    grid, initial, sense = evolution.grid, evolution.landscape.values, evolution.landscape.sense
     frames = []
     # -1 is Q; a stored sigma of 0 would be Q again
     for k in (-1, *np.flatnonzero(evolution.sigmas.any(axis=1))):
@@ -80,7 +80,7 @@ def _frames(evolution: Evolution) -> list[_Frame]:
             raise NonFiniteError("a field that is not finite has no colours", given="Q" if k < 0 else f"u at level {k}")
         sigma = (0.0,) * grid.dimensions if k < 0 else tuple(float(s) for s in evolution.sigmas[k])
         # found on all nodes and at full precision: the page rounds and thins what it draws
-        best = peak(values, grid)
+        best = peak(values, grid, sense)
         # the page hatches by itself
         margins = grid.margin(sigma, _TRUST)
         about = {
@@ -203,7 +203,7 @@ def _notes(evolution: Evolution, batch_index: int, batch_shape: tuple[int, ...])
 def _rounding(packed_steps: list[float], bits: int) -> str:
     return (
         f"Values are rounded to {bits} bits of the range of their frame: by at most {max(packed_steps) / 2:.2g}. "
-        "Largest values and their places are those of the file."
+        "Optimal values and their places are those of the file."
     )
 
 
@@ -211,7 +211,7 @@ def _thinning(grid: Grid, stride: int) -> str:
     shown = " x ".join(str(len(range(0, size, stride))) for size in grid.shape)
     return (
         f"So that the page stays small, one of {stride} nodes along each axis is shown, {shown} of "
-        f"{' x '.join(map(str, grid.shape))}; largest values, tracks and basins are found on all nodes."
+        f"{' x '.join(map(str, grid.shape))}; best values, tracks and basins are found on all nodes."
     )
 
 
@@ -304,6 +304,7 @@ def page(
         "abscissa": abscissa,
         "abscissa_name": abscissa_name,
         "range": [float(initial.min()), float(initial.max())],
+        "words": {name: getattr(one.landscape.sense, name) for name in ("extremum", "extrema", "short", "largest")},
         "tracks": followed.content if followed else None,
         "report": one.report.as_dict()["checks"],
         "provenance": _provenance(one, frames),

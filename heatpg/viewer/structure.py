@@ -40,25 +40,26 @@ class Found:
 
 def _first_level(evolution: Evolution) -> int:
     """The first level at which the grid resolves the noise, and at which the maxima are few enough to be followed."""
-    spacing, centred = np.array(evolution.grid.spacing), evolution.centred()
+    spacing, centred, sense = np.array(evolution.grid.spacing), evolution.centred(), evolution.landscape.sense
+    most = _MOST_MAXIMA[evolution.grid.dimensions]
     # an axis without noise is not smoothed, and asks for no resolution
     noisy = evolution.sigmas > 0
     # every axis with noise must resolve it
     resolved = np.where(noisy, evolution.sigmas, np.inf) >= _RESOLVED * spacing
     for level in np.flatnonzero(resolved.all(axis=1) & noisy.any(axis=1)):
         # smoothing removes maxima, so the first level with few enough is the first to follow from
-        if len(local_maxima(centred.values[level], evolution.grid)) <= _MOST_MAXIMA[evolution.grid.dimensions]:
+        if len(local_maxima(sense.sign * centred.values[level], evolution.grid)) <= most:
             return int(level)
     raise UnsupportedError(
-        f"no sigma is {_RESOLVED:g} grid spacings and leaves at most {_MOST_MAXIMA[evolution.grid.dimensions]} maxima",
+        f"no sigma is {_RESOLVED:g} grid spacings and leaves at most {most} {sense.extrema}",
         advice="larger sigmas or a finer grid would show them",
     )
 
 
 def _importance(space: ScaleSpace, one: Track) -> tuple[bool, int, float]:
-    """Optima first, then those that live long, then the high ones."""
+    """Optima first, then those that live long, then the high ones, of a loss the low ones."""
     # a tuple: compared entry by entry
-    return one.number in space.optimum, len(one), float(one.values.max())
+    return one.number in space.optimum, len(one), float((space.sense.sign * one.values).max())
 
 
 def _event_frame(sigma: float, noise: NDArray[np.float64]) -> float:
@@ -80,6 +81,7 @@ def tracks_of(evolution: Evolution, noise: NDArray[np.float64]) -> Found:
     noise
         Where each frame of the page stands on the axis of sigma, shape (frames,), ascending.
     """
+    sense = evolution.landscape.sense
     try:
         # tracks of unresolved levels would be those of an interpolant
         first = _first_level(evolution)
@@ -91,10 +93,10 @@ def tracks_of(evolution: Evolution, noise: NDArray[np.float64]) -> Found:
             paths=evolution.paths[first:],
             covariance=None if evolution.covariance is None else evolution.covariance[first:],
         )
-        space = track(resolved, ["maximum"])
+        space = track(resolved, [sense.extremum])
     # whatever is refused, the page is made, and says why
     except HeatpgError as reason:
-        return Found(None, f"Tracks of maxima are not shown: {reason}.")
+        return Found(None, f"Tracks of {sense.extrema} are not shown: {reason}.")
     # frames end with the last level, and begin with Q
     shift = len(noise) - len(evolution) + first
     ranked = sorted(space.tracks, key=lambda one: _importance(space, one), reverse=True)
@@ -137,12 +139,12 @@ def tracks_of(evolution: Evolution, noise: NDArray[np.float64]) -> Found:
     begin = f"Tracks begin at \N{GREEK SMALL LETTER SIGMA} = {space.sigma[0]:.4g}"
     if first:
         most = _MOST_MAXIMA[evolution.grid.dimensions]
-        begin += f", the first level that is {_RESOLVED:g} grid spacings and has at most {most} maxima"
+        begin += f", the first level that is {_RESOLVED:g} grid spacings and has at most {most} {sense.extrema}"
     sentences = [f"{begin}."]
     if len(chosen) < len(space.tracks):
         sentences.append(
-            f"Of {len(space.tracks)} tracks of maxima the {len(chosen)} most important are shown: every optimum, then "
-            "those that live longest, then the highest."
+            f"Of {len(space.tracks)} tracks of {sense.extrema} the {len(chosen)} most important are shown: every "
+            f"optimum, then those that live longest, then the {sense.highest}."
         )
     if left_out:
         sentences.append(f"{left_out} of their events are left out.")

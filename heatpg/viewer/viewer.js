@@ -747,7 +747,7 @@
     }
     pen.restore();
     frameBox(pen, box);
-    byId("fingerprint-title").textContent = `${data.tracks ? "Maxima (dots: optimum)" : "The optimum"} against ${sigmaName}`;
+    byId("fingerprint-title").textContent = `${data.tracks ? `${capital(data.words.extrema)} (dots: optimum)` : "The optimum"} against ${sigmaName}`;
   }
 
   // ticks of the events above the slider, whose thumb keeps half of its width from either end
@@ -774,11 +774,13 @@
   // -------------------------------------------------------------------------------------------------------------------
   // Text around the figures
 
+  const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
+
   function tellLevel() {
     const frame = data.frames[state.frame];
     byId("level").textContent = frame.label;
     const best = frame.best;
-    const parts = [`${state.frame ? "max u" : "max Q"} = ${number(best.value, 5)} at ${placeText(best.place)}`];
+    const parts = [`${data.words.short} ${state.frame ? "u" : "Q"} = ${number(best.value, 5)} at ${placeText(best.place)}`];
     if (state.frame) parts[0] += `, where Q = ${number(best.initial, 5)}`;
     if (best.edges.length) parts.push(`on the edge of the box (${best.edges.join(", ")})`);
     if (data.basins) {
@@ -857,9 +859,9 @@
       legend.append(line);
       return { mark, draw };
     };
-    const entries = [entry((pen) => sign(pen, "cross", 9, 8, 6, "white", "black"), "largest value")];
+    const entries = [entry((pen) => sign(pen, "cross", 9, 8, 6, "white", "black"), `${data.words.largest} value`)];
     if (data.tracks) {
-      entries.push(entry((pen) => sign(pen, "dot", 9, 8, 3.4, "white", "black"), "maximum, with its way so far"));
+      entries.push(entry((pen) => sign(pen, "dot", 9, 8, 3.4, "white", "black"), `${data.words.extremum}, with its way so far`));
       for (const [kind, text] of [["birth", "birth, or free of the edge"], ["death", "death, or held by the edge"], ["jump", "jump of the optimum"]]) {
         entries.push(entry((pen) => sign(pen, kind, 9, 8, 5, SIGN_COLOURS[kind], "white"), text));
       }
@@ -883,7 +885,7 @@
       byId("notes").append(line);
     }
     for (const [name, text] of data.provenance) row(byId("provenance-rows"), [name, text]);
-    byId("curve-title").textContent = `max u (line), and Q there (dashed), against ${sigmaName}`;
+    byId("curve-title").textContent = `${data.words.short} u (line), and Q there (dashed), against ${sigmaName}`;
     for (const name of Object.keys(data.colours)) byId("colours").append(new Option(name, name));
     axes.forEach((axis, a) => {
       byId("fingerprint-axis").append(new Option(`along ${axis.name}`, String(a)));
