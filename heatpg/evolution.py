@@ -23,6 +23,7 @@ from heatpg.core.noise import Sigma, parse_covariance, parse_sigma, sigma_words
 from heatpg.core.report import checks_html
 from heatpg.core.thumbnails import pictures
 from heatpg.errors import MissingPackageError, NonFiniteError, OptionError, SigmaError, UnsupportedError
+from heatpg.formats import LOSS
 from heatpg.solvers import Solver, wide
 from heatpg.solvers.choice import choose_for_covariance, refuse_options_of_auto, schedule
 from heatpg.solvers.covariance import CovarianceFlow, require_boundaries
@@ -331,9 +332,10 @@ class Evolution(Record):
         Returns
         -------
         data
-            Variables ``u`` (sigma or level, batch1, ..., axes) and ``landscape``; coordinates ``sigma``, ``time`` =
-            sigma^2, ``covariance`` if there is one, and the axes with their units and boundaries. Attributes: name of
-            the landscape, solver, why it was picked, and the report as JSON (name, status and message of each check).
+            Variables ``u`` (sigma or level, batch1, ..., axes) and ``landscape``, which both say ``sense: minimise`` if
+            Q is a loss; coordinates ``sigma``, ``time`` = sigma^2, ``covariance`` if there is one, and the axes with
+            their units and boundaries. Attributes: name of the landscape, solver, why it was picked, and the report as
+            JSON (name, status and message of each check).
 
         Raises
         ------
@@ -386,10 +388,13 @@ class Evolution(Record):
             units_of_axis = {"units": axis.unit} if axis.unit else {}
             coordinates[axis.name] = (axis.name, axis.coordinates, {**attributes, **bounds, **units_of_axis})
         checks = [{"name": c.name, "status": c.status, "message": c.message} for c in self.report]
+        sense = dict([LOSS]) if self.landscape.minimise else {}
+        of_u = described("expected value under exploration noise") | sense
+        of_q = described("action value Q, without noise") | sense
         return xarray.Dataset(
             {
-                "u": ((lead, *batch, *axes), self.values, described("expected value under exploration noise")),
-                "landscape": ((*batch, *axes), self.landscape.values, described("action value Q, without noise")),
+                "u": ((lead, *batch, *axes), self.values, of_u),
+                "landscape": ((*batch, *axes), self.landscape.values, of_q),
             },
             coordinates,
             {

@@ -305,6 +305,21 @@ def test_a_batch_of_losses(tmp_path: Path) -> None:
         read_spec({**base, "landscape": {**base["landscape"], "minimise": "yes"}})
 
 
+@pytest.mark.parametrize("engine", ["h5netcdf", "scipy"])
+@pytest.mark.parametrize("loss", [True, False])
+def test_arrays_of_xarray_and_files_of_them_say_whether_they_are_a_loss(
+    tmp_path: Path, engine: Any, loss: bool
+) -> None:
+    pytest.importorskip("xarray")
+    grid = Grid(Axis("x", -1.0, 1.0, 21, boundary="clip"))
+    data = solve(Landscape.from_function(np.square, grid, minimise=loss), 0.2).to_xarray().landscape
+    assert Landscape.from_xarray(data).minimise is loss
+    assert Landscape.from_xarray(data, minimise=not loss).minimise is not loss
+    data.to_netcdf(tmp_path / "q.nc", engine=engine)
+    assert Landscape.from_file(tmp_path / "q.nc").minimise is loss
+    assert Landscape.from_file(tmp_path / "q.nc", minimise=not loss).minimise is not loss
+
+
 def test_notebooks_show_the_minimum() -> None:
     flow = evolve(negative(hills()), [0.5, 1.0])
     assert isinstance(flow, Evolution)

@@ -30,7 +30,7 @@ from heatpg.core.positions import (
 from heatpg.core.scatter import checked_error, checked_returns, mean_and_error, require_mean
 from heatpg.core.sense import Sense, sense_of
 from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, UnsupportedError
-from heatpg.formats import Wanted, read_file
+from heatpg.formats import LOSS, Wanted, read_file
 from heatpg.tools import html
 from heatpg.tools.arrays import real_array, real_numbers
 from heatpg.tools.folders import expanded
@@ -508,7 +508,7 @@ class Landscape:
         name: str = "",
         standard_error: ArrayLike | None = None,
         returns: str = "",
-        minimise: bool = False,
+        minimise: bool | None = None,
     ) -> Landscape:
         """A landscape from an `xarray.DataArray`, whose dimensions become the axes, in their order.
 
@@ -533,7 +533,8 @@ class Landscape:
         returns
             The dimension along which seeds are, where the array holds their returns; Q is the mean over it.
         minimise
-            Whether the values are a loss, of which the smallest is the optimum.
+            Whether the values are a loss, of which the smallest is the optimum; by default what an array of
+            heatpg says, and otherwise no.
 
         Raises
         ------
@@ -589,7 +590,8 @@ class Landscape:
         scatter = {"standard_error": standard_error, "returns": ordered if returns else None}
         grid, values = Grid(*(each.axis for each in placed)), None if returns else ordered
         label = name or str(data.name or "array")
-        return _on_positions(cls, values, grid, placed, label, {"source": "xarray"}, minimise=minimise, **scatter)
+        loss = str(data.attrs.get(LOSS[0], "")) == LOSS[1] if minimise is None else minimise
+        return _on_positions(cls, values, grid, placed, label, {"source": "xarray"}, minimise=loss, **scatter)
 
     @classmethod
     def from_file(

@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 from heatpg.errors import HeatpgError, OptionError, StoreError
 from heatpg.tools.registry import Registry
 
-__all__ = ["Format", "Positions", "Sampled", "Wanted", "format_of", "formats", "is_foreign", "read_file"]
+__all__ = ["LOSS", "Format", "Positions", "Sampled", "Wanted", "format_of", "formats", "is_foreign", "read_file"]
 
 Array = NDArray[Any]
+
+LOSS = ("sense", "minimise")
+"""The attribute of a variable whose values are a loss, and its text: NetCDF has no true and false."""
 
 _HEAD = 4096  # bytes that a format sees first: more than any signature, and than most lines of names
 

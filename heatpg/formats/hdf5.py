@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.errors import HeatpgWarning, OptionError
-from heatpg.formats import Format, Positions, Sampled, Wanted, formats
+from heatpg.formats import LOSS, Format, Positions, Sampled, Wanted, formats
 from heatpg.formats._coordinates import (
     Arrays,
     fields_among,
@@ -207,7 +207,8 @@ class _Hdf5(Format):
         error = None
         if wanted.standard_error:
             error = arrays[the_variable(path, arrays, wanted.standard_error, (), role="standard error")][1]()
-        return without_single_nodes(Sampled(values, axes, error, facts={"variable": name}))
+        loss = True if text_attribute(dataset, LOSS[0]) == LOSS[1] else None
+        return without_single_nodes(Sampled(values, axes, error, minimise=loss, facts={"variable": name}))
 
     @staticmethod
     def _require_written(path: Path, dataset: h5py.Dataset) -> None:

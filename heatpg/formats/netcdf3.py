@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.errors import HeatpgError, OptionError
-from heatpg.formats import Format, Positions, Sampled, Wanted, formats
+from heatpg.formats import LOSS, Format, Positions, Sampled, Wanted, formats
 from heatpg.formats._coordinates import Arrays, fields_among, named, the_variable, without_single_nodes
 from heatpg.formats._points import completed, require_real
 from heatpg.formats.hdf5 import PACKING, unpacked
@@ -92,4 +92,5 @@ class _NetCDF3(Format):
         error = None
         if wanted.standard_error:
             error = filled(the_variable(path, arrays, wanted.standard_error, (), role="standard error"))
-        return without_single_nodes(Sampled(values, axes, error, facts={"variable": name}))
+        loss = True if _text(getattr(kept[name], LOSS[0], "")) == LOSS[1] else None
+        return without_single_nodes(Sampled(values, axes, error, minimise=loss, facts={"variable": name}))

@@ -9,6 +9,8 @@ from heatpg.formats import Format, Sampled, Wanted, formats
 from heatpg.formats._points import in_words
 from heatpg.formats._tables import gridded, header_of, table_of
 
+_REPETITIONS = {"", "id", "index", "number", "rep", "repeat", "repetition", "replicate", "run", "seed", "trial"}
+
 
 @formats.register("sweep")
 class _Sweep(Format):
@@ -21,7 +23,8 @@ class _Sweep(Format):
         table = table_of(path)
         if not wanted.variable or not wanted.axes:
             result = wanted.variable or table.columns[-1] or "score"
-            swept = [name for name in table.columns if name and name != result][:2]
+            # a number of a repetition is no parameter, and stands first in most tables
+            swept = [name for name in table.columns if name and name != result and name.lower() not in _REPETITIONS][:2]
             raise OptionError(
                 f"{path.name} is a table, and does not say which columns are the axes and which the result",
                 given=f"columns {in_words(table.columns)}",

@@ -67,8 +67,8 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
     "a table without names": (
         *("t.csv", crafted.seeds, {}),
         r"t.csv is a table, and does not say which columns are the axes and which the result; given: columns seed, lr, "
-        r"gamma, return; name them: variable='return', axes=\('seed', 'lr'\) in Python, --variable return --axes "
-        r"seed,lr on the command line",
+        r"gamma, return; name them: variable='return', axes=\('lr', 'gamma'\) in Python, --variable return --axes "
+        r"lr,gamma on the command line",
         {"variable": "return", "axes": ["seed", "lr"]},
     ),
     "a table with a misspelt column": (
