@@ -323,7 +323,12 @@ class Landscape:
         Parameters
         ----------
         points
-            Shape (count, dimensions), in the units of the axes.
+            Shape (..., dimensions), in the units of the axes.
+
+        Returns
+        -------
+        values
+            Shape (...).
 
         Raises
         ------
@@ -345,11 +350,12 @@ class Landscape:
                 advice="use heatpg.core.field.HeatField to read between them",
             )
         places = real_numbers("points", points, GridError)
-        if places.ndim != 2 or places.shape[1] != self.grid.dimensions:
+        if places.ndim < 2 or places.shape[-1] != self.grid.dimensions:
             raise GridError(
-                "points have the wrong shape", given=f"shape {places.shape}", allowed=f"(count, {self.grid.dimensions})"
+                "points have the wrong shape", given=f"shape {places.shape}", allowed=f"(..., {self.grid.dimensions})"
             )
-        return np.asarray(self._sampler(places), dtype=np.float64)
+        found = np.asarray(self._sampler(places.reshape(-1, self.grid.dimensions)), dtype=np.float64)
+        return found.reshape(places.shape[:-1])
 
     @property
     def centring(self) -> Centring:

@@ -50,8 +50,9 @@ def smooth(
         from each axis to a number or a list.
     boundary
         What lies outside: ``periodic`` (SciPy calls it wrap), ``reflect`` (with ``nodes="vertex"`` SciPy's mirror, with
-        ``nodes="cell"`` its reflect), ``clip`` (nearest), ``zero`` (constant), or ``absorb``, which holds the values at
-        the edge. One for all axes, one for each in order, or a dictionary from each axis to its own.
+        ``nodes="cell"`` its reflect), ``clip`` (nearest), ``zero`` (constant; with ``nodes="vertex"`` the end nodes
+        stand on the wall, and count half), or ``absorb``, which holds the values at the edge. One for all axes, one for
+        each in order, or a dictionary from each axis to its own.
     spacing
         Distance of neighbouring nodes, for all axes or for each.
     axes

@@ -395,3 +395,18 @@ def test_a_function_with_a_buffer_gives_a_landscape_of_its_own_at_every_call(gri
     once, twice = scaled(1.0), scaled(2.0)
     assert np.array_equal(once.values, np.cos(grid.mesh()[0]))
     assert np.array_equal(twice.values, 2.0 * np.cos(grid.mesh()[0]))
+
+
+@pytest.mark.parametrize("vectorized", [True, False])
+def test_points_come_in_any_number_of_axes(vectorized: bool) -> None:
+    """As looking through a squash needs it: a grid of points in, a field out."""
+    box = Grid(*(Axis(name, -1.0, 1.0, 5, boundary="clip") for name in ("a", "b")))
+    q = Landscape.from_function(lambda a, b: a * a - 2 * b, box, vectorized=vectorized)
+    wide = Grid(*(Axis(name, -3.0, 3.0, size, boundary="clip") for name, size in (("a", 7), ("b", 4))))
+    before = Landscape.from_function(lambda *x: q.sample(np.tanh(np.stack(x, -1))), wide)
+    a, b = np.meshgrid(*(np.tanh(axis.coordinates) for axis in wide), indexing="ij")
+    np.testing.assert_allclose(before.values, a * a - 2 * b, rtol=0, atol=1e-15)
+    assert q.sample(np.zeros((0, 3, 2))).shape == (0, 3)
+    for points in (np.zeros(2), 0.0, np.zeros((4, 3))):
+        with pytest.raises(GridError, match="wrong shape"):
+            q.sample(points)
