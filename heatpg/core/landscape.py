@@ -27,7 +27,7 @@ from heatpg.core.positions import (
     place_axis,
     require_names,
 )
-from heatpg.core.scatter import checked_error, checked_returns, mean_and_error, require_mean
+from heatpg.core.scatter import aligned_error, checked_error, checked_returns, mean_and_error, require_mean
 from heatpg.core.sense import Sense, sense_of
 from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, UnsupportedError
 from heatpg.formats import LOSS, Wanted, read_file
@@ -535,7 +535,8 @@ class Landscape:
         name
             Name of the landscape; by default that of the array.
         standard_error
-            Standard error of each value: a DataArray of the same dimensions, or an array in their order.
+            Standard error of each value: a DataArray of the same dimensions and coordinates, whatever their order, or
+            an array in that of `data`.
         returns
             The dimension along which seeds are, where the array holds their returns; Q is the mean over it.
         minimise
@@ -571,6 +572,12 @@ class Landscape:
         dims = [str(dim) for dim in data.dims]
         for given in (dict.fromkeys(batch, ""), {returns: ""} if returns else "", boundary, nodes or ""):
             require_names(given, dims, "dimension")
+        if returns and returns in batch:
+            raise OptionError(
+                f"the dimension {returns!r} cannot hold both the seeds and a batch",
+                given=f"returns={returns!r}, batch={list(batch)!r}",
+                advice="name it once: with returns= Q is the mean over it, with batch= each of its entries is a Q",
+            )
         placed = []
         for dim in data.dims:
             if dim in batch or dim == returns:
@@ -588,8 +595,10 @@ class Landscape:
             )
         # heatpg has the axes of a batch first, whatever their place in the array
         order = [*batch, *(each.axis.name for each in placed)]
-        if standard_error is not None:
-            if not hasattr(standard_error, "transpose") or not hasattr(standard_error, "dims"):
+        if standard_error is not None and not returns:
+            if hasattr(standard_error, "transpose") and hasattr(standard_error, "dims"):
+                standard_error = aligned_error(standard_error, data)
+            else:
                 standard_error = data.copy(data=real_array("the standard error", standard_error))
             standard_error = standard_error.transpose(*order).to_numpy()
         ordered = data.transpose(*([returns] if returns else []), *order).to_numpy()

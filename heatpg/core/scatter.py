@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from heatpg.errors import GridError, NonFiniteError, OptionError
 from heatpg.tools.arrays import real_array
 
-__all__ = ["checked_error", "checked_returns", "mean_and_error", "require_mean"]
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["aligned_error", "checked_error", "checked_returns", "mean_and_error", "require_mean"]
 
 Array = NDArray[Any]
 
@@ -41,6 +44,75 @@ def checked_error(given: Any, shape: tuple[int, ...]) -> Array:
             advice="of variances take the square root",
         )
     return error
+
+
+def aligned_error(error: xarray.DataArray, data: xarray.DataArray) -> xarray.DataArray:
+    """Standard errors in the order of the coordinates of the values, which both arrays name.
+
+    Raises
+    ------
+    GridError
+        For other dimensions, and for coordinates that are not those of the values.
+
+    Examples
+    --------
+    >>> import xarray
+    >>> from heatpg.core.scatter import aligned_error
+    >>> data = xarray.DataArray([5.0, 6.0, 7.0], {"x": [2, 1, 0]}, ["x"])
+    >>> aligned_error(xarray.DataArray([0.0, 0.1, 0.2], {"x": [0, 1, 2]}, ["x"]), data).values.tolist()
+    [0.2, 0.1, 0.0]
+    """
+    if set(error.dims) != set(data.dims):
+        raise GridError(
+            "the standard error has other dimensions than the values",
+            given=", ".join(map(str, error.dims)),
+            allowed=", ".join(map(str, data.dims)),
+        )
+    for dim in data.dims:
+        if error.sizes[dim] != data.sizes[dim]:
+            raise GridError(
+                f"the standard error does not fit the values along {dim!r}",
+                given=f"{error.sizes[dim]} nodes",
+                allowed=f"{data.sizes[dim]} nodes",
+            )
+        # a dimension without labels has nothing but its order
+        if dim in error.coords and dim in data.coords:
+            order = _order(error.coords[dim].to_numpy(), data.coords[dim].to_numpy())
+            if order is None:
+                raise GridError(
+                    f"the standard error has other coordinates than the values along {dim!r}",
+                    given=f"from {error.coords[dim].to_numpy()[0]} to {error.coords[dim].to_numpy()[-1]}",
+                    allowed=f"those from {data.coords[dim].to_numpy()[0]} to {data.coords[dim].to_numpy()[-1]}",
+                    advice="take the errors at the nodes of the values; of an array without labels: error.to_numpy()",
+                )
+            error = error.isel({dim: order})
+    return error
+
+
+def _order(labels: Array, wanted: Array) -> Array | None:
+    """Where each of the wanted labels is among these; None where they are not the same."""
+    if _same(labels, wanted):
+        return np.arange(len(wanted))
+    try:
+        ours, theirs = np.argsort(labels, kind="stable"), np.argsort(wanted, kind="stable")
+    except TypeError:  # labels of several kinds
+        return None
+    # of a label that is there twice nobody knows which one is meant
+    if not _same(labels[ours], wanted[theirs]) or len(np.unique(wanted)) < len(wanted):
+        return None
+    order = np.empty(len(wanted), dtype=np.intp)
+    order[theirs] = ours
+    return order
+
+
+def _same(labels: Array, wanted: Array) -> bool:
+    """Whether labels are equal; numbers, up to the round-off of the coarser of their types."""
+    kinds = {labels.dtype.kind, wanted.dtype.kind}
+    if "f" in kinds and kinds <= set("fiu"):
+        eps = max(float(np.finfo(each.dtype).eps) for each in (labels, wanted) if each.dtype.kind == "f")
+        largest = float(np.abs(wanted).max(initial=0.0))
+        return bool((np.abs(labels.astype(np.float64) - wanted.astype(np.float64)) <= 2.0 * eps * largest).all())
+    return bool(np.array_equal(labels, wanted))
 
 
 def checked_returns(given: Any, shape: tuple[int, ...] | None = None) -> Array:

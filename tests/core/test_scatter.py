@@ -132,6 +132,52 @@ def test_netcdf_names_the_dimension_of_seeds(tmp_path: Path) -> None:
     assert q.grid == GRID and np.array_equal(q.returns, SEEDS)  # type: ignore[arg-type]
 
 
+def test_errors_of_xarray_go_to_the_nodes_that_their_labels_name() -> None:
+    xarray = pytest.importorskip("xarray")
+    y = Y[::-1]
+    data = xarray.DataArray(X[:, None] + 10 * y, [("x", X), ("y", y)])
+    # each error says where it belongs
+    error = xarray.DataArray(2 + X[:, None] + 10 * y, data.coords)
+    shuffled = error.isel(x=[3, 0, 4, 1, 2])
+    single = error.assign_coords(y=(2 * y / 3).astype("f4") * np.float32(1.5))
+    for given in (error, error.sortby("y"), error[::-1], error[::-1, ::-1].T, shuffled, single, error.to_numpy()):
+        with pytest.warns(HeatpgWarning, match="'y' descends"):
+            q = Landscape.from_xarray(data, boundary="clip", standard_error=given)
+        assert q.standard_error is not None and np.array_equal(q.standard_error, q.values + 2)
+    labelled = data.expand_dims(run=["b", "a"])
+    both = xarray.concat([error, 100 + error], "run").assign_coords(run=["a", "b"])
+    with pytest.warns(HeatpgWarning, match="'y' descends"):
+        q = Landscape.from_xarray(labelled, boundary="clip", batch=["run"], standard_error=both)
+    assert q.standard_error is not None and np.array_equal(q.standard_error[0], q.values[0] + 102)
+    assert np.array_equal(q.standard_error[1], q.values[1] + 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda error: error.assign_coords(x=X + 0.01), "other coordinates than the values along 'x'"),
+        (lambda error: error.assign_coords(x=[0, 1, 2, 3, 3]), "other coordinates than the values along 'x'"),
+        (lambda error: error[1:], "does not fit the values along 'x'.*4 nodes"),
+        (lambda error: error.rename(y="z"), "other dimensions than the values.*x, z"),
+        (lambda error: error[0], "other dimensions than the values"),
+    ],
+)
+def test_errors_of_xarray_at_other_places_are_refused(change: Any, words: str) -> None:
+    xarray = pytest.importorskip("xarray")
+    data = xarray.DataArray(MEAN, [("x", X), ("y", Y)])
+    with pytest.raises(GridError, match=words):
+        Landscape.from_xarray(data, boundary="clip", standard_error=change(abs(data)))
+
+
+def test_seeds_of_xarray_are_no_batch_as_well() -> None:
+    xarray = pytest.importorskip("xarray")
+    data = xarray.DataArray(SEEDS, [("seed", np.arange(7)), ("x", X), ("y", Y)])
+    with pytest.raises(OptionError, match=r"'seed' cannot hold both.*name it once"):
+        Landscape.from_xarray(data, returns="seed", batch=["seed"], boundary="clip")
+    with pytest.raises(OptionError, match="leave standard_error out"):
+        Landscape.from_xarray(data, returns="seed", boundary="clip", standard_error=ERROR)
+
+
 def test_a_notebook_shows_what_was_done_with_positions() -> None:
     q = Landscape.from_array(np.ones(30), {"x": np.round(np.linspace(-1, 1, 30), 4)}, boundary="clip")
     assert "x: rounded to 4 decimals" in q._repr_html_()
