@@ -25,7 +25,9 @@ Arrays = Mapping[str, tuple[tuple[int, ...], Reader]]
 _MOST_MESHES = 16  # arrays that are read to see whether they are meshes; a taste
 
 
-def the_variable(path: Path, arrays: Arrays, wanted: str, usual: Sequence[str], *, role: str = "variable") -> str:
+def the_variable(
+    path: Path, arrays: Arrays, wanted: str, usual: Sequence[str], *, role: str = "variable", unread: Sequence[str] = ()
+) -> str:
     """The array that is wanted, or the one that it can only be.
 
     Parameters
@@ -40,6 +42,8 @@ def the_variable(path: Path, arrays: Arrays, wanted: str, usual: Sequence[str], 
         Those that may hold Q, if the caller has named none.
     role
         What the name stands for.
+    unread
+        What else the file holds and is no array of numbers: Q may be in it, and what is left its positions.
     """
     name = wanted.lstrip("/")
     if name:
@@ -51,12 +55,19 @@ def the_variable(path: Path, arrays: Arrays, wanted: str, usual: Sequence[str], 
             allowed=in_words(list(arrays)),
             advice=nearest(name, arrays),
         )
-    if len(usual) == 1:
+    if len(usual) == 1 and not (unread and _may_be_positions(arrays[usual[0]])):
         return usual[0]
+    if len(usual) == 1:
+        raise OptionError(
+            f"{path} does not say whether {usual[0]} is Q or holds positions",
+            given=f"what else could be Q is not of numbers: {in_words(unread)}",
+            advice=f"store Q as an array of numbers of its own, or say that {usual[0]} is Q: variable={usual[0]!r} in "
+            f"Python, --variable {usual[0]} on the command line",
+        )
     if not usual:
         raise GridError(
             f"{path} has no array that could be a landscape",
-            given=in_words([f"{key} {shape}" for key, (shape, _) in arrays.items()]),
+            given=in_words([*(f"{key} {shape}" for key, (shape, _) in arrays.items()), *unread]),
             allowed="an array of numbers with at least 3 nodes along each axis",
             advice="name another file",
         )
@@ -65,6 +76,12 @@ def the_variable(path: Path, arrays: Arrays, wanted: str, usual: Sequence[str], 
         given=in_words([f"{key} {arrays[key][0]}" for key in usual]),
         advice=f"name one: variable={usual[0]!r} in Python, --variable {usual[0]} on the command line",
     )
+
+
+def _may_be_positions(entry: tuple[tuple[int, ...], Reader]) -> bool:
+    """Whether an array could be the positions along an axis: a vector, or a mesh."""
+    shape, read = entry
+    return _vector(shape) is not None or along(read(), shape) is not None
 
 
 def along(array: Array, shape: tuple[int, ...]) -> tuple[int, Array] | None:

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from heatpg.errors import HeatpgError, OptionError, StoreError
 from heatpg.tools.resources import human_bytes, require_memory
 
-__all__ = ["SIGNATURE", "begins_as_hdf5", "datasets", "made_by_heatpg", "numbers", "opened", "text_attribute"]
+__all__ = [
+    "SIGNATURE",
+    "begins_as_hdf5",
+    "datasets",
+    "leaving",
+    "made_by_heatpg",
+    "numbers",
+    "opened",
+    "text_attribute",
+]
 
 Array = NDArray[Any]
 
@@ -135,6 +144,11 @@ def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
                     seen.add(address)
                     groups.append((f"{prefix}{name}/", thing))
     return found
+
+
+def leaving(file: h5py.File) -> list[str]:
+    """Names in the first group that are links to another file, which are not followed."""
+    return [name for name in file if isinstance(file.get(name, getlink=True), h5py.ExternalLink)]
 
 
 def _refusal(dataset: h5py.Dataset) -> str:

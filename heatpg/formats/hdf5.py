@@ -23,7 +23,7 @@ from heatpg.formats._coordinates import (
     the_variable,
     without_single_nodes,
 )
-from heatpg.formats._hdf5 import begins_as_hdf5, datasets, numbers, opened, text_attribute
+from heatpg.formats._hdf5 import begins_as_hdf5, datasets, leaving, numbers, opened, text_attribute
 from heatpg.formats._points import completed, require_real
 
 __all__ = ["PACKING", "default_fill", "unpacked"]
@@ -119,6 +119,7 @@ class _File:
     numeric: dict[str, h5py.Dataset]
     scales: set[str]
     netcdf: bool
+    unread: list[str]
 
     @classmethod
     def of(cls, path: Path, file: h5py.File) -> _File:
@@ -131,7 +132,15 @@ class _File:
         scales = {name for name, each in every.items() if text_attribute(each, "CLASS") == "DIMENSION_SCALE"}
         # what the library of netCDF leaves in any file that it writes
         marks = "_NCProperties" in file.attrs or any("_Netcdf4Dimid" in each.attrs for each in every.values())
-        return cls(path, numeric, scales, marks)
+        # a single text is a remark, and no field
+        unread = [
+            f"{name} (type {each.dtype}, shape {each.shape})"
+            for name, each in every.items()
+            if name not in numeric and name not in scales and each.size and each.size > 1
+        ]
+        return cls(
+            path, numeric, scales, marks, unread + [f"{name} (a link to another file)" for name in leaving(file)]
+        )
 
     def arrays(self) -> Arrays:
         return {name: (each.shape, lambda each=each: self.read(each)) for name, each in self.numeric.items()}  # type: ignore[misc]
@@ -193,7 +202,7 @@ class _Hdf5(Format):
         path, arrays = file.path, file.arrays()
         spoken = {wanted.standard_error.lstrip("/"), *(name.lstrip("/") for name in wanted.axes)}
         free = {name: arrays[name] for name in arrays if name not in file.scales and name not in spoken}
-        name = the_variable(path, arrays, wanted.variable, fields_among(free))
+        name = the_variable(path, arrays, wanted.variable, fields_among(free), unread=file.unread)
         dataset = file.numeric[name]
         raw = numbers(path, dataset)
         self._require_written(path, dataset)

@@ -7,6 +7,7 @@ as ``meshgrid`` and ``ndgrid`` make them, tell by themselves along which axis th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,16 @@ _NUMERIC = ("double", "single", "logical", *(f"{sign}int{bits}" for sign in ("",
 _EXPANSION = 2000.0  # of a compressed file; deflate makes at most 1032 bytes of one. A taste
 
 
-def _chosen(path: Path, arrays: Arrays, wanted: Wanted) -> Sampled:
+def _is_remark(kind: str, shape: tuple[int, ...]) -> bool:
+    """Whether a variable that is not of numbers is one line of text."""
+    return kind == "char" and sum(size != 1 for size in shape) <= 1
+
+
+def _chosen(path: Path, arrays: Arrays, wanted: Wanted, unread: Sequence[str]) -> Sampled:
     spoken = {wanted.standard_error, *wanted.axes}
     # a scalar is a matrix of one number
     free = {key: each for key, each in arrays.items() if key not in spoken}
-    name = the_variable(path, arrays, wanted.variable, fields_among(free))
+    name = the_variable(path, arrays, wanted.variable, fields_among(free), unread=unread)
     values = require_real(path, name, arrays[name][1]())
     others = [key for key in arrays if key not in (name, wanted.standard_error)]
     line = sum(size > 1 for size in values.shape) == 1
@@ -85,6 +91,7 @@ class _Matlab73(Format):
     def read(self, path: Path, wanted: Wanted) -> Sampled:
         with opened(path) as file:
             found: dict[str, h5py.Dataset] = {}
+            kinds: dict[str, str] = {}  # of what is not of numbers
             others: list[str] = []
             for key in file:
                 hard = isinstance(file.get(key, getlink=True), h5py.HardLink)
@@ -94,13 +101,15 @@ class _Matlab73(Format):
                 empty = isinstance(thing, h5py.Dataset) and "MATLAB_empty" in thing.attrs
                 if isinstance(thing, h5py.Dataset) and kind in _NUMERIC and not empty and thing.dtype.names is None:
                     found[key] = thing
-                elif thing is not None and not key.startswith("#"):
-                    others.append(f"{key} ({kind or 'group'})")
+                elif not key.startswith("#"):
+                    kinds[key] = "a link, which is not followed" if thing is None else kind or "group"
+                    if not _is_remark(kind, getattr(thing, "shape", ())):
+                        others.append(f"{key} ({kinds[key]})")
             name = wanted.variable
-            if name and name not in found and any(each.startswith(f"{name} (") for each in others):
+            if name in kinds:
                 raise OptionError(
                     f"{name} of {path} is not an array of real numbers",
-                    given=next(each for each in others if each.startswith(f"{name} (")),
+                    given=f"{name} ({kinds[name]})",
                     allowed=", ".join(found) or "none",
                     advice="in MATLAB: Q = double(...); save('q.mat', 'Q', '-v7.3')",
                 )
@@ -112,7 +121,7 @@ class _Matlab73(Format):
                 key: (tuple(each.shape[::-1]), lambda each=each: reader(each))  # type: ignore[misc]
                 for key, each in found.items()
             }
-            return _chosen(path, arrays, wanted)
+            return _chosen(path, arrays, wanted, others)
 
 
 @formats.register("matlab5")
@@ -132,7 +141,7 @@ class _Matlab5(Format):
         held = path.stat().st_size
         try:
             listed = whosmat(path)
-            names = []
+            names, others = [], []
             for key, shape, kind in listed:
                 sizes = [int(size) for size in shape]
                 needed = math.prod(sizes)
@@ -142,6 +151,8 @@ class _Matlab5(Format):
                 require_memory(16.0 * needed, f"{key} of {path}", "read it where there is more memory")
                 if kind in _NUMERIC and needed:
                     names.append(key)
+                elif not _is_remark(kind, shape):
+                    others.append(f"{key} ({kind})")
             content = loadmat(path, variable_names=names) if names else {}
         except HeatpgError:
             raise
@@ -157,4 +168,4 @@ class _Matlab5(Format):
             for key in names
             if isinstance(content.get(key), np.ndarray)
         }
-        return _chosen(path, arrays, wanted)
+        return _chosen(path, arrays, wanted, others)

@@ -66,7 +66,13 @@ class _NetCDF3(Format):
             # a variable of the name of its dimension holds the positions along it
             if name not in spoken and tuple(kept[name].dimensions) != (name,)
         }
-        name = the_variable(path, arrays, wanted.variable, fields_among(free))
+        # the last dimension of texts is that of their letters
+        unread = [
+            f"{name} (text)"
+            for name, each in variables.items()
+            if name not in kept and len(each.shape) > 1 and each.dimensions[0] != name
+        ]
+        name = the_variable(path, arrays, wanted.variable, fields_among(free), unread=unread)
 
         def unit(key: str) -> str:
             return _text(getattr(kept[key], "units", "")).split(" since ")[0].strip()

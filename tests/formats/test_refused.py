@@ -22,6 +22,19 @@ from tests.formats.crafted import SQUARE, SWEEP, X, Y, on
 
 Write = Callable[[Path], None]
 
+
+def matlab(path: Path, others: dict[str, Any]) -> None:
+    import scipy.io
+
+    scipy.io.savemat(path, {"x": X, **others})
+
+
+def structure73(path: Path) -> None:
+    crafted.matlab73(path, {"x": X})
+    with h5py.File(path, "r+") as file:
+        file.create_group("Q").attrs["MATLAB_class"] = np.bytes_("struct")
+
+
 # A file, what is said of it at first, the words of the refusal, and what is to be said instead: None where the file
 # itself has to be another.
 REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]] = {
@@ -151,6 +164,24 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
         r"has no array that could be a landscape",
         None,
     ),
+    **{
+        f"positions beside {what}": (
+            file,
+            write,
+            {},
+            rf"does not say whether x is Q or holds positions; given: what else could be Q is not of numbers: Q \({kind}"
+            r".*say that x is Q: variable='x' in Python, --variable x on the command line",
+            {"variable": "x"},
+        )
+        for what, file, write, kind in (
+            ("a structure", "st.mat", lambda p: matlab(p, {"Q": {"Q": X}}), "struct"),
+            ("a cell array", "cl.mat", lambda p: matlab(p, {"Q": np.array([1.0, "a"], dtype=object)}), "cell"),
+            ("a structure of version 7.3", "s73.mat", lambda p: structure73(p), "struct"),
+            ("a text", "tx.h5", lambda p: crafted.hdf5(p, {"x": X, "Q": np.array([b"1"] * 7)}), "type"),
+            ("a record", "rc.h5", lambda p: crafted.hdf5(p, {"x": X, "Q": np.zeros(7, dtype=[("a", "f8")])}), "type"),
+            ("a link", "ln.h5", lambda p: crafted.hdf5(p, {"x": X, "Q": h5py.ExternalLink("o.h5", "Q")}), "a link to"),
+        )
+    },
     "complex numbers": (
         *("c.h5", lambda p: crafted.hdf5(p, {"Q": on(X, Y) + 1j, "x": X, "y": Y}), {"variable": "Q"}),
         r"Q of c.h5 is not of real numbers; given: type complex128.*write the real and the imaginary part as two",
@@ -186,6 +217,15 @@ def test_a_refusal_names_a_way_that_works(
     if instead is not None:
         found = Landscape.from_file(file, boundary="clip", **instead)
         assert np.isfinite(found.values).all()
+
+
+def test_a_remark_beside_a_line_is_no_second_field(tmp_path: Path) -> None:
+    """A text that goes with the values, and a structure of options where Q has more axes than positions have."""
+    matlab(tmp_path / "t.mat", {"x": on(X, Y)[:, 0], "remark": "measured on Monday"})
+    crafted.hdf5(tmp_path / "t.h5", {"x": on(X, Y)[:, 0], "remark": "measured on Monday"})
+    matlab(tmp_path / "s.mat", {"x": on(X, Y), "options": {"seed": 1.0}})
+    for name, shape in (("t.mat", (7,)), ("t.h5", (7,)), ("s.mat", (7, 5))):
+        assert Landscape.from_file(tmp_path / name, boundary="clip").grid.shape == shape
 
 
 def test_what_a_message_says_of_a_table_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
