@@ -683,7 +683,7 @@ class Landscape:
             raise OptionError(
                 f"{place.name} does not say whether its values are a loss or a return",
                 allowed="minimise=True or minimise=False",
-                advice="on the command line --minimise or --no-minimise",
+                advice="on the command line --minimise or --no-minimise, in a specification minimise = true or false",
             )
         loss = bool(found.minimise) if minimise is None else minimise
         values, label = found.values, name or place.stem

@@ -43,7 +43,7 @@ class Wanted:
     standard_error
         Name of the array, or of the column, that holds the standard errors of Q.
     fill
-        Value of the points that have none.
+        Value of the points that have none, and of the rows of a table that have none.
     """
 
     variable: str = ""

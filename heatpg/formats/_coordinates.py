@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from heatpg.errors import GridError, OptionError, UnknownNameError
 from heatpg.formats import Sampled
-from heatpg.formats._points import in_words
+from heatpg.formats._points import in_every_word, in_words
 from heatpg.tools.options import nearest, shown
 
 __all__ = ["Arrays", "along", "fields_among", "matched", "named", "the_variable", "without_single_nodes"]
@@ -61,8 +61,8 @@ def the_variable(
         raise OptionError(
             f"{path} does not say whether {usual[0]} is Q or holds positions",
             given=f"what else could be Q is not of numbers: {in_words(unread)}",
-            advice=f"store Q as an array of numbers of its own, or say that {usual[0]} is Q: variable={usual[0]!r} in "
-            f"Python, --variable {usual[0]} on the command line",
+            advice=f"store Q as an array of numbers of its own, or say that {usual[0]} is Q: "
+            + in_every_word(variable=usual[0]),
         )
     if not usual:
         raise GridError(
@@ -74,7 +74,7 @@ def the_variable(
     raise OptionError(
         f"{path} holds {len(usual)} variables that could be Q",
         given=in_words([f"{key} {arrays[key][0]}" for key in usual]),
-        advice=f"name one: variable={usual[0]!r} in Python, --variable {usual[0]} on the command line",
+        advice=f"name one: {in_every_word(variable=usual[0])}",
     )
 
 
@@ -212,6 +212,5 @@ def matched(
     raise OptionError(
         f"{variable} of {path} has the shape {shape}, and its coordinates fit in {len(ways)} ways",
         given=in_words(sorted({name for names in fits for name in names})),
-        advice=f"name them in the order of the shape: axes={tuple(example)!r} in Python, --axes {','.join(example)} on "
-        f"the command line, or the other way round",
+        advice=f"name them in the order of the shape: {in_every_word(axes=example)}, or the other way round",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from heatpg.errors import NonFiniteError, OptionError
 from heatpg.formats import Positions
 from heatpg.tools.arguments import finite_number
 
-__all__ = ["completed", "in_words", "require_real"]
+__all__ = ["completed", "in_every_word", "in_words", "require_real"]
 
 Array = NDArray[Any]
 
@@ -22,6 +24,38 @@ def in_words(names: Sequence[str], most: int = 12) -> str:
     """Names in a message: not more than fit a line or two."""
     shown = ", ".join(name[:60] for name in names[:most]) or "none"
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def in_every_word(**options: str | Sequence[str] | None) -> str:
+    """How options are given in Python, on the command line, and in the specification of a batch.
+
+    Parameters
+    ----------
+    options
+        A name, or several in their order; None for a number that the reader chooses.
+
+    Examples
+    --------
+    >>> from heatpg.formats._points import in_every_word
+    >>> in_every_word(fill=None)
+    'fill=NUMBER in Python, --fill NUMBER on the command line, fill = NUMBER in a specification'
+    >>> print(in_every_word(axes=["x", "y"]))
+    axes=('x', 'y') in Python, --axes x,y on the command line, axes = ["x", "y"] in a specification
+    """
+    python, words, toml = [], [], []
+    for name, value in options.items():
+        if value is None:
+            of_python = of_shell = of_toml = "NUMBER"
+        else:
+            value = value if isinstance(value, str) else tuple(value)
+            of_python = repr(value)
+            of_shell = shlex.quote(value if isinstance(value, str) else ",".join(value))
+            # a text of JSON is one of TOML
+            of_toml = json.dumps(value, ensure_ascii=False)
+        python.append(f"{name}={of_python}")
+        words.append(f"--{name.replace('_', '-')} {of_shell}")
+        toml.append(f"{name} = {of_toml}")
+    return f"{', '.join(python)} in Python, {' '.join(words)} on the command line, {', '.join(toml)} in a specification"
 
 
 def require_real(path: Path, name: str, values: Array) -> Array:
@@ -85,7 +119,6 @@ def completed(
         raise NonFiniteError(
             f"{name} of {path} is not complete: {count} of {values.size} points have no value",
             given=f"{why}; the first at index {first}" + (f", {where}" if where else ""),
-            advice=f"{advice}, or give these points a value that you choose: fill=NUMBER in Python, --fill NUMBER on "
-            "the command line",
+            advice=f"{advice}, or give these points a value that you choose: {in_every_word(fill=None)}",
         )
     return np.where(missing, np.asarray(finite_number("fill", fill), dtype=values.dtype), values)

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import GridError, HeatpgWarning, OptionError, UnknownNameError
+from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, UnknownNameError
 from heatpg.formats import Positions, Sampled, Wanted
-from heatpg.formats._points import completed, in_words
+from heatpg.formats._points import completed, in_every_word, in_words
+from heatpg.tools.arguments import finite_number
 from heatpg.tools.options import nearest, shown
 from heatpg.tools.resources import require_memory
 
@@ -193,7 +194,7 @@ def _axis(table: Table, entry: str, kept: NDArray[np.bool_]) -> tuple[str, Array
     return f"log10_{name}", np.log10(values, where=values > 0, out=np.full(values.shape, math.nan))
 
 
-def _require_uniform(table: Table, entry: str, places: Array) -> None:
+def _require_uniform(table: Table, entry: str, places: Array, every: Sequence[str]) -> None:
     """Refuse positions that are uniform in the logarithm only, and say so."""
     if len(places) < 3:
         raise GridError(
@@ -207,12 +208,12 @@ def _require_uniform(table: Table, entry: str, places: Array) -> None:
         return
     ratios = np.diff(np.log(places))
     if np.ptp(ratios) <= 1e-2 * ratios.mean():
+        axes = [f"log10({name})" if name == entry else name for name in every]
         raise GridError(
             f"column {entry!r} of {table.path} is uniform in its logarithm, and not in itself",
             given=f"{places[0]:g} to {places[-1]:g}, each {np.exp(ratios.mean()):.4g} times the one before",
             allowed="positions at equal distances",
-            advice=f"take the logarithm as the axis: axes=('log10({entry})', ...) in Python, --axes "
-            f"'log10({entry}),...' on the command line; noise is then in decades",
+            advice=f"take the logarithm as the axis: {in_every_word(axes=axes)}; noise is then in decades",
         )
 
 
@@ -244,7 +245,7 @@ def gridded(table: Table, wanted: Wanted, *, keep: NDArray[np.bool_] | None = No
     for entry in wanted.axes:
         name, positions = _axis(table, entry, counted)
         distinct, _ = _distinct(positions[counted])
-        _require_uniform(table, entry, distinct)
+        _require_uniform(table, entry, distinct, wanted.axes)
         # all rows, so that a row that does not count still says that there is a point
         number = np.zeros(len(values), dtype=np.int64)
         number[counted] = _distinct(positions[counted])[1]
@@ -259,14 +260,20 @@ def gridded(table: Table, wanted: Wanted, *, keep: NDArray[np.bool_] | None = No
             allowed="a row for each combination of positions",
             advice="sweep on a grid; what is sampled at random has none",
         )
+    axes = tuple(Positions(name, each) for name, each in zip(names, places, strict=True))
+    point = np.ravel_multi_index(numbers, shape)
+    failed = counted & np.isnan(values)
+    if wanted.fill is None:
+        _require_no_survivors(table, wanted.variable, counted, failed, point)
+    else:
+        values = np.where(failed, finite_number("fill", wanted.fill), values)
     good = counted & ~np.isnan(values)
-    flat = np.ravel_multi_index([number[good] for number in numbers], shape)
+    flat = point[good]
     count = np.bincount(flat, minlength=math.prod(shape))
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(flat, values[good], math.prod(shape)) / count
         spread = np.bincount(flat, (values[good] - mean[flat]) ** 2, math.prod(shape))
         error = np.sqrt(spread / (count - 1) / count)
-    axes = tuple(Positions(name, each) for name, each in zip(names, places, strict=True))
     mean, count = mean.reshape(shape), count.reshape(shape)
     filled = completed(
         *(table.path, f"column {wanted.variable!r}", mean, count == 0, axes, wanted.fill),
@@ -275,7 +282,7 @@ def gridded(table: Table, wanted: Wanted, *, keep: NDArray[np.bool_] | None = No
     )
     facts: dict[str, Any] = {"variable": wanted.variable}
     if wanted.standard_error:
-        return Sampled(filled, axes, _given_error(table, wanted, flat, good, count, shape), facts=facts)
+        return Sampled(filled, axes, _given_error(table, wanted, point, good & ~failed, count), facts=facts)
     if not (count > 1).any():
         return Sampled(filled, axes, facts=facts)
     facts["repetitions"] = [int(count.min()), int(count.max())]
@@ -290,16 +297,33 @@ def gridded(table: Table, wanted: Wanted, *, keep: NDArray[np.bool_] | None = No
     return Sampled(filled, axes, error.reshape(shape), facts=facts)
 
 
+def _require_no_survivors(
+    table: Table, variable: str, counted: NDArray[np.bool_], failed: NDArray[np.bool_], point: NDArray[np.int64]
+) -> None:
+    """Refuse points of which some runs have a result and others none: the mean would be that of the survivors."""
+    survived = np.isin(point, point[counted & ~failed])
+    lost = np.flatnonzero(failed & survived)
+    if not len(lost):
+        return
+    raise NonFiniteError(
+        f"column {variable!r} of {table.path} has no number for {len(lost)} of {int(counted.sum())} runs, whose points "
+        "have other runs with one",
+        given=f"the first in line {table.rows[lost[0]][0]}; the means would be those of the runs that survived",
+        advice="take these rows out of the table if they say nothing of Q, or give such runs a value that you choose: "
+        + in_every_word(fill=None),
+    )
+
+
 def _given_error(
-    table: Table, wanted: Wanted, flat: Array, good: NDArray[np.bool_], count: Array, shape: Sequence[int]
+    table: Table, wanted: Wanted, point: NDArray[np.int64], good: NDArray[np.bool_], count: NDArray[np.int64]
 ) -> Array:
-    """Standard errors in a column of the table, one row for each point."""
-    if (count != 1).any():
+    """Standard errors in a column of the table, one row for each point; 0 where a value was filled in."""
+    if (count > 1).any():
         raise OptionError(
             f"column {wanted.standard_error!r} of {table.path} cannot be the standard error of several rows",
             given=f"up to {int(count.max())} rows for one point",
             advice="leave it out: the standard error of repeated rows is computed from them",
         )
-    result = np.zeros(math.prod(shape))
-    result[flat] = table.numbers(wanted.standard_error, "standard error")[good]
-    return result.reshape(shape)
+    result = np.zeros(count.size)
+    result[point[good]] = table.numbers(wanted.standard_error, "standard error")[good]
+    return result.reshape(count.shape)

@@ -14,7 +14,7 @@ import numpy as np
 
 from heatpg.errors import OptionError
 from heatpg.formats import Format, Sampled, Wanted, formats
-from heatpg.formats._points import in_words
+from heatpg.formats._points import in_every_word, in_words
 from heatpg.formats._tables import gridded, header_of, table_of
 
 _PARAMETER = "params_"
@@ -39,7 +39,7 @@ class _Optuna(Format):
             raise OptionError(
                 f"{path.name} has {len(results)} results",
                 given=in_words(results),
-                advice=f"name one: variable={example!r} in Python, --variable {example} on the command line",
+                advice=f"name one: {in_every_word(variable=example)}",
             )
         swept = [name for name in table.columns if name.startswith(_PARAMETER)]
         # names may be given as the study has them

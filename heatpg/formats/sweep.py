@@ -6,7 +6,7 @@ from pathlib import Path
 
 from heatpg.errors import OptionError
 from heatpg.formats import Format, Sampled, Wanted, formats
-from heatpg.formats._points import in_words
+from heatpg.formats._points import in_every_word, in_words
 from heatpg.formats._tables import gridded, header_of, table_of
 
 _REPETITIONS = {"", "id", "index", "number", "rep", "repeat", "repetition", "replicate", "run", "seed", "trial"}
@@ -28,7 +28,6 @@ class _Sweep(Format):
             raise OptionError(
                 f"{path.name} is a table, and does not say which columns are the axes and which the result",
                 given=f"columns {in_words(table.columns)}",
-                advice=f"name them: variable={result!r}, axes={tuple(swept)!r} in Python, --variable {result} --axes "
-                f"{','.join(swept)} on the command line",
+                advice=f"name them: {in_every_word(variable=result, axes=swept)}",
             )
         return gridded(table, wanted)

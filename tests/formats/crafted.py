@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -369,7 +369,7 @@ add(
 # HDF5 and NetCDF ---------------------------------------------------------------------------------------------
 
 
-def hdf5(path: Path, arrays: dict[str, Array]) -> None:
+def hdf5(path: Path, arrays: Mapping[str, Any]) -> None:
     with h5py.File(path, "w") as file:
         for name, each in arrays.items():
             file[name] = each

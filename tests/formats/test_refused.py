@@ -35,6 +35,10 @@ def structure73(path: Path) -> None:
         file.create_group("Q").attrs["MATLAB_class"] = np.bytes_("struct")
 
 
+# seed, x and return of three runs at each of four points, two of which have no return
+crashed: list[list[Any]] = [[seed, x, 3.0 * x + seed] for seed in range(3) for x in range(4)]
+crashed[2][2], crashed[5][2] = "nan", ""
+
 # A file, what is said of it at first, the words of the refusal, and what is to be said instead: None where the file
 # itself has to be another.
 REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]] = {
@@ -93,13 +97,14 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
     "a sweep in the logarithm": (
         *("l.csv", crafted.logarithmic, {"variable": "score", "axes": ["learning rate", "gamma"]}),
         r"column 'learning rate' of l.csv is uniform in its logarithm, and not in itself.*each 10 times the one before"
-        r".*axes=\('log10\(learning rate\)', ...\) in Python, --axes 'log10\(learning rate\),...' on the command line",
+        r".*axes=\('log10\(learning rate\)', 'gamma'\) in Python, --axes 'log10\(learning rate\),gamma' on the command "
+        r'line, axes = \["log10\(learning rate\)", "gamma"\] in a specification',
         {"variable": "score", "axes": ["log10(learning rate)", "gamma"]},
     ),
     "trials that do not say which way is better": (
         *("o.csv", crafted.trials, {}),
         r"does not say whether its values are a loss or a return; allowed: minimise=True or minimise=False; on the "
-        r"command line --minimise or --no-minimise",
+        r"command line --minimise or --no-minimise, in a specification minimise = true or false",
         {"minimise": True},
     ),
     "trials that still run": (
@@ -107,6 +112,15 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
         r"column 'value' of r.csv is not complete: 1 of 35 points have no value; given: no row with a number; the "
         r"first at index .*, params_gamma = .*, params_lr = .*; run what is missing, or give these points a value",
         {"minimise": False, "fill": 0.0},
+    ),
+    "runs that crashed": (
+        "crash.csv",
+        lambda p: crafted.table(p, ["seed", "x", "r"], crashed),
+        {"variable": "r", "axes": ["x"]},
+        r"column 'r' of crash.csv has no number for 2 of 12 runs, whose points have other runs with one; given: the "
+        r"first in line 4; the means would be those of the runs that survived; take these rows out of the table .* "
+        r"fill=NUMBER in Python, --fill NUMBER on the command line, fill = NUMBER in a specification",
+        {"variable": "r", "axes": ["x"], "fill": 0.0},
     ),
     "NaN in an array": (
         *("nan.npy", lambda p: np.save(p, crafted.holes), {}),
@@ -169,8 +183,8 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
             file,
             write,
             {},
-            rf"does not say whether x is Q or holds positions; given: what else could be Q is not of numbers: Q \({kind}"
-            r".*say that x is Q: variable='x' in Python, --variable x on the command line",
+            r"does not say whether x is Q or holds positions; given: what else could be Q is not of numbers: Q \("
+            rf"{kind}.*say that x is Q: variable='x' in Python, --variable x on the command line",
             {"variable": "x"},
         )
         for what, file, write, kind in (
@@ -217,6 +231,30 @@ def test_a_refusal_names_a_way_that_works(
     if instead is not None:
         found = Landscape.from_file(file, boundary="clip", **instead)
         assert np.isfinite(found.values).all()
+
+
+def test_runs_without_a_result_count_as_what_the_user_says(tmp_path: Path) -> None:
+    """Not as nothing: a run that crashed is no run that never was."""
+    crafted.table(tmp_path / "t.csv", ["seed", "x", "r"], crashed)
+    found = Landscape.from_file(tmp_path / "t.csv", boundary="clip", variable="r", axes=["x"], fill=-9.0)
+    returns = np.array([[-9.0 if row[2] in ("nan", "") else float(row[2]) for row in crashed]]).reshape(3, 4)
+    np.testing.assert_allclose(found.values, returns.mean(axis=0), rtol=1e-15)
+    assert found.standard_error is not None
+    np.testing.assert_allclose(found.standard_error, returns.std(axis=0, ddof=1) / 3**0.5, rtol=1e-14)
+    # rows that are taken out of the table are runs that never were
+    crafted.table(tmp_path / "o.csv", ["seed", "x", "r"], [row for row in crashed if row[2] not in ("nan", "")])
+    fewer = Landscape.from_file(tmp_path / "o.csv", boundary="clip", variable="r", axes=["x"])
+    np.testing.assert_allclose(fewer.values, [1.0, 4.0, 7.5, 10.0], rtol=1e-15)
+
+
+def test_a_filled_point_of_a_table_with_standard_errors_has_none(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [[0, 1.0, 0.1], [1, 2.0, 0.2], [2, "", ""], [3, 4.0, 0.4]]
+    crafted.table(tmp_path / "t.csv", ["x", "r", "e"], rows)
+    found = Landscape.from_file(
+        tmp_path / "t.csv", boundary="clip", variable="r", axes=["x"], standard_error="e", fill=0.0
+    )
+    assert found.standard_error is not None
+    np.testing.assert_array_equal(found.standard_error, [0.1, 0.2, 0.0, 0.4])
 
 
 def test_a_remark_beside_a_line_is_no_second_field(tmp_path: Path) -> None:
