@@ -20,6 +20,7 @@ from heatpg.core.extrema import peak
 from heatpg.core.grid import axes_html, first_of_batch
 from heatpg.core.landscape import Landscape, landscape_words
 from heatpg.core.noise import Sigma, parse_covariance, parse_sigma, sigma_words
+from heatpg.core.ownership import HandedOver, handed_over
 from heatpg.core.report import checks_html
 from heatpg.core.thumbnails import pictures
 from heatpg.errors import MissingPackageError, NonFiniteError, OptionError, SigmaError, UnsupportedError
@@ -142,11 +143,11 @@ class Evolution(Record):
 
         error = landscape.standard_error
         alone = Landscape(
-            one(landscape.values),
+            HandedOver(one(landscape.values)),
             grid,
             landscape.name,
             landscape.provenance,
-            standard_error=None if error is None else one(error),
+            standard_error=None if error is None else HandedOver(one(error)),
             minimise=landscape.minimise,
         )
         fields = self.values.reshape(len(self), count, *grid.shape)[:, number]
@@ -287,11 +288,11 @@ class Evolution(Record):
             noise = self.sigma if self.covariance is None else None
             # in double precision, because a single number may hold the offset and little else
             double = Landscape(
-                landscape.values.astype(np.float64),
+                HandedOver(landscape.values.astype(np.float64, copy=False)),
                 self.grid,
                 landscape.name,
                 landscape.provenance,
-                standard_error=landscape.standard_error,
+                standard_error=handed_over(landscape.standard_error),
                 minimise=landscape.minimise,
             )
             self._centred = solve(double, noise, self.solver, covariance=self.covariance)

@@ -17,6 +17,7 @@ from heatpg.core.extrema import climb
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma, default_sigma
+from heatpg.core.ownership import HandedOver, handed_over
 from heatpg.driver import evolve
 from heatpg.errors import HeatpgError, OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
@@ -413,12 +414,12 @@ def _with_origin(landscape: Landscape) -> Landscape:
     if not again.has_sampler or np.abs(again.sample(places) - expected).max() > _SAME * landscape.oscillation:
         return landscape
     return Landscape(
-        landscape.values,
+        HandedOver(landscape.values),
         landscape.grid,
         landscape.name,
         landscape.provenance,
         sampler=again.sample,
-        standard_error=landscape.standard_error,
+        standard_error=handed_over(landscape.standard_error),
         minimise=landscape.minimise,
     )
 

@@ -163,4 +163,7 @@ def test_the_values_of_a_result_cannot_be_written_to(tmp_path: Path) -> None:
             one.landscape.values[0] = 0.0
     frozen = shape(grid)
     frozen.setflags(write=False)
-    assert Landscape(frozen, grid).values is frozen
+    kept = Landscape(frozen, grid)
+    frozen.setflags(write=True)
+    frozen[3] = 7.0
+    assert kept.values[3] != 7.0

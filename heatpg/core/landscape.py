@@ -17,6 +17,7 @@ from heatpg.boundaries import boundaries
 from heatpg.core.centring import Centring, centring
 from heatpg.core.functions import sample_points, values_on_grid
 from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch, usable_name
+from heatpg.core.ownership import HandedOver, handed_over, owned
 from heatpg.core.periodicity import repeated_ends, repeated_ends_words
 from heatpg.core.positions import (
     Placed,
@@ -46,27 +47,12 @@ Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def _real_floating(values: Any, what: str = "Q") -> NDArray[Any]:
-    array = real_array(what, values, allowed="float32, float64, integers, bool")
+    given = values.array if isinstance(values, HandedOver) else values
+    array = real_array(what, given, allowed="float32, float64, integers, bool")
     # these two are kept as they are, and not copied where they lie in C order: a landscape may fill half of the memory
     kind = array.dtype if array.dtype in (np.float32, np.float64) else np.float64
     # not ascontiguousarray, which makes a line of a single number
     return np.asarray(array, dtype=kind, order="C")
-
-
-def _owned(array: NDArray[Any], given: object) -> NDArray[Any]:
-    """An array that cannot be written to: itself where nobody else can write to it either, or a copy.
-
-    A landscape that changed after it was solved would have fields, and a report, that are not its own.
-    """
-    fresh = not np.may_share_memory(array, given) if isinstance(given, np.ndarray) else isinstance(given, list | tuple)
-    chain = [array]
-    while isinstance(chain[-1].base, np.ndarray):
-        chain.append(chain[-1].base)
-    if not fresh and any(memory.flags.writeable for memory in chain):
-        chain = [array.copy()]
-    for memory in chain:
-        memory.setflags(write=False)
-    return chain[0]
 
 
 def _scatter(
@@ -76,8 +62,8 @@ def _scatter(
     if returns is None:
         array = _real_floating(values)
         if standard_error is None:
-            return _owned(array, values), None, None
-        return _owned(array, values), _owned(checked_error(standard_error, array.shape), standard_error), None
+            return owned(array, values), None, None
+        return owned(array, values), owned(checked_error(standard_error, array.shape), standard_error), None
     if standard_error is not None:
         raise OptionError(
             "the standard error is that of the returns",
@@ -89,10 +75,10 @@ def _scatter(
     mean, error = mean_and_error(seeds)
     if told is not None:
         require_mean(told, mean, seeds)
-        mean = _owned(told, values)
+        mean = owned(told, values)
     for fresh in (mean, error):
         fresh.setflags(write=False)
-    return mean, error, _owned(seeds, returns)
+    return mean, error, owned(seeds, returns)
 
 
 class Landscape:
@@ -102,7 +88,7 @@ class Landscape:
     ----------
     values
         Array of shape (*batch, *grid.shape). float32 and float64 are kept, integers and bool become float64.
-        An array that can be written to is copied; one that cannot (``values.setflags(write=False)``) is not.
+        They are copied once, so that nothing that is written to the array later changes the landscape.
     grid
         Where the values were sampled.
     name
@@ -256,7 +242,7 @@ class Landscape:
         if minimise == self.minimise:
             return self
         return Landscape(
-            self.values,
+            HandedOver(self.values),
             self.grid,
             self.name,
             self.provenance,
@@ -268,7 +254,9 @@ class Landscape:
 
     def _known_scatter(self) -> dict[str, Any]:
         """The standard errors, or the returns that they come from, as `Landscape` takes them."""
-        return {"standard_error": self.standard_error} if self.returns is None else {"returns": self.returns}
+        if self.returns is None:
+            return {"standard_error": handed_over(self.standard_error)}
+        return {"returns": handed_over(self.returns)}
 
     def value_words(self, value: float, digits: int = 6) -> str:
         """A value of Q or u in words, with digits that tell it from others also on a large offset.
@@ -377,9 +365,9 @@ class Landscape:
         [-1.0, 1.0, 0.0]
         """
         error = self.standard_error
-        scaled = None if error is None else np.ldexp(error, -taken.exponent)
+        scaled = None if error is None else HandedOver(np.ldexp(error, -taken.exponent))
         return Landscape(
-            taken.remove(self.values),
+            HandedOver(taken.remove(self.values)),
             self.grid,
             self.name,
             self.provenance,
@@ -499,9 +487,8 @@ class Landscape:
         def sampler(points: NDArray[np.float64]) -> NDArray[np.float64]:
             return sample_points(function, points, vectorized=vectorized)
 
-        values.setflags(write=False)  # it is nobody else's
         origin = {"source": "function", "function": label}
-        return cls(values, grid, label, origin, sampler=sampler, minimise=minimise)
+        return cls(HandedOver(values), grid, label, origin, sampler=sampler, minimise=minimise)
 
     @classmethod
     def from_xarray(
@@ -596,11 +583,12 @@ class Landscape:
         # heatpg has the axes of a batch first, whatever their place in the array
         order = [*batch, *(each.axis.name for each in placed)]
         if standard_error is not None and not returns:
-            if hasattr(standard_error, "transpose") and hasattr(standard_error, "dims"):
-                standard_error = aligned_error(standard_error, data)
+            labelled: Any = standard_error
+            if hasattr(labelled, "transpose") and hasattr(labelled, "dims"):
+                labelled = aligned_error(labelled, data)
             else:
-                standard_error = data.copy(data=real_array("the standard error", standard_error))
-            standard_error = standard_error.transpose(*order).to_numpy()
+                labelled = data.copy(data=real_array("the standard error", labelled))
+            standard_error = labelled.transpose(*order).to_numpy()
         ordered = data.transpose(*([returns] if returns else []), *order).to_numpy()
         scatter = {"standard_error": standard_error, "returns": ordered if returns else None}
         grid, values = Grid(*(each.axis for each in placed)), None if returns else ordered
@@ -694,7 +682,8 @@ class Landscape:
                 advice="read it in Python: Landscape.from_array(returns=np.load(path), boundary=...), seeds first",
             )
         if not found.axes:
-            return cls.from_array(values, boundary=boundary, nodes=nodes or "vertex", name=label, minimise=loss)
+            grid = grid_of_nodes(values.shape, boundary=boundary, nodes=nodes or "vertex")
+            return _on_positions(cls, HandedOver(values), grid, [], label, {"source": "array"}, minimise=loss)
         names = [usable_name(each.name) for each in found.axes]
         seeds = None
         if returns:
@@ -721,10 +710,11 @@ class Landscape:
         origin = {"source": "array"} if found.facts["format"] == "numpy" else found.facts
         error = found.standard_error
         return _on_positions(
-            *(cls, values if seeds is None else None, Grid(*(one.axis for one in placed)), placed, label, origin),
+            *(cls, HandedOver(values) if seeds is None else None, Grid(*(one.axis for one in placed)), placed),
+            *(label, origin),
             minimise=loss,
-            standard_error=error,
-            returns=seeds,
+            standard_error=handed_over(error),
+            returns=handed_over(seeds),
         )
 
 
@@ -742,10 +732,10 @@ def _on_positions(
     if descending:
         # of a batch the axes of the grid are the last ones
         turned = tuple(number - grid.dimensions for number in descending)
-        values = None if values is None else np.flip(real_array("Q", values), turned)
+        values = None if values is None else _flipped("Q", values, turned)
         for what in ("standard_error", "returns"):
             if options.get(what) is not None:
-                options[what] = np.flip(real_array(what, options[what]), turned)
+                options[what] = _flipped(what, options[what], turned)
     notes = {each.axis.name: each.note for each in placed if each.note}
     landscape = kind(values, grid, name, {**origin, **({"positions": notes} if notes else {})}, **options)
     told = [repeated_ends_words(axis) for axis in repeated_ends(landscape.values, landscape.grid)]
@@ -755,6 +745,12 @@ def _on_positions(
         # up to the caller of `from_array` or `from_xarray`
         warnings.warn(words, HeatpgWarning, stacklevel=3)
     return landscape
+
+
+def _flipped(what: str, given: Any, axes: tuple[int, ...]) -> ArrayLike:
+    if isinstance(given, HandedOver):
+        return HandedOver(np.flip(given.array, axes))
+    return np.flip(real_array(what, given), axes)
 
 
 def _turned_words(axis: Axis) -> str:

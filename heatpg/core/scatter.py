@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.ownership import HandedOver
 from heatpg.errors import GridError, NonFiniteError, OptionError
 from heatpg.tools.arrays import real_array
 
@@ -185,7 +186,9 @@ def require_mean(values: Array, mean: Array, returns: Array) -> None:
 
 
 def _floating(what: str, given: Any) -> Array:
-    array = real_array(what, given, allowed="float32, float64, integers")
+    array = real_array(
+        what, given.array if isinstance(given, HandedOver) else given, allowed="float32, float64, integers"
+    )
     if array.dtype.kind == "b":
         raise OptionError(f"{what} must be real numbers", given="dtype bool")
     kind = array.dtype if array.dtype in (np.float32, np.float64) else np.float64

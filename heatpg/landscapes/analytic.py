@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.ownership import HandedOver
 from heatpg.errors import GridError, OptionError, UnsupportedError
 from heatpg.landscapes import landscapes
 from heatpg.landscapes.lines import (
@@ -89,7 +90,7 @@ def _landscape(grid: Grid, name: str, terms: Sequence[Term], parameters: dict[st
     known = all(axis.boundary in BOUNDARIES for axis in grid)
     provenance = {"source": f"heatpg.landscapes.analytic.{name}", "parameters": parameters}
     values = evolution((0.0,) * grid.dimensions)
-    return Landscape(values, grid, name, provenance, exact=evolution if known else None)
+    return Landscape(HandedOver(values), grid, name, provenance, exact=evolution if known else None)
 
 
 def _gaussian_sum(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.ownership import HandedOver
 from heatpg.landscapes import landscapes
 from heatpg.landscapes._rollouts import documented, plane, sampler_of
 from heatpg.systems.lanes import LANES, sine_cosine, step_count
@@ -238,4 +239,4 @@ def double_pendulum(
     }
     name = "double pendulum" if kind == "action" else "double pendulum gains"
     provenance = {"source": "double_pendulum", "parameters": parameters}
-    return Landscape(values.reshape(box.shape), box, name, provenance, sampler=returns)
+    return Landscape(HandedOver(values.reshape(box.shape)), box, name, provenance, sampler=returns)

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.ownership import HandedOver
 from heatpg.errors import BoundaryError, GridError, HeatpgWarning, OptionError
 from heatpg.landscapes._chance import Chance, spread_first
 from heatpg.landscapes._episodes import BATCH, Episodes, Results, require_size
@@ -581,5 +582,6 @@ def from_gymnasium(
     provenance = _provenance(sampling, results, directions, low, high)
     label = name or f"{provenance['parameters']['environment']} {plan.kind}"
     # one seed has no standard error
-    several = {"values": None, "returns": returns} if count > 1 else {"values": returns[0]}
+    kept = HandedOver(returns if count > 1 else returns[0])
+    several = {"values": None, "returns": kept} if count > 1 else {"values": kept}
     return Landscape(**several, grid=box, name=label, provenance=provenance, sampler=sampling.sample)

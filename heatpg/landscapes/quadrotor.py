@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.ownership import HandedOver
 from heatpg.landscapes import landscapes
 from heatpg.landscapes._rollouts import documented, plane, sampler_of
 from heatpg.systems.lanes import LANES, exponential, step_count
@@ -241,4 +242,4 @@ def quadrotor(
         parameters["gain"] = lqr_gain().tolist()
     name = "quadrotor" if kind == "thrust" else "quadrotor gains"
     provenance = {"source": "quadrotor", "parameters": parameters}
-    return Landscape(values.reshape(box.shape), box, name, provenance, sampler=returns)
+    return Landscape(HandedOver(values.reshape(box.shape)), box, name, provenance, sampler=returns)

@@ -20,6 +20,7 @@ from heatpg import errors
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma
+from heatpg.core.ownership import HandedOver
 from heatpg.core.report import Report
 from heatpg.core.sense import sense_of
 from heatpg.errors import (
@@ -271,7 +272,7 @@ class RankedEvolution:
         if whole is None:
             return None
         # only the first rank comes here
-        landscape = Landscape(whole[0], self.grid, self.name, self.provenance, minimise=self.minimise)
+        landscape = Landscape(HandedOver(whole[0]), self.grid, self.name, self.provenance, minimise=self.minimise)
         paths = [self.plan.paths(level) for level in range(len(self.sigma))]
         return Evolution(
             landscape,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import sigma_words
+from heatpg.core.ownership import HandedOver
 from heatpg.errors import OptionError, SigmaError, UnknownNameError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.roughness.decay import recoverable_band
@@ -461,7 +462,13 @@ def backward(
         error = rms_over(values - _truth(source, start), grid)
     provenance = {"source": "backward", "of": landscape.name, "method": method, "parameter": number}
     return Backward(
-        Landscape(values, grid, f"{landscape.name}, solved back", provenance, minimise=landscape.minimise),
+        Landscape(
+            HandedOver(values),
+            grid,
+            f"{landscape.name}, solved back",
+            provenance,
+            minimise=landscape.minimise,
+        ),
         method,
         number,
         parameter is None,

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.field import HeatField
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.ownership import HandedOver
 from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
@@ -174,9 +175,8 @@ class Problem:
         exponent = int(taken.exponent.item()) + self._shift
         self.units = units = Units(source.grid, float(taken.offset.item()), exponent, source.sense)
         pure = source.sense.sign * np.ldexp(np.asarray(values, dtype=np.float64), -self._shift)
-        pure.setflags(write=False)
         self.landscape = Landscape(
-            pure,
+            HandedOver(pure),
             units.pure,
             source.name,
             source.provenance,

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_covariance, parse_sigma
+from heatpg.core.ownership import HandedOver, handed_over
 from heatpg.core.report import STATUSES, Check, Report
 from heatpg.errors import HeatpgError, HeatpgWarning, ResourceError, StoreError, UnsupportedError
 from heatpg.solvers import Solver, make
@@ -420,11 +421,11 @@ def _read(contents: Contents, path: Path) -> _Content:
     error, uncertain = _read_error(contents, path, said)
     record = Record(
         Landscape(
-            values,
+            HandedOver(values),
             said.grid,
             said.landscape["name"],
             said.landscape["provenance"],
-            standard_error=error,
+            standard_error=handed_over(error),
             minimise=said.landscape[MINIMISE],
         ),
         said.sigma,

@@ -239,7 +239,8 @@ def test_a_landscape_comes_back_from_xarray(tmp_path: Path, kind: str) -> None:
         back = Landscape.from_xarray(data)
         assert back.grid == flow.grid
         assert back.name == data.name
-    assert np.shares_memory(Landscape.from_xarray(flow.to_xarray().landscape).values, flow.landscape.values)
+    # a dataset is handed out, and so its memory is that of others
+    assert not np.shares_memory(Landscape.from_xarray(flow.to_xarray().landscape).values, flow.landscape.values)
     save(flow, tmp_path / "a.h5")
     with xarray.open_dataset(tmp_path / "a.h5", engine="h5netcdf") as stored:
         back = Landscape.from_xarray(stored.landscape)
