@@ -139,7 +139,7 @@ def add_source(parser: argparse.ArgumentParser, sigma: str = "") -> None:
         "--axes",
         default="",
         metavar="A,B",
-        help="coordinates, or columns of a table, in the order of the axes; log10(A) for logarithms",
+        help="coordinates, or columns of a table, in the order of the axes; log10(A), log2(A), log(A) for logarithms",
     )
     parser.add_argument(
         "--standard-error", default="", metavar="NAME", help="array, or column, with the standard errors of the values"

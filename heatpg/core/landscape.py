@@ -631,7 +631,8 @@ class Landscape:
         variable
             Which array, or which column of a table, holds Q, where the file has several.
         axes
-            Names of the coordinates, or of columns, in the order of the axes; for logarithmic sweeps ``log10(NAME)``.
+            Names of the coordinates, or of columns, in the order of the axes; for logarithmic sweeps ``log10(NAME)``,
+            ``log2(NAME)`` or ``log(NAME)``.
         standard_error
             Which array, or column, holds the standard errors of Q.
         returns
@@ -687,6 +688,12 @@ class Landscape:
         names = [usable_name(each.name) for each in found.axes]
         seeds = None
         if returns:
+            if "repetitions" in found.facts and returns not in names:
+                raise OptionError(
+                    f"repeated rows of {place.name} are seeds as they are",
+                    given=f"returns={returns!r}",
+                    advice="leave it out: the values are the means over them, with standard errors",
+                )
             require_names({returns: ""}, names)
             # negative, because a batch comes before the axes
             number = names.index(returns)

@@ -22,7 +22,7 @@ from heatpg.tools.arguments import finite_number
 from heatpg.tools.options import nearest, shown
 from heatpg.tools.resources import require_memory
 
-__all__ = ["Table", "gridded", "header_of", "table_of"]
+__all__ = ["Table", "gridded", "header_of", "is_repetition", "table_of"]
 
 Array = NDArray[Any]
 
@@ -30,7 +30,24 @@ _SAME = 1e-9  # of the largest position: what rounding in text and in sums of st
 _DELIMITERS = ",;\t"
 _MOST_COLUMNS = 10_000
 _NOT_SAID = ("", "nan", "na", "n/a", "none", "null", "-")  # what programs write where there is no number
-_LOGARITHM = re.compile(r"log10\((.+)\)")
+_CROSSED = 0.9  # of all combinations, where some runs are lacking; a taste
+_LOGARITHMS = {"log10": np.log10, "log2": np.log2, "log": np.log}
+_LOGARITHM = re.compile(rf"({'|'.join(_LOGARITHMS)})\((.+)\)")
+
+
+_REPETITIONS = {"", "id", "index", "number", "rep", "repeat", "repetition", "replicate", "run", "seed", "trial"}
+
+
+def is_repetition(name: str) -> bool:
+    """Whether a column of this name numbers repetitions, as ``seed``, ``run_id`` and ``Random Seed`` do.
+
+    Examples
+    --------
+    >>> from heatpg.formats._tables import is_repetition
+    >>> is_repetition("seed"), is_repetition("run_id"), is_repetition("algorithm")
+    (True, True, False)
+    """
+    return any(part in _REPETITIONS for part in re.split(r"[^a-z]+", name.lower()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +59,7 @@ class Table:
     path
         Of the file.
     columns
-        Their names; of two of one name the first one counts, as in most programs.
+        Their names; one that stands twice cannot be asked for.
     rows
         One list of texts each, with the number of its line.
     """
@@ -58,13 +75,23 @@ class Table:
         ------
         UnknownNameError
             With the columns that there are.
+        OptionError
+            If several have this name.
         """
         if name not in self.columns:
             raise UnknownNameError(
                 f"{self.path} has no column for the {role} of this name",
                 given=shown(name),
                 allowed=in_words(self.columns),
-                advice=nearest(name, self.columns),
+                advice=f"functions of a column are {', '.join(_LOGARITHMS)}"
+                if re.fullmatch(r"\w+\(.*\)", name)
+                else nearest(name, self.columns),
+            )
+        if self.columns.count(name) > 1:
+            raise OptionError(
+                f"{self.path} has {self.columns.count(name)} columns of the name {name!r}",
+                given=f"column {' and '.join(str(i + 1) for i, one in enumerate(self.columns) if one == name)}",
+                advice="give each column a name of its own in the first line",
             )
         return self.columns.index(name)
 
@@ -171,9 +198,9 @@ def _distinct(values: Array) -> tuple[Array, NDArray[np.int64]]:
 
 
 def _axis(table: Table, entry: str, kept: NDArray[np.bool_]) -> tuple[str, Array]:
-    """The name of an axis, and its positions in all rows; of ``log10(lr)`` the logarithms of the column ``lr``."""
+    """The name of an axis, and its positions in all rows; of ``log10(lr)`` the logarithms of ``lr``."""
     logarithm = None if entry in table.columns else _LOGARITHM.fullmatch(entry)
-    name = logarithm[1] if logarithm else entry
+    name = logarithm[2] if logarithm else entry
     values = table.numbers(name, "axis")
     if not np.isfinite(values[kept]).all():
         bad = int(np.flatnonzero(kept & ~np.isfinite(values))[0])
@@ -191,7 +218,8 @@ def _axis(table: Table, entry: str, kept: NDArray[np.bool_]) -> tuple[str, Array
             allowed="numbers above 0",
             advice=f"name the column itself: {name}",
         )
-    return f"log10_{name}", np.log10(values, where=values > 0, out=np.full(values.shape, math.nan))
+    function = logarithm[1]
+    return f"{function}_{name}", _LOGARITHMS[function](values, where=values > 0, out=np.full(values.shape, math.nan))
 
 
 def _require_uniform(table: Table, entry: str, places: Array, every: Sequence[str]) -> None:
@@ -239,6 +267,10 @@ def gridded(table: Table, wanted: Wanted, *, keep: NDArray[np.bool_] | None = No
     HeatpgError
         For columns that are not there or not of numbers, positions on no grid, points without a value.
     """
+    if len(set(wanted.axes)) < len(wanted.axes):
+        raise OptionError(
+            "axes of one name", given=in_words(wanted.axes), advice="name each column once, in the order of the axes"
+        )
     values = table.numbers(wanted.variable, "variable")
     counted = np.ones(len(values), dtype=bool) if keep is None else keep
     names, places, numbers = [], [], []
@@ -285,6 +317,7 @@ def gridded(table: Table, wanted: Wanted, *, keep: NDArray[np.bool_] | None = No
         return Sampled(filled, axes, _given_error(table, wanted, point, good & ~failed, count), facts=facts)
     if not (count > 1).any():
         return Sampled(filled, axes, facts=facts)
+    _warn_of_pooled(table, wanted, point, good)
     facts["repetitions"] = [int(count.min()), int(count.max())]
     if (count < 2).any():
         warnings.warn(
@@ -312,6 +345,37 @@ def _require_no_survivors(
         advice="take these rows out of the table if they say nothing of Q, or give such runs a value that you choose: "
         + in_every_word(fill=None),
     )
+
+
+def _warn_of_pooled(table: Table, wanted: Wanted, point: NDArray[np.int64], good: NDArray[np.bool_]) -> None:
+    """Tell a column that is no axis and yet divides the rows of each point, as an algorithm does."""
+    used = {wanted.variable, *wanted.axes, *(match[2] for match in map(_LOGARITHM.fullmatch, wanted.axes) if match)}
+    rows = [entries for (_, entries), counts in zip(table.rows, good, strict=True) if counts]
+    of_rows = point[good]
+    most = int(np.bincount(of_rows).max())
+    points = len(np.unique(of_rows))
+    for place, name in enumerate(table.columns):
+        if name in used or is_repetition(name):
+            continue
+        words = [entries[place].strip() if place < len(entries) else "" for entries in rows]
+        distinct = sorted(set(words))
+        if not 2 <= len(distinct) <= most:
+            continue
+        # as many as runs, and counted from 0 or 1: a number of the run, whatever its name
+        if len(distinct) == most and set(distinct) in (
+            {str(i) for i in range(most)},
+            {str(i + 1) for i in range(most)},
+        ):
+            continue
+        # a parameter is crossed with the others, and another result is not
+        crossed = len(set(zip(of_rows.tolist(), words, strict=True)))
+        if crossed >= _CROSSED * points * len(distinct):
+            warnings.warn(
+                f"rows of {table.path.name} with {name} = {in_words(distinct, 4)} are taken together as seeds; filter "
+                "the table first, or name the column as an axis if it is a parameter",
+                HeatpgWarning,
+                stacklevel=2,
+            )
 
 
 def _given_error(

@@ -56,6 +56,6 @@ class _Optuna(Format):
 
     @staticmethod
     def _column(name: str, columns: list[str]) -> str:
-        bare = name.removeprefix("log10(").removesuffix(")")
+        bare = name[name.find("(") + 1 :].removesuffix(")")
         full = f"{_PARAMETER}{bare}"
         return name if bare in columns or full not in columns else name.replace(bare, full)

@@ -32,6 +32,9 @@ class _RewardSurfaces(Format):
 
     def read(self, path: Path, wanted: Wanted) -> Sampled:
         table = table_of(path)
+        # of a name that stands twice the first one counts, as is said at the top of this file
+        once = [name if name not in table.columns[:i] else "" for i, name in enumerate(table.columns)]
+        table = dataclasses.replace(table, columns=once)
         if wanted.standard_error in ("episode_std_rewards", "episode_std_avg_len"):
             raise OptionError(
                 f"{wanted.standard_error} of {path.name} is no standard error of the mean return",

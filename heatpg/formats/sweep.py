@@ -7,9 +7,16 @@ from pathlib import Path
 from heatpg.errors import OptionError
 from heatpg.formats import Format, Sampled, Wanted, formats
 from heatpg.formats._points import in_every_word, in_words
-from heatpg.formats._tables import gridded, header_of, table_of
+from heatpg.formats._tables import gridded, header_of, is_repetition, table_of
 
-_REPETITIONS = {"", "id", "index", "number", "rep", "repeat", "repetition", "replicate", "run", "seed", "trial"}
+
+def _is_name(entry: str) -> bool:
+    """Whether an entry of the first line is a name, and no number of a table without names."""
+    try:
+        float(entry)
+    except ValueError:
+        return entry != ""
+    return False
 
 
 @formats.register("sweep")
@@ -21,10 +28,24 @@ class _Sweep(Format):
 
     def read(self, path: Path, wanted: Wanted) -> Sampled:
         table = table_of(path)
+        if not any(map(_is_name, table.columns)):
+            raise OptionError(
+                f"{path.name} has no names of columns in its first line",
+                given=f"{in_words(table.columns, 3)}",
+                advice="for a matrix: Landscape.from_array(np.loadtxt(path, delimiter=','), boundary=...) in Python, "
+                "or np.save it and name the .npy; for a sweep: write the names of the columns in the first line",
+            )
         if not wanted.variable or not wanted.axes:
             result = wanted.variable or table.columns[-1] or "score"
             # a number of a repetition is no parameter, and stands first in most tables
-            swept = [name for name in table.columns if name and name != result and name.lower() not in _REPETITIONS][:2]
+            swept = [name for name in table.columns if name and name != result and not is_repetition(name)][:2]
+            if not swept:
+                raise OptionError(
+                    f"{path.name} has no column that could be an axis",
+                    given=f"columns {in_words(table.columns)}",
+                    allowed="a column for each parameter, and one for the result",
+                    advice="write the parameters of each run into its row",
+                )
             raise OptionError(
                 f"{path.name} is a table, and does not say which columns are the axes and which the result",
                 given=f"columns {in_words(table.columns)}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -86,7 +87,7 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
         r"t.csv is a table, and does not say which columns are the axes and which the result; given: columns seed, lr, "
         r"gamma, return; name them: variable='return', axes=\('lr', 'gamma'\) in Python, --variable return --axes "
         r"lr,gamma on the command line",
-        {"variable": "return", "axes": ["seed", "lr"]},
+        SWEEP,
     ),
     "a table with a misspelt column": (
         *("m.csv", crafted.seeds, {"variable": "retrun", "axes": ["lr", "gamma"]}),
@@ -112,6 +113,39 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
         r"column 'value' of r.csv is not complete: 1 of 35 points have no value; given: no row with a number; the "
         r"first at index .*, params_gamma = .*, params_lr = .*; run what is missing, or give these points a value",
         {"minimise": False, "fill": 0.0},
+    ),
+    "two columns of one name": (
+        "two.csv",
+        lambda p: crafted.table(p, ["a", "r", "r"], [[i, i, -i] for i in range(4)]),
+        {"variable": "r", "axes": ["a"]},
+        r"has 2 columns of the name 'r'; given: column 2 and 3; give each column a name of its own",
+        None,
+    ),
+    "an axis twice": (
+        *("twice.csv", crafted.seeds, {"variable": "return", "axes": ["gamma", "gamma"]}),
+        r"axes of one name; given: gamma, gamma; name each column once",
+        SWEEP,
+    ),
+    "seeds that are seeds already": (
+        *("again.csv", crafted.seeds, {**SWEEP, "returns": "seed"}),
+        r"repeated rows of again.csv are seeds as they are; given: returns='seed'; leave it out",
+        SWEEP,
+    ),
+    "an unknown function": (
+        *("ln.csv", crafted.seeds, {"variable": "return", "axes": ["ln(lr)", "gamma"]}),
+        r"no column for the axis of this name; given: 'ln\(lr\)'; .*functions of a column are log10, log2, log",
+        SWEEP,
+    ),
+    "a matrix in text": (
+        *("m.csv", lambda p: np.savetxt(p, on(X, Y), delimiter=","), {}),
+        r"m.csv has no names of columns in its first line; given: .*and 2 more; for a matrix: "
+        r"Landscape.from_array\(np.loadtxt\(path, delimiter=','\), boundary=...\).*; for a sweep: write the names",
+        None,
+    ),
+    "a table of a result alone": (
+        *("seed.csv", lambda p: crafted.table(p, ["seed", "r"], [[i, i] for i in range(4)]), {}),
+        r"has no column that could be an axis; given: columns seed, r",
+        None,
     ),
     "runs that crashed": (
         "crash.csv",
@@ -255,6 +289,39 @@ def test_a_filled_point_of_a_table_with_standard_errors_has_none(tmp_path: Path)
     )
     assert found.standard_error is not None
     np.testing.assert_array_equal(found.standard_error, [0.1, 0.2, 0.0, 0.4])
+
+
+@pytest.mark.parametrize(("name", "told"), [("algo", True), ("batch size", True), ("seed", False), ("run_id", False)])
+def test_a_column_that_divides_the_repetitions_is_told(tmp_path: Path, name: str, told: bool) -> None:
+    words: list[Any] = ["ppo", "sac"] if name == "algo" else [32, 64]
+    rows = [[word, seed, x, x + seed] for word in words for seed in range(3) for x in range(4)]
+    crafted.table(tmp_path / "t.csv", [name, "number", "x", "r"], rows)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Landscape.from_file(tmp_path / "t.csv", boundary="clip", variable="r", axes=["x"])
+    said = [str(one.message) for one in caught]
+    expected = f"rows of t.csv with {name} = {words[0]}, {words[1]} are taken together as seeds; filter the table first"
+    assert len(said) == told and (not told or said[0].startswith(expected)), said
+
+
+def test_numbers_of_runs_and_other_results_are_no_parameters(tmp_path: Path) -> None:
+    """Numbers from 0 in each point, whatever their name, and a second result, which takes any values."""
+    rng = np.random.default_rng(3)
+    rows = [[k, x, rng.integers(0, 2), rng.random(), x + k] for k in range(4) for x in range(9)]
+    crafted.table(tmp_path / "t.csv", ["k", "x", "solved", "length", "r"], rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Landscape.from_file(tmp_path / "t.csv", boundary="clip", variable="r", axes=["x"])
+
+
+@pytest.mark.parametrize(("function", "of"), [("log2", np.log2), ("log", np.log), ("log10", np.log10)])
+def test_logarithms_of_any_base(tmp_path: Path, function: str, of: Callable[[Any], Any]) -> None:
+    sizes = [32, 64, 128, 256]
+    crafted.table(tmp_path / "t.csv", ["bs", "r"], [[size, size % 7] for size in sizes])
+    found = Landscape.from_file(tmp_path / "t.csv", boundary="clip", variable="r", axes=[f"{function}(bs)"])
+    assert found.grid[0].name == f"{function}_bs"
+    # round-off of the logarithms and of the uniform grid
+    np.testing.assert_allclose(found.grid[0].coordinates, of(np.array(sizes)), rtol=1e-14)
 
 
 def test_a_remark_beside_a_line_is_no_second_field(tmp_path: Path) -> None:
