@@ -6,6 +6,7 @@ disk; 130 interrupted. Nothing heavy is imported before a command needs it, so t
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import errno
 import os
@@ -17,12 +18,16 @@ from heatpg.cli import batch, bench, check, claims, completion, doctor, listing,
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, INTERRUPTED, NO_RESOURCES, OK, note
 from heatpg.errors import CheckError, HeatpgError, ResourceError
+from heatpg.tools.folders import expanded
 from heatpg.tools.resources import address_space_limit, human_bytes
 
 __all__ = ["commands", "main"]
 
 # as the help lists them: first what makes results, then what looks at them, then what is about heatpg itself
 _ORDER = (run, study, claims, check, show, view, batch, orders, bench, listing, doctor, schema, completion)
+
+
+_PATHS = ("source", "file", "spec", "folder", "out", "figure", "tls_ca_file", "tls_cert", "tls_key")  # arguments
 
 
 def commands() -> Commands:
@@ -103,6 +108,15 @@ def _hold_streams() -> None:
             setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: SIM115 - for the rest of the process
 
 
+def _at_home(arguments: argparse.Namespace) -> argparse.Namespace:
+    """The arguments with a leading ``~`` of paths expanded: a shell does not do it within quotes."""
+    for name in _PATHS:
+        given = getattr(arguments, name, None)
+        if isinstance(given, str) and given.startswith("~"):
+            setattr(arguments, name, str(expanded(given)))
+    return arguments
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -126,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     _hold_streams()
     try:
-        arguments = commands().parser.parse_args(argv)
+        arguments = _at_home(commands().parser.parse_args(argv))
     except SystemExit as end:  # argparse exits after help, and after a mistake that it has told
         return end.code if isinstance(end.code, int) else OK
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from heatpg.formats._coordinates import (
 from heatpg.formats._hdf5 import begins_as_hdf5, datasets, leaving, numbers, opened, text_attribute
 from heatpg.formats._points import completed, require_real
 
-__all__ = ["PACKING", "default_fill", "unpacked"]
+__all__ = ["PACKING", "default_fill", "no_positions", "unpacked", "warn_of_lacking"]
 
 Array = NDArray[Any]
 
@@ -111,6 +111,26 @@ def unpacked(raw: Array, attributes: Mapping[str, Any], *, netcdf: bool) -> tupl
     return raw.astype(np.float64) * (1.0 if scale is None else scale) + (offset or 0.0), missing
 
 
+def no_positions(path: str | Path, name: str) -> OptionError:
+    """The refusal of an axis whose coordinate is of texts."""
+    return OptionError(
+        f"the coordinate {name!r} of {path} is of texts, which are no positions",
+        allowed="numbers",
+        advice="write numbers in its place, select one of its entries, or name other coordinates for all axes",
+    )
+
+
+def warn_of_lacking(path: Path, axes: Sequence[Positions], shape: Sequence[int]) -> None:
+    """Tell which axes have no positions while others have some; where none has any, the file is a plain array."""
+    lacking = [each.name for each, n in zip(axes, shape, strict=True) if each.places is None and n > 1]
+    if lacking and any(each.places is not None for each in axes):
+        warnings.warn(
+            f"{path.name} has no positions along {', '.join(lacking)}: the nodes are taken to be 1 apart",
+            HeatpgWarning,
+            stacklevel=2,
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class _File:
     """The datasets of numbers in a file, and which of them are scales."""
@@ -127,7 +147,10 @@ class _File:
         numeric = {
             name: each
             for name, each in every.items()
-            if each.shape and each.dtype.kind in "iufbc" and each.dtype.names is None
+            if each.shape
+            and each.dtype.kind in "iufbc"
+            and each.dtype.names is None
+            and not text_attribute(each, "NAME").startswith(_NO_VARIABLE)
         }
         scales = {name for name, each in every.items() if text_attribute(each, "CLASS") == "DIMENSION_SCALE"}
         # what the library of netCDF leaves in any file that it writes
@@ -152,11 +175,17 @@ class _File:
 
     @staticmethod
     def scale_of(dataset: h5py.Dataset, position: int) -> h5py.Dataset | None:
-        """The positions along an axis, if a scale of numbers is attached to it."""
+        """The positions along an axis, if a scale of numbers is attached to it; a scale of texts is refused."""
+        texts = []
         for scale in dataset.dims[position].values():
-            fits = scale.shape == (dataset.shape[position],) and scale.dtype.kind in "iuf"
-            if fits and not text_attribute(scale, "NAME").startswith(_NO_VARIABLE):
+            if text_attribute(scale, "NAME").startswith(_NO_VARIABLE):
+                continue
+            if scale.shape == (dataset.shape[position],) and scale.dtype.kind in "iuf":
                 return scale
+            if scale.dtype.kind in "OSU":
+                texts.append(str(scale.name).rpartition("/")[2])
+        if texts:
+            raise no_positions(dataset.file.filename, texts[0])
         return None
 
     def positions(self, dataset: h5py.Dataset) -> Positions:
@@ -249,13 +278,7 @@ class _Hdf5(Format):
                 Positions(_label(dataset, i), None) if scale is None else file.positions(scale)
                 for i, scale in enumerate(scales)
             )
-            lacking = [each.name for each, n in zip(axes, dataset.shape, strict=True) if each.places is None and n > 1]
-            if lacking:
-                warnings.warn(
-                    f"{file.path.name} has no positions along {', '.join(lacking)}: the nodes are taken to be 1 apart",
-                    HeatpgWarning,
-                    stacklevel=2,
-                )
+            warn_of_lacking(file.path, axes, dataset.shape)
             return axes
         folder = name.rpartition("/")[0]
         others = [key for key in arrays if key not in (name, wanted.standard_error.lstrip("/"))]

@@ -17,7 +17,7 @@ from heatpg.errors import GridError, HeatpgError, OptionError
 from heatpg.formats import Format, Positions, Sampled, Wanted, formats
 from heatpg.formats._coordinates import the_variable
 from heatpg.formats._hdf5 import begins_as_hdf5, datasets, numbers, opened
-from heatpg.formats._points import completed, require_real
+from heatpg.formats._points import completed, in_words, require_real
 
 _X, _Y = "xcoordinates", "ycoordinates"
 _USUAL = "train_loss"  # what the tool computes and plots
@@ -58,6 +58,15 @@ class _LossLandscape(Format):
                     advice="leave them out",
                 )
             usual = [_USUAL] if _USUAL in arrays else list(arrays)
+            others = {name: each for name, each in found.items() if name not in (_X, _Y) and each.shape}
+            if not arrays and others:
+                raise GridError(
+                    f"{path} holds no values on its {' x '.join(map(str, shape))} points",
+                    given=in_words([f"{name} of shape {each.shape}" for name, each in others.items()]),
+                    allowed=f"{int(np.prod(shape))} numbers: {_X} holds {x.size}"
+                    + ("" if y is None else f", {_Y} holds {y.size}"),
+                    advice="delete the file and run plot_surface.py anew",
+                )
             if not arrays:
                 raise GridError(
                     f"{path} holds coordinates and no values yet",
@@ -70,10 +79,15 @@ class _LossLandscape(Format):
         values = raw.reshape(-1).reshape(shape)
         axes = (Positions("x", x),) if y is None else (Positions("y", y), Positions("x", x))
         missing = (values == _UNFINISHED) | np.isnan(values)
+        lost = bool(np.isnan(values).any())
+        open_ones = " or -1, which is not computed yet" if (values == _UNFINISHED).any() else ""
         values = completed(
             *(path, name, values, missing, axes, wanted.fill),
-            why="-1, which is not computed yet",
-            advice="run plot_surface.py once more with the same --surf_file, which computes them",
+            why=f"NaN{open_ones}" if lost else "-1, which is not computed yet",
+            # the tool computes what is below 0, and a NaN is not
+            advice=f"plot_surface.py computes no NaN again: set it to -1 in {name}, or delete the file, and run it"
+            if lost
+            else "run plot_surface.py once more with the same --surf_file, which computes them",
         )
         loss = name.rpartition("_")[2] not in _MAXIMISED
         return Sampled(values, axes, minimise=loss, facts={"variable": name})

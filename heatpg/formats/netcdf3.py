@@ -12,7 +12,7 @@ from heatpg.errors import HeatpgError, OptionError
 from heatpg.formats import LOSS, Format, Positions, Sampled, Wanted, formats
 from heatpg.formats._coordinates import Arrays, fields_among, named, the_variable, without_single_nodes
 from heatpg.formats._points import completed, require_real
-from heatpg.formats.hdf5 import PACKING, unpacked
+from heatpg.formats.hdf5 import PACKING, no_positions, unpacked, warn_of_lacking
 
 Array = NDArray[Any]
 
@@ -83,12 +83,16 @@ class _NetCDF3(Format):
         if wanted.axes:
             axes = tuple(Positions(key, x, unit(key)) for key, x in named(path, arrays, name, wanted.axes))
         else:
+            for dim in map(str, kept[name].dimensions):
+                if dim in variables and variables[dim].shape and variables[dim].data.dtype.kind == "S":
+                    raise no_positions(path, dim)
             axes = tuple(
                 Positions(dim, filled(dim), unit(dim), *own(dim))
                 if dim in kept and tuple(kept[dim].dimensions) == (dim,)
                 else Positions(dim, None)
                 for dim in map(str, kept[name].dimensions)
             )
+            warn_of_lacking(path, axes, kept[name].shape)
         values, missing = values_of(name)
         values = completed(
             *(path, name, require_real(path, name, values), missing, axes, wanted.fill),

@@ -6,6 +6,7 @@ import math
 import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 
 from heatpg.errors import GridError, HeatpgError, OptionError, StoreError
 from heatpg.formats import Format, Positions, Sampled, Wanted, formats
-from heatpg.formats._coordinates import Arrays, matched, named, the_variable
-from heatpg.formats._points import completed, in_words, require_real
+from heatpg.formats._coordinates import Arrays, along, matched, named, the_variable
+from heatpg.formats._points import completed, in_every_word, in_words, require_real
 from heatpg.tools.resources import require_memory
 
 Array = NDArray[Any]
@@ -78,6 +79,32 @@ def _load_archive(file: IO[bytes]) -> dict[str, Array]:
     return {key: content[key] for key in content.files}
 
 
+def _require_order(path: Path, arrays: Arrays, name: str, others: Sequence[str]) -> None:
+    """Refuse what is plainly not one vector of nodes for each axis, in their order, where a word would mend it."""
+    shape = arrays[name][0]
+    lengths = [math.prod(arrays[key][0]) for key in others]
+    if lengths == list(shape):
+        return
+    alike = [key for key in others if arrays[key][0] == shape and (len(shape) > 1 or len(others) > 1)]
+    fields = [key for key in alike if along(arrays[key][1](), shape) is None] or alike[1:]
+    if len(others) > len(shape) and fields:
+        rest = [key for key in others if key != fields[0]]
+        raise OptionError(
+            f"{path} has {len(others)} arrays beside {name}, whose shape is {shape}",
+            given=in_words([f"{key} {arrays[key][0]}" for key in others]),
+            advice=f"if {fields[0]} holds the standard errors: {in_every_word(standard_error=fields[0])}; otherwise "
+            f"name the nodes: {in_every_word(axes=rest[: len(shape)])}",
+        )
+    if sorted(lengths) == sorted(shape):
+        found = matched(path, arrays, name, others)
+        if found is not None:
+            raise GridError(
+                f"the nodes in {path} are not in the order of the axes of {name}, whose shape is {shape}",
+                given=in_words([f"{key} {arrays[key][0]}" for key in others]),
+                advice=f"name them in their order: {in_every_word(axes=[key for key, _ in found])}",
+            )
+
+
 @formats.register("numpy")
 class _NumPy(Format):
     """Arrays of NumPy: .npy, or .npz with 'values' and the positions along each axis."""
@@ -114,6 +141,7 @@ class _NumPy(Format):
             places = matched(path, arrays, name, others) or []
         else:
             # what is left are the nodes of the axes, in the order in which they were stored
+            _require_order(path, arrays, name, others)
             places = [(key, content[key]) for key in others]
         axes = tuple(Positions(key, each) for key, each in places)
         return self._sampled(path, name, content[name], axes, error, wanted)

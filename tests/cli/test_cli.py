@@ -682,3 +682,20 @@ def test_compact_storage_is_checked_within_its_tolerance(tmp_path: Path, capsys:
         assert main(["check", str(path)]) == 0
         assert ("compact storage" in capsys.readouterr().out) == (storage == "compact")
     assert sizes["compact"] < 0.7 * sizes["full"]
+
+
+def test_a_path_in_the_home_is_found_without_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Within quotes, as from other programs, the shell leaves ``~`` as it is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    np.save(tmp_path / "a.npy", np.linspace(0.0, 1.0, 21) ** 2)
+    given = ["~/a.npy", "--boundary", "clip", "--sigma", "1,2", "--quiet"]
+    assert main(["run", *given, "--out", "~/o.h5"]) == 0
+    assert main(["study", *given]) == 0
+    for command, made in (("check", ""), ("show", "~/o.png"), ("view", "~/o.html")):
+        assert main([command, "~/o.h5", "--quiet", *(["--out", made] if made else [])]) == 0, command
+        assert not made or (tmp_path / made[2:]).exists()
+    assert main(["check", "~/absent.h5"]) == 2
+    assert f"there is no such file; given: {tmp_path / 'absent.h5'}" in capsys.readouterr().err

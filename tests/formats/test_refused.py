@@ -147,6 +147,36 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
         r"has no column that could be an axis; given: columns seed, r",
         None,
     ),
+    "a NaN in a surface": (
+        "nan.h5",
+        lambda p: crafted.hdf5(p, {"xcoordinates": Y, "ycoordinates": X, "train_loss": crafted.holes}),
+        {},
+        r"1 of 35 points have no value; given: NaN; the first at .*; plot_surface.py computes no NaN again: set it to "
+        r"-1 in train_loss, or delete the file, and run it, or give .* fill = NUMBER",
+        {"fill": 5.0},
+    ),
+    "a surface of another shape": (
+        *("o.h5", lambda p: crafted.hdf5(p, {"xcoordinates": X, "ycoordinates": Y, "train_loss": on(X, X)}), {}),
+        r"holds no values on its 5 x 7 points; given: train_loss of shape \(7, 7\); allowed: 35 numbers: xcoordinates "
+        r"holds 7, ycoordinates holds 5",
+        None,
+    ),
+    "standard errors in an archive": (
+        *("e.npz", lambda p: np.savez(p, values=on(X, Y), x=X, y=Y, err=on(X, Y)), {}),
+        r"has 3 arrays beside values, whose shape is \(7, 5\); given: x \(7,\), y \(5,\), err \(7, 5\); if err holds "
+        r"the standard errors: standard_error='err' in Python, --standard-error err .*name the nodes: axes=\('x', 'y'",
+        {"standard_error": "err"},
+    ),
+    "standard errors of a line in an archive": (
+        *("l.npz", lambda p: np.savez(p, values=X**2, x=X, err=X**2), {}),
+        r"if err holds the standard errors: standard_error='err' in Python",
+        {"standard_error": "err"},
+    ),
+    "nodes in another order": (
+        *("yx.npz", lambda p: np.savez(p, values=on(X, Y).T, x=X, y=Y), {}),
+        r"not in the order of the axes of values, whose shape is \(5, 7\); .*in their order: axes=\('y', 'x'\)",
+        {"axes": ["y", "x"]},
+    ),
     "runs that crashed": (
         "crash.csv",
         lambda p: crafted.table(p, ["seed", "x", "r"], crashed),
@@ -322,6 +352,32 @@ def test_logarithms_of_any_base(tmp_path: Path, function: str, of: Callable[[Any
     assert found.grid[0].name == f"{function}_bs"
     # round-off of the logarithms and of the uniform grid
     np.testing.assert_allclose(found.grid[0].coordinates, of(np.array(sizes)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("engine", ["netcdf4", "h5netcdf", "scipy"])
+def test_dimensions_without_coordinates(tmp_path: Path, engine: Any) -> None:
+    """Of no axis: an array, as one of NumPy; of some: told; of texts: refused, as `from_xarray` does."""
+    xarray = pytest.importorskip("xarray")
+    if engine != "scipy":
+        pytest.importorskip("netCDF4" if engine == "netcdf4" else engine)
+    data = xarray.Dataset({"q": (("x", "y"), on(X, Y))})
+    words = [f"policy {i}" for i in range(len(X))]
+    for name, found in (
+        ("none", data),
+        ("some", data.assign_coords(y=Y)),
+        ("texts", data.assign_coords(x=words, y=Y)),
+    ):
+        found.to_netcdf(tmp_path / f"{name}.nc", engine=engine)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plain = Landscape.from_file(tmp_path / "none.nc", boundary="clip")
+    with pytest.warns(HeatpgWarning, match="some.nc has no positions along x: the nodes are taken to be 1 apart"):
+        some = Landscape.from_file(tmp_path / "some.nc", boundary="clip")
+    for one, steps in ((plain, (1.0, 1.0)), (some, (1.0, Y[1] - Y[0]))):
+        assert [axis.name for axis in one.grid] == ["x", "y"] and one.grid.spacing == steps
+        np.testing.assert_array_equal(one.values, on(X, Y))
+    with pytest.raises(HeatpgError, match=r"the coordinate 'x' of .*texts.nc is of texts, which are no positions"):
+        Landscape.from_file(tmp_path / "texts.nc", boundary="clip")
 
 
 def test_a_remark_beside_a_line_is_no_second_field(tmp_path: Path) -> None:
