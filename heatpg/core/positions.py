@@ -1,14 +1,17 @@
 """Axes from the positions of their nodes, as files and callers have them: rounded, in single precision, descending.
 
 The nodes of heatpg are uniform. Positions that are uniform up to the rounding with which they were stored become the
-uniform ones that they stand for: those between the first and the last where these, rounded alike, give every position
-back, otherwise those on the line of least squares. What was sampled at the nodes that are meant is then exact; what was
-sampled at the positions as they are stored is off by at most the slope of Q times the rounding.
+uniform ones that they stand for. Many lines may be within the rounding; the simplest is taken: the one whose bounds
+have the fewest digits, fewer than the positions have, otherwise that between the first and the last position, otherwise
+that of least squares, through a bound of few digits where there is one. What was sampled at the nodes that are meant is
+exact in the first case, and else as good as the bounds are known; what was sampled at the positions as they are stored
+is off by at most the slope of Q times the rounding.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -247,14 +250,10 @@ def place_axis(name: str, coordinates: Any, *, boundary: str, unit: str = "", no
         places = places[::-1]
     # single and half precision are kept in mind: their rounding is that of the positions
     stored = getattr(coordinates, "dtype", places.dtype)
-    first, last, rounding = _uniform(name, places, _epsilon(stored))
-    step = (last - first) / (places.size - 1)
-    moved = float(np.abs(first + step * np.arange(places.size) - places).max()) if rounding else 0.0
-    if nodes == "cell":  # the bounds lie half a cell beyond the centres
-        bounds = first - 0.5 * step, last + 0.5 * step
-    else:
-        # a periodic axis ends one step after its last node
-        bounds = first, last + (step if boundary == "periodic" else 0.0)
+    # the bounds lie half a cell beyond the centres, and a periodic axis ends one step after its last node
+    beyond = (0.5, 0.5) if nodes == "cell" else (0.0, 1.0 if boundary == "periodic" else 0.0)
+    bounds, rounding = _uniform(name, places, _epsilon(stored), beyond)
+    moved = float(np.abs(_on_line(bounds, _shares(places.size, beyond)) - places).max()) if rounding else 0.0
     axis = Axis(name, *bounds, places.size, boundary=boundary, nodes=nodes, unit=unit)
     return Placed(axis, turned, moved, rounding)
 
@@ -364,8 +363,23 @@ def _squeeze_advice(size: int) -> str:
     return "sample a third one, or take one of the two, np.take(values, 0, axis), and leave this axis out"
 
 
-def _uniform(name: str, places: Array, epsilon: float) -> tuple[float, float, str]:
-    """First and last of the uniform positions that these stand for, and in words how these were rounded."""
+def _shares(count: int, beyond: tuple[float, float]) -> Array:
+    """Where nodes are between the bounds, from 0 to 1; these lie so many steps beyond the first and the last node."""
+    return (np.arange(count) + beyond[0]) / (count - 1 + sum(beyond))
+
+
+def _on_line(bounds: tuple[float, float], shares: Array) -> Array:
+    return bounds[0] + (bounds[1] - bounds[0]) * shares
+
+
+def _bounds(ends: tuple[float, float], count: int, beyond: tuple[float, float]) -> tuple[float, float]:
+    """Bounds of the box from the first and the last node."""
+    step = (ends[1] - ends[0]) / (count - 1)
+    return ends[0] - beyond[0] * step, ends[1] + beyond[1] * step
+
+
+def _uniform(name: str, places: Array, epsilon: float, beyond: tuple[float, float]) -> tuple[tuple[float, float], str]:
+    """Bounds of the uniform nodes that these positions stand for, and in words how these were rounded."""
     steps = np.diff(places)
     first, last, count = float(places[0]), float(places[-1]), places.size
     mean = (last - first) / (count - 1)
@@ -374,12 +388,12 @@ def _uniform(name: str, places: Array, epsilon: float) -> tuple[float, float, st
     # positions that were stored in floating point differ by a few units in the last place of the largest
     allowance = _UNIFORM * mean + _ROUNDINGS * double * largest
     if mean > 0 and math.isfinite(mean) and _deviation(places, first, last) <= allowance:
-        return first, last, ""
+        return _bounds((first, last), count, beyond), ""
     if mean > 0 and math.isfinite(mean) and (steps > 0).all():
         for rounding in _roundings(places, epsilon):
-            found = _fit(places, mean, rounding)
+            found = _fit(places, mean, rounding, beyond)
             if found is not None:
-                return *found, rounding.words
+                return found, rounding.words
     raise _not_uniform(name, places, steps)
 
 
@@ -389,24 +403,63 @@ def _deviation(places: Array, first: float, last: float) -> float:
     return float(np.abs(places - (first + step * np.arange(places.size))).max())
 
 
-def _fit(places: Array, mean: float, rounding: _Rounding) -> tuple[float, float] | None:
-    """First and last of uniform positions that are no farther from these than rounding explains."""
+def _fit(places: Array, mean: float, rounding: _Rounding, beyond: tuple[float, float]) -> tuple[float, float] | None:
+    """Bounds of uniform nodes that are no farther from these positions than rounding explains."""
     steps = mean / rounding.unit
     if not (steps >= _FINE or (steps >= _COARSE and places.size >= _MANY)):
         return None
     slack = rounding.allowance * (1 + 1e-6) + _ROUNDINGS * float(np.finfo(np.float64).eps) * float(np.abs(places).max())
-    if _deviation(places, *rounding.ends) <= slack:
-        return rounding.ends
     # counted from the middle, so that neither sum loses digits
     index = np.arange(places.size) - 0.5 * (places.size - 1)
     centre = float(places.mean())
     slope = float(index @ (places - centre) / (index @ index))
-    ends = centre + slope * float(index[0]), centre + slope * float(index[-1])
-    if _deviation(places, *ends) <= slack:
-        return ends
+    line = centre + slope * float(index[0]), centre + slope * float(index[-1])
+    squares = _bounds(line, places.size, beyond)
+    shares = _shares(places.size, beyond)
+    simple = _simple_bounds(places, shares, squares, rounding.unit, slack)
+    if simple is not None:
+        return simple
+    if _deviation(places, *rounding.ends) <= slack:
+        return _bounds(rounding.ends, places.size, beyond)
+    half = _one_simple_bound(places, shares, squares, rounding.unit, slack)
+    if half is not None:
+        return half
+    if _deviation(places, *line) <= slack:
+        return squares
     # numbers that lie halfway between two that can be stored, and those that were cut, are as far off as can be
     ends = _closest(places, mean, rounding.unit)
-    return ends if _deviation(places, *ends) <= slack else None
+    return _bounds(ends, places.size, beyond) if _deviation(places, *ends) <= slack else None
+
+
+def _decimals(size: float, unit: float) -> range:
+    """Numbers of decimals of which a number of this size has at least one digit, and fewer than the positions have."""
+    return range(-math.floor(math.log10(size)) - 1, math.floor(-math.log10(unit) + 1e-9))
+
+
+def _simple_bounds(
+    places: Array, shares: Array, bounds: tuple[float, float], unit: float, slack: float
+) -> tuple[float, float] | None:
+    """Both bounds with the fewest digits, where that explains the positions."""
+    decimals = _decimals(max(map(abs, bounds)), unit)
+    for one, other in sorted(itertools.product(decimals, decimals), key=lambda pair: (max(pair), sum(pair))):
+        found = round(bounds[0], one) + 0.0, round(bounds[1], other) + 0.0  # no -0
+        if found[0] < found[1] and np.abs(_on_line(found, shares) - places).max() <= slack:
+            return found
+    return None
+
+
+def _one_simple_bound(
+    places: Array, shares: Array, bounds: tuple[float, float], unit: float, slack: float
+) -> tuple[float, float] | None:
+    """One bound with the fewest digits, the other one of least squares, where that explains the positions."""
+    for decimals in _decimals(max(map(abs, bounds)), unit):
+        for side, part in enumerate((shares, 1.0 - shares)):
+            fixed = round(bounds[side], decimals) + 0.0
+            other = fixed + float(part @ (places - fixed) / (part @ part))
+            found = (fixed, other) if side == 0 else (other, fixed)
+            if np.abs(_on_line(found, shares) - places).max() <= slack:
+                return found
+    return None
 
 
 def _closest(places: Array, mean: float, unit: float) -> tuple[float, float]:

@@ -89,6 +89,47 @@ def test_a_line_through_all_positions_finds_the_period_better_than_its_ends() ->
     assert abs(axis.length - 2 * np.pi) < abs(stored[-1] - stored[0] - 2 * np.pi)
 
 
+@pytest.mark.parametrize("decimals", [3, 4, 5, 6])
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (-2.5, 0.0), (3.0, 17.0)])
+@pytest.mark.parametrize("count", [17, 32, 101])
+def test_rounded_nodes_are_those_of_the_box_that_is_meant(
+    decimals: int, bounds: tuple[float, float], count: int
+) -> None:
+    """By how positions are laid out between bounds of few digits, the bounds come back to the last bit."""
+    low, high = bounds
+    layouts: dict[tuple[str, Any], Any] = {
+        ("reflect", "cell"): (np.arange(count) + 0.5) / count,
+        ("periodic", "cell"): (np.arange(count) + 0.5) / count,
+        ("periodic", "vertex"): np.arange(count) / count,
+        ("clip", "vertex"): np.arange(count) / (count - 1),
+    }
+    for (boundary, nodes), shares in layouts.items():
+        stored = np.round(low + (high - low) * shares, decimals)
+        if np.ptp(np.diff(stored)) < 1e-12:  # uniform as they are, and then believed
+            continue
+        for given in (stored, stored[::-1]):
+            axis = place_axis("x", given, boundary=boundary, nodes=nodes).axis
+            assert (axis.lower, axis.upper) == bounds
+
+
+@pytest.mark.parametrize("decimals", [3, 4])
+def test_rounded_cells_between_mirrors_are_solved_as_those_that_are_meant(decimals: int) -> None:
+    """cos(pi x) in cells from 0 to 1, in closed form: a box that is off by 5e-5 is off by 4e-5 of it."""
+    x = (np.arange(32) + 0.5) / 32
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HeatpgWarning)  # of three decimals, which are a hundredth of a step
+        q = Landscape.from_array(np.cos(np.pi * x), {"x": np.round(x, decimals)}, boundary="reflect", nodes="cell")
+    exact = np.exp(-((0.2 * np.pi) ** 2) / 2) * np.cos(np.pi * x)
+    assert np.abs(evolve(q, 0.2).values[0] - exact).max() < 1e-12
+
+
+def test_a_line_begins_at_its_simple_end_where_the_other_one_has_many_digits() -> None:
+    forward = place_axis("x", np.round(np.arange(33) / 7, 3), boundary="clip").axis
+    backward = place_axis("x", np.round(1 - np.arange(33)[::-1] / 7, 3), boundary="clip").axis
+    assert forward.lower == 0.0 and abs(forward.upper - 32 / 7) < 5e-4
+    assert backward.upper == 1.0 and abs(backward.lower - (1 - 32 / 7)) < 5e-4
+
+
 NOT_UNIFORM: dict[str, Any] = {
     "a step of two": [0, 1, 3],
     "one position off": [0, 1, 2.1, 3],
