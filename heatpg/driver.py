@@ -23,8 +23,8 @@ def _number_of_levels(grid: Grid, sigma: Sigma | None, covariance: ArrayLike | N
     """How many fields there will be; 0 where the noise is refused, which is for `solve` to say."""
     try:
         if covariance is not None:
-            return len(parse_covariance(covariance, grid))
-        return 0 if sigma is None else len(parse_sigma(sigma, grid))
+            return len(parse_covariance(covariance, grid, tell=False))
+        return 0 if sigma is None else len(parse_sigma(sigma, grid, tell=False))
     except HeatpgError:
         return 0
 

@@ -479,9 +479,16 @@ def _refuse_output(out: Array | None, landscape: Landscape, count: int) -> None:
         return
     # refused now, and not by a solver that writes into the wrong memory
     wanted = (count, *landscape.values.shape)
-    if not isinstance(out, np.ndarray) or out.shape != wanted or out.dtype != landscape.values.dtype:
-        given = f"{out.dtype}, shape {out.shape}" if isinstance(out, np.ndarray) else f"{type(out).__name__}"
-        allowed = f"{landscape.values.dtype}, shape {wanted}"
+    # a mask and the rules of a matrix are not for kernels
+    if type(out) not in (np.ndarray, np.memmap):
+        raise OptionError(
+            "the fields need a plain array for the output",
+            given=type(out).__name__,
+            allowed="a numpy.ndarray",
+            advice="of a masked array give out=array.data" if isinstance(out, np.ma.MaskedArray) else "",
+        )
+    if out.shape != wanted or out.dtype != landscape.values.dtype:
+        given, allowed = f"{out.dtype}, shape {out.shape}", f"{landscape.values.dtype}, shape {wanted}"
         raise OptionError("the fields do not fit the output", given=given, allowed=allowed)
     # kernels write in C order, and read Q at every sigma: it must not change under them
     if not (out.flags.c_contiguous and out.flags.writeable) or np.may_share_memory(out, landscape.values):

@@ -18,6 +18,7 @@ from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma, default_sigma
 from heatpg.core.ownership import HandedOver, handed_over
+from heatpg.core.sense import sense_of
 from heatpg.driver import evolve
 from heatpg.errors import HeatpgError, OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
@@ -492,6 +493,7 @@ def study(
             progress(len(seconds), _STAGES)
 
     landscape = source.landscape if isinstance(source, Evolution) else source
+    better = landscape.sense if minimise is None else sense_of(minimise)
     if landscape.batch_shape:
         raise UnsupportedError(
             "a study is of one landscape",
@@ -502,8 +504,7 @@ def study(
         raise OptionError("the price must be positive", given=price_limit, allowed="numbers > 0, in units of Q")
     with stage("evolve"):
         landscape = _with_origin(landscape)
-        if minimise is not None:
-            landscape = landscape.regarded(minimise=minimise)
+        landscape = landscape.regarded(minimise=better.minimise)
         # 8, a taste: fewer levels say little of tracks and events
         if isinstance(source, Evolution) and sigma is None and len(source) >= 8 and source.covariance is None:
             flow = source

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -258,6 +260,33 @@ def test_auto_goes_by_tolerance_and_preference(landscape: Landscape) -> None:
         evolve(landscape, 0.2, "direct", tolerance=1e-4)
 
 
+class Own(np.ndarray):
+    """An array with rules of its own."""
+
+
+def test_a_caller_is_told_once_that_sigma_is_sorted() -> None:
+    landscape = Landscape.from_array(np.eye(30), boundary="clip")
+    for noise in ({"sigma": [2.0, 1.0]}, {"covariance": [2 * np.eye(2), np.eye(2)]}):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            evolve(landscape, **noise)
+        assert sum("sorted" in str(each.message) for each in told) == 1
+
+
+@pytest.mark.parametrize(
+    ("sigma", "words"),
+    [
+        ("0.3", r"write the number, or float\('0.3'\)"),
+        (["0.3", "0.4"], r"convert each text with float\(\)"),
+        (datetime.timedelta(seconds=3), r"write t.total_seconds\(\)"),
+        ([datetime.timedelta(seconds=3)], r"write t.total_seconds\(\)"),
+    ],
+)
+def test_noise_that_is_no_number_is_told_what_to_write(landscape: Landscape, sigma: Any, words: str) -> None:
+    with pytest.raises(SigmaError, match=words):
+        evolve(landscape, sigma)
+
+
 def test_fields_are_put_where_they_are_wanted(landscape: Landscape) -> None:
     expected = solve(landscape, [0.1, 0.2], "spectral").values
     out = np.full(expected.shape, np.nan)
@@ -267,6 +296,9 @@ def test_fields_are_put_where_they_are_wanted(landscape: Landscape) -> None:
     for bad in (out[:1], out.astype("float32"), out[:, :, ::-1], out.tolist(), out[:, ::-1]):
         with pytest.raises(OptionError, match="output"):
             solve(landscape, [0.1, 0.2], "spectral", out=bad)
+    for kind, words in ((np.ma.array(out), "plain array.*MaskedArray.*data"), (out.view(Own), "plain array.*Own")):
+        with pytest.raises(OptionError, match=words):
+            solve(landscape, [0.1, 0.2], "spectral", out=kind)
     own = np.zeros((1, *landscape.values.shape))
     shared = Landscape(own[0], landscape.grid)
     shared.values = own[0]

@@ -12,6 +12,7 @@ import pytest
 
 from heatpg import Axis, Grid, Landscape, evolve, landscapes, load, plot, study
 from heatpg.cli import main
+from heatpg.errors import OptionError
 from heatpg.evolution import Evolution, solve
 from heatpg.large import LargeLandscape, evolve_large
 from heatpg.plot import figures
@@ -338,3 +339,9 @@ def test_tracks_of_one_kind_and_basins_without_a_study() -> None:
     found = basins(flow)
     assert found.best == flow.landscape.values.min()
     assert str(found).startswith("basins of gradient descent on 65 x 49 nodes, min Q = ")
+
+
+@pytest.mark.parametrize("word", [1, 0, "no", "minimise"])
+def test_a_study_takes_no_other_words_than_other_doors(word: Any) -> None:
+    with pytest.raises(OptionError, match="minimise must be true or false"):
+        study(Landscape.from_array([3.0, 1.0, 2.0], boundary="clip"), minimise=word)

@@ -40,7 +40,7 @@ MINIMISE = "minimise"
 class FileOptions:
     """What can be said of a landscape in a file of another program; see `heatpg.Landscape.from_file`."""
 
-    boundary: Annotated[str, Field(description="Boundary of all axes.")]
+    boundary: Annotated[str | dict[str, str], Field(description="Boundary of all axes, or by axis.")]
     nodes: Annotated[Nodes | dict[str, Nodes], Field(description="vertex, or cell for centres of cells; or by axis.")]
     minimise: Annotated[bool, Field(description="Whether Q is a loss, whose smallest value is the optimum.")]
     variable: Annotated[str, Field(description="Array, or column of a table, that holds Q.")]
@@ -55,7 +55,11 @@ def _word(value: object) -> str:
 
 
 def _boundary(value: object) -> str:
-    return _word(value) or unknown(str(value), boundaries.names(), "boundary")
+    if not isinstance(value, dict):
+        return _word(value) or unknown(str(value), boundaries.names(), "boundary")
+    # each word of a table by axis; an empty table says nothing
+    problems = (_word(word) or unknown(str(word), boundaries.names(), "boundary") for word in value.values())
+    return next(filter(None, problems), "") if value else "must be a word, or one by axis"
 
 
 def _nodes(value: object) -> str:

@@ -296,8 +296,12 @@ def schema() -> dict[str, Any]:
     sigma = evolve["properties"]["sigma"]
     evolve["properties"]["sigma"] = {"$ref": "#/$defs/sigma"}
     evolve["properties"]["solver_options"] = _table(solver_options, "Options of the solver.")
-    # the boundary of a file is one of those that landscapes have
-    landscape = _table({"source": source, **said, **_merged(families), **loss}, _summary(LandscapeSection))
+    # the boundaries of a file are those that landscapes have, for all axes or by axis
+    merged = _merged(families)
+    words = {key: value for key, value in merged["boundary"].items() if key != "description"}
+    table = {"type": "object", "additionalProperties": words, "minProperties": 1}
+    merged["boundary"] = {"anyOf": [words, table], "description": "Boundary of all axes; of a file also by axis."}
+    landscape = _table({"source": source, **said, **merged, **loss}, _summary(LandscapeSection))
     varied = {
         "landscape": landscape["properties"],
         "evolve": evolve["properties"] | {f"solver_options.{key}": node for key, node in solver_options.items()},

@@ -156,10 +156,11 @@ class Landscape:
             raise GridError("the batch is empty", given=f"shape {array.shape}")
         if not np.isfinite(array).all():
             first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            kind = "NaN" if np.isnan(array[first]) else "infinity"
             raise NonFiniteError(
                 f"Q is not finite at index {first}",
                 given=f"{array[first]}, first of {int((~np.isfinite(array)).sum())}",
-                advice="fill, mask or resample these points before evolving: one NaN spoils the whole field",
+                advice=f"fill or resample these points before evolving: one {kind} spoils the whole field",
             )
         self.values: NDArray[Any] = array
         self._taken: tuple[NDArray[Any], Centring] | None = None

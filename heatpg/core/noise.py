@@ -70,7 +70,7 @@ def _refuse_range(deviations: NDArray[np.float64], grid: Grid) -> None:
             )
 
 
-def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
+def parse_sigma(sigma: Sigma, grid: Grid, *, tell: bool = True) -> NDArray[np.float64]:
     """Noise levels as an array: (T,) where all axes share them, (T, dimensions) where each has its own.
 
     Parameters
@@ -80,6 +80,8 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
         or a list each. They are put in ascending order, which is told.
     grid
         The grid that they are for.
+    tell
+        Whether a warning tells that they were not in ascending order.
 
     Raises
     ------
@@ -137,7 +139,8 @@ def parse_sigma(sigma: Sigma, grid: Grid) -> NDArray[np.float64]:
     )
     # of one sigma per axis the order is that of the total variance, as for covariances
     order = np.argsort(values if values.ndim == 1 else (values**2).sum(axis=1), kind="stable")
-    _tell_order(order, "sigma is")
+    if tell:
+        _tell_order(order, "sigma is")
     values = values[order]
     if len(np.unique(values, axis=0)) < len(values):
         raise SigmaError("a sigma is given twice", given=values.tolist(), advice="leave one of them out")
@@ -196,7 +199,7 @@ def _refuse_indefinite(values: NDArray[np.float64], grid: Grid) -> None:
         )
 
 
-def parse_covariance(covariance: ArrayLike, grid: Grid) -> NDArray[np.float64]:
+def parse_covariance(covariance: ArrayLike, grid: Grid, *, tell: bool = True) -> NDArray[np.float64]:
     """Covariances as an array (T, dimensions, dimensions), in ascending order of their total variance.
 
     Parameters
@@ -206,6 +209,8 @@ def parse_covariance(covariance: ArrayLike, grid: Grid) -> NDArray[np.float64]:
         symmetric within 1e-12 and positive definite beyond round-off.
     grid
         The grid that they are for.
+    tell
+        Whether a warning tells that they were not in ascending order.
 
     Raises
     ------
@@ -246,7 +251,8 @@ def parse_covariance(covariance: ArrayLike, grid: Grid) -> NDArray[np.float64]:
     values = 0.5 * values + 0.5 * values.swapaxes(1, 2)
     _refuse_indefinite(values, grid)
     order = np.argsort(np.trace(values, axis1=1, axis2=2), kind="stable")
-    _tell_order(order, "covariances are")
+    if tell:
+        _tell_order(order, "covariances are")
     values = values[order]
     if len(np.unique(values, axis=0)) < len(values):
         raise SigmaError("a covariance is given twice", given=values.tolist(), advice="leave one of them out")

@@ -45,6 +45,7 @@ _SINGLE = (7, 9)  # digits with which single precision is printed
 _FINE = 20.0  # roundings in a step: what is moved is below 1/40 of a step
 _TOLD = 0.01  # of a step; a taste
 _COARSE = 3.0  # with fewer no step is told from the next
+_LEAST = 1e-290  # of the largest position, of which no digit may be below the least double
 _TURNS = 90  # (2/3)^90 is below the rounding of doubles
 _MANY = 16  # nodes: that so many lie on a line by chance, with steps that differ, is out of the question
 _SQUEEZE = "squeeze it: leave this axis out, as by np.squeeze(values) or data.squeeze(), and its positions with it"
@@ -191,11 +192,12 @@ def grid_of_nodes(
     for given in (boundary, nodes):
         require_names(given, names)
     for name, size in zip(names, shape, strict=True):
-        if size in (1, 2):
+        if size < 3:
+            count = "no nodes" if size == 0 else f"{size} node{'s' if size > 1 else ''}"
             raise GridError(
-                f"axis {name!r} of the array has {size} node{'s' if size > 1 else ''}, and an axis needs at least 3",
+                f"axis {name!r} of the array has {count}, and an axis needs at least 3",
                 given=f"shape {tuple(shape)}",
-                advice=_squeeze_advice(size),
+                advice=_squeeze_advice(size) if size else "look at what made the array: nothing is in it",
             )
     given_steps = real_numbers("the spacing", spacing, GridError)
     try:
@@ -365,7 +367,7 @@ def _squeeze_advice(size: int) -> str:
 
 def _shares(count: int, beyond: tuple[float, float]) -> Array:
     """Where nodes are between the bounds, from 0 to 1; these lie so many steps beyond the first and the last node."""
-    return (np.arange(count) + beyond[0]) / (count - 1 + sum(beyond))
+    return np.asarray((np.arange(count) + beyond[0]) / (count - 1 + sum(beyond)), dtype=np.float64)
 
 
 def _on_line(bounds: tuple[float, float], shares: Array) -> Array:
@@ -389,6 +391,13 @@ def _uniform(name: str, places: Array, epsilon: float, beyond: tuple[float, floa
     allowance = _UNIFORM * mean + _ROUNDINGS * double * largest
     if mean > 0 and math.isfinite(mean) and _deviation(places, first, last) <= allowance:
         return _bounds((first, last), count, beyond), ""
+    if largest < _LEAST:
+        raise GridError(
+            f"axis {name!r}: positions as small as these have lost their digits",
+            given=f"positions up to {largest:g}",
+            allowed=f"equal steps, or positions of {_LEAST:g} and more",
+            advice="change the unit of this axis, so that its length is near 1",
+        )
     if mean > 0 and math.isfinite(mean) and (steps > 0).all():
         for rounding in _roundings(places, epsilon):
             found = _fit(places, mean, rounding, beyond)

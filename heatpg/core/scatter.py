@@ -157,10 +157,19 @@ def mean_and_error(returns: Array) -> tuple[Array, Array]:
     """
     # seeds next to each other, which decides the order of sums; of single precision sums are taken in double
     rows = np.ascontiguousarray(np.moveaxis(returns, 0, -1), dtype=np.float64)
-    mean = rows.mean(axis=-1)
-    # the mean of equal numbers is rounded, and their scatter about it would be 1e-14 of them and not 0
-    scatter = np.where(np.ptp(rows, axis=-1) > 0.0, rows.std(axis=-1, ddof=1), 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):  # told below, by the name of what the caller gave
+        mean = rows.mean(axis=-1)
+        # the mean of equal numbers is rounded, and their scatter about it would be 1e-14 of them and not 0
+        scatter = np.where(np.ptp(rows, axis=-1) > 0.0, rows.std(axis=-1, ddof=1), 0.0)
     error = scatter / math.sqrt(rows.shape[-1])
+    beyond = ~(np.isfinite(mean) & np.isfinite(error))
+    if beyond.any():
+        first = tuple(int(i) for i in np.argwhere(beyond)[0])
+        raise NonFiniteError(
+            f"the returns are too large for their mean and standard error at index {first}",
+            given=f"up to {np.abs(rows[first]).max():g}",
+            advice="divide the returns by a unit of their own",
+        )
     return mean.astype(returns.dtype, copy=False), error.astype(returns.dtype, copy=False)
 
 

@@ -207,7 +207,7 @@ def _levels(sigma: Any, grid: Grid) -> tuple[Any, NDArray[np.intp], bool]:
     """Noise in ascending order, how to put it back into the order of the caller, and whether it was a single one."""
     if isinstance(sigma, Mapping):
         single = all(np.ndim(each) == 0 for each in sigma.values())
-        return sigma, np.arange(1 if single else len(parse_sigma(sigma, grid))), single
+        return sigma, np.arange(1 if single else len(parse_sigma(sigma, grid, tell=False))), single
     # numbers, tensors and lists alike
     numbers = real_array("sigma", sigma)
     if numbers.ndim != 1:

@@ -87,7 +87,7 @@ def real_array(
             if kind in _TEXT
             else f"{array[()]} ({array.dtype})",
             allowed=allowed,
-            advice="take the real part: np.real(values)" if extended and kind == "c" else _advice(array),
+            advice="take the real part: np.real(values)" if extended and kind == "c" else _advice(array, given),
         )
     # files may hold the other byte order, which kernels do not read
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
@@ -211,7 +211,9 @@ def _by_exchange(given: Any) -> Any:
 
 def _unconverted(what: str, given: Any, error: type[HeatpgError]) -> HeatpgError:
     """The refusal of what is no array to NumPy."""
-    if hasattr(given, "toarray") or hasattr(given, "to_dense"):
+    if hasattr(given, "total_seconds"):
+        way = "write t.total_seconds()"
+    elif hasattr(given, "toarray") or hasattr(given, "to_dense"):
         way = "values.toarray()" if hasattr(given, "toarray") else "values.to_dense()"
     elif hasattr(given, "__array__"):
         way = "convert it to a NumPy array first, outside of transformations such as jit"
@@ -266,12 +268,16 @@ def _entry_advice(entry: Any) -> str:
     return "convert with .astype(float), or entry by entry"
 
 
-def _advice(array: NDArray[Any]) -> str:
+def _advice(array: NDArray[Any], given: Any) -> str:
     if array.dtype.kind in _TEXT:
         try:
             array.astype(np.float64)
         except ValueError:
             return "text that is no number needs numbers in its place"
+        if isinstance(given, str | bytes):
+            return f"write the number, or float({given!r})"
+        if isinstance(given, list | tuple):
+            return "write the numbers, or convert each text with float()"
         return "convert with .astype(float)"
     if array.dtype.names:
         return f"take one of its fields, as values[{array.dtype.names[0]!r}]"

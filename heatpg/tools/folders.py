@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from heatpg.errors import ResourceError, StoreError
+from heatpg.errors import OptionError, ResourceError, StoreError
+from heatpg.tools.options import shown
 
 __all__ = ["Folder", "expanded", "held", "moved", "sync"]
 
@@ -283,7 +284,14 @@ def expanded(path: StrPath) -> Path:
     >>> expanded("results/a.h5").as_posix(), "~" in str(expanded("~/a.h5"))
     ('results/a.h5', False)
     """
-    plain = Path(path)
+    try:
+        plain = Path(os.fsdecode(path))
+    except TypeError:
+        raise OptionError(
+            "this is no name of a file or a folder", given=shown(path), allowed="a path, as a str or a pathlib.Path"
+        ) from None
+    if not str(path):
+        raise OptionError("the name of a file or a folder is empty", given=repr(path), allowed="a path")
     try:
         return plain.expanduser()
     except RuntimeError:  # no such user: the name is taken as it is

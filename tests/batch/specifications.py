@@ -41,5 +41,10 @@ def written(text: str, folder: Path) -> Path:
 
 
 def in_a_file(folder: Path, **options: Any) -> Path:
-    words = "".join(f"{key} = {value!r}\n" for key, value in options.items())
+    def said(value: object) -> str:
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{key} = {each!r}" for key, each in value.items()) + "}"
+        return repr(value)
+
+    words = "".join(f"{key} = {said(value)}\n" for key, value in options.items())
     return written(f"[landscape]\n{words}[evolve]\nsigma = 0.5\n", folder)

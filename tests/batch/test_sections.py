@@ -15,6 +15,7 @@ import pytest
 
 from heatpg import Landscape, evolve
 from heatpg.batch import Task, read_spec
+from heatpg.batch.files import landscape_in_file
 from heatpg.landscapes import landscapes
 from heatpg.solvers import solvers
 from heatpg.tools.options import settable
@@ -105,6 +106,15 @@ def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
     assert ids(in_a_file(tmp_path, source="a.npy", boundary="clip")) != [first.id]
 
 
+def test_a_file_has_a_boundary_for_each_axis(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", values=np.eye(5, 4), x=np.arange(5.0), y=np.arange(4.0))
+    boundary = {"x": "clip", "y": "reflect"}
+    (task,) = read_spec(in_a_file(tmp_path, source="a.npz", boundary=boundary)).tasks()
+    read = landscape_in_file(task.resolved["landscape"])
+    assert [axis.boundary for axis in read.grid] == ["clip", "reflect"]
+    assert read.grid == Landscape.from_file(tmp_path / "a.npz", boundary=boundary).grid
+
+
 def test_a_file_of_heatpg_holds_its_boundaries(tmp_path: Path) -> None:
     flow = evolve(Landscape.from_array(np.arange(9.0), boundary="clip"), 1.0, checks="none")
     flow.save(tmp_path / "a.h5")
@@ -117,6 +127,9 @@ def test_a_file_of_heatpg_holds_its_boundaries(tmp_path: Path) -> None:
     [
         ({"source": "a.npy"}, "landscape.boundary", "beyond its edges"),
         ({"source": "a.npy", "boundary": "clp"}, "landscape.boundary", "did you mean 'clip'"),
+        ({"source": "a.npy", "boundary": {"x1": "clp"}}, "landscape.boundary", "did you mean 'clip'"),
+        ({"source": "a.npy", "boundary": {"x1": 3}}, "landscape.boundary", "must be a word"),
+        ({"source": "a.npy", "boundary": {}}, "landscape.boundary", "a word, or one by axis"),
         ({"source": "a.npy", "boundary": "clip", "size": 3}, "landscape.size", "unknown option"),
         ({"source": "b.npy", "boundary": "clip"}, "landscape.source", "No such file"),
         ({"source": "pipe.npy", "boundary": "clip"}, "landscape.source", "not a file"),

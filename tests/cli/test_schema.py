@@ -57,6 +57,8 @@ GOOD = {
     "sigma is swept": '[landscape]\nsource = "ridge"\n[sweep.zip]\n"evolve.sigma" = [0.1, [0.2, 0.3]]',
     "solver is swept": BASE + '[sweep.product]\n"evolve.solver" = ["direct", "spectral"]',
     "mode is swept": BASE + '[sweep.zip]\n"storage.mode" = ["compact", "compact"]\n"storage.tolerance" = [1e-6, 1e-8]',
+    "file with a boundary for each axis": '[landscape]\nsource = "values.npy"\n'
+    'boundary = {x1 = "clip"}\n[evolve]\nsigma = 1.0',
     "file": '[landscape]\nsource = "values.npy"\nboundary = "clip"\n[evolve]\nsigma = 1.0',
 }
 
@@ -161,7 +163,8 @@ def test_names_are_those_that_are_registered() -> None:
     properties = schema()["properties"]
     known = properties["landscape"]["properties"]
     assert known["source"]["anyOf"][0]["enum"] == landscapes.names()
-    assert known["boundary"]["enum"] == boundaries.names()
+    word, table = known["boundary"]["anyOf"]
+    assert word["enum"] == table["additionalProperties"]["enum"] == boundaries.names()
     assert properties["evolve"]["properties"]["solver"]["enum"] == ["auto", *solvers.names()]
     every = {key for name in landscapes.names() for key in settable(landscapes.get(name))}
     assert set(known) == every | {"source"} | set(FILE_OPTIONS)

@@ -109,7 +109,8 @@ def test_the_first_bad_value_is_named(grid: Grid, bad: float, dtype: Any) -> Non
         Landscape(values, grid)
     assert "not finite at index (1, 0, 2)" in str(caught.value)
     assert f"given: {bad}, first of 3" in str(caught.value)
-    assert "fill, mask or resample" in str(caught.value)
+    kind = "NaN" if np.isnan(bad) else "infinity"
+    assert f"fill or resample these points before evolving: one {kind} spoils" in str(caught.value)
     assert isinstance(caught.value, RuntimeError)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
@@ -410,3 +411,9 @@ def test_points_come_in_any_number_of_axes(vectorized: bool) -> None:
     for points in (np.zeros(2), 0.0, np.zeros((4, 3))):
         with pytest.raises(GridError, match="wrong shape"):
             q.sample(points)
+
+
+@pytest.mark.parametrize(("path", "words"), [(None, "no name of a file"), (3.5, "no name of a file"), ("", "is empty")])
+def test_what_names_no_file_is_refused(path: Any, words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        Landscape.from_file(path, boundary="clip")

@@ -130,6 +130,16 @@ def test_a_line_begins_at_its_simple_end_where_the_other_one_has_many_digits() -
     assert backward.upper == 1.0 and abs(backward.lower - (1 - 32 / 7)) < 5e-4
 
 
+def test_an_axis_without_nodes_and_positions_without_digits_are_named() -> None:
+    for shape, name in (((0, 7), "x1"), ((7, 0), "x2"), ((0,), "x1")):
+        with pytest.raises(GridError, match=f"axis '{name}' of the array has no nodes"):
+            Landscape.from_array(np.zeros(shape), boundary="clip")
+    tiny = np.linspace(0.1, 0.9, 33)
+    for scale in (1e-320, 1e-322):
+        with pytest.raises(GridError, match=r"change the unit|twice"):
+            Landscape.from_array(tiny, {"x": tiny * scale}, boundary="clip")
+
+
 NOT_UNIFORM: dict[str, Any] = {
     "a step of two": [0, 1, 3],
     "one position off": [0, 1, 2.1, 3],
@@ -221,7 +231,8 @@ def test_moved_nodes_change_nothing_where_values_belong_to_the_nodes_that_are_me
         (np.arange(4).astype("M8[s]"), r"real numbers.*datetime64.*times - times\[0\]"),
         (np.arange(4).astype("m8[s]"), r"real numbers.*timedelta64.*divide by a unit"),
         (np.arange(4) * 1j, "real numbers.*complex"),
-        (["0", "1", "2"], r"real numbers.*astype\(float\)"),
+        (["0", "1", "2"], r"real numbers.*convert each text with float\(\)"),
+        (np.array(["0", "1", "2"]), r"real numbers.*astype\(float\)"),
         ([b"0", b"1", b"2"], "real numbers"),
         ([None, 1.0, 2.0], r"real numbers.*index \(0,\) nothing"),
         ([False, True, True], "real numbers.*False"),

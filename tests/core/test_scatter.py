@@ -178,6 +178,14 @@ def test_seeds_of_xarray_are_no_batch_as_well() -> None:
         Landscape.from_xarray(data, returns="seed", boundary="clip", standard_error=ERROR)
 
 
+def test_returns_beyond_double_precision_are_named_without_a_warning_of_numpy() -> None:
+    for scale in (1e308, 1.5e308, 1e200):  # the mean overflows, or the squares of the scatter
+        with pytest.raises(NonFiniteError, match=r"returns are too large .* at index \(2, 1\)"):
+            seeds = np.ones((3, 5, 4))
+            seeds[:, 2, 1] = scale * np.array([1.0, -1.0, 0.5])
+            Landscape(None, GRID, returns=seeds)
+
+
 def test_a_notebook_shows_what_was_done_with_positions() -> None:
     q = Landscape.from_array(np.ones(30), {"x": np.round(np.linspace(-1, 1, 30), 4)}, boundary="clip")
     assert "x: rounded to 4 decimals" in q._repr_html_()
