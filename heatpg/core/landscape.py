@@ -687,6 +687,10 @@ class Landscape:
             grid = grid_of_nodes(values.shape, boundary=boundary, nodes=nodes or "vertex")
             return _on_positions(cls, HandedOver(values), grid, [], label, {"source": "array"}, minimise=loss)
         names = [usable_name(each.name) for each in found.axes]
+        for given, own in zip(found.axes, names, strict=True):
+            if own == f"{given.name}_axis":
+                words = f"axis {given.name!r} is named {own!r}: every file of heatpg has a {given.name!r} of its own"
+                warnings.warn(words, HeatpgWarning, stacklevel=2)
         seeds = None
         if returns:
             if "repetitions" in found.facts and returns not in names:
@@ -701,8 +705,8 @@ class Landscape:
             seeds = np.moveaxis(found.values, number - len(names), 0)
             del names[number]
             found = dataclasses.replace(found, axes=(*found.axes[:number], *found.axes[number + 1 :]))
-        for given in (boundary, nodes or ""):
-            require_names(given, names)
+        for said in (boundary, nodes or ""):
+            require_names(said, names)
         placed = []
         for i, (each, own) in enumerate(zip(found.axes, names, strict=True)):
             # what the caller says comes before what the file says; other programs have attributes of these names, too
@@ -711,8 +715,10 @@ class Landscape:
             if each.places is not None:
                 placed.append(place_axis(own, each.places, boundary=beyond, unit=each.unit, nodes=placing))
             else:
-                size = (found.values if seeds is None else seeds).shape[i - len(names)]
-                (axis,) = grid_of_nodes((size,), boundary=beyond, nodes=placing)
+                whole = (found.values if seeds is None else seeds).shape[-len(names) :]
+                # where it will be refused, with the shape that the user knows
+                shape = whole if whole[i] < 3 else whole[i : i + 1]
+                (axis,) = grid_of_nodes(shape, boundary=beyond, nodes=placing)
                 placed.append(Placed(dataclasses.replace(axis, name=own)))
         # files of NumPy are arrays, as they are for `from_array`
         origin = {"source": "array"} if found.facts["format"] == "numpy" else found.facts

@@ -177,6 +177,11 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
         r"not in the order of the axes of values, whose shape is \(5, 7\); .*in their order: axes=\('y', 'x'\)",
         {"axes": ["y", "x"]},
     ),
+    "two nodes of three axes": (
+        *("two.mat", lambda p: matlab(p, {"x": np.arange(24.0).reshape(2, 3, 4)}), {}),
+        r"axis 'x1' of the array has 2 nodes, and an axis needs at least 3; given: shape \(2, 3, 4\)",
+        None,
+    ),
     "runs that crashed": (
         "crash.csv",
         lambda p: crafted.table(p, ["seed", "x", "r"], crashed),
@@ -378,6 +383,13 @@ def test_dimensions_without_coordinates(tmp_path: Path, engine: Any) -> None:
         np.testing.assert_array_equal(one.values, on(X, Y))
     with pytest.raises(HeatpgError, match=r"the coordinate 'x' of .*texts.nc is of texts, which are no positions"):
         Landscape.from_file(tmp_path / "texts.nc", boundary="clip")
+
+
+def test_an_axis_that_cannot_keep_its_name_is_told(tmp_path: Path) -> None:
+    crafted.table(tmp_path / "t.csv", ["time", "r"], [[x, x**2] for x in range(4)])
+    with pytest.warns(HeatpgWarning, match="axis 'time' is named 'time_axis': every file of heatpg has a 'time'"):
+        found = Landscape.from_file(tmp_path / "t.csv", boundary="clip", variable="r", axes=["time"])
+    assert found.grid[0].name == "time_axis"
 
 
 def test_a_remark_beside_a_line_is_no_second_field(tmp_path: Path) -> None:
