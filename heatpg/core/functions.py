@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,10 +79,11 @@ def _at_once(function: Function, grid: Grid) -> NDArray[Any]:
     mesh = grid.mesh()
     try:
         returned = function(*mesh)
-    except (TypeError, ValueError, IndexError) as reason:
+    except Exception as reason:
         # the function of one number or one point fails here by itself; another one has an error of its own
-        advice = _called_otherwise(function, grid)
+        advice = _called_otherwise(function, grid) if _is_of_arguments(reason) else ""
         if not advice:
+            _require_tensors(function, mesh, reason)
             _require_arguments(function, grid)
             raise
         raise GridError(
@@ -143,6 +144,24 @@ def _number(returned: Any) -> float:
     return real_number(_WHAT, returned, allowed="a real number")
 
 
+def _is_of_arguments(reason: Exception) -> bool:
+    """Whether a function may have failed because it was called with arrays; torch has an error of its own for that."""
+    return isinstance(reason, TypeError | ValueError | IndexError) or "ambiguous" in str(reason)
+
+
+def _require_tensors(function: Function, mesh: Sequence[NDArray[Any]], reason: Exception) -> None:
+    """Tell how to call a function that takes tensors of torch and no arrays of NumPy, in the words of its refusal."""
+    if isinstance(reason, TypeError | AttributeError) and "Tensor" in str(reason) and "ndarray" in str(reason):
+        names = ", ".join(f"x{i + 1}" for i in range(len(mesh))) if len(mesh) > 1 else "x"
+        inner = ", ".join(f"torch.as_tensor({name})" for name in names.split(", "))
+        called = getattr(function, "__name__", "function").strip("<>")
+        raise GridError(
+            "the function takes tensors of torch, not arrays",
+            given=f"called with {len(mesh)} array{'s' if len(mesh) > 1 else ''} of NumPy",
+            advice=f"write lambda {names}: {called}({inner})",
+        ) from reason
+
+
 def _called_otherwise(function: Function, grid: Grid) -> str:
     """In which other way the function gives a number at the first node, in words; empty if in none."""
     place = grid.point((0,) * grid.dimensions)
@@ -153,16 +172,22 @@ def _called_otherwise(function: Function, grid: Grid) -> str:
 
 def _require_arguments(function: Function, grid: Grid) -> None:
     """Refuse a function of another number of arguments than the grid has axes, where its signature is known."""
+    # a module of torch says in `forward` what it takes
+    forward = getattr(function, "forward", None)
+    called: Any = forward if callable(forward) else function
     try:
-        inspect.signature(function).bind(*range(grid.dimensions))
+        inspect.signature(called).bind(*range(grid.dimensions))
     except ValueError:
         return
     except TypeError:
         names = ", ".join(axis.name for axis in grid)
         raise GridError(
             "the function does not take one argument per axis",
-            given=f"{getattr(function, '__name__', 'function')}{inspect.signature(function)}",
+            given=f"{getattr(function, '__name__', type(function).__name__)}{inspect.signature(called)}",
             allowed=f"a function of ({names})",
+            advice="of one point: vectorized=False, and lambda *x: function(torch.tensor(x))"
+            if called is forward
+            else "",
         ) from None
 
 

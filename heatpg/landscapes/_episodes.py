@@ -15,7 +15,7 @@ from heatpg.landscapes._policies import call_advice, keywords
 from heatpg.landscapes._snapshot import load_gymnasium
 from heatpg.landscapes._stage import Plan, Stage
 from heatpg.landscapes.directions import without_gradient
-from heatpg.tools.arrays import real_numbers
+from heatpg.tools.arrays import real_numbers, unmasked
 
 __all__ = ["BATCH", "Episodes", "Results", "require_size"]
 
@@ -47,12 +47,14 @@ class Results:
 
 
 def _number(reward: Any) -> float:
+    # a tensor that still knows its gradient is taken without it, as actions are; of a mask float() makes NaN
+    plain = reward if isinstance(reward, float | int | np.generic) else unmasked("the reward", without_gradient(reward))
     try:
         # the common case first; an array of one number is not a float to every version of NumPy
-        return float(reward)
+        return float(plain)
     except (TypeError, ValueError):
-        if np.size(reward) == 1 and np.asarray(reward).dtype.kind in "biuf":
-            return float(np.asarray(reward).item())
+        if np.size(plain) == 1 and np.asarray(plain).dtype.kind in "biuf":
+            return float(np.asarray(plain).item())
         raise OptionError("the reward must be one number", given=repr(reward), allowed="a real number") from None
 
 

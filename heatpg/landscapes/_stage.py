@@ -12,6 +12,7 @@ import dataclasses
 import importlib
 import inspect
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from heatpg.errors import HeatpgError, MissingPackageError, OptionError, Rollout
 from heatpg.landscapes._layers import refuse_vector, require_frozen, running_statistics
 from heatpg.landscapes._policies import keywords
 from heatpg.landscapes._snapshot import Snapshot, distance, is_mujoco, layers_of, load_gymnasium, where_they_part
+from heatpg.landscapes.directions import without_gradient
 from heatpg.landscapes.sampling import Rollout
 from heatpg.tools.extras import how_to_add, how_to_mend
 
@@ -29,6 +31,7 @@ __all__ = ["Plan", "Stage", "require_box"]
 
 # steps of the test of what is put back; a taste: filters that lag, delays and stacked frames show within it
 _TRIAL = 32
+_UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")  # words of Python, also where Gymnasium repeats them
 
 Array = NDArray[Any]
 Vector = NDArray[np.float64]
@@ -55,6 +58,18 @@ def require_box(space: Any) -> tuple[Vector, Vector]:
     if np.dtype(space.dtype).kind != "f":
         raise UnsupportedError("actions of this space are not continuous", given=repr(space), allowed="a Box of floats")
     return space.low.ravel().astype(float), space.high.ravel().astype(float)
+
+
+def _refuse_keyword(reason: TypeError, plan: Plan) -> None:
+    """Name the keyword of the caller that the environment does not take, if it is that which has failed."""
+    found = _UNEXPECTED.search(str(reason))
+    if found is not None and found[1] in plan.options:
+        name = getattr(plan.environment, "__name__", plan.environment)
+        raise OptionError(
+            f"the environment {name!r} takes no keyword {found[1]!r}",
+            given=", ".join(f"{key}={value!r}" for key, value in plan.options.items()),
+            advice=f"leave {found[1]} out, or spell it as the environment does",
+        ) from reason
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -187,6 +202,9 @@ class Stage:
             try:
                 # without the wrapper that checks each step and warns; keywords of the caller win
                 return self.gymnasium.make(plan.environment, **{"disable_env_checker": True, **limit, **plan.options})
+            except TypeError as reason:
+                _refuse_keyword(reason, plan)
+                raise
             except (self.gymnasium.error.Error, ImportError) as reason:
                 # an environment whose simulator is not installed fails with either
                 missing = isinstance(reason, ImportError | self.gymnasium.error.DependencyNotInstalled)
@@ -203,7 +221,11 @@ class Stage:
                 ) from reason
         made = plan.environment
         if not isinstance(made, self.gymnasium.Env):
-            made = plan.environment(**plan.options)
+            try:
+                made = plan.environment(**plan.options)
+            except TypeError as reason:
+                _refuse_keyword(reason, plan)
+                raise
         refuse_vector(made)
         if not isinstance(made, self.gymnasium.Env):
             old = type(made).__mro__[-2].__module__.partition(".")[0] == "gym"
@@ -386,7 +408,7 @@ class Stage:
             )
             observation, reward, terminated, truncated = _read(outcome)
             # environments may hand out one array and change it in the next step
-            seen.append((copy.deepcopy(observation), copy.deepcopy(reward), terminated))
+            seen.append((copy.deepcopy(observation), copy.deepcopy(without_gradient(reward)), terminated))
             if terminated or truncated:
                 break
         return seen

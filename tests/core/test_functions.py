@@ -82,3 +82,38 @@ def test_answers_keep_their_precision_and_truth_is_a_value() -> None:
     assert Landscape.from_function(lambda x: x > 0, LINE).values.tolist() == [0, 0, 0, 1, 1]
     sampled = Landscape.from_function(lambda x: x > 0, LINE, vectorized=False).sample([[0.3], [-0.3]])
     assert sampled.tolist() == [1.0, 0.0]
+
+
+class Module:
+    """Like a module of torch: called through, and `forward` says what it takes."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.forward(*arguments)
+
+    def forward(self, x: Any) -> Any:
+        raise TypeError("linear(): argument 'input' must be Tensor, not numpy.ndarray")
+
+
+def test_modules_and_functions_of_tensors_are_told_how_to_be_called() -> None:
+    square = Grid(*(Axis(name, 0.0, 1.0, 5, boundary="clip") for name in "xy"))
+    with pytest.raises(GridError, match=r"Module\(x.*one point: vectorized=False, .*function\(torch\.tensor\(x\)\)"):
+        Landscape.from_function(Module(), square)
+    with pytest.raises(GridError, match=r"takes tensors of torch.*lambda x: function\(torch\.as_tensor\(x\)\)"):
+        Landscape.from_function(Module(), Grid(square[0]))
+
+    def branching(x: Any) -> float:
+        if np.size(x) > 1:  # in the words and of the kind of torch
+            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        return float(x)
+
+    with pytest.raises(GridError, match="vectorized=False"):
+        Landscape.from_function(branching, Grid(square[0]))
+
+
+def test_functions_of_torch_itself_are_told_how_to_be_called() -> None:
+    torch = pytest.importorskip("torch")
+    line = Grid(Axis("x", 0.0, 1.0, 5, boundary="clip"))
+    with pytest.raises(GridError, match=r"write lambda x: sin\(torch\.as_tensor\(x\)\)"):
+        Landscape.from_function(torch.sin, line)
+    q = Landscape.from_function(lambda x: torch.sin(torch.as_tensor(x)), line)
+    assert np.abs(q.values - np.sin(line[0].coordinates)).max() < 1e-15

@@ -311,6 +311,53 @@ def test_actions_that_are_not_finite_or_do_not_fit() -> None:
     np.testing.assert_array_equal(one.values, plain.values)
 
 
+class Tensor:
+    """A number with a gradient, which refuses to become one of NumPy, or to be copied, as in torch."""
+
+    def __init__(self, number: float) -> None:
+        self.number = number
+
+    def detach(self) -> np.ndarray:
+        return np.array(self.number)
+
+    def __float__(self) -> float:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+
+    def __deepcopy__(self, _: Any) -> Tensor:
+        raise RuntimeError("Only Tensors created explicitly by the user support the deepcopy protocol at the moment")
+
+
+class Differentiable(toys.Walk):
+    def reward(self, action: Any) -> Any:
+        return Tensor(super().reward(action))
+
+
+class Masked(toys.Walk):
+    def reward(self, action: Any) -> Any:
+        return np.ma.masked_array(super().reward(action), mask=True)
+
+
+def test_rewards_are_taken_without_their_gradient_and_masked_ones_are_refused() -> None:
+    rollout = Rollout(horizon=3)
+    for start in ([0.2], None):
+        of_tensors, plain = (
+            from_gymnasium(make, toys.back, size=3, rollout=rollout, state=start)
+            for make in (Differentiable, toys.Walk)
+        )
+        np.testing.assert_array_equal(of_tensors.values, plain.values)
+    with pytest.raises(OptionError, match="the reward is masked"):
+        from_gymnasium(Masked, toys.back, size=3, state=[0.2], rollout=rollout)
+
+
+@pytest.mark.parametrize("made", ["Pendulum-v1", toys.Walk])
+def test_keywords_that_an_environment_does_not_take_are_named(made: Any) -> None:
+    with pytest.raises(OptionError, match=r"takes no keyword 'gg'; given: gg=1\.0; leave gg out"):
+        from_gymnasium((made, {"gg": 1.0}), size=3, rollout=Rollout(horizon=3))
+
+
 def test_the_environment_gets_what_its_space_holds_and_may_spoil_it() -> None:
     picky, plain = (
         from_gymnasium(make, size=4, state=[0.2], rollout=Rollout(horizon=3)) for make in (toys.Picky, toys.Walk)
