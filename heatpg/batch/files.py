@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import os
 import stat
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -15,7 +17,7 @@ from pydantic import Field
 from heatpg.batch.problems import Found, unknown
 from heatpg.boundaries import Nodes, boundaries
 from heatpg.core.landscape import Landscape
-from heatpg.errors import HeatpgError
+from heatpg.errors import HeatpgError, HeatpgWarning, ResourceError
 from heatpg.evolution import load
 from heatpg.formats import is_foreign
 from heatpg.tools.endings import SOURCES
@@ -97,6 +99,7 @@ FILE_OPTIONS: dict[str, Callable[[object], str]] = {
     "fill": _number,
 }
 """Options of a landscape in a file of another program, and what is wrong with a value of each."""
+_QUICK = 2**24  # bytes of a file that is read to see whether it can be, in some milliseconds; a taste
 _OPTIONS_OF_RESULTS = (MINIMISE,)
 
 
@@ -116,6 +119,25 @@ def _digest(path: str, size: int, changed: int, inode: int) -> str:
 def _is_result(path: str, size: int, changed: int, inode: int) -> bool:
     """Whether a file is a result of heatpg, asked once for as long as it stays as it is."""
     return path.lower().endswith(RESULTS) and not is_foreign(Path(path))
+
+
+@functools.lru_cache(maxsize=4096)
+def _unreadable(path: str, size: int, changed: int, inode: int, options: str) -> str:
+    """Why no landscape can be read from a file with these options; empty if one can, or if it is large.
+
+    Asked once for as long as the file stays as it is: a batch tells it before the first task runs.
+    """
+    if size > _QUICK:
+        return ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HeatpgWarning)  # told when the task runs
+        try:
+            Landscape.from_file(path, **json.loads(options))
+        except ResourceError:
+            return ""  # the machine that runs the task may have more memory
+        except HeatpgError as reason:
+            return str(reason)
+    return ""
 
 
 def in_file(source: str, given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
@@ -148,6 +170,9 @@ def in_file(source: str, given: Mapping[str, Any], folder: Path) -> tuple[dict[s
             options[key] = list(value) if isinstance(value, tuple) else value
     if not result and "boundary" not in given:
         found.append((("boundary",), f'{source!r} does not say what lies beyond its edges: add boundary = "clip"'))
+    if not result and not found:
+        problem = _unreadable(*state, json.dumps(options, sort_keys=True))
+        found += [(("source",), problem)] if problem else []
     return {"source": "file", "file": os.path.abspath(path), "sha256": digest, "options": options}, found
 
 

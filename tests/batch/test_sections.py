@@ -144,3 +144,11 @@ def test_files_that_are_refused(options: dict[str, Any], path: str, words: str, 
     os.mkfifo(tmp_path / "pipe.npy")
     (tmp_path / "folder.npy").mkdir()
     assert re.search(words, problems(in_a_file(tmp_path, **options))[path])
+
+
+def test_a_file_that_no_task_could_read_is_told_with_the_words_of_a_specification(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.where(np.arange(9.0) == 4.0, np.nan, 1.0))
+    found = problems(in_a_file(tmp_path, source="a.npy", boundary="clip"))
+    assert list(found) == ["landscape.source"]
+    assert "fill = NUMBER in a specification" in found["landscape.source"]
+    assert ids(in_a_file(tmp_path, source="a.npy", boundary="clip", fill=0.0))
