@@ -40,6 +40,7 @@ __all__ = [
     "end_correction",
     "ends_of",
     "kink_flow",
+    "kink_waves",
     "localised_kink",
     "nodes_taken",
     "series_columns",
@@ -219,6 +220,38 @@ def kink_flow(orders: tuple[int, ...], place: Array, ratio: float, slope: bool =
         if k > 1:
             outside = outside + 0.5 * WIDTH**2 * wide[k - 1 - less]
         row[:] = np.where(place > 0, (-1.0) ** (k + 1 - less), 1.0) * outside
+    return result
+
+
+def kink_waves(axis: Axis, orders: tuple[int, ...], beyond: int, unit: Array) -> NDArray[np.float64]:
+    """Waves that, times exp(-k^2 sigma^2 / 2), are D_k / h^k of both walls of an axis in free space.
+
+    Parameters
+    ----------
+    axis
+        The axis.
+    orders
+        The k.
+    beyond
+        Nodes by which the line is continued at each end, to be mirrored there between nodes.
+    unit
+        Cosine transform of the continued line of a 1 on its first node and 0 elsewhere, for the scale of coefficients.
+
+    Returns
+    -------
+    waves
+        Shape (2, orders, waves); right to round-off where the Gaussian is resolved, from sigma = 3 h on.
+    """
+    rows = len(unit)
+    angle = math.pi * np.arange(rows) / rows
+    wall = beyond + (0.0 if axis.nodes == "cell" else 0.5)
+    scale = unit / np.cos(0.5 * angle)
+    powers = np.power.outer(1j * angle, np.arange(TERMS + 1))
+    result = np.empty((2, len(orders), rows))
+    for row, k in enumerate(orders):
+        series = (powers * kink_series(k, axis.nodes == "cell")).sum(axis=1)
+        for side, place in enumerate((-wall, rows - wall)):
+            result[side, row] = scale * (series * np.exp(1j * angle * place)).real
     return result
 
 

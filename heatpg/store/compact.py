@@ -22,8 +22,9 @@ a normal variable exceeds z with probability tolerance / 8, and closed by reflec
 is felt in it. The values outside the box are part of what is stored; near their outer end they are not those of u.
 
 Where the values come from. A solver that goes to the Gaussian convolution itself (`Solver.target` is "continuous")
-gives the same field as the transform of Q times exp(-k^2 t / 2), so the coarse values are made from Q, whose transform
-serves all sigmas. For any other solver they are made from its own field; then an axis in free space keeps all of its
+gives the same field as the transform of Q times exp(-k^2 t / 2), in free space with the waves of what it adds for the
+kinks at the ends (`heatpg.solvers.edges`), so the coarse values are made from Q, whose transform serves all sigmas. For
+any other solver they are made from its own field; then an axis in free space keeps all of its
 nodes, because nothing is known of that field outside. Correlated noise is treated like that too.
 
 How coarse. With c_k the largest amplitude of wave k over all lines, in units of osc(Q), the m with
@@ -57,7 +58,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis, Grid
+from heatpg.core.kinks import jumps_along
 from heatpg.errors import OptionError, StoreError
+from heatpg.solvers.edges import kink_waves
 from heatpg.solvers.transforms import basis_along
 from heatpg.store.chunks import chunk_shape, write_array
 from heatpg.store.quarantine import Contents
@@ -65,6 +68,7 @@ from heatpg.store.record import FIELDS, LEVELS, Record, coarse_name, data_digest
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 from heatpg.tools.resources import require_memory
+from heatpg.tools.sums import product
 
 __all__ = ["Lattice", "Level", "levels", "read_levels", "require_tolerance", "write_levels"]
 
@@ -405,8 +409,13 @@ class _Lines:
         return _from_lines(result, self.shape, self.position)
 
 
-def _transformed(field: Array, position: int, axis: Axis, beyond: int, unit: NDArray[np.float64]) -> _Lines:
-    """Transform all lines along an axis of a field; `unit` is 1 / osc(Q) of each batch entry."""
+def _transformed(
+    field: Array, position: int, axis: Axis, beyond: int, unit: NDArray[np.float64], sigma: float = 0.0
+) -> _Lines:
+    """Transform all lines along an axis of a field; `unit` is 1 / osc(Q) of each batch entry.
+
+    With a sigma, what the solver adds for the kinks at the ends is among the waves.
+    """
     read = _by_lines(field, position)
     lattice = Lattice(axis, axis.size + 2 * beyond, beyond)
     continuation, basis = axis.rule.extend(axis.size, axis.nodes, beyond, beyond), lattice._fine()
@@ -415,6 +424,11 @@ def _transformed(field: Array, position: int, axis: Axis, beyond: int, unit: NDA
     starts = range(0, len(read), chunk)
     units = np.repeat(unit, len(read) // len(unit))
     largest = np.empty((len(starts), lattice.rows))
+    orders, weights = jumps_along(axis, sigma) if sigma > 0.0 else ((), np.zeros((0, 0)))
+    if orders:
+        first = np.zeros((1, lattice.rows))
+        first[0, 0] = 1.0
+        waves_of_ends = kink_waves(axis, orders, beyond, basis.forward(first, 1)[0])
 
     def work(begin: int) -> None:
         block = coefficients[begin : begin + chunk]
@@ -428,6 +442,11 @@ def _transformed(field: Array, position: int, axis: Axis, beyond: int, unit: NDA
         result = basis.forward(block, 1)
         if result.ctypes.data != block.ctypes.data:
             block[...] = result
+        if orders:
+            lines = read[begin : begin + chunk].astype(np.float64, copy=False)
+            for ends, waves in zip((lines, lines[:, ::-1]), waves_of_ends, strict=True):
+                near = np.ascontiguousarray(ends[:, : weights.shape[1]])
+                block += product(product(near, np.ascontiguousarray(weights.T)), waves)
         _amplitudes(block, units[begin : begin + chunk], largest[begin // chunk])
 
     for_each(work, starts)
@@ -475,7 +494,8 @@ class _Compactor:
         beyond = self._beyond(axis, variance)
         if keep and not beyond and i in self._kept:
             return self._kept[i]
-        lines = _transformed(field, self.first + i, axis, beyond, self.unit)
+        sigma = math.sqrt(variance) if beyond and self.record.solver.end_nodes(axis, variance) else 0.0
+        lines = _transformed(field, self.first + i, axis, beyond, self.unit, sigma if self.gaussian else 0.0)
         if keep and not beyond:
             self._kept[i] = lines
         return lines

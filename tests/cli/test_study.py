@@ -19,7 +19,7 @@ def test_study_prints_a_page_and_draws_it(tmp_path: Path, capsys: pytest.Capture
     assert main([*SMALL, "--figure", str(figure)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "quadrotor: 49 x 49 nodes, 6 sigmas from 0.1 to 1"
-    assert any(line.startswith("jump       At sigma = 0.1899") for line in lines)
+    assert any(line.startswith("jump       At sigma = 0.1894") for line in lines)
     assert lines[-1] == str(figure)
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert main([*SMALL, "--figure", str(figure)]) == 2  # it is there already

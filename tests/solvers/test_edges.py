@@ -14,8 +14,11 @@ from scipy.special import ndtr
 
 from heatpg import Axis, Grid, Landscape
 from heatpg.core.field import HeatField
+from heatpg.core.kinks import jumps_along
 from heatpg.evolution import solve
 from heatpg.solvers import edges, make
+from heatpg.solvers.edges import kink_waves
+from heatpg.solvers.transforms import basis_along
 from heatpg.verify.conservation import conservation
 from heatpg.verify.crosscheck import crosscheck
 from tests.references import slope
@@ -315,3 +318,46 @@ def test_gregory_integrates_cubics_exactly() -> None:
         for power in range(4):
             integral = float(axis.integration_weights(4) @ axis.coordinates**power)
             assert abs(integral - 2.0 ** (power + 1) / (power + 1)) < 1e-13
+
+
+@pytest.mark.parametrize("nodes", ["vertex", "cell"])
+@pytest.mark.parametrize("boundary", ["clip", "zero"])
+def test_central_differences_at_ends_meet_the_values_on_walls(boundary: str, nodes: Any) -> None:
+    """Schemes of 3 points: the gradient at an end is off by what u is, some h^2, wherever the axis lies."""
+    size, sigma = 81, 0.15
+    axis = Axis("x", -1.0, 1.0, size, boundary=boundary, nodes=nodes)
+    slopes = []
+    for lower, upper in ((-1.0, 1.0), (1e9, 1e9 + 2.0)):
+        moved = Axis("x", lower, upper, size, boundary=boundary, nodes=nodes)
+        slopes.append(solve(Landscape(smooth(axis.coordinates), Grid(moved)), sigma, "exponential").gradient(0)[0])
+    wanted = [expected(float(axis.coordinates[i]), sigma, boundary, True) for i in (0, 1, size - 2, size - 1)]
+    # u is off by h^2 / 24 of its fourth derivative in time, and by h^2 / 12 of its kinks; outside cells stands 0 or the
+    # value on the wall, and not 0 for both, which would be off by 1 / h
+    allowed = 0.05 if boundary == "zero" else 5e-3
+    for found in slopes:
+        assert np.abs(found[[0, 1, -2, -1]] - wanted).max() < allowed
+    # the spacing itself is rounded in 1e9
+    np.testing.assert_allclose(slopes[1], slopes[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("nodes", ["vertex"])
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_waves_of_the_ends_are_those_of_the_columns(boundary: str, nodes: Any) -> None:
+    """A cosine transform of the continued line with the waves of the ends, damped, is the corrected solution."""
+    generator = np.random.default_rng(2)
+    axis = Axis("x", 0.0, 30.0, 31, boundary=boundary, nodes=nodes)
+    values, sigma, beyond = generator.standard_normal(31), 4.0, 60
+    line = basis_along(Axis("x", 0.0, 31.0 + 2 * beyond, 31 + 2 * beyond, boundary="reflect", nodes="cell"))
+    orders, weights = jumps_along(axis, sigma)
+    unit = np.zeros((1, line.size))
+    unit[0, 0] = 1.0
+    waves = kink_waves(axis, orders, beyond, line.forward(unit, 1)[0])
+    coefficients = line.forward(axis.rule.extend(31, nodes, beyond, beyond).of(values, 0)[None], 1)[0]
+    for ends, columns in zip((values, values[::-1]), waves, strict=True):
+        coefficients = coefficients + (weights @ ends[: weights.shape[1]]) @ columns
+    damped = coefficients * np.exp(-0.5 * (sigma * line.angle) ** 2)
+    found = line.inverse(damped[None], 1)[0, beyond : beyond + 31]
+    # rounding of sums of some hundred waves
+    np.testing.assert_allclose(
+        found, solve(Landscape(values, Grid(axis)), sigma, "direct").values[0], rtol=0, atol=1e-13
+    )
