@@ -81,7 +81,7 @@ class Sums:
     mass
         Integral over the box by each of the rules, less the offset of Q, of each landscape of the batch.
     rules
-        Weights of the nodes along each axis, in spacings.
+        Weights of the nodes along each axis, as `Axis.relative_weights`.
     """
 
     low: NDArray[np.float64]
@@ -211,7 +211,11 @@ class BlockChecks:
         rules: list[list[NDArray[np.float64]]] = []
         self._rule_of: list[int] = []
         for row in plan.variances if self._mass else ():
-            rule = [kept_weights(plan.solver, axis, t) / axis.spacing for axis, t in zip(plan.grid, row, strict=True)]
+            # in the units of `Axis.relative_weights`, which stay finite
+            rule = [
+                np.ldexp(kept_weights(plan.solver, axis, t), -math.frexp(axis.spacing)[1])
+                for axis, t in zip(plan.grid, row, strict=True)
+            ]
             alike = [n for n, known in enumerate(rules) if all(map(np.array_equal, known, rule))]
             self._rule_of.append(alike[0] if alike else len(rules))
             rules += [] if alike else [rule]
