@@ -429,7 +429,7 @@ def end_correction(
     >>> import numpy as np
     >>> from heatpg import Axis
     >>> from heatpg.solvers.edges import end_correction
-    >>> axis = Axis("x", 0.0, 8.0, 9, boundary="reflect")
+    >>> axis = Axis("x", 0.0, 8.0, 9, boundary="clip")
     >>> added = end_correction(axis, 1.0, "float64").matrix()
     >>> bool(np.abs(added.sum(axis=1)).max() < 1e-15)  # constants stay what they are
     True

@@ -561,7 +561,7 @@ def test_the_process_is_light_and_alone(path: Path, monkeypatch: pytest.MonkeyPa
     assert {"h5py", "numpy", "heatpg"} <= set(modules)
     assert not {"numba", "scipy", "matplotlib", "site"} & set(modules)
     assert {name for name in modules if name.startswith("heatpg.")} == {
-        *("heatpg.errors", "heatpg.store", "heatpg.store.quarantine"),
+        *("heatpg.errors", "heatpg.letters", "heatpg.store", "heatpg.store.quarantine"),
         *("heatpg.tools", "heatpg.tools.faces", "heatpg.tools.resources"),
     }
     assert environment["HDF5_PLUGIN_PRELOAD"] == "::"
