@@ -58,7 +58,7 @@ GOOD = {
     "solver is swept": BASE + '[sweep.product]\n"evolve.solver" = ["direct", "spectral"]',
     "mode is swept": BASE + '[sweep.zip]\n"storage.mode" = ["compact", "compact"]\n"storage.tolerance" = [1e-6, 1e-8]',
     "file with a boundary for each axis": '[landscape]\nsource = "values.npy"\n'
-    'boundary = {x1 = "clip"}\n[evolve]\nsigma = 1.0',
+    'boundary = {x1 = "clip", x2 = "reflect"}\n[evolve]\nsigma = 1.0',
     "file": '[landscape]\nsource = "values.npy"\nboundary = "clip"\n[evolve]\nsigma = 1.0',
 }
 
