@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from heatpg.boundaries import boundaries
 from heatpg.core.grid import Axis, Grid
+from heatpg.solvers.edges import EndCorrection, end_correction
 from heatpg.solvers.faces import with_faces
 from heatpg.solvers.lines import Line, line_along, part
 
@@ -53,12 +54,16 @@ class Solver(ABC):
     exact_in_time
         True where one step of any length has no error in time; such a solver goes from Q to each sigma, the
         others march from sigma to sigma.
+    exact_kinks
+        True where the ends are corrected by what the scheme's own operator makes of a kink, so that a kink is exact
+        at every sigma; otherwise by what the sum of samples of the Gaussian makes of it.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     target: ClassVar[Literal["continuous", "discrete"]]
     exact_in_time: ClassVar[bool]
+    exact_kinks: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -77,6 +82,32 @@ class Solver(ABC):
     def monotone_between(self, axis: Axis, start: float, stop: float) -> bool:
         """Whether the field at t = stop is a mean, with weights that are not negative, of the field at t = start."""
         return self.monotone(axis, stop - start)
+
+    def end_nodes(self, axis: Axis, variance: float) -> int:
+        """From how many end nodes the kinks of the continued data are made good; see `heatpg.solvers.edges`.
+
+        0 where nothing is corrected: the ends are then of second order.
+        """
+        return 0
+
+    def ends(self, axis: Axis, variance: float, dtype: str, slope: bool = False) -> EndCorrection | None:
+        """What is added along an axis for the kinks at its ends, to the field or to du/dx."""
+        return end_correction(axis, math.sqrt(variance), dtype, slope) if self.end_nodes(axis, variance) else None
+
+    def order_at_edge(self, boundary: str, nodes: Literal["vertex", "cell"]) -> float:
+        """Order in the spacing at a wall up to which Q is smooth, for a fixed sigma; never above `order_space`."""
+        axis = Axis("x", 0.0, 32.0, 32, boundary=boundary, nodes=nodes)
+        if axis.rule.periodic:
+            return self.order_space
+        if self.end_nodes(axis, (4.0 * axis.spacing) ** 2):
+            # the polynomial of degree 3 gives Q'' to order 2, which counts with h^4; four derivatives with h^1 to h^4
+            order = 6.0 if axis.rule.holds_ends else 5.0
+        elif nodes == "cell" and boundary in ("clip", "absorb"):
+            order = 1.0  # the wall is taken to stand at the outermost centre
+        else:
+            # the trapezoid rule across a kink; the chord leaves only a jump of the second derivative
+            order = 4.0 if axis.rule.holds_ends else 2.0
+        return min(self.order_space, order)
 
     def keeps_extrema(self, axis: Axis, variance: float) -> bool:
         """Whether, in one dimension, such an interval cannot create extrema (variation diminishing)."""
@@ -105,6 +136,9 @@ class Solver(ABC):
     ) -> None:
         """Write du/dx_i into `out`, with the accuracy of this solver: by default differences of the field.
 
+        At the ends of an axis in free space they are central too where the ends are not corrected, on a line that is
+        solved once more with two nodes outside.
+
         Parameters
         ----------
         initial, field
@@ -119,6 +153,36 @@ class Solver(ABC):
             Shape of the field.
         """
         difference_gradient(field, grid, position, out)
+        axis = grid[position]
+        if axis.rule.free_space and variances[position] > 0 and not self.end_nodes(axis, variances[position]):
+            self._central_at_ends(initial, grid, variances, position, out)
+
+    def _central_at_ends(
+        self, initial: Array, grid: Grid, variances: tuple[float, ...], position: int, out: Array
+    ) -> None:
+        """Central differences at the outermost nodes of an axis in free space, where u goes on smoothly outside."""
+        axis = grid[position]
+        along = initial.ndim - grid.dimensions + position
+        # two nodes more at each end are the same line in free space, solved once more
+        extension = axis.rule.extend(axis.size, axis.nodes, 2, 2)
+        shape = [1] * initial.ndim
+        shape[along] = -1
+        weight = extension.weight.astype(initial.dtype).reshape(shape)
+        longer = np.ascontiguousarray(np.take(initial, extension.source, axis=along) * weight)
+        beyond = 2.0 * axis.spacing
+        wide = dataclasses.replace(axis, lower=axis.lower - beyond, upper=axis.upper + beyond, size=axis.size + 4)
+        axes = [wide if i == position else other for i, other in enumerate(grid)]
+        field = np.empty_like(longer)
+        self.start(longer, Grid(*axes)).advance(variances, field)
+        rows = np.arange(axis.size)
+        # inside, u itself was differenced; of a line too short for that every node is at an end
+        if axis.size >= 6:
+            rows = np.array([0, 1, axis.size - 2, axis.size - 1])
+        scale = 1.0 / (12.0 * axis.spacing)
+        for row in rows.tolist():
+            near = part(field, along, row + 3, row + 4) - part(field, along, row + 1, row + 2)
+            far = part(field, along, row + 4, row + 5) - part(field, along, row, row + 1)
+            part(out, along, row, row + 1)[...] = 8.0 * scale * near - scale * far
 
     def at_limit(self, axis: Axis, variance: float) -> bool:
         """Whether noise is so wide that along this axis the flow is at its limit, as `heatpg.solvers.wide` takes it.
@@ -293,7 +357,7 @@ class LineSolver(Solver):
     ) -> None:
         operator = self.gradient_operator(grid[position], variances[position], initial.dtype)
         if operator is None:
-            difference_gradient(field, grid, position, out)
+            super().gradient(initial, field, grid, variances, position, out)
             return
         # the operator with the derivative takes this axis from Q, so the others have to be done before, from Q too
         others = tuple(0.0 if i == position else t for i, t in enumerate(variances))
@@ -389,7 +453,7 @@ def difference_gradient(field: Array, grid: Grid, position: int, out: Array | No
 
     Across the ends the field continues by its boundary; where the field outside is not stored (in free space) or the
     values on the walls are not (faces of cells), the four outermost nodes take one-sided differences of the same order
-    (second order below 6 nodes).
+    (second order below 6 nodes). In free space a solver puts central ones in their place, see `Solver.gradient`.
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.errors import OptionError, StabilityError
 from heatpg.solvers import solvers
 from heatpg.solvers.base import Flow, LineFlow, LineOperator, LineSolver, Path, Solver
+from heatpg.solvers.edges import nodes_taken
 from heatpg.solvers.lines import Closure, Line, SweepOperator
 from heatpg.solvers.positivity import NEGLIGIBLE, negative_mass
 from heatpg.solvers.stepping import check_stepping, number_of_steps
@@ -27,6 +28,7 @@ __all__ = ["Compact"]
 Array = NDArray[Any]
 
 _TIMES = ("exact", "crank_nicolson")
+_CORRECTED = 1.5  # spacings of sigma
 _TAIL = 1e-17  # as in `heatpg.solvers.base`
 
 
@@ -128,10 +130,11 @@ class Compact(TransformSolver, LineSolver):
 
     Notes
     -----
-    Order 4 in space on smooth data; exact in time, or order 2. Stable for steps of any length. The kernel decays like
-    5 + sqrt(24) to the power -|n| but has negative weights at small t: they sum to 0.8 % at sigma = 0.4 h, 3e-4 at h,
-    7e-8 at 2 h and round-off from 3.2 h on. The maximum principle is promised where the kernel of the interval,
-    computed from its symbol, has none beyond round-off.
+    Order 4 in space on smooth data; at the walls too where it is exact in time, from sigma = 1.5 h on
+    (`heatpg.solvers.edges`), and otherwise of order 2 there. Exact in time, or order 2. Stable for steps of any length.
+    The kernel decays like 5 + sqrt(24) to the power -|n| but has negative weights at small t: they sum to 0.8 % at
+    sigma = 0.4 h, 3e-4 at h, 7e-8 at 2 h and round-off from 3.2 h on. The maximum principle is promised where the
+    kernel of the interval, computed from its symbol, has none beyond round-off.
 
     References
     ----------
@@ -181,6 +184,11 @@ class Compact(TransformSolver, LineSolver):
             # exact in time: only the length of the interval counts, and one entry of the cache serves all
             start, stop = 0.0, stop - start
         return negative_mass(self, axis, start, stop) <= NEGLIGIBLE
+
+    def end_nodes(self, axis: Axis, variance: float) -> int:
+        # marching steps do not see Q again; below 1.5 h the kernel is too far from the Gaussian of the correction
+        sigma = math.sqrt(variance)
+        return nodes_taken(axis, sigma) if self.exact_in_time and sigma >= _CORRECTED * axis.spacing else 0
 
     def multiplier(self, angle: Array, spacing: float, variance: float) -> Array:
         # 1 - cos(a) = 2 sin(a/2)^2 without cancellation

@@ -15,6 +15,7 @@ from heatpg.core.grid import Axis
 from heatpg.errors import OptionError
 from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path, Solver
+from heatpg.solvers.edges import CorrectedOperator, end_correction, nodes_taken
 from heatpg.solvers.faces import with_faces
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, convolve
 from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, workspace
@@ -140,6 +141,10 @@ class SampledGaussian(Solver):
         # sampled Gaussians compose to round-off from 1.5 h on; below, each sigma is a mean of Q but not of the last one
         return start == 0.0 or math.sqrt(min(start, stop - start)) >= 1.5 * axis.spacing
 
+    def end_nodes(self, axis: Axis, variance: float) -> int:
+        sigma = math.sqrt(variance)
+        return nodes_taken(axis, sigma) if sigma >= axis.spacing else 0
+
     def _cut(self) -> float:
         """The tolerance in units of eps; it bounds a change in units of osc(Q), at most twice the largest value."""
         return (self.tolerance or 0.0) / float(np.finfo(np.float64).eps)
@@ -168,7 +173,8 @@ class Direct(SampledGaussian, LineSolver):
     -----
     Exact in time. In space the trapezoid rule is spectral, error 2 exp(-2 pi^2 sigma^2 / h^2) at most, which is
     5e-9 at sigma = h and round-off from 1.5 h on; the interpolant below h is second order. All weights are
-    positive: keeps the maximum principle for every sigma. The gradient is the convolution with the derivative.
+    positive: keeps the maximum principle for every sigma. The gradient is the convolution with the derivative. At the
+    walls of order 5 from sigma = h on (`heatpg.solvers.edges`), and of the second below.
     Work grows as sigma / h, up to the width of the box.
 
     References
@@ -224,12 +230,15 @@ class Direct(SampledGaussian, LineSolver):
         return np.asarray((np.exp(1j * np.multiply.outer(angle, number)) * weights).sum(axis=-1))
 
     def build(self, line: Line, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-        return self._convolution(axis, stop - start, dtype, False)
+        return self.convolution(axis, stop - start, dtype, False)
 
     def gradient_operator(self, axis: Axis, variance: float, dtype: np.dtype[Any]) -> LineOperator | None:
         return _gradient_operator(self, axis, variance, dtype) if variance > 0 else None
 
-    def _convolution(self, axis: Axis, variance: float, dtype: np.dtype[Any], derivative: bool) -> LineOperator:
+    def convolution(
+        self, axis: Axis, variance: float, dtype: np.dtype[Any], derivative: bool, *, corrected: bool = True
+    ) -> LineOperator:
+        """The map from Q to u or to du/dx, with the ends corrected or not."""
         sigma = math.sqrt(variance)
         # sigma of six periods of the mirrored line is as uniform as any larger one, to round-off
         widest = 6.0 * 2 * axis.size * axis.spacing
@@ -242,14 +251,18 @@ class Direct(SampledGaussian, LineSolver):
             radius = self._radius(axis.spacing, sigma, self._tolerance(dtype))
             weights = _fold_weights(axis, (_slopes if derivative else _weights)(axis.spacing, sigma, radius))
         if radius > axis.size and axis.size <= _LARGEST_MATRIX:
-            return _MatrixOperator(_matrix(axis, weights, derivative).astype(dtype))
+            matrix = _matrix(axis, weights, derivative)
+            ends = end_correction(axis, sigma, "float64", derivative, radius) if corrected else None
+            return _MatrixOperator((matrix + ends.matrix() if ends else matrix).astype(dtype))
         missing = -(len(weights) // 2) % 4  # the filter takes 8 k + 1 weights
-        return _FilterOperator(_own_line(axis), np.pad(weights, missing).astype(dtype), derivative, axis.spacing)
+        inside = _FilterOperator(_own_line(axis), np.pad(weights, missing).astype(dtype), derivative, axis.spacing)
+        ends = end_correction(axis, sigma, dtype.name, derivative, radius) if corrected else None
+        return CorrectedOperator(inside, ends) if ends else inside
 
 
 @functools.lru_cache(maxsize=64)  # as the operators of the field are kept by their base
 def _gradient_operator(solver: Direct, axis: Axis, variance: float, dtype: np.dtype[Any]) -> LineOperator:
-    return with_faces(axis, lambda place, kind: solver._convolution(place, variance, kind, True), dtype, True)
+    return with_faces(axis, lambda place, kind: solver.convolution(place, variance, kind, True), dtype, True)
 
 
 def _weights(spacing: float, sigma: float, radius: int) -> NDArray[np.float64]:

@@ -90,10 +90,12 @@ def with_faces(
         columns = kept - columns
     else:
         # a line twice as long has the wall in its middle: the flow of 1 on one side of it for ever, 0 on the other
-        upper = axis.lower + (2 * size - 1) * axis.spacing
-        longer = dataclasses.replace(axis, upper=upper, size=2 * size, nodes="vertex")
-        step = (np.arange(2 * size) < size).astype(np.float64)
+        # (four nodes at least on either side: so many a solver may take slopes from at the ends, which are flat)
+        half = max(size, 4)
+        upper = axis.lower + (2 * half - 1) * axis.spacing
+        longer = dataclasses.replace(axis, upper=upper, size=2 * half, nodes="vertex")
+        step = (np.arange(2 * half) < half).astype(np.float64)
         make(longer, double).apply(step, step, 0)
-        lower = step[size:]
+        lower = step[half : half + size]
         columns = np.stack([lower, (-1.0 if derivative else 1.0) * lower[::-1]])
     return FacedOperator(inside, columns.astype(dtype))

@@ -16,10 +16,12 @@ from scipy.special import ndtri_exp
 
 from heatpg.boundaries import Nodes, boundaries, face_weights
 from heatpg.core.grid import Axis, Grid
+from heatpg.core.kinks import jumps_along, period_of
 from heatpg.errors import UnsupportedError
 from heatpg.solvers import solvers
 from heatpg.solvers.base import Flow, Path, difference_gradient
 from heatpg.solvers.direct import Direct, SampledGaussian
+from heatpg.solvers.edges import EndCorrection, columns_of
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, read_rows, write_rows
 from heatpg.solvers.lines import workspace
 from heatpg.tools.kernels import kernel
@@ -337,6 +339,8 @@ class _Pyramid:
         Weights of the nodes from an end inwards for its value: the end node alone, or cells for the value on a face.
     chord
         The chord that is restored at the fine nodes.
+    ends
+        What coarse nodes get for the kinks at the walls.
     """
 
     size: int
@@ -350,6 +354,7 @@ class _Pyramid:
     edges: Array
     near: Array
     chord: Array
+    ends: EndCorrection | None
 
     def _carry(self, source: Array, target: Array, position: int, upwards: bool) -> None:
         inner = math.prod(source.shape[position + 1 :])
@@ -384,6 +389,8 @@ class _Pyramid:
     def restrict(self, source: Array, target: Array, position: int) -> None:
         """Fine lines along `position` of `source` to coarse ones of `target`."""
         self._carry(source, target, position, False)
+        if self.ends is not None:
+            self.ends.add(self.ends.jumps(source, position), target, position)
 
     def prolong(self, source: Array, target: Array, position: int) -> None:
         """Coarse lines along `position` of `source` to fine ones of `target`."""
@@ -499,10 +506,26 @@ def _pyramid(
     elif rule.holds_ends and between_ends:
         up.reshape(-1, taps)[[0, size - 1]] = 0.0  # odd about the ends
     rows = total - 2 * margin + (2 if rule.holds_ends else 0)
+    # coarse nodes that are stored, in order: the restriction is where Q with its kinks is summed
+    coarse = (origin + step * (margin + np.arange(total - 2 * margin))).astype(np.float64)
+    axis = Axis("x", 0.0, size - 1.0 if nodes == "vertex" and not rule.periodic else float(size), size, boundary, nodes)
+    ends = _ends_on(axis, coarse, rows, sigma, math.sqrt(half), dtype)
     near = face_weights(size) if rule.faced(nodes) else np.ones(1)
     arrays = (down, up, sign, edges, near, chord)
     down, up, sign, edges, near, chord = (np.ascontiguousarray(a, dtype=dtype) for a in arrays)
-    return _Pyramid(size, rows, down, up, start, margin, image, sign, edges, near, chord)
+    return _Pyramid(size, rows, down, up, start, margin, image, sign, edges, near, chord, ends)
+
+
+def _ends_on(axis: Axis, coarse: Array, rows: int, sigma: float, half: float, dtype: str) -> EndCorrection | None:
+    """The correction of the restriction, by sigma = `half`, at coarse nodes in units of the fine spacing."""
+    orders, weights = jumps_along(axis, sigma)
+    if not orders:
+        return None
+    wall = 0.5 if axis.nodes == "cell" else 0.0
+    columns = np.zeros((2, len(orders), rows))
+    for side, inwards in enumerate((coarse + wall, axis.size - 1 - coarse + wall)):
+        columns[side, :, : len(coarse)] = columns_of(orders, inwards, half, period_of(axis), axis.nodes == "cell")
+    return EndCorrection(weights.astype(dtype), columns.astype(dtype))
 
 
 def _outside(size: int, place: Array, variance: float, radius: float) -> NDArray[np.float64]:
@@ -548,8 +571,9 @@ class Multiresolution(SampledGaussian):
     seen by the argument: the lattice is laid symmetric to them, so that it holds on the continued line; where ends are
     held or zero lies outside, osc(Q) is that of the continued data.
 
-    Exact in time, spectral in space as `direct`. All weights are positive: keeps the maximum principle for every sigma.
-    Mass is kept to within the tolerance, constants to round-off. The gradient is that of the prolonged field.
+    Exact in time, spectral in space as `direct`, and as good at the walls: the restriction is corrected there. All
+    weights are positive: keeps the maximum principle for every sigma. Mass is kept to within the tolerance, constants
+    to round-off. The gradient is that of the prolonged field.
 
     References
     ----------

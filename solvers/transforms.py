@@ -33,8 +33,16 @@ from scipy.fft import next_fast_len
 
 from heatpg.boundaries import Extension
 from heatpg.core.grid import Axis, Grid
+from heatpg.core.kinks import jumps_along
 from heatpg.solvers import fft
 from heatpg.solvers.base import Flow, LineOperator, Path, Solver
+from heatpg.solvers.edges import (
+    WIDTH,
+    EndCorrection,
+    ends_of,
+    kink_flow,
+    localised_kink,
+)
 from heatpg.solvers.faces import with_faces
 from heatpg.solvers.lines import line_along, part
 from heatpg.tools.kernels import kernel
@@ -46,6 +54,8 @@ Array = NDArray[Any]
 
 # Lines that are transformed at once: they stay in a second-level cache. Measured from 128 KiB to 4 MiB: within 10 %.
 _BLOCK_BYTES = 1024 * 1024
+# Spacings of sigma from which the multiplier is below 5e-20 at Nyquist, so that an operator is a sum of samples.
+_ALIKE = 3.0
 
 
 @kernel
@@ -308,6 +318,13 @@ class TransformSolver(Solver):
     def interval_symbol(self, angle: Array, axis: Axis, start: float, stop: float) -> Array:
         return self.multiplier(angle, axis.spacing, stop - start)
 
+    def ends(self, axis: Axis, variance: float, dtype: str, slope: bool = False) -> EndCorrection | None:
+        # wide enough, what the operator makes of a kink is what the sum of samples makes of it, to round-off
+        own = self.exact_kinks and math.sqrt(variance) < _ALIKE * axis.spacing
+        if own and self.end_nodes(axis, variance):
+            return _own_ends(self, axis, variance, dtype, slope)
+        return super().ends(axis, variance, dtype, slope)
+
     def start(self, values: Array, grid: Grid) -> Flow:
         return TransformFlow(self, values, grid)
 
@@ -338,8 +355,16 @@ class _SingleLine:
     basis: _Basis
     multiplier: NDArray[np.float64]
     derivative: bool
+    ends: EndCorrection | None
 
     def apply(self, source: Array, target: Array, position: int) -> None:
+        # before, because both may be one array
+        jumps = self.ends.jumps(source, position) if self.ends else None
+        self._transform(source, target, position)
+        if self.ends and jumps is not None:
+            self.ends.add(jumps, target, position)
+
+    def _transform(self, source: Array, target: Array, position: int) -> None:
         before = self.continuation.before
         size = len(self.continuation.source) - 2 * before
         inner = int(np.prod(source.shape[position + 1 :], dtype=np.int64))
@@ -367,28 +392,54 @@ def _by_lines(
 ) -> LineOperator:
     """What takes an axis line by line that is not transformed with the others."""
     if axis.rule.free_space:
-        return _free_line(solver, axis, variance, derivative)
+        return _free_line(solver, axis, variance, derivative, dtype.name)
 
     def odd(place: Axis, _: np.dtype[Any]) -> _SingleLine:
         basis = basis_along(place)
         multiplier = solver.multiplier(basis.angle, place.spacing, variance)
         # only what is folded, without the values on the faces
         inside = dataclasses.replace(place.rule.extend(place.size, place.nodes, 0, 0), face=np.zeros((place.size, 0)))
-        return _SingleLine(inside, basis, multiplier, derivative)
+        return _SingleLine(inside, basis, multiplier, derivative, None)
 
     return with_faces(axis, odd, dtype, derivative)
 
 
-def _free_line(solver: TransformSolver, axis: Axis, variance: float, derivative: bool) -> _SingleLine:
+def _free_line(solver: TransformSolver, axis: Axis, variance: float, derivative: bool, dtype: str) -> _SingleLine:
+    padding, rows = _padded(solver, axis, variance)
+    continuation = axis.rule.extend(axis.size, axis.nodes, padding, padding)
+    basis = _CellCosine(rows, axis.spacing)
+    multiplier = solver.multiplier(basis.angle, axis.spacing, variance)
+    return _SingleLine(continuation, basis, multiplier, derivative, solver.ends(axis, variance, dtype, derivative))
+
+
+def _padded(solver: TransformSolver, axis: Axis, variance: float) -> tuple[int, int]:
+    """Nodes in front of and behind a line in free space, and of the whole."""
     # mirrored far out, the nearest image of the box stands at twice the padding
     padding = -(-solver.reach(axis, (0.0, variance)) // 2) if variance > 0 else axis.size
+    if solver.exact_kinks and variance < (_ALIKE * axis.spacing) ** 2:
+        padding = max(padding, math.ceil(9.0 * WIDTH))  # as far as a kink of the own operator reaches
     line = line_along(axis, padding)
     # a padding that is longer than needed is as right, and the transform of a good length is several times faster
     rows = _fast_rows(line.rows)
-    padding += (rows - line.rows) // 2
-    continuation = axis.rule.extend(axis.size, axis.nodes, padding, padding)
+    return padding + (rows - line.rows) // 2, rows
+
+
+@functools.lru_cache(maxsize=256)
+def _own_ends(solver: TransformSolver, axis: Axis, variance: float, dtype: str, slope: bool) -> EndCorrection:
+    """The flow of the kinks of a wall in free space less what the operator makes of them."""
+    orders, weights = jumps_along(axis, math.sqrt(variance))
+    padding, rows = _padded(solver, axis, variance)
     basis = _CellCosine(rows, axis.spacing)
-    return _SingleLine(continuation, basis, solver.multiplier(basis.angle, axis.spacing, variance), derivative)
+    ratio = math.sqrt(variance) / axis.spacing
+    place = np.arange(rows) - padding + (0.5 if axis.nodes == "cell" else 0.0)
+    # beyond nine widths nothing is left of a kink, nor of its flow
+    near = np.flatnonzero(np.abs(place) <= 9.0 * math.hypot(ratio, WIDTH))
+    samples, flow = np.zeros((len(orders), rows)), np.zeros((len(orders), rows))
+    samples[:, near] = localised_kink(orders, place[near])
+    flow[:, near] = kink_flow(orders, place[near], ratio, slope)
+    coefficients = basis.forward(samples, 1) * solver.multiplier(basis.angle, axis.spacing, variance)
+    made = basis.derivative(coefficients, 1) * axis.spacing if slope else basis.inverse(coefficients, 1)
+    return ends_of(axis, weights, (flow - made)[:, padding : padding + axis.size], dtype, slope)
 
 
 def _fast_rows(rows: int) -> int:

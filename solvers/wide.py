@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from heatpg.boundaries import face_values
 from heatpg.core.grid import Axis, Grid
 from heatpg.solvers import make
-from heatpg.solvers.base import Flow, LineOperator, LineSolver, Path, Solver
+from heatpg.solvers.base import Flow, LineOperator, Path, Solver
 from heatpg.tools.sums import along_axis
 
 __all__ = ["begin", "gradient", "keeps_extrema", "monotone_between", "reach", "rounding", "wide_weights"]
@@ -66,10 +66,10 @@ def wide_weights(size: int, spacing: float, sigma: float, derivative: bool) -> N
 
 
 class _Mean:
-    """Every line becomes its mean, by the quadrature weights of its axis; the derivative is zero."""
+    """Every line becomes its mean, by the rule of so many end nodes; the derivative is zero."""
 
-    def __init__(self, axis: Axis, derivative: bool) -> None:
-        weights = axis.weights / axis.spacing
+    def __init__(self, axis: Axis, ends: int, derivative: bool) -> None:
+        weights = axis.integration_weights(ends) / axis.spacing
         self.weights = (weights / math.fsum(weights))[None, :]
         self.derivative = derivative
 
@@ -104,17 +104,24 @@ class _Chord:
 
 
 @functools.lru_cache(maxsize=64)
-def _limit(axis: Axis, variance: float, dtype: np.dtype[Any], derivative: bool) -> LineOperator:
-    """The map of a line onto itself, or onto its derivative, for noise at its limit."""
+def _limit(axis: Axis, variance: float, ends: int, dtype: np.dtype[Any], derivative: bool) -> LineOperator:
+    """The map of a line onto itself, or onto its derivative, for noise at its limit; ends as the solver treats them."""
     if axis.rule.free_space:
-        direct = make("direct")
-        assert isinstance(direct, LineSolver)
-        if derivative:
+        # by name, because `direct` takes the weights above
+        direct: Any = make("direct")
+        operator: LineOperator
+        if direct.end_nodes(axis, variance) and not ends:
+            operator = direct.convolution(axis, variance, dtype, derivative, corrected=False)
+        elif derivative:
             operator = direct.gradient_operator(axis, variance, dtype)
-            assert operator is not None
-            return operator
-        return direct.operator(axis, 0.0, variance, dtype)
-    return _Chord(axis, derivative) if axis.rule.holds_ends else _Mean(axis, derivative)
+        else:
+            operator = direct.operator(axis, 0.0, variance, dtype)
+        return operator
+    return _Chord(axis, derivative) if axis.rule.holds_ends else _Mean(axis, ends, derivative)
+
+
+def _ends(solver: Solver, axis: Axis, variance: float) -> tuple[Axis, float, int]:
+    return axis, variance, solver.end_nodes(axis, variance)
 
 
 def _at_limit(solver: Solver, axis: Axis, variance: float) -> bool:
@@ -169,7 +176,7 @@ class _Flow(Flow):
             field = self._held
             self._steps.advance(rest, field)
         for i, t in self._limits.items():
-            _limit(self.grid[i], t, field.dtype, False).apply(field, out, self._first + i)
+            _limit(*_ends(self.solver, self.grid[i], t), field.dtype, False).apply(field, out, self._first + i)
             field = out
 
 
@@ -201,13 +208,13 @@ def gradient(
         return
     if position in limits:
         begin(solver, initial, grid).advance(tuple(0.0 if i == position else t for i, t in enumerate(variances)), out)
-        _limit(grid[position], variances[position], out.dtype, True).apply(out, out, first + position)
+        _limit(*_ends(solver, grid[position], variances[position]), out.dtype, True).apply(out, out, first + position)
         return
     # the limits of the others first, so that the solver meets only what is left
     reduced = initial
     for i in limits:
         target = np.empty_like(initial) if reduced is initial else reduced
-        _limit(grid[i], variances[i], initial.dtype, False).apply(reduced, target, first + i)
+        _limit(*_ends(solver, grid[i], variances[i]), initial.dtype, False).apply(reduced, target, first + i)
         reduced = target
     rest = tuple(0.0 if i in limits else t for i, t in enumerate(variances))
     solver.gradient(reduced, field, grid, rest, position, out)

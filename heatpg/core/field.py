@@ -1,5 +1,8 @@
 """u and its derivatives at any point and any sigma, straight from Q: what lies between the nodes of a solution."""
 
+# One file above 600 lines: the weights of a line at any point and the sums that take them are one argument, in kernels
+# that are long because fast.
+
 from __future__ import annotations
 
 import dataclasses
@@ -13,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.boundaries import Extension, face_values
 from heatpg.core.grid import Axis, Grid
+from heatpg.core.kinks import REACH, add_kinks, kink_tables
 from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError, UnsupportedError
 from heatpg.tools.arguments import unmasked
@@ -137,7 +141,7 @@ _CLOSED, _HELD, _CLIPPED, _NOTHING = range(4)
 
 @kernel
 def _line_weights(
-    # fifteen, because kernels take plain numbers and arrays
+    # so many, because kernels take plain numbers and arrays
     x: float,
     sigma: float,
     first: float,
@@ -151,6 +155,9 @@ def _line_weights(
     before: int,
     polynomials: Array,
     orders: int,
+    weights: Array,
+    series: Array,
+    walls: Array,
     scratch: Array,
     out: Array,
 ) -> tuple[int, int]:
@@ -185,7 +192,13 @@ def _line_weights(
         begin = corner - half + 1 - reach
         end = corner + half + 1 + reach
         _rough_weights(x, sigma, first, spacing, begin, end, corner, polynomials, top, scratch)
-    inside = begin >= 0 and end <= size
+    # from sigma = h on the kinks at the walls are made good, as the solvers do it
+    ratio = sigma / spacing
+    near_low, near_high = (x - first) / spacing + walls[1], (last - x) / spacing + walls[1]
+    kinked = walls[2] > 0 and ratio >= 1.0
+    low = kinked and (near_low <= REACH * ratio or walls[0] > 0)
+    high = kinked and (near_high <= REACH * ratio or walls[0] > 0)
+    inside = begin >= 0 and end <= size and not low and not high
     # the usual case: no node beyond the line has a share, and nothing is to be folded
     if inside and (sigma == 0.0 or kind != 3 or (begin > 0 and end < size)):
         for m in range(orders):
@@ -202,6 +215,10 @@ def _line_weights(
             at = min(max(i + before, 0), source.shape[0] - 1)
             lo = min(lo, source[at])
             hi = max(hi, source[at])
+    if low:
+        lo, hi = 0, max(hi, int(walls[2]) - 1)
+    if high:
+        lo, hi = min(lo, size - int(walls[2])), size - 1
     count = hi - lo + 1
     out[:orders, :count] = 0.0
     for i in range(begin, end):
@@ -228,6 +245,10 @@ def _line_weights(
         if top > 1:
             out[1, below] -= 1.0 / length
             out[1, above] += 1.0 / length
+    if low:
+        add_kinks(near_low, ratio, spacing, size, False, weights, series, walls, top, lo, out)
+    if high:
+        add_kinks(near_high, ratio, spacing, size, True, weights, series, walls, top, lo, out)
     return lo, count
 
 
@@ -248,6 +269,9 @@ def _derivatives(
     axes: int,
     polynomials: Array,
     orders: int,
+    weights: Array,
+    series: Array,
+    walls: Array,
     width: int,
     out: Array,
 ) -> None:
@@ -285,6 +309,9 @@ def _derivatives(
                 before[q],
                 polynomials,
                 orders,
+                weights[q],
+                series[q],
+                walls[q],
                 scratch,
                 w,
             )
@@ -355,8 +382,9 @@ class HeatField:
     Notes
     -----
     Against the convolution of the function that was sampled, the error is that of the trapezoid rule: spectral for
-    smooth Q, second order across jumps. At sigma = 0 on an axis the interpolant is of order 8 for smooth Q and may
-    overshoot next to jumps. A point costs the nodes within 9 sigma of it, and never more than the box.
+    smooth Q, second order across jumps; at the walls that of the solvers, see `heatpg.core.kinks`. At sigma = 0 on an
+    axis the interpolant is of order 8 for smooth Q and may overshoot next to jumps. A point costs the nodes within 9
+    sigma of it, and never more than the box.
 
     Examples
     --------
@@ -400,6 +428,7 @@ class HeatField:
         self._spacing = np.array(grid.spacing)
         self._kinds = np.array([_kind(axis) for axis in grid])
         self._margins = self._first - (np.array([axis.lower for axis in grid]) - self._origin)
+        self._kinks = [np.stack(tables) for tables in zip(*map(kink_tables, grid), strict=True)]
         self._all_free = all(axis.rule.free_space for axis in grid)
         self._kept: dict[int, tuple[Array, Array, Array]] = {}
 
@@ -527,7 +556,7 @@ class HeatField:
                 _derivatives(
                     *(places[begin:end], deviations[begin:end], self._values, self._first, self._spacing),
                     *(self._kinds, self._margins, self._faced, source, sign, before, d, _stencil_polynomials()),
-                    *(orders, width),
+                    *(orders, *self._kinks, width),
                     result[begin:end],
                 )
 

@@ -20,6 +20,13 @@ from heatpg.tools.numbers import number_words
 __all__ = ["Axis", "Grid", "axes_html", "first_of_batch"]
 
 _MINIMUM_SIZE = 3  # a second difference needs them
+# What Gregory's rule adds to the trapezoid rule, or to the midpoint rule, at so many nodes from an end, in spacings.
+_GREGORY = {
+    ("vertex", 3): (-3 / 24, 4 / 24, -1 / 24),
+    ("vertex", 4): (-109 / 720, 177 / 720, -87 / 720, 19 / 720),
+    ("cell", 3): (2 / 24, -3 / 24, 1 / 24),
+    ("cell", 4): (703 / 5760, -1389 / 5760, 909 / 5760, -223 / 5760),
+}
 _MOST_ROWS = 8  # of a table of axes in a notebook
 # names that every file has beside those of the axes, as heatpg.store.record has them
 _NAMES_OF_THE_FILE = re.compile(r"u|sigma|time|landscape|standard_error|VTKHDF|level|axis|batch\d+|heatpg_\w*")
@@ -195,10 +202,34 @@ class Axis:
     @property
     def weights(self) -> NDArray[np.float64]:
         """Quadrature weights of the nodes for an integral over the box: h, and h/2 at vertex ends."""
-        weights = np.full(self.size, self.spacing)
-        if self.nodes == "vertex" and self.boundary != "periodic":
-            weights[[0, -1]] *= 0.5
-        return weights
+        return self.integration_weights(0)
+
+    def integration_weights(self, end_nodes: int) -> NDArray[np.float64]:
+        """Quadrature weights of an integral over the box whose ends are corrected by so many nodes (Gregory's rule).
+
+        Parameters
+        ----------
+        end_nodes
+            3 or 4, or 0 for the trapezoid rule, at cell centres the midpoint rule: what serves fields whose
+            continuation has no kink at the walls, such as u along ``reflect``.
+
+        Examples
+        --------
+        >>> from heatpg import Axis
+        >>> Axis("x", 0.0, 2.0, 3, boundary="reflect").integration_weights(0).tolist()
+        [0.5, 1.0, 0.5]
+        """
+        weights = np.ones(self.size)
+        if self.boundary != "periodic":
+            if self.nodes == "vertex":
+                weights[[0, -1]] = 0.5
+            used = min(end_nodes, self.size)
+            if used:
+                added = np.array(_GREGORY[self.nodes, used])
+                # short lines are corrected from both ends at once
+                weights[:used] += added
+                weights[::-1][:used] += added
+        return weights * self.spacing
 
     def margin(self, sigma: float, probability: float = 0.01) -> float:
         """Width along each edge inside which the noise leaves the box across that edge with more than this probability.

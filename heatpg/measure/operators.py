@@ -134,6 +134,10 @@ def _convolution(solver: Solver, axis: Axis, variance: float) -> NDArray[np.floa
 
 def _spectrum_defect(solver: Solver, axis: Axis, matrix: NDArray[np.float64], variance: float) -> float:
     """How far the matrix is from what its symbol says, and the symbol from being stable."""
+    # the ends are corrected by columns of their own, whose order `heatpg.measure.edge` measures
+    ends = solver.ends(axis, variance, "float64")
+    if ends is not None:
+        matrix = matrix - ends.matrix()
     if axis.rule.free_space:
         return float(np.abs(matrix - _convolution(solver, axis, variance)).sum(axis=1).max())
     if axis.faced:

@@ -6,7 +6,8 @@ log(error) against log(refinement) over five resolutions, that is four refinemen
 ``space``: on a sequence of grids, against the exact evolution. A solver whose time step is given takes it as
 h^(order in space / order in time), so that both errors fall alike. ``time``: on one grid, against the same solver with
 a far smaller step; that the flow so approached is the right one is for ``space`` to see. ``exact``: solvers without
-error in time or space, against round-off. ``rough``: data with a singularity, see `heatpg.measure.rough`.
+error in time or space, against round-off. ``edge``: at walls where Q has a slope, a value or a curvature, see
+`heatpg.measure.edge`. ``rough``: data with a singularity, see `heatpg.measure.rough`.
 ``operator``: properties of the matrix of one step, see `heatpg.measure.operators`. How grids and steps are refined
 stands in `heatpg.measure.refinement`.
 """
@@ -24,6 +25,7 @@ from heatpg.core.landscape import Landscape
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
+from heatpg.measure.edge import has_edge_order, order_at_edge
 from heatpg.measure.operators import operator_properties
 from heatpg.measure.refinement import (
     FINER,
@@ -292,6 +294,8 @@ def _measurements(
         yield functools.partial(order_in_time, solver, boundary, dimension, nodes)
         if chooses_its_steps(solver):
             yield functools.partial(order_in_space, solver, boundary, dimension, nodes, given_steps=True)
+    if has_edge_order(solver, boundary, dimension):
+        yield functools.partial(order_at_edge, solver, boundary, dimension, nodes)
     if dimension == 1:
         yield functools.partial(properties, solver, boundary, nodes)
 

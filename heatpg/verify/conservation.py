@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,15 @@ from heatpg.core.report import Check
 from heatpg.evolution import Evolution
 from heatpg.solvers import wide
 from heatpg.verify import checks
+from heatpg.verify.edge import kept_weights
 from heatpg.verify.silence import unless_silent
 
 __all__ = ["conservation"]
+
+
+def _shares(weights: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Weights of a mean over the box, which has the units of Q."""
+    return np.asarray(functools.reduce(np.multiply.outer, [along / along.sum() for along in weights]))
 
 
 @checks.register("conservation")
@@ -48,23 +56,23 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
     if not all(axis.rule.conserves_mass for axis in grid):
         return []
     axes = tuple(range(initial.ndim - grid.dimensions, initial.ndim))
-    # the mean over the box, which has the units of Q
-    weights = grid.weights / grid.weights.sum()
+    # u has no kink at a wall: the trapezoid rule integrates it; of Q the rule that the correction of the ends keeps
+    plain = _shares(axis.integration_weights(0) for axis in grid)
     largest = float(np.abs(initial).max())
     # in units of a power of two near the largest value: exact, and neither too large nor too small to be summed
     exponent = -math.frexp(largest)[1]
 
-    def mean(field: NDArray[Any]) -> NDArray[np.float64]:
+    def mean(field: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         # in double precision, whatever the type of the field
         return np.asarray((np.ldexp(field.astype(np.float64), exponent) * weights).sum(axis=axes))
 
-    before = mean(initial)
     kind = np.finfo(initial.dtype)
     # an operation rounds to the digits of the type, and never finer than the spacing of its subnormal numbers
     unit = math.ldexp(float(kind.eps) * largest + float(kind.smallest_subnormal), exponent)
     changes = []
     for k, paths in enumerate(evolution.paths):
-        after = mean(evolution.values[k])
+        kept = (kept_weights(evolution.solver, axis, path[-1]) for axis, path in zip(grid, paths, strict=True))
+        before, after = mean(initial, _shares(kept)), mean(evolution.values[k], plain)
         rounding = sum(wide.rounding(evolution.solver, a, p) for a, p in zip(grid, paths, strict=True) if p[-1] > 0)
         change = float(np.abs(after - before).max())
         allowed = 2.0 * unit * (1.0 + rounding) + math.ldexp(evolution.rounding, exponent)

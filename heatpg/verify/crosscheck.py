@@ -9,8 +9,15 @@ symbols are known. So for every m the error is at most max|D^m Q| ||g_m||_1, whe
 has the symbol (w^ - r^) / (2 i sin(k h / 2))^m; m = 0 with half the range of Q in place of its maximum. The least of
 m = 0, 2, 4 is taken, and the axes are added up: each of them meets data that the others have only smoothed.
 
+Where a solver corrects the ends of the box (`Solver.end_nodes`) so does the reference, from sigma = h on, by its own
+account of them (`heatpg.verify.edge`). A solver that takes the correction from its own operator differs there by as
+much as the two kernels do on a kink, times the jumps of the data.
+
 Correlated noise does not factor over the axes; what it is compared with is in `heatpg.verify.correlated`.
 """
+
+# One file above 600 lines: the reference in rows, windows and whole lines, and the bound on the distance from it, are
+# one argument.
 
 from __future__ import annotations
 
@@ -35,15 +42,18 @@ from heatpg.store.record import Record
 from heatpg.tools.sums import along_axis, dot
 from heatpg.verify import checks
 from heatpg.verify.correlated import LARGEST_WINDOW, SEED, density_sums, kernel_distance, sample, window_points
+from heatpg.verify.edge import added_rows, end_weights, kinks, largest_jumps
 from heatpg.verify.silence import unless_silent
 
-__all__ = ["POINTS", "crosscheck", "expected_error", "reference_rows", "reference_weights"]
+__all__ = ["POINTS", "Roughness", "crosscheck", "expected_error", "reference_rows", "reference_weights"]
 
 Array = NDArray[Any]
 
 _TAIL = 9.0  # standard deviations: 2e-19 of the noise goes further, below any rounding
 POINTS = 200  # nodes of a standard check, in all; enough to meet every part of a field, and cheap; a matter of taste
 _WIDEST_MATRIX = 2048  # nodes of an axis: beyond, a matrix of rows costs more than a convolution
+_KINK = 4.0  # spacings over which a kink is smoothed, as wide as the grid still shows without any aliasing
+_ALIKE = 3.0  # spacings of sigma beyond which kernels of the continuous flow differ by less than rounding on a kink
 _LONGEST_KERNEL = 2**22  # 32 MiB: so far kernels are compared
 # periods of the continued line: as uniform as infinitely many, since exp(-2 pi^2 1.6^2) = 1e-22 of the longest wave is
 # left
@@ -171,7 +181,7 @@ def _continued_index(axis: Axis, before: int) -> NDArray[np.int64]:
     return np.asarray(np.pad(nodes, before, mode=_pad_mode(axis)))
 
 
-def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64], corrected: bool = False) -> NDArray[np.float64]:
     """Rows of the reference as a matrix on the nodes of an axis.
 
     Parameters
@@ -182,6 +192,8 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64]) -> NDArray
         Noise level along it.
     rows
         Which nodes.
+    corrected
+        Whether the ends are corrected, which they are from sigma = h on.
 
     Returns
     -------
@@ -221,6 +233,8 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64]) -> NDArray
             high = dot(weights, share) - dot(mass, inside)
             result[i, -1] += high
             result[i, 0] += float(weights.sum() - mass.sum()) - high
+    if corrected and sigma >= axis.spacing:
+        result += added_rows(axis, sigma, rows)
     return result
 
 
@@ -259,17 +273,23 @@ def _rows_with_faces(axis: Axis, weights: NDArray[np.float64], rows: NDArray[np.
     return result
 
 
-def _difference_norms(solver: Solver, axis: Axis, path: tuple[float, ...]) -> tuple[float, float, float]:
-    """||g_m||_1 for m = 0, 2, 4; see the top of this file."""
+def _kernel_difference(solver: Solver, axis: Axis, path: tuple[float, ...]) -> tuple[Array, Array]:
+    """Angles of a long circle, and the symbol of the solver less that of the reference there."""
     reference = reference_weights(axis.spacing, math.sqrt(path[-1]))
     radius = len(reference) // 2
-    # long enough that neither kernel wraps around onto itself
+    # long enough that neither kernel wraps around onto itself, nor a kink of `KINK` spacings
     length = 1 << math.ceil(math.log2(4 * max(radius, solver.reach(axis, path), 64)))
     length = min(length, _LONGEST_KERNEL)
     kernel = np.zeros(length)
     np.add.at(kernel, np.arange(-radius, radius + 1) % length, reference)
     angle = 2.0 * math.pi * np.arange(length // 2 + 1) / length
-    difference = np.asarray(solver.symbol(angle, axis, path)) - np.fft.rfft(kernel)
+    return angle, np.asarray(solver.symbol(angle, axis, path)) - np.fft.rfft(kernel)
+
+
+def _difference_norms(solver: Solver, axis: Axis, path: tuple[float, ...]) -> tuple[float, float, float]:
+    """||g_m||_1 for m = 0, 2, 4; see the top of this file."""
+    angle, difference = _kernel_difference(solver, axis, path)
+    length = 2 * (len(angle) - 1)
     norms = [float(np.abs(np.fft.irfft(difference, length)).sum())]
     lowered = (2.0 * np.sin(0.5 * angle)) ** 2
     for power in (1, 2):
@@ -282,6 +302,29 @@ def _difference_norms(solver: Solver, axis: Axis, path: tuple[float, ...]) -> tu
 
 
 _cached_norms = functools.lru_cache(maxsize=2048)(_difference_norms)
+
+
+@functools.lru_cache(maxsize=256)
+def _kink_errors(solver: Solver, axis: Axis, path: tuple[float, ...]) -> tuple[float, ...]:
+    """Largest distance between the solver and the reference on a kink of each order, per h^k J_k."""
+    angle, difference = _kernel_difference(solver, axis, path)
+    length = 2 * (len(angle) - 1)
+    ratio = math.sqrt(path[-1]) / axis.spacing
+    place = np.fft.fftfreq(length, 1.0 / length) + (0.5 if axis.nodes == "cell" else 0.0)
+    near = np.abs(place) <= 10.0 * _KINK
+    errors = []
+    for order in end_weights(axis, math.inf)[0]:
+        kink = np.zeros(length)
+        kink[near] = kinks(order, _KINK, place[near])
+        if ratio >= 1.0:
+            distance = np.fft.irfft(difference * np.fft.rfft(kink), length)
+        else:
+            # the reference leaves the kink as it is: all that the solver makes of it but its own flow counts
+            symbol = np.asarray(solver.symbol(angle, axis, path))
+            flow = kinks(order, _KINK, place, ratio) - np.fft.irfft(symbol * np.fft.rfft(kink), length)
+            distance = flow[np.abs(place) <= 10.0 * _KINK]
+        errors.append(float(np.abs(distance).max()))
+    return tuple(errors)
 
 
 def _continued(values: Array, axis: Axis, radius: int, along: int) -> Array:
@@ -322,7 +365,36 @@ def _extremes(values: Array, grid: Grid) -> tuple[float, float]:
     return float(low.min()), float(high.max())
 
 
-def _roughness(values: Array, grid: Grid, position: int) -> tuple[float, float, float]:
+@dataclasses.dataclass(frozen=True)
+class Roughness:
+    """What the bound knows of the data continued by the boundary of one axis.
+
+    Attributes
+    ----------
+    half, second, fourth
+        Half range, and largest second and fourth difference.
+    values, along
+        The data themselves and the place of the axis, where they are there: for the jumps at the walls.
+    """
+
+    half: float
+    second: float
+    fourth: float
+    values: Array | None = None
+    along: int = 0
+
+    def jumps(self, axis: Axis, sigma: float) -> NDArray[np.float64]:
+        """Largest |h^k J_k|, or what the range allows."""
+        if self.values is not None:
+            return largest_jumps(self.values, axis, self.along, sigma)
+        # weights of derivatives sum to zero, so half the range counts; of values themselves at most all of it
+        orders, weights = end_weights(axis, sigma)
+        return self.half * np.array(
+            [float(np.abs(row).sum()) * (1.0 if order else 2.0) for order, row in zip(orders, weights, strict=True)]
+        )
+
+
+def _roughness(values: Array, grid: Grid, position: int) -> Roughness:
     """Half range, and largest second and fourth difference, of the data continued by the boundary of an axis."""
     axis, along = grid[position], values.ndim - grid.dimensions + position
     # the others smooth what they find on their nodes and their walls
@@ -335,10 +407,10 @@ def _roughness(values: Array, grid: Grid, position: int) -> tuple[float, float, 
         half = high - low  # relative to the chord between the ends, turned over beyond them
     second = np.diff(_continued(values, axis, 2, along), n=2, axis=along)
     fourth = np.diff(second, n=2, axis=along)
-    return half, float(np.abs(second).max()), float(np.abs(fourth).max())
+    return Roughness(half, float(np.abs(second).max()), float(np.abs(fourth).max()), values, along)
 
 
-def expected_error(evolution: Record, k: int, cache: dict[int, tuple[float, float, float]] | None = None) -> float:
+def expected_error(evolution: Record, k: int, cache: dict[int, Roughness] | None = None) -> float:
     """Bound on |u - reference| at sigma[k], from the symbols of both and the data; see the top of this file."""
     values, grid, solver = evolution.landscape.values, evolution.grid, evolution.solver
     cache = {} if cache is None else cache
@@ -363,7 +435,12 @@ def expected_error(evolution: Record, k: int, cache: dict[int, tuple[float, floa
         if position not in cache:
             cache[position] = _roughness(values, grid, position)
         # smooth data make the fourth difference small, rough data the range: the least of three true bounds
-        total += min(a * b for a, b in zip(norms, cache[position], strict=True))
+        rough = cache[position]
+        total += min(a * b for a, b in zip(norms, (rough.half, rough.second, rough.fourth), strict=True))
+        sigma = math.sqrt(path[-1])
+        if solver.exact_kinks and solver.end_nodes(axis, path[-1]) and sigma < _ALIKE * axis.spacing:
+            jumps = rough.jumps(axis, sigma)
+            total += sum(a * float(b) for a, b in zip(_kink_errors(solver, axis, path), jumps, strict=False))
     return total
 
 
@@ -400,24 +477,31 @@ def _contract(values: Array, matrices: list[NDArray[np.float64]]) -> NDArray[np.
     return np.asarray(values)
 
 
-def _convolved(values: Array, axis: Axis, sigma: float, along: int) -> NDArray[np.float64]:
+def _convolved(values: Array, axis: Axis, sigma: float, along: int, corrected: bool) -> NDArray[np.float64]:
     """The reference on all nodes of a long axis, with scipy.ndimage on the continued line."""
     from scipy.ndimage import correlate1d
 
     weights = _line_weights(axis, sigma)
     radius = len(weights) // 2
     whole = correlate1d(_continued(values, axis, radius, along), weights, axis=along, mode="constant")
-    return np.asarray(whole[(slice(None),) * along + (slice(radius, radius + axis.size),)])
+    result = np.asarray(whole[(slice(None),) * along + (slice(radius, radius + axis.size),)])
+    if corrected and sigma >= axis.spacing:
+        # the matrix of the ends is long and narrow: only end nodes have weights
+        count = end_weights(axis, sigma)[1].shape[1]
+        added = added_rows(axis, sigma, np.arange(axis.size), ends_only=True)
+        first, last = (np.take(values, range(*part), axis=along) for part in ((count,), (axis.size - count, axis.size)))
+        result = result + along_axis(added, np.concatenate((first, last), axis=along), along)
+    return result
 
 
-def _summed(values: Array, axis: Axis, sigma: float, along: int) -> NDArray[np.float64]:
+def _summed(values: Array, axis: Axis, sigma: float, along: int, corrected: bool) -> NDArray[np.float64]:
     """The reference on all nodes of an axis, as a matrix.
 
     The density is even, and so is every continuation: the even and the odd part of a line about its middle stay apart,
     and each takes a quarter of the products.
     """
     half = (axis.size + 1) // 2
-    rows = reference_rows(axis, sigma, np.arange(half))
+    rows = reference_rows(axis, sigma, np.arange(half), corrected)
     near, far = rows[:, :half], rows[:, ::-1][:, :half].copy()
     if axis.size % 2:
         far[:, -1] = 0.0  # the node in the middle is its own mirror image
@@ -429,28 +513,43 @@ def _summed(values: Array, axis: Axis, sigma: float, along: int) -> NDArray[np.f
     return np.moveaxis(whole, 0, along)
 
 
-def _at_nodes(values: Array, grid: Grid, sigmas: Array, nodes: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+def _corrected(record: Record, k: int) -> list[bool]:
+    """Along which axes the solver corrects the ends."""
+    solver = record.solver
+    return [solver.end_nodes(a, path[-1]) > 0 for a, path in zip(record.grid, record.paths[k], strict=True)]
+
+
+def _at_nodes(
+    values: Array, grid: Grid, sigmas: Array, nodes: list[NDArray[np.int64]], corrected: list[bool]
+) -> NDArray[np.float64]:
     """The reference on the product of some nodes of every axis."""
     # on one axis windows of the continued line are cheaper than rows of a matrix
     if grid.dimensions == 1 and sigmas[0] > 0:
         weights = _line_weights(grid[0], float(sigmas[0]))
         line = _continued(values, grid[0], len(weights) // 2, values.ndim - 1)
-        return np.stack([(line[..., i : i + len(weights)] * weights).sum(axis=-1) for i in nodes[0]], axis=-1)
-    rows = [reference_rows(axis, float(s), chosen) for axis, s, chosen in zip(grid, sigmas, nodes, strict=True)]
+        result = np.stack([(line[..., i : i + len(weights)] * weights).sum(axis=-1) for i in nodes[0]], axis=-1)
+        if corrected[0] and sigmas[0] >= grid[0].spacing:
+            result += along_axis(added_rows(grid[0], float(sigmas[0]), nodes[0]), values, values.ndim - 1)
+        return result
+    rows = [
+        reference_rows(axis, float(s), chosen, ends)
+        for axis, s, chosen, ends in zip(grid, sigmas, nodes, corrected, strict=True)
+    ]
     return _contract(values, rows)
 
 
 def _reference_field(evolution: Evolution, k: int) -> NDArray[np.float64]:
     values = evolution.landscape.values.astype(np.float64)
     first = values.ndim - evolution.grid.dimensions
+    corrected = _corrected(evolution, k)
     for position, (axis, sigma) in enumerate(zip(evolution.grid, evolution.sigmas[k], strict=True)):
         if sigma == 0.0:
             continue
         # a short axis by one product of matrices, a long one by a convolution that never makes the matrix
         if axis.size <= _WIDEST_MATRIX:
-            values = _summed(values, axis, float(sigma), first + position)
+            values = _summed(values, axis, float(sigma), first + position, corrected[position])
         else:
-            values = _convolved(values, axis, float(sigma), first + position)
+            values = _convolved(values, axis, float(sigma), first + position, corrected[position])
     return values
 
 
@@ -567,14 +666,14 @@ def crosscheck(evolution: Evolution, level: str = "standard") -> list[Check]:
     nodes = None if level == "full" else _sample(evolution)
     initial = evolution.landscape.values.astype(np.float64)
     worst: _Error | None = None
-    cache: dict[int, tuple[float, float, float]] = {}
+    cache: dict[int, Roughness] = {}
     bounds = []
     for k in range(len(evolution)):
         if nodes is None:
             reference = _reference_field(evolution, k)
             field = evolution.values[k]
         else:
-            reference = _at_nodes(initial, grid, evolution.sigmas[k], nodes)
+            reference = _at_nodes(initial, grid, evolution.sigmas[k], nodes, _corrected(evolution, k))
             field = evolution.values[k][(..., *np.ix_(*nodes))]
         error = np.abs(field - reference)
         flat = int(np.argmax(error))

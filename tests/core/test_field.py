@@ -37,7 +37,9 @@ def test_agrees_with_direct_at_the_nodes(boundary: str, nodes: str, cells: float
     sigma = cells * axis.spacing
     expected = solve(landscape, sigma, "direct").values[0]
     found = HeatField(landscape).value(axis.coordinates[:, None], sigma)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=64 * EPS * landscape.oscillation)
+    # at sigma = h samples alias by exp(-2 pi^2), a cubic kink by (2 pi)^3 / 3! = 41 as much, with jumps of 8 osc(Q)
+    series = 8 * 41 * np.exp(-2 * np.pi**2) if cells == 1.0 else 0.0
+    np.testing.assert_allclose(found, expected, rtol=0, atol=(64 * EPS + series) * landscape.oscillation)
 
 
 @pytest.mark.parametrize("boundaries_of_axes", list(itertools.combinations(boundaries.names(), 3))[:6])

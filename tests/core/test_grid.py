@@ -76,7 +76,14 @@ def test_weights_integrate() -> None:
     for nodes in ("vertex", "cell"):
         line = axis(nodes=nodes, size=6)
         assert line.weights @ (2 + 3 * line.coordinates) == pytest.approx(2 * 3 + 3 * (4 - 1) / 2, rel=1e-14)
-    assert axis().weights.tolist() == [0.25, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25]
+    # Gregory's rule with four end nodes from both ends: exact for cubics
+    assert axis().integration_weights(4) @ axis().coordinates ** 3 == pytest.approx(
+        (axis().upper ** 4 - axis().lower ** 4) / 4, rel=1e-13
+    )
+    assert axis(size=12).integration_weights(4)[[0, 1, 2, 3, 4]] / axis(size=12).spacing == pytest.approx(
+        np.array([251, 897, 633, 739, 720]) / 720, rel=1e-13
+    )
+    assert axis().integration_weights(0).tolist() == [0.25, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25]
     angle = Axis("angle", 0.0, 2 * math.pi, 16, boundary="periodic")
     assert angle.weights @ np.cos(angle.coordinates) ** 2 == pytest.approx(math.pi, rel=1e-14)
 
@@ -204,7 +211,7 @@ def test_a_grid_is_the_product_of_its_axes(grid: Grid) -> None:
 def test_grid_weights(grid: Grid) -> None:
     assert grid.weights.shape == grid.shape
     assert grid.weights.sum() == pytest.approx(3 * 6 * 1, rel=1e-14)
-    assert grid.weights[0, 0, 0] == pytest.approx(0.5 * 2 * 0.2)
+    assert grid.weights[0, 0, 0] == pytest.approx(math.prod(float(line.weights[0]) for line in grid))
     x, _, z = grid.mesh()
     assert (grid.weights * x * z).sum() == pytest.approx(1.5 * 6 * 0.5, rel=1e-14)  # products of straight lines
 

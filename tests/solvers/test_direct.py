@@ -39,13 +39,13 @@ def test_the_error_is_below_the_tolerance_for_all_data(tolerance: float, boundar
         share = {"absorb": 0.25, "zero": 1.0}.get(boundary, 0.5)
         if axis.faced:  # cells between 0 and 1 have values between -2.5 and 3.5 on the walls
             share /= 6.0
-        error = weights - reference_rows(axis, sigma, np.arange(61))
+        error = weights - reference_rows(axis, sigma, np.arange(61), corrected=True)
         assert share * np.abs(error).sum(axis=1).max() <= tolerance + 40 * EPS, ratio
         if axis.faced:
             # the weights of the values on the walls are differences of numbers near one, cut at the tolerance
             assert weights_of_cells_and_walls(weights).min() >= -2 * tolerance - 64 * EPS
         elif boundary != "absorb":
-            assert weights.min() >= 0.0
+            assert weights.min() >= -1e-18  # far out only rounding is left of a difference of two Gaussians
         if boundary != "zero":
             assert np.abs(weights.sum(axis=1) - 1.0).max() <= 16 * EPS
 

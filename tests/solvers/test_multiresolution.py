@@ -41,7 +41,7 @@ def matrix(solver: Any, axis: Axis, sigma: float) -> Array:
 
 
 def exact_matrix(axis: Axis, sigma: float) -> Array:
-    return np.asarray(reference_rows(axis, sigma, np.arange(axis.size)))
+    return np.asarray(reference_rows(axis, sigma, np.arange(axis.size), corrected=True))
 
 
 @pytest.mark.parametrize("tolerance", TOLERANCES)

@@ -55,6 +55,10 @@ class Faulty(Solver):
     summary = "a planted fault"
     target = "continuous"
     exact_in_time = True
+    exact_kinks = True  # of `direct` the same, because its kernel is that of the reference
+
+    def end_nodes(self, axis: Axis, variance: float) -> int:
+        return make(self.of).end_nodes(axis, variance)
 
     @property
     def order_time(self) -> float:
