@@ -102,8 +102,6 @@ class Solver(ABC):
         if self.end_nodes(axis, (4.0 * axis.spacing) ** 2):
             # the polynomial of degree 3 gives Q'' to order 2, which counts with h^4; four derivatives with h^1 to h^4
             order = 6.0 if axis.rule.holds_ends else 5.0
-        elif nodes == "cell" and boundary in ("clip", "absorb"):
-            order = 1.0  # the wall is taken to stand at the outermost centre
         else:
             # the trapezoid rule across a kink; the chord leaves only a jump of the second derivative
             order = 4.0 if axis.rule.holds_ends else 2.0
@@ -163,14 +161,13 @@ class Solver(ABC):
         """Central differences at the outermost nodes of an axis in free space, where u goes on smoothly outside."""
         axis = grid[position]
         along = initial.ndim - grid.dimensions + position
-        # two nodes more at each end are the same line in free space, solved once more
-        extension = axis.rule.extend(axis.size, axis.nodes, 2, 2)
-        shape = [1] * initial.ndim
-        shape[along] = -1
-        weight = extension.weight.astype(initial.dtype).reshape(shape)
-        longer = np.ascontiguousarray(np.take(initial, extension.source, axis=along) * weight)
-        beyond = 2.0 * axis.spacing
-        wide = dataclasses.replace(axis, lower=axis.lower - beyond, upper=axis.upper + beyond, size=axis.size + 4)
+        # two nodes more at each end are the same line in free space, solved once more; the outermost may be vertices
+        # whatever they were, since what lies beyond is as they are
+        longer = np.ascontiguousarray(axis.rule.extend(axis.size, axis.nodes, 2, 2).of(initial, along))
+        beyond = 2.0 * axis.spacing + (0.0 if axis.nodes == "vertex" else -0.5 * axis.spacing)
+        wide = dataclasses.replace(
+            axis, lower=axis.lower - beyond, upper=axis.upper + beyond, size=axis.size + 4, nodes="vertex"
+        )
         axes = [wide if i == position else other for i, other in enumerate(grid)]
         field = np.empty_like(longer)
         self.start(longer, Grid(*axes)).advance(variances, field)

@@ -280,7 +280,9 @@ class CovarianceFlow:
 
     Notes
     -----
-    Exact in time, spectral in space, as the solver ``spectral``, whose result it gives for a diagonal covariance.
+    Exact in time, spectral in space, as the solver ``spectral``, whose result it gives for a diagonal covariance along
+    periodic axes. In free space it is of order 2 at the ends: they are not corrected (`heatpg.solvers.edges`), because
+    what a wall brings in is no product of lines any more.
 
     Examples
     --------

@@ -404,6 +404,7 @@ def _by_lines(
     return with_faces(axis, odd, dtype, derivative)
 
 
+@functools.lru_cache(maxsize=64)  # as the operators of the field are kept by their base
 def _free_line(solver: TransformSolver, axis: Axis, variance: float, derivative: bool, dtype: str) -> _SingleLine:
     padding, rows = _padded(solver, axis, variance)
     continuation = axis.rule.extend(axis.size, axis.nodes, padding, padding)

@@ -20,6 +20,7 @@ from heatpg.boundaries import face_values
 from heatpg.core.grid import Axis, Grid
 from heatpg.solvers import make
 from heatpg.solvers.base import Flow, LineOperator, Path, Solver
+from heatpg.solvers.faces import with_faces
 from heatpg.tools.sums import along_axis
 
 __all__ = ["begin", "gradient", "keeps_extrema", "monotone_between", "reach", "rounding", "wide_weights"]
@@ -110,8 +111,13 @@ def _limit(axis: Axis, variance: float, ends: int, dtype: np.dtype[Any], derivat
         # by name, because `direct` takes the weights above
         direct: Any = make("direct")
         operator: LineOperator
-        if direct.end_nodes(axis, variance) and not ends:
-            operator = direct.convolution(axis, variance, dtype, derivative, corrected=False)
+        if not ends:
+
+            def samples(place: Axis, kind: np.dtype[Any]) -> LineOperator:
+                made: LineOperator = direct.convolution(place, variance, kind, derivative, corrected=False)
+                return made
+
+            operator = with_faces(axis, samples, dtype, derivative)
         elif derivative:
             operator = direct.gradient_operator(axis, variance, dtype)
         else:

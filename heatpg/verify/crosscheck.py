@@ -52,6 +52,7 @@ Array = NDArray[Any]
 _TAIL = 9.0  # standard deviations: 2e-19 of the noise goes further, below any rounding
 POINTS = 200  # nodes of a standard check, in all; enough to meet every part of a field, and cheap; a matter of taste
 _WIDEST_MATRIX = 2048  # nodes of an axis: beyond, a matrix of rows costs more than a convolution
+_ROWS = 4096  # nodes of a long axis whose ends are corrected at once: half a megabyte, a taste
 _KINK = 4.0  # spacings over which a kink is smoothed, as wide as the grid still shows without any aliasing
 _ALIKE = 3.0  # spacings of sigma beyond which kernels of the continuous flow differ by less than rounding on a kink
 _LONGEST_KERNEL = 2**22  # 32 MiB: so far kernels are compared
@@ -486,12 +487,19 @@ def _convolved(values: Array, axis: Axis, sigma: float, along: int, corrected: b
     whole = correlate1d(_continued(values, axis, radius, along), weights, axis=along, mode="constant")
     result = np.asarray(whole[(slice(None),) * along + (slice(radius, radius + axis.size),)])
     if corrected and sigma >= axis.spacing:
-        # the matrix of the ends is long and narrow: only end nodes have weights
-        count = end_weights(axis, sigma)[1].shape[1]
-        added = added_rows(axis, sigma, np.arange(axis.size), ends_only=True)
-        first, last = (np.take(values, range(*part), axis=along) for part in ((count,), (axis.size - count, axis.size)))
-        result = result + along_axis(added, np.concatenate((first, last), axis=along), along)
+        result = result.copy()
+        for start in range(0, axis.size, _ROWS):
+            rows = np.arange(start, min(start + _ROWS, axis.size))
+            part = (slice(None),) * along + (slice(start, start + _ROWS),)
+            result[part] += _added(values, axis, sigma, rows, along)
     return result
+
+
+def _added(values: Array, axis: Axis, sigma: float, rows: NDArray[np.int64], along: int) -> NDArray[np.float64]:
+    """What the correction of the ends adds at some nodes, by a matrix of the end nodes, which alone have weights."""
+    count = end_weights(axis, sigma)[1].shape[1]
+    ends = np.take(values, [*range(count), *range(axis.size - count, axis.size)], axis=along)
+    return along_axis(added_rows(axis, sigma, rows, ends_only=True), ends, along)
 
 
 def _summed(values: Array, axis: Axis, sigma: float, along: int, corrected: bool) -> NDArray[np.float64]:
@@ -529,7 +537,7 @@ def _at_nodes(
         line = _continued(values, grid[0], len(weights) // 2, values.ndim - 1)
         result = np.stack([(line[..., i : i + len(weights)] * weights).sum(axis=-1) for i in nodes[0]], axis=-1)
         if corrected[0] and sigmas[0] >= grid[0].spacing:
-            result += along_axis(added_rows(grid[0], float(sigmas[0]), nodes[0]), values, values.ndim - 1)
+            result += _added(values, grid[0], float(sigmas[0]), nodes[0], values.ndim - 1)
         return result
     rows = [
         reference_rows(axis, float(s), chosen, ends)

@@ -79,7 +79,8 @@ def _derivative(x: Array, sigma: float, order: int) -> Array:
     """(d/dy)^order of the density at x - y, in x."""
     z = x / sigma
     hermite = np.polynomial.hermite_e.hermeval(z, [0.0] * order + [1.0])
-    return np.asarray(hermite * np.exp(-0.5 * z * z) / (sigma**order * sigma * math.sqrt(2.0 * math.pi)))
+    # as a negative power, which comes to nothing where a positive one would overflow
+    return np.asarray(hermite * np.exp(-0.5 * z * z) * (sigma ** -(order + 1) / math.sqrt(2.0 * math.pi)))
 
 
 def half_flow(order: int, x: Array, sigma: float) -> NDArray[np.float64]:

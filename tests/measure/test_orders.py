@@ -179,7 +179,7 @@ def test_rows_are_json_without_nan() -> None:
     for row in rows_of("crank_nicolson"):
         record = json.loads(json.dumps(row.as_dict(), allow_nan=False))
         assert set(record) == {field.name for field in dataclasses.fields(Row)}
-        assert record["axis"] in ("time", "space", "exact", "rough", "operator")
+        assert record["axis"] in ("time", "space", "exact", "edge", "rough", "operator")
 
 
 def test_table_puts_together_what_passed_and_nothing_else() -> None:
