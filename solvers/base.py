@@ -164,10 +164,9 @@ class Solver(ABC):
         # two nodes more at each end are the same line in free space, solved once more; the outermost may be vertices
         # whatever they were, since what lies beyond is as they are
         longer = np.ascontiguousarray(axis.rule.extend(axis.size, axis.nodes, 2, 2).of(initial, along))
-        beyond = 2.0 * axis.spacing + (0.0 if axis.nodes == "vertex" else -0.5 * axis.spacing)
-        wide = dataclasses.replace(
-            axis, lower=axis.lower - beyond, upper=axis.upper + beyond, size=axis.size + 4, nodes="vertex"
-        )
+        size = axis.size + 4
+        # from 0 on, because far from there the spacing would be rounded
+        wide = dataclasses.replace(axis, lower=0.0, upper=(size - 1) * axis.spacing, size=size, nodes="vertex")
         axes = [wide if i == position else other for i, other in enumerate(grid)]
         field = np.empty_like(longer)
         self.start(longer, Grid(*axes)).advance(variances, field)

@@ -49,6 +49,7 @@ Array = NDArray[Any]
 
 _SERIES = 1.5  # spacings: from there on 60 terms of the series leave 1e-17
 _LANES = 256  # lines at once: their jumps, 8 rows of 2 KiB, and the row they are added to stay in a first-level cache
+_WIDEST = 6.0  # periods of a mirrored line: exp(-2 pi^2 6^2) is left of its longest wave
 _PIECE = 2**16  # points that a thread gets at once, the most of a second-level cache; a taste
 WIDTH = 3.0
 """Spacings over which `localised_kink` is smoothed: what is left of its smooth part at Nyquist is exp(-9 pi^2 / 2)."""
@@ -152,6 +153,9 @@ def columns_of(
     reach
         Spacings to which the solver sums, where that is less than `REACH`.
     """
+    if period:
+        # as uniform as any wider one: images only wash out
+        ratio = min(ratio, _WIDEST * period)
     reach = min(reach, REACH * ratio)
     most = math.ceil((reach + float(np.abs(place).max())) / period) if period else 0
     result = np.zeros((len(orders), len(place)))

@@ -92,8 +92,9 @@ def with_faces(
         # a line twice as long has the wall in its middle: the flow of 1 on one side of it for ever, 0 on the other
         # (four nodes at least on either side: so many a solver may take slopes from at the ends, which are flat)
         half = max(size, 4)
-        upper = axis.lower + (2 * half - 1) * axis.spacing
-        longer = dataclasses.replace(axis, upper=upper, size=2 * half, nodes="vertex")
+        # from 0 on, because far from there the spacing would be rounded
+        upper = (2 * half - 1) * axis.spacing
+        longer = dataclasses.replace(axis, lower=0.0, upper=upper, size=2 * half, nodes="vertex")
         step = (np.arange(2 * half) < half).astype(np.float64)
         make(longer, double).apply(step, step, 0)
         lower = step[half : half + size]
