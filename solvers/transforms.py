@@ -16,7 +16,17 @@ free       both    padded line, then as reflect and cell
 =========  ======  =======================================  ==========================
 
 The transforms themselves are those of `heatpg.solvers.fft`.
+
+A solver that corrects the ends (`heatpg.solvers.edges`) has the map L + D J along a corrected axis: multipliers, and
+columns times the jumps of the data. Along several closed axes their product is taken apart,
+
+    prod_i (L_i + D_i J_i) = prod_i L_i + sum_i (prod_{j < i} L_j) D_i J_i (prod_{j > i} (L_j + D_j J_j)),
+
+so that one transform of Q serves every sigma, and each correction is a flow of one dimension less.
 """
+
+# One file above 600 lines: the transforms, the flow of their coefficients, and what it takes at the walls from the
+# operators of the transforms themselves.
 
 from __future__ import annotations
 
@@ -33,7 +43,7 @@ from scipy.fft import next_fast_len
 
 from heatpg.boundaries import Extension
 from heatpg.core.grid import Axis, Grid
-from heatpg.core.kinks import jumps_along
+from heatpg.core.kinks import jumps_along, period_of
 from heatpg.solvers import fft
 from heatpg.solvers.base import Flow, LineOperator, Path, Solver
 from heatpg.solvers.edges import (
@@ -340,6 +350,14 @@ class InterpolantGradient(TransformSolver):
         if not axis.starts_anew:
             basis = basis_along(axis)
             np.copyto(out, basis.derivative(basis.forward(field.copy(), along), along))
+            variance, dtype = variances[position], initial.dtype.name
+            if 0.0 < variance < (_ALIKE * axis.spacing) ** 2:
+                # the interpolant does not know the flow of a kink that it is still too coarse for
+                ends = _unresolved_slope(self, axis, variance, dtype)
+                if ends is not None:
+                    others = variances[:position] + variances[position + 1 :]
+                    names = frozenset(other.name for other in grid)
+                    ends.add(_flow_of_jumps(self, ends, initial, grid, position, names).at(others), out, along)
             return
         # the field outside the box, or on its faces, is not stored: this axis is taken from Q again
         others = tuple(0.0 if i == position else t for i, t in enumerate(variances))
@@ -426,21 +444,72 @@ def _padded(solver: TransformSolver, axis: Axis, variance: float) -> tuple[int, 
 
 
 @functools.lru_cache(maxsize=256)
-def _own_ends(solver: TransformSolver, axis: Axis, variance: float, dtype: str, slope: bool) -> EndCorrection:
-    """The flow of the kinks of a wall in free space less what the operator makes of them."""
-    orders, weights = jumps_along(axis, math.sqrt(variance))
-    padding, rows = _padded(solver, axis, variance)
-    basis = _CellCosine(rows, axis.spacing)
-    ratio = math.sqrt(variance) / axis.spacing
+def _own_kinks(solver: TransformSolver, axis: Axis, variance: float) -> tuple[Array, Array, Array, Array]:
+    """Flow of the kinks of the lower wall at the nodes and its slope, and what the operator makes of both."""
+    orders, _ = jumps_along(axis, math.sqrt(variance))
+    free = axis.rule.free_space
+    padding, rows = _padded(solver, axis, variance) if free else (0, axis.size)
+    basis = _CellCosine(rows, axis.spacing) if free else basis_along(axis)
+    ratio, period = math.sqrt(variance) / axis.spacing, period_of(axis)
     place = np.arange(rows) - padding + (0.5 if axis.nodes == "cell" else 0.0)
     # beyond nine widths nothing is left of a kink, nor of its flow
-    near = np.flatnonzero(np.abs(place) <= 9.0 * math.hypot(ratio, WIDTH))
-    samples, flow = np.zeros((len(orders), rows)), np.zeros((len(orders), rows))
-    samples[:, near] = localised_kink(orders, place[near])
-    flow[:, near] = kink_flow(orders, place[near], ratio, slope)
+    reach = 9.0 * math.hypot(ratio, WIDTH)
+    most = math.ceil((reach + rows) / period) if period else 0
+    samples, flow, slope = (np.zeros((len(orders), rows)) for _ in range(3))
+    for image in range(-most, most + 1):
+        near = np.flatnonzero(np.abs(place + image * period) <= reach)
+        where = (place + image * period)[near]
+        samples[:, near] += localised_kink(orders, where)
+        flow[:, near] += kink_flow(orders, where, ratio)
+        slope[:, near] += kink_flow(orders, where, ratio, True)
+    inside = slice(padding, padding + axis.size)
     coefficients = basis.forward(samples, 1) * solver.multiplier(basis.angle, axis.spacing, variance)
-    made = basis.derivative(coefficients, 1) * axis.spacing if slope else basis.inverse(coefficients, 1)
-    return ends_of(axis, weights, (flow - made)[:, padding : padding + axis.size], dtype, slope)
+    made = basis.inverse(coefficients.copy(), 1)[:, inside]
+    made_slope = basis.derivative(coefficients, 1)[:, inside] * axis.spacing
+    return flow[:, inside], slope[:, inside], made, made_slope
+
+
+@functools.lru_cache(maxsize=256)
+def _own_ends(solver: TransformSolver, axis: Axis, variance: float, dtype: str, slope: bool) -> EndCorrection:
+    """The flow of the kinks of a wall less what the operator makes of them."""
+    _, weights = jumps_along(axis, math.sqrt(variance))
+    flow, flow_slope, made, made_slope = _own_kinks(solver, axis, variance)
+    return ends_of(axis, weights, flow_slope - made_slope if slope else flow - made, dtype, slope)
+
+
+@functools.lru_cache(maxsize=256)
+def _unresolved_slope(solver: TransformSolver, axis: Axis, variance: float, dtype: str) -> EndCorrection | None:
+    """What the derivative of the interpolant of u lacks along a closed axis: D' less the derivative of D."""
+    if not solver.end_nodes(axis, variance):
+        return None
+    _, weights = jumps_along(axis, math.sqrt(variance))
+    flow, flow_slope, made, made_slope = _own_kinks(solver, axis, variance)
+    basis = basis_along(axis)
+    seen = basis.derivative(basis.forward(flow - made, 1), 1) * axis.spacing
+    return ends_of(axis, weights, flow_slope - made_slope - seen, dtype, True)
+
+
+class _JumpFlow:
+    """The jumps of a field at the walls of one axis, evolved along the others."""
+
+    def __init__(self, solver: TransformSolver, jumps: Array, axes: list[Axis], corrected: frozenset[str]) -> None:
+        self.jumps = jumps
+        self._flow = TransformFlow(solver, jumps, Grid(*axes), corrected) if axes else None
+
+    def at(self, variances: tuple[float, ...]) -> Array:
+        if self._flow is None or not any(variances):
+            return self.jumps
+        out = np.empty_like(self.jumps)
+        self._flow.advance(variances, out)
+        return out
+
+
+def _flow_of_jumps(
+    solver: TransformSolver, ends: EndCorrection, initial: Array, grid: Grid, position: int, corrected: frozenset[str]
+) -> _JumpFlow:
+    batch = initial.ndim - grid.dimensions
+    axes = [axis for i, axis in enumerate(grid) if i != position]
+    return _JumpFlow(solver, ends.jumps(initial, batch + position), axes, corrected)
 
 
 def _fast_rows(rows: int) -> int:
@@ -458,10 +527,15 @@ class TransformFlow(Flow):
     whose values are held; they commute with the others.
     """
 
-    def __init__(self, solver: TransformSolver, values: Array, grid: Grid) -> None:
+    def __init__(
+        self, solver: TransformSolver, values: Array, grid: Grid, corrected: frozenset[str] | None = None
+    ) -> None:
         self.solver = solver
         self.grid = grid
         self.initial = values
+        # names of the closed axes whose ends are corrected; by default all
+        self._corrected = frozenset(axis.name for axis in grid) if corrected is None else corrected
+        self._jumps: dict[tuple[int, int], _JumpFlow] = {}
         self._first = values.ndim - grid.dimensions
         self._reached = (0.0,) * grid.dimensions
         self._closed = [i for i, axis in enumerate(grid) if not axis.starts_anew]
@@ -543,6 +617,7 @@ class TransformFlow(Flow):
         moving = [i for i in self._closed if variances[i] > 0]
         if moving:
             self._inverse(variances, out)
+            self._correct(moving, variances, out)
         else:
             np.copyto(out, self.initial)
         for i, axis in enumerate(self.grid):
@@ -550,3 +625,21 @@ class TransformFlow(Flow):
             if axis.starts_anew and variances[i] > 0:
                 operator = _by_lines(self.solver, axis, variances[i], False, out.dtype)
                 operator.apply(out, out, self._first + i)
+
+    def _correct(self, moving: list[int], variances: tuple[float, ...], out: Array) -> None:
+        """Add the sum at the top of this file over the closed axes."""
+        for i in moving:
+            axis = self.grid[i]
+            if axis.name not in self._corrected:
+                continue
+            ends = self.solver.ends(axis, variances[i], self.initial.dtype.name)
+            if ends is None:
+                continue
+            # the weights may change with sigma: as many flows as there are numbers of end nodes
+            key = (i, ends.weights.shape[1])
+            if key not in self._jumps:
+                later = frozenset(self.grid[j].name for j in self._closed if j > i) & self._corrected
+                self._jumps[key] = _flow_of_jumps(self.solver, ends, self.initial, self.grid, i, later)
+            # free axes are done afterwards, on the field with its correction
+            others = tuple(t if j in self._closed else 0.0 for j, t in enumerate(variances) if j != i)
+            ends.add(self._jumps[key].at(others), out, self._first + i)
