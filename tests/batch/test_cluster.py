@@ -348,7 +348,9 @@ if __name__ == "__main__":
     security = options.pop("security", None)
     if security is not None:
         options["security"] = distributed.Security(**security)
-    dask.config.set({"distributed.worker.preload": [sys.argv[2]]})
+    # a nanny whose worker takes longer to come back, as on a busy machine, is otherwise given up for good
+    patience = {"distributed.deploy.lost-worker-timeout": "1 day"}
+    dask.config.set({"distributed.worker.preload": [sys.argv[2]], **patience})
     cluster = distributed.LocalCluster(
         host="127.0.0.1", dashboard_address=None, memory_limit=0, local_directory=sys.argv[3], **options
     )
