@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -293,6 +293,16 @@ class Axis:
         return np.asarray(ndtr((self.lower - x) / sigma) + ndtr((x - self.upper) / sigma))
 
 
+def _outer(weights: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The weights of a box from those of its axes; read-only, because they are kept."""
+    # an outer product from the empty one on: the same for any number of axes
+    product = np.ones(())
+    for each in weights:
+        product = np.multiply.outer(product, each)
+    product.setflags(write=False)
+    return product
+
+
 class Grid:
     """A tensor grid: the product of its axes.
 
@@ -384,21 +394,12 @@ class Grid:
     @cached_property
     def weights(self) -> NDArray[np.float64]:
         """Quadrature weights of the box, shape `shape`; their sum is its volume."""
-        # an outer product from the empty one on: the same for any number of axes
-        weights = np.ones(())
-        for axis in self.axes:
-            weights = np.multiply.outer(weights, axis.weights)
-        weights.setflags(write=False)  # it is kept
-        return weights
+        return _outer(axis.weights for axis in self.axes)
 
     @cached_property
     def relative_weights(self) -> NDArray[np.float64]:
         """`weights` over a power of two, shape `shape`, for means: finite also where the volume is not."""
-        weights = np.ones(())
-        for axis in self.axes:
-            weights = np.multiply.outer(weights, axis.relative_weights)
-        weights.setflags(write=False)  # it is kept
-        return weights
+        return _outer(axis.relative_weights for axis in self.axes)
 
     def mesh(self) -> tuple[NDArray[np.float64], ...]:
         """Coordinates of all nodes, one array of shape `shape` per axis."""
