@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import NonFiniteError, OptionError
+from heatpg.errors import HeatpgError, NonFiniteError, OptionError
 from heatpg.formats import Positions
 from heatpg.tools.arguments import finite_number
 
-__all__ = ["completed", "in_every_word", "in_words", "require_real"]
+__all__ = ["completed", "in_every_word", "in_words", "reading", "require_real"]
 
 Array = NDArray[Any]
+
+
+@contextlib.contextmanager
+def reading(path: Path, allowed: str, advice: str) -> Iterator[None]:
+    """Whatever a library makes of a damaged file becomes a refusal in words.
+
+    Raises
+    ------
+    OptionError
+        In place of any exception that is not one of heatpg's.
+    """
+    try:
+        yield
+    except HeatpgError:
+        raise
+    except Exception as reason:
+        given = str(reason)[:200] or type(reason).__name__
+        raise OptionError(f"cannot read {path}", given=given, allowed=allowed, advice=advice) from None
 
 
 def in_words(names: Sequence[str], most: int = 12) -> str:

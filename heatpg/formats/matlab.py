@@ -26,7 +26,7 @@ from heatpg.formats._coordinates import (
     without_single_nodes,
 )
 from heatpg.formats._hdf5 import begins_as_hdf5, numbers, opened, text_attribute
-from heatpg.formats._points import completed, require_real
+from heatpg.formats._points import completed, reading, require_real
 from heatpg.tools.resources import require_memory
 
 Array = NDArray[Any]
@@ -139,7 +139,7 @@ class _Matlab5(Format):
         from scipy.io import loadmat, whosmat
 
         held = path.stat().st_size
-        try:
+        with reading(path, "a file of MATLAB", "save it again: save('q.mat', 'Q', 'x', 'y', '-v7.3')"):
             listed = whosmat(path)
             names, others = [], []
             for key, shape, kind in listed:
@@ -154,15 +154,6 @@ class _Matlab5(Format):
                 elif not _is_remark(kind, shape):
                     others.append(f"{key} ({kind})")
             content = loadmat(path, variable_names=names) if names else {}
-        except HeatpgError:
-            raise
-        except Exception as reason:  # whatever SciPy makes of a damaged file
-            raise OptionError(
-                f"cannot read {path}",
-                given=str(reason)[:200] or type(reason).__name__,
-                allowed="a file of MATLAB",
-                advice="save it again: save('q.mat', 'Q', 'x', 'y', '-v7.3')",
-            ) from None
         arrays: Arrays = {
             key: (content[key].shape, lambda key=key: content[key])  # type: ignore[misc]
             for key in names

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import HeatpgError, OptionError
 from heatpg.formats import LOSS, Format, Positions, Sampled, Wanted, formats
 from heatpg.formats._coordinates import Arrays, fields_among, named, the_variable, without_single_nodes
-from heatpg.formats._points import completed, require_real
+from heatpg.formats._points import completed, reading, require_real
 from heatpg.formats.hdf5 import PACKING, no_positions, unpacked, warn_of_lacking
 
 Array = NDArray[Any]
@@ -31,19 +30,13 @@ class _NetCDF3(Format):
     def read(self, path: Path, wanted: Wanted) -> Sampled:
         from scipy.io import netcdf_file
 
-        try:
-            # without a memory map, whose pages would change with the file
-            with netcdf_file(path, "r", mmap=False, maskandscale=False) as file:
-                return self._read(path, dict(file.variables), wanted)
-        except HeatpgError:
-            raise
-        except Exception as reason:  # whatever SciPy makes of a damaged file
-            raise OptionError(
-                f"cannot read {path}",
-                given=str(reason)[:200] or type(reason).__name__,
-                allowed="NetCDF 3, with offsets of 32 or 64 bits",
-                advice="convert it: nccopy -k nc4 old.nc new.nc, or write it again",
-            ) from None
+        way = "convert it: nccopy -k nc4 old.nc new.nc, or write it again"
+        # without a memory map, whose pages would change with the file
+        with (
+            reading(path, "NetCDF 3, with offsets of 32 or 64 bits", way),
+            netcdf_file(path, "r", mmap=False, maskandscale=False) as file,
+        ):
+            return self._read(path, dict(file.variables), wanted)
 
     @staticmethod
     def _read(path: Path, variables: dict[str, Any], wanted: Wanted) -> Sampled:
