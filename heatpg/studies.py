@@ -17,7 +17,6 @@ from heatpg.core.extrema import climb
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma, default_sigma
-from heatpg.core.ownership import HandedOver, handed_over
 from heatpg.core.sense import sense_of
 from heatpg.driver import evolve
 from heatpg.errors import HeatpgError, OptionError, SigmaError, UnsupportedError
@@ -414,15 +413,7 @@ def _with_origin(landscape: Landscape) -> Landscape:
     # a file may come from another version of the system; then the stored nodes alone are believed
     if not again.has_sampler or np.abs(again.sample(places) - expected).max() > _SAME * landscape.oscillation:
         return landscape
-    return Landscape(
-        HandedOver(landscape.values),
-        landscape.grid,
-        landscape.name,
-        landscape.provenance,
-        sampler=again.sample,
-        standard_error=handed_over(landscape.standard_error),
-        minimise=landscape.minimise,
-    )
+    return landscape.sampled_by(again.sample)
 
 
 def _roughness_of(landscape: Landscape) -> Roughness | str:

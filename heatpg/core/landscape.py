@@ -240,18 +240,23 @@ class Landscape:
         >>> loss.minimise, loss.values.tolist()
         (True, [3.0, 1.0, 2.0])
         """
-        if minimise == self.minimise:
-            return self
-        return Landscape(
-            HandedOver(self.values),
-            self.grid,
-            self.name,
-            self.provenance,
-            exact=self._exact,
-            sampler=self._sampler,
-            minimise=minimise,
-            **self._known_scatter(),
-        )
+        return self if minimise == self.minimise else self._with(minimise=minimise)
+
+    def sampled_by(self, sampler: Sampler) -> Landscape:
+        """The same values, of which Q is known between the nodes, too; see `sampler` above.
+
+        Examples
+        --------
+        >>> from heatpg import Landscape
+        >>> known = Landscape.from_array([0.0, 1.0, 4.0], boundary="clip").sampled_by(lambda points: points[:, 0] ** 2)
+        >>> known.sample([[1.5]])
+        array([2.25])
+        """
+        return self._with(sampler=sampler)
+
+    def _with(self, **changes: Any) -> Landscape:
+        kept = {"exact": self._exact, "sampler": self._sampler, "minimise": self.minimise, **self._known_scatter()}
+        return Landscape(HandedOver(self.values), self.grid, self.name, self.provenance, **(kept | changes))
 
     def _known_scatter(self) -> dict[str, Any]:
         """The standard errors, or the returns that they come from, as `Landscape` takes them."""
