@@ -35,7 +35,7 @@ from heatpg.tools.sums import product
 from heatpg.verify.correlated import SEED
 from heatpg.verify.crosscheck import POINTS, Roughness, expected_error, reference_rows
 from heatpg.verify.edge import kept_weights
-from heatpg.verify.maximum_principle import range_kept
+from heatpg.verify.maximum_principle import edge_entry, range_kept
 from heatpg.verify.resolution import TRUST
 from heatpg.verify.silence import unless_silent
 
@@ -554,22 +554,13 @@ class BlockChecks:
         return self._place(level, (sums.bottom if self.sense.minimise else sums.top)[1])
 
     def _edge(self, known: Record, unit: float) -> Check:
-        name, largest = "optimum on the edge", self.sense.largest
         tops = [self._optimum(level) for level in range(len(self.fields))]
         found = [level for level, place in enumerate(tops) if on_edge(place.index[self._first :], self.plan.grid)]
-        # as in heatpg.verify.maximum_principle: where u is flat but for round-off, the first node is no better
+        # where u is flat but for round-off, the first node is no better than the others
         ranges = [float((sums.high - sums.low).max()) for sums in self.fields]
         edge = [tops[level] for level in found if ranges[level] > self._allowed(known, unit, level)]
-        if len(found) == len(tops) and not edge:
-            return Check(name, "silent", "nothing can be said: u is flat at every sigma")
-        if not edge:
-            flat = " where u is not flat" if found else ""
-            return Check(name, "passed", f"the {largest} value lies inside the box at every sigma{flat}")
-        message = (
-            f"the {largest} value lies on the edge of the box at {len(edge)} of {len(tops)} sigmas: the optimum may be "
-            "outside, and what is found there rests on the boundary"
-        )
-        return Check(name, "finding", message, where=edge[0])
+        where, flat = edge[0] if edge else None, len(found) - len(edge)
+        return edge_entry(self.sense, len(edge), len(tops), where, flat=flat, all_flat=flat == len(tops))
 
 
 def _left_out(sense: Sense) -> Check:

@@ -27,7 +27,9 @@ from heatpg.core.extrema import climb, local_maxima, on_edge, turns
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import sigma_words
+from heatpg.core.ownership import HandedOver
 from heatpg.core.report import Check, Place, Status
+from heatpg.core.sense import Sense
 from heatpg.core.walls import wall_values, with_walls
 from heatpg.evolution import Evolution
 from heatpg.solvers import wide
@@ -411,19 +413,42 @@ def _edge(evolution: Evolution, tolerance: dict[int, float]) -> Check:
     ]
     # where u is flat but for round-off, the first node is no better than the others
     edge = [(k, b) for k, b in found if np.ptp(fields[k, b]) > tolerance.get(k, 0.0)]
+    where = None
+    if edge:
+        k, b = edge[0]
+        where = _place(evolution, k, b * grid.size + int(tops[k, b]))
+    flat = len(found) - len(edge)
+    return edge_entry(sense, len({k for k, _ in edge}), len(evolution), where, flat=flat, all_flat=flat == tops.size)
+
+
+def edge_entry(sense: Sense, count: int, total: int, where: Place | None, *, flat: int, all_flat: bool) -> Check:
+    """What is said of optima on the edge of the box.
+
+    Parameters
+    ----------
+    sense
+        Whether the largest or the smallest value is the optimum.
+    count, total
+        At how many sigmas it lies there, and of how many.
+    where
+        The first of them.
+    flat
+        Fields whose first node is an optimum on the edge only because they are flat but for round-off.
+    all_flat
+        Whether those are all fields.
+    """
     name = "optimum on the edge"
-    if len(found) == tops.size and not edge:
+    if all_flat:
         return Check(name, "silent", "nothing can be said: u is flat at every sigma")
-    if not edge:
-        flat = " where u is not flat" if found else ""
-        return Check(name, "passed", f"the {sense.largest} value lies inside the box at every sigma{flat}")
-    k, b = edge[0]
+    if not count:
+        only = " where u is not flat" if flat else ""
+        return Check(name, "passed", f"the {sense.largest} value lies inside the box at every sigma{only}")
     return Check(
         name,
         "finding",
-        f"the {sense.largest} value lies on the edge of the box at {len({k for k, _ in edge})} of {len(evolution)} "
-        "sigmas: the optimum may be outside, and what is found there rests on the boundary",
-        where=_place(evolution, k, b * grid.size + int(tops[k, b])),
+        f"the {sense.largest} value lies on the edge of the box at {count} of {total} sigmas: the optimum may be "
+        "outside, and what is found there rests on the boundary",
+        where=where,
     )
 
 
@@ -431,7 +456,7 @@ def _mirrored(evolution: Evolution) -> Evolution:
     """The evolution of -Q."""
     landscape = evolution.landscape
     return Evolution(
-        Landscape(-landscape.values, landscape.grid, landscape.name),
+        Landscape(HandedOver(-landscape.values), landscape.grid, landscape.name),
         evolution.sigma,
         -evolution.values,
         evolution.solver,
