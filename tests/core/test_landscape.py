@@ -417,3 +417,18 @@ def test_points_come_in_any_number_of_axes(vectorized: bool) -> None:
 def test_what_names_no_file_is_refused(path: Any, words: str) -> None:
     with pytest.raises(OptionError, match=words):
         Landscape.from_file(path, boundary="clip")
+
+
+@pytest.mark.parametrize("minimise", [True, False])
+def test_a_copy_with_a_change_keeps_all_else(minimise: bool) -> None:
+    box = Grid(Axis("a", -1.0, 1.0, 5, boundary="clip"))
+    seeds = np.arange(15.0).reshape(3, 5)
+    plain = Landscape.from_array(axes=box, name="q", returns=seeds, minimise=minimise)
+    for copy in (plain.sampled_by(lambda points: points[:, 0]), plain.regarded(minimise=not minimise)):
+        assert copy.returns is not None and copy.standard_error is not None
+        np.testing.assert_array_equal(copy.returns, seeds)
+        np.testing.assert_array_equal(copy.standard_error, plain.standard_error)
+        np.testing.assert_array_equal(copy.values, plain.values)
+        assert (copy.name, copy.provenance, copy.grid) == ("q", {"source": "array"}, box)
+        # one thing is changed, and that alone
+        assert copy.has_sampler is (copy.minimise is minimise)
