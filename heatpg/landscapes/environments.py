@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.ownership import HandedOver
+from heatpg.core.scatter import mean_and_error
 from heatpg.errors import BoundaryError, GridError, HeatpgWarning, OptionError
 from heatpg.landscapes._chance import Chance, spread_first
 from heatpg.landscapes._episodes import BATCH, Episodes, Results, require_size
@@ -434,8 +435,8 @@ def from_gymnasium(
     Returns
     -------
     Landscape
-        With `standard_error` if there are two seeds or more, a sampler, and a provenance that holds all parameters, how
-        the state was put back, and which share of rollouts ended early.
+        With `returns` of every seed and `standard_error` if there are two seeds or more, a sampler, and a provenance
+        that holds all parameters, how the state was put back, and which share of rollouts ended early.
 
     Raises
     ------
@@ -454,7 +455,7 @@ def from_gymnasium(
     NonFiniteError
         For a reward or an action that is not finite, and if MuJoCo becomes unstable, with point, seed and step.
     ResourceError
-        If a worker process dies.
+        If a worker process dies, or if the returns do not fit in memory.
 
     Warns
     -----
@@ -553,6 +554,8 @@ def from_gymnasium(
         count = len(plan.vectors) if plan.vectors is not None else 0
         box = _places("direction", grid, count, lambda: _parameter_grid(over, count, size))
     points = box.nodes()
+    count = len(plan.rollout.seed_numbers)
+    plan.rollout.require_memory(len(points))
     if plan.batched:
         plan = dataclasses.replace(plan, stages=min(BATCH, len(points)))
     # the first stage is kept: what was tried in it is not tried again
@@ -576,12 +579,17 @@ def from_gymnasium(
         results = sampling.run(points, progress, tell=not known)
     finally:
         sampling.leave_as_found()
-    # the same seeds at every point, so that their scatter is common to neighbours
-    count = len(plan.rollout.seed_numbers)
-    returns = np.moveaxis(results.returns.reshape(*box.shape, count), -1, 0)
     provenance = _provenance(sampling, results, directions, low, high)
     label = name or f"{provenance['parameters']['environment']} {plan.kind}"
-    # one seed has no standard error
-    kept = HandedOver(returns if count > 1 else returns[0])
-    several = {"values": None, "returns": kept} if count > 1 else {"values": kept}
-    return Landscape(**several, grid=box, name=label, provenance=provenance, sampler=sampling.sample)
+    # the same seeds at every point, so that their scatter is common to neighbours
+    returns = np.moveaxis(results.returns.reshape(*box.shape, count), -1, 0)
+    content: dict[str, Any]
+    if count == 1:
+        # one seed has no standard error
+        content = {"values": HandedOver(returns[0])}
+    elif plan.rollout.keep_returns:
+        content = {"values": None, "returns": HandedOver(returns)}
+    else:
+        mean, error = mean_and_error(returns)
+        content = {"values": HandedOver(mean), "standard_error": HandedOver(error)}
+    return Landscape(**content, grid=box, name=label, provenance=provenance, sampler=sampling.sample)

@@ -17,6 +17,7 @@ from heatpg.errors import GridError, OptionError
 from heatpg.landscapes.directions import Directions, as_numbers
 from heatpg.tools.arguments import finite_number, whole_number
 from heatpg.tools.arrays import real_numbers
+from heatpg.tools.resources import require_memory
 
 __all__ = ["Actions", "Batched", "Parameters", "Rollout", "State"]
 
@@ -45,6 +46,9 @@ class Rollout:
         Type of the numbers that the environment is given. By default the action of a point has that of the action
         space, mostly float32, so that Q has steps of 1e-7 of its width, and a policy's action stays as it is.
         ``float64`` has no such steps, where the environment takes it.
+    keep_returns
+        Whether the landscape keeps the return of every seed beside their mean, 8 bytes per point and seed. With them
+        the sampling error of differences, and so of jumps and prices, is known; without them only that of each point.
 
     Raises
     ------
@@ -64,6 +68,7 @@ class Rollout:
     nan: str | float = "raise"
     clip: bool = True
     action_type: str | None = None
+    keep_returns: bool = True
 
     def __post_init__(self) -> None:
         nan = self.nan
@@ -77,6 +82,7 @@ class Rollout:
             "seeds": _seeds(self.seeds),
             "nan": nan if isinstance(nan, str) else finite_number("nan", nan),
             "clip": bool(self.clip),
+            "keep_returns": bool(self.keep_returns),
         }
         # past the frozen class, once: NumPy's numbers become Python's, and provenance can hold them
         for name, value in checked.items():
@@ -87,6 +93,24 @@ class Rollout:
         """The seed of each rollout of a point."""
         # the count itself is kept, as a hundred seeds would make the value unreadable when printed
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(self.seeds)
+
+    def require_memory(self, points: int) -> None:
+        """Refuse returns at so many points that would not fit.
+
+        Raises
+        ------
+        ResourceError
+            With what they need.
+        """
+        count = len(self.seed_numbers)
+        kept = self.keep_returns and count > 1
+        require_memory(
+            # 8 bytes a return and one for each of two flags, in pieces and as a whole; and those that are kept, in the
+            # order of the landscape
+            points * count * (28 if kept else 20),
+            f"the returns of {points * count:,} rollouts",
+            "use a coarser grid or fewer seeds" + (", or Rollout(keep_returns=False)" if kept else ""),
+        )
 
     @property
     def replacement(self) -> float | None:

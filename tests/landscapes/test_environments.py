@@ -22,6 +22,7 @@ from heatpg.errors import (
     MissingPackageError,
     NonFiniteError,
     OptionError,
+    ResourceError,
     RolloutError,
     UnsupportedError,
 )
@@ -153,6 +154,31 @@ def test_the_standard_error_is_that_of_the_mean() -> None:
     assert q.standard_error is not None
     np.testing.assert_allclose(q.standard_error, returns.std(axis=1, ddof=1) / 2.0, rtol=1e-10)
     assert toys.facts(q)["seeds"] == [3, 8, 5, 1]
+    assert q.returns is not None
+    np.testing.assert_allclose(q.returns, returns.T, rtol=1e-12)
+
+
+def test_returns_need_not_be_kept() -> None:
+    kept, dropped = (
+        from_gymnasium(toys.walk, size=5, state=[0.0], rollout=Rollout(horizon=5, seeds=3, keep_returns=keep))
+        for keep in (True, False)
+    )
+    assert kept.returns is not None and kept.returns.shape == (3, 5) and dropped.returns is None
+    assert kept.values.tobytes() == dropped.values.tobytes() and dropped.standard_error is not None
+    assert np.array_equal(kept.standard_error, dropped.standard_error)  # type: ignore[arg-type]
+    # the provenance is what identifies a task, and the rollouts are the same
+    assert kept.provenance == dropped.provenance
+
+
+def test_returns_that_do_not_fit_are_refused_before_the_first_rollout(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(needed: float, what: str, advice: str) -> None:
+        raise ResourceError(f"{what} need {needed:.0f} bytes", advice=advice)
+
+    monkeypatch.setattr("heatpg.landscapes.sampling.require_memory", refuse)
+    with pytest.raises(ResourceError, match=r"the returns of 15 rollouts need 420 bytes.*keep_returns=False"):
+        from_gymnasium(toys.walk, size=5, state=[0.0], rollout=Rollout(horizon=5, seeds=3))
+    with pytest.raises(ResourceError, match=r"15 rollouts need 300 bytes; use a coarser grid or fewer seeds$"):
+        from_gymnasium(toys.walk, size=5, state=[0.0], rollout=Rollout(horizon=5, seeds=3, keep_returns=False))
 
 
 def test_all_points_share_their_chance() -> None:
