@@ -72,6 +72,7 @@ html_theme_options = {
 html_sidebars: dict[str, list[str]] = {
     "index": [],
     "tutorial": [],
+    "glossary": [],
     "decisions": [],
     "comparison": [],
     "file_format": [],
