@@ -9,7 +9,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from heatpg.formats import LOSS
 from heatpg.solvers import Solver, wide
 from heatpg.solvers.choice import choose_for_covariance, refuse_options_of_auto, schedule
 from heatpg.solvers.covariance import CovarianceFlow, require_boundaries
+from heatpg.solvers.uncertainty import error_of_mean, error_of_nodes, evolved_deviations
 from heatpg.store.reading import read
 from heatpg.store.record import TOLERANCE, Record
 from heatpg.store.writing import save
@@ -98,7 +99,10 @@ class Evolution(Record):
             "stored_tolerance",
             "rounding",
         )
-        return cls(**{name: getattr(record, name) for name in names} | changes)
+        # an error of other fields is not that of these
+        same = not changes.keys() & {"landscape", "sigma", "values", "covariance"}
+        known = {"known_error": record.known_error} if same else {}
+        return cls(**{name: getattr(record, name) for name in names} | known | changes)
 
     def __repr__(self) -> str:
         count = len(self.sigma)
@@ -138,20 +142,24 @@ class Evolution(Record):
         if not shape:
             return self
 
-        def one(values: Array) -> Array:
-            return np.asarray(values.reshape(count, *grid.shape)[number])
+        def one(values: Array | None) -> Any:
+            if values is None:
+                return None
+            # of fields and returns sigmas and seeds come before the batch
+            lead = values.shape[: values.ndim - landscape.values.ndim]
+            return values.reshape(-1, count, *grid.shape)[:, number].reshape(*lead, *grid.shape)
 
-        error = landscape.standard_error
+        returns = one(landscape.returns)
         alone = Landscape(
             HandedOver(one(landscape.values)),
             grid,
             landscape.name,
             landscape.provenance,
-            standard_error=None if error is None else HandedOver(one(error)),
+            standard_error=handed_over(one(landscape.standard_error)) if returns is None else None,
+            returns=handed_over(returns),
             minimise=landscape.minimise,
         )
-        fields = self.values.reshape(len(self), count, *grid.shape)[:, number]
-        return Evolution.of(self, landscape=alone, values=fields)
+        return Evolution.of(self, landscape=alone, values=one(self.values), known_error=one(self.known_error))
 
     def plot(self, kind: str = "summary", *, width: Width = None) -> Figure:
         """A figure of this evolution, which a notebook shows and `heatpg.plot.save` writes.
@@ -258,6 +266,74 @@ class Evolution(Record):
                 wide.gradient(self.solver, initial, field, self.grid, variances, position, result[position])
         return result
 
+    @property
+    def standard_error(self) -> Array | None:
+        """Standard error of u from sampling, shape (T, *batch, *grid.shape); None where that of Q is not known.
+
+        Where the landscape has the returns of every seed, each seed is evolved by the same solver, S times the cost of
+        the fields, and the error is their spread over sqrt(S). Where it has only standard errors, its nodes count as
+        independent, and the squared weights of the solver are summed. Computed when it is first asked for, and kept.
+
+        Raises
+        ------
+        UnsupportedError
+            For correlated noise where only standard errors are known.
+        ResourceError
+            If it does not fit in memory.
+
+        Examples
+        --------
+        Four seeds that differ by a constant, which no noise averages out:
+
+        >>> import numpy as np
+        >>> from heatpg import Axis, Grid, Landscape, evolve
+        >>> grid = Grid(Axis("x", -1.0, 1.0, 21, boundary="clip"))
+        >>> seeds = np.array([-3.0, -1.0, 1.0, 3.0])[:, None] + np.cos(grid[0].coordinates)
+        >>> flow = evolve(Landscape(None, grid, returns=seeds), [0.2, 0.4])
+        >>> flow.standard_error.shape, bool(np.allclose(flow.standard_error, np.sqrt(20 / 3) / 2, rtol=1e-12))
+        ((2, 21), True)
+        """
+        landscape = self.landscape
+        if self.known_error is None and landscape.standard_error is not None:
+            if landscape.returns is None:
+                how = (landscape.standard_error, self.grid, self.solver, self.variances, self.covariance)
+                error = error_of_nodes(*how)
+            else:
+                require_memory(self.values.nbytes, f"the standard error of {self.values.size:,} values", _MORE_ROOM)
+                error = np.stack([error_of_mean(level) for level in self.deviations()])
+            self.known_error = error
+        return self.known_error
+
+    def deviations(self) -> Iterator[Array]:
+        """u of each seed less u, at one sigma after the other, each of shape (S, *batch, *grid.shape).
+
+        The flow is linear, so that u of any weighted mean of the seeds is u plus the same mean of these.
+
+        Raises
+        ------
+        UnsupportedError
+            If the landscape does not have the returns of every seed.
+        ResourceError
+            If the fields of all seeds at one sigma do not fit in memory.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heatpg import Axis, Grid, Landscape, evolve
+        >>> grid = Grid(Axis("x", -1.0, 1.0, 21, boundary="clip"))
+        >>> seeds = np.array([-1.0, 1.0])[:, None] * np.ones(21)
+        >>> flow = evolve(Landscape(None, grid, returns=seeds), [0.2, 0.4], checks="none")
+        >>> [level[:, 10].round(12).tolist() for level in flow.deviations()]
+        [[-1.0, 1.0], [-1.0, 1.0]]
+        """
+        returns = self.landscape.returns
+        if returns is None:
+            raise UnsupportedError(
+                f"the returns of single seeds of {self.landscape.name!r} are not known",
+                advice="give them: Landscape(None, grid, returns=...), seeds first",
+            )
+        return evolved_deviations(returns, self.grid, self.solver, self.variances, self.covariance)
+
     def centred(self) -> Evolution:
         """The same problem without the offset and the scale of Q, so that no digits are lost to either.
 
@@ -334,9 +410,10 @@ class Evolution(Record):
         -------
         data
             Variables ``u`` (sigma or level, batch1, ..., axes) and ``landscape``, which both say ``sense: minimise`` if
-            Q is a loss; coordinates ``sigma``, ``time`` = sigma^2, ``covariance`` if there is one, and the axes with
-            their units and boundaries. Attributes: name of the landscape, solver, why it was picked, and the report as
-            JSON (name, status and message of each check).
+            Q is a loss; where they are known ``standard_error`` of Q, ``returns`` (seed, ...) and, once it has been
+            computed, ``u_standard_error``; coordinates ``sigma``, ``time`` = sigma^2, ``covariance`` if there is one,
+            and the axes with their units and boundaries. Attributes: name of the landscape, solver, why it was picked,
+            and the report as JSON (name, status and message of each check).
 
         Raises
         ------
@@ -358,9 +435,12 @@ class Evolution(Record):
         except ImportError:
             raise MissingPackageError("xarray is not installed", advice=how_to_add("xarray")) from None
         axes = [axis.name for axis in self.grid]
-        # the other names of the file are refused by Axis; these two only a covariance needs
-        clash = sorted({"covariance", "axis2"}.intersection(axes))
-        if clash and self.covariance is not None:
+        # the other names of the file are refused by Axis; these are not in every one
+        beside = {"covariance", "axis2"} if self.covariance is not None else set()
+        beside |= set() if self.landscape.returns is None else {"returns", "seed"}
+        beside |= set() if self.known_error is None else {"u_standard_error"}
+        clash = sorted(beside.intersection(axes))
+        if clash:
             raise UnsupportedError("this axis name is needed beside its own", given=clash, advice="rename the axis")
         batch = [f"batch{i + 1}" for i in range(len(self.landscape.batch_shape))]
         lead = "sigma" if self.sigma.ndim == 1 else "level"
@@ -392,11 +472,19 @@ class Evolution(Record):
         sense = dict([LOSS]) if self.landscape.minimise else {}
         of_u = described("expected value under exploration noise") | sense
         of_q = described("action value Q, without noise") | sense
+        fields: dict[str, Any] = {
+            "u": ((lead, *batch, *axes), self.values, of_u),
+            "landscape": ((*batch, *axes), self.landscape.values, of_q),
+        }
+        for name, first, array, words in (
+            ("standard_error", (), self.landscape.standard_error, "standard error of Q, a mean over rollouts"),
+            ("returns", ("seed",), self.landscape.returns, "return of each seed, of which Q is the mean"),
+            ("u_standard_error", (lead,), self.known_error, "standard error of u, from that of Q"),
+        ):
+            if array is not None:
+                fields[name] = ((*first, *batch, *axes), array, described(words))
         return xarray.Dataset(
-            {
-                "u": ((lead, *batch, *axes), self.values, of_u),
-                "landscape": ((*batch, *axes), self.landscape.values, of_q),
-            },
+            fields,
             coordinates,
             {
                 "title": self.landscape.name,

@@ -52,6 +52,8 @@ from heatpg.store.record import (
     ERROR_DIGEST,
     FIELDS,
     FIELDS_DIGEST,
+    FIELDS_ERROR,
+    FIELDS_ERROR_DIGEST,
     INDEX_SCHEMA,
     JSON_PARTS,
     LANDSCAPE,
@@ -61,6 +63,8 @@ from heatpg.store.record import (
     MOST_OBJECTS,
     RECORDS_DIGEST,
     REPORT,
+    RETURNS,
+    RETURNS_DIGEST,
     RUN,
     SCHEMA,
     SCHEMA_NAME,
@@ -299,12 +303,14 @@ class Description:
     shape
         Of Q, and of one field.
     landscape
-        Name, provenance and SHA-256 of Q, the SHA-256 of its standard error, empty if there is none, and whether Q is
-        minimised.
+        Name, provenance and SHA-256 of Q, the SHA-256 of its standard error and of the returns of its seeds, empty if
+        there are none, and whether Q is minimised.
     solver, paths, report, reason, timing
         As of a `Record`.
     storage
         How the fields are stored; empty for full resolution.
+    error_digest
+        SHA-256 of the standard error of u, empty if there is none.
     checksums
         SHA-256 as stored and as found, of what was read so far.
     """
@@ -320,6 +326,7 @@ class Description:
     reason: str
     timing: dict[str, float]
     storage: dict[str, Any]
+    error_digest: str
     checksums: dict[str, tuple[str, str]]
 
 
@@ -377,6 +384,7 @@ def _read_description(contents: Contents, path: Path) -> Description:
             "provenance": spec["landscape"]["provenance"],
             "sha256": str(spec["landscape"]["sha256"]),
             ERROR_DIGEST: str(spec["landscape"].get(ERROR_DIGEST, "")),
+            RETURNS_DIGEST: str(spec["landscape"].get(RETURNS_DIGEST, "")),
             MINIMISE: _minimised(path, spec["landscape"]),
         },
         make(spec["solver"]["name"], **options),
@@ -385,6 +393,7 @@ def _read_description(contents: Contents, path: Path) -> Description:
         str(run["reason"]),
         {str(stage): float(seconds) for stage, seconds in run["timing"]},
         run.get("storage", {}),
+        str(run.get(FIELDS_ERROR_DIGEST, "")),
         checksums,
     )
 
@@ -399,13 +408,37 @@ def _data_checksums(
     }
 
 
-def _read_error(contents: Contents, path: Path, said: Description) -> tuple[Array | None, dict[str, tuple[str, str]]]:
-    """The standard error of Q, if there is one, and its checksum."""
-    stored = said.landscape[ERROR_DIGEST]
-    if not stored and ERROR not in contents.members:
-        return None, {}
-    error = _numbers(contents, path, ERROR, said.shape)
-    return error, {"standard error of Q": (stored, data_digest(error))}
+@dataclasses.dataclass(frozen=True)
+class _Scatter:
+    """What a file holds of the sampling error, each None if it is not there, with checksums as stored and as found."""
+
+    error: Array | None
+    returns: Array | None
+    fields_error: Array | None
+    checksums: dict[str, tuple[str, str]]
+
+
+def _read_scatter(contents: Contents, path: Path, said: Description) -> _Scatter:
+    checksums: dict[str, tuple[str, str]] = {}
+
+    def read_one(name: str, label: str, stored: str, shape: tuple[int, ...] | None) -> Array | None:
+        # a file may hold a dataset of such a name that is an axis of its own
+        if not stored and (name not in contents.members or name != ERROR):
+            return None
+        array = _numbers(contents, path, name, shape)
+        if not np.isfinite(array).all():
+            raise _damaged(path, f"NaN or infinity in {name}")
+        checksums[label] = stored, data_digest(array)
+        return array
+
+    error = read_one(ERROR, "standard error of Q", said.landscape[ERROR_DIGEST], said.shape)
+    returns = read_one(RETURNS, "returns", said.landscape[RETURNS_DIGEST], None)
+    of_u = read_one(FIELDS_ERROR, "standard error of u", said.error_digest, (len(said.sigma), *said.shape))
+    if returns is not None and (len(returns) < 2 or returns.shape[1:] != said.shape):
+        raise _damaged(path, f"{RETURNS} has the shape {returns.shape}, the landscape {said.shape}")
+    if of_u is not None and (of_u < 0).any():
+        raise _damaged(path, f"{FIELDS_ERROR} is below zero")
+    return _Scatter(error, returns, of_u, checksums)
 
 
 def _read(contents: Contents, path: Path) -> _Content:
@@ -418,14 +451,16 @@ def _read(contents: Contents, path: Path) -> _Content:
         raise _damaged(path, f"u is {fields.dtype}, the landscape {values.dtype}")
     if not np.isfinite(fields).all() or not np.isfinite(values).all():
         raise _damaged(path, "NaN or infinity among the values")
-    error, uncertain = _read_error(contents, path, said)
+    scatter = _read_scatter(contents, path, said)
     record = Record(
         Landscape(
             HandedOver(values),
             said.grid,
             said.landscape["name"],
             said.landscape["provenance"],
-            standard_error=handed_over(error),
+            # the errors are those of the returns
+            standard_error=handed_over(scatter.error) if scatter.returns is None else None,
+            returns=handed_over(scatter.returns),
             minimise=said.landscape[MINIMISE],
         ),
         said.sigma,
@@ -437,8 +472,9 @@ def _read(contents: Contents, path: Path) -> _Content:
         reason=said.reason,
         timing=said.timing,
         stored_tolerance=tolerance,
+        known_error=scatter.fields_error,
     )
-    checksums = said.checksums | _data_checksums(contents, said, data_digest(values), digest) | uncertain
+    checksums = said.checksums | _data_checksums(contents, said, data_digest(values), digest) | scatter.checksums
     return _Content(record, checksums)
 
 
@@ -500,7 +536,7 @@ def _checksums_in_pieces(path: Path) -> dict[str, tuple[str, str]]:
                 _digest_in_pieces(file, contents, path, name, shape)
                 for name, shape in ((LANDSCAPE, said.shape), (FIELDS, (len(said.sigma), *said.shape)))
             ]
-            uncertain = _read_error(contents, path, said)[1]
+            uncertain = _read_scatter(contents, path, said).checksums
             return said.checksums | _data_checksums(contents, said, *digests) | uncertain
     except (StoreError, ResourceError):
         raise

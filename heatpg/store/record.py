@@ -25,6 +25,8 @@ __all__ = [
     "ERROR_DIGEST",
     "FIELDS",
     "FIELDS_DIGEST",
+    "FIELDS_ERROR",
+    "FIELDS_ERROR_DIGEST",
     "INDEX_SCHEMA",
     "JSON_PARTS",
     "LANDSCAPE",
@@ -37,9 +39,12 @@ __all__ = [
     "MOST_OBJECTS",
     "RECORDS_DIGEST",
     "REPORT",
+    "RETURNS",
+    "RETURNS_DIGEST",
     "RUN",
     "SCHEMA",
     "SCHEMA_NAME",
+    "SEED",
     "SPEC",
     "SPEC_DIGEST",
     "TASK",
@@ -73,6 +78,11 @@ LANDSCAPE = "landscape"
 FIELDS = "u"
 ERROR = "standard_error"
 ERROR_DIGEST = "standard_error_sha256"
+RETURNS = "returns"
+RETURNS_DIGEST = "returns_sha256"
+SEED = "seed"  # the dimension of the returns
+FIELDS_ERROR = "u_standard_error"
+FIELDS_ERROR_DIGEST = "u_standard_error_sha256"  # a key of the run
 LEVELS = "levels"  # group of compact storage
 MINIMISE = "minimise"  # of the landscape in the specification; left out where Q is maximised
 
@@ -118,6 +128,8 @@ class Record:
     rounding
         By how much each value may have been rounded when an offset and a scale were put back after the solution; 0 if
         there were none.
+    known_error
+        Standard error of the fields from sampling, of their shape, where it has been computed; otherwise None.
     """
 
     def __init__(
@@ -134,6 +146,7 @@ class Record:
         timing: Mapping[str, float] | None = None,
         stored_tolerance: float = 0.0,
         rounding: float = 0.0,
+        known_error: Array | None = None,
     ) -> None:
         self.landscape = landscape
         self.grid = landscape.grid
@@ -147,6 +160,7 @@ class Record:
         self.timing = dict(timing or {})
         self.stored_tolerance = stored_tolerance
         self.rounding = rounding
+        self.known_error = known_error
 
     @property
     def values(self) -> Array:
@@ -159,6 +173,18 @@ class Record:
         self._values.setflags(write=False)
         # what was said of other fields is not true of these
         self.report = Report([], "none")
+        self.known_error = None
+
+    @property
+    def known_error(self) -> Array | None:
+        """Standard error of the fields, of their shape, once it has been computed; it cannot be written to."""
+        return self._known_error
+
+    @known_error.setter
+    def known_error(self, error: Array | None) -> None:
+        self._known_error = None if error is None else error.view()
+        if self._known_error is not None:
+            self._known_error.setflags(write=False)
 
     def __len__(self) -> int:
         return len(self.sigma)

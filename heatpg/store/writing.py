@@ -34,6 +34,8 @@ from heatpg.store.record import (
     ERROR_DIGEST,
     FIELDS,
     FIELDS_DIGEST,
+    FIELDS_ERROR,
+    FIELDS_ERROR_DIGEST,
     JSON_PARTS,
     LANDSCAPE,
     LANDSCAPE_DIGEST,
@@ -43,9 +45,12 @@ from heatpg.store.record import (
     MOST_OBJECTS,
     RECORDS_DIGEST,
     REPORT,
+    RETURNS,
+    RETURNS_DIGEST,
     RUN,
     SCHEMA,
     SCHEMA_NAME,
+    SEED,
     SPEC,
     SPEC_DIGEST,
     TASK,
@@ -135,6 +140,12 @@ def _names(record: Record) -> tuple[str, list[str], list[str]]:
     # the names that every file has are refused by Axis; these two only a file with a covariance has
     clash = sorted({"covariance", "axis2"}.intersection(axes))
     if clash and record.covariance is not None:
+        raise StoreError("this axis name is used by the file format", given=", ".join(clash), advice="rename the axis")
+    # and these only one with returns, or standard errors of u
+    used = [] if record.landscape.returns is None else [RETURNS, SEED]
+    used += [] if record.known_error is None else [FIELDS_ERROR]
+    clash = sorted({*used}.intersection(axes))
+    if clash:
         raise StoreError("this axis name is used by the file format", given=", ".join(clash), advice="rename the axis")
     return lead, batch, axes
 
@@ -277,7 +288,7 @@ def _write_fields(
 ) -> tuple[dict[str, Any], str]:
     """Write Q and the fields; what the file has to say of their storage, and the SHA-256 of u as it is stored."""
     grid, landscape = record.grid, record.landscape
-    batch = _names(record)[1]
+    lead, batch, _ = _names(record)
 
     def write(name: str, values: Array) -> None:
         chunks = chunk_shape(values.shape, grid.dimensions, len(batch))
@@ -285,9 +296,15 @@ def _write_fields(
 
     write(LANDSCAPE, landscape.values)
     label_landscape(file, record)
+    axes = [axis.name for axis in grid]
     if landscape.standard_error is not None:
         write(ERROR, landscape.standard_error)
-        _label(file, ERROR, [*batch, *(axis.name for axis in grid)], "standard error of Q, a mean over rollouts")
+        _label(file, ERROR, [*batch, *axes], "standard error of Q, a mean over rollouts")
+    if landscape.returns is not None:
+        file.create_dataset(SEED, data=np.arange(len(landscape.returns), dtype=np.int64)).make_scale(SEED)
+        file[SEED].attrs["long_name"] = "number of the seed"
+        write(RETURNS, landscape.returns)
+        _label(file, RETURNS, [SEED, *batch, *axes], "return of each seed, of which Q is the mean")
     # what came from compact storage is off by that much already, and errors add up
     before = record.stored_tolerance
     if storage.tolerance is not None:
@@ -298,6 +315,9 @@ def _write_fields(
         digested = helper.submit(data_digest, record.values)
         write(FIELDS, record.values)
         label_fields(file, record)
+        if record.known_error is not None:
+            write(FIELDS_ERROR, record.known_error)
+            _label(file, FIELDS_ERROR, [lead, *batch, *axes], "standard error of u, from that of Q")
         return {"tolerance": before} if before else {}, digested.result()
 
 
@@ -350,6 +370,8 @@ def file_records(
     landscape = record.landscape
     error = landscape.standard_error
     uncertain = {} if error is None else {ERROR_DIGEST: data_digest(error)}
+    if landscape.returns is not None:
+        uncertain[RETURNS_DIGEST] = data_digest(landscape.returns)
     correlated = {} if record.covariance is None else {"covariance": record.covariance}
     # only where it is true: files of returns are what they were before there was a choice
     loss = {MINIMISE: True} if landscape.minimise else {}
@@ -424,12 +446,16 @@ def _fill(file: h5py.File, record: Record, storage: _Storage, proceed: Callable[
     stored, fields_digest = _write_fields(file, record, storage, proceed)
     if stored:
         records[RUN]["storage"] = stored
+    # compact storage leaves it out: it would be larger than all else, and is computed again from what is kept of Q
+    if record.known_error is not None and storage.tolerance is None:
+        records[RUN][FIELDS_ERROR_DIGEST] = data_digest(record.known_error)
     finish_file(file, records, fields_digest, task=storage.task)
 
 
 def _size(record: Record) -> int:
-    error = record.landscape.standard_error
-    return record.values.nbytes + record.landscape.values.nbytes + _OVERHEAD + (0 if error is None else error.nbytes)
+    optional = (record.landscape.standard_error, record.landscape.returns, record.known_error)
+    uncertain = sum(0 if each is None else each.nbytes for each in optional)
+    return record.values.nbytes + record.landscape.values.nbytes + _OVERHEAD + uncertain
 
 
 def image(
@@ -517,7 +543,8 @@ def save(
         Whether an existing file may be replaced.
     storage
         ``full``, or ``compact``: each field on the coarsest lattice that holds it to the tolerance, which `load`
-        reads back at full resolution; see `heatpg.store.compact`.
+        reads back at full resolution; see `heatpg.store.compact`. Standard errors of u are stored where they have been
+        computed, and not in compact storage, from which they are computed again.
     tolerance
         Of compact storage, in units of osc(Q): the difference of what is read back from the field, which is measured
         before it is stored; 1e-14 to 1e-3.

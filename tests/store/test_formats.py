@@ -201,6 +201,23 @@ def test_to_xarray_is_what_xarray_reads(tmp_path: Path, kind: str) -> None:
     assert np.shares_memory(data.landscape.values, flow.landscape.values)
 
 
+def test_to_xarray_has_seeds_and_errors_as_the_file_has_them(tmp_path: Path) -> None:
+    grid = Grid(Axis("x", 0, 1, 9, boundary="clip"))
+    flow = solve(Landscape(None, grid, returns=np.random.default_rng(2).normal(size=(3, 2, 9))), [0.1, 0.2])
+    assert "u_standard_error" not in flow.to_xarray()
+    assert flow.standard_error is not None
+    save(flow, tmp_path / "a.h5")
+    data = flow.to_xarray()
+    assert data.returns.dims == ("seed", "batch1", "x") and data.u_standard_error.dims == ("sigma", "batch1", "x")
+    xarray: Any = pytest.importorskip("xarray")
+    with xarray.open_dataset(tmp_path / "a.h5", engine="h5netcdf") as file:
+        for name in ("returns", "standard_error", "u_standard_error"):
+            assert file[name].dims == data[name].dims and file[name].attrs["long_name"] == data[name].attrs["long_name"]
+            np.testing.assert_array_equal(file[name], data[name])
+    again = Landscape.from_xarray(data.returns, returns="seed", batch=["batch1"])
+    np.testing.assert_array_equal(again.standard_error, flow.landscape.standard_error)
+
+
 def test_to_xarray_tells_how_it_came_about() -> None:
     pytest.importorskip("xarray", reason="xarray is not installed")
     flow = evolution(2)

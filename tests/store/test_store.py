@@ -144,6 +144,70 @@ def test_the_standard_error_of_the_landscape_is_kept(tmp_path: Path, storage: st
         load(path)
 
 
+def seeded(dtype: str = "float64", batch: tuple[int, ...] = (2,), names: str = "ab") -> Evolution:
+    grid = Grid(Axis(names[0], 0, 1, 33, boundary="reflect"), Axis(names[1:], 0, 1, 17, boundary="clip"))
+    returns = np.random.default_rng(5).normal(size=(4, *batch, *grid.shape)).astype(dtype)
+    return solve(Landscape(None, grid, returns=returns), [0.2, 0.4])
+
+
+@pytest.mark.parametrize("storage", ["full", "compact"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_returns_of_seeds_are_kept(tmp_path: Path, storage: str, dtype: str) -> None:
+    flow, path = seeded(dtype), tmp_path / "q.h5"
+    save(flow, path, storage=storage)
+    with h5py.File(path) as file:
+        # what nobody has asked for is not computed to be stored
+        assert "u_standard_error" not in file
+        assert [dimension.keys() for dimension in file["returns"].dims] == [["seed"], ["batch1"], ["a"], ["b"]]
+    error = flow.standard_error
+    save(flow, path, storage=storage, force=True)
+    with h5py.File(path) as file:
+        assert ("u_standard_error" in file) == (storage == "full")
+    for untrusted in (False, True):
+        copy = load(path, untrusted=untrusted)
+        for ours, theirs in (
+            (flow.landscape.returns, copy.landscape.returns),
+            (flow.landscape.standard_error, copy.landscape.standard_error),
+            (flow.landscape.values, copy.landscape.values),
+            (error, copy.standard_error),
+        ):
+            assert ours is not None and theirs is not None and theirs.dtype == dtype
+            np.testing.assert_array_equal(theirs, ours)
+        assert (copy.known_error is not None) and not copy.known_error.flags.writeable
+        save(copy, tmp_path / "again.h5", storage=storage, force=True)
+    report = verify_file(path)
+    assert report.passed and report["checksum of returns"].status == "passed"
+    assert any("error of u" in check.name for check in report) == (storage == "full")
+
+
+@pytest.mark.parametrize("name", ["returns", "u_standard_error", "standard_error"])
+def test_a_changed_or_missing_part_of_the_sampling_error_is_noticed(tmp_path: Path, name: str) -> None:
+    flow, path = seeded(batch=()), tmp_path / "q.h5"
+    assert flow.standard_error is not None
+    save(flow, path)
+    with h5py.File(path, "r+") as file:
+        file[name][1, 4] += 0.5
+    assert not verify_file(path).passed
+    with pytest.raises(StoreError, match="changed"):
+        load(path)
+    with h5py.File(path, "r+") as file:
+        del file[name]
+    with pytest.raises(StoreError, match=f"no dataset {name}"):
+        load(path)
+
+
+def test_names_of_axes_that_only_some_files_need(tmp_path: Path) -> None:
+    """An axis may be called `seed`, as it always could, unless the file has seeds of its own."""
+    plain = Landscape(
+        np.eye(5), Grid(*(Axis(name, 0, 1, 5, boundary="clip") for name in ("returns", "u_standard_error")))
+    )
+    save(solve(plain, 0.2), tmp_path / "plain.h5")
+    assert [axis.name for axis in load(tmp_path / "plain.h5").grid] == ["returns", "u_standard_error"]
+    with pytest.raises(StoreError, match="used by the file format; given: seed"):
+        save(seeded(names="aseed"), tmp_path / "seed.h5")
+    assert not (tmp_path / "seed.h5").exists()
+
+
 def test_odd_text_survives(tmp_path: Path, flow: Evolution) -> None:
     flow.landscape.name = "Höl\0der \ud800 NaN\n"
     flow.landscape.provenance["path"] = Path("/somewhere")
