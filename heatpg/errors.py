@@ -1,12 +1,13 @@
-"""The errors of heatpg: each says what was given, what is allowed, and what to do.
+"""The errors of heatpg: each says what is wrong, what was given, what was expected, and what to do.
 
-Errors about what the caller asked for are also ``ValueError``; errors about what happened
-while the work ran are also ``RuntimeError``. All of them are `HeatpgError`.
+Errors about arguments are also ``ValueError``; errors about events while the work ran are also ``RuntimeError``. All
+of them are `HeatpgError`.
 """
 
 from __future__ import annotations
 
 import errno
+import re
 
 from heatpg.letters import visible
 
@@ -27,22 +28,49 @@ __all__ = [
     "StoreError",
     "UnknownNameError",
     "UnsupportedError",
+    "in_one_line",
 ]
+
+_LINE = 100  # letters of a message that stays on one line: half of a wide terminal, a line of a log. A taste
+_SHORTEST = 4  # letters of a value that is recognised in the problem: a shorter one may be there by chance
+_MEANT = re.compile(r"(did you mean .*?\?)(?:; | |$)(.*)", flags=re.DOTALL)
+
+
+def _flat(value: object) -> str:
+    """A part of a message on one line: a line of it would pass for another part."""
+    return re.sub(r"\s*\n\s*", " ", str(value)).strip()
+
+
+def _contains(text: str, value: str) -> bool:
+    """Whether a text already quotes a value, as a whole word."""
+    return len(value) >= _SHORTEST and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
 
 
 class HeatpgError(Exception):
     """Base of every error that heatpg raises on purpose.
 
+    The message has one part per line; a short message of at most two parts is one line.
+
     Parameters
     ----------
     problem
-        What is wrong, in one clause.
+        What is wrong, as a sentence.
     given
-        What the caller gave.
+        The value or situation found, printed as ``got:``.
     allowed
-        What would have been accepted.
+        What would have been accepted, printed as ``expected:``.
     advice
-        What to do about it.
+        What to do, printed as ``try:``; a question, such as ``did you mean 'x'?``, is printed without a label.
+
+    Examples
+    --------
+    >>> from heatpg.errors import OptionError
+    >>> print(OptionError("timeout must be a positive number of seconds", given="'x'"))
+    timeout must be a positive number of seconds; got: 'x'
+    >>> print(OptionError("unknown rule", given="'hermit'", allowed="hermite, sobol", advice="did you mean 'hermite'?"))
+    unknown rule
+      got: 'hermit'; did you mean 'hermite'?
+      expected: hermite, sobol
     """
 
     def __init__(self, problem: str, *, given: object = None, allowed: object = None, advice: str = "") -> None:
@@ -52,19 +80,48 @@ class HeatpgError(Exception):
         self.advice = advice
         super().__init__(problem)
 
+    def _parts(self) -> list[str]:
+        """The parts after the problem, each on one line; a value that the problem quotes is not repeated."""
+        parts = (self.given, self.allowed, self.advice)
+        given, allowed, advice = ("" if part is None else _flat(part) for part in parts)
+        found = _MEANT.fullmatch(advice)
+        question, advice = found.groups() if found else ("", advice)
+        quoted = _contains(self.problem, given)
+        got = "; ".join(filter(None, ["" if quoted or not given else f"got: {given}", question]))
+        told = [got] if got else []
+        if allowed and not _contains(self.problem, allowed):
+            told.append(f"expected: {allowed}")
+        if advice:
+            told.append(f"try: {advice}")
+        return told
+
+    @property
+    def one_line(self) -> str:
+        """The message on one line, for tables, journals and logs."""
+        parts = (part.removeprefix("try: ") for part in self._parts())
+        return visible("; ".join([_flat(self.problem), *parts]))
+
     def __str__(self) -> str:
-        parts = [self.problem]
-        if self.given is not None:
-            parts.append(f"given: {self.given}")
-        if self.allowed is not None:
-            parts.append(f"allowed: {self.allowed}")
-        if self.advice:
-            parts.append(self.advice)
-        return visible("; ".join(parts))
+        parts = self._parts()
+        if len(parts) <= 1 and "\n" not in self.problem and len(self.one_line) <= _LINE:
+            return self.one_line
+        return visible("\n  ".join([self.problem, *parts]))
 
     def __reduce__(self) -> tuple[object, ...]:
         state = {"given": self.given, "allowed": self.allowed, "advice": self.advice}
         return (type(self), (self.problem,), state)
+
+
+def in_one_line(reason: BaseException) -> str:
+    """The message of any exception on one line.
+
+    Examples
+    --------
+    >>> from heatpg.errors import OptionError, in_one_line
+    >>> in_one_line(OptionError("size is out of range", given=-1, allowed=">= 1", advice="pass the number of nodes"))
+    'size is out of range; got: -1; expected: >= 1; pass the number of nodes'
+    """
+    return reason.one_line if isinstance(reason, HeatpgError) else visible(_flat(reason))
 
 
 class GridError(HeatpgError, ValueError):

@@ -88,7 +88,7 @@ DOORS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("door", DOORS)
 def test_masked_values_are_refused_with_their_place(door: str, tmp_path: Path) -> None:
-    with pytest.raises(HeatpgError, match=r"masked at index \(\d+,.*filled"):
+    with pytest.raises(HeatpgError, match=r"(?s)masked at index \(\d+,.*filled"):
         DOORS[door](tmp_path)
     assert not (tmp_path / "out.h5").exists()
 
@@ -102,5 +102,5 @@ def test_a_mask_that_hides_nothing_is_no_mask() -> None:
 def test_the_first_masked_place_is_named_in_a_plane() -> None:
     loss = np.ones((8, 8))
     loss[6, 2] = loss[7, 1] = -1.0
-    with pytest.raises(HeatpgError, match=r"Q is masked at index \(6, 2\).*2 of 64 values masked"):
+    with pytest.raises(HeatpgError, match=r"(?s)Q is masked at index \(6, 2\).*2 of 64 values masked"):
         Landscape.from_array(np.ma.masked_equal(loss, -1.0), PLANE)

@@ -51,7 +51,7 @@ DOORS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("door", DOORS)
 def test_a_missing_file_is_told_alike(door: str, tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match=r"absent\.(h5|npy|npz).*No such file") as caught:
+    with pytest.raises(MissingFileError, match=r"(?s)absent\.(h5|npy|npz).*No such file") as caught:
         DOORS[door](tmp_path / "absent.h5")
     assert isinstance(caught.value, StoreError) and isinstance(caught.value, FileNotFoundError)
     assert list(tmp_path.iterdir()) == []

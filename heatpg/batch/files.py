@@ -53,7 +53,7 @@ class FileOptions:
 
 
 def _word(value: object) -> str:
-    return "" if isinstance(value, str) and value else f"must be a word, given: {shown(value)}"
+    return "" if isinstance(value, str) and value else f"must be a word; got: {shown(value)}"
 
 
 def _boundary(value: object) -> str:
@@ -67,24 +67,24 @@ def _boundary(value: object) -> str:
 def _nodes(value: object) -> str:
     words = list(value.values()) if isinstance(value, dict) else [value]
     wrong = [word for word in words if word not in get_args(Nodes)]
-    return f"must be 'vertex' or 'cell', or one of them by axis, given: {shown(value)}" if wrong or not words else ""
+    return f"must be 'vertex' or 'cell', or one of them by axis; got: {shown(value)}" if wrong or not words else ""
 
 
 def minimise_problem(value: object) -> str:
     """What is wrong with the word on which way is better; empty if nothing is."""
-    return "" if isinstance(value, bool) else f"must be true or false, given: {shown(value)}"
+    return "" if isinstance(value, bool) else f"must be true or false; got: {shown(value)}"
 
 
 def _words(value: object) -> str:
     good = isinstance(value, list | tuple) and value and all(isinstance(one, str) and one for one in value)
-    return "" if good else f"must be a list of words, given: {shown(value)}"
+    return "" if good else f"must be a list of words; got: {shown(value)}"
 
 
 def _number(value: object) -> str:
     try:
         fitting("fill", value, "float")
     except HeatpgError as reason:
-        return str(reason)
+        return reason.one_line
     return ""
 
 
@@ -136,7 +136,7 @@ def _unreadable(path: str, size: int, changed: int, inode: int, options: str) ->
         except ResourceError:
             return ""  # the machine that runs the task may have more memory
         except HeatpgError as reason:
-            return str(reason)
+            return reason.one_line
     return ""
 
 

@@ -520,7 +520,7 @@ def predict(spec: Spec, *, measure: bool = False, budget: float = _BUDGET) -> Pl
         try:
             rows.append((task, costs.of(task.resolved)))
         except HeatpgError as reason:
-            problems.setdefault(str(reason), Problem(task.describe(), str(reason)))
+            problems.setdefault(reason.one_line, Problem(task.describe(), reason.one_line))
     if problems:
         raise SpecError.of("the batch", problems.values())
     storage = sum(cost.stored for _, cost in rows)

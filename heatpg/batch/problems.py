@@ -217,7 +217,7 @@ def unknown(word: str, known: Sequence[str], what: str) -> str:
     """What to say of a name that is not known; empty if it is."""
     if word in known:
         return ""
-    parts = [f"unknown {what} {shown(word)}", nearest(word, known), f"allowed: {', '.join(known) or 'none'}"]
+    parts = [f"unknown {what} {shown(word)}", nearest(word, known), f"expected: {', '.join(known) or 'none'}"]
     return "; ".join(filter(None, parts))
 
 

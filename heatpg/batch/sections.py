@@ -33,7 +33,7 @@ from heatpg.batch.files import MINIMISE, in_file, is_file, minimise_problem
 from heatpg.batch.problems import MOST_PROBLEMS, Found, Keys, unknown
 from heatpg.boundaries import boundaries
 from heatpg.core.noise import geometric_levels
-from heatpg.errors import HeatpgError
+from heatpg.errors import HeatpgError, in_one_line
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make, solvers
 from heatpg.solvers.choice import PREFERENCES
@@ -93,7 +93,7 @@ def _a_number(value: object) -> float:
     except HeatpgError:
         raise _refusal(f"{shown(value)} is not a finite number") from None
     if number < 0:
-        raise _refusal(f"sigma must not be negative, given: {shown(value)}")
+        raise _refusal(f"sigma must not be negative; got: {shown(value)}")
     return float(number)
 
 
@@ -106,7 +106,7 @@ def _numbers(value: Any) -> tuple[float, ...]:
         try:
             levels = geometric_levels(_a_number(value["first"]), _a_number(value["last"]), value["count"])
         except HeatpgError as reason:
-            raise _refusal(str(reason)) from None
+            raise _refusal(reason.one_line) from None
         return tuple(levels)
     if not isinstance(value, list | tuple):
         return (_a_number(value),)
@@ -317,11 +317,11 @@ def _word_of(error: Mapping[str, Any]) -> str:
     if error["type"] == "heatpg":
         return str(error["msg"])
     if error["type"] == "tuple_type":
-        return f"must be a list, given: {shown(error['input'])}"
+        return f"must be a list; got: {shown(error['input'])}"
     if error["type"] in ("dict_type", "model_type", "model_attributes_type"):
-        return f"must be a table, given: {shown(error['input'])}"
+        return f"must be a table; got: {shown(error['input'])}"
     message = str(error["msg"]).replace("Input should be", "must be").replace("String should have", "must have")
-    return f"{message}, given: {shown(error['input'])}"
+    return f"{message}; got: {shown(error['input'])}"
 
 
 def sound(model: type[Kind], given: Mapping[str, Any], prefix: Keys, what: str = "key") -> tuple[Kind, Found]:
@@ -329,7 +329,7 @@ def sound(model: type[Kind], given: Mapping[str, Any], prefix: Keys, what: str =
     known = [field.alias or name for name, field in model.model_fields.items()]
     found: Found = []
     for key in itertools.islice((key for key in given if key not in known), MOST_PROBLEMS + 1):
-        words = [f"unknown {what}", nearest(key, known), f"allowed: {', '.join(known) or 'none'}"]
+        words = [f"unknown {what}", nearest(key, known), f"expected: {', '.join(known) or 'none'}"]
         found.append(((*prefix, key), "; ".join(filter(None, words))))
     # A key that is not known is told here, so that pydantic needs not and the nearest names can be said. What is bad is
     # left out at a second reading: the rest of the section is still looked at.
@@ -369,7 +369,7 @@ def _option(key: str, annotation: str, value: object) -> Any:
     try:
         fitted = fitting(key, value, annotation)
     except HeatpgError as reason:
-        raise _refusal(str(reason)) from None
+        raise _refusal(reason.one_line) from None
     problem = unknown(fitted, boundaries.names(), "boundary") if key == "boundary" else ""
     if problem:
         raise _refusal(problem)
@@ -423,7 +423,7 @@ def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] |
     if source is None:
         return None, [(("source",), "missing: the name of a landscape, or of a file; see heatpg list landscapes")]
     if not isinstance(source, str):
-        return None, [(("source",), f"must be a word, given: {shown(source)}")]
+        return None, [(("source",), f"must be a word; got: {shown(source)}")]
     if is_file(source):
         return in_file(source, options, folder)
     problem = unknown(source, landscapes.names(), "landscape")
@@ -471,14 +471,14 @@ def _solver(section: EvolveSection, known: bool) -> tuple[dict[str, Any], Found]
         try:
             make(name, **result["options"])
         except (HeatpgError, ArithmeticError, TypeError, ValueError) as reason:
-            wrong.append((("solver_options",), str(reason)))
+            wrong.append((("solver_options",), in_one_line(reason)))
     return result, found + wrong
 
 
 def _out_of_range(tolerance: float | None) -> Found:
     if tolerance is None or TOLERANCES[0] <= tolerance <= TOLERANCES[1]:
         return []
-    return [(("tolerance",), f"out of range, given: {tolerance:g}, allowed: 1e-14 to 1e-3")]
+    return [(("tolerance",), f"out of range; got: {tolerance:g}; expected: 1e-14 to 1e-3")]
 
 
 def _evolve(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:

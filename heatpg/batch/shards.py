@@ -243,7 +243,7 @@ def inspect_contents(folder: Folder | StrPath, identity: str) -> str:
     except ResourceError:
         raise
     except HeatpgError as reason:
-        return str(reason)
+        return reason.one_line
     return "; ".join(check.message for check in report.failures)
 
 

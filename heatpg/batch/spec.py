@@ -146,7 +146,7 @@ class Task:
         collector.raise_if_any()
         if not isinstance(plain, dict) or plain.get("schema") != SCHEMA or isinstance(plain["schema"], bool):
             given = shown(plain.get("schema") if isinstance(plain, dict) else plain)
-            collector.add(("schema",), f"this version of heatpg reads schema {SCHEMA}, given: {given}")
+            collector.add(("schema",), f"this version of heatpg reads schema {SCHEMA}; got: {given}")
             collector.raise_if_any()
         sections, file = _sections_of(plain, collector)
         collector.raise_if_any()
@@ -332,13 +332,13 @@ class Spec(Section):
 
         for section, keys, values, place in columns(self.sweep.product, ("sweep", "product"), 3, False):
             if not isinstance(values, tuple) or not values:
-                collector.add(place, f"must be a list of one or more values, given: {shown(values)}")
+                collector.add(place, f"must be a list of one or more values; got: {shown(values)}")
                 continue
             factors.append([(_Change(section, keys, value, (*place, i)),) for i, value in enumerate(values)])
         rows: list[list[_Change]] = []
         for section, keys, values, place in columns(self.sweep.zip, ("sweep", "zip"), 3, False):
             if not isinstance(values, tuple) or not values:
-                collector.add(place, f"must be a list of one or more values, given: {shown(values)}")
+                collector.add(place, f"must be a list of one or more values; got: {shown(values)}")
                 continue
             rows.append([_Change(section, keys, value, (*place, i)) for i, value in enumerate(values)])
         if len({len(row) for row in rows}) > 1:
@@ -570,13 +570,13 @@ def _structure(plain: dict[str, Any], collector: Collector) -> dict[str, Any]:
             else:
                 collector.add((key,), "tasks are written [[task]], one table each")
         elif not isinstance(value, dict):
-            collector.add((key,), f"must be a table, given: {shown(value)}")
+            collector.add((key,), f"must be a table; got: {shown(value)}")
         elif key == "landscape":
             tables[key] = {"options": {k: item for k, item in value.items() if k != "source"}}
             if isinstance(value.get("source", ""), str):
                 tables[key]["source"] = value.get("source")
             else:
-                collector.add((key, "source"), f"must be a word, given: {shown(value['source'])}")
+                collector.add((key, "source"), f"must be a word; got: {shown(value['source'])}")
         else:
             tables[key] = value
     return tables

@@ -27,7 +27,7 @@ from heatpg.batch.shards import publish_shard, shard_name
 from heatpg.batch.spec import Task
 from heatpg.core.landscape import Landscape
 from heatpg.driver import evolve
-from heatpg.errors import HeatpgError, MissingFileError, StoreError
+from heatpg.errors import HeatpgError, MissingFileError, StoreError, in_one_line
 from heatpg.evolution import Evolution
 from heatpg.landscapes import landscapes
 from heatpg.solvers import Solver, make, solvers
@@ -69,7 +69,7 @@ class Halt(Exception):
     """What stops a whole batch, because it would stop every other task as well: `reason` is the error to raise."""
 
     def __init__(self, reason: HeatpgError) -> None:
-        super().__init__(str(reason))
+        super().__init__(in_one_line(reason))
         self.reason = reason
 
 
@@ -204,7 +204,7 @@ def complete(resolved: Mapping[str, Any], folder: Folder | StrPath) -> dict[str,
 def explain(reason: BaseException) -> str:
     """An exception in one line; one that nobody expected comes with the place where it was raised."""
     if isinstance(reason, HeatpgError):
-        return str(reason)
+        return reason.one_line
     frames = traceback.extract_tb(reason.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     # Numba reads and writes its cache in this module alone

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from heatpg.cli import batch, bench, check, claims, completion, doctor, listing, orders, run, schema, show, study, view
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, INTERRUPTED, NO_RESOURCES, OK, note
-from heatpg.errors import CheckError, HeatpgError, ResourceError
+from heatpg.errors import CheckError, HeatpgError, ResourceError, in_one_line
 from heatpg.tools.folders import expanded
 from heatpg.tools.resources import address_space_limit, human_bytes
 
@@ -163,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (HeatpgError, ValueError, OSError, ImportError) as reason:
         shortage = _shortage(reason)
         if shortage:
-            return _fail(f"{shortage} ({reason})", NO_RESOURCES)
+            return _fail(f"{shortage} ({in_one_line(reason)})", NO_RESOURCES)
         if isinstance(reason, ImportError) and not isinstance(reason, HeatpgError):
             raise
         return _fail(reason, BAD_INPUT)

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from heatpg.cli.parser import Commands
 from heatpg.cli.requirements import requirements
 from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, NO_RESOURCES, OK, envelope, fitted, is_quiet, note, say
-from heatpg.errors import HeatpgError, ResourceError
+from heatpg.errors import HeatpgError, ResourceError, in_one_line
 from heatpg.tools import resources
 from heatpg.tools.extras import how_to_add, how_to_mend
 from heatpg.tools.options import nearest
@@ -101,7 +101,7 @@ class _Record:
 
 def _reason(reason: BaseException) -> str:
     """An exception on one line; of heatpg's own the message says enough."""
-    words = " ".join(str(reason).split())
+    words = " ".join(in_one_line(reason).split())
     return words if isinstance(reason, HeatpgError) and words else f"{type(reason).__name__}: {words}".rstrip(": ")
 
 

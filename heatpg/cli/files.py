@@ -170,8 +170,8 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
     except UnknownNameError as reason:
         # the same error with better advice: a name without an ending may have been meant as a file
         near = _environment(arguments.source) or reason.advice
-        ending = f"a file is named with its ending: {', '.join(SOURCES)}"
-        reason.advice = f"{near} A{ending[1:]}" if near.endswith("?") else "; ".join(filter(None, (near, ending)))
+        ending = f"for a file, write its ending: {', '.join(SOURCES)}"
+        reason.advice = "; ".join(filter(None, (near, ending)))
         raise
     given = _given(arguments, "nodes", "variable", "axes", "standard_error", "returns", "fill")
     if given:

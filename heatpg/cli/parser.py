@@ -22,9 +22,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit."""
-        # advice ends with a question mark, after which a new sentence begins
-        join = " See" if message.endswith("?") else "; see"
-        self.exit(BAD_INPUT, f"heatpg: error: {visible(message)}{join}: {self.prog} --help\n")
+        self.exit(BAD_INPUT, f"heatpg: error: {visible(message)}\n  see: {self.prog} --help\n")
 
     # argparse calls this by its private name; there is no public place to word the message
     def _check_value(self, action: argparse.Action, value: Any) -> None:

@@ -153,7 +153,7 @@ def loadable(registry: Registry[Entry]) -> dict[str, Entry]:
         try:
             found[name] = registry.get(name)
         except HeatpgError as reason:
-            note(f"warning: {reason}")
+            note(f"warning: {reason.one_line}")
     return found
 
 

@@ -55,7 +55,8 @@ def values_on_grid(
     array([0., 1., 0.])
     >>> values_on_grid(math.sin, grid, vectorized=True)
     Traceback (most recent call last):
-    heatpg.errors.GridError: the function takes single numbers, not arrays; ...
+    heatpg.errors.GridError: the function takes single numbers, not arrays
+      ...
     """
     if not callable(function):
         raise OptionError(

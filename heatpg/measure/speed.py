@@ -145,7 +145,7 @@ def bench(
         try:
             field = solve(landscape, sigma, solver).values[0]
         except HeatpgError as reason:
-            refused.append(Timing(solver.name, None, None, None, str(reason)))
+            refused.append(Timing(solver.name, None, None, None, reason.one_line))
         else:
             errors[solver.name] = float(np.abs(field - exact).max()) / landscape.oscillation
             runs[solver.name] = lambda solver=solver: solve(landscape, sigma, solver)  # type: ignore[misc]

@@ -694,4 +694,4 @@ def verify_file(path: StrPath, *, untrusted: bool = False) -> Report:
             checksums = _checksums_in_pieces(place)
         return Report(list(_integrity(checksums)), "file")
     except StoreError as reason:
-        return Report([Check("structure", "failed", str(reason))], "file")
+        return Report([Check("structure", "failed", reason.one_line)], "file")

@@ -50,7 +50,7 @@ def real_number(
     3.0
     >>> real_number("sigma", True)
     Traceback (most recent call last):
-    heatpg.errors.OptionError: sigma must be a number; given: True; allowed: a number
+    heatpg.errors.OptionError: sigma must be a number; got: True
     """
     if type(given) is float:
         return given

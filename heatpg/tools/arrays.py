@@ -65,7 +65,9 @@ def real_array(
     (2, 2)
     >>> real_array("Q", np.array(["2026-01-01"], dtype="M8[D]"))
     Traceback (most recent call last):
-    heatpg.errors.OptionError: Q must be real numbers; given: dtype datetime64[D]; ...
+    heatpg.errors.OptionError: Q must be real numbers
+      got: dtype datetime64[D]
+      ...
     """
     array = _converted(what, given, error)
     kind = array.dtype.kind
@@ -107,7 +109,9 @@ def real_numbers(
     array([1., 2.])
     >>> real_numbers("sigma", True)
     Traceback (most recent call last):
-    heatpg.errors.OptionError: sigma must be real numbers; given: True; write the number itself, as 1.0
+    heatpg.errors.OptionError: sigma must be real numbers
+      got: True
+      try: write the number itself, as 1.0
     """
     array = real_array(what, given, error, allowed=allowed, extended=True)
     truth = _truth(given)
@@ -304,7 +308,7 @@ def unmasked(what: str, given: Any, error: type[HeatpgError] = OptionError) -> A
     >>> from heatpg.tools.arrays import unmasked
     >>> unmasked("Q", np.ma.masked_equal([3.0, -1.0], -1.0))
     Traceback (most recent call last):
-    heatpg.errors.OptionError: Q is masked at index (1,), ...
+    heatpg.errors.OptionError: Q is masked at index (1,)...
     """
     if isinstance(given, list | tuple):
         # a list of masked arrays becomes an array without a mask

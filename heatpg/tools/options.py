@@ -19,6 +19,7 @@ __all__ = [
     "defaults",
     "fitting",
     "from_text",
+    "in_words",
     "kinds",
     "nearest",
     "parameter_notes",
@@ -200,8 +201,19 @@ def fitting(what: str, value: object, annotation: str) -> Any:
     try:
         return _first_fit(alternatives, _scalar, value, items)
     except ValueError:
-        allowed = " or ".join(_WORDS.get(kind, kind) for kind in alternatives)
-        raise OptionError(f"{what} cannot be {shown(value)}", allowed=allowed) from None
+        raise OptionError(f"{what} must be {in_words(alternatives)}", given=shown(value)) from None
+
+
+def in_words(alternatives: Iterable[str]) -> str:
+    """Kinds of values in words, as they stand in a message.
+
+    Examples
+    --------
+    >>> from heatpg.tools.options import in_words
+    >>> in_words(["float", "None"])
+    'a number or none'
+    """
+    return " or ".join(_WORDS.get(kind, kind) for kind in alternatives)
 
 
 def _first_fit(alternatives: Sequence[str], read: Callable[[Any, str], Any], value: Any, items: Iterable[Any]) -> Any:
@@ -266,4 +278,4 @@ def from_text(what: str, text: str, annotation: str) -> Any:
     try:
         return _first_fit(alternatives, _scalar_of_text, text, items)
     except ValueError:
-        raise OptionError(f"{what} cannot be {text!r}", allowed=annotation) from None
+        raise OptionError(f"{what} must be {in_words(alternatives)}", given=shown(text)) from None

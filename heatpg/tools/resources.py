@@ -164,7 +164,9 @@ def within_memory(purpose: str, advice: str) -> Iterator[None]:
     >>> with within_memory("this list", "make it shorter"):
     ...     raise MemoryError
     Traceback (most recent call last):
-    heatpg.errors.ResourceError: this list does not fit in memory; allowed: ...; make it shorter
+    heatpg.errors.ResourceError: this list does not fit in memory
+      expected: ...
+      try: make it shorter
     """
     try:
         yield

@@ -96,7 +96,7 @@ def tracks_of(evolution: Evolution, noise: NDArray[np.float64]) -> Found:
         space = track(resolved, [sense.extremum])
     # whatever is refused, the page is made, and says why
     except HeatpgError as reason:
-        return Found(None, f"Tracks of {sense.extrema} are not shown: {reason}.")
+        return Found(None, f"Tracks of {sense.extrema} are not shown: {reason.one_line}.")
     # frames end with the last level, and begin with Q
     shift = len(noise) - len(evolution) + first
     ranked = sorted(space.tracks, key=lambda one: _importance(space, one), reverse=True)
@@ -165,7 +165,7 @@ def basins_of(evolution: Evolution, frames: int) -> tuple[Found, NDArray[np.bool
     try:
         found = basins(evolution)
     except HeatpgError as reason:
-        return Found(None, f"Basins are not shown: {reason}."), None
+        return Found(None, f"Basins are not shown: {reason.one_line}."), None
     assert found.labels is not None
     # of Q first, as the frames are
     partitions = found.partitions[-frames:]

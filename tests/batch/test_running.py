@@ -387,7 +387,7 @@ def test_a_task_that_does_not_fit_is_not_the_end_of_the_batch(tmp_path: Path, mo
 
     monkeypatch.setattr(work, "run_task", run_task)
     summary = run(specification(), tmp_path, workers=0)
-    assert summary.done == 3 and summary.failed[0].reason == "too large; given: 1 TiB"
+    assert summary.done == 3 and summary.failed[0].reason == "too large; got: 1 TiB"
 
 
 def test_the_same_bytes_from_any_workers(folder: Path, tmp_path: Path) -> None:

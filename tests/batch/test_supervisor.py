@@ -158,7 +158,7 @@ def test_an_error_is_final_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """
     infect(monkeypatch, deed)
     found = by_width(outcomes(tasks_of(4), tmp_path, workers=1))
-    assert found[0.2].reason == "no such grid; given: 0.2; take another"
+    assert found[0.2].reason == "no such grid; got: 0.2; take another"
     assert "ZeroDivisionError" in found[0.21].reason and "line" in found[0.21].reason
     assert "on purpose" in found[0.22].reason
     assert [found[width].tries for width in (0.2, 0.21, 0.22)] == [1, 1, 1]

@@ -79,7 +79,7 @@ def test_a_merged_file_and_the_index_say_what_they_are(
     advised = capsys.readouterr().out.splitlines()[-2].removeprefix("open with ")
     assert main([command, "all.h5"]) == 2
     said = capsys.readouterr().err
-    assert "is a merged batch" in said and f"; open it with {advised};" in said
+    assert "is a merged batch" in said and f"try: open it with {advised};" in said
     assert main([command, "out/index.h5"]) == 2
     assert "or the index of one" in capsys.readouterr().err
 

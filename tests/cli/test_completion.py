@@ -344,4 +344,4 @@ def test_the_command(capsys: Capture) -> None:
     assert main(["completion", "bash", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["script"].startswith("# bash")
     assert main(["completion", "csh"]) == 2
-    assert "allowed: bash" in capsys.readouterr().err
+    assert "expected: bash" in capsys.readouterr().err

@@ -81,8 +81,8 @@ def test_a_failed_row_is_exit_code_3(one_fails: None, capsys: Capture) -> None:
     [
         (["--solver", "spektral"], "did you mean 'spectral'"),
         (["--boundary", "clap"], "did you mean 'clip'"),
-        (["--dimensions", "0"], "allowed: 1 to 3"),
-        (["--dimensions", "1,x"], "allowed: 1 to 3"),
+        (["--dimensions", "0"], "expected: 1 to 3"),
+        (["--dimensions", "1,x"], "expected: 1 to 3"),
         (["--nodes", "edge"], "invalid choice"),
         (["--figure", "a.bmp"], ".png"),
     ],

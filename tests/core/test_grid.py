@@ -110,25 +110,25 @@ def test_an_axis_is_a_value() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": ""}, "needs a name.*given: ''.*a letter, then"),
-        ({"name": "1x"}, "needs a name.*'1x'"),
+        ({"name": ""}, "(?s)needs a name.*got: ''.*a letter, then"),
+        ({"name": "1x"}, "(?s)needs a name.*'1x'"),
         ({"name": "x y"}, "needs a name"),
         ({"name": "x\n"}, "needs a name"),
-        ({"name": 3}, "needs a name.*given: 3"),
-        ({"name": "sigma"}, "used by the file format.*'sigma'.*choose another"),
+        ({"name": 3}, "(?s)needs a name.*got: 3"),
+        ({"name": "sigma"}, "(?s)used by the file format.*'sigma'.*choose another"),
         ({"name": "u"}, "used by the file format"),
-        ({"lower": math.nan}, "'x': lower must be finite.*nan"),
-        ({"upper": math.inf}, "'x': upper must be finite.*inf"),
-        ({"upper": "wide"}, "'x': upper must be a number.*'wide'"),
-        ({"lower": None}, "'x': lower must be a number.*None"),
-        ({"lower": 2.0}, "lower must be below upper.*lower=2, upper=2.*swap them"),
-        ({"lower": 3.0}, "lower must be below upper.*lower=3, upper=2"),
-        ({"size": 2}, "whole number of nodes.*size=2.*3, 4"),
+        ({"lower": math.nan}, "(?s)'x': lower must be finite.*nan"),
+        ({"upper": math.inf}, "(?s)'x': upper must be finite.*inf"),
+        ({"upper": "wide"}, "(?s)'x': upper must be a number.*'wide'"),
+        ({"lower": None}, "(?s)'x': lower must be a number.*None"),
+        ({"lower": 2.0}, "(?s)lower must be below upper.*lower=2, upper=2.*swap them"),
+        ({"lower": 3.0}, "(?s)lower must be below upper.*lower=3, upper=2"),
+        ({"size": 2}, "(?s)whole number of nodes.*size=2.*3, 4"),
         ({"size": -5}, "whole number of nodes"),
-        ({"size": 5.5}, "whole number of nodes.*size=5.5"),
-        ({"size": True}, "whole number of nodes.*True"),
-        ({"nodes": "edge"}, "'x': unknown nodes.*'edge'.*'vertex' or 'cell'"),
-        ({"lower": 1e17, "upper": 1e17 + 100.0, "size": 50}, "cannot be told apart.*50 nodes.*shift the origin"),
+        ({"size": 5.5}, "(?s)whole number of nodes.*size=5.5"),
+        ({"size": True}, "(?s)whole number of nodes.*True"),
+        ({"nodes": "edge"}, "(?s)'x': unknown nodes.*'edge'.*'vertex' or 'cell'"),
+        ({"lower": 1e17, "upper": 1e17 + 100.0, "size": 50}, "(?s)cannot be told apart.*50 nodes.*shift the origin"),
     ],
 )
 def test_bad_axes_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -153,16 +153,16 @@ def test_there_is_no_default_boundary(missing: Any) -> None:
 
 
 def test_an_unknown_boundary_is_refused_with_the_near_one() -> None:
-    with pytest.raises(UnknownNameError, match=r"given: 'clips'.*allowed: absorb, clip.*did you mean 'clip'"):
+    with pytest.raises(UnknownNameError, match=r"got: 'clips'; did you mean 'clip'\?\n  expected: absorb, clip"):
         axis(boundary="clips")
 
 
 def test_bad_grids_are_refused() -> None:
     with pytest.raises(GridError, match="at least one axis"):
         Grid()
-    with pytest.raises(GridError, match=r"made of axes.*given: 3"):
+    with pytest.raises(GridError, match=r"(?s)made of axes.*got: 3"):
         Grid(axis(), 3)  # type: ignore[arg-type]
-    with pytest.raises(GridError, match=r"same name.*x, y, x.*rename one"):
+    with pytest.raises(GridError, match=r"(?s)same name.*x, y, x.*rename one"):
         Grid(axis(), axis(name="y"), axis(size=9))
 
 
@@ -204,7 +204,7 @@ def test_a_grid_is_the_product_of_its_axes(grid: Grid) -> None:
     assert [array.shape for array in mesh] == [grid.shape] * 3
     assert tuple(array[2, 1, 4] for array in mesh) == pytest.approx((1.0, 2.0, 0.9))
     assert grid.point((2, 1, 4)) == pytest.approx((1.0, 2.0, 0.9))
-    with pytest.raises(GridError, match=r"no axis of this name.*'y'.*x, angle, z"):
+    with pytest.raises(GridError, match=r"(?s)no axis of this name.*'y'.*x, angle, z"):
         grid["y"]
 
 

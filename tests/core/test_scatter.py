@@ -87,9 +87,9 @@ def test_xarray_names_the_dimension_of_seeds_and_aligns_errors() -> None:
 @pytest.mark.parametrize(
     ("given", "error", "words"),
     [
-        ({"returns": SEEDS[0]}, GridError, r"shape \(5, 4\); allowed: \(seeds, 5, 4\)"),
+        ({"returns": SEEDS[0]}, GridError, r"shape \(5, 4\)\W+expected: \(seeds, 5, 4\)"),
         ({"returns": np.moveaxis(SEEDS, 0, -1)}, GridError, r"seeds are the first axis: np\.moveaxis"),
-        ({"returns": SEEDS[:1]}, GridError, r"at least 2 seeds.*returns\[0\]"),
+        ({"returns": SEEDS[:1]}, GridError, r"(?s)at least 2 seeds.*returns\[0\]"),
         ({"returns": SEEDS, "standard_error": ERROR}, OptionError, "leave standard_error out"),
         ({"returns": SEEDS + 1.0}, OptionError, r"not the mean of the returns at index \(0, 0\)"),
         ({"returns": np.where(SEEDS > 2, np.nan, SEEDS)}, NonFiniteError, "returns are not finite at index"),
@@ -98,7 +98,7 @@ def test_xarray_names_the_dimension_of_seeds_and_aligns_errors() -> None:
         ({"returns": SEEDS.astype("m8[s]")}, OptionError, "divide by a unit"),
         ({"returns": np.ma.masked_greater(SEEDS, 1)}, OptionError, "masked at index"),
         ({"standard_error": SEEDS}, GridError, "returns of several seeds are given as returns="),
-        ({"standard_error": -ERROR}, OptionError, "below zero.*square root"),
+        ({"standard_error": -ERROR}, OptionError, "(?s)below zero.*square root"),
         ({"standard_error": ERROR * np.inf}, NonFiniteError, "standard error is not finite"),
         ({"standard_error": ERROR > 0}, OptionError, "real numbers"),
         ({"standard_error": ERROR.T}, GridError, "does not fit"),
@@ -157,8 +157,8 @@ def test_errors_of_xarray_go_to_the_nodes_that_their_labels_name() -> None:
     [
         (lambda error: error.assign_coords(x=X + 0.01), "other coordinates than the values along 'x'"),
         (lambda error: error.assign_coords(x=[0, 1, 2, 3, 3]), "other coordinates than the values along 'x'"),
-        (lambda error: error[1:], "does not fit the values along 'x'.*4 nodes"),
-        (lambda error: error.rename(y="z"), "other dimensions than the values.*x, z"),
+        (lambda error: error[1:], "(?s)does not fit the values along 'x'.*4 nodes"),
+        (lambda error: error.rename(y="z"), "(?s)other dimensions than the values.*x, z"),
         (lambda error: error[0], "other dimensions than the values"),
     ],
 )
@@ -172,7 +172,7 @@ def test_errors_of_xarray_at_other_places_are_refused(change: Any, words: str) -
 def test_seeds_of_xarray_are_no_batch_as_well() -> None:
     xarray = pytest.importorskip("xarray")
     data = xarray.DataArray(SEEDS, [("seed", np.arange(7)), ("x", X), ("y", Y)])
-    with pytest.raises(OptionError, match=r"'seed' cannot hold both.*name it once"):
+    with pytest.raises(OptionError, match=r"(?s)'seed' cannot hold both.*name it once"):
         Landscape.from_xarray(data, returns="seed", batch=["seed"], boundary="clip")
     with pytest.raises(OptionError, match="leave standard_error out"):
         Landscape.from_xarray(data, returns="seed", boundary="clip", standard_error=ERROR)
@@ -180,7 +180,7 @@ def test_seeds_of_xarray_are_no_batch_as_well() -> None:
 
 def test_returns_beyond_double_precision_are_named_without_a_warning_of_numpy() -> None:
     for scale in (1e308, 1.5e308, 1e200):  # the mean overflows, or the squares of the scatter
-        with pytest.raises(NonFiniteError, match=r"returns are too large .* at index \(2, 1\)"):
+        with pytest.raises(NonFiniteError, match=r"(?s)returns are too large .* at index \(2, 1\)"):
             seeds = np.ones((3, 5, 4))
             seeds[:, 2, 1] = scale * np.array([1.0, -1.0, 0.5])
             Landscape(None, GRID, returns=seeds)

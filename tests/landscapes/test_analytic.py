@@ -228,7 +228,9 @@ def test_eigenmodes_on_an_absorbing_axis_hold_ends_that_are_not_zero() -> None:
 
 @pytest.mark.parametrize("boundary", ["clip", "zero"])
 def test_eigenmodes_refuse_free_space(boundary: str) -> None:
-    with pytest.raises(UnsupportedError, match=f"no eigenmodes.*given: '{boundary}'.*allowed: 'absorb'.*ramp, plateau"):
+    with pytest.raises(
+        UnsupportedError, match=f"(?s)no eigenmodes.*got: '{boundary}'.*expected: 'absorb'.*ramp, plateau"
+    ):
         analytic.eigenmodes(boundary=boundary)
 
 
@@ -599,30 +601,30 @@ LINE = Grid(Axis("x", -1.0, 1.0, 9, boundary="clip"))
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("cosine", dict(wavenumbers=(1.0, 2.0, 3.0)), "wavenumbers.*3 numbers.*1 number, or 2.*row after row"),
-        ("cosine", dict(phase=math.nan), "phase is out of range.*nan.*finite"),
-        ("cosine", dict(wavenumbers="fast"), "wavenumbers must be real numbers.*'fast'"),
-        ("cosine", dict(phase=(1.0, 2.0)), r"phase must be a number.*\(1\.0, 2\.0\).*allowed: a finite number$"),
-        ("eigenmodes", dict(modes=0), "modes is out of range.*given: 0.*>= 1"),
-        ("eigenmodes", dict(modes=True), "modes.*True"),
-        ("eigenmodes", dict(modes=2.5), "modes.*2.5"),
-        ("eigenmodes", dict(seed=-1), "seed.*-1.*>= 0"),
-        ("quadratic", dict(curvature=(1.0, 0.2, 0.1, 1.0)), r"symmetric.*\(A \+ A\^T\) / 2"),
-        ("quadratic", dict(curvature=(1.0, 2.0, 3.0)), "curvature.*3 numbers.*or 4"),
-        ("box", dict(half_widths=(0.0,)), "half_widths.*above 0"),
-        ("gaussians", dict(widths=(-1.0,)), "widths.*above 0"),
-        ("gaussians", dict(widths=(1.0, 1.0, 1.0)), "widths.*3 numbers"),
-        ("gaussians", dict(centers=(1.0, 2.0, 3.0)), "centers does not fit heights.*3 coordinates for 2"),
+        ("cosine", dict(wavenumbers=(1.0, 2.0, 3.0)), "(?s)wavenumbers.*3 numbers.*1 number, or 2.*row after row"),
+        ("cosine", dict(phase=math.nan), "(?s)phase is out of range.*nan.*finite"),
+        ("cosine", dict(wavenumbers="fast"), "(?s)wavenumbers must be real numbers.*'fast'"),
+        ("cosine", dict(phase=(1.0, 2.0)), r"(?s)phase must be a number.*\(1\.0, 2\.0\).*expected: a finite number$"),
+        ("eigenmodes", dict(modes=0), "(?s)modes is out of range.*got: 0.*>= 1"),
+        ("eigenmodes", dict(modes=True), "(?s)modes.*True"),
+        ("eigenmodes", dict(modes=2.5), "(?s)modes.*2.5"),
+        ("eigenmodes", dict(seed=-1), "(?s)seed.*-1.*>= 0"),
+        ("quadratic", dict(curvature=(1.0, 0.2, 0.1, 1.0)), r"(?s)symmetric.*\(A \+ A\^T\) / 2"),
+        ("quadratic", dict(curvature=(1.0, 2.0, 3.0)), "(?s)curvature.*3 numbers.*or 4"),
+        ("box", dict(half_widths=(0.0,)), "(?s)half_widths.*above 0"),
+        ("gaussians", dict(widths=(-1.0,)), "(?s)widths.*above 0"),
+        ("gaussians", dict(widths=(1.0, 1.0, 1.0)), "(?s)widths.*3 numbers"),
+        ("gaussians", dict(centers=(1.0, 2.0, 3.0)), "(?s)centers does not fit heights.*3 coordinates for 2"),
         ("gaussians", dict(heights=()), "centers does not fit heights"),
-        ("gaussians", dict(grid=LINE), "centers does not fit the grid.*4 coordinates.*allowed: 2: 2 Gaussians, 1"),
-        ("two_bumps", dict(width=0.0), "width.*width > 0"),
-        ("unequal_bumps", dict(heights=(1.0, 2.0, 3.0)), "heights.*3 numbers"),
-        ("peak_and_hill", dict(half_distance=-1.0), "half_distance.*half_distance > 0"),
-        ("ridge", dict(width=math.inf), "width.*finite"),
-        ("weierstrass", dict(exponent=1.5), "exponent.*1.5.*at most 1"),
-        ("weierstrass", dict(exponent=0.0), "exponent.*exponent > 0"),
-        ("weierstrass", dict(base=1), "base.*>= 2"),
-        ("weierstrass", dict(terms=10), r"too coarse.*2\^9 = 512 waves on 1024.*at most 511.*fewer terms"),
+        ("gaussians", dict(grid=LINE), "(?s)centers does not fit the grid.*4 coordinates.*expected: 2: 2 Gaussians, 1"),
+        ("two_bumps", dict(width=0.0), "(?s)width.*width > 0"),
+        ("unequal_bumps", dict(heights=(1.0, 2.0, 3.0)), "(?s)heights.*3 numbers"),
+        ("peak_and_hill", dict(half_distance=-1.0), "(?s)half_distance.*half_distance > 0"),
+        ("ridge", dict(width=math.inf), "(?s)width.*finite"),
+        ("weierstrass", dict(exponent=1.5), "(?s)exponent.*1.5.*at most 1"),
+        ("weierstrass", dict(exponent=0.0), "(?s)exponent.*exponent > 0"),
+        ("weierstrass", dict(base=1), "(?s)base.*>= 2"),
+        ("weierstrass", dict(terms=10), r"(?s)too coarse.*2\^9 = 512 waves on 1024.*at most 511.*fewer terms"),
     ],
 )
 def test_bad_parameters_are_refused(name: str, given: dict[str, Any], message: str) -> None:
@@ -633,10 +635,10 @@ def test_bad_parameters_are_refused(name: str, given: dict[str, Any], message: s
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("ridge", dict(grid=LINE), "too few axes.*given: 1.*at least 2"),
+        ("ridge", dict(grid=LINE), "(?s)too few axes.*got: 1.*at least 2"),
         ("creation", dict(grid=LINE), "too few axes"),
-        ("creation", dict(grid=Grid(*(Axis(n, 0, 1, 3, boundary="clip") for n in "abc"))), "3 axes.*allowed: 2"),
-        ("box", dict(grid=64), "sampled on a grid.*given: 64.*heatpg.Grid"),
+        ("creation", dict(grid=Grid(*(Axis(n, 0, 1, 3, boundary="clip") for n in "abc"))), "(?s)3 axes.*expected: 2"),
+        ("box", dict(grid=64), "(?s)sampled on a grid.*got: 64.*heatpg.Grid"),
     ],
 )
 def test_grids_that_do_not_fit_are_refused(name: str, given: dict[str, Any], message: str) -> None:

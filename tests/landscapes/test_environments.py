@@ -203,7 +203,7 @@ def test_what_does_not_repeat_is_said() -> None:
 
 
 def test_environments_without_seeding() -> None:
-    with pytest.raises(UnsupportedError, match=r"cannot be put back exactly.*differs by") as caught:
+    with pytest.raises(UnsupportedError, match=r"(?s)cannot be put back exactly.*differs by") as caught:
         from_gymnasium(toys.Random, size=3, state=1, rollout=Rollout(horizon=5))
     assert "self.np_random" in str(caught.value)
     over = functools.partial(
@@ -263,12 +263,12 @@ def test_rewards_that_are_not_finite() -> None:
 def test_an_error_of_the_environment_in_its_trial_is_told_with_its_place() -> None:
     over = Parameters([0.0], directions=[[1.0]], boundary="clip")
     words = (
-        r"environment raised KeyError: 'joint'; given: before the first point, seed 0, step 0 of a trial with actions"
+        r"environment raised KeyError: 'joint'\W+got: before the first point, seed 0, step 0 of a trial with actions"
     )
     with pytest.raises(RolloutError, match=words) as caught:
         from_gymnasium(toys.Broken, policy=lambda t, o: t, over=over, size=3)
     assert isinstance(caught.value.__cause__, KeyError)
-    with pytest.raises(RolloutError, match=r"raised ValueError: state; .* in the function that sets the state"):
+    with pytest.raises(RolloutError, match=r"(?s)raised ValueError: state; .* in the function that sets the state"):
         from_gymnasium(toys.Walk, size=3, state=toys.raising_state, rollout=Rollout(horizon=2))
 
 
@@ -284,7 +284,7 @@ def test_an_error_in_a_rollout_is_told_with_its_place(workers: int, batched: boo
     assert caught.value.given == "at point (1), seed 3, step 2"
     assert isinstance(caught.value, RuntimeError) and isinstance(caught.value.__cause__, FloatingPointError)
     assert any("in a worker process" in note for note in getattr(caught.value, "__notes__", [])) == (workers > 0)
-    with pytest.raises(RolloutError, match=r"the policy raised ZeroDivisionError: policy; given: at point") as other:
+    with pytest.raises(RolloutError, match=r"the policy raised ZeroDivisionError: policy\W+got: at point") as other:
         call(toys.Walk, Batched(failing) if batched else failing, state=[0.2])
     assert other.value.given == "at point (-1), seed 3, step 1"
     assert isinstance(other.value.__cause__, ZeroDivisionError)
@@ -322,7 +322,7 @@ def test_actions_that_are_not_finite_or_do_not_fit() -> None:
     call = functools.partial(from_gymnasium, toys.Walk, size=3, state=[0.2], rollout=Rollout(horizon=3))
     with pytest.raises(NonFiniteError, match="action is not finite"):
         call(lambda seen: [np.nan])
-    with pytest.raises(OptionError, match=r"wrong shape; given: shape \(2,\); allowed: shape \(1,\)"):
+    with pytest.raises(OptionError, match=r"wrong shape\W+got: shape \(2,\)\W+expected: shape \(1,\)"):
         call(lambda seen: [0.0, 0.0])
     with pytest.raises(OptionError, match=r"model\.predict"):
         call(lambda seen: (np.zeros(1), None))
@@ -380,7 +380,7 @@ def test_rewards_are_taken_without_their_gradient_and_masked_ones_are_refused() 
 
 @pytest.mark.parametrize("made", ["Pendulum-v1", toys.Walk])
 def test_keywords_that_an_environment_does_not_take_are_named(made: Any) -> None:
-    with pytest.raises(OptionError, match=r"takes no keyword 'gg'; given: gg=1\.0; leave gg out"):
+    with pytest.raises(OptionError, match=r"takes no keyword 'gg'\W+got: gg=1\.0\W+(try: )?leave gg out"):
         from_gymnasium((made, {"gg": 1.0}), size=3, rollout=Rollout(horizon=3))
 
 
@@ -427,7 +427,7 @@ def test_time_limits() -> None:
 
 
 def test_a_discrete_space_has_directions_but_no_axes() -> None:
-    with pytest.raises(UnsupportedError, match=r"no axes.*directions"):
+    with pytest.raises(UnsupportedError, match=r"(?s)no axes.*directions"):
         from_gymnasium(toys.Choice, state=1)
     call = functools.partial(
         from_gymnasium,
@@ -485,7 +485,7 @@ def test_many_at_once_is_one_at_a_time() -> None:
         missing(Batched(toys.back), rollout=Rollout(horizon=4))
     with pytest.raises(UnsupportedError, match="two environments come to different states"):
         from_gymnasium(toys.Headstrong, Batched(toys.back), size=3, rollout=Rollout(horizon=3))
-    with pytest.raises(OptionError, match=r"one action for each observation; given: shape \(1, 3\)"):
+    with pytest.raises(OptionError, match=r"one action for each observation\W+got: shape \(1, 3\)"):
         from_gymnasium(
             toys.Walk, Batched(lambda seen: seen[:, 0][None]), size=3, state=[0.1], rollout=Rollout(horizon=3)
         )
@@ -621,7 +621,7 @@ def grouped(options: dict[str, Any]) -> dict[str, Any]:
         ({"state": -1}, OptionError, "from 0"),
         ({"state": [np.nan]}, NonFiniteError, "state"),
         ({"state": [0.0, 0.0]}, OptionError, "does not fit the attribute 'state'"),
-        ({"environment": Stateless, "state": [0.0]}, UnsupportedError, "given: state of shape (1,) for Stateless"),
+        ({"environment": Stateless, "state": [0.0]}, UnsupportedError, "got: state of shape (1,) for Stateless"),
         ({"after": [[0.0, 0.0]]}, OptionError, "do not fit the action space"),
         ({"after": [[np.nan]]}, NonFiniteError, "after"),
         ({"after": 5.0}, GridError, "(steps, ...)"),

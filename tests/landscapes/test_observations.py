@@ -110,7 +110,7 @@ def test_observations_that_cannot_be_stacked_are_refused() -> None:
     make = Ragged
     one = from_gymnasium(make, lambda seen: [-0.1 * len(seen)], size=5, state=0, rollout=Rollout(3))
     assert np.isfinite(one.values).all()
-    with pytest.raises(UnsupportedError, match="cannot be stacked; given: a Batched policy, and Sequence"):
+    with pytest.raises(UnsupportedError, match=r"cannot be stacked\W+got: a Batched policy, and Sequence"):
         from_gymnasium(make, Batched(lambda seen: np.zeros((len(seen), 1))), size=5, state=0, rollout=Rollout(3))
 
 

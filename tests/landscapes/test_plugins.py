@@ -122,13 +122,13 @@ def test_our_names_are_ours(known: list[str]) -> None:
     [
         ("lost", MissingPackageError, "ModuleNotFoundError: No module named 'nowhere_at_all'"),
         ("absent", MissingPackageError, "AttributeError"),
-        ("number", OptionError, "cannot be called; given: far_away:number: int"),
+        ("number", OptionError, r"cannot be called\W+got: far_away:number: int"),
     ],
 )
 def test_what_is_broken_is_said_and_hurts_nobody_else(
     known: list[str], name: str, kind: type[Exception], words: str
 ) -> None:
-    with pytest.raises(kind, match=r"of far-landscapes 1\.2\.3 .*HEATPG_NO_PLUGINS=1") as caught:
+    with pytest.raises(kind, match=r"(?s)of far-landscapes 1\.2\.3 .*HEATPG_NO_PLUGINS=1") as caught:
         landscapes.get(name)
     assert words in str(caught.value)
     with pytest.raises(AttributeError, match=r"far-landscapes"):
@@ -137,7 +137,7 @@ def test_what_is_broken_is_said_and_hurts_nobody_else(
 
 
 def test_unknown_names_are_compared_with_plugins_too(known: list[str]) -> None:
-    with pytest.raises(UnknownNameError, match=r"allowed: .*saddle.*did you mean 'saddle'"):
+    with pytest.raises(UnknownNameError, match=r"did you mean 'saddle'"):
         landscapes.get("sadle")
     with pytest.raises(AttributeError, match="has no 'sadle'"):
         heatpg.landscapes.sadle  # noqa: B018

@@ -71,7 +71,7 @@ def test_models(model: Any) -> None:
     assert caught.value.advice == f"of a model of stable-baselines3 write {write}"
     with pytest.raises(OptionError, match=r"lambda observations: model\.predict"):
         call(Batched(model), state=1)
-    with pytest.raises(OptionError, match=r"functional_call .*from_gymnasium"):
+    with pytest.raises(OptionError, match=r"(?s)functional_call .*from_gymnasium"):
         call(model, over=OVER)
     # what is told to be written works, for one and for many
     policy = eval(write, {"model": model})
@@ -80,8 +80,8 @@ def test_models(model: Any) -> None:
 
 
 def test_networks() -> None:
-    with pytest.raises(RolloutError, match=r"must be Tensor.*write lambda observation: network\(torch\.as_tensor"):
+    with pytest.raises(RolloutError, match=r"(?s)must be Tensor.*write lambda observation: network\(torch\.as_tensor"):
         call(Module(), state=1)
-    with pytest.raises(RolloutError, match=r"policy\(parameters, observation\); .*functional_call"):
+    with pytest.raises(RolloutError, match=r"(?s)policy\(parameters, observation\); .*functional_call"):
         call(Module(), over=OVER)
     assert call(Network(), state=1).values.tobytes() == call(toys.back, state=1).values.tobytes()

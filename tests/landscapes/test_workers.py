@@ -59,7 +59,7 @@ def test_a_worker_that_dies() -> None:
     deadly = functools.partial(
         from_gymnasium, toys.Deadly, line_policy, size=9, state=[0.0], rollout=Rollout(horizon=2), workers=2
     )
-    with pytest.raises(ResourceError, match=r"worker process has died; given: exit code 3.*__main__"):
+    with pytest.raises(ResourceError, match=r"(?s)worker process has died\W+got: exit code 3.*__main__"):
         deadly(grid=line(9, -1.0, 1.0), over=Actions(held=[0.0]))
 
 
@@ -71,9 +71,8 @@ def test_a_script_without_its_guard_is_told_the_line(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     line = 'the line if __name__ == "__main__":'
     assert f"below {line}" in done.stderr  # of the worker
-    assert f"ResourceError: a worker process has died; given: exit code 1; a script that uses workers needs {line}" in (
-        done.stderr
-    )
+    assert "ResourceError: a worker process has died\n  got: exit code 1\n" in done.stderr
+    assert f"try: a script that uses workers needs {line}" in done.stderr
     assert "bootstrapping" not in done.stderr
 
 
@@ -89,7 +88,7 @@ def line_policy(observation: Array) -> Array:
     ],
 )
 def test_what_cannot_be_sent_is_refused(environment: Any, policy: Any, what: str) -> None:
-    with pytest.raises(UnsupportedError, match=rf"{what}.*lambda.*workers=0"):
+    with pytest.raises(UnsupportedError, match=rf"(?s){what}.*lambda.*workers=0"):
         from_gymnasium(environment, policy, size=3, state=1, rollout=Rollout(horizon=2), workers=2)
 
 
@@ -126,13 +125,13 @@ def test_functions_of_a_notebook_or_a_prompt_are_refused_before_a_process_starts
     lines = done.stdout.splitlines()
     for line, what, name in zip(lines, ("policy", "policy", "environment"), ("policy", "Own", "make"), strict=False):
         assert line.startswith(f"UnsupportedError the {what} is defined in a notebook or at a prompt")
-        assert f"given: {name};" in line and "%%writefile" in line and f"import {name};" in line
+        assert f"got: {name};" in line and "%%writefile" in line and f"import {name};" in line
     assert lines[3:] == ["(3,)"] and not done.stderr
     # nor can it read a script that came by a pipe, whatever is sent
     piped = subprocess.run(
         [sys.executable, "-"], input=AT_A_PROMPT, capture_output=True, text=True, check=False, cwd=root
     )
-    assert piped.stdout.count("this one is not in a file; given: <stdin>; save the script") == 3
+    assert piped.stdout.count("this one is not in a file\n  got: <stdin>\n  try: save the script") == 3
     assert "a worker process has died" not in piped.stderr
 
 

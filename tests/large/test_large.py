@@ -744,7 +744,9 @@ def test_a_disk_that_fills_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
 @pytest.mark.usefixtures("little")
 def test_too_little_disk_is_said_with_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("heatpg.tools.resources.available_disk", lambda folder: 2.0**20)
-    with pytest.raises(ResourceError, match=r"a\.h5, with the room for the work, does not fit on the disk.*MiB needed"):
+    with pytest.raises(
+        ResourceError, match=r"(?s)a\.h5, with the room for the work, does not fit on the disk.*MiB needed"
+    ):
         work(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -215,7 +215,7 @@ def test_ranks(tmp_path: Path, ranks: int) -> None:
 def test_without_mpi4py(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     grid = Grid(Axis("x", 0.0, 1.0, 5, boundary="clip"))
-    with pytest.raises(MissingPackageError, match=r"mpi4py is not installed.*pip install 'mpi4py>="):
+    with pytest.raises(MissingPackageError, match=r"(?s)mpi4py is not installed.*pip install 'mpi4py>="):
         evolve_mpi(LargeLandscape(np.zeros(5), grid), 1.0)
 
 

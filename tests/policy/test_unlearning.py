@@ -185,7 +185,7 @@ def test_bad_sigmas_are_refused(sigma):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"episodes": 1}, "episodes.*others"),
+        ({"episodes": 1}, "(?s)episodes.*others"),
         ({"seeds": 1}, "seeds"),
         ({"episodes": 2.5}, "episodes"),
         ({"epochs": 0}, "epochs"),

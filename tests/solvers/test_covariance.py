@@ -375,19 +375,19 @@ def test_the_wrap_lies_beyond_the_reach(boundary: str) -> None:
 @pytest.mark.parametrize(
     ("covariance", "words"),
     [
-        ([[1.0, 0.2], [0.3, 1.0]], "not symmetric between axes 'x' and 'y'; given: 0.2 and 0.3"),
+        ([[1.0, 0.2], [0.3, 1.0]], r"not symmetric between axes 'x' and 'y'\W+got: 0.2 and 0.3"),
         ([[1.0, 0.5], [0.5 + 1e-9, 1.0]], "not symmetric"),
         ([[1.0, 2.0], [2.0, 1.0]], "smallest eigenvalue -1 "),
-        ([[1.0, 1.0], [1.0, 1.0]], "not positive definite.*0.707 along 'y'"),
-        ([[0.1, 0.0], [0.0, 0.0]], "variance along axis 'y' is not positive.*one sigma per axis"),
-        ([[-0.1, 0.0], [0.0, 1.0]], "variance along axis 'x' is not positive.*eigenvalue -0.1"),
+        ([[1.0, 1.0], [1.0, 1.0]], "(?s)not positive definite.*0.707 along 'y'"),
+        ([[0.1, 0.0], [0.0, 0.0]], "(?s)variance along axis 'y' is not positive.*one sigma per axis"),
+        ([[-0.1, 0.0], [0.0, 1.0]], "(?s)variance along axis 'x' is not positive.*eigenvalue -0.1"),
         ([np.eye(2), [[1.0, 2.0], [2.0, 1.0]]], "covariance 1 is not positive definite"),
-        ([[np.nan, 0.0], [0.0, 1.0]], "not finite; given: nan between axes 'x' and 'x'"),
+        ([[np.nan, 0.0], [0.0, 1.0]], r"not finite\W+got: nan between axes 'x' and 'x'"),
         ([[1.0, np.inf], [np.inf, 1.0]], "not finite"),
-        (np.eye(3), r"wrong shape; given: shape \(3, 3\)"),
+        (np.eye(3), r"wrong shape\W+got: shape \(3, 3\)"),
         (np.eye(2)[:1], "wrong shape"),
         (1.0, "wrong shape"),
-        ([1.0, 2.0], "wrong shape.*give sigma"),
+        ([1.0, 2.0], "(?s)wrong shape.*give sigma"),
         (np.zeros((0, 2, 2)), "wrong shape"),
         (np.zeros((1, 1, 2, 2)), "wrong shape"),
         ("wide", "must be real numbers"),
@@ -411,16 +411,16 @@ def test_round_off_and_units_are_no_fault(grid: Grid) -> None:
 
 
 def test_sigma_or_covariance_and_one_of_them(landscape: Landscape) -> None:
-    with pytest.raises(SigmaError, match="given: both"):
+    with pytest.raises(SigmaError, match="got: both"):
         evolve(landscape, 0.1, covariance=np.eye(2))
-    with pytest.raises(SigmaError, match="given: neither"):
+    with pytest.raises(SigmaError, match="got: neither"):
         evolve(landscape)
 
 
 @pytest.mark.parametrize("boundary", ["reflect", "absorb"])
 def test_walls_are_refused(boundary: str) -> None:
     plane = Grid(Axis("x", 0.0, 1.0, 8, boundary="clip"), Axis("y", 0.0, 1.0, 8, boundary=boundary))
-    with pytest.raises(UnsupportedError, match=r"axis 'y'.*mirrored.*one sigma per axis") as caught:
+    with pytest.raises(UnsupportedError, match=r"(?s)axis 'y'.*mirrored.*one sigma per axis") as caught:
         evolve(Landscape(np.eye(8), plane), covariance=np.eye(2))
     assert "periodic, clip, zero" in str(caught.value)
     with pytest.raises(UnsupportedError):
@@ -429,7 +429,7 @@ def test_walls_are_refused(boundary: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in solvers.names() if name != "spectral"])
 def test_other_solvers_are_refused(name: str, landscape: Landscape) -> None:
-    with pytest.raises(UnsupportedError, match=r"does not factor over the axes.*principal axes"):
+    with pytest.raises(UnsupportedError, match=r"(?s)does not factor over the axes.*principal axes"):
         evolve(landscape, covariance=np.eye(2), solver=name)
 
 
@@ -451,7 +451,7 @@ def test_a_covariance_that_no_memory_holds_is_refused(variance: float, landscape
 
 
 def test_memory_is_asked_for_beforehand(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ResourceError, match=r"padded to .* nodes.*smaller covariance"):
+    with pytest.raises(ResourceError, match=r"(?s)padded to .* nodes.*smaller covariance"):
         solve(landscape, covariance=1e12 * np.array([[1.0, 0.5], [0.5, 1.0]]))
     wide = 30.0 * TILTED  # padded to more than is worth asking for
     flow = solve(landscape, covariance=wide)

@@ -66,7 +66,7 @@ def test_the_error_is_below_the_tolerance_for_all_data(tolerance: float, boundar
 
 @pytest.mark.parametrize("tolerance", [1e-10, 1e-7, 1e-5, 1e-3])
 def test_the_tolerance_is_used(tolerance: float) -> None:
-    """The error is not far below what was allowed: a lattice that is too fine would be slow."""
+    """The error is not far below what was expected: a lattice that is too fine would be slow."""
     axis = axis_of("periodic", "cell", 97)
     sigma = 12.0 * axis.spacing
     error = np.abs(matrix(make("multiresolution", tolerance=tolerance), axis, sigma) - exact_matrix(axis, sigma))

@@ -370,7 +370,7 @@ def test_a_link_is_followed(tmp_path: Path, path: Path, flow: Evolution) -> None
 
 
 def test_bad_places(tmp_path: Path, flow: Evolution, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StoreError, match=r"no such folder.*mkdir"):
+    with pytest.raises(StoreError, match=r"(?s)no such folder.*mkdir"):
         save(flow, tmp_path / "nowhere" / "a.h5")
     (tmp_path / "folder.h5").mkdir()
     with pytest.raises(StoreError, match="other than a file"):

@@ -169,7 +169,7 @@ def test_names_are_taken_once_and_missed_with_near_names() -> None:
     registry.add("one", 1)
     with pytest.raises(UnknownNameError, match="is taken"):
         registry.add("one", 2)
-    with pytest.raises(UnknownNameError, match=r"unknown thing; given: 'onee'; allowed: one; did you mean 'one'\?"):
+    with pytest.raises(UnknownNameError, match=r"unknown thing\W+got: 'onee'; did you mean 'one'\?\W+expected: one"):
         registry.get("onee")
 
 
@@ -177,7 +177,7 @@ def test_errors_survive_a_pickle_with_their_parts() -> None:
     error = GridError("no", given=3, allowed="4", advice="add one")
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is GridError
-    assert str(copy) == str(error) == "no; given: 3; allowed: 4; add one"
+    assert str(copy) == str(error) == "no\n  got: 3\n  expected: 4\n  try: add one"
     assert (copy.given, copy.allowed, copy.advice) == (3, "4", "add one")
     assert isinstance(CheckError("x"), RuntimeError)
     assert all(hasattr(heatpg.errors, name) for name in heatpg.errors.__all__)
@@ -239,4 +239,4 @@ def test_a_module_is_the_command(tmp_path: Path) -> None:
     done = subprocess.run([*words, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.startswith("usage: heatpg ")
     wrong = subprocess.run([*words, "rnu"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert wrong.returncode == 2 and "did you mean 'run'? See: heatpg --help" in wrong.stderr
+    assert wrong.returncode == 2 and "did you mean 'run'?" in wrong.stderr

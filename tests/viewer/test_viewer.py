@@ -251,15 +251,15 @@ def test_one_of_a_batch(rng: np.random.Generator) -> None:
         assert f"Of a batch of shape (2, 3) landscape ({place[0]}, {place[1]}) is shown" in found["notes"][0]
         assert found["tracks"] is not None
     for index in (-1, 6):
-        with pytest.raises(OptionError, match=r"no landscape of this number.*0 to 5"):
+        with pytest.raises(OptionError, match=r"(?s)no landscape of this number.*0 to 5"):
             page(flow, batch_index=index)
-    with pytest.raises(OptionError, match=r"allowed: 0 to 0"):
+    with pytest.raises(OptionError, match=r"expected: 0 to 0"):
         page(bumps(), batch_index=1)
 
 
 def test_four_dimensions_are_refused(rng: np.random.Generator) -> None:
     flow = solve(Landscape(rng.standard_normal((4, 4, 4, 4)), grid(4, 4, 4, 4)), [0.5])
-    with pytest.raises(UnsupportedError, match=r"up to three dimensions.*given: 4 axes"):
+    with pytest.raises(UnsupportedError, match=r"(?s)up to three dimensions.*got: 4 axes"):
         page(flow)
 
 
@@ -331,7 +331,7 @@ def test_frames_that_will_not_fit_are_not_packed(rng: np.random.Generator) -> No
 
 
 def test_a_limit_that_no_page_fits_in() -> None:
-    with pytest.raises(OptionError, match=r"no page of this evolution is that small; given: 20,000 bytes"):
+    with pytest.raises(OptionError, match=r"no page of this evolution is that small\W+got: 20,000 bytes"):
         page(bumps(), most_bytes=20_000)
 
 
