@@ -17,6 +17,7 @@ __all__ = [
     "GridError",
     "HeatpgError",
     "HeatpgWarning",
+    "KeywordError",
     "MissingFileError",
     "MissingPackageError",
     "NonFiniteError",
@@ -142,6 +143,10 @@ class UnknownNameError(HeatpgError, ValueError):
 
 class UnsupportedError(HeatpgError, ValueError):
     """A combination that is understood but not offered, with the reason."""
+
+
+class KeywordError(HeatpgError, TypeError):
+    """A keyword that a function does not take."""
 
 
 class OptionError(HeatpgError, ValueError):

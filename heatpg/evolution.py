@@ -666,6 +666,19 @@ def _solve_covariance(
     )
 
 
+def _way_to_a_landscape(given: object) -> str:
+    """The call that makes a landscape of something else."""
+    if isinstance(given, Evolution):
+        return "pass its landscape: evolve(flow.landscape, ...)"
+    if isinstance(given, str | os.PathLike):
+        return "read the file first: Landscape.from_file(path, boundary='reflect'), or heatpg.load(path) for a result"
+    if type(given).__module__.partition(".")[0] == "xarray":
+        return "use Landscape.from_xarray(values, boundary='reflect')"
+    if callable(given):
+        return "sample the function on a grid: Landscape.from_function(function, grid)"
+    return "use Landscape.from_array(values, boundary='reflect'), or pass axes in place of the boundary"
+
+
 def solve(
     landscape: Landscape,
     sigma: Sigma | None = None,
@@ -699,10 +712,9 @@ def solve(
     """
     if not isinstance(landscape, Landscape):
         raise OptionError(
-            "what is evolved is a landscape: values with their grid",
+            "evolve() needs a heatpg.Landscape: values with their grid",
             given=type(landscape).__name__,
-            allowed="a heatpg.Landscape",
-            advice="of an array: Landscape.from_array(array, axes), or boundary='reflect' in place of the axes",
+            advice=_way_to_a_landscape(landscape),
         )
     # before sigma is looked at: of two mistakes the plainer one first
     refuse_options_of_auto(solver, tolerance, prefer, correlated=covariance is not None)

@@ -42,6 +42,7 @@ from heatpg.scalespace import (
 )
 from heatpg.scalespace.pricing import noise_words, place_words
 from heatpg.tools import html
+from heatpg.tools.arguments import SIGMA_KEYWORDS, keywords_hinted
 from heatpg.tools.lines import one_line
 from heatpg.tools.options import settable
 
@@ -424,6 +425,7 @@ def _roughness_of(landscape: Landscape) -> Roughness | str:
         return reason.problem.removeprefix("no Hölder exponent: ")
 
 
+@keywords_hinted(**SIGMA_KEYWORDS)
 def study(
     source: Landscape | Evolution,
     sigma: Sigma | None = None,

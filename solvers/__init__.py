@@ -11,12 +11,27 @@ if __name__ != "heatpg.solvers":
 
 from typing import Any
 
+from heatpg.errors import OptionError
 from heatpg.solvers.base import Flow, Solver
 from heatpg.tools.registry import Registry
 
 __all__ = ["Flow", "Solver", "make", "solvers"]
 
-solvers: Registry[type[Solver]] = Registry("solver", "heatpg.solvers")
+# textbook names and common abbreviations
+_SYNONYMS = {
+    "spectral": dict.fromkeys(("fft", "dct", "dst", "fourier", "pseudospectral", "transform"), ""),
+    "direct": dict.fromkeys(("gauss", "gaussian", "gaussian_filter", "convolution", "convolve", "fir"), ""),
+    "multiresolution": dict.fromkeys(("pyramid", "multigrid"), ""),
+    "exponential": dict.fromkeys(("etd", "exp", "expm", "discrete_gaussian", "bessel"), ""),
+    "rational": dict.fromkeys(("cf", "chebyshev", "caratheodory_fejer", "partial_fractions"), ""),
+    "compact": {"pade": ""},
+    "explicit": dict.fromkeys(("euler", "ftcs", "forward_euler"), ""),
+    "stabilized": dict.fromkeys(("rkl", "rkl2", "rkc", "sts", "super_time_stepping", "stabilised"), ""),
+    "implicit": dict.fromkeys(("btcs", "backward_euler"), ""),
+    "crank_nicolson": dict.fromkeys(("cn", "trapezoidal", "trapezoid"), ""),
+}
+
+solvers: Registry[type[Solver]] = Registry("solver", "heatpg.solvers", synonyms=_SYNONYMS)
 
 
 def make(solver: str | Solver, **options: Any) -> Solver:
@@ -30,6 +45,10 @@ def make(solver: str | Solver, **options: Any) -> Solver:
     """
     if isinstance(solver, Solver):
         return solver
+    if isinstance(solver, type) and issubclass(solver, Solver):
+        raise OptionError(
+            "the solver is a class, not an object", given=solver.__name__, advice=f"write {solver.__name__}()"
+        )
     return solvers.get(solver)(**options)
 
 

@@ -106,6 +106,8 @@ class Boundary(ABC):
         The word that users write.
     meaning
         The policy that it stands for, in one clause.
+    elsewhere
+        Its names in other programs; empty where there are none.
     free_space
         True where the line lies in free space, so that what lies outside is an assumption about Q.
     conserves_mass
@@ -121,6 +123,7 @@ class Boundary(ABC):
     # class attributes, because a boundary has no options: there is one object of each
     name: ClassVar[str]
     meaning: ClassVar[str]
+    elsewhere: ClassVar[str] = ""
     free_space: ClassVar[bool] = False
     conserves_mass: ClassVar[bool] = False
     holds_ends: ClassVar[bool] = False
@@ -156,4 +159,16 @@ class Boundary(ABC):
 
 
 # Its files register themselves and are imported when a name is first asked for, so they may import this one.
-boundaries: Registry[Boundary] = Registry("boundary", "heatpg.boundaries")
+# names of scipy.ndimage, numpy.pad, OpenCV, PyTorch and textbooks
+_CELLS = "pass nodes='cell' with it, for a mirror half a spacing beyond the last node"
+_SYNONYMS = {
+    "absorb": dict.fromkeys(("dirichlet", "absorbing", "fixed", "killed"), ""),
+    "clip": dict.fromkeys(("nearest", "edge", "replicate", "border_replicate", "clamp", "constant_extrapolation"), ""),
+    "periodic": dict.fromkeys(("wrap", "circular", "border_wrap", "cyclic", "torus"), "")
+    | {"grid-wrap": "pass nodes='cell' with it"},
+    "reflect": dict.fromkeys(("mirror", "neumann", "no-flux", "zero-flux", "border_reflect_101", "even"), "")
+    | dict.fromkeys(("symmetric", "grid-mirror", "border_reflect", "half-sample"), _CELLS),
+    "zero": dict.fromkeys(("constant", "zeros", "border_constant", "zero-padding"), "") | {"grid-constant": ""},
+}
+
+boundaries: Registry[Boundary] = Registry("boundary", "heatpg.boundaries", synonyms=_SYNONYMS)

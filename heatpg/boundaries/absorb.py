@@ -17,7 +17,7 @@ class Absorb(Boundary):
     """
 
     name = "absorb"
-    meaning = "noise that reaches the wall stays there with the value of the wall (Dirichlet)"
+    meaning = "noise is a Brownian path that stops at the edge (Dirichlet, values of Q on the edge held)"
     holds_ends = True
     uses_walls = True
 

@@ -15,6 +15,7 @@ class Clip(Boundary):
 
     name = "clip"
     meaning = "Gaussian policy, actions clipped to the box (free space, edge values continue)"
+    elsewhere = "scipy.ndimage 'nearest', numpy.pad 'edge'"
     free_space = True
     uses_walls = True
 

@@ -15,6 +15,7 @@ class Periodic(Boundary):
 
     name = "periodic"
     meaning = "angles, wrapped"
+    elsewhere = "scipy.ndimage and numpy.pad 'wrap'"
     conserves_mass = True
     periodic = True
 

@@ -14,7 +14,10 @@ class Reflect(Boundary):
     """Even continuation about the wall: about the end node (vertex), or half a cell beyond it (cell)."""
 
     name = "reflect"
-    meaning = "actions reflected at the bounds (Neumann)"
+    meaning = "actions reflected at the bounds (Neumann, zero flux)"
+    elsewhere = (
+        "scipy.ndimage 'mirror', numpy.pad 'reflect'; with nodes='cell': scipy.ndimage 'reflect', numpy.pad 'symmetric'"
+    )
     conserves_mass = True
 
     def fold(self, index: NDArray[np.int64], size: int, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

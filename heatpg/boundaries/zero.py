@@ -21,6 +21,7 @@ class Zero(Boundary):
 
     name = "zero"
     meaning = "value 0 outside the box (free space, zero extension)"
+    elsewhere = "scipy.ndimage and numpy.pad 'constant'"
     free_space = True
 
     def fold(self, index: NDArray[np.int64], size: int, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

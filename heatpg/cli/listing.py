@@ -44,7 +44,8 @@ def _summaries(what: str) -> dict[str, str]:
     if what == "boundaries":
         from heatpg.boundaries import boundaries
 
-        return {name: boundaries.get(name).meaning for name in boundaries.names()}
+        rules = {name: boundaries.get(name) for name in boundaries.names()}
+        return {name: rule.meaning + (f" [{rule.elsewhere}]" if rule.elsewhere else "") for name, rule in rules.items()}
     if what == "formats":
         from heatpg.formats import formats
 

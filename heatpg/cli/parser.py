@@ -24,6 +24,22 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong and exit."""
         self.exit(BAD_INPUT, f"heatpg: error: {visible(message)}\n  see: {self.prog} --help\n")
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """In place of argparse's own: an unknown option is answered with the nearest one of the command."""
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            command = getattr(found, "parser", self)
+            option = next((word for word in rest if word.startswith("-")), rest[0]).partition("=")[0]
+            asked = nearest(option, command.options()) if option.startswith("-") else ""
+            command.error("; ".join(filter(None, (f"unrecognized arguments: {' '.join(rest)}", asked))))
+        if hasattr(found, "parser"):
+            del found.parser
+        return found
+
+    def options(self) -> list[str]:
+        """The options, as they are written."""
+        return list(self._option_string_actions)
+
     # argparse calls this by its private name; there is no public place to word the message
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """In place of argparse's own: the nearest words are named."""
@@ -78,7 +94,8 @@ def with_common_options(
     parser: argparse.ArgumentParser, function: Callable[[argparse.Namespace], int]
 ) -> argparse.ArgumentParser:
     """The function of a command, and the options that all commands have."""
-    parser.set_defaults(function=function)  # what `main` calls with the arguments
+    # what `main` calls with the arguments, and what says which options there are
+    parser.set_defaults(function=function, parser=parser)
     parser.add_argument("--json", action="store_true", help="write JSON and nothing else to the standard output")
     parser.add_argument("--quiet", action="store_true", help="write the path of the result, and errors")
     return parser

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heatpg.cli.talk import note
-from heatpg.errors import OptionError
+from heatpg.errors import HeatpgError, OptionError
 from heatpg.tools.arguments import one_of
 from heatpg.tools.options import from_text
 
@@ -104,6 +104,9 @@ def sigma_numbers(text: str) -> list[float]:
         if len(words) != 3:
             raise ValueError
         return geometric_levels(float(words[0]), float(words[1]), int(words[2]))
+    except HeatpgError as reason:
+        reason.problem = f"--sigma {text}: {reason.problem}"
+        raise
     except (ValueError, IndexError):
         raise OptionError("sigma cannot be read", given=repr(text), allowed=allowed) from None
 

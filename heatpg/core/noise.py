@@ -301,11 +301,17 @@ def geometric_levels(first: float, last: float, count: int) -> list[float]:
     >>> geometric_levels(0.01, 1.0, 3)
     [0.01, 0.1, 1.0]
     """
+    if 0 < last < first < math.inf:
+        raise OptionError(
+            "the first noise level exceeds the last",
+            given=f"first {first:g}, last {last:g}",
+            advice=f"swap them: from {last:g} to {first:g}",
+        )
     if not 0 < first < last < math.inf or not 2 <= count <= 100_000:
         raise OptionError(
-            "these are no levels",
+            "noise levels cannot be spaced evenly in the logarithm",
             given=f"first {first:g}, last {last:g}, count {shown(count)}",
-            allowed="0 < first < last, and 2 to 100,000 of them",
+            allowed="0 < first < last, and a count from 2 to 100,000",
         )
     # a ratio that overflows is told below, and not divided
     rate = math.log(last / first) / (count - 1) if last / first < math.inf else math.inf

@@ -16,6 +16,7 @@ from heatpg.core.positions import grid_of_nodes
 from heatpg.errors import OptionError, UnsupportedError
 from heatpg.evolution import solve
 from heatpg.solvers import Solver
+from heatpg.tools.arguments import SIGMA_KEYWORDS, keywords_hinted
 from heatpg.tools.arrays import real_array
 
 __all__ = ["smooth"]
@@ -24,6 +25,7 @@ Array = NDArray[Any]
 Name = int | str
 
 
+@keywords_hinted(**SIGMA_KEYWORDS)
 def smooth(
     values: Any,
     sigma: float | ArrayLike | Mapping[Name, ArrayLike],

@@ -10,12 +10,13 @@ import difflib
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from heatpg.errors import OptionError
 
 __all__ = [
+    "add_synonyms",
     "defaults",
     "fitting",
     "from_text",
@@ -70,8 +71,31 @@ def shown(value: object) -> str:
     return f"something of type {type(value).__name__}"
 
 
+# what other programs call a name of ours, in small letters without marks: our name, and a remark
+_SYNONYMS: dict[str, list[tuple[str, str]]] = {}
+
+
+def _plain_word(word: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", word[:200].lower())
+
+
+def add_synonyms(table: Mapping[str, Mapping[str, str]]) -> None:
+    """Names that other programs use, for the question that `nearest` asks.
+
+    Parameters
+    ----------
+    table
+        Our name, to other names with a remark for each, which may be empty.
+    """
+    for name, others in table.items():
+        for other, remark in others.items():
+            entries = _SYNONYMS.setdefault(_plain_word(other), [])
+            if (name, remark) not in entries:
+                entries.append((name, remark))
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Words that ask whether a known name was meant; empty if none is near.
+    """A question whether a known name was meant: the name of a synonym, or names of similar spelling; may be empty.
 
     Examples
     --------
@@ -79,8 +103,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     >>> nearest("gama", ["gamma", "size"])
     "did you mean 'gamma'?"
     """
+    known = list(known)
+    for name, remark in _SYNONYMS.get(_plain_word(word), ()):
+        if name in known:
+            return f"did you mean {name!r}?{remark and ' '}{remark}"
     # a name from a file may be of any length, and the comparison takes its square
-    near = difflib.get_close_matches(word[:200], list(known), n=2, cutoff=0.5)
+    near = difflib.get_close_matches(word[:200], known, n=2, cutoff=0.5)
     return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 

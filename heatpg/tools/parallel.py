@@ -6,11 +6,12 @@ Work is cut into the same pieces whatever the number of threads, so results agre
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from heatpg.errors import ResourceError
+from heatpg.errors import HeatpgWarning, ResourceError
 
 __all__ = ["for_each", "set_threads", "threads"]
 
@@ -23,6 +24,12 @@ def _default_threads() -> int:
         if not text.isdigit() or int(text) < 1:
             raise ResourceError("HEATPG_THREADS is not a number of threads", given=repr(text), allowed="1, 2, ...")
         return int(text)
+    if "HEATPG_NUM_THREADS" in os.environ:
+        warnings.warn(
+            "HEATPG_NUM_THREADS is set, and heatpg does not read it: the environment variable is HEATPG_THREADS",
+            HeatpgWarning,
+            stacklevel=2,
+        )
     # the processors that this process may use, which may be fewer than the machine has
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -11,11 +11,12 @@ import importlib.metadata
 import os
 import pkgutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Generic, TypeVar, cast
 
 from heatpg.errors import HeatpgWarning, MissingPackageError, OptionError, UnknownNameError
-from heatpg.tools.options import nearest
+from heatpg.tools.options import add_synonyms, nearest
 
 __all__ = ["Plugin", "Registry"]
 
@@ -58,9 +59,19 @@ class Registry(Generic[Entry]):
     entry_points
         Group of entry points by which other distributions bring more; without it nobody does. What an entry point
         loads is code of that distribution. With ``HEATPG_NO_PLUGINS=1`` in the environment there are none.
+    synonyms
+        Names of other programs for an entry, each with a remark or an empty text: a wrong name is answered with them.
     """
 
-    def __init__(self, kind: str, package: str, *, entry_points: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        package: str,
+        *,
+        entry_points: str = "",
+        synonyms: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
+        add_synonyms(synonyms)
         self.kind = kind
         self.package = package
         self.entry_points = entry_points

@@ -142,7 +142,7 @@ def test_torch_parameters_are_flattened() -> None:
         (lambda: filter_normalised([[1.0]], [1.0], [(1,)], vectors="other"), OptionError, "'scale' or 'zero'"),
         (lambda: principal_directions([[1.0, 2.0]]), OptionError, "2 or more"),
         (lambda: principal_directions(DIFFERENT), GridError, "differ in size"),
-        (lambda: principal_directions([[1.0, 2.0], [1.0, 2.0]], 1), OptionError, r"0\W+expected: checkpoints"),
+        (lambda: principal_directions([[1.0, 2.0], [1.0, 2.0]], 1), OptionError, "0\n  expected: checkpoints"),
         (lambda: principal_directions([[1.0, 2.0], [2.0, 3.0], [3.0, 4.0]], 2), OptionError, "2 of 1"),
         (lambda: gradient_direction([0.0, 0.0]), OptionError, "gradient is zero"),
         (lambda: gradient_direction([np.inf, 0.0]), NonFiniteError, "not finite"),

@@ -162,9 +162,11 @@ def test_a_broken_mujoco_is_told_with_what_mends_it(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, **path}
     )
-    last = done.stderr.splitlines()[-1]
-    assert "MissingPackageError: the environment cannot be made\n  got: 'Hopper-v5': No module named 'mujoco." in last
-    assert last.endswith("pip uninstall -y mujoco mujoco-core; pip install mujoco")
+    assert (
+        "MissingPackageError: the environment cannot be made\n  got: 'Hopper-v5': No module named 'mujoco."
+        in done.stderr
+    )
+    assert done.stderr.rstrip().endswith("pip uninstall -y mujoco mujoco-core; pip install mujoco")
 
 
 # States of own environments

@@ -112,7 +112,7 @@ for environment, given in ((toys.Walk, policy), (toys.Walk, Own()), (make, toys.
     try:
         landscapes.from_gymnasium(environment, given, size=3, state=1, rollout=Rollout(2), workers=2)
     except Exception as error:
-        print(type(error).__name__, error)
+        print(type(error).__name__, error.one_line)
 q = landscapes.from_gymnasium(toys.Walk, toys.back, size=3, state=1, rollout=Rollout(2), workers=2)
 print(q.values.shape)
 """
@@ -125,13 +125,13 @@ def test_functions_of_a_notebook_or_a_prompt_are_refused_before_a_process_starts
     lines = done.stdout.splitlines()
     for line, what, name in zip(lines, ("policy", "policy", "environment"), ("policy", "Own", "make"), strict=False):
         assert line.startswith(f"UnsupportedError the {what} is defined in a notebook or at a prompt")
-        assert f"got: {name};" in line and "%%writefile" in line and f"import {name};" in line
+        assert f"got: {name}; " in line and "%%writefile" in line and f"import {name};" in line
     assert lines[3:] == ["(3,)"] and not done.stderr
     # nor can it read a script that came by a pipe, whatever is sent
     piped = subprocess.run(
         [sys.executable, "-"], input=AT_A_PROMPT, capture_output=True, text=True, check=False, cwd=root
     )
-    assert piped.stdout.count("this one is not in a file\n  got: <stdin>\n  try: save the script") == 3
+    assert piped.stdout.count("this one is not in a file; got: <stdin>; save the script") == 3
     assert "a worker process has died" not in piped.stderr
 
 

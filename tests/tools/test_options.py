@@ -37,7 +37,7 @@ def test_values_by_annotation(text: str, annotation: str, value: object) -> None
     [("x", "int"), ("1.5", "int"), ("maybe", "bool"), ("1,x", "tuple[float, ...]"), ("f()", "Callable[..., int]")],
 )
 def test_values_that_do_not_fit(text: str, annotation: str) -> None:
-    with pytest.raises(OptionError, match="(?s)key must be .*; got: "):
+    with pytest.raises(OptionError, match=r"key must be .*; got: "):
         from_text("key", text, annotation)
 
 
