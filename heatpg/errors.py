@@ -43,8 +43,12 @@ def _flat(value: object) -> str:
 
 
 def _contains(text: str, value: str) -> bool:
-    """Whether a text already quotes a value, as a whole word."""
-    return len(value) >= _SHORTEST and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
+    """Whether a text already quotes a value; a plain word, such as policy, may be there with another meaning."""
+    return (
+        len(value) >= _SHORTEST
+        and not value.isalpha()
+        and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
+    )
 
 
 class HeatpgError(Exception):

@@ -485,7 +485,7 @@ MISBEHAVIOUR: dict[str, tuple[str, str]] = {
     "endless": ("import os\nwhile True: os.write(1, b'H' * 65536)", "nonsense"),
     "long header": (FRAME + "frame(b'H', b'', 2**63)", "nonsense"),
     "long reason": (FRAME + "frame(b'R', b'', 2**40)", "nonsense"),
-    "reason with controls": (FRAME + "frame(b'R', b'a\\x1b[2Jb\\xff')", "got: a\\?\\[2Jb\ufffd;"),
+    "reason with controls": (FRAME + "frame(b'R', b'a\\x1b[2Jb\\xff')", "got: a\\?\\[2Jb\ufffd\n"),
     "another frame": (FRAME + """frame(b'D', b'{"attrs": {}, "members": []}')""", "nonsense"),
     "no JSON": (FRAME + "frame(b'H', b'{')", "nonsense"),
     "nested": (FRAME + "frame(b'H', b'[' * 100000)", "nonsense"),
