@@ -298,7 +298,11 @@ def test_what_is_no_landscape_is_refused() -> None:
         (data_array(), GridError, "'seed' has no coordinate"),
         (data.assign_coords(x=[0.0, 0.25, 0.5, 0.75, 1.0 + 1e-8]), GridError, "'x' is not uniform"),
         (data.assign_coords(x=list("abcde")), GridError, "must be real numbers"),
-        (data.assign_coords(x=np.arange(5).astype("M8[D]")), GridError, "(?s)must be real numbers.*count from the first"),
+        (
+            data.assign_coords(x=np.arange(5).astype("M8[D]")),
+            GridError,
+            "(?s)must be real numbers.*count from the first",
+        ),
         (data.rename(x="u"), GridError, "used by the file format"),
         (data > 0, None, ""),
         (data * 1j, OptionError, "real numbers"),
