@@ -49,7 +49,7 @@ def test_one_number_a_list_and_an_array(landscape: Landscape) -> None:
     one = evolve(landscape, 0.1)
     assert one.sigma.shape == (1,)
     assert one.values.shape == (1, 30, 40)
-    with pytest.warns(HeatpgWarning, match=r"(?s)sigma is sorted, .* in what was got: 1, 0"):
+    with pytest.warns(HeatpgWarning, match=r"(?s)sigma is sorted, .* in what was given: 1, 0"):
         several = evolve(landscape, (0.2, 0.1))
     assert several.sigma.tolist() == [0.1, 0.2]
     assert np.array_equal(several.values[0], one.values[0])
@@ -176,7 +176,7 @@ def test_bad_dictionaries_of_sigmas_are_refused(landscape: Landscape) -> None:
 def test_parse_sigma_sorts_by_total_variance(grid: Grid) -> None:
     with pytest.warns(HeatpgWarning, match="sigma is sorted"):
         assert parse_sigma([[0.3, 0.0], [0.1, 0.1]], grid).tolist() == [[0.1, 0.1], [0.3, 0.0]]
-    with pytest.warns(HeatpgWarning, match=r"(?s)covariances are sorted, .* in what was got: 1, 2, 0"):
+    with pytest.warns(HeatpgWarning, match=r"(?s)covariances are sorted, .* in what was given: 1, 2, 0"):
         parse_covariance(np.array([3.0, 1.0, 2.0])[:, None, None] * np.eye(2), grid)
 
 
@@ -296,7 +296,7 @@ def test_fields_are_put_where_they_are_wanted(landscape: Landscape) -> None:
     for bad in (out[:1], out.astype("float32"), out[:, :, ::-1], out.tolist(), out[:, ::-1]):
         with pytest.raises(OptionError, match="output"):
             solve(landscape, [0.1, 0.2], "spectral", out=bad)
-    for kind, words in ((np.ma.array(out), "plain array.*MaskedArray.*data"), (out.view(Own), "plain array.*Own")):
+    for kind, words in ((np.ma.array(out), "(?s)plain array.*MaskedArray.*data"), (out.view(Own), "(?s)plain array.*Own")):
         with pytest.raises(OptionError, match=words):
             solve(landscape, [0.1, 0.2], "spectral", out=kind)
     own = np.zeros((1, *landscape.values.shape))

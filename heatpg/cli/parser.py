@@ -28,12 +28,12 @@ class Parser(argparse.ArgumentParser):
         """In place of argparse's own: an unknown option is answered with the nearest one of the command."""
         found, rest = self.parse_known_args(args, namespace)
         if rest:
-            command = getattr(found, "parser", self)
+            command = getattr(found, "command_parser", self)
             option = next((word for word in rest if word.startswith("-")), rest[0]).partition("=")[0]
             asked = nearest(option, command.options()) if option.startswith("-") else ""
             command.error("; ".join(filter(None, (f"unrecognized arguments: {' '.join(rest)}", asked))))
-        if hasattr(found, "parser"):
-            del found.parser
+        if hasattr(found, "command_parser"):
+            del found.command_parser
         return found
 
     def options(self) -> list[str]:
@@ -95,7 +95,7 @@ def with_common_options(
 ) -> argparse.ArgumentParser:
     """The function of a command, and the options that all commands have."""
     # what `main` calls with the arguments, and what says which options there are
-    parser.set_defaults(function=function, parser=parser)
+    parser.set_defaults(function=function, command_parser=parser)
     parser.add_argument("--json", action="store_true", help="write JSON and nothing else to the standard output")
     parser.add_argument("--quiet", action="store_true", help="write the path of the result, and errors")
     return parser
