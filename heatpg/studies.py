@@ -41,6 +41,7 @@ from heatpg.scalespace import (
     track,
 )
 from heatpg.scalespace.pricing import noise_words, place_words
+from heatpg.scalespace.verdict import Verdict, verdict
 from heatpg.tools import html
 from heatpg.tools.arguments import SIGMA_KEYWORDS, keywords_hinted
 from heatpg.tools.lines import one_line
@@ -102,6 +103,11 @@ class Study:
     single: Limit
     needle_lost: bool
     seconds: dict[str, float]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The answer in one sentence and three numbers."""
+        return verdict(self.space, self.curve, self.keeps, self.price, lost=self.needle_lost)
 
     @property
     def sentences(self) -> dict[str, str]:
@@ -283,7 +289,7 @@ class Study:
             f"{one_line(self.evolution.landscape.name)}: {' x '.join(map(str, self.evolution.grid.shape))} nodes, "
             f"{len(space.sigma)} sigmas from {self._noise(space.sigma[0], 4)} to {self._noise(space.sigma[-1], 4)}"
         )
-        lines = [heading, "-" * len(heading)]
+        lines = [heading, "-" * len(heading), *textwrap.wrap(one_line(self.verdict.sentence), _WIDTH), ""]
         for topic, sentence in self.sentences.items():
             lines += textwrap.wrap(sentence, _WIDTH, initial_indent=f"{topic:10} ", subsequent_indent=" " * 11)
         lines += [""]
@@ -332,7 +338,8 @@ class Study:
         space, landscape = self.space, self.evolution.landscape
         first, last = (noise_words(space, float(sigma), 4) for sigma in (space.sigma[0], space.sigma[-1]))
         words = f"{html.times(landscape.grid.shape)} nodes, {len(space.sigma)} sigmas from {first} to {last}"
-        rows = [(html.text(topic), html.text(sentence, 600)) for topic, sentence in self.sentences.items()]
+        rows = [("verdict", html.text(self.verdict.sentence, 600))]
+        rows += [(html.text(topic), html.text(sentence, 600)) for topic, sentence in self.sentences.items()]
         rows += [("note", html.text(flag, 600)) for flag in space.flags[:_MOST_NOTES]]
         return html.page(
             html.heading("Study", landscape.name, words),
@@ -346,6 +353,7 @@ class Study:
         return {
             "landscape": self.evolution.landscape.name,
             "shape": list(self.evolution.grid.shape),
+            "verdict": self.verdict.as_dict(),
             "sentences": self.sentences,
             "sigma_jump": None if jump is None else jump.as_dict(),
             "sigma_death": None if death is None else death.as_dict(),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.evolution import Evolution
-from heatpg.plot.layout import line_colours
+from heatpg.plot.layout import legend_below, line_colours
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.tracks import draw_ends, level_axis, space_of
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["critical_counts"]
 
+_LEAST = 1.0  # inches that an entry of the legend needs beside text of 10 points
 _MANY = 20  # a taste: up to so many, single steps are seen on a linear axis
 
 
@@ -89,8 +90,9 @@ def critical_counts(source: Evolution | ScaleSpace, ax: Axes | None = None, *, w
             ax.set_yscale("symlog", linthresh=1)
         else:
             ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.set_ylim(0, None)
+        # the highest step does not lie on the frame
+        ax.set_ylim(0, 1.08 * most if most else None)
         ax.set_ylabel("number")
         ax.set_title("Critical points")
-        ax.legend(fontsize="small")
+        legend_below(ax, _LEAST)
     return ax

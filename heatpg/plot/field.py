@@ -30,7 +30,7 @@ Strokes = Sequence[tuple[float, str, float]]  # width, colour, opacity
 
 _TRUST = 0.01  # a taste: where 1 % of the noise leaves the box, u may be off by 1 % of osc(Q)
 _MOST_SIDE_RATIO = 2.0  # a taste: maps that are longer than twice their height leave no room for a second panel
-_HATCHES = 15  # strokes along a side
+_HATCHES = 11  # strokes along a side: few and faint, so that the field is seen between them
 
 
 def _extent(axis: Axis) -> tuple[float, float]:
@@ -90,7 +90,7 @@ def _draw_trust(ax: Axes, grid: Grid, sigma: tuple[float, ...]) -> None:
     (left, right), (low, high) = _trusted(first, margins[0]), _trusted(second, margins[1])
     box = None if hidden else (left, right, low, high)
     # light on dark, so that it is seen on both ends of the colour map
-    _hatch(ax, (*_extent(first), *_extent(second)), box, ax.transData, ((1.3, "black", 0.35), (0.6, "white", 0.6)))
+    _hatch(ax, (*_extent(first), *_extent(second)), box, ax.transData, ((1.1, "black", 0.2), (0.5, "white", 0.45)))
     if hidden:
         return
     for width, colour, style in ((1.8, "black", "-"), (1.0, "white", (0, (4, 3)))):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["fingerprint", "fingerprint_figure"]
 
 _MOST_SADDLES = 400  # a taste: more thin lines are a grey ground on which nothing is seen
+_MARGIN = 0.04  # a taste: of the box, beyond its edges
 _WIDTH = 13.0  # inches, on the screen
 _LEAST = 3.4  # inches that a panel needs
 
@@ -86,7 +87,11 @@ def fingerprint(
         _draw_events(ax, space, position)
         level_axis(ax, space)
         ax.set_ylabel(f"{axis_label(chosen)} of the critical points")
-        ax.set_ylim(chosen.lower, chosen.upper)
+        # critical points on the edge of the box are seen whole, and the edge beside them
+        room = _MARGIN * chosen.length
+        ax.set_ylim(chosen.lower - room, chosen.upper + room)
+        for edge in (chosen.lower, chosen.upper):
+            ax.axhline(edge, color="0.85", lw=points(0.6), zorder=0)
         ax.set_title(f"{space.landscape.name}: critical points against σ")
     return ax
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from heatpg.core.extrema import peak
 from heatpg.core.grid import first_of_batch
 from heatpg.evolution import Evolution
+from heatpg.plot.breaks import broken, jumps_between
 from heatpg.plot.choices import noise_levels, require_evolution
 from heatpg.plot.layout import line_colours, sigma_axis, wrapped
 from heatpg.plot.style import Width, inches, points, styled
@@ -27,8 +30,8 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
     """Largest value of u against sigma (of a loss the smallest), the value of Q there, and the place.
 
     The middle curve is what acting on the smoothed optimum gives without noise: Q at the argmax of u. The place is
-    given in shares of the box. Where each axis has its own sigma, the horizontal axis is that of the first axis
-    whose sigma changes.
+    given in shares of the box. Lines are broken where the optimum jumps. Where each axis has its own sigma, the
+    horizontal axis is that of the first axis whose sigma changes.
 
     Parameters
     ----------
@@ -60,7 +63,10 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
     grid, sense = evolution.grid, evolution.landscape.sense
     initial = first_of_batch(evolution.landscape.values, grid)
     levels, along = noise_levels(evolution)
-    tops = [peak(first_of_batch(values, grid), grid, sense) for values in evolution.values]
+    fields = [first_of_batch(values, grid) for values in evolution.values]
+    tops = [peak(values, grid, sense) for values in fields]
+    gaps = jumps_between(fields, grid, sense)
+    sigma = broken(levels, gaps)
     total = inches(width, _WIDTH)
     with styled(width):
         figure = Figure(figsize=(total, 0.35 * total + points(3.5)), layout="constrained")
@@ -70,17 +76,22 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
         marks = {"lw": points(1.5), "ms": points(6)}
         best, short = peak(initial, grid, sense).value, sense.short
         value.axhline(best, color="0.65", lw=points(1.0), label=f"{short} Q")
+        # max u is continuous; where it is reached is not
         value.plot(levels, [top.value for top in tops], "o-", color=dark, label=f"{short} u", **marks)
         # what the learner has when it stops exploring, which the drop of max u does not tell
         there = [float(initial[top.index]) for top in tops]
-        value.plot(levels, there, "s--", color=light, label=f"Q at the {sense.place} of u", **marks)
+        value.plot(sigma, broken(there, gaps), "s--", color=light, label=f"Q at the {sense.place} of u", **marks)
         value.set_ylabel("value")
         value.legend()
         value.set_title(wrapped(headline(evolution, f"the {sense.largest} u against σ"), total))
         for i, (axis, colour) in enumerate(zip(grid, line_colours(grid.dimensions), strict=True)):
             # in shares, so that axes of different units fit into one panel
             fractions = [(top.coordinates[i] - axis.lower) / axis.length for top in tops]
-            place.plot(levels, fractions, "o^sDvP*X"[i % 8] + "-", color=colour, label=axis.name, **marks)
+            # around a periodic axis the place goes from one end to the other, which is no move
+            turns = np.flatnonzero(np.abs(np.diff(fractions)) > 0.5).tolist() if axis.rule.periodic else []
+            here = sorted({*gaps, *turns})
+            style = "o^sDvP*X"[i % 8] + "-"
+            place.plot(broken(levels, here), broken(fractions, here), style, color=colour, label=axis.name, **marks)
         # marks on the edge of the box are seen whole
         place.set_ylim(-0.04, 1.04)
         place.set_ylabel(f"{sense.place}, share of the box")

@@ -6,11 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heatpg.errors import OptionError
 from heatpg.evolution import Evolution
 from heatpg.plot.counts import critical_counts
-from heatpg.plot.layout import line_colours, sheet
+from heatpg.plot.layout import legend_below, line_colours, sheet
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.tracks import draw_ends, level_axis, space_of
 from heatpg.plot.watershed import basin_curve
@@ -91,13 +92,13 @@ def price_curve(
         )
     with panel(ax, width) as ax:
         dark, light = line_colours(2)
-        # each jump is two points of the price, before and after, and one of the drop
+        # each jump is two points of the price, before and after, with a gap between them, and one point of the drop
         # between two levels, from the right: a jump on a level comes after it
         after = np.searchsorted(space.sigma, found.jump_sigma, side="right")
-        twice = np.repeat(after, 2)
-        sigma = np.insert(space.sigma, twice, np.repeat(found.jump_sigma, 2))
-        prices = np.insert(found.price, twice, found.jump_price.ravel())
-        errors = np.insert(found.uncertainty, twice, found.jump_uncertainty.ravel())
+        thrice = np.repeat(after, 3)
+        sigma = np.insert(space.sigma, thrice, np.repeat(found.jump_sigma, 3))
+        prices = np.insert(found.price, thrice, _with_gaps(found.jump_price))
+        errors = np.insert(found.uncertainty, thrice, _with_gaps(found.jump_uncertainty))
         drops = np.insert(found.drop, after, found.jump_drop)
         lower, upper = prices - errors, prices + errors
         # with a sampler the price is known exactly, and there is no band
@@ -121,7 +122,7 @@ def price_curve(
         level_axis(ax, space)
         draw_ends(ax, space)
         # below 0 where Q is higher between the nodes than at the best of them
-        least = float(prices.min())
+        least = float(np.nanmin(prices))
         if least < -_BELOW * found.oscillation:
             ax.axhline(0.0, color="0.65", lw=points(0.6), zorder=0)
             ax.set_ylim(bottom=1.1 * least)
@@ -129,8 +130,13 @@ def price_curve(
             ax.set_ylim(0, None)
         ax.set_ylabel("in units of Q")
         ax.set_title("What the smoothed optimum costs")
-        ax.legend(fontsize="small")
+        legend_below(ax, _LEAST)
     return ax
+
+
+def _with_gaps(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Before, a gap, after: three numbers for each jump, in one line."""
+    return np.insert(pairs, 1, np.nan, axis=1).ravel()
 
 
 @figures.register("price")
@@ -165,7 +171,7 @@ def price_figure(source: Evolution | ScaleSpace, *, width: Width = None) -> Figu
     """
     space = space_of(source)
     heading = f"{space.landscape.name}: what its optimum costs under exploration noise σ"
-    with sheet(width, 3, heading, screen=_WIDTH, least=_LEAST, height=3.1, besides=0.5) as (figure, axes):
+    with sheet(width, 3, heading, screen=_WIDTH, least=_LEAST, height=3.7, besides=0.5) as (figure, axes):
         price_curve(space, axes[0])
         basin_curve(space, axes[1])
         critical_counts(space, axes[2])

@@ -1,4 +1,4 @@
-"""The page of a study: landscape, fingerprint, price, basin, and a sentence for each finding."""
+"""The page of a study: the answer and three numbers, the pictures, and a table."""
 
 from __future__ import annotations
 
@@ -21,22 +21,32 @@ from heatpg.plot.layout import (
     outer_labels,
     panels_of,
     scale_of_maps,
-    wrapped,
 )
 from heatpg.plot.pricing import price_curve
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
 from heatpg.plot.watershed import basin_curve
-from heatpg.plot.words import axis_label, headline, sigma_label, slice_label
+from heatpg.plot.words import axis_label, headline, number, sigma_label, slice_label
+from heatpg.scalespace.pricing import place_words
 from heatpg.tools.figures import figures
+from heatpg.tools.lines import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, FigureBase
+    from matplotlib.transforms import Transform
 
+    from heatpg.scalespace import ScaleSpace
     from heatpg.studies import Study
 
 __all__ = ["study"]
 
 _WIDTH = 13.0  # inches, on the screen
+_ANSWER = 1.5  # of the size of the text, for the answer
+_NUMBER = 1.9  # the same for the numbers below it
+_NO_NUMBER = ("none", "always")
+_LEVELS = 8  # rows of the table; a taste
+_MOST_NOTES = 3  # all of them are in the text of the study
+_ROUND_OFF = 1e-6  # of osc(Q): a taste; nobody acts on a price below it, and much of it is round-off
+_ROOM_FOR_TABLE = 6.0  # inches beside text of 10 points; a column of a page has none
 _LEAST_MAP = 2.0  # inches that a panel needs
 _LEAST_CURVE = 2.8  # inches that a panel with curves needs
 
@@ -58,13 +68,105 @@ def _shown(page: Study) -> list[int]:
     return sorted(kept[:3])
 
 
-def _findings(page: Study, most: int) -> list[str]:
-    # notes of the tracks say what the sentences rest on
-    lines = list(page.sentences.values()) + [f"Note: {flag}." for flag in page.space.flags]
+def _notes(page: Study, most: int) -> list[str]:
+    """What the pictures do not show by themselves."""
+    lines = [f"Note: {flag}." for flag in page.space.flags[:_MOST_NOTES]]
     grid = page.evolution.grid
     if any(any(grid.margin(page.evolution.sigmas[level].tolist())) for level in _shown(page)):
         lines.append("Hatched: more than 1 % of the noise along an axis leaves the sampled box.")
     return [part for line in lines for part in textwrap.wrap(line, most, subsequent_indent="    ")]
+
+
+def _draw_answer(part: FigureBase, page: Study, lines: list[str], heading: str) -> None:
+    """The answer in one sentence, large, with what it is about in small letters below."""
+    from matplotlib import rcParams
+
+    size = float(rcParams["font.size"])
+    part.text(0.01, 0.97, "\n".join(lines), va="top", fontsize=_ANSWER * size, fontweight="bold", linespacing=1.15)
+    part.text(0.01, 0.04, heading, va="bottom", fontsize=size, color="0.35", linespacing=1.25)
+
+
+def _draw_numbers(part: FigureBase, page: Study, *, beside: bool) -> None:
+    """Three numbers, side by side or one below the other: what it is, how much, and what happens there."""
+    from matplotlib import rcParams
+    from matplotlib.lines import Line2D
+
+    size = float(rcParams["font.size"])
+    small: dict[str, Any] = {"fontsize": size, "color": "0.35"}
+    for i, one in enumerate(page.verdict.numbers):
+        value = one.value if one.value in _NO_NUMBER else f"σ = {one.value}"
+        if beside:
+            left = 0.01 + i / 3
+            part.text(left, 0.92, one.name, va="top", **small)
+            part.text(left, 0.5, value, va="center", fontsize=_NUMBER * size, fontweight="bold")
+            part.text(left, 0.08, one.detail, va="bottom", **small)
+            if i:
+                ends = [left - 0.015] * 2
+                part.add_artist(Line2D(ends, [0.08, 0.92], color="0.8", lw=points(1.0), transform=_shares(part)))
+        else:
+            middle = 1.0 - (i + 0.5) / 3
+            part.text(0.01, middle + 0.02, value, va="center", fontsize=1.2 * size, fontweight="bold")
+            part.text(0.45, middle + 0.07, one.name, va="center", **small)
+            part.text(0.45, middle - 0.07, one.detail, va="center", **small)
+
+
+def _shares(part: FigureBase) -> Transform:
+    """Coordinates in shares of a part of a figure."""
+    transform: Transform = part.transSubfigure  # type: ignore[attr-defined]
+    return transform
+
+
+def _rows(page: Study, most: int) -> tuple[list[str], list[list[str]]]:
+    """The table: heads of its columns, and levels that are evenly spread with what happens at each."""
+    space, sense = page.space, page.space.sense
+    share, counts = page.basins.of_optimum(), space.count()
+    heads = [
+        _head_of_sigma(space), f"{sense.place} u",
+        f"{sense.short} u", "price", f"{sense.extrema}", "basin",
+    ]  # fmt: skip
+    levels = np.unique(np.linspace(0, len(space.sigma) - 1, min(most, len(space.sigma))).round().astype(int))
+    rows = [
+        [
+            number(float(space.sigma[k])),
+            place_words(space, space.optimum_positions[k]) + (", on the edge" if page.curve.on_edge[k] else ""),
+            page.evolution.landscape.value_words(float(space.optimum_values[k])),
+            number(_tidy(float(page.curve.price[k]), page.curve.oscillation)),
+            str(int(counts[k])),
+            "" if np.isnan(share[k]) else f"{share[k]:.0%}",
+        ]
+        for k in levels
+    ]
+    return heads, rows
+
+
+def _head_of_sigma(space: ScaleSpace) -> str:
+    """Sigma with its unit; that of the noisiest axis where they differ."""
+    unit = space.grid.unit if np.ptp(space.ratio) == 0 else space.grid[int(np.argmax(space.ratio))].unit
+    return f"σ ({unit})" if unit else "σ"
+
+
+def _tidy(price: float, oscillation: float) -> float:
+    """A price, and 0 where it is next to nothing."""
+    return 0.0 if abs(price) < _ROUND_OFF * oscillation else price
+
+
+def _draw_table(part: FigureBase, heads: list[str], rows: list[list[str]]) -> None:
+    """Plain columns with a line below their heads."""
+    from matplotlib import rcParams
+    from matplotlib.lines import Line2D
+
+    size = float(rcParams["font.size"])
+    # each column as wide as its longest entry
+    widths = np.array([max(len(row[i]) for row in [heads, *rows]) + 3 for i in range(len(heads))], dtype=float)
+    lefts = 0.01 + 0.98 * np.concatenate(([0.0], np.cumsum(widths)[:-1])) / widths.sum()
+    step = 1.0 / (len(rows) + 2)
+    for j, row in enumerate([heads, *rows]):
+        for left, words in zip(lefts, row, strict=True):
+            part.text(
+                left, 1.0 - (j + 0.7) * step, words, va="center", fontsize=size, color="0.35" if j == 0 else "black"
+            )
+    height = 1.0 - 1.2 * step
+    part.add_artist(Line2D([0.01, 0.99], [height] * 2, color="0.8", lw=points(1.0), transform=_shares(part)))
 
 
 def _draw_maps(part: FigureBase, page: Study, per_row: int, width: float) -> None:
@@ -120,7 +222,9 @@ def _draw_fingerprints(part: FigureBase, page: Study, per_row: int, width: float
 
 @figures.register("study")
 def study(source: Evolution | Study, *, width: Width = None) -> Figure:
-    """The page of a study: Q and u around its events, the fingerprint, price, basins and counts, and the findings.
+    """The page of a study: the answer, Q and u around its events, the fingerprint, price, basins, counts, and a table.
+
+    In a column of a page there is no table.
 
     Parameters
     ----------
@@ -145,8 +249,8 @@ def study(source: Evolution | Study, *, width: Width = None) -> Figure:
     >>> from heatpg import landscapes, plot
     >>> from heatpg.evolution import solve
     >>> flow = solve(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 2.0, 8))
-    >>> plot.study(flow).get_suptitle().splitlines()[0]
-    'unequal_bumps: what exploration noise does to its optimum'
+    >>> plot.study(flow).texts == [] and len(plot.study(flow).axes)
+    5
     """
     from matplotlib.figure import Figure
 
@@ -156,40 +260,53 @@ def study(source: Evolution | Study, *, width: Width = None) -> Figure:
     total = inches(width, _WIDTH)
     # studied before anything is drawn, as it may refuse
     page = source if isinstance(source, Study) else make(source)
-    grid, flow = page.evolution.grid, page.evolution
-    shape = " × ".join(map(str, grid.shape))
+    grid = page.evolution.grid
     maps, tracks = 1 + len(_shown(page)), min(grid.dimensions, 3)
     with styled(width):
         # inside the style, as a line holds as many letters as the text is small
-        text = _findings(page, letters(total))
-        heading = wrapped(
-            f"{headline(flow, 'what exploration noise does to its optimum')}\n"
-            f"{shape} nodes, boundary {', '.join(dict.fromkeys(axis.boundary for axis in grid))}, "
-            f"{len(flow)} levels of σ, solver {flow.solver.name}",
-            total,
-        )
+        narrow = total < points(_ROOM_FOR_TABLE)
+        notes = _notes(page, letters(total))
+        answer = textwrap.wrap(one_line(page.verdict.sentence), max(12, int(letters(total) / (_ANSWER * 1.1))))
+        heading = "\n".join(textwrap.wrap(_about(page), letters(total)))
+        heads, rows = _rows(page, _LEVELS)
         maps_per_row = columns(maps, total, _LEAST_MAP)
         per_row, curves_per_row = columns(tracks, total, _LEAST_CURVE), columns(3, total, _LEAST_CURVE)
         beside = total >= points(_LEAST_CURVE) * 3
-        # maps, fingerprints, curves, words, from above
+        # answer, numbers, maps, fingerprints, curves, table, notes, from above
         heights = [
+            caption_height(1) * (_ANSWER * 0.6 * len(answer) + 0.55 * len(heading.splitlines()) + 0.25),
+            points(1.3 if narrow else 0.95),
             points(3.0) if grid.dimensions == 1 else height_of_maps(maps, maps_per_row, total),
             points(3.4) * -(-tracks // per_row) + (0.0 if beside else points(0.6)),
-            points(2.9) * -(-3 // curves_per_row),
-            caption_height(len(text)),
+            points(3.5) * -(-3 // curves_per_row),
+            0.0 if narrow else caption_height(len(rows) + 2) * 1.15,
+            caption_height(len(notes)) if notes else 0.0,
         ]
-        head = caption_height(len(heading.splitlines()))
-        figure = Figure(figsize=(total, sum(heights) + head), layout="constrained")
-        figure.suptitle(heading)
-        top, middle, curves, words = figure.subfigures(4, 1, squeeze=False, height_ratios=heights)[:, 0]
+        drawn = [height for height in heights if height]
+        figure = Figure(figsize=(total, sum(drawn)), layout="constrained")
+        parts = iter(figure.subfigures(len(drawn), 1, squeeze=False, height_ratios=drawn)[:, 0])
+        _draw_answer(next(parts), page, answer, heading)
+        _draw_numbers(next(parts), page, beside=not narrow)
         if grid.dimensions == 1:
-            _draw_lines(top, page)
+            _draw_lines(next(parts), page)
         else:
-            _draw_maps(top, page, maps_per_row, total)
-        _draw_fingerprints(middle, page, per_row, total, beside=beside)
-        first, second, third = panels_of(curves, 3, curves_per_row)
+            _draw_maps(next(parts), page, maps_per_row, total)
+        _draw_fingerprints(next(parts), page, per_row, total, beside=beside)
+        first, second, third = panels_of(next(parts), 3, curves_per_row)
         price_curve(page.space, first, curve=page.curve, limit=page.price)
         basin_curve(page.space, second, basins=page.basins)
         critical_counts(page.space, third)
-        caption(words, text)
+        if not narrow:
+            _draw_table(next(parts), heads, rows)
+        if notes:
+            caption(next(parts), notes)
     return figure
+
+
+def _about(page: Study) -> str:
+    """What was studied, in one line."""
+    grid, flow = page.evolution.grid, page.evolution
+    shape = " × ".join(map(str, grid.shape))
+    boundaries = ", ".join(dict.fromkeys(axis.boundary for axis in grid))
+    about = headline(flow, "what exploration noise does to its optimum")
+    return f"{about}. {shape} nodes, boundary {boundaries}, {len(flow)} levels of σ, solver {flow.solver.name}."

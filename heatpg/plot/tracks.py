@@ -37,8 +37,19 @@ def level_axis(ax: Axes, space: ScaleSpace) -> None:
 
 
 def draw_ends(ax: Axes, space: ScaleSpace) -> None:
-    """A dashed line where the optimum first jumps, a dotted one where its track ends."""
-    for event, style in ((space.sigma_jump, "--"), (space.sigma_death, ":")):
+    """A dashed line where the optimum first jumps, a dotted one where its track ends, each with a word."""
+    for event, style, word in ((space.sigma_jump, "--", "jump"), (space.sigma_death, ":", "end")):
         if event is not None:
             # behind the curves, and of no colour of theirs
             ax.axvline(event.sigma, color="0.4", lw=points(1.0), ls=style, zorder=0)
+            ax.annotate(
+                word,
+                (event.sigma, 0.5),
+                xycoords=ax.get_xaxis_transform(),
+                xytext=(points(2.0), 0.0),
+                textcoords="offset points",
+                rotation=90,
+                va="center",
+                fontsize="small",
+                color="0.4",
+            )

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.extrema import peak
-from heatpg.core.grid import first_of_batch
+from heatpg.core.grid import Grid, first_of_batch
 from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
+from heatpg.plot.breaks import broken, jumps_between
 from heatpg.plot.choices import chosen_axis, noise_levels, require_evolution, shown_sigmas, through_optimum
 from heatpg.plot.layout import COLOURS, line_colours, sheet, sigma_axis
 from heatpg.plot.style import Width, panel, points
@@ -137,7 +138,8 @@ def _edges(centers: NDArray[np.float64], *, logarithmic: bool) -> NDArray[np.flo
 def sigma_image(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw u over (x, sigma) as an image on the colour scale of Q, with the argmax of each row.
 
-    Above one dimension it is u along the line through the argmax of Q.
+    The line of the argmax is broken where it jumps. Above one dimension u is drawn along the line
+    through the argmax of Q.
 
     Parameters
     ----------
@@ -206,8 +208,10 @@ def sigma_image(evolution: Evolution, axis: int | str = 0, ax: Axes | None = Non
             rasterized=True,
         )
         tops = x[(sense.sign * lines).argmax(axis=1)]
-        ax.plot(tops, sigma, color="black", lw=points(2.2))
-        ax.plot(tops, sigma, color="white", lw=points(1.0), marker="o", ms=points(2.5), label=sense.place)
+        gaps = jumps_between(list(lines), Grid(grid[position]), sense)
+        places, heights = broken(tops, gaps), broken(sigma, gaps)
+        ax.plot(places, heights, color="black", lw=points(2.2))
+        ax.plot(places, heights, color="white", lw=points(1.0), marker="o", ms=points(2.5), label=sense.place)
         ax.set_xlim(float(x[0]), float(x[-1]))
         ax.set_ylim(float(edges[0]), float(edges[-1]))
         ax.set_xlabel(axis_label(grid[position]))

@@ -8,7 +8,8 @@ import numpy as np
 
 from heatpg.errors import OptionError
 from heatpg.evolution import Evolution
-from heatpg.plot.layout import line_colours
+from heatpg.plot.breaks import broken
+from heatpg.plot.layout import legend_below, line_colours
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.tracks import draw_ends, level_axis, space_of
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from heatpg.scalespace import Basins, ScaleSpace
 
 __all__ = ["basin_curve"]
+
+_LEAST = 2.8  # inches that an entry of the legend needs beside text of 10 points
 
 
 def basin_curve(
@@ -84,7 +87,11 @@ def basin_curve(
         share = found.of_optimum()[-levels:]
         # 0 is the mean of Q, 1 its maximum: comparable between landscapes
         earned = (found.earned().original[-levels:] - mean) / (found.best - mean)
-        ax.plot(space.sigma, share, color=dark, lw=points(1.5), label="of the box, to the optimum")
+        # the optimum of the next level is another one after a jump, with another basin
+        gaps = (np.searchsorted(space.sigma, [event.sigma for event in space.jumps], side="right") - 1).tolist()
+        gaps = sorted({gap for gap in gaps if 0 <= gap < levels - 1})
+        sigma = broken(space.sigma, gaps)
+        ax.plot(sigma, broken(share, gaps), color=dark, lw=points(1.5), label="of the box, to the optimum")
         sense = space.sense
         whole = sense.gain(f"{sense.short} Q", "mean Q", "$-$")
         words = f"of {whole}, {'reached' if sense.minimise else 'earned'}"
@@ -95,5 +102,5 @@ def basin_curve(
         ax.set_ylim(min(0.0, float(np.nanmin(earned))), 1.03)
         ax.set_ylabel("share")
         ax.set_title(f"Where gradient {sense.ascent} ends")
-        ax.legend(fontsize="small")
+        legend_below(ax, _LEAST)
     return ax

@@ -1,0 +1,135 @@
+"""The answer of a study in one sentence and three numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from heatpg.scalespace.pricing import Limit, PriceCurve, noise_words, place_words
+from heatpg.scalespace.tracks import ScaleSpace
+from heatpg.tools.plain import fields_as_dict
+
+__all__ = ["KeyNumber", "Verdict", "verdict"]
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyNumber:
+    """One of the numbers that a reader looks for first.
+
+    Attributes
+    ----------
+    name
+        What it is, in a few words.
+    value
+        The number with its unit, in three digits; or that there is none.
+    detail
+        Where the optimum goes, or why there is no number; may be empty.
+    """
+
+    name: str
+    value: str
+    detail: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The number as JSON-like values."""
+        return fields_as_dict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What exploration noise does to one optimum.
+
+    Attributes
+    ----------
+    sentence
+        The answer.
+    numbers
+        Where the optimum jumps, where it vanishes, and up to where it is cheap to act on it.
+    """
+
+    sentence: str
+    numbers: tuple[KeyNumber, KeyNumber, KeyNumber]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The verdict as JSON-like values."""
+        return {"sentence": self.sentence, "numbers": [number.as_dict() for number in self.numbers]}
+
+
+def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *, lost: bool = False) -> Verdict:
+    """The answer: up to which noise level the optimum stays, and what happens there.
+
+    Parameters
+    ----------
+    space, curve
+        Tracks of the critical points, and the price of the optimum.
+    limit, price
+        Up to where the price stays within this one, in units of Q.
+    lost
+        Whether the optimum of Q has vanished before the first level.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import evolve, landscapes
+    >>> from heatpg.scalespace import price, track
+    >>> from heatpg.scalespace.verdict import verdict
+    >>> space = track(evolve(landscapes.unequal_bumps(size=401), np.geomspace(0.1, 2.0, 12)))
+    >>> curve = price(space)
+    >>> answer = verdict(space, curve, curve.largest_sigma(0.1), 0.1)
+    >>> print(answer.sentence)
+    Up to sigma = 0.857 acting on the smoothed optimum costs at most 0.1; it moves without a jump.
+    >>> [number.value for number in answer.numbers]
+    ['none', 'none', '0.857']
+    """
+    jump, death = space.sigma_jump, space.sigma_death
+    unit = space.grid.unit or ""
+
+    def level(sigma: float) -> str:
+        return f"{noise_words(space, float(sigma), 3)} {unit}".rstrip()
+
+    first, last = level(space.sigma[0]), level(space.sigma[-1])
+    within = f"{price:.3g}"
+    if lost:
+        sentence = (
+            f"The optimum of Q has vanished at the smallest noise level, sigma = {first}; a finer grid can show where."
+        )
+    elif jump is not None:
+        # the step of the price at the first jump, where it was located
+        step = float(curve.jump_price[0, 1]) if len(curve.jump_sigma) else 0.0
+        cost = f", which costs {step:.3g}" if step > 0 else ""
+        sentence = f"At sigma = {level(jump.sigma)} the optimum jumps to {place_words(space, jump.position)}{cost}."
+        if limit.sigma is not None and limit.sigma < 0.98 * jump.sigma:
+            sentence += f" Up to sigma = {level(limit.sigma)} acting on it costs at most {within}."
+    elif limit.sigma is not None:
+        sentence = (
+            f"Up to sigma = {level(limit.sigma)} acting on the smoothed optimum costs at most {within}; it moves "
+            "without a jump."
+        )
+    elif curve.price[0] > price:
+        sentence = f"Already at sigma = {first} acting on the smoothed optimum costs {curve.price[0]:.3g}."
+    else:
+        sentence = f"The optimum stays: up to sigma = {last} acting on it costs at most {within}."
+    # what was lost before the first level is no longer there to jump or to vanish
+    whose = "what is left of the optimum" if lost else "the optimum"
+    jumps, vanishes = f"{whose} jumps", f"{whose} vanishes"
+    ends = {
+        "death": "meets a saddle",
+        "merge": "merges with its equal",
+        "reaches edge": "reaches the edge of the box",
+        "leaves edge": "leaves the edge of the box",
+        "leaves box": "leaves the box",
+    }
+    numbers = (
+        KeyNumber(jumps, "none", f"up to sigma = {last}")
+        if jump is None
+        else KeyNumber(jumps, level(jump.sigma), f"to {place_words(space, jump.position)}"),
+        KeyNumber(vanishes, "none", f"up to sigma = {last}")
+        if death is None
+        else KeyNumber(vanishes, level(death.sigma), ends.get(death.kind, "is lost")),
+        KeyNumber(f"price within {within}", level(limit.sigma), "largest sigma")
+        if limit.sigma is not None
+        else KeyNumber(f"price within {within}", "none", f"more at sigma = {first}")
+        if curve.price[0] > price
+        else KeyNumber(f"price within {within}", "always", f"up to sigma = {last}"),
+    )
+    return Verdict(sentence, numbers)
