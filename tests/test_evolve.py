@@ -296,7 +296,8 @@ def test_fields_are_put_where_they_are_wanted(landscape: Landscape) -> None:
     for bad in (out[:1], out.astype("float32"), out[:, :, ::-1], out.tolist(), out[:, ::-1]):
         with pytest.raises(OptionError, match="output"):
             solve(landscape, [0.1, 0.2], "spectral", out=bad)
-    for kind, words in ((np.ma.array(out), "(?s)plain array.*MaskedArray.*data"), (out.view(Own), "(?s)plain array.*Own")):
+    masked = (np.ma.array(out), "(?s)plain array.*MaskedArray.*data")
+    for kind, words in (masked, (out.view(Own), "(?s)plain array.*Own")):
         with pytest.raises(OptionError, match=words):
             solve(landscape, [0.1, 0.2], "spectral", out=kind)
     own = np.zeros((1, *landscape.values.shape))
