@@ -58,6 +58,19 @@ class Picky(Walk):
         return outcome
 
 
+class Target(Walk):
+    """-|a - target|^2 + slope * (a_1 - target_1) + offset, both drawn in each step; of any size."""
+
+    def __init__(self, size: int = 6, noise: float = 1.0) -> None:
+        super().__init__(noise, size=size, bound=10.0)
+        self.target = np.linspace(-1.0, 1.0, size)
+
+    def step(self, action: Array) -> tuple[Array, Any, bool, bool, dict[str, Any]]:
+        slope, offset = self.noise * self.np_random.standard_normal(2)
+        apart = np.asarray(action, dtype=float) - self.target
+        return self._get_obs(), float(-(apart @ apart) + slope * apart[0] + offset), False, False, {}
+
+
 class Missing(Walk):
     """Its reward is NaN where x > 1."""
 

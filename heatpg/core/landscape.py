@@ -311,6 +311,11 @@ class Landscape:
         """Whether Q can be had between the nodes."""
         return self._sampler is not None
 
+    @property
+    def sampler(self) -> Sampler | None:
+        """What tells Q at any points; None if only the nodes are known, as of an array or a file."""
+        return self._sampler
+
     def sample(self, points: ArrayLike) -> NDArray[np.float64]:
         """Q at any points, from where the landscape comes from and not from its nodes.
 

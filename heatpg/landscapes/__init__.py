@@ -10,7 +10,7 @@ Other distributions bring families of their own as entry points of the group ``h
     my_robot = "my_package.landscapes:my_robot"
 
 They have a name everywhere that ours have one; ``HEATPG_NO_PLUGINS=1`` leaves them out. `from_gymnasium` makes a
-landscape of an environment of the user's own.
+landscape of an environment of the user's own, `sampler_from_gymnasium` samples it where no grid fits.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from heatpg.core.landscape import Landscape
 from heatpg.errors import HeatpgError
 from heatpg.landscapes.environments import from_gymnasium
+from heatpg.landscapes.samplers import EnvironmentSampler, SeedMean, sampler_from_gymnasium
 from heatpg.landscapes.sampling import Actions, Batched, Parameters, Rollout, State
 from heatpg.tools.registry import Registry
 
@@ -28,7 +29,18 @@ if TYPE_CHECKING:  # for a type checker the name is the file; here it is told of
     from heatpg.landscapes.double_pendulum import double_pendulum as double_pendulum
     from heatpg.landscapes.quadrotor import quadrotor as quadrotor
 
-__all__ = ["Actions", "Batched", "Parameters", "Rollout", "State", "from_gymnasium", "landscapes"]
+__all__ = [
+    "Actions",
+    "Batched",
+    "EnvironmentSampler",
+    "Parameters",
+    "Rollout",
+    "SeedMean",
+    "State",
+    "from_gymnasium",
+    "landscapes",
+    "sampler_from_gymnasium",
+]
 
 landscapes: Registry[Callable[..., Landscape]] = Registry(
     "landscape", "heatpg.landscapes", entry_points="heatpg.landscapes"

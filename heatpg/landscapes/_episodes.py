@@ -224,12 +224,15 @@ class Episodes:
         # in the precision of the space, as that of a learner would be
         return self._action(action.reshape(self.space.shape).astype(self.plan.rollout.action_type or self.space.dtype))
 
-    def _parameters_at(self, point: Vector) -> Vector:
+    @staticmethod
+    def parameters_at(point: Vector, plan: Plan) -> Vector:
         """theta + sum_i a_i d_i, in this order, so that the sum does not depend on what else is summed."""
-        assert self.plan.origin is not None and self.plan.vectors is not None
-        # policies may keep the vector
-        theta = self.plan.origin.copy()
-        for coefficient, vector in zip(point, self.plan.vectors, strict=True):
+        assert plan.origin is not None
+        if plan.vectors is None:
+            # without directions a point is the parameters themselves; policies may keep the vector
+            return point.copy()
+        theta = plan.origin.copy()
+        for coefficient, vector in zip(point, plan.vectors, strict=True):
             theta += coefficient * vector
         return theta
 
@@ -243,7 +246,7 @@ class Episodes:
         # apart from the environment's, which begin with the seed alone
         extra = {"generator": np.random.default_rng((seed, 1))} if self._takes_generator else {}
         if self.plan.kind == "parameters":
-            theta = self._parameters_at(point)
+            theta = self.parameters_at(point, self.plan)
             if self._is_given_parameters:
                 return lambda observation: policy(theta, observation, **extra)
             policy.set_flat_parameters(theta)
@@ -371,7 +374,7 @@ class Episodes:
                 before.append(stage.warnings)
             who = _POLICY
             firsts = [self._first_action(point) for point in points] if plan.kind == "actions" else None
-            thetas = None if firsts else np.array([self._parameters_at(point) for point in points])
+            thetas = None if firsts else np.array([self.parameters_at(point, plan) for point in points])
             if firsts is None and observations[0] is None:
                 raise _unknown_observation()
             for step in range(rollout.horizon):

@@ -187,7 +187,8 @@ class Parameters:
         The parameters at 0, as one vector; see `heatpg.landscapes.directions.flatten`. A policy with the methods
         ``flat_parameters()`` and ``set_flat_parameters(vector)`` is asked for them.
     directions
-        One to three: of `heatpg.landscapes.directions`, or an array of shape (count, parameters).
+        One to three: of `heatpg.landscapes.directions`, or an array of shape (count, parameters). A sampler takes any
+        number of them, and None: then a point is a vector of all parameters.
     extent
         Half-width of the default grid in lengths of the directions, one or one per direction.
     boundary
@@ -195,7 +196,7 @@ class Parameters:
     """
 
     origin: ArrayLike | None = None
-    directions: Directions | ArrayLike = dataclasses.field(kw_only=True)
+    directions: Directions | ArrayLike | None = dataclasses.field(default=None, kw_only=True)
     extent: float | Sequence[float] = 1.0
     boundary: str = ""
 

@@ -22,7 +22,8 @@ from heatpg.errors import GridError, OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import solve
 from heatpg.policy.estimators import ESTIMATORS, check_samples
 from heatpg.policy.flow import AscentPath, Objective, SampledGradient, Setting, follow_flow, plain_steps
-from heatpg.policy.source import ActionValue, Source, parse_means, parse_sigma, refuse_walls
+from heatpg.policy.source import ActionValue, Source, negative, parse_means, parse_sigma, refuse_walls
+from heatpg.quadrature.seeded import is_seeded
 from heatpg.tools.arguments import finite_number, one_of, positive_number, whole_number
 from heatpg.tools.arrays import real_numbers
 from heatpg.tools.plain import fields_as_dict
@@ -46,6 +47,7 @@ _SAME_HEIGHT = 1e-6  # of the oscillation (taste): above what interpolation and 
 # roundings in the sum over the nodes of a box, or of a lattice).
 _ROUND_OFF = 4096 * float(np.finfo(np.float64).eps)
 _PROBES = 1000  # samples that tell how far the values of a function lie apart (taste)
+_PROBES_OF_ROLLOUTS = 32  # the same where each is a rollout: an order of magnitude is enough
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,6 +66,10 @@ class Ascent:
         L along the path, shape (n,); NaN where only samples were drawn.
     at_means
         Q at the means, shape (n,): what the policy would earn without its noise.
+    at_means_error
+        Of a sampler with two seeds or more the standard errors of these, shape (n,); else None.
+    gain, gain_error
+        Q at the last mean less that at the first, seed by seed: its mean and standard error, where there are seeds.
     method
         Name of the method.
     gradient
@@ -90,6 +96,9 @@ class Ascent:
     status: str
     sentence: str
     sense: Sense = MAXIMISE
+    at_means_error: Array | None = None
+    gain: float | None = None
+    gain_error: float | None = None
 
     @property
     def mean(self) -> Array:
@@ -227,7 +236,8 @@ def _oscillation(source: Source, places: Array, sigma: Array) -> float:
         size = source.oscillation
     else:
         q = ActionValue(source)
-        noise = np.random.default_rng(0).standard_normal((_PROBES, places.shape[1]))
+        count = _PROBES_OF_ROLLOUTS if is_seeded(source) else _PROBES
+        noise = np.random.default_rng(0).standard_normal((count, places.shape[1]))
         values = [q.value(np.concatenate((place[np.newaxis], place + sigma * noise))) for place in places]
         size = max(float(np.ptp(row)) for row in values)
     if not size > 0:
@@ -235,22 +245,9 @@ def _oscillation(source: Source, places: Array, sigma: Array) -> float:
             "the landscape is flat: no place is higher than another",
             given="the same value everywhere"
             if isinstance(source, Landscape)
-            else f"the same value at {_PROBES} samples",
+            else f"the same value at {count} samples",
         )
     return size
-
-
-def _negative(source: Source, slope: Callable[..., Any] | None) -> tuple[Source, Callable[..., Any] | None]:
-    """What an ascent climbs in place of a loss: -Q, and its gradient."""
-    if isinstance(source, Landscape):
-        return Landscape(-source.values, source.grid, source.name), slope
-    # what is no function is refused where it is used
-    function: Callable[..., Any] = source
-    negative = (lambda *x: -np.asarray(function(*x))) if callable(source) else source
-    if slope is None:
-        return negative, None
-    given = slope
-    return negative, lambda *x: [-np.asarray(part) for part in given(*x)]
 
 
 def ascend_all(
@@ -299,9 +296,16 @@ def ascend_all(
     usual = source.sense if isinstance(source, Landscape) else MAXIMISE
     sense = usual if minimise is None else sense_of(minimise)
     if sense.minimise:
-        source, slope = _negative(source, slope)
+        source, slope = negative(source, slope)
     entropy = finite_number("the entropy bonus", entropy, lower=0.0)
     floor = finite_number("the floor of sigma", sigma_floor, lower=0.0)
+    if gradient == "exact" and is_seeded(source):
+        raise UnsupportedError(
+            "the exact gradient is a sum over thousands of points, each of which would be a rollout",
+            given="gradient='exact', and a sampler of rollouts",
+            allowed=", ".join(ESTIMATORS[:3]),
+            advice="pass gradient='antithetic', stepping=Stepping(rate=..., steps=..., samples=...)",
+        )
     _check_options(method, gradient, how.rate, floor, entropy, schedule)
     q = ActionValue(source, slope)
     places, _ = _parse_starts(starts, q.grid)
@@ -407,7 +411,8 @@ def ascend(
     ----------
     source
         A landscape of up to 3 dimensions (`HeatField`), or a function called as ``Q(x1, ..., xd)`` on arrays
-        (`MollifiedFunction`). A sampled gradient has no limit of dimensions.
+        (`MollifiedFunction`), or a sampler of rollouts, such as of `heatpg.landscapes.sampler_from_gymnasium`. A
+        sampled gradient has no limit of dimensions, and is the only one of a sampler.
     start
         mu to start from, shape (d,), inside the box; along a periodic axis anywhere.
     sigma
@@ -446,7 +451,7 @@ def ascend(
     OptionError
         For options that a method would ignore, and sampled gradients without a rate.
     UnsupportedError
-        For flat landscapes, batch axes, and sampled gradients at an absorbing wall.
+        For flat landscapes, batch axes, sampled gradients at an absorbing wall, and exact ones of a sampler.
     NonFiniteError
         For a start that is not finite, a Q that is not, or a rate so large that a step leads to infinity.
 
@@ -514,7 +519,8 @@ def _ascent(
     # a learner does not know L along its path; where the landscape is known, so is L
     if landscape is not None and gradient != "exact" and d <= 3:
         values = HeatField(landscape).value(means, sigmas)
-    at_means = q.value(means)
+    returns = sign * q.source.returns(means) if is_seeded(q.source) else None
+    at_means = q.value(means) if returns is None else sign * returns.mean(axis=1)
     level, place = float(np.exp(y[-1, d])), f"mu = {_place(means[-1])}"
     top = None if landscape is None else float(landscape.values.max())
     status, sentence = path.status, ""
@@ -548,6 +554,17 @@ def _ascent(
         sentence = f"still moving at {place}, sigma = {level:.4g}, after {len(y) - 1} steps"
     if status == "sigma went to zero":
         sentence = f"sigma fell to {level:.3g} and below at {place}: the policy became deterministic"
+    scatter: dict[str, Any] = {}
+    if returns is not None and returns.shape[1] > 1:
+        root = math.sqrt(returns.shape[1])
+        apart = returns[-1] - returns[0]
+        scatter = {
+            "at_means_error": returns.std(axis=1, ddof=1) / root,
+            "gain": float(apart.mean()),
+            "gain_error": float(apart.std(ddof=1) / root),
+        }
+        change = f"{scatter['gain']:+.6g} (standard error {scatter['gain_error']:.2g}, paired over {len(apart)} seeds)"
+        sentence += f"; Q has changed by {change} from the start"
     if top is not None:
         sentence += f"; Q is {sign * at_means[-1]:.6g} there, and {sign * top:.6g} at best"
     if setting.spacing and status != "sigma went to zero" and level < (1.0 - 1e-9) * RESOLVED * setting.spacing:
@@ -563,4 +580,5 @@ def _ascent(
         status=status,
         sentence=sentence + ".",
         sense=sense,
+        **scatter,
     )

@@ -30,6 +30,7 @@ from heatpg.policy.source import (
     refuse_walls,
     score,
 )
+from heatpg.quadrature.seeded import Recorded, crossed_error, is_seeded
 from heatpg.tools.arguments import one_of, whole_number
 from heatpg.tools.plain import fields_as_dict, plain
 
@@ -261,14 +262,28 @@ def sampled_gradient(
     value, error = np.empty((len(means), components)), np.empty((len(means), components))
     count = 0
     for p, mean in enumerate(means):
-        generator = np.random.default_rng([seed, p])
-        (units,) = draw_units(
-            q, mean, sigma, estimator, (parameter,), common=common, samples=samples, generator=generator
-        )
-        count = len(units)
-        value[p] = units.mean(axis=0)
-        error[p] = units.std(axis=0, ddof=1) / math.sqrt(count)
+
+        def estimate(of: ActionValue, p: int = p, mean: Array = mean) -> tuple[Array, Array, int]:
+            # the same stream for every seed: noise and seeds are two factors of a crossed design
+            generator = np.random.default_rng([seed, p])
+            (units,) = draw_units(
+                of, mean, sigma, estimator, (parameter,), common=common, samples=samples, generator=generator
+            )
+            return units.mean(axis=0), units.std(axis=0, ddof=1) / math.sqrt(len(units)), len(units)
+
+        if not is_seeded(q.source):
+            value[p], error[p], count = estimate(q)
+            continue
+        recorded = Recorded(q.source)
+        value[p], error[p], count = estimate(_of_points(recorded.mean))
+        each = [estimate(_of_points(recorded.of_seed(number)))[:2] for number in range(recorded.seeds)]
+        error[p] = crossed_error(error[p], *(np.array(part) for part in zip(*each, strict=True)))
     return value, error, count
+
+
+def _of_points(function: Callable[[Array], Array]) -> ActionValue:
+    """Q of a function of points, called with one array of coordinates per axis as any other."""
+    return ActionValue(lambda *x: function(np.stack(x, axis=-1)))
 
 
 def estimate_gradient(
@@ -281,7 +296,7 @@ def estimate_gradient(
     samples: int = 1000,
     seed: int = 0,
     gradient: Callable[..., Any] | None = None,
-    compare: bool = True,
+    compare: bool | None = None,
 ) -> GradientEstimate:
     """Estimate the gradient of L = E Q(mu + sigma Z) in the mean or the variance from samples, as a learner does.
 
@@ -297,7 +312,8 @@ def estimate_gradient(
     ----------
     source
         A landscape, read between its nodes by multilinear interpolation and beyond the box by its boundary; or a
-        function called as ``Q(x1, ..., xd)`` on arrays. See `ActionValue`.
+        function called as ``Q(x1, ..., xd)`` on arrays; or a sampler of rollouts, such as of
+        `heatpg.landscapes.sampler_from_gymnasium`. See `ActionValue`.
     mean
         mu, shape (d,), or P means, shape (P, d). Each has noise of its own.
     sigma
@@ -315,7 +331,7 @@ def estimate_gradient(
         Gradient of a function, for ``reparametrised`` alone: called as ``gradient(x1, ..., xd)``, returns d arrays.
     compare
         Whether the exact gradient is computed beside the estimate. Of a function that costs 64 times the samples for
-        each component, between 2^13 and 2^17 evaluations.
+        each component, between 2^13 and 2^17 evaluations. By default wherever Q is no sampler of rollouts.
 
     Returns
     -------
@@ -337,7 +353,8 @@ def estimate_gradient(
 
     Notes
     -----
-    Standard errors are those of the mean of independent units. With the leave-one-out baseline the units share their
+    Standard errors are those of the mean of independent units. Of a sampler with two seeds or more they also hold the
+    scatter of the seeds, which are the same at every point. With the leave-one-out baseline the units share their
     baseline: the error is right to leading order in 1 / samples. **The reparametrised estimator does not see jumps**:
     for a step of height 1 at 0 it returns 0 with standard error 0, where the truth is phi(mu / sigma) / sigma.
 
@@ -370,6 +387,7 @@ def estimate_gradient(
     # interpolant, so any other reference would look like a bias of the estimator. How far that solution is from the
     # interpolant is reported as well.
     exact = exact_error = discretisation = None
+    compare = not is_seeded(source) if compare is None else compare
     if compare and isinstance(source, Landscape):
         exact = interpolant_gradient(q, means, deviations, with_respect_to, common)
         exact_error = np.zeros(exact.shape)

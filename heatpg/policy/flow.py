@@ -22,6 +22,7 @@ from heatpg.core.landscape import Landscape
 from heatpg.errors import NonFiniteError, UnsupportedError
 from heatpg.policy.estimators import draw_units
 from heatpg.policy.source import ActionValue, Source
+from heatpg.quadrature.seeded import Seeded
 
 __all__ = [
     "AscentPath",
@@ -86,7 +87,7 @@ class MollifiedFunction:
     True
     """
 
-    def __init__(self, function: Callable[..., Any], dimensions: int) -> None:
+    def __init__(self, function: Callable[..., Any] | Seeded, dimensions: int) -> None:
         if dimensions not in _NODES:
             raise UnsupportedError(
                 "the exact gradient of a function is a sum over a lattice, which fits up to 3 dimensions",

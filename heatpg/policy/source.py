@@ -20,6 +20,7 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError, UnsupportedError
 from heatpg.quadrature import mollify
+from heatpg.quadrature.seeded import Seeded, is_seeded
 from heatpg.tools.arrays import real_array, real_numbers
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "field_gradient",
     "function_gradient",
     "interpolant_gradient",
+    "negative",
     "parse_means",
     "parse_sigma",
     "refuse_walls",
@@ -37,7 +39,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Source = Landscape | Callable[..., Any]
+Source = Landscape | Callable[..., Any] | Seeded
 
 _REACH = 9.0  # standard deviations after which a Gaussian tail (1e-19) is below rounding
 _MOST_IMAGES = 2**22  # on either side: each array over them takes 64 MiB (taste)
@@ -61,7 +63,7 @@ class ActionValue:
     ----------
     source
         A landscape without batch axes, or a function called as ``Q(x1, ..., xd)`` with one array of coordinates per
-        axis, which returns one number per point.
+        axis, which returns one number per point; or one with ``returns(points)`` of every seed, whose mean is taken.
     gradient
         Gradient of such a function, called in the same way; returns d arrays. A landscape has that of its interpolant.
 
@@ -101,7 +103,7 @@ class ActionValue:
                 )
             self.grid = source.grid
             self._values: Array = np.asarray(source.values, dtype=np.float64)
-        elif not callable(source):
+        elif not callable(source) and not is_seeded(source):
             raise OptionError(
                 "Q is neither a landscape nor a function",
                 given=type(source).__name__,
@@ -117,8 +119,14 @@ class ActionValue:
         """Q at points of shape (N, d), shape (N,)."""
         if isinstance(self.source, Landscape):
             return self._interpolate(points, None)
-        # one contiguous array per axis: rows of the transpose would be strided
-        values = real_array("what Q returns", self.source(*np.ascontiguousarray(points.T)), GridError)
+        # all coordinates at once: a thousand parameters would be as many arguments
+        if is_seeded(self.source):
+            returned: Any = self.source.returns(points).mean(axis=1)
+        else:
+            # one contiguous array per axis: rows of the transpose would be strided
+            function: Any = self.source
+            returned = function(*np.ascontiguousarray(points.T))
+        values = real_array("what Q returns", returned, GridError)
         if values.shape != (len(points),):
             raise GridError(
                 "Q must return one real number per point",
@@ -208,6 +216,32 @@ def refuse_walls(q: ActionValue) -> None:
             allowed="clip, zero, reflect, periodic",
             advice="the exact gradient is known all the same: HeatField(landscape).gradient",
         )
+
+
+class _Negative:
+    """The negative of a function that is a mean over seeds."""
+
+    def __init__(self, source: Seeded) -> None:
+        self.source = source
+
+    def returns(self, points: Array) -> Array:
+        """One number for each point and each seed."""
+        return np.asarray(-self.source.returns(points))
+
+
+def negative(source: Source, slope: Callable[..., Any] | None) -> tuple[Source, Callable[..., Any] | None]:
+    """What an ascent climbs in place of a loss: -Q, and its gradient."""
+    if isinstance(source, Landscape):
+        return Landscape(-source.values, source.grid, source.name), slope
+    if is_seeded(source):
+        return _Negative(source), slope
+    # what is no function is refused where it is used
+    function: Any = source
+    below: Any = (lambda *x: -np.asarray(function(*x))) if callable(source) else source
+    if slope is None:
+        return below, None
+    given = slope
+    return below, lambda *x: [-np.asarray(part) for part in given(*x)]
 
 
 def parse_means(mean: ArrayLike, grid: Grid | None) -> tuple[Array, bool]:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError
 from heatpg.quadrature.automatic import automatic
 from heatpg.quadrature.base import Estimate, Integrand, Mollified, Rule, rules
+from heatpg.quadrature.seeded import Recorded, Seeded, crossed_error, is_seeded
 from heatpg.tools.arguments import real_number, whole_number
 from heatpg.tools.arrays import real_numbers
 
@@ -24,17 +25,19 @@ __all__ = ["Mollified", "Rule", "mollify", "rules"]
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
+_EVALUATIONS = 2**17  # a taste: a second or less where f is vectorised
+_ROLLOUTS = 2**12  # a taste: a rollout of a hundred steps takes milliseconds
 
 
 def mollify(
-    function: Callable[[Any], Any],
+    function: Callable[[Any], Any] | Seeded,
     mu: ArrayLike,
     sigma: ArrayLike,
     rule: str | Rule = "auto",
     *,
     gradient: bool = True,
     vectorized: bool = True,
-    budget: int = 2**17,
+    budget: int | None = None,
     tolerance: float | None = None,
     seed: int = 0,
     **options: Any,
@@ -45,7 +48,9 @@ def mollify(
     ----------
     function
         Takes an array of points, shape (N, d), and returns N real numbers; with ``vectorized=False`` it takes one
-        point, shape (d,), and returns one number. What it raises comes through unchanged.
+        point, shape (d,), and returns one number. What it raises comes through unchanged. One with a method
+        ``returns(points)`` of shape (N, seeds), such as a sampler of `heatpg.landscapes.sampler_from_gymnasium`, is the
+        mean over its seeds, whose scatter is then part of the standard errors.
     mu
         Centre, shape (d,), or M centres, shape (M, d).
     sigma
@@ -55,18 +60,19 @@ def mollify(
     rule
         ``hermite``, ``smolyak``, ``montecarlo``, a rule object, or ``auto``: a quarter of the budget goes to random
         points (quasi-Monte Carlo), then a deterministic rule is taken if it agrees with them and with itself turned and
-        shifted, else quasi-Monte Carlo with the rest. Without a tolerance and beyond four dimensions it is
-        quasi-Monte Carlo alone.
+        shifted, else quasi-Monte Carlo with the rest. Without a tolerance and beyond four dimensions, and for returns
+        of seeds, it is quasi-Monte Carlo alone.
     gradient
         Whether the gradient is wanted; it costs no evaluation.
     vectorized
         Whether the function takes many points at once.
     budget
-        Most evaluations of the function at each centre.
+        Most evaluations of the function at each centre; by default 2^17, of returns of seeds 2^12.
     tolerance
         Refine until the errors of L and of F^T grad L, in the units of f, are estimated to be smaller: the distance to
         a lower level of a deterministic rule, twice the standard error of a randomised one. With ``auto`` one rule
-        after another is tried within the budget.
+        after another is tried within the budget. The scatter of
+        seeds does not count, as no refinement takes it away.
     seed
         Of a randomised rule.
     **options
@@ -122,22 +128,29 @@ def mollify(
     >>> ten.rule, bool(abs(ten.value - exact) < 4 * ten.standard_error)
     ('montecarlo', True)
     """
-    if not callable(function):
+    seeded = is_seeded(function)
+    if not seeded and not callable(function):
         raise OptionError(
             "the function cannot be called", given=type(function).__name__, advice="for values on a grid use evolve"
         )
     centres, shape = _centres(mu)
     factor = _factor(sigma, centres, gradient)
-    budget = whole_number("budget", budget)
+    budget = (_ROLLOUTS if seeded else _EVALUATIONS) if budget is None else whole_number("budget", budget)
     seed = whole_number("seed", seed, least=0)
     _check_tolerance(tolerance)
-    integrand = Integrand(function, centres, factor, gradient=gradient, vectorized=vectorized)
-    named = _named(rule, options)
+    named = _named("montecarlo" if seeded and rule == "auto" else rule, options)
+    recorded = Recorded(function) if is_seeded(function) else None
+    asked: Callable[[Any], Any] = function if recorded is None else recorded.mean  # type: ignore[assignment]
+    integrand = Integrand(asked, centres, factor, gradient=gradient, vectorized=vectorized or seeded)
     name, randomized, width = "hermite" if named is None else named.name, False, 0.0
+    of_seeds: tuple[Array | None, Array | None] = None, None
     with np.errstate(over="ignore", invalid="ignore"):  # overflow is found below, and named
         if factor.shape[1] == 0:
             # no direction has noise: every rule would give f(mu), most of them after many evaluations
             at_mu = integrand(np.zeros((1, 0)))[:, 0]
+            if recorded is not None and recorded.seeds > 1:
+                spread = [recorded.of_seed(number)(centres) for number in range(recorded.seeds)]
+                of_seeds = np.std(spread, axis=0, ddof=1) / math.sqrt(recorded.seeds), None
             estimate = Estimate(at_mu, np.zeros_like(at_mu), None, None, None, None, 0.0, 0.0)
             why = "sigma is 0: the value is f(mu)"
         else:
@@ -149,21 +162,64 @@ def mollify(
                 chosen, why = named, f"{named.name} was asked for"
                 estimate, size = chosen.integrate(integrand, budget=budget, tolerance=tolerance, seed=seed)
                 width = chosen.resolution(size, factor.shape[1])
+                if recorded is not None:
+                    of_seeds = _errors_of_seeds(recorded, chosen, integrand, size, seed, estimate)
             name, randomized = chosen.name, chosen.randomized
             why = (
                 f"{why}: {chosen.describe(size, factor.shape[1])}; features narrower than about {width:.2g} sigma may "
                 "lie between the points unseen"
             )
-    numbers = (estimate.value, estimate.value_error, estimate.gradient, estimate.gradient_error)
-    value, value_error, slope, slope_error = (None if x is None else x.reshape(shape + x.shape[1:]) for x in numbers)
+    numbers = (estimate.value, estimate.value_error, estimate.gradient, estimate.gradient_error, *of_seeds)
+    value, value_error, slope, slope_error, *scatter = (
+        None if x is None else x.reshape(shape + x.shape[1:]) for x in numbers
+    )
     assert value is not None
     # each value of f was finite, so what is not must have overflowed in a sum
     if not all(np.isfinite(x).all() for x in numbers if x is not None):
         raise NonFiniteError("the sum over the points overflows", advice="scale the function, or the unit of mu")
     errors = (value_error, slope_error)
     standard, estimated = (errors, (None, None)) if randomized else ((None, None), errors)
+    if scatter[0] is not None:
+        # of a deterministic rule the seeds alone scatter; of a randomised one this holds the noise as well
+        standard = (scatter[0], scatter[1])
     unseen = width * np.hypot.reduce(factor, axis=1)
     return Mollified(value, slope, *standard, *estimated, name, integrand.evaluations, why, unseen)
+
+
+def _errors_of_seeds(
+    recorded: Recorded, rule: Rule, integrand: Integrand, size: int, seed: int, estimate: Estimate
+) -> tuple[Array | None, Array | None]:
+    """Standard errors of value and gradient over noise and seeds, from what was evaluated already."""
+    if recorded.seeds < 2:
+        return None, None
+    single = [
+        rule.apply(
+            Integrand(
+                recorded.of_seed(number),
+                integrand.centres,
+                integrand.factor,
+                gradient=integrand.gradient,
+                vectorized=True,
+            ),
+            size,
+            seed,
+        )
+        for number in range(recorded.seeds)
+    ]
+
+    def error_of(pick: Callable[[Estimate], tuple[Array | None, Array | None]]) -> Array | None:
+        error, of_each = pick(estimate)[1], [pick(each) for each in single]
+        if error is None or any(value is None for value, _ in of_each):
+            return None
+        values, errors = (np.array([pair[i] for pair in of_each], dtype=np.float64) for i in (0, 1))
+        # the error of a deterministic rule is a distance to another rule, and no scatter
+        scatters = 1.0 if rule.randomized else 0.0
+        return crossed_error(scatters * error, values, scatters * errors)
+
+    return (
+        error_of(lambda each: (each.value, each.value_error)),
+        error_of(lambda each: (each.gradient, each.gradient_error)),
+    )
 
 
 def _real(values: ArrayLike, what: str) -> Array:

@@ -43,7 +43,8 @@ class Mollified:
     gradient
         grad_mu L, shape (d,) or (M, d); None where it was not asked for.
     standard_error, gradient_standard_error
-        Standard errors of a randomised rule; None for a deterministic one.
+        Standard errors of a randomised rule; None for a deterministic one. Of returns of several seeds they hold the
+        scatter of the seeds, which a deterministic rule has as well.
     error_estimate, gradient_error_estimate
         Distance of a deterministic rule to a lower level of it, and for ``auto`` to the same rule turned and shifted at
         random; an estimate and no bound. None for a randomised rule. No error is stated below round-off.
