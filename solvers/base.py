@@ -90,6 +90,13 @@ class Solver(ABC):
         """
         return 0
 
+    def holds_slopes(self, axis: Axis, variance: float) -> bool:
+        """Whether the slope from the two nodes next to a wall is made good for noise below a spacing.
+
+        See `heatpg.core.narrow`.
+        """
+        return False
+
     def ends(self, axis: Axis, variance: float, dtype: str, slope: bool = False) -> EndCorrection | None:
         """What is added along an axis for the kinks at its ends, to the field or to du/dx."""
         return end_correction(axis, math.sqrt(variance), dtype, slope) if self.end_nodes(axis, variance) else None

@@ -44,11 +44,10 @@ def choose(
     From 6 h on every axis has a coarse lattice, and `multiresolution` is several times faster than a transform, at the
     same accuracy and with positive weights. Below that, ``accurate`` takes `spectral` down to 2.5 h, where it has no
     error but round-off (`direct` if a tolerance is given, which makes it faster); farther down the interpolant of rough
-    data overshoots, and `direct` does not. Where all noise is below the spacing, the interpolant that `direct` takes
-    raises u by sigma h Q'' / sqrt(2 pi) in place of sigma^2 Q'' / 2, and `exponential` is taken, unless Q may end at a
-    wall with a slope that its continuation has not (clip, zero, reflect): the flow of such a kink is exact only in the
-    interpolant. ``monotone`` takes `direct` down to 1.5 h, then `exponential`, whose weights are positive from every
-    sigma to the next one too.
+    data overshoots, and `direct` does not. Where all noise is below the spacing, `exponential` is taken, unless Q may
+    end at a wall with a slope that its continuation has not (clip, zero, reflect): the flow of such a kink is known to
+    `direct` alone. ``monotone`` takes `direct` down to
+    1.5 h, then `exponential`, whose weights are positive from every sigma to the next one too.
 
     Parameters
     ----------

@@ -39,6 +39,7 @@ __all__ = [
     "corrected_from",
     "end_correction",
     "ends_of",
+    "flows_of_kinks",
     "kink_flow",
     "kink_waves",
     "localised_kink",
@@ -89,7 +90,7 @@ def series_columns(orders: tuple[int, ...], place: Array, ratio: float, cell: bo
     return result
 
 
-def _flows(x: Array, deviation: float, most: int) -> list[Array]:
+def flows_of_kinks(x: Array, deviation: float, most: int) -> list[Array]:
     """R_k at x for k = -1, 0, ... most, the flow of x^k / k! on one half of a line."""
     density = np.exp(-0.5 * np.square(x / deviation)) / (math.sqrt(2.0 * math.pi) * deviation)
     flows = [density, ndtr(x / deviation)]
@@ -114,7 +115,7 @@ def _near_columns(orders: tuple[int, ...], count: int, ratio: float, cell: bool,
     sampled = np.exp(-0.5 * np.square(distance / ratio)) / total
     if slope:
         sampled = sampled * distance / ratio**2
-    flows = _flows(-node, ratio, max(orders))
+    flows = flows_of_kinks(-node, ratio, max(orders))
     result = np.empty((len(orders), count))
     for row, k in zip(result, orders, strict=True):
         kink = source**k / math.factorial(k)
@@ -198,7 +199,7 @@ def localised_kink(orders: tuple[int, ...], place: Array) -> NDArray[np.float64]
 
     Its flow is `kink_flow`. Odd in k it is even about the wall, and even it is odd.
     """
-    flows = _flows(-np.abs(place), WIDTH, max(orders))
+    flows = flows_of_kinks(-np.abs(place), WIDTH, max(orders))
     result = np.empty((len(orders), *np.shape(place)))
     for row, k in zip(result, orders, strict=True):
         outside = -flows[k + 1] + (0.5 * WIDTH**2 * flows[k - 1] if k > 1 else 0.0)
@@ -212,7 +213,8 @@ def kink_flow(orders: tuple[int, ...], place: Array, ratio: float, slope: bool =
     """The flow of `localised_kink` by sigma, or its derivative, in units of h."""
     below = -np.abs(place)
     most = max(orders)
-    narrow, wide = _flows(below, ratio, most), _flows(below, math.hypot(ratio, WIDTH), most)
+    narrow = flows_of_kinks(below, ratio, most)
+    wide = flows_of_kinks(below, math.hypot(ratio, WIDTH), most)
     less = int(slope)
     result = np.empty((len(orders), *np.shape(place)))
     for row, k in zip(result, orders, strict=True):

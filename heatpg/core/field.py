@@ -18,6 +18,7 @@ from heatpg.boundaries import Extension, face_values
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.kinks import REACH, add_kinks, kink_tables
 from heatpg.core.landscape import Landscape
+from heatpg.core.narrow import NARROW_REACH, fill_narrow_columns, fill_narrow_weights, narrow_jumps
 from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError, UnsupportedError
 from heatpg.tools.arrays import real_numbers
 from heatpg.tools.kernels import kernel
@@ -80,11 +81,16 @@ def _smooth_weights(
 
 
 @kernel
-def _integral(x: float, sigma: float) -> float:
-    # F(x) = x Phi(x/sigma) + sigma phi(x/sigma)
-    z = x / sigma
-    total: float = x * 0.5 * math.erfc(-z * 0.7071067811865476) + sigma * 0.3989422804014327 * np.exp(-0.5 * z * z)
-    return total
+def _basis(polynomials: Array, j: int, m: int, s: float) -> float:
+    """The m-th derivative of the j-th Lagrange polynomial at s."""
+    value = 0.0
+    # Horner, with the factors that m derivatives leave before each power
+    for power in range(polynomials.shape[1] - 1, m - 1, -1):
+        factor = 1.0
+        for q in range(m):
+            factor *= power - q
+        value = value * s + factor * polynomials[j, power]
+    return value
 
 
 @kernel
@@ -100,19 +106,14 @@ def _rough_weights(
     orders: int,
     out: Array,
 ) -> None:
-    # w^(m)_{c+j+k} = sum_j g_k d^m/dx^m l_j((x - x_c)/h), with the taps g of the piecewise-linear interpolant below
-    # sigma = h (second difference of F) and of the trapezoid rule above
+    # w^(m)_{c+j+k} = sum_j g_k d^m/dx^m l_j((x - x_c)/h), with the taps g of `heatpg.core.narrow` below sigma = h and
+    # of the trapezoid rule above
     reach = (end - begin - polynomials.shape[0]) // 2
     taps = np.zeros(2 * reach + 1)
     if sigma == 0.0:
         taps[reach] = 1.0
     elif sigma < spacing:
-        for k in range(-reach, reach + 1):
-            taps[k + reach] = (
-                _integral((k + 1) * spacing, sigma)
-                - 2.0 * _integral(k * spacing, sigma)
-                + _integral((k - 1) * spacing, sigma)
-            ) / spacing
+        fill_narrow_weights(sigma / spacing, taps)
     else:
         for k in range(-reach, reach + 1):
             z = k * spacing / sigma
@@ -124,16 +125,56 @@ def _rough_weights(
     out[:orders, : end - begin] = 0.0
     for m in range(orders):
         for j in range(polynomials.shape[0]):
-            value = 0.0
-            # Horner, with the factors that m derivatives leave before each power
-            for power in range(polynomials.shape[1] - 1, m - 1, -1):
-                factor = 1.0
-                for q in range(m):
-                    factor *= power - q
-                value = value * s + factor * polynomials[j, power]
+            value = _basis(polynomials, j, m, s)
             for k in range(2 * reach + 1):
                 out[m, j + k] += scale * value * taps[k] / total
         scale /= spacing
+
+
+@kernel
+def _add_slopes(
+    place: float,
+    ratio: float,
+    spacing: float,
+    size: int,
+    upper: bool,
+    jumps: Array,
+    period: float,
+    polynomials: Array,
+    orders: int,
+    lo: int,
+    out: Array,
+) -> None:
+    """Add what the nodes that are interpolated lack of the flow of a jump and a slope at a wall, see `_rough_weights`.
+
+    `place` is the point and `ratio` is sigma, both in spacings, from the first node and below 1.
+    """
+    taps = np.empty(2 * NARROW_REACH + 1)
+    columns = np.empty((2, NARROW_REACH + 1))
+    fill_narrow_weights(ratio, taps)
+    fill_narrow_columns(ratio, taps, columns)
+    corner = int(np.floor(place))
+    wall, next_to_it = (size - 1, size - 2) if upper else (0, 1)
+    for j in range(polynomials.shape[0]):
+        node = corner - polynomials.shape[0] // 2 + 1 + j
+        inwards = size - 1 - node if upper else node
+        most = int((NARROW_REACH + abs(inwards)) / period) if period > 0.0 else 0
+        jump, slope = 0.0, 0.0
+        for image in range(-most, most + 1):
+            distance = inwards + image * int(period)
+            far = abs(distance)
+            if far <= NARROW_REACH:
+                # a jump is odd about the wall, and a slope even
+                jump += jumps[0] * (columns[0, far] if distance > 0 else -columns[0, far])
+                slope += jumps[1] * columns[1, far]
+        if jump == 0.0 and slope == 0.0:
+            continue
+        scale = 1.0
+        for m in range(orders):
+            share = scale * _basis(polynomials, j, m, place - corner)
+            out[m, wall - lo] += share * (jump - slope)
+            out[m, next_to_it - lo] += share * slope
+            scale /= spacing
 
 
 _CLOSED, _HELD, _CLIPPED, _NOTHING = range(4)
@@ -185,7 +226,7 @@ def _line_weights(
         corner = int(np.floor((x - first) / spacing))
         reach = 0
         if sigma > 0.0:
-            reach = int(np.ceil(_REACH * sigma / spacing)) + 1
+            reach = max(int(np.ceil(_REACH * sigma / spacing)) + 1, NARROW_REACH)
         elif kind >= 1 and size >= 2 * half:
             # without noise the interpolant is kept off the edge, across which the data may jump
             corner = min(max(corner, half - 1), size - half - 1)
@@ -198,7 +239,11 @@ def _line_weights(
     kinked = walls[2] > 0 and ratio >= 1.0
     low = kinked and (near_low <= REACH * ratio or walls[0] > 0)
     high = kinked and (near_high <= REACH * ratio or walls[0] > 0)
-    inside = begin >= 0 and end <= size and not low and not high
+    # and below it slopes, where a node that is interpolated is near enough to a wall
+    sloped = walls[4] > 0 and 0.0 < ratio < 1.0
+    slope_low = sloped and near_low < NARROW_REACH + polynomials.shape[0]
+    slope_high = sloped and near_high < NARROW_REACH + polynomials.shape[0]
+    inside = begin >= 0 and end <= size and not (low or high or slope_low or slope_high)
     # the usual case: no node beyond the line has a share, and nothing is to be folded
     if inside and (sigma == 0.0 or kind != 3 or (begin > 0 and end < size)):
         for m in range(orders):
@@ -219,6 +264,10 @@ def _line_weights(
         lo, hi = 0, max(hi, int(walls[2]) - 1)
     if high:
         lo, hi = min(lo, size - int(walls[2])), size - 1
+    if slope_low:
+        lo, hi = 0, max(hi, 1)
+    if slope_high:
+        lo, hi = min(lo, size - 2), max(hi, size - 1)
     count = hi - lo + 1
     out[:orders, :count] = 0.0
     for i in range(begin, end):
@@ -249,6 +298,10 @@ def _line_weights(
         add_kinks(near_low, ratio, spacing, size, False, weights, series, walls, top, lo, out)
     if high:
         add_kinks(near_high, ratio, spacing, size, True, weights, series, walls, top, lo, out)
+    if slope_low:
+        _add_slopes(near_low, ratio, spacing, size, False, walls[3:], walls[0], polynomials, top, lo, out)
+    if slope_high:
+        _add_slopes(near_low, ratio, spacing, size, True, walls[3:], walls[0], polynomials, top, lo, out)
     return lo, count
 
 
@@ -428,7 +481,8 @@ class HeatField:
         self._spacing = np.array(grid.spacing)
         self._kinds = np.array([_kind(axis) for axis in grid])
         self._margins = self._first - (np.array([axis.lower for axis in grid]) - self._origin)
-        self._kinks = [np.stack(tables) for tables in zip(*map(kink_tables, grid), strict=True)]
+        weights, series, walls = (np.stack(tables) for tables in zip(*map(kink_tables, grid), strict=True))
+        self._kinks = (weights, series, np.column_stack((walls, [narrow_jumps(axis) for axis in grid])))
         self._all_free = all(axis.rule.free_space for axis in grid)
         self._kept: dict[int, tuple[Array, Array, Array]] = {}
 

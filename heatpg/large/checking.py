@@ -34,7 +34,7 @@ from heatpg.store.record import Record
 from heatpg.tools.sums import product
 from heatpg.verify.correlated import SEED
 from heatpg.verify.crosscheck import POINTS, Roughness, expected_error, reference_rows
-from heatpg.verify.edge import kept_weights
+from heatpg.verify.edge import corrects_ends, kept_weights
 from heatpg.verify.maximum_principle import edge_entry, range_kept
 from heatpg.verify.resolution import TRUST
 from heatpg.verify.silence import unless_silent
@@ -303,7 +303,7 @@ class BlockChecks:
         # the rows of one level at a time: they serve all of its blocks
         if self._rows[0] != level:
             rows = [
-                reference_rows(axis, math.sqrt(t), nodes, self.plan.solver.end_nodes(axis, t) > 0)
+                reference_rows(axis, math.sqrt(t), nodes, corrects_ends(self.plan.solver, axis, t))
                 for axis, t, nodes in zip(grid, self.plan.variances[level], self._nodes, strict=True)
             ]
             self._rows = (level, rows)

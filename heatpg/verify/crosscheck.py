@@ -1,17 +1,17 @@
 """An independent Gaussian convolution, and the bound that theory puts on the distance of a solver from it.
 
 The reference continues the data with ``numpy.pad`` and sums it against the Gaussian; it shares no code with the
-solvers. For sigma >= h it is the trapezoid rule, below that the piecewise-linear interpolant of the data, integrated by
-Gauss-Legendre quadrature.
+solvers. For sigma >= h it is the trapezoid rule, below that seven weights with the first moments of a Gaussian, or as
+many as they can have without a negative one.
 
 The bound. Along one axis solver and reference are convolutions on the continued line, with kernels w and r whose
 symbols are known. So for every m the error is at most max|D^m Q| ||g_m||_1, where D is the central difference and g_m
 has the symbol (w^ - r^) / (2 i sin(k h / 2))^m; m = 0 with half the range of Q in place of its maximum. The least of
 m = 0, 2, 4 is taken, and the axes are added up: each of them meets data that the others have only smoothed.
 
-Where a solver corrects the ends of the box (`Solver.end_nodes`) so does the reference, from sigma = h on, by its own
-account of them (`heatpg.verify.edge`). A solver that takes the correction from its own operator differs there by as
-much as the two kernels do on a kink, times the jumps of the data.
+Where a solver corrects the ends of the box (`Solver.end_nodes`, and below sigma = h `Solver.holds_slopes`) so does the
+reference, by its own account of them (`heatpg.verify.edge`). A solver that takes the correction from its own operator
+differs there by as much as the two kernels do on a kink, times the jumps of the data.
 
 Correlated noise does not factor over the axes; what it is compared with is in `heatpg.verify.correlated`.
 """
@@ -42,7 +42,7 @@ from heatpg.store.record import Record
 from heatpg.tools.sums import along_axis, dot
 from heatpg.verify import checks
 from heatpg.verify.correlated import LARGEST_WINDOW, SEED, density_sums, kernel_distance, sample, window_points
-from heatpg.verify.edge import added_rows, end_weights, kinks, largest_jumps
+from heatpg.verify.edge import added_rows, corrects_ends, end_weights, kinks, largest_jumps, narrow_reference
 from heatpg.verify.silence import unless_silent
 
 __all__ = ["POINTS", "Roughness", "crosscheck", "expected_error", "reference_rows", "reference_weights"]
@@ -95,35 +95,13 @@ def reference_weights(spacing: float, sigma: float) -> NDArray[np.float64]:
     >>> len(weights), round(float(weights.sum()), 12)
     (39, 1.0)
     """
-    radius = math.ceil(_TAIL * sigma / spacing) + 1
-    offsets = np.arange(-radius, radius + 1) * spacing
     # the trapezoid rule on a Gaussian is exact to 2 exp(-2 pi^2 (sigma / h)^2), 5e-9 at sigma = h
     if sigma >= spacing:
+        radius = math.ceil(_TAIL * sigma / spacing) + 1
+        offsets = np.arange(-radius, radius + 1) * spacing
         density = np.exp(-0.5 * np.square(offsets / sigma))
         return np.asarray(density / math.fsum(density))
-    # Hats of width h against a Gaussian that may be far narrower: between 0 and one spacing lie one half of the hat of
-    # the node and one of its neighbour's, and of the Gaussian so much as reaches there. In units of sigma, so that no
-    # square of a spacing is taken.
-    ratio = sigma / spacing
-    weights = np.zeros(len(offsets))
-    for cell in range(radius):
-        low, high = cell / ratio, min((cell + 1) / ratio, _TAIL)
-        if low >= high:
-            break
-        # 16 points on a panel of half a sigma integrate a Gaussian times a straight line to round-off
-        panels = math.ceil(2.0 * (high - low))
-        nodes, masses = np.polynomial.legendre.leggauss(16)
-        edges, width = np.linspace(low, high, panels + 1), (high - low) / panels
-        z = (edges[:-1, None] + 0.5 * width * (nodes + 1.0)).ravel()
-        mass = np.tile(0.5 * width * masses, panels) * np.exp(-0.5 * np.square(z)) / math.sqrt(2.0 * math.pi)
-        far = z * ratio - cell
-        weights[radius + cell] += dot(mass, 1.0 - far)
-        weights[radius + cell + 1] += dot(mass, far)
-    # the node itself has a half of its hat on either side
-    weights[radius] *= 2.0
-    weights[:radius] = weights[:radius:-1]
-    # a constant stays what it is, to the last bit of the sum
-    return np.asarray(weights / math.fsum(weights))
+    return narrow_reference(sigma / spacing)
 
 
 def _wide_weights(size: int, spacing: float, sigma: float) -> NDArray[np.float64]:
@@ -194,7 +172,7 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64], corrected:
     rows
         Which nodes.
     corrected
-        Whether the ends are corrected, which they are from sigma = h on.
+        Whether the ends are corrected, see `heatpg.verify.edge.corrects_ends`.
 
     Returns
     -------
@@ -234,7 +212,7 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64], corrected:
             high = dot(weights, share) - dot(mass, inside)
             result[i, -1] += high
             result[i, 0] += float(weights.sum() - mass.sum()) - high
-    if corrected and sigma >= axis.spacing:
+    if corrected:
         result += added_rows(axis, sigma, rows)
     return result
 
@@ -486,7 +464,7 @@ def _convolved(values: Array, axis: Axis, sigma: float, along: int, corrected: b
     radius = len(weights) // 2
     whole = correlate1d(_continued(values, axis, radius, along), weights, axis=along, mode="constant")
     result = np.asarray(whole[(slice(None),) * along + (slice(radius, radius + axis.size),)])
-    if corrected and sigma >= axis.spacing:
+    if corrected:
         result = result.copy()
         for start in range(0, axis.size, _ROWS):
             rows = np.arange(start, min(start + _ROWS, axis.size))
@@ -497,9 +475,10 @@ def _convolved(values: Array, axis: Axis, sigma: float, along: int, corrected: b
 
 def _added(values: Array, axis: Axis, sigma: float, rows: NDArray[np.int64], along: int) -> NDArray[np.float64]:
     """What the correction of the ends adds at some nodes, by a matrix of the end nodes, which alone have weights."""
-    count = end_weights(axis, sigma)[1].shape[1]
+    matrix = added_rows(axis, sigma, rows, ends_only=True)
+    count = matrix.shape[1] // 2
     ends = np.take(values, [*range(count), *range(axis.size - count, axis.size)], axis=along)
-    return along_axis(added_rows(axis, sigma, rows, ends_only=True), ends, along)
+    return along_axis(matrix, ends, along)
 
 
 def _summed(values: Array, axis: Axis, sigma: float, along: int, corrected: bool) -> NDArray[np.float64]:
@@ -524,7 +503,7 @@ def _summed(values: Array, axis: Axis, sigma: float, along: int, corrected: bool
 def _corrected(record: Record, k: int) -> list[bool]:
     """Along which axes the solver corrects the ends."""
     solver = record.solver
-    return [solver.end_nodes(a, path[-1]) > 0 for a, path in zip(record.grid, record.paths[k], strict=True)]
+    return [corrects_ends(solver, a, path[-1]) for a, path in zip(record.grid, record.paths[k], strict=True)]
 
 
 def _at_nodes(
@@ -536,7 +515,7 @@ def _at_nodes(
         weights = _line_weights(grid[0], float(sigmas[0]))
         line = _continued(values, grid[0], len(weights) // 2, values.ndim - 1)
         result = np.stack([(line[..., i : i + len(weights)] * weights).sum(axis=-1) for i in nodes[0]], axis=-1)
-        if corrected[0] and sigmas[0] >= grid[0].spacing:
+        if corrected[0]:
             result += _added(values, grid[0], float(sigmas[0]), nodes[0], values.ndim - 1)
         return result
     rows = [

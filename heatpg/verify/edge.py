@@ -20,7 +20,16 @@ from heatpg.core.grid import Axis
 from heatpg.solvers import Solver
 from heatpg.tools.sums import product
 
-__all__ = ["added_rows", "end_weights", "half_flow", "kept_weights", "kinks", "largest_jumps"]
+__all__ = [
+    "added_rows",
+    "corrects_ends",
+    "end_weights",
+    "half_flow",
+    "kept_weights",
+    "kinks",
+    "largest_jumps",
+    "narrow_reference",
+]
 
 Array = NDArray[Any]
 
@@ -208,6 +217,79 @@ def _about_wall(nodes: Array, period: int, cell: bool, ratio: float) -> NDArray[
     return np.asarray(np.exp(-0.5 * np.square(place / ratio)).sum(axis=1))
 
 
+@functools.lru_cache(maxsize=256)
+def narrow_reference(ratio: float) -> NDArray[np.float64]:
+    """Weights for offsets -3 ... 3 of noise of `ratio` spacings, below 1: the moments of a Gaussian, or fewer of them.
+
+    The first even moments are prescribed, as many as there are weights on one side, and a weight that would be negative
+    is left out together with the highest of them.
+
+    Examples
+    --------
+    >>> from heatpg.verify.edge import narrow_reference
+    >>> weights = narrow_reference(0.9)
+    >>> round(float(weights @ [float(j**6) for j in range(-3, 4)] / 0.9**6), 12)
+    15.0
+    """
+    moments = np.array([1.0, 3.0, 15.0]) * ratio ** np.array([2.0, 4.0, 6.0])
+    # as sigma falls the second is the first to become negative, then the third
+    for nodes in ([1, 2, 3], [1, 3], [1]):
+        powers = np.power.outer(np.array(nodes, dtype=np.float64), 2 * np.arange(1, len(nodes) + 1)).T
+        found = np.linalg.solve(powers, 0.5 * moments[: len(nodes)])
+        if found.min() >= 0.0:
+            break
+    side = np.zeros(3)
+    side[np.array(nodes) - 1] = found
+    return np.concatenate((side[::-1], [1.0 - 2.0 * math.fsum(side)], side))
+
+
+@functools.lru_cache(maxsize=256)
+def _narrow_columns(ratio: float) -> NDArray[np.float64]:
+    """D_0 and D_1 / h at the first four nodes from a wall inwards, and no more than the weights there allow."""
+    weights = narrow_reference(ratio)
+    node = np.arange(4)
+    samples = np.array([[0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0]])
+    result = np.empty((2, 4))
+    for order in (0, 1):
+        flow = half_flow(order, -node.astype(np.float64), ratio)
+        # outside the wall, and turned to the inside: odd for a jump, even for a slope
+        seen = np.array([sum(weights[3 + k] * samples[order, 3 + k - j] for k in range(j, 4)) for j in node])
+        result[order] = (flow - seen) * (-1.0 if order == 0 else 1.0)
+    result[1, 1:] = np.minimum(result[1, 1:], 0.5 * weights[4:])
+    result[0, 0] = 0.0
+    result[0, 1:] = np.maximum(result[0, 1:], result[1, 1:] - 0.5 * weights[4:])
+    return result
+
+
+def _narrow_rows(axis: Axis, sigma: float, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What a slope, and with nothing outside a value, at the walls adds for noise below a spacing; both end pairs."""
+    result = np.zeros((len(rows), 4))
+    if axis.nodes == "cell" or axis.boundary not in ("clip", "zero", "reflect"):
+        return result
+    columns = _narrow_columns(sigma / axis.spacing)
+    period = 0 if axis.rule.free_space else 2 * (axis.size - 1)
+    most = math.ceil((axis.size + 3) / period) if period else 0
+    for side, inwards in enumerate((rows, axis.size - 1 - rows)):
+        for image in range(-most, most + 1):
+            distance = inwards + image * period
+            near = np.flatnonzero(np.abs(distance) <= 3)
+            jump, slope = columns[:, np.abs(distance[near])]
+            # even about a mirror, which doubles a slope
+            slope = 2.0 * slope if period else slope
+            value = jump if axis.boundary == "zero" else 0.0
+            wall, second = (0, 1) if side == 0 else (3, 2)
+            result[near, wall] += value - slope
+            result[near, second] += slope
+    return result
+
+
+def corrects_ends(solver: Solver, axis: Axis, variance: float) -> bool:
+    """Whether the reference has to correct the ends as this solver does: from sigma = h on kinks, below it slopes."""
+    if math.sqrt(variance) >= axis.spacing:
+        return solver.end_nodes(axis, variance) > 0
+    return solver.holds_slopes(axis, variance)
+
+
 def added_rows(
     axis: Axis, sigma: float, rows: NDArray[np.int64], nodes: int | None = None, *, ends_only: bool = False
 ) -> NDArray[np.float64]:
@@ -218,7 +300,7 @@ def added_rows(
     axis
         The axis.
     sigma
-        Noise along it, one spacing at least.
+        Noise along it. Below one spacing what `heatpg.core.narrow` adds is given, from two end nodes.
     rows
         Which nodes.
     nodes
@@ -235,6 +317,12 @@ def added_rows(
     >>> bool(abs(added_rows(axis, 2.0, np.arange(9)).sum(axis=1)).max() < 1e-15)
     True
     """
+    if sigma < axis.spacing:
+        ends = _narrow_rows(axis, sigma, rows)
+        result = np.zeros((len(rows), axis.size))
+        result[:, :2] += ends[:, :2]
+        result[:, -2:] += ends[:, 2:]
+        return ends if ends_only else result
     orders, weights = end_weights(axis, sigma, nodes)
     count = weights.shape[1]
     result = np.zeros((len(rows), 2 * count if ends_only else axis.size))
@@ -283,6 +371,15 @@ def kept_weights(solver: Solver, axis: Axis, variance: float) -> NDArray[np.floa
     """
     count = solver.end_nodes(axis, variance)
     sigma = math.sqrt(variance)
+    if solver.holds_slopes(axis, variance):
+        # what the slopes add to u at the first four nodes from a wall, summed as u is
+        weights = axis.integration_weights(0)
+        nodes = np.arange(axis.size)
+        near = nodes[(nodes < 4) | (nodes >= axis.size - 4)]
+        added = product(weights[None, near], added_rows(axis, sigma, near, ends_only=True))[0]
+        weights[:2] += added[:2]
+        weights[-2:] += added[2:]
+        return weights
     if not (count and solver.exact_kinks and sigma < 2.0 * axis.spacing):
         return axis.integration_weights(count)
     ratio = sigma / axis.spacing

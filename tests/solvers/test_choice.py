@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from heatpg import Axis, Grid, Landscape, evolve
 from heatpg.evolution import solve
@@ -45,15 +46,38 @@ def test_noise_below_the_spacing_has_its_variance(boundary: str, ratio: float) -
         assert error < 0.02 * ratio * spacing**2 * curvature
 
 
-def test_a_kink_at_a_wall_keeps_the_interpolant() -> None:
-    """Q = x on [0, 1] with clip: at the wall u rises by sigma / sqrt(2 pi), and the 3-point Laplacian would miss it."""
-    axis = Axis("x", 0.0, 1.0, SIZE, boundary="clip")
-    sigma = 0.01 * axis.spacing
-    flow = evolve(Landscape(axis.coordinates, Grid(axis)), sigma, checks="full")
+@pytest.mark.parametrize("boundary", ["clip", "zero", "reflect"])
+@pytest.mark.parametrize("ratio", [1e-9, 1e-3, 0.01, 0.1, 0.3, 0.59, 0.9])
+def test_a_slope_at_a_wall_flows_as_it_should(boundary: str, ratio: float) -> None:
+    """Inside u rises by sigma^2 Q'' / 2, at the wall by the kink of the continued Q; both go over into Q."""
+    axis = Axis("x", 0.0, 1.0, SIZE, boundary=boundary)
+    spacing = axis.spacing
+    sigma = ratio * spacing
+    x = axis.coordinates
+    flow = evolve(Landscape(np.exp(x), Grid(axis)), sigma, checks="full")
     assert flow.solver.name == "direct"
-    assert flow.values[0, 0] == pytest.approx(sigma / math.sqrt(2 * math.pi), rel=1e-12)
+    assert flow.report.passed
+    u = flow.values[0]
+    # exp(x) is an eigenfunction; what the walls bring in has fallen by 5 sigma to 3e-7 of a value
+    inside = x[8:-8]
+    error = np.abs(u[8:-8] - np.exp(inside + 0.5 * sigma**2)).max()
+    # the first moment that is missing is the fourth below h / sqrt(3), the sixth below .61 h, then the eighth
+    first = 4 if ratio < 3**-0.5 else 6 if ratio < 0.6 else 8
+    missing = {4: ratio**2 / 24, 6: 15 * ratio**6 / 720, 8: 105 * ratio**8 / 40320}[first] * spacing**first
+    # seven products and their sum, and the offset that is taken out before and put back
+    rounding = 16 * float(np.finfo(np.float64).eps)
+    assert error <= (1.1 * missing + rounding) * math.e
+    # Phi(x / sigma) exp(x) of the half line, and what its outside adds: sigma / sqrt(2 pi) and more of a slope
+    half = math.exp(0.5 * sigma**2) * norm.cdf(sigma)
+    outside = {"clip": 0.5, "zero": 0.0, "reflect": half}[boundary]
+    # the slope from two nodes is off by h Q'' / 2, and counts for .4 sigma at most, twice that if it turns over
+    assert abs(u[0] - half - outside) <= (2 if boundary == "reflect" else 1) * 0.4 * sigma * spacing * 0.6 + rounding
+
+
+def test_noise_along_some_axes_only() -> None:
+    """What an axis without noise does at its walls is of no account."""
+    axis = Axis("x", 0.0, 1.0, SIZE, boundary="clip")
     mixed = Grid(axis, Axis("y", 0.0, 1.0, SIZE, boundary="periodic"))
-    # what an axis without noise does at its walls is of no account
     values = np.zeros(mixed.shape)
     assert solve(Landscape(values, mixed), {"x": 0.0, "y": 1e-3}).solver.name == "exponential"
     assert solve(Landscape(values, mixed), {"x": 1e-3, "y": 1e-3}).solver.name == "direct"

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
 from scipy.stats import norm
 
 from heatpg import Axis, Grid, Landscape, evolve
 from heatpg.boundaries import boundaries
+from heatpg.core.narrow import narrow_weights
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import solve
 from heatpg.solvers import make, solvers
@@ -36,28 +36,26 @@ def test_a_boundary_that_it_does_not_know_is_refused(monkeypatch: pytest.MonkeyP
         evolve(landscape, 0.3, solver="multiresolution", checks="none")
 
 
-@pytest.mark.parametrize("ratio", [0.05, 0.3, 0.99])
-def test_weights_below_the_spacing_integrate_the_hat(ratio: float) -> None:
-    weights = reference_weights(1.0, ratio)
-    radius = len(weights) // 2
-    for offset in range(min(radius, 3) + 1):
-        expected = quad(
-            lambda y, k=offset: max(0.0, 1.0 - abs(y - k)) * norm.pdf(y, scale=ratio),
-            offset - 1,
-            offset + 1,
-            points=[0.0, offset],
-            epsabs=1e-14,
-        )[0]
-        assert weights[radius + offset] == pytest.approx(expected, abs=1e-13)
+@pytest.mark.parametrize("ratio", [0.05, 0.3, 0.58, 0.6, 0.61, 0.8, 0.99])
+def test_weights_below_the_spacing_have_the_moments_of_a_gaussian(ratio: float) -> None:
+    weights, nodes = reference_weights(2.0, 2.0 * ratio), np.arange(-3.0, 4.0)
+    assert weights.min() >= 0.0
+    assert (weights == weights[::-1]).all()
+    # E z^4 = 3 sigma^4 from h / sqrt(3) on, E z^6 = 15 sigma^6 from (1 - sqrt(.4))^(1/2) = .606 h on
+    for order, moment, least in ((0, 1.0, 0.0), (2, 1.0, 0.0), (4, 3.0, 3**-0.5), (6, 15.0, (1 - 0.4**0.5) ** 0.5)):
+        if ratio > least:
+            # sums of a few terms, the last of them up to 3^6
+            assert weights @ nodes**order == pytest.approx(moment * ratio**order, rel=1e-13, abs=1e-15)
+    assert narrow_weights(ratio) == pytest.approx(weights, abs=1e-15)
 
 
 @pytest.mark.parametrize("ratio", [1e-300, 1e-12, 1e-6, 1e-3])
 def test_weights_far_below_the_spacing_are_three(ratio: float) -> None:
-    """A neighbour takes the mean distance that noise goes to its side, sigma / sqrt(2 pi) h; without any work."""
+    """A neighbour takes half of the variance of the noise."""
     weights = reference_weights(2.0, 2.0 * ratio)
     radius = len(weights) // 2
-    assert radius <= 2
-    assert weights[radius + 1] == weights[radius - 1] == pytest.approx(ratio / np.sqrt(2 * np.pi), rel=1e-14)
+    assert weights[radius + 1] == weights[radius - 1] == pytest.approx(ratio**2 / 2, rel=1e-14)
+    assert np.count_nonzero(weights) == (3 if ratio > 1e-100 else 1)
     assert weights.sum() == pytest.approx(1.0, abs=4e-16)  # a rounding of each of its three terms
 
 

@@ -60,6 +60,9 @@ class Faulty(Solver):
     def end_nodes(self, axis: Axis, variance: float) -> int:
         return make(self.of).end_nodes(axis, variance)
 
+    def holds_slopes(self, axis: Axis, variance: float) -> bool:
+        return make(self.of).holds_slopes(axis, variance)
+
     @property
     def order_time(self) -> float:
         return 1.0
