@@ -248,8 +248,17 @@ class Evolution(Record):
         taken = self.landscape.centring
         if not taken.trivial:
             # digits that the stored fields lost to the offset cannot be had from their differences
-            slopes = np.ldexp(self.centred().gradient(index), taken.exponent)
-            return np.asarray(slopes, self.landscape.values.dtype)
+            kind = self.landscape.values.dtype
+            with np.errstate(over="ignore"):
+                slopes = np.asarray(np.ldexp(self.centred().gradient(index), taken.exponent), kind)
+            if not np.isfinite(slopes).all():
+                raise NonFiniteError(
+                    f"du/dx at sigma={sigma_words(self.sigma[index])} is larger than any number of {kind}",
+                    allowed=f"at most {np.finfo(kind).max:.3g}",
+                    advice="take another unit of Q or of the axes, or float64; across an edge with boundary 'zero' "
+                    "du/dx grows like Q / sigma",
+                )
+            return slopes
         variances = tuple(float(t) for t in self.variances[index])
         initial, field = self.landscape.values, self.values[index]
         result = np.empty((self.grid.dimensions, *field.shape), field.dtype)

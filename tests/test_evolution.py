@@ -12,6 +12,7 @@ import pytest
 
 from heatpg import Axis, Grid, Landscape, Report, evolve, landscapes
 from heatpg.core.report import Check, Place
+from heatpg.errors import NonFiniteError
 from heatpg.evolution import Evolution, solve
 from tests.pages import page
 
@@ -111,3 +112,16 @@ def test_without_matplotlib_there_are_tables(plane: Evolution, monkeypatch: pyte
         found = page(thing)
         assert found.pictures() == []
         assert "largest" in found.text
+
+
+@pytest.mark.parametrize("solver", ["spectral", "direct"])
+def test_a_gradient_beyond_all_numbers_is_refused_in_words(solver: str) -> None:
+    """Across an edge with nothing behind it du/dx is Q / (sqrt(2 pi) sigma)."""
+    grid = Grid(Axis("x", 0.0, 1e-3, 20, boundary="zero"))
+    sigma = 1e-9 * grid.spacing[0]
+    values = np.linspace(1.0, 2.0, 20)
+    slope = solve(Landscape(values, grid), sigma, solver).gradient(0)[0, 0]
+    assert slope == pytest.approx(1.0 / (np.sqrt(2 * np.pi) * sigma), rel=1e-6)
+    flow = solve(Landscape((1e30 * values).astype(np.float32), grid), sigma, solver)
+    with pytest.raises(NonFiniteError, match="larger than any number of float32"):
+        flow.gradient(0)

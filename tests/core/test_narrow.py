@@ -20,7 +20,7 @@ def test_weights_are_positive_and_continuous_in_sigma() -> None:
     assert weights.min() >= 0.0
     # a weight is at most quadratic in s = ratio^2 with slopes below 1: steps of 2 ratio d(ratio)
     assert np.abs(np.diff(weights, axis=0)).max() <= 3.0 * (ratios[1] - ratios[0])
-    # and goes over into the samples of the Gaussian but for their eighth moment: by a multiple of the eighth difference,
+    # and goes over into samples of the Gaussian but for their eighth moment: by a multiple of the eighth difference,
     # whose middle is 70/256 of what it makes of the shortest wave
     node = np.arange(-4, 5)
     samples = np.exp(-0.5 * node**2) / math.sqrt(2.0 * math.pi)
