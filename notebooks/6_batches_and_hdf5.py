@@ -93,7 +93,7 @@ found = batch.verify(results, full=True)
 assert found.passed and found.sound == 5
 
 # %% [markdown]
-# Five were told, five are on the disk, whole to the last byte. The same call goes on; a third one finds nothing to do.
+# Five were told, five are on the disk, whole to the last byte. The same call resumes; a third one finds nothing to do.
 
 # %%
 second = batch.run(specification, results, workers=2)

@@ -35,7 +35,7 @@ def opened(folder: StrPath) -> Iterator[Folder]:
     """The folder of a batch, held open."""
     path = Path(os.path.realpath(Path(folder).expanduser()))
     if not path.is_dir():
-        raise StoreError("this is not the folder of a batch", given=path, allowed=f"a folder with {SPEC}")
+        raise StoreError(f"{path} is not a batch directory (no {SPEC})")
     with Folder(path) as place:
         yield place
 
@@ -43,7 +43,7 @@ def opened(folder: StrPath) -> Iterator[Folder]:
 def tasks_in(folder: Folder) -> tuple[Spec, tuple[Task, ...]]:
     """The specification of the batch in a folder, and its tasks."""
     if not folder.kind(SPEC):
-        raise StoreError("this is not the folder of a batch", given=folder, allowed=f"a folder with {SPEC}")
+        raise StoreError(f"{folder} is not a batch directory (no {SPEC})")
     spec = read_spec(_own_spec(folder))
     return spec, spec.tasks()
 

@@ -368,7 +368,7 @@ def run(
     """
     share = parse_shard(shard)
     if timeout is not None and not 0 < timeout < float("inf"):
-        raise OptionError("this is no timeout", given=repr(timeout), allowed="a positive number of seconds")
+        raise OptionError("timeout must be a positive number of seconds", given=repr(timeout))
     dask = Scheduler(scheduler) if isinstance(scheduler, str) else scheduler
     read, path = source_of(spec, out)
     everything = read.tasks()
@@ -409,7 +409,7 @@ def _work(
         account.require_told()
         raise Interrupted(account.summary()) from None
     except ResourceError as reason:
-        reason.advice = f"{reason.advice}; what is done is kept, and the same command goes on".lstrip("; ")
+        reason.advice = f"{reason.advice}; finished tasks are kept: rerun the same command to resume".lstrip("; ")
         raise
     finally:
         with contextlib.suppress(HeatpgError, OSError):  # what cannot be cleaned up now is at the next run

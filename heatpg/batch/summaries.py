@@ -89,7 +89,7 @@ class Progress:
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What a run has done.
+    """Result of a batch run.
 
     Attributes
     ----------
@@ -137,19 +137,19 @@ class Summary:
         lines = [
             f"folder   {self.folder}",
             f"done     {self.done} in {self.seconds:.1f} s" + (f", {self.repaired} repaired" if self.repaired else ""),
-            f"skipped  {self.skipped}, done before",
+            f"skipped  {self.skipped}, already done",
             f"failed   {len(self.failed)}",
             *_listed([str(failure) for failure in self.failed]),
         ]
         if self.doubtful:
-            lines.append(f"checks   failed in {len(self.doubtful)} of those done")
+            lines.append(f"checks   failed in {len(self.doubtful)} of the tasks done")
             lines += _listed([f"task {task[:12]}: {checks}" for task, checks in self.doubtful])
         return "\n".join(map(one_line, lines))
 
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """How a batch stands.
+    """Progress of a batch.
 
     Attributes
     ----------
@@ -194,21 +194,21 @@ class State:
     def __str__(self) -> str:
         lines = [
             f"folder   {self.folder}",
-            f"batch    {self.name or 'without a name'}, {self.total} tasks",
+            f"batch    {self.name or 'unnamed'}, {self.total} tasks",
             f"done     {self.done} ({100 * self.done / self.total:.0f} %), {self.seconds:.1f} s of work",
             f"missing  {self.missing}",
             f"failed   {len(self.failed)}",
             *_listed([str(failure) for failure in self.failed]),
         ]
         if self.others:
-            lines.append(f"others   {self.others} shards of tasks that are not of this batch")
+            lines.append(f"others   {self.others} result files of other tasks")
         lines.append(f"running  {'; '.join(self.running) or 'no'}")
         return "\n".join(map(one_line, lines))
 
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
-    """What was found in the folder of a batch.
+    """Result of the verification of a batch.
 
     Attributes
     ----------
@@ -252,17 +252,17 @@ class Verification:
         }
 
     def __str__(self) -> str:
-        looked = "every byte was looked at" if self.full else "only their ends were looked at"
+        looked = "every byte verified" if self.full else "trailers verified"
         lines = [
             f"folder   {self.folder}",
-            f"sound    {self.sound} ({looked})",
-            f"damaged  {len(self.damaged)}",
+            f"intact   {self.sound} ({looked})",
+            f"corrupt  {len(self.damaged)}",
             *_listed([f"{file}: {problem}" for file, problem in self.damaged]),
             f"missing  {len(self.missing)}",
             *_listed(self.missing),
         ]
         if self.others:
-            lines.append(f"others   {self.others} shards of tasks that are not of this batch")
+            lines.append(f"others   {self.others} result files of other tasks")
         if self.temporary:
             lines.append(f"temporary files  {len(self.temporary)}")
         return "\n".join(map(one_line, lines))
@@ -278,7 +278,7 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(self, summary: Summary) -> None:
-        super().__init__(f"interrupted: {summary.done} tasks were done and are kept; the same command goes on")
+        super().__init__(f"interrupted: {summary.done} tasks are done and kept; rerun the same command to resume")
         self.summary = summary
 
 

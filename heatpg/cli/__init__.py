@@ -148,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _require_address_space()
             return int(arguments.function(arguments))
     except KeyboardInterrupt:
-        return _fail("interrupted; nothing half-written is left", INTERRUPTED)
+        return _fail("interrupted; no partial result was written", INTERRUPTED)
     except ResourceError as reason:
         return _fail(reason, NO_RESOURCES)
     except MemoryError as reason:

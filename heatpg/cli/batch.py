@@ -7,6 +7,7 @@ import json
 import math
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from heatpg.cli.files import result_output
@@ -16,8 +17,6 @@ from heatpg.errors import OptionError
 from heatpg.tools.resources import human_duration
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from heatpg.batch import Progress, Scheduler
 
 __all__ = ["Meter", "add"]
@@ -41,7 +40,7 @@ class Meter:
         if progress.stopping:
             self.close()
             tasks = "1 task" if progress.stopping == 1 else f"{progress.stopping} tasks"
-            note(f"finishing {tasks}, for a few seconds at most; again to stop now")
+            note(f"finishing {tasks}, for a few seconds at most; press Ctrl-C again to stop now")
             self.last = -math.inf
             return
         if not self.enabled:
@@ -84,16 +83,28 @@ def _scheduler(arguments: argparse.Namespace) -> Scheduler | None:
     return Scheduler(arguments.scheduler, security, arguments.private_network)
 
 
+def _note_folder(arguments: argparse.Namespace) -> None:
+    """Say which directory a batch uses that is not called by its name: other commands are told the directory."""
+    from heatpg.batch.folder import source_of
+
+    spec, folder = source_of(arguments.spec, arguments.out)
+    if spec.batch.name not in ("", folder.name):
+        where = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+        note(f"note: batch {spec.batch.name!r} uses the directory {where}; use that name with status, verify and merge")
+
+
 def _run(arguments: argparse.Namespace) -> int:
     from heatpg import batch
     from heatpg.batch import Interrupted
 
+    if not is_quiet(arguments):
+        _note_folder(arguments)
     if arguments.dry_run:
         plan = batch.predict(batch.read_spec(arguments.spec), measure=arguments.measure)
         reply(arguments, lambda: envelope("batch run --dry-run") | plan.as_dict(), result=[str(plan)])
         return OK
     if arguments.measure:
-        raise OptionError("--measure is for --dry-run", given="--measure", advice="add --dry-run")
+        raise OptionError("--measure needs --dry-run", advice="add --dry-run")
     meter = Meter(sys.stderr, enabled=not (arguments.quiet or arguments.json))
     try:
         summary = batch.run(
@@ -116,7 +127,8 @@ def _run(arguments: argparse.Namespace) -> int:
     said = summary.folder if arguments.quiet else str(summary)
     reply(arguments, lambda: envelope("batch run") | summary.as_dict(), result=[said])
     if summary.failed:
-        note(f"{len(summary.failed)} tasks failed; the others are done. --retry-failed tries them again")
+        count = "1 task" if len(summary.failed) == 1 else f"{len(summary.failed)} tasks"
+        note(f"{count} failed; to try again, add --retry-failed")
         return TASKS_FAILED
     return CHECK_FAILED if summary.doubtful else OK
 
@@ -135,7 +147,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     found = batch.verify(arguments.folder, full=arguments.full)
     reply(arguments, lambda: envelope("batch verify") | found.as_dict(), result=[str(found)])
     if not found.passed:
-        note("run the batch again with --full: what is damaged is made anew")
+        note("to recompute corrupted results, rerun the batch with --full")
         return CHECK_FAILED
     return OK
 
@@ -159,8 +171,8 @@ def _merge(arguments: argparse.Namespace) -> int:
     where = "groups/0" if groups == 1 else f"groups/0 to groups/{groups - 1}, one for each shape"
     counts = {"groups": groups, "done": done, "tasks": tasks}
     if done < tasks:
-        left_out = "1 task is" if tasks - done == 1 else f"{tasks - done} tasks are"
-        note(f"note: {left_out} left out; see heatpg batch status {arguments.folder}")
+        omitted = "1 task" if tasks - done == 1 else f"{tasks - done} tasks"
+        note(f"note: {omitted} without a result omitted; see heatpg batch status {arguments.folder}")
     reply(
         arguments,
         lambda: envelope("batch merge") | {"path": str(path)} | counts,
@@ -175,41 +187,50 @@ def _merge(arguments: argparse.Namespace) -> int:
 
 def add(commands: Commands) -> None:
     """Put the commands into the parser."""
-    group = commands.group("batch", "Evolve many landscapes by one specification, each into a file of its own.")
-    run = group.add("run", _run, "Do the tasks of a batch that are not done yet; run again, it goes on.")
-    run.add_argument("spec", metavar="SPEC.toml", help="the specification, or the folder of a batch")
-    run.add_argument("--out", metavar="DIR", help="the folder of the batch (default: the name of the specification)")
+    group = commands.group("batch", "Evolve many landscapes by one specification, one result file each.")
+    run = group.add("run", _run, "Run the remaining tasks of a batch. Rerun to resume.")
+    run.add_argument("spec", metavar="SPEC.toml", help="specification file, or batch directory")
     run.add_argument(
-        "--workers", type=int, metavar="N", help="processes; 0 for this one alone (default: as many as fit)"
+        "--out", metavar="DIR", help="batch directory (default: the specification's file name without .toml)"
     )
     run.add_argument(
-        "--shard", metavar="I/N", help="the I-th of N shares of the tasks, 0 <= I < N, as for an array of jobs"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="number of worker processes; 0: none, run in this process (default: by processors and memory)",
     )
+    run.add_argument("--shard", metavar="I/N", help="run shard I of N of the tasks, 0 <= I < N, e.g. in an array job")
     run.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="have Dask do it (extra: cluster): local, tls://HOST:PORT, or tcp://HOST:PORT on this machine",
+        help="run on Dask (extra: cluster): local, tls://HOST:PORT, or tcp://HOST:PORT on this machine",
     )
-    run.add_argument("--tls-ca-file", metavar="FILE", help="with tls://: certificate of the authority")
-    run.add_argument("--tls-cert", metavar="FILE", help="with tls://: certificate of this side")
-    run.add_argument("--tls-key", metavar="FILE", help="with tls://: private key of this side")
+    run.add_argument("--tls-ca-file", metavar="FILE", help="with tls://: certificate of the certificate authority")
+    run.add_argument("--tls-cert", metavar="FILE", help="with tls://: certificate of this client")
+    run.add_argument("--tls-key", metavar="FILE", help="with tls://: private key of this client")
     run.add_argument(
         "--private-network",
         action="store_true",
-        help="speak tcp:// with other machines too: whoever reaches that network can run anything as you",
+        help="allow tcp:// to other machines: anyone who reaches that network can execute code as you",
     )
-    run.add_argument("--timeout", type=float, metavar="S", help="seconds after which a task is given up, as failed")
-    run.add_argument("--retry-failed", action="store_true", help="try again what failed in an earlier run")
-    run.add_argument("--full", action="store_true", help="look at every byte of what is there before it is believed")
-    run.add_argument("--dry-run", action="store_true", help="tasks, bytes, memory and time; nothing is done")
+    run.add_argument(
+        "--timeout", type=float, metavar="S", help="time limit per task in seconds; a task that exceeds it has failed"
+    )
+    run.add_argument("--retry-failed", action="store_true", help="run tasks again that failed in an earlier run")
+    run.add_argument("--full", action="store_true", help="verify existing result files in full before they are skipped")
+    run.add_argument(
+        "--dry-run", action="store_true", help="report the number of tasks, disk, memory and time; run nothing"
+    )
     run.add_argument("--measure", action="store_true", help="with --dry-run: time one task of each kind first")
-    status = group.add("status", _status, "How a batch stands: done, missing, failed, running.")
+    status = group.add("status", _status, "Report the progress of a batch: done, missing, failed, running.")
     status.add_argument("folder", metavar="DIR")
-    verify = group.add("verify", _verify, "Look at every result of a batch; nothing is changed.")
+    verify = group.add(
+        "verify", _verify, "Verify the result files of a batch (read-only; --full also checks all data checksums)."
+    )
     verify.add_argument("folder", metavar="DIR")
-    verify.add_argument("--full", action="store_true", help="look at every byte, and at the checksums of the data")
-    merge = group.add("merge", _merge, "Write the results of a batch into one plain file.")
+    verify.add_argument("--full", action="store_true", help="read every byte, and check the checksums of the data")
+    merge = group.add("merge", _merge, "Merge the results of a batch into one HDF5 file.")
     merge.add_argument("folder", metavar="DIR")
-    merge.add_argument("-o", "--out", required=True, metavar="FILE.h5", help="the file")
-    merge.add_argument("--partial", action="store_true", help="leave out tasks that have no sound result")
+    merge.add_argument("-o", "--out", required=True, metavar="FILE.h5", help="file to write")
+    merge.add_argument("--partial", action="store_true", help="omit tasks without an intact result")
     merge.add_argument("--force", action="store_true", help="replace an existing file")

@@ -21,7 +21,9 @@ def _bench(arguments: argparse.Namespace) -> int:
     try:
         shape = [int(word) for word in arguments.shape.lower().split("x")]
     except ValueError:
-        raise OptionError("the shape cannot be read", given=repr(arguments.shape), allowed="1024x1024") from None
+        raise OptionError(
+            "--shape must be numbers of nodes", given=repr(arguments.shape), allowed="for example 1024x1024"
+        ) from None
 
     from heatpg.measure import speed
 
@@ -44,8 +46,20 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
-    timed = commands.add("bench", _bench, "Time every solver on one problem, beside SciPy's transforms.")
-    timed.add_argument("--solver", action="append", default=[], metavar="NAME", help="by default all; may be repeated")
-    timed.add_argument("--shape", default="1024x1024", metavar="NxM", help="nodes along each axis (default: 1024x1024)")
-    timed.add_argument("--sigma", type=float, default=8.0, metavar="R", help="in grid spacings (default: 8)")
-    timed.add_argument("--rounds", type=int, default=5, metavar="N", help="of which the median counts (default: 5)")
+    timed = commands.add("bench", _bench, "Time every solver on one problem, compared with SciPy's transforms.")
+    timed.add_argument(
+        "--solver", action="append", default=[], metavar="NAME", help="solver to time; repeatable (default: all)"
+    )
+    timed.add_argument(
+        "--shape", default="1024x1024", metavar="NxM", help="number of nodes along each axis (default: 1024x1024)"
+    )
+    timed.add_argument(
+        "--sigma", type=float, default=8.0, metavar="R", help="noise level in grid spacings (default: 8)"
+    )
+    timed.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="number of repetitions; the median time is reported (default: 5)",
+    )

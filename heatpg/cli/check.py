@@ -21,7 +21,7 @@ from heatpg.cli.talk import (
     reply,
     report_lines,
 )
-from heatpg.errors import ResourceError
+from heatpg.errors import ResourceError, in_one_line
 
 if TYPE_CHECKING:
     from heatpg.core.report import Check
@@ -53,7 +53,8 @@ def _compare(evolution: Evolution, again: Evolution) -> Check:
     return Check(
         "recomputed",
         "passed" if same else "failed",
-        "solved again from the stored Q: " + ("the same to the last bit" if largest == 0 else f"off by {largest:.3g}"),
+        "solution recomputed from the stored Q: "
+        + ("identical to the last bit" if largest == 0 else f"largest difference {largest:.3g}"),
         largest,
         bound,
         source,
@@ -98,23 +99,23 @@ def _check(arguments: argparse.Namespace) -> int:
         return result | {"report": found, "passed": not failed, "path": str(path.resolve())}
 
     def words() -> list[str]:
-        titles = {"file": "file", "recomputed": "solved again", "solution": f"checks ({arguments.checks})"}
+        titles = {"file": "file", "recomputed": "recomputed", "solution": f"checks ({arguments.checks})"}
         lines = [] if evolution is None else describe(evolution)
         return lines + [line for name, report in reports.items() for line in report_lines(titles[name], report)]
 
     reply(arguments, as_json, words=words, result=[str(path.resolve())])
     # the report has been given by now: what is known of the file is not lost
     if too_large is not None:
-        note(f"error: the file is whole; its solution was not looked at: {too_large}")
+        note(f"error: the file is intact; its solution was not checked: {in_one_line(too_large)}")
         return NO_RESOURCES
-    return outcome(failed, "what is stored cannot be trusted" if evolution is None else "see the report")
+    return outcome(failed, "the stored data failed verification" if evolution is None else "see the report")
 
 
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
     check = commands.add(
-        "check", _check, "Check a file: its checksums, its solution solved again, and all checks anew."
+        "check", _check, "Verify a result file: its checksums, its solution (recomputed), and all checks."
     )
     check.add_argument("file", metavar="F.h5")
     add_untrusted(check)
-    check.add_argument("--checks", choices=CHECK_LEVELS, default="full", help="how much is checked (default: full)")
+    check.add_argument("--checks", choices=CHECK_LEVELS, default="full", help="depth of the checks (default: full)")

@@ -36,7 +36,7 @@ def _claims(arguments: argparse.Namespace) -> int:
     else:
         width = max(len(row.name) for row in found)
         lines = [f"{row.name:{width}}  {row.verdict}" for row in found]
-        lines += ["", "what was measured, and what is true instead: --details, or the name of a claim"]
+        lines += ["", "for the evidence, and what is true instead: --details, or the ID of a claim"]
     reply(arguments, lambda: envelope("claims") | found.as_dict(), result=[_total(found), "", *lines])
     return OK
 
@@ -44,7 +44,12 @@ def _claims(arguments: argparse.Namespace) -> int:
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
     claims = commands.add(
-        "claims", _claims, "Test what is said of exploration noise, one experiment each: holds, or false as stated."
+        "claims",
+        _claims,
+        "Test common claims about exploration noise, one experiment each; the verdict is holds, holds with a "
+        "condition, or false as stated.",
     )
-    claims.add_argument("claim", nargs="*", metavar="ID", help="by default all; of those named, all is printed")
-    claims.add_argument("--details", action="store_true", help="all that is known of each claim")
+    claims.add_argument(
+        "claim", nargs="*", metavar="ID", help="claims to test, printed in full (default: all, one line each)"
+    )
+    claims.add_argument("--details", action="store_true", help="print the evidence for every claim")

@@ -330,7 +330,7 @@ def _completion(arguments: argparse.Namespace) -> int:
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
     completion = commands.add(
-        "completion", _completion, "Write the script with which a shell completes: source <(heatpg completion bash)."
+        "completion", _completion, "Write the completion script of a shell: source <(heatpg completion bash)."
     )
     completion.add_argument("shell", choices=SHELLS)
     completion.set_defaults(parser=commands.parser)

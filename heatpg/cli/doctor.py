@@ -554,7 +554,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     if arguments.test:
         # an empty cache: without a word, some seconds of compilation look like a hang
         if not is_quiet(arguments) and (found["kernels"] or {}).get("files") == 0:
-            note("the kernels are compiled for the first time; this takes some seconds")
+            note("compiling the kernels for the first time; this takes some seconds")
         _self_test(record)
     code = record.code
     if arguments.json:
@@ -567,7 +567,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         say(*fitted(_lines(found), 11))
         count = len(record.problems)
-        verdict = "all is well" if not count else f"{count} problem{'s' if count > 1 else ''}, see below"
+        verdict = "no problems" if not count else f"{count} problem{'s' if count > 1 else ''}, see below"
         say(*fitted([*(f"advice     {text}" for text in record.advice), f"verdict    {verdict}"], 11))
     for text, _ in record.problems:
         note(text)
@@ -579,6 +579,6 @@ def add(commands: Commands) -> None:
     doctor = commands.add(
         "doctor",
         _doctor,
-        "Say what heatpg has to work with here, test that it works, and what to do where it does not.",
+        "Diagnose the installation: report the environment, run a self-test, and suggest fixes.",
     )
-    doctor.add_argument("--no-test", dest="test", action="store_false", help="look only: evolve and write nothing")
+    doctor.add_argument("--no-test", dest="test", action="store_false", help="report only: skip the self-test")

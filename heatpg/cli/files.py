@@ -33,6 +33,7 @@ __all__ = [
     "FIGURES",
     "RESULTS",
     "draw",
+    "figure_kind",
     "figure_output",
     "is_file",
     "is_result",
@@ -57,11 +58,11 @@ def is_file(source: str) -> bool:
 
 
 def _near_file(path: Path, endings: tuple[str, ...] = SOURCES) -> str:
-    """Words that ask whether a file beside this one was meant."""
+    """A question whether a file in the same folder was meant."""
     try:
         names = [entry.name for entry in path.parent.iterdir() if entry.name.endswith(endings)]
     except OSError:
-        return f"the folder {path.parent} is not there either"
+        return f"the folder {path.parent} does not exist either"
     return nearest(path.name, names)
 
 
@@ -69,7 +70,7 @@ def require_file(path: Path) -> None:
     """Refuse a result that is not there, with the nearest one that is."""
     # lexists, not exists: a link that leads nowhere is there, and opening it says more
     if not os.path.lexists(path):
-        raise MissingFileError("there is no such file", given=path, advice=_near_file(path, RESULTS))
+        raise MissingFileError("no such file", given=path, advice=_near_file(path, RESULTS))
 
 
 def _environment(source: str) -> str:
@@ -104,28 +105,30 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
 
     if arguments.set:
         raise OptionError(
-            "--set is for registered landscapes", given=" ".join(arguments.set), advice="leave it out for a file"
+            f"--set {' '.join(arguments.set)} cannot be used with {path.name}: "
+            + ("a result file already contains its landscape" if is_result(path) else "a file has no parameters"),
+            advice="remove --set",
         )
     if not path.is_file():
         advice = _environment(str(path)) or _near_file(path)
-        raise MissingFileError("there is no such file", given=path, advice=advice)
+        raise MissingFileError("no such file", given=path, advice=advice)
     # a result holds its boundaries; an array does not, and there is no default
     if is_result(path, arguments.boundary):
         given = _given(arguments, "boundary", "nodes", "variable", "axes", "standard_error", "returns", "fill")
         if given:
             raise OptionError(
-                f"{path.name} is a result of heatpg, which knows its landscape with its axes and boundaries",
+                f"{path.name} is a result file, which already contains its landscape, axes and boundary conditions",
                 given=", ".join(given),
-                advice="leave these options out",
+                advice="remove these options",
             )
         return lambda: regarded(load(path).landscape, arguments)
     from heatpg.boundaries import boundaries
 
     if not arguments.boundary:
         raise OptionError(
-            f"{path.name} does not say what lies beyond its edges",
-            allowed="; ".join(f"{name}: {boundaries.get(name).meaning}" for name in boundaries.names()),
-            advice="add --boundary NAME",
+            f"{path.name} has no boundary condition",
+            allowed=", ".join(boundaries.names()),
+            advice="add --boundary NAME; heatpg list boundaries explains each",
         )
     boundary, nodes = of_axes(arguments)
     return lambda: Landscape.from_file(
@@ -178,7 +181,7 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
         raise OptionError(
             f"{arguments.source} is a registered landscape, and these options are for files",
             given=", ".join(given),
-            advice="leave them out, or name a file",
+            advice="remove these options, or name a file",
         )
     # the options are read from the signature, so that a new landscape needs nothing here
     known = settable(family)
@@ -188,7 +191,7 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
             raise OptionError(
                 "the boundary is given twice",
                 given=f"--boundary and --set boundary={options['boundary']}",
-                advice="leave one of them out",
+                advice="remove one of them",
             )
         options["boundary"] = arguments.boundary
     # quick landscapes have no use for it, and those of plug-ins may not know it
@@ -223,9 +226,9 @@ def output(path: str, *, force: bool, quiet: bool = False) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
-        raise StoreError(f"the folder {target.parent} cannot be made", given=reason) from None
+        raise StoreError(f"the folder {target.parent} cannot be created", given=reason) from None
     if made and not quiet:
-        note(f"note: the folder {target.parent} was made")
+        note(f"note: created the folder {target.parent}")
     try:
         return prepare_output(target, force=force)
     except StoreError as refusal:
@@ -243,8 +246,19 @@ def result_output(path: str, *, force: bool, quiet: bool = False) -> Path:
 def figure_output(path: str, *, force: bool, endings: tuple[str, ...] = FIGURES, quiet: bool = False) -> Path:
     """Where a figure will go, whose ending says of which kind it is."""
     if not path.lower().endswith(endings):
-        raise OptionError("unknown kind of figure", given=path, allowed=", ".join(endings))
+        raise OptionError("the name of a figure must end in its format", given=path, allowed=", ".join(endings))
     return output(path, force=force, quiet=quiet)
+
+
+def figure_kind(arguments: argparse.Namespace, default: str) -> str:
+    """The kind of figure, refused before the work if it is unknown or if nothing is drawn."""
+    if arguments.kind is None:
+        return default
+    if not arguments.figure:
+        raise OptionError("--kind needs --figure", given=f"--kind {arguments.kind}", advice="add --figure FILE")
+    from heatpg.plot import figures
+
+    return one_of("figure", arguments.kind, figures.names())
 
 
 def print_width(text: str | None) -> Width:

@@ -75,5 +75,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
-    lists = commands.add("list", _list, "List what there is, with a line on each.")
+    lists = commands.add(
+        "list", _list, "List the available solvers, landscapes, boundary conditions, figures and formats."
+    )
     lists.add_argument("what", nargs="?", default="", metavar="{" + ",".join(_LISTS) + "}")

@@ -16,7 +16,9 @@ def _dimensions(text: str) -> list[int]:
     """Numbers of dimensions from ``1,2,3``."""
     words = [word.strip() for word in text.split(",")]
     if not all(word in ("1", "2", "3") for word in words):
-        raise OptionError("dimensions cannot be read", given=repr(text), allowed="1 to 3, with commas: 1,2")
+        raise OptionError(
+            "--dimensions must be numbers from 1 to 3", given=repr(text), allowed="1 to 3, separated by commas: 1,2"
+        )
     return sorted({int(word) for word in words})
 
 
@@ -74,13 +76,24 @@ def _orders(arguments: argparse.Namespace) -> int:
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
     orders = commands.add(
-        "orders", _orders, "Measure the order of convergence of the solvers, and their error against time."
+        "orders", _orders, "Measure the orders of accuracy of the solvers, and their error against computing time."
     )
-    orders.add_argument("--solver", action="append", default=[], metavar="NAME", help="by default all; may be repeated")
     orders.add_argument(
-        "--boundary", action="append", default=[], metavar="NAME", help="by default all; may be repeated"
+        "--solver", action="append", default=[], metavar="NAME", help="solver to measure; repeatable (default: all)"
     )
-    orders.add_argument("--dimensions", default="1,2,3", metavar="N", help="of the grids (default: 1,2,3)")
-    orders.add_argument("--nodes", choices=("vertex", "cell"), default="vertex", help="of the grids (default: vertex)")
-    orders.add_argument("--figure", metavar="F.png", help="draw error against time and spacing: .png, .pdf or .svg")
+    orders.add_argument(
+        "--boundary", action="append", default=[], metavar="NAME", help="boundary condition; repeatable (default: all)"
+    )
+    orders.add_argument(
+        "--dimensions", default="1,2,3", metavar="N", help="dimensions of the test grids (default: 1,2,3)"
+    )
+    orders.add_argument(
+        "--nodes", choices=("vertex", "cell"), default="vertex", help="position of the nodes (default: vertex)"
+    )
+    orders.add_argument(
+        "--figure", metavar="F.png", help="also draw error against time and spacing: .png, .pdf or .svg"
+    )
+    orders.add_argument(
+        "--kind", choices=("orders",), default="orders", help="kind of figure to draw (default: orders)"
+    )
     orders.add_argument("--force", action="store_true", help="replace an existing figure")

@@ -12,7 +12,7 @@ from heatpg.tools.lines import visible
 from heatpg.tools.options import nearest, shown
 from heatpg.version import __version__
 
-__all__ = ["CHECK_LEVELS", "Commands", "Parser", "add_source", "add_untrusted"]
+__all__ = ["CHECK_LEVELS", "Commands", "Parser", "add_kind", "add_source", "add_untrusted"]
 
 CHECK_LEVELS = ("none", "standard", "full")
 
@@ -81,7 +81,7 @@ class Commands(Group):
             prog="heatpg",
             description="The policy-gradient objective under Gaussian exploration noise, solved as the heat equation "
             "u_t = 1/2 Laplace(u), u(., 0) = Q, t = sigma^2, and checked.",
-            epilog="exit codes: 0 all is well, 2 bad usage or input, 3 a check failed, 4 tasks of a batch failed, "
+            epilog="exit codes: 0 success, 2 bad usage or input, 3 a check failed, 4 tasks of a batch failed, "
             "5 not enough memory or disk, 130 interrupted",
             # an abbreviation in a script would stop working on the day when a second option begins like it
             allow_abbrev=False,
@@ -96,17 +96,24 @@ def with_common_options(
     """The function of a command, and the options that all commands have."""
     # what `main` calls with the arguments, and what says which options there are
     parser.set_defaults(function=function, command_parser=parser)
-    parser.add_argument("--json", action="store_true", help="write JSON and nothing else to the standard output")
-    parser.add_argument("--quiet", action="store_true", help="write the path of the result, and errors")
+    parser.add_argument("--json", action="store_true", help="write JSON to the standard output, and nothing else")
+    parser.add_argument("--quiet", action="store_true", help="print only the path of the result, and errors")
     return parser
 
 
 def add_untrusted(parser: argparse.ArgumentParser) -> None:
-    """Whether a file comes from somebody else."""
+    """The option for files from untrusted sources."""
     parser.add_argument(
         "--untrusted",
         action="store_true",
-        help="read the file in a limited process of its own: for files from somebody else (Linux)",
+        help="read the file in a sandboxed process (Linux); use for files you did not write",
+    )
+
+
+def add_kind(parser: argparse.ArgumentParser, default: str) -> None:
+    """Which figure is drawn."""
+    parser.add_argument(
+        "--kind", metavar="NAME", help=f"kind of figure to draw; see heatpg list figures (default: {default})"
     )
 
 
@@ -115,40 +122,46 @@ def add_source(parser: argparse.ArgumentParser, sigma: str = "") -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="a registered landscape (heatpg list landscapes), or a file: .h5 of heatpg, .npy, .npz, or of another "
-        "program (heatpg list formats)",
+        help="name of a landscape (see heatpg list landscapes), or a file: .h5 written by heatpg, .npy, .npz, or "
+        "another format (see heatpg list formats)",
     )
-    default = sigma or "by default three, from 4 grid spacings to 0.15 of the box"
+    default = sigma or "default: three, from 4 grid spacings to 0.15 of the box"
     parser.add_argument(
         "--sigma",
         action="append",
         metavar="S",
-        help="noise levels, in the units of the axes: 0.02,0.05, or 0.01:1:16 for 16 levels evenly spaced in the "
-        f"logarithm; AXIS=S once per axis for levels of their own; {default}",
+        help="noise levels (standard deviations, in the units of the axes): 0.02,0.05, or 0.01:1:16 for 16 levels "
+        f"evenly spaced in the logarithm; to set them per axis, repeat with AXIS=S; {default}",
     )
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="option of the landscape")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="set a parameter of the landscape, e.g. --set horizon=3; repeatable",
+    )
     parser.add_argument(
         "--boundary",
         default="",
         metavar="NAME",
-        help="boundary condition; needed for files that are not of heatpg (see heatpg list boundaries); AXIS=NAME,... "
-        "for each axis of a file",
+        help="boundary condition on all axes, or AXIS=NAME,... per axis of a file; required for files not written by "
+        "heatpg (see heatpg list boundaries)",
     )
     parser.add_argument(
         "--nodes",
         default="",
         metavar="KIND",
-        help="where the nodes of a file lie: vertex (default), or cell for centres of cells, as of histograms and "
-        "images; AXIS=KIND,... for each axis",
+        help="position of the nodes of a file: vertex (default), or cell for cell centres, as in histograms and "
+        "images; AXIS=KIND,... per axis",
     )
     parser.add_argument(
         "--minimise",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="the values are a loss, whose minimum is the optimum (default: what the file says, else maximise)",
+        help="treat the values as a loss, whose minimum is the optimum (default: what the file says, else maximise)",
     )
     parser.add_argument(
-        "--variable", default="", metavar="NAME", help="array, or column of a table, that holds the values in the file"
+        "--variable", default="", metavar="NAME", help="array, or column of a table, that holds Q in the file"
     )
     parser.add_argument(
         "--axes",
@@ -157,12 +170,12 @@ def add_source(parser: argparse.ArgumentParser, sigma: str = "") -> None:
         help="coordinates, or columns of a table, in the order of the axes; log10(A), log2(A), log(A) for logarithms",
     )
     parser.add_argument(
-        "--standard-error", default="", metavar="NAME", help="array, or column, with the standard errors of the values"
+        "--standard-error", default="", metavar="NAME", help="array, or column, with the standard errors of Q"
     )
     parser.add_argument(
         "--returns",
         default="",
         metavar="AXIS",
-        help="axis of the file along which seeds are: the values are their mean",
+        help="axis of the file that counts the seeds; Q is the mean over it",
     )
-    parser.add_argument("--fill", type=float, metavar="NUMBER", help="value of points of the file that have none")
+    parser.add_argument("--fill", type=float, metavar="NUMBER", help="value for points of the file without one")

@@ -8,8 +8,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heatpg.cli.files import draw, figure_output, is_file, is_result, of_axes, result_output, sampler, solver_of
-from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
+from heatpg.cli.files import (
+    draw,
+    figure_kind,
+    figure_output,
+    is_file,
+    is_result,
+    of_axes,
+    result_output,
+    sampler,
+    solver_of,
+)
+from heatpg.cli.parser import CHECK_LEVELS, Commands, add_kind, add_source
 from heatpg.cli.talk import Bar, describe, envelope, is_quiet, outcome, record, reply, report_lines, say
 from heatpg.cli.words import parse_bytes, parse_sigma
 from heatpg.errors import OptionError, StoreError, UnsupportedError
@@ -92,7 +102,7 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
         words=lambda: str(summary).splitlines(),
         result=[str(out)],
     )
-    return outcome(bool(summary.report.failures), f"the result is in {out} all the same, for inspection")
+    return outcome(bool(summary.report.failures), f"the result is in {out}, for inspection")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -105,6 +115,7 @@ def _run(arguments: argparse.Namespace) -> int:
     sigma = parse_sigma(arguments.sigma, quiet=quiet) if arguments.sigma else None
     solver = solver_of(arguments.solver, arguments.solver_option)
     out = _result_path(arguments, quiet)
+    kind = figure_kind(arguments, "summary")
     figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
 
     from heatpg.core.noise import few_levels
@@ -140,54 +151,72 @@ def _run(arguments: argparse.Namespace) -> int:
     if not quiet:
         say(*describe(evolution, words), *report_lines(f"checks ({checks})", evolution.report))
     if figure is not None:
-        draw(evolution, "summary", figure, force=arguments.force)
+        draw(evolution, kind, figure, force=arguments.force)
     reply(
         arguments,
         lambda: record("run", evolution) | {"path": str(out), "figure": None if figure is None else str(figure)},
         words=lambda: [] if figure is None else [f"figure     {figure}"],
         result=[str(out)],
     )
-    return outcome(bool(evolution.report.failures), f"the result is in {out} all the same, for inspection")
+    return outcome(bool(evolution.report.failures), f"the result is in {out}, for inspection")
 
 
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
-    run = commands.add("run", _run, "Sample a landscape, evolve it, check the result, and write one HDF5 file.")
+    run = commands.add(
+        "run", _run, "Sample a landscape, solve the heat equation, check the result, and write one HDF5 file."
+    )
     add_source(run)
-    run.add_argument("--solver", default="auto", metavar="NAME", help="see heatpg list solvers (default: auto)")
-    run.add_argument("--solver-option", action="append", default=[], metavar="KEY=VALUE", help="option of the solver")
-    run.add_argument("--tolerance", type=float, metavar="E", help="for auto: error that is good enough, 1e-14 to 1e-3")
+    run.add_argument("--solver", default="auto", metavar="NAME", help="solver; see heatpg list solvers (default: auto)")
     run.add_argument(
-        "--prefer", choices=("accurate", "monotone"), default="accurate", help="for auto (default: accurate)"
+        "--solver-option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="set an option of the solver, e.g. --solver-option steps=16; repeatable",
     )
     run.add_argument(
-        "--checks", choices=CHECK_LEVELS, help="how much is checked (default: full; with --memory standard)"
+        "--tolerance",
+        type=float,
+        metavar="E",
+        help="with --solver auto: acceptable error relative to max Q - min Q, from 1e-14 to 1e-3",
+    )
+    run.add_argument(
+        "--prefer",
+        choices=("accurate", "monotone"),
+        default="accurate",
+        help="with --solver auto: accurate, or monotone for positive weights (default: accurate)",
+    )
+    run.add_argument(
+        "--checks", choices=CHECK_LEVELS, help="depth of the checks (default: full; with --memory: standard)"
     )
     run.add_argument(
         "--memory",
         metavar="SIZE",
-        help="as 4GiB: evolve a field that does not fit, from disk to disk in blocks, within so much memory",
+        help="out-of-core mode: process the field in blocks using at most this much memory, e.g. 4GiB",
     )
-    run.add_argument("--out", metavar="F.h5", help="the result: .h5, .hdf5 or .nc (default: SOURCE.h5 in this folder)")
-    run.add_argument("--figure", metavar="F.png", help="draw the summary as well: .png, .pdf or .svg")
+    run.add_argument("--out", metavar="F.h5", help="result file: .h5, .hdf5 or .nc (default: SOURCE.h5 in this folder)")
+    run.add_argument("--figure", metavar="F.png", help="also draw a figure: .png, .pdf or .svg")
     run.add_argument(
         "--compression",
         choices=["none", *(f"gzip:{level}" for level in range(1, 10))],
         default="none",
         metavar="C",
-        help="none (default), or gzip:1 to gzip:9",
+        help="compression of the data: none, or gzip:1 to gzip:9 (default: none)",
     )
     run.add_argument(
         "--storage",
         choices=("full", "compact"),
         default="full",
-        help="compact: each sigma on the coarsest grid that holds it, read back at full resolution (default: full)",
+        help="full, or compact: store each noise level on the coarsest sufficient grid; loading restores full "
+        "resolution (default: full)",
     )
     run.add_argument(
         "--storage-tolerance",
         type=float,
         default=1e-10,
         metavar="E",
-        help="of compact storage, in osc(Q) (default: 1e-10)",
+        help="with --storage compact: largest error relative to max Q - min Q (default: 1e-10)",
     )
+    add_kind(run, "summary")
     run.add_argument("--force", action="store_true", help="replace existing files")

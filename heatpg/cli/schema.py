@@ -345,7 +345,7 @@ def _schema(arguments: argparse.Namespace) -> int:
     target = None
     if arguments.out:
         if not arguments.out.endswith(".json"):
-            raise OptionError("a schema has another ending", given=arguments.out, allowed=".json")
+            raise OptionError("the name of a schema must end in .json", given=arguments.out, allowed=".json")
         target = output(arguments.out, force=arguments.force)
     text = json.dumps(schema(), indent=1, ensure_ascii=False)
     if target is None:
@@ -358,7 +358,7 @@ def _schema(arguments: argparse.Namespace) -> int:
     reply(
         arguments,
         lambda: envelope("schema") | {"path": str(target), "bytes": target.stat().st_size},
-        words=lambda: [f"for completion in an editor begin the specification with: #:schema ./{target.name}"],
+        words=lambda: [f"for completion in an editor, begin the specification with: #:schema ./{target.name}"],
         result=[str(target)],
     )
     return OK
@@ -367,7 +367,7 @@ def _schema(arguments: argparse.Namespace) -> int:
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
     written = commands.add(
-        "schema", _schema, "Write the JSON Schema of batch specifications, with which editors complete them."
+        "schema", _schema, "Write the JSON Schema of batch specifications, for completion in editors."
     )
-    written.add_argument("-o", "--out", metavar="F.json", help="the file (default: the standard output)")
+    written.add_argument("-o", "--out", metavar="F.json", help="file to write (default: the standard output)")
     written.add_argument("--force", action="store_true", help="replace an existing file")

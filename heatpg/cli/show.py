@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from heatpg.cli.files import ANIMATIONS, FIGURES, draw, figure_output, print_width, require_file
-from heatpg.cli.parser import Commands, add_untrusted
+from heatpg.cli.parser import Commands, add_kind, add_untrusted
 from heatpg.cli.talk import OK, brief, is_quiet, reply
 from heatpg.cli.words import parse_sigma
 from heatpg.errors import OptionError
@@ -18,12 +18,12 @@ _KIND = "summary"
 
 # Options have None as their default, so that one that was given can be told from one that was not.
 def _refuse(arguments: argparse.Namespace, names: tuple[str, ...], advice: str) -> None:
-    """Options that the output would ignore."""
+    """Refuse options that the output would ignore."""
     for name in names:
         if getattr(arguments, name) is not None:
             given = getattr(arguments, name)
             words = " ".join(given) if isinstance(given, list) else given
-            raise OptionError(f"--{name} does not go with this output", given=f"--{name} {words}", advice=advice)
+            raise OptionError(f"--{name} has no effect on this output", given=f"--{name} {words}", advice=advice)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -31,7 +31,9 @@ def _size(text: str) -> tuple[int, int]:
     try:
         width, height = (int(word) for word in text.lower().split("x"))
     except ValueError:
-        raise OptionError("the size cannot be read", given=repr(text), allowed="pixels: 720x720") from None
+        raise OptionError(
+            "--size must be a width and a height in pixels", given=repr(text), allowed="for example 720x720"
+        ) from None
     return width, height
 
 
@@ -54,14 +56,22 @@ def _show(arguments: argparse.Namespace) -> int:
     from heatpg.plot import animate, figures
 
     kind = arguments.kind or _KIND
-    out = arguments.out or f"{Path(arguments.file).stem}.png"
+    out = arguments.figure or f"{Path(arguments.file).stem}.png"
     # the ending decides: an animation has no kind and no width in print, a figure no frames
     moving = out.lower().endswith(ANIMATIONS)
     if moving:
-        _refuse(arguments, ("kind", "width"), f"an animation ({', '.join(ANIMATIONS)}) has one form, in pixels: --size")
+        _refuse(
+            arguments,
+            ("kind", "width"),
+            f"remove it: an animation ({', '.join(ANIMATIONS)}) has one kind, and --size in pixels",
+        )
         options = _animation(arguments)
     else:
-        _refuse(arguments, ("sigma", "scale", "size", "duration"), f"it is for animations: {', '.join(ANIMATIONS)}")
+        _refuse(
+            arguments,
+            ("sigma", "scale", "size", "duration"),
+            f"remove it, or name an animation: {', '.join(ANIMATIONS)}",
+        )
         one_of("figure", kind, figures.names())  # before the file is read, which may take long
         width = print_width(arguments.width)
     require_file(Path(arguments.file))
@@ -89,33 +99,40 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
-    show = commands.add("show", _show, "Draw a figure of a file, or an animation over sigma.")
+    show = commands.add("show", _show, "Draw a figure of a result file, or an animation over sigma.")
     show.add_argument("file", metavar="F.h5")
     add_untrusted(show)
     show.add_argument(
-        "-o",
-        "--out",
+        "--figure",
         metavar="F.png",
-        help="the figure: .png, .pdf or .svg; or an animation, a frame for each stored sigma: .gif, .apng, or .html, "
-        "one page that loads nothing else (default: F.png in this folder)",
+        help="figure to write: .png, .pdf or .svg; or an animation with one frame per stored noise level: .gif, .apng, "
+        "or .html, one self-contained page (default: F.png in this folder)",
     )
-    show.add_argument("--kind", metavar="NAME", help=f"of a figure: see heatpg list figures (default: {_KIND})")
+    # the spelling of other commands for files that are no figures; kept working
+    show.add_argument("-o", "--out", dest="figure", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    add_kind(show, _KIND)
     show.add_argument(
-        "--width", metavar="W", help="of a figure for print: column (3.5 in), text (7.2 in) or inches (default: screen)"
+        "--width",
+        metavar="W",
+        help="width of a figure for print: column (3.5 in), text (7.2 in) or inches (default: screen)",
     )
-    show.add_argument("--size", metavar="WxH", help="of an animation, in pixels (default: 720x720)")
+    show.add_argument("--size", metavar="WxH", help="size of an animation in pixels (default: 720x720)")
     show.add_argument(
-        "--duration", type=float, metavar="S", help="of a frame, in seconds (default: 0.15; the first and the last 1)"
+        "--duration",
+        type=float,
+        metavar="S",
+        help="seconds per frame of an animation (default: 0.15; first and last: 1)",
     )
     show.add_argument(
         "--scale",
         choices=("landscape", "frame"),
-        help="colours of an animation over the range of Q, or over that of each frame (default: landscape)",
+        help="colour scale of an animation: the range of Q, or that of each frame (default: landscape)",
     )
     show.add_argument(
         "--sigma",
         action="append",
         metavar="S",
-        help="levels of an animation in place of those stored, solved anew: 0.02,0.05 or 0.01:1:64; AXIS=S per axis",
+        help="noise levels of an animation, recomputed instead of those stored: 0.02,0.05 or 0.01:1:64; AXIS=S per "
+        "axis",
     )
     show.add_argument("--force", action="store_true", help="replace an existing figure")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from heatpg.cli.files import (
     RESULTS,
+    draw,
+    figure_kind,
     figure_output,
     is_file,
     is_result,
@@ -19,7 +21,7 @@ from heatpg.cli.files import (
     require_file,
     sampler,
 )
-from heatpg.cli.parser import CHECK_LEVELS, Commands, add_source
+from heatpg.cli.parser import CHECK_LEVELS, Commands, add_kind, add_source
 from heatpg.cli.talk import Bar, envelope, is_quiet, outcome, reply, report_lines
 from heatpg.cli.words import parse_sigma
 
@@ -48,6 +50,7 @@ def _study(arguments: argparse.Namespace) -> int:
     quiet = is_quiet(arguments)
     make = _source(arguments)
     sigma = parse_sigma(arguments.sigma, quiet=quiet) if arguments.sigma else None
+    kind = figure_kind(arguments, "study")
     figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
     width = print_width(arguments.width)
 
@@ -71,7 +74,10 @@ def _study(arguments: argparse.Namespace) -> int:
     if figure is not None:
         from heatpg.plot import study as draw_study
 
-        publish_figure(draw_study(page, width=width), figure, force=arguments.force)
+        if kind == "study":
+            publish_figure(draw_study(page, width=width), figure, force=arguments.force)
+        else:
+            draw(page.evolution, kind, figure, force=arguments.force, width=width)
     report = page.evolution.report
 
     def as_json() -> dict[str, Any]:
@@ -80,7 +86,7 @@ def _study(arguments: argparse.Namespace) -> int:
 
     def words() -> list[str]:
         notable = report.only("failed", "silent", "finding")
-        return [str(page), *(report_lines("checks: what is worth knowing", notable) if notable else ())]
+        return [str(page), *(report_lines("checks (findings and failures)", notable) if notable else ())]
 
     reply(arguments, as_json, words=words, result=[] if figure is None else [str(figure)])
     return outcome(bool(report.failures), "see the report")
@@ -91,18 +97,24 @@ def add(commands: Commands) -> None:
     study = commands.add(
         "study",
         _study,
-        "Find at which sigma the optimum of a landscape moves, jumps or dies, and what acting on it costs.",
+        "Find the noise levels at which the optimum of a landscape jumps or vanishes, and what acting on it costs.",
     )
-    add_source(study, "by default 64, from 2 grid spacings to half of the box, or those of a .h5 file with 8 or more")
+    add_source(study, "default: 64, from 2 grid spacings to half of the box, or those of a .h5 file with 8 or more")
     study.add_argument(
         "--price",
         type=float,
         metavar="Q",
-        help="the price to ask about, in units of Q (default: a tenth of max Q - mean Q)",
+        help="largest acceptable loss, in units of Q: report the sigma up to which it is not exceeded (default: 10%% "
+        "of max Q - mean Q)",
     )
-    study.add_argument("--checks", choices=CHECK_LEVELS, default="standard", help="default: standard")
-    study.add_argument("--figure", metavar="F.png", help="draw the page as well: .png, .pdf or .svg")
     study.add_argument(
-        "--width", metavar="W", help="of the page for print: column (3.5 in), text (7.2 in) or inches (default: screen)"
+        "--checks", choices=CHECK_LEVELS, default="standard", help="depth of the checks (default: standard)"
+    )
+    study.add_argument("--figure", metavar="F.png", help="also draw a figure: .png, .pdf or .svg")
+    add_kind(study, "study")
+    study.add_argument(
+        "--width",
+        metavar="W",
+        help="width of the figure for print: column (3.5 in), text (7.2 in) or inches (default: screen)",
     )
     study.add_argument("--force", action="store_true", help="replace an existing figure")

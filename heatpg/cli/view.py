@@ -26,7 +26,7 @@ def _view(arguments: argparse.Namespace) -> int:
 
     name = arguments.out or f"{Path(arguments.file).stem}.html"
     if not name.lower().endswith(_PAGES):
-        raise OptionError("a page has another ending", given=name, allowed=", ".join(_PAGES))
+        raise OptionError("the name of a page must end in .html", given=name, allowed=", ".join(_PAGES))
     most_bytes = int(parse_bytes(arguments.most_bytes))
     require_file(Path(arguments.file))
     target = output(name, force=arguments.force, quiet=is_quiet(arguments))
@@ -54,7 +54,7 @@ def _view(arguments: argparse.Namespace) -> int:
             "bytes": len(content),
             "seconds": seconds,
         },
-        words=lambda: [f"page       {size} in {seconds:.1f} s; it opens in any browser, without a network"],
+        words=lambda: [f"page       {size} in {seconds:.1f} s; opens in any browser, works offline"],
         result=[str(target)],
     )
     return OK
@@ -62,19 +62,25 @@ def _view(arguments: argparse.Namespace) -> int:
 
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
-    view = commands.add("view", _view, "Make a page of a file for the browser.")
+    view = commands.add("view", _view, "Make a self-contained HTML page of a result file.")
     view.add_argument("file", metavar="F.h5")
     add_untrusted(view)
-    view.add_argument("-o", "--out", metavar="F.html", help="the page (default: F.html in this folder)")
+    view.add_argument("-o", "--out", metavar="F.html", help="page to write (default: F.html in this folder)")
     view.add_argument(
         "--most-bytes",
         default="5MB",
         metavar="B",
-        help="what the page may weigh; larger fields are rounded, then thinned out (default: 5MB)",
+        help="largest size of the page; larger fields are rounded, then coarsened (default: 5MB)",
     )
     view.add_argument(
-        "--batch-index", type=int, default=0, metavar="I", help="which landscape of a batch (default: 0, the first)"
+        "--batch-index",
+        type=int,
+        default=0,
+        metavar="I",
+        help="index of the landscape in a batch of fields (default: 0)",
     )
-    view.add_argument("--no-tracks", dest="tracks", action="store_false", help="leave out the tracks of maxima")
-    view.add_argument("--no-basins", dest="basins", action="store_false", help="leave out the basin of the optimum")
+    view.add_argument("--no-tracks", dest="tracks", action="store_false", help="omit the tracks of maxima")
+    view.add_argument(
+        "--no-basins", dest="basins", action="store_false", help="omit the basin of attraction of the optimum"
+    )
     view.add_argument("--force", action="store_true", help="replace an existing page")

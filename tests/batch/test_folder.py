@@ -24,7 +24,7 @@ def test_a_folder_that_is_something_else(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be used"):
         run(specification(), tmp_path / "thesis.tex", workers=0)
     for look in (status, verify):
-        with pytest.raises(StoreError, match="not the folder of a batch"):
+        with pytest.raises(StoreError, match=r"is not a batch directory \(no spec\.toml\)"):
             look(tmp_path)
 
 

@@ -48,7 +48,7 @@ def test_run_and_look(spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(words("status", folder, "--json")) == 0
     assert json.loads(capsys.readouterr().out)["done"] == 2
     assert main(words("verify", folder, "--full")) == 0
-    assert "sound    2 (every byte was looked at)" in capsys.readouterr().out
+    assert "intact   2 (every byte verified)" in capsys.readouterr().out
     merged = tmp_path / "all.h5"
     assert main(words("merge", folder, "-o", merged)) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -94,7 +94,7 @@ def test_a_merged_file_of_several_groups(spec: Path, tmp_path: Path, capsys: pyt
     assert main(words("merge", tmp_path / "out", "-o", tmp_path / "all.h5", "--partial")) == 0
     out, err = capsys.readouterr()
     assert out.startswith("3 of 4 tasks in groups/0 to groups/1, one for each shape\n")
-    assert "1 task is left out" in err
+    assert "1 task without a result omitted" in err
 
 
 def test_a_damaged_result_is_exit_code_3_and_made_anew(
@@ -108,7 +108,7 @@ def test_a_damaged_result_is_exit_code_3_and_made_anew(
     content[len(content) // 2] ^= 1
     shard.write_bytes(content)
     assert main(words("verify", folder, "--full")) == 3
-    assert "damaged  1" in capsys.readouterr().out
+    assert "corrupt  1" in capsys.readouterr().out
     assert main(words("run", spec, "--out", folder, "--workers", 0, "--full")) == 0
     assert "1 repaired" in capsys.readouterr().out
     assert main(words("verify", folder, "--full")) == 0
@@ -186,7 +186,9 @@ def test_the_meter_says_what_a_signal_has_begun(capsys: pytest.CaptureFixture[st
         meter = Meter(Terminal(terminal=True), enabled=enabled)  # type: ignore[arg-type]
         meter(Progress(1, 4, 0))
         meter(Progress(1, 4, 0, stopping=2))
-        assert capsys.readouterr().err == ("heatpg: finishing 2 tasks, for a few seconds at most; again to stop now\n")
+        assert capsys.readouterr().err == (
+            "heatpg: finishing 2 tasks, for a few seconds at most; press Ctrl-C again to stop now\n"
+        )
     meter(Progress(1, 4, 0, stopping=1))
     assert "finishing 1 task," in capsys.readouterr().err
 
@@ -202,3 +204,22 @@ def test_the_meter_on_a_terminal_and_off_it() -> None:
         assert stream.text.count("\r") == (2 if terminal else 0)
         assert "3 of 4 tasks, 1 failed, 2 a second" in stream.text
         assert stream.text.endswith("\n")
+
+
+def test_a_batch_that_is_not_called_as_its_directory_says_where_it_is(
+    spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = "heatpg: note: batch 'horizons' uses the directory small;"
+    spec.write_text('[batch]\nname = "horizons"\n' + SPEC, encoding="utf-8")
+    assert main(words("run", "small.toml", "--dry-run")) == 0
+    assert told in capsys.readouterr().err
+    assert main(words("run", "small.toml", "--workers", 0)) == 0
+    assert told in capsys.readouterr().err and (tmp_path / "small").is_dir()
+    # what is guessed from the name is refused in one sentence
+    (tmp_path / "horizons").mkdir()
+    assert main(words("status", "horizons")) == 2
+    assert "is not a batch directory (no spec.toml)" in capsys.readouterr().err
+    # of one name nothing is said
+    assert main(words("run", "small.toml", "--dry-run", "--out", "horizons")) == 0
+    assert "note" not in capsys.readouterr().err

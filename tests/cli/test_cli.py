@@ -197,12 +197,12 @@ def test_a_file_that_does_not_fit_is_checked_as_a_file(
     monkeypatch.setattr("heatpg.evolution.load", full)
     assert main(["check", str(stored)]) == 5
     said = capsys.readouterr()
-    assert "checksum of u" in said.out and "its solution was not looked at" in said.err
+    assert "checksum of u" in said.out and "its solution was not checked" in said.err
 
 
 def test_missing_folders_are_made(capsys: Capture) -> None:
     assert main([*RUN, "--out", "results/deep/a.h5", "--figure", "results/a.pdf"]) == 0
-    assert capsys.readouterr().err == "heatpg: note: the folder results/deep was made\n"
+    assert capsys.readouterr().err == "heatpg: note: created the folder results/deep\n"
     assert Path("results/deep/a.h5").is_file()
     assert Path("results/a.pdf").read_bytes().startswith(b"%PDF")
     assert main([*RUN, "--out", "more/a.h5", "--quiet"]) == 0
@@ -225,7 +225,7 @@ def test_missing_folders_are_made(capsys: Capture) -> None:
         (["run", "ridge", "--set", "boundary=clip", "--boundary", "clip"], "twice"),
         (["run", "ridge", "--boundary", "clap"], "clip"),
         (["run", "ridge", "--sigma", "wide"], "sigma"),
-        (["run", "ridge", "--sigma", "1:0.1:4"], "logarithm"),
+        (["run", "ridge", "--sigma", "1:0.1:4"], "the first noise level exceeds the last"),
         (["run", "ridge", "--sigma", "0.1:1:4:5"], "logarithm"),
         (["run", "ridge", "--sigma", "0.1", "--sigma", "0.2"], "more than once"),
         (["run", "ridge", "--sigma", "x1=0.1"], "x2"),
@@ -246,10 +246,10 @@ def test_missing_folders_are_made(capsys: Capture) -> None:
         (["run", "ALE/Pong-v5"], "heatpg.landscapes.from_gymnasium in Python"),
         (["run"], "required"),
         (["run", "ridge", "--colour"], "unrecognized"),
-        (["show", "missing.h5"], "there is no such file; got: missing.h5"),
-        (["view", "missing.h5"], "there is no such file; got: missing.h5"),
+        (["show", "missing.h5"], "no such file; got: missing.h5"),
+        (["view", "missing.h5"], "no such file; got: missing.h5"),
         (["show", "missing.h5", "--kind", "sumary"], "did you mean 'summary'"),
-        (["check", "missing.h5"], "there is no such file; got: missing.h5"),
+        (["check", "missing.h5"], "no such file; got: missing.h5"),
         (["list", "solver"], "did you mean 'solvers'"),
         (["fly"], "unknown command\n  got: 'fly'\n  expected: run, "),
         (["runn"], "did you mean 'run'?\n"),
@@ -412,7 +412,7 @@ def test_check(stored: Path, capsys: Capture) -> None:
     out, err = capsys.readouterr()
     assert err == ""
     assert out.splitlines()[-1] == str(stored)
-    for word in ("checksum of u", "the same to the last bit", "cross-check", "checks (full)"):
+    for word in ("checksum of u", "identical to the last bit", "cross-check", "checks (full)"):
         assert word in out, word
     assert main(["check", "ridge.h5", "--json"]) == 0
     record = json_of(capsys.readouterr().out)
@@ -432,7 +432,7 @@ def test_check_of_a_damaged_file(stored: Path, capsys: Capture) -> None:
     assert main(["check", "ridge.h5"]) == 3
     out, err = capsys.readouterr()
     assert "failed   structure" in out
-    assert "cannot be trusted" in err
+    assert "failed verification" in err
     assert main(["check", "ridge.h5", "--json"]) == 3
     assert json_of(capsys.readouterr().out)["passed"] is False
     assert main(["show", "ridge.h5"]) == 2
@@ -474,7 +474,7 @@ def test_check_of_a_batch(capsys: Capture) -> None:
 
 
 def test_show(stored: Path, capsys: Capture) -> None:
-    assert main(["show", "ridge.h5", "-o", "a.svg"]) == 0
+    assert main(["show", "ridge.h5", "--figure", "a.svg"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "ridge: 21 x 21 nodes, float64; sigma 0.3, 0.5",
         "checks when it was written: 5 passed, 3 findings",
@@ -670,7 +670,7 @@ def test_a_file_from_somebody_else_is_read_in_quarantine(tmp_path: Path, capsys:
     path = tmp_path / "ridge.h5"
     assert main(["run", "ridge", "--set", "size=33", "--out", str(path), "--quiet"]) == 0
     assert main(["check", str(path), "--untrusted", "--quiet"]) == 0
-    assert main(["show", str(path), "--untrusted", "-o", str(tmp_path / "ridge.png"), "--quiet"]) == 0
+    assert main(["show", str(path), "--untrusted", "--figure", str(tmp_path / "ridge.png"), "--quiet"]) == 0
     capsys.readouterr()
     path.write_bytes(path.read_bytes()[:-1000])
     assert main(["check", str(path), "--untrusted"]) in (2, 3)
@@ -704,4 +704,16 @@ def test_a_path_in_the_home_is_found_without_a_shell(
         assert main([command, "~/o.h5", "--quiet", *(["--out", made] if made else [])]) == 0, command
         assert not made or (tmp_path / made[2:]).exists()
     assert main(["check", "~/absent.h5"]) == 2
-    assert f"there is no such file\n  got: {tmp_path / 'absent.h5'}" in capsys.readouterr().err
+    assert f"no such file\n  got: {tmp_path / 'absent.h5'}" in capsys.readouterr().err
+
+
+def test_a_figure_and_its_kind_are_named_alike_by_every_command(stored: Path, capsys: Capture) -> None:
+    for i, words in enumerate((["show", "ridge.h5"], [*RUN, "--out", "again.h5"], ["study", "ridge.h5"])):
+        assert main([*words, "--figure", f"{i}.svg", "--kind", "maxima", "--quiet"]) == 0
+        assert Path(f"{i}.svg").is_file()
+        assert main([*words[:2], "--figure", "b.svg", "--kind", "maxma", *(["--out", "b.h5"] if i == 1 else [])]) == 2
+        assert "did you mean 'maxima'" in capsys.readouterr().err
+    # the spelling that other commands have for a file
+    assert main(["show", "ridge.h5", "--out", "old.svg", "--quiet"]) == 0 and Path("old.svg").is_file()
+    assert main([*RUN, "--kind", "maxima", "--out", "c.h5"]) == 2
+    assert "--kind needs --figure" in capsys.readouterr().err

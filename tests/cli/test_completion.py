@@ -246,7 +246,7 @@ def test_shells_that_are_installed_can_read_it(shell: str, tmp_path: Path) -> No
         ("heatpg check results/", ["results/e.h5"]),
         ("heatpg check --untrusted a", ["a.h5"]),
         ("heatpg run ridge --set = w", ["width="]),
-        ("heatpg show a.h5 -o ", ["c.png", "f.gif", "results"]),
+        ("heatpg show a.h5 --figure ", ["c.png", "f.gif", "results"]),
         ("heatpg run ridge --figure ", ["c.png", "results"]),
         ("heatpg batch run ", ["d.toml", "results"]),
         ("heatpg batch run d.toml --dry", ["--dry-run"]),

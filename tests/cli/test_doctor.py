@@ -97,7 +97,7 @@ def test_what_it_says(capsys: Capture) -> None:
         "self-test",
         "verdict",
     }
-    assert "all is well" in out and out.count("passed  ") == 3 and err == ""
+    assert "no problems" in out and out.count("passed  ") == 3 and err == ""
     assert main(["doctor", "--no-test", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
@@ -113,7 +113,8 @@ def test_every_variable_that_is_read_is_known() -> None:
     for folder in ("heatpg", "solvers"):
         for path in (ROOT / folder).rglob("*.py"):
             found |= set(re.findall(r"HEATPG_[A-Z][A-Z_]*[A-Z]", path.read_text(encoding="utf-8")))
-    assert set(VARIABLES) == found
+    # a name that people try, and that is answered with the right one
+    assert set(VARIABLES) == found - {"HEATPG_NUM_THREADS"}
 
 
 @pytest.mark.parametrize("module", ["numba", "h5py", "numpy", "packaging"])

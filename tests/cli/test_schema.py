@@ -199,4 +199,4 @@ def test_the_command(folder: Path, capsys: Capture) -> None:
     record = json.loads(capsys.readouterr().out)
     assert record["bytes"] == (folder / "heatpg.schema.json").stat().st_size
     assert main(["schema", "-o", "heatpg.txt"]) == 2
-    assert "expected: .json" in capsys.readouterr().err
+    assert "must end in .json" in capsys.readouterr().err

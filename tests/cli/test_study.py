@@ -65,8 +65,11 @@ def test_study_of_a_file_takes_its_sigmas_if_they_are_enough(
         (["study", "quadrotr"], "did you mean 'quadrotor'"),
         (["study", "quadrotor", "--set", "size=49", "--sigma", "0.1"], "at least two sigmas"),
         (["study", "quadrotor", "--set", "size=49", "--price", "-1"], "price must be positive"),
-        (["study", "quadrotor", "--set", "size=49", "--figure", "page.gif"], "unknown kind of figure"),
-        (["study", "missing.h5"], "there is no such file"),
+        (
+            ["study", "quadrotor", "--set", "size=49", "--figure", "page.gif"],
+            "the name of a figure must end in its format",
+        ),
+        (["study", "missing.h5"], "no such file"),
         (["claims", "no-such-claim"], "unknown claim"),
     ],
 )
@@ -79,4 +82,6 @@ def test_options_of_a_landscape_do_not_go_with_a_file(tmp_path: Path, capsys: py
     path = tmp_path / "q.h5"
     evolve(landscapes.quadrotor(size=33), [0.2, 0.4]).save(path)
     assert main(["study", str(path), "--set", "size=3"]) == 2
-    assert "--set is for registered landscapes" in capsys.readouterr().err
+    assert (
+        "--set size=3 cannot be used with q.h5: a result file already contains its landscape" in capsys.readouterr().err
+    )

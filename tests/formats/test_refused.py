@@ -422,7 +422,7 @@ def test_a_foreign_file_is_not_said_to_hold_boundaries(
     crafted.surface(Path("s.h5"), X, Y)
     for command in ("run", "study"):
         assert main([command, "s.h5", "--sigma", "0.5,1"]) == 2
-        assert "s.h5 does not say what lies beyond its edges" in capsys.readouterr().err
+        assert "s.h5 has no boundary condition" in capsys.readouterr().err
     # and the advice that is given then works
     assert main(["run", "s.h5", "--boundary", "clip", "--sigma", "0.5,1", "--out", "out.h5", "--quiet"]) == 0
     assert main(["study", "out.h5", "--boundary", "clip"]) == 2

@@ -431,7 +431,7 @@ def test_show_goes_by_the_ending(stored: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_show_for_print(stored: Path) -> None:
-    assert main(["show", "ridge.h5", "-o", "a.png", "--kind", "checks", "--width", "column", "--quiet"]) == 0
+    assert main(["show", "ridge.h5", "--figure", "a.png", "--kind", "checks", "--width", "column", "--quiet"]) == 0
     assert width_of("a.png") == 3.5 * 300
     assert main(["show", "ridge.h5", "-o", "b.png", "--kind", "checks", "--width", "4", "--quiet"]) == 0
     assert width_of("b.png") == 4 * 300
@@ -456,7 +456,7 @@ def test_show_for_print(stored: Path) -> None:
     ],
 )
 def test_show_refuses(words: str, said: str, stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["show", "ridge.h5", "-o", *words.split()]) == 2
+    assert main(["show", "ridge.h5", "--figure", *words.split()]) == 2
     assert said in capsys.readouterr().err
     assert [path.name for path in stored.parent.iterdir()] == ["ridge.h5"]
 
