@@ -1,1 +1,1 @@
-"""Doors for the arrays and the habits of other packages: `smooth`."""
+"""Doors for the arrays and the habits of other packages: `smooth`, `ndimage`, and gradients for `torch` and `jax`."""
