@@ -5,6 +5,7 @@ from heatpg import large as large
 from heatpg import plot as plot
 from heatpg import policy as policy
 from heatpg import quadrature as quadrature
+from heatpg import risk as risk
 from heatpg import scalespace as scalespace
 from heatpg import solvers as solvers
 from heatpg import verify as verify

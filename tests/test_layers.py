@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("solvers", "systems"),
     ("store",),
     ("evolution", "landscapes"),
-    ("measure", "policy", "roughness", "verify"),
+    ("measure", "policy", "risk", "roughness", "verify"),
     ("driver", "large", "interop", "scalespace"),
     ("batch", "claims", "studies"),
     ("plot",),

@@ -1,0 +1,9 @@
+from heatpg.risk.actions import ActionJump as ActionJump
+from heatpg.risk.actions import Actions as Actions
+from heatpg.risk.actions import Parting as Parting
+from heatpg.risk.actions import SafestAction as SafestAction
+from heatpg.risk.actions import safest_action as safest_action
+from heatpg.risk.returns import Distribution as Distribution
+from heatpg.risk.returns import Quantile as Quantile
+from heatpg.risk.returns import TailMean as TailMean
+from heatpg.risk.returns import distribution as distribution
