@@ -22,6 +22,8 @@ from heatpg.driver import evolve
 from heatpg.errors import HeatpgError, OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.landscapes import landscapes
+from heatpg.risk.actions import SafestAction, safest_action
+from heatpg.risk.returns import fraction_of
 from heatpg.scalespace import (
     Basins,
     ChaosSummary,
@@ -52,7 +54,7 @@ __all__ = ["Study", "study"]
 Array = NDArray[Any]
 
 _PRICE_SHARE = 0.1  # a taste: a tenth of what an optimal action earns over a random one
-_STAGES = 6  # as many as there are `with stage(...)` in `study`; progress is told in them
+_STAGES = 6  # as many as there are `with stage(...)` in `study`, but for that of risk; progress is told in them
 _SAME = 1e-6  # of osc(Q): the same system, sampled again, possibly in single precision
 _WIDTH = 100  # columns of a terminal; a taste
 _MOST_NOTES = 16  # in a notebook
@@ -89,6 +91,8 @@ class Study:
         there.
     seconds
         Time by stage.
+    risk
+        The safest action beside that of the best mean, where it was asked for.
     """
 
     evolution: Evolution
@@ -103,6 +107,7 @@ class Study:
     single: Limit
     needle_lost: bool
     seconds: dict[str, float]
+    risk: SafestAction | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -194,6 +199,8 @@ class Study:
             result["shape"] = f"At sigma = {first} the optimum has width {_widths(self.shape)}{self._sparing()}."
         else:
             result["shape"] = f"Width of the optimum: {self.shape}."
+        if self.risk is not None:
+            result |= self.risk.sentences
         return {topic: one_line(sentence) for topic, sentence in result.items()}
 
     def _value(self, value: float) -> str:
@@ -369,6 +376,7 @@ class Study:
             "space": self.space.as_dict(),
             "report": self.evolution.report.as_dict(),
             "seconds": self.seconds,
+            **({} if self.risk is None else {"risk": self.risk.as_dict()}),
         }
 
 
@@ -441,6 +449,7 @@ def study(
     price_limit: float | None = None,
     checks: str = "standard",
     minimise: bool | None = None,
+    risk: float | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Study:
     """Everything that a practitioner asks of one landscape: where its optimum goes as exploration noise grows.
@@ -459,6 +468,9 @@ def study(
         How the evolution is checked; see `heatpg.evolve`.
     minimise
         Whether Q is a loss, whose smallest value is the optimum; by default what the landscape says of itself.
+    risk
+        A fraction q, as 0.1: then the page also tells which action has the best mean of the worst q of all returns
+        (CVaR), and where it parts from that of the best mean; see `heatpg.risk.safest_action`.
     progress
         Called as ``progress(done, total)`` with numbers of stages.
 
@@ -491,8 +503,10 @@ def study(
         yield
         seconds[name] = time.perf_counter() - begin
         if progress is not None:
-            progress(len(seconds), _STAGES)
+            progress(len(seconds), _STAGES + (risk is not None))
 
+    if risk is not None:
+        risk = fraction_of(risk)  # before the work
     landscape = source.landscape if isinstance(source, Evolution) else source
     better = landscape.sense if minimise is None else sense_of(minimise)
     if landscape.batch_shape:
@@ -541,4 +555,8 @@ def study(
             chaotic = chaos(landscape, measured=rough.exponent if isinstance(rough, Roughness) else None)
         except (OptionError, UnsupportedError):
             chaotic = None
-    return Study(flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, _lost(space), seconds)
+    safest = None
+    if risk is not None:
+        with stage("risk"):
+            safest = safest_action(flow, risk)
+    return Study(flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, _lost(space), seconds, safest)

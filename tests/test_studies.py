@@ -272,6 +272,32 @@ def test_progress_counts_the_stages() -> None:
     assert calls == [(i, 6) for i in range(1, 7)]
 
 
+def test_the_safest_action_is_told_where_it_is_asked_for() -> None:
+    """(1, .1) at -1 and (.8, .4) at .8: the safest action jumps at .03324258 (q = .1), that of the best mean later."""
+
+    def peaks(x: np.ndarray) -> np.ndarray:
+        return np.asarray(np.exp(-((x + 1) ** 2) / 0.02) + 0.8 * np.exp(-((x - 0.8) ** 2) / 0.32))
+
+    landscape = Landscape.from_function(peaks, line(2001))
+    stages: list[tuple[int, int]] = []
+    page = study(landscape, np.geomspace(0.02, 0.2, 8), risk=0.1, progress=lambda *step: stages.append(step))
+    assert stages == [(i, 7) for i in range(1, 8)] and "risk" in page.seconds
+    assert page.risk is not None and page.risk.safest.sigma_jump is not None
+    # h = .004: (h / sigma)^2 / 12 of the tail mean over q and a difference of slopes of 10
+    assert page.risk.safest.sigma_jump.sigma == pytest.approx(0.03324258, abs=1.3e-4)
+    assert page.space.sigma_jump is not None and page.risk.best_mean.sigma_jump is not None
+    assert page.risk.best_mean.sigma_jump.sigma == pytest.approx(page.space.sigma_jump.sigma, rel=1e-8)
+    assert page.sentences["safest jump"].startswith("At sigma = 0.0332")
+    assert max(map(len, str(page).splitlines())) <= 100
+    assert page.as_dict()["risk"]["q"] == 0.1
+    json.dumps(page.as_dict())
+    # a fraction that is none is refused before the work
+    with pytest.raises(errors.OptionError, match="q is out of range"):
+        study(landscape, risk=-0.1)
+    plain = study(Landscape.from_function(bumps, line(101)), [0.2, 0.5])
+    assert plain.risk is None and "safest" not in plain.sentences and "risk" not in plain.as_dict()
+
+
 def test_a_notebook_shows_the_study() -> None:
     result = study(landscapes.peak_and_hill(size=121, widths=(0.2, 1.0)), np.geomspace(0.2, 2.0, 8))
     found = notebook_page(result)

@@ -69,6 +69,7 @@ def _study(arguments: argparse.Namespace) -> int:
             price_limit=arguments.price,
             checks=arguments.checks,
             minimise=arguments.minimise,
+            risk=arguments.risk,
             progress=bar,
         )
     if figure is not None:
@@ -106,6 +107,13 @@ def add(commands: Commands) -> None:
         metavar="Q",
         help="largest acceptable loss, in units of Q: report the sigma up to which it is not exceeded (default: 10%% "
         "of max Q - mean Q)",
+    )
+    study.add_argument(
+        "--risk",
+        type=float,
+        metavar="q",
+        help="also find the safest action: the one with the best mean of the worst fraction q of returns (CVaR); e.g. "
+        "0.1",
     )
     study.add_argument(
         "--checks", choices=CHECK_LEVELS, default="standard", help="depth of the checks (default: standard)"

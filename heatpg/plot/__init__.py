@@ -18,6 +18,7 @@ from heatpg.plot.fingerprint import fingerprint
 from heatpg.plot.maxima import maxima
 from heatpg.plot.multiples import multiples
 from heatpg.plot.pricing import price_curve
+from heatpg.plot.risk import risk
 from heatpg.plot.spectrum import decay, spectrum
 from heatpg.plot.study import study
 from heatpg.plot.style import Width, save, styled
@@ -47,6 +48,7 @@ __all__ = [
     "multiples",
     "orders",
     "price_curve",
+    "risk",
     "save",
     "sigma_image",
     "spectrum",

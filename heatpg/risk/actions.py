@@ -30,6 +30,7 @@ Array = NDArray[Any]
 
 _LOCAL = 1e-7  # of osc(Q): to which the tail means of the two actions at a jump are bounded (taste)
 _LOCAL_MOST = 96  # thresholds more for that; some ten nodes take a handful each
+_NOUGHT = 1e-9  # of a spacing (taste)
 _ENOUGH = 1e-9  # of the interval between two levels, at which the search for a jump ends (taste)
 
 
@@ -191,8 +192,7 @@ class SafestAction:
         if parting is None:
             return "At no sigma is the safest action farther than the noise from the action of the best mean."
         again = next((one for one in self.partings if not one.apart and one.sigma > parting.sigma), None)
-        level = int(np.searchsorted(self.sigma, parting.sigma, side="right"))
-        level = min(level, len(self.sigma) - 1)
+        level = int(np.searchsorted(self.sigma, parting.sigma))
         until = "" if again is None else f" until sigma = {again.sigma:.5g}"
         begin = (
             f"Already at the first sigma, {self._noise(0)}"
@@ -342,7 +342,8 @@ def _place(grid: Grid, node: int, step: Array) -> NDArray[np.float64]:
     for i, axis in enumerate(grid):
         if axis.rule.periodic:
             place[i] = axis.lower + np.mod(place[i] - axis.lower, axis.length)
-    return np.asarray(place, np.float64)
+    # what is left of 0 by rounding would be read as a place
+    return np.where(np.abs(place) < _NOUGHT * np.array(grid.spacing), 0.0, place)
 
 
 def _apart(grid: Grid, noise: Array, one: Array, other: Array) -> bool:
@@ -521,7 +522,7 @@ def safest_action(
         raise UnsupportedError("the landscape is constant, so no action is safer than another")
     tail = law.tail_mean(fraction, tolerance=tolerance, most=most, progress=progress)
     sign = law.landscape.sense.sign
-    flow = law.flow if sign > 0 else PositiveFlow(law.landscape, law.solver, sign)
+    flow = PositiveFlow(law.landscape, law.solver, sign)
     wanted = float(np.ldexp(tail.tolerance, -flow.exponent))
     noise = law.noise
     levels = noise.max(axis=1)

@@ -129,7 +129,7 @@ class TailMean:
     thresholds: list[NDArray[np.float64]]
     resolved: NDArray[np.bool_]
     tolerance: float
-    _flow: PositiveFlow = dataclasses.field(repr=False)
+    _flow: Any = dataclasses.field(repr=False)  # a PositiveFlow, which is no name of the reference
     _noise: Array = dataclasses.field(repr=False)
 
     @functools.cached_property
@@ -145,7 +145,7 @@ class TailMean:
     @property
     def quantile(self) -> Array:
         """Where the tail begins (value at risk), interpolated between the thresholds, shape (T, *grid.shape)."""
-        return self._flow.measured(self._pure)
+        return np.asarray(self._flow.measured(self._pure))
 
     @property
     def gap(self) -> NDArray[np.float64]:
@@ -268,7 +268,7 @@ class Distribution:
         return np.ascontiguousarray(np.broadcast_to(rows, (len(rows), self.grid.dimensions)))
 
     @functools.cached_property
-    def flow(self) -> PositiveFlow:
+    def _flow(self) -> PositiveFlow:
         """What evolves functions of Q."""
         return PositiveFlow(self.landscape, self.solver)
 
@@ -280,11 +280,11 @@ class Distribution:
             f"the moments of {self.grid.size:,} points at {len(self.sigma)} sigmas",
             "use fewer sigmas or a coarser grid",
         )
-        return self.flow.means(lambda s: np.stack([s, s * s]), self.noise)
+        return self._flow.means(lambda s: np.stack([s, s * s]), self.noise)
 
     def mean(self) -> Array:
         """E Q(mu + sigma Z), shape (T, *grid.shape), with the weights of all that is told here."""
-        return self.flow.measured(self._moments[:, 0])
+        return self._flow.measured(self._moments[:, 0])
 
     def standard_deviation(self) -> Array:
         """Standard deviation of the return, shape (T, *grid.shape).
@@ -299,7 +299,7 @@ class Distribution:
         >>> float(distribution(line, 0.5).standard_deviation()[0, 160].round(6))
         1.0
         """
-        return self.flow.difference(np.sqrt(self._variances()))
+        return self._flow.difference(np.sqrt(self._variances()))
 
     def variance(self) -> Array:
         """Variance of the return, shape (T, *grid.shape); never negative.
@@ -311,7 +311,7 @@ class Distribution:
         """
         moments = self._variances()
         with np.errstate(over="ignore", under="ignore"):
-            result = np.asarray(np.ldexp(moments, 2 * self.flow.exponent), self.landscape.values.dtype)
+            result = np.asarray(np.ldexp(moments, 2 * self._flow.exponent), self.landscape.values.dtype)
         if not np.isfinite(result).all() or (not result.any() and moments.any()):
             raise NonFiniteError(
                 "the variance leaves the range of its numbers",
@@ -369,12 +369,12 @@ class Distribution:
         # rounding of the fields must not show: each is at least that of the threshold below
         unique, back = np.unique(asked.reshape(-1), return_inverse=True)
         with np.errstate(over="ignore"):
-            pure = self.flow.pure(unique)
+            pure = self._flow.pure(unique)
         result = np.empty((len(unique), levels, *self.grid.shape), kind)
-        chunk = self.flow.at_once(levels)
+        chunk = self._flow.at_once(levels)
         for begin in range(0, len(unique), chunk):
             some = pure[begin : begin + chunk]
-            result[begin : begin + len(some)] = np.moveaxis(self.flow.probabilities(some, self.noise), 1, 0)
+            result[begin : begin + len(some)] = np.moveaxis(self._flow.probabilities(some, self.noise), 1, 0)
         np.maximum.accumulate(result, axis=0, out=result)
         return result[back].reshape(*asked.shape, levels, *self.grid.shape)
 
@@ -410,12 +410,12 @@ class Distribution:
         -1.28
         """
         fraction = fraction_of(q)
-        ladders, resolved, wanted = self._ladders(QuantileLadder, self.flow, fraction, tolerance, most, progress)
+        ladders, resolved, wanted = self._ladders(QuantileLadder, self._flow, fraction, tolerance, most, progress)
         values, lower, upper = (
-            self.flow.measured(np.stack([getattr(one, name) for one in ladders]))
+            self._flow.measured(np.stack([getattr(one, name) for one in ladders]))
             for name in ("quantile", "low", "high")
         )
-        thresholds = [_ascending(self.flow, one) for one in ladders]
+        thresholds = [_ascending(self._flow, one) for one in ladders]
         return Quantile(fraction, self.sigma, values, lower, upper, thresholds, resolved, wanted)
 
     def tail_mean(
@@ -460,7 +460,7 @@ class Distribution:
         fraction = fraction_of(q)
         # the bad tail of a loss is the upper one: that of -Q the lower
         sign = self.landscape.sense.sign
-        flow = self.flow if sign > 0 else PositiveFlow(self.landscape, self.solver, sign)
+        flow = self._flow if sign > 0 else PositiveFlow(self.landscape, self.solver, sign)
         ladders, resolved, wanted = self._ladders(TailLadder, flow, fraction, tolerance, most, progress)
         pure = {name: np.stack([getattr(one, name) for one in ladders]) for name in ("values", "lower", "upper")}
         still = ~np.any(self.noise != 0, axis=tuple(range(1, self.noise.ndim)))

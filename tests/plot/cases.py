@@ -129,6 +129,8 @@ CASES: dict[str, Callable[[], Figure]] = {
     "fingerprint_column": lambda: figures.get("fingerprint")(bumps(), width="column"),
     "study": lambda: plot.study(bumps(), width="text"),
     "study_plane": lambda: plot.study(finer(), width="text"),
+    "risk": lambda: plot.risk(line()),
+    "risk_column": lambda: plot.risk(finer(), width="column"),
     "price": lambda: figures.get("price")(bumps(), width="text"),
     "surface": lambda: _of(plot.surface(plane(), 1, width="column")),
     "surface_text": lambda: figures.get("surface")(plane(), width="text"),

@@ -24,6 +24,7 @@ from heatpg.plot import figures
 from heatpg.plot.choices import shown_sigmas
 from heatpg.plot.layout import line_colours
 from heatpg.plot.words import number, sigma_label
+from heatpg.risk import safest_action
 from heatpg.scalespace import track
 
 BOUNDARIES = ("clip", "periodic", "reflect", "zero")
@@ -53,7 +54,10 @@ def words(figure: Figure) -> str:
 # what asks for more than any evolution, see below
 NEEDS_TRACKS = ("fingerprint", "price", "study")
 NEEDS_TWO_AXES = ("surface",)
-OF_ANY_EVOLUTION = [name for name in figures.names() if name not in (*NEEDS_TRACKS, *NEEDS_TWO_AXES)]
+NEEDS_ONE_LANDSCAPE = ("risk",)
+OF_ANY_EVOLUTION = [
+    name for name in figures.names() if name not in (*NEEDS_TRACKS, *NEEDS_TWO_AXES, *NEEDS_ONE_LANDSCAPE)
+]
 
 
 @pytest.mark.parametrize("name", OF_ANY_EVOLUTION)
@@ -105,13 +109,27 @@ def test_widths_of_the_summary(width: Any, size: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "dimensions"), [("fingerprint", 2), ("price", 1), ("study", 1), ("study", 2), ("study", 3)]
+    ("name", "dimensions"),
+    [("fingerprint", 2), ("price", 1), ("study", 1), ("study", 2), ("study", 3), ("risk", 1), ("risk", 2), ("risk", 3)],
 )
 def test_figures_of_tracks_are_drawn(name: str, dimensions: int) -> None:
     flow = evolution(dimensions, sigma=np.geomspace(0.2, 1.0, 8))
     figure = figures.get(name)(flow, width="column" if dimensions == 2 else None)
     assert png(figure).startswith(b"\x89PNG")
     assert {"study": "what exploration noise does to its optimum"}.get(name, "σ") in words(figure).replace("\n", " ")
+
+
+def test_risk_marks_both_actions_where_safety_gains_most() -> None:
+    flow = solve(landscapes.peak_and_hill(size=401, widths=(0.2, 1.0)), np.geomspace(0.1, 1.0, 6))
+    found = safest_action(flow, 0.1)
+    ax = plot.risk(found).axes[0]
+    level = int(np.argmax(found.tail_gained))
+    drawn = {line.get_label(): np.asarray(line.get_xdata()) for line in ax.get_lines()}
+    assert drawn["safest action"][0] == found.safest.positions[level, 0]
+    assert drawn["best mean"][0] == found.best_mean.positions[level, 0]
+    for refused in (evolution(1, batch=(2,)), evolution(4), found.tail):
+        with pytest.raises((errors.UnsupportedError, errors.OptionError)):
+            plot.risk(refused)
 
 
 @pytest.mark.parametrize("name", NEEDS_TRACKS)

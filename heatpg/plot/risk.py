@@ -1,0 +1,207 @@
+"""The safest action beside that of the best mean: returns where they are apart, and both actions against sigma."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.evolution import Evolution
+from heatpg.plot.choices import require_evolution
+from heatpg.plot.field import draw_field
+from heatpg.plot.layout import line_colours, sheet, sigma_axis
+from heatpg.plot.style import Width, points
+from heatpg.plot.words import axis_label, number
+from heatpg.tools.figures import figures
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from heatpg.risk import SafestAction
+
+__all__ = ["risk"]
+
+_WIDTH = 13.0  # inches, on the screen
+_LEAST = 3.0  # inches that a panel needs beside text of 10 points
+_TAIL = 0.1  # the fraction of the worst returns for an evolution (taste)
+
+
+def _shown(found: SafestAction) -> int:
+    """The level to look at: where the safest action gains most."""
+    return int(np.argmax(found.tail_gained))
+
+
+def _apart(found: SafestAction) -> NDArray[np.bool_]:
+    """At which levels the two actions are apart."""
+    result = np.zeros(len(found.sigma), dtype=bool)
+    for parting in found.partings:
+        result[np.searchsorted(found.sigma, parting.sigma) :] = parting.apart
+    return result
+
+
+def _legend(ax: Axes, entries: int) -> None:
+    """A legend in two columns above the curves."""
+    low, high = ax.get_ylim()
+    # a tenth of the panel for each line of it (taste)
+    ax.set_ylim(low, high + (high - low) * 0.1 * (0.5 + -(-entries // 2)))
+    ax.legend(fontsize="small", loc="upper center", ncols=2, columnspacing=1.0)
+
+
+def _noise(found: SafestAction, level: int) -> str:
+    grid, row = found.distribution.grid, found.distribution.noise[level]
+    words = number(row[0]) if np.ptp(row) == 0 else f"({', '.join(map(number, row))})"
+    return f"σ = {words} {grid.unit or ''}".rstrip()
+
+
+def _marks() -> dict[str, Any]:
+    """Both actions; the safest one is a disc, and that of the best mean a cross."""
+    common = {"mec": "black", "mew": points(0.8), "ls": "none", "zorder": 6, "clip_on": False}
+    return {
+        "safest": {"marker": "o", "ms": points(9), "mfc": "white", "label": "safest action", **common},
+        "best_mean": {"marker": "X", "ms": points(8), "mfc": "0.6", "label": "best mean", **common},
+    }
+
+
+def _returns(ax: Axes, found: SafestAction, level: int) -> None:
+    """Mean, tail mean and the middle 80 % of returns along a line of actions."""
+    law, dark_light = found.distribution, line_colours(2)
+    x = law.grid[0].coordinates
+    ax.plot(x, law.landscape.values, color="0.75", lw=points(1.0), label="Q (σ = 0)", zorder=0)
+    low, high = (law_at.values[0] for law_at in _quantiles(found, level))
+    ax.fill_between(x, low, high, color="0.88", lw=0, zorder=-1, label="10 to 90 % of returns")
+    fields = {"best_mean": law.mean()[level], "safest": found.tail.values[level]}
+    names = {"best_mean": "mean u", "safest": f"mean of the worst {found.q:.0%}"}
+    for (which, field), colour in zip(fields.items(), dark_light, strict=True):
+        ax.plot(x, field, color=colour, lw=points(1.5), label=names[which])
+        actions = getattr(found, which)
+        ax.plot(actions.positions[level, 0], actions.values[level], **_marks()[which])
+    ax.set_xlabel(axis_label(law.grid[0]))
+    ax.set_ylabel("in units of Q")
+    ax.set_xlim(x[0], x[-1])
+    ax.set_title(f"Returns at {_noise(found, level)}")
+    _legend(ax, 6)
+
+
+def _quantiles(found: SafestAction, level: int) -> list[Any]:
+    """The 10 % and the 90 % quantile at one level."""
+    from heatpg.risk import distribution
+
+    law = distribution(
+        found.distribution.landscape, found.distribution.noise[level : level + 1], solver=found.distribution.solver
+    )
+    return [law.quantile(share, tolerance=0.005 * law.landscape.oscillation) for share in (0.1, 0.9)]
+
+
+def _map(ax: Axes, found: SafestAction, level: int) -> None:
+    """The tail mean over two axes, through the safest action along the others."""
+    law = found.distribution
+    grid, sense = law.grid, law.landscape.sense
+    field = found.tail.values[level]
+    center = np.unravel_index(int(np.argmax(sense.sign * field)), grid.shape)
+    noise = tuple(law.noise[level].tolist())
+    image = draw_field(ax, field, grid, tuple(map(int, center)), noise, sense=sense)
+    # its own cross is that of the best node, which the disc below stands for
+    ax.lines[-1].remove()
+    for which, style in _marks().items():
+        ax.plot(*getattr(found, which).positions[level, :2], **style)
+    ax.figure.colorbar(image, ax=ax, shrink=0.85)
+    ax.set_title(f"Mean of the worst {found.q:.0%} at {_noise(found, level)}")
+    ax.legend(fontsize="small", loc="upper right")
+
+
+def _against_sigma(ax: Axes, found: SafestAction) -> None:
+    law = found.distribution
+    along = None if np.ptp(law.noise[-1]) == 0 else int(np.argmax(law.noise[-1]))
+    sigma_axis(ax, found.sigma, law.grid, along)
+    for parting in found.partings:
+        ax.axvline(parting.sigma, color="0.4", lw=points(1.0), ls="--", zorder=0)
+
+
+def _earned(ax: Axes, found: SafestAction) -> None:
+    """Mean and tail mean at both actions, against sigma."""
+    sign = found.distribution.landscape.sense.sign
+    dark, light = line_colours(2)
+    # elsewhere the lines of both actions are one
+    apart = np.where(_apart(found), 1.0, np.nan)
+    rows = (
+        ("mean at best mean", found.best_mean.values, dark, "-"),
+        ("mean at safest", apart * (found.best_mean.values - sign * found.mean_lost), dark, ".--"),
+        (f"worst {found.q:.0%} at safest", found.safest.values, light, "-"),
+        (f"worst {found.q:.0%} at best mean", apart * (found.safest.values - sign * found.tail_gained), light, ".--"),
+    )
+    for label, values, colour, style in rows:
+        ax.plot(found.sigma, values, style, color=colour, lw=points(1.5), ms=points(4), label=label)
+    _against_sigma(ax, found)
+    ax.set_ylabel("in units of Q")
+    ax.set_title("What both actions earn")
+    _legend(ax, len(rows))
+
+
+def _places(ax: Axes, found: SafestAction) -> None:
+    """Both actions along the axis on which they differ most, against sigma."""
+    grid = found.distribution.grid
+    apart = np.abs(found.safest.positions - found.best_mean.positions).max(axis=0)
+    axis = int(np.argmax(apart / np.array([one.length for one in grid])))
+    dark, light = line_colours(2)
+    ax.plot(found.sigma, found.best_mean.positions[:, axis], "X", color=dark, ms=points(4), label="best mean")
+    ring: dict[str, Any] = {"mec": light, "mfc": "none", "ms": points(7), "mew": points(1.2)}
+    ax.plot(found.sigma, found.safest.positions[:, axis], "o", label="safest action", **ring)
+    _against_sigma(ax, found)
+    ax.set_ylabel(axis_label(grid[axis]))
+    ax.set_title("Where they are")
+    ax.legend(fontsize="small")
+
+
+@figures.register("risk")
+def risk(source: Evolution | SafestAction, *, width: Width = None) -> Figure:
+    """The safest action beside that of the best mean: tail means where safety gains most, and both against sigma.
+
+    A dashed vertical line is where they part, or meet again.
+
+    Parameters
+    ----------
+    source
+        What `heatpg.risk.safest_action` returned; or an evolution, of which the worst tenth of all returns is taken.
+    width
+        ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
+
+    Returns
+    -------
+    figure
+        Made without pyplot, so nothing is shown; `heatpg.plot.save` writes it.
+
+    Raises
+    ------
+    OptionError, UnsupportedError
+        For an evolution that `heatpg.risk.safest_action` refuses, and for an unknown width.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import landscapes, plot
+    >>> from heatpg.evolution import solve
+    >>> flow = solve(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 2.0, 8))
+    >>> [ax.get_title() for ax in plot.risk(flow).axes][1:]
+    ['What both actions earn', 'Where they are']
+    """
+    from heatpg.risk import SafestAction, safest_action
+
+    if isinstance(source, SafestAction):
+        found = source
+    else:
+        require_evolution("risk", source)
+        found = safest_action(source, _TAIL)
+    level = _shown(found)
+    heading = (
+        f"{found.distribution.landscape.name}: the safest action under exploration noise σ, and that of the best mean"
+    )
+    with sheet(width, 3, heading, screen=_WIDTH, least=_LEAST, height=3.3) as (figure, axes):
+        if found.distribution.grid.dimensions == 1:
+            _returns(axes[0], found, level)
+        else:
+            _map(axes[0], found, level)
+        _earned(axes[1], found)
+        _places(axes[2], found)
+    return figure
