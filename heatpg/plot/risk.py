@@ -28,17 +28,18 @@ _LEAST = 3.0  # inches that a panel needs beside text of 10 points
 _TAIL = 0.1  # the fraction of the worst returns for an evolution (taste)
 
 
-def _shown(found: SafestAction) -> int:
-    """The level to look at: where the safest action gains most."""
-    return int(np.argmax(found.tail_gained))
-
-
 def _apart(found: SafestAction) -> NDArray[np.bool_]:
     """At which levels the two actions are apart."""
     result = np.zeros(len(found.sigma), dtype=bool)
     for parting in found.partings:
         result[np.searchsorted(found.sigma, parting.sigma) :] = parting.apart
     return result
+
+
+def _shown(found: SafestAction) -> int:
+    """The level to look at: of those where the two actions are apart, if there are any, where safety gains most."""
+    apart = _apart(found)
+    return int(np.argmax(np.where(apart | ~apart.any(), found.tail_gained, -np.inf)))
 
 
 def _legend(ax: Axes, entries: int) -> None:

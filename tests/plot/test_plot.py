@@ -129,7 +129,7 @@ def test_risk_marks_both_actions_where_safety_gains_most() -> None:
     assert drawn["best mean"][0] == found.best_mean.positions[level, 0]
     for refused in (evolution(1, batch=(2,)), evolution(4), found.tail):
         with pytest.raises((errors.UnsupportedError, errors.OptionError)):
-            plot.risk(refused)
+            plot.risk(refused)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", NEEDS_TRACKS)
