@@ -202,6 +202,15 @@ EXPECTED: dict[str, tuple[str, dict[str, tuple[float, float]]]] = {
     ),
     "price-is-the-drop": (FALSE, {"price_quadratic": (0, 1e-9), "drop_quadratic": (0.08 - 1e-6, 0.08 + 1e-6)}),
     "death-is-a-fold": (CONDITION, {"exponent": (0.49, 0.51), "middle_moves": (0, 1e-9)}),
+    "more-noise-is-safer": (
+        FALSE,
+        {
+            "error": (0, 2e-3),
+            "safest_jump": (0.0331, 0.0334),
+            "mean_jump": (0.07896755, 0.07896756),
+            "rise_at_jump": (0.3, 0.5),
+        },
+    ),
     "backward-in-sigma": (
         CONDITION,
         {
