@@ -357,8 +357,8 @@ def _death_of_the_middle() -> tuple[float, float, float]:
     "more-noise-is-safer",
     "More exploration noise makes the action of the best mean safer.",
     corrected="Not while the action stays on one hill: there the mean of its worst returns (CVaR) falls as noise "
-    "grows, and in front of a cliff the chance to fall rises. It rises where noise drives the action of the best mean to a "
-    "broader hill; another action, on that hill, is safer from a smaller noise on.",
+    "grows, and in front of a cliff the chance to fall rises. It rises where noise drives the action of the best mean "
+    "to a broader hill; another action, on that hill, is safer from a smaller noise on.",
     source="R. T. Rockafellar, S. Uryasev, J. Risk 2 (2000), doi:10.21314/JOR.2000.038; closed forms of two Gaussians",
 )
 def more_noise_is_safer() -> Evidence:
