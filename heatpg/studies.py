@@ -42,11 +42,12 @@ from heatpg.scalespace import (
     sparing_covariance,
     track,
 )
-from heatpg.scalespace.pricing import noise_words, place_words
+from heatpg.scalespace.pricing import noise_words, place_words, vanishing_words
 from heatpg.scalespace.verdict import Verdict, verdict
 from heatpg.tools import html
 from heatpg.tools.arguments import SIGMA_KEYWORDS, keywords_hinted
 from heatpg.tools.lines import one_line
+from heatpg.tools.numbers import located_words, settled, share_words
 from heatpg.tools.options import settable
 
 __all__ = ["Study", "study"]
@@ -81,11 +82,11 @@ class Study:
     shape
         Widths of the optimum at the first sigma, or the reason why there are none.
     price
-        The price that is asked about, in units of Q.
+        The cost limit, in units of Q.
     keeps
-        The largest sigma that keeps the optimum within that price.
+        The largest sigma at which acting on the smoothed optimum costs no more than that.
     single
-        The smallest sigma from which on one maximum (of a loss, one minimum) is left.
+        The smallest sigma from which on a single maximum (of a loss, a single minimum) remains.
     needle_lost
         Whether ascent (descent) from the optimum of Q at the first sigma already ends at another place than the optimum
         there.
@@ -120,19 +121,22 @@ class Study:
         space, curve, sense = self.space, self.curve, self.space.sense
         first, last = self._noise(space.sigma[0], 4), self._noise(space.sigma[-1], 4)
         place = place_words(space, curve.best_position)
-        result = {"optimum": f"The best {self._what()} is {place}, with Q = {self._value(curve.best)}."}
+        result = {"optimum": f"The optimal {self._what()} is {place}, with Q = {self._value(curve.best)}."}
         if self.needle_lost:
             result["needle"] = (
-                f"It is lost before the first sigma, {first}: {sense.ascent} from it does not end at the optimum "
-                f"there, {place_words(space, space.optimum_positions[0])}. The grid cannot show at which sigma."
+                f"This optimum has already vanished at the smallest noise level, sigma = {first}: gradient "
+                f"{sense.ascent} from it does not reach the smoothed optimum "
+                f"{place_words(space, space.optimum_positions[0])}. The grid is too coarse to say at which sigma it vanishes."
             )
         if curve.missed is not None:
             where, value = curve.missed
-            interpolated = "" if self.evolution.landscape.has_sampler else ", as an interpolant of them has it"
+            known = self.evolution.landscape.has_sampler
+            exceeds = f"{'falls below its smallest' if sense.minimise else 'exceeds its largest'} node value"
             least = "at most" if sense.minimise else "at least"
             result["grid"] = (
-                f"Q is {sense.higher} between the nodes{interpolated} ({least} {self._value(value)} at "
-                f"{place_words(space, where)}): the grid misses its optimum; sample more nodes."
+                f"{'' if known else 'According to the interpolant, '}Q {exceeds} between the nodes ({least} "
+                f"{self._value(value)} at {place_words(space, where)}). The grid "
+                f"{'misses' if known else 'may miss'} the optimum; refine it."
             )
         jump, death = space.sigma_jump, space.sigma_death
         # tracks begin at the first sigma: what was lost before it has none
@@ -148,21 +152,24 @@ class Study:
                 f"{others}"
             )
         if death is None:
-            result["death"] = f"As a local {sense.extremum} {whose} is still there at sigma = {last}."
+            result["death"] = (
+                f"{whose[0].upper()}{whose[1:]} remains a local {sense.extremum} up to the largest noise level, "
+                f"sigma = {last}."
+            )
         else:
             # by the kind of the event that ends the track
             words = {
-                "death": "dies: it meets a saddle",
-                "merge": "merges with its equal",
-                "reaches edge": "reaches the edge of the box, which holds it from there on",
+                "death": f"vanishes: it {vanishing_words(space)}",
+                "merge": f"merges with an equal {sense.extremum}",
+                "reaches edge": "reaches the edge of the box and stays there",
                 "leaves edge": "leaves the edge of the box",
                 "leaves box": "leaves the box",
-            }.get(death.kind, "is lost")
+            }.get(death.kind, "is no longer found")
             result["death"] = f"At sigma = {self._located(death)} {whose} {words}."
         kept = self.keeps.statement
         result["price"] = (
-            f"{kept[0].upper()}{kept[1:]}, in units of Q (asked: {self.price:.4g}). "
-            f"Between its nodes Q was {self._read()}."
+            f"{kept[0].upper()}{kept[1:]} (in units of Q; change the limit with price_limit= or --price). "
+            f"{self._read()}"
         )
         noise = self._node_errors()
         if noise:
@@ -171,27 +178,29 @@ class Study:
         share = self.basins.of_optimum()
         widest = int(np.nanargmax(share))
         result["basin"] = (
-            f"{sense.ascent.capitalize()} from a uniform start reaches the optimum from {share[0]:.1%} of the box at "
+            f"The basin of attraction of the smoothed optimum covers {share_words(share[0])} of the box at "
             f"sigma = {first}"
             + (
-                f" and from {share[widest]:.1%} at best, at sigma = {self._noise(space.sigma[widest], 4)}."
+                f" and at most {share_words(share[widest])}, at sigma = {self._noise(space.sigma[widest], 4)}."
                 if widest
-                else ", at best."
+                else ", its largest share over all noise levels."
             )
         )
         counts = space.count()
         result[sense.extrema] = (
-            f"{counts[0]} {sense.extremum if counts[0] == 1 else sense.extrema} at the first sigma, "
-            f"{counts[-1]} at the last; {self.single.statement}."
+            f"{counts[0]} {sense.extremum if counts[0] == 1 else sense.extrema} at the smallest noise level; "
+            f"{self.single.statement}."
         )
         # by Sturm none in one dimension
         births = sum(event.kind == "birth" for event in space.events)
         if births:
             pairs = f"{births} pairs of critical points are" if births > 1 else "A pair of critical points is"
-            result["births"] = f"{pairs} born on the way, as heat flow may do in two dimensions and more."
+            result["births"] = f"{pairs} created along the path, as is possible in two dimensions and more."
         rough = self.roughness
         result["roughness"] = (
-            f"Roughness: {rough.verdict}." if isinstance(rough, Roughness) else f"Roughness has no figure: {rough}."
+            f"Roughness: {rough.verdict}."
+            if isinstance(rough, Roughness)
+            else f"Roughness: no Hölder exponent could be estimated: {rough}."
         )
         if self.chaos is not None:
             result["chaos"] = f"Chaos: {self.chaos.holder.sentence}."
@@ -211,6 +220,9 @@ class Study:
 
     def _located(self, event: Event) -> str:
         """The sigma of an event with its uncertainty, which is relative where each axis has its own sigma."""
+        # a root is found far more exactly than the grid knows the field that it is a root of
+        if located_words(event.sigma, event.uncertainty)[0] != "+":
+            return f"{self._noise(event.sigma)} ({located_words(event.sigma, event.uncertainty)})"
         # one number for all axes; of several the uncertainty has no single unit
         if np.ptp(self.space.ratio) == 0 or event.sigma == 0:
             return f"{self._noise(event.sigma)} ({_error(event.uncertainty)})"
@@ -222,11 +234,14 @@ class Study:
         return "point" if isinstance(parameters, dict) and parameters.get("kind") == "parameters" else "action"
 
     def _read(self) -> str:
-        """How Q between its nodes was had."""
+        """Where values of Q between its nodes are from, in a sentence."""
         if self.evolution.landscape.has_sampler:
-            return "asked from its source"
+            return "Values of Q between grid nodes were evaluated exactly (sampler)."
         most = float(self.curve.uncertainty.max())
-        return f"read off an interpolant of them, as only these are known; two such differ by up to {most:.2g}"
+        return (
+            "Q is known only at the grid nodes; off-grid values were interpolated (two interpolants differ by up to "
+            f"{most:.2g})."
+        )
 
     def _node_errors(self) -> str:
         """Standard errors of Q at the nodes that matter, and what they leave open; empty without them."""
@@ -279,8 +294,8 @@ class Study:
         plain, spared = shape.survival(sigma**2), shape.survival(sparing_covariance(shape, sigma))
         height = self.space.sense.height
         return (
-            f"; noise of its shape spares it: at the entropy of sigma = {sigma:.3g}, {spared:.0%} of its {height} is "
-            f"left instead of {plain:.0%} (sparing_covariance)"
+            f"; noise shaped like the optimum preserves it better: at the same entropy as isotropic noise of sigma = "
+            f"{sigma:.3g}, {spared:.0%} of its {height} remains instead of {plain:.0%} (see sparing_covariance)"
         )
 
     def __repr__(self) -> str:
@@ -301,15 +316,16 @@ class Study:
             lines += textwrap.wrap(sentence, _WIDTH, initial_indent=f"{topic:10} ", subsequent_indent=" " * 11)
         lines += [""]
         sense = space.sense
-        lost, ends = f"{sense.lost} of u", f"{sense.ascent} {'ends' if sense.minimise else 'earns'}"
+        lost, ends = f"{sense.lost} of u", "Q reached"
         lines.append(f"{'sigma':>10} {sense.extrema:>7} {'price':>10} {lost:>10} {'basin':>7} {ends:>13}")
         share, earned = self.basins.of_optimum(), self.basins.earned().original
-        counts = space.count()
+        counts, scale = space.count(), self.curve.oscillation
         # twelve rows fit on a screen
         for i in np.unique(np.linspace(0, len(space.sigma) - 1, min(12, len(space.sigma))).round().astype(int)):
             edge = "  on the edge" if self.curve.on_edge[i] else ""
             lines.append(
-                f"{space.sigma[i]:10.4g} {counts[i]:7d} {self.curve.price[i]:10.4g} {self.curve.drop[i]:10.4g} "
+                f"{space.sigma[i]:10.4g} {counts[i]:7d} {settled(self.curve.price[i], scale):10.4g} "
+                f"{settled(self.curve.drop[i], scale):10.4g} "
                 f"{share[i]:7.1%} {self._value(earned[i]):>13}{edge}"
             )
         lines += [""]
@@ -325,10 +341,9 @@ class Study:
         best = f"{sense.short} Q"
         price, lost = sense.gain(best, "Q at the optimum of u"), sense.gain(best, f"{sense.short} u")
         lines = [
-            f"price: {price}; {sense.lost} of u: {lost}, what the learner sees itself lose; "
-            f"basin: part of the box from which {sense.ascent} on u ends at its optimum; "
-            f"{sense.ascent} {'ends' if sense.minimise else 'earns'}: Q where {sense.ascent} on u ends, in the mean "
-            "over all starts"
+            f"price: {price}; {sense.lost} of u: {lost}, the {'rise' if sense.minimise else 'decrease'} of the "
+            f"smoothed optimum value; basin: part of the box from which {sense.ascent} on u ends at its optimum; "
+            f"Q reached: mean of Q at the endpoints of {sense.ascent} on u, over all starting points"
         ]
         if np.ptp(space.ratio) > 0:
             along = int(np.argmax(space.ratio))

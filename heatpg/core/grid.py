@@ -17,7 +17,7 @@ from heatpg.errors import BoundaryError, GridError, SigmaError
 from heatpg.tools import html
 from heatpg.tools.arguments import real_number
 from heatpg.tools.arrays import real_numbers
-from heatpg.tools.numbers import number_words
+from heatpg.tools.numbers import number_words, snapped
 
 __all__ = ["Axis", "Grid", "axes_html", "first_of_batch", "usable_name"]
 
@@ -488,7 +488,7 @@ def position_words(grid: Grid, position: ArrayLike, digits: int = 4) -> list[str
     ['1700001234', '0.3333']
     """
     places = zip(grid, np.asarray(position, dtype=np.float64).tolist(), strict=True)
-    return [number_words(x, axis.lower, axis.upper, digits) for axis, x in places]
+    return [number_words(snapped(x, axis.spacing), axis.lower, axis.upper, digits) for axis, x in places]
 
 
 def first_of_batch(values: NDArray[Any], grid: Grid) -> NDArray[Any]:

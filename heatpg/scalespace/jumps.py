@@ -92,13 +92,13 @@ def choose(history: History, problem: Problem) -> Optimum:
     for which, sentence in (
         (
             ties,
-            f"equal {words.extrema} share the {words.top}: which of them is called the optimum is a matter of order",
+            f"equal {words.extrema} share the {words.top}: which of them counts as the optimum is arbitrary",
         ),
-        (edges, "the optimum is held by the edge of the box: it is a property of the box, widen it"),
+        (edges, "the optimum lies on the edge of the box, so it depends on the choice of box; enlarge the box"),
         (
             ridges,
-            f"the {words.largest} value lies on a {words.ridge} or a plateau (singular Hessian): its place is that of "
-            "a node",
+            f"the {words.largest} value lies on a {words.ridge} or a plateau (singular Hessian): its location is that "
+            "of a node",
         ),
     ):
         if which:

@@ -16,6 +16,7 @@ from heatpg.errors import OptionError
 from heatpg.scalespace.critical import refine
 from heatpg.scalespace.tracks import Event, PureTracks, ScaleSpace
 from heatpg.scalespace.units import Problem
+from heatpg.tools.numbers import settled
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["Limit", "PriceCurve", "count_changes", "noise_words", "place_words", "price", "single_maximum"]
@@ -68,6 +69,13 @@ def noise_words(space: ScaleSpace, sigma: float, digits: int = 5) -> str:
     if np.ptp(space.ratio) == 0:
         return sigma_words(sigma, digits=digits)
     return sigma_words(space.sigmas(sigma), digits=digits, unit=[axis.unit for axis in space.grid])
+
+
+def vanishing_words(space: ScaleSpace) -> str:
+    """How an extremum ends in a fold: with a saddle, and in one dimension, where there are none, with its opposite."""
+    if space.grid.dimensions > 1:
+        return "annihilates with a saddle"
+    return f"annihilates with a {'maximum' if space.sense.minimise else 'minimum'}"
 
 
 def place_words(space: ScaleSpace, position: ArrayLike) -> str:
@@ -161,15 +169,25 @@ class PriceCurve:
             For a price that is not a positive number.
         """
         if not (math.isfinite(price) and price > 0):
-            raise OptionError("the price must be positive", given=price, allowed="numbers > 0, in units of Q")
+            raise OptionError("the price must be positive", given=price, allowed="a number > 0, in units of Q")
         above = np.flatnonzero(self.price > price)
         if not len(above):
             end = noise_words(self._space, float(self.sigma[-1]), 4)
-            return Limit(None, 0.0, f"up to the last sigma, {end}, the price stays within {price:.4g}")
+            return Limit(
+                None,
+                0.0,
+                f"up to the largest noise level, sigma = {end}, acting on the smoothed optimum costs at most "
+                f"{price:.4g}",
+            )
         level = int(above[0])
         if level == 0:
             begin = noise_words(self._space, float(self.sigma[0]), 4)
-            return Limit(None, 0.0, f"already at the first sigma, {begin}, the price is {self.price[0]:.4g}")
+            return Limit(
+                None,
+                0.0,
+                f"already at the smallest noise level, sigma = {begin}, acting on the smoothed optimum costs "
+                f"{self.price[0]:.4g}",
+            )
         # Between these two levels the optimum is on one track after the other. On each the price is continuous, so the
         # limit is passed either within a track, where bisection finds it, or by the jump onto one.
         low, high = float(self.sigma[level - 1]), float(self.sigma[level])
@@ -184,7 +202,9 @@ class PriceCurve:
         return Limit(low, high - low, self._stays(low, price))
 
     def _stays(self, sigma: float, price: float) -> str:
-        return f"up to sigma = {noise_words(self._space, sigma)} the price stays within {price:.4g}"
+        return (
+            f"up to sigma = {noise_words(self._space, sigma)} acting on the smoothed optimum costs at most {price:.4g}"
+        )
 
     def _crossing(self, number: int, low: float, high: float, price: float) -> tuple[float, float] | None:
         """Where, on one track, the price passes the limit; at once, if it does so by the jump onto the track."""
@@ -224,7 +244,10 @@ class PriceCurve:
         ]
         for i in np.unique(np.linspace(0, len(self.sigma) - 1, min(12, len(self.sigma))).astype(int)):
             edge = "  on the edge" if self.on_edge[i] else ""
-            rows.append(f"{self.sigma[i]:12.4g} {self.price[i]:12.4g} {self.drop[i]:12.4g}{edge}")
+            rows.append(
+                f"{self.sigma[i]:12.4g} {settled(self.price[i], self.oscillation):12.4g} "
+                f"{settled(self.drop[i], self.oscillation):12.4g}{edge}"
+            )
         return "\n".join(rows)
 
     def as_dict(self) -> dict[str, Any]:
@@ -415,8 +438,9 @@ def single_maximum(space: ScaleSpace) -> Limit:
     counts, words = space.count(), space.sense
     last = int(counts[-1])
     if last != 1:
-        word = f"no {words.extremum} is" if last == 0 else f"{last} {words.extrema} are"
-        return Limit(None, 0.0, f"at the last sigma, {noise_words(space, float(space.sigma[-1]), 4)}, {word} left")
+        end = f"at the largest noise level, sigma = {noise_words(space, float(space.sigma[-1]), 4)}"
+        word = f"no {words.extremum} remains" if last == 0 else f"{last} {words.extrema} remain"
+        return Limit(None, 0.0, f"{word} {end}")
     # The last level that has not one maximum, and the next one: what ends in between is looked up among the events.
     several = np.flatnonzero(counts != 1)
     low = float(space.sigma[several[-1]]) if len(several) else 0.0
@@ -432,9 +456,9 @@ def single_maximum(space: ScaleSpace) -> Limit:
         return Limit(event.sigma, event.uncertainty, _single(space, event.sigma))
     if not len(several):
         first = noise_words(space, float(space.sigma[0]), 4)
-        return Limit(None, 0.0, f"there is one {words.extremum} from the first sigma, {first}, on")
+        return Limit(None, 0.0, f"there is a single {words.extremum} at every noise level from sigma = {first} on")
     return Limit(high, high - low, _single(space, high))
 
 
 def _single(space: ScaleSpace, sigma: float) -> str:
-    return f"from sigma = {noise_words(space, sigma)} on one {space.sense.extremum} is left"
+    return f"for sigma >= {noise_words(space, sigma)} a single {space.sense.extremum} remains"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from heatpg.scalespace.pricing import Limit, PriceCurve, noise_words, place_words
+from heatpg.scalespace.pricing import Limit, PriceCurve, noise_words, place_words, vanishing_words
 from heatpg.scalespace.tracks import ScaleSpace
 from heatpg.tools.plain import fields_as_dict
 
@@ -113,8 +113,8 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
     whose = "what is left of the optimum" if lost else "the optimum"
     jumps, vanishes = f"{whose} jumps", f"{whose} vanishes"
     ends = {
-        "death": "meets a saddle",
-        "merge": "merges with its equal",
+        "death": vanishing_words(space),
+        "merge": f"merges with an equal {space.sense.extremum}",
         "reaches edge": "reaches the edge of the box",
         "leaves edge": "leaves the edge of the box",
         "leaves box": "leaves the box",
@@ -125,7 +125,7 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
         else KeyNumber(jumps, level(jump.sigma), f"to {place_words(space, jump.position)}"),
         KeyNumber(vanishes, "none", f"up to sigma = {last}")
         if death is None
-        else KeyNumber(vanishes, level(death.sigma), ends.get(death.kind, "is lost")),
+        else KeyNumber(vanishes, level(death.sigma), ends.get(death.kind, "its track ends")),
         KeyNumber(f"price within {within}", level(limit.sigma), "largest sigma")
         if limit.sigma is not None
         else KeyNumber(f"price within {within}", "none", f"more at sigma = {first}")

@@ -148,7 +148,10 @@ def range_kept(open_box: bool) -> str:
         sigma before is not known outside of it.
     """
     if open_box:
-        return "u stays within the range of Q at every sigma; outside this open box nothing is stored to compare with"
+        return (
+            "u stays within the range of Q at every sigma (compared with Q only: in free space, values outside "
+            "the box are not stored)"
+        )
     return "the supremum does not rise and the infimum does not fall with sigma"
 
 
@@ -446,8 +449,8 @@ def edge_entry(sense: Sense, count: int, total: int, where: Place | None, *, fla
     return Check(
         name,
         "finding",
-        f"the {sense.largest} value lies on the edge of the box at {count} of {total} sigmas: the optimum may be "
-        "outside, and what is found there rests on the boundary",
+        f"the {sense.largest} value lies on the edge of the box at {count} of {total} noise levels: the optimum "
+        "may lie outside, and the result depends on the boundary condition",
         where=where,
     )
 

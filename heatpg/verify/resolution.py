@@ -68,9 +68,10 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
             Check(
                 "resolution",
                 "finding",
-                f"{int(coarse.any(axis=1).sum())} of {len(evolution)} sigmas are below the grid's resolution: "
+                f"{int(coarse.any(axis=1).sum())} of {len(evolution)} noise levels are below the resolution of the "
+                "grid: "
                 f"sigma={finest[k, position]:g} along {grid[position].name!r}{held} is "
-                f"{ratios[k, position]:.2g} of its spacing{advice}",
+                f"{ratios[k, position]:.2g} grid spacings{advice}",
                 float(ratios[k, position]),
             )
         )
@@ -102,19 +103,21 @@ def _box(evolution: Evolution) -> Check:
         if evolution.covariance is None:
             # independent axes: it stays inside if it stays inside along each
             leaves = 1.0 - math.prod(1.0 - escape for escape in escapes)
-            often = f"{leaves:.2g} and more"
+            often = f"{leaves:.2g} or more"
         else:
             leaves = min(1.0, sum(escapes))  # whatever the correlation
-            often = f"that may reach {leaves:.2g}, and more from there on"
+            often = f"that may reach {leaves:.2g} and grows from there on"
         if leaves > TRUST:
             return Check(
                 "box",
                 "finding",
-                f"from sigma={sigma_words(evolution.sigma[k])} on, noise at the optimum leaves the box with "
-                f"probability {often}: there the result rests on what the boundary says about the outside",
+                f"for sigma >= {sigma_words(evolution.sigma[k])}, an action drawn at the optimum falls outside "
+                f"the box with probability {often}, so the result there depends on the boundary condition",
                 leaves,
                 TRUST,
                 "trust margin",
                 Place(k, index, optimum.coordinates),
             )
-    return Check("box", "passed", "noise at the optimum stays in the box at every sigma", 0.0, TRUST, "trust margin")
+    return Check(
+        "box", "passed", "actions drawn at the optimum stay in the box at every sigma", 0.0, TRUST, "trust margin"
+    )

@@ -861,8 +861,8 @@
     };
     const entries = [entry((pen) => sign(pen, "cross", 9, 8, 6, "white", "black"), `${data.words.largest} value`)];
     if (data.tracks) {
-      entries.push(entry((pen) => sign(pen, "dot", 9, 8, 3.4, "white", "black"), `${data.words.extremum}, with its way so far`));
-      for (const [kind, text] of [["birth", "birth, or free of the edge"], ["death", "death, or held by the edge"], ["jump", "jump of the optimum"]]) {
+      entries.push(entry((pen) => sign(pen, "dot", 9, 8, 3.4, "white", "black"), `${data.words.extremum}, and its track`));
+      for (const [kind, text] of [["birth", "created, or left the edge"], ["death", "annihilated, or reached the edge"], ["jump", "jump of the optimum"]]) {
         entries.push(entry((pen) => sign(pen, kind, 9, 8, 5, SIGN_COLOURS[kind], "white"), text));
       }
     }
@@ -871,7 +871,7 @@
         pen.strokeStyle = ink.quiet;
         pen.setLineDash([4, 3]);
         pen.strokeRect(2, 3, 14, 10);
-      }, "outside it more than 1 % of the noise leaves the box"));
+      }, "beyond this line, more than 1 % of actions fall outside the box"));
     }
     return () => entries.forEach(({ mark, draw }) => draw(surface(mark).pen));
   }

@@ -56,7 +56,7 @@ def test_the_largest_sigma_within_a_price_is_the_jump() -> None:
     assert limit.sigma == pytest.approx(sigma_jump(), rel=1e-6)
     assert limit.uncertainty < 1e-5
     assert curve.largest_sigma(0.3).sigma is None
-    assert "stays within" in curve.largest_sigma(0.3).statement
+    assert "costs at most" in curve.largest_sigma(0.3).statement
 
 
 def test_the_largest_sigma_within_a_price_is_refined_on_a_drifting_track() -> None:
@@ -74,7 +74,7 @@ def test_the_largest_sigma_within_a_price_is_refined_on_a_drifting_track() -> No
 def test_price_at_the_first_sigma_already() -> None:
     curve = price(track(solve(two_peaks(), [0.4, 0.8]), "maximum"))
     limit = curve.largest_sigma(0.1)
-    assert limit.sigma is None and "already at the first sigma" in limit.statement
+    assert limit.sigma is None and "already at the smallest noise level" in limit.statement
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, math.nan, math.inf])
@@ -93,7 +93,7 @@ def test_single_maximum_is_the_last_death() -> None:
     assert limit.sigma == pytest.approx(math.sqrt(0.91), rel=1e-6)
     assert single_maximum(track(solve(bumps, [0.1, 0.5]))).sigma is None
     later = single_maximum(track(solve(bumps, [1.2, 1.5])))
-    assert later.sigma is None and "from the first sigma" in later.statement
+    assert later.sigma is None and "at every noise level from sigma = 1.2 on" in later.statement
 
 
 def bumpy(seed: int) -> Landscape:
@@ -135,7 +135,7 @@ def test_the_number_of_maxima_changes_at_the_events_that_are_told(landscape: Lan
         assert after == counts.tolist()
     counts, limit = space.count(), single_maximum(space)
     if counts[-1] != 1:
-        assert limit.sigma is None and f"{counts[-1]} maxima are left" in limit.statement
+        assert limit.sigma is None and f"{counts[-1]} maxima remain" in limit.statement
         return
     # finer levels have one maximum from there on, and another number just before
     assert limit.sigma is not None
@@ -204,7 +204,7 @@ def test_statements_name_the_sigma_of_every_axis() -> None:
     )
     hill = Landscape.from_function(lambda x, y: np.exp(-((x - 0.2) ** 2) / 0.1 - y**2 / 90), grid)
     space = track(solve(hill, [(0.1, 3.0), (0.2, 6.0)]), "maximum")
-    assert "first sigma, (0.1 N, 3 deg), on" in single_maximum(space).statement
+    assert "at every noise level from sigma = (0.1 N, 3 deg) on" in single_maximum(space).statement
     assert "last sigma, (0.2 N, 6 deg), the price" in price(space).largest_sigma(0.5).statement
     assert "at force = 0.2" in str(price(space)) and "angle = 0 deg" in str(price(space))
 

@@ -128,7 +128,7 @@ def test_the_report_names_what_the_grid_cannot_show() -> None:
     landscape = Landscape.from_function(lambda x: np.exp(-((x - 0.5) ** 2) / 0.01), grid)
     report = evolve(landscape, [0.005, 0.4]).report
     assert report["resolution"].status == "finding"
-    assert "0.5 of its spacing" in report["resolution"].message
+    assert "0.5 grid spacings" in report["resolution"].message
     assert report["box"].status == "finding"
     calm = evolve(landscape, [0.05]).report
     assert calm["resolution"].status == "passed"
