@@ -126,7 +126,8 @@ class Study:
             result["needle"] = (
                 f"This optimum has already vanished at the smallest noise level, sigma = {first}: gradient "
                 f"{sense.ascent} from it does not reach the smoothed optimum "
-                f"{place_words(space, space.optimum_positions[0])}. The grid is too coarse to say at which sigma it vanishes."
+                f"{place_words(space, space.optimum_positions[0])}. The grid is too coarse "
+                "to say at which sigma it vanishes."
             )
         if curve.missed is not None:
             where, value = curve.missed

@@ -541,12 +541,12 @@ class BlockChecks:
             )
             if leaves > TRUST:
                 message = (
-                    f"from sigma={sigma_words(self.plan.sigma[level])} on, noise at the optimum leaves the box with "
-                    f"probability {leaves:.2g} and more: there the result rests on what the boundary says about "
-                    "the outside"
+                    f"for sigma >= {sigma_words(self.plan.sigma[level])}, an action drawn at the optimum falls outside "
+                    f"the box with probability {leaves:.2g} or more, so the result there depends on the boundary "
+                    "condition"
                 )
                 return [Check("box", "finding", message, leaves, TRUST, "trust margin", place)]
-        message = "noise at the optimum stays in the box at every sigma"
+        message = "actions drawn at the optimum stay in the box at every sigma"
         return [Check("box", "passed", message, 0.0, TRUST, "trust margin")]
 
     def _optimum(self, level: int) -> Place:

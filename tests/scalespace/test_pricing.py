@@ -205,7 +205,7 @@ def test_statements_name_the_sigma_of_every_axis() -> None:
     hill = Landscape.from_function(lambda x, y: np.exp(-((x - 0.2) ** 2) / 0.1 - y**2 / 90), grid)
     space = track(solve(hill, [(0.1, 3.0), (0.2, 6.0)]), "maximum")
     assert "at every noise level from sigma = (0.1 N, 3 deg) on" in single_maximum(space).statement
-    assert "last sigma, (0.2 N, 6 deg), the price" in price(space).largest_sigma(0.5).statement
+    assert "largest noise level, sigma = (0.2 N, 6 deg), acting" in price(space).largest_sigma(0.5).statement
     assert "at force = 0.2" in str(price(space)) and "angle = 0 deg" in str(price(space))
 
 
