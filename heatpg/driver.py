@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +14,7 @@ from heatpg.errors import HeatpgError, OptionError
 from heatpg.evolution import Evolution, solve
 from heatpg.solvers import Solver
 from heatpg.tools.arguments import SIGMA_KEYWORDS, keywords_hinted
+from heatpg.tools.progress import Progress
 from heatpg.verify import LEVELS, judge, require_memory_for_checks, verify
 
 __all__ = ["evolve"]
@@ -40,7 +40,7 @@ def evolve(
     tolerance: float | None = None,
     prefer: str = "accurate",
     checks: str = "standard",
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
     out: NDArray[Any] | None = None,
 ) -> Evolution:
     """Evolve a landscape to every sigma, and check the result: u(., t) = Q * N(0, t), t = sigma^2.
@@ -66,7 +66,7 @@ def evolve(
     checks
         ``none``, ``standard`` or ``full``; see `heatpg.verify.verify`.
     progress
-        Called as ``progress(done, total)`` after each sigma.
+        A function that is called as ``progress(done, total)``, or True for a bar: after each sigma.
     out
         Where the fields are put: shape (T, *batch, *grid.shape), of the type of the landscape, in C order. Memory that
         is used again is several times faster than new memory. Earlier evolutions in it lose their values.

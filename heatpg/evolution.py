@@ -36,6 +36,7 @@ from heatpg.tools import html
 from heatpg.tools.extras import how_to_add
 from heatpg.tools.figures import figures
 from heatpg.tools.parallel import for_each
+from heatpg.tools.progress import Progress, progress_of
 from heatpg.tools.resources import require_memory, within_memory
 
 if TYPE_CHECKING:
@@ -406,7 +407,7 @@ class Evolution(Record):
         levels = parse_sigma(np.asarray(self.grid.sigmas(sigma))[None, :], self.grid)
         return np.asarray(solve(self.landscape, levels, self.solver).values[0])
 
-    def again(self, *, progress: Callable[[int, int], object] | None = None) -> Evolution:
+    def again(self, *, progress: Progress = None) -> Evolution:
         """Solve once more from Q, with the same noise and the same solver, without checks."""
         if self.covariance is not None:
             return solve(self.landscape, None, self.solver, covariance=self.covariance, progress=progress)
@@ -696,7 +697,7 @@ def solve(
     covariance: ArrayLike | None = None,
     tolerance: float | None = None,
     prefer: str = "accurate",
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
     out: Array | None = None,
 ) -> Evolution:
     """Evolve a landscape without checking the result; `heatpg.evolve` is this and the checks.
@@ -714,7 +715,7 @@ def solve(
     tolerance, prefer
         What ``auto`` is to go by; see `heatpg.solvers.choice.choose`.
     progress
-        Called as ``progress(done, total)`` after each sigma.
+        A function that is called as ``progress(done, total)``, or True for a bar: after each sigma.
     out
         Where the fields are put: shape (T, *batch, *grid.shape), of the type of the landscape, in C order. Memory that
         is used again is several times faster than new memory. Earlier evolutions in it lose their values.
@@ -725,6 +726,7 @@ def solve(
             given=type(landscape).__name__,
             advice=_way_to_a_landscape(landscape),
         )
+    tell = progress_of(progress, "solving")
     # before sigma is looked at: of two mistakes the plainer one first
     refuse_options_of_auto(solver, tolerance, prefer, correlated=covariance is not None)
     if (sigma is None) == (covariance is None):
@@ -734,7 +736,7 @@ def solve(
             allowed="one of them",
         )
     if covariance is not None:
-        return _solve_covariance(landscape, covariance, solver, progress, out)
+        return _solve_covariance(landscape, covariance, solver, tell, out)
     assert sigma is not None
     grid = landscape.grid
     plan = schedule(grid, sigma, solver, tolerance=tolerance, prefer=prefer)
@@ -754,7 +756,7 @@ def solve(
         paths.append(flow.paths)
 
     with within_memory(f"an evolution of {landscape.values.size:,} points", _MORE_ROOM):
-        values = _fields(landscape, taken, levels, chosen, advance, progress, out)
+        values = _fields(landscape, taken, levels, chosen, advance, tell, out)
     return Evolution(
         landscape,
         levels,

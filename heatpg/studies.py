@@ -7,7 +7,7 @@ import dataclasses
 import math
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,7 @@ from heatpg.tools.arguments import SIGMA_KEYWORDS, keywords_hinted
 from heatpg.tools.lines import one_line
 from heatpg.tools.numbers import located_words, settled, share_words
 from heatpg.tools.options import settable
+from heatpg.tools.progress import Progress, progress_of
 
 __all__ = ["Study", "study"]
 
@@ -466,7 +467,7 @@ def study(
     checks: str = "standard",
     minimise: bool | None = None,
     risk: float | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
 ) -> Study:
     """Everything that a practitioner asks of one landscape: where its optimum goes as exploration noise grows.
 
@@ -488,7 +489,7 @@ def study(
         A fraction q, as 0.1: then the page also tells which action has the best mean of the worst q of all returns
         (CVaR), and where it parts from that of the best mean; see `heatpg.risk.safest_action`.
     progress
-        Called as ``progress(done, total)`` with numbers of stages.
+        A function that is called as ``progress(done, total)``, or True for a bar: with numbers of stages.
 
     Returns
     -------
@@ -512,14 +513,15 @@ def study(
     2 maxima at the first sigma, 1 at the last; from sigma = ...
     """
     seconds: dict[str, float] = {}
+    tell = progress_of(progress, "studying")
 
     @contextlib.contextmanager
     def stage(name: str) -> Iterator[None]:
         begin = time.perf_counter()
         yield
         seconds[name] = time.perf_counter() - begin
-        if progress is not None:
-            progress(len(seconds), _STAGES + (risk is not None))
+        if tell is not None:
+            tell(len(seconds), _STAGES + (risk is not None))
 
     if risk is not None:
         risk = fraction_of(risk)  # before the work

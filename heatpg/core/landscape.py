@@ -36,6 +36,7 @@ from heatpg.tools import html
 from heatpg.tools.arrays import real_array, real_numbers
 from heatpg.tools.folders import expanded
 from heatpg.tools.numbers import number_words
+from heatpg.tools.progress import Progress, progress_of
 
 if TYPE_CHECKING:
     import xarray
@@ -455,7 +456,7 @@ class Landscape:
         *,
         name: str = "",
         vectorized: bool = True,
-        progress: Callable[[int, int], object] | None = None,
+        progress: Progress = None,
         minimise: bool = False,
     ) -> Landscape:
         """Sample a function on a grid.
@@ -472,7 +473,8 @@ class Landscape:
         vectorized
             Whether the function takes arrays.
         progress
-            Called as ``progress(done, total)`` while a function is sampled point by point.
+            A function that is called as ``progress(done, total)``, or True for a bar: while a function
+            is sampled point by point.
         minimise
             Whether the function is a loss, whose smallest value is the optimum.
 
@@ -491,7 +493,7 @@ class Landscape:
         >>> Landscape.from_function(lambda x: 1 - x**2, grid).values
         array([0.  , 0.75, 1.  , 0.75, 0.  ])
         """
-        values = values_on_grid(function, grid, vectorized=vectorized, progress=progress)
+        values = values_on_grid(function, grid, vectorized=vectorized, progress=progress_of(progress, "sampling"))
         # a lambda is called <lambda>
         label = name or str(getattr(function, "__name__", "function")).strip("<>")
 

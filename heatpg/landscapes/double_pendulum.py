@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from heatpg.systems.lanes import LANES, sine_cosine, step_count
 from heatpg.systems.pendulum import GAINS, MODELS, STATE, affine_gains, clip, runge_kutta_step, steer
 from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
 from heatpg.tools.kernels import kernel
+from heatpg.tools.progress import Progress, progress_of
 
 __all__ = ["double_pendulum"]
 
@@ -128,7 +128,7 @@ def double_pendulum(
     gains: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     torque_limit: float | None = None,
     reward: str = "height",
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
 ) -> Landscape:
     """Q(s, a) of a double pendulum over the torques at its joints, or its return over two gains of a linear policy.
 
@@ -215,7 +215,7 @@ def double_pendulum(
             out,
         )
     )
-    values = returns(box.nodes(), progress)
+    values = returns(box.nodes(), progress_of(progress, "sampling"))
     capped = math.isfinite(constants.velocity_limits[0])  # infinity has no number in JSON
     parameters = {
         "kind": kind,

@@ -19,10 +19,11 @@ from heatpg.core.scatter import mean_and_error
 from heatpg.errors import BoundaryError, GridError
 from heatpg.landscapes._episodes import BATCH
 from heatpg.landscapes._request import MOST_AXES, Request, open_request
-from heatpg.landscapes._sampling import Progress, Sampling, provenance_of
+from heatpg.landscapes._sampling import Sampling, provenance_of
 from heatpg.landscapes.samplers import EnvironmentSampler
 from heatpg.landscapes.sampling import Actions, Parameters, Rollout
 from heatpg.tools.arrays import real_numbers
+from heatpg.tools.progress import Progress, progress_of
 
 __all__ = ["from_gymnasium"]
 
@@ -91,7 +92,7 @@ def from_gymnasium(
     rollout: Rollout = _ROLLOUT,
     workers: int = 0,
     name: str = "",
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> Landscape:
     """Q(s, a) over actions at a state of an environment, or the return over directions of a policy's parameters.
 
@@ -139,7 +140,7 @@ def from_gymnasium(
     name
         Name of the landscape.
     progress
-        Called as ``progress(done, total)`` with numbers of points.
+        A function that is called as ``progress(done, total)``, or True for a bar: with numbers of points.
 
     Returns
     -------
@@ -249,7 +250,7 @@ def from_gymnasium(
         sampling.try_twice(points[0])
         # a generator of the environment's own has been told already
         known = episodes.stages[0].snapshot is not None and episodes.stages[0].snapshot.generators
-        results = sampling.run(points, progress, tell=not known)
+        results = sampling.run(points, progress_of(progress, "sampling"), tell=not known)
     finally:
         sampling.leave_as_found()
     provenance = provenance_of(sampling, request, results)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from heatpg.systems.quadrotor import (
 )
 from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number
 from heatpg.tools.kernels import kernel
+from heatpg.tools.progress import Progress, progress_of
 
 __all__ = ["HOVER", "lqr_gain", "quadrotor"]
 
@@ -151,7 +151,7 @@ def quadrotor(
     reward_time: str = "after",
     state: tuple[float, ...] | None = None,
     thrust_limit: float = 2.0 * HOVER,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
 ) -> Landscape:
     """Return of the planar quadrotor over two constant thrusts, or over two gains of its linear controller.
 
@@ -222,7 +222,7 @@ def quadrotor(
             out,
         )
     )
-    values = returns(box.nodes(), progress)
+    values = returns(box.nodes(), progress_of(progress, "sampling"))
     parameters = {
         "kind": kind,
         "horizon": float(horizon),

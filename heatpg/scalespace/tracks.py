@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from heatpg.scalespace.jumps import Optimum, choose, jumps
 from heatpg.scalespace.linking import Links
 from heatpg.scalespace.units import Problem, Units, require_structure
 from heatpg.tools.lines import one_line
+from heatpg.tools.progress import Progress, progress_of
 
 __all__ = ["Event", "ScaleSpace", "Track", "track"]
 
@@ -350,7 +351,7 @@ def track(
     evolution: Evolution,
     kinds: Sequence[str] = KINDS,
     *,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
 ) -> ScaleSpace:
     """Follow the critical points of an evolution through sigma: where do they move, meet, die, and come from?
 
@@ -367,7 +368,8 @@ def track(
         Any of ``maximum``, ``minimum`` and ``saddle``. Without saddles a death is found just as well, but is not
         attributed to the saddle.
     progress
-        Called as ``progress(done, total)``: after each level, and once more when all are linked.
+        A function that is called as ``progress(done, total)``, or True for a bar: after each
+        level, and once more when all are linked.
 
     Returns
     -------
@@ -409,7 +411,7 @@ def track(
     >>> space.sigma_death.kind, round(space.sigma_death.sigma, 6)
     ('death', 0.562704)
     """
-    chosen = check_kinds(kinds)
+    chosen, tell = check_kinds(kinds), progress_of(progress, "following")
     within = tuple(evolution.landscape.sense.kind(kind) for kind in chosen)  # in pure numbers the optimum is a maximum
     ray = _ray(evolution, Units(evolution.grid))
     field = HeatField(evolution.landscape)
@@ -423,8 +425,8 @@ def track(
         # its neighbours.
         noise, thorough = np.sqrt(times[level]) * ratio, level == 0
         points.append(find(problem.field, noise, problem.values(level), within, problem.round_off, thorough=thorough))
-        if progress is not None:
-            progress(level + 1, len(times) + 1)
+        if tell is not None:
+            tell(level + 1, len(times) + 1)
     # Points of each level; which is which from level to level; chains of these as tracks; what happens at their ends;
     # and at last the optimum, which takes all maxima at once.
     links = Links(Follower(problem.field, ratio, problem.round_off), times, points, within)
@@ -433,6 +435,6 @@ def track(
     optimum = choose(history, problem)
     events.extend(jumps(history, optimum))
     events.sort(key=lambda event: event.sigma)
-    if progress is not None:
-        progress(len(times) + 1, len(times) + 1)
+    if tell is not None:
+        tell(len(times) + 1, len(times) + 1)
     return ScaleSpace(PureTracks(problem, history, optimum, events), field, ray, chosen)

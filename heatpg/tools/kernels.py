@@ -27,6 +27,7 @@ import numba.core.caching
 import numba.core.config
 
 from heatpg.errors import HeatpgWarning
+from heatpg.tools.progress import LOGGER
 
 __all__ = ["cache_folder", "kernel", "remove_damaged"]
 
@@ -145,12 +146,15 @@ class _CheckedFile(numba.core.caching.IndexDataCacheFile):  # type: ignore[misc]
         return super()._load_data(name)
 
     def load(self, key: object) -> Any:
-        """The compiled kernel, or None if there is none, or none that is whole."""
+        """The compiled kernel, or None if there is none, or none that is whole: then it is compiled, which is told."""
         try:
-            return super().load(key)
+            found = super().load(key)
         except Exception:  # whatever Numba and pickle make of what is there
             self._discard()
-            return None
+            found = None
+        if found is None:
+            _announce(Path(self._index_path).name.split("-")[0])
+        return found
 
     def save(self, key: object, data: object) -> None:
         """Keep a compiled kernel, if the disk lets us; without it the next process compiles again."""
@@ -176,6 +180,23 @@ class _CheckedFile(numba.core.caching.IndexDataCacheFile):  # type: ignore[misc]
         for path in [self._index_path, *glob.glob(f"{glob.escape(base)}.*.nbc")]:
             with contextlib.suppress(OSError):
                 os.unlink(path)
+
+
+_announced = False  # in this process
+
+
+def _announce(name: str) -> None:
+    """Log which kernel is compiled; and once, to who sits at a prompt, why the call takes seconds."""
+    global _announced
+    LOGGER.info("compiling %s", name)
+    # a prompt, and no kernel of a notebook, whose cells would keep the line
+    if hasattr(sys, "ps1") and "ipykernel" not in sys.modules and not _announced:
+        _announced = True
+        print(
+            f"heatpg: compiling {name} and what it needs, once for this machine and version; this takes some seconds",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _check_cache(compiled: Any) -> None:
