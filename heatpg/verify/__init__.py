@@ -23,7 +23,7 @@ __all__ = ["LEVELS", "Judged", "checks", "judge", "require_memory_for_checks", "
 LEVELS = ("none", "standard", "full")
 # fields in double precision that the checks hold at once; measured in the tests
 _FIELDS_OF_CHECKS = {"none": 0, "standard": 7, "full": 9}
-_FIRST = ("maximum_principle", "crosscheck", "conservation", "resolution")  # the order of a report
+_FIRST = ("maximum_principle", "crosscheck", "edge", "conservation", "resolution")  # the order of a report
 
 checks: Registry[Callable[[Evolution, str], list[Check]]] = Registry("check", "heatpg.verify")
 
@@ -37,7 +37,8 @@ def verify(evolution: Evolution, level: str = "standard") -> Report:
         What to check; nothing in it is changed.
     level
         ``none``; ``standard``: range, joint maxima, conservation, resolution, and the independent convolution at a few
-        hundred points; ``full``: the independent convolution on the whole grid.
+        hundred points; ``full``: the independent convolution on the whole grid, and an estimate of the error at the
+        edge of the box.
 
     Returns
     -------
