@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from heatpg import Axis, Grid, Landscape, evolve, landscapes, plot
+from heatpg.risk import safest_action
 from heatpg.solvers import make
 
 STATIC = Path(__file__).resolve().parent / "_static"
@@ -76,12 +77,22 @@ def symbols() -> Figure:
     return figure
 
 
+def risk() -> Figure:
+    """A peak and a hill: the safest action leaves the peak at a smaller noise than the best mean one."""
+    grid = Grid(Axis("torque", -4.0, 4.0, 2001, boundary="clip", unit="N m"))
+    q = Landscape.from_function(
+        lambda a: np.exp(-((a + 1) ** 2) / 0.02) + 0.8 * np.exp(-((a - 0.8) ** 2) / 0.32), grid, name="peak and hill"
+    )
+    return plot.risk(safest_action(q, 0.1, sigma=np.geomspace(0.015, 0.2, 24)))
+
+
 def main() -> None:
     for name, draw in (
         ("tutorial_fields", fields),
         ("tutorial_fingerprint", fingerprint),
         ("creation", creation),
         ("symbols", symbols),
+        ("risk", risk),
     ):
         draw().savefig(STATIC / f"{name}.png", dpi=100, metadata={"Software": None})
 
