@@ -73,10 +73,14 @@ def _study(arguments: argparse.Namespace) -> int:
             progress=bar,
         )
     if figure is not None:
+        from heatpg.plot import risk as draw_risk
         from heatpg.plot import study as draw_study
 
         if kind == "study":
             publish_figure(draw_study(page, width=width), figure, force=arguments.force)
+        elif kind == "risk" and page.risk is not None:
+            # of the fraction that was given
+            publish_figure(draw_risk(page.risk, width=width), figure, force=arguments.force)
         else:
             draw(page.evolution, kind, figure, force=arguments.force, width=width)
     report = page.evolution.report

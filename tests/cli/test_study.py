@@ -47,13 +47,17 @@ def test_study_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert page["price_limit"]["sigma"] == pytest.approx(page["sigma_jump"]["sigma"], rel=1e-6)
 
 
-def test_study_of_risk(capsys: pytest.CaptureFixture[str]) -> None:
+def test_study_of_risk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["study", "peak_and_hill", "--set", "size=201", "--sigma", "0.1:1:5", "--risk", "0.2"]
     assert main(words) == 0
     out = capsys.readouterr().out
     assert "\nsafest     The safest action, by the mean of the worst 0.2 of all returns" in out and "\nparting " in out
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["risk"]["q"] == 0.2
+    figure = tmp_path / "risk.svg"
+    assert main([*words, "--figure", str(figure), "--kind", "risk", "--quiet"]) == 0
+    assert "Returns at" in figure.read_text() and "worst 20%" in figure.read_text()
+    capsys.readouterr()
     assert main([*words[:-1], "2"]) == 2
     assert "q is out of range" in capsys.readouterr().err
 
