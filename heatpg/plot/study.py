@@ -72,7 +72,9 @@ def _notes(page: Study, most: int) -> list[str]:
     """What the pictures do not show by themselves."""
     lines = [f"Note: {flag}." for flag in page.space.flags[:_MOST_NOTES]]
     grid = page.evolution.grid
-    if any(any(grid.margin(page.evolution.sigmas[level].tolist())) for level in _shown(page)):
+    margins = (grid.margin(page.evolution.sigmas[level].tolist()) for level in _shown(page))
+    # lines are not hatched
+    if grid.dimensions > 1 and any(map(any, margins)):
         lines.append("Hatched: more than 1 % of the noise along an axis leaves the sampled box.")
     return [part for line in lines for part in textwrap.wrap(line, most, subsequent_indent="    ")]
 

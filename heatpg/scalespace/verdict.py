@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from heatpg.scalespace.pricing import Limit, PriceCurve, noise_words, place_words, vanishing_words
 from heatpg.scalespace.tracks import ScaleSpace
 from heatpg.tools.plain import fields_as_dict
@@ -87,6 +89,10 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
     def level(sigma: float) -> str:
         return f"{noise_words(space, float(sigma), 3)} {unit}".rstrip()
 
+    def place(position: ArrayLike) -> str:
+        words = place_words(space, position)
+        return words[1:-1] if space.grid.dimensions == 1 and words.startswith("(") else words
+
     first, last = level(space.sigma[0]), level(space.sigma[-1])
     within = f"{price:.3g}"
     if lost:
@@ -97,7 +103,7 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
         # the step of the price at the first jump, where it was located
         step = float(curve.jump_price[0, 1]) if len(curve.jump_sigma) else 0.0
         cost = f", which costs {step:.3g}" if step > 0 else ""
-        sentence = f"At sigma = {level(jump.sigma)} the optimum jumps to {place_words(space, jump.position)}{cost}."
+        sentence = f"At sigma = {level(jump.sigma)} the optimum jumps to {place(jump.position)}{cost}."
         if limit.sigma is not None and limit.sigma < 0.98 * jump.sigma:
             sentence += f" Up to sigma = {level(limit.sigma)} acting on it costs at most {within}."
     elif limit.sigma is not None:
@@ -122,7 +128,7 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
     numbers = (
         KeyNumber(jumps, "none", f"up to sigma = {last}")
         if jump is None
-        else KeyNumber(jumps, level(jump.sigma), f"to {place_words(space, jump.position)}"),
+        else KeyNumber(jumps, level(jump.sigma), f"to {place(jump.position)}"),
         KeyNumber(vanishes, "none", f"up to sigma = {last}")
         if death is None
         else KeyNumber(vanishes, level(death.sigma), ends.get(death.kind, "its track ends")),
