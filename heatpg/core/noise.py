@@ -137,6 +137,9 @@ def parse_sigma(sigma: Sigma, grid: Grid, *, tell: bool = True) -> NDArray[np.fl
     _refuse_range(
         np.broadcast_to(values[:, None] if values.ndim == 1 else values, (len(values), grid.dimensions)), grid
     )
+    if len(values) == 1:
+        # one level, as most calls have, has an order and no double; on small fields the search would be felt
+        return values.copy()
     # of one sigma per axis the order is that of the total variance, as for covariances
     order = np.argsort(values if values.ndim == 1 else (values**2).sum(axis=1), kind="stable")
     if tell:

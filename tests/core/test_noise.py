@@ -71,3 +71,11 @@ def test_variances_that_are_numbers_are_solved(name: str, boundary: str) -> None
             np.testing.assert_allclose(flow.values, same.values, rtol=0, atol=1e-13)
             # spacings and sigmas round differently in another unit, and a gradient divides by the spacing
             np.testing.assert_allclose(flow.gradient() * length, same.gradient(), rtol=0, atol=1e-11)
+
+
+def test_one_level_is_a_copy_of_what_was_given() -> None:
+    grid = Grid(Axis("x", 0.0, 1.0, 9, boundary="clip"))
+    given = np.array([0.25])
+    found = parse_sigma(given, grid)
+    assert found.tolist() == [0.25]
+    assert not np.shares_memory(found, given)
