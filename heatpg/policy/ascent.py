@@ -42,6 +42,7 @@ _GROWN = 4.0  # longest sides of the box (taste): under so much noise the landsc
 _GROWN_FUNCTION = 1e3  # sigmas at the start, where there is no box (taste)
 _COOLING = 0.85  # of sigma from stage to stage (taste): fourteen stages a decade
 _LAST_STAGE = 0.02  # of the sigma at the start, where there is no grid (taste)
+_DECADES = 260.0  # of sigma^4, and of the oscillation over it; 48 less than double precision has, for what is squared
 _SAME_HEIGHT = 1e-6  # of the oscillation (taste): above what interpolation and rounding leave, below what matters
 # Of the oscillation: what rounding leaves of slopes and curvatures in units of `Setting.length` (taste: some thousand
 # roundings in the sum over the nodes of a box, or of a lattice).
@@ -374,6 +375,16 @@ def _setting(method: str, source: Source, places: Array, deviations: Array, floo
         grid=grid,
         ratio=deviations / first,
     )
+    # the slope in log sigma takes derivatives of fourth order, J / sigma^4
+    decades = [math.log10(first), math.log10(spacing or first)]
+    height = math.log10(size) if size > 0.0 else 0.0
+    if setting.joint and max(max(abs(4.0 * d), abs(height - 4.0 * d)) for d in decades) > _DECADES:
+        raise SigmaError(
+            f"the fourth power of sigma, which {method!r} takes, is out of the range of double precision",
+            given=f"sigma={first:g}",
+            allowed=f"{10.0 ** (-_DECADES / 4):.0e} to {10.0 ** (_DECADES / 4):.0e}, for Q near 1",
+            advice="change the units of the axes, so that their lengths are near 1",
+        )
     if setting.joint and first <= math.exp(setting.lowest):
         raise SigmaError(
             "sigma starts below what the grid resolves",

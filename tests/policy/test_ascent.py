@@ -345,3 +345,14 @@ def test_flat_landscapes_and_batches_are_refused(unequal: Landscape) -> None:
 
 def test_the_result_is_an_ascent(unequal: Landscape) -> None:
     assert isinstance(climb(unequal, -0.7, 0.3), Ascent)  # on a line a number is a place
+
+
+@pytest.mark.parametrize("unit", [1e-100, 1e100])
+@pytest.mark.parametrize("method", ["variance", "log_sigma", "natural"])
+def test_units_whose_fourth_power_is_no_number_are_refused(unit: float, method: str) -> None:
+    """The same hill in units of one and in such that sigma^4 overflows or vanishes."""
+    grid = Grid(Axis("x", -2.0 * unit, 2.0 * unit, 61, boundary="clip"))
+    hill = Landscape(np.exp(-np.square(grid[0].coordinates / unit - 0.3)), grid)
+    with pytest.raises(SigmaError, match="the fourth power of sigma"):
+        ascend(hill, [-0.5 * unit], 0.4 * unit, method=method)
+    assert ascend(hill, [-0.5 * unit], 0.4 * unit).status == "converged"
