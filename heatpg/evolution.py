@@ -731,9 +731,8 @@ def solve(
     refuse_options_of_auto(solver, tolerance, prefer, correlated=covariance is not None)
     if (sigma is None) == (covariance is None):
         raise SigmaError(
-            "the noise is given by sigma or by covariance",
-            given="neither" if sigma is None else "both",
-            allowed="one of them",
+            "give either sigma or covariance, not both" if sigma is not None else "give sigma or covariance",
+            given="neither" if sigma is None else None,
         )
     if covariance is not None:
         return _solve_covariance(landscape, covariance, solver, tell, out)

@@ -147,7 +147,9 @@ def credentials(security: object = None) -> Any:
         result = distributed.Security(require_encryption=True, tls_ca_file=files["ca_file"], **roles)
     else:
         raise OptionError(
-            "this is no security", given=repr(security), allowed="a distributed.Security, or a mapping of three files"
+            "security must be TLS settings",
+            given=repr(security),
+            allowed="a distributed.Security, or a mapping of three files",
         )
     try:
         result.get_connection_args("client")
@@ -172,11 +174,11 @@ def _refuse_plain(address: str, whose: str) -> None:
     if protocol == "tls" or (protocol == "tcp" and _is_loopback(rest.rpartition(":")[0])):
         return
     raise UnsupportedError(
-        f"the {whose} is on a network, and not encrypted: Dask speaks pickle, so whoever reaches it can run anything",
+        f"refusing to use the {whose} without encryption: anyone who can reach it can execute code as you",
         given=address,
         allowed="tls://..., or tcp:// on this machine",
-        advice="three ways out: TLS (--tls-ca-file, --tls-cert, --tls-key; in Python security=), shares without any "
-        "scheduler (--shard), or, where nobody else can reach that network, --private-network (allow_insecure=True)",
+        advice="use TLS (--tls-ca-file, --tls-cert, --tls-key; in Python security=), or run array jobs with --shard "
+        "I/N, which need no scheduler; on a private network only, add --private-network (allow_insecure=True)",
     )
 
 
@@ -185,7 +187,7 @@ def _checked_address(scheduler: str, security: Any, *, allow_insecure: bool) -> 
     match = _ADDRESS.fullmatch(scheduler)
     if match is None or not 0 < int(match[3]) < 65536:
         raise OptionError(
-            "this is no address of a scheduler",
+            "the address of the scheduler cannot be read",
             given=repr(scheduler),
             allowed="local, tcp://host:port, tls://host:port",
         )

@@ -107,7 +107,7 @@ def _unusable(folder: Folder, task: Task, what: object) -> StoreError:
     return StoreError(
         f"the shard {shard_name(task.id)} is damaged",
         given=f"{task.describe()}: {what}",
-        advice=f"made anew, with all others that are damaged, by: heatpg batch run {folder} --full",
+        advice=f"to recompute it and all other damaged files: heatpg batch run {folder} --full",
     )
 
 

@@ -64,7 +64,7 @@ def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int] | None:
     number, count = (int(part) for part in parts)
     if count < 1 or number >= count:
         advice = f"shares count from 0: with Slurm, sbatch --array=0-{max(count - 1, 0)}" if number == count else ""
-        raise OptionError("there is no such share", given=f"{number}/{count}", allowed="0 <= i < n", advice=advice)
+        raise OptionError("no such shard", given=f"{number}/{count}", allowed="0 <= i < n", advice=advice)
     return number, count
 
 
@@ -95,7 +95,7 @@ def _choose_workers(tasks: Sequence[Task], workers: int | None, scheduler: Sched
     Those of a scheduler elsewhere are on other machines: 0 stands for all that it has.
     """
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 0):
-        raise OptionError("this is no number of workers", given=repr(workers), allowed="0 (this process), 1, 2, ...")
+        raise OptionError("workers must be a whole number", given=repr(workers), allowed="0 (this process), 1, 2, ...")
     if scheduler is not None and scheduler.address != "local":
         return workers or 0
     # Memory is asked for before anything is begun: a worker that the system kills for it takes its task with it, three

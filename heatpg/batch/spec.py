@@ -208,7 +208,7 @@ def _known_file(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] 
     found: Found = []
     digest = given.get("sha256")
     if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
-        found.append((("sha256",), f"this is no SHA-256: {shown(digest)}"))
+        found.append((("sha256",), f"must be a SHA-256; got: {shown(digest)}"))
     found += known_file(given)
     return {"source": "file", "file": given["file"], "sha256": digest, "options": given["options"]}, found
 
@@ -631,7 +631,7 @@ def read_spec(source: str | os.PathLike[str] | Mapping[str, Any]) -> Spec:
         lines = line_numbers(text)
         folder = path.absolute().parent
     else:
-        raise SpecError("this is no specification", given=shown(source), allowed="the name of a file, or a mapping")
+        raise SpecError("a specification is the name of a file, or a mapping", given=shown(source))
     # What is found at one step does not end the others: everything that is wrong is told at once.
     collector = Collector(what, lines)
     plain = Plain(collector)(content)

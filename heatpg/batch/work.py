@@ -91,7 +91,7 @@ def _from_file(resolved: Mapping[str, Any]) -> Landscape:
     # the identity of the task names the content: a result of another file would be found under it for ever
     if digest != resolved["sha256"]:
         raise StoreError(
-            f"{path} is another file than the one that the task was made for",
+            f"{path} has changed since the batch was created (its SHA-256 differs)",
             given=f"SHA-256 {digest[:12]}..., of the task {resolved['sha256'][:12]}...",
             advice="put the file back, or read the specification again",
         )

@@ -39,7 +39,7 @@ def _wave(axis: Axis, number: int) -> Landscape:
 
 @_claim(
     "backward-in-sigma",
-    "The heat flow can be run backward, so that Q is had back from the smoothed objective.",
+    "The heat flow can be run backward, so that Q is recovered from the smoothed objective.",
     corrected="Only regularised and only within a band: noise at wavenumber k is multiplied by exp(k^2 dsigma^2 / 2).",
     source=_REGULARIZATION,
 )
@@ -82,7 +82,7 @@ def backward_in_sigma() -> Evidence:
 
 @_claim(
     "recoverable-band",
-    "With noise eps and amplitude B a wave can be had back up to k = sqrt(2 ln(B / eps) / dsigma^2).",
+    "With noise eps and amplitude B a wave can be recovered up to k = sqrt(2 ln(B / eps) / dsigma^2).",
     source="B exp(-k^2 dsigma^2 / 2) = eps",
 )
 def recoverable() -> Evidence:

@@ -39,8 +39,8 @@ def _reflected(x: Array) -> Array:
 @_claim(
     "actions-at-the-bounds",
     "Clipping, wrapping, reflecting or squashing the actions of a Gaussian policy spoils the heat equation.",
-    corrected="Each is the heat equation with a boundary of its own: edge values continued (clip), periodic (wrap), "
-    "Neumann (reflect), zero outside (episode ends), free space for Q(tanh(.)) in the mean before squashing.",
+    corrected="Each is the heat equation with its own boundary condition: edge values continued (clip), periodic "
+    "(wrap), Neumann (reflect), zero outside (episode ends), free space for Q(tanh(.)) in the mean before squashing.",
     source="change of variables under the expectation; method of images",
 )
 def actions_at_the_bounds() -> Evidence:

@@ -135,7 +135,7 @@ def _packages(record: _Record) -> None:
     # what runs may be a checkout on PYTHONPATH, and what pip knows of another version
     if distribution.version != __version__:
         record.advice.append(
-            f"heatpg {__version__} runs, {distribution.version} is installed: install it anew, or look at PYTHONPATH"
+            f"heatpg {__version__} runs, {distribution.version} is installed: reinstall it, or check PYTHONPATH"
         )
     extras = distribution.metadata.get_all("Provides-Extra") or []
     wanted = requirements(distribution.requires or [], extras)
@@ -309,7 +309,7 @@ def _kernels(record: _Record) -> None:
     if state and state["damaged"]:
         record.advice.append(
             f"{state['damaged']} of {state['looked_at']} files of compiled kernels were damaged, as after a power cut; "
-            "they are deleted, and compiled anew when they are needed"
+            "they are deleted, and compiled again when they are needed"
         )
     if state and not state["private"]:
         record.advice.append(f"others can look into the cache of kernels: chmod 700 {folder}")
@@ -475,7 +475,8 @@ def _place_lines(found: Mapping[str, Any]) -> list[str]:
             [
                 f"{kernels['folder']}: {kernels['files']} files, {human_bytes(kernels['bytes'])}, mode "
                 f"{kernels['mode']}, {able}{older}",
-                f"to clear them delete {Path(kernels['folder']).parent / 'kernels-*'}: what is needed is compiled anew",
+                f"to clear them delete {Path(kernels['folder']).parent / 'kernels-*'}: kernels are compiled "
+                "again when they are needed",
             ],
         )
     disks = [

@@ -62,7 +62,7 @@ def _near_file(path: Path, endings: tuple[str, ...] = SOURCES) -> str:
     try:
         names = [entry.name for entry in path.parent.iterdir() if entry.name.endswith(endings)]
     except OSError:
-        return f"the folder {path.parent} does not exist either"
+        return f"check the folder: {path.parent} does not exist either"
     return nearest(path.name, names)
 
 

@@ -225,6 +225,7 @@ def brief(evolution: Evolution) -> list[str]:
 def describe(evolution: Evolution, chosen: str = "") -> list[str]:
     """What was evolved, where, how and how long, and where the optimum went; `chosen` says who chose the sigmas."""
     from heatpg.core.noise import sigma_words
+    from heatpg.tools.numbers import snapped
 
     grid, values = evolution.grid, evolution.landscape.values
     lines = [
@@ -248,7 +249,10 @@ def describe(evolution: Evolution, chosen: str = "") -> list[str]:
         # evenly among them, the first and the last included
         rows = [rows[round(i * levels / _SHOWN)] for i in range(_SHOWN + 1)]
     for i, row in enumerate(rows):
-        place = ", ".join(f"{x:.6g}" for x in row["coordinates"])
+        # a node at 0 may be one at 5e-17; the unit is far below the digits that are written
+        place = ", ".join(
+            f"{snapped(x, 1e-6 * axis.spacing):.6g}" for x, axis in zip(row["coordinates"], grid, strict=True)
+        )
         edge = "  on the edge of the box" if row["on_edge"] else ""
         level = "Q" if i == 0 else f"sigma {sigma_words(row['sigma'], unit=grid.unit or '')}"
         there = "" if i == 0 else f", where Q is {row['q_there']:.6g}"

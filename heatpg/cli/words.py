@@ -37,7 +37,7 @@ def parse_bytes(text: str) -> float:
         count = 0.0
     if not 0 < count < math.inf:  # also 1e999, which is infinite
         raise OptionError(
-            "this is no number of bytes",
+            "the size must be a number of bytes",
             given=repr(text),
             allowed=f"a number and one of {', '.join(filter(None, _UNITS))}",
         )
@@ -56,7 +56,7 @@ def parse_options(pairs: Sequence[str], known: Mapping[str, str], what: str) -> 
         key = one_of(f"option of the {what}", key.strip(), list(known))
         if key in values:
             raise OptionError(
-                f"the option {key!r} of the {what} is given twice", given=repr(pair), advice="leave one of them out"
+                f"the option {key!r} of the {what} is given twice", given=repr(pair), advice="remove one of them"
             )
         values[key] = from_text(key, text.strip(), known[key])
     return values
@@ -78,7 +78,7 @@ def by_axis(option: str, text: str) -> str | dict[str, str]:
         name, equals, word = (piece.strip() for piece in part.partition("="))
         if not (name and equals and word) or name in found:
             raise OptionError(
-                f"{option} cannot be read", given=repr(text), allowed="WORD, or AXIS=WORD,AXIS=WORD with each axis once"
+                f"{option} cannot be read", given=repr(text), allowed="NAME, or AXIS=NAME,AXIS=NAME with each axis once"
             )
         found[name] = word
     return found

@@ -60,7 +60,7 @@ def values_on_grid(
     """
     if not callable(function):
         raise OptionError(
-            "this is no function",
+            "a function must be callable",
             given=f"something of type {type(function).__name__}",
             allowed="a function of one array per axis",
             advice="an array goes into Landscape.from_array",

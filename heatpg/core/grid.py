@@ -146,9 +146,10 @@ class Axis:
             )
         if not self.boundary or not isinstance(self.boundary, str):
             raise BoundaryError(
-                f"axis {self.name!r} needs a boundary: it says what the policy does at the edge of the box",
+                f"axis {self.name!r} needs a boundary condition (boundary=)",
                 given=repr(self.boundary),
-                allowed="; ".join(f"{name!r}: {boundaries.get(name).meaning}" for name in boundaries.names()),
+                allowed=", ".join(map(repr, boundaries.names())),
+                advice="pass 'clip' for clipped actions, 'periodic' for angles; heatpg list boundaries explains each",
             )
         if self.nodes not in ("vertex", "cell"):
             raise GridError(f"axis {self.name!r}: unknown nodes", given=repr(self.nodes), allowed="'vertex' or 'cell'")

@@ -565,7 +565,7 @@ class Landscape:
         """
         if not all(hasattr(data, attribute) for attribute in ("dims", "coords", "transpose", "attrs", "to_numpy")):
             raise OptionError(
-                "this is no xarray.DataArray",
+                "an xarray.DataArray is needed",
                 given=type(data).__name__,
                 advice="of a Dataset take one variable: data['u']; of an array use Landscape.from_array",
             )
@@ -701,7 +701,7 @@ class Landscape:
         names = [usable_name(each.name) for each in found.axes]
         for given, own in zip(found.axes, names, strict=True):
             if own == f"{given.name}_axis":
-                words = f"axis {given.name!r} is named {own!r}: every file of heatpg has a {given.name!r} of its own"
+                words = f"axis {given.name!r} is named {own!r}: every file of heatpg has its own {given.name!r}"
                 warnings.warn(words, HeatpgWarning, stacklevel=2)
         seeds = None
         if returns:

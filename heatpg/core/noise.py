@@ -128,7 +128,7 @@ def parse_sigma(sigma: Sigma, grid: Grid, *, tell: bool = True) -> NDArray[np.fl
     if values.ndim == 0:
         values = values[None]
     if values.size == 0:
-        raise SigmaError("there is no sigma", given=repr(sigma), allowed=allowed)
+        raise SigmaError("sigma is empty", given=repr(sigma), allowed=allowed)
     if values.ndim > 2 or (values.ndim == 2 and values.shape[1] != grid.dimensions):
         raise SigmaError("sigma has the wrong shape", given=f"shape {values.shape}", allowed=allowed)
     bad = ~np.isfinite(values) | (values < 0)
@@ -146,7 +146,7 @@ def parse_sigma(sigma: Sigma, grid: Grid, *, tell: bool = True) -> NDArray[np.fl
         _tell_order(order, "sigma is")
     values = values[order]
     if len(np.unique(values, axis=0)) < len(values):
-        raise SigmaError("a sigma is given twice", given=values.tolist(), advice="leave one of them out")
+        raise SigmaError("a sigma is given twice", given=values.tolist(), advice="remove one of them")
     return values
 
 
@@ -183,7 +183,7 @@ def _refuse_indefinite(values: NDArray[np.float64], grid: Grid) -> None:
             f"covariance {k} is not positive definite: the variance along axis {grid[i].name!r} is not positive",
             given=f"{variances[k, i]:g}, smallest eigenvalue {np.linalg.eigvalsh(values[k])[0]:g}",
             allowed="positive definite matrices",
-            advice="an axis without noise is possible with one sigma per axis",
+            advice="for an axis without noise, pass one sigma per axis",
         )
     # of correlations, so that axes of different units have a say each; the bound is the rounding of eigenvalues of a d
     # x d matrix of numbers up to 1
@@ -196,9 +196,8 @@ def _refuse_indefinite(values: NDArray[np.float64], grid: Grid) -> None:
         direction = ", ".join(f"{x:.3g} along {axis.name!r}" for x, axis in zip(vectors[:, 0], grid, strict=True))
         raise SigmaError(
             f"covariance {k} is not positive definite",
-            given=f"smallest eigenvalue {eigenvalues[0]:g} (of the correlations {least[k]:g}), direction {direction}",
-            allowed="eigenvalues above round-off",
-            advice="correlations beyond 1 were given; make them smaller",
+            given=f"smallest eigenvalue {eigenvalues[0]:g} (of the correlations {least[k]:g}), eigenvector {direction}",
+            advice="all correlations must be below 1 in magnitude",
         )
 
 
@@ -258,7 +257,7 @@ def parse_covariance(covariance: ArrayLike, grid: Grid, *, tell: bool = True) ->
         _tell_order(order, "covariances are")
     values = values[order]
     if len(np.unique(values, axis=0)) < len(values):
-        raise SigmaError("a covariance is given twice", given=values.tolist(), advice="leave one of them out")
+        raise SigmaError("a covariance is given twice", given=values.tolist(), advice="remove one of them")
     return values
 
 
@@ -286,7 +285,7 @@ def positive_sigmas(sigmas: ArrayLike, *, advice: str = "") -> NDArray[np.float6
             "sigma must be positive and finite", given=float(levels[bad][0]), allowed=allowed, advice=advice
         )
     if len(np.unique(levels)) < len(levels):
-        raise SigmaError("a sigma is given twice", given=levels.tolist(), advice="leave one of them out")
+        raise SigmaError("a sigma is given twice", given=levels.tolist(), advice="remove one of them")
     return levels
 
 

@@ -307,7 +307,7 @@ def axis_of_dimension(
             f"axis {name!r}: its positions are not those that its attributes tell",
             given=f"{found[0]:g} to {found[-1]:g}",
             allowed=f"{axis.coordinates[0]:g} to {axis.coordinates[-1]:g}, {axis.size} of them",
-            advice="the array was cut or resampled: give its boundary anew",
+            advice="the array was cut or resampled: pass its boundary condition again",
         )
     return Placed(axis, turned)
 

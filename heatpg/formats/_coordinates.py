@@ -61,7 +61,7 @@ def the_variable(
         raise OptionError(
             f"{path} does not say whether {usual[0]} is Q or holds positions",
             given=f"what else could be Q is not of numbers: {in_words(unread)}",
-            advice=f"store Q as an array of numbers of its own, or say that {usual[0]} is Q: "
+            advice=f"store Q as a separate array of numbers, or say that {usual[0]} is Q: "
             + in_every_word(variable=usual[0]),
         )
     if not usual:

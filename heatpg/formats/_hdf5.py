@@ -183,7 +183,7 @@ def numbers(path: Path, dataset: h5py.Dataset) -> Array:
         raise OptionError(
             f"{dataset.name.lstrip('/')} of {path} is not read",
             given=refusal,
-            advice="write it once more into a file of its own: h5py.File(path, 'w')['Q'] = values",
+            advice="write it into a separate file: h5py.File(path, 'w')['Q'] = values",
         )
     require_memory(2.0 * dataset.nbytes, f"{dataset.name} of {path}", "read it where there is more memory")
     return np.asarray(dataset[()])

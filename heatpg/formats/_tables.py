@@ -91,7 +91,7 @@ class Table:
             raise OptionError(
                 f"{self.path} has {self.columns.count(name)} columns of the name {name!r}",
                 given=f"column {' and '.join(str(i + 1) for i, one in enumerate(self.columns) if one == name)}",
-                advice="give each column a name of its own in the first line",
+                advice="give each column its own name in the first line",
             )
         return self.columns.index(name)
 

@@ -65,7 +65,7 @@ class _LossLandscape(Format):
                     given=in_words([f"{name} of shape {each.shape}" for name, each in others.items()]),
                     allowed=f"{int(np.prod(shape))} numbers: {_X} holds {x.size}"
                     + ("" if y is None else f", {_Y} holds {y.size}"),
-                    advice="delete the file and run plot_surface.py anew",
+                    advice="delete the file and run plot_surface.py again",
                 )
             if not arrays:
                 raise GridError(

@@ -82,7 +82,7 @@ def _require_many(plan: Plan, workers: int) -> None:
     refuse_vector(environment)
     if not isinstance(environment, str | gymnasium.Env) and not callable(environment):
         raise OptionError(
-            "this is no environment",
+            "the environment cannot be used",
             given=type(environment).__name__,
             allowed="an id, a function that makes an environment, or an environment of Gymnasium",
         )
@@ -108,7 +108,7 @@ def _with_options(given: Any) -> tuple[Any, dict[str, Any]]:
         return given, {}
     if len(given) != 2 or not isinstance(given[1], Mapping):
         raise OptionError(
-            "this is no environment",
+            "the environment cannot be used",
             given=repr(given),
             allowed="an id or a function and keywords for it, as ('Pendulum-v1', {'g': 9.81})",
         )

@@ -216,8 +216,8 @@ class Stage:
                     "the environment cannot be made",
                     given=f"{plan.environment!r}: {broken if damage else reason}",
                     advice=damage
-                    or f"MuJoCo's environments come with {how_to_add('rl')}; an own one is registered by the "
-                    "import of its module, as in 'my_module:MyEnvironment-v0'",
+                    or f"for MuJoCo environments: {how_to_add('rl')}; for your own, pass 'my_module:MyEnvironment-v0' "
+                    "or the environment itself",
                 ) from reason
         made = plan.environment
         if not isinstance(made, self.gymnasium.Env):
@@ -319,7 +319,7 @@ class Stage:
             # what comes after an end is not defined
             if terminated or truncated:
                 raise OptionError(
-                    "the episode ends on the way to the state",
+                    "the episode ends before the state is reached",
                     given=f"after {step + 1} of {len(self.plan.prefix)} actions",
                     advice="take fewer actions before",
                 )
@@ -352,12 +352,12 @@ class Stage:
             return
         own = getattr(core, "state", None)
         shape = None if own is None else np.shape(own)
-        how = "give state as a function of the environment that sets it, as state=lambda environment: ..."
+        how = "pass a function that sets the state: state=lambda environment: ..."
         if shape is None:
             raise UnsupportedError(
-                "an array cannot be set as the state, as the environment keeps none in an attribute 'state'",
-                given=f"state of shape {state.shape} for {type(core).__name__}",
-                allowed="a seed, or a function of the environment",
+                f"{type(core).__name__} has no attribute 'state', so an array cannot be set",
+                given=f"state of shape {state.shape}",
+                allowed="a seed, or a function that sets the state",
                 advice=how,
             )
         if shape != state.shape:
@@ -495,10 +495,10 @@ class Stage:
                 return "reset and replay"
             reasons.append(f"after a reset with the same seed, what is seen {far}")
         raise UnsupportedError(
-            "the state of the environment cannot be put back exactly",
+            "the state of the environment cannot be restored exactly",
             given="; ".join(reasons),
-            advice="let it draw its random numbers from self.np_random alone, and keep its state in attributes that "
-            "can be copied; or draw a landscape over parameters, which needs no state",
+            advice="draw all random numbers from self.np_random and keep the state in attributes that can be copied; "
+            "or sample over policy parameters (directions=), which needs no restored state",
         )
 
     def _test_state(self, snapshot: Snapshot) -> None:

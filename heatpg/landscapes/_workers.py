@@ -77,16 +77,15 @@ def require_main_guard() -> None:
     # the mark that multiprocessing itself goes by; who the parent is, it learns only after the script is read
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise UnsupportedError(
-            "a worker process reads the script that has started it, and came to the same call with workers again",
-            given="a call that is not guarded",
-            advice=f"put the call, and what follows it, below the line {_GUARD}",
+            "workers were started while the main script was being imported",
+            advice=f"put this call, and what follows it, below the line {_GUARD}",
         )
     main = sys.modules["__main__"]
     path = getattr(main, "__file__", None)
     # a script that came by a pipe has a name, and each worker would look for a file of this name
     if path is not None and getattr(main, "__spec__", None) is None and not os.path.exists(path):
         raise UnsupportedError(
-            "a worker process reads the script that has started it, and this one is not in a file",
+            "a worker process imports the main script, and this one is not in a file",
             given=path,
             advice="save the script to a file and run that, or use workers=0",
         )
@@ -194,11 +193,10 @@ class _Pool:
             with contextlib.suppress(ValueError):
                 words += f", {signal.Signals(-code).name}"
         return ResourceError(
-            "a worker process has died",
+            "a worker process has died; its output is on the standard error",
             given=words,
-            advice=f"a script that uses workers needs the line {_GUARD} above what it does, as each worker reads the "
-            "script first; what is given to workers must be found in a module; what the process had to say is on its "
-            "standard error",
+            advice=f"in a script, put the call below the line {_GUARD}; pass functions and environments that are "
+            "defined at the top of a module",
         )
 
     def close(self) -> None:

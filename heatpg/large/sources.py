@@ -444,7 +444,7 @@ def open_source(landscape: LargeLandscape) -> Iterator[Origin]:
         # a landscape knows its grid, and a grid beside it can only contradict
         elif isinstance(source, Landscape):
             if grid is not None and grid != source.grid:
-                raise GridError("the landscape has a grid of its own", given="another one", advice="leave grid out")
+                raise GridError("the landscape has its own grid", given="another one", advice="omit grid")
             yield Origin(
                 _InMemory(source.values),
                 source.grid,
@@ -469,7 +469,7 @@ def open_source(landscape: LargeLandscape) -> Iterator[Origin]:
             yield Origin(_Sampled(source, grid), grid, grid.shape, kind, label, origin, costly=True, minimise=loss)
         else:
             raise OptionError(
-                "this is no source of a field",
+                "the field has no usable source",
                 given=f"{type(source).__name__}",
                 allowed="a Landscape, an array, the name of a .npy or .h5 file, or a function of the coordinates",
             )
@@ -488,7 +488,7 @@ def _opened_file(stack: contextlib.ExitStack, path: Path, landscape: LargeLandsc
     if path.suffix in (".h5", ".hdf5"):
         file = stack.enter_context(open_large(path))
         if grid is not None and grid != file.grid:
-            raise GridError("the file has a grid of its own", given="another one", advice="leave grid out")
+            raise GridError("the file has its own grid", given="another one", advice="omit grid")
         kind = _own_type(file.dtype, dtype)
         loss = file.minimise if landscape.minimise is None else landscape.minimise
         return Origin(file.landscape, file.grid, file.shape, kind, name or file.name, file.provenance, minimise=loss)

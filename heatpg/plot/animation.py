@@ -141,7 +141,7 @@ class _Scene:
         if grid.dimensions == 1:
             self._set_limits(ax, values)
         self._draw_trail(ax, place)
-        scale = "each frame on a scale of its own" if self.per_frame else ""
+        scale = "each frame on its own scale" if self.per_frame else ""
         below = ", ".join(filter(None, [slice_label(grid, self.center), scale]))
         heading = headline(self.evolution, self.label(level)) + (f"\n{below}" if below else "")
         self.figure.suptitle(wrapped(heading, self.figure.get_figwidth()))

@@ -174,7 +174,7 @@ def panel(ax: Axes | None, width: Width, *, height: float = 0.75, solid: bool = 
             raise OptionError(
                 "a width is for a new figure, and axes were given",
                 given=f"ax and width={width!r}",
-                advice="leave one of them out; heatpg.plot.styled sets the text of your own figure",
+                advice="remove one of them; heatpg.plot.styled sets the text of your own figure",
             )
         yield ax
         return
@@ -246,7 +246,7 @@ def _figure_of(drawn: object) -> Figure:
         drawn = drawn.figure
     if not isinstance(drawn, Figure):
         raise OptionError(
-            "this is no figure",
+            "a matplotlib figure is needed",
             given=type(drawn).__name__,
             allowed="a figure of matplotlib, or axes in one, as the functions of heatpg.plot return them",
         )

@@ -363,8 +363,7 @@ class Rule(ABC):
                 return estimate, size
             reached = estimate.worst
         raise ResourceError(
-            f"the rule {self.name!r} does not reach the tolerance",
-            given=f"tolerance={tolerance}, budget={budget}",
-            allowed=f"reached: {reached:.2g}, with {integrand.evaluations} evaluations at each centre",
-            advice="raise the tolerance or the budget; a function with jumps or cliffs needs rule='montecarlo'",
+            f"the rule {self.name!r} did not reach tolerance={tolerance} within budget={budget}",
+            given=f"estimated error {reached:.2g} after {integrand.evaluations} evaluations at each centre",
+            advice="for discontinuous functions use rule='montecarlo'; otherwise raise the tolerance or the budget",
         )

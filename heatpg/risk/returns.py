@@ -561,7 +561,7 @@ def distribution(
     if grid.dimensions > 3:
         raise UnsupportedError("distributions are known in one to three dimensions", given=f"{grid.dimensions} axes")
     if sigma is not None and covariance is not None:
-        raise SigmaError("the noise is given by sigma or by covariance", given="both", allowed="one of them")
+        raise SigmaError("give either sigma or covariance, not both")
     replace = False
     if isinstance(source, Evolution) and sigma is None and covariance is None:
         covariance, sigma = source.covariance, source.sigma

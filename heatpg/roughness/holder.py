@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -222,6 +223,24 @@ class Roughness:
         entries = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         entries["scalings"] = [scaling.as_dict() for scaling in self.scalings]
         return {**plain(entries), "verdict": self.verdict}
+
+
+def _joined(reasons: Iterable[str]) -> str:
+    """The reasons of all methods, each once; exponents that are not determined as one, with their standard errors.
+
+    Examples
+    --------
+    >>> from heatpg.roughness.holder import _joined
+    >>> _joined(f"the exponent is not determined: 0.4 with a standard error of {error}" for error in (1.3, 0.28, 0.5))
+    'none of 3 methods determines an exponent (standard errors 0.28 to 1.3)'
+    """
+    told = list(dict.fromkeys(reasons))
+    vague = {reason: found[1] for reason in told if (found := re.search(r"not determined: .* error of (\S+)$", reason))}
+    if len(vague) > 1:
+        low, high = sorted(vague.values(), key=float)[0], sorted(vague.values(), key=float)[-1]
+        told = [reason for reason in told if reason not in vague]
+        told.append(f"none of {len(vague)} methods determines an exponent (standard errors {low} to {high})")
+    return "; ".join(told)
 
 
 def _refuse(reason: str, name: str) -> NoReturn:
@@ -500,8 +519,7 @@ def holder_exponent(
             refused[scaling.method] = f"it sees no rough range, but a smooth one up to {scaling.window[1]:.3g}"
             found.remove(scaling)
     if not found:
-        reasons = dict.fromkeys(refused.values())
-        _refuse("; ".join(dict.fromkeys(reasons)), landscape.name)
+        _refuse(_joined(refused.values()), landscape.name)
     exponent, interval, agree = _combine(found, confidence)
     first = found[0]
     return Roughness(

@@ -255,7 +255,7 @@ def _interval(
     """The field to start from, the variances of the estimate and those of the field."""
     grid = source.grid
     if to is not None and variance_step is not None:
-        raise SigmaError("what is undone is given by `to` or by `variance_step`", given="both", allowed="one of them")
+        raise SigmaError("give either `to` or `variance_step`, not both")
     # `sigmas` refuses what is negative, not finite, or of the wrong length
     step = None if variance_step is None else grid.sigmas(variance_step)
     if isinstance(source, Landscape):
@@ -403,10 +403,9 @@ def backward(
     aim = None if tau is None else positive_number("tau", tau)
     if eps is None and parameter is None:
         raise OptionError(
-            "a backward solve is unstable: whatever noise there is grows as exp(k^2 dsigma^2 / 2)",
-            given="neither noise nor parameter",
-            allowed="noise=eps, the standard deviation per node, or parameter=k_c or alpha",
-            advice="without better knowledge the noise is the rounding of the data, about 1e-16 max|u|",
+            "undoing smoothing amplifies noise by exp(k^2 dsigma^2 / 2), so it needs noise= or parameter=",
+            allowed="noise: standard deviation of the data per node; parameter: cut-off k_c or Tikhonov alpha",
+            advice="if nothing else is known, pass the rounding of the data as noise: about 1e-16 max|u|",
         )
     if seed is not None:
         seed = whole_number("seed", seed, least=0)

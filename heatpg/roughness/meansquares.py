@@ -217,11 +217,11 @@ def given_levels(evolution: Evolution, positions: Sequence[int]) -> Array:
     keep = [int(k) for k in np.flatnonzero(used.all(axis=1))]
     if len(keep) < FEWEST_SCALES:
         raise SigmaError(
-            "too few sigmas that the grid resolves and the box holds",
+            "too few noise levels are usable for the fit",
             given=f"{len(keep)} of {len(sigmas)}",
             allowed=f"at least {FEWEST_SCALES}, from {_SMALLEST_SIGMA:g} spacings to a fifth of a periodic axis or "
             f"{(1.0 - _LEAST_PART) / (2.0 * deviate):.2g} of another",
-            advice="pass the landscape, and the sigmas are chosen for it",
+            advice="pass the landscape instead of the evolution, to choose the levels automatically",
         )
     return np.asarray(sigmas[keep])
 

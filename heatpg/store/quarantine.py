@@ -624,7 +624,7 @@ def open_regular(path: Path) -> Iterator[int]:
         raise StoreError.unreadable(path, reason) from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise StoreError("this is not a file", given=path)
+            raise StoreError("the path is not a file", given=path)
         try:
             signature = os.read(descriptor, len(SIGNATURE))
         except OSError as reason:
@@ -680,7 +680,7 @@ def read_in_quarantine(path: Path, *, seconds: float | None = None) -> Contents:
     """
     if not sys.platform.startswith("linux") or not sys.executable:
         raise UnsupportedError(
-            "files of unknown origin are read apart by means that only Python on Linux has",
+            "untrusted files can be read only on Linux",
             given=sys.platform,
             advice="read it there, or evolve again what it describes",
         )

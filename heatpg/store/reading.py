@@ -541,7 +541,7 @@ def _checksums_in_pieces(path: Path) -> dict[str, tuple[str, str]]:
     except (StoreError, ResourceError):
         raise
     except Refusal as reason:
-        raise StoreError(f"{path} is not trusted", given=reason) from None
+        raise StoreError(f"{path} failed verification", given=reason) from None
     except Exception as reason:  # whatever the libraries make of a damaged file
         raise _damaged(path, reason) from reason
 
@@ -579,7 +579,7 @@ def open_in_pieces(path: StrPath) -> Iterator[tuple[h5py.File, Description]]:
         except HeatpgError:
             raise
         except Refusal as reason:
-            raise StoreError(f"{place} is not trusted", given=reason) from None
+            raise StoreError(f"{place} failed verification", given=reason) from None
         except Exception as reason:  # whatever the libraries make of a damaged file
             raise _damaged(place, reason) from reason
         if said.storage.get("levels"):
@@ -601,7 +601,7 @@ def _content(path: Path, *, untrusted: bool = False) -> _Content:
     except StoreError:
         raise
     except Refusal as reason:
-        raise StoreError(f"{path} is not trusted", given=reason) from None
+        raise StoreError(f"{path} failed verification", given=reason) from None
     except ResourceError as reason:
         # of a file from a stranger any trouble is a refusal; of an own one too little memory is what it is
         if not untrusted:
@@ -643,7 +643,7 @@ def task_text(path: StrPath) -> str:
             contents = inspect(file, Limits(objects=MOST_OBJECTS, chunk=LARGEST_CHUNK))
             return _json_text(contents, place, TASK) if {TASK} & {*contents.attrs, *contents.members} else ""
         except Refusal as reason:
-            raise StoreError(f"{place} is not trusted", given=reason) from None
+            raise StoreError(f"{place} failed verification", given=reason) from None
         except (OSError, RuntimeError, ValueError, TypeError, LookupError) as reason:
             raise _damaged(place, reason) from reason
 

@@ -287,9 +287,7 @@ def expanded(path: StrPath) -> Path:
     try:
         plain = Path(os.fsdecode(path))
     except TypeError:
-        raise OptionError(
-            "this is no name of a file or a folder", given=shown(path), allowed="a path, as a str or a pathlib.Path"
-        ) from None
+        raise OptionError("a path must be a str or a pathlib.Path", given=shown(path)) from None
     if not str(path):
         raise OptionError("the name of a file or a folder is empty", given=repr(path), allowed="a path")
     try:

@@ -172,7 +172,7 @@ class _CheckedFile(numba.core.caching.IndexDataCacheFile):  # type: ignore[misc]
         if not _CheckedFile._told:
             _CheckedFile._told = True
             warnings.warn(
-                f"compiled kernels in {self._cache_path} were damaged, as after a power cut; they are compiled anew",
+                f"compiled kernels in {self._cache_path} were damaged, as after a power cut; they are compiled again",
                 HeatpgWarning,
                 stacklevel=2,
             )

@@ -66,10 +66,12 @@ def prepare_output(path: StrPath, *, force: bool = False) -> Path:
     target = expanded(path).resolve()
     folder = target.parent
     if not folder.is_dir():
-        raise StoreError("there is no such folder to write into", given=folder, advice=f"make it: mkdir -p '{folder}'")
+        raise StoreError(
+            "the folder to write into does not exist", given=folder, advice=f"create it: mkdir -p '{folder}'"
+        )
     # a device or a folder would be replaced, or written into, by the same call
     if target.exists() and not target.is_file():
-        raise StoreError("something other than a file has this name", given=target, advice="choose another name")
+        raise StoreError(f"{target} exists and is not a regular file", advice="choose another name")
     if target.exists() and not force:
         raise StoreError("the file exists", given=target, advice="choose another name, or replace it with force")
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -570,23 +570,23 @@ def test_tls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("scheduler", "match"),
     [
-        ("tcp://10.0.0.1:8786", r"(?s)not encrypted: Dask speaks pickle.*--tls-ca-file.*--shard.*--private-network"),
-        ("tcp://node1.cluster:8786", "not encrypted"),
-        ("tcp://0.0.0.0:8786", "not encrypted"),
-        ("tcp://[2001:db8::1]:8786", "not encrypted"),
-        ("tcp://localhost.example.org:8786", "not encrypted"),
-        ("tcp://127.0.0.1.example.org:8786", "not encrypted"),
-        ("tcp://2130706433:8786", "not encrypted"),
-        ("tcp://127.0.0.1@example.org:8786", "not encrypted"),
-        ("127.0.0.1:8786", "no address"),
-        ("tcp://127.0.0.1", "no address"),
-        ("tcp://127.0.0.1:0", "no address"),
-        ("tcp://127.0.0.1:99999", "no address"),
-        ("tcp://127.0.0.1:8786\n", "no address"),
-        ("ucx://127.0.0.1:8786", "no address"),
-        ("inproc://127.0.0.1:8786", "no address"),
-        ("LOCAL", "no address"),
-        ("", "no address"),
+        ("tcp://10.0.0.1:8786", r"(?s)without encryption.*--tls-ca-file.*--shard.*--private-network"),
+        ("tcp://node1.cluster:8786", "without encryption"),
+        ("tcp://0.0.0.0:8786", "without encryption"),
+        ("tcp://[2001:db8::1]:8786", "without encryption"),
+        ("tcp://localhost.example.org:8786", "without encryption"),
+        ("tcp://127.0.0.1.example.org:8786", "without encryption"),
+        ("tcp://2130706433:8786", "without encryption"),
+        ("tcp://127.0.0.1@example.org:8786", "without encryption"),
+        ("127.0.0.1:8786", "the address of the scheduler cannot be read"),
+        ("tcp://127.0.0.1", "the address of the scheduler cannot be read"),
+        ("tcp://127.0.0.1:0", "the address of the scheduler cannot be read"),
+        ("tcp://127.0.0.1:99999", "the address of the scheduler cannot be read"),
+        ("tcp://127.0.0.1:8786\n", "the address of the scheduler cannot be read"),
+        ("ucx://127.0.0.1:8786", "the address of the scheduler cannot be read"),
+        ("inproc://127.0.0.1:8786", "the address of the scheduler cannot be read"),
+        ("LOCAL", "the address of the scheduler cannot be read"),
+        ("", "the address of the scheduler cannot be read"),
         ("tls://127.0.0.1:8786", "needs certificates"),
     ],
 )
@@ -595,7 +595,7 @@ def test_addresses_that_are_refused(
 ) -> None:
     spoken: list[Any] = []
     monkeypatch.setattr(cluster, "_connect", lambda *words, **options: spoken.append(words))
-    kind = UnsupportedError if "not encrypted" in match else OptionError
+    kind = UnsupportedError if "without encryption" in match else OptionError
     with pytest.raises(kind, match=match) as caught:
         run(specification(1), tmp_path / "b", scheduler=scheduler)
     assert type(caught.value) is kind
@@ -611,7 +611,7 @@ def test_addresses_of_this_machine(scheduler: str) -> None:
 
 def test_the_way_out_for_private_networks_and_the_way_in_for_workers() -> None:
     cluster._checked_address("tcp://10.0.0.1:8786", cluster.credentials(), allow_insecure=True)
-    with pytest.raises(UnsupportedError, match="the worker is on a network"):
+    with pytest.raises(UnsupportedError, match="refusing to use the worker without encryption"):
         cluster._refuse_plain("tcp://10.0.0.2:4000", "worker")
     cluster._refuse_plain("tls://10.0.0.2:4000", "worker")
 
@@ -771,7 +771,7 @@ def test_one_that_does_not_fit_is_given_nothing(tmp_path: Path) -> None:
     bench.add_worker("tcp://127.0.0.1:2")
     with pytest.raises(StoreError, match="No module named 'heatpg'"):
         bench.check_worker(bench.workers["tcp://127.0.0.1:2"], ModuleNotFoundError("No module named 'heatpg'"))
-    with pytest.raises(UnsupportedError, match="the worker is on a network"):
+    with pytest.raises(UnsupportedError, match="refusing to use the worker without encryption"):
         bench.update_workers({"tcp://10.0.0.1:1"})
 
 

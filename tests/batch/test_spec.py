@@ -262,7 +262,7 @@ def test_sweeps_that_are_refused(sections: dict[str, Any], path: str, words: str
 
 @pytest.mark.parametrize("other", [None, 3, b"spec.toml", [("landscape", {})]])
 def test_what_is_no_specification(other: Any) -> None:
-    with pytest.raises(SpecError, match="no specification"):
+    with pytest.raises(SpecError, match="a specification is the name of a file"):
         read_spec(other)
 
 

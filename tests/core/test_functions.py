@@ -50,7 +50,7 @@ def test_functions_of_one_point_are_told_and_the_advice_works(
 def test_a_function_of_other_arguments_is_refused() -> None:
     with pytest.raises(GridError, match=r"(?s)one argument per axis\W+got: .*\(x, y\)\W+expected: a function of \(x\)"):
         Landscape.from_function(lambda x, y: x, LINE)
-    with pytest.raises(OptionError, match=r"(?s)no function.*ndarray.*from_array"):
+    with pytest.raises(OptionError, match=r"(?s)must be callable.*ndarray.*from_array"):
         Landscape.from_function(np.zeros(5), LINE)  # type: ignore[arg-type]
 
 

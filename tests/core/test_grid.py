@@ -147,7 +147,7 @@ def test_there_is_no_default_boundary(missing: Any) -> None:
     with pytest.raises(BoundaryError) as caught:
         Axis("x", 0.0, 1.0, 5, boundary=missing)
     for name in NAMES:
-        assert f"'{name}': " in str(caught.value)
+        assert f"'{name}'" in str(caught.value)
     with pytest.raises(BoundaryError):
         Axis("x", 0.0, 1.0, 5)
 

@@ -413,7 +413,9 @@ def test_points_come_in_any_number_of_axes(vectorized: bool) -> None:
             q.sample(points)
 
 
-@pytest.mark.parametrize(("path", "words"), [(None, "no name of a file"), (3.5, "no name of a file"), ("", "is empty")])
+@pytest.mark.parametrize(
+    ("path", "words"), [(None, "must be a str or a pathlib"), (3.5, "must be a str or a pathlib"), ("", "is empty")]
+)
 def test_what_names_no_file_is_refused(path: Any, words: str) -> None:
     with pytest.raises(OptionError, match=words):
         Landscape.from_file(path, boundary="clip")

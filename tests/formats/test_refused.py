@@ -118,7 +118,7 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
         "two.csv",
         lambda p: crafted.table(p, ["a", "r", "r"], [[i, i, -i] for i in range(4)]),
         {"variable": "r", "axes": ["a"]},
-        r"has 2 columns of the name 'r'; got: column 2 and 3; give each column a name of its own",
+        r"has 2 columns of the name 'r'; got: column 2 and 3; give each column its own name",
         None,
     ),
     "an axis twice": (
@@ -387,7 +387,7 @@ def test_dimensions_without_coordinates(tmp_path: Path, engine: Any) -> None:
 
 def test_an_axis_that_cannot_keep_its_name_is_told(tmp_path: Path) -> None:
     crafted.table(tmp_path / "t.csv", ["time", "r"], [[x, x**2] for x in range(4)])
-    with pytest.warns(HeatpgWarning, match="axis 'time' is named 'time_axis': every file of heatpg has a 'time'"):
+    with pytest.warns(HeatpgWarning, match="axis 'time' is named 'time_axis': every file of heatpg has its own 'time'"):
         found = Landscape.from_file(tmp_path / "t.csv", boundary="clip", variable="r", axes=["time"])
     assert found.grid[0].name == "time_axis"
 
@@ -427,11 +427,11 @@ def test_a_foreign_file_is_not_said_to_hold_boundaries(
     assert main(["run", "s.h5", "--boundary", "clip", "--sigma", "0.5,1", "--out", "out.h5", "--quiet"]) == 0
     assert main(["study", "out.h5", "--boundary", "clip"]) == 2
     assert (
-        "out.h5 is a result of heatpg, which knows its landscape with its axes and boundaries"
+        "out.h5 is a result file, which already contains its landscape, axes and boundary conditions"
         in capsys.readouterr().err
     )
     assert main(["run", "out.h5", "--sigma", "0.5", "--variable", "u", "--out", "p.h5"]) == 2
-    assert "got: --variable\n  try: leave these options out" in capsys.readouterr().err
+    assert "got: --variable\n  try: remove these options" in capsys.readouterr().err
     assert main(["run", "ridge", "--variable", "u"]) == 2
     assert "these options are for files" in capsys.readouterr().err
 

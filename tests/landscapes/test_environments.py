@@ -175,7 +175,7 @@ def test_returns_that_do_not_fit_are_refused_before_the_first_rollout(monkeypatc
         raise ResourceError(f"{what} need {needed:.0f} bytes", advice=advice)
 
     monkeypatch.setattr("heatpg.landscapes.sampling.require_memory", refuse)
-    with pytest.raises(ResourceError, match=r"the returns of 15 rollouts need 420 bytes.*keep_returns=False"):
+    with pytest.raises(ResourceError, match=r"(?s)the returns of 15 rollouts need 420 bytes.*keep_returns=False"):
         from_gymnasium(toys.walk, size=5, state=[0.0], rollout=Rollout(horizon=5, seeds=3))
     with pytest.raises(ResourceError, match=r"15 rollouts need 300 bytes; use a coarser grid or fewer seeds$"):
         from_gymnasium(toys.walk, size=5, state=[0.0], rollout=Rollout(horizon=5, seeds=3, keep_returns=False))
@@ -203,7 +203,7 @@ def test_what_does_not_repeat_is_said() -> None:
 
 
 def test_environments_without_seeding() -> None:
-    with pytest.raises(UnsupportedError, match=r"(?s)cannot be put back exactly.*differs by") as caught:
+    with pytest.raises(UnsupportedError, match=r"(?s)cannot be restored exactly.*differs by") as caught:
         from_gymnasium(toys.Random, size=3, state=1, rollout=Rollout(horizon=5))
     assert "self.np_random" in str(caught.value)
     over = functools.partial(
@@ -621,7 +621,7 @@ def grouped(options: dict[str, Any]) -> dict[str, Any]:
         ({"state": -1}, OptionError, "from 0"),
         ({"state": [np.nan]}, NonFiniteError, "state"),
         ({"state": [0.0, 0.0]}, OptionError, "does not fit the attribute 'state'"),
-        ({"environment": Stateless, "state": [0.0]}, UnsupportedError, "got: state of shape (1,) for Stateless"),
+        ({"environment": Stateless, "state": [0.0]}, UnsupportedError, "Stateless has no attribute 'state'"),
         ({"after": [[0.0, 0.0]]}, OptionError, "do not fit the action space"),
         ({"after": [[np.nan]]}, NonFiniteError, "after"),
         ({"after": 5.0}, GridError, "(steps, ...)"),
@@ -645,14 +645,18 @@ def grouped(options: dict[str, Any]) -> dict[str, Any]:
         ({"policy": Batched(None)}, OptionError, "no policy"),  # type: ignore[arg-type]
         ({"policy": Batched(toys.noisy)}, OptionError, "draws"),
         ({"policy": Batched(Network())}, OptionError, "with a state"),
-        ({"environment": 5}, OptionError, "no environment"),
+        ({"environment": 5}, OptionError, "the environment cannot be used"),
         ({"environment": ("Pendulum-v1",)}, OptionError, "keywords for it"),
         ({"environment": "Nowhere-v9"}, OptionError, "cannot be made"),
         ({"environment": dict}, OptionError, "no environment of Gymnasium"),
         ({"environment": toys.Walk(), "workers": 2}, OptionError, "several places"),
         ({"environment": functools.partial(toys.Walk, size=4)}, OptionError, "components=(0, 2)"),
         ({"environment": functools.partial(toys.Walk, bound=np.inf)}, GridError, "has no bounds"),
-        ({"environment": functools.partial(toys.Walk, end=-9.0), "after": [[0.0]]}, OptionError, "on the way"),
+        (
+            {"environment": functools.partial(toys.Walk, end=-9.0), "after": [[0.0]]},
+            OptionError,
+            "before the state is reached",
+        ),
         (OVER, BoundaryError, "boundary='clip'"),
         ({**OVER, "policy": None}, OptionError, "policy(parameters, observation)"),
         ({**OVER, "boundary": "clip", "origin": None}, OptionError, "flat_parameters()"),

@@ -59,7 +59,7 @@ def test_a_worker_that_dies() -> None:
     deadly = functools.partial(
         from_gymnasium, toys.Deadly, line_policy, size=9, state=[0.0], rollout=Rollout(horizon=2), workers=2
     )
-    with pytest.raises(ResourceError, match=r"(?s)worker process has died\W+got: exit code 3.*__main__"):
+    with pytest.raises(ResourceError, match=r"(?s)worker process has died.*\W+got: exit code 3.*__main__"):
         deadly(grid=line(9, -1.0, 1.0), over=Actions(held=[0.0]))
 
 
@@ -71,8 +71,11 @@ def test_a_script_without_its_guard_is_told_the_line(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     line = 'the line if __name__ == "__main__":'
     assert f"below {line}" in done.stderr  # of the worker
-    assert "ResourceError: a worker process has died\n  got: exit code 1\n" in done.stderr
-    assert f"try: a script that uses workers needs {line}" in done.stderr
+    assert (
+        "ResourceError: a worker process has died; its output is on the standard error\n  got: exit code 1\n"
+        in done.stderr
+    )
+    assert f"try: in a script, put the call below {line}" in done.stderr
     assert "bootstrapping" not in done.stderr
 
 

@@ -177,7 +177,7 @@ def test_colours_stay_those_of_q_unless_asked(flow: Evolution) -> None:
         own.pixels(place)
         assert fixed.main.images[0].get_clim() == (low, high)
         assert own.main.images[0].get_clim() == (float(values.min()), float(values.max()))
-        assert "a scale of its own" in " ".join(own.figure.get_suptitle().split())
+        assert "on its own scale" in " ".join(own.figure.get_suptitle().split())
         assert "scale" not in fixed.figure.get_suptitle()
 
 
@@ -348,7 +348,7 @@ def test_files_are_complete_or_not_there(flow: Evolution, tmp_path: Path, monkey
         ({"format": "gif", "duration": []}, "0.02 to 60"),
         ({"format": "gif", "duration": [0.1, 0.1]}, "each of the 4 frames"),
         ({"format": "gif", "duration": "fast"}, "0.02 to 60"),
-        ({"format": "gif", "sigma": []}, "no sigma"),
+        ({"format": "gif", "sigma": []}, "sigma is empty"),
         ({"format": "gif", "sigma": [-1.0]}, "not negative"),
     ],
 )

@@ -82,7 +82,7 @@ def test_axes_are_saved_with_their_figure() -> None:
         plot.save(drawn, target, format="png", dpi=20)
         assert target.getvalue().startswith(b"\x89PNG")
     for nothing in (plane(), None, [inner]):
-        with pytest.raises(errors.OptionError, match="this is no figure"):
+        with pytest.raises(errors.OptionError, match="a matplotlib figure is needed"):
             plot.save(nothing, io.BytesIO(), format="png")  # type: ignore[arg-type]
 
 

@@ -348,7 +348,7 @@ def test_an_evolution_along_one_axis() -> None:
 def test_too_few_sigmas_are_refused() -> None:
     landscape, _ = usual()
     flow = solve(landscape, [0.01, 0.02, 0.05, 0.1])
-    with pytest.raises(SigmaError, match="too few sigmas"):
+    with pytest.raises(SigmaError, match="too few noise levels"):
         holder_exponent(flow, method="spread")
     rough = holder_exponent(flow)
     assert [s.method for s in rough.scalings] == ["structure"]

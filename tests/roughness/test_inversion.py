@@ -402,7 +402,7 @@ def example() -> Evolution:
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
-        ({}, OptionError, "unstable"),
+        ({}, OptionError, "amplifies noise"),
         ({"seed": 1, "parameter": 1.0}, OptionError, "no noise"),
         ({"noise": 0.0}, OptionError, "noise"),
         ({"noise": -1.0}, OptionError, "noise"),

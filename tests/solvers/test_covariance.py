@@ -411,7 +411,7 @@ def test_round_off_and_units_are_no_fault(grid: Grid) -> None:
 
 
 def test_sigma_or_covariance_and_one_of_them(landscape: Landscape) -> None:
-    with pytest.raises(SigmaError, match="got: both"):
+    with pytest.raises(SigmaError, match="sigma or covariance, not both"):
         evolve(landscape, 0.1, covariance=np.eye(2))
     with pytest.raises(SigmaError, match="got: neither"):
         evolve(landscape)
@@ -804,7 +804,7 @@ def test_the_command_line_checks_it(tmp_path: Path, flow: Evolution, capsys: pyt
     save(flow, tmp_path / "a.h5")
     assert main(["check", str(tmp_path / "a.h5")]) == 0
     output = capsys.readouterr().out
-    assert "the same to the last bit" in output
+    assert "identical to the last bit" in output
     assert "independent sum of the density" in output
 
 

@@ -370,10 +370,10 @@ def test_a_link_is_followed(tmp_path: Path, path: Path, flow: Evolution) -> None
 
 
 def test_bad_places(tmp_path: Path, flow: Evolution, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StoreError, match=r"(?s)no such folder.*mkdir"):
+    with pytest.raises(StoreError, match=r"(?s)the folder to write into does not exist.*mkdir"):
         save(flow, tmp_path / "nowhere" / "a.h5")
     (tmp_path / "folder.h5").mkdir()
-    with pytest.raises(StoreError, match="other than a file"):
+    with pytest.raises(StoreError, match="is not a regular file"):
         save(flow, tmp_path / "folder.h5", force=True)
     monkeypatch.setattr(os, "access", lambda *arguments: False)
     with pytest.raises(StoreError, match="cannot be written"):

@@ -231,7 +231,7 @@ def test_a_file_of_nearly_this_name_is_asked_for(
     assert main(["run", "pendullum.npy", "--boundary", "clip"]) == 2
     assert "did you mean 'pendulum.npy'?" in capsys.readouterr().err
     assert main(["run", "nowhere/pendulum.npy", "--boundary", "clip"]) == 2
-    assert "the folder nowhere is not there either" in capsys.readouterr().err
+    assert "check the folder: nowhere does not exist either" in capsys.readouterr().err
 
 
 def test_a_module_is_the_command(tmp_path: Path) -> None:

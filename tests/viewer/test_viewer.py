@@ -426,8 +426,8 @@ def test_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        (["-o", "page.png"], "a page has another ending"),
-        (["--most-bytes", "many"], "no number of bytes"),
+        (["-o", "page.png"], "the name of a page must end in .html"),
+        (["--most-bytes", "many"], "must be a number of bytes"),
         (["--most-bytes", "9kB"], "no page of this evolution is that small"),
         (["--batch-index", "3"], "no landscape of this number"),
     ],
