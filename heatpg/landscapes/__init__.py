@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from heatpg.core.landscape import Landscape
 from heatpg.errors import HeatpgError
 from heatpg.landscapes.environments import from_gymnasium
+from heatpg.landscapes.networks import NetworkPolicy, policy_from_stable_baselines3, policy_from_torch
 from heatpg.landscapes.samplers import EnvironmentSampler, SeedMean, sampler_from_gymnasium
 from heatpg.landscapes.sampling import Actions, Batched, Parameters, Rollout, State
 from heatpg.tools.registry import Registry
@@ -33,12 +34,15 @@ __all__ = [
     "Actions",
     "Batched",
     "EnvironmentSampler",
+    "NetworkPolicy",
     "Parameters",
     "Rollout",
     "SeedMean",
     "State",
     "from_gymnasium",
     "landscapes",
+    "policy_from_stable_baselines3",
+    "policy_from_torch",
     "sampler_from_gymnasium",
 ]
 

@@ -73,9 +73,10 @@ def require_policy(kind: str, policy: Any, batched: bool) -> None:
             "the policy must be a function of observations",
             given=type(policy).__name__,
             allowed="policy(parameters, observation)" if kind == "parameters" else "policy(observation)",
-            advice=_parameters_advice("model.policy")
+            advice="of a model of stable-baselines3 use policy_from_stable_baselines3(model)"
             if kind == "parameters"
-            else "of a model of stable-baselines3 write " + _PREDICT.format(seen="observations" if batched else "seen"),
+            else "of a model of stable-baselines3 use policy_from_stable_baselines3(model), or write "
+            + _PREDICT.format(seen="observations" if batched else "seen"),
         )
     if not callable(policy):
         raise OptionError(
@@ -91,8 +92,8 @@ def require_policy(kind: str, policy: Any, batched: bool) -> None:
 
 def _parameters_advice(network: str) -> str:
     return (
-        f"over Parameters write a function of both that puts the parameters into {network}, as with "
-        "torch.func.functional_call in the notes of heatpg.landscapes.from_gymnasium"
+        f"over Parameters use policy_from_torch of {network}, or write a function of both that puts the parameters "
+        "into it"
     )
 
 
@@ -117,4 +118,8 @@ def call_advice(policy: Any, reason: Exception, arguments: tuple[str, ...], gene
         words = f"{because} heatpg calls the policy as policy({', '.join(arguments)})"
         return f"{words}; {_parameters_advice('the network')}" if _is_module(policy) and len(arguments) > 1 else words
     # a network that takes arrays itself never comes here
-    return f"a network of torch takes tensors: write {_NETWORK}" if _is_module(policy) else ""
+    return (
+        f"a network of torch takes tensors: use policy_from_torch(network), or write {_NETWORK}"
+        if _is_module(policy)
+        else ""
+    )

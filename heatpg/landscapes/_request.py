@@ -17,6 +17,7 @@ from heatpg.landscapes._snapshot import load_gymnasium
 from heatpg.landscapes._stage import Plan, require_box
 from heatpg.landscapes._workers import require_main_guard, require_portable
 from heatpg.landscapes.directions import Directions, as_numbers, require_fit
+from heatpg.landscapes.networks import NetworkPolicy
 from heatpg.landscapes.sampling import Actions, Batched, Parameters, Rollout, State
 from heatpg.tools.arguments import finite_number
 from heatpg.tools.arrays import real_numbers
@@ -132,7 +133,9 @@ def _plan(
     kind = "actions" if isinstance(over, Actions) else "parameters"
     # a bare state is one without actions on the way
     begin = state if isinstance(state, State) else State(state)
-    asked, batched = (policy.policy, True) if isinstance(policy, Batched) else (policy, False)
+    asked = policy.policy if isinstance(policy, Batched) else policy
+    # a network takes many observations at once, whether its caller says so or not
+    batched = isinstance(policy, Batched | NetworkPolicy)
     require_policy(kind, asked, batched)
     made, options = _with_options(environment)
     origin = None if isinstance(over, Actions) else _origin(over.origin, asked)

@@ -174,9 +174,8 @@ def from_gymnasium(
 
     Notes
     -----
-    A model of stable-baselines3 as a policy::
-
-        policy = lambda observation: model.predict(observation, deterministic=True)[0]
+    A network of torch and a model of stable-baselines3 become policies, also over their parameters, by
+    `policy_from_torch` and `policy_from_stable_baselines3`.
 
     A wrapper that changes actions (`TransformAction`, `RescaleAction`, `ClipAction`) changes those of the policy too:
     with a tanh in the environment a policy that squashes its actions squashes them twice. For axes before the squash
@@ -188,15 +187,6 @@ def from_gymnasium(
 
     Layers that learn while they are sampled (`NormalizeObservation`, `NormalizeReward`) are refused until they are
     frozen with the statistics of training: ``layer.obs_rms = trained.obs_rms; layer.update_running_mean = False``.
-
-    A network of torch as a policy over its parameters, called with one vector::
-
-        from torch.func import functional_call
-        shapes = {key: value.shape for key, value in network.named_parameters()}
-        def policy(parameters, observation):
-            named = {key: torch.as_tensor(value).float() for key, value in unflatten(parameters, shapes).items()}
-            with torch.no_grad():
-                return functional_call(network, named, torch.as_tensor(observation))
 
     A simulator that takes all points at once, as in jax or Warp, needs none of this: `Landscape.from_function`.
 

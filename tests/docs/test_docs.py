@@ -36,7 +36,7 @@ ROOMS = (
 )
 OPTIONAL = (
     *("cryptography", "dask", "distributed", "ducc0", "gymnasium", "h5netcdf", "imageio", "mpi4py", "mujoco"),
-    *("selenium", "torch", "xarray"),
+    *("selenium", "stable_baselines3", "torch", "xarray"),
 )
 
 

@@ -68,10 +68,11 @@ def test_models(model: Any) -> None:
     with pytest.raises(OptionError) as caught:
         call(model, state=1)
     write = "lambda seen: model.predict(seen, deterministic=True)[0]"
-    assert caught.value.advice == f"of a model of stable-baselines3 write {write}"
+    of_models = "of a model of stable-baselines3 use policy_from_stable_baselines3(model)"
+    assert caught.value.advice == f"{of_models}, or write {write}"
     with pytest.raises(OptionError, match=r"lambda observations: model\.predict"):
         call(Batched(model), state=1)
-    with pytest.raises(OptionError, match=r"(?s)functional_call .*from_gymnasium"):
+    with pytest.raises(OptionError, match="policy_from_stable_baselines3"):
         call(model, over=OVER)
     # what is told to be written works, for one and for many
     policy = eval(write, {"model": model})
@@ -80,8 +81,11 @@ def test_models(model: Any) -> None:
 
 
 def test_networks() -> None:
-    with pytest.raises(RolloutError, match=r"(?s)must be Tensor.*write lambda observation: network\(torch\.as_tensor"):
+    with pytest.raises(
+        RolloutError,
+        match=r"(?s)must be Tensor.*policy_from_torch.*write lambda.*torch\.as_tensor",
+    ):
         call(Module(), state=1)
-    with pytest.raises(RolloutError, match=r"(?s)policy\(parameters, observation\); .*functional_call"):
+    with pytest.raises(RolloutError, match=r"(?s)policy\(parameters, observation\); .*policy_from_torch"):
         call(Module(), over=OVER)
     assert call(Network(), state=1).values.tobytes() == call(toys.back, state=1).values.tobytes()
