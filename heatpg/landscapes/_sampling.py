@@ -19,6 +19,7 @@ from heatpg.landscapes._chance import Chance, spread_first
 from heatpg.landscapes._episodes import BATCH, Episodes, Results
 from heatpg.landscapes._policies import name_of
 from heatpg.landscapes._request import Request
+from heatpg.landscapes._simulations import PIECE
 from heatpg.landscapes._snapshot import load_gymnasium
 from heatpg.landscapes._stage import Plan
 from heatpg.landscapes._workers import on_workers
@@ -83,6 +84,8 @@ class Sampling:
         # a batch of another size rounds otherwise in the matrix products of a network, so it is always the same
         if self.plan.batched:
             return BATCH
+        if self.episodes.simulation is not None and not self.workers:
+            return PIECE
         # 16 pieces a worker: the last one to end keeps the others waiting for about a sixteenth of its work
         return 1 if not self.workers else min(BATCH, math.ceil(points / (16 * self.workers)))
 
