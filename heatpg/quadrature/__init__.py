@@ -20,7 +20,7 @@ from heatpg.quadrature.seeded import Recorded, Seeded, crossed_error, is_seeded
 from heatpg.tools.arguments import real_number, whole_number
 from heatpg.tools.arrays import real_numbers
 
-__all__ = ["Mollified", "Rule", "mollify", "rules"]
+__all__ = ["Mollified", "Rule", "Seeded", "mollify", "rules"]
 
 Array = NDArray[np.float64]
 
