@@ -18,6 +18,7 @@ from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma, default_sigma
 from heatpg.core.sense import sense_of
+from heatpg.core.slices import slice_words
 from heatpg.driver import evolve
 from heatpg.errors import HeatpgError, OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
@@ -176,6 +177,8 @@ class Study:
         noise = self._node_errors()
         if noise:
             result["noise"] = noise
+        if words := slice_words(self.evolution.landscape.provenance):
+            result["slice"] = f"This is {words}."
         # NaN where u is flat
         share = self.basins.of_optimum()
         widest = int(np.nanargmax(share))

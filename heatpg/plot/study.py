@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heatpg.core.extrema import peak
+from heatpg.core.slices import slice_words
 from heatpg.evolution import Evolution
 from heatpg.plot.counts import critical_counts
 from heatpg.plot.field import draw_field
@@ -71,6 +72,8 @@ def _shown(page: Study) -> list[int]:
 def _notes(page: Study, most: int) -> list[str]:
     """What the pictures do not show by themselves."""
     lines = [f"Note: {flag}." for flag in page.space.flags[:_MOST_NOTES]]
+    if words := slice_words(page.evolution.landscape.provenance):
+        lines.append(f"This is {words}.")
     grid = page.evolution.grid
     margins = (grid.margin(page.evolution.sigmas[level].tolist()) for level in _shown(page))
     # lines are not hatched
