@@ -25,6 +25,7 @@ __all__ = [
     "flatten",
     "gradient_direction",
     "principal_directions",
+    "project_covariance",
     "random_directions",
     "unflatten",
 ]
@@ -428,3 +429,75 @@ def gradient_direction(gradient: ArrayLike, count: int = 2, *, seed: int = 0) ->
     others = _generator(seed).standard_normal((number - 1, slope.size))
     vectors = _orthonormal(np.vstack([slope / largest, others]))
     return Directions(vectors, "gradient", int(seed) if number > 1 else None)
+
+
+def project_covariance(covariance: ArrayLike, directions: Directions | ArrayLike) -> Vector:
+    """The covariance along directions of the part of a noise that is independent of the rest: (V^T Sigma^-1 V)^-1.
+
+    Noise of covariance Sigma on all m parameters is V a + b, with V the directions as columns, a and b independent,
+    Cov a = A = (V^T Sigma^-1 V)^-1 and Cov b = Sigma - V A V^T. So ``evolve(landscape, covariance=A)`` is the part of
+    the noise in the plane of a landscape over these directions. V^T Sigma V holds what the rest depends on as well, and
+    is larger: it is right only where Sigma leaves the plane as it is.
+
+    Parameters
+    ----------
+    covariance
+        Sigma, as CMA-ES has it: shape (m, m), or variances alone, shape (m,), or one variance for all.
+    directions
+        As of `random_directions`, or shape (count, m); of any lengths and angles. A is in units of their lengths.
+
+    Returns
+    -------
+    covariance
+        A, shape (count, count).
+
+    Raises
+    ------
+    GridError, NonFiniteError
+        For shapes that do not fit each other, and numbers that are not finite.
+    OptionError
+        For what is no covariance, and for directions that depend on each other.
+
+    Examples
+    --------
+    Correlated noise on two parameters, seen along the first: what the second tells of it is taken away.
+
+    >>> from heatpg.landscapes.directions import project_covariance
+    >>> project_covariance([[1.0, 0.8], [0.8, 1.0]], [[1.0, 0.0]]).round(12)
+    array([[0.36]])
+    """
+    given = directions if isinstance(directions, Directions) else Directions(np.asarray(directions))
+    rows = given.vectors
+    size = rows.shape[1]
+    sigma = real_numbers("the covariance", covariance, GridError, allowed=f"shape ({size}, {size}), ({size},) or ()")
+    if sigma.shape not in ((), (size,), (size, size)):
+        raise GridError(
+            "the covariance does not fit the directions",
+            given=f"shape {sigma.shape}",
+            allowed=f"({size}, {size}), variances of shape ({size},), or one variance",
+        )
+    if not np.isfinite(sigma).all():
+        raise NonFiniteError("the covariance is not finite", given=sigma[~np.isfinite(sigma)][0])
+    wanted = "a symmetric positive definite matrix, or positive variances"
+    if sigma.ndim < 2:
+        if not (sigma > 0).all():
+            raise OptionError("this is no covariance", given=float(sigma.min()), allowed=wanted)
+        half = rows / np.sqrt(sigma)
+    else:
+        skew = float(np.abs(sigma - sigma.T).max())
+        # a taste: what a product of matrices leaves is some 1e-16 of the largest, a transposed entry is far beyond
+        if skew > 1e-12 * float(np.abs(sigma).max()):
+            raise OptionError("this is no covariance", given=f"|Sigma - Sigma^T| up to {skew:.3g}", allowed=wanted)
+        try:
+            # Sigma = L L^T: L^-1 V has the precision V^T Sigma^-1 V for its products
+            factor = np.linalg.cholesky((sigma + sigma.T) / 2)
+        except np.linalg.LinAlgError:
+            raise OptionError("this is no covariance", given="not positive definite", allowed=wanted) from None
+        half = np.linalg.solve(factor, rows.T).T
+    # by the triangle of a QR decomposition: the square of a condition number is never made
+    triangle = np.linalg.qr(half.T, mode="r")
+    diagonal = np.abs(np.diag(triangle))
+    if len(rows) > size or diagonal.min() <= size * np.finfo(float).eps * diagonal.max():
+        raise OptionError("directions depend on each other", given=f"{len(rows)} of {size} parameters")
+    inverse = np.linalg.inv(triangle)
+    return np.asarray(inverse @ inverse.T)

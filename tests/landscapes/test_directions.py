@@ -14,6 +14,7 @@ from heatpg.landscapes.directions import (
     flatten,
     gradient_direction,
     principal_directions,
+    project_covariance,
     random_directions,
     unflatten,
 )
@@ -157,3 +158,57 @@ def test_what_does_not_fit_is_refused(call: Any, kind: type[Exception], words: s
     with pytest.raises(kind) as caught:
         call()
     assert words in str(caught.value)
+
+
+def random_covariance(size: int, seed: int) -> Any:
+    factor = np.random.default_rng(seed).standard_normal((size, size))
+    return factor @ factor.T + 0.1 * np.eye(size)
+
+
+def test_a_projected_covariance_is_what_the_other_parameters_do_not_tell() -> None:
+    """Along components it is the Schur complement; otherwise, the same after a turn of the whole space."""
+    sigma = random_covariance(7, 0)
+    kept, others = [4, 1], [0, 2, 3, 5, 6]
+    schur = sigma[np.ix_(kept, kept)] - sigma[np.ix_(kept, others)] @ np.linalg.solve(
+        sigma[np.ix_(others, others)], sigma[np.ix_(others, kept)]
+    )
+    axes = np.eye(7)[kept]
+    np.testing.assert_allclose(project_covariance(sigma, axes), schur, rtol=1e-12)
+    turn = np.linalg.qr(np.random.default_rng(1).standard_normal((7, 7)))[0]
+    np.testing.assert_allclose(project_covariance(turn @ sigma @ turn.T, axes @ turn.T), schur, rtol=1e-12)
+    # larger than along a plane that the covariance does not leave as it is
+    assert (np.linalg.eigvalsh(axes @ sigma @ axes.T - schur) > 0).all()
+    # in other units of the directions, oblique ones too: x = T y
+    oblique = np.array([[2.0, 0.0], [3.0, 0.5]])
+    back = np.linalg.inv(oblique.T)
+    np.testing.assert_allclose(project_covariance(sigma, oblique @ axes), back @ schur @ back.T, rtol=1e-12)
+
+
+def test_the_two_parts_of_a_noise_are_independent_and_make_the_whole() -> None:
+    sigma, rows = random_covariance(6, 2), np.random.default_rng(3).standard_normal((2, 6))
+    a = project_covariance(sigma, rows)
+    rest = sigma - rows.T @ a @ rows
+    # a = A V^T Sigma^-1 n and b = n - V a: Cov(a, b) = A V^T - A V^T Sigma^-1 V A V^T
+    take = a @ rows @ np.linalg.inv(sigma)
+    np.testing.assert_allclose(take @ sigma @ (np.eye(6) - rows.T @ take).T, np.zeros((2, 6)), atol=1e-12)
+    eigenvalues = np.linalg.eigvalsh(rest)
+    # of rank 6 - 2, and a covariance
+    assert np.abs(eigenvalues[:2]).max() < 1e-12 * eigenvalues[-1] and eigenvalues[2] > 0
+
+
+def test_variances_alone_and_bad_covariances() -> None:
+    rows, variances = np.random.default_rng(3).standard_normal((2, 5)), np.array([1.0, 4.0, 0.25, 2.0, 9.0])
+    expected = np.linalg.inv((rows / variances) @ rows.T)
+    np.testing.assert_allclose(project_covariance(variances, rows), expected, rtol=1e-12)
+    np.testing.assert_allclose(project_covariance(np.diag(variances), rows), expected, rtol=1e-12)
+    unit = random_directions(1000, 2, seed=0)
+    np.testing.assert_allclose(project_covariance(0.3, unit), 0.3 * np.eye(2), atol=1e-15)
+    with pytest.raises(GridError, match="does not fit"):
+        project_covariance(np.eye(4), rows)
+    for bad in (-1.0, np.diag([1.0, 1.0, 1.0, 1.0, -1.0]), np.triu(np.ones((5, 5)))):
+        with pytest.raises(OptionError, match="no covariance"):
+            project_covariance(bad, rows)
+    with pytest.raises(OptionError, match="depend on each other"):
+        project_covariance(1.0, np.array([[1.0, 2.0], [2.0, 4.0]]))
+    with pytest.raises(NonFiniteError):
+        project_covariance(np.full(5, np.nan), rows)

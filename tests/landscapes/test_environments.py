@@ -177,7 +177,7 @@ def test_returns_that_do_not_fit_are_refused_before_the_first_rollout(monkeypatc
     monkeypatch.setattr("heatpg.landscapes.sampling.require_memory", refuse)
     with pytest.raises(ResourceError, match=r"(?s)the returns of 15 rollouts need 420 bytes.*keep_returns=False"):
         from_gymnasium(toys.walk, size=5, state=[0.0], rollout=Rollout(horizon=5, seeds=3))
-    with pytest.raises(ResourceError, match=r"15 rollouts need 300 bytes; use a coarser grid or fewer seeds$"):
+    with pytest.raises(ResourceError, match=r"(?s)15 rollouts need 300 bytes.*use a coarser grid or fewer seeds$"):
         from_gymnasium(toys.walk, size=5, state=[0.0], rollout=Rollout(horizon=5, seeds=3, keep_returns=False))
 
 
