@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.extrema import climb
 from heatpg.core.grid import Grid
@@ -44,6 +44,7 @@ from heatpg.scalespace import (
     track,
 )
 from heatpg.scalespace.pricing import noise_words, place_words, vanishing_words
+from heatpg.scalespace.principal import PrincipalAxes, principal_axes
 from heatpg.scalespace.verdict import Verdict, verdict
 from heatpg.tools import html
 from heatpg.tools.arguments import SIGMA_KEYWORDS, keywords_hinted
@@ -96,6 +97,8 @@ class Study:
         Time by stage.
     risk
         The safest action beside that of the best mean, where it was asked for.
+    principal
+        The axes of the covariance, where one was given.
     """
 
     evolution: Evolution
@@ -111,6 +114,7 @@ class Study:
     needle_lost: bool
     seconds: dict[str, float]
     risk: SafestAction | None = None
+    principal: PrincipalAxes | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -177,6 +181,8 @@ class Study:
         noise = self._node_errors()
         if noise:
             result["noise"] = noise
+        if self.principal is not None:
+            result["covariance"] = self.principal.words
         if words := slice_words(self.evolution.landscape.provenance):
             result["slice"] = f"This is {words}."
         # NaN where u is flat
@@ -466,6 +472,7 @@ def study(
     source: Landscape | Evolution,
     sigma: Sigma | None = None,
     *,
+    covariance: ArrayLike | None = None,
     price_limit: float | None = None,
     checks: str = "standard",
     minimise: bool | None = None,
@@ -481,6 +488,9 @@ def study(
         whose sigmas if it has 8 or more of them in one proportion between the axes.
     sigma
         Levels of your own; by default 64 from two grid spacings to half of the box, see `default_sigma`.
+    covariance
+        In place of sigma: noise of this covariance, as CMA-ES has it, and smaller and larger noise of its proportions.
+        If it is not diagonal the page is along its principal axes, see `heatpg.scalespace.principal_axes`.
     price_limit
         The price, in units of Q, that `Study.keeps` is about; by default a tenth of max Q - mean Q, of a loss of
         mean Q - min Q.
@@ -538,8 +548,14 @@ def study(
         )
     if price_limit is not None and not (math.isfinite(price_limit) and price_limit > 0):
         raise OptionError("the price must be positive", given=price_limit, allowed="numbers > 0, in units of Q")
+    if covariance is not None and sigma is not None:
+        raise OptionError("the noise is given by sigma or by covariance", given="both", allowed="one of them")
+    principal = None
     with stage("evolve"):
         landscape = _with_origin(landscape)
+        if covariance is not None:
+            principal = principal_axes(landscape, covariance)
+            landscape, sigma = principal.landscape, principal.levels()
         landscape = landscape.regarded(minimise=better.minimise)
         # 8, a taste: fewer levels say little of tracks and events
         if isinstance(source, Evolution) and sigma is None and len(source) >= 8 and source.covariance is None:
@@ -580,4 +596,5 @@ def study(
     if risk is not None:
         with stage("risk"):
             safest = safest_action(flow, risk)
-    return Study(flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, _lost(space), seconds, safest)
+    found = (flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, _lost(space), seconds)
+    return Study(*found, risk=safest, principal=principal)

@@ -34,6 +34,8 @@ from heatpg.scalespace.pricing import Limit as Limit
 from heatpg.scalespace.pricing import PriceCurve as PriceCurve
 from heatpg.scalespace.pricing import price as price
 from heatpg.scalespace.pricing import single_maximum as single_maximum
+from heatpg.scalespace.principal import PrincipalAxes as PrincipalAxes
+from heatpg.scalespace.principal import principal_axes as principal_axes
 from heatpg.scalespace.shapes import Shape as Shape
 from heatpg.scalespace.shapes import optimum_shape as optimum_shape
 from heatpg.scalespace.shapes import sigma_of_survival as sigma_of_survival

@@ -1,0 +1,169 @@
+"""Landscapes along the principal axes of a covariance, where correlated noise has one sigma for each axis.
+
+Tracks and prices run along sigma on the axes of a grid. Noise of covariance s^2 Sigma becomes such noise after a turn:
+with D the standard deviations and D^-1 Sigma D^-1 = W diag(lambda) W^T, x = D W y has independent noise of variances
+s^2 lambda along y, in units of which no axis of x has another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
+from heatpg.core.noise import parse_covariance
+from heatpg.errors import SigmaError, UnsupportedError
+from heatpg.policy.source import ActionValue
+from heatpg.tools.resources import require_memory
+
+__all__ = ["PrincipalAxes", "principal_axes"]
+
+Array = NDArray[np.float64]
+
+_FIRST_CELLS, _LAST_SHARE = 2.0, 0.5  # as `default_sigma` has it
+_FINER = 1.5  # nodes along each turned axis, of the most along an own one: a turned square is wider by sqrt(2)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PrincipalAxes:
+    """A landscape whose axes are those along which noise of a covariance is independent.
+
+    Attributes
+    ----------
+    landscape
+        Along the principal axes, or as it was if the covariance is diagonal.
+    deviations
+        Standard deviation along each axis under the covariance itself, shape (d,).
+    basis
+        What one unit along each axis is in the axes of the original, as columns, shape (d, d); None if these are the
+        same.
+    names
+        Of the axes of the original.
+    """
+
+    landscape: Landscape
+    deviations: Array
+    basis: Array | None
+    names: tuple[str, ...]
+
+    def levels(self, count: int = 64) -> Array:
+        """Sigmas in the proportion of the covariance, from two grid spacings to half of the box, shape (count, d).
+
+        Raises
+        ------
+        SigmaError
+            If there is no room between the two.
+        """
+        grid = self.landscape.grid
+        lengths, spacing = np.array([axis.length for axis in grid]), np.array(grid.spacing)
+        first = _FIRST_CELLS * float((spacing / self.deviations).max())
+        last = _LAST_SHARE * float((lengths / self.deviations).min())
+        if not last > 2 * first:
+            raise SigmaError(
+                "the grid is too coarse for a study of this covariance",
+                given=f"standard deviations {', '.join(f'{s:.3g}' for s in self.deviations)}, shape {grid.shape}",
+                advice="sample more nodes along the axis of the least noise",
+            )
+        return np.geomspace(first, last, count)[:, None] * self.deviations
+
+    @property
+    def words(self) -> str:
+        """What the axes are, and where the covariance itself lies among the sigmas."""
+        own = float(self.deviations.max())
+        given = f"The covariance that was given is at sigma = {own:.5g} along the axis of the most noise"
+        if self.basis is None:
+            return f"{given}; smaller and larger noise has the same proportions."
+        axes = "; ".join(
+            f"{axis.name} = {' '.join(f'{x:+.3g} {name}' for x, name in zip(column, self.names, strict=True))}"
+            for axis, column in zip(self.landscape.grid, self.basis.T, strict=True)
+        )
+        return f"{given}. The axes are its principal ones, one unit of which is {axes}."
+
+
+def principal_axes(landscape: Landscape, covariance: ArrayLike) -> PrincipalAxes:
+    """The landscape along the principal axes of a covariance.
+
+    Parameters
+    ----------
+    landscape
+        Without batch axes; for a covariance that is not diagonal in free space along every axis.
+    covariance
+        Shape (d, d), in the order and the units of the axes.
+
+    Raises
+    ------
+    SigmaError
+        For what is no covariance, or several.
+    UnsupportedError
+        For a full covariance with an axis that is periodic or has walls.
+    ResourceError
+        If the turned grid does not fit in memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.scalespace.principal import principal_axes
+    >>> grid = Grid(Axis("x", -1.0, 1.0, 21, boundary="clip"), Axis("y", -1.0, 1.0, 21, boundary="clip"))
+    >>> hill = Landscape.from_function(lambda x, y: -(x**2) - y**2, grid)
+    >>> found = principal_axes(hill, [[1.0, 0.6], [0.6, 1.0]])
+    >>> np.sqrt(found.deviations**2).round(4), found.landscape.grid.axes[1].name
+    (array([0.6325, 1.2649]), 'principal_2')
+    """
+    grid = landscape.grid
+    matrices = parse_covariance(covariance, grid)
+    if len(matrices) > 1:
+        raise SigmaError("one covariance is wanted", given=f"{len(matrices)}", advice="smaller and larger ones follow")
+    sigma, names = matrices[0], tuple(axis.name for axis in grid)
+    spread = np.sqrt(np.diagonal(sigma))
+    if np.array_equal(sigma, np.diag(np.diagonal(sigma))):
+        return PrincipalAxes(landscape, spread, None, names)
+    held = [axis for axis in grid if not axis.rule.free_space]
+    if held:
+        raise UnsupportedError(
+            "principal axes of a full covariance need free space along every axis",
+            given=f"boundary={held[0].boundary!r} on {held[0].name!r}",
+            allowed="clip, zero",
+            advice="evolve(landscape, covariance=...) takes periodic axes as well",
+        )
+    variances, turn = np.linalg.eigh(sigma / np.outer(spread, spread))
+    # signs are left open, and must not change between machines: the largest part of each is positive
+    turn = turn * np.where(turn[np.abs(turn).argmax(axis=0), np.arange(len(turn))] < 0, -1.0, 1.0)
+    basis = spread[:, None] * turn
+    lower, upper = np.array([axis.lower for axis in grid]), np.array([axis.upper for axis in grid])
+    middle = 0.5 * (lower + upper)
+    # the turned box holds the whole of the box: half the sum of its sides along each new axis
+    inverse = np.linalg.inv(basis)
+    centre, reach = inverse @ middle, np.abs(inverse) @ (0.5 * (upper - lower))
+    size = math.ceil(_FINER * max(grid.shape))
+    require_memory(size**grid.dimensions * 8 * (grid.dimensions + 2), "the turned landscape", "use a coarser grid")
+    turned = Grid(
+        *(
+            Axis(f"principal_{i + 1}", float(c - r), float(c + r), size, boundary="clip")
+            for i, (c, r) in enumerate(zip(centre, reach, strict=True))
+        )
+    )
+    between = landscape.sample if landscape.has_sampler else ActionValue(landscape).value
+
+    def value(points: Array) -> Array:
+        places = points @ basis.T
+        inside = np.clip(places, lower, upper)
+        found = np.asarray(between(inside), dtype=np.float64)
+        # beyond the box Q is what its boundary says
+        ends = np.array([axis.boundary == "zero" for axis in grid])
+        return np.where(((places != inside) & ends).any(axis=1), 0.0, found)
+
+    provenance = {"source": "principal axes", "parameters": landscape.provenance.get("parameters", {})}
+    found = Landscape(
+        value(turned.nodes()).reshape(turned.shape),
+        turned,
+        f"{landscape.name}, along principal axes",
+        provenance,
+        sampler=value if landscape.has_sampler else None,
+        minimise=landscape.minimise,
+    )
+    return PrincipalAxes(found, np.sqrt(variances), basis, names)

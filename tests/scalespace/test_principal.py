@@ -1,0 +1,112 @@
+"""Studies of correlated noise: along principal axes they are those of the same landscape, turned beforehand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from heatpg import Axis, Grid, Landscape, evolve, study
+from heatpg.errors import OptionError, SigmaError, UnsupportedError
+from heatpg.scalespace.principal import principal_axes
+
+Array = NDArray[Any]
+
+
+def plane(size: int = 61, boundary: str = "clip", half: float = 4.0) -> Grid:
+    return Grid(Axis("x", -half, half, size, boundary=boundary), Axis("y", -half, half, size, boundary=boundary))
+
+
+def bump(x: Array, y: Array) -> Array:
+    return np.asarray(np.exp(-0.5 * ((x - 0.4) ** 2 / 0.5 + (y + 0.2) ** 2 / 0.9)))
+
+
+def test_noise_along_the_axes_is_the_covariance() -> None:
+    """Against `evolve` with the full covariance, and the closed form of a Gaussian, 1 / sqrt(det(1 + W^-1 S))."""
+    sigma = np.array([[0.5, 0.35], [0.35, 0.6]])
+    q = Landscape.from_function(bump, plane())
+    found = principal_axes(q, sigma)
+    assert found.basis is not None
+    # one unit of each axis with its deviation makes the covariance again
+    np.testing.assert_allclose(found.basis @ np.diag(found.deviations**2) @ found.basis.T, sigma, rtol=1e-13)
+    flow = evolve(found.landscape, [found.deviations], checks="none")
+    own = np.linalg.solve(found.basis, [0.4, -0.2])
+    from heatpg.core.field import HeatField
+
+    value = HeatField(found.landscape).value(own[None], found.deviations)[0]
+    exact = 1 / np.sqrt(np.linalg.det(np.eye(2) + np.diag([1 / 0.5, 1 / 0.9]) @ sigma))
+    # the bump is 5 spacings wide and ends at 4.5 widths: exp(-4.5^2 / 2) = 4e-5 of it is cut
+    assert value == pytest.approx(exact, abs=1e-4)
+    whole = evolve(q, covariance=sigma, checks="none")
+    assert float(flow.values[0].max()) == pytest.approx(float(whole.values[0].max()), abs=2e-3)
+
+
+def test_a_diagonal_covariance_is_one_sigma_for_each_axis() -> None:
+    q = Landscape.from_function(bump, plane())
+    found = principal_axes(q, np.diag([0.04, 0.25]))
+    assert found.landscape is q and found.basis is None
+    page = study(q, covariance=np.diag([0.04, 0.25]))
+    same = study(q, found.levels())
+    assert page.sentences["price"] == same.sentences["price"]
+    ratio = page.evolution.sigmas[:, 1] / page.evolution.sigmas[:, 0]
+    np.testing.assert_allclose(ratio, 2.5, rtol=1e-12)
+    assert "sigma = 0.5 along" in page.sentences["covariance"]
+
+
+def test_units_of_the_axes_do_not_matter() -> None:
+    sigma = np.array([[0.5, 0.35], [0.35, 0.6]])
+    q = Landscape.from_function(bump, plane(41))
+    grid = Grid(Axis("x", -4.0, 4.0, 41, boundary="clip"), Axis("y", -4000.0, 4000.0, 41, boundary="clip"))
+    scaled = Landscape.from_function(lambda x, y: bump(x, y / 1000), grid)
+    change = np.diag([1.0, 1000.0])
+    one, other = principal_axes(q, sigma), principal_axes(scaled, change @ sigma @ change)
+    np.testing.assert_allclose(one.landscape.values, other.landscape.values, atol=1e-12)
+    np.testing.assert_allclose(one.deviations, other.deviations, rtol=1e-12)
+
+
+def test_beyond_the_box_the_boundary_goes_on() -> None:
+    def slope(x: Array, y: Array) -> Array:
+        return np.asarray(2.0 + x)
+
+    sigma = np.array([[1.0, 0.5], [0.5, 1.0]])
+    for boundary, beyond in (("clip", 3.0), ("zero", 0.0)):
+        grid = plane(9, boundary, 1.0)
+        for q in (
+            Landscape.from_function(slope, grid),
+            Landscape(slope(*np.meshgrid(*[grid[0].coordinates] * 2, indexing="ij")), grid),
+        ):
+            found = principal_axes(q, sigma)
+            assert found.basis is not None
+            places = found.landscape.grid.nodes() @ found.basis.T
+            values = found.landscape.values.ravel()
+            inside = (np.abs(places) < 1 - 1e-9).all(axis=1)
+            np.testing.assert_allclose(values[inside], 2 + places[inside, 0], rtol=1e-12)
+            right = (places[:, 0] > 1 + 1e-9) & (np.abs(places[:, 1]) < 1)
+            assert right.any()
+            np.testing.assert_allclose(values[right], beyond, rtol=1e-12)
+
+
+def test_a_study_of_a_full_covariance_names_its_axes() -> None:
+    q = Landscape.from_function(bump, plane(41))
+    page = study(q, covariance=[[0.5, 0.35], [0.35, 0.6]])
+    assert "principal_1" in page.sentences["covariance"] and page.principal is not None
+    # the best place, back in the axes of the landscape
+    assert page.principal.basis is not None
+    best = page.principal.basis @ page.curve.best_position
+    # within the spacing of the turned grid
+    np.testing.assert_allclose(best, [0.4, -0.2], atol=0.15)
+
+
+def test_what_is_no_such_covariance_is_refused() -> None:
+    q = Landscape.from_function(bump, plane(21))
+    full = np.array([[1.0, 0.5], [0.5, 1.0]])
+    with pytest.raises(OptionError, match="sigma or by covariance"):
+        study(q, [0.5, 1.0], covariance=full)
+    with pytest.raises(SigmaError, match="one covariance"):
+        study(q, covariance=np.stack([full, 2 * full]))
+    with pytest.raises(UnsupportedError, match="free space"):
+        study(Landscape.from_function(bump, plane(21, "reflect")), covariance=full)
+    with pytest.raises(SigmaError, match="too coarse"):
+        study(q, covariance=np.diag([1.0, 1e-6]))
