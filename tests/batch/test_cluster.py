@@ -631,7 +631,7 @@ def test_credentials(tmp_path: Path) -> None:
     Path(files["key"]).write_text("no key")
     with pytest.raises(OptionError, match="cannot be used"):
         cluster.credentials(files)
-    with pytest.raises(OptionError, match="no security"):
+    with pytest.raises(OptionError, match="security must be TLS settings"):
         cluster.credentials("secret")
 
 

@@ -331,7 +331,7 @@ def test_positions_within_round_off_are_uniform() -> None:
 def test_a_cut_is_not_taken_for_the_whole() -> None:
     """Half of a period is no period: its boundary has to be given anew."""
     data = evolution(2).to_xarray().landscape.isel(angle=slice(0, 3))
-    with pytest.raises(GridError, match="give its boundary anew"):
+    with pytest.raises(GridError, match="pass its boundary condition again"):
         Landscape.from_xarray(data)
     axis = Landscape.from_xarray(data, boundary={"angle": "clip"}).grid[1]
     assert (axis.lower, axis.upper, axis.boundary) == (0.0, 2.0, "clip")
