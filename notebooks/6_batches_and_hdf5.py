@@ -119,7 +119,7 @@ assert quick.passed and len(full.damaged) == 1
 try:
     load(shard)
 except StoreError as error:
-    print("load:", str(error).partition(";")[0].replace(str(shard), "the file"))
+    print("load:", error.one_line.partition(";")[0].replace(str(shard), "the file"))
 repaired = batch.run(specification, results, full=True)
 print(f"run again: {repaired.repaired} repaired, {repaired.skipped} as they were")
 assert (repaired.repaired, repaired.skipped) == (1, 11) and batch.verify(results, full=True).passed
