@@ -1,5 +1,7 @@
 """One page for a practitioner: at which sigma does the optimum move, jump or die, and what does it cost?"""
 
+# One file, because every sentence of the page reads several parts of the study, and the JSON is the same parts again.
+
 from __future__ import annotations
 
 import contextlib
@@ -22,6 +24,8 @@ from heatpg.core.slices import slice_words
 from heatpg.driver import evolve
 from heatpg.errors import HeatpgError, OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
+from heatpg.intervals import Intervals, JumpInterval, seed_intervals
+from heatpg.intervals.results import qualified
 from heatpg.landscapes import landscapes
 from heatpg.risk.actions import SafestAction, safest_action
 from heatpg.risk.returns import fraction_of
@@ -58,7 +62,7 @@ __all__ = ["Study", "study"]
 Array = NDArray[Any]
 
 _PRICE_SHARE = 0.1  # a taste: a tenth of what an optimal action earns over a random one
-_STAGES = 6  # as many as there are `with stage(...)` in `study`, but for that of risk; progress is told in them
+_STAGES = 7  # as many as there are `with stage(...)` in `study`, but for that of risk; progress is told in them
 _SAME = 1e-6  # of osc(Q): the same system, sampled again, possibly in single precision
 _WIDTH = 100  # columns of a terminal; a taste
 _MOST_NOTES = 16  # in a notebook
@@ -99,6 +103,8 @@ class Study:
         The safest action beside that of the best mean, where it was asked for.
     principal
         The axes of the covariance, where one was given.
+    intervals
+        What the returns of several seeds leave open; None where they were not kept.
     """
 
     evolution: Evolution
@@ -115,11 +121,13 @@ class Study:
     seconds: dict[str, float]
     risk: SafestAction | None = None
     principal: PrincipalAxes | None = None
+    intervals: Intervals | None = None
 
     @property
     def verdict(self) -> Verdict:
         """The answer in one sentence and three numbers."""
-        return verdict(self.space, self.curve, self.keeps, self.price, lost=self.needle_lost)
+        answer = verdict(self.space, self.curve, self.keeps, self.price, lost=self.needle_lost)
+        return answer if self.intervals is None else qualified(answer, self.intervals, self.space)
 
     @property
     def sentences(self) -> dict[str, str]:
@@ -149,14 +157,14 @@ class Study:
         # tracks begin at the first sigma: what was lost before it has none
         whose = f"the optimum at sigma = {first}" if self.needle_lost else "the optimum"
         if jump is None:
-            result["jump"] = f"From sigma = {first} to {last} {whose} moves without a jump."
+            result["jump"] = f"From sigma = {first} to {last} {whose} moves without a jump.{self._of_seeds()}"
         else:
             more = len(space.jumps) - 1
             others = f" {more} more jump{'s' if more > 1 else ''} follow{'' if more > 1 else 's'}." if more else ""
             result["jump"] = (
-                f"At sigma = {self._located(jump)} the global {sense.extremum} jumps to "
+                f"At sigma = {self._located(jump)} the global {sense.extremum}{self._of_mean()} jumps to "
                 f"{place_words(space, jump.position)}."
-                f"{others}"
+                f"{others}{self._of_seeds()}"
             )
         if death is None:
             result["death"] = (
@@ -178,7 +186,10 @@ class Study:
             f"{kept[0].upper()}{kept[1:]} (in units of Q; change the limit with price_limit= or --price). "
             f"{self._read()}"
         )
-        noise = self._node_errors()
+        if self.intervals is not None:
+            sampled = self.intervals.sentences["price"]
+            result["price"] += f" {sampled[0].upper()}{sampled[1:]}"
+        noise = self._node_errors() if self.intervals is None else self._sampling(self.intervals)
         if noise:
             result["noise"] = noise
         if self.principal is not None:
@@ -231,13 +242,52 @@ class Study:
 
     def _located(self, event: Event) -> str:
         """The sigma of an event with its uncertainty, which is relative where each axis has its own sigma."""
+        known = self._jump_interval(event)
+        # of sampling and solver error the larger one, by its name
+        if known is not None and known.shown and known.lower is not None and known.upper is not None:
+            low, high = self._noise(known.lower, 4), self._noise(known.upper, 4)
+            if known.upper - known.lower > 2.0 * event.uncertainty:
+                return f"{self._noise(event.sigma)} ({100 * known.confidence:g} % interval {low} to {high})"
         # a root is found far more exactly than the grid knows the field that it is a root of
         if located_words(event.sigma, event.uncertainty)[0] != "+":
             return f"{self._noise(event.sigma)} ({located_words(event.sigma, event.uncertainty)})"
         # one number for all axes; of several the uncertainty has no single unit
-        if np.ptp(self.space.ratio) == 0 or event.sigma == 0:
-            return f"{self._noise(event.sigma)} ({_error(event.uncertainty)})"
-        return f"{self._noise(event.sigma)} ({_error(event.uncertainty / event.sigma)} of it)"
+        whole = np.ptp(self.space.ratio) == 0 or event.sigma == 0
+        error = _error(event.uncertainty) if whole else f"{_error(event.uncertainty / event.sigma)} of it"
+        # where Q has sampling error, it is said which of the two it is
+        return f"{self._noise(event.sigma)} ({'solver error ' if self._sampled else ''}{error})"
+
+    @property
+    def _sampled(self) -> bool:
+        """Whether Q has sampling error, so that two kinds of error have to be told apart."""
+        error = self.evolution.landscape.standard_error
+        return error is not None and bool(error.any())
+
+    def _jump_interval(self, event: Event) -> JumpInterval | None:
+        """What the seeds say of a jump."""
+        jumps = [] if self.intervals is None else self.intervals.jumps
+        return next((one for one in jumps if event.kind == "jump" and one.sigma == event.sigma), None)
+
+    def _of_mean(self) -> str:
+        """Whose jump it is, where the seeds do not show one."""
+        event = self.space.sigma_jump
+        known = None if event is None else self._jump_interval(event)
+        return f" of the mean of {known.seeds} seeds" if known is not None and not known.shown else ""
+
+    def _of_seeds(self) -> str:
+        """Whether the seeds show a jump; empty where the sigma of the first one has said it."""
+        known = None if self.intervals is None else self.intervals.jump
+        first = self.space.sigma_jump
+        if known is None or (known.shown and first is not None and known.sigma == first.sigma):
+            return ""
+        return f" {known.statement}."
+
+    def _sampling(self, found: Intervals) -> str:
+        """What the seeds leave open of the optimum, and what is not known."""
+        chosen = [
+            found.sentences[topic] for topic in ("value", "place", "best", "rare", "none") if topic in found.sentences
+        ]
+        return " ".join(chosen)
 
     def _what(self) -> str:
         """What the axes span."""
@@ -401,6 +451,7 @@ class Study:
             "optimum_shape": self.shape.as_dict() if isinstance(self.shape, Shape) else self.shape,
             "space": self.space.as_dict(),
             "report": self.evolution.report.as_dict(),
+            **({} if self.intervals is None else {"intervals": self.intervals.as_dict()}),
             "seconds": self.seconds,
             **({} if self.risk is None else {"risk": self.risk.as_dict()}),
         }
@@ -582,6 +633,8 @@ def study(
             shape: Shape | str = optimum_shape(space)
         except (OptionError, UnsupportedError) as reason:
             shape = reason.problem
+    with stage("seeds"):
+        seeds = None if flow.landscape.returns is None else seed_intervals(space, curve, price_limit=limit)
     with stage("basins"):
         # labels of every node at 64 levels would be the largest part of a study, and no sentence needs them
         where = basins(flow, include_initial=False, keep_labels=False)
@@ -597,4 +650,4 @@ def study(
         with stage("risk"):
             safest = safest_action(flow, risk)
     found = (flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, _lost(space), seconds)
-    return Study(*found, risk=safest, principal=principal)
+    return Study(*found, risk=safest, principal=principal, intervals=seeds)

@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("evolution", "landscapes"),
     ("measure", "policy", "risk", "roughness", "verify"),
     ("driver", "large", "interop", "scalespace"),
+    ("intervals",),
     ("batch", "claims", "studies"),
     ("plot",),
     ("viewer",),

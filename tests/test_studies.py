@@ -188,6 +188,40 @@ def test_nothing_is_called_significant_as_the_errors_of_two_nodes_do_not_tell() 
         assert "significan" not in text and "which is the better one" not in text
 
 
+def line_of_seeds(size: float, minimise: bool = False, factor: float = 1.0) -> Landscape:
+    grid = Grid(Axis("x", -3.0, 3.0, 181, boundary="clip"))
+    x = grid[0].coordinates
+    rng = np.random.default_rng(8)
+    two = np.exp(-((x + 1) ** 2) / 0.0288) + 0.8 * np.exp(-((x - 1) ** 2) / 0.32)
+    returns = two + 0.5 * rng.standard_normal((8, 1)) + size * rng.standard_normal((8, 1)) * np.sin(x)
+    return Landscape(None, grid, "seeds", returns=(-factor if minimise else factor) * returns, minimise=minimise)
+
+
+@pytest.mark.parametrize("minimise", [False, True])
+def test_sentences_quote_the_larger_of_sampling_and_solver_error(minimise: bool) -> None:
+    levels = np.geomspace(0.06, 1.5, 20)
+    sure, unsure, exact = (study(line_of_seeds(size, minimise), levels) for size in (0.01, -0.2, 0.0))
+    best = "minimum" if minimise else "maximum"
+    assert "(95 % interval 0.0" in sure.sentences["jump"] and "+-" not in sure.sentences["jump"]
+    assert sure.intervals is not None and sure.intervals.jump is not None and sure.intervals.jump.shown
+    assert "95 % interval of that sigma" in sure.verdict.sentence
+    assert f"the global {best} of the mean of 8 seeds jumps" in unsure.sentences["jump"]
+    assert "8 seeds do not show whether it jumps" in unsure.sentences["jump"]
+    assert unsure.verdict.sentence.startswith("In the mean of 8 seeds: at sigma")
+    assert unsure.verdict.numbers[0].detail.endswith("8 seeds do not show it")
+    # seeds that differ by a constant know the jump as well as the solver does
+    assert exact.intervals is not None and exact.intervals.jump is not None and exact.intervals.jump.shown
+    assert "95 % interval 0.09" in exact.sentences["jump"] or "root-finding error" in exact.sentences["jump"]
+    for page in (sure, unsure):
+        assert "root-finding error" in page.sentences["death"]
+        assert "sigma_death" in page.sentences["noise"] and "no interval" in page.sentences["noise"]
+        assert "the price passes" in page.sentences["price"] and "95 % interval" in page.sentences["price"]
+        assert page.as_dict()["intervals"]["seeds"] == 8
+        json.dumps(page.as_dict()["intervals"], allow_nan=False)
+        assert page.evolution.known_error is not None
+        assert page.evolution.plot("study") is not None
+
+
 def test_the_price_says_where_q_between_the_nodes_is_from(page: Study, rollouts: Study) -> None:
     assert page.sentences["price"].endswith("Values of Q between grid nodes were evaluated exactly (sampler).")
     assert "off-grid values were interpolated" in rollouts.sentences["price"]
@@ -276,7 +310,7 @@ def test_prices_that_are_none(price: float) -> None:
 def test_progress_counts_the_stages() -> None:
     calls: list[tuple[int, int]] = []
     study(Landscape.from_function(bumps, line(101)), [0.2, 0.5], progress=lambda *step: calls.append(step))
-    assert calls == [(i, 6) for i in range(1, 7)]
+    assert calls == [(i, 7) for i in range(1, 8)]
 
 
 def test_the_safest_action_is_told_where_it_is_asked_for() -> None:
@@ -288,7 +322,7 @@ def test_the_safest_action_is_told_where_it_is_asked_for() -> None:
     landscape = Landscape.from_function(peaks, line(2001))
     stages: list[tuple[int, int]] = []
     page = study(landscape, np.geomspace(0.02, 0.2, 8), risk=0.1, progress=lambda *step: stages.append(step))
-    assert stages == [(i, 7) for i in range(1, 8)] and "risk" in page.seconds
+    assert stages == [(i, 8) for i in range(1, 9)] and "risk" in page.seconds
     assert page.risk is not None and page.risk.safest.sigma_jump is not None
     # h = .004: (h / sigma)^2 / 12 of the tail mean over q and a difference of slopes of 10
     assert page.risk.safest.sigma_jump.sigma == pytest.approx(0.03324258, abs=1.3e-4)

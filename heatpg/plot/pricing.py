@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from heatpg.intervals import Intervals
     from heatpg.scalespace import PriceCurve, ScaleSpace
 
 __all__ = ["price_curve", "price_figure"]
@@ -36,6 +37,7 @@ def price_curve(
     *,
     curve: PriceCurve | None = None,
     limit: float | None = None,
+    intervals: Intervals | None = None,
     width: Width = None,
 ) -> Axes:
     """Draw the price of acting on the smoothed optimum, Q(mu*_0) - Q(mu*_sigma), and the drop of u that is seen.
@@ -54,6 +56,8 @@ def price_curve(
         What `heatpg.scalespace.price` returned, if it is there already.
     limit
         A price to mark, in units of Q.
+    intervals
+        What `heatpg.intervals.seed_intervals` returned: a band for the price, and a strip for the sigma of the jump.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
@@ -104,6 +108,8 @@ def price_curve(
         # with a sampler the price is known exactly, and there is no band
         if (upper > lower).any():
             ax.fill_between(sigma, lower, upper, color=dark, alpha=0.2, lw=0)
+        if intervals is not None:
+            _draw_intervals(ax, intervals, dark)
         width_of_lines = points(1.5)
         sense = space.sense
         best = f"{sense.short} Q"
@@ -132,6 +138,15 @@ def price_curve(
         ax.set_title("What the smoothed optimum costs")
         legend_below(ax, _LEAST)
     return ax
+
+
+def _draw_intervals(ax: Axes, found: Intervals, colour: Any) -> None:
+    """Where the price is, as far as the seeds tell, and from which sigma to which the optimum jumps."""
+    words = f"{found.share}, {found.seeds} seeds"
+    ax.fill_between(found.sigma, *found.price.T, color=colour, alpha=0.12, lw=0, label=words)
+    jump = found.jump
+    if jump is not None and jump.shown and jump.lower is not None and jump.upper is not None:
+        ax.axvspan(jump.lower, jump.upper, color="0.4", alpha=0.08, lw=0, zorder=0)
 
 
 def _with_gaps(pairs: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -196,12 +196,16 @@ def _draw_maps(part: FigureBase, page: Study, per_row: int, width: float) -> Non
 
 
 def _draw_lines(part: FigureBase, page: Study) -> None:
-    """Q, and u at three levels with its optimum, in one dimension."""
+    """Q, and u at three levels with its optimum, in one dimension; bands are one standard error of u from seeds."""
     flow, grid, space, shown = page.evolution, page.evolution.grid, page.space, _shown(page)
     ax = part.subplots()
     ax.plot(grid[0].coordinates, flow.landscape.values, color="0.2", lw=points(1.2), label="Q (σ = 0)")
     for level, colour in zip(shown, line_colours(len(shown)), strict=True):
         ax.plot(grid[0].coordinates, flow.values[level], color=colour, lw=points(1.5), label=sigma_label(flow, level))
+        error = flow.known_error
+        if error is not None:
+            band = flow.values[level] - error[level], flow.values[level] + error[level]
+            ax.fill_between(grid[0].coordinates, *band, color=colour, alpha=0.2, lw=0)
         cross: dict[str, Any] = {"mec": "black", "mfc": colour, "ms": points(7), "mew": points(0.8)}
         # where the optimum is between the nodes
         ax.plot(space.optimum_positions[level, 0], space.optimum_values[level], "X", **cross)
@@ -298,7 +302,7 @@ def study(source: Evolution | Study, *, width: Width = None) -> Figure:
             _draw_maps(next(parts), page, maps_per_row, total)
         _draw_fingerprints(next(parts), page, per_row, total, beside=beside)
         first, second, third = panels_of(next(parts), 3, curves_per_row)
-        price_curve(page.space, first, curve=page.curve, limit=page.price)
+        price_curve(page.space, first, curve=page.curve, limit=page.price, intervals=page.intervals)
         basin_curve(page.space, second, basins=page.basins)
         critical_counts(page.space, third)
         if not narrow:

@@ -1,0 +1,162 @@
+"""How often intervals from seeds hold the truth: landscapes of two bumps, drawn again and again, and studied.
+
+    python -m benchmarks.coverage [simulations]
+
+Truths are sums of Gaussian bumps, of which u, its optimum and the prices are known in closed form: a bump of height h
+and width w at c becomes h w / sqrt(w^2 + sigma^2) exp(-(x - c)^2 / 2 (w^2 + sigma^2)). One has a narrow high bump and a
+wide low one, so that its optimum jumps; the other has two of one width, and never does. The noise of a seed is an
+offset, a slope and two waves that all nodes share, and noise of each node; its numbers are normal, or exponential less
+their mean. The two maxima are found by the product, as a user would have it: nothing of the truth is told.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from heatpg import Axis, Grid, Landscape
+from heatpg.evolution import solve
+from heatpg.intervals import Intervals, seed_intervals
+from heatpg.scalespace import price, track
+
+__all__ = ["EQUAL", "JUMPING", "Coverage", "Truth", "noise", "simulate"]
+
+Array = NDArray[np.float64]
+
+GRID = Grid(Axis("x", -3.0, 3.0, 161, boundary="clip"))
+SIGMA = np.geomspace(0.08, 0.6, 20)
+QUANTITIES = ("u", "place", "price", "jump")
+
+
+@dataclasses.dataclass(frozen=True)
+class Truth:
+    """A sum of Gaussian bumps.
+
+    Attributes
+    ----------
+    bumps
+        Height, width and place of each.
+    """
+
+    bumps: tuple[tuple[float, float, float], ...]
+
+    def u(self, x: Array, sigma: float) -> Array:
+        """The expected value under noise, in free space."""
+        total = np.zeros_like(x)
+        for height, width, centre in self.bumps:
+            spread = width**2 + sigma**2
+            total += height * width / math.sqrt(spread) * np.exp(-((x - centre) ** 2) / (2 * spread))
+        return total
+
+    def top(self, sigma: float, centre: float | None = None) -> float:
+        """Where u is largest; near a bump, if one is named. To 1e-6, by ever finer grids."""
+        low, high = (-3.0, 3.0) if centre is None else (centre - 0.5, centre + 0.5)
+        for _ in range(4):
+            x = np.linspace(low, high, 2001)
+            best = float(x[int(self.u(x, sigma).argmax())])
+            low, high = best - 2 * (x[1] - x[0]), best + 2 * (x[1] - x[0])
+        return best
+
+    def jump(self) -> float:
+        """The sigma at which the two tops are equal."""
+        (_, _, first), (_, _, second) = self.bumps
+
+        def lead(sigma: float) -> float:
+            tops = np.array([self.top(sigma, first), self.top(sigma, second)])
+            return float(np.subtract(*self.u(tops, sigma)))
+
+        return float(brentq(lead, float(SIGMA[0]), float(SIGMA[-1]), xtol=1e-6))
+
+
+JUMPING = Truth(((1.0, 0.15, -0.9), (0.75, 0.5, 0.9)))
+EQUAL = Truth(((1.0, 0.3, -0.9), (0.8, 0.3, 0.9)))
+
+
+def noise(generator: np.random.Generator, seeds: int, family: str) -> Array:
+    """What each seed adds to the truth, shape (seeds, nodes)."""
+
+    def draw(*shape: int) -> Array:
+        return generator.standard_normal(shape) if family == "normal" else generator.standard_exponential(shape) - 1.0
+
+    x = GRID[0].coordinates
+    shared = [0.4 * draw(seeds, 1), 0.05 * draw(seeds, 1) * x]
+    shared += [0.05 * draw(seeds, 1) * np.cos(2 * x), 0.05 * draw(seeds, 1) * np.sin(2 * x)]
+    return np.asarray(sum(shared) + 0.03 * draw(seeds, x.size))
+
+
+@dataclasses.dataclass(frozen=True)
+class Coverage:
+    """How often intervals hold what they should, of how many.
+
+    Attributes
+    ----------
+    held
+        By quantity: simulations whose interval held the truth, and all that had an interval.
+    shown, jumped
+        How often a jump was said to be shown, and how often the mean jumped.
+    simulations
+        How many landscapes were drawn.
+    """
+
+    held: dict[str, tuple[int, int]]
+    shown: int
+    jumped: int
+    simulations: int
+
+
+def _intervals(truth: Truth, generator: np.random.Generator, seeds: int, family: str) -> tuple[Intervals, bool]:
+    q = truth.u(GRID[0].coordinates, 0.0)
+    flow = solve(Landscape(None, GRID, returns=q + noise(generator, seeds, family)), SIGMA, "direct")
+    space = track(flow, "maximum")
+    return seed_intervals(space, price(space), resamples=1000), space.sigma_jump is not None
+
+
+def simulate(truth: Truth, family: str, seeds: int, simulations: int, levels: Sequence[int] = (2, 8, 14)) -> Coverage:
+    """Draw landscapes and count; u, place and price at some of the levels."""
+    generator = np.random.default_rng([seeds, simulations, family == "normal", truth is JUMPING])
+    jump = truth.jump() if truth is JUMPING else math.inf
+    places = np.array([truth.top(float(SIGMA[k])) for k in levels])
+    values = [float(truth.u(places[[i]], float(SIGMA[k]))[0]) for i, k in enumerate(levels)]
+    prices = truth.u(np.array([truth.top(0.0)]), 0.0)[0] - truth.u(places, 0.0)
+    counts: dict[str, list[int]] = {name: [0, 0] for name in QUANTITIES}
+    shown = jumped = 0
+
+    def count(name: str, interval: Any, true: float) -> None:
+        counts[name][0] += bool(interval[0] <= true <= interval[1])
+        counts[name][1] += 1
+
+    for _ in range(simulations):
+        found, leaps = _intervals(truth, generator, seeds, family)
+        for i, k in enumerate(levels):
+            count("u", found.value[k], values[i])
+            count("place", found.place[k, 0], places[i])
+            count("price", found.price[k], prices[i])
+        shown += any(one.shown for one in found.jumps)
+        jumped += leaps
+        if truth is JUMPING and (one := found.jump) is not None and not (one.lower is None and one.upper is None):
+            count("jump", (one.lower or 0.0, math.inf if one.upper is None else one.upper), jump)
+    return Coverage({name: (a, b) for name, (a, b) in counts.items()}, shown, jumped, simulations)
+
+
+def main() -> None:
+    """Print the table."""
+    simulations = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    print(f"| truth | noise | S | {' | '.join(QUANTITIES)} | mean jumps | shown |\n|{'---|' * (5 + len(QUANTITIES))}")
+    for name, truth in (("jumps", JUMPING), ("never", EQUAL)):
+        for family in ("normal", "exponential"):
+            for seeds in (8, 16, 32):
+                found = simulate(truth, family, seeds, simulations)
+                cells = [f"{a / b:.3f}" if b else "" for a, b in found.held.values()]
+                ends = [f"{count / simulations:.3f}" for count in (found.jumped, found.shown)]
+                print(f"| {name} | {family} | {seeds} | {' | '.join(cells + ends)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

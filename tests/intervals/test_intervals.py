@@ -1,0 +1,253 @@
+"""Intervals against closed forms, against resamples that are evolved one by one, and against data moved and scaled."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from benchmarks.coverage import EQUAL, JUMPING, simulate
+from heatpg import Axis, Grid, Landscape
+from heatpg.errors import OptionError, UnsupportedError
+from heatpg.evolution import solve
+from heatpg.intervals import Intervals, seed_intervals
+from heatpg.intervals.jumps import _bounds
+from heatpg.intervals.resampling import drawn_weights, possible_tops, tops, widened_share
+from heatpg.intervals.results import left_out
+from heatpg.scalespace import price, track
+
+Array = NDArray[Any]
+
+SIGMA = np.geomspace(0.06, 0.5, 16)
+LINE = Grid(Axis("x", -3.0, 3.0, 181, boundary="clip"))
+
+
+def bumps(x: Array) -> Array:
+    return np.asarray(np.exp(-((x + 1) ** 2) / 0.0288) + 0.8 * np.exp(-((x - 1) ** 2) / 0.32))
+
+
+def seeds(count: int = 8, size: float = 0.02, offset: float = 0.5) -> Array:
+    rng = np.random.default_rng(count)
+    x = LINE[0].coordinates
+    shared = offset * rng.standard_normal((count, 1)) + size * rng.standard_normal((count, 1)) * x
+    return np.asarray(bumps(x) + shared + size * rng.standard_normal((count, 1)) * np.cos(2 * x))
+
+
+def study_of(
+    returns: Array, grid: Grid = LINE, sigma: Any = SIGMA, *, minimise: bool = False, **options: Any
+) -> Intervals:
+    flow = solve(Landscape(None, grid, returns=returns, minimise=minimise), sigma)
+    space = track(flow, "minimum" if minimise else "maximum")
+    return seed_intervals(space, price(space), **options)
+
+
+def test_the_value_is_a_t_interval_of_each_seed_at_the_optimum_of_the_mean() -> None:
+    returns = seeds()
+    flow = solve(Landscape(None, LINE, returns=returns), SIGMA)
+    space = track(flow, "maximum")
+    found = seed_intervals(space, price(space), confidence=0.9)
+    each = np.stack([solve(Landscape(one, LINE), SIGMA).values for one in returns])
+    x = LINE[0].coordinates
+    for level in (0, 7, 15):
+        there = float(space.optimum_positions[level, 0])
+        # linear between nodes is off by h^2 / 8 of the curvature of what differs, below 4 * .02
+        read = np.array([np.interp(there, x, row) for row in each[:, level]])
+        expected = stats.t.interval(0.9, 7, loc=read.mean(), scale=stats.sem(read))
+        width = expected[1] - expected[0]
+        np.testing.assert_allclose(found.value[level] - found.value[level].mean(), [-width / 2, width / 2], rtol=2e-3)
+        assert found.value[level].mean() == pytest.approx(space.optimum_values[level], rel=1e-12)
+
+
+def test_resamples_are_what_evolving_them_gives() -> None:
+    """Tops of weighted means against landscapes of the same means, solved one by one."""
+    returns = seeds(6, size=0.1)
+    flow = solve(Landscape(None, LINE, returns=returns), [0.1])
+    (away,) = flow.deviations()
+    weights = drawn_weights(6, 40)
+    found = tops(weights, flow.values[0] + away, returns, LINE)
+    for row, place, value in zip(weights, found.positions, found.values, strict=True):
+        u = solve(Landscape(row @ returns, LINE), 0.1).values[0]
+        node = int(u.argmax())
+        assert abs(place[0] - LINE[0].coordinates[node]) <= 0.5 * LINE.spacing[0] * (1 + 1e-9)
+        # the parabola through the top and its neighbours
+        fit = np.polyfit(LINE[0].coordinates[node - 1 : node + 2], u[node - 1 : node + 2], 2)
+        assert place[0] == pytest.approx(-fit[1] / (2 * fit[0]), abs=1e-8)
+        assert value == pytest.approx(np.polyval(fit, place[0]), abs=1e-9)
+
+
+def test_no_top_is_left_out() -> None:
+    """Whatever the weights, the largest node is among those that are kept."""
+    rng = np.random.default_rng(3)
+    for count in (2, 5, 16):
+        fields = np.cumsum(rng.standard_normal((count, 400)), axis=1)
+        kept = possible_tops(fields)
+        # among few seeds a node that is lower for all of them is not rare
+        assert count > 5 or len(kept) < 400
+        weights = rng.dirichlet(np.full(count, 0.3), 500)
+        assert set((weights @ fields).argmax(axis=1).tolist()) <= set(kept.tolist())
+
+
+def test_the_share_beyond_widened_percentiles() -> None:
+    assert [round(widened_share(count, 0.95), 4) for count in (8, 16, 32)] == [0.0057, 0.0139, 0.0191]
+    # with many seeds the plain percentile
+    assert widened_share(10**6, 0.95) == pytest.approx(0.025, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [
+        ([2.0, 2.0, 0.0, -2.0], (1.5, 2.5, True)),
+        ([0.5, 0.2, -0.5, -0.9], (None, None, False)),
+        ([3.0, 1.0, 0.0, -0.9], (1.0, None, False)),
+        ([0.5, -0.5, -1.5, -3.0], (None, 1.5, False)),
+        ([2.0, 2.0, 3.0, 2.0], (3.0, None, False)),
+        # the second is higher first: nothing is said of a jump from the first to it
+        ([-2.0, 0.0, 2.0, 3.0], (None, None, False)),
+        # beyond the ends of what is significant both ways
+        ([2.0, 0.0, 2.0, -3.0], (0.5, 2.6, True)),
+    ],
+)
+def test_where_the_test_does_not_reject(ratio: list[float], expected: tuple[float | None, float | None, bool]) -> None:
+    # levels 0, 1, 2, 3 in the logarithm of sigma
+    sigma = np.exp([0.0, 1.0, 2.0, 3.0])
+    lower, upper, shown = _bounds(sigma, np.array(ratio))
+    ends = [None if end is None else pytest.approx(math.log(end), abs=1e-12) for end in (lower, upper)]
+    assert (*ends, shown) == expected
+
+
+def test_little_noise_shows_the_jump_and_holds_the_jump_of_the_mean() -> None:
+    for size in (1e-9, 1e-4, 1e-2):
+        found = study_of(seeds(size=size))
+        jump = found.jump
+        assert jump is not None and jump.shown and jump.sigma is not None
+        assert jump.lower is not None and jump.upper is not None and jump.lower <= jump.sigma <= jump.upper
+        # the gap of .2 closes within the interval from .03 to .2 or so: its width follows the noise
+        assert (jump.upper - jump.lower) < 20 * size
+        assert "8 seeds show that it jumps, at sigma from 0.0" in found.sentences["jump"]
+
+
+def test_much_noise_shows_no_jump() -> None:
+    found = study_of(seeds(size=1.0))
+    assert found.jump is not None and not found.jump.shown
+    assert found.jump.statement.startswith("8 seeds do not show whether it jumps")
+
+
+def test_a_maximum_that_always_leads_is_shown_to_stay() -> None:
+    x = LINE[0].coordinates
+    rng = np.random.default_rng(0)
+    equal = np.exp(-((x + 1) ** 2) / 0.08) + 0.7 * np.exp(-((x - 1) ** 2) / 0.08)
+    returns = equal + 0.5 * rng.standard_normal((8, 1)) + 0.01 * rng.standard_normal((8, 1)) * x
+    found = study_of(returns)
+    assert found.jump is not None and found.jump.excluded is not None and found.jump.sigma is None
+    assert found.jump.statement.startswith("8 seeds show no jump up to sigma = ")
+
+
+@pytest.mark.parametrize("minimise", [False, True])
+@pytest.mark.parametrize(
+    ("factor", "offset", "shift", "stretch"), [(4.0, 0.0, 0.0, 1.0), (1.0, 1e6, 0.0, 1.0), (0.5, 0.0, 8.0, 2.0)]
+)
+def test_results_move_and_scale_with_the_data(
+    factor: float, offset: float, shift: float, stretch: float, minimise: bool
+) -> None:
+    returns = np.ldexp(np.rint(np.ldexp(seeds(), 30)), -30)
+    plain = study_of(returns)
+    sign = -1.0 if minimise else 1.0
+    grid = Grid(Axis("x", shift - 3 * stretch, shift + 3 * stretch, 181, boundary="clip"))
+    moved = study_of(sign * factor * returns + offset, grid, SIGMA * stretch, minimise=minimise)
+    # an offset of 1e6 rounds the data to 1e-10, which moves a place by 1e-10 over the curvature and the spacing
+    near: dict[str, Any] = {"rtol": 1e-6, "atol": 1e-6}
+    value = np.sort(sign * (moved.value - offset) / factor, axis=1)
+    np.testing.assert_allclose(value, plain.value, **near)
+    np.testing.assert_allclose((moved.place - shift) / stretch, plain.place, **near)
+    np.testing.assert_allclose(moved.price / factor, plain.price, **near)
+    np.testing.assert_allclose(np.array(moved.keeps) / stretch, plain.keeps, **near)
+    one, two = moved.jump, plain.jump
+    assert one is not None and two is not None and one.lower is not None and two.lower is not None
+    assert one.lower / stretch == pytest.approx(two.lower, rel=1e-6) and one.shown == two.shown
+    assert sign * (moved.best.value - offset) / factor == pytest.approx(plain.best.value, abs=1e-6)
+
+
+def test_places_around_a_periodic_axis() -> None:
+    """The optimum lies on the seam: its interval does not go around the circle."""
+    circle = Grid(Axis("angle", 0.0, 2 * np.pi, 64, boundary="periodic"))
+    turn = 0.1 * np.random.default_rng(5).standard_normal((16, 1))
+    returns = np.cos(circle[0].coordinates - turn)
+    found = study_of(returns, circle, [0.3, 0.6])
+    width = found.place[:, 0, 1] - found.place[:, 0, 0]
+    # a mean of cosines has its top at the mean of the turns, but for their squares
+    half = 0.1 / 4 * stats.t.ppf(0.975, 15)
+    assert (width > half).all() and (width < 4 * half).all()
+
+
+def test_the_value_at_a_chosen_node_is_read_from_the_seed_that_was_left_out() -> None:
+    """Noise without a landscape: the mean of what is chosen is too high, what is left out is not."""
+    rng = np.random.default_rng(9)
+    drawn = [rng.standard_normal((16, 241)) for _ in range(400)]
+    honest = [left_out(each).mean() for each in drawn]
+    error = [left_out(each).std(ddof=1) / 4 for each in drawn]
+    apparent = [each.mean(axis=0).max() for each in drawn]
+    # the largest of 241 normal numbers of deviation 1/4: 2.8 of them
+    assert np.mean(apparent) == pytest.approx(0.70, abs=0.05)
+    # four standard errors of 400 draws
+    assert abs(np.mean(honest)) < 4 * np.std(honest, ddof=1) / math.sqrt(400)
+    # seeds share most of what they choose from, so that what is left out is not independent either
+    assert np.mean(error) == pytest.approx(0.25, rel=0.2)
+
+
+def test_rare_falls_are_told() -> None:
+    returns = seeds(16)
+    returns[3] -= 5.0
+    found = study_of(returns)
+    # 1 - .05^(1/16)
+    assert found.skewed and found.unseen == pytest.approx(0.171, abs=5e-4)
+    assert (
+        "what none of 16 seeds showed, such as a fall, may have a probability of up to 17%" in found.sentences["rare"]
+    )
+    assert "sigma_death" in found.sentences["none"]
+
+
+def test_what_is_refused() -> None:
+    flow = solve(Landscape(bumps(LINE[0].coordinates), LINE), SIGMA)
+    space = track(flow, "maximum")
+    with pytest.raises(UnsupportedError, match=r"(?s)return of every seed.*keep_returns"):
+        seed_intervals(space, price(space))
+    several = track(solve(Landscape(None, LINE, returns=seeds()), SIGMA), "maximum")
+    for options in ({"confidence": 1.0}, {"confidence": 0.2}, {"resamples": 10}):
+        with pytest.raises(OptionError):
+            seed_intervals(several, price(several), **options)
+
+
+def test_two_dimensions_and_json() -> None:
+    grid = Grid(Axis("x", -2.0, 2.0, 41, boundary="clip"), Axis("y", 0.0, 2.0, 33, boundary="reflect"))
+    x, y = grid.mesh()
+    rng = np.random.default_rng(4)
+    hill = np.exp(-(x**2) - (y - 1) ** 2)
+    returns = hill + 0.05 * rng.standard_normal((8, 1, 1)) * x + 0.05 * rng.standard_normal((8, 1, 1)) * y
+    found = study_of(returns, grid, [0.2, 0.3, 0.4])
+    assert found.place.shape == (3, 2, 2) and (found.place[..., 0] < found.place[..., 1]).all()
+    assert found.jump is None and "jump" not in found.sentences
+    data = found.as_dict()
+    assert data["seeds"] == 8 and data["jumps"] == []
+    assert data["keeps"][1] is None or data["keeps"][1] > 0
+
+
+@pytest.mark.parametrize("family", ["normal", "exponential"])
+def test_intervals_hold_the_truth_as_often_as_they_say(family: str) -> None:
+    """A small one of `benchmarks.coverage`: 25 landscapes, bounds that a right method leaves in one run of 10,000."""
+    count = 25
+    found = simulate(JUMPING, family, 16, count, levels=[8])
+    for name, (held, of) in found.held.items():
+        # at least 92 % for normal numbers, 90 % for exponential ones
+        least = 0.92 if family == "normal" else 0.9
+        assert held >= stats.binom.ppf(1e-4, of, least), name
+    assert found.shown <= found.jumped
+
+
+def test_a_truth_that_never_jumps_is_not_shown_to_jump() -> None:
+    found = simulate(EQUAL, "normal", 8, 20, levels=[8])
+    # of 20 runs with a chance of 1 % each, more than two are one in 1,000
+    assert found.shown <= stats.binom.ppf(1 - 1.1e-3, 20, 0.01)
