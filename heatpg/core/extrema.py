@@ -39,6 +39,16 @@ def neighbour(p: int, offset: Array, shape: Array, periodic: Array) -> int:
 
 
 @kernel
+def _with_room(numbers: Array, used: int) -> Array:
+    """An array of numbers with room for one more than are used: itself, or twice as long a one."""
+    if used < numbers.shape[0]:
+        return numbers
+    longer = np.empty(2 * used, dtype=np.int64)
+    longer[:used] = numbers
+    return longer
+
+
+@kernel
 def _find_maxima(u: Array, shape: Array, periodic: Array, offsets: Array) -> Array:
     """Flat indices of the regional maxima: connected sets of equal value, all neighbours lower."""
     visited = np.zeros(u.shape[0], dtype=np.uint8)
@@ -76,18 +86,12 @@ def _find_maxima(u: Array, shape: Array, periodic: Array, offsets: Array) -> Arr
                     bounded = True
                 elif not visited[r]:
                     visited[r] = 1
-                    if tail == queue.shape[0]:
-                        longer = np.empty(2 * tail, dtype=np.int64)
-                        longer[:tail] = queue
-                        queue = longer
+                    queue = _with_room(queue, tail)
                     queue[tail] = r
                     tail += 1
         # a field that is constant everywhere has no neighbour that is lower, and no maximum
         if highest and bounded:
-            if count == found.shape[0]:
-                more = np.empty(2 * count, dtype=np.int64)
-                more[:count] = found
-                found = more
+            found = _with_room(found, count)
             found[count] = p
             count += 1
     return found[:count].copy()
@@ -123,10 +127,7 @@ def _outstanding(u: Array, tops: Array, shape: Array, periodic: Array, offsets: 
                     bounded = True
                     continue
                 seen[r] = number + 1
-                if tail == queue.shape[0]:
-                    longer = np.empty(2 * tail, dtype=np.int64)
-                    longer[:tail] = queue
-                    queue = longer
+                queue = _with_room(queue, tail)
                 queue[tail] = r
                 tail += 1
         # a field that is flat within the tolerance has no maximum
