@@ -149,8 +149,8 @@ class UnsupportedError(HeatpgError, ValueError):
     """A combination that is understood but not offered, with the reason."""
 
 
-class KeywordError(HeatpgError, TypeError):
-    """A keyword that a function does not take."""
+class KeywordError(HeatpgError, ValueError, TypeError):
+    """A keyword that a function does not take; a TypeError too, as for any function."""
 
 
 class OptionError(HeatpgError, ValueError):

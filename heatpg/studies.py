@@ -574,7 +574,7 @@ def study(
     >>> from heatpg import landscapes, study
     >>> page = study(landscapes.unequal_bumps(size=401), [0.1, 0.2, 0.4, 0.8, 1.6])
     >>> print(page.sentences["maxima"])
-    2 maxima at the first sigma, 1 at the last; from sigma = ...
+    2 maxima at the smallest noise level; for sigma >= 0.7366 a single maximum remains.
     """
     seconds: dict[str, float] = {}
     tell = progress_of(progress, "studying")

@@ -22,7 +22,11 @@ from heatpg.viewer import page
 
 # Words that would be wrong of a loss. The maximum principle and norms are no words on its optimum.
 WRONG = re.compile(r"maxim\w*|argmax|\bmax\b|highest|\blargest\b|ascent|uphill|\bearn\w*|\bdrop\b", re.IGNORECASE)
-RIGHT = re.compile(r"maximum_principle|maximum principle|max \|Q\||the largest by", re.IGNORECASE)
+# of noise levels and of basins the largest is the largest for a loss too
+RIGHT = re.compile(
+    r"maximum_principle|maximum principle|max \|Q\||the largest by|largest\s+noise\s+level|largest\s+share",
+    re.IGNORECASE,
+)
 
 
 def wrong_words(text: str) -> list[str]:

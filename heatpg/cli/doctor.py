@@ -48,6 +48,8 @@ EXTRAS = {
     "mpi": "a field over the memory of several machines",
     "cluster": "batches on workers of a Dask cluster",
     "rl": "landscapes from environments of Gymnasium and MuJoCo",
+    "sb3": "policies of stable-baselines3",
+    "torch": "policies that are networks of torch",
     "test": "what the tests need",
     "docs": "what building the documentation needs",
     "dev": "what work on heatpg itself needs",

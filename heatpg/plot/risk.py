@@ -136,7 +136,7 @@ def _earned(ax: Axes, found: SafestAction) -> None:
         ax.plot(found.sigma, values, style, color=colour, lw=points(1.5), ms=points(4), label=label)
     _against_sigma(ax, found)
     ax.set_ylabel("in units of Q")
-    ax.set_title("What both actions earn")
+    ax.set_title("What both actions give")
     _legend(ax, len(rows))
 
 
@@ -185,7 +185,7 @@ def risk(source: Evolution | SafestAction, *, width: Width = None) -> Figure:
     >>> from heatpg.evolution import solve
     >>> flow = solve(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 2.0, 8))
     >>> [ax.get_title() for ax in plot.risk(flow).axes][1:]
-    ['What both actions earn', 'Where they are']
+    ['What both actions give', 'Where they are']
     """
     from heatpg.risk import SafestAction, safest_action
 

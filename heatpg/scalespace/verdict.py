@@ -132,7 +132,7 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
         KeyNumber(vanishes, "none", f"up to sigma = {last}")
         if death is None
         else KeyNumber(vanishes, level(death.sigma), ends.get(death.kind, "its track ends")),
-        KeyNumber(f"price within {within}", level(limit.sigma), "largest sigma")
+        KeyNumber(f"price within {within}", level(limit.sigma), "limit of sigma")
         if limit.sigma is not None
         else KeyNumber(f"price within {within}", "none", f"more at sigma = {first}")
         if curve.price[0] > price

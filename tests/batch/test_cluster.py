@@ -323,7 +323,7 @@ def test_a_signal_ends_a_run_in_order(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     begin = time.monotonic()
     complaints = process.communicate(timeout=600)[1]
-    assert "Interrupted: interrupted: 3 tasks were done" in complaints, complaints
+    assert "Interrupted: interrupted: 3 tasks are done and kept" in complaints, complaints
     assert complaints.count("finishing 1") == 1
     assert time.monotonic() - begin < 300 and not any(map(is_alive, workers))
     assert len(stored(place / "b")) == 3
@@ -442,7 +442,7 @@ def test_a_full_disk_stops_the_batch(tmp_path: Path, address: str) -> None:
     deeds(tmp_path / "b", {2: "full"})
     with pytest.raises(
         ResourceError,
-        match=r"the disk is full\W+got: 9 bytes\W+(try: )?free some space\W+(try: )?what is done is kept",
+        match=r"the disk is full\W+got: 9 bytes\W+(try: )?free some space\W+(try: )?finished tasks are kept",
     ):
         run(specification(40), tmp_path / "b", scheduler=address)
     assert len(stored(tmp_path / "b")) < 12
@@ -513,7 +513,7 @@ def test_a_scheduler_that_is_lost(tmp_path: Path) -> None:
                 process.kill()
 
         begin = time.monotonic()
-        with pytest.raises(ResourceError, match=r"(?s)the scheduler of Dask is lost.*what is done is kept"):
+        with pytest.raises(ResourceError, match=r"(?s)the scheduler of Dask is lost.*finished tasks are kept"):
             run(specification(500), tmp_path / "b", scheduler=address, progress=tell)
         assert time.monotonic() - begin < 300
         kept = len(stored(tmp_path / "b"))
@@ -638,7 +638,7 @@ def test_credentials(tmp_path: Path) -> None:
 def test_bad_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(OptionError, match="a local cluster needs workers"):
         run(specification(1), tmp_path / "b", scheduler="local", workers=0)
-    with pytest.raises(OptionError, match="number of workers"):
+    with pytest.raises(OptionError, match="workers must be a whole number"):
         run(specification(1), tmp_path / "b", scheduler="tcp://127.0.0.1:8786", workers=-1)
     monkeypatch.setitem(sys.modules, "cryptography", None)
     monkeypatch.delitem(sys.modules, "heatpg.batch.cluster")

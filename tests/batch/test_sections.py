@@ -48,7 +48,11 @@ def test_defaults_of_a_solver_are_written_out() -> None:
         ({"evolve": {"sigma": ["1"]}}, "evolve.sigma", "not a finite number"),
         ({"evolve": {"sigma": True}}, "evolve.sigma", "not a finite number"),
         ({"evolve": {"sigma": {"first": 1, "last": 2}}}, "evolve.sigma", "{first = 0.1"),
-        ({"evolve": {"sigma": {"first": 2, "last": 1, "count": 3}}}, "evolve.sigma", "0 < first < last"),
+        (
+            {"evolve": {"sigma": {"first": 2, "last": 1, "count": 3}}},
+            "evolve.sigma",
+            "the first noise level exceeds the last",
+        ),
         ({"evolve": {"sigma": {"first": 1, "last": 2, "count": 10**6}}}, "the specification", "values"),
         ({"evolve": {"sigma": {"first": 1, "last": 2, "count": 50_000}}}, "evolve.sigma", "at most 10,000"),
         ({"evolve": {"sigma": {"x": [1, 2], "y": [1, 2, 3]}}}, "evolve.sigma", "x has 2, y has 3"),

@@ -105,8 +105,8 @@ def missing(source: Path) -> list[str]:
     return [name for name in NEEDS.get(source.stem, ()) if not importlib.util.find_spec(name)]
 
 
-def test_there_are_seven():
-    assert [source.stem[0] for source in SOURCES] == list("1234567")
+def test_there_are_eight():
+    assert [source.stem[0] for source in SOURCES] == list("12345678")
     assert {path.stem for path in SOURCES[0].parent.glob("*.ipynb")} == {source.stem for source in SOURCES}
 
 

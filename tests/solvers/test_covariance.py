@@ -513,7 +513,8 @@ def test_single_precision_never_fails() -> None:
 
 def test_what_the_report_says(landscape: Landscape, covariances: Array) -> None:
     standard, full = (evolve(landscape, covariance=covariances, checks=level).report for level in ("standard", "full"))
-    assert {check.name for check in standard} == {check.name for check in full}
+    # the error at the edge is measured at full depth alone
+    assert {check.name for check in standard} | {"edge"} == {check.name for check in full}
     assert "sum of the density at 36 nodes" in standard["cross-check"].message
     assert "at 400 nodes" in full["cross-check"].message
     for report in (standard, full):

@@ -561,7 +561,7 @@ def test_truncated(path: Path, share: float) -> None:
 def test_newer_schema(path: Path) -> None:
     with h5py.File(path, "a") as file:
         file.attrs["heatpg_schema"] = "2"
-    refuse(path, "newer heatpg.*upgrade")
+    refuse(path, "(?s)newer heatpg.*upgrade")
 
 
 def rewrite(file: h5py.File, name: str, values: Any, **keywords: Any) -> None:

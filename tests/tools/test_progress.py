@@ -25,7 +25,7 @@ def test_lines_without_tqdm(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     track(flow, progress=True)
     assert capsys.readouterr().err.splitlines()[-1] == "following: 9 of 9"
     study(flow, progress=True)
-    assert capsys.readouterr().err.splitlines()[-1] == "studying: 6 of 6"
+    assert capsys.readouterr().err.splitlines()[-1] == "studying: 7 of 7"
     grid = Grid(Axis("x", 0.0, 1.0, 5, boundary="clip"))
     Landscape.from_function(lambda x: float(x), grid, vectorized=False, progress=True)
     assert capsys.readouterr().err.splitlines()[-1] == "sampling: 5 of 5"
