@@ -185,6 +185,9 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64], corrected:
         result[np.arange(len(rows)), rows] = 1.0
         return result
     weights = _line_weights(axis, sigma)
+    if axis.faced:
+        added = added_rows(axis, sigma, rows) if corrected and sigma >= axis.spacing else 0.0
+        return _rows_with_faces(axis, weights, rows) + added
     radius = len(weights) // 2
     node = _continued_index(axis, radius)
     position = np.arange(-radius, size + radius)
@@ -193,9 +196,6 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64], corrected:
         factor = np.where((position < 0) | (position >= size), 0.0, 1.0)
         if axis.nodes == "vertex":
             factor[(position == 0) | (position == size - 1)] = 0.5
-    if axis.faced:
-        added = added_rows(axis, sigma, rows) if corrected and sigma >= axis.spacing else 0.0
-        return _rows_with_faces(axis, weights, rows) + added
     if axis.boundary == "absorb":
         # odd about both ends: every second stretch of length n - 1 is turned over about the chord
         factor = np.where((position // (size - 1)) % 2 == 0, 1.0, -1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from heatpg.errors import ResourceError
 from heatpg.evolution import solve
 from heatpg.tools import resources
 from heatpg.verify import _FIELDS_OF_CHECKS, verify
+from heatpg.verify.edge_error import edge_error
 
 
 @pytest.mark.parametrize("level", ["standard", "full"])
@@ -31,6 +33,21 @@ def test_the_estimate_of_the_checks_holds(level: str, boundary: str, shape: tupl
     # the modules and kernels of a first call are small beside fields of 3 MiB
     assert peak <= (_FIELDS_OF_CHECKS[level] + 1) * 8 * values.size
     assert peak >= 0.3 * _FIELDS_OF_CHECKS[level] * 8 * values.size
+
+
+@pytest.mark.parametrize("boundary", ["clip", "absorb"])
+@pytest.mark.parametrize("nodes", ["vertex", "cell"])
+def test_the_error_at_the_edge_of_a_long_line_takes_no_more(boundary: str, nodes: Any) -> None:
+    axis = Axis("x", 0.0, 1.0, 400_001, boundary=boundary, nodes=nodes)
+    values = np.random.default_rng(1).standard_normal(axis.size).astype(np.float32)
+    flow = solve(Landscape(values, Grid(axis)), 4 * axis.spacing, "direct")
+    tracemalloc.start()
+    try:
+        edge_error(flow, "full")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= (_FIELDS_OF_CHECKS["full"] + 1) * 8 * values.size
 
 
 def test_checks_that_will_not_fit_are_refused_before_the_solve(monkeypatch: pytest.MonkeyPatch) -> None:
