@@ -112,7 +112,8 @@ class Solver(ABC):
         else:
             # the trapezoid rule across a kink; the chord leaves only a jump of the second derivative
             order = 4.0 if axis.rule.holds_ends else 2.0
-        return min(self.order_space, order)
+        # a value on a wall between nodes comes from four cells
+        return min(self.order_space, order, 4.0 if axis.faced else math.inf)
 
     def keeps_extrema(self, axis: Axis, variance: float) -> bool:
         """Whether, in one dimension, such an interval cannot create extrema (variation diminishing)."""

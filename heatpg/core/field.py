@@ -263,7 +263,8 @@ def _line_weights(
     if low:
         lo, hi = 0, max(hi, int(walls[2]) - 1)
     if high:
-        lo, hi = min(lo, size - int(walls[2])), size - 1
+        # values on the walls stand behind the last node
+        lo, hi = min(lo, size - int(walls[2])), max(hi, size - 1)
     if slope_low:
         lo, hi = 0, max(hi, 1)
     if slope_high:

@@ -45,11 +45,12 @@ _STENCILS: dict[tuple[str, int], tuple[tuple[float, ...], ...]] = {
         (-1, 3, -3, 1),
     ),
 }
-# Which derivatives of Q jump at a wall, and by what multiple of what they are inside. Only in free space: what is flat
-# (reflect) or straight (absorb) at a closed wall is exact as it is, and would come to order 5 from the end nodes.
+# Which derivatives of Q jump at a wall, and by what multiple of what they are inside. Not between held ends (absorb),
+# where only Q'' jumps: order 4 is there without, and what is straight at the walls stays exact.
 _JUMPS: dict[str, tuple[tuple[int, ...], float]] = {
-    "clip": ((1, 2, 3), 1.0),  # a constant outside
+    "clip": ((1, 2, 3), 1.0),  # a constant outside, the value on the wall, whether a node is there or not
     "zero": ((0, 1, 2, 3), 1.0),
+    "reflect": ((1, 3), 2.0),  # even about the wall: odd derivatives turn over
 }
 
 
@@ -71,14 +72,19 @@ def jumps_along(axis: Axis, sigma: float) -> tuple[tuple[int, ...], NDArray[np.f
     ((1, 2), array([[-1.5,  2. , -0.5],
            [ 1. , -2. ,  1. ]]))
     """
-    orders, factor = _JUMPS.get(axis.boundary, ((), 1.0))
-    if axis.nodes == "cell":
-        orders = ()
     # at cell centres four nodes have negative weights below 1.5 h; as many nodes as there are, where they are few
     most = 3 if axis.nodes == "cell" and sigma < 1.5 * axis.spacing else _MOST
-    table = np.array(_STENCILS[axis.nodes, min(most, axis.size)], dtype=np.float64)
-    orders = tuple(k for k in orders if k < len(table))
-    return orders, factor * table[list(orders)].reshape(len(orders), table.shape[1])
+    return _jumps(axis.boundary, axis.nodes, min(most, axis.size))
+
+
+@functools.cache
+def _jumps(boundary: str, nodes: str, count: int) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+    known, factor = _JUMPS.get(boundary, ((), 1.0))
+    table = np.array(_STENCILS[nodes, count], dtype=np.float64)
+    orders = tuple(k for k in known if k < len(table))
+    weights = factor * table[list(orders)].reshape(len(orders), table.shape[1])
+    weights.setflags(write=False)  # it is kept
+    return orders, weights
 
 
 def period_of(axis: Axis) -> int:

@@ -194,7 +194,8 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64], corrected:
         if axis.nodes == "vertex":
             factor[(position == 0) | (position == size - 1)] = 0.5
     if axis.faced:
-        return _rows_with_faces(axis, weights, rows)
+        added = added_rows(axis, sigma, rows) if corrected and sigma >= axis.spacing else 0.0
+        return _rows_with_faces(axis, weights, rows) + added
     if axis.boundary == "absorb":
         # odd about both ends: every second stretch of length n - 1 is turned over about the chord
         factor = np.where((position // (size - 1)) % 2 == 0, 1.0, -1.0)
