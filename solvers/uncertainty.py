@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.core.grid import Grid
+from heatpg.core.grid import Axis, Grid
 from heatpg.errors import UnsupportedError
 from heatpg.solvers.base import Solver
 from heatpg.solvers.covariance import CovarianceFlow
 from heatpg.solvers.wide import begin
 from heatpg.tools.resources import require_memory
 
-__all__ = ["error_of_mean", "error_of_nodes", "evolved_deviations"]
+__all__ = ["error_of_mean", "error_of_nodes", "evolved_deviations", "weights_of_nodes"]
 
 Array = NDArray[Any]
 
@@ -179,23 +179,51 @@ def error_of_nodes(
     return np.asarray(np.ldexp(np.sqrt(result), exponent), dtype=error.dtype)
 
 
+def weights_of_nodes(axis: Axis, solver: Solver, variances: Array) -> Iterator[tuple[int, slice, NDArray[np.float64]]]:
+    """What nodes of an axis contribute to all of its nodes: the answers to unit vectors, in blocks.
+
+    Parameters
+    ----------
+    axis, solver
+        Along which axis, and by what.
+    variances
+        t = sigma^2, shape (T,), in the order in which the solver goes through them.
+
+    Yields
+    ------
+    level, nodes, weights
+        Which variance, which nodes, and a row of weights for each of them, shape (nodes, axis.size).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis
+    >>> from heatpg.solvers import make
+    >>> from heatpg.solvers.uncertainty import weights_of_nodes
+    >>> axis = Axis("x", 0.0, 4.0, 4, boundary="periodic")
+    >>> [(level, nodes, weights)] = weights_of_nodes(axis, make("direct"), np.array([4.0]))
+    >>> level, nodes, weights.sum(axis=1).round(12).tolist()
+    (0, slice(0, 4, None), [1.0, 1.0, 1.0, 1.0])
+    """
+    rows = max(1, _BLOCK_BYTES // (8 * axis.size))
+    for start in range(0, axis.size, rows):
+        units = np.eye(min(rows, axis.size - start), axis.size, start)
+        steps = begin(solver, units, Grid(axis))
+        for level, variance in enumerate(variances):
+            weights = np.empty_like(units)
+            steps.advance((float(variance),), weights)
+            yield level, slice(start, start + len(units)), weights
+
+
 def _spread_along(
     squares: Array, grid: Grid, position: int, solver: Solver, variances: Array, place: int
 ) -> NDArray[np.float64]:
     """sum_i W_ji^2 squares_i along one axis, at every level; the weights are the answers to unit vectors."""
-    axis = grid[position]
-    alone, count = Grid(axis), len(variances)
+    axis, count = grid[position], len(variances)
     # lines last: (T, others, n)
     lines = np.moveaxis(squares, 1 + place, -1).reshape(count, -1, axis.size)
     result = np.zeros(lines.shape)
-    rows = max(1, _BLOCK_BYTES // (8 * axis.size))
-    for start in range(0, axis.size, rows):
-        units = np.eye(min(rows, axis.size - start), axis.size, start)
-        steps = begin(solver, units, alone)
-        for level in range(count):
-            weights = np.empty_like(units)
-            steps.advance((float(variances[level]),), weights)
-            # row i holds what node i contributes to all nodes
-            result[level] += lines[level, :, start : start + len(units)] @ weights**2
+    for level, nodes, weights in weights_of_nodes(axis, solver, variances):
+        result[level] += lines[level, :, nodes] @ weights**2
     moved = np.moveaxis(squares, 1 + place, -1).shape
     return np.moveaxis(result.reshape(moved), -1, 1 + place)

@@ -6,27 +6,16 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from heatpg.errors import MissingPackageError
-from heatpg.interop.linear import Smoothing
+from heatpg.interop.linear import Smoothing, package
 from heatpg.interop.smoothing import Name
 from heatpg.solvers import Solver
 
 __all__ = ["smooth"]
-
-
-def _jax() -> Any:
-    try:
-        return importlib.import_module("jax")
-    except ImportError as reason:
-        raise MissingPackageError(
-            "jax is not installed", given=str(reason), advice="pip install jax, or use heatpg.smooth for arrays"
-        ) from reason
 
 
 def smooth(
@@ -76,7 +65,7 @@ def smooth(
     >>> from heatpg.interop import jax as heat  # doctest: +SKIP
     >>> jax.jit(lambda q, s: heat.smooth(q, s, "periodic").max())(q, 2.0)  # doctest: +SKIP
     """
-    jax = _jax()
+    jax = package("jax")
     numpy = jax.numpy
     values = numpy.asarray(values)
     plan = Smoothing(tuple(values.shape), boundary, spacing, nodes, axes, solver)

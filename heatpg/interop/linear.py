@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,18 +14,17 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.positions import grid_of_nodes
-from heatpg.errors import SigmaError
+from heatpg.errors import MissingPackageError, SigmaError
 from heatpg.evolution import solve
 from heatpg.interop.smoothing import Name, _Axes, _chosen
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose
-from heatpg.solvers.wide import begin
+from heatpg.solvers.uncertainty import weights_of_nodes
 
-__all__ = ["Smoothing"]
+__all__ = ["Smoothing", "package"]
 
 Array = NDArray[Any]
 
-_BLOCK_BYTES = 2**26  # of weights that are made at once; a matter of taste
 # f'(x) h = sum c_k (f(x + k h) - f(x - k h)) + h^9 f^(9) / 630, exact for polynomials up to degree 8
 _DIFFERENCES = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
 # of sigma. The fields are analytic in log sigma: the error is about 1e-11 of u, and that of rounding 1e-14
@@ -154,16 +154,27 @@ class Smoothing:
         return slope / (_STEP * size)
 
 
+def package(name: str) -> Any:
+    """The package whose arrays are smoothed, imported when it is needed.
+
+    Raises
+    ------
+    MissingPackageError
+        Where it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as reason:
+        raise MissingPackageError(
+            f"{name} is not installed", given=str(reason), advice=f"pip install {name}, or use heatpg.smooth for arrays"
+        ) from reason
+
+
 def _transposed(array: Array, position: int, axis: Axis, solver: Solver, sigma: float) -> Array:
     """The transpose of the weights along one axis, which are the answers to unit vectors."""
     lines = np.moveaxis(array, position, -1)
     flat = np.ascontiguousarray(lines).reshape(-1, axis.size)
     result = np.empty(flat.shape)
-    rows = max(1, _BLOCK_BYTES // (8 * axis.size))
-    for start in range(0, axis.size, rows):
-        units = np.eye(min(rows, axis.size - start), axis.size, start)
-        weights = np.empty_like(units)
-        begin(solver, units, Grid(axis)).advance((sigma**2,), weights)
-        # row i holds what node i contributes to all nodes
-        result[:, start : start + len(units)] = flat @ weights.T
+    for _, nodes, weights in weights_of_nodes(axis, solver, np.array([sigma**2])):
+        result[:, nodes] = flat @ weights.T
     return np.moveaxis(result.reshape(lines.shape), -1, position)

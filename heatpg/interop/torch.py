@@ -8,27 +8,16 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from heatpg.errors import MissingPackageError
-from heatpg.interop.linear import Smoothing
+from heatpg.interop.linear import Smoothing, package
 from heatpg.interop.smoothing import Name
 from heatpg.solvers import Solver
 
 __all__ = ["smooth"]
-
-
-def _torch() -> Any:
-    try:
-        return importlib.import_module("torch")
-    except ImportError as reason:
-        raise MissingPackageError(
-            "torch is not installed", given=str(reason), advice="pip install torch, or use heatpg.smooth for arrays"
-        ) from reason
 
 
 def smooth(
@@ -80,7 +69,7 @@ def smooth(
     >>> q = torch.randn(64, dtype=torch.float64, requires_grad=True)  # doctest: +SKIP
     >>> heat.smooth(q, 2.0, "periodic").square().sum().backward()  # doctest: +SKIP
     """
-    torch = _torch()
+    torch = package("torch")
     plan = Smoothing(tuple(values.shape), boundary, spacing, nodes, axes, solver)
     noise = torch.as_tensor(sigma, dtype=torch.float64)
     smoothed, _ = _functions()
@@ -90,7 +79,7 @@ def smooth(
 @functools.cache
 def _functions() -> tuple[Any, Any]:
     """The two maps, each of which is the backward of the other; made once torch is needed."""
-    torch = _torch()
+    torch = package("torch")
 
     def array(tensor: Any) -> np.ndarray[Any, Any]:
         return np.asarray(tensor.detach().cpu().numpy())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,7 +55,41 @@ def fraction_of(q: float) -> float:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Quantile:
+class _Bounded:
+    """What a ladder of thresholds says of a field at every mu and sigma: values between bounds."""
+
+    _what: ClassVar[str]  # what it is, in words
+    q: float
+    sigma: NDArray[np.float64]
+    values: Array
+    lower: Array
+    upper: Array
+    thresholds: list[NDArray[np.float64]]
+    resolved: NDArray[np.bool_]
+    tolerance: float
+
+    @property
+    def gap(self) -> NDArray[np.float64]:
+        """The largest difference of the bounds, of each level, in units of Q."""
+        return np.asarray((self.upper - self.lower).reshape(len(self.upper), -1).max(axis=1), np.float64)
+
+    @property
+    def missing(self) -> str:
+        """Where thresholds are missing, in one sentence; empty where none are."""
+        if self.resolved.all():
+            return ""
+        gap, levels = self.gap, np.flatnonzero(~self.resolved)
+        worst = int(levels[np.argmax(gap[levels])])
+        return (
+            f"thresholds are missing at {len(levels)} of {len(self.sigma)} noise levels: at sigma = "
+            f"{sigma_words(self.sigma[worst])} the {self._what} is bounded to {gap[worst]:.2g} with "
+            f"{len(self.thresholds[worst])} thresholds, and {self.tolerance:.2g} was wanted; allow more, or a larger "
+            "tolerance"
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Quantile(_Bounded):
     """The q-quantile of the return (value at risk) at every mu and sigma, with the thresholds around it.
 
     Attributes
@@ -76,28 +110,11 @@ class Quantile:
         That was wanted, in units of Q.
     """
 
-    q: float
-    sigma: NDArray[np.float64]
-    values: Array
-    lower: Array
-    upper: Array
-    thresholds: list[NDArray[np.float64]]
-    resolved: NDArray[np.bool_]
-    tolerance: float
-
-    @property
-    def gap(self) -> NDArray[np.float64]:
-        """The largest difference of the bounds, of each level, in units of Q."""
-        return _largest(self.upper, self.lower)
-
-    @property
-    def missing(self) -> str:
-        """Where thresholds are missing, in one sentence; empty where none are."""
-        return _missing("quantile", self.sigma, self.gap, self.resolved, self.tolerance, self.thresholds)
+    _what: ClassVar[str] = "quantile"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class TailMean:
+class TailMean(_Bounded):
     """The mean of the worst q of all returns (CVaR, expected shortfall) at every mu and sigma, with bounds.
 
     Of a return the worst are the smallest, of a loss the largest.
@@ -121,14 +138,7 @@ class TailMean:
         That was wanted, in units of Q.
     """
 
-    q: float
-    sigma: NDArray[np.float64]
-    values: Array
-    lower: Array
-    upper: Array
-    thresholds: list[NDArray[np.float64]]
-    resolved: NDArray[np.bool_]
-    tolerance: float
+    _what: ClassVar[str] = "tail mean"
     _flow: Any = dataclasses.field(repr=False)  # a PositiveFlow, which is no name of the reference
     _noise: Array = dataclasses.field(repr=False)
 
@@ -146,16 +156,6 @@ class TailMean:
     def quantile(self) -> Array:
         """Where the tail begins (value at risk), interpolated between the thresholds, shape (T, *grid.shape)."""
         return np.asarray(self._flow.measured(self._pure))
-
-    @property
-    def gap(self) -> NDArray[np.float64]:
-        """The largest difference of the bounds, of each level, in units of Q."""
-        return _largest(self.upper, self.lower)
-
-    @property
-    def missing(self) -> str:
-        """Where thresholds are missing, in one sentence; empty where none are."""
-        return _missing("tail mean", self.sigma, self.gap, self.resolved, self.tolerance, self.thresholds)
 
     def gradient(self, index: int) -> Array:
         """Gradient of the tail mean in mu at one level: -grad u[(c - Q)_+] / q at the quantile c of each mu.
@@ -210,22 +210,6 @@ class TailMean:
                 slope[:, within] = (1.0 - share) * before[:, within] + share * found[:, number][:, within]
                 before = found[:, number]
         return np.asarray(flow.difference(-flow.sign * slope / self.q))
-
-
-def _largest(upper: Array, lower: Array) -> NDArray[np.float64]:
-    return np.asarray((upper - lower).reshape(len(upper), -1).max(axis=1), np.float64)
-
-
-def _missing(what: str, sigma: Array, gap: Array, resolved: Array, tolerance: float, thresholds: list[Array]) -> str:
-    if resolved.all():
-        return ""
-    levels = np.flatnonzero(~resolved)
-    worst = int(levels[np.argmax(gap[levels])])
-    return (
-        f"thresholds are missing at {len(levels)} of {len(sigma)} noise levels: at sigma = {sigma_words(sigma[worst])} "
-        f"the {what} is bounded to {gap[worst]:.2g} with {len(thresholds[worst])} thresholds, and {tolerance:.2g} was "
-        "wanted; allow more, or a larger tolerance"
-    )
 
 
 class Distribution:
