@@ -12,19 +12,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from heatpg.core.extrema import peak
 from heatpg.core.grid import Axis, Grid
-from heatpg.errors import NonFiniteError, OptionError, UnsupportedError
+from heatpg.errors import HeatpgError, NonFiniteError, OptionError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot.words import axis_label, number, sigma_label
+from heatpg.plot.words import axis_label, sigma_label
 from heatpg.store.record import data_digest
 from heatpg.store.writing import file_environment
 from heatpg.tools.lines import visible
+from heatpg.tools.numbers import number_words
 from heatpg.tools.pages import sealed_page
 from heatpg.tools.plain import json_like
 from heatpg.version import __version__
-from heatpg.viewer.packing import fits, pack, reductions
+from heatpg.viewer.packing import Packed, fits, pack, reductions
 from heatpg.viewer.structure import basins_of, masks, tracks_of
 
 __all__ = ["MOST_BYTES", "page"]
@@ -36,6 +38,8 @@ _TRUST = 0.01  # as in the figures: hatched where 1 % of the noise leaves the bo
 _MOST_DIMENSIONS = 3  # two that are drawn, and a slider across the third
 # even in lightness, all three; the second for the colour-blind, the third for print
 _COLOURS = ("viridis", "cividis", "gray")
+_CONFIDENCE = 0.95
+_ERROR_BITS = 10  # an interval is not known to a thousandth
 _BYTES_PER_FRAME = 120  # of numbers that depend on the rounding
 
 
@@ -45,6 +49,32 @@ class _Frame:
 
     values: Array
     about: dict[str, Any]
+    half_width: Array | None = None
+
+
+def _half_widths(evolution: Evolution) -> tuple[list[Array], str]:
+    """Half of the width of the interval of Q and of u, for each frame; none, where they are not known, and a note."""
+    landscape = evolution.landscape
+    if landscape.standard_error is None:
+        return [], ""
+    try:
+        errors = evolution.standard_error
+    # whatever is refused, the page is made, and says why
+    except HeatpgError as reason:
+        return [], f"Sampling errors are not shown: {reason.one_line}."
+    assert errors is not None
+    # a normal distribution where nobody says of how many seeds the errors are
+    freedom = np.inf if landscape.returns is None else len(landscape.returns) - 1
+    quantile = float(stdtrit(freedom, 0.5 + 0.5 * _CONFIDENCE))
+    share = f"{100 * _CONFIDENCE:g} %"
+    whose = (
+        "1.96 standard errors, those of Q at single nodes taken as independent"
+        if landscape.returns is None
+        else f"Student's t times the standard error, from {len(landscape.returns)} seeds"
+    )
+    chosen = [landscape.standard_error, *(errors[k] for k in np.flatnonzero(evolution.sigmas.any(axis=1)))]
+    sentence = f"Intervals hold {share} at each node alone: {whose}. They say nothing of the choice of the best node."
+    return [quantile * one for one in chosen], sentence
 
 
 def _visible(value: Any) -> Any:
@@ -69,12 +99,12 @@ def _document(content: Mapping[str, Any]) -> str:
     return sealed_page("heatpg.viewer", ("page.html", "viewer.css", "viewer.js"), parts)
 
 
-def _frames(evolution: Evolution) -> list[_Frame]:
+def _frames(evolution: Evolution, half_widths: list[Array]) -> list[_Frame]:
     """Q, and u at every sigma above 0."""
     grid, initial, sense = evolution.grid, evolution.landscape.values, evolution.landscape.sense
     frames = []
     # -1 is Q; a stored sigma of 0 would be Q again
-    for k in (-1, *np.flatnonzero(evolution.sigmas.any(axis=1))):
+    for number_of, k in enumerate((-1, *np.flatnonzero(evolution.sigmas.any(axis=1)))):
         values = initial if k < 0 else evolution.values[k]
         if not np.isfinite(values).all():
             raise NonFiniteError("a field that is not finite has no colours", given="Q" if k < 0 else f"u at level {k}")
@@ -83,7 +113,7 @@ def _frames(evolution: Evolution) -> list[_Frame]:
         best = peak(values, grid, sense)
         # the page hatches by itself
         margins = grid.margin(sigma, _TRUST)
-        about = {
+        about: dict[str, Any] = {
             "label": "Q, \N{GREEK SMALL LETTER SIGMA} = 0" if k < 0 else sigma_label(evolution, int(k)),
             "sigma": list(sigma),
             "least": float(values.min()),
@@ -96,7 +126,10 @@ def _frames(evolution: Evolution) -> list[_Frame]:
             },
             "margins": list(margins) if any(margins) else None,
         }
-        frames.append(_Frame(values, about))
+        half_width = half_widths[number_of] if half_widths else None
+        if half_width is not None:
+            about["best"]["error"] = float(half_width[best.index])
+        frames.append(_Frame(values, about, half_width))
     return frames
 
 
@@ -116,9 +149,15 @@ def _axis(axis: Axis, stride: int) -> dict[str, Any]:
     }
 
 
+def _ends(axis: Axis) -> str:
+    """Both ends, told apart also where the axis is far from 0 and short."""
+    lower, upper = (number_words(end, axis.lower, axis.upper, 3) for end in (axis.lower, axis.upper))
+    return f"{lower} to {upper}".replace("-", "\N{MINUS SIGN}")
+
+
 def _grid_lines(grid: Grid) -> list[str]:
     return [
-        f"{axis_label(axis)}: {number(axis.lower)} to {number(axis.upper)}, {axis.size} nodes, {axis.boundary} "
+        f"{axis_label(axis)}: {_ends(axis)}, {axis.size} nodes, {axis.boundary} "
         f"({axis.rule.meaning})"
         for axis in grid
     ]
@@ -128,7 +167,7 @@ def _subtitle(evolution: Evolution, frames: int) -> str:
     """What is shown, in one line."""
     grid = evolution.grid
     axes = [
-        f"{axis.name} {number(axis.lower)} to {number(axis.upper)} {axis.unit}".rstrip() + f" ({axis.boundary})"
+        f"{axis.name} {_ends(axis)} {axis.unit}".rstrip() + f" ({axis.boundary})"
         for axis in grid
     ]
     levels = f"{frames - 1} noise levels" if frames != 2 else "one noise level"
@@ -200,6 +239,10 @@ def _notes(evolution: Evolution, batch_index: int, batch_shape: tuple[int, ...])
     return notes
 
 
+def _packed(field: Packed) -> dict[str, Any]:
+    return {"low": field.low, "step": field.step, "passes": field.passes, "data": field.text}
+
+
 def _rounding(packed_steps: list[float], bits: int) -> str:
     return (
         f"Values are rounded to {bits} bits of the range of their frame: by at most {max(packed_steps) / 2:.2g}. "
@@ -260,8 +303,9 @@ def page(
 
     Notes
     -----
-    What cannot be had, such as tracks of correlated noise, is left out, and the page says why. Of more tracks than a
-    reader can tell apart the most important are shown.
+    Where the landscape has the returns of its seeds, or standard errors, u has the interval of 95 % at each node: a
+    band about every line. What cannot be had, such as tracks of correlated noise, is left out, and the page says why.
+    Of more tracks than a reader can tell apart the most important are shown.
 
     Examples
     --------
@@ -282,7 +326,9 @@ def page(
     batch_shape = evolution.landscape.batch_shape
     one = evolution.entry(batch_index)
     notes = _notes(evolution, batch_index, batch_shape)
-    frames = _frames(one)
+    half_widths, sentence = _half_widths(one)
+    notes.extend([sentence] if sentence else [])
+    frames = _frames(one, half_widths)
     total = len(frames) + 3
 
     def tell(done: int) -> None:
@@ -305,6 +351,7 @@ def page(
         "abscissa_name": abscissa_name,
         "range": [float(initial.min()), float(initial.max())],
         "words": {name: getattr(one.landscape.sense, name) for name in ("extremum", "extrema", "short", "largest")},
+        "confidence": _CONFIDENCE if half_widths else None,
         "tracks": followed.content if followed else None,
         "report": one.report.as_dict()["checks"],
         "provenance": _provenance(one, frames),
@@ -328,16 +375,18 @@ def page(
         # what the fields may take, beside everything else
         room = most_bytes - len(_document(content)) - _BYTES_PER_FRAME * len(frames)
         # an estimate from samples, as packing all frames takes seconds
-        if room <= 0 or not fits(fields, stride, bits, room):
+        if room <= 0 or not fits([*fields, *half_widths], stride, bits, room):
             continue
+        thinned = (slice(None, None, stride),) * grid.dimensions
         packed = []
-        for k, values in enumerate(fields):
-            packed.append(pack(values[(slice(None, None, stride),) * grid.dimensions], bits))
+        content["frames"] = []
+        for k, frame in enumerate(frames):
+            packed.append(pack(frame.values[thinned], bits))
+            about = frame.about | _packed(packed[-1])
+            if frame.half_width is not None:
+                about["error"] = _packed(pack(frame.half_width[thinned], min(bits, _ERROR_BITS)))
+            content["frames"].append(about)
             tell(3 + k)
-        content["frames"] = [
-            {**frame.about, "low": found.low, "step": found.step, "passes": found.passes, "data": found.text}
-            for frame, found in zip(frames, packed, strict=True)
-        ]
         content["notes"][len(notes)] = _rounding([found.step for found in packed], bits)
         text = _document(content)
         # the estimate may be wrong; the page itself decides

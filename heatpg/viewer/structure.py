@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = ["Found", "basins_of", "masks", "tracks_of"]
 _RESOLVED = 1.5  # grid spacings; below, critical points are those of an interpolant
 _MOST_MAXIMA = {1: 1000, 2: 1000, 3: 200}  # by dimensions: to follow more takes minutes
 _MOST_TRACKS = 80  # a taste: more lines cannot be told apart
+_DIGITS = 6  # of a place on its axis
 _MOST_EVENTS = 400  # a taste: a table that can still be read
 
 
@@ -110,13 +112,15 @@ def tracks_of(evolution: Evolution, noise: NDArray[np.float64]) -> Found:
         # jumps first, so that none is left out
         events = [e for e in events if e.kind == "jump"] + [e for e in events if e.kind != "jump"]
         events = sorted(events[:_MOST_EVENTS], key=lambda event: event.sigma)
+    # of the length of the axis, wherever it begins
+    digits = [_DIGITS - math.floor(math.log10(axis.length)) for axis in evolution.grid]
     content = {
         "first": shift,
         "tracks": [
             {
                 "begin": int(one.levels[0]) + shift,
-                # seven digits: finer than a pixel, and half as long
-                "places": [[float(f"{x:.7g}") for x in place] for place in one.positions],
+                # finer than a pixel, and half as long
+                "places": [[round(float(x), d) for x, d in zip(place, digits, strict=True)] for place in one.positions],
                 "edge": one.on_edge,
                 "birth": _end(one.birth),
                 "death": _end(one.death),

@@ -24,6 +24,7 @@
 
   const codes = new Array(last + 1).fill(null);
   const masks = new Array(last + 1).fill(null);
+  const errors = new Array(last + 1).fill(null);
 
   function fromBase64(text) {
     const binary = atob(text);
@@ -46,23 +47,32 @@
     }
   }
 
-  async function unpack(k) {
-    const frame = data.frames[k];
-    const bytes = await inflate(frame.data);
+  async function unpackField({ data: text, passes }) {
+    const bytes = await inflate(text);
     const field = new Uint16Array(nodes);
     for (let i = 0; i < nodes; i += 1) {
       const zigzag = (bytes[i] << 8) | bytes[nodes + i];
       field[i] = (zigzag >>> 1) ^ -(zigzag & 1);
     }
-    for (let pass = 0; pass < frame.passes; pass += 1) {
+    for (let pass = 0; pass < passes; pass += 1) {
       for (let a = 0; a < dimensions; a += 1) sumAlong(field, a);
     }
+    return field;
+  }
+
+  async function unpack(k) {
+    const frame = data.frames[k];
+    const field = await unpackField(frame);
     if (data.basins) masks[k] = await inflate(data.basins.masks[k]);
+    if (frame.error) errors[k] = await unpackField(frame.error);
     codes[k] = field;
     frame.data = "";
+    if (frame.error) frame.error.data = "";
   }
 
   const valueAt = (k, node) => data.frames[k].low + data.frames[k].step * codes[k][node];
+  // half of the width of the interval
+  const errorAt = (k, node) => data.frames[k].error.low + data.frames[k].error.step * errors[k][node];
   const inBasin = (k, node) => Boolean(masks[k][node >> 3] & (128 >> (node & 7)));
   const nodeOf = (index) => index.reduce((sum, i, a) => sum + i * strides[a], 0);
   const coordinate = (a, i) => axes[a].first + i * axes[a].spacing;
@@ -89,11 +99,17 @@
   const whole = (text) => text.replace(/ /g, "\u00a0");
   const withUnit = (text, unit) => (unit ? whole(`${text} ${unit}`) : text);
   const sigmaName = whole(data.abscissa_name);
+  // digits that a range far from 0 spends on what all its numbers share
+  const shared = (low, high) => (high > low ? Math.min(12, Math.max(0, Math.ceil(Math.log10(Math.max(Math.abs(low), Math.abs(high)) / (high - low))))) : 0);
+  const sharedValues = shared(...data.range);
+  const valueText = (x, digits) => number(x, digits + sharedValues);
+  const along = (a, x, digits = 4) => number(x, digits + shared(axes[a].lower, axes[a].upper));
   function placeText(place, digits = 4) {
     const units = axes.map((axis) => axis.unit);
-    if (place.length === 1) return withUnit(number(place[0], digits), units[0]);
-    if (data.alike) return withUnit(`(${place.map((x) => number(x, digits)).join(", ")})`, data.unit);
-    return `(${place.map((x, a) => withUnit(number(x, digits), units[a])).join(", ")})`;
+    const texts = place.map((x, a) => along(a, x, digits));
+    if (place.length === 1) return withUnit(texts[0], units[0]);
+    if (data.alike) return withUnit(`(${texts.join(", ")})`, data.unit);
+    return `(${texts.map((text, a) => withUnit(text, units[a])).join(", ")})`;
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -126,7 +142,7 @@
   function ticks(low, high, most) {
     const span = high - low;
     // a span that is round-off has no round numbers in it
-    if (!(span > 1e-9 * Math.max(Math.abs(low), Math.abs(high))) || !Number.isFinite(span)) return [low];
+    if (!(span > 1e-13 * Math.max(Math.abs(low), Math.abs(high))) || !Number.isFinite(span)) return [low];
     const raw = span / Math.max(1, most);
     const power = 10 ** Math.floor(Math.log10(raw));
     const off = (step) => Math.abs(Math.log(step / raw));
@@ -135,6 +151,48 @@
     for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * span; i += 1) result.push(i * step);
     return result;
   }
+
+  // the texts of ticks: all with the digits that tell neighbours apart, and what long ones share apart from them
+  function tickTexts(values) {
+    const most = Math.max(...values.map(Math.abs));
+    if (values.length < 2) return { texts: values.map((x) => number(x, 6)), offset: "" };
+    const step = Math.min(...values.slice(1).map((x, i) => x - values[i]));
+    const place = Math.floor(Math.log10(step * 1.0001));
+    const write = (list, largest) => {
+      const power = largest >= 1e6 || largest < 1e-3 ? Math.floor(Math.log10(largest * 1.0001)) : 0;
+      const decimals = Math.min(20, Math.max(0, power - place));
+      return list.map((x) => {
+        const text = (power ? x / 10 ** power : x).toFixed(decimals);
+        return `${Number(text) === 0 ? text.replace("-", "") : text}${power && Number(text) !== 0 ? `e${power}` : ""}`.replace(/-/g, "\u2212");
+      });
+    };
+    const texts = write(values, most);
+    if (Math.max(...texts.map((text) => text.length)) <= 9) return { texts, offset: "" };
+    // a power of ten above the step, so that the offset itself has few digits
+    const unit = 10 ** (place + 3);
+    const base = Math.floor(values[0] / unit) * unit;
+    const rest = values.map((x) => x - base);
+    return { texts: write(rest, Math.max(...rest)), offset: `+ ${number(Number(base.toPrecision(15)), 15)}`.replace("+ \u2212", "\u2212 ") };
+  }
+
+  // numbers up the left side of a box: where, in which words, and how wide these are
+  function leftScale(pen, low, high, height) {
+    const values = ticks(low, high, height / (height > 250 ? 45 : 30));
+    const { texts, offset } = tickTexts(values);
+    return { values, texts, offset, width: Math.ceil(Math.max(...texts.map((text) => pen.measureText(text).width))) };
+  }
+
+  const OFFSET_HEIGHT = 20;  // of its line, above half of the topmost number
+
+  // the box of a panel that is as wide as its canvas: its numbers need what they need
+  function panelBox(pen, width, height, low, high) {
+    const scale = leftScale(pen, low, high, height - 28);
+    const left = scale.width + 9;
+    const top = 6 + (scale.offset ? OFFSET_HEIGHT : 0);
+    return { scale, left, top, width: width - left - 12, height: height - top - 22 };
+  }
+  // as they were drawn last, for the pointer
+  const boxes = {};
 
   const colourTables = {};
   function colourTable(name) {
@@ -179,30 +237,58 @@
     return (x) => begin + ((x / 2 - low / 2) / span) * (end - begin);
   }
 
-  function drawLeftTicks(pen, box, low, high, toY, lines) {
+  function drawLeftTicks(pen, box, { values, texts, offset }, toY, lines) {
     pen.textAlign = "right";
     pen.textBaseline = "middle";
-    for (const y of ticks(low, high, box.height / (box.height > 250 ? 45 : 30))) {
+    values.forEach((y, i) => {
       if (lines) {
         pen.strokeStyle = ink.grid;
+        pen.lineWidth = 1;
         pen.beginPath(); pen.moveTo(box.left, toY(y)); pen.lineTo(box.left + box.width, toY(y)); pen.stroke();
       }
       pen.fillStyle = ink.quiet;
-      pen.fillText(number(y), box.left - 5, toY(y));
-    }
+      pen.fillText(texts[i], box.left - 5, toY(y));
+    });
+    if (!offset) return;
+    pen.textAlign = "left";
+    pen.textBaseline = "bottom";
+    pen.fillText(offset, Math.max(2, box.left - 40), box.top - 8);
   }
 
-  function drawBottomTicks(pen, box, values, toX) {
-    pen.textAlign = "center";
+  // every tick has its line; a number that would run into the one before it, or out of the picture, is left out or moved
+  function drawBottomTicks(pen, box, values, toX, texts = tickTexts(values).texts) {
+    pen.textAlign = "left";
     pen.textBaseline = "top";
     pen.fillStyle = ink.quiet;
     pen.strokeStyle = ink.line;
-    for (const x of values) {
+    pen.lineWidth = 1;
+    let free = 0;
+    const end = pen.canvas.clientWidth;
+    values.forEach((x, i) => {
       const at = toX(x);
       pen.beginPath(); pen.moveTo(at, box.top + box.height); pen.lineTo(at, box.top + box.height + 4); pen.stroke();
-      pen.fillText(number(x), at, box.top + box.height + 5);
-    }
+      const width = pen.measureText(texts[i]).width;
+      const begin = Math.max(0, Math.min(end - width, at - width / 2));
+      if (begin < free) return;
+      pen.fillText(texts[i], begin, box.top + box.height + 5);
+      free = begin + width + 6;
+    });
   }
+
+  // ticks along the bottom, as many as their numbers leave room for; what they all share goes to the name of the axis
+  function bottomTicks(pen, low, high, width) {
+    let found;
+    for (let most = width / 70; most >= 1; most /= 1.5) {
+      const values = ticks(low, high, most);
+      found = { values, ...tickTexts(values) };
+      const widest = Math.max(...found.texts.map((text) => pen.measureText(text).width));
+      if (widest + 8 < width / Math.max(1, values.length - 1)) break;
+    }
+    return found;
+  }
+
+  // "x + 1000" measured from there: "x - 1000"
+  const measuredFrom = (name, offset) => (offset ? `${name} ${offset.startsWith("+") ? offset.replace("+", "\u2212") : offset.replace("\u2212", "+")}` : name);
 
   function polyline(pen, points) {
     let drawing = false;
@@ -213,6 +299,17 @@
       drawing = true;
     }
     pen.stroke();
+  }
+
+  // what the sampling error leaves open, between an upper and a lower line
+  function drawBand(pen, [upper, lower], colour) {
+    pen.beginPath();
+    [...upper, ...lower.toReversed()].forEach(([x, y], i) => { if (i) pen.lineTo(x, y); else pen.moveTo(x, y); });
+    pen.closePath();
+    pen.fillStyle = colour;
+    pen.globalAlpha = 0.22;
+    pen.fill();
+    pen.globalAlpha = 1;
   }
 
   // a sign in its colour with an outline, so that it is seen on any colour of the map
@@ -257,29 +354,32 @@
     return state.probe || data.frames[state.frame].best.place.map((x, a) => nearest(a, x));
   }
 
-  function sizeMap() {
+  function sizeMap(pen) {
     const canvas = byId("map");
     const width = canvas.clientWidth;
     const narrow = window.innerWidth <= 700;
     const most = narrow ? Math.max(260, window.innerHeight * 0.55) : Math.max(300, window.innerHeight - 340);
-    let height = Math.min(most, width * 0.78);
+    mapBox.top = 8;
+    let height = Math.min(most, width * (dimensions > 1 ? 0.78 : 0.62));
+    mapBox.height = height - 48;
     if (dimensions > 1) {
       const [a, b] = shownAxes();
       const ratio = (highEdge(a) - lowEdge(a)) / (highEdge(b) - lowEdge(b));
       const alike = axes[a].unit === axes[b].unit && ratio >= 0.5 && ratio <= 2;
-      const [left, right, padY] = narrow ? [48, 52, 48] : [58, 62, 48];
-      const padX = left + right;
-      height = Math.min(most, alike ? (width - padX) / ratio + padY : width * 0.78);
-      mapBox.height = height - padY;
-      mapBox.width = alike ? Math.min(width - padX, mapBox.height * ratio) : width - padX;
-      mapBox.left = left + (width - padX - mapBox.width) / 2;
-    } else {
-      height = Math.min(most, width * 0.62);
-      mapBox.height = height - 48;
-      mapBox.left = 62;
-      mapBox.width = width - 62 - 14;
+      // twice: the height decides how many numbers there are, their widths decide the height
+      for (let pass = 0; pass < 2; pass += 1) {
+        mapBox.scale = leftScale(pen, lowEdge(b), highEdge(b), mapBox.height);
+        mapBox.bar = leftScale(pen, ...colourRange(), mapBox.height);
+        mapBox.top = mapBox.scale.offset || mapBox.bar.offset ? 8 + OFFSET_HEIGHT : 8;
+        const offset = mapBox.bar.offset ? pen.measureText(mapBox.bar.offset).width - 32 : 0;
+        const [left, right] = [mapBox.scale.width + 25, 12 + 12 + 5 + Math.max(mapBox.bar.width, offset) + 2];
+        const [padX, padY] = [left + right, 40 + mapBox.top];
+        height = Math.min(most, alike ? (width - padX) / ratio + padY : width * 0.78);
+        mapBox.height = height - padY;
+        mapBox.width = alike ? Math.min(width - padX, mapBox.height * ratio) : width - padX;
+        mapBox.left = left + (width - padX - mapBox.width) / 2;
+      }
     }
-    mapBox.top = 8;
     canvas.style.height = `${Math.round(height)}px`;
   }
 
@@ -457,7 +557,10 @@
     pen.textAlign = "left";
     pen.textBaseline = "middle";
     pen.fillStyle = ink.quiet;
-    for (const value of ticks(low, high, mapBox.height / 45)) pen.fillText(number(value), left + width + 5, toY(value));
+    mapBox.bar.values.forEach((value, i) => pen.fillText(mapBox.bar.texts[i], left + width + 5, toY(value)));
+    pen.textAlign = "right";
+    pen.textBaseline = "bottom";
+    if (mapBox.bar.offset) pen.fillText(mapBox.bar.offset, pen.canvas.clientWidth - 2, mapBox.top - 8);
   }
 
   function drawAxisNames(pen, across, up) {
@@ -466,16 +569,21 @@
     pen.textBaseline = "bottom";
     pen.fillText(across, mapBox.left + mapBox.width / 2, mapBox.top + mapBox.height + 38);
     pen.save();
-    pen.translate(mapBox.left - (window.innerWidth <= 700 ? 40 : 48), mapBox.top + mapBox.height / 2);
+    pen.translate(mapBox.left - mapBox.scale.width - 16, mapBox.top + mapBox.height / 2);
     pen.rotate(-Math.PI / 2);
     pen.textBaseline = "middle";
     pen.fillText(up, 0, 0);
     pen.restore();
   }
 
+  // the canvas takes its height from the numbers that stand in it, and then is cleared at that height
+  function mapSurface() {
+    sizeMap(surface(byId("map")).pen);
+    return surface(byId("map"));
+  }
+
   function drawMap() {
-    sizeMap();
-    const { pen } = surface(byId("map"));
+    const { pen } = mapSurface();
     const places = placing();
     const { a, b, toX, toY } = places;
     const k = state.frame;
@@ -506,9 +614,10 @@
     if (state.tracks) drawMaxima(pen, places);
     const best = data.frames[k].best.place;
     sign(pen, inSlice(best) ? "cross" : "open cross", toX(best[a]), toY(best[b]), 8, "white", inSlice(best) ? "black" : "white");
-    drawBottomTicks(pen, mapBox, ticks(lowEdge(a), highEdge(a), mapBox.width / 70), toX);
-    drawLeftTicks(pen, mapBox, lowEdge(b), highEdge(b), toY, false);
-    drawAxisNames(pen, axes[a].label, axes[b].label);
+    drawLeftTicks(pen, mapBox, mapBox.scale, toY, false);
+    const below = bottomTicks(pen, lowEdge(a), highEdge(a), mapBox.width);
+    drawBottomTicks(pen, mapBox, below.values, toX, below.texts);
+    drawAxisNames(pen, measuredFrom(axes[a].label, below.offset), axes[b].label);
     drawColourBar(pen, range);
   }
 
@@ -516,12 +625,13 @@
   // Lines: the field of one dimension, and cuts through those of more
 
   // u at this sigma over Q, along one axis through the probe
-  function drawLine(pen, box, a, marks) {
+  function drawLine(pen, boxOf, a, marks) {
     const k = state.frame;
     const at = probe();
     const base = nodeOf(at) - at[a] * strides[a];
     const line = (frame) => Array.from({ length: shape[a] }, (_, i) => valueAt(frame, base + i * strides[a]));
     const [initial, field] = [line(0), line(k)];
+    const error = errors[k] && Array.from({ length: shape[a] }, (_, i) => errorAt(k, base + i * strides[a]));
     let [low, high] = data.range;
     if (state.scale === "frame") {
       low = field.reduce((a, b) => Math.min(a, b));
@@ -529,10 +639,12 @@
     }
     const room = (high - low) * 0.06 || Math.abs(high) * 0.06 || 1;
     [low, high] = [low - room, high + room];
+    const box = boxOf(low, high);
     const toX = scaleOf(lowEdge(a), highEdge(a), box.left, box.left + box.width);
     const toY = scaleOf(low, high, box.top + box.height, box.top);
-    drawLeftTicks(pen, box, low, high, toY, true);
-    drawBottomTicks(pen, box, ticks(lowEdge(a), highEdge(a), box.width / 70), toX);
+    drawLeftTicks(pen, box, box.scale, toY, true);
+    const below = bottomTicks(pen, lowEdge(a), highEdge(a), box.width);
+    drawBottomTicks(pen, box, below.values, toX, below.texts);
     pen.save();
     pen.beginPath();
     pen.rect(box.left, box.top, box.width, box.height);
@@ -547,6 +659,10 @@
       pen.setLineDash([]);
     }
     const points = (values) => values.map((v, i) => [toX(coordinate(a, i)), toY(v)]);
+    if (error) {
+      const sides = [1, -1].map((way) => field.map((v, i) => [toX(coordinate(a, i)), toY(v + way * error[i])]));
+      drawBand(pen, sides, ink.field);
+    }
     pen.strokeStyle = ink.initial;
     pen.lineWidth = 1.2;
     polyline(pen, points(initial));
@@ -561,13 +677,19 @@
     sign(pen, "dot", x, toY(field[at[a]]), 3.4, ink.field, ink.panel);
     pen.restore();
     frameBox(pen, box);
+    return below.offset;
   }
 
   function drawField() {
-    sizeMap();
-    const { pen } = surface(byId("map"));
+    const { pen, width } = mapSurface();
     const k = state.frame;
-    drawLine(pen, mapBox, 0, (toX, toY) => {
+    const boxOf = (low, high) => {
+      mapBox.scale = leftScale(pen, low, high, mapBox.height);
+      const lower = mapBox.scale.offset ? OFFSET_HEIGHT : 0;
+      const left = mapBox.scale.width + 25;
+      return Object.assign(mapBox, { top: 8 + lower, height: mapBox.height - lower, left, width: width - left - 14 });
+    };
+    const offset = drawLine(pen, boxOf, 0, (toX, toY) => {
       if (state.basin && masks[k]) {
         pen.fillStyle = ink.field;
         pen.globalAlpha = 0.13;
@@ -589,15 +711,15 @@
       const best = data.frames[k].best;
       sign(pen, "cross", toX(best.place[0]), toY(best.value), 7, "white", "black");
     });
-    drawAxisNames(pen, axes[0].label, k ? "u (thick) and Q" : "Q");
+    drawAxisNames(pen, measuredFrom(axes[0].label, offset), k ? "u (thick) and Q" : "Q");
   }
 
   function drawCuts() {
     shownAxes().forEach((a, i) => {
       const { pen, width, height } = surface(byId(i ? "cut-b" : "cut-a"));
-      drawLine(pen, { left: 48, top: 6, width: width - 58, height: height - 28 }, a, () => {});
-      const others = probe().map((j, b) => (b === a ? "" : `${axes[b].name} = ${withUnit(number(coordinate(b, j)), axes[b].unit)}`));
-      byId(i ? "cut-b-title" : "cut-a-title").textContent = `u (thick) and Q along ${axes[a].name}, at ${others.filter(Boolean).join(", ")}`;
+      const offset = drawLine(pen, (low, high) => panelBox(pen, width, height, low, high), a, () => {});
+      const others = probe().map((j, b) => (b === a ? "" : `${axes[b].name} = ${withUnit(along(b, coordinate(b, j)), axes[b].unit)}`));
+      byId(i ? "cut-b-title" : "cut-a-title").textContent = `u (thick${data.confidence ? ", with its interval" : ""}) and Q along ${measuredFrom(axes[a].name, offset)}, at ${others.filter(Boolean).join(", ")}`;
     });
   }
 
@@ -652,23 +774,24 @@
     pen.beginPath(); pen.moveTo(x, box.top); pen.lineTo(x, box.top + box.height); pen.stroke();
   }
 
-  function sigmaBox(width, height) {
-    return { left: 48, top: 6, width: width - 60, height: height - 28 };
-  }
-
   function drawCurve() {
     const { pen, width, height } = surface(byId("curve"));
-    const box = sigmaBox(width, height);
-    const { to, values, slot } = sigmaScale(box.left, box.left + box.width);
     const best = data.frames.map((frame) => frame.best);
     const all = best.flatMap((one) => [one.value, one.initial]);
+    if (data.confidence) all.push(...best.flatMap((one) => [one.value - one.error, one.value + one.error]));
     let [low, high] = [Math.min(...all), Math.max(...all)];
     const room = (high - low) * 0.08 || Math.abs(high) * 0.08 || 1;
     [low, high] = [low - room, high + room];
+    const box = panelBox(pen, width, height, low, high);
+    boxes.curve = box;
+    const { to, values, slot } = sigmaScale(box.left, box.left + box.width);
     const toY = scaleOf(low, high, box.top + box.height, box.top);
-    drawLeftTicks(pen, box, low, high, toY, true);
-    drawBottomTicks(pen, box, values, to);
+    drawLeftTicks(pen, box, box.scale, toY, true);
+    drawBottomTicks(pen, box, values, to, values.map((x) => number(x)));
     if (slot) drawBreak(pen, box, slot);
+    if (data.confidence) {
+      drawBand(pen, [1, -1].map((way) => best.map((one, k) => [to(data.abscissa[k]), toY(one.value + way * one.error)])), ink.field);
+    }
     drawCursor(pen, box, to, ink.ink);
     for (const [key, colour, dash] of [["initial", ink.best, [5, 3]], ["value", ink.field, []]]) {
       pen.strokeStyle = colour;
@@ -710,8 +833,9 @@
 
   function drawFingerprint() {
     const { pen, width, height } = surface(byId("fingerprint"));
-    const box = sigmaBox(width, height);
     const a = state.fingerprintAxis;
+    const box = panelBox(pen, width, height, lowEdge(a), highEdge(a));
+    boxes.fingerprint = box;
     const { to, values, slot } = sigmaScale(box.left, box.left + box.width);
     const toY = scaleOf(lowEdge(a), highEdge(a), box.top + box.height, box.top);
     if (dimensions === 1) {
@@ -719,8 +843,8 @@
       pen.imageSmoothingEnabled = true;
       pen.drawImage(waterfall, box.left, box.top, box.width, box.height);
     }
-    drawLeftTicks(pen, box, lowEdge(a), highEdge(a), toY, dimensions > 1);
-    drawBottomTicks(pen, box, values, to);
+    drawLeftTicks(pen, box, box.scale, toY, dimensions > 1);
+    drawBottomTicks(pen, box, values, to, values.map((x) => number(x)));
     if (slot) drawBreak(pen, box, slot);
     pen.save();
     pen.beginPath();
@@ -780,8 +904,9 @@
     const frame = data.frames[state.frame];
     byId("level").textContent = frame.label;
     const best = frame.best;
-    const parts = [`${data.words.short} ${state.frame ? "u" : "Q"} = ${number(best.value, 5)} at ${placeText(best.place)}`];
-    if (state.frame) parts[0] += `, where Q = ${number(best.initial, 5)}`;
+    const margin = data.confidence ? ` \u00b1 ${number(best.error, 2)}` : "";
+    const parts = [`${data.words.short} ${state.frame ? "u" : "Q"} = ${valueText(best.value, 5)}${margin} at ${placeText(best.place)}`];
+    if (state.frame) parts[0] += `, where Q = ${valueText(best.initial, 5)}`;
     if (best.edges.length) parts.push(`on the edge of the box (${best.edges.join(", ")})`);
     if (data.basins) {
       const [share, count] = [data.basins.shares[state.frame], data.basins.counts[state.frame]];
@@ -800,7 +925,8 @@
     const [u, q] = [valueAt(state.frame, node), valueAt(0, node)];
     const place = placeText(at.map((i, a) => coordinate(a, i)));
     const where = `${axes.map((axis) => axis.name).join(", ")} = ${place}`;
-    const values = state.frame ? `u = ${number(u, 6)}, Q = ${number(q, 6)}, u \u2212 Q = ${number(u - q, 3)}` : `Q = ${number(q, 6)}`;
+    const margin = data.confidence ? ` \u00b1 ${number(errorAt(state.frame, node), 2)}` : "";
+    const values = state.frame ? `u = ${valueText(u, 6)}${margin}, Q = ${valueText(q, 6)}, u \u2212 Q = ${number(u - q, 3)}` : `Q = ${valueText(q, 6)}${margin}`;
     const whose = state.probe ? "at" : data.stride > 1 ? "at the node shown next to the optimum," : "at the optimum,";
     byId("readout").textContent = `${whose} ${where}: ${values}`;
   }
@@ -845,7 +971,7 @@
       go.textContent = `\u03c3 = ${withUnit(number(event.sigma, 6), data.unit)}`;
       go.addEventListener("click", () => show(Math.ceil(event.frame)));
       const coarse = event.resolved ? "" : ", below the resolution of the grid";
-      row(byId("events-rows"), [go, event.kind, `at ${placeText(event.place)}, u = ${number(event.value, 5)}, \u00b1 ${number(event.uncertainty, 1)} in \u03c3${coarse}`]);
+      row(byId("events-rows"), [go, event.kind, `at ${placeText(event.place)}, u = ${valueText(event.value, 5)}, \u00b1 ${number(event.uncertainty, 1)} in \u03c3${coarse}`]);
     }
   }
 
@@ -885,7 +1011,8 @@
       byId("notes").append(line);
     }
     for (const [name, text] of data.provenance) row(byId("provenance-rows"), [name, text]);
-    byId("curve-title").textContent = `${data.words.short} u (line), and Q there (dashed), against ${sigmaName}`;
+    const band = data.confidence ? `, ${number(100 * data.confidence, 3)} % interval (band)` : "";
+    byId("curve-title").textContent = `${data.words.short} u (line)${band}, and Q there (dashed), against ${sigmaName}`;
     for (const name of Object.keys(data.colours)) byId("colours").append(new Option(name, name));
     axes.forEach((axis, a) => {
       byId("fingerprint-axis").append(new Option(`along ${axis.name}`, String(a)));
@@ -924,7 +1051,7 @@
     const a = state.hidden;
     state.slice = probe()[a];
     byId("slice").value = String(state.slice);
-    byId("slice-place").textContent = `${axes[a].name} = ${withUnit(number(coordinate(a, state.slice)), axes[a].unit)}`;
+    byId("slice-place").textContent = `${axes[a].name} = ${withUnit(along(a, coordinate(a, state.slice)), axes[a].unit)}`;
   }
 
   function drawAll() {
@@ -1096,7 +1223,7 @@
     map.addEventListener("dblclick", followOptimum);
     for (const id of ["curve", "fingerprint"]) {
       byId(id).addEventListener("click", (event) => {
-        const box = sigmaBox(byId(id).clientWidth, byId(id).clientHeight);
+        const box = boxes[id];
         show(frameNear(event.offsetX, sigmaScale(box.left, box.left + box.width).to));
       });
     }
@@ -1153,7 +1280,8 @@
   window.heatpg = Object.freeze({
     ready,
     value: (frame, index) => valueAt(frame, nodeOf(index)),
+    error: (frame, index) => (data.confidence ? errorAt(frame, nodeOf(index)) : null),
     inBasin: (frame, index) => inBasin(frame, nodeOf(index)),
-    state: () => ({ ...state, probe: [...probe()], last, shape: [...shape], range: colourRange(), map: { ...mapBox } }),
+    state: () => ({ ...state, probe: [...probe()], last, shape: [...shape], range: colourRange(), map: { ...mapBox }, boxes: { ...boxes } }),
   });
 })();

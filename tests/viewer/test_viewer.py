@@ -161,6 +161,19 @@ def test_tracks_and_events() -> None:
         assert long["places"][k - 1] == pytest.approx(found["frames"][k]["best"]["place"], abs=flow.grid.spacing[0])
 
 
+@pytest.mark.parametrize("origin", [0.0, 1.7e9, -1e12])
+def test_places_of_tracks_are_those_of_an_axis_far_from_0(origin: float) -> None:
+    """To 1e-6 of the length of the axis, or what a double tells apart there."""
+    grid = Grid(Axis("x", origin, origin + 4.0, 81, boundary="clip"))
+    values = np.exp(-8 * (grid[0].coordinates - origin - 1.3) ** 2)
+    found = content(page(solve(Landscape(values, grid), [0.2, 0.3])))
+    (one,) = (one for one in found["tracks"]["tracks"] if not one["edge"])
+    tolerance = 4e-6 + np.spacing(abs(origin))
+    # symmetric about its top, so that it stays there but for the tail that the box cuts off
+    assert np.abs(np.array(one["places"]) - (origin + 1.3)).max() < 1e-3 + tolerance
+    assert one["places"][0][0] == pytest.approx(found["frames"][1]["best"]["place"][0], abs=0.025)
+
+
 def test_tracks_begin_where_the_grid_resolves_them(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
     flow = solve(Landscape(rng.standard_normal((48, 48)), grid(48, 48)), np.geomspace(0.01, 0.5, 9))
     first = int(np.argmax(flow.sigma >= 1.5 * flow.grid.spacing[0]))

@@ -2,155 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from heatpg import Axis, Grid, Landscape, evolve, landscapes
 from heatpg.evolution import Evolution, solve
 from heatpg.scalespace import basins
 from heatpg.viewer import page
+from tests.viewer.browsers import PHONE, ActionChains, Browser, By, Keys, needs_browser, webdriver
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install '.[dev]'")
-ActionChains = webdriver.ActionChains
-Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
-By = pytest.importorskip("selenium.webdriver.common.by").By
+pytestmark = needs_browser
 
-CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or CHROMEDRIVER is None,
-    reason="needs Chromium and its driver: apt-get install chromium chromium-driver",
-)
-
-OPTIONS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 HOSTILE = "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>"
-WIDE, PHONE = (1280, 900), (390, 844)
-
-
-class Browser:
-    """One Chromium; asked in JavaScript for what a reader sees."""
-
-    def __init__(self, driver: Any, folder: Path) -> None:
-        self.driver = driver
-        self.folder = folder
-
-    def ask(self, script: str, *arguments: object) -> Any:
-        return self.driver.execute_script(f"return {script}", *arguments)
-
-    def size(self, width: int, height: int) -> None:
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 700}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-    def scheme(self, name: str) -> None:
-        features = [{"name": "prefers-color-scheme", "value": name}]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-
-    def show(self, text: str, *, ready: bool = True) -> None:
-        path = self.folder / "page.html"
-        path.write_text(text, encoding="utf-8")
-        self.driver.get(path.as_uri())
-        if ready:
-            assert self.after("window.heatpg.ready.then(() => done(true), (reason) => done(String(reason)))") is True
-            self.settle()
-
-    def after(self, script: str) -> Any:
-        """What a script hands to `done`."""
-        return self.driver.execute_async_script(f"const done = arguments[arguments.length - 1]; {script}")
-
-    def settle(self) -> None:
-        """Wait until what was asked for is drawn."""
-        self.after("requestAnimationFrame(() => done(true))")
-
-    @property
-    def state(self) -> dict[str, Any]:
-        self.settle()
-        return dict(self.ask("window.heatpg.state()"))
-
-    def text(self, name: str) -> str:
-        return str(self.ask("document.getElementById(arguments[0]).textContent", name)).replace("\xa0", " ")
-
-    def find(self, name: str) -> Any:
-        return self.driver.find_element(By.ID, name)
-
-    def press(self, *keys: str, shift: bool = False) -> None:
-        chain = ActionChains(self.driver)
-        if shift:
-            chain = chain.key_down(Keys.SHIFT)
-        chain = chain.send_keys(*keys)
-        if shift:
-            chain = chain.key_up(Keys.SHIFT)
-        chain.perform()
-
-    def choose(self, name: str, value: object) -> None:
-        """What moving a slider or picking from a list does."""
-        script = """
-        const control = document.getElementById(arguments[0]);
-        control.value = arguments[1];
-        control.dispatchEvent(new Event(control.tagName === "SELECT" ? "change" : "input"));
-        """
-        self.driver.execute_script(script, name, str(value))
-        self.settle()
-
-    def go(self, frame: int) -> None:
-        self.choose("slider", frame)
-
-    def picture(self, name: str) -> str:
-        self.settle()
-        return str(self.ask("document.getElementById(arguments[0]).toDataURL()", name))
-
-    def colours(self, name: str) -> np.ndarray:
-        """What a canvas shows, shape (rows, columns, 3), between 0 and 1."""
-        png = base64.b64decode(self.picture(name).partition(",")[2])
-        return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) / 255
-
-    def hover(self, x: float, y: float) -> None:
-        canvas = self.find("map")
-        box = canvas.rect
-        middle = (box["width"] / 2, box["height"] / 2)
-        ActionChains(self.driver, duration=0).move_to_element_with_offset(
-            canvas, round(x - middle[0]), round(y - middle[1])
-        ).perform()
-        self.settle()
-
-    def complaints(self) -> list[str]:
-        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    folder = tmp_path_factory.mktemp("viewer")
-    options = webdriver.ChromeOptions()
-    for option in (*OPTIONS.split(), f"--user-data-dir={folder / 'profile'}"):
-        options.add_argument(option)
-    options.binary_location = str(CHROMIUM)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(executable_path=str(CHROMEDRIVER), log_output=os.devnull)
-    driver = webdriver.Chrome(options=options, service=service)
-    driver.set_script_timeout(300)
-    try:
-        yield Browser(driver, folder)
-    finally:
-        driver.quit()
-
-
-@pytest.fixture
-def browser(chromium: Browser) -> Iterator[Browser]:
-    """A window of the size of a desk, in light colours; the test fails if the console has complaints in the end."""
-    chromium.size(*WIDE)
-    chromium.scheme("light")
-    yield chromium
-    assert chromium.complaints() == []
 
 
 def made(flow: Evolution) -> tuple[Evolution, str]:
@@ -367,7 +233,7 @@ def test_curves_and_events_lead_to_their_sigma(browser: Browser, line: tuple[Evo
         ).click().perform()
         assert browser.state["frame"] == 9
         ActionChains(browser.driver, duration=0).move_to_element_with_offset(
-            canvas, 50 - round(canvas.rect["width"] / 2), 0
+            canvas, round(browser.state["boxes"][name]["left"] + 2 - canvas.rect["width"] / 2), 0
         ).click().perform()
         assert browser.state["frame"] == 0
 
@@ -417,6 +283,35 @@ def test_three_dimensions(browser: Browser, space: tuple[Evolution, str]) -> Non
     browser.press("o", Keys.END)
     state = browser.state
     assert state["slice"] == np.unravel_index(int(flow.values[-1].argmax()), flow.grid.shape)[0]
+
+
+def test_intervals_are_drawn_and_read(browser: Browser, plane: tuple[Evolution, str]) -> None:
+    """Half of the width is Student's t times the standard error of the seeds; without seeds there is none."""
+    grid = plane[0].grid
+    noise = np.random.default_rng(4).standard_normal((5, *grid.shape))
+    q = Landscape(None, grid, returns=plane[0].landscape.values + 0.2 * noise)
+    flow = solve(q, [0.1, 0.3])
+    browser.show(page(flow))
+    assert q.standard_error is not None and flow.standard_error is not None
+    spread = np.stack([q.standard_error, *flow.standard_error])
+    t = 2.7764451052  # of 4 degrees of freedom, at .975, from a table
+    index = (13, 9)
+    for frame in range(3):
+        shown = browser.ask("window.heatpg.error(arguments[0], arguments[1])", frame, list(index))
+        # of 10 bits of its range
+        assert shown == pytest.approx(t * spread[frame][index], abs=t * np.ptp(spread[frame]) / 1023)
+    browser.go(1)
+    best = np.unravel_index(int(flow.values[0].argmax()), grid.shape)
+    half = float(browser.text("facts").split("± ")[1].split(" at")[0])
+    assert half == pytest.approx(t * spread[1][best], rel=0.05)
+    assert "95 % interval" in browser.text("curve-title")
+    # the band, and here and there the edge of a letter, lets the panel through in such a measure
+    faint = [(np.abs(browser.opacity("curve") - 0.22) < 0.01).sum()]
+    browser.show(plane[1])
+    assert browser.ask("window.heatpg.error(0, [0, 0])") is None
+    faint.append((np.abs(browser.opacity("curve") - 0.22) < 0.01).sum())
+    assert faint[0] > 5 * faint[1]
+    assert "±" not in browser.text("facts")
 
 
 @pytest.mark.parametrize("name", ["line", "plane", "space"])
