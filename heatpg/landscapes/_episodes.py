@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from heatpg.errors import GridError, HeatpgError, NonFiniteError, OptionError, RolloutError, UnsupportedError
 from heatpg.landscapes._policies import call_advice, keywords
-from heatpg.landscapes._simulations import Simulation, simulation_of
+from heatpg.landscapes._simulations import Simulation, Steering, simulation_of, steering_of
 from heatpg.landscapes._snapshot import load_gymnasium
 from heatpg.landscapes._stage import Plan, Stage
 from heatpg.landscapes.directions import without_gradient
@@ -132,6 +132,7 @@ class Episodes:
         # a policy that holds its parameters has them set; any other is called with them
         self._is_given_parameters = plan.kind == "parameters" and not hasattr(plan.policy, "set_flat_parameters")
         self.simulation: Simulation | None = None
+        self.steering: Steering | None = None
         self.extend(plan)
         if plan.reference is not None:
             point, expected = plan.reference
@@ -148,6 +149,7 @@ class Episodes:
         """Take a plan of which more has been settled since, and make as many environments as it asks for."""
         self.plan = plan
         self.simulation = simulation_of(self.stages[0], plan)
+        self.steering = steering_of(self.stages[0], plan)
         while len(self.stages) < plan.stages:
             self.stages.append(Stage(plan, self.stages[0]))
 
@@ -169,7 +171,7 @@ class Episodes:
             if self.plan.batched:
                 for begin in range(0, len(points), len(self.stages)):
                     part = slice(begin, begin + len(self.stages))
-                    found[:, part, j] = self._side_by_side(points[part], seed)
+                    found[:, part, j] = self._batch(points[part], seed)
             else:
                 for i, point in enumerate(points):
                     found[:, i, j] = self._alone(point, seed)
@@ -388,6 +390,46 @@ class Episodes:
             if told is reason:
                 raise
             raise told from reason
+
+    def _batch(self, points: Vector, seed: int) -> Array:
+        """Rollouts under a batched policy, shape (3, points), without their environments where these are not needed."""
+        steering = self.steering
+        if steering is None or len(points) < 2:
+            return self._side_by_side(points, seed)
+        if not steering.tried:
+            # the whole batch, as one of another size would be rounded otherwise by a network
+            expected = self._side_by_side(points, seed)
+            found = self._steered(steering, points, seed)
+            if found is None or not steering.agrees(found, expected):
+                self.steering = None
+            else:
+                steering.tried = True
+            return expected
+        found = self._steered(steering, points, seed)
+        # where something fails it is to fail in the environment, with the message of its point and step
+        return self._side_by_side(points, seed) if found is None else found
+
+    def _steered(self, steering: Steering, points: Vector, seed: int) -> Array | None:
+        plan, count = self.plan, len(points)
+        try:
+            first = self.stages[0].begin(seed)
+            firsts = [self._first_action(point) for point in points] if plan.kind == "actions" else None
+            thetas = None if firsts else np.array([self.parameters_at(point, plan) for point in points])
+
+            def act(step: int, observations: Vector, running: list[int]) -> list[Array]:
+                if firsts is not None and step == 0:
+                    return firsts
+                # a copy, as a policy may keep what it is given
+                seen = observations.copy()
+                actions = _as_array(plan.policy(seen) if thetas is None else plan.policy(thetas, seen))
+                if len(actions) != count:
+                    raise ValueError
+                return [self._action(actions[i]) for i in running]
+
+            return steering.returns(count, first, act)
+        except Exception:
+            # the environments tell of it in their words
+            return None
 
     def _side_by_side(self, points: Vector, seed: int) -> Array:
         """The same of many points, one environment each, the policy asked once a step; shape (3, points)."""

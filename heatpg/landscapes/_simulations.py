@@ -1,7 +1,7 @@
-"""Rollouts of held actions in MuJoCo without the environment around it: in threads, on copies of its state.
+"""Rollouts in MuJoCo without the environment around it: in threads, on copies of its state.
 
-An action that is held needs no observation, so what is left of a step of Gymnasium is `mujoco.mj_step`, which lets
-other threads run, and the reward, which is written here for all steps at once. It is used where it gives what the
+What is left of a step of Gymnasium is `mujoco.mj_step`, which lets other threads run, the reward, and what a policy
+observes; the last two are written here, for many steps or many rollouts at once. It is used where it gives what the
 environment gives: for environments of Gymnasium by their exact type, under wrappers that change nothing, and only after
 some rollouts have been held against `env.step`. `mujoco.rollout` does not serve: it returns no warm start, so that a
 rollout in pieces, which leave out who has fallen, would go on otherwise than the environment.
@@ -10,6 +10,7 @@ rollout in pieces, which leave out who has fallen, would go on otherwise than th
 from __future__ import annotations
 
 import dataclasses
+import math
 import multiprocessing
 from collections.abc import Callable
 from typing import Any
@@ -18,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.landscapes._stage import Plan, Stage
-from heatpg.tools.parallel import for_each
+from heatpg.tools.parallel import for_each, threads
 
-__all__ = ["PIECE", "Simulation", "simulation_of"]
+__all__ = ["PIECE", "Simulation", "Steering", "simulation_of", "steering_of"]
 
 Vector = NDArray[np.float64]
 Array = NDArray[Any]
@@ -38,61 +39,122 @@ _CLOCK = 1e-3
 _PASSIVE = ("OrderEnforcing", "PassiveEnvChecker", "TimeLimit")  # wrappers of Gymnasium that change no number
 
 
-def _running(core: Any, positions: Vector, velocities: Vector, cost: float) -> tuple[Vector, NDArray[np.bool_] | None]:
+def _running(
+    core: Any, before: Vector, positions: Vector, velocities: Vector, cost: Any
+) -> tuple[Vector, NDArray[np.bool_] | None]:
     """Half-cheetahs and swimmers: the speed along x less the cost of control; no end."""
-    speed = np.diff(positions[:, 0]) / core.dt
+    speed = (positions[:, 0] - before[:, 0]) / core.dt
     return core._forward_reward_weight * speed - cost, None
 
 
-def _hopping(core: Any, positions: Vector, velocities: Vector, cost: float) -> tuple[Vector, NDArray[np.bool_] | None]:
+def _hopping(
+    core: Any, before: Vector, positions: Vector, velocities: Vector, cost: Any
+) -> tuple[Vector, NDArray[np.bool_] | None]:
     """Hoppers: with a reward for being healthy, and an end where they are not."""
-    states = np.concatenate([positions[1:], velocities[1:]], axis=1)[:, 2:]
+    states = np.concatenate([positions, velocities], axis=1)[:, 2:]
     low, high = core._healthy_state_range
     healthy = ((low < states) & (states < high)).all(axis=1)
-    return _upright(core, positions, cost, healthy)
+    return _upright(core, before, positions, cost, healthy)
 
 
-def _walking(core: Any, positions: Vector, velocities: Vector, cost: float) -> tuple[Vector, NDArray[np.bool_] | None]:
+def _walking(
+    core: Any, before: Vector, positions: Vector, velocities: Vector, cost: Any
+) -> tuple[Vector, NDArray[np.bool_] | None]:
     """Walkers: as hoppers, without a range of states."""
-    return _upright(core, positions, cost, np.ones(len(positions) - 1, dtype=bool))
+    return _upright(core, before, positions, cost, np.ones(len(positions), dtype=bool))
 
 
 def _upright(
-    core: Any, positions: Vector, cost: float, healthy: NDArray[np.bool_]
+    core: Any, before: Vector, positions: Vector, cost: Any, healthy: NDArray[np.bool_]
 ) -> tuple[Vector, NDArray[np.bool_] | None]:
-    height, angle = positions[1:, 1], positions[1:, 2]
+    height, angle = positions[:, 1], positions[:, 2]
     for value, (low, high) in ((height, core._healthy_z_range), (angle, core._healthy_angle_range)):
         healthy = healthy & (low < value) & (value < high)
-    speed = np.diff(positions[:, 0]) / core.dt
+    speed = (positions[:, 0] - before[:, 0]) / core.dt
     # in the order of the environments, so that the sums are rounded alike
     reward = core._forward_reward_weight * speed + healthy * core._healthy_reward - cost
     return reward, ~healthy if core._terminate_when_unhealthy else None
 
 
-_Reward = Callable[[Any, Vector, Vector, float], tuple[Vector, NDArray[np.bool_] | None]]
-_REWARDS: dict[str, _Reward] = {
-    "gymnasium.envs.mujoco.half_cheetah_v5.HalfCheetahEnv": _running,
-    "gymnasium.envs.mujoco.swimmer_v5.SwimmerEnv": _running,
-    "gymnasium.envs.mujoco.hopper_v5.HopperEnv": _hopping,
-    "gymnasium.envs.mujoco.walker2d_v5.Walker2dEnv": _walking,
+# from positions before and after each step, velocities after it, and the cost of control
+_Reward = Callable[[Any, Vector, Vector, Vector, Any], tuple[Vector, NDArray[np.bool_] | None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class _System:
+    """What an environment makes of the state of MuJoCo.
+
+    Attributes
+    ----------
+    reward
+        Rewards, and who has fallen.
+    places
+        How many positions along the way an observation leaves out, if the environment is to leave them out.
+    fastest
+        At which velocities, either way, an observation ends.
+    """
+
+    reward: _Reward
+    places: int
+    fastest: float = math.inf
+
+    def observe(self, core: Any, positions: Vector, velocities: Vector) -> Vector:
+        """What a policy is given, a row for each rollout."""
+        if core._exclude_current_positions_from_observation:
+            positions = positions[:, self.places :]
+        return np.concatenate([positions, np.clip(velocities, -self.fastest, self.fastest)], axis=1)
+
+
+_SYSTEMS = {
+    "gymnasium.envs.mujoco.half_cheetah_v5.HalfCheetahEnv": _System(_running, 1),
+    "gymnasium.envs.mujoco.swimmer_v5.SwimmerEnv": _System(_running, 2),
+    "gymnasium.envs.mujoco.hopper_v5.HopperEnv": _System(_hopping, 1, 10.0),
+    "gymnasium.envs.mujoco.walker2d_v5.Walker2dEnv": _System(_walking, 1, 10.0),
 }
 
 
-def simulation_of(stage: Stage, plan: Plan) -> Simulation | None:
-    """A simulation of the environment, if nothing in or around it forbids that."""
+def _system_of(stage: Stage) -> _System | None:
+    """The system of an environment, if nothing in or around it forbids to do without it."""
     core = stage.core
-    reward = _REWARDS.get(f"{type(core).__module__}.{type(core).__qualname__}")
+    system = _SYSTEMS.get(f"{type(core).__module__}.{type(core).__qualname__}")
     snapshot = stage.snapshot
-    if reward is None or plan.kind != "actions" or plan.policy is not None or snapshot is None:
+    if system is None or snapshot is None:
         return None
     # a method that somebody has put onto the object would be passed over
     if any(callable(value) and name in dir(type(core)) for name, value in vars(core).items()):
         return None
     wrappers = [type(layer) for layer in stage.layers[1:]]
     passive = all(kind.__module__.startswith("gymnasium.wrappers.") and kind.__name__ in _PASSIVE for kind in wrappers)
-    if not passive or core.render_mode is not None or len(snapshot.physics) != 1:
+    return system if passive and core.render_mode is None and len(snapshot.physics) == 1 else None
+
+
+def simulation_of(stage: Stage, plan: Plan) -> Simulation | None:
+    """A simulation of held actions, if nothing in or around the environment forbids that."""
+    if plan.kind != "actions" or plan.policy is not None or (system := _system_of(stage)) is None:
         return None
-    return Simulation(core, snapshot.physics[0][2], reward, plan)
+    assert stage.snapshot is not None
+    return Simulation(stage.core, stage.snapshot.physics[0][2], system.reward, plan)
+
+
+def steering_of(stage: Stage, plan: Plan) -> Steering | None:
+    """A simulation under a batched policy, if nothing in or around the environment forbids that."""
+    if not plan.batched or (system := _system_of(stage)) is None:
+        return None
+    assert stage.snapshot is not None
+    return Steering(stage.core, stage.snapshot.physics[0][2], system, plan)
+
+
+def _on_threads(work: Callable[[range], object], pieces: list[range]) -> None:
+    if multiprocessing.parent_process() is None:
+        for_each(work, pieces)
+    else:
+        # the processors are taken by the other workers
+        for rows in pieces:
+            work(rows)
+
+
+def _agree(found: Any, expected: Any) -> bool:
+    return bool((np.abs(found - expected) <= _AGREEMENT * np.maximum(1.0, np.abs(expected))).all())
 
 
 @dataclasses.dataclass
@@ -131,12 +193,7 @@ class Simulation:
                 found[row], ended[row], sound[row] = self._one(data, actions[row], costs[row])
 
         pieces = [range(begin, min(begin + _ROWS, len(actions))) for begin in range(0, len(actions), _ROWS)]
-        if multiprocessing.parent_process() is None:
-            for_each(work, pieces)
-        else:
-            # the processors are taken by the other workers
-            for rows in pieces:
-                work(rows)
+        _on_threads(work, pieces)
         return found, ended, sound
 
     def _one(self, data: Any, action: Array, cost: float) -> tuple[float, bool, bool]:
@@ -159,7 +216,7 @@ class Simulation:
             for k in range(count):
                 advance(model, data, frames)
                 positions[k + 1], velocities[k + 1], clock[k] = position, velocity, data.time
-            rewards, fallen = self.reward(self.core, positions, velocities, cost)
+            rewards, fallen = self.reward(self.core, positions[:-1], positions[1:], velocities[1:], cost)
             last = count
             if fallen is not None and fallen.any():
                 last = int(np.argmax(fallen)) + 1
@@ -178,4 +235,90 @@ class Simulation:
 
     def agrees(self, found: float, expected: float) -> bool:
         """Whether a return is that of the environment."""
-        return abs(found - expected) <= _AGREEMENT * max(1.0, abs(expected))
+        return _agree(found, expected)
+
+
+@dataclasses.dataclass
+class Steering:
+    """Returns from one state under a policy that is asked for many rollouts at once.
+
+    Parameters
+    ----------
+    core, origin, plan
+        As of `Simulation`.
+    system
+        Rewards, ends and observations.
+    kept
+        Copies of the state to roll out from.
+    """
+
+    core: Any
+    origin: Any
+    system: _System
+    plan: Plan
+    tried: bool = False
+    kept: list[Any] = dataclasses.field(default_factory=list)
+
+    def returns(self, count: int, first: Any, act: Callable[[int, Vector, list[int]], list[Array]]) -> Array | None:
+        """Return, and whether it ended early, of so many rollouts, shape (3, count); None where MuJoCo met a fault.
+
+        Parameters
+        ----------
+        count
+            Number of rollouts.
+        first
+            What is observed at the state.
+        act
+            Actions of those that still run, from the step, all observations, and their numbers. An observation of a
+            rollout that has ended stays what it was, so that the batch keeps its size.
+        """
+        import mujoco
+
+        model, frames, rollout = self.core.model, self.core.frame_skip, self.plan.rollout
+        # kept, because making one takes as long as some hundred steps
+        self.kept.extend(mujoco.MjData(model) for _ in range(count - len(self.kept)))
+        every = self.kept[:count]
+        for data in every:
+            mujoco.mj_copyData(data, model, self.origin)
+        advance = mujoco.mj_step
+        begin, lapse = float(self.origin.time), self.core.dt
+        positions = np.array([data.qpos for data in every])
+        velocities, clock = np.array([data.qvel for data in every]), np.empty(count)
+        observations = np.repeat(np.asarray(first)[None], count, axis=0)
+        found, running, weight = np.zeros((3, count)), list(range(count)), 1.0
+        for step in range(rollout.horizon):
+            actions = act(step, observations, running)
+            # as the method control_cost of the environments, for all rollouts at once
+            costs = self.core._ctrl_cost_weight * np.sum(np.square(np.array(actions)), axis=1)
+            before = positions.copy()
+            given = dict(zip(running, actions, strict=True))
+
+            def work(rows: range, running: list[int] = running, given: dict[int, Array] = given) -> None:
+                for row in (running[i] for i in rows):
+                    data = every[row]
+                    data.ctrl[:] = given[row]
+                    advance(model, data, frames)
+                    positions[row], velocities[row], clock[row] = data.qpos, data.qvel, data.time
+
+            size = max(1, -(-len(running) // threads()))
+            _on_threads(work, [range(i, min(i + size, len(running))) for i in range(0, len(running), size)])
+            rewards, fallen = self.system.reward(
+                self.core, before[running], positions[running], velocities[running], costs
+            )
+            late = np.abs(clock[running] - (begin + lapse * (step + 1))).max() > _CLOCK * lapse
+            if late or not np.isfinite(rewards).all():
+                return None
+            found[0, running] += weight * rewards
+            weight *= rollout.gamma
+            observations[running] = self.system.observe(self.core, positions[running], velocities[running])
+            if fallen is not None and fallen.any():
+                for row in (row for row, down in zip(running, fallen, strict=True) if down):
+                    found[1, row] = step + 1 < rollout.horizon
+                running = [row for row, down in zip(running, fallen, strict=True) if not down]
+                if not running:
+                    break
+        return found
+
+    def agrees(self, found: Array, expected: Array) -> bool:
+        """Whether rollouts are those of the environment."""
+        return _agree(found, expected)
