@@ -26,6 +26,7 @@ from heatpg.core.thumbnails import pictures
 from heatpg.errors import MissingPackageError, NonFiniteError, OptionError, SigmaError, UnsupportedError
 from heatpg.formats import LOSS
 from heatpg.solvers import Solver, wide
+from heatpg.solvers.base import difference_gradient
 from heatpg.solvers.choice import choose_for_covariance, refuse_options_of_auto, schedule
 from heatpg.solvers.covariance import CovarianceFlow, require_boundaries
 from heatpg.solvers.uncertainty import error_of_mean, error_of_nodes, evolved_deviations
@@ -99,6 +100,7 @@ class Evolution(Record):
             "timing",
             "stored_tolerance",
             "rounding",
+            "drawn",
         )
         # an error of other fields is not that of these
         same = not changes.keys() & {"landscape", "sigma", "values", "covariance"}
@@ -247,6 +249,11 @@ class Evolution(Record):
         if index is None:
             return np.stack([self.gradient(i) for i in range(len(self))])
         taken = self.landscape.centring
+        if self.drawn is not None:
+            # no weights of a solver make these fields from Q: fourth-order differences of u less its offset
+            apart = taken.remove(self.values[index])
+            along = [difference_gradient(apart, self.grid, i) for i in range(self.grid.dimensions)]
+            return np.asarray(np.ldexp(np.stack(along), taken.exponent))
         if not taken.trivial:
             # digits that the stored fields lost to the offset cannot be had from their differences
             kind = self.landscape.values.dtype
@@ -282,7 +289,8 @@ class Evolution(Record):
 
         Where the landscape has the returns of every seed, each seed is evolved by the same solver, S times the cost of
         the fields, and the error is their spread over sqrt(S). Where it has only standard errors, its nodes count as
-        independent, and the squared weights of the solver are summed. Computed when it is first asked for, and kept.
+        independent, and the squared weights of the solver are summed. Computed when it is first asked for, and kept. Of
+        noise in all components (`heatpg.planes`) it is the error over the draws.
 
         Raises
         ------
@@ -304,7 +312,7 @@ class Evolution(Record):
         ((2, 21), True)
         """
         landscape = self.landscape
-        if self.known_error is None and landscape.standard_error is not None:
+        if self.known_error is None and landscape.standard_error is not None and self.drawn is None:
             if landscape.returns is None:
                 how = (landscape.standard_error, self.grid, self.solver, self.variances, self.covariance)
                 error = error_of_nodes(*how)
@@ -336,6 +344,7 @@ class Evolution(Record):
         >>> [level[:, 10].round(12).tolist() for level in flow.deviations()]
         [[-1.0, 1.0], [-1.0, 1.0]]
         """
+        self._require_solved("fields of single seeds")
         returns = self.landscape.returns
         if returns is None:
             raise UnsupportedError(
@@ -381,6 +390,10 @@ class Evolution(Record):
                 standard_error=handed_over(landscape.standard_error),
                 minimise=landscape.minimise,
             )
+            if self.drawn is not None:
+                fields = np.stack([taken.remove(field.astype(np.float64)) for field in self.values])
+                self._centred = Evolution.of(self, landscape=double, values=fields)
+                return self._centred
             self._centred = solve(double, noise, self.solver, covariance=self.covariance)
             self._centred.reason = self.reason
         return self._centred
@@ -403,15 +416,25 @@ class Evolution(Record):
 
         Of correlated noise too this is the field for independent axes.
         """
+        self._require_solved("a field at one more sigma")
         # one row of one sigma an axis, and not several sigmas
         levels = parse_sigma(np.asarray(self.grid.sigmas(sigma))[None, :], self.grid)
         return np.asarray(solve(self.landscape, levels, self.solver).values[0])
 
     def again(self, *, progress: Progress = None) -> Evolution:
         """Solve once more from Q, with the same noise and the same solver, without checks."""
+        self._require_solved("solving once more")
         if self.covariance is not None:
             return solve(self.landscape, None, self.solver, covariance=self.covariance, progress=progress)
         return solve(self.landscape, self.sigma, self.solver, progress=progress)
+
+    def _require_solved(self, what: str) -> None:
+        if self.drawn is not None:
+            raise UnsupportedError(
+                f"{what}: these fields were drawn, with noise in more components than the grid has axes",
+                given=f"{self.drawn.get('components')} components, {self.grid.dimensions} axes",
+                advice="draw again with heatpg.planes.evolve_plane: the same seed gives the same fields",
+            )
 
     def to_xarray(self) -> xarray.Dataset:
         """The evolution as an `xarray.Dataset`, with the names that its file has; the fields are not copied.

@@ -194,7 +194,7 @@ class Study:
             result["noise"] = noise
         if self.principal is not None:
             result["covariance"] = self.principal.words
-        if words := slice_words(self.evolution.landscape.provenance):
+        if words := slice_words(self.evolution.landscape.provenance, self.evolution.drawn):
             result["slice"] = f"This is {words}."
         # NaN where u is flat
         share = self.basins.of_optimum()
@@ -609,7 +609,8 @@ def study(
             landscape, sigma = principal.landscape, principal.levels()
         landscape = landscape.regarded(minimise=better.minimise)
         # 8, a taste: fewer levels say little of tracks and events
-        if isinstance(source, Evolution) and sigma is None and len(source) >= 8 and source.covariance is None:
+        known = isinstance(source, Evolution) and (len(source) >= 8 or source.drawn is not None)
+        if isinstance(source, Evolution) and known and sigma is None and source.covariance is None:
             flow = source
             if landscape is not source.landscape:
                 flow = Evolution(

@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("store",),
     ("evolution", "landscapes"),
     ("measure", "policy", "risk", "roughness", "verify"),
-    ("driver", "large", "interop", "scalespace"),
+    ("driver", "large", "interop", "planes", "scalespace"),
     ("intervals",),
     ("batch", "claims", "studies"),
     ("plot",),

@@ -17,7 +17,7 @@ from heatpg.boundaries import boundaries
 from heatpg.core.centring import Centring, centring
 from heatpg.core.functions import sample_points, values_on_grid
 from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch, usable_name
-from heatpg.core.ownership import HandedOver, handed_over, owned
+from heatpg.core.ownership import HandedOver, handed_over
 from heatpg.core.periodicity import repeated_ends, repeated_ends_words
 from heatpg.core.positions import (
     Placed,
@@ -28,8 +28,10 @@ from heatpg.core.positions import (
     place_axis,
     require_names,
 )
-from heatpg.core.scatter import aligned_error, checked_error, checked_returns, mean_and_error, require_mean
+from heatpg.core.scatter import aligned_error, checked_returns
 from heatpg.core.sense import Sense, sense_of
+from heatpg.core.slices import slice_of
+from heatpg.core.values import owned_values
 from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, UnsupportedError
 from heatpg.formats import LOSS, Wanted, read_file
 from heatpg.tools import html
@@ -45,41 +47,6 @@ __all__ = ["Landscape", "landscape_words"]
 
 Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
 Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-
-
-def _real_floating(values: Any, what: str = "Q") -> NDArray[Any]:
-    given = values.array if isinstance(values, HandedOver) else values
-    array = real_array(what, given, allowed="float32, float64, integers, bool")
-    # these two are kept as they are, and not copied where they lie in C order: a landscape may fill half of the memory
-    kind = array.dtype if array.dtype in (np.float32, np.float64) else np.float64
-    # not ascontiguousarray, which makes a line of a single number
-    return np.asarray(array, dtype=kind, order="C")
-
-
-def _scatter(
-    values: Any, standard_error: Any, returns: Any
-) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
-    """Values, standard errors and returns, owned, from those that were given."""
-    if returns is None:
-        array = _real_floating(values)
-        if standard_error is None:
-            return owned(array, values), None, None
-        return owned(array, values), owned(checked_error(standard_error, array.shape), standard_error), None
-    if standard_error is not None:
-        raise OptionError(
-            "the standard error is that of the returns",
-            given="returns= and standard_error=",
-            advice="leave standard_error out",
-        )
-    told = None if values is None else _real_floating(values)
-    seeds = checked_returns(returns, None if told is None else told.shape)
-    mean, error = mean_and_error(seeds)
-    if told is not None:
-        require_mean(told, mean, seeds)
-        mean = owned(told, values)
-    for fresh in (mean, error):
-        fresh.setflags(write=False)
-    return mean, error, owned(seeds, returns)
 
 
 class Landscape:
@@ -143,7 +110,7 @@ class Landscape:
     ) -> None:
         if not isinstance(grid, Grid):
             raise GridError("a landscape needs a grid", given=repr(grid), allowed="a heatpg.Grid")
-        array, error, seeds = _scatter(values, standard_error, returns)
+        array, error, seeds = owned_values(values, standard_error, returns)
         if array.ndim == 0:
             raise GridError("a landscape needs at least one axis", given="a single number", allowed=f"{grid.shape}")
         if array.ndim < grid.dimensions or array.shape[array.ndim - grid.dimensions :] != grid.shape:
@@ -458,6 +425,9 @@ class Landscape:
         vectorized: bool = True,
         progress: Progress = None,
         minimise: bool = False,
+        dimensions: int | None = None,
+        directions: ArrayLike | None = None,
+        origin: ArrayLike | None = None,
     ) -> Landscape:
         """Sample a function on a grid.
 
@@ -477,11 +447,19 @@ class Landscape:
             is sampled point by point.
         minimise
             Whether the function is a loss, whose smallest value is the optimum.
+        dimensions
+            How many components the function takes, if more than the grid has axes: the landscape is then a slice, and
+            `heatpg.planes` knows noise in all components.
+        directions
+            Of a slice: what one unit along each axis is in all components, one row per axis; by default the axes are
+            the first components.
+        origin
+            Of a slice: the point at the origin of the axes; by default 0.
 
         Raises
         ------
         GridError
-            If the function returns another shape.
+            If the function returns another shape, or if a slice does not fit.
         NonFiniteError
             If it returns NaN or infinity, with the first place.
 
@@ -493,15 +471,21 @@ class Landscape:
         >>> Landscape.from_function(lambda x: 1 - x**2, grid).values
         array([0.  , 0.75, 1.  , 0.75, 0.  ])
         """
-        values = values_on_grid(function, grid, vectorized=vectorized, progress=progress_of(progress, "sampling"))
         # a lambda is called <lambda>
         label = name or str(getattr(function, "__name__", "function")).strip("<>")
+        source: dict[str, Any] = {"source": "function", "function": label}
+        plane, sampled = None, function
+        if dimensions is not None or directions is not None or origin is not None:
+            plane = slice_of(grid.dimensions, dimensions, directions, origin)
+            source["parameters"] = plane.facts
+            sampled = plane.of(function)
+        values = values_on_grid(sampled, grid, vectorized=vectorized, progress=progress_of(progress, "sampling"))
 
         def sampler(points: NDArray[np.float64]) -> NDArray[np.float64]:
-            return sample_points(function, points, vectorized=vectorized)
+            return sample_points(sampled, points, vectorized=vectorized)
 
-        origin = {"source": "function", "function": label}
-        return cls(HandedOver(values), grid, label, origin, sampler=sampler, minimise=minimise)
+        known: Sampler = sampler if plane is None else plane.sampler(function, vectorized=vectorized)
+        return cls(HandedOver(values), grid, label, source, sampler=known, minimise=minimise)
 
     @classmethod
     def from_xarray(

@@ -2,20 +2,195 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeGuard
 
-__all__ = ["slice_words"]
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heatpg.core.functions import sample_points
+from heatpg.errors import GridError, OptionError
+from heatpg.tools.arguments import whole_number
+from heatpg.tools.arrays import real_numbers
+
+__all__ = ["FunctionSlice", "Plane", "Sliced", "is_sliced", "slice_of", "slice_words"]
+
+Array = NDArray[np.float64]
 
 
-def slice_words(provenance: Mapping[str, Any]) -> str:
+class Sliced(Protocol):
+    """A sampler of few of many components, which also knows Q in all of them."""
+
+    @property
+    def dimensions(self) -> int:
+        """Coordinates of a point of the slice."""
+        ...
+
+    @property
+    def basis(self) -> Array:
+        """What one unit along each coordinate is in all components, shape (d, components)."""
+        ...
+
+    @property
+    def whole(self) -> Callable[[Array], Array]:
+        """Q at points in all components, shape (N, components)."""
+        ...
+
+    def embed(self, points: ArrayLike) -> Array:
+        """All components of points of the slice, shape (N, components)."""
+        ...
+
+
+def is_sliced(sampler: object) -> TypeGuard[Sliced]:
+    """Whether a sampler knows Q in more components than it has coordinates.
+
+    Examples
+    --------
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.core.slices import is_sliced
+    >>> grid = Grid(Axis("x", -1.0, 1.0, 5, boundary="clip"))
+    >>> is_sliced(Landscape.from_function(lambda x: x, grid).sampler)
+    False
+    >>> is_sliced(Landscape.from_function(lambda x, y: x + y, grid, dimensions=2).sampler)
+    True
+    """
+    basis = getattr(sampler, "basis", None)
+    return hasattr(sampler, "whole") and basis is not None and basis.shape[1] > basis.shape[0]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plane:
+    """A plane (a line, a box) in a space of more components: origin + x1 direction_1 + x2 direction_2 + ...
+
+    Attributes
+    ----------
+    origin
+        Shape (components,).
+    basis
+        The directions, shape (d, components).
+    """
+
+    origin: Array
+    basis: Array
+
+    def embed(self, points: ArrayLike) -> Array:
+        """All components of points of shape (N, d)."""
+        places = np.atleast_2d(real_numbers("the points", points, GridError))
+        return np.asarray(self.origin + places @ self.basis)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The plane as provenance holds it, for `slice_words`."""
+        lengths = np.sqrt((self.basis**2).sum(axis=1))
+        cosines = self.basis @ self.basis.T / lengths / lengths[:, None]
+        directions = {"lengths": lengths.tolist(), "cosines": cosines.tolist()}
+        return {"kind": "components", "components": self.origin.size, "directions": directions}
+
+    def of(self, function: Callable[..., ArrayLike]) -> Callable[..., ArrayLike]:
+        """A function of all components as one of the coordinates of the plane, called with as many arrays."""
+
+        def on_plane(*coordinates: Any) -> ArrayLike:
+            places = np.stack(np.broadcast_arrays(*coordinates), axis=-1)
+            # components one by one, each of the shape of the coordinates
+            return function(*np.moveaxis(self.origin + places @ self.basis, -1, 0))
+
+        on_plane.__name__ = str(getattr(function, "__name__", "function"))
+        return on_plane
+
+    def sampler(self, function: Callable[..., ArrayLike], *, vectorized: bool) -> FunctionSlice:
+        """What samples the function on the plane, and in all components."""
+        return FunctionSlice(self, function, vectorized=vectorized)
+
+
+class FunctionSlice:
+    """A function of many components on a plane: called with points of the plane, and `whole` with all components."""
+
+    def __init__(self, plane: Plane, function: Callable[..., ArrayLike], *, vectorized: bool) -> None:
+        self.plane = plane
+        self._function = function
+        self._vectorized = vectorized
+
+    @property
+    def dimensions(self) -> int:
+        """Coordinates of a point of the plane."""
+        return len(self.plane.basis)
+
+    @property
+    def basis(self) -> Array:
+        """The directions, shape (d, components)."""
+        return self.plane.basis.copy()
+
+    def embed(self, points: ArrayLike) -> Array:
+        """All components of points of shape (N, d)."""
+        return self.plane.embed(points)
+
+    def whole(self, points: Array) -> Array:
+        """The function at points in all components, shape (N, components)."""
+        return np.asarray(sample_points(self._function, points, vectorized=self._vectorized))
+
+    def __call__(self, points: Array) -> Array:
+        """The function at points of the plane, shape (N, d)."""
+        return self.whole(self.embed(points))
+
+
+def slice_of(axes: int, dimensions: int | None, directions: ArrayLike | None, origin: ArrayLike | None) -> Plane:
+    """The plane that a caller describes.
+
+    Parameters
+    ----------
+    axes
+        Axes of the grid.
+    dimensions
+        Components in all; by default as many as directions or origin have.
+    directions
+        One row per axis; by default the first components.
+    origin
+        By default 0.
+
+    Raises
+    ------
+    GridError, OptionError
+        If they do not fit each other, or the directions are not independent.
+
+    Examples
+    --------
+    >>> from heatpg.core.slices import slice_of
+    >>> slice_of(1, 3, None, [0.0, 5.0, 0.0]).embed([[2.0]])
+    array([[2., 5., 0.]])
+    """
+    along = None if directions is None else np.atleast_2d(real_numbers("the directions", directions, GridError))
+    through = None if origin is None else real_numbers("the origin", origin, GridError)
+    known = [each.shape[-1] for each in (along, through) if each is not None and each.ndim]
+    count = whole_number("dimensions", (known or [None])[0] if dimensions is None else dimensions, least=axes)
+    basis = np.eye(count)[:axes] if along is None else np.array(along)
+    point = np.zeros(count) if through is None else np.array(through)
+    for what, given, wanted in (("directions", basis, (axes, count)), ("origin", point, (count,))):
+        if given.shape != wanted:
+            raise GridError(
+                f"the {what} of a slice do{'es' if what == 'origin' else ''} not fit",
+                given=f"shape {given.shape}",
+                allowed=f"shape {wanted}, one column per component",
+            )
+        if not np.isfinite(given).all():
+            raise GridError(f"the {what} of a slice must be finite", given=given[~np.isfinite(given)][0])
+    if np.linalg.matrix_rank(basis) < axes:
+        raise OptionError(
+            "the directions of a slice depend on each other", given=f"rank {np.linalg.matrix_rank(basis)}"
+        )
+    return Plane(point, basis)
+
+
+def slice_words(provenance: Mapping[str, Any], drawn: Mapping[str, Any] | None = None) -> str:
     """What noise is left out, and what one unit along the axes is; nothing where all components are axes.
 
     Parameters
     ----------
     provenance
         Of a landscape, as `heatpg.landscapes.from_gymnasium` writes it.
+    drawn
+        Of an evolution whose noise was in all components, and how it was drawn; then nothing is left out.
 
     Examples
     --------
@@ -23,18 +198,33 @@ def slice_words(provenance: Mapping[str, Any]) -> str:
     >>> slice_words({"parameters": {"kind": "actions", "components": [0, 2], "action": [0.0, 0.0, 0.0]}})
     'a slice along 2 of 3 components of the action: noise in the other component is left out'
     """
+    if drawn is not None:
+        return _drawn_words(drawn)
     facts = provenance.get("parameters")
     if not isinstance(facts, Mapping):
         return ""
     try:
         if facts.get("kind") == "actions":
             return _left_out(len(facts["components"]), len(facts["action"]), "component", " of the action")
-        if facts.get("kind") == "parameters":
-            return _along(facts["directions"], int(facts["parameters"]))
+        if facts.get("kind") in ("parameters", "components"):
+            return _along(facts["directions"], int(facts[facts["kind"]]), facts["kind"][:-1])
     except (KeyError, TypeError, ValueError):
         # a file may hold anything under these names
         return ""
     return ""
+
+
+def _drawn_words(drawn: Mapping[str, Any]) -> str:
+    try:
+        pairs = "antithetic pairs of draws" if drawn["antithetic"] else "draws"
+        return (
+            f"noise in all {int(drawn['components']):,} components seen on {int(drawn['axes'])} of them, from "
+            f"{int(drawn['draws']):,} {pairs}, standard error up to {float(drawn['reached']):.2g} of osc(Q); no heat "
+            "flow in these axes, so that there may be joint maxima at sigma > 0"
+        )
+    except (KeyError, TypeError, ValueError):
+        # a file may hold anything under these names
+        return "noise in more components than there are axes"
 
 
 def _left_out(axes: int, count: int, noun: str, of: str) -> str:
@@ -45,9 +235,9 @@ def _left_out(axes: int, count: int, noun: str, of: str) -> str:
     return f"a slice along {axes} of {count:,} {noun}s{of}: noise in the other {rest} is left out"
 
 
-def _along(directions: Mapping[str, Any], count: int) -> str:
+def _along(directions: Mapping[str, Any], count: int, noun: str) -> str:
     lengths = [float(length) for length in directions["lengths"]]
-    words = _left_out(len(lengths), count, "parameter", "")
+    words = _left_out(len(lengths), count, noun, "")
     if not words:
         return ""
     several = len(lengths) > 1

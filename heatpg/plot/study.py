@@ -72,7 +72,7 @@ def _shown(page: Study) -> list[int]:
 def _notes(page: Study, most: int) -> list[str]:
     """What the pictures do not show by themselves."""
     lines = [f"Note: {flag}." for flag in page.space.flags[:_MOST_NOTES]]
-    if words := slice_words(page.evolution.landscape.provenance):
+    if words := slice_words(page.evolution.landscape.provenance, page.evolution.drawn):
         lines.append(f"This is {words}.")
     grid = page.evolution.grid
     margins = (grid.margin(page.evolution.sigmas[level].tolist()) for level in _shown(page))

@@ -48,6 +48,7 @@ from heatpg.store.quarantine import (
     stored_attributes,
 )
 from heatpg.store.record import (
+    DRAWN,
     ERROR,
     ERROR_DIGEST,
     FIELDS,
@@ -311,6 +312,8 @@ class Description:
         How the fields are stored; empty for full resolution.
     error_digest
         SHA-256 of the standard error of u, empty if there is none.
+    drawn
+        As of a `Record`.
     checksums
         SHA-256 as stored and as found, of what was read so far.
     """
@@ -327,6 +330,7 @@ class Description:
     timing: dict[str, float]
     storage: dict[str, Any]
     error_digest: str
+    drawn: dict[str, Any] | None
     checksums: dict[str, tuple[str, str]]
 
 
@@ -336,6 +340,13 @@ def _minimised(path: Path, landscape: Mapping[str, Any]) -> bool:
     if not isinstance(minimise, bool):
         raise _damaged(path, f"minimise is {minimise!r:.40}")
     return minimise
+
+
+def _drawn(path: Path, run: Mapping[str, Any]) -> dict[str, Any] | None:
+    drawn = run.get(DRAWN)
+    if drawn is not None and not isinstance(drawn, dict):
+        raise _damaged(path, f"{DRAWN} is {drawn!r:.40}")
+    return drawn
 
 
 def _read_description(contents: Contents, path: Path) -> Description:
@@ -394,6 +405,7 @@ def _read_description(contents: Contents, path: Path) -> Description:
         {str(stage): float(seconds) for stage, seconds in run["timing"]},
         run.get("storage", {}),
         str(run.get(FIELDS_ERROR_DIGEST, "")),
+        _drawn(path, run),
         checksums,
     )
 
@@ -473,6 +485,7 @@ def _read(contents: Contents, path: Path) -> _Content:
         timing=said.timing,
         stored_tolerance=tolerance,
         known_error=scatter.fields_error,
+        drawn=said.drawn,
     )
     checksums = said.checksums | _data_checksums(contents, said, data_digest(values), digest) | scatter.checksums
     return _Content(record, checksums)

@@ -20,6 +20,7 @@ from heatpg.store.paths import Paths
 
 __all__ = [
     "COMPACT_OBJECTS",
+    "DRAWN",
     "ENVIRONMENT",
     "ERROR",
     "ERROR_DIGEST",
@@ -84,6 +85,7 @@ SEED = "seed"  # the dimension of the returns
 FIELDS_ERROR = "u_standard_error"
 FIELDS_ERROR_DIGEST = "u_standard_error_sha256"  # a key of the run
 LEVELS = "levels"  # group of compact storage
+DRAWN = "drawn"  # of the run: how noise in more components than axes was drawn; left out where none was
 MINIMISE = "minimise"  # of the landscape in the specification; left out where Q is maximised
 
 LARGEST_CHUNK = 2**26  # bytes; ours have half a mebibyte
@@ -130,6 +132,9 @@ class Record:
         there were none.
     known_error
         Standard error of the fields from sampling, of their shape, where it has been computed; otherwise None.
+    drawn
+        Where the noise was in more components than there are axes, and partly drawn: how, as JSON-like values. Then no
+        solver makes the fields from Q on the grid. Otherwise None.
     """
 
     def __init__(
@@ -147,6 +152,7 @@ class Record:
         stored_tolerance: float = 0.0,
         rounding: float = 0.0,
         known_error: Array | None = None,
+        drawn: Mapping[str, Any] | None = None,
     ) -> None:
         self.landscape = landscape
         self.grid = landscape.grid
@@ -161,6 +167,7 @@ class Record:
         self.stored_tolerance = stored_tolerance
         self.rounding = rounding
         self.known_error = known_error
+        self.drawn = None if drawn is None else dict(drawn)
 
     @property
     def values(self) -> Array:

@@ -29,6 +29,7 @@ from heatpg.store.compact import require_tolerance, write_levels
 from heatpg.store.paths import packed
 from heatpg.store.record import (
     COMPACT_OBJECTS,
+    DRAWN,
     ENVIRONMENT,
     ERROR,
     ERROR_DIGEST,
@@ -389,6 +390,7 @@ def file_records(
             # in their order, which the keys of an object have not
             "timing": [] if repeatable else list(record.timing.items()),
             "paths": packed(record.paths),
+            **({} if record.drawn is None else {DRAWN: record.drawn}),
         },
         REPORT: record.report.as_dict(),
         ENVIRONMENT: dict(environment),
@@ -574,6 +576,10 @@ def save(
     """
     target = prepare_output(result_name(path), force=force)
     options = _storage(storage, tolerance, compression)
+    if evolution.drawn is not None and storage != "full":
+        raise UnsupportedError(
+            "fields that were drawn cannot be computed again, as compact storage needs it", advice="use storage='full'"
+        )
     # of what is packed nobody knows the size before it is written
     known = compression == "none" and storage == "full"
     work = 2 * _OVERHEAD + (0 if storage == "full" else _COMPACT_FIELDS * 8 * evolution.landscape.values.size)

@@ -34,5 +34,5 @@ def slice_of(evolution: Evolution, level: str = "standard") -> list[Check]:
     >>> slice_of(solve(Landscape.from_array([0.0, 1.0, 0.0], boundary="clip"), 0.3))
     []
     """
-    words = slice_words(evolution.landscape.provenance)
+    words = slice_words(evolution.landscape.provenance, evolution.drawn)
     return [Check("slice", "finding", words)] if words else []

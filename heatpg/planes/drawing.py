@@ -1,0 +1,437 @@
+"""The draws themselves: a pilot that says how many are needed, then as many, with all that was drawn kept on disk.
+
+Draw j is the same noise for every node and every sigma, so that differences of u are known far better than u. What a
+draw is depends on the seed and on j alone; sums are made draw by draw in their order, so that work which was
+interrupted ends with equal results.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import math
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.core.landscape import Landscape
+from heatpg.core.slices import Sliced
+from heatpg.errors import NonFiniteError, ResourceError, StoreError
+from heatpg.planes.lattices import Lattice, folded, lattice
+from heatpg.planes.options import Cost, Draws
+from heatpg.planes.splitting import Split, Splitting
+from heatpg.quadrature.seeded import crossed_error, is_seeded
+from heatpg.tools.folders import expanded
+from heatpg.tools.plain import canonical
+from heatpg.tools.publishing import publish
+from heatpg.tools.resources import require_memory
+
+__all__ = ["PILOT", "Drawing", "Moments", "plain_samples"]
+
+Array = NDArray[np.float64]
+
+PILOT = 16
+"""Pairs of draws of the pilot, from which a standard error is known to 18 %; an error of 5 % takes at most 100."""
+
+_GROUPS = 16  # of draws, whose means tell the error of any number that is read from u
+_HELPS = 0.8  # variance of a pair over that of two single draws, below which pairs are taken; the pilot knows it to 1/3
+_NUMBERS_PER_CALL = 2**20  # 8 MiB of coordinates: what a function makes of them fits in memory many times. A taste
+_JUMP_DRAWS = 128  # know sigma_jump to 2 %, because they are common to nodes and sigmas
+_SAVED_EVERY = 5.0  # seconds; a taste
+_ROUNDS = 4  # in which draws are added until the error is reached: the first knows the variance from the pilot alone
+
+
+@dataclasses.dataclass(eq=False)
+class Moments:
+    """Sums over draws of fields less the offset, at every sigma.
+
+    Attributes
+    ----------
+    count
+        Draws, or pairs.
+    mean
+        Of every seed, shape (T, seeds, *grid).
+    squares
+        Of deviations of the mean over seeds, shape (T, *grid).
+    squares_of_seeds
+        The same of every seed, shape of `mean`.
+    groups
+        Sums over every sixteenth draw, shape (groups, T, *grid).
+    """
+
+    count: int
+    mean: Array
+    squares: Array
+    squares_of_seeds: Array
+    groups: Array
+
+    @classmethod
+    def of(cls, levels: int, seeds: int, shape: tuple[int, ...]) -> Moments:
+        """No draws yet."""
+        one, each = np.zeros((levels, *shape)), np.zeros((levels, seeds, *shape))
+        return cls(0, each, one, each.copy() if seeds > 1 else np.zeros(0), np.zeros((_GROUPS, *one.shape)))
+
+    def add(self, field: Array) -> None:
+        """One more draw, shape (T, seeds, *grid)."""
+        apart = field - self.mean
+        whole = apart.mean(axis=1)
+        self.groups[self.count % _GROUPS] += field.mean(axis=1)
+        self.count += 1
+        self.mean += apart / self.count
+        share = (self.count - 1) / self.count
+        self.squares += share * whole**2
+        if self.squares_of_seeds.size:
+            self.squares_of_seeds += share * apart**2
+
+    @property
+    def variance(self) -> Array:
+        """Of one draw, shape (T, *grid)."""
+        return self.squares / max(self.count - 1, 1)
+
+    @property
+    def error(self) -> Array:
+        """Standard error of u, over draws and seeds, shape (T, *grid)."""
+        error = np.sqrt(self.variance / self.count)
+        if not self.squares_of_seeds.size:
+            return error
+        each = np.sqrt(self.squares_of_seeds / max(self.count - 1, 1) / self.count)
+        return np.asarray(crossed_error(error, np.moveaxis(self.mean, 1, 0), np.moveaxis(each, 1, 0)))
+
+
+class Drawing:
+    """The draws for one landscape and its sigmas.
+
+    Parameters
+    ----------
+    landscape
+        A slice, whose sampler knows all components.
+    sampler
+        That sampler.
+    sigma
+        Noise levels, ascending, shape (T,).
+    splitting
+        How noise is split.
+    draws
+        What the caller wants.
+    beyond
+        What lies beyond the box, as `heatpg.planes.lattices.lattice` takes it.
+    """
+
+    def __init__(
+        self,
+        landscape: Landscape,
+        sampler: Sliced,
+        sigma: Array,
+        splitting: Splitting,
+        draws: Draws,
+        beyond: str = "",
+    ) -> None:
+        self.landscape, self.grid = landscape, landscape.grid
+        self.sigma, self.splitting, self.draws = sigma, splitting, draws
+        self.beyond = beyond
+        self._whole: Any = sampler.whole
+        self._basis = np.asarray(sampler.basis, dtype=np.float64)
+        self._origin = np.asarray(sampler.embed(np.zeros((1, sampler.dimensions))))[0]
+        self._seeds = len(self._whole.seeds) if is_seeded(self._whole) and hasattr(self._whole, "seeds") else 1
+        # weights sum to one but for 5e-9 where sigma is one spacing, which is to be felt in osc(Q) and not in an offset
+        floating = bool(beyond) or all(axis.boundary != "zero" for axis in self.grid)
+        self.offset = float(landscape.values.mean()) if floating else 0.0
+        self._deviations = np.sqrt(splitting.solved)
+        self.moments = Moments.of(len(sigma), self._seeds, self.grid.shape)
+        self.antithetic = bool(draws.antithetic)
+        self.pairs_variance = math.nan
+        self.oscillation = landscape.oscillation
+        self.lowest, self.highest = float(landscape.values.min()), float(landscape.values.max())
+        self.spent = 0
+        self._seconds, self._timed = 0.0, 0
+        self._pilot_done = False
+        self._saved = time.monotonic()
+        half, still = np.full(self.grid.dimensions, 0.5), Split(*(np.zeros(count) for count in self._sizes))
+        points = sum(math.prod(len(each.places) for each in self._lattices(k, half, still)) for k in self._noisy)
+        self._points = points
+        self._block = max(1, min(64, _NUMBERS_PER_CALL // max(1, points * splitting.components)))
+        require_memory(
+            (3.0 + 2.0 * self._seeds + _GROUPS) * len(sigma) * self.grid.size * 8,
+            f"draws of {self.grid.size:,} nodes at {len(sigma)} sigmas",
+            "use fewer sigmas, or a coarser grid",
+        )
+
+    @property
+    def _sizes(self) -> tuple[int, int, int]:
+        return self.grid.dimensions, self.splitting.components, self.grid.dimensions
+
+    @property
+    def _noisy(self) -> Iterator[int]:
+        return (level for level, sigma in enumerate(self.sigma) if sigma > 0)
+
+    def _solved(self, level: int) -> bool:
+        """Whether the lattice resolves the noise in the plane, which is then summed and not drawn."""
+        return bool((self.sigma[level] * self._deviations >= np.array(self.grid.spacing)).all())
+
+    def _lattices(self, level: int, shift: Array, split: Split) -> list[Lattice]:
+        solved, sigma = self._solved(level), float(self.sigma[level])
+        along = sigma * self._deviations * solved
+        offset = sigma * (split.left if solved else split.along)
+        return [
+            lattice(axis, float(s), float(u), float(o), self.beyond)
+            for axis, s, u, o in zip(self.grid, along, shift, offset, strict=True)
+        ]
+
+    def embedded(self, points: Array) -> Array:
+        """Points of the plane in all components."""
+        return np.asarray(self._origin + points @ self._basis)
+
+    def _noise(self, number: int) -> tuple[Array, Array, Array]:
+        random = np.random.default_rng(np.random.SeedSequence(self.draws.seed, spawn_key=(number,)))
+        axes = self.grid.dimensions
+        normal = random.standard_normal(self.splitting.components)
+        return normal, random.standard_normal(axes), random.random(axes)
+
+    def fields(self, numbers: Sequence[int], *, pairs: bool) -> Array:
+        """Fields of single draws less the offset, shape (draws, 1 or 2 for pairs, T, seeds, *grid)."""
+        halves = 2 if pairs else 1
+        found = np.zeros((len(numbers), halves, len(self.sigma), self._seeds, *self.grid.shape))
+        begin = time.perf_counter()
+        places: list[Array] = []
+        plan: list[tuple[tuple[int, int, int], list[Lattice]]] = []
+        for row, number in enumerate(numbers):
+            normal, extra, shift = self._noise(number)
+            for half in range(halves):
+                sign = 1.0 - 2.0 * half
+                split = self.splitting.draw(sign * normal, sign * extra)
+                for level in self._noisy:
+                    lattices = self._lattices(level, shift if half == 0 else 1.0 - shift, split)
+                    mesh = np.stack(np.meshgrid(*(each.places for each in lattices), indexing="ij"), axis=-1)
+                    places.append(self.embedded(mesh.reshape(-1, len(lattices))) + self.sigma[level] * split.across)
+                    plan.append(((row, half, level), lattices))
+        values = self.values(places)
+        for (row, half, level), lattices in plan:
+            shape = tuple(len(each.places) for each in lattices)
+            count = math.prod(shape)
+            field, values = values[:count].reshape(*shape, self._seeds), values[count:]
+            for each in lattices:
+                # the axis that was summed goes to the end, so that the next one is first
+                field = np.moveaxis(np.tensordot(each.weights, field, axes=(1, 0)), 0, -1)
+            found[row, half, level] = field
+        self._seconds += time.perf_counter() - begin
+        return found
+
+    def values(self, places: Sequence[Array]) -> Array:
+        """Q less the offset at points in all components, shape (points, seeds)."""
+        parts: list[Array] = []
+        waiting: list[Array] = []
+        size = 0
+        for last, one in enumerate(places, start=1):
+            waiting.append(one)
+            size += one.size
+            if size >= _NUMBERS_PER_CALL or last == len(places):
+                points = np.concatenate(waiting)
+                parts.append(self._ask(points))
+                waiting, size = [], 0
+        return np.concatenate(parts) if parts else np.zeros((0, self._seeds))
+
+    def _ask(self, points: Array) -> Array:
+        given = self._whole.returns(points) if self._seeds > 1 else self._whole(points)
+        values = np.asarray(given, dtype=np.float64).reshape(len(points), self._seeds)
+        if not np.isfinite(values).all():
+            first = int(np.argmin(np.isfinite(values).all(axis=1)))
+            raise NonFiniteError(
+                f"Q is not finite at {points[first].tolist()}",
+                given=f"{values[first]}, first of {int((~np.isfinite(values)).sum())}",
+                advice="noise reaches every point of space: give Q a value wherever it is asked",
+            )
+        self.spent += values.size
+        self._timed += values.size
+        means = values.mean(axis=1)
+        self.lowest, self.highest = min(self.lowest, float(means.min())), max(self.highest, float(means.max()))
+        return values - self.offset
+
+    def moved(self, points: Array, sigma: float, normal: Array) -> Array:
+        """Q less the offset, mean over seeds, at points of the plane that one draw of all noise moves."""
+        split = self.splitting.draw(normal, np.zeros(self.grid.dimensions))
+        moved, counts = points + sigma * split.along, np.ones(len(points), dtype=bool)
+        for i, axis in enumerate(self.grid):
+            inside, within = folded(moved[:, i] - axis.lower, float(axis.length), self.beyond or axis.boundary)
+            moved[:, i], counts = axis.lower + inside, counts & within
+        values = self.values([self.embedded(moved) + sigma * split.across]).mean(axis=1)
+        return np.asarray(np.where(counts, values, -self.offset))
+
+    def _unit(self, pair: Array) -> Array:
+        return np.asarray(pair.mean(axis=0) if self.antithetic else pair[0])
+
+    def pilot(self) -> None:
+        """The first draws, by which their number is decided; once."""
+        if self._pilot_done or self._restored():
+            return
+        each = 2 * self._points * self._seeds
+        if PILOT * each > self.draws.budget:
+            raise ResourceError(
+                "the first draws, by which their number is decided, are beyond the budget",
+                given=f"{PILOT} pairs of {each // 2:,} rollouts",
+                allowed=f"{self.draws.budget:,} rollouts",
+                advice="use fewer sigmas, a coarser grid, or Draws(budget=...)",
+            )
+        pairs = np.concatenate([self.fields([number], pairs=True) for number in range(PILOT)])
+        means = pairs.mean(axis=3)  # over seeds
+        single, opposite = means.var(axis=0, ddof=1).mean(axis=0), means.mean(axis=1).var(axis=0, ddof=1)
+        nodes = tuple(range(1, single.ndim))
+        worst = int(single.mean(axis=nodes).argmax())
+        scale = float(single[worst].mean())
+        self.pairs_variance = 2.0 * float(opposite[worst].mean()) / scale if scale > 0 else 1.0
+        if self.draws.antithetic is None:
+            self.antithetic = self.pairs_variance < _HELPS
+        for pair in pairs:
+            self.moments.add(self._unit(pair))
+        self.oscillation = self.highest - self.lowest
+        self._pilot_done = True
+        self._keep(now=True)
+
+    @property
+    def _each(self) -> int:
+        """Rollouts of a draw, or pair."""
+        return self._points * self._seeds * (2 if self.antithetic else 1)
+
+    @property
+    def reached(self) -> float:
+        """The largest standard error over the draws, in units of the oscillation."""
+        if self.oscillation == 0:
+            return 0.0
+        return math.sqrt(float(self.moments.variance.max()) / self.moments.count) / self.oscillation
+
+    def _needed(self, error: float) -> int:
+        if self.oscillation == 0:
+            return self.moments.count
+        return max(PILOT, math.ceil(float(self.moments.variance.max()) / (error * self.oscillation) ** 2))
+
+    @property
+    def wanted(self) -> int:
+        """How many draws there are to be, by what is known now."""
+        return self.draws.count or self._needed(self.draws.error)
+
+    @property
+    def cost(self) -> Cost:
+        """What the draws cost, by what is known now."""
+        count, done = max(self.wanted, self.moments.count), self.moments.count
+        left = (count - done) * self._each
+        pace = self._seconds / self._timed if self._timed else 0.0
+        return Cost(
+            draws=count,
+            antithetic=self.antithetic,
+            rollouts=self.spent + left,
+            spent=self.spent,
+            seconds=pace * left,
+            error=self.draws.error,
+            oscillation=self.oscillation,
+            pairs_variance=self.pairs_variance,
+            at_five_percent=self.spent + max(0, self._needed(0.05) - done) * self._each,
+            for_jump=self.spent + max(0, _JUMP_DRAWS - done) * self._each,
+            sigmas=len(self.sigma),
+        )
+
+    def run(self, progress: Callable[[int, int], object] | None = None) -> None:
+        """All draws: pilot, cost, and what is left, in blocks."""
+        self.pilot()
+        cost = self.cost
+        if cost.rollouts > self.draws.budget:
+            raise ResourceError(
+                "the draws are beyond the budget",
+                given=str(cost),
+                allowed=f"{self.draws.budget:,} rollouts",
+                advice=f"{cost.alternatives}; or raise it: Draws(budget={cost.rollouts})",
+            )
+        for _ in range(_ROUNDS):
+            wanted = self.wanted
+            # what a better known variance asks for beyond the budget is left to the report
+            room = self.moments.count + (self.draws.budget - self.spent) // max(1, self._each)
+            total = min(wanted, room)
+            if self.moments.count >= total:
+                break
+            while self.moments.count < total:
+                first = self.moments.count
+                numbers = range(first, min(first + self._block, total))
+                for pair in self.fields(numbers, pairs=self.antithetic):
+                    self.moments.add(self._unit(pair))
+                self._keep()
+                if progress is not None:
+                    progress(self.moments.count, total)
+        self._keep(now=True)
+
+    # what was drawn, on disk
+
+    @property
+    def _identity(self) -> str:
+        facts = {
+            "provenance": self.landscape.provenance,
+            "grid": [dataclasses.asdict(axis) for axis in self.grid],
+            "sigma": self.sigma.tolist(),
+            "seed": self.draws.seed,
+            "antithetic": self.draws.antithetic,
+            "in_plane": self.splitting.in_plane.tolist(),
+            "kind": self.splitting.kind,
+            "beyond": self.beyond,
+        }
+        data = (self.landscape.values, self._origin, self._basis, self.splitting.draw(*self._noise(0)[:2]).across)
+        digest = hashlib.sha256(canonical(facts).encode())
+        for each in data:
+            digest.update(np.ascontiguousarray(each, dtype=np.float64).tobytes())
+        return digest.hexdigest()
+
+    def _keep(self, *, now: bool = False) -> None:
+        if self.draws.state is None or not (now or time.monotonic() - self._saved >= _SAVED_EVERY):
+            return
+        names = ("spent", "lowest", "highest", "oscillation", "pairs_variance", "antithetic")
+        content = io.BytesIO()
+        np.savez(
+            content,
+            identity=np.array(self._identity),
+            facts=np.array([float(getattr(self, name)) for name in names]),
+            count=np.array(self.moments.count),
+            **{name: getattr(self.moments, name) for name in ("mean", "squares", "squares_of_seeds", "groups")},
+        )
+        publish(content.getvalue(), self.draws.state, force=True)
+        self._saved = time.monotonic()
+
+    def _restored(self) -> bool:
+        """Whether there is a state of the same work, which was then taken up."""
+        path = None if self.draws.state is None else Path(expanded(self.draws.state))
+        if path is None or not path.exists():
+            return False
+        try:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
+                kept = {name: found[name] for name in found.files}
+            identity, count = str(kept["identity"]), int(kept["count"])
+            arrays = {name: kept[name] for name in ("mean", "squares", "squares_of_seeds", "groups")}
+            spent, *facts, antithetic = (float(number) for number in kept["facts"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as reason:
+            raise StoreError(f"{path} does not hold the state of draws", given=reason, advice="remove it") from None
+        if identity != self._identity:
+            raise StoreError(
+                f"{path} holds the state of other draws",
+                given="another landscape, sigma, covariance or seed",
+                advice="give another file, or remove this one",
+            )
+        self.moments = Moments(count, **arrays)
+        self.spent, self.antithetic = int(spent), bool(antithetic)
+        self.lowest, self.highest, self.oscillation, self.pairs_variance = facts
+        self._pilot_done = True
+        return True
+
+
+def plain_samples(drawing: Drawing, points: Array, sigma: float, count: int, seed: int) -> Array:
+    """Q less the offset under noise in all components, by plain Monte Carlo; shape (points, count).
+
+    Nothing of the split, of lattices or of weights is in it. Each draw is common to all points; seeds are averaged.
+    """
+    # a child of another seed: none of the draws that it is held against is among them
+    random = np.random.default_rng(np.random.SeedSequence((seed, 1)))
+    found = np.empty((len(points), count))
+    for column in range(count):
+        normal = random.standard_normal(drawing.splitting.components)
+        found[:, column] = drawing.moved(points, sigma, normal)
+    return found

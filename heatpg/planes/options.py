@@ -1,0 +1,137 @@
+"""How noise in all components is drawn: to which error, by how many draws, within which budget."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+from heatpg.errors import OptionError
+from heatpg.tools.arguments import finite_number, whole_number
+from heatpg.tools.plain import fields_as_dict
+from heatpg.tools.resources import human_duration
+
+__all__ = ["Cost", "Draws"]
+
+_BUDGET = 2_000_000  # rollouts, half an hour at a millisecond each: a taste
+_LEAST = 8  # below, a standard error is known to less than a quarter of itself
+
+
+@dataclasses.dataclass(frozen=True)
+class Draws:
+    """How many draws of noise, and how they are made.
+
+    Attributes
+    ----------
+    error
+        The largest standard error of u that is allowed, in units of the oscillation of Q. Var <= osc^2 / 4, so that
+        2,500 draws are enough for .01 and 100 for .05; a pilot says how many are needed.
+    count
+        In place of an error: how many draws (pairs, where they are antithetic).
+    budget
+        Evaluations of Q that may be spent (rollouts; each seed of a point counts).
+    seed
+        Of the noise. The same seed gives the same draws, whatever the sigmas, the nodes and the number of draws are.
+    antithetic
+        Whether each draw is a pair of opposite noises; None: where the pilot shows that it helps.
+    state
+        A file that keeps what was drawn, so that work that was interrupted goes on from there with equal results.
+
+    Examples
+    --------
+    >>> from heatpg.planes import Draws
+    >>> Draws(error=0.05).error, Draws(count=128).count
+    (0.05, 128)
+    """
+
+    error: float = 0.01
+    count: int | None = None
+    budget: int = _BUDGET
+    seed: int = 0
+    antithetic: bool | None = None
+    state: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        error = finite_number("the error", self.error, lower=0.0, upper=0.5)
+        if error == 0.0:
+            raise OptionError("no number of draws has no error", given=self.error, allowed="0 < error <= 0.5")
+        object.__setattr__(self, "error", error)
+        if self.count is not None:
+            object.__setattr__(self, "count", whole_number("count", self.count, least=_LEAST))
+        object.__setattr__(self, "budget", whole_number("budget", self.budget))
+        object.__setattr__(self, "seed", whole_number("seed", self.seed, least=0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What the draws cost; print it.
+
+    Attributes
+    ----------
+    draws
+        How many draws the error takes, or the count that was asked for.
+    antithetic
+        Whether each of them is a pair.
+    rollouts
+        Evaluations of Q in all, those of the pilot among them; each seed counts.
+    spent
+        How many of these were made already.
+    seconds
+        Estimated time of those that are left.
+    error
+        The error that was asked for, in units of the oscillation of Q.
+    oscillation
+        Of Q over the slice and the pilot.
+    pairs_variance
+        Variance of a pair of opposite draws over that of two independent ones, where u is most uncertain.
+    at_five_percent
+        Rollouts in all for an error of .05.
+    for_jump
+        Rollouts in all of 128 draws, which know sigma_jump to about 2 %.
+    sigmas
+        How many noise levels there are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.planes import Draws, estimate_cost
+    >>> grid = Grid(Axis("x", -3.0, 3.0, 25, boundary="clip"))
+    >>> bump = Landscape.from_function(lambda *x: np.exp(-sum(c**2 for c in x) / 2), grid, dimensions=6)
+    >>> cost = estimate_cost(bump, [0.5, 1.0], Draws(error=0.02))
+    >>> cost.draws < 625, cost.rollouts > cost.spent
+    (True, True)
+    """
+
+    draws: int
+    antithetic: bool
+    rollouts: int
+    spent: int
+    seconds: float
+    error: float
+    oscillation: float
+    pairs_variance: float
+    at_five_percent: int
+    for_jump: int
+    sigmas: int
+
+    def __str__(self) -> str:
+        kind = "antithetic pairs" if self.antithetic else "draws"
+        return (
+            f"{self.draws:,} {kind} for {self.error:.2g} of osc(Q) = {self.oscillation:.4g}: {self.rollouts:,} "
+            f"rollouts, {self.rollouts - self.spent:,} of them to come, about {human_duration(self.seconds)}"
+        )
+
+    @property
+    def alternatives(self) -> str:
+        """What would cost less, in words."""
+        each = self.rollouts // self.sigmas
+        words = f"an error of 5 % of osc(Q) ({self.at_five_percent:,} rollouts), " if self.error < 0.05 else ""
+        return (
+            f"{words}fewer sigmas (about {each:,} rollouts each), or for sigma_jump alone Draws(count=128) "
+            f"({self.for_jump:,} rollouts)"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The cost as JSON-like values."""
+        return fields_as_dict(self)

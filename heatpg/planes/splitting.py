@@ -1,0 +1,144 @@
+"""Noise in all components, split into a part in the plane that is solved and an independent rest that is drawn.
+
+Of noise e of covariance Sigma and a plane with the directions B (components x axes) the part a = A B^T Sigma^-1 e, with
+A = (B^T Sigma^-1 B)^-1, has the covariance A, and e - B a is independent of it. The obvious split, by the orthogonal
+projection, is wrong wherever the plane is not invariant under Sigma.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heatpg.errors import OptionError
+from heatpg.tools.arrays import real_numbers
+
+__all__ = ["Split", "Splitting", "split_noise"]
+
+Array = NDArray[np.float64]
+
+_ROUND_OFF = 1e-10  # of eigenvalues of a matrix that is positive but for rounding
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Split:
+    """One draw of noise of unit size.
+
+    Attributes
+    ----------
+    along
+        Its part in the plane, in units of the axes, shape (d,).
+    across
+        The rest, in all components, which is independent of it; shape (components,).
+    left
+        What is left of `along` where the part that is solved is taken away, and independent of that; 0 if all of it is.
+    """
+
+    along: Array
+    across: Array
+    left: Array
+
+
+class Splitting:
+    """How noise of sigma = 1 is split; made by `split_noise`.
+
+    Attributes
+    ----------
+    in_plane
+        A, the covariance of the noise in the plane, in the units of the axes, shape (d, d).
+    solved
+        The diagonal covariance that is solved axis by axis: the diagonal of A, or of a full A the largest multiple of
+        it that leaves a covariance to be drawn; shape (d,).
+    kind
+        ``isotropic``, ``diagonal`` or ``full``.
+    """
+
+    def __init__(self, basis: Array, factor: Array | float, inverse_times_basis: Array, kind: str) -> None:
+        self.kind = kind
+        self._basis = basis
+        self._factor = factor
+        self._weighted = inverse_times_basis  # B^T Sigma^-1, shape (d, components)
+        precision = inverse_times_basis @ basis.T
+        inverse: Any = np.linalg.inv(0.5 * (precision + precision.T))
+        self.in_plane: Array = inverse
+        deviations = np.sqrt(np.diag(self.in_plane))
+        least = float(np.linalg.eigvalsh(self.in_plane / deviations / deviations[:, None])[0])
+        # axes that are not correlated are solved whole
+        share = 1.0 if least > 1.0 - _ROUND_OFF else least
+        self.solved: Array = share * deviations**2
+        left = np.diag(self.solved) - self.solved[:, None] * np.linalg.solve(self.in_plane, np.diag(self.solved))
+        values, vectors = np.linalg.eigh(0.5 * (left + left.T))
+        self._extra: Array = vectors * np.sqrt(np.where(values > _ROUND_OFF * self.solved.max(), values, 0.0))
+
+    @property
+    def components(self) -> int:
+        """Components of the noise."""
+        return int(self._basis.shape[1])
+
+    def draw(self, normal: Array, extra: Array) -> Split:
+        """The noise of independent standard normal numbers.
+
+        Parameters
+        ----------
+        normal
+            Shape (components,).
+        extra
+            Shape (d,): what the part that is solved is drawn with, where it is not all of the noise in the plane.
+        """
+        matrix = isinstance(self._factor, np.ndarray) and self._factor.ndim == 2
+        whole = self._factor @ normal if matrix else self._factor * normal
+        along = self.in_plane @ (self._weighted @ whole)
+        # D A^-1 a + extra has the covariance D, and what it leaves of a is independent of it
+        solved = self.solved * np.linalg.solve(self.in_plane, along) + self._extra @ extra
+        left = along - solved if self._extra.any() else np.zeros(len(along))
+        return Split(along, np.asarray(whole - along @ self._basis), left)
+
+
+def split_noise(basis: ArrayLike, covariance: ArrayLike | None = None) -> Splitting:
+    """How noise in all components is split for a plane.
+
+    Parameters
+    ----------
+    basis
+        What one unit along each axis is in all components, shape (d, components).
+    covariance
+        Of the noise at sigma = 1: None for the identity, one variance per component, or a full matrix.
+
+    Raises
+    ------
+    OptionError
+        For another shape, or a matrix that is not symmetric and positive definite.
+
+    Examples
+    --------
+    >>> from heatpg.planes.splitting import split_noise
+    >>> split_noise([[1.0, 0.0]], [[1.0, 0.5], [0.5, 1.0]]).in_plane.round(12)
+    array([[0.75]])
+    """
+    along = np.atleast_2d(np.asarray(basis, dtype=np.float64))
+    count = along.shape[1]
+    if covariance is None:
+        return Splitting(along, 1.0, along, "isotropic")
+    given: Any = real_numbers("the covariance", covariance)
+    allowed = f"{count} variances, or a matrix of shape ({count}, {count})"
+    if given.shape not in ((count,), (count, count)):
+        raise OptionError("the covariance does not fit the components", given=f"shape {given.shape}", allowed=allowed)
+    if given.ndim == 1:
+        if not (np.isfinite(given).all() and (given > 0).all()):
+            raise OptionError("variances must be positive", given=given.tolist(), allowed=allowed)
+        return Splitting(along, np.sqrt(given), along / given, "diagonal")
+    scale = np.abs(given).max() if np.isfinite(given).all() else np.nan
+    if not np.abs(given - given.T).max() <= _ROUND_OFF * scale:
+        raise OptionError("the covariance is not symmetric", given=f"shape {given.shape}", allowed="a symmetric matrix")
+    try:
+        factor = np.linalg.cholesky(0.5 * (given + given.T))
+    except np.linalg.LinAlgError:
+        raise OptionError(
+            "the covariance is not positive definite",
+            given=f"smallest eigenvalue {np.linalg.eigvalsh(given)[0]:.3g}",
+            allowed="a positive definite matrix",
+        ) from None
+    return Splitting(along, factor, np.linalg.solve(0.5 * (given + given.T), along.T).T, "full")

@@ -1,0 +1,237 @@
+"""What draws cost, how they are kept, and what an evolution of them does and refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from heatpg import Axis, Evolution, Grid, Landscape, evolve, load, plot, study
+from heatpg.errors import (
+    GridError,
+    NonFiniteError,
+    OptionError,
+    ResourceError,
+    SigmaError,
+    StoreError,
+    UnsupportedError,
+)
+from heatpg.planes import Draws, estimate_cost, evolve_plane
+from heatpg.scalespace import track
+from heatpg.verify import verify
+
+Array = NDArray[np.float64]
+
+
+def bump(*x: Array) -> Array:
+    return np.asarray(np.exp(-sum((c - 0.1 * i) ** 2 for i, c in enumerate(x)) / 2))
+
+
+def landscape(dimensions: int = 5, size: int = 17, function: Any = bump, **options: Any) -> Landscape:
+    grid = Grid(*(Axis(name, -2.0, 2.0, size, boundary="clip") for name in "xy"))
+    return Landscape.from_function(function, grid, dimensions=dimensions, **options)
+
+
+def test_more_draws_make_a_smaller_error_and_the_pilot_says_how_many() -> None:
+    q = landscape()
+    for error in (0.05, 0.02, 0.01):
+        flow = evolve_plane(q, [0.4, 1.0], Draws(error=error, budget=10**7))
+        facts, found = flow.drawn, flow.standard_error
+        assert facts is not None and found is not None
+        # Var <= osc^2 / 4
+        assert facts["draws"] <= 0.25 / error**2 * 1.1 and facts["reached"] <= error * 1.05
+        assert found.max() == pytest.approx(facts["reached"] * facts["oscillation"], rel=1e-12)
+        assert flow.report["sampling error"].status == "passed" and flow.report["cross-check"].status == "passed"
+
+
+def test_the_cost_is_told_before_it_is_spent() -> None:
+    q, asked = landscape(), []
+
+    def counted(*x: Array) -> Array:
+        asked.append(np.size(x[0]))
+        return bump(*x)
+
+    q = landscape(function=counted)
+    asked.clear()
+    cost = estimate_cost(q, [0.4, 1.0], Draws(error=0.01))
+    assert cost.spent == sum(asked) and cost.spent < cost.rollouts
+    assert "rollouts" in str(cost) and "about" in str(cost)
+    asked.clear()
+    with pytest.raises(ResourceError) as refused:
+        evolve_plane(q, [0.4, 1.0], Draws(error=0.01, budget=cost.spent + 10_000))
+    # the pilot, and nothing else
+    assert sum(asked) == cost.spent
+    assert (
+        "5 %" in refused.value.advice and "fewer sigmas" in refused.value.advice and "count=128" in refused.value.advice
+    )
+    assert f"budget={cost.rollouts}" in refused.value.advice
+    flow = evolve_plane(q, [0.4, 1.0], Draws(error=0.01, budget=2 * cost.rollouts), checks="none")
+    assert flow.drawn is not None
+    # with each shift the lattice has one node more or less an axis
+    assert flow.drawn["rollouts"] == pytest.approx(cost.rollouts, rel=0.35)
+    asked.clear()
+    with pytest.raises(ResourceError) as refused:
+        evolve_plane(q, [0.4, 1.0], Draws(budget=100))
+    assert asked == [] and "first draws" in refused.value.problem
+
+
+@pytest.mark.parametrize("antithetic", [None, True, False])
+def test_work_that_was_interrupted_ends_equal_to_the_bit(tmp_path: Path, antithetic: bool | None) -> None:
+    kept = tmp_path / "draws.npz"
+    draws = Draws(count=300, budget=10**8, antithetic=antithetic, seed=3)
+    whole = evolve_plane(landscape(), [0.3, 0.9], draws, checks="none")
+
+    class Interrupted(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done > 100:
+            raise Interrupted
+
+    with_state = Draws(count=300, budget=10**8, antithetic=antithetic, seed=3, state=kept)
+    import heatpg.planes.drawing as drawing
+
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(drawing, "_SAVED_EVERY", 0.0)
+    with pytest.raises(Interrupted):
+        evolve_plane(landscape(), [0.3, 0.9], with_state, checks="none", progress=stop)
+    monkeypatch.undo()
+    left: list[int] = []
+    again = evolve_plane(landscape(), [0.3, 0.9], with_state, checks="none", progress=lambda d, t: left.append(d))
+    assert left and left[0] > 100
+    assert again.values.tobytes() == whole.values.tobytes()
+    assert again.standard_error is not None and whole.standard_error is not None
+    assert again.standard_error.tobytes() == whole.standard_error.tobytes() and again.drawn == whole.drawn
+    # once it is there, nothing is drawn any more
+    left.clear()
+    evolve_plane(landscape(), [0.3, 0.9], with_state, checks="none", progress=lambda d, t: left.append(d))
+    assert left == []
+    for other in ([0.3, 0.8], [0.3]):
+        with pytest.raises(StoreError, match="other draws"):
+            evolve_plane(landscape(), other, with_state)
+    with pytest.raises(StoreError, match="other draws"):
+        evolve_plane(landscape(), [0.3, 0.9], with_state, covariance=np.full(5, 2.0))
+    kept.write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(StoreError, match="does not hold"):
+        evolve_plane(landscape(), [0.3, 0.9], with_state)
+
+
+def test_pairs_are_taken_where_the_pilot_shows_that_they_help() -> None:
+    """Q linear across the plane: a pair has no error at all. Q even across it: a pair is worth one draw."""
+
+    def linear(*x: Array) -> Array:
+        return np.asarray(x[0] + 0.0 * x[1] + 2.0 * x[2] + x[3])
+
+    def even(*x: Array) -> Array:
+        return np.asarray(x[0] * 0.0 + np.exp(-sum(c**2 for c in x[2:])))
+
+    helped = estimate_cost(landscape(4, function=linear), [0.5])
+    assert helped.antithetic and helped.pairs_variance < 1e-3
+    useless = estimate_cost(landscape(4, function=even), [0.5])
+    assert not useless.antithetic and useless.pairs_variance == pytest.approx(2.0, abs=0.2)
+    flow = evolve_plane(landscape(4, function=linear), [0.5], Draws(error=0.05))
+    assert flow.drawn is not None and flow.drawn["draws"] == 16
+    # clipped at both ends of the box, where x1 is worth less than it says
+    inside = np.abs(flow.grid[0].coordinates) < 0.1
+    assert np.abs(flow.values[0][inside] - flow.grid[0].coordinates[inside][:, None]).max() < 0.05
+
+
+def test_the_result_is_stored_drawn_and_refuses_what_it_cannot(tmp_path: Path) -> None:
+    flow = evolve_plane(landscape(), [0.0, 0.3, 0.9], Draws(error=0.05))
+    assert flow.standard_error is not None
+    assert np.array_equal(flow.values[0], flow.landscape.values) and not flow.standard_error[0].any()
+    flow.save(tmp_path / "flow.h5")
+    back = load(tmp_path / "flow.h5")
+    assert back.drawn == flow.drawn and back.values.tobytes() == flow.values.tobytes()
+    assert back.standard_error is not None and back.standard_error.tobytes() == flow.standard_error.tobytes()
+    assert back.report.as_dict() == flow.report.as_dict()
+    assert load(tmp_path / "flow.h5", untrusted=True).drawn == flow.drawn
+    # what can be told from the file alone is told again
+    assert {check.name for check in verify(back)} == {check.name for check in flow.report} - {"cross-check"}
+    assert "noise in all 5 components" in back.report["slice"].message
+    data = back.to_xarray()
+    assert data.u_standard_error.shape == data.u.shape
+    for kind in ("summary", "surface", "multiples", "maxima", "waterfall", "checks"):
+        plot.save(back.plot(kind), tmp_path / f"{kind}.png")
+    for what in (
+        back.again,
+        lambda: track(back),
+        lambda: study(back),
+        lambda: back.at(0.5),
+        lambda: list(back.deviations()),
+    ):
+        with pytest.raises(UnsupportedError, match="drawn"):
+            what()
+    with pytest.raises(UnsupportedError, match="compact"):
+        back.save(tmp_path / "compact.h5", storage="compact")
+    with pytest.raises(UnsupportedError, match="no components beyond"):
+        evolve_plane(back.landscape, [0.3])
+    # what is evolved from its landscape is an evolution like any other
+    assert evolve(back.landscape, [0.5]).drawn is None
+    assert isinstance(back.centred(), Evolution) and back.centred().drawn is not None
+
+
+def test_the_gradient_is_that_of_u() -> None:
+    flow = evolve_plane(landscape(3), [1.0], Draws(error=0.01, budget=10**7), beyond="sampled")
+    x, y = (axis.coordinates for axis in flow.grid)
+    t = 1.0
+    exact = (1 + t) ** -1.5 * np.exp(-(np.add.outer(x**2, (y - 0.1) ** 2) + 0.2**2) / 2 / (1 + t))
+    slopes = flow.gradient(0)
+    # differences of fourth order at h = .25: h^4 |u'''''| / 30 < 1e-3, and the standard error of u over a width
+    assert np.abs(slopes[0] + x[:, None] / (1 + t) * exact).max() < 0.02
+    offset = evolve_plane(
+        landscape(3, function=lambda *x: 1e9 + bump(*x)), [1.0], Draws(error=0.01, budget=10**7), beyond="sampled"
+    )
+    assert np.abs(offset.gradient(0) - slopes).max() < 1e-4
+    assert offset.report.passed
+
+
+def test_what_does_not_fit_is_told() -> None:
+    q = landscape()
+    grid = q.grid
+    with pytest.raises(UnsupportedError, match="no components beyond"):
+        evolve_plane(Landscape.from_function(lambda x, y: x + y, grid), [0.3])
+    with pytest.raises(SigmaError, match="one sigma per level"):
+        evolve_plane(q, {"x": 0.3, "y": 0.2})
+    with pytest.raises(OptionError, match="does not fit the components"):
+        evolve_plane(q, 0.3, covariance=np.eye(3))
+    with pytest.raises(OptionError, match="not positive definite"):
+        evolve_plane(q, 0.3, covariance=np.full((5, 5), 1.0) - 0.5 * np.eye(5))
+    with pytest.raises(OptionError, match="not symmetric"):
+        evolve_plane(q, 0.3, covariance=np.eye(5) + np.eye(5, k=1))
+    with pytest.raises(OptionError, match="variances must be positive"):
+        evolve_plane(q, 0.3, covariance=np.zeros(5))
+    absorbing = Grid(*(Axis(name, -2.0, 2.0, 9, boundary="absorb") for name in "xy"))
+    with pytest.raises(UnsupportedError, match="'absorb' is not known"):
+        evolve_plane(Landscape.from_function(bump, absorbing, dimensions=3), 0.3)
+    with pytest.raises(NonFiniteError, match="Q is not finite"):
+        evolve_plane(landscape(3, function=lambda x, y, z: np.where(z > 0.5, np.nan, x)), 0.5)
+    for wrong in ({"error": 0.0}, {"error": 0.6}, {"count": 3}, {"budget": 0}, {"seed": -1}):
+        with pytest.raises(OptionError):
+            Draws(**wrong)
+    for slices in ({"dimensions": 1}, {"dimensions": 3, "origin": [0.0]}, {"directions": [[1.0, 2.0], [2.0, 4.0]]}):
+        with pytest.raises((GridError, OptionError)):
+            landscape(**slices)
+
+
+def test_a_loss_is_minimised() -> None:
+    q = landscape(3, function=lambda *x: -bump(*x), minimise=True)
+    flow = evolve_plane(q, [0.3, 0.9], Draws(error=0.05))
+    assert {"joint minima", "spatial minima"} <= {check.name for check in flow.report}
+
+
+def test_components_of_an_environment_and_its_seeds() -> None:
+    pytest.importorskip("gymnasium")
+    from heatpg import landscapes
+    from heatpg.landscapes import Actions, Rollout
+    from tests import toy_environments as toys
+
+    q = landscapes.from_gymnasium(
+        toys.Target, over=Actions(components=(0, 2)), state=0, size=9, rollout=Rollout(horizon=1, action_type="float64")
+    )
+    flow = evolve_plane(q, [0.5, 1.0], Draws(error=0.05))
+    assert flow.drawn is not None and flow.drawn["components"] == 6 and flow.report.passed
+    assert "cross-check" in {check.name for check in flow.report}

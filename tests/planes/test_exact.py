@@ -1,0 +1,242 @@
+"""Noise in all components against closed forms and plain Monte Carlo, as z-scores; what planted faults do to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from heatpg import Axis, Grid, Landscape
+from heatpg.planes import Draws, evolve_plane, split_noise
+from heatpg.planes.drawing import Drawing
+from heatpg.planes.splitting import Split, Splitting
+
+Array = NDArray[np.float64]
+
+COUNT = 48  # draws of a run
+RUNS = 12  # of each case, with seeds of their own
+CENTER = np.array([0.3, -0.2, 0.4, 0.1])
+WIDTH = np.array([[0.5, 0.1, 0.0, 0.05], [0.1, 0.8, -0.1, 0.0], [0.0, -0.1, 0.6, 0.2], [0.05, 0.0, 0.2, 0.9]])
+OBLIQUE = np.array([[1.0, 0.5, 0.0, -0.5], [0.0, 1.0, 2.0, 0.0]])
+FULL = np.array([[1.0, 0.6, 0.0, 0.3], [0.6, 1.5, -0.4, 0.0], [0.0, -0.4, 0.8, 0.2], [0.3, 0.0, 0.2, 1.2]])
+DIAGONAL = np.array([0.25, 1.0, 2.0, 0.5])
+
+
+def gaussian(covariance: Array) -> Callable[[Array], Array]:
+    """exp(-y W^-1 y / 2) and, with noise of this covariance, sqrt(det W / det(W + S)) exp(-y (W + S)^-1 y / 2)."""
+    wide = WIDTH + covariance
+    height = np.sqrt(np.linalg.det(WIDTH) / np.linalg.det(wide))
+
+    def of(points: Array) -> Array:
+        apart = points - CENTER
+        return np.asarray(height * np.exp(-0.5 * np.einsum("pi,ij,pj->p", apart, np.linalg.inv(wide), apart)))
+
+    return of
+
+
+def bump(*x: Array) -> Array:
+    return gaussian(np.zeros((4, 4)))(np.stack([np.ravel(c) for c in x], axis=-1)).reshape(np.shape(x[0]))
+
+
+def line(boundary: str = "clip", size: int = 21) -> Grid:
+    return Grid(Axis("x", -2.0, 2.0, size, boundary=boundary))
+
+
+def plane(size: int = 13) -> Grid:
+    return Grid(*(Axis(name, -1.5, 1.5, size, boundary="clip") for name in "xy"))
+
+
+def z_scores(
+    landscape: Landscape, sigma: float, exact: Array, *, beyond: str = "sampled", runs: int = RUNS, **options: Any
+) -> Array:
+    """One for each run, at a node that differs from run to run: independent of each other."""
+    found = []
+    for seed in range(runs):
+        flow = evolve_plane(
+            landscape,
+            [sigma],
+            Draws(count=COUNT, seed=seed, antithetic=False, budget=10**8),
+            beyond=beyond,
+            checks="none",
+            **options,
+        )
+        assert flow.standard_error is not None
+        node = np.random.default_rng(seed).integers(0, exact.size)
+        found.append((flow.values[0].ravel()[node] - exact.ravel()[node]) / flow.standard_error[0].ravel()[node])
+    return np.array(found)
+
+
+def gaussian_cases() -> list[tuple[Landscape, float, Array, dict[str, Any]]]:
+    cases = []
+    origin = np.array([0.1, 0.0, 0.2, -0.1])
+    for grid, directions in (
+        (line(), np.eye(4)[:1]),
+        (line(), OBLIQUE[:1]),
+        (plane(), np.eye(4)[[1, 3]]),
+        (plane(), OBLIQUE),
+    ):
+        landscape = Landscape.from_function(bump, grid, directions=directions, origin=origin)
+        nodes = origin + grid.nodes() @ directions
+        for covariance in (None, DIAGONAL, FULL):
+            matrix = np.eye(4) if covariance is None else np.diag(covariance) if covariance.ndim == 1 else covariance
+            # sums over a lattice from 1.1 on in all cases, and drawn whole at .1
+            for sigma in (0.1, 0.6, 1.1):
+                exact = gaussian(sigma**2 * matrix)(nodes)
+                cases.append((landscape, sigma, exact, {"covariance": covariance}))
+    return cases
+
+
+def assert_standard(scores: Array) -> None:
+    """Independent scores are distributed as t of COUNT - 1 degrees of freedom: one test in 10,000 may be off by chance.
+
+    Means of 48 bounded draws are normal but for their skewness, / sqrt(48): what the Kolmogorov-Smirnov test of some
+    hundred scores does not see.
+    """
+    assert stats.kstest(scores, stats.t(COUNT - 1).cdf).pvalue > 1e-4
+    assert np.abs(scores).max() < stats.t(COUNT - 1).ppf(1 - 1e-5 / len(scores))
+
+
+def test_gaussians_with_any_covariance_on_any_plane() -> None:
+    scores = np.concatenate(
+        [z_scores(q, sigma, exact, runs=6, **options) for q, sigma, exact, options in gaussian_cases()]
+    )
+    assert len(scores) >= 200
+    assert_standard(scores)
+
+
+def step_along_the_axis() -> tuple[Landscape, Array]:
+    """1 where x1 > .013, times a wave in another component, whose mean over noise is known."""
+    grid = line()
+    q = Landscape.from_function(lambda x, y, z: (x > 0.013) * 1.0 + 0.0 * y * z, grid, dimensions=3)
+    return q, stats.norm.cdf((grid[0].coordinates - 0.013) / 0.4)
+
+
+def test_a_step_across_the_plane_leaves_no_bias() -> None:
+    q, exact = step_along_the_axis()
+    assert_standard(z_scores(q, 0.4, exact, runs=60))
+
+
+def obvious(self: Splitting, normal: Array, extra: Array) -> Split:
+    """Sigma - V V^T Sigma V V^T: the orthogonal rest, and V^T Sigma V in the plane, as if they were independent."""
+    split = honest(self, normal, extra)
+    whole = split.along @ self._basis + split.across
+    along = whole[:1]
+    return Split(along, np.asarray(whole - along @ np.eye(2)[:1]), np.zeros(1))
+
+
+honest = Splitting.draw
+
+
+def test_the_obvious_split_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ridge along (1, 1), along which the noise is long: across it the noise is sqrt(.2) sigma, and not sqrt(2)."""
+    grid, covariance = line(), np.array([[1.0, 0.9], [0.9, 1.0]])
+    q = Landscape.from_function(lambda x, y: np.exp(-((x - y) ** 2) / 2), grid, dimensions=2)
+    variance = 1 + 0.2 * 1.5**2
+    exact = np.exp(-(grid[0].coordinates ** 2) / 2 / variance) / np.sqrt(variance)
+    assert_standard(z_scores(q, 1.5, exact, covariance=covariance, runs=30))
+
+    def marginal(basis: Array, covariance: Array | None = None) -> Splitting:
+        made = split_noise(basis, covariance)
+        made.solved = np.ones(1)
+        return made
+
+    monkeypatch.setattr(Splitting, "draw", obvious)
+    monkeypatch.setattr("heatpg.planes.evolving.split_noise", marginal)
+    wrong = z_scores(q, 1.5, exact, covariance=covariance, runs=30)
+    assert np.median(np.abs(wrong)) > 4.5
+
+
+def test_a_lattice_that_stands_still_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    q, exact = step_along_the_axis()
+    noise = Drawing._noise
+
+    def still(self: Drawing, number: int) -> tuple[Array, Array, Array]:
+        normal, extra, shift = noise(self, number)
+        return normal, extra, np.zeros_like(shift)
+
+    monkeypatch.setattr(Drawing, "_noise", still)
+    with np.errstate(divide="ignore"):
+        scores = z_scores(q, 0.4, exact)
+    # an error of the sum that is the same in every draw
+    assert np.abs(scores).min() > 100
+
+
+def test_noise_that_is_not_scaled_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    q, sigma, exact, options = gaussian_cases()[2]
+    assert sigma == 1.1
+
+    def unscaled(self: Splitting, normal: Array, extra: Array) -> Split:
+        split = honest(self, normal, extra)
+        return Split(split.along, split.across / sigma, split.left)
+
+    right = z_scores(q, sigma, exact, runs=30, **options)
+    monkeypatch.setattr(Splitting, "draw", unscaled)
+    wrong = z_scores(q, sigma, exact, runs=30, **options)
+    assert abs(right.mean()) * np.sqrt(30) < 4.5
+    assert abs(wrong.mean()) * np.sqrt(30) > 4.5
+
+
+def joint(*x: Array) -> Array:
+    a, b = x
+    return np.asarray(np.exp(-(a**2) / 2) * (np.exp(-(b**2) / 2) - np.exp(-101 * b**2 / 2)))
+
+
+def test_a_joint_maximum_at_positive_noise_is_a_finding() -> None:
+    """L = [(1+t)^-1/2 - (1+101 t)^-1/2] (1+t)^-1/2 exp(-x^2/2(1+t)) has its largest value at t = .162549383455747."""
+    grid = Grid(Axis("x", -2.0, 2.0, 41, boundary="clip"))
+    q = Landscape.from_function(joint, grid, dimensions=2)
+    t = np.array([0.02, 0.06, 0.162549383455747, 0.4, 0.8])
+    flow = evolve_plane(q, np.sqrt(t), Draws(error=0.01, budget=10**7), beyond="sampled")
+    x = grid[0].coordinates
+    exact = (
+        ((1 + t) ** -0.5 - (1 + 101 * t) ** -0.5)[:, None]
+        * (1 + t[:, None]) ** -0.5
+        * np.exp(-(x**2) / 2 / (1 + t[:, None]))
+    )
+    assert flow.standard_error is not None and flow.standard_error.max() <= 0.0105
+    # one draw is common to all nodes and sigmas: a dozen independent numbers at most
+    assert np.abs((flow.values - exact) / flow.standard_error).max() < 4.5
+    found = flow.report["joint maxima"]
+    assert found.status == "finding" and found.where is not None
+    assert found.where.sigma == 2 and abs(found.where.coordinates[0]) < 0.11
+    assert flow.report.passed and "number of extrema" not in {check.name for check in flow.report}
+
+
+@pytest.mark.parametrize("boundary", ["clip", "reflect", "periodic", "zero"])
+@pytest.mark.parametrize("sigma", [0.1, 0.3, 2.5])
+def test_boundaries_against_plain_monte_carlo(boundary: str, sigma: float) -> None:
+    """Written apart: the whole noise is drawn, its part along the axis meets the boundary, and Q is asked there."""
+    grid = Grid(Axis("x", -1.0, 1.5, 11, boundary=boundary))
+
+    def q(x: Array, y: Array) -> Array:
+        return np.asarray(
+            np.sin(2 * np.pi * x / 2.5 + 0.4) + 0.3 * x * (boundary != "periodic") + 0.5 * np.cos(3 * y) * x
+        )
+
+    landscape = Landscape.from_function(q, grid, dimensions=2)
+    scores = []
+    for seed in range(6):
+        flow = evolve_plane(landscape, [sigma], Draws(count=400, seed=seed), checks="none")
+        random = np.random.default_rng(100 + seed)
+        noise = sigma * random.standard_normal((2, 20_000))
+        node = int(random.integers(0, 11))
+        x = grid[0].coordinates[node] + noise[0]
+        inside = np.ones(len(x))
+        if boundary == "clip":
+            x = np.clip(x, -1.0, 1.5)
+        elif boundary == "zero":
+            inside = (x >= -1.0) & (x <= 1.5)
+        elif boundary == "periodic":
+            x = -1.0 + (x + 1.0) % 2.5
+        else:
+            x = np.abs((x + 1.0 + 2.5) % 5.0 - 2.5) - 1.0
+        samples = q(x, noise[1]) * inside
+        assert flow.standard_error is not None
+        error = np.hypot(flow.standard_error[0, node], samples.std() / np.sqrt(len(samples)))
+        scores.append((flow.values[0, node] - samples.mean()) / error)
+    # of 72 scores in all cases none beyond 4.5 but with a chance of 5e-4
+    assert np.abs(scores).max() < 4.5
