@@ -167,7 +167,7 @@ class Problem:
     def __init__(self, evolution: Evolution) -> None:
         if evolution.drawn is not None:
             raise UnsupportedError(
-                "u was drawn, with noise in more components than the grid has axes, and is not known between its levels",
+                "u was drawn, with noise in more components than there are axes, and is not known between its levels",
                 advice="read Evolution.values and Evolution.standard_error at the levels",
             )
         self.evolution = evolution
