@@ -23,7 +23,7 @@ from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filt
 from heatpg.solvers.narrow import narrow_correction, narrow_slopes
 from heatpg.solvers.wide import wide_weights
 from heatpg.tools.arguments import real_number
-from heatpg.tools.kernels import kernel
+from heatpg.tools.kernels import kernel, read_only
 from heatpg.tools.parallel import for_each
 from heatpg.tools.sums import along_axis, product
 
@@ -78,7 +78,7 @@ class _FilterOperator(SweepOperator):
         if 8 * lines < lanes or rows * LANE_BYTES > _WIDEST_BUNDLE:
             super().apply(source, target, position)
             return
-        read, write = source.reshape(-1), target.reshape(-1)
+        read, write = read_only(source.reshape(-1)), target.reshape(-1)
 
         def work(call: tuple[int, list[Array]]) -> None:
             valid, (base,) = call

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.tools.kernels import kernel
+from heatpg.tools.kernels import kernel, kernel_part
 
 __all__ = ["BLOCK_ROWS", "GROUP", "LANE_BYTES", "bundles_of_lines", "convolve", "read_rows", "write_rows"]
 
@@ -27,7 +27,7 @@ GROUP = 4
 _CALL_POINTS = 2**18  # points in one call of a kernel, the unit of work of a thread; from 2**15 to 2**21: within 5 %
 
 
-@kernel
+@kernel_part
 def read_rows(flat: Array, base: Array, count: int, inner: int, start: int, stop: int, block: Array) -> None:
     """block[i - start, j] = flat[base[j] + i inner], lanes contiguous."""
     # a constant of the compiled code for each type, and no argument: distances between rows are then known
@@ -54,7 +54,7 @@ def read_rows(flat: Array, base: Array, count: int, inner: int, start: int, stop
                     part[i * lanes + j] = flat[first + i * inner]
 
 
-@kernel
+@kernel_part
 def write_rows(flat: Array, base: Array, count: int, inner: int, start: int, stop: int, block: Array) -> None:
     """flat[base[j] + i inner] = block[i - start, j]."""
     lanes = LANE_BYTES // block.itemsize
@@ -116,8 +116,9 @@ def convolve(
         # the two rows after the block: the end values, kept until the chord is put back
         ends = block[BLOCK_ROWS * lanes :]
         if chord.shape[0] > 0:
-            ends[:lanes] = inside[:lanes]
-            ends[lanes : 2 * lanes] = inside[(size - 1) * lanes :]
+            s = inside[(size - 1) * lanes :]
+            for j in range(lanes):
+                ends[j], ends[j + lanes] = inside[j], s[j]
             for i in range(size):
                 p, q, t = chord[i, 0], chord[i, 1], inside[i * lanes : (i + 1) * lanes]
                 for j in range(lanes):

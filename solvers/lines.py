@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from heatpg.boundaries import Boundary, boundaries
 from heatpg.core.grid import Axis
-from heatpg.tools.kernels import kernel
+from heatpg.tools.kernels import kernel, read_only
 from heatpg.tools.parallel import for_each
 
 __all__ = [
@@ -414,7 +414,7 @@ def sweep(operator: SweepOperator, source: Array, target: Array, position: int) 
     rows = line.rows + 2 * operator.ghosts
     lanes, bundles = _partition(lines, rows, source.itemsize, operator.least_lane_bytes)
     first = operator.ghosts + line.padding
-    read, write = source.reshape(-1), target.reshape(-1)
+    read, write = read_only(source.reshape(-1)), target.reshape(-1)
     padded = line.padding > 0 or bool((line.weight != 1.0).any())
 
     def work(start: int) -> None:

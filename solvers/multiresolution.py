@@ -24,7 +24,7 @@ from heatpg.solvers.direct import Direct, SampledGaussian
 from heatpg.solvers.edges import EndCorrection, columns_of
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, read_rows, write_rows
 from heatpg.solvers.lines import workspace
-from heatpg.tools.kernels import kernel
+from heatpg.tools.kernels import kernel, read_only
 from heatpg.tools.parallel import for_each
 
 __all__ = ["Multiresolution"]
@@ -363,7 +363,7 @@ class _Pyramid:
         # fewer lines than an eighth of a bundle: most lanes would be idle (a taste)
         singly = 8 * lines < full
         lanes, width = (lines, 1) if singly else (full, full)
-        read, write = source.reshape(-1), target.reshape(-1)
+        read, write = read_only(source.reshape(-1)), target.reshape(-1)
 
         def work(call: tuple[int, list[Array]]) -> None:
             valid, (fine, coarse) = call

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.core.sense import MAXIMISE, Sense
-from heatpg.tools.kernels import kernel
+from heatpg.tools.kernels import kernel, kernel_part, read_only
 
 __all__ = ["Peak", "climb", "local_maxima", "on_edge", "peak", "turns"]
 
 Array = NDArray[Any]
 
 
-@kernel
+@kernel_part
 def neighbour(p: int, offset: Array, shape: Array, periodic: Array) -> int:
     """Flat index of node p moved by an offset per axis, or -1 outside the box."""
     # p is taken apart from the last axis on, as C order has it, and put together again with each coordinate moved
@@ -38,13 +38,14 @@ def neighbour(p: int, offset: Array, shape: Array, periodic: Array) -> int:
     return q
 
 
-@kernel
+@kernel_part
 def _with_room(numbers: Array, used: int) -> Array:
     """An array of numbers with room for one more than are used: itself, or twice as long a one."""
     if used < numbers.shape[0]:
         return numbers
     longer = np.empty(2 * used, dtype=np.int64)
-    longer[:used] = numbers
+    for i in range(used):
+        longer[i] = numbers[i]
     return longer
 
 
@@ -55,13 +56,46 @@ def _find_maxima(u: Array, shape: Array, periodic: Array, offsets: Array) -> Arr
     queue = np.empty(1024, dtype=np.int64)
     found = np.empty(1024, dtype=np.int64)
     count = 0
-    last = shape[shape.shape[0] - 1]
+    d = shape.shape[0]
+    last = shape[d - 1]
+    # distance of each neighbour in flat indices, where none of them lies beyond the box or around it
+    ahead = np.zeros(offsets.shape[0], dtype=np.int64)
+    for k in range(offsets.shape[0]):
+        for a in range(d):
+            ahead[k] = ahead[k] * shape[a] + offsets[k, a]
+    simple = False
+    j = -1
     for p in range(u.shape[0]):
+        j += 1
+        if p == 0 or j == last:
+            # a new line: whether it lies inside along all other axes, once for all of its nodes
+            j = 0
+            rest = p // last
+            simple = True
+            for a in range(d - 2, -1, -1):
+                c = rest % shape[a]
+                rest //= shape[a]
+                if c == 0 or c == shape[a] - 1:
+                    simple = False
         v = u[p]
-        j = p % last
         # most nodes are settled by their two neighbours in memory, before the walk over all of them begins
         if (j > 0 and u[p - 1] > v) or (j < last - 1 and u[p + 1] > v) or visited[p]:
             continue
+        if simple and j > 0 and j < last - 1:
+            lower, higher = 0, False
+            for k in range(ahead.shape[0]):
+                x = u[p + ahead[k]]
+                if x > v:
+                    higher = True
+                    break
+                lower += x < v
+            if higher:
+                continue
+            if lower == ahead.shape[0]:  # no plateau, so no flood
+                found = _with_room(found, count)
+                found[count] = p
+                count += 1
+                continue
         # a flood over all nodes that are equal to v; every node is visited by one flood only
         visited[p] = 1
         queue[0] = p
@@ -216,7 +250,7 @@ def local_maxima(field: Array, grid: Grid, tolerance: float = 0.0) -> NDArray[np
     >>> local_maxima(field, grid), local_maxima(field, grid, tolerance=1.0)
     (array([1, 4, 7]), array([1, 7]))
     """
-    flat = np.ascontiguousarray(field).reshape(-1)
+    flat = read_only(np.ascontiguousarray(field).reshape(-1))
     around = neighbourhood(grid)
     found = np.asarray(_find_maxima(flat, *around))
     return found[_outstanding(flat, found, *around, tolerance)] if tolerance > 0 else found
@@ -247,7 +281,7 @@ def turns(line: Array, periodic: bool, tolerance: float = 0.0) -> int:
         # cut at the top, from where a closed line falls, and comes back to
         values = np.roll(values, -int(np.argmax(values)))
         values = np.append(values, values[0])
-    count, first, last = _count_turns(values, tolerance)
+    count, first, last = _count_turns(read_only(values), tolerance)
     return int(count + (periodic and first != last))
 
 
@@ -263,7 +297,7 @@ def climb(field: Array, grid: Grid, start: NDArray[np.int64]) -> NDArray[np.int6
     >>> climb(np.array([0.0, 1, 4, 2, 1]), grid, np.array([0, 4]))
     array([2, 2])
     """
-    flat = np.ascontiguousarray(field).reshape(-1)
+    flat = read_only(np.ascontiguousarray(field).reshape(-1))
     return np.asarray(_climb(flat, np.asarray(start, dtype=np.int64), *neighbourhood(grid)))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Axis
-from heatpg.tools.kernels import kernel
+from heatpg.tools.kernels import kernel_part
 
 __all__ = [
     "NARROW_REACH",
@@ -39,8 +39,7 @@ NARROW_REACH = 3
 _SLOPES = {"clip": 1.0, "zero": 1.0, "reflect": 2.0}
 
 
-@kernel
-def fill_narrow_weights(ratio: float, weights: Array) -> None:
+def _fill_weights(ratio: float, weights: Array) -> None:
     """Weights for offsets -m ... m, m = `NARROW_REACH` at least, of sigma = `ratio` spacings, below 1."""
     middle = len(weights) // 2
     s = ratio * ratio
@@ -62,8 +61,7 @@ def fill_narrow_weights(ratio: float, weights: Array) -> None:
     weights[middle - 3] = weights[middle + 3] = three
 
 
-@kernel
-def fill_narrow_columns(ratio: float, weights: Array, columns: Array) -> None:
+def _fill_columns(ratio: float, weights: Array, columns: Array) -> None:
     """D_0 and D_1 / h at the first nodes from a wall inwards, shape (2, 4), and no more of them than may be."""
     middle = len(weights) // 2
     for j in range(columns.shape[1]):
@@ -81,6 +79,11 @@ def fill_narrow_columns(ratio: float, weights: Array, columns: Array) -> None:
         columns[0, j] = 0.0 if j == 0 else max(beyond + 0.5 * own - tail, columns[1, j] - 0.5 * own)
 
 
+# in kernels; what is asked for alone is a few numbers, which Python has before it would have compiled this
+fill_narrow_weights = kernel_part(_fill_weights)
+fill_narrow_columns = kernel_part(_fill_columns)
+
+
 def narrow_weights(ratio: float) -> NDArray[np.float64]:
     """Weights for offsets -3 ... 3 of noise of `ratio` spacings, below 1.
 
@@ -91,7 +94,7 @@ def narrow_weights(ratio: float) -> NDArray[np.float64]:
     array([0.   , 0.   , 0.005, 0.99 , 0.005, 0.   , 0.   ])
     """
     weights = np.empty(2 * NARROW_REACH + 1)
-    fill_narrow_weights(ratio, weights)
+    _fill_weights(ratio, weights)
     return weights
 
 
@@ -105,7 +108,7 @@ def narrow_columns(ratio: float) -> NDArray[np.float64]:
     array([0.003939, 0.      , 0.      , 0.      ])
     """
     columns = np.empty((2, NARROW_REACH + 1))
-    fill_narrow_columns(ratio, narrow_weights(ratio), columns)
+    _fill_columns(ratio, narrow_weights(ratio), columns)
     return columns
 
 

@@ -16,7 +16,7 @@ from heatpg.landscapes._rollouts import documented, plane, sampler_of
 from heatpg.systems.lanes import LANES, sine_cosine, step_count
 from heatpg.systems.pendulum import GAINS, MODELS, STATE, affine_gains, clip, runge_kutta_step, steer
 from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
-from heatpg.tools.kernels import kernel
+from heatpg.tools.kernels import kernel, kernel_part
 from heatpg.tools.progress import Progress, progress_of
 
 __all__ = ["double_pendulum"]
@@ -25,7 +25,7 @@ __all__ = ["double_pendulum"]
 _SQUARINGS = {"height": 0, "upright": 3}
 
 
-@kernel
+@kernel_part
 def _collect(
     sine: NDArray[Any], cosine: NDArray[Any], squarings: int, weight: float, reward: NDArray[Any], total: NDArray[Any]
 ) -> None:

@@ -171,7 +171,8 @@ def _cells_with_zero(gradient: Array, shape: Array, periodic: Array, reach: int,
         if both:
             if count == found.shape[0]:
                 more = np.empty(2 * count, dtype=np.int64)
-                more[:count] = found
+                for i in range(count):
+                    more[i] = found[i]
                 found = more
             found[count] = p
             count += 1

@@ -203,7 +203,9 @@ def _sort_ties(u: Array, order: Array) -> None:
     for k in range(1, order.shape[0] + 1):
         if k == order.shape[0] or u[order[k]] != u[order[first]]:
             if k - first > 1:
-                order[first:k] = np.sort(order[first:k])
+                tied = np.sort(order[first:k])
+                for i in range(k - first):
+                    order[first + i] = tied[i]
             first = k
 
 

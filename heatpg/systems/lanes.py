@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from heatpg.errors import OptionError
 from heatpg.tools.arguments import positive_number
-from heatpg.tools.kernels import kernel
+from heatpg.tools.kernels import kernel, kernel_part
 from heatpg.tools.parallel import for_each
 
 __all__ = [
@@ -101,14 +101,14 @@ def exponential(x: NDArray[Any], y: NDArray[Any], power: NDArray[Any]) -> None:
         y[j] *= scale[j]
 
 
-@kernel
+@kernel_part
 def shifted(x: NDArray[Any], rate: NDArray[Any], h: float, y: NDArray[Any]) -> None:
     """y = x + h rate."""
     for j in range(x.size):
         y[j] = x[j] + h * rate[j]
 
 
-@kernel
+@kernel_part
 def runge_kutta_sum(
     x: NDArray[Any], k1: NDArray[Any], k2: NDArray[Any], k3: NDArray[Any], k4: NDArray[Any], h: float
 ) -> None:

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.systems.lanes import LANES, runge_kutta_sum, shifted, sine_cosine
-from heatpg.tools.kernels import kernel
+from heatpg.tools.kernels import kernel, kernel_part
 
 __all__ = [
     "GAINS",
@@ -124,7 +124,7 @@ def affine_gains(kind: str, gains: tuple[float, ...]) -> NDArray[np.float64]:
     return policy.reshape(3, 8)
 
 
-@kernel
+@kernel_part
 def accelerate(
     velocity: NDArray[Any],
     torque: NDArray[Any],
@@ -153,7 +153,7 @@ def accelerate(
         out[j + LANES] = (a11 * f2 - a12 * f1) * q
 
 
-@kernel
+@kernel_part
 def runge_kutta_step(
     state: NDArray[Any],
     torque: NDArray[Any],
@@ -165,34 +165,28 @@ def runge_kutta_step(
 ) -> None:
     # q' = v, v' = f(q, v): the classical method with stages (v1, k1) ... (v4, k4), and p the angles between. Sine and
     # cosine are those of q, before and after, so that the reward takes them over and the next step begins without.
-    q, v1 = state[: 2 * LANES], state[2 * LANES :]
-    v2, v3, v4, p = scratch[0], scratch[1], scratch[2], scratch[3]
-    k1, k2, k3, k4 = scratch[4], scratch[5], scratch[6], scratch[7]
-    accelerate(v1, torque, sine, cosine, coefficients, k1)
-    shifted(q, v1, 0.5 * dt, p)
-    shifted(v1, k1, 0.5 * dt, v2)
-    sine_cosine(p, sine, cosine)
-    accelerate(v2, torque, sine, cosine, coefficients, k2)
-    shifted(q, v2, 0.5 * dt, p)
-    shifted(v1, k2, 0.5 * dt, v3)
-    sine_cosine(p, sine, cosine)
-    accelerate(v3, torque, sine, cosine, coefficients, k3)
-    shifted(q, v3, dt, p)
-    shifted(v1, k3, dt, v4)
-    sine_cosine(p, sine, cosine)
-    accelerate(v4, torque, sine, cosine, coefficients, k4)
-    runge_kutta_sum(q, v1, v2, v3, v4, dt)
-    runge_kutta_sum(v1, k1, k2, k3, k4, dt)
-    sine_cosine(q, sine, cosine)
+    # A loop, so that what the stages share is compiled once; rows of scratch: v2, v3, v4, p, k1, ..., k4.
+    q, v1, p = state[: 2 * LANES], state[2 * LANES :], scratch[3]
+    for stage in range(4):
+        v, k = (v1 if stage == 0 else scratch[stage - 1]), scratch[4 + stage]
+        accelerate(v, torque, sine, cosine, coefficients, k)
+        if stage < 3:
+            h = dt if stage == 2 else 0.5 * dt
+            shifted(q, v, h, p)
+            shifted(v1, k, h, scratch[stage])
+        else:
+            runge_kutta_sum(q, v1, scratch[0], scratch[1], scratch[2], dt)
+            runge_kutta_sum(v1, scratch[4], scratch[5], scratch[6], k, dt)
+        sine_cosine(p if stage < 3 else q, sine, cosine)
 
 
-@kernel
+@kernel_part
 def clip(x: NDArray[Any], limit: float) -> None:
     for j in range(x.size):
         x[j] = min(max(x[j], -limit), limit)
 
 
-@kernel
+@kernel_part
 def steer(state: NDArray[Any], gains: NDArray[Any], torque: NDArray[Any]) -> None:
     # tau = K (s - upright) with upright = (pi, 0, 0, 0), angles not wrapped
     for j in range(LANES):

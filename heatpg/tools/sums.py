@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.tools.kernels import kernel
+from heatpg.tools.kernels import kernel, read_only
 from heatpg.tools.parallel import for_each
 
 __all__ = ["along_axis", "dot", "product"]
@@ -81,7 +81,8 @@ def product(left: Array, right: Array) -> Array:
     # no column is summed in two pieces, so it does not matter where they are cut
     step = max(1, math.ceil(_PIECE / max(1, rows * depth) / _LANES)) * _LANES
     for_each(
-        lambda start: _add_products(left, right, target, start, min(start + step, columns)), range(0, columns, step)
+        lambda start: _add_products(read_only(left), read_only(right), target, start, min(start + step, columns)),
+        range(0, columns, step),
     )
     return target
 

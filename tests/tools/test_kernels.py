@@ -1,0 +1,118 @@
+"""What kernels cost to compile: no string machinery, and one type for what is read."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import heatpg
+from heatpg.tools.kernels import read_only
+
+PACKAGE = Path(heatpg.__file__).parent
+
+# Numba compiles the message of an error for arrays of different lengths, and with it Python's strings: that is told
+# by the functions of its own that it compiles.
+SCRIPT = """
+import json
+import numba.core.event as event
+compiled = []
+class Listener(event.Listener):
+    def on_start(self, happened):
+        function = happened.data["dispatcher"].py_func
+        compiled.append(f"{function.__module__}.{function.__name__}")
+    def on_end(self, happened):
+        pass
+event.register("numba:compile", Listener())
+import numpy as np
+from heatpg import Axis, Grid, Landscape, evolve, landscapes
+from heatpg.core.extrema import local_maxima
+landscapes.double_pendulum(size=4, horizon=0.1)
+grid = Grid(*(Axis(name, 0.0, 31.0, 32, boundary="absorb") for name in "xy"))
+values = np.random.default_rng(1).standard_normal(grid.shape)
+fields = evolve(Landscape(values, grid), sigma=[2.0], solver="direct", checks="none").values
+local_maxima(fields[0], grid, tolerance=1e-12)
+local_maxima(np.array(fields[0]), grid, tolerance=1e-12)
+print(json.dumps(compiled))
+"""
+
+
+def kernels() -> Iterator[tuple[str, ast.FunctionDef]]:
+    for path in sorted([*PACKAGE.rglob("*.py"), *(PACKAGE / "solvers").resolve().rglob("*.py")]):
+        text = path.read_text()
+        if "@kernel" not in text:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and any(
+                isinstance(d, ast.Name) and d.id in ("kernel", "kernel_part") for d in node.decorator_list
+            ):
+                yield f"{path.name}:{node.name}", node
+
+
+def assigned_arrays(function: ast.FunctionDef) -> list[int]:
+    """Lines of a function on which something other than a number is assigned to a slice."""
+    found = []
+    for node in ast.walk(function):
+        if not isinstance(node, (ast.Assign, ast.AugAssign)):
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        slices = [
+            part
+            for target in targets
+            for part in ast.walk(target)
+            if isinstance(part, ast.Subscript) and any(isinstance(inner, ast.Slice) for inner in ast.walk(part.slice))
+        ]
+        value = node.value.operand if isinstance(node.value, ast.UnaryOp) else node.value
+        if slices and not isinstance(value, ast.Constant):
+            found.append(node.lineno)
+    return found
+
+
+def test_the_rule_sees_an_array_that_is_assigned_to_a_slice() -> None:
+    def lines(body: str) -> list[int]:
+        tree = ast.parse(f"def function(a, b, n):\n    {body}").body[0]
+        assert isinstance(tree, ast.FunctionDef)
+        return assigned_arrays(tree)
+
+    for wrong in ("a[:n] = b", "a[0, 1:] = b[1:]", "a[:n] += b", "a[:], n = b, 1"):
+        assert lines(wrong), wrong
+    for right in ("a[:n] = 0.0", "a[:n] = -1", "a[n] = b[0]", "c = a[:n]"):
+        assert not lines(right), right
+
+
+def test_no_kernel_assigns_an_array_to_a_slice() -> None:
+    found = dict(kernels())
+    assert len(found) > 60  # the walk finds them at all
+    assert {name: lines for name, function in found.items() if (lines := assigned_arrays(function))} == {}
+
+
+def test_a_first_start_compiles_no_strings_and_each_kernel_once(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"HEATPG_CACHE_DIR": str(tmp_path)},
+    )
+    compiled = json.loads(done.stdout)
+    own = [name for name in compiled if name.startswith("heatpg.")]
+    assert {"heatpg.solvers.filters.convolve", "heatpg.core.extrema._find_maxima"} <= set(own)
+    assert [name for name in compiled if name.startswith("numba.cpython.unicode")] == []
+    # what is read comes as Q, which cannot be written to, and as what is made of it
+    assert sorted(own) == sorted(set(own))
+
+
+def test_a_read_only_view_shares_memory_and_leaves_the_array_as_it_is() -> None:
+    array = np.zeros(4)
+    view = read_only(array)
+    array[1] = 3.0
+    assert view[1] == 3.0 and array.flags.writeable
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 1.0
