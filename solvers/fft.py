@@ -22,6 +22,7 @@ import scipy.fftpack
 from numpy.typing import NDArray
 
 from heatpg.errors import MissingPackageError, OptionError
+from heatpg.solvers.lines import workspace
 from heatpg.tools.extras import how_to_add
 
 __all__ = [
@@ -40,6 +41,8 @@ Kind = Literal[1, 2]
 
 _INVERSE_TYPE = {1: 1, 2: 3}  # type 1 is its own inverse, type 2 has type 3
 _VECTOR_BYTES = 64  # the widest vector that there is; a whole number of narrower ones
+# lengths by which it is seen how many rows share a vector: a power of two, factors 3, 5 and 7, a large prime
+_PROBE_SIZES = (64, 105, 107)
 _LONGEST_SHARED = 2**14  # numbers of a row; longer ones are transformed one by one, as eight of them leave the cache
 _chosen: str | None = None
 _ducc: Any = None
@@ -84,6 +87,34 @@ def library() -> str:
     return str(_chosen)
 
 
+@functools.lru_cache(maxsize=8)
+def _vector_rows(dtype: np.dtype[Any]) -> int:
+    """The fewest rows that ducc0 rounds as those that fill the widest vector: as many as its own vectors hold."""
+    # it does not tell for which processor it was compiled; a row that is left over is filled up with as many, so two
+    # rows in place of eight are a quarter of the work for one line
+    widest = _VECTOR_BYTES // dtype.itemsize
+    probes = [
+        np.cos(np.add.outer(np.arange(1.0, widest + 1.0), np.arange(size) ** 2)).astype(dtype) for size in _PROBE_SIZES
+    ]
+    transforms = [
+        functools.partial(_ducc.r2r_fftpack, real2hermitian=True, forward=True),
+        functools.partial(_ducc.r2r_fftpack, real2hermitian=False, forward=False, inorm=2),
+        *(functools.partial(function, type=kind) for function in (_ducc.dct, _ducc.dst) for kind in (1, 2, 3)),
+    ]
+
+    def alike(rows: int) -> bool:
+        return all(
+            np.array_equal(transform(probe, axes=[1], nthreads=1)[:rows], transform(probe[:rows], axes=[1], nthreads=1))
+            for transform in transforms
+            for probe in probes
+        )
+
+    rows = 1
+    while rows < widest and not alike(rows):
+        rows *= 2
+    return rows
+
+
 def _with_ducc(name: str, field: Array, axis: int, **options: Any) -> Array:
     # one thread, because blocks of lines already run on the threads of the solvers
     function = functools.partial(getattr(_ducc, name), nthreads=1, **options)
@@ -93,13 +124,15 @@ def _with_ducc(name: str, field: Array, axis: int, **options: Any) -> Array:
         for row in field:
             function(row, axes=[0], out=row)
         return field
-    lanes = _VECTOR_BYTES // field.itemsize
+    lanes = _vector_rows(field.dtype)
     shared = len(field) // lanes * lanes
     if shared:
         function(field[:shared], axes=[1], out=field[:shared])
     if shared < len(field):
-        rest = np.zeros((lanes, field.shape[1]), field.dtype)
+        # fresh memory would cost as much as the transform
+        rest = workspace.take(3, (lanes, field.shape[1]), field.dtype)
         rest[: len(field) - shared] = field[shared:]
+        rest[len(field) - shared :] = 0.0
         field[shared:] = function(rest, axes=[1], out=rest)[: len(field) - shared]
     return field
 

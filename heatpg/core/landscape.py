@@ -32,6 +32,7 @@ from heatpg.core.scatter import aligned_error, checked_returns
 from heatpg.core.sense import Sense, sense_of
 from heatpg.core.slices import slice_of
 from heatpg.core.values import owned_values
+from heatpg.core.walls import oscillation
 from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, UnsupportedError
 from heatpg.formats import LOSS, Wanted, read_file
 from heatpg.tools import html
@@ -186,7 +187,7 @@ class Landscape:
     @property
     def oscillation(self) -> float:
         """osc(Q) = max Q - min Q over all that is stored."""
-        return float(self.values.max()) - float(self.values.min())
+        return oscillation(self)
 
     @property
     def argmax(self) -> tuple[int, ...]:

@@ -5,8 +5,9 @@ Where nodes are in cells and the values on the walls count (`Axis.faced`), u is 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from heatpg.boundaries import face_values
 from heatpg.core.grid import Grid
 
-__all__ = ["range_with_walls", "wall_values", "with_walls"]
+__all__ = ["extremes", "oscillation", "range_with_walls", "wall_values", "with_walls"]
 
 Array = NDArray[Any]
 
@@ -77,3 +78,59 @@ def range_with_walls(field: Array, grid: Grid) -> tuple[Array, Array]:
     for axis in grid:
         low, high = axis.rule.extremes_outside(low, high)
     return np.asarray(low), np.asarray(high)
+
+
+class Sampled(Protocol):
+    """Values on a grid; they do not change."""
+
+    grid: Grid
+    values: Array
+
+
+# Each check asks for them, and they are two passes over memory. With the values that they are of, which a landscape may
+# be given anew; forgotten with the landscape.
+_known: weakref.WeakKeyDictionary[Sampled, tuple[Array, dict[str, tuple[float, float]]]] = weakref.WeakKeyDictionary()
+
+
+def _found(landscape: Sampled) -> dict[str, tuple[float, float]]:
+    values, found = _known.get(landscape, (None, {}))
+    if values is not landscape.values:
+        found = {}
+        _known[landscape] = landscape.values, found
+    return found
+
+
+def extremes(landscape: Sampled) -> tuple[float, float]:
+    """Smallest and largest value of a whole batch, on nodes, on faces where they count, and outside.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.core.walls import extremes
+    >>> extremes(Landscape(np.arange(5.0), Grid(Axis("x", 1.0, 6.0, 5, boundary="zero"))))
+    (0.0, 4.0)
+    """
+    found = _found(landscape)
+    if "extremes" not in found:
+        low, high = range_with_walls(landscape.values, landscape.grid)
+        found["extremes"] = float(low.min()), float(high.max())
+    return found["extremes"]
+
+
+def oscillation(landscape: Sampled) -> float:
+    """The largest value less the smallest, of nodes alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.core.walls import oscillation
+    >>> oscillation(Landscape(np.arange(1.0, 6.0), Grid(Axis("x", 1.0, 6.0, 5, boundary="zero"))))
+    4.0
+    """
+    found = _found(landscape)
+    if "nodes" not in found:
+        found["nodes"] = float(landscape.values.min()), float(landscape.values.max())
+    low, high = found["nodes"]
+    return high - low

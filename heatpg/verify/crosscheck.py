@@ -52,6 +52,7 @@ Array = NDArray[Any]
 _TAIL = 9.0  # standard deviations: 2e-19 of the noise goes further, below any rounding
 POINTS = 200  # nodes of a standard check, in all; enough to meet every part of a field, and cheap; a matter of taste
 _WIDEST_MATRIX = 2048  # nodes of an axis: beyond, a matrix of rows costs more than a convolution
+_PIECE = 2**16  # numbers that are worked on at once: half a megabyte, which a second-level cache holds
 _ROWS = 4096  # nodes of a long axis whose ends are corrected at once: half a megabyte, a taste
 _KINK = 4.0  # spacings over which a kink is smoothed, as wide as the grid still shows without any aliasing
 _ALIKE = 3.0  # spacings of sigma beyond which kernels of the continuous flow differ by less than rounding on a kink
@@ -381,13 +382,23 @@ def _roughness(values: Array, grid: Grid, position: int) -> Roughness:
     for other, place in enumerate(grid, values.ndim - grid.dimensions):
         if place.faced and other != along:
             values = np.concatenate((*face_values(values, other), values), axis=other)
-    low, high = (float(x) for x in _extremes(values, grid))
+    low, high = _extremes(values, grid)
     half = (high - low) / 2.0
     if axis.rule.holds_ends:
         half = high - low  # relative to the chord between the ends, turned over beyond them
-    second = np.diff(_continued(values, axis, 2, along), n=2, axis=along)
-    fourth = np.diff(second, n=2, axis=along)
-    return Roughness(half, float(np.abs(second).max()), float(np.abs(fourth).max()), values, along)
+    second = fourth = 0.0
+    # a piece that stays in cache at a time, all lines of it whole
+    lines = values.reshape(math.prod(values.shape[:along]), axis.size, -1)
+    outer = max(1, _PIECE // lines[0].size)
+    inner = max(1, _PIECE // axis.size)
+    for i in range(0, lines.shape[0], outer):
+        for j in range(0, lines.shape[2], inner):
+            piece = _continued(lines[i : i + outer, :, j : j + inner], axis, 2, 1)
+            twice = np.diff(piece, n=2, axis=1)
+            second = max(second, float(twice.max()), -float(twice.min()))
+            four = np.diff(twice, n=2, axis=1)
+            fourth = max(fourth, float(four.max()), -float(four.min()))
+    return Roughness(half, second, fourth, values, along)
 
 
 def expected_error(evolution: Record, k: int, cache: dict[int, Roughness] | None = None) -> float:
@@ -424,6 +435,24 @@ def expected_error(evolution: Record, k: int, cache: dict[int, Roughness] | None
     return total
 
 
+def _sharpest(values: Array, position: int) -> int:
+    """Flat index of the node with the largest second difference along an axis; the first of several."""
+    more = 2 if position == 0 else 0  # rows that a difference along the first axis takes beside its own
+    step = max(1, _PIECE // values[0].size)
+    most, place = -1.0, (0,) * values.ndim
+    for begin in range(0, len(values) - more, step):
+        second = np.abs(np.diff(values[begin : begin + step + more], n=2, axis=position))
+        flat = int(second.argmax())
+        found = float(second.reshape(-1)[flat])
+        if found > most:
+            most = found
+            index = [int(i) for i in np.unravel_index(flat, second.shape)]
+            index[0] += begin
+            index[position] += 1
+            place = tuple(index)
+    return int(np.ravel_multi_index(place, values.shape))
+
+
 def _sample(evolution: Evolution) -> list[NDArray[np.int64]]:
     """Nodes per axis whose product holds the optimum of Q and of every u, the worst curvature, and random nodes."""
     grid = evolution.grid
@@ -431,10 +460,7 @@ def _sample(evolution: Evolution) -> list[NDArray[np.int64]]:
     initial = evolution.landscape.values.reshape(-1, *grid.shape)[0]
     chosen = [int(np.argmax(initial)), int(np.argmin(initial))]
     for position in range(grid.dimensions):
-        second = np.abs(np.diff(initial, n=2, axis=position))
-        index = list(np.unravel_index(int(np.argmax(second)), second.shape))
-        index[position] += 1
-        chosen.append(int(np.ravel_multi_index(tuple(int(i) for i in index), grid.shape)))
+        chosen.append(_sharpest(initial, position))
     # the optimum may move with sigma: where it begins and where it ends
     ends = evolution.values.reshape(len(evolution), -1, grid.size)[:, 0]
     chosen += [int(field.argmax()) for field in (ends[0], ends[-1])]
@@ -515,7 +541,13 @@ def _at_nodes(
     if grid.dimensions == 1 and sigmas[0] > 0:
         weights = _line_weights(grid[0], float(sigmas[0]))
         line = _continued(values, grid[0], len(weights) // 2, values.ndim - 1)
-        result = np.stack([(line[..., i : i + len(weights)] * weights).sum(axis=-1) for i in nodes[0]], axis=-1)
+        windows = np.lib.stride_tricks.sliding_window_view(line, len(weights), axis=-1)
+        # a copy of some windows at a time, so that a batch of long lines does not need much memory
+        step = max(1, _PIECE * line.shape[-1] // (line.size * len(weights)))
+        result = np.concatenate(
+            [(windows[..., nodes[0][i : i + step], :] * weights).sum(axis=-1) for i in range(0, len(nodes[0]), step)],
+            axis=-1,
+        )
         if corrected[0]:
             result += _added(values, grid[0], float(sigmas[0]), nodes[0], values.ndim - 1)
         return result

@@ -159,13 +159,22 @@ def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Chec
     """Supremum and infimum against those of the earlier field, the outside of the box included."""
     worst, broken = 0.0, None
     bound = max((link.tolerance for link in links), default=0.0) / oscillation
+    known: dict[int, tuple[Array, Array]] = {}
+
+    def extent(field: Array, number: int) -> tuple[Array, Array]:
+        """Smallest and largest value of each landscape of a batch, once for Q (-1) and for the field of each sigma."""
+        if number not in known:
+            axes = tuple(range(1, field.ndim))
+            known[number] = field.min(axis=axes), field.max(axis=axes)
+        return known[number]
+
     for link in links:
         # what lay outside at the earlier sigma was not stored; only Q, whose outside the boundary tells, can bound the
         # field
         if link.open_box:
             continue
         axes = tuple(range(1, link.later.ndim))
-        low, high = link.earlier.min(axis=axes), link.earlier.max(axis=axes)
+        low, high = extent(link.earlier, -1 if link.from_initial else link.k - 1)
         # with nodes in cells u is a mean of the values on the walls too
         for value in wall_values(link.earlier, evolution.grid):
             low, high = np.minimum(low, value.min(axis=axes)), np.maximum(high, value.max(axis=axes))
@@ -177,12 +186,14 @@ def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Chec
         # values from outside the box come in with the noise, and may widen the range
         for axis in evolution.grid:
             low, high = axis.rule.extremes_outside(low, high)
-        shape = (-1,) + (1,) * len(axes)
-        excess = np.maximum(link.later - high.reshape(shape), low.reshape(shape) - link.later)
-        most = float(excess.max())
+        # rounding keeps the order, so the largest excess is that of the extremes
+        least, largest = extent(link.later, link.k)
+        most = float(np.maximum(largest - high, low - least).max())
         worst = max(worst, most / oscillation)
         # a broken promise is told before a finding, however small
         if most > link.tolerance and (broken is None or (link.promised and not broken[0].promised)):
+            shape = (-1,) + (1,) * len(axes)
+            excess = np.maximum(link.later - high.reshape(shape), low.reshape(shape) - link.later)
             broken = (link, most, int(np.argmax(excess)))
     if broken is None:
         kept = range_kept(any(link.open_box for link in links))

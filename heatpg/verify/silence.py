@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check
-from heatpg.core.walls import range_with_walls
+from heatpg.core.walls import extremes as extremes_of
 from heatpg.store.record import Record
 
 __all__ = ["unless_silent"]
@@ -45,8 +45,7 @@ def unless_silent(
     if not bounds:
         return dataclasses.replace(check, status="silent", message="nothing can be said: there is no noise to compare")
     if extremes is None:
-        lows, highs = range_with_walls(evolution.landscape.values, evolution.grid)
-        extremes = float(lows.min()), float(highs.max())
+        extremes = extremes_of(evolution.landscape)
     low, high = extremes
     # a constant has no range, and then any bound is one on its rounding
     wide = sorted({k for k, bound in bounds if bound >= high - low > 0.0})

@@ -87,6 +87,22 @@ def test_solutions_agree_and_threads_change_no_bit(
     assert np.abs(gradients[0] - gradients[1]).max() <= 1e4 * EPS * np.abs(gradients[0]).max()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [8, 45, 97, 256, 1001])
+@pytest.mark.parametrize("pair", PAIRS, ids=["fourier", "cosine 1", "cosine 2", "sine 1", "sine 2"])
+def test_a_row_is_rounded_alike_beside_any_number_of_others(
+    pair: Any, size: int, dtype: Any, both: tuple[str, str], rng: np.random.Generator
+) -> None:
+    # The widest vector of any processor holds 64 bytes, so that many rows are in whole vectors however wide they are.
+    field = rng.standard_normal((64 // np.dtype(dtype).itemsize, size)).astype(dtype)
+    for name in both:
+        fft.set_library(name)
+        for transform in pair:
+            together = transform(field.copy(), 1)
+            for rows in range(1, len(field)):
+                assert np.array_equal(transform(field[:rows].copy(), 1), together[:rows])
+
+
 def test_the_choice_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OptionError, match="unknown library"):
         fft.set_library("fftw")
