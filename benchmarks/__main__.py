@@ -30,6 +30,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--patience", type=float, default=defaults.patience, help="seconds that a case may wait for a quiet machine"
     )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="PYTHON",
+        help="Python of an environment with another build of heatpg, which takes part; its ratio is to this build",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: a trial that measures nothing")
@@ -39,6 +45,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     unknown = [name for name in options.tasks if name not in TASKS]
     if unknown:
         parser.error(f"unknown task {unknown[0]!r}; known are {', '.join(TASKS)}")
+    if options.against is not None and not options.against.is_file():
+        parser.error(
+            f"--against: there is no {options.against}; give the Python of an environment, as .venv/bin/python"
+        )
     if options.rounds < 1 or options.threads < 1:
         parser.error("--rounds and --threads are at least 1")
     return options
@@ -60,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         quick=options.quick,
         full=options.full,
         patience=options.patience,
+        against=options.against,
     )
     date = datetime.date.today().isoformat()
     report = Report(date, describe(options.threads), [], goals=not options.quick)

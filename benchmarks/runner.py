@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import wait_for_quiet
-from benchmarks.registry import Effort, Task
+from benchmarks.registry import Competitor, Effort, Task
 
-__all__ = ["Row", "Settings", "Worker", "measure_case"]
+__all__ = ["ANOTHER_BUILD", "Row", "Settings", "Worker", "measure_case"]
+
+ANOTHER_BUILD = "(another build)"
 
 _ROOT = Path(__file__).resolve().parents[1]
 _THREAD_VARIABLES = (
@@ -49,6 +51,8 @@ class Settings:
         Tiny cases, one call a round.
     full
         The largest competitors as well.
+    against
+        The Python of an environment with another build of heatpg, whose competitors take part beside those of this one.
     budget
         Seconds of timing after which a slow competitor sits out the remaining rounds of a case.
     patience
@@ -61,6 +65,7 @@ class Settings:
     threads: int = 1
     quick: bool = False
     full: bool = False
+    against: Path | None = None
     budget: float = 20.0
     patience: float = 60.0
     timeout: float = 300.0
@@ -101,17 +106,36 @@ class Row:
         return (self.cpu_median if clock == "cpu" else self.wall_median) / self.work
 
 
-class Worker:
-    """A competitor in its own process."""
+# The benchmarks of this tree with the heatpg of another: only the package of the benchmarks is found by its path. `-P`
+# keeps the working directory, which may hold a heatpg too, out of the search.
+_ELSEWHERE = """
+import importlib.util, sys
+place = sys.argv.pop(1)
+spec = importlib.util.spec_from_file_location("benchmarks", place + "/__init__.py", submodule_search_locations=[place])
+sys.modules["benchmarks"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["benchmarks"])
+from benchmarks.worker import main
+main(*sys.argv[1:])
+"""
 
-    def __init__(self, task: str, case: str, competitor: str, settings: Settings) -> None:
+
+class Worker:
+    """A competitor in its own process, of this build or of another."""
+
+    def __init__(self, task: str, case: str, competitor: str, settings: Settings, python: Path | None = None) -> None:
         # set before the process starts: most libraries read them once, at import
         environment = dict(os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(settings.threads)))
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
+        words = [task, case, competitor, "quick" if settings.quick else "full"]
+        if python is None:
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
+            command = [sys.executable, "-m", "benchmarks.worker", *words]
+        else:
+            environment.pop("PYTHONPATH", None)
+            command = [str(python), "-P", "-c", _ELSEWHERE, str(_ROOT / "benchmarks"), *words]
         self.timeout = settings.timeout
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - see `close`
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", task, case, competitor, "quick" if settings.quick else "full"],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -162,13 +186,21 @@ class Worker:
 def _take_part(task: Task, case: str, settings: Settings, say: Callable[[str], None]) -> dict[str, tuple[Row, Worker]]:
     """Start the competitors one after the other; each has made its first call when the next one starts."""
     present = {}
+    entries: list[tuple[Competitor, Path | None]] = []
     for competitor in task.taking_part(case, settings.full):
+        entries.append((competitor, None))
+        if settings.against is not None and competitor.name.startswith("heatpg"):
+            entries.append((competitor, settings.against))
+    for competitor, python in entries:
         missing = competitor.missing()
         if missing:
             say(f"  {competitor.name}: left out, {', '.join(missing)} is not installed")
             continue
         row = Row(task.name, case, competitor.name, reference=task.reference_of(competitor.name))
-        worker = Worker(task.name, case, competitor.name, settings)
+        if python is not None:
+            # its ratio is to this build: how many times longer it takes
+            row.competitor, row.reference = f"{competitor.name} {ANOTHER_BUILD}", competitor.name
+        worker = Worker(task.name, case, competitor.name, settings, python)
         facts = worker.receive()
         if "failure" in facts:
             row.failure = facts["failure"]
@@ -179,10 +211,10 @@ def _take_part(task: Task, case: str, settings: Settings, say: Callable[[str], N
             if not facts["error"] <= competitor.tolerance:  # NaN too
                 row.failure = f"wrong answer: error {facts['error']:.1e}, at most {competitor.tolerance:.0e} is right"
         if row.failure:
-            say(f"  {competitor.name}: left out, {row.failure}")
+            say(f"  {row.competitor}: left out, {row.failure}")
             worker.close()
             continue
-        present[competitor.name] = (row, worker)
+        present[row.competitor] = (row, worker)
     return present
 
 

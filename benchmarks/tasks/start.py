@@ -43,7 +43,9 @@ task = Task(
 def _call(arguments: Sequence[str], cache: str | None = None) -> int:
     """Exit code of a Python process."""
     environment = dict(os.environ) if cache is None else {**os.environ, "HEATPG_CACHE_DIR": cache}
-    done = subprocess.run([sys.executable, *arguments], env=environment, stdout=subprocess.DEVNULL, check=False)
+    # -P: the heatpg of this environment, and not one that the working directory holds
+    command = [sys.executable, "-P", *arguments]
+    done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
     return done.returncode
 
 

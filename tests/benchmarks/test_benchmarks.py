@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.registry import TASKS, Effort, Goal, Task, find_task, verdict
 from benchmarks.report import Report, aligned, markdown
-from benchmarks.runner import Row
+from benchmarks.runner import ANOTHER_BUILD, Row, Settings, Worker
 from benchmarks.worker import batch, prepare
 from heatpg.solvers import solvers
 
@@ -190,3 +191,39 @@ def test_command_line_lists_and_refuses(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         main(["no_such_task"])
     assert "unknown task 'no_such_task'" in capsys.readouterr().err
+
+
+def test_another_build_takes_part_beside_this_one(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    arguments = ["call", "--quick", "--case", "1-D", "--rounds", "1", "--against", sys.executable]
+    assert main([*arguments, "--json", str(figures)]) == 0
+    rows = {row["competitor"]: row for row in json.loads(figures.read_text(encoding="utf-8"))["rows"]}
+    ours = {name for name in find_task("call").competitors if name.startswith("heatpg")}
+    assert {f"{name} {ANOTHER_BUILD}" for name in ours} == set(rows) - set(find_task("call").competitors)
+    for name in ours:
+        assert rows[f"{name} {ANOTHER_BUILD}"]["reference"] == name and rows[f"{name} {ANOTHER_BUILD}"]["ratio"] > 0
+
+
+def test_another_build_is_the_one_of_its_environment(tmp_path: Path) -> None:
+    # an environment whose heatpg fails in words of its own, beside the benchmarks of this tree
+    package = tmp_path / "heatpg"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ImportError('the other build')\n")
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec "{sys.executable}" "$@"\n',
+    )
+    python.chmod(0o755)
+    worker = Worker(
+        "call", next(iter(find_task("call").quick)), "heatpg spectral, checks=none", Settings(quick=True), python
+    )
+    try:
+        assert worker.receive() == {"failure": "ImportError: the other build"}
+    finally:
+        worker.close()
+
+
+def test_an_environment_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["call", "--against", "/nowhere/bin/python"])
+    assert "there is no /nowhere/bin/python" in capsys.readouterr().err
