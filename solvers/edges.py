@@ -226,33 +226,37 @@ def kink_flow(orders: tuple[int, ...], place: Array, ratio: float, slope: bool =
 
 
 def kink_waves(axis: Axis, orders: tuple[int, ...], beyond: int, unit: Array) -> NDArray[np.float64]:
-    """Waves that, times exp(-k^2 sigma^2 / 2), are D_k / h^k of both walls of an axis in free space.
+    """Waves that, times exp(-k^2 sigma^2 / 2), are D_k / h^k of both walls of an axis.
 
     Parameters
     ----------
     axis
-        The axis.
+        The axis, in free space or between mirrors.
     orders
         The k.
     beyond
-        Nodes by which the line is continued at each end, to be mirrored there between nodes.
+        Nodes by which the line is continued at each end, to be mirrored there between nodes; 0 of a mirrored line.
     unit
-        Cosine transform of the continued line of a 1 on its first node and 0 elsewhere, for the scale of coefficients.
+        Cosine transform of the line of a 1 on its first node and 0 elsewhere, for the scale of coefficients.
 
     Returns
     -------
     waves
         Shape (2, orders, waves); right to round-off where the Gaussian is resolved, from sigma = 3 h on.
     """
-    rows = len(unit)
-    angle = math.pi * np.arange(rows) / rows
-    wall = beyond + (0.0 if axis.nodes == "cell" else 0.5)
-    scale = unit / np.cos(0.5 * angle)
+    rows, cell = len(unit), axis.nodes == "cell"
+    mirrors = not axis.rule.free_space
+    # between mirrors in nodes there is one interval less than there are nodes
+    intervals = rows - 1 if mirrors and not cell else rows
+    angle = math.pi * np.arange(rows) / intervals
+    wall = 0.0 if mirrors else beyond + (0.0 if cell else 0.5)
+    # of a node on the wall; half of what is even about a mirror lies in the line, and half of a node that stands on it
+    scale = unit if mirrors and not cell else (0.5 if mirrors else 1.0) * unit / np.cos(0.5 * angle)
     powers = np.power.outer(1j * angle, np.arange(TERMS + 1))
     result = np.empty((2, len(orders), rows))
     for row, k in enumerate(orders):
-        series = (powers * kink_series(k, axis.nodes == "cell")).sum(axis=1)
-        for side, place in enumerate((-wall, rows - wall)):
+        series = (powers * kink_series(k, cell)).sum(axis=1)
+        for side, place in enumerate((-wall, intervals - wall)):
             result[side, row] = scale * (series * np.exp(1j * angle * place)).real
     return result
 
@@ -278,7 +282,17 @@ def _take_jumps(source: Array, weights: Array, jumps: Array, start: int, stop: i
 def _add_rows(target: Array, jumps: Array, columns: Array, first: Array, last: Array, begin: int, end: int) -> None:
     """target[a, i] += sum_k columns[side, k, i] jumps[side, k, a] for i in the span of each side."""
     orders = columns.shape[1]
+    # two columns of each wall in one pass, where both go along the whole line
+    both = orders == 2 and first[0] == first[1] and last[0] == last[1]
     for a in range(begin, end):
+        if both:
+            t = target[a, first[0] : last[0]]
+            c, d = columns[0, 0, first[0] : last[0]], columns[0, 1, first[0] : last[0]]
+            e, f = columns[1, 0, first[0] : last[0]], columns[1, 1, first[0] : last[0]]
+            p, q, r, s = jumps[0, 0, a], jumps[0, 1, a], jumps[1, 0, a], jumps[1, 1, a]
+            for i in range(t.shape[0]):
+                t[i] += (p * c[i] + q * d[i]) + (r * e[i] + s * f[i])
+            continue
         for side in range(2):
             t = target[a, first[side] : last[side]]
             # two columns in one pass over the line
@@ -364,7 +378,8 @@ class EndCorrection:
         lines = target.reshape(-1, target.shape[position], inner)
         jumps = np.ascontiguousarray(jumps).reshape(2, len(self.weights), len(lines), inner)
         first, last = self._spans
-        rows = max(1, int((last - first).sum()))
+        # both walls in one pass over a line
+        rows = max(1, min(lines.shape[1], int((last - first).sum())))
         across = _LANES
         along = max(1, _PIECE // (rows * min(across, inner)))
 
@@ -377,6 +392,17 @@ class EndCorrection:
                 _add_columns(lines, jumps, self.columns, first, last, a, until, j, min(j + across, inner))
 
         for_each(work, [(a, j) for a in range(0, len(lines), along) for j in range(0, inner, across)])
+
+    def jumps_of_rows(self, rows: Array) -> Array:
+        """As `jumps`, of a block of rows, shape (2, orders, rows); by one thread, which may be one of many."""
+        result = np.empty((2, len(self.weights), len(rows), 1), rows.dtype)
+        _take_jumps(rows[:, :, None], self.weights, result, 0, 1)
+        return result[..., 0]
+
+    def add_to_rows(self, jumps: Array, rows: Array) -> None:
+        """As `add`, to such a block."""
+        first, last = self._spans
+        _add_rows(rows, jumps, self.columns, first, last, 0, len(rows))
 
     def matrix(self) -> NDArray[np.float64]:
         """What is added to the matrix of a line."""

@@ -34,12 +34,11 @@ def narrow_slopes(ratio: float) -> NDArray[np.float64]:
 
 def _jumps_of_slopes(axis: Axis, sigma: float) -> tuple[tuple[int, ...], NDArray[np.float64]]:
     """Which derivatives jump at the walls of an axis, and the weights of the end nodes for h^k J_k."""
-    turned = {"reflect": (1, 3), "absorb": (2,)}.get(axis.boundary, ())
-    if not turned:
+    if axis.boundary != "absorb":
         return jumps_along(axis, sigma)
-    # even about the wall, or odd about the end of the chord: such derivatives turn over
+    # odd about the end of the chord: even derivatives turn over
     orders, weights = jumps_along(dataclasses.replace(axis, boundary="clip"), sigma)
-    return tuple(k for k in orders if k in turned), 2.0 * weights[[k in turned for k in orders]]
+    return tuple(k for k in orders if k == 2), 2.0 * weights[[k == 2 for k in orders]]
 
 
 @functools.lru_cache(maxsize=256)

@@ -16,7 +16,21 @@ free       both    padded line, then as reflect and cell
 =========  ======  =======================================  ==========================
 
 The transforms themselves are those of `heatpg.solvers.fft`.
+
+A solver that corrects the ends (`heatpg.solvers.edges`) has the map L + D J along a corrected axis: multipliers L C of
+the coefficients C Q, and columns D times the jumps J Q of the data. Where the operator is the Gaussian, D is L W from
+sigma = 3 h on, with waves W that do not depend on sigma: those times the jumps are added to the coefficients, which
+then serve every sigma as they do without. What D has beyond L W, below 3 h, and all of D where the operator is no
+Gaussian, is added afterwards. Along several closed axes, with C + W J in place of C and D - L W in place of D,
+
+    prod_i (L_i C_i + D_i J_i)
+        = prod_i L_i C_i + sum_i (prod_{j < i} L_j C_j) D_i J_i (prod_{j > i} (L_j C_j + D_j J_j)),
+
+so that each such correction is a flow of one dimension less.
 """
+
+# One file above 600 lines: the transforms, the flow of their coefficients, and what it takes at the walls from the
+# operators of the transforms themselves.
 
 from __future__ import annotations
 
@@ -33,7 +47,7 @@ from scipy.fft import next_fast_len
 
 from heatpg.boundaries import Extension
 from heatpg.core.grid import Axis, Grid
-from heatpg.core.kinks import jumps_along
+from heatpg.core.kinks import jumps_along, period_of
 from heatpg.solvers import fft
 from heatpg.solvers.base import Flow, LineOperator, Path, Solver
 from heatpg.solvers.edges import (
@@ -41,6 +55,7 @@ from heatpg.solvers.edges import (
     EndCorrection,
     ends_of,
     kink_flow,
+    kink_waves,
     localised_kink,
 )
 from heatpg.solvers.faces import with_faces
@@ -95,8 +110,13 @@ def _swap_last(source: Array, target: Array, rows: int, columns: int) -> None:
     for_each(lambda first: _turn(read, write, first, min(first + chunk, columns)), range(0, columns, chunk))
 
 
-def _transform_rows(transform: Callable[[Array, int], Array], source: Array, target: Array) -> None:
-    """Transform all lines along the last axis, a block that stays in cache at a time; source and target may be one."""
+def _transform_rows(
+    transform: Callable[[Array, int], Array], source: Array, target: Array, ends: EndCorrection | None = None
+) -> None:
+    """Transform all lines along the last axis, a block that stays in cache at a time; source and target may be one.
+
+    The coefficients get the columns of the ends times the jumps of the lines.
+    """
     size = source.shape[-1]
     read, write = source.reshape(-1, size), target.reshape(-1, size)
     chunk = max(1, _BLOCK_BYTES // (size * source.itemsize))
@@ -105,10 +125,13 @@ def _transform_rows(transform: Callable[[Array, int], Array], source: Array, tar
         block = write[first : first + chunk]
         if source is not target:
             block[...] = read[first : first + chunk]
+        jumps = ends.jumps_of_rows(block) if ends else None
         result = transform(block, 1)
         # a library may work in place or not, and both are right
         if result.ctypes.data != block.ctypes.data:
             block[...] = result
+        if ends and jumps is not None:
+            ends.add_to_rows(jumps, block)
 
     for_each(work, range(0, len(read), chunk))
 
@@ -295,6 +318,11 @@ def basis_along(axis: Axis) -> _Basis:
     return kind(axis.size, axis.spacing)
 
 
+def _resolved(axis: Axis, variance: float) -> bool:
+    """Whether what the Gaussian as a multiplier makes of a kink is what the sum of samples makes of it."""
+    return variance >= (_ALIKE * axis.spacing) ** 2
+
+
 @functools.lru_cache(maxsize=256)
 def _multiplier(solver: TransformSolver, axis: Axis, variance: float) -> Array:
     multiplier = solver.multiplier(basis_along(axis).angle, axis.spacing, variance)
@@ -320,8 +348,7 @@ class TransformSolver(Solver):
 
     def ends(self, axis: Axis, variance: float, dtype: str, slope: bool = False) -> EndCorrection | None:
         # wide enough, what the operator makes of a kink is what the sum of samples makes of it, to round-off
-        own = self.exact_kinks and math.sqrt(variance) < _ALIKE * axis.spacing
-        if own and self.end_nodes(axis, variance):
+        if self.exact_kinks and not _resolved(axis, variance) and self.end_nodes(axis, variance):
             return _own_ends(self, axis, variance, dtype, slope)
         return super().ends(axis, variance, dtype, slope)
 
@@ -340,6 +367,14 @@ class InterpolantGradient(TransformSolver):
         if not axis.starts_anew:
             basis = basis_along(axis)
             np.copyto(out, basis.derivative(basis.forward(field.copy(), along), along))
+            variance, dtype = variances[position], initial.dtype.name
+            if 0.0 < variance < (_ALIKE * axis.spacing) ** 2:
+                # the interpolant does not know the flow of a kink that it is still too coarse for
+                ends = _unresolved_slope(self, axis, variance, dtype)
+                if ends is not None:
+                    others = variances[:position] + variances[position + 1 :]
+                    names = frozenset(other.name for other in grid)
+                    ends.add(_flow_of_jumps(self, ends, initial, grid, position, names).at(others), out, along)
             return
         # the field outside the box, or on its faces, is not stored: this axis is taken from Q again
         others = tuple(0.0 if i == position else t for i, t in enumerate(variances))
@@ -426,21 +461,96 @@ def _padded(solver: TransformSolver, axis: Axis, variance: float) -> tuple[int, 
 
 
 @functools.lru_cache(maxsize=256)
-def _own_ends(solver: TransformSolver, axis: Axis, variance: float, dtype: str, slope: bool) -> EndCorrection:
-    """The flow of the kinks of a wall in free space less what the operator makes of them."""
-    orders, weights = jumps_along(axis, math.sqrt(variance))
-    padding, rows = _padded(solver, axis, variance)
-    basis = _CellCosine(rows, axis.spacing)
-    ratio = math.sqrt(variance) / axis.spacing
+def _own_kinks(solver: TransformSolver, axis: Axis, variance: float) -> tuple[Array, Array, Array, Array]:
+    """Flow of the kinks of the lower wall at the nodes and its slope, and what the operator makes of both."""
+    orders, _ = jumps_along(axis, math.sqrt(variance))
+    free = axis.rule.free_space
+    padding, rows = _padded(solver, axis, variance) if free else (0, axis.size)
+    basis = _CellCosine(rows, axis.spacing) if free else basis_along(axis)
+    ratio, period = math.sqrt(variance) / axis.spacing, period_of(axis)
     place = np.arange(rows) - padding + (0.5 if axis.nodes == "cell" else 0.0)
     # beyond nine widths nothing is left of a kink, nor of its flow
-    near = np.flatnonzero(np.abs(place) <= 9.0 * math.hypot(ratio, WIDTH))
-    samples, flow = np.zeros((len(orders), rows)), np.zeros((len(orders), rows))
-    samples[:, near] = localised_kink(orders, place[near])
-    flow[:, near] = kink_flow(orders, place[near], ratio, slope)
+    reach = 9.0 * math.hypot(ratio, WIDTH)
+    most = math.ceil((reach + rows) / period) if period else 0
+    samples, flow, slope = (np.zeros((len(orders), rows)) for _ in range(3))
+    for image in range(-most, most + 1):
+        near = np.flatnonzero(np.abs(place + image * period) <= reach)
+        where = (place + image * period)[near]
+        samples[:, near] += localised_kink(orders, where)
+        flow[:, near] += kink_flow(orders, where, ratio)
+        slope[:, near] += kink_flow(orders, where, ratio, True)
+    inside = slice(padding, padding + axis.size)
     coefficients = basis.forward(samples, 1) * solver.multiplier(basis.angle, axis.spacing, variance)
-    made = basis.derivative(coefficients, 1) * axis.spacing if slope else basis.inverse(coefficients, 1)
-    return ends_of(axis, weights, (flow - made)[:, padding : padding + axis.size], dtype, slope)
+    made = basis.inverse(coefficients.copy(), 1)[:, inside]
+    made_slope = basis.derivative(coefficients, 1)[:, inside] * axis.spacing
+    return flow[:, inside], slope[:, inside], made, made_slope
+
+
+@functools.lru_cache(maxsize=256)
+def _own_ends(solver: TransformSolver, axis: Axis, variance: float, dtype: str, slope: bool) -> EndCorrection:
+    """The flow of the kinks of a wall less what the operator makes of them."""
+    _, weights = jumps_along(axis, math.sqrt(variance))
+    flow, flow_slope, made, made_slope = _own_kinks(solver, axis, variance)
+    return ends_of(axis, weights, flow_slope - made_slope if slope else flow - made, dtype, slope)
+
+
+@functools.lru_cache(maxsize=256)
+def _waves_of_ends(axis: Axis, dtype: str) -> EndCorrection:
+    """W of a mirrored line, and its jumps."""
+    orders, weights = jumps_along(axis, _ALIKE * axis.spacing)
+    first = np.zeros((1, axis.size))
+    first[0, 0] = 1.0
+    columns = kink_waves(axis, orders, 0, basis_along(axis).forward(first, 1)[0])
+    return EndCorrection(weights.astype(dtype), columns.astype(dtype))
+
+
+@functools.lru_cache(maxsize=256)
+def _unresolved_ends(solver: TransformSolver, axis: Axis, variance: float, dtype: str) -> EndCorrection:
+    """D - L W of a mirrored line; the two may take their jumps from unlike numbers of nodes."""
+    own, waves = _own_ends(solver, axis, variance, "float64", False), _waves_of_ends(axis, "float64")
+    basis = basis_along(axis)
+    multiplied = waves.columns * solver.multiplier(basis.angle, axis.spacing, variance)
+    made = np.stack([basis.inverse(columns, 1) for columns in multiplied])
+    more = waves.weights.shape[1] - own.weights.shape[1]
+    if not more:
+        return EndCorrection(own.weights.astype(dtype), (own.columns - made).astype(dtype))
+    weights = np.concatenate([np.pad(own.weights, ((0, 0), (0, more))), waves.weights])
+    return EndCorrection(weights.astype(dtype), np.concatenate([own.columns, -made], axis=1).astype(dtype))
+
+
+@functools.lru_cache(maxsize=256)
+def _unresolved_slope(solver: TransformSolver, axis: Axis, variance: float, dtype: str) -> EndCorrection | None:
+    """What the derivative of the interpolant of u lacks along a closed axis: D' less the derivative of D."""
+    if not solver.end_nodes(axis, variance):
+        return None
+    _, weights = jumps_along(axis, math.sqrt(variance))
+    flow, flow_slope, made, made_slope = _own_kinks(solver, axis, variance)
+    basis = basis_along(axis)
+    seen = basis.derivative(basis.forward(flow - made, 1), 1) * axis.spacing
+    return ends_of(axis, weights, flow_slope - made_slope - seen, dtype, True)
+
+
+class _JumpFlow:
+    """The jumps of a field at the walls of one axis, evolved along the others."""
+
+    def __init__(self, solver: TransformSolver, jumps: Array, axes: list[Axis], corrected: frozenset[str]) -> None:
+        self.jumps = jumps
+        self._flow = TransformFlow(solver, jumps, Grid(*axes), corrected) if axes else None
+
+    def at(self, variances: tuple[float, ...]) -> Array:
+        if self._flow is None or not any(variances):
+            return self.jumps
+        out = np.empty_like(self.jumps)
+        self._flow.advance(variances, out)
+        return out
+
+
+def _flow_of_jumps(
+    solver: TransformSolver, ends: EndCorrection, initial: Array, grid: Grid, position: int, corrected: frozenset[str]
+) -> _JumpFlow:
+    batch = initial.ndim - grid.dimensions
+    axes = [axis for i, axis in enumerate(grid) if i != position]
+    return _JumpFlow(solver, ends.jumps(initial, batch + position), axes, corrected)
 
 
 def _fast_rows(rows: int) -> int:
@@ -458,14 +568,20 @@ class TransformFlow(Flow):
     whose values are held; they commute with the others.
     """
 
-    def __init__(self, solver: TransformSolver, values: Array, grid: Grid) -> None:
+    def __init__(
+        self, solver: TransformSolver, values: Array, grid: Grid, corrected: frozenset[str] | None = None
+    ) -> None:
         self.solver = solver
         self.grid = grid
         self.initial = values
+        # names of the closed axes that get what their coefficients do not hold of the ends; by default all
+        self._corrected = frozenset(axis.name for axis in grid) if corrected is None else corrected
+        self._jumps: dict[tuple[int, int, frozenset[str]], _JumpFlow] = {}
         self._first = values.ndim - grid.dimensions
         self._reached = (0.0,) * grid.dimensions
         self._closed = [i for i, axis in enumerate(grid) if not axis.starts_anew]
         self._coefficients: Array | None = None
+        self._waved: list[int] = []  # axes whose coefficients hold waves of their ends
         self._spare: Array | None = None
         self._turns: list[tuple[int, tuple[int, ...], int, int]] = []
         self._order: list[int] = []
@@ -474,31 +590,35 @@ class TransformFlow(Flow):
     def paths(self) -> tuple[Path, ...]:
         return tuple((0.0, t) for t in self._reached)
 
-    def _forward(self) -> Array:
+    def _forward(self, waved: list[int]) -> Array:
         """Coefficients of Q, each closed axis brought to the end in turn; the shapes on the way are kept."""
-        if self._coefficients is None:
-            field, last = self.initial, self.initial.ndim - 1
-            # From the last axis to the first: each turn brings its axis to the end and puts those behind it before it,
-            # so that the next one stands where the shape of `field` says. Undone in the opposite order.
-            for i in reversed(self._closed):
-                position = self._first + i
-                basis = basis_along(self.grid[i])
-                if position < last or self._turns:
-                    rows, columns = self.grid[i].size, math.prod(field.shape[position + 1 :])
-                    turned = np.empty((*field.shape[:position], *field.shape[position + 1 :], rows), field.dtype)
-                    _swap_last(field, turned, rows, columns)
-                    self._turns.append((i, field.shape, rows, columns))
-                    field = turned
-                    _transform_rows(basis.forward, field, field)
-                else:
-                    coefficients = np.empty_like(field)
-                    _transform_rows(basis.forward, field, coefficients)
-                    field = coefficients
-            self._coefficients = field
-            turned_axes = [turn[0] for turn in self._turns]
-            # in which order the axes lie in memory now: multipliers are laid out alike
-            self._order = [i for i in range(self.grid.dimensions) if i not in turned_axes] + turned_axes
-        return self._coefficients
+        if self._coefficients is not None and self._waved == waved:
+            return self._coefficients
+        self._coefficients = None  # two at once would double the memory
+        self._turns, self._waved = [], waved
+        field, last = self.initial, self.initial.ndim - 1
+        # From the last axis to the first: each turn brings its axis to the end and puts those behind it before it,
+        # so that the next one stands where the shape of `field` says. Undone in the opposite order.
+        for i in reversed(self._closed):
+            position = self._first + i
+            basis = basis_along(self.grid[i])
+            ends = _waves_of_ends(self.grid[i], field.dtype.name) if i in waved else None
+            if position < last or self._turns:
+                rows, columns = self.grid[i].size, math.prod(field.shape[position + 1 :])
+                turned = np.empty((*field.shape[:position], *field.shape[position + 1 :], rows), field.dtype)
+                _swap_last(field, turned, rows, columns)
+                self._turns.append((i, field.shape, rows, columns))
+                field = turned
+                _transform_rows(basis.forward, field, field, ends)
+            else:
+                coefficients = np.empty_like(field)
+                _transform_rows(basis.forward, field, coefficients, ends)
+                field = coefficients
+        self._coefficients = field
+        turned_axes = [turn[0] for turn in self._turns]
+        # in which order the axes lie in memory now: multipliers are laid out alike
+        self._order = [i for i in range(self.grid.dimensions) if i not in turned_axes] + turned_axes
+        return field
 
     def _multipliers(self, variances: tuple[float, ...]) -> list[Array]:
         return [
@@ -506,10 +626,10 @@ class TransformFlow(Flow):
             for axis, t in zip(self.grid, variances, strict=True)
         ]
 
-    def _inverse(self, variances: tuple[float, ...], out: Array) -> None:
+    def _inverse(self, variances: tuple[float, ...], waved: list[int], out: Array) -> None:
         """Multiply the coefficients of Q for these variances, and undo `_forward` into `out`."""
         dtype = self.initial.dtype
-        source = self._forward()
+        source = self._forward(waved)
         field = out
         if self._turns:
             if self._spare is None:
@@ -542,7 +662,9 @@ class TransformFlow(Flow):
         self._reached = variances
         moving = [i for i in self._closed if variances[i] > 0]
         if moving:
-            self._inverse(variances, out)
+            corrected = [i for i in moving if self.solver.end_nodes(self.grid[i], variances[i])]
+            self._inverse(variances, corrected if self.solver.exact_kinks else [], out)
+            self._correct([i for i in corrected if self.grid[i].name in self._corrected], variances, out)
         else:
             np.copyto(out, self.initial)
         for i, axis in enumerate(self.grid):
@@ -550,3 +672,26 @@ class TransformFlow(Flow):
             if axis.starts_anew and variances[i] > 0:
                 operator = _by_lines(self.solver, axis, variances[i], False, out.dtype)
                 operator.apply(out, out, self._first + i)
+
+    def _missing(self, i: int, variance: float) -> EndCorrection | None:
+        """What the coefficients of a closed axis do not hold of its ends."""
+        axis, dtype = self.grid[i], self.initial.dtype.name
+        if not self.solver.exact_kinks:
+            return self.solver.ends(axis, variance, dtype)
+        return None if _resolved(axis, variance) else _unresolved_ends(self.solver, axis, variance, dtype)
+
+    def _correct(self, corrected: list[int], variances: tuple[float, ...], out: Array) -> None:
+        """Add the sum at the top of this file over these axes."""
+        # free axes are done afterwards, on the field with its correction
+        moved = tuple(t if j in self._closed else 0.0 for j, t in enumerate(variances))
+        after = self._corrected
+        for i in corrected:
+            after = after - {self.grid[i].name}
+            ends = self._missing(i, variances[i])
+            if ends is None:
+                continue
+            # the weights may change with sigma: as many flows as there are sets of them
+            key = (i, len(ends.weights), after)
+            if key not in self._jumps:
+                self._jumps[key] = _flow_of_jumps(self.solver, ends, self.initial, self.grid, i, after)
+            ends.add(self._jumps[key].at(moved[:i] + moved[i + 1 :]), out, self._first + i)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.problems import Array, gaussian, threads
+from benchmarks.problems import Array, flat_at_walls, gaussian, threads
 from benchmarks.registry import Goal, Run, Task
 
 __all__ = ["task"]
@@ -59,7 +59,7 @@ def _problem(count: int, size: int, sigmas: int, largest: float) -> Batch:
 
     require_memory(8.0 * count * size * sigmas * _SPARE, "the batch", "leave this task out")
     values = np.cumsum(np.random.default_rng(2).standard_normal((count, size)), axis=1) / np.sqrt(size)
-    return Batch(values, np.geomspace(_SMALLEST, largest, sigmas))
+    return Batch(flat_at_walls(values, 1), np.geomspace(_SMALLEST, largest, sigmas))
 
 
 task = Task(

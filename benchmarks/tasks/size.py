@@ -19,6 +19,7 @@ _STEPS = 50
 _SHARE = 1.0 / 6.0
 _SIGMA = 4.0  # in cells
 _WAVE = 5
+_ENDS = 1e-6  # slopes at mirrors come from four cells, whose error is (k h)^4 h / 33 sigma for each wall and axis
 
 
 @dataclasses.dataclass
@@ -69,7 +70,7 @@ task = Task(
 
 
 def _register(size: int) -> None:
-    @task.competitor(f"heatpg {size}^2", tolerance=1e-11, large=size > _LARGEST)
+    @task.competitor(f"heatpg {size}^2", tolerance=_ENDS, large=size > _LARGEST)
     def setup(problem: Growth) -> Run:
         from heatpg import evolve
         from heatpg.solvers import make

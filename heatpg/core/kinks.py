@@ -45,11 +45,12 @@ _STENCILS: dict[tuple[str, int], tuple[tuple[float, ...], ...]] = {
         (-1, 3, -3, 1),
     ),
 }
-# Which derivatives of Q jump at a wall, and by what multiple of what they are inside. Only in free space: what is flat
-# (reflect) or straight (absorb) at a closed wall is exact as it is, and would come to order 5 from the end nodes.
+# Which derivatives of Q jump at a wall, and by what multiple of what they are inside. Not between held ends (absorb),
+# where only Q'' jumps: order 4 is there without, and what is straight at the walls stays exact.
 _JUMPS: dict[str, tuple[tuple[int, ...], float]] = {
     "clip": ((1, 2, 3), 1.0),  # a constant outside, the value on the wall, whether a node is there or not
     "zero": ((0, 1, 2, 3), 1.0),
+    "reflect": ((1, 3), 2.0),  # even about the wall: odd derivatives turn over
 }
 
 

@@ -19,6 +19,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from heatpg.boundaries import boundaries
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
@@ -100,6 +102,33 @@ def _smooth(boundary: str, nodes: Nodes, dimensions: int, intervals: int, half: 
     return bumps, 0.75 if half == 3.0 else 0.4
 
 
+def _corrected(solver: Solver, boundary: str, nodes: Nodes) -> bool:
+    """Whether the solver takes slopes of Q at closed walls from end nodes: to a finite order, even of a flat end."""
+    axis = Axis("x", 0.0, 32.0, 32, boundary=boundary, nodes=nodes)
+    return not axis.rule.free_space and solver.end_nodes(axis, (4.0 * axis.spacing) ** 2) > 0
+
+
+def _mirrored(boundary: str, nodes: Nodes, dimensions: int, intervals: int, width: float) -> Landscape:
+    """A bump on each axis, so many lengths wide, with its mirror images; nothing of it is left at the walls."""
+    axes = [_axis(f"x{i + 1}", 0.0, _LENGTHS[i % 4], intervals, boundary, nodes) for i in range(dimensions)]
+
+    def exact(sigmas: Sequence[float]) -> Any:
+        lines = []
+        for axis, length, sigma in zip(axes, _LENGTHS, sigmas, strict=False):
+            narrow = width * length
+            wide = math.hypot(narrow, sigma)
+            line = np.zeros(axis.size)
+            # walls stand at 0 and at the length, whatever the nodes; the centre in no symmetric place
+            for image in range(-math.ceil(5.0 * wide / length) - 1, math.ceil(5.0 * wide / length) + 2):
+                for sign in (1.0, -1.0):
+                    distance = axis.coordinates - 2.0 * image * length - sign * 0.47 * length
+                    line += narrow / wide * np.exp(-0.5 * np.square(distance / wide))
+            lines.append(line)
+        return functools.reduce(np.multiply.outer, lines)
+
+    return Landscape(exact((0.0,) * dimensions), Grid(*axes), name="bumps", exact=exact)
+
+
 def _intervals(boundary: str, dimensions: int, level: int) -> int:
     """Spacings along an axis: multiples of half the first, so that a step ~ h^2 has multiples of its count."""
     # fewer in three dimensions, where the work grows with the cube
@@ -134,7 +163,10 @@ def order_in_space(
     sigma = _smooth(boundary, nodes, dimensions, 16)[1]
 
     def sample(level: int) -> Landscape:
-        return _smooth(boundary, nodes, dimensions, _intervals(boundary, dimensions, level))[0]
+        intervals = _intervals(boundary, dimensions, level)
+        if _corrected(solver, boundary, nodes):
+            return _mirrored(boundary, nodes, dimensions, intervals, 0.08)
+        return _smooth(boundary, nodes, dimensions, intervals)[0]
 
     # a taste: what matters is that the step falls with the spacing, see `refined_in_space`
     least = 64
@@ -206,6 +238,10 @@ def exactness(solver: Solver, boundary: str, dimensions: int = 1, nodes: Nodes =
     (True, True)
     """
     landscape, sigma = _smooth(boundary, nodes, dimensions, 48 if boundaries.get(boundary).free_space else 24, 4.8)
+    if _corrected(solver, boundary, nodes):
+        # three spacings wide, so that the grid holds it; in halves of sigma only while it has not come to the walls
+        landscape = _mirrored(boundary, nodes, dimensions, 96, 0.03)
+        sigma = sigma if math.isinf(solver.order_space) else 0.03
     bound = round_off_bound(solver, landscape, sigma)
     source = "2 x solver.rounding along each axis and 64 for the exact evolution, in eps max |Q|"
     if math.isinf(solver.order_space):

@@ -267,9 +267,8 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
     for values, variances, paths in zip(evolution.values, evolution.variances, evolution.paths, strict=True):
         field = prepared(scaled(values), grid)
         measured.append(relative(waves.power(coefficients_of(field, grid))))
-        predicted.append(
-            relative(waves.power(_expected(initial, reference, grid, variances.tolist(), evolution.solver)))
-        )
+        left = _expected(initial, reference, grid, variances.tolist(), evolution.solver)
+        predicted.append(relative(waves.power(left)))
         # what the solver says of its own round-off comes on top; axes that it did not move have none
         rounding = own + sum(
             wide.rounding(evolution.solver, axis, path) for axis, path in zip(grid, paths, strict=True) if path[-1] > 0

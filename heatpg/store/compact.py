@@ -22,10 +22,10 @@ a normal variable exceeds z with probability tolerance / 8, and closed by reflec
 is felt in it. The values outside the box are part of what is stored; near their outer end they are not those of u.
 
 Where the values come from. A solver that goes to the Gaussian convolution itself (`Solver.target` is "continuous")
-gives the same field as the transform of Q times exp(-k^2 t / 2), in free space with the waves of what it adds for the
-kinks at the ends (`heatpg.solvers.edges`), so the coarse values are made from Q, whose transform serves all sigmas. For
-any other solver they are made from its own field; then an axis in free space keeps all of its
-nodes, because nothing is known of that field outside. Correlated noise is treated like that too.
+gives the same field as the transform of Q times exp(-k^2 t / 2), with the waves of what it adds for the kinks at the
+ends (`heatpg.solvers.edges`), so the coarse values are made from Q, whose transform serves all sigmas. For any other
+solver they are made from its own field; then an axis in free space keeps all of its nodes, because nothing is known of
+that field outside. Correlated noise is treated like that too.
 
 How coarse. With c_k the largest amplitude of wave k over all lines, in units of osc(Q), the m with
 sum_{k >= m} c_k <= tolerance / d is taken on each of the d axes: leaving these waves out changes u by no more than the
@@ -477,7 +477,7 @@ class _Compactor:
         self.unit = np.divide(1.0, self.oscillation, out=np.zeros_like(low), where=self.oscillation > 0)
         # whether the field is the transform of Q times exp(-k^2 t / 2), so that Q serves all sigmas
         self.gaussian = record.covariance is None and record.solver.target == "continuous"
-        self._kept: dict[int, _Lines] = {}
+        self._kept: dict[tuple[int, int], _Lines] = {}
 
     def _beyond(self, axis: Axis, variance: float) -> int:
         if not axis.starts_anew:
@@ -492,12 +492,14 @@ class _Compactor:
     def _lines(self, field: Array, i: int, variance: float, keep: bool) -> _Lines:
         axis = self.grid[i]
         beyond = self._beyond(axis, variance)
-        if keep and not beyond and i in self._kept:
-            return self._kept[i]
-        sigma = math.sqrt(variance) if beyond and self.record.solver.end_nodes(axis, variance) else 0.0
-        lines = _transformed(field, self.first + i, axis, beyond, self.unit, sigma if self.gaussian else 0.0)
+        # without noise, and so where the field itself is given, nothing is to be made good
+        count = self.record.solver.end_nodes(axis, variance) if variance > 0.0 else 0
+        # what is kept serves each sigma whose ends are corrected alike
+        if keep and not beyond and (i, count) in self._kept:
+            return self._kept[i, count]
+        lines = _transformed(field, self.first + i, axis, beyond, self.unit, math.sqrt(variance) if count else 0.0)
         if keep and not beyond:
-            self._kept[i] = lines
+            self._kept[i, count] = lines
         return lines
 
     def _coarse(self, source: Array, variances: tuple[float, ...] | None, target: float) -> Level | None:

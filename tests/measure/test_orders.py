@@ -123,10 +123,10 @@ class Modest(CrankNicolson):
 
 @dataclasses.dataclass(frozen=True)
 class AlmostExact(Spectral):
-    """A multiplier that is off by 1e-10."""
+    """A multiplier that is off by 1e-10 in all waves but the constant."""
 
     def multiplier(self, angle: Any, spacing: float, variance: float) -> Any:
-        return super().multiplier(angle, spacing, variance) * (1.0 - 1e-10 * (np.asarray(angle) > 0.1))
+        return super().multiplier(angle, spacing, variance) * (1.0 - 1e-10 * (np.asarray(angle) > 0.0))
 
 
 @dataclasses.dataclass(frozen=True)

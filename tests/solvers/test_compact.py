@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -17,6 +18,7 @@ from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make
 from heatpg.solvers.base import Solver
+from heatpg.solvers.compact import Compact
 from heatpg.solvers.positivity import NEGLIGIBLE, negative_mass
 from heatpg.tools.parallel import set_threads, threads
 from heatpg.verify.crosscheck import crosscheck
@@ -42,6 +44,14 @@ def smooth(boundary: str, nodes: Any, size: int, dimensions: int) -> Landscape:
     centers = tuple(c for bump in (-0.3, 0.5) for c in [bump] * dimensions)
     widths = tuple([0.5] * dimensions + [0.6] * dimensions)
     return landscapes.get("gaussians")(grid, heights=(1.0, -0.6), centers=centers, widths=widths)
+
+
+@dataclasses.dataclass(frozen=True)
+class Uncorrected(Compact):
+    """The differences without the correction of the ends."""
+
+    def end_nodes(self, axis: Axis, variance: float) -> int:
+        return 0
 
 
 @pytest.mark.parametrize(("boundary", "nodes"), KINDS)
@@ -97,12 +107,13 @@ def test_the_implicit_solve_inverts_its_operator(boundary: str, nodes: Any, rng:
 @pytest.mark.parametrize("dimensions", [1, 2])
 @pytest.mark.parametrize("time", TIMES)
 def test_order_in_space(boundary: str, nodes: Any, dimensions: int, time: str) -> None:
+    # of the differences: slopes at walls, though they vanish here, come to order 5 from the end nodes
     spacings, errors = [], []
     for size in (25, 37, 55, 82):
         landscape = smooth(boundary, nodes, size, dimensions)
         spacing = landscape.grid.spacing[0]
         # fourth order in all needs time steps like the square of the spacing
-        solver = make("compact", time=time, step=0.1 * spacing**2)
+        solver = Uncorrected(time=time, step=0.1 * spacing**2)
         field = solve(landscape, SIGMA, solver).values[0]
         spacings.append(spacing)
         errors.append(float(np.abs(field - landscape.exact(SIGMA)).max()))
@@ -115,7 +126,8 @@ def test_order_in_space(boundary: str, nodes: Any, dimensions: int, time: str) -
 @pytest.mark.parametrize("dimensions", [1, 2])
 def test_order_in_time(boundary: str, nodes: Any, dimensions: int) -> None:
     landscape = smooth(boundary, nodes, 30, dimensions)
-    exact = solve(landscape, SIGMA, "compact").values[0]
+    # steps leave the ends as they are
+    exact = solve(landscape, SIGMA, Uncorrected()).values[0]
     counts = [64, 96, 144, 216]
     errors = []
     for count in counts:
@@ -129,6 +141,7 @@ def test_order_in_time(boundary: str, nodes: Any, dimensions: int) -> None:
 
 
 def test_rannacher_start_keeps_second_order_after_a_jump() -> None:
+    # flat at the walls, where the exact solution is corrected and steps are not
     grid = Grid(Axis("x", -1.0, 1.0, 400, boundary="reflect", nodes="cell"))
     jump = Landscape.from_function(lambda x: (x > 0).astype(float), grid)
     exact = solve(jump, SIGMA, "compact").values[0]

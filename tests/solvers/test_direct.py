@@ -51,7 +51,7 @@ def test_the_error_is_below_the_tolerance_for_all_data(tolerance: float, boundar
 
 
 def test_a_tolerance_saves_taps() -> None:
-    axis = Axis("x", 0.0, 1.0, 1000, boundary="reflect")
+    axis = Axis("x", 0.0, 1.0, 1000, boundary="periodic")
     taps = []
     for tolerance in (None, 1e-12, 1e-4):
         operator: Any = make("direct", tolerance=tolerance).operator(  # type: ignore[attr-defined]
