@@ -36,6 +36,7 @@ _LAST_STEPS = (
 )
 _ITERATIONS = 12  # Newton's method for folds and contacts converges quadratically: four to six are the rule
 _SETTLED = 1e-11  # of an update, at which Newton's method stops
+_ON_MIRROR = 1e-4  # so near Newton's method gets to a singular solution, where its last digits are round-off (taste)
 _APART = 0.1  # of the two that meet at a fold, where their branches are looked for
 _PIECE = 2**15  # points at once: their derivatives up to the fourth take tens of MiB in three dimensions
 _REGULAR = 1e13  # condition number beyond which a solution has no digit left
@@ -120,6 +121,7 @@ class Follower:
         self._high = np.array([axis.upper for axis in self.grid])
         self._slack = 1e-9 * (self._high - self._low)
         self._can_hold = held_axes(self.grid)
+        self._mirrored = np.array([axis.rule.conserves_mass and not axis.rule.periodic for axis in self.grid])
 
     def sigmas(self, times: Array) -> Array:
         """Noise per axis at each t, shape (points, dimensions)."""
@@ -143,6 +145,11 @@ class Follower:
         """Along which free axes points lie outside of the box, shape (points, dimensions)."""
         beyond = (positions < self._low - self._slack) | (positions > self._high + self._slack)
         return np.asarray(beyond & self._can_hold & free)
+
+    def _across_mirrors(self, place: Array, unit: Array, v: Array) -> NDArray[np.bool_]:
+        """Whether places lie on a mirror that v leads across, shape (points,): by symmetry nothing pushes there."""
+        apart = np.minimum(np.abs(place - self._low), np.abs(place - self._high)) / unit
+        return np.asarray((self._mirrored & (apart < _ON_MIRROR) & (np.abs(v) > 0.5)).any(axis=1))
 
     def released(self, positions: Array, times: Array, free: Array, kind: Array) -> NDArray[np.bool_]:
         """Whether an edge does not hold points: u does not rise outwards there (of a maximum; fall, of a minimum).
@@ -403,7 +410,7 @@ class Follower:
         time[good] += lead[good]
         good &= time > 0
         moved, error, sensitive = (np.full(count, np.inf) for _ in range(3))
-        slope = np.zeros(count)
+        slope, across = np.zeros(count), np.zeros(count, dtype=bool)
         todo = np.flatnonzero(good)
         for _ in range(_ITERATIONS):
             if not len(todo):
@@ -418,6 +425,7 @@ class Follower:
             good[todo] &= regular & (size < 2.0) & (np.abs(update[:, d]) < 0.9)
             update[~good[todo]] = 0.0
             place[todo] += update[:, :d] * unit
+            across[todo] = self._across_mirrors(place[todo], unit, v)
             with np.errstate(divide="ignore", invalid="ignore"):
                 slope[todo] = 2.0 * np.einsum("pi,pi->p", g_t, v) / np.einsum("pi,pi->p", bend, v) / time[todo]
             time[todo] *= 1.0 + update[:, d]
@@ -434,7 +442,8 @@ class Follower:
         apart = np.sqrt((((place - x) / unit) ** 2).sum(axis=1))
         expected = np.sqrt(np.maximum(np.nan_to_num(slope) * (time - t), 0.0))
         good &= (apart < 1.5) & (apart > 0.5 * expected) & (apart < 2.0 * expected + 1e-7)
-        good &= ~self._beyond(place, free).any(axis=1)
+        # where two mirror images meet it is a fork, though round-off may have made its singular system regular
+        good &= ~(self._beyond(place, free).any(axis=1) | across)
         # as of a contact: how Q was rounded moves the fold, but leaves no doubt that there is one
         return place, time, np.maximum(error, self.round_off.slope * sensitive), good, lead
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from heatpg import Axis, Evolution, Grid, Landscape, evolve, study
@@ -160,6 +160,7 @@ quick = settings(max_examples=15, suppress_health_check=[HealthCheck.filter_too_
 
 @quick
 @given(problems, exact_moves)
+@example(waves(723, 2, ["reflect", "reflect"], "vertex"), Move(factor=1e150, unit=86400.0))  # a fork on a mirror
 def test_tracks_follow_factor_origin_and_unit(plain: Landscape, move: Move) -> None:
     sigma = noise(plain.grid)
     space = track(solve(plain, sigma))
