@@ -43,6 +43,7 @@ __all__ = [
     "kink_flow",
     "kink_waves",
     "localised_kink",
+    "mirror_change",
     "nodes_taken",
     "series_columns",
 ]
@@ -55,6 +56,9 @@ _WIDEST = 6.0  # periods of a mirrored line: exp(-2 pi^2 6^2) is left of its lon
 _PIECE = 2**16  # points that a thread gets at once, the most of a second-level cache; a taste
 WIDTH = 3.0
 """Spacings over which `localised_kink` is smoothed: what is left of its smooth part at Nyquist is exp(-9 pi^2 / 2)."""
+_NODES = 24  # that have the waves of a kink, of 2e-16 of a jump's h^k, and 16 would do for mirrors in nodes
+_ANGLES = 1024  # many more than nodes, so that waves between them are right as well
+_DIGITS = 1e-17  # of singular values: what is seen of a node may be as little as round-off
 
 
 def series_columns(orders: tuple[int, ...], place: Array, ratio: float, cell: bool, slope: int = 0) -> Array:
@@ -261,6 +265,54 @@ def kink_waves(axis: Axis, orders: tuple[int, ...], beyond: int, unit: Array) ->
     return result
 
 
+@functools.cache
+def _kink_nodes(orders: tuple[int, ...], cell: bool) -> NDArray[np.float64]:
+    """Of each k, odd, `_NODES` samples inside a mirror, even about it, whose flow by sigma >= 3 h is D_k / h^k."""
+    angle = math.pi * (np.arange(_ANGLES) + 0.5) / _ANGLES
+    powers = np.power.outer(1j * angle, np.arange(TERMS + 1))
+    waves = np.stack([(powers * kink_series(k, cell)).sum(axis=1).real for k in orders], axis=1)
+    # each node and its image; one that stands on the mirror is its own
+    cosines = 2.0 * np.cos(np.multiply.outer(angle, np.arange(_NODES) + (0.5 if cell else 0.0)))
+    if not cell:
+        cosines[:, 0] = 1.0
+    # near Nyquist nothing is left after such a flow, so anything will do there
+    seen = np.exp(-0.5 * np.square(WIDTH * angle))[:, None]
+    result = np.linalg.lstsq(cosines * seen, waves * seen, rcond=_DIGITS)[0].T
+    result.setflags(write=False)  # it is kept
+    return np.asarray(result)
+
+
+@functools.lru_cache(maxsize=256)
+def mirror_change(axis: Axis, dtype: str) -> EndCorrection:
+    """A change of the nodes next to two mirrors by which any flow of them, from sigma = 3 h on, has corrected ends.
+
+    What a sum of samples lacks has the waves of D_k, which the flow damps as it damps those of the data. Some twenty
+    nodes can have these waves, as far as they are seen after such a flow: they cost the same however long a line is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis
+    >>> from heatpg.solvers.edges import mirror_change
+    >>> line = np.arange(60.0)[None]
+    >>> mirror_change(Axis("x", 0.0, 59.0, 60, boundary="reflect"), "float64").change_rows(line)
+    >>> bool(abs(line[0, 25:35] - np.arange(25.0, 35.0)).max() == 0.0)  # away from the walls nothing is changed
+    True
+    >>> float((line[0, 0] / 2 + line[0, 1:25].sum() - np.arange(25.0).sum()).round(12))  # a slope of 1 is worth 1 / 12
+    0.083333333333
+    """
+    orders, weights = jumps_along(axis, WIDTH * axis.spacing)
+    cell = axis.nodes == "cell"
+    near, period, half = _kink_nodes(orders, cell), period_of(axis), 0.5 if cell else 0.0
+    lower = np.zeros((len(orders), axis.size))
+    most = math.ceil((_NODES + axis.size) / period)
+    for image in range(-most, most + 1):
+        number = np.rint(np.abs(np.arange(axis.size) + half + image * period) - half).astype(np.int64)
+        chosen = np.flatnonzero(number < _NODES)
+        lower[:, chosen] += near[:, number[chosen]]
+    return ends_of(axis, weights, lower, dtype, False)
+
+
 @kernel
 def _take_jumps(source: Array, weights: Array, jumps: Array, start: int, stop: int) -> None:
     """jumps[side, k, a, j] = sum_i weights[k, i] of the i-th node from the wall; lanes j from start to stop."""
@@ -307,6 +359,37 @@ def _add_rows(target: Array, jumps: Array, columns: Array, first: Array, last: A
                 p = jumps[side, orders - 1, a]
                 for i in range(t.shape[0]):
                     t[i] += p * c[i]
+
+
+@kernel
+def _change_rows(rows: Array, weights: Array, lower: Array, upper: Array, jumps: Array) -> None:
+    """As `_take_jumps` and `_add_rows`, of rows whose first and last nodes only are changed; `jumps` is scratch.
+
+    The number of columns is even, so that two are added in one pass.
+    """
+    orders, count = weights.shape
+    size, width = rows.shape[1], lower.shape[1]
+    for a in range(rows.shape[0]):
+        t = rows[a]
+        # of both walls first, because on a short line each changes the nodes of the other
+        for k in range(orders):
+            low, high = 0.0, 0.0
+            for i in range(count):
+                low += weights[k, i] * t[i]
+                high += weights[k, i] * t[size - 1 - i]
+            jumps[0, k], jumps[1, k] = low, high
+        s = t[:width]
+        for k in range(0, orders, 2):
+            c, d = lower[k], lower[k + 1]
+            p, q = jumps[0, k], jumps[0, k + 1]
+            for i in range(s.shape[0]):
+                s[i] += p * c[i] + q * d[i]
+        s = t[size - width :]
+        for k in range(0, orders, 2):
+            c, d = upper[k], upper[k + 1]
+            p, q = jumps[1, k], jumps[1, k + 1]
+            for i in range(s.shape[0]):
+                s[i] += p * c[i] + q * d[i]
 
 
 @kernel
@@ -393,16 +476,22 @@ class EndCorrection:
 
         for_each(work, [(a, j) for a in range(0, len(lines), along) for j in range(0, inner, across)])
 
-    def jumps_of_rows(self, rows: Array) -> Array:
-        """As `jumps`, of a block of rows, shape (2, orders, rows); by one thread, which may be one of many."""
-        result = np.empty((2, len(self.weights), len(rows), 1), rows.dtype)
-        _take_jumps(rows[:, :, None], self.weights, result, 0, 1)
-        return result[..., 0]
+    @functools.cached_property
+    def _near(self) -> tuple[Array, Array, Array]:
+        """Weights and the columns of both walls, cut where nothing is left of them, of an even number of orders."""
+        width = int(self._spans[1][0])
+        odd = len(self.weights) % 2
+        lower, upper = self.columns[0, :, :width], self.columns[1, :, self.columns.shape[2] - width :]
+        rows = [np.pad(each, ((0, odd), (0, 0))) for each in (self.weights, lower, upper)]
+        return rows[0], rows[1], rows[2]
 
-    def add_to_rows(self, jumps: Array, rows: Array) -> None:
-        """As `add`, to such a block."""
-        first, last = self._spans
-        _add_rows(rows, jumps, self.columns, first, last, 0, len(rows))
+    def change_rows(self, rows: Array) -> None:
+        """Add the columns times the jumps of the same rows, shape (rows, nodes); by one thread, one of many or not.
+
+        The columns of one wall are those of the other turned over, as `ends_of` makes them, and best are short.
+        """
+        weights, lower, upper = self._near
+        _change_rows(rows, weights, lower, upper, np.empty((2, len(weights)), rows.dtype))
 
     def matrix(self) -> NDArray[np.float64]:
         """What is added to the matrix of a line."""

@@ -18,10 +18,11 @@ free       both    padded line, then as reflect and cell
 The transforms themselves are those of `heatpg.solvers.fft`.
 
 A solver that corrects the ends (`heatpg.solvers.edges`) has the map L + D J along a corrected axis: multipliers L C of
-the coefficients C Q, and columns D times the jumps J Q of the data. Where the operator is the Gaussian, D is L W from
-sigma = 3 h on, with waves W that do not depend on sigma: those times the jumps are added to the coefficients, which
-then serve every sigma as they do without. What D has beyond L W, below 3 h, and all of D where the operator is no
-Gaussian, is added afterwards. Along several closed axes, with C + W J in place of C and D - L W in place of D,
+the coefficients C Q, and columns D times the jumps J Q of the data. Where the operator is the Gaussian, D is L C M from
+sigma = 3 h on, with samples M next to the walls that do not depend on sigma: the data get those times their jumps, and
+their coefficients then serve every sigma as they do without. What D has beyond L C M, below 3 h, and all of D where the
+operator is no Gaussian, is added afterwards. Along several closed axes, with C + C M J in place of C and D - L C M in
+place of D,
 
     prod_i (L_i C_i + D_i J_i)
         = prod_i L_i C_i + sum_i (prod_{j < i} L_j C_j) D_i J_i (prod_{j > i} (L_j C_j + D_j J_j)),
@@ -55,8 +56,8 @@ from heatpg.solvers.edges import (
     EndCorrection,
     ends_of,
     kink_flow,
-    kink_waves,
     localised_kink,
+    mirror_change,
 )
 from heatpg.solvers.faces import with_faces
 from heatpg.solvers.lines import line_along, part
@@ -115,7 +116,7 @@ def _transform_rows(
 ) -> None:
     """Transform all lines along the last axis, a block that stays in cache at a time; source and target may be one.
 
-    The coefficients get the columns of the ends times the jumps of the lines.
+    Before that, their nodes are changed as the ends ask for.
     """
     size = source.shape[-1]
     read, write = source.reshape(-1, size), target.reshape(-1, size)
@@ -125,13 +126,12 @@ def _transform_rows(
         block = write[first : first + chunk]
         if source is not target:
             block[...] = read[first : first + chunk]
-        jumps = ends.jumps_of_rows(block) if ends else None
+        if ends:
+            ends.change_rows(block)
         result = transform(block, 1)
         # a library may work in place or not, and both are right
         if result.ctypes.data != block.ctypes.data:
             block[...] = result
-        if ends and jumps is not None:
-            ends.add_to_rows(jumps, block)
 
     for_each(work, range(0, len(read), chunk))
 
@@ -495,26 +495,16 @@ def _own_ends(solver: TransformSolver, axis: Axis, variance: float, dtype: str, 
 
 
 @functools.lru_cache(maxsize=256)
-def _waves_of_ends(axis: Axis, dtype: str) -> EndCorrection:
-    """W of a mirrored line, and its jumps."""
-    orders, weights = jumps_along(axis, _ALIKE * axis.spacing)
-    first = np.zeros((1, axis.size))
-    first[0, 0] = 1.0
-    columns = kink_waves(axis, orders, 0, basis_along(axis).forward(first, 1)[0])
-    return EndCorrection(weights.astype(dtype), columns.astype(dtype))
-
-
-@functools.lru_cache(maxsize=256)
 def _unresolved_ends(solver: TransformSolver, axis: Axis, variance: float, dtype: str) -> EndCorrection:
-    """D - L W of a mirrored line; the two may take their jumps from unlike numbers of nodes."""
-    own, waves = _own_ends(solver, axis, variance, "float64", False), _waves_of_ends(axis, "float64")
+    """D - L C M of a mirrored line; the two may take their jumps from unlike numbers of nodes."""
+    own, change = _own_ends(solver, axis, variance, "float64", False), mirror_change(axis, "float64")
     basis = basis_along(axis)
-    multiplied = waves.columns * solver.multiplier(basis.angle, axis.spacing, variance)
-    made = np.stack([basis.inverse(columns, 1) for columns in multiplied])
-    more = waves.weights.shape[1] - own.weights.shape[1]
+    multiplier = solver.multiplier(basis.angle, axis.spacing, variance)
+    made = np.stack([basis.inverse(basis.forward(each.copy(), 1) * multiplier, 1) for each in change.columns])
+    more = change.weights.shape[1] - own.weights.shape[1]
     if not more:
         return EndCorrection(own.weights.astype(dtype), (own.columns - made).astype(dtype))
-    weights = np.concatenate([np.pad(own.weights, ((0, 0), (0, more))), waves.weights])
+    weights = np.concatenate([np.pad(own.weights, ((0, 0), (0, more))), change.weights])
     return EndCorrection(weights.astype(dtype), np.concatenate([own.columns, -made], axis=1).astype(dtype))
 
 
@@ -581,7 +571,7 @@ class TransformFlow(Flow):
         self._reached = (0.0,) * grid.dimensions
         self._closed = [i for i, axis in enumerate(grid) if not axis.starts_anew]
         self._coefficients: Array | None = None
-        self._waved: list[int] = []  # axes whose coefficients hold waves of their ends
+        self._changed: list[int] = []  # axes whose nodes next to the walls were changed before
         self._spare: Array | None = None
         self._turns: list[tuple[int, tuple[int, ...], int, int]] = []
         self._order: list[int] = []
@@ -590,19 +580,19 @@ class TransformFlow(Flow):
     def paths(self) -> tuple[Path, ...]:
         return tuple((0.0, t) for t in self._reached)
 
-    def _forward(self, waved: list[int]) -> Array:
+    def _forward(self, changed: list[int]) -> Array:
         """Coefficients of Q, each closed axis brought to the end in turn; the shapes on the way are kept."""
-        if self._coefficients is not None and self._waved == waved:
+        if self._coefficients is not None and self._changed == changed:
             return self._coefficients
         self._coefficients = None  # two at once would double the memory
-        self._turns, self._waved = [], waved
+        self._turns, self._changed = [], changed
         field, last = self.initial, self.initial.ndim - 1
         # From the last axis to the first: each turn brings its axis to the end and puts those behind it before it,
         # so that the next one stands where the shape of `field` says. Undone in the opposite order.
         for i in reversed(self._closed):
             position = self._first + i
             basis = basis_along(self.grid[i])
-            ends = _waves_of_ends(self.grid[i], field.dtype.name) if i in waved else None
+            ends = mirror_change(self.grid[i], field.dtype.name) if i in changed else None
             if position < last or self._turns:
                 rows, columns = self.grid[i].size, math.prod(field.shape[position + 1 :])
                 turned = np.empty((*field.shape[:position], *field.shape[position + 1 :], rows), field.dtype)
@@ -626,10 +616,10 @@ class TransformFlow(Flow):
             for axis, t in zip(self.grid, variances, strict=True)
         ]
 
-    def _inverse(self, variances: tuple[float, ...], waved: list[int], out: Array) -> None:
+    def _inverse(self, variances: tuple[float, ...], changed: list[int], out: Array) -> None:
         """Multiply the coefficients of Q for these variances, and undo `_forward` into `out`."""
         dtype = self.initial.dtype
-        source = self._forward(waved)
+        source = self._forward(changed)
         field = out
         if self._turns:
             if self._spare is None:

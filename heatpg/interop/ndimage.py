@@ -2,8 +2,8 @@
 
 For code that calls them, a change of the import is enough. What differs: the Gaussian is not cut off (``truncate`` has
 no effect, ``radius`` is refused), below a sigma of one spacing it is the Gaussian of the interpolated values and not a
-sampled one, next to the edges of ``nearest`` and ``constant`` the sum is corrected to higher order, and only the orders
-0 and 1 are there.
+sampled one, next to the edges, but for ``wrap``, the sum is corrected to higher order, and only the orders 0 and 1 are
+there.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from heatpg.core.field import HeatField
 from heatpg.core.kinks import jumps_along
 from heatpg.evolution import solve
 from heatpg.solvers import edges, make
-from heatpg.solvers.edges import kink_waves
+from heatpg.solvers.edges import kink_waves, mirror_change
 from heatpg.solvers.transforms import basis_along
 from heatpg.verify.conservation import conservation
 from heatpg.verify.crosscheck import crosscheck
@@ -420,4 +420,23 @@ def test_waves_of_the_ends_are_those_of_the_columns(boundary: str, nodes: Any, s
     # rounding of sums of some hundred waves
     np.testing.assert_allclose(
         found, solve(Landscape(values, Grid(axis)), sigma, "direct").values[0], rtol=0, atol=1e-13
+    )
+
+
+@pytest.mark.parametrize("sigma", [3.0, 4.7, 40.0])
+@pytest.mark.parametrize("size", [3, 4, 23, 24, 31, 60])
+@pytest.mark.parametrize("nodes", ["vertex", "cell"])
+def test_changed_nodes_between_mirrors_flow_as_corrected_ends(nodes: Any, size: int, sigma: float) -> None:
+    """The plain mirrored sum of the changed nodes is the corrected one of those that were given."""
+    axis = Axis("x", 0.0, float(size - (nodes == "vertex")), size, boundary="reflect", nodes=nodes)
+    values = np.random.default_rng(3).standard_normal((5, size))
+    changed = values.copy()
+    mirror_change(axis, "float64").change_rows(changed)
+    far = slice(24, size - 24)
+    assert (changed[:, far] == values[:, far]).all()
+    line = basis_along(axis)
+    found = line.inverse(line.forward(changed, 1) * np.exp(-0.5 * (sigma * line.angle) ** 2), 1)
+    # a jump of the slope by 20 has 2e-16 of it left, and sums are rounded
+    np.testing.assert_allclose(
+        found, solve(Landscape(values, Grid(axis)), sigma, "direct").values[0], rtol=0, atol=2e-14
     )

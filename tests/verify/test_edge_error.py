@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
 from typing import Any
 
@@ -138,6 +139,38 @@ def test_a_solver_without_its_correction_fails() -> None:
         flow = solve(line(), 0.15, solver)
     assert found(flow).status == "failed"
     assert found(flow).figure == pytest.approx(6.5e-4 / line().oscillation, rel=0.05)
+
+
+@pytest.mark.parametrize("nodes", ["vertex", "cell"])
+@pytest.mark.parametrize(
+    ("where", "boundary"),
+    [
+        ("direct.end_correction", "clip"),
+        ("direct.end_correction", "zero"),
+        ("direct.end_correction", "reflect"),
+        ("transforms.mirror_change", "reflect"),
+    ],
+)
+def test_one_per_cent_too_much_at_the_ends_fails(
+    where: str, boundary: str, nodes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what the solver adds at the walls: 1e-5 of a slope, and less where the wall of cells continues a value."""
+    name, function = where.split(".")
+    module = importlib.import_module(f"heatpg.solvers.{name}")
+    right = getattr(module, function)
+
+    def wrong(*arguments: Any) -> Any:
+        ends = right(*arguments)
+        return dataclasses.replace(ends, columns=1.01 * ends.columns)
+
+    q = line(boundary, nodes)
+    # a solver of its own, for which no operator is kept
+    solver = make("direct", tolerance=1.27e-17) if name == "direct" else "spectral"
+    assert found(solve(q, 0.16, name if name == "direct" else solver)).status == "passed"
+    monkeypatch.setattr(module, function, wrong)
+    check = found(solve(q, 0.16, solver))
+    assert check.status == "failed"
+    assert check.figure > check.bound
 
 
 @pytest.mark.parametrize("kind", ["noise", "step", "delta"])
