@@ -497,7 +497,7 @@ class Evolution(Record):
         for name, size in zip(batch, self.landscape.batch_shape, strict=True):
             coordinates[name] = np.arange(size)
         for axis in self.grid:
-            attributes = {"long_name": axis.name, "boundary": axis.boundary, "nodes": axis.nodes}
+            attributes = {"long_name": axis.title, "boundary": axis.boundary, "nodes": axis.nodes}
             bounds = {"lower": axis.lower, "upper": axis.upper}
             units_of_axis = {"units": axis.unit} if axis.unit else {}
             coordinates[axis.name] = (axis.name, axis.coordinates, {**attributes, **bounds, **units_of_axis})

@@ -19,7 +19,7 @@ from heatpg.tools.arguments import real_number
 from heatpg.tools.arrays import real_numbers
 from heatpg.tools.numbers import number_words, snapped
 
-__all__ = ["Axis", "Grid", "axes_html", "first_of_batch", "usable_name"]
+__all__ = ["Axis", "Grid", "axes_html", "first_of_batch", "label_for", "usable_name"]
 
 _MINIMUM_SIZE = 3  # a second difference needs them
 # What Gregory's rule adds to the trapezoid rule, or to the midpoint rule, at so many nodes from an end, in spacings.
@@ -63,6 +63,11 @@ def _check_sigma(sigma: float) -> float:
     return number
 
 
+def label_for(name: str, long_name: Any) -> str:
+    """The label of an axis from the attribute ``long_name``, which says nothing where it repeats the name."""
+    return long_name if isinstance(long_name, str) and long_name != name else ""
+
+
 @dataclasses.dataclass(frozen=True)
 class Axis:
     """One axis of a grid: uniform nodes between two bounds, and what lies beyond them.
@@ -90,6 +95,9 @@ class Axis:
         ``vertex`` or ``cell``, as above.
     unit
         Unit of the bounds, for labels.
+    label
+        What figures and pages call the axis, in place of its name: any text, mathematics between dollar signs included.
+        It makes no difference to any result, and axes that differ in nothing else are equal.
 
     Raises
     ------
@@ -105,6 +113,8 @@ class Axis:
     array([-1. , -0.5,  0. ,  0.5,  1. ])
     >>> Axis("angle", 0.0, 4.0, 4, boundary="periodic").coordinates
     array([0., 1., 2., 3.])
+    >>> Axis("theta", 0.0, 1.0, 5, boundary="clip", label=r"angle $\\theta$").title
+    'angle $\\\\theta$'
     """
 
     name: str
@@ -114,6 +124,7 @@ class Axis:
     boundary: str = ""
     nodes: Literal["vertex", "cell"] = "vertex"
     unit: str = ""
+    label: str = dataclasses.field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z]\w*", self.name):
@@ -124,6 +135,8 @@ class Axis:
             )
         if _NAMES_OF_THE_FILE.fullmatch(self.name):
             raise GridError("this axis name is used by the file format", given=repr(self.name), advice="choose another")
+        if not isinstance(self.label, str):
+            raise GridError(f"axis {self.name!r}: the label must be text", given=repr(self.label), allowed="a text")
         # numbers of all kinds come in, from NumPy too; what is kept is plain, so that axes compare, hash and print
         # alike
         lower = _finite(self.lower, "lower", self.name)
@@ -164,6 +177,11 @@ class Axis:
                 given=f"{self.size} nodes between {lower!r} and {upper!r}",
                 advice="shift the origin of this axis",
             )
+
+    @property
+    def title(self) -> str:
+        """The label, or the name where there is none."""
+        return self.label or self.name
 
     @property
     def rule(self) -> Boundary:

@@ -473,8 +473,10 @@ class Landscape:
         array([0.  , 0.75, 1.  , 0.75, 0.  ])
         """
         # a lambda is called <lambda>
-        label = name or str(getattr(function, "__name__", "function")).strip("<>")
-        source: dict[str, Any] = {"source": "function", "function": label}
+        own = str(getattr(function, "__name__", "function")).strip("<>")
+        # which says nothing at the head of a figure
+        label = name or (f"Q({', '.join(axis.name for axis in grid)})" if own == "lambda" else own)
+        source: dict[str, Any] = {"source": "function", "function": name or own}
         plane, sampled = None, function
         if dimensions is not None or directions is not None or origin is not None:
             plane = slice_of(grid.dimensions, dimensions, directions, origin)
@@ -710,7 +712,8 @@ class Landscape:
             beyond: str = by_name(boundary, own) or (each.boundary if each.boundary in boundaries.names() else "")
             placing: Any = by_name(nodes or "", own) or ("cell" if each.nodes == "cell" else "vertex")
             if each.places is not None:
-                placed.append(place_axis(own, each.places, boundary=beyond, unit=each.unit, nodes=placing))
+                how: Any = {"unit": each.unit, "nodes": placing, "label": each.label if each.label != each.name else ""}
+                placed.append(place_axis(own, each.places, boundary=beyond, **how))
             else:
                 whole = (found.values if seeds is None else seeds).shape[-len(names) :]
                 # where it will be refused, with the shape that the user knows

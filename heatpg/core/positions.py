@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.boundaries import Nodes
-from heatpg.core.grid import Axis, Grid
+from heatpg.core.grid import Axis, Grid, label_for
 from heatpg.errors import GridError
 from heatpg.tools.arrays import real_numbers
 from heatpg.tools.numbers import apart_words
@@ -230,7 +230,9 @@ def require_names(given: str | Mapping[str, str], names: Iterable[object], what:
         raise GridError(f"no {what} of this name", given=", ".join(unknown), allowed=", ".join(known))
 
 
-def place_axis(name: str, coordinates: Any, *, boundary: str, unit: str = "", nodes: Nodes = "vertex") -> Placed:
+def place_axis(
+    name: str, coordinates: Any, *, boundary: str, unit: str = "", nodes: Nodes = "vertex", label: str = ""
+) -> Placed:
     """An axis from positions in ascending or descending order, and what had to be done for it.
 
     Raises
@@ -256,7 +258,7 @@ def place_axis(name: str, coordinates: Any, *, boundary: str, unit: str = "", no
     beyond = (0.5, 0.5) if nodes == "cell" else (0.0, 1.0 if boundary == "periodic" else 0.0)
     bounds, rounding = _uniform(name, places, _epsilon(stored), beyond)
     moved = float(np.abs(_on_line(bounds, _shares(places.size, beyond)) - places).max()) if rounding else 0.0
-    axis = Axis(name, *bounds, places.size, boundary=boundary, nodes=nodes, unit=unit)
+    axis = Axis(name, *bounds, places.size, boundary=boundary, nodes=nodes, unit=unit, label=label_for(name, label))
     return Placed(axis, turned, moved, rounding)
 
 
@@ -272,7 +274,7 @@ def axis_of_dimension(
     coordinates
         Positions.
     attributes
-        Of the coordinate: ``units``; of heatpg's own ``boundary``, ``nodes``, ``lower``, ``upper``.
+        Of the coordinate: ``units``, ``long_name``; of heatpg's own ``boundary``, ``nodes``, ``lower``, ``upper``.
     boundary, nodes
         What the caller says, which comes first; nodes are otherwise those that the attributes name.
 
@@ -293,14 +295,15 @@ def axis_of_dimension(
         raise GridError(f"axis {name!r}: unknown nodes", given=repr(nodes), allowed="'vertex' or 'cell'")
     if boundary or nodes or "boundary" not in attributes:
         own = boundary or str(attributes.get("boundary", ""))
-        return place_axis(name, coordinates, boundary=own, unit=unit, nodes=placed)
+        label = attributes.get("long_name", "")
+        return place_axis(name, coordinates, boundary=own, unit=unit, nodes=placed, label=label)
     places = real_numbers(f"axis {name!r}: the positions", coordinates, GridError)
     _require_line(name, places)
     turned = bool(places[-1] < places[0])
     # what heatpg wrote knows its bounds, which positions alone do not tell: with nodes in cells they lie half a cell
     # further out
     bounds = (attributes.get("lower"), attributes.get("upper"), places.size, attributes["boundary"])
-    axis = Axis(name, *bounds, placed, unit)  # type: ignore[arg-type]
+    axis = Axis(name, *bounds, placed, unit, label_for(name, attributes.get("long_name")))  # type: ignore[arg-type]
     found = places[::-1] if turned else places
     if float(np.abs(axis.coordinates - found).max()) > _UNIFORM * axis.spacing:
         raise GridError(

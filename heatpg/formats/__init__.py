@@ -66,6 +66,8 @@ class Positions:
         Unit of the positions.
     boundary, nodes
         Boundary, and whether these are centres of cells, where a coordinate that heatpg has made says so.
+    label
+        What the file calls the axis at length, in the attribute ``long_name``.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Positions:
     unit: str = ""
     boundary: str = ""
     nodes: str = ""
+    label: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

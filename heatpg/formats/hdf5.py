@@ -196,6 +196,7 @@ class _File:
             _unit(dataset),
             text_attribute(dataset, "boundary"),
             text_attribute(dataset, "nodes"),
+            text_attribute(dataset, "long_name"),
         )
 
 

@@ -70,8 +70,8 @@ class _NetCDF3(Format):
         def unit(key: str) -> str:
             return _text(getattr(kept[key], "units", "")).split(" since ")[0].strip()
 
-        def own(key: str) -> tuple[str, str]:
-            return _text(getattr(kept[key], "boundary", "")), _text(getattr(kept[key], "nodes", ""))
+        def own(key: str) -> tuple[str, ...]:
+            return tuple(_text(getattr(kept[key], word, "")) for word in ("boundary", "nodes", "long_name"))
 
         if wanted.axes:
             axes = tuple(Positions(key, x, unit(key)) for key, x in named(path, arrays, name, wanted.axes))

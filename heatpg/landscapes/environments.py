@@ -244,7 +244,9 @@ def from_gymnasium(
     finally:
         sampling.leave_as_found()
     provenance = provenance_of(sampling, request, results)
-    label = name or f"{provenance['parameters']['environment']} {plan.kind}"
+    # an environment without an id goes by its class, without the module
+    made = str(provenance["parameters"]["environment"])
+    label = name or f"{made if '-v' in made else made.rpartition('.')[2]} {plan.kind}"
     # the same seeds at every point, so that their scatter is common to neighbours
     returns = np.moveaxis(results.returns.reshape(*box.shape, count), -1, 0)
     content: dict[str, Any]

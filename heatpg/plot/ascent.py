@@ -17,7 +17,7 @@ from heatpg.plot.choices import chosen_axis, chosen_level
 from heatpg.plot.field import draw_field
 from heatpg.plot.layout import COLOURS, legend_below, sigma_axis, with_gaps_of
 from heatpg.plot.style import Width, panel, points
-from heatpg.plot.words import axis_label, sigma_label, slice_label
+from heatpg.plot.words import axis_label, name_label, sigma_label, slice_label
 from heatpg.tools.arguments import one_of
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _field(source: Landscape | Evolution, index: int | None) -> tuple[NDArray[An
     if isinstance(source, Evolution) and index is not None:
         level = chosen_level(source, index)
         sigma = tuple(float(each) for each in source.sigmas[level])
-        name = f"{source.landscape.name}: u at {sigma_label(source, level)}"
+        name = f"{name_label(source.landscape)}: u at {sigma_label(source, level)}"
         return first_of_batch(source.values[level], source.grid), source.grid, sigma, name, "u"
     if index is not None:
         raise OptionError(
@@ -174,7 +174,7 @@ def _field(source: Landscape | Evolution, index: int | None) -> tuple[NDArray[An
         )
     landscape = source.landscape if isinstance(source, Evolution) else source
     zeros = (0.0,) * landscape.grid.dimensions
-    return first_of_batch(landscape.values, landscape.grid), landscape.grid, zeros, f"{landscape.name}: Q", "Q"
+    return first_of_batch(landscape.values, landscape.grid), landscape.grid, zeros, f"{name_label(landscape)}: Q", "Q"
 
 
 def ascent_paths(

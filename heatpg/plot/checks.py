@@ -12,7 +12,7 @@ from heatpg.evolution import Evolution
 from heatpg.plot.choices import require_evolution
 from heatpg.plot.layout import wrapped
 from heatpg.plot.style import Width, inches, panel, points, styled
-from heatpg.plot.words import number
+from heatpg.plot.words import name_label, number
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def checks(source: Evolution | Report, ax: Axes | None = None, *, width: Width =
     """
     if not isinstance(source, Report):
         require_evolution("checks", source)
-    report, name = (source, "") if isinstance(source, Report) else (source.report, source.landscape.name)
+    report, name = (source, "") if isinstance(source, Report) else (source.report, name_label(source.landscape))
     with styled(width):
         size = inches(width, _WIDTH)
         # a figure as high as its text; at least three lines, or the axes vanish

@@ -11,7 +11,7 @@ from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_axis, chosen_level, require_evolution, shown_sigmas, through_optimum
 from heatpg.plot.layout import line_colours
 from heatpg.plot.style import Width, panel, points
-from heatpg.plot.words import axis_label, place_label, sigma_label
+from heatpg.plot.words import axis_label, name_label, place_label, sigma_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +96,7 @@ def cut(
         ax.set_xlabel(axis_label(grid[position]))
         # both have the unit of the return
         ax.set_ylabel("Q, u")
-        ax.set_title(f"cut at {others}" if others else f"{evolution.landscape.name}: Q and u")
+        ax.set_title(f"cut at {others}" if others else f"{name_label(evolution.landscape)}: Q and u")
         if own:
             ax.legend(frameon=False)
     return ax

@@ -16,7 +16,7 @@ from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_level, require_evolution, require_landscape
 from heatpg.plot.layout import COLOURS
 from heatpg.plot.style import Width, panel, points
-from heatpg.plot.words import axis_label, sigma_label, slice_label
+from heatpg.plot.words import axis_label, name_label, sigma_label, slice_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -216,7 +216,7 @@ def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = No
             ax.set_ylabel("Q")
         else:
             ax.figure.colorbar(image, ax=ax, label="Q")
-        _title(ax, f"{landscape.name}: Q", landscape.grid, center, bool(landscape.batch_shape))
+        _title(ax, f"{name_label(landscape)}: Q", landscape.grid, center, bool(landscape.batch_shape))
     return ax
 
 
@@ -273,6 +273,6 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
             ax.set_ylabel("u")
         else:
             ax.figure.colorbar(image, ax=ax, label="u")
-        name = f"{evolution.landscape.name}: u at {sigma_label(evolution, level)}"
+        name = f"{name_label(evolution.landscape)}: u at {sigma_label(evolution, level)}"
         _title(ax, name, grid, center, bool(evolution.landscape.batch_shape))
     return ax

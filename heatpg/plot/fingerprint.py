@@ -11,7 +11,7 @@ from heatpg.plot.choices import chosen_axis
 from heatpg.plot.layout import legend_below_panels, line_colours, sheet, with_gaps_of
 from heatpg.plot.style import Width, columns, panel, points
 from heatpg.plot.tracks import level_axis, space_of
-from heatpg.plot.words import axis_label
+from heatpg.plot.words import axis_label, name_label
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def fingerprint(
         ax.set_ylim(chosen.lower - room, chosen.upper + room)
         for edge in (chosen.lower, chosen.upper):
             ax.axhline(edge, color="0.85", lw=points(0.6), zorder=0)
-        ax.set_title(f"{space.landscape.name}: critical points against σ")
+        ax.set_title(f"{name_label(space.landscape)}: critical points against σ")
     return ax
 
 
@@ -189,7 +189,7 @@ def fingerprint_figure(source: Evolution | ScaleSpace, *, width: Width = None) -
     """
     space = space_of(source)
     dimensions = space.grid.dimensions
-    heading = f"{space.landscape.name}: critical points against σ"
+    heading = f"{name_label(space.landscape)}: critical points against σ"
     # a single panel would be wider than it is worth
     screen = _WIDTH if dimensions > 1 else 0.6 * _WIDTH
     with sheet(width, dimensions, heading, screen=screen, least=_LEAST, height=3.6, besides=0.9, sharex=True) as (

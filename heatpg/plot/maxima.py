@@ -13,7 +13,7 @@ from heatpg.plot.breaks import broken, jumps_between
 from heatpg.plot.choices import noise_levels, require_evolution
 from heatpg.plot.layout import line_colours, sigma_axis, wrapped
 from heatpg.plot.style import Width, inches, points, styled
-from heatpg.plot.words import headline
+from heatpg.plot.words import drawable, headline
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
             turns = np.flatnonzero(np.abs(np.diff(fractions)) > 0.5).tolist() if axis.rule.periodic else []
             here = sorted({*gaps, *turns})
             style = "o^sDvP*X"[i % 8] + "-"
-            place.plot(broken(levels, here), broken(fractions, here), style, color=colour, label=axis.name, **marks)
+            place.plot(
+                broken(levels, here), broken(fractions, here), style, color=colour, label=drawable(axis.title), **marks
+            )
         # marks on the edge of the box are seen whole
         place.set_ylim(-0.04, 1.04)
         place.set_ylabel(f"{sense.place}, share of the box")

@@ -15,6 +15,7 @@ from heatpg.plot.layout import legend_below, line_colours, sheet
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.tracks import draw_ends, level_axis, space_of
 from heatpg.plot.watershed import basin_curve
+from heatpg.plot.words import name_label
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def price_figure(source: Evolution | ScaleSpace, *, width: Width = None) -> Figu
     3
     """
     space = space_of(source)
-    heading = f"{space.landscape.name}: what its optimum costs under exploration noise σ"
+    heading = f"{name_label(space.landscape)}: what its optimum costs under exploration noise σ"
     with sheet(width, 3, heading, screen=_WIDTH, least=_LEAST, height=3.7, besides=0.5) as (figure, axes):
         price_curve(space, axes[0])
         basin_curve(space, axes[1])

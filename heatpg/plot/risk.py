@@ -12,7 +12,7 @@ from heatpg.plot.choices import require_evolution
 from heatpg.plot.field import draw_field
 from heatpg.plot.layout import line_colours, sheet, sigma_axis
 from heatpg.plot.style import Width, points
-from heatpg.plot.words import axis_label, number
+from heatpg.plot.words import axis_label, name_label, number
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -195,9 +195,8 @@ def risk(source: Evolution | SafestAction, *, width: Width = None) -> Figure:
         require_evolution("risk", source)
         found = safest_action(source, _TAIL)
     level = _shown(found)
-    heading = (
-        f"{found.distribution.landscape.name}: the safest action under exploration noise σ, and that of the best mean"
-    )
+    whose = name_label(found.distribution.landscape)
+    heading = f"{whose}: the safest action under exploration noise σ, and that of the best mean"
     with sheet(width, 3, heading, screen=_WIDTH, least=_LEAST, height=3.3) as (figure, axes):
         if found.distribution.grid.dimensions == 1:
             _returns(axes[0], found, level)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from heatpg.core.grid import Axis, Grid
+from heatpg.core.landscape import Landscape
 from heatpg.evolution import Evolution
 
-__all__ = ["axis_label", "headline", "number", "place_label", "sigma_label", "slice_label"]
+__all__ = ["axis_label", "drawable", "headline", "name_label", "number", "place_label", "sigma_label", "slice_label"]
 
 
 def number(value: float) -> str:
@@ -17,9 +18,37 @@ def number(value: float) -> str:
     return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
+def drawable(text: str) -> str:
+    """The same for Matplotlib, which reads what stands between dollars as mathematics, and fails where it is none.
+
+    Examples
+    --------
+    >>> from heatpg.plot.words import drawable
+    >>> drawable(r"angle $\\theta$"), drawable(r"$\\unheard$ of"), drawable("5 $")
+    ('angle $\\\\theta$', '\\\\$\\\\unheard\\\\$ of', '5 \\\\$')
+    """
+    if "$" not in text:
+        return text
+    from matplotlib.mathtext import MathTextParser
+
+    try:
+        # an odd one would make mathematics of whatever stands beside it in a title
+        mathematics = text.replace(r"\$", "").count("$") % 2 == 0
+        MathTextParser("path").parse(text if mathematics else "")
+    except ValueError:
+        mathematics = False
+    return text if mathematics else text.replace(r"\$", "$").replace("$", r"\$")
+
+
 def axis_label(axis: Axis) -> str:
-    """Name and unit of an axis."""
-    return f"{axis.name} ({axis.unit})" if axis.unit else axis.name
+    """Label, or name, and unit of an axis."""
+    title = drawable(axis.title)
+    return f"{title} ({drawable(axis.unit)})" if axis.unit else title
+
+
+def name_label(landscape: Landscape) -> str:
+    """The name of a landscape, at the head of a figure."""
+    return drawable(landscape.name)
 
 
 def place_label(grid: Grid, node: tuple[int, ...], without: Sequence[int]) -> str:
@@ -71,4 +100,4 @@ def headline(evolution: Evolution, words: str) -> str:
     # the empty product is 1, which is not used then
     count = int(np.prod(evolution.landscape.batch_shape, dtype=int))
     first = f", first of {count} landscapes" if evolution.landscape.batch_shape else ""
-    return f"{evolution.landscape.name}{first}: {words}"
+    return f"{name_label(evolution.landscape)}{first}: {words}"

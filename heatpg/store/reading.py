@@ -227,7 +227,8 @@ def _read_grid(contents: Contents, path: Path, spec: Any) -> Grid:
     for fields in spec["grid"]:
         # before positions are made of a description, there must be as many of them in the file
         stored = _dataset(contents, path, fields["name"], "f").shape
-        if stored != (fields["size"],) or not isinstance(fields["unit"], str):
+        texts = isinstance(fields["unit"], str) and isinstance(fields.get("label", ""), str)
+        if stored != (fields["size"],) or not texts:
             raise _damaged(path, f"an axis of the shape {stored} is described as {fields}")
     grid = Grid(*(Axis(**fields) for fields in spec["grid"]))
     for axis in grid:

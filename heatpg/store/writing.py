@@ -192,7 +192,7 @@ def _write_scales(file: h5py.File, record: Record) -> None:
     for axis in record.grid:
         scale = file.create_dataset(axis.name, data=axis.coordinates)
         scale.make_scale(axis.name)
-        scale.attrs["long_name"] = axis.name
+        scale.attrs["long_name"] = printable(axis.title)
         scale.attrs["boundary"] = axis.boundary
         scale.attrs["lower"] = axis.lower
         scale.attrs["upper"] = axis.upper
@@ -380,7 +380,11 @@ def file_records(
     return {
         SPEC: {
             "landscape": origin | uncertain | loss,
-            "grid": [dataclasses.asdict(axis) for axis in record.grid],
+            # a label only where there is one: the identity of a task is what it was
+            "grid": [
+                {key: value for key, value in dataclasses.asdict(axis).items() if key != "label" or value}
+                for axis in record.grid
+            ],
             "sigma": record.sigma,
             "solver": {"name": record.solver.name, "options": record.solver.options()},
             **correlated,

@@ -18,7 +18,7 @@ from heatpg.core.extrema import peak
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import HeatpgError, NonFiniteError, OptionError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot.words import axis_label, sigma_label
+from heatpg.plot.words import sigma_label
 from heatpg.store.record import data_digest
 from heatpg.store.writing import file_environment
 from heatpg.tools.lines import visible
@@ -137,7 +137,7 @@ def _axis(axis: Axis, stride: int) -> dict[str, Any]:
     nodes = axis.coordinates[::stride]
     return {
         "name": axis.name,
-        "label": axis_label(axis),
+        "label": _label(axis),
         "unit": axis.unit,
         "lower": axis.lower,
         "upper": axis.upper,
@@ -149,6 +149,10 @@ def _axis(axis: Axis, stride: int) -> dict[str, Any]:
     }
 
 
+def _label(axis: Axis) -> str:
+    return f"{axis.title} ({axis.unit})" if axis.unit else axis.title
+
+
 def _ends(axis: Axis) -> str:
     """Both ends, told apart also where the axis is far from 0 and short."""
     lower, upper = (number_words(end, axis.lower, axis.upper, 3) for end in (axis.lower, axis.upper))
@@ -156,20 +160,13 @@ def _ends(axis: Axis) -> str:
 
 
 def _grid_lines(grid: Grid) -> list[str]:
-    return [
-        f"{axis_label(axis)}: {_ends(axis)}, {axis.size} nodes, {axis.boundary} "
-        f"({axis.rule.meaning})"
-        for axis in grid
-    ]
+    return [f"{_label(axis)}: {_ends(axis)}, {axis.size} nodes, {axis.boundary} ({axis.rule.meaning})" for axis in grid]
 
 
 def _subtitle(evolution: Evolution, frames: int) -> str:
     """What is shown, in one line."""
     grid = evolution.grid
-    axes = [
-        f"{axis.name} {_ends(axis)} {axis.unit}".rstrip() + f" ({axis.boundary})"
-        for axis in grid
-    ]
+    axes = [f"{axis.name} {_ends(axis)} {axis.unit}".rstrip() + f" ({axis.boundary})" for axis in grid]
     levels = f"{frames - 1} noise levels" if frames != 2 else "one noise level"
     shape = " \N{MULTIPLICATION SIGN} ".join(map(str, grid.shape))
     return f"{', '.join(axes)}; {shape} nodes; {levels}"

@@ -233,7 +233,7 @@ def test_a_function_called_point_by_point_gets_plain_numbers(grid: Grid) -> None
 
 
 def test_names_of_functions(grid: Grid) -> None:
-    assert Landscape.from_function(lambda x, y: x + y, grid).name == "lambda"
+    assert Landscape.from_function(lambda x, y: x + y, grid).name == "Q(x, y)"
     assert Landscape.from_function(functools.partial(saddle), grid).name == "function"
     assert Landscape.from_function(saddle, grid, name="mine").name == "mine"
 
