@@ -22,6 +22,7 @@ from heatpg.core.landscape import Landscape, landscape_words
 from heatpg.core.noise import Sigma, parse_covariance, parse_sigma, sigma_words
 from heatpg.core.ownership import HandedOver, handed_over
 from heatpg.core.report import checks_html
+from heatpg.core.slices import refuse_drawn
 from heatpg.core.thumbnails import pictures
 from heatpg.errors import MissingPackageError, NonFiniteError, OptionError, SigmaError, UnsupportedError
 from heatpg.formats import LOSS
@@ -82,6 +83,8 @@ class Evolution(Record):
         compact storage; 0 if they were not.
     """
 
+    draw_groups: Array | None = None
+    """Of noise in all components: u of groups of draws less u, shape (groups, T, *grid.shape). Files leave it out."""
     # the last answer of `centred`
     _centred: Evolution | None = None
 
@@ -344,7 +347,7 @@ class Evolution(Record):
         >>> [level[:, 10].round(12).tolist() for level in flow.deviations()]
         [[-1.0, 1.0], [-1.0, 1.0]]
         """
-        self._require_solved("fields of single seeds")
+        self.require_solved("fields of single seeds")
         returns = self.landscape.returns
         if returns is None:
             raise UnsupportedError(
@@ -416,25 +419,21 @@ class Evolution(Record):
 
         Of correlated noise too this is the field for independent axes.
         """
-        self._require_solved("a field at one more sigma")
+        self.require_solved("a field at one more sigma")
         # one row of one sigma an axis, and not several sigmas
         levels = parse_sigma(np.asarray(self.grid.sigmas(sigma))[None, :], self.grid)
         return np.asarray(solve(self.landscape, levels, self.solver).values[0])
 
     def again(self, *, progress: Progress = None) -> Evolution:
         """Solve once more from Q, with the same noise and the same solver, without checks."""
-        self._require_solved("solving once more")
+        self.require_solved("solving once more")
         if self.covariance is not None:
             return solve(self.landscape, None, self.solver, covariance=self.covariance, progress=progress)
         return solve(self.landscape, self.sigma, self.solver, progress=progress)
 
-    def _require_solved(self, what: str) -> None:
-        if self.drawn is not None:
-            raise UnsupportedError(
-                f"{what}: these fields were drawn, with noise in more components than the grid has axes",
-                given=f"{self.drawn.get('components')} components, {self.grid.dimensions} axes",
-                advice="draw again with heatpg.planes.evolve_plane: the same seed gives the same fields",
-            )
+    def require_solved(self, what: str) -> None:
+        """Refuse what needs a solver that makes these fields from Q, where they were drawn; see `heatpg.planes`."""
+        refuse_drawn(what, self.drawn, self.grid.dimensions)
 
     def to_xarray(self) -> xarray.Dataset:
         """The evolution as an `xarray.Dataset`, with the names that its file has; the fields are not copied.

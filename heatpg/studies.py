@@ -27,6 +27,8 @@ from heatpg.evolution import Evolution
 from heatpg.intervals import Intervals, JumpInterval, seed_intervals
 from heatpg.intervals.results import qualified
 from heatpg.landscapes import landscapes
+from heatpg.planes.evolving import evolve_plane
+from heatpg.planes.options import Draws
 from heatpg.risk.actions import SafestAction, safest_action
 from heatpg.risk.returns import fraction_of
 from heatpg.scalespace import (
@@ -192,6 +194,12 @@ class Study:
         noise = self._node_errors() if self.intervals is None else self._sampling(self.intervals)
         if noise:
             result["noise"] = noise
+        if self.evolution.drawn is not None and self.evolution.known_error is not None:
+            ends = [float(level.max()) for level in self.evolution.known_error[[0, -1]]]
+            result["draws"] = (
+                f"u is known to +- {ends[0]:.2g} at sigma = {first} and to +- {ends[1]:.2g} at {last}, the largest "
+                "standard errors over the draws."
+            )
         if self.principal is not None:
             result["covariance"] = self.principal.words
         if words := slice_words(self.evolution.landscape.provenance, self.evolution.drawn):
@@ -255,7 +263,10 @@ class Study:
         whole = np.ptp(self.space.ratio) == 0 or event.sigma == 0
         error = _error(event.uncertainty) if whole else f"{_error(event.uncertainty / event.sigma)} of it"
         # where Q has sampling error, it is said which of the two it is
-        return f"{self._noise(event.sigma)} ({'solver error ' if self._sampled else ''}{error})"
+        kind = "solver error " if self._sampled else ""
+        if self.evolution.drawn is not None and event.kind == "jump":
+            kind = "standard error over the draws "
+        return f"{self._noise(event.sigma)} ({kind}{error})"
 
     @property
     def _sampled(self) -> bool:
@@ -528,6 +539,7 @@ def study(
     checks: str = "standard",
     minimise: bool | None = None,
     risk: float | None = None,
+    draws: Draws | None = None,
     progress: Progress = None,
 ) -> Study:
     """Everything that a practitioner asks of one landscape: where its optimum goes as exploration noise grows.
@@ -552,6 +564,9 @@ def study(
     risk
         A fraction q, as 0.1: then the page also tells which action has the best mean of the worst q of all returns
         (CVaR), and where it parts from that of the best mean; see `heatpg.risk.safest_action`.
+    draws
+        For a slice: noise in all components and not along the axes alone, drawn like this; see
+        `heatpg.planes.evolve_plane`.
     progress
         A function that is called as ``progress(done, total)``, or True for a bar: with numbers of stages.
 
@@ -599,6 +614,13 @@ def study(
         )
     if price_limit is not None and not (math.isfinite(price_limit) and price_limit > 0):
         raise OptionError("the price must be positive", given=price_limit, allowed="numbers > 0, in units of Q")
+    if draws is not None and (covariance is not None or risk is not None):
+        given = "covariance" if covariance is not None else "risk"
+        raise UnsupportedError(
+            f"{given} is not known for noise in all components",
+            given=f"draws and {given}",
+            advice="study(heatpg.planes.evolve_plane(landscape, sigma, draws, covariance=...))" if risk is None else "",
+        )
     if covariance is not None and sigma is not None:
         raise OptionError("the noise is given by sigma or by covariance", given="both", allowed="one of them")
     principal = None
@@ -610,18 +632,19 @@ def study(
         landscape = landscape.regarded(minimise=better.minimise)
         # 8, a taste: fewer levels say little of tracks and events
         known = isinstance(source, Evolution) and (len(source) >= 8 or source.drawn is not None)
+        if isinstance(source, Evolution) and (sigma is not None or covariance is not None or risk is not None):
+            source.require_solved("a study of other noise, or of risk")
         if isinstance(source, Evolution) and known and sigma is None and source.covariance is None:
             flow = source
             if landscape is not source.landscape:
-                flow = Evolution(
-                    *(landscape, source.sigma, source.values, source.solver),
-                    paths=source.paths,
-                    report=source.report,
-                    reason=source.reason,
-                    timing=source.timing,
-                )
+                flow = Evolution.of(source, landscape=landscape, known_error=source.known_error)
+                flow.draw_groups = source.draw_groups
         else:
-            flow = evolve(landscape, default_sigma(landscape.grid) if sigma is None else sigma, checks=checks)
+            levels = default_sigma(landscape.grid) if sigma is None else sigma
+            if draws is None:
+                flow = evolve(landscape, levels, checks=checks)
+            else:
+                flow = evolve_plane(landscape, levels, draws, checks=checks)
     with stage("tracks"):
         space = track(flow)
     with stage("price"):
@@ -635,7 +658,11 @@ def study(
         except (OptionError, UnsupportedError) as reason:
             shape = reason.problem
     with stage("seeds"):
-        seeds = None if flow.landscape.returns is None else seed_intervals(space, curve, price_limit=limit)
+        seeds = (
+            None
+            if flow.landscape.returns is None or flow.drawn is not None
+            else seed_intervals(space, curve, price_limit=limit)
+        )
     with stage("basins"):
         # labels of every node at 64 levels would be the largest part of a study, and no sentence needs them
         where = basins(flow, include_initial=False, keep_labels=False)

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.functions import sample_points
-from heatpg.errors import GridError, OptionError
+from heatpg.errors import GridError, OptionError, UnsupportedError
 from heatpg.tools.arguments import whole_number
 from heatpg.tools.arrays import real_numbers
 
-__all__ = ["FunctionSlice", "Plane", "Sliced", "is_sliced", "slice_of", "slice_words"]
+__all__ = ["FunctionSlice", "Plane", "Sliced", "is_sliced", "refuse_drawn", "slice_of", "slice_words"]
 
 Array = NDArray[np.float64]
 
@@ -225,6 +225,36 @@ def _drawn_words(drawn: Mapping[str, Any]) -> str:
     except (KeyError, TypeError, ValueError):
         # a file may hold anything under these names
         return "noise in more components than there are axes"
+
+
+def refuse_drawn(what: str, drawn: Mapping[str, Any] | None, axes: int) -> None:
+    """Refuse what needs a solver that makes the fields from Q, where these were drawn.
+
+    Parameters
+    ----------
+    what
+        What was asked for, in words.
+    drawn
+        Of an evolution.
+    axes
+        How many the grid has.
+
+    Raises
+    ------
+    UnsupportedError
+        For fields whose noise was in more components than the grid has axes.
+
+    Examples
+    --------
+    >>> from heatpg.core.slices import refuse_drawn
+    >>> refuse_drawn("a field at one more sigma", None, 2)
+    """
+    if drawn is not None:
+        raise UnsupportedError(
+            f"{what}: these fields were drawn, with noise in more components than there are axes",
+            given=f"{drawn.get('components')} components, {axes} axes",
+            advice="draw again with heatpg.planes.evolve_plane: the same seed gives the same fields",
+        )
 
 
 def _left_out(axes: int, count: int, noun: str, of: str) -> str:

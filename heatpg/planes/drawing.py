@@ -95,6 +95,13 @@ class Moments:
         return self.squares / max(self.count - 1, 1)
 
     @property
+    def group_deviations(self) -> Array:
+        """Means of groups of draws less that of all, shape of `groups`."""
+        counts = np.array([len(range(first, self.count, _GROUPS)) for first in range(_GROUPS)])
+        means = self.groups / counts.reshape(-1, *((1,) * (self.groups.ndim - 1)))
+        return np.asarray(means - means.mean(axis=0))
+
+    @property
     def error(self) -> Array:
         """Standard error of u, over draws and seeds, shape (T, *grid)."""
         error = np.sqrt(self.variance / self.count)

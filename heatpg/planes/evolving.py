@@ -128,7 +128,7 @@ def evolve_plane(
     -------
     evolution
         With `Evolution.standard_error`, a report, and `Evolution.drawn`, which says how it was drawn. It is stored,
-        drawn and read like any other. Its gradient are differences of u; no solver makes it from Q on the grid.
+        drawn and studied like any other. Its gradient are differences of u; no solver makes it from Q on the grid.
 
     Raises
     ------
@@ -213,7 +213,7 @@ def _result(drawing: Drawing) -> Evolution:
         "beyond": drawing.beyond or "boundary",
     }
     variances = (sigma**2).tolist()
-    return Evolution(
+    evolution = Evolution(
         landscape,
         sigma,
         values,
@@ -223,6 +223,8 @@ def _result(drawing: Drawing) -> Evolution:
         known_error=error,
         drawn=facts,
     )
+    evolution.draw_groups = moments.group_deviations
+    return evolution
 
 
 def _crosscheck(drawing: Drawing, evolution: Evolution, level: str) -> Check:

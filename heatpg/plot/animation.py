@@ -462,6 +462,7 @@ def animate(
     if sigma is not None:
         if evolution.covariance is not None:
             raise UnsupportedError("other levels of correlated noise", advice="evolve to them: covariance=...")
+        evolution.require_solved("other levels")
         evolution = solve(evolution.landscape, sigma, evolution.solver)
     # Q, and every level but 0
     frames = 1 + int(evolution.sigmas.any(axis=1).sum())

@@ -528,6 +528,8 @@ def distribution(
     >>> law.solver.name, law.mean().shape
     ('direct', (3, 401))
     """
+    if isinstance(source, Evolution):
+        source.require_solved("the distribution of the return")
     landscape = source.landscape if isinstance(source, Evolution) else source
     if not isinstance(landscape, Landscape):
         raise OptionError(

@@ -227,6 +227,7 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
     >>> decay.measured[:, 2].round(6), np.exp(-4.5 * decay.sigma[:, 0] ** 2).round(6), round(decay.exponent, 9)
     (array([0.955997, 0.83527 ]), array([0.955997, 0.83527 ]), 1.0)
     """
+    evolution.require_solved("the decay per band")
     if evolution.covariance is not None:
         raise UnsupportedError(
             "the waves of one |k| are damped differently by correlated noise",

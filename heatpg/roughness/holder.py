@@ -469,6 +469,8 @@ def holder_exponent(
     methods = _check(method, window, confidence)
     if not isinstance(source, Landscape | Evolution):
         raise OptionError("roughness is that of a landscape or an evolution", given=type(source).__name__)
+    if isinstance(source, Evolution):
+        source.require_solved("roughness of an evolution")
     landscape = source.landscape if isinstance(source, Evolution) else source
     values, unit = deviations(landscape)
     grid, positions = landscape.grid, positions_of(landscape.grid, axis)

@@ -268,6 +268,7 @@ def _interval(
             )
         field, start, stop = source.values, (0.0,) * grid.dimensions, step
     else:
+        source.require_solved("noise undone")
         if source.covariance is not None:
             raise UnsupportedError(
                 "correlated noise does not factor over the axes, and is not undone",

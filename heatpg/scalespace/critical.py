@@ -577,6 +577,8 @@ def critical_points(
     >>> inside.kinds, inside.positions[:, 0].round(3)
     (['maximum', 'minimum', 'maximum'], array([-0.99 , -0.046,  1.01 ]))
     """
+    if isinstance(source, Evolution):
+        source.require_solved("critical points at one more sigma")
     landscape = source.landscape if isinstance(source, Evolution) else source
     chosen = check_kinds(kinds)
     require_structure(landscape)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.field import HeatField
+from heatpg.core.levels import LevelField
 from heatpg.scalespace.critical import held_axes, refine, unit_of_length, within_reach, wrap
 from heatpg.scalespace.units import RoundOff
 
@@ -129,17 +130,39 @@ class Follower:
 
     def drift(self, positions: Array, times: Array, free: Array) -> tuple[Array, Array]:
         """dx/dt = -H^-1 grad(u_t) along the free axes, and du/dt = u_t, of critical points."""
-        _, _, hessian, third = self.field.local(self.field.derivatives(positions, self.sigmas(times), 3))
-        share = 0.5 * self.ratio**2
+        (_, _, hessian, *_), (u_t, g_t) = self.moving(positions, times, 1)
         mask = np.where(free, unit_of_length(self.grid, self.sigmas(times)), 0.0)
-        forcing = np.einsum("pijj,j->pi", third, share) * mask
+        forcing = g_t * mask
         lam, basis = np.linalg.eigh(hessian * mask[:, :, None] * mask[:, None, :])
         along = np.einsum("pij,pi->pj", basis, forcing)
         # A held axis has an eigenvalue 0 and no forcing. Flatter than what counts as flat elsewhere: a prediction may
         # be poor, it is corrected.
         steep = np.abs(lam) > 1e-4 * self.round_off.singular
         rate = np.where(steep, -along / np.where(steep, lam, 1.0), 0.0)
-        return np.einsum("pij,pj->pi", basis, rate) * mask, np.einsum("pii,i->p", hessian, share)
+        return np.einsum("pij,pj->pi", basis, rate) * mask, u_t
+
+    def moving(self, positions: Array, times: Array, order: int) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Derivatives of u by x up to one order more, or higher, and d/dt of those up to this order.
+
+        By the heat equation a derivative by t is half the Laplacian, two more by x; where u solves none, it is known.
+
+        Parameters
+        ----------
+        positions, times
+            Where, shapes (points, dimensions) and (points,).
+        order
+            0 to 2.
+        """
+        field, sigmas = self.field, self.sigmas(times)
+        if isinstance(field, LevelField):
+            rates = field.rates(positions, sigmas, order)
+            # sigma goes like the root of t
+            each = tuple(rate / (2.0 * times.reshape(-1, *((1,) * (rate.ndim - 1)))) for rate in rates)
+            return field.local(field.derivatives(positions, sigmas, max(2, order + 1))), each
+        local = field.local(field.derivatives(positions, sigmas, order + 2))
+        rules = ("pii,i->p", "pijj,j->pi", "pijkk,k->pij")
+        share = 0.5 * self.ratio**2
+        return local, tuple(np.einsum(rules[n], local[n + 2], share) for n in range(order + 1))
 
     def _beyond(self, positions: Array, free: Array) -> Array:
         """Along which free axes points lie outside of the box, shape (points, dimensions)."""
@@ -325,7 +348,7 @@ class Follower:
             sigmas = self.sigmas(time[todo])
             unit = unit_of_length(self.grid, sigmas)
             places = within_reach(self.grid, place[todo])
-            _, g, h, third = self.field.local(self.field.derivatives(places, sigmas, 3))
+            (_, g, h, *_), (_, g_t) = self.moving(places, time[todo], 1)
             mask = np.where(equations[todo], unit, 0.0)
             within = np.where(unknown[todo], unit, 0.0)
             matrix = np.zeros((len(todo), d + 1, d + 1))
@@ -335,7 +358,7 @@ class Follower:
             matrix[:, d, :d] = matrix[np.arange(len(todo)), axis[todo], :d]
             matrix[:, :d, :d] = np.where(unknown[todo][:, :, None], matrix[:, :d, :d], pinned)
             # t relative to itself: derivatives by it are t d/dt
-            g_t = np.einsum("pijj,j->pi", third, 0.5 * self.ratio**2) * mask * time[todo][:, None]
+            g_t = g_t * mask * time[todo][:, None]
             matrix[:, :d, d] = np.where(unknown[todo], g_t, 0.0)
             matrix[:, d, d] = g_t[np.arange(len(todo)), axis[todo]]
             g = g * mask
@@ -364,16 +387,14 @@ class Follower:
     def _system(self, x: Array, t: Array, free: Array) -> tuple[Array, ...]:
         """Gradient, t g_t, smallest eigenvalue with its vector v, H, T[v, v, .] and t (d/dt H)[v, v], in units.
 
-        T is the tensor of third derivatives: d/dx of lambda = v.H v is T[v, v, .], and d/dt of it H_t[v, v]. By the
-        heat equation a derivative by t is half the Laplacian, two more by x.
+        T is the tensor of third derivatives: d/dx of lambda = v.H v is T[v, v, .], and d/dt of it H_t[v, v].
         """
         sigmas = self.sigmas(t)
         unit = unit_of_length(self.grid, sigmas)
-        _, g, h, third, fourth = self.field.local(self.field.derivatives(within_reach(self.grid, x), sigmas, 4))
-        share = 0.5 * self.ratio**2
+        (_, g, h, third, *_), (_, g_t, h_t) = self.moving(within_reach(self.grid, x), t, 2)
         mask = np.where(free, unit, 0.0)
-        g_t = np.einsum("pijj,j->pi", third, share) * mask * t[:, None]
-        h_t = np.einsum("pijkk,k->pij", fourth, share) * mask[:, :, None] * mask[:, None, :] * t[:, None, None]
+        g_t = g_t * mask * t[:, None]
+        h_t = h_t * mask[:, :, None] * mask[:, None, :] * t[:, None, None]
         g, h = g * mask, h * mask[:, :, None] * mask[:, None, :]
         third = third * mask[:, :, None, None] * mask[:, None, :, None] * mask[:, None, None, :]
         lam, basis = np.linalg.eigh(h)

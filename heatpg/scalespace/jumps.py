@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from heatpg.core.levels import LevelField
 from heatpg.scalespace.critical import nearest, unit_of_length
 from heatpg.scalespace.events import Event, History, Track
 from heatpg.scalespace.units import Problem, RoundOff
@@ -149,7 +150,9 @@ class _Interval:
         self.history = history
         self.low, self.high = float(history.times[level]), float(history.times[level + 1])
         self.first, self.last = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
-        self.floor = float(optimum.values[level + 1])
+        # of what solves no heat equation a maximum may rise
+        rises = isinstance(history.field, LevelField)
+        self.floor = -math.inf if rises else float(optimum.values[level + 1])
         self.tie, self.noise = _tie(history.follower.round_off), history.follower.round_off.slope
         # No maximum rises with sigma, because u_t = 1/2 Laplace u <= 0 there. So one that is lower at first than the
         # optimum of the next level is in the end never leads.
@@ -248,8 +251,7 @@ class _Interval:
             place = self.history.place(one, time)
             if place is None:
                 return None
-            hessian = self.history.field.hessian(place[0][None], self.history.sigmas(time))[0]
-            rates.append(0.5 * float((np.diag(hessian) * self.history.follower.ratio**2).sum()))
+            rates.append(float(self.history.follower.moving(place[0][None], np.array([time]), 0)[1][0][0]))
         return rates[1] - rates[0]
 
     def _first_crossing(self, current: Track, begin: float, end: float) -> tuple[float, float, Track] | None:

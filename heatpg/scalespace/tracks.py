@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.field import HeatField
 from heatpg.core.grid import position_words
+from heatpg.core.levels import LevelField
 from heatpg.core.sense import Sense
 from heatpg.errors import SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
@@ -22,6 +23,7 @@ from heatpg.scalespace.critical import (
     find,
     periods,
 )
+from heatpg.scalespace.drawn import jump_error
 from heatpg.scalespace.events import Event, History, Track
 from heatpg.scalespace.following import Follower
 from heatpg.scalespace.jumps import Optimum, choose, jumps
@@ -88,13 +90,30 @@ class ScaleSpace:
         self.pure = pure
         self.flags: list[str] = []
         self.ray = ray
+        if isinstance(field, LevelField):
+            self.events = [self._with_error_of_draws(event, field) for event in self.events]
         self._flag()
+
+    def _with_error_of_draws(self, event: Event, field: LevelField) -> Event:
+        if event.kind != "jump" or min(event.tracks) < 0:
+            return event
+        try:
+            places = np.stack([self.locate(number, event.sigma)[0] for number in event.tracks])
+        except SigmaError:
+            # a track that ends at the jump
+            return event
+        error = jump_error(self.evolution, field, event.sigma, places)
+        return dataclasses.replace(event, uncertainty=max(event.uncertainty, error))
 
     def _flag(self) -> None:
         for sentence, levels in self.pure.optimum.flags:
             first, last = self.sigma[levels[0]], self.sigma[levels[-1]]
             which = "1 level, sigma" if len(levels) == 1 else f"{len(levels)} levels, sigma {first:.4g} to"
             self.flags.append(f"{sentence} ({which} {last:.4g})")
+        if self.evolution.drawn is not None:
+            self.flags.append(
+                "uncertainties of jumps are standard errors over the draws; those of births and deaths leave these out"
+            )
         unresolved = [event for event in self.events if event.kind in ("lost", "found")]
         if unresolved:
             first, last = unresolved[0].sigma, unresolved[-1].sigma
@@ -415,6 +434,8 @@ def track(
     within = tuple(evolution.landscape.sense.kind(kind) for kind in chosen)  # in pure numbers the optimum is a maximum
     ray = _ray(evolution, Units(evolution.grid))
     field = HeatField(evolution.landscape)
+    if evolution.drawn is not None:
+        field = LevelField(evolution.landscape, evolution.sigmas[:, 0], np.asarray(evolution.values))
     require_structure(evolution.landscape)
     problem = Problem(evolution)
     times = np.ldexp(ray.sigma, -ray.exponent) ** 2

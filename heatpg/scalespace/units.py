@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.field import HeatField
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
+from heatpg.core.levels import LevelField
 from heatpg.core.ownership import HandedOver
 from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.errors import UnsupportedError
@@ -165,11 +166,6 @@ class Problem:
     """
 
     def __init__(self, evolution: Evolution) -> None:
-        if evolution.drawn is not None:
-            raise UnsupportedError(
-                "u was drawn, with noise in more components than there are axes, and is not known between its levels",
-                advice="read Evolution.values and Evolution.standard_error at the levels",
-            )
         self.evolution = evolution
         self._centred = evolution.centred()
         source, values = evolution.landscape, self._centred.landscape.values
@@ -195,7 +191,12 @@ class Problem:
     @functools.cached_property
     def field(self) -> HeatField:
         """The solution between the nodes and between the levels."""
-        return HeatField(self.landscape)
+        evolution = self.evolution
+        if evolution.drawn is None:
+            return HeatField(self.landscape)
+        # of what was drawn u is known at its levels alone
+        sigma = np.ldexp(evolution.sigmas[:, 0], -int(self.units.exponents[0]))
+        return LevelField(self.landscape, sigma, np.stack([self.values(level) for level in range(len(evolution))]))
 
     def values(self, level: int) -> NDArray[np.float64]:
         """The field at one level; -1 for Q."""

@@ -87,11 +87,10 @@ def tracks_of(evolution: Evolution, noise: NDArray[np.float64]) -> Found:
     try:
         # tracks of unresolved levels would be those of an interpolant
         first = _first_level(evolution)
-        resolved = Evolution(
-            evolution.landscape,
-            evolution.sigma[first:],
-            evolution.values[first:],
-            evolution.solver,
+        resolved = Evolution.of(
+            evolution,
+            sigma=evolution.sigma[first:],
+            values=evolution.values[first:],
             paths=evolution.paths[first:],
             covariance=None if evolution.covariance is None else evolution.covariance[first:],
         )

@@ -20,7 +20,6 @@ from heatpg.errors import (
     UnsupportedError,
 )
 from heatpg.planes import Draws, estimate_cost, evolve_plane
-from heatpg.scalespace import track
 from heatpg.verify import verify
 
 Array = NDArray[np.float64]
@@ -158,8 +157,7 @@ def test_the_result_is_stored_drawn_and_refuses_what_it_cannot(tmp_path: Path) -
         plot.save(back.plot(kind), tmp_path / f"{kind}.png")
     for what in (
         back.again,
-        lambda: track(back),
-        lambda: study(back),
+        lambda: study(back, [0.3, 0.4]),
         lambda: back.at(0.5),
         lambda: list(back.deviations()),
     ):
