@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import math
 from typing import Any
 
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Grid
 from heatpg.core.noise import Sigma, parse_sigma, sigma_words
 from heatpg.errors import OptionError, ResourceError, UnsupportedError
-from heatpg.solvers import make
+from heatpg.solvers import make, solvers
 from heatpg.solvers.base import Solver
 from heatpg.solvers.covariance import conditional_deviations
 from heatpg.tools.arguments import real_number
@@ -289,6 +291,26 @@ def schedule(
     ([0.1, 0.3], 'exponential', '')
     """
     refuse_options_of_auto(solver, tolerance, prefer, correlated=False)
+    # The usual call, made again and again: nothing of it is looked at twice. Numbers in another order are told of or
+    # refused, every time.
+    if (
+        isinstance(solver, str)
+        and solver != "auto"
+        and isinstance(sigma, list)
+        and all(type(s) is float for s in sigma)
+        and all(a < b for a, b in itertools.pairwise(sigma))
+    ):
+        found = _known_schedule(grid, tuple(sigma), solvers.get(solver))
+        return Schedule(grid, found.sigma.copy(), list(found.variances), found.solver, "")
+    return _new_schedule(grid, sigma, solver, tolerance, prefer)
+
+
+@functools.lru_cache(maxsize=64)
+def _known_schedule(grid: Grid, levels: tuple[float, ...], solver: type[Solver]) -> Schedule:
+    return _new_schedule(grid, list(levels), solver(), None, "accurate")
+
+
+def _new_schedule(grid: Grid, sigma: Sigma, solver: str | Solver, tolerance: float | None, prefer: str) -> Schedule:
     levels = parse_sigma(sigma, grid)
     # one column an axis, also where all share their sigma
     columns = np.broadcast_to(levels[:, None] if levels.ndim == 1 else levels, (len(levels), grid.dimensions))

@@ -28,7 +28,7 @@ from scipy.special import ndtr
 
 from heatpg.core.grid import Axis
 from heatpg.core.kinks import REACH, TERMS, jumps_along, kink_series, period_of
-from heatpg.tools.kernels import kernel
+from heatpg.tools.kernels import kernel, read_only
 from heatpg.tools.parallel import for_each
 
 __all__ = [
@@ -446,7 +446,7 @@ class EndCorrection:
     def jumps(self, source: Array, position: int) -> Array:
         """h^k J_k of every line along array axis `position`, shape (2, orders, *the other axes)."""
         inner = math.prod(source.shape[position + 1 :])
-        lines = source.reshape(-1, source.shape[position], inner)
+        lines = read_only(source.reshape(-1, source.shape[position], inner))
         result = np.empty((2, len(self.weights), len(lines), inner), source.dtype)
         step = max(1, _PIECE // max(1, len(lines)))
         for_each(

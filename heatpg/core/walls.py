@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from heatpg.boundaries import face_values
 from heatpg.core.grid import Grid
 
-__all__ = ["extremes", "oscillation", "range_with_walls", "wall_values", "with_walls"]
+__all__ = ["extremes", "magnitude", "oscillation", "range_with_walls", "wall_values", "with_walls"]
 
 Array = NDArray[Any]
 
@@ -118,6 +118,28 @@ def extremes(landscape: Sampled) -> tuple[float, float]:
     return found["extremes"]
 
 
+def _of_nodes(landscape: Sampled) -> tuple[float, float]:
+    found = _found(landscape)
+    if "nodes" not in found:
+        found["nodes"] = float(landscape.values.min()), float(landscape.values.max())
+    return found["nodes"]
+
+
+def magnitude(landscape: Sampled) -> float:
+    """The largest absolute value of the nodes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.core.walls import magnitude
+    >>> magnitude(Landscape(np.arange(-5.0, 0.0), Grid(Axis("x", 1.0, 6.0, 5, boundary="zero"))))
+    5.0
+    """
+    low, high = _of_nodes(landscape)
+    return max(-low, high)
+
+
 def oscillation(landscape: Sampled) -> float:
     """The largest value less the smallest, of nodes alone.
 
@@ -129,8 +151,5 @@ def oscillation(landscape: Sampled) -> float:
     >>> oscillation(Landscape(np.arange(1.0, 6.0), Grid(Axis("x", 1.0, 6.0, 5, boundary="zero"))))
     4.0
     """
-    found = _found(landscape)
-    if "nodes" not in found:
-        found["nodes"] = float(landscape.values.min()), float(landscape.values.max())
-    low, high = found["nodes"]
+    low, high = _of_nodes(landscape)
     return high - low

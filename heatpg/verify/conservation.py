@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check
+from heatpg.core.walls import magnitude
 from heatpg.evolution import Evolution
 from heatpg.solvers import wide
 from heatpg.verify import checks
@@ -58,7 +59,7 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
     axes = tuple(range(initial.ndim - grid.dimensions, initial.ndim))
     # u has no kink at a wall: the trapezoid rule integrates it; of Q the rule that the correction of the ends keeps
     plain = _shares(axis.integration_weights(0) for axis in grid)
-    largest = float(np.abs(initial).max())
+    largest = magnitude(evolution.landscape)
     # in units of a power of two near the largest value: exact, and neither too large nor too small to be summed
     exponent = -math.frexp(largest)[1]
     terms = np.empty(initial.shape)

@@ -34,7 +34,7 @@ from heatpg.boundaries import face_values
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place
-from heatpg.core.walls import range_with_walls
+from heatpg.core.walls import extremes, magnitude, range_with_walls
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.solvers import Solver, wide
@@ -408,9 +408,9 @@ def expected_error(evolution: Record, k: int, cache: dict[int, Roughness] | None
     # Round-off of one operation; how many there are is what the solver says of itself. Where products are subnormal it
     # is the spacing of such numbers, whatever their size.
     kind = np.finfo(values.dtype)
-    unit = max(float(kind.eps) * float(np.abs(values).max()), float(kind.smallest_subnormal))
+    unit = max(float(kind.eps) * magnitude(evolution.landscape), float(kind.smallest_subnormal))
     if evolution.covariance is not None:
-        low, high = _extremes(values, grid)
+        low, high = extremes(evolution.landscape)
         rounding = sum(solver.rounding(axis, path) for axis, path in zip(grid, evolution.paths[k], strict=True))
         distance = kernel_distance(grid, evolution.covariance[k])
         return evolution.rounding + 2.0 * unit * rounding + 0.5 * (high - low) * distance
@@ -684,7 +684,7 @@ def crosscheck(evolution: Evolution, level: str = "standard") -> list[Check]:
         return [_crosscheck_covariances(evolution, level, evolution.covariance)]
     grid = evolution.grid
     nodes = None if level == "full" else _sample(evolution)
-    initial = evolution.landscape.values.astype(np.float64)
+    initial = evolution.landscape.values.astype(np.float64, copy=False)
     worst: _Error | None = None
     cache: dict[int, Roughness] = {}
     bounds = []

@@ -30,7 +30,7 @@ from heatpg.core.noise import sigma_words
 from heatpg.core.ownership import HandedOver
 from heatpg.core.report import Check, Place, Status
 from heatpg.core.sense import Sense
-from heatpg.core.walls import wall_values, with_walls
+from heatpg.core.walls import magnitude, wall_values, with_walls
 from heatpg.evolution import Evolution
 from heatpg.solvers import wide
 from heatpg.solvers.covariance import monotone
@@ -84,7 +84,7 @@ def _links(evolution: Evolution) -> list[_Link]:
     initial = evolution.landscape.values.reshape(-1, *grid.shape)
     fields = evolution.values.reshape(len(evolution), -1, *grid.shape)
     # the unit of all bounds here: one rounding of the largest number that there is
-    unit = float(np.finfo(initial.dtype).eps) * float(np.abs(initial).max())
+    unit = float(np.finfo(initial.dtype).eps) * magnitude(evolution.landscape)
     variances = [tuple(float(t) for t in row) for row in evolution.variances]
     links = []
     for k, stop in enumerate(variances):

@@ -9,7 +9,9 @@ import pytest
 from scipy.stats import norm
 
 from heatpg import Axis, Grid, Landscape, evolve
+from heatpg.errors import HeatpgWarning, SigmaError, UnknownNameError
 from heatpg.evolution import solve
+from heatpg.solvers.choice import schedule
 
 SIZE = 65
 
@@ -95,3 +97,21 @@ def test_rough_data_do_not_overshoot(prefer: str, rng: np.random.Generator) -> N
         assert flow.values.min() >= values.min() - 1e-15
     # noise that the grid resolves takes its sums, whatever is below it
     assert solve(Landscape(np.zeros(SIZE), grid), [levels[0], 0.1]).solver.name == "direct"
+
+
+def test_a_schedule_that_is_made_again_is_the_same_and_owns_its_levels() -> None:
+    grid = Grid(Axis("x", 0.0, 1.0, 65, boundary="reflect"))
+    once = schedule(grid, [0.1, 0.2], "spectral")
+    once.sigma[0] = 7.0
+    once.variances.pop()
+    again = schedule(grid, [0.1, 0.2], "spectral")
+    assert again.sigma.tolist() == [0.1, 0.2] and len(again.variances) == 2
+    # what is told or refused is so every time, and numbers that are equal but of another kind are looked at anew
+    for _ in range(2):
+        with pytest.warns(HeatpgWarning, match="sorted"):
+            schedule(grid, [0.2, 0.1], "spectral")
+        for wrong in ([0.1, -0.2], [0.2, 0.2], [0.5, True], [0.5, float("nan")]):
+            with pytest.raises(SigmaError):
+                schedule(grid, wrong, "spectral")
+        with pytest.raises(UnknownNameError):
+            schedule(grid, [0.1, 0.2], "no such solver")
