@@ -18,11 +18,16 @@ from heatpg.solvers import Solver
 from heatpg.tools.registry import Registry
 from heatpg.tools.resources import require_memory, within_memory
 
-__all__ = ["LEVELS", "Judged", "checks", "judge", "require_memory_for_checks", "verify"]
+__all__ = ["LEVELS", "Judged", "checks", "fields_of_checks", "judge", "require_memory_for_checks", "verify"]
 
 LEVELS = ("none", "standard", "full")
 # fields in double precision that the checks hold at once; measured in the tests
-_FIELDS_OF_CHECKS = {"none": 0, "standard": 7, "full": 9}
+_FIELDS_OF_CHECKS = {"none": 0, "standard": 4, "full": 9}
+_FIELDS_OF_LINES = {
+    "none": 0,
+    "standard": 9,
+    "full": 9,
+}  # what is taken a piece at a time is a part of a line, not a row
 _FIRST = ("maximum_principle", "crosscheck", "edge", "conservation", "resolution")  # the order of a report
 
 _DRAWN = ("drawn", "slice")  # of fields that no solver makes from Q on the grid
@@ -72,6 +77,11 @@ def verify(evolution: Evolution, level: str = "standard") -> Report:
         return Report([entry for name in (*_FIRST, *others) for entry in checks.get(name)(evolution, level)], level)
 
 
+def fields_of_checks(level: str, dimensions: int) -> int:
+    """How many fields in double precision the checks hold at once, at most."""
+    return (_FIELDS_OF_LINES if dimensions == 1 else _FIELDS_OF_CHECKS)[level]
+
+
 def require_memory_for_checks(landscape: Landscape, count: int, level: str) -> None:
     """Refuse checks that will not fit beside the fields; before these are solved.
 
@@ -91,7 +101,7 @@ def require_memory_for_checks(landscape: Landscape, count: int, level: str) -> N
     """
     size = landscape.values.size
     require_memory(
-        count * landscape.values.nbytes + _FIELDS_OF_CHECKS[level] * 8.0 * size,
+        count * landscape.values.nbytes + fields_of_checks(level, landscape.grid.dimensions) * 8.0 * size,
         f"checking {size:,} points at {count} sigmas, level {level!r},",
         "use checks='standard' or 'none', fewer sigmas at a time, a coarser grid, or float32 values",
     )

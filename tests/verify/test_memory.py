@@ -12,15 +12,16 @@ from heatpg import Axis, Grid, Landscape, evolve
 from heatpg.errors import ResourceError
 from heatpg.evolution import solve
 from heatpg.tools import resources
-from heatpg.verify import _FIELDS_OF_CHECKS, verify
+from heatpg.verify import fields_of_checks, verify
 from heatpg.verify.edge_error import edge_error
 
 
 @pytest.mark.parametrize("level", ["standard", "full"])
-@pytest.mark.parametrize("boundary", ["reflect", "zero"])
+@pytest.mark.parametrize("boundary", ["reflect", "zero", "clip", "absorb", "periodic"])
+@pytest.mark.parametrize("nodes", ["vertex", "cell"])
 @pytest.mark.parametrize("shape", [(400_000,), (700, 600), (80, 75, 70)])
-def test_the_estimate_of_the_checks_holds(level: str, boundary: str, shape: tuple[int, ...]) -> None:
-    grid = Grid(*(Axis(name, 0.0, 1.0, size, boundary=boundary) for name, size in zip("xyz", shape, strict=False)))
+def test_the_estimate_of_the_checks_holds(level: str, boundary: str, nodes: Any, shape: tuple[int, ...]) -> None:
+    grid = Grid(*(Axis(name, 0.0, 1.0, size, boundary, nodes) for name, size in zip("xyz", shape, strict=False)))
     values = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
     spacing = max(grid.spacing)
     flow = solve(Landscape(values, grid), [4 * spacing, 9 * spacing], "direct")
@@ -31,8 +32,9 @@ def test_the_estimate_of_the_checks_holds(level: str, boundary: str, shape: tupl
     finally:
         tracemalloc.stop()
     # the modules and kernels of a first call are small beside fields of 3 MiB
-    assert peak <= (_FIELDS_OF_CHECKS[level] + 1) * 8 * values.size
-    assert peak >= 0.3 * _FIELDS_OF_CHECKS[level] * 8 * values.size
+    fields = fields_of_checks(level, grid.dimensions)
+    assert peak <= (fields + 1) * 8 * values.size
+    assert peak >= 0.3 * fields * 8 * values.size
 
 
 @pytest.mark.parametrize("boundary", ["clip", "absorb"])
@@ -47,7 +49,7 @@ def test_the_error_at_the_edge_of_a_long_line_takes_no_more(boundary: str, nodes
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak <= (_FIELDS_OF_CHECKS["full"] + 1) * 8 * values.size
+    assert peak <= (fields_of_checks("full", 1) + 1) * 8 * values.size
 
 
 def test_checks_that_will_not_fit_are_refused_before_the_solve(monkeypatch: pytest.MonkeyPatch) -> None:
