@@ -196,9 +196,10 @@ class Study:
             result["noise"] = noise
         if self.evolution.drawn is not None and self.evolution.known_error is not None:
             ends = [float(level.max()) for level in self.evolution.known_error[[0, -1]]]
+            over = "the draws and the seeds" if self._sampled else "the draws"
             result["draws"] = (
                 f"u is known to +- {ends[0]:.2g} at sigma = {first} and to +- {ends[1]:.2g} at {last}, the largest "
-                "standard errors over the draws."
+                f"standard errors over {over}."
             )
         if self.principal is not None:
             result["covariance"] = self.principal.words

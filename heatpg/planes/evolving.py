@@ -197,6 +197,9 @@ def _result(drawing: Drawing) -> Evolution:
     for level in np.flatnonzero(sigma == 0):
         values[level] = landscape.values
         error[level] = 0.0 if landscape.standard_error is None else landscape.standard_error
+    noisy = error[sigma > 0]
+    # of u, and so with the scatter of the seeds, which the draws do not lessen
+    reached = float(noisy.max()) / drawing.oscillation if noisy.size and drawing.oscillation > 0 else 0.0
     facts: dict[str, Any] = {
         "components": drawing.splitting.components,
         "axes": landscape.grid.dimensions,
@@ -206,7 +209,7 @@ def _result(drawing: Drawing) -> Evolution:
         "seed": drawing.draws.seed,
         "rollouts": drawing.spent,
         "error": None if drawing.draws.count else drawing.draws.error,
-        "reached": drawing.reached,
+        "reached": reached,
         "oscillation": drawing.oscillation,
         "lowest": drawing.lowest,
         "highest": drawing.highest,

@@ -53,9 +53,10 @@ def _sampling(evolution: Evolution) -> Check:
     facts = evolution.drawn or {}
     reached, asked = float(facts.get("reached", 0.0)), facts.get("error")
     kind = "antithetic pairs" if facts.get("antithetic") else "draws"
+    seeds = "" if evolution.landscape.standard_error is None else ", with the scatter of the seeds,"
     words = (
         f"{int(facts.get('draws', 0)):,} {kind} of noise in {int(facts.get('components', 0)):,} components, "
-        f"{int(facts.get('rollouts', 0)):,} rollouts: the largest standard error of u is {reached:.2g} of osc(Q)"
+        f"{int(facts.get('rollouts', 0)):,} rollouts: the largest standard error of u{seeds} is {reached:.2g} of osc(Q)"
     )
     if asked is None:
         return Check("sampling error", "finding", words)

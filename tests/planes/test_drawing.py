@@ -233,3 +233,29 @@ def test_components_of_an_environment_and_its_seeds() -> None:
     flow = evolve_plane(q, [0.5, 1.0], Draws(error=0.05))
     assert flow.drawn is not None and flow.drawn["components"] == 6 and flow.report.passed
     assert "cross-check" in {check.name for check in flow.report}
+
+
+def test_the_scatter_of_seeds_is_in_every_error_that_is_told() -> None:
+    """Seeds that differ by far more than draws do: no number of draws lessens what they leave open."""
+    pytest.importorskip("gymnasium")
+    from heatpg import landscapes
+    from heatpg.landscapes import Actions, Rollout
+    from tests import toy_environments as toys
+
+    q = landscapes.from_gymnasium(
+        lambda: toys.Target(noise=100.0),
+        over=Actions(components=(0, 2)),
+        state=0,
+        size=9,
+        rollout=Rollout(horizon=1, seeds=4, action_type="float64"),
+    )
+    flow = evolve_plane(q, [0.5, 1.0], Draws(error=0.05))
+    assert flow.drawn is not None and flow.standard_error is not None and q.standard_error is not None
+    largest = float(flow.standard_error.max()) / flow.drawn["oscillation"]
+    # that of Q at the wall, where clipped noise of .05 of the box takes little of it, and more than was asked for
+    assert largest > 0.8 * float(q.standard_error.max()) / flow.drawn["oscillation"] > 0.05
+    check = flow.report["sampling error"]
+    assert check.figure == pytest.approx(largest, rel=1e-12) and check.status == "finding"
+    assert "with the scatter of the seeds" in check.message and flow.drawn["reached"] == check.figure
+    page = study(evolve_plane(q, np.geomspace(0.5, 2.0, 8), Draws(count=16), checks="none"))
+    assert "over the draws and the seeds" in page.sentences["draws"]
