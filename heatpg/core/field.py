@@ -464,6 +464,9 @@ class HeatField:
     array([[[-0.35355339]]])
     """
 
+    # so that no maximum rises with sigma
+    solves_heat_equation = True
+
     def __init__(self, landscape: Landscape) -> None:
         grid = landscape.grid
         if landscape.batch_shape:
@@ -639,6 +642,27 @@ class HeatField:
     def hessian(self, points: ArrayLike, sigma: ArrayLike) -> NDArray[np.float64]:
         """Second derivatives of u, shape (points, dimensions, dimensions)."""
         return self.local(self.derivatives(points, sigma, 2))[2]
+
+    def moving(
+        self, points: Array, times: Array, ratio: Array, order: int
+    ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Derivatives by x up to one order more, or higher, and d/dt of those up to an order, sigma = ratio sqrt(t).
+
+        By the heat equation a derivative by t is half the Laplacian, two more by x.
+
+        Parameters
+        ----------
+        points, times
+            Where, shapes (points, dimensions) and (points,).
+        ratio
+            Noise per axis over the largest of them, shape (dimensions,).
+        order
+            0 to 2.
+        """
+        local = self.local(self.derivatives(points, np.sqrt(times)[:, None] * ratio, order + 2))
+        rules = ("pii,i->p", "pijj,j->pi", "pijkk,k->pij")
+        share = 0.5 * ratio**2
+        return local, tuple(np.einsum(rules[n], local[n + 2], share) for n in range(order + 1))
 
     def local(self, derivatives: Array) -> tuple[Array, ...]:
         """Value, gradient, Hessian, third and fourth derivatives as full symmetric arrays, as far as they are there.

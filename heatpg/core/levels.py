@@ -55,6 +55,8 @@ class LevelField(HeatField):
     (array([0.5101]), array([0.5]))
     """
 
+    solves_heat_equation = False
+
     def __init__(self, landscape: Landscape, sigma: Array, values: Array) -> None:
         from scipy.interpolate import BSpline, make_interp_spline
 
@@ -101,6 +103,16 @@ class LevelField(HeatField):
             As for `derivatives`.
         """
         return self.local(self._evaluate(points, sigma, order, 1))
+
+    def moving(
+        self, points: Array, times: Array, ratio: Array, order: int
+    ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """As `HeatField.moving`; d/dt is that of the spline."""
+        sigma = np.sqrt(times)[:, None] * ratio
+        rates = self.rates(points, sigma, order)
+        # sigma goes like the root of t
+        each = tuple(rate / (2.0 * times.reshape(-1, *((1,) * (rate.ndim - 1)))) for rate in rates)
+        return self.local(self.derivatives(points, sigma, max(2, order + 1))), each
 
     def _evaluate(self, points: ArrayLike, sigma: ArrayLike, order: int, of_levels: int) -> Array:
         places, deviations = self._parse(points, sigma)

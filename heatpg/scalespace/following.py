@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.field import HeatField
-from heatpg.core.levels import LevelField
 from heatpg.scalespace.critical import held_axes, refine, unit_of_length, within_reach, wrap
 from heatpg.scalespace.units import RoundOff
 
@@ -142,27 +141,8 @@ class Follower:
         return np.einsum("pij,pj->pi", basis, rate) * mask, u_t
 
     def moving(self, positions: Array, times: Array, order: int) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        """Derivatives of u by x up to one order more, or higher, and d/dt of those up to this order.
-
-        By the heat equation a derivative by t is half the Laplacian, two more by x; where u solves none, it is known.
-
-        Parameters
-        ----------
-        positions, times
-            Where, shapes (points, dimensions) and (points,).
-        order
-            0 to 2.
-        """
-        field, sigmas = self.field, self.sigmas(times)
-        if isinstance(field, LevelField):
-            rates = field.rates(positions, sigmas, order)
-            # sigma goes like the root of t
-            each = tuple(rate / (2.0 * times.reshape(-1, *((1,) * (rate.ndim - 1)))) for rate in rates)
-            return field.local(field.derivatives(positions, sigmas, max(2, order + 1))), each
-        local = field.local(field.derivatives(positions, sigmas, order + 2))
-        rules = ("pii,i->p", "pijj,j->pi", "pijkk,k->pij")
-        share = 0.5 * self.ratio**2
-        return local, tuple(np.einsum(rules[n], local[n + 2], share) for n in range(order + 1))
+        """Derivatives of u by x, and d/dt of those up to an order; see `heatpg.core.field.HeatField.moving`."""
+        return self.field.moving(positions, times, self.ratio, order)
 
     def _beyond(self, positions: Array, free: Array) -> Array:
         """Along which free axes points lie outside of the box, shape (points, dimensions)."""

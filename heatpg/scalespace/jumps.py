@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from heatpg.core.levels import LevelField
 from heatpg.scalespace.critical import nearest, unit_of_length
 from heatpg.scalespace.events import Event, History, Track
 from heatpg.scalespace.units import Problem, RoundOff
@@ -151,8 +150,7 @@ class _Interval:
         self.low, self.high = float(history.times[level]), float(history.times[level + 1])
         self.first, self.last = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
         # of what solves no heat equation a maximum may rise
-        rises = isinstance(history.field, LevelField)
-        self.floor = -math.inf if rises else float(optimum.values[level + 1])
+        self.floor = float(optimum.values[level + 1]) if history.field.solves_heat_equation else -math.inf
         self.tie, self.noise = _tie(history.follower.round_off), history.follower.round_off.slope
         # No maximum rises with sigma, because u_t = 1/2 Laplace u <= 0 there. So one that is lower at first than the
         # optimum of the next level is in the end never leads.

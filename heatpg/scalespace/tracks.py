@@ -433,9 +433,11 @@ def track(
     chosen, tell = check_kinds(kinds), progress_of(progress, "following")
     within = tuple(evolution.landscape.sense.kind(kind) for kind in chosen)  # in pure numbers the optimum is a maximum
     ray = _ray(evolution, Units(evolution.grid))
-    field = HeatField(evolution.landscape)
-    if evolution.drawn is not None:
-        field = LevelField(evolution.landscape, evolution.sigmas[:, 0], np.asarray(evolution.values))
+    field = (
+        HeatField(evolution.landscape)
+        if evolution.drawn is None
+        else LevelField(evolution.landscape, evolution.sigmas[:, 0], np.asarray(evolution.values))
+    )
     require_structure(evolution.landscape)
     problem = Problem(evolution)
     times = np.ldexp(ray.sigma, -ray.exponent) ** 2
