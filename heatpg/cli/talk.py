@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import shutil
@@ -296,7 +295,7 @@ def record(command: str, evolution: Evolution) -> dict[str, Any]:
             "maximum": float(landscape.values.max()),
             **({"minimise": True} if landscape.minimise else {}),
         },
-        "grid": [dataclasses.asdict(axis) for axis in evolution.grid],
+        "grid": [axis.as_dict() for axis in evolution.grid],
         "sigma": evolution.sigma,
         "covariance": evolution.covariance,
         "solver": evolution.solver.describe(),

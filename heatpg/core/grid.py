@@ -178,10 +178,26 @@ class Axis:
                 advice="shift the origin of this axis",
             )
 
+    def as_dict(self) -> dict[str, Any]:
+        """What makes the axis, as JSON-like values; a label only where there is one, so that identities do not change.
+
+        Examples
+        --------
+        >>> from heatpg import Axis
+        >>> list(Axis("x", 0.0, 1.0, 5, boundary="clip").as_dict())
+        ['name', 'lower', 'upper', 'size', 'boundary', 'nodes', 'unit']
+        """
+        return {key: value for key, value in dataclasses.asdict(self).items() if key != "label" or value}
+
     @property
     def title(self) -> str:
         """The label, or the name where there is none."""
         return self.label or self.name
+
+    @property
+    def heading(self) -> str:
+        """The title with the unit, as it stands beside the axis."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
 
     @property
     def rule(self) -> Boundary:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.boundaries import boundaries
 from heatpg.core.centring import Centring, centring
 from heatpg.core.functions import sample_points, values_on_grid
-from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch, usable_name
+from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch, label_for, usable_name
 from heatpg.core.ownership import HandedOver, handed_over
 from heatpg.core.periodicity import repeated_ends, repeated_ends_words
 from heatpg.core.positions import (
@@ -712,7 +712,7 @@ class Landscape:
             beyond: str = by_name(boundary, own) or (each.boundary if each.boundary in boundaries.names() else "")
             placing: Any = by_name(nodes or "", own) or ("cell" if each.nodes == "cell" else "vertex")
             if each.places is not None:
-                how: Any = {"unit": each.unit, "nodes": placing, "label": each.label if each.label != each.name else ""}
+                how: Any = {"unit": each.unit, "nodes": placing, "label": label_for(each.name, each.label)}
                 placed.append(place_axis(own, each.places, boundary=beyond, **how))
             else:
                 whole = (found.values if seeds is None else seeds).shape[-len(names) :]

@@ -258,7 +258,7 @@ def place_axis(
     beyond = (0.5, 0.5) if nodes == "cell" else (0.0, 1.0 if boundary == "periodic" else 0.0)
     bounds, rounding = _uniform(name, places, _epsilon(stored), beyond)
     moved = float(np.abs(_on_line(bounds, _shares(places.size, beyond)) - places).max()) if rounding else 0.0
-    axis = Axis(name, *bounds, places.size, boundary=boundary, nodes=nodes, unit=unit, label=label_for(name, label))
+    axis = Axis(name, *bounds, places.size, boundary=boundary, nodes=nodes, unit=unit, label=label)
     return Placed(axis, turned, moved, rounding)
 
 
@@ -289,13 +289,12 @@ def axis_of_dimension(
     >>> axis_of_dimension("x", [0.5, 1.5, 2.5], {"units": "m", "nodes": "cell"}, boundary="clip").axis.upper
     3.0
     """
-    unit = str(attributes.get("units", ""))
+    unit, label = str(attributes.get("units", "")), label_for(name, attributes.get("long_name"))
     placed: Nodes = "cell" if (nodes or attributes.get("nodes")) == "cell" else "vertex"
     if nodes not in (None, "", "cell", "vertex"):
         raise GridError(f"axis {name!r}: unknown nodes", given=repr(nodes), allowed="'vertex' or 'cell'")
     if boundary or nodes or "boundary" not in attributes:
         own = boundary or str(attributes.get("boundary", ""))
-        label = attributes.get("long_name", "")
         return place_axis(name, coordinates, boundary=own, unit=unit, nodes=placed, label=label)
     places = real_numbers(f"axis {name!r}: the positions", coordinates, GridError)
     _require_line(name, places)
@@ -303,7 +302,7 @@ def axis_of_dimension(
     # what heatpg wrote knows its bounds, which positions alone do not tell: with nodes in cells they lie half a cell
     # further out
     bounds = (attributes.get("lower"), attributes.get("upper"), places.size, attributes["boundary"])
-    axis = Axis(name, *bounds, placed, unit, label_for(name, attributes.get("long_name")))  # type: ignore[arg-type]
+    axis = Axis(name, *bounds, placed, unit, label)  # type: ignore[arg-type]
     found = places[::-1] if turned else places
     if float(np.abs(axis.coordinates - found).max()) > _UNIFORM * axis.spacing:
         raise GridError(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from heatpg.boundaries import face_values
 from heatpg.core.grid import Grid
 
-__all__ = ["extremes", "magnitude", "oscillation", "range_with_walls", "wall_values", "with_walls"]
+__all__ = ["extremes", "magnitude", "oscillation", "range_with_walls", "wall_values", "whole_range", "with_walls"]
 
 Array = NDArray[Any]
 
@@ -80,6 +80,21 @@ def range_with_walls(field: Array, grid: Grid) -> tuple[Array, Array]:
     return np.asarray(low), np.asarray(high)
 
 
+def whole_range(field: Array, grid: Grid) -> tuple[float, float]:
+    """The same of a whole batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid
+    >>> from heatpg.core.walls import whole_range
+    >>> whole_range(np.arange(10.0).reshape(2, 5), Grid(Axis("x", 0.0, 4.0, 5, boundary="clip")))
+    (0.0, 9.0)
+    """
+    low, high = range_with_walls(field, grid)
+    return float(low.min()), float(high.max())
+
+
 class Sampled(Protocol):
     """Values on a grid; they do not change."""
 
@@ -113,8 +128,7 @@ def extremes(landscape: Sampled) -> tuple[float, float]:
     """
     found = _found(landscape)
     if "extremes" not in found:
-        low, high = range_with_walls(landscape.values, landscape.grid)
-        found["extremes"] = float(low.min()), float(high.max())
+        found["extremes"] = whole_range(landscape.values, landscape.grid)
     return found["extremes"]
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from heatpg.errors import GridError, HeatpgError, NonFiniteError, OptionError, RolloutError, UnsupportedError
 from heatpg.landscapes._policies import call_advice, keywords
-from heatpg.landscapes._simulations import Simulation, Steering, simulation_of, steering_of
+from heatpg.landscapes._simulations import Simulation, Steering, agree, simulation_of, steering_of
 from heatpg.landscapes._snapshot import load_gymnasium
 from heatpg.landscapes._stage import Plan, Stage
 from heatpg.landscapes.directions import without_gradient
@@ -186,10 +186,7 @@ class Episodes:
             found, _, sound = simulation.returns([self._first_action(point) for point in chosen])
             seed = self.plan.rollout.seed_numbers[0]
             # where the environment fails, it is to fail at its turn, with the message of that point
-            held = [
-                not ok or simulation.agrees(r, self._alone(p, seed)[0])
-                for p, r, ok in zip(chosen, found, sound, strict=True)
-            ]
+            held = [not ok or agree(r, self._alone(p, seed)[0]) for p, r, ok in zip(chosen, found, sound, strict=True)]
             if not all(held):
                 self.simulation = None
                 return False
@@ -400,7 +397,7 @@ class Episodes:
             # the whole batch, as one of another size would be rounded otherwise by a network
             expected = self._side_by_side(points, seed)
             found = self._steered(steering, points, seed)
-            if found is None or not steering.agrees(found, expected):
+            if found is None or not agree(found, expected):
                 self.steering = None
             else:
                 steering.tried = True

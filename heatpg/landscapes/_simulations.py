@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from heatpg.landscapes._stage import Plan, Stage
 from heatpg.tools.parallel import for_each, threads
 
-__all__ = ["PIECE", "Simulation", "Steering", "simulation_of", "steering_of"]
+__all__ = ["PIECE", "Simulation", "Steering", "agree", "simulation_of", "steering_of"]
 
 Vector = NDArray[np.float64]
 Array = NDArray[Any]
@@ -153,7 +153,8 @@ def _on_threads(work: Callable[[range], object], pieces: list[range]) -> None:
             work(rows)
 
 
-def _agree(found: Any, expected: Any) -> bool:
+def agree(found: Any, expected: Any) -> bool:
+    """Whether returns, or whole rollouts, are those of the environment."""
     return bool((np.abs(found - expected) <= _AGREEMENT * np.maximum(1.0, np.abs(expected))).all())
 
 
@@ -232,10 +233,6 @@ class Simulation:
             if last < count or (fallen is not None and fallen[last - 1]):
                 return total, done < horizon, True
         return total, False, True
-
-    def agrees(self, found: float, expected: float) -> bool:
-        """Whether a return is that of the environment."""
-        return _agree(found, expected)
 
 
 @dataclasses.dataclass
@@ -318,7 +315,3 @@ class Steering:
                 if not running:
                     break
         return found
-
-    def agrees(self, found: Array, expected: Array) -> bool:
-        """Whether rollouts are those of the environment."""
-        return _agree(found, expected)

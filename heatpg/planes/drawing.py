@@ -304,13 +304,6 @@ class Drawing:
         """Rollouts of a draw, or pair."""
         return self._points * self._seeds * (2 if self.antithetic else 1)
 
-    @property
-    def reached(self) -> float:
-        """The largest standard error over the draws, in units of the oscillation."""
-        if self.oscillation == 0:
-            return 0.0
-        return math.sqrt(float(self.moments.variance.max()) / self.moments.count) / self.oscillation
-
     def _needed(self, error: float) -> int:
         if self.oscillation == 0:
             return self.moments.count
@@ -375,7 +368,7 @@ class Drawing:
     def _identity(self) -> str:
         facts = {
             "provenance": self.landscape.provenance,
-            "grid": [dataclasses.asdict(axis) for axis in self.grid],
+            "grid": [dataclasses.replace(axis, label="").as_dict() for axis in self.grid],
             "sigma": self.sigma.tolist(),
             "seed": self.draws.seed,
             "antithetic": self.draws.antithetic,

@@ -42,8 +42,7 @@ def drawable(text: str) -> str:
 
 def axis_label(axis: Axis) -> str:
     """Label, or name, and unit of an axis."""
-    title = drawable(axis.title)
-    return f"{title} ({drawable(axis.unit)})" if axis.unit else title
+    return drawable(axis.heading)
 
 
 def name_label(landscape: Landscape) -> str:

@@ -380,11 +380,7 @@ def file_records(
     return {
         SPEC: {
             "landscape": origin | uncertain | loss,
-            # a label only where there is one: the identity of a task is what it was
-            "grid": [
-                {key: value for key, value in dataclasses.asdict(axis).items() if key != "label" or value}
-                for axis in record.grid
-            ],
+            "grid": [axis.as_dict() for axis in record.grid],
             "sigma": record.sigma,
             "solver": {"name": record.solver.name, "options": record.solver.options()},
             **correlated,

@@ -34,7 +34,7 @@ from heatpg.boundaries import face_values
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place
-from heatpg.core.walls import extremes, magnitude, range_with_walls
+from heatpg.core.walls import extremes, magnitude, whole_range
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.solvers import Solver, wide
@@ -340,12 +340,6 @@ def _continued_with_faces(values: Array, axis: Axis, radius: int, along: int) ->
     return np.moveaxis(result, -1, along)
 
 
-def _extremes(values: Array, grid: Grid) -> tuple[float, float]:
-    """Smallest and largest value of a whole batch, on nodes, walls and outside."""
-    low, high = range_with_walls(values, grid)
-    return float(low.min()), float(high.max())
-
-
 @dataclasses.dataclass(frozen=True)
 class Roughness:
     """What the bound knows of the data continued by the boundary of one axis.
@@ -382,7 +376,7 @@ def _roughness(values: Array, grid: Grid, position: int) -> Roughness:
     for other, place in enumerate(grid, values.ndim - grid.dimensions):
         if place.faced and other != along:
             values = np.concatenate((*face_values(values, other), values), axis=other)
-    low, high = _extremes(values, grid)
+    low, high = whole_range(values, grid)
     half = (high - low) / 2.0
     if axis.rule.holds_ends:
         half = high - low  # relative to the chord between the ends, turned over beyond them

@@ -137,7 +137,7 @@ def _axis(axis: Axis, stride: int) -> dict[str, Any]:
     nodes = axis.coordinates[::stride]
     return {
         "name": axis.name,
-        "label": _label(axis),
+        "label": axis.heading,
         "unit": axis.unit,
         "lower": axis.lower,
         "upper": axis.upper,
@@ -149,10 +149,6 @@ def _axis(axis: Axis, stride: int) -> dict[str, Any]:
     }
 
 
-def _label(axis: Axis) -> str:
-    return f"{axis.title} ({axis.unit})" if axis.unit else axis.title
-
-
 def _ends(axis: Axis) -> str:
     """Both ends, told apart also where the axis is far from 0 and short."""
     lower, upper = (number_words(end, axis.lower, axis.upper, 3) for end in (axis.lower, axis.upper))
@@ -160,7 +156,7 @@ def _ends(axis: Axis) -> str:
 
 
 def _grid_lines(grid: Grid) -> list[str]:
-    return [f"{_label(axis)}: {_ends(axis)}, {axis.size} nodes, {axis.boundary} ({axis.rule.meaning})" for axis in grid]
+    return [f"{axis.heading}: {_ends(axis)}, {axis.size} nodes, {axis.boundary} ({axis.rule.meaning})" for axis in grid]
 
 
 def _subtitle(evolution: Evolution, frames: int) -> str:
