@@ -91,7 +91,8 @@ class LevelField(HeatField):
         if not np.any(np.asarray(sigma, dtype=np.float64)):
             return super().derivatives(points, sigma, order)
         found = self._evaluate(points, sigma, order, 0)
-        found.reshape(len(found), -1)[:, 0] += self._offset
+        value: Any = (..., *(0,) * self.grid.dimensions)
+        found[value] += self._offset
         return found
 
     def rates(self, points: ArrayLike, sigma: ArrayLike, order: int = 0) -> tuple[NDArray[np.float64], ...]:
