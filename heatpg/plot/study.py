@@ -26,7 +26,7 @@ from heatpg.plot.layout import (
 from heatpg.plot.pricing import price_curve
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
 from heatpg.plot.watershed import basin_curve
-from heatpg.plot.words import axis_label, headline, number, sigma_label, slice_label
+from heatpg.plot.words import axis_label, headline, number, origin_label, sigma_label, slice_label
 from heatpg.scalespace.pricing import place_words
 from heatpg.tools.figures import figures
 from heatpg.tools.lines import one_line
@@ -318,4 +318,4 @@ def _about(page: Study) -> str:
     shape = " × ".join(map(str, grid.shape))
     boundaries = ", ".join(dict.fromkeys(axis.boundary for axis in grid))
     about = headline(flow, "what exploration noise does to its optimum")
-    return f"{about}. {shape} nodes, boundary {boundaries}, {len(flow)} levels of σ, solver {flow.solver.name}."
+    return f"{about}. {shape} nodes, boundary {boundaries}, {len(flow)} levels of σ, {origin_label(flow)}."

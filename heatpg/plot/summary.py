@@ -23,7 +23,7 @@ from heatpg.plot.layout import (
     wrapped,
 )
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
-from heatpg.plot.words import axis_label, headline, sigma_label, slice_label
+from heatpg.plot.words import axis_label, headline, origin_label, sigma_label, slice_label
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _heading(evolution: Evolution, *, in_print: bool) -> str:
     about = "Q and its expected value u under Gaussian exploration noise σ"
     if in_print:
         return headline(evolution, about)
-    return f"{headline(evolution, about)}\n{shape} nodes, boundary {', '.join(kinds)}, solver {evolution.solver.name}"
+    return f"{headline(evolution, about)}\n{shape} nodes, boundary {', '.join(kinds)}, {origin_label(evolution)}"
 
 
 @figures.register("summary")

@@ -10,7 +10,17 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.evolution import Evolution
 
-__all__ = ["axis_label", "drawable", "headline", "name_label", "number", "place_label", "sigma_label", "slice_label"]
+__all__ = [
+    "axis_label",
+    "drawable",
+    "headline",
+    "name_label",
+    "number",
+    "origin_label",
+    "place_label",
+    "sigma_label",
+    "slice_label",
+]
 
 
 def number(value: float) -> str:
@@ -92,6 +102,11 @@ def sigma_label(evolution: Evolution, index: int) -> str:
         return f"σ = {number(row[0])}"
     parts = [f"{number(value)} {axis.unit}".rstrip() for value, axis in zip(row, evolution.grid, strict=True)]
     return f"σ = ({', '.join(parts)}){correlation}"
+
+
+def origin_label(evolution: Evolution) -> str:
+    """What made the fields: a solver from Q, or draws of noise in more components than are shown."""
+    return f"solver {evolution.solver.name}" if evolution.drawn is None else "drawn with noise in all components"
 
 
 def headline(evolution: Evolution, words: str) -> str:

@@ -7,6 +7,7 @@ import dataclasses
 import html
 import itertools
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -54,25 +55,28 @@ class _Frame:
 
 def _half_widths(evolution: Evolution) -> tuple[list[Array], str]:
     """Half of the width of the interval of Q and of u, for each frame; none, where they are not known, and a note."""
-    landscape = evolution.landscape
-    if landscape.standard_error is None:
-        return [], ""
+    landscape, drawn = evolution.landscape, evolution.drawn
     try:
         errors = evolution.standard_error
     # whatever is refused, the page is made, and says why
     except HeatpgError as reason:
         return [], f"Sampling errors are not shown: {reason.one_line}."
-    assert errors is not None
-    # a normal distribution where nobody says of how many seeds the errors are
+    if errors is None:
+        return [], ""
+    # a normal distribution where nobody says of how many seeds or draws the errors are
     freedom = np.inf if landscape.returns is None else len(landscape.returns) - 1
     quantile = float(stdtrit(freedom, 0.5 + 0.5 * _CONFIDENCE))
     share = f"{100 * _CONFIDENCE:g} %"
-    whose = (
-        "1.96 standard errors, those of Q at single nodes taken as independent"
-        if landscape.returns is None
-        else f"Student's t times the standard error, from {len(landscape.returns)} seeds"
-    )
-    chosen = [landscape.standard_error, *(errors[k] for k in np.flatnonzero(evolution.sigmas.any(axis=1)))]
+    if landscape.returns is not None:
+        seeds = f"{len(landscape.returns)} seeds" + (" and all draws" if drawn is not None else "")
+        whose = f"Student's t times the standard error, from {seeds}"
+    elif drawn is not None:
+        whose = "1.96 standard errors over the draws"
+    else:
+        whose = "1.96 standard errors, those of Q at single nodes taken as independent"
+    # where Q is known, as of a function, only u is not
+    of_q = np.zeros(landscape.values.shape) if landscape.standard_error is None else landscape.standard_error
+    chosen = [of_q, *(errors[k] for k in np.flatnonzero(evolution.sigmas.any(axis=1)))]
     sentence = f"Intervals hold {share} at each node alone: {whose}. They say nothing of the choice of the best node."
     return [quantile * one for one in chosen], sentence
 
@@ -137,7 +141,7 @@ def _axis(axis: Axis, stride: int) -> dict[str, Any]:
     nodes = axis.coordinates[::stride]
     return {
         "name": axis.name,
-        "label": axis.heading,
+        "label": _plain(axis.heading),
         "unit": axis.unit,
         "lower": axis.lower,
         "upper": axis.upper,
@@ -147,6 +151,11 @@ def _axis(axis: Axis, stride: int) -> dict[str, Any]:
         "spacing": stride * axis.spacing,
         "periodic": axis.rule.periodic,
     }
+
+
+def _plain(text: str) -> str:
+    """Mathematics as it is read aloud, for a canvas, which cannot set it."""
+    return re.sub(r"[$\\{}]", "", text) if "$" in text else text
 
 
 def _ends(axis: Axis) -> str:

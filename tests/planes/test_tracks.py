@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 
-from heatpg import Axis, Evolution, Grid, Landscape, load, plot, study
+from heatpg import Axis, Evolution, Grid, Landscape, load, plot, study, viewer
 from heatpg.core.levels import LevelField
 from heatpg.errors import UnsupportedError
 from heatpg.planes import Draws, evolve_plane
@@ -136,6 +138,22 @@ def test_the_field_between_levels_is_that_of_the_closed_form() -> None:
         LevelField(Landscape(x, grid), sigma[:1], x[None])
 
 
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_no_points_are_no_values(axes: int) -> None:
+    """As `HeatField` has it: a search that has found nothing asks all the same."""
+    grid = Grid(*(Axis(name, 0.0, 1.0, 9, boundary="clip") for name in "xyz"[:axes]))
+    wave = np.prod([np.cos(x) for x in grid.mesh()], axis=0)
+    sigma = np.array([0.2, 0.3, 0.4])
+    field = LevelField(Landscape(wave, grid), sigma, np.stack([wave, 0.9 * wave, 0.8 * wave]))
+    nowhere = np.empty((0, axes))
+    assert field.value(nowhere, 0.25).shape == (0,)
+    for order in (0, 1, 2):
+        assert field.derivatives(nowhere, 0.25, order).shape == (0, *((order + 1,) * axes))
+        assert [each.shape for each in field.rates(nowhere, 0.25, order)] == [(0,), (0, axes), (0, axes, axes)][
+            : order + 1
+        ]
+
+
 @pytest.mark.parametrize("axes", [1, 2])
 def test_periodic_axes_and_all_mixed_derivatives(axes: int) -> None:
     grid = Grid(*(Axis(name, 0.0, 2 * np.pi, 24, boundary="periodic") for name in "xy"[:axes]))
@@ -188,6 +206,21 @@ def test_a_study_quotes_the_error_of_the_draws(tmp_path: Path) -> None:
     for options in ({"sigma": [0.1, 0.2]}, {"risk": 0.1}):
         with pytest.raises(UnsupportedError, match="were drawn"):
             study(flow, **options)
+
+
+def test_pages_and_figures_tell_that_fields_were_drawn() -> None:
+    """With the interval of u over the draws, and no solver that made them."""
+    flow = two_peaks(1, np.geomspace(0.05, 0.6, 8))
+    found = json.loads(re.search(r'id="data">(.*?)</script>', viewer.page(flow), re.DOTALL)[1])  # type: ignore[index]
+    assert found["confidence"] == 0.95 and any("over the draws" in note for note in found["notes"])
+    assert flow.standard_error is not None
+    for frame, error in zip(found["frames"][1:], flow.standard_error, strict=True):
+        (best,) = frame["best"]["index"]
+        assert frame["best"]["error"] == pytest.approx(1.959964 * error[best], rel=1e-6)
+    # Q is known
+    assert found["frames"][0]["best"]["error"] == 0.0
+    heading = flow.plot("summary").get_suptitle()
+    assert "drawn with noise in all components" in heading and "solver" not in heading
 
 
 def test_two_axes_are_studied() -> None:
