@@ -402,16 +402,23 @@ class Evolution(Record):
         return self._centred
 
     def without_offset(self) -> Evolution:
-        """These very values less the offset of Q, for checks: `rounding` says what putting it back has cost."""
+        """These very values less the offset of Q, for checks: `value_error` says what putting it back has cost."""
         initial = self.landscape.values
         taken = self.landscape.centring
         if taken.trivial:
             return self
+        landscape = self.landscape.less(taken)
+        rounding = taken.rounding(initial)
+        if self.stored_tolerance:
+            # a constant was stored to the digits of its offset, of which nothing is left to tell them by
+            varies = landscape.values.reshape(-1, self.grid.size).any(axis=1)
+            digits = np.ldexp(self.storage_errors(), -taken.exponent.reshape(-1))
+            rounding += float(np.where(varies, 0.0, digits).max())
         return Evolution.of(
             self,
-            landscape=self.landscape.less(taken),
+            landscape=landscape,
             values=np.stack([taken.remove(field) for field in self.values]),
-            rounding=taken.rounding(initial),
+            rounding=rounding,
         )
 
     def at(self, sigma: float | Sequence[float]) -> Array:

@@ -46,7 +46,7 @@ def _compare(evolution: Evolution, again: Evolution) -> Check:
     bound = _ROUND_OFF * precision * float(np.abs(evolution.landscape.values).max())
     source = f"round-off, {_ROUND_OFF} eps max |Q|"
     if evolution.stored_tolerance:
-        bound += evolution.stored_tolerance * evolution.landscape.oscillation
+        bound += evolution.value_error
         source += f", and the {evolution.stored_tolerance:g} osc(Q) of compact storage"
     same = largest <= bound
     where = Place(place[0], place[1:], evolution.grid.point(place[len(place) - evolution.grid.dimensions :]))
@@ -90,7 +90,7 @@ def _check(arguments: argparse.Namespace) -> int:
                 reports["recomputed"] = Report([_compare(evolution, again)], "recomputed")
         with Bar("checking", sys.stderr, enabled=not quiet) as bar:
             bar(0, 1)
-            # what compact storage leaves out would break bounds that are tight to round-off
+            # the stored values were held against these; without what compact storage leaves out all bounds are tighter
             reports["solution"] = verify(again if evolution.stored_tolerance else evolution, arguments.checks)
     failed = any(report.failures for report in reports.values())
 

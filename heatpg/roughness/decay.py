@@ -264,6 +264,8 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
     def relative(squares: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(power > 0, np.sqrt(squares[1:-1] / safe), np.nan)
 
+    # what compact storage has left out of the fields: without a chord, or tapered, no more than twice that on each axis
+    stored = math.ldexp(2.0**grid.dimensions * evolution.value_error, -exponent)
     measured, predicted, floor = [], [], []
     for values, variances, paths in zip(evolution.values, evolution.variances, evolution.paths, strict=True):
         field = prepared(scaled(values), grid)
@@ -274,7 +276,7 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
         rounding = own + sum(
             wide.rounding(evolution.solver, axis, path) for axis, path in zip(grid, paths, strict=True) if path[-1] > 0
         )
-        floor.append(np.where(power > 0, unit * rounding / np.sqrt(safe), np.inf))
+        floor.append(np.where(power > 0, (unit * rounding + stored) / np.sqrt(safe), np.inf))
     bounds, expected = np.array(floor), np.array(predicted)
     visible = np.isfinite(bounds) & (bounds <= _VISIBLE * np.nan_to_num(expected))
     return BandDecay(

@@ -212,6 +212,11 @@ class Problem:
         return float((self.landscape.values * weights).sum() / weights.sum())
 
     @property
+    def value_error(self) -> float:
+        """By how much `values` of a level may differ from what the solver made, because they were stored compactly."""
+        return math.ldexp(self._centred.value_error, -self._shift)
+
+    @property
     def rounding(self) -> float:
         """The relative rounding of a value of the fields."""
         return float(np.finfo(self._centred.values.dtype).eps)

@@ -372,7 +372,7 @@ def _partition(
 
 
 def _round_off(problem: Problem, k: int) -> float:
-    """Bound on the round-off of the field at one sigma, -1 for Q: twice, because two nodes are compared."""
+    """Bound on what is wrong with the field at one sigma, -1 for Q: twice, because two nodes are compared."""
     evolution = problem.evolution
     unit = problem.rounding * float(np.abs(problem.landscape.values).max())
     # what an offset has taken from the nodes of Q is an error of Q, and of each mean of them
@@ -382,7 +382,7 @@ def _round_off(problem: Problem, k: int) -> float:
     # the axes add up, each with what the solver may round along the path of variances that it took there
     paths = zip(evolution.grid, evolution.paths[k], strict=True)
     rounding = sum(wide.rounding(evolution.solver, axis, path) for axis, path in paths if path[-1] > 0)
-    return 2.0 * unit * (1.0 + rounding) + data
+    return 2.0 * unit * (1.0 + rounding) + 2.0 * problem.value_error + data
 
 
 def basins(

@@ -64,7 +64,16 @@ from heatpg.solvers.edges import kink_waves
 from heatpg.solvers.transforms import basis_along
 from heatpg.store.chunks import chunk_shape, write_array
 from heatpg.store.quarantine import Contents
-from heatpg.store.record import FIELDS, LEVELS, Record, coarse_name, data_digest
+from heatpg.store.record import (
+    COMPACT_ROUNDING,
+    FIELDS,
+    LEVELS,
+    Record,
+    coarse_name,
+    data_digest,
+    entry_ranges,
+    promised_errors,
+)
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 from heatpg.tools.resources import require_memory
@@ -80,7 +89,6 @@ _LEAST_SIZE = 3  # of an axis
 _MOST_BEYOND = 32  # sizes of the axis: noise of ten times the box, and what a reader agrees to transform
 _TRIALS = 4  # each with a target that is 8 times smaller than the one before; a matter of taste
 _SHRINK = 8.0
-_ROUNDING = 4.0  # units of eps max |Q|; another library of transforms rounds differently
 _BLOCK_POINTS = 2**16  # of lines that are transformed together: half a mebibyte, which stays in cache
 _ENTRY_POINTS = 2**17  # of batch entries that one thread takes at a time
 
@@ -464,17 +472,11 @@ class _Compactor:
         self.grid = record.grid
         landscape = record.landscape
         self.first = len(landscape.batch_shape)
-        entries = landscape.values.reshape(-1, *self.grid.shape)
-        axes = tuple(range(1, entries.ndim))
-        low, high = entries.min(axis=axes).astype(np.float64), entries.max(axis=axes).astype(np.float64)
-        largest = np.maximum(np.abs(low), np.abs(high))
-        for axis in self.grid:
-            low, high = axis.rule.extremes_outside(low, high)
-        self.oscillation = high - low
-        rounding = _ROUNDING * float(np.finfo(np.float64).eps) * largest
+        oscillation, largest = entry_ranges(landscape)
         # what is measured has rounding of its own on top, which is taken off the promise beforehand
-        self.bound = np.where(self.oscillation > 0, tolerance * self.oscillation - rounding, 2.0 * rounding)
-        self.unit = np.divide(1.0, self.oscillation, out=np.zeros_like(low), where=self.oscillation > 0)
+        rounding = COMPACT_ROUNDING * float(np.finfo(np.float64).eps) * largest
+        self.bound = promised_errors(oscillation, largest, tolerance) - rounding
+        self.unit = np.divide(1.0, oscillation, out=np.zeros_like(oscillation), where=oscillation > 0)
         # whether the field is the transform of Q times exp(-k^2 t / 2), so that Q serves all sigmas
         self.gaussian = record.covariance is None and record.solver.target == "continuous"
         self._kept: dict[tuple[int, int], _Lines] = {}

@@ -20,6 +20,7 @@ from heatpg.store.paths import Paths
 
 __all__ = [
     "COMPACT_OBJECTS",
+    "COMPACT_ROUNDING",
     "DRAWN",
     "ENVIRONMENT",
     "ERROR",
@@ -54,7 +55,9 @@ __all__ = [
     "Record",
     "coarse_name",
     "data_digest",
+    "entry_ranges",
     "printable",
+    "promised_errors",
     "text_digest",
 ]
 
@@ -93,11 +96,49 @@ LARGEST_ATTRIBUTE = 2**15  # bytes; old formats end at 64 kiB
 MOST_OBJECTS = 10_000
 COMPACT_OBJECTS = 100  # of a file in compact storage beside its levels, rather more than there are
 TOLERANCE = 1e-10  # of compact storage, where none is given; a matter of taste
+COMPACT_ROUNDING = 4.0  # of compact storage, units of eps max |Q|; another library of transforms rounds differently
 
 
 def coarse_name(axis: str) -> str:
     """Name of the coordinates of a coarse lattice along an axis."""
     return f"coarse_{axis}"
+
+
+def entry_ranges(landscape: Landscape) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """osc(Q) of each batch entry, with what lies outside the box, and its largest absolute value; shape (entries,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.store.record import entry_ranges
+    >>> entry_ranges(Landscape(np.array([3.0, 5.0, 4.0]), Grid(Axis("x", 0.0, 1.0, 3, boundary="zero"))))
+    (array([5.]), array([5.]))
+    """
+    entries = landscape.values.reshape(-1, landscape.grid.size)
+    low, high = entries.min(axis=1).astype(np.float64), entries.max(axis=1).astype(np.float64)
+    largest = np.maximum(np.abs(low), np.abs(high))
+    for axis in landscape.grid:
+        low, high = axis.rule.extremes_outside(low, high)
+    return np.asarray(high - low), largest
+
+
+def promised_errors(
+    oscillation: NDArray[np.float64], largest: NDArray[np.float64], tolerance: float
+) -> NDArray[np.float64]:
+    """By how much compact storage may change the values of each batch entry, from what `entry_ranges` gives.
+
+    Examples
+    --------
+    One entry that varies, and one that does not, which is held to rounding:
+
+    >>> import numpy as np
+    >>> from heatpg.store.record import promised_errors
+    >>> promised_errors(np.array([2.0, 0.0]), np.array([1.0, 1.0]), 1e-10).round(16)
+    array([2.0e-10, 2.7e-15])
+    """
+    rounding = 3.0 * COMPACT_ROUNDING * float(np.finfo(np.float64).eps) * largest
+    return np.where(oscillation > 0, tolerance * oscillation, rounding)
 
 
 class Record:
@@ -195,6 +236,30 @@ class Record:
 
     def __len__(self) -> int:
         return len(self.sigma)
+
+    @property
+    def value_error(self) -> float:
+        """By how much a value may differ from the one that the solver made, in the units of Q.
+
+        That is what an offset that was put back has rounded, and what compact storage has left out; 0 where neither
+        was. What compares these values with others takes it into its bound.
+
+        Examples
+        --------
+        >>> from heatpg import landscapes
+        >>> from heatpg.evolution import Evolution, solve
+        >>> flow = solve(landscapes.ridge(size=21), 0.2)
+        >>> stored = Evolution.of(flow, stored_tolerance=1e-10)
+        >>> flow.value_error, stored.value_error == 1e-10 * flow.landscape.oscillation
+        (0.0, True)
+        """
+        return self.rounding + (float(self.storage_errors().max()) if self.stored_tolerance else 0.0)
+
+    def storage_errors(self) -> NDArray[np.float64]:
+        """By how much compact storage may have changed the values of each batch entry, shape (entries,)."""
+        if not self.stored_tolerance:
+            return np.zeros(self.landscape.values.size // self.grid.size)
+        return promised_errors(*entry_ranges(self.landscape), self.stored_tolerance)
 
     @property
     def sigmas(self) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from heatpg.evolution import Evolution
 from heatpg.solvers import wide
 from heatpg.verify import checks
 from heatpg.verify.edge import kept_weights
-from heatpg.verify.silence import unless_silent
+from heatpg.verify.silence import bound_source, unless_silent
 
 __all__ = ["conservation"]
 
@@ -85,7 +85,7 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
         before, after = means[key], mean(evolution.values[k], plain)
         rounding = sum(wide.rounding(evolution.solver, a, p) for a, p in zip(grid, paths, strict=True) if p[-1] > 0)
         change = float(np.abs(after - before).max())
-        allowed = 2.0 * unit * (1.0 + rounding) + math.ldexp(evolution.rounding, exponent)
+        allowed = 2.0 * unit * (1.0 + rounding) + math.ldexp(evolution.value_error, exponent)
         # the level that comes nearest to its own bound is told, not the one that changes most
         changes.append((change / allowed if allowed else 0.0, change, allowed, k))
     _, worst, bound, where = max(changes)
@@ -99,7 +99,7 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
         else f"the mean of u over the box changes at sigma={sigma_words(evolution.sigma[where])}",
         worst / oscillation,
         bound / oscillation,
-        "round-off, relative to osc(Q)",
+        bound_source("round-off", evolution),
     )
     # back in the units of Q
     return [unless_silent(check, evolution, [(k, math.ldexp(allowed, -exponent)) for _, _, allowed, k in changes])]

@@ -43,7 +43,7 @@ from heatpg.tools.sums import along_axis, dot
 from heatpg.verify import checks
 from heatpg.verify.correlated import LARGEST_WINDOW, SEED, density_sums, kernel_distance, sample, window_points
 from heatpg.verify.edge import added_rows, corrects_ends, end_weights, kinks, largest_jumps, narrow_reference
-from heatpg.verify.silence import unless_silent
+from heatpg.verify.silence import bound_source, unless_silent
 
 __all__ = ["POINTS", "Roughness", "crosscheck", "expected_error", "reference_rows", "reference_weights"]
 
@@ -407,8 +407,8 @@ def expected_error(evolution: Record, k: int, cache: dict[int, Roughness] | None
         low, high = extremes(evolution.landscape)
         rounding = sum(solver.rounding(axis, path) for axis, path in zip(grid, evolution.paths[k], strict=True))
         distance = kernel_distance(grid, evolution.covariance[k])
-        return evolution.rounding + 2.0 * unit * rounding + 0.5 * (high - low) * distance
-    total = evolution.rounding
+        return evolution.value_error + 2.0 * unit * rounding + 0.5 * (high - low) * distance
+    total = evolution.value_error
     for position, (axis, path) in enumerate(zip(grid, evolution.paths[k], strict=True)):
         if path[-1] == 0.0:
             continue
@@ -598,7 +598,7 @@ def _entry(evolution: Evolution, worst: _Error, against: str) -> Check:
         message,
         worst.figure / oscillation,
         worst.bound / oscillation,
-        "symbols of both, relative to osc(Q)",
+        bound_source("symbols of both", evolution),
         Place(worst.k, worst.index, grid.point(worst.index[len(worst.index) - grid.dimensions :])),
     )
 

@@ -16,6 +16,7 @@ from heatpg.core.report import Check, Place, Status
 from heatpg.evolution import Evolution
 from heatpg.verify import checks
 from heatpg.verify.maximum_principle import edge_entry
+from heatpg.verify.silence import bound_source
 
 __all__ = ["drawn"]
 
@@ -34,7 +35,8 @@ def _range(evolution: Evolution, low: float, high: float) -> Check:
     level, flat = (int(i) for i in np.unravel_index(int(outside.argmax()), outside.shape))
     oscillation = high - low or 1.0
     figure = max(0.0, float(outside[level, flat])) / oscillation
-    kept = figure <= _WEIGHTS
+    bound = _WEIGHTS + evolution.value_error / oscillation
+    kept = figure <= bound
     return Check(
         "range",
         "passed" if kept else "failed",
@@ -42,8 +44,8 @@ def _range(evolution: Evolution, low: float, high: float) -> Check:
         if kept
         else f"u leaves the range of Q by {figure:.3g} of osc(Q)",
         figure,
-        _WEIGHTS,
-        "weights on a lattice, relative to osc(Q)",
+        bound,
+        bound_source("weights on a lattice", evolution),
         _place(evolution, level, flat),
         promised=True,
     )
@@ -81,7 +83,8 @@ def _joint(evolution: Evolution, tops: list[NDArray[np.int64]]) -> Check:
             # fields begin with Q, so that the level itself is the next one
             beside = max(float(fields[k][np.ix_(*around)].max()) for k in (level, level + 2))
             excess = float(fields[level + 1][index]) - beside
-            if excess > (0.0 if error is None else _SEEN * float(error[level][index])):
+            seen = 0.0 if error is None else _SEEN * float(error[level][index])
+            if excess > seen + 2.0 * evolution.value_error:
                 found.append((excess, level, int(flat)))
     name = f"joint {sense.extrema}"
     if not found:
@@ -130,7 +133,7 @@ def drawn(evolution: Evolution, level: str = "standard") -> list[Check]:
     low = min(float(facts.get("lowest", -np.inf)), float(landscape.values.min()))
     high = max(float(facts.get("highest", np.inf)), float(landscape.values.max()))
     signed = sense.sign * np.asarray(evolution.values, dtype=np.float64)
-    tops = [local_maxima(field, grid, 0.0) for field in signed]
+    tops = [local_maxima(field, grid, 2.0 * evolution.value_error) for field in signed]
     best = [int(field.argmax()) for field in signed]
     edge = [k for k, top in enumerate(best) if on_edge(np.unravel_index(top, grid.shape), grid)]
     counts = [len(local_maxima(sense.sign * np.asarray(landscape.values), grid, 0.0)), *map(len, tops)]

@@ -31,7 +31,7 @@ from heatpg.tools.sums import along_axis, product
 from heatpg.verify import checks
 from heatpg.verify.crosscheck import Roughness, expected_error, reference_rows
 from heatpg.verify.edge import corrects_ends
-from heatpg.verify.silence import unless_silent
+from heatpg.verify.silence import bound_source, unless_silent
 
 __all__ = ["LARGE", "edge_error", "polynomial_rows"]
 
@@ -310,14 +310,14 @@ def _rounding(evolution: Evolution, k: int) -> float:
     kind = np.finfo(values.dtype)
     unit = max(float(kind.eps) * float(np.abs(values).max()), float(kind.smallest_subnormal))
     paths = zip(evolution.grid, evolution.paths[k], strict=True)
-    return evolution.rounding + 2.0 * unit * sum(wide.rounding(evolution.solver, axis, path) for axis, path in paths)
+    return evolution.value_error + 2.0 * unit * sum(wide.rounding(evolution.solver, axis, path) for axis, path in paths)
 
 
 def _entry(evolution: Evolution, found: list[tuple[float, float, float, Place]], oscillation: float) -> Check:
     """The level that fails, or else the one with the largest error."""
     error, uncertain, bound, where = max(found, key=lambda entry: (entry[0] > entry[2], entry[0]))
     sigma = f"sigma={sigma_words(evolution.sigma[where.sigma])}"
-    figures = (error / oscillation, bound / oscillation, "sum and integral, relative to osc(Q)", where)
+    figures = (error / oscillation, bound / oscillation, bound_source("sum and integral", evolution), where)
     if error > bound:
         return Check("edge", "failed", f"at the edge u is off by more than this solver can at {sigma}", *figures)
     large = LARGE * oscillation + _rounding(evolution, where.sigma)

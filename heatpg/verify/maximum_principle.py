@@ -35,7 +35,7 @@ from heatpg.evolution import Evolution
 from heatpg.solvers import wide
 from heatpg.solvers.covariance import monotone
 from heatpg.verify import checks
-from heatpg.verify.silence import unless_silent
+from heatpg.verify.silence import bound_source, unless_silent
 
 __all__ = ["maximum_principle", "range_kept"]
 
@@ -90,7 +90,7 @@ def _links(evolution: Evolution) -> list[_Link]:
     for k, stop in enumerate(variances):
         paths = evolution.paths[k]
         rounding = 2.0 * unit * (1.0 + sum(wide.rounding(solver, grid[i], p) for i, p in enumerate(paths) if p[-1] > 0))
-        rounding += 2.0 * evolution.rounding  # of this field and of the one that it is compared with
+        rounding += 2.0 * evolution.value_error  # of this field and of the one that it is compared with
         zero = (0.0,) * grid.dimensions
         # every field is compared with Q, and with the field before it where the noise grew along every axis
         starts = [(zero, initial, paths)]
@@ -197,7 +197,7 @@ def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Chec
             broken = (link, most, int(np.argmax(excess)))
     if broken is None:
         kept = range_kept(any(link.open_box for link in links))
-        check = Check("range", "passed", kept, worst, bound, "round-off, relative to osc(Q)")
+        check = Check("range", "passed", kept, worst, bound, bound_source("round-off", evolution))
         return unless_silent(check, evolution, [(link.k, link.tolerance) for link in links])
     link, most, flat = broken
     sigma = evolution.sigma[link.k]
@@ -210,7 +210,7 @@ def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Chec
         f"sigma={sigma_words(sigma)}, {because}",
         most / oscillation,
         bound,
-        "round-off, relative to osc(Q)",
+        bound_source("round-off", evolution),
         _place(evolution, link.k, flat),
         link.promised,
     )
@@ -312,7 +312,7 @@ def _follow_maxima(evolution: Evolution, links: list[_Link], numbers: dict[int, 
 def _joint_maxima(evolution: Evolution, found: _Maxima, links: list[_Link], oscillation: float) -> Check:
     bound = max((link.tolerance for link in links), default=0.0) / oscillation
     sense = evolution.landscape.sense
-    name, source = f"joint {sense.extrema}", "round-off, relative to osc(Q)"
+    name, source = f"joint {sense.extrema}", bound_source("round-off", evolution)
     if not found.spurious:
         words = f"no joint local {sense.extremum} in (mu, sigma^2) at sigma^2 > 0 on the grid"
         check = Check(name, "passed", words, 0.0, bound, source)

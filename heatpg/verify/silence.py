@@ -10,7 +10,25 @@ from heatpg.core.report import Check
 from heatpg.core.walls import extremes as extremes_of
 from heatpg.store.record import Record
 
-__all__ = ["unless_silent"]
+__all__ = ["bound_source", "unless_silent"]
+
+
+def bound_source(words: str, evolution: Record) -> str:
+    """Where a bound on values comes from, with what compact storage has left out of them, and what it is relative to.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes
+    >>> from heatpg.evolution import Evolution, solve
+    >>> from heatpg.verify.silence import bound_source
+    >>> flow = solve(landscapes.ridge(size=21), 0.2)
+    >>> bound_source("round-off", flow)
+    'round-off, relative to osc(Q)'
+    >>> bound_source("round-off", Evolution.of(flow, stored_tolerance=1e-8))
+    'round-off and 1e-08 of compact storage, relative to osc(Q)'
+    """
+    stored = f" and {evolution.stored_tolerance:g} of compact storage" if evolution.stored_tolerance else ""
+    return f"{words}{stored}, relative to osc(Q)"
 
 
 def unless_silent(
