@@ -107,7 +107,9 @@ class Evolution(Record):
         )
         # an error of other fields is not that of these
         same = not changes.keys() & {"landscape", "sigma", "values", "covariance"}
-        known = {"known_error": record.known_error} if same else {}
+        known: dict[str, Any] = {"known_error": record.known_error} if same else {}
+        if same and "solver" not in changes:
+            known["as_solved"] = record.as_solved
         return cls(**{name: getattr(record, name) for name in names} | known | changes)
 
     def __repr__(self) -> str:
@@ -793,4 +795,6 @@ def solve(
         paths=paths,
         reason=plan.reason,
         timing={"solve": time.perf_counter() - begin},
+        # memory of the caller may change, and to put an offset back rounds once more
+        as_solved=out is None and taken.trivial,
     )

@@ -30,9 +30,11 @@ that field outside. Correlated noise is treated like that too.
 How coarse. With c_k the largest amplitude of wave k over all lines, in units of osc(Q), the m with
 sum_{k >= m} c_k <= tolerance / d is taken on each of the d axes: leaving these waves out changes u by no more than the
 tolerance. That is a bound for the mathematics; what counts is what is measured. Every level is read back before it is
-accepted, by the code that reads files, and compared with the field at every node. If it is off by more than the
-tolerance allows, a finer lattice is taken, then the field itself in place of Q, then all nodes, whose values are
-those of the field to the last bit. So ``tolerance`` in units of osc(Q), for each batch entry by itself, is a promise.
+accepted, by the code that reads files, and compared with the field at every node; except where its error is proven
+(`heatpg.store.bounds`: mirrored or periodic lines of the `spectral` solver, many at once, as they were solved): there
+the bound has to hold on a sample, and is what is written. If a level is off by more than the tolerance allows, a finer
+lattice is taken, then the field itself in place of Q, then all nodes, whose values are those of the field to the last
+bit. So ``tolerance`` in units of osc(Q), for each batch entry by itself, is a promise.
 A batch entry that does not vary has no osc(Q), and is held to a few units of rounding.
 
 In the file each sigma has a group of its own, ``/levels/0`` and so on: the dataset ``u``, and for each axis its
@@ -46,10 +48,9 @@ The sizes and the nodes beyond the box are in the record ``heatpg_run`` at the r
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -61,8 +62,19 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.core.kinks import jumps_along
 from heatpg.errors import OptionError, StoreError
 from heatpg.solvers.edges import kink_waves
-from heatpg.solvers.transforms import basis_along
+from heatpg.store.bounds import (
+    SAMPLED_LINES,
+    cardinal_functions,
+    end_difference,
+    four_sums,
+    is_bounded,
+    lebesgue,
+    sample,
+    scaled_sums,
+    signs_of,
+)
 from heatpg.store.chunks import chunk_shape, write_array
+from heatpg.store.lattices import BLOCK_POINTS, Lattice, Level, by_lines, from_lines
 from heatpg.store.quarantine import Contents
 from heatpg.store.record import (
     COMPACT_ROUNDING,
@@ -82,15 +94,14 @@ from heatpg.tools.sums import product
 __all__ = ["Lattice", "Level", "levels", "read_levels", "require_tolerance", "write_levels"]
 
 Array = NDArray[Any]
-_Run = Callable[[Callable[[int], object], Iterable[int]], None]
 
 _FINEST, _COARSEST = 1e-14, 1e-3  # rounding of a transform; what a picture would show
 _LEAST_SIZE = 3  # of an axis
 _MOST_BEYOND = 32  # sizes of the axis: noise of ten times the box, and what a reader agrees to transform
 _TRIALS = 4  # each with a target that is 8 times smaller than the one before; a matter of taste
 _SHRINK = 8.0
-_BLOCK_POINTS = 2**16  # of lines that are transformed together: half a mebibyte, which stays in cache
-_ENTRY_POINTS = 2**17  # of batch entries that one thread takes at a time
+_TIMES_ROUNDED = 3.0  # once what the solver rounds for a field, and twice for the transforms of a level and back
+_NEGLIGIBLE = 1e-3  # of the waves left out; a taste
 
 
 def require_tolerance(tolerance: float) -> float:
@@ -120,225 +131,6 @@ def require_tolerance(tolerance: float) -> float:
             advice="for every bit choose storage='full'",
         )
     return number
-
-
-@dataclasses.dataclass(frozen=True)
-class Lattice:
-    """The nodes along one axis on which a field is kept.
-
-    Attributes
-    ----------
-    axis
-        The axis of the grid.
-    size
-        Number of nodes kept.
-    beyond
-        Number of nodes of the axis by which its line is continued at each end; 0 unless it lies in free space
-        or between faces whose values are held.
-
-    Examples
-    --------
-    >>> from heatpg import Axis
-    >>> from heatpg.store.compact import Lattice
-    >>> Lattice(Axis("angle", 0.0, 6.0, 12, boundary="periodic"), 4).coordinates
-    array([0. , 1.5, 3. , 4.5])
-    >>> Lattice(Axis("torque", -1.0, 1.0, 9, boundary="reflect"), 5).coordinates
-    array([-1. , -0.5,  0. ,  0.5,  1. ])
-    >>> Lattice(Axis("gain", 0.0, 1.0, 11, boundary="clip"), 4, beyond=4).coordinates
-    array([-0.2125,  0.2625,  0.7375,  1.2125])
-    """
-
-    axis: Axis
-    size: int
-    beyond: int = 0
-
-    @property
-    def whole(self) -> bool:
-        """Whether the nodes are those of the axis."""
-        return self.size == self.axis.size and not self.beyond
-
-    @property
-    def rows(self) -> int:
-        """Number of nodes of the continued line."""
-        return self.axis.size + 2 * self.beyond
-
-    @property
-    def coordinates(self) -> NDArray[np.float64]:
-        """Positions of the nodes, shape (size,)."""
-        axis = self.axis
-        if self.whole:
-            return axis.coordinates
-        first, last = float(axis.coordinates[0]), float(axis.coordinates[-1])
-        number = np.arange(self.size)
-        if axis.rule.periodic:
-            return np.asarray(first + number * (axis.length / self.size))
-        if self._closure == ("reflect", "cell"):
-            # the continued line begins half a cell before its first centre
-            first -= (self.beyond + 0.5) * axis.spacing
-            return np.asarray(first + (number + 0.5) * (self.rows * axis.spacing / self.size))
-        return np.asarray(first + number * ((last - first) / (self.size - 1)))
-
-    @functools.cached_property
-    def _closure(self) -> tuple[str, str]:
-        """Boundary and nodes that the transform of the line stands for."""
-        axis = self.axis
-        # where the values on faces are held, the line goes on beyond them too, but not in files of earlier versions
-        if axis.rule.free_space or self.beyond > 0:
-            return "reflect", "cell"
-        return axis.boundary, axis.nodes if axis.boundary == "reflect" else "vertex"
-
-    @property
-    def _intervals(self) -> bool:
-        """Whether both ends of the line are nodes, so that intervals between them are what is counted."""
-        return self._closure in (("reflect", "vertex"), ("absorb", "vertex"))
-
-    def _fine(self) -> Any:
-        return _basis(*self._closure, self.rows)
-
-    def _coarse(self) -> Any:
-        return _basis(*self._closure, self.size)
-
-    def _factor(self) -> float:
-        """Coefficients of the coarse line by those of the fine line."""
-        less = 1 if self._intervals else 0
-        return (self.size - less) / (self.rows - less)
-
-    def _move(self, source: Array, target: Array, factor: float) -> None:
-        """Coefficients of one line as those of the other, in place of all of `target`; shape (lines, coefficients)."""
-        size = self.size
-        if self._closure[0] == "absorb":
-            np.multiply(source[:, : size - 1], factor, out=target[:, : size - 1])
-            target[:, size - 1 :] = 0.0
-            # the two coefficients of the chord are values at its ends, which do not scale
-            target[:, 0], target[:, -1] = source[:, 0], source[:, -1]
-            return
-        # the shortest wave of the coarse lattice has no phase of its own on it, except between cell centres
-        kept = size if self._closure == ("reflect", "cell") else size - 1 + (size % 2 if self.axis.rule.periodic else 0)
-        np.multiply(source[:, :kept], factor, out=target[:, :kept])
-        target[:, kept:] = 0.0
-
-    def prolong(self, lines: Array) -> Array:
-        """Values on the axis from those on the lattice: shape (lines, size) to (lines, axis.size); uses up `lines`."""
-        coefficients = self._coarse().forward(lines, 1)
-        moved = np.empty((len(lines), self.rows))
-        self._move(coefficients, moved, 1.0 / self._factor())
-        return np.asarray(self._fine().inverse(moved, 1)[:, self.beyond : self.beyond + self.axis.size])
-
-    def restrict(self, coefficients: Array, multiplier: Array) -> Array:
-        """Values on the lattice from coefficients of the fine line; shape (lines, rows) to (lines, size)."""
-        moved = np.empty((len(coefficients), self.size))
-        self._move(coefficients, moved, self._factor())
-        # the end values of a held line come last, and are not multiplied
-        factors = multiplier[: self.size].copy()
-        if self._closure[0] == "absorb":
-            factors[-1] = 1.0
-        moved *= factors
-        return np.asarray(self._coarse().inverse(moved, 1))
-
-
-@functools.lru_cache(maxsize=1024)
-def _basis(boundary: str, nodes: Any, size: int) -> Any:
-    return basis_along(Axis("line", 0.0, float(size), size, boundary=boundary, nodes=nodes))
-
-
-def _serially(function: Callable[[int], object], items: Iterable[int]) -> None:
-    for item in items:
-        function(item)
-
-
-def _by_lines(field: Array, position: int) -> Array:
-    """All lines along one axis as rows, as a view where that is possible."""
-    # along the last axis the lines are rows already, and nothing is copied
-    if position < field.ndim - 1:
-        field = np.moveaxis(field, position, -1)
-    return field.reshape(-1, field.shape[-1])
-
-
-def _from_lines(lines: Array, shape: tuple[int, ...], position: int) -> Array:
-    """The inverse of `_by_lines`, for lines of another length than that in `shape`."""
-    others = shape[:position] + shape[position + 1 :]
-    if position == len(others):
-        return lines.reshape(*others, lines.shape[1])
-    return np.ascontiguousarray(np.moveaxis(lines.reshape(*others, lines.shape[1]), -1, position))
-
-
-def _expand(field: Array, lattices: tuple[Lattice, ...], each: _Run) -> Array:
-    """Read back a field of any number of leading axes, in double precision."""
-    first = field.ndim - len(lattices)
-    for i, lattice in enumerate(lattices):
-        if lattice.whole:
-            continue
-        lines = _by_lines(field, first + i)
-        result = np.empty((len(lines), lattice.axis.size))
-        chunk = max(1, _BLOCK_POINTS // lattice.rows)
-
-        def work(
-            begin: int, lattice: Lattice = lattice, lines: Array = lines, result: Array = result, chunk: int = chunk
-        ) -> None:
-            piece = lines[begin : begin + chunk].astype(np.float64)  # a copy, which is used up
-            result[begin : begin + chunk] = lattice.prolong(piece)
-
-        each(work, range(0, len(lines), chunk))
-        field = _from_lines(result, field.shape, first + i)
-    return field
-
-
-def _entries(values: Array, lattices: tuple[Lattice, ...]) -> tuple[Array, int, _Run, _Run]:
-    """Values with one batch axis; entries of a piece of work; how to run over pieces, and over lines within them."""
-    flat = values.reshape(-1, *values.shape[values.ndim - len(lattices) :])
-    points = math.prod(lattice.axis.size for lattice in lattices)
-    piece = max(1, _ENTRY_POINTS // points)
-    # one pool of threads: it works either on the pieces or inside of one
-    return (flat, piece, for_each, _serially) if len(flat) > piece else (flat, piece, _serially, for_each)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Level:
-    """One field on its lattices.
-
-    Attributes
-    ----------
-    lattices
-        One for each axis of the grid.
-    values
-        u on their nodes, shape (*batch, *(lattice.size)), of the type of the field.
-    error
-        Largest error of what is read back from it, in units of osc(Q); measured.
-    """
-
-    lattices: tuple[Lattice, ...]
-    values: Array
-    error: float = 0.0
-
-    def read_back(self, out: Array) -> None:
-        """The field at the nodes of the grid, into `out`, shape (*batch, *grid.shape)."""
-        if all(lattice.whole for lattice in self.lattices):
-            np.copyto(out, self.values)
-            return
-        coarse, piece, over_pieces, over_lines = _entries(self.values, self.lattices)
-        fine = out.reshape(len(coarse), *(lattice.axis.size for lattice in self.lattices))
-
-        def work(begin: int) -> None:
-            fine[begin : begin + piece] = _expand(coarse[begin : begin + piece], self.lattices, over_lines)
-
-        over_pieces(work, range(0, len(coarse), piece))
-
-    def deviation(self, field: Array) -> NDArray[np.float64]:
-        """Largest difference of each batch entry, read back, from that of a field; shape (entries,)."""
-        coarse, piece, over_pieces, over_lines = _entries(self.values, self.lattices)
-        fine = field.reshape(len(coarse), *(lattice.axis.size for lattice in self.lattices))
-        result = np.empty(len(coarse))
-
-        def work(begin: int) -> None:
-            back = _expand(coarse[begin : begin + piece], self.lattices, over_lines)
-            if field.dtype != back.dtype:
-                back = back.astype(field.dtype).astype(np.float64)  # as a reader has it
-            back -= fine[begin : begin + piece]
-            np.abs(back, out=back)
-            result[begin : begin + piece] = back.reshape(len(back), -1).max(axis=1)
-
-        over_pieces(work, range(0, len(coarse), piece))
-        return result
 
 
 @kernel
@@ -375,7 +167,7 @@ class _Lines:
     amplitudes: NDArray[np.float64]
 
     def multiplier(self, variance: float) -> NDArray[np.float64]:
-        angle = self._line()._fine().angle / self.axis.spacing
+        angle = self._line().fine().angle / self.axis.spacing
         return np.asarray(np.exp(-0.5 * variance * np.square(angle)))
 
     def _line(self) -> Lattice:
@@ -387,17 +179,31 @@ class _Lines:
 
         line = self._line()
         waves = self.amplitudes * multiplier
-        if line._closure[0] == "absorb":
+        if line.closure[0] == "absorb":
             waves[-1] = 0.0
         # what would be left out from each wave on
         rest = np.cumsum(waves[::-1])[::-1]
         kept = int(np.count_nonzero(rest > target))  # rest falls with k
-        less = 1 if line._intervals else 0
+        less = 1 if line.intervals else 0
         needed = kept + 1 - kept % 2 if self.axis.rule.periodic else kept + less
         size = max(_LEAST_SIZE, next_fast_len(max(1, needed - less)) + less)
         if size >= self.axis.size:
             return Lattice(self.axis, self.axis.size)
         return Lattice(self.axis, size, self.beyond)
+
+    def left_out(self, lattice: Lattice, multiplier: Array, oscillation: Array) -> NDArray[np.float64]:
+        """Of each line the sum of the amplitudes of the waves that a lattice does not have, shape (lines,)."""
+        first = lattice.waves
+        rest = np.cumsum((self.amplitudes * multiplier)[: first - 1 : -1])[::-1]
+        # what is left of the shortest waves is the same for all lines: nothing to speak of
+        last = first + int(np.count_nonzero(rest > _NEGLIGIBLE * rest[0]))
+        each = np.abs(self.coefficients[:, first:last]) * (multiplier[first:last] * self._scale())
+        return np.asarray(each.sum(axis=1) + (rest[last - first] if last < len(multiplier) else 0.0) * oscillation)
+
+    def _scale(self) -> float:
+        """Amplitudes by coefficients."""
+        less = 1 if self._line().intervals else 0
+        return (2.0 if self.axis.rule.periodic else 1.0) / int(self.coefficients.shape[1] - less)
 
     def values(self, lattice: Lattice, multiplier: Array) -> Array:
         """The field with this axis on a lattice."""
@@ -405,16 +211,47 @@ class _Lines:
         onto = self._line() if lattice.whole else lattice
         inside = slice(self.beyond, self.beyond + self.axis.size) if lattice.whole else slice(None)
         result = np.empty((len(self.coefficients), lattice.size))
-        chunk = max(1, _BLOCK_POINTS // max(onto.size, lattice.rows))
+        chunk = max(1, BLOCK_POINTS // max(onto.size, lattice.rows))
 
         def work(begin: int) -> None:
             piece = self.coefficients[begin : begin + chunk]
             whole = lattice.whole
-            block = onto._fine().inverse(piece * multiplier, 1) if whole else onto.restrict(piece, multiplier)
+            block = onto.fine().inverse(piece * multiplier, 1) if whole else onto.restrict(piece, multiplier)
             result[begin : begin + chunk] = block[:, inside]
 
         for_each(work, range(0, len(result), chunk))
-        return _from_lines(result, self.shape, self.position)
+        return from_lines(result, self.shape, self.position)
+
+    def seen(self, lattice: Lattice, multiplier: Array, nodes: Array) -> tuple[Array, Array, NDArray[np.float64]]:
+        """What `values` has of a mirrored or periodic line, and what is seen of it without reading it back.
+
+        Returns
+        -------
+        values, at_nodes, off
+            Shape (lines, size); u at three nodes of the axis, shape (lines, 3); and the sum of the values with random
+            signs less that of their coefficients, shape (lines,).
+        """
+        result = np.empty((len(self.coefficients), lattice.size))
+        sums, theory = np.empty((len(result), 4)), np.empty(len(result))
+        signs, weights = signs_of(self.axis, lattice.size)
+        ways = np.column_stack([cardinal_functions(self.axis, lattice.size, nodes), signs])
+        kept = lattice.waves
+        # no more is read of a line than the waves of the lattice
+        chunk = max(1, BLOCK_POINTS // lattice.size)
+
+        def work(begin: int) -> None:
+            piece, block = slice(begin, begin + chunk), result[begin : begin + chunk]
+            block[:, kept:] = 0.0
+            coefficients = self.coefficients[piece, :kept]
+            scaled_sums(coefficients, lattice.factor(), multiplier[:kept], weights, block, theory[piece])
+            values = lattice.coarse().inverse(block, 1)
+            # a library may work in place or not, and both are right
+            if values.ctypes.data != block.ctypes.data:
+                block[...] = values
+            four_sums(block, ways, sums[piece])
+
+        for_each(work, range(0, len(result), chunk))
+        return from_lines(result, self.shape, self.position), sums[:, :3], np.abs(sums[:, 3] - theory)
 
 
 def _transformed(
@@ -424,11 +261,11 @@ def _transformed(
 
     With a sigma, what the solver adds for the kinks at the ends is among the waves.
     """
-    read = _by_lines(field, position)
+    read = by_lines(field, position)
     lattice = Lattice(axis, axis.size + 2 * beyond, beyond)
-    continuation, basis = axis.rule.extend(axis.size, axis.nodes, beyond, beyond), lattice._fine()
+    continuation, basis = axis.rule.extend(axis.size, axis.nodes, beyond, beyond), lattice.fine()
     coefficients = np.empty((len(read), lattice.rows))
-    chunk = max(1, _BLOCK_POINTS // lattice.rows)
+    chunk = max(1, BLOCK_POINTS // lattice.rows)
     starts = range(0, len(read), chunk)
     units = np.repeat(unit, len(read) // len(unit))
     largest = np.empty((len(starts), lattice.rows))
@@ -458,9 +295,9 @@ def _transformed(
         _amplitudes(block, units[begin : begin + chunk], largest[begin // chunk])
 
     for_each(work, starts)
-    waves = largest.max(axis=0)
-    waves *= (2.0 if axis.rule.periodic else 1.0) / (lattice.rows - (1 if lattice._intervals else 0))
-    return _Lines(field.shape, position, axis, beyond, coefficients, waves)
+    lines = _Lines(field.shape, position, axis, beyond, coefficients, largest.max(axis=0))
+    lines.amplitudes[:] *= lines._scale()
+    return lines
 
 
 class _Compactor:
@@ -473,6 +310,7 @@ class _Compactor:
         landscape = record.landscape
         self.first = len(landscape.batch_shape)
         oscillation, largest = entry_ranges(landscape)
+        self.oscillation, self.largest = oscillation, largest
         # what is measured has rounding of its own on top, which is taken off the promise beforehand
         rounding = COMPACT_ROUNDING * float(np.finfo(np.float64).eps) * largest
         self.bound = promised_errors(oscillation, largest, tolerance) - rounding
@@ -544,9 +382,49 @@ class _Compactor:
             target /= _SHRINK
         return None
 
+    def _bounded(self, index: int) -> Level | None:
+        """The level of one sigma whose error is proven, held to it by a sample; None where it is not, or is too large.
+
+        See `heatpg.store.bounds`.
+        """
+        if not is_bounded(self.record, index):
+            return None
+        axis, variance = self.grid[0], float(self.record.variances[index, 0])
+        lines = self._lines(self.record.landscape.values, 0, variance, keep=True)
+        multiplier = lines.multiplier(variance)
+        lattice = lines.lattice(multiplier, self.tolerance)
+        if lattice.whole:
+            return None
+        rounding = _TIMES_ROUNDED * self.record.solver.rounding(axis, (0.0, variance)) * lebesgue(lattice.size)
+        bound = lines.left_out(lattice, multiplier, self.oscillation)
+        bound += rounding * float(np.finfo(self.record.values.dtype).eps) * self.largest
+        ends = end_difference(axis, variance, self.record.solver)
+        if ends is not None:
+            jumps = np.abs(ends[0].jumps(self.record.landscape.values.astype(np.float64, copy=False), self.first))
+            bound += np.tensordot(ends[1], jumps.reshape(2, -1, len(bound)), 2)
+        promised = self.tolerance * self.oscillation
+        varied = self.oscillation > 0
+        if not (bound <= promised)[varied].all():
+            return None
+        nodes = sample(axis.size, 1)
+        values, at_nodes, off = lines.seen(lattice, multiplier, nodes)
+        level = Level((lattice,), values.astype(self.record.values.dtype, copy=False))
+        field = self.record.values[index].reshape(len(at_nodes), -1)
+        # no single value may be off by what would be seen
+        if (off > 0.5 * promised)[varied].any() or (np.abs(at_nodes - field[:, nodes]).max(axis=1) > bound).any():
+            return None
+        # of what does not vary, and has no such bound, all is read back
+        looked_at = np.union1d(sample(len(field), SAMPLED_LINES), np.flatnonzero(~varied))
+        deviation = Level((lattice,), level.values.reshape(len(field), -1)[looked_at]).deviation(field[looked_at])
+        if (deviation > np.where(varied, bound, self.bound)[looked_at]).any():
+            return None
+        return dataclasses.replace(level, error=float((bound * self.unit).max()))
+
     def level(self, index: int) -> Level:
         """The level of one sigma."""
-        level = None
+        level = self._bounded(index)
+        if level is not None:
+            return level
         if self.gaussian:
             variances = tuple(float(t) for t in self.record.variances[index])
             if all(
@@ -571,7 +449,7 @@ def levels(record: Record, tolerance: float) -> Iterator[Level]:
         What is to be stored.
     tolerance
         Bound on the difference of what is read back from the field, in units of osc(Q) of each batch entry; 1e-14 to
-        1e-3. Measured at every node before a level is handed over.
+        1e-3. Measured at every node before a level is handed over, or proven and held to a sample.
 
     Yields
     ------

@@ -176,6 +176,8 @@ class Record:
     drawn
         Where the noise was in more components than there are axes, and partly drawn: how, as JSON-like values. Then no
         solver makes the fields from Q on the grid. Otherwise None.
+    as_solved
+        Whether the fields are, to the last bit, what the solver has made of Q, in memory that nobody else writes to.
     """
 
     def __init__(
@@ -194,6 +196,7 @@ class Record:
         rounding: float = 0.0,
         known_error: Array | None = None,
         drawn: Mapping[str, Any] | None = None,
+        as_solved: bool = False,
     ) -> None:
         self.landscape = landscape
         self.grid = landscape.grid
@@ -209,6 +212,7 @@ class Record:
         self.rounding = rounding
         self.known_error = known_error
         self.drawn = None if drawn is None else dict(drawn)
+        self.as_solved = as_solved
 
     @property
     def values(self) -> Array:
@@ -222,6 +226,7 @@ class Record:
         # what was said of other fields is not true of these
         self.report = Report([], "none")
         self.known_error = None
+        self.as_solved = False
 
     @property
     def known_error(self) -> Array | None:

@@ -549,7 +549,7 @@ def save(
         computed, and not in compact storage, from which they are computed again.
     tolerance
         Of compact storage, in units of osc(Q): the difference of what is read back from the field, which is measured
-        before it is stored; 1e-14 to 1e-3.
+        before it is stored, or proven and held to a sample (`heatpg.store.bounds`); 1e-14 to 1e-3.
     compression
         ``none``, or ``gzip:1`` to ``gzip:9``. Such data lose a few percent of their size, at many times the cost.
 
