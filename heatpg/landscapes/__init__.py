@@ -1,16 +1,16 @@
-"""Families of Q-landscapes: systems to sample, and analytic ones whose evolution is known exactly.
+"""Families of Q-landscapes: simulated systems, and analytic landscapes with a known exact evolution.
 
 A family is a function in a file of this folder, registered by name. Its first argument is a grid (or None for
 the family's own grid of a given size), all others are keywords with defaults; it returns a `Landscape` whose
-provenance holds every parameter.
+provenance contains every parameter.
 
-Other distributions bring families of their own as entry points of the group ``heatpg.landscapes``::
+Other packages add their own families as entry points of the group ``heatpg.landscapes``::
 
     [project.entry-points."heatpg.landscapes"]
     my_robot = "my_package.landscapes:my_robot"
 
-They have a name everywhere that ours have one; ``HEATPG_NO_PLUGINS=1`` leaves them out. `from_gymnasium` makes a
-landscape of an environment of the user's own, `sampler_from_gymnasium` samples it where no grid fits.
+They can be used like the built-in ones; ``HEATPG_NO_PLUGINS=1`` disables them. `from_gymnasium` makes a landscape of
+any Gymnasium environment; `sampler_from_gymnasium` samples it at arbitrary points, in any dimension.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def __getattr__(name: str) -> Any:
             return landscapes.get(name)
         except HeatpgError as reason:
             raise AttributeError(str(reason)) from reason
-    raise AttributeError(f"heatpg.landscapes has no {name!r}; 'heatpg list landscapes' shows what there is")
+    raise AttributeError(f"heatpg.landscapes has no {name!r}; see `heatpg list landscapes`")
 
 
 _bind_families()

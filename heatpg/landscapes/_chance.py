@@ -76,10 +76,10 @@ class Chance:
 
     def _words(self, points: int, seeds: int) -> str:
         why = (
-            "rollouts are deterministic from the state, or their noise comes from a key or counter that is put back "
+            "rollouts from this state are deterministic, or their noise comes from a key or counter that is restored "
             "with the state"
             if self._plan.restores
-            else "the environment is deterministic, or its noise comes from a key or counter that its reset puts back"
+            else "the environment is deterministic, or its noise comes from a key or counter that reset restores"
         )
         return (
             f"the seeds change nothing: at {points} points from all over the grid the {seeds} returns are equal, so "

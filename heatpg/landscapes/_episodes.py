@@ -71,7 +71,7 @@ def _as_array(given: Any) -> Array:
             "the policy must return an action",
             given=repr(given),
             allowed="real numbers",
-            advice="of (action, state), as stable-baselines3 returns it, take the first: model.predict(observation)[0]"
+            advice="a stable-baselines3 model returns (action, state); use model.predict(observation)[0]"
             if isinstance(given, tuple)
             else "",
         )
@@ -98,7 +98,7 @@ def _stacked(observations: Sequence[Any], space: Any) -> Any:
             "observations of this space cannot be stacked",
             given=f"a Batched policy, and {space}",
             allowed="boxes and discrete spaces, and dictionaries and tuples of them",
-            advice="without Batched the policy is given one observation at a time",
+            advice="pass the policy without Batched, so that it gets one observation at a time",
         )
     return array
 
@@ -139,9 +139,9 @@ class Episodes:
             found = self.first(point)
             if found != expected:
                 raise UnsupportedError(
-                    "the environment of a worker process behaves otherwise",
+                    "the environment gives another return in a worker process",
                     given=f"a return of {found!r}",
-                    allowed=f"{expected!r}, as where the landscape was begun",
+                    allowed=f"{expected!r}, as in the main process",
                     advice="use workers=0, or an environment and a policy that follow their seeds",
                 )
 
@@ -291,7 +291,7 @@ class Episodes:
     def _failure(self, who: str, reason: Exception, place: str) -> Exception:
         """An exception of an environment or a policy, with its place; one of heatpg's own gets it as a note."""
         if isinstance(reason, HeatpgError | MemoryError):
-            reason.add_note(f"heatpg met this {place}")
+            reason.add_note(f"heatpg was {place}")
             return reason
         given: tuple[str, ...] = ("parameters",) if self._is_given_parameters else ()
         given += ("observations" if self.plan.batched else "observation",)
@@ -314,8 +314,10 @@ class Episodes:
                 raise NonFiniteError(
                     "the reward is not finite",
                     given=f"{reward} {place()}",
-                    advice="mend the environment, or give Rollout(nan=a number): it stands for the reward and ends the "
-                    "rollout",
+                    advice=(
+                        "fix the environment, or pass Rollout(nan=0.0): that number then replaces the reward and "
+                        "ends the rollout"
+                    ),
                 )
             return rollout.replacement, True
         # a limit of the environment would make a shorter sum look like a lower return; at the last step it changes
@@ -324,7 +326,7 @@ class Episodes:
             raise OptionError(
                 "the environment truncates a rollout before the horizon",
                 given=f"truncated {place()}, horizon={rollout.horizon}",
-                advice="choose a shorter horizon, or make the environment without this limit",
+                advice="use a shorter horizon, or make the environment without this limit",
             )
         return reward, False
 
@@ -334,9 +336,9 @@ class Episodes:
         if replaced or stage.warnings == before:
             return total
         raise NonFiniteError(
-            "the simulation of MuJoCo became unstable, and has reset itself",
+            "the MuJoCo simulation became unstable and was reset",
             given=place(),
-            advice="a smaller time step, or a smaller box",
+            advice="use a smaller time step or a smaller box",
         )
 
     def _alone(self, point: Vector, seed: int) -> tuple[float, bool, bool]:
@@ -462,7 +464,7 @@ class Episodes:
                     actions = _as_array(plan.policy(seen) if thetas is None else plan.policy(thetas, seen))
                     if actions.shape[:1] != (count,):
                         raise OptionError(
-                            "the policy must return one action for each observation",
+                            "the policy must return one action per observation",
                             given=f"shape {actions.shape}",
                             allowed=f"({count}, ...)",
                         )
@@ -498,8 +500,8 @@ class Episodes:
 
 def _unknown_observation() -> HeatpgError:
     return UnsupportedError(
-        "the observation at this state is not known",
-        advice="give state as a function of the environment that sets it and returns the observation",
+        "the observation at this state is unknown",
+        advice="pass state as a function of the environment that sets the state and returns the observation",
     )
 
 

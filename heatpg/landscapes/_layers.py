@@ -25,16 +25,16 @@ def refuse_vector(made: Any) -> None:
     if not isinstance(count, int) or (count == 1 and single):  # a single environment may count itself
         return
     advice = (
-        "give a function that makes one of them; heatpg puts many side by side itself, for a policy that is given as "
-        "Batched(policy), and on processes with workers=2"
+        "pass a function that makes a single environment; heatpg runs many in parallel itself, with Batched(policy) or "
+        "workers=2"
     )
     if hasattr(made, "normalize_obs"):
         advice += (
-            ". What VecNormalize does to observations belongs to the policy: lambda seen: "
+            ". Normalise observations in the policy instead: lambda seen: "
             "model.predict(venv.normalize_obs(seen), deterministic=True)[0]"
         )
     raise OptionError(
-        "this is a vector of environments, and one is needed",
+        "environment must be a single environment, not a vector of environments",
         given=f"{type(made).__name__} of {count} environments",
         allowed="an environment of Gymnasium",
         advice=advice,
@@ -92,7 +92,7 @@ def require_frozen(environment: Any, before: dict[str, float] | None = None) -> 
     told = names[0]
     if any(word in told.lower() for word in ("reward", "return", "ret_rms")):
         advice = (
-            "make the environment without this layer, so that returns are in the units of the reward; or freeze it: "
+            "make the environment without this wrapper, so that returns are in the units of the reward; or freeze it: "
             "update_running_mean = False"
         )
     else:
@@ -101,8 +101,8 @@ def require_frozen(environment: Any, before: dict[str, float] | None = None) -> 
             "trained.obs_rms, then layer.update_running_mean = False"
         )
     raise UnsupportedError(
-        "a layer of the environment learns while it is sampled, so that returns depend on what was sampled before",
+        "a wrapper of the environment updates its statistics during sampling, so returns depend on earlier rollouts",
         given=", ".join(names),
-        allowed="layers whose running statistics do not change",
+        allowed="wrappers with frozen statistics",
         advice=advice,
     )

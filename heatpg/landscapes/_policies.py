@@ -62,7 +62,7 @@ def require_policy(kind: str, policy: Any, batched: bool) -> None:
     if policy is None:
         if kind == "parameters" or batched:
             raise OptionError(
-                "there is no policy",
+                "a policy is required",
                 given="policy=None",
                 allowed="policy(parameters, observation)" if kind == "parameters" else "policy(observations)",
             )
@@ -73,27 +73,27 @@ def require_policy(kind: str, policy: Any, batched: bool) -> None:
             "the policy must be a function of observations",
             given=type(policy).__name__,
             allowed="policy(parameters, observation)" if kind == "parameters" else "policy(observation)",
-            advice="of a model of stable-baselines3 use policy_from_stable_baselines3(model)"
+            advice="for a stable-baselines3 model use policy_from_stable_baselines3(model)"
             if kind == "parameters"
-            else "of a model of stable-baselines3 use policy_from_stable_baselines3(model), or write "
+            else "for a stable-baselines3 model use policy_from_stable_baselines3(model), or write "
             + _PREDICT.format(seen="observations" if batched else "seen"),
         )
     if not callable(policy):
         raise OptionError(
-            "the policy cannot be called", given=type(policy).__name__, allowed="a function of the observation"
+            "the policy must be callable", given=type(policy).__name__, allowed="a function of the observation"
         )
     # one call answers for up to 64 rollouts: they would share what the policy remembers or draws
-    alone = "without Batched it is given one observation at a time"
+    alone = "pass it without Batched, so that it gets one observation at a time"
     if batched and (hasattr(policy, "set_flat_parameters") or hasattr(policy, "reset")):
-        raise OptionError("a policy with a state takes one observation at a time", given=name_of(policy), advice=alone)
+        raise OptionError("a policy with a state cannot be Batched", given=name_of(policy), advice=alone)
     if batched and "generator" in keywords(policy):
-        raise OptionError("a policy that draws takes one observation at a time", given=name_of(policy), advice=alone)
+        raise OptionError("a policy that draws random numbers cannot be Batched", given=name_of(policy), advice=alone)
 
 
 def _parameters_advice(network: str) -> str:
     return (
-        f"over Parameters use policy_from_torch of {network}, or write a function of both that puts the parameters "
-        "into it"
+        f"over Parameters use policy_from_torch({network}), or write a function of (parameters, observation) that sets "
+        f"the parameters"
     )
 
 
@@ -119,7 +119,7 @@ def call_advice(policy: Any, reason: Exception, arguments: tuple[str, ...], gene
         return f"{words}; {_parameters_advice('the network')}" if _is_module(policy) and len(arguments) > 1 else words
     # a network that takes arrays itself never comes here
     return (
-        f"a network of torch takes tensors: use policy_from_torch(network), or write {_NETWORK}"
+        f"a torch network takes tensors: use policy_from_torch(network), or write {_NETWORK}"
         if _is_module(policy)
         else ""
     )

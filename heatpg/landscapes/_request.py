@@ -33,9 +33,9 @@ def _components(given: Sequence[int] | None, size: int, most: int | None) -> tup
     if given is None:
         if most is not None and size > most:
             raise OptionError(
-                "the action has too many components to vary all",
+                "the action has too many components to vary them all",
                 given=f"{size} components",
-                allowed=f"up to {most} without a choice",
+                allowed=f"at most {most}, or a choice of components",
                 advice="choose, as over=Actions(components=(0, 2)), and hold the others with held=...; all of them, "
                 "without a grid, has sampler_from_gymnasium",
             )
@@ -45,7 +45,9 @@ def _components(given: Sequence[int] | None, size: int, most: int | None) -> tup
     whole = all(isinstance(i, int | np.integer) and not isinstance(i, bool) and 0 <= i < size for i in chosen)
     if not chosen or not whole or len(set(chosen)) < len(chosen):
         raise OptionError(
-            "the components do not fit the action", given=repr(given), allowed=f"different ones of 0 to {size - 1}"
+            "components must be different indices of the action",
+            given=repr(given),
+            allowed=f"indices from 0 to {size - 1}",
         )
     return tuple(int(i) for i in chosen)
 
@@ -69,7 +71,7 @@ def _origin(given: ArrayLike | None, policy: Any) -> Vector:
         given = policy.flat_parameters()
     if given is None:
         raise OptionError(
-            "a landscape over directions needs the parameters at its origin",
+            "a landscape over directions needs the parameters at its origin (origin=)",
             given="origin=None",
             allowed="one vector, or a policy with flat_parameters() and set_flat_parameters(vector)",
         )
@@ -83,21 +85,20 @@ def _require_many(plan: Plan, workers: int) -> None:
     refuse_vector(environment)
     if not isinstance(environment, str | gymnasium.Env) and not callable(environment):
         raise OptionError(
-            "the environment cannot be used",
+            "environment must be an id, a function that makes an environment, or a Gymnasium environment",
             given=type(environment).__name__,
-            allowed="an id, a function that makes an environment, or an environment of Gymnasium",
         )
     # a given environment cannot be copied or sent: it may hold windows, sockets, memory of a simulator
     one = isinstance(environment, gymnasium.Env)
     if one and (workers or plan.batched):
         raise OptionError(
-            "one environment cannot be in several places",
+            "parallel rollouts need an environment that can be made several times",
             given=f"{type(environment).__name__} with " + (f"workers={workers}" if workers else "a Batched policy"),
             allowed="an id, or a function of a module that makes the environment",
         )
     if plan.at_present and not one:
         raise OptionError(
-            "only an environment that exists has a present state",
+            "state='current' needs an existing environment",
             given="state='current'",
             allowed="a seed, an array, or a function",
         )
@@ -109,9 +110,9 @@ def _with_options(given: Any) -> tuple[Any, dict[str, Any]]:
         return given, {}
     if len(given) != 2 or not isinstance(given[1], Mapping):
         raise OptionError(
-            "the environment cannot be used",
+            "environment must be a pair of an id, or a function, and its keywords",
             given=repr(given),
-            allowed="an id or a function and keywords for it, as ('Pendulum-v1', {'g': 9.81})",
+            allowed="for example ('Pendulum-v1', {'g': 9.81})",
         )
     return given[0], dict(given[1])
 
@@ -122,13 +123,13 @@ def _plan(
     """What was asked for, as far as it can be checked without the environment; and the directions, over parameters."""
     if not isinstance(over, Actions | Parameters):
         raise OptionError(
-            "this does not say what the axes are",
+            "over must say what the axes are",
             given=f"over={over!r}",
             allowed="Actions(components), or Parameters(origin, directions=...)",
         )
     if not isinstance(rollout, Rollout):
         raise OptionError(
-            "this does not say how rollouts run", given=f"rollout={rollout!r}", allowed="Rollout(horizon=200, ...)"
+            "rollout must be a Rollout", given=f"rollout={rollout!r}", allowed="Rollout(horizon=200, ...)"
         )
     kind = "actions" if isinstance(over, Actions) else "parameters"
     # a bare state is one without actions on the way
@@ -227,7 +228,7 @@ def open_request(
     _require_many(plan, processes)
     if plan.prefix.size and not plan.restores:
         raise OptionError(
-            "actions before the state need a state", given="after", advice="give State(0, after=...), as a seed"
+            "State(after=...) needs a starting state", given="after", advice="pass a seed as well: State(0, after=...)"
         )
     if processes:
         # each by itself before the whole, so that the message names the culprit

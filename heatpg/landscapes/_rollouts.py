@@ -20,9 +20,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _PARAMETERS = """\
 size
-    Nodes along each axis of the default grid.
+    Number of nodes along each axis of the default grid.
 boundary
-    Boundary of the default grid.
+    Boundary condition of the default grid.
 horizon
     Duration in seconds, a whole number of control steps.
 gamma
@@ -34,11 +34,11 @@ Landscape
     Values of shape (size, size), with every parameter and constant in its provenance."""
 _RAISES = """\
 GridError
-    If the grid has not two axes.
+    If the grid does not have two axes.
 UnknownNameError
-    For an unknown word where there is a choice of words.
+    For an unknown name where a parameter takes one of several names.
 OptionError
-    For a parameter out of its range."""
+    For a parameter out of range."""
 
 
 def documented(raises: str = "") -> Callable[[Function], Function]:
@@ -55,7 +55,7 @@ def plane(grid: Grid | None, axes: Callable[[], tuple[Axis, Axis]]) -> Grid:
             "this landscape has two axes",
             given=f"{grid.dimensions} axes" if isinstance(grid, Grid) else repr(grid),
             allowed="a heatpg.Grid of 2 axes",
-            advice="leave grid out to get the default box",
+            advice="omit grid to use the default box",
         )
     return grid
 

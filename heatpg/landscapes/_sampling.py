@@ -104,8 +104,9 @@ class Sampling:
         first, again = (self.episodes.first(point) for _ in range(2))
         if first != again:
             warn(
-                f"returns do not repeat: {first!r}, then {again!r} at one point with one seed. The environment or the "
-                "policy draws random numbers that seeds do not reach; a policy may draw from its keyword generator",
+                f"returns are not reproducible: {first!r}, then {again!r} at one point with one seed. The environment "
+                f"or the policy draws random numbers that do not depend on the seed; a policy can draw from its "
+                f"keyword generator",
                 4,
             )
         elif self.workers:

@@ -49,10 +49,10 @@ def require_box(space: Any) -> tuple[Vector, Vector]:
     # a discrete action has no neighbours along an axis, so nothing to smooth over
     if not isinstance(space, spaces.Box) or math.prod(space.shape) == 0:
         raise UnsupportedError(
-            "actions of this space have no axes",
+            "actions of this space cannot be the axes of a landscape",
             given=repr(space),
             allowed="a Box",
-            advice="draw a landscape over parameters of the policy: over=Parameters(origin, directions=...)",
+            advice="sample a landscape over parameters of the policy: over=Parameters(origin, directions=...)",
         )
     # whole numbers in a box are a discrete space by another name
     if np.dtype(space.dtype).kind != "f":
@@ -68,7 +68,7 @@ def _refuse_keyword(reason: TypeError, plan: Plan) -> None:
         raise OptionError(
             f"the environment {name!r} takes no keyword {found[1]!r}",
             given=", ".join(f"{key}={value!r}" for key, value in plan.options.items()),
-            advice=f"leave {found[1]} out, or spell it as the environment does",
+            advice=f"omit {found[1]}, or use the spelling of the environment",
         ) from reason
 
 
@@ -230,10 +230,10 @@ class Stage:
         if not isinstance(made, self.gymnasium.Env):
             old = type(made).__mro__[-2].__module__.partition(".")[0] == "gym"
             raise OptionError(
-                "this makes no environment of Gymnasium",
+                "the function or id does not make a Gymnasium environment",
                 given=type(made).__name__,
                 allowed="gymnasium.Env",
-                advice="environments of the old gym need shimmy" if old else "",
+                advice="convert environments of the old gym package with shimmy" if old else "",
             )
         return made
 
@@ -321,7 +321,7 @@ class Stage:
                 raise OptionError(
                     "the episode ends before the state is reached",
                     given=f"after {step + 1} of {len(self.plan.prefix)} actions",
-                    advice="take fewer actions before",
+                    advice="pass fewer actions in after=",
                 )
         return observation
 
@@ -331,7 +331,7 @@ class Stage:
             return actions
         if not isinstance(space, self.gymnasium.spaces.Box) or actions[0].size != math.prod(space.shape):
             raise OptionError(
-                "the actions before the state do not fit the action space",
+                "the actions in after= have the wrong shape for the action space",
                 given=f"shape {actions.shape}",
                 allowed=f"(steps, {math.prod(space.shape)})" if space.shape else f"a box, not {space}",
             )
@@ -344,7 +344,7 @@ class Stage:
         if is_mujoco(model) and hasattr(core, "set_state"):
             if state.size != model.nq + model.nv:
                 raise OptionError(
-                    "the state does not fit the model of MuJoCo",
+                    "the state has the wrong size for the MuJoCo model",
                     given=f"{state.size} numbers",
                     allowed=f"{model.nq} positions and {model.nv} velocities: {model.nq + model.nv} numbers",
                 )
@@ -362,7 +362,7 @@ class Stage:
             )
         if shape != state.shape:
             raise OptionError(
-                "the state does not fit the attribute 'state' of the environment",
+                "the state has another shape than the attribute 'state' of the environment",
                 given=f"shape {state.shape}",
                 allowed=f"shape {shape}",
                 advice=how,
@@ -424,9 +424,8 @@ class Stage:
         second = self._trial(begin)
         if far := where_they_part(first, second):
             self.remarks.append(
-                f"the environment does not follow its seed: after two resets with seed {seed} what is seen {far}. The "
-                "points have no random numbers in common, so the landscape is rougher than the return, and another run "
-                "gives another landscape"
+                f"the environment does not follow its seed: after two resets with seed {seed} the observation {far}. "
+                f"The points share no random numbers, so the landscape is rougher than the return and not reproducible"
             )
         self._require_time(self.reset(seed))
         return "reset with the seed"
@@ -452,9 +451,9 @@ class Stage:
             # side by side, points would be compared from different states
             if gap := distance(like.observation, self.observation):
                 raise UnsupportedError(
-                    "two environments come to different states",
+                    "two environments reach different states",
                     given=f"observations that differ by {gap:.3g}",
-                    advice="an environment that does not follow its seed needs a policy without Batched",
+                    advice="for an environment that does not follow its seed, pass the policy without Batched",
                 )
         return like.restored
 
@@ -469,10 +468,12 @@ class Stage:
             snapshot = Snapshot(self.layers)
         except Exception as reason:  # whatever an attribute raises that cannot be copied
             snapshot = None
-            reasons.append(f"a copy of its attributes fails ({type(reason).__name__}: {reason})")
+            reasons.append(f"copying its attributes fails ({type(reason).__name__}: {reason})")
         if snapshot is None and self.plan.at_present:
             raise UnsupportedError(
-                "the present state cannot be kept", given=reasons[0], advice="give a seed and the actions before"
+                "the current state cannot be copied",
+                given=reasons[0],
+                advice="pass a seed and the actions that lead to the state: State(seed, after=actions)",
             )
         self.observation = copy.deepcopy(self.observation)
         self._seed(seed)
@@ -486,14 +487,14 @@ class Stage:
             if not far:
                 self._test_state(snapshot)
                 return snapshot.words
-            reasons.append(f"after a copy of its attributes is put back, what is seen {far}")
+            reasons.append(f"after restoring a copy of its attributes, the rollout {far}")
             self.snapshot = None
         if not self.plan.at_present:
             runs = [self._trial(self.begin(seed)) for _ in range(2)]
             far = next(filter(None, (where_they_part(truth, run) for run in runs)), "")
             if not far:
                 return "reset and replay"
-            reasons.append(f"after a reset with the same seed, what is seen {far}")
+            reasons.append(f"after a reset with the same seed, the rollout {far}")
         raise UnsupportedError(
             "the state of the environment cannot be restored exactly",
             given="; ".join(reasons),
@@ -507,14 +508,14 @@ class Stage:
             kept = self.observation
             if far := where_they_part([kept], [self._prepare()]):
                 self.remarks.append(
-                    f"the environment does not follow its seed: reached once more, the state {far}. This landscape is "
-                    "of one state, which is put back exactly, but another run will have another state"
+                    f"the environment does not follow its seed: reached a second time, the state {far}. This landscape "
+                    f"belongs to one state, which is restored exactly, but another run will have another state"
                 )
             snapshot.restore()
         if len(self.plan.rollout.seed_numbers) > 1 and (names := snapshot.generators):
             self.remarks.append(
-                f"the environment has random numbers that seeds do not reach: {', '.join(names)}. They are put back "
-                "with the state, so that all rollouts have the same and the standard error leaves them out"
+                f"the environment has random numbers that seeds do not reach: {', '.join(names)}. They are restored "
+                f"with the state, so all rollouts use the same numbers and the standard error does not include them"
             )
 
 

@@ -78,14 +78,14 @@ def require_main_guard() -> None:
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise UnsupportedError(
             "workers were started while the main script was being imported",
-            advice=f"put this call, and what follows it, below the line {_GUARD}",
+            advice=f"put this call and all that follows below the line {_GUARD}",
         )
     main = sys.modules["__main__"]
     path = getattr(main, "__file__", None)
     # a script that came by a pipe has a name, and each worker would look for a file of this name
     if path is not None and getattr(main, "__spec__", None) is None and not os.path.exists(path):
         raise UnsupportedError(
-            "a worker process imports the main script, and this one is not in a file",
+            "a worker process must import the main script, but it is not in a file",
             given=path,
             advice="save the script to a file and run that, or use workers=0",
         )
@@ -120,15 +120,15 @@ def require_portable(what: str, thing: Any) -> None:
         raise UnsupportedError(
             f"{what} cannot be sent to a worker process",
             given=f"{thing!r}: {reason}",
-            allowed="a function of a module, or an object of a class of a module",
-            advice="move it to a module that can be imported, or use workers=0",
+            allowed="a function, or an object of a class, defined at module level",
+            advice="move it to an importable module, or use workers=0",
         ) from None
     if pickler.of_main and not _has_a_script():
         name = pickler.of_main[0]
         raise UnsupportedError(
             f"{what} is defined in a notebook or at a prompt, where a worker process cannot import it",
             given=name,
-            allowed="a function of a module, or an object of a class of a module",
+            allowed="a function, or an object of a class, defined at module level",
             advice="write it to a file, in a notebook by a cell whose first line is %%writefile my_environment.py, "
             f"then from my_environment import {name.partition('.')[0]}; or use workers=0",
         )
@@ -193,10 +193,12 @@ class _Pool:
             with contextlib.suppress(ValueError):
                 words += f", {signal.Signals(-code).name}"
         return ResourceError(
-            "a worker process has died; its output is on the standard error",
+            "a worker process died; its error output is on stderr",
             given=words,
-            advice=f"in a script, put the call below the line {_GUARD}; pass functions and environments that are "
-            "defined at the top of a module",
+            advice=(
+                f"in a script, put the call below the line {_GUARD}; pass functions and environments defined at "
+                f"module level"
+            ),
         )
 
     def close(self) -> None:

@@ -1,18 +1,18 @@
-"""Landscapes whose evolution is known exactly: references for solvers, checks and studies.
+"""Landscapes with a known exact evolution: references for solvers, checks and studies.
 
 Each of them is a sum of products of functions of one coordinate, Q(x) = sum_k c_k prod_i f_ki(x_i). The heat flow acts
-along each axis on its own, so u is the same sum of the evolved factors, which `heatpg.landscapes.lines` knows on every
-boundary.
+along each axis separately, so u is the same sum of the evolved factors, which `heatpg.landscapes.lines` computes for
+every boundary condition.
 
-**The exact evolution is therefore that of the boundary that the grid has, edges included**, to about 1e-14 of the
-largest |Q|, and each axis may have another boundary. The free-space formula in a docstring is what it comes to
-where the noise does not reach the edges; `Grid.trust` bounds the difference. The walls are the bounds of the axis,
-whatever its nodes. With a boundary that these files do not know no exact evolution is attached.
+**The exact evolution therefore uses the boundary conditions of the grid, edges included**, to about 1e-14 of the
+largest |Q|, and the axes may have different boundary conditions. The free-space formula in a docstring applies where
+the noise does not reach the edges; `Grid.trust` bounds the difference. The edges are the bounds of the axis, whatever
+its nodes. No exact evolution is attached for a boundary condition without a known formula.
 
 Where Q jumps inside the box, a node on the jump has the mean of both sides. At an edge Q has the value inside; where
 the continuation jumps there (``zero``; ``periodic``, if the ends differ), the limit of u for sigma -> 0 is the mean of
-both sides instead. All parameters stand in ``provenance["parameters"]``, and ``function(grid, **parameters)`` gives the
-same landscape again.
+both sides instead. All parameters are in ``provenance["parameters"]``, and ``function(grid, **parameters)`` reproduces
+the landscape.
 """
 
 # One file above 600 lines: fifteen landscapes that share their words, each short, and half of it docstring.
@@ -70,13 +70,13 @@ Family = TypeVar("Family", bound=Callable[..., Landscape])
 
 # What most docstrings of this file share.
 _GRID = """grid, size, boundary, dimensions
-    Where to sample; without a grid, `size` nodes on {} along each axis."""
+    Grid to sample on; without a grid, `size` nodes on {} along each axis."""
 _RETURNS = """landscape
-    With the exact evolution, valid up to the edges on every boundary."""
+    Landscape with its exact evolution, valid up to the edges under every boundary condition."""
 _RAISES = """GridError
-    For a grid that has not the axes that the landscape needs.
+    For a grid with the wrong number of axes.
 OptionError
-    For parameters that are not finite, not positive where they must be, or do not fit each other or the grid."""
+    For parameters that are not finite, not positive where required, or inconsistent with each other or the grid."""
 
 
 def _documented(*, nodes_on: str = "") -> Callable[[Family], Family]:
@@ -111,13 +111,13 @@ def _grid(
         names = ["x"] if dimensions == 1 else [f"x{i + 1}" for i in range(dimensions)]
         return Grid(*(Axis(name, lower, upper, size, boundary=boundary) for name in names))
     if not isinstance(grid, Grid):
-        raise GridError("a landscape is sampled on a grid", given=repr(grid), allowed="a heatpg.Grid, or None")
+        raise GridError("grid must be a heatpg.Grid", given=repr(grid), allowed="a heatpg.Grid, or None")
     if grid.dimensions < at_least:
         raise GridError(
             "the grid has too few axes for this landscape",
             given=f"{grid.dimensions}",
             allowed=f"at least {at_least}",
-            advice="leave the grid out to get one that fits",
+            advice="omit grid to use the default grid",
         )
     return grid
 
@@ -209,10 +209,10 @@ def eigenmodes(
     for axis in grid:
         if axis.boundary not in ("absorb", "periodic", "reflect"):
             raise UnsupportedError(
-                f"axis {axis.name!r}: there are no eigenmodes on this boundary",
+                f"axis {axis.name!r}: eigenmodes need another boundary condition",
                 given=repr(axis.boundary),
                 allowed="'absorb', 'periodic', 'reflect'",
-                advice="ramp, plateau and gaussians are exact on clip and zero",
+                advice="use ramp, plateau or gaussians, which are exact with clip and zero",
             )
     count = whole_number("modes", modes)
     generator = np.random.default_rng(whole_number("seed", seed, least=0))
@@ -295,7 +295,7 @@ def ramp(
     dimensions: int = 2,
     slopes: tuple[float, ...] = (1.0,),
 ) -> Landscape:
-    """A linear landscape on a box that actions are clipped to: all that happens comes from the edges.
+    """A linear landscape with clipped actions: all smoothing effects come from the edges.
 
     Q(x) = sum_i slope_i x_i; with ``clip`` u = sum_i slope_i E[min(max(x_i + sigma_i Z, lower_i), upper_i)].
 
@@ -323,10 +323,10 @@ def ramp(
 def plateau(
     grid: Grid | None = None, *, size: int = 65, boundary: str = "zero", dimensions: int = 2, height: float = 1.0
 ) -> Landscape:
-    """A constant on the whole box, nothing outside: the chance that the noise stays in the box.
+    """A constant on the box, zero outside: u is proportional to the probability that the noise stays in the box.
 
     Q(x) = height; with ``zero`` u = height prod_i (Phi((upper_i - x_i) / sigma_i) - Phi((lower_i - x_i) / sigma_i)).
-    On every other boundary it stays as it is.
+    Under every other boundary condition it does not change.
 
     Parameters
     ----------
@@ -355,7 +355,7 @@ def step(
     position: float = 0.0,
     height: float = 1.0,
 ) -> Landscape:
-    """A step (Heaviside) along the first axis: the cliff at which an episode ends.
+    """A step (Heaviside function) along the first axis: a cliff, as where an episode ends.
 
     Q(x) = height for x_1 > position, half of it at the position, else 0; in free space and with ``clip``
     u = height Phi((x_1 - position) / sigma_1).
@@ -363,7 +363,7 @@ def step(
     Parameters
     ----------
     position, height
-        Of the step.
+        Position and height of the step.
 
     Examples
     --------
@@ -422,7 +422,7 @@ def box(
     half_widths: tuple[float, ...] = (1.0,),
     center: tuple[float, ...] = (0.0,),
 ) -> Landscape:
-    """A table with sharp edges (a boxcar function): reward for being close enough.
+    """A boxcar function: constant reward within a distance.
 
     Q(x) = 1 where |x_i - c_i| < w_i along every axis, else 0; in free space
     u = prod_i (Phi((x_i - c_i + w_i) / sigma_i) - Phi((x_i - c_i - w_i) / sigma_i)), of height
@@ -467,7 +467,7 @@ def gaussians(
     Parameters
     ----------
     grid, size, boundary
-        Where to sample; without a grid, `size` nodes on [-5, 5] along as many axes as the centers have coordinates.
+        Grid to sample on; without a grid, `size` nodes on [-5, 5] along as many axes as the centers have coordinates.
     heights
         One per Gaussian; of either sign.
     centers
@@ -486,7 +486,7 @@ def gaussians(
     count = np.size(heights)
     if count == 0 or np.size(centers) == 0 or np.size(centers) % count:
         raise OptionError(
-            "centers does not fit heights",
+            "centers and heights differ in number",
             given=f"{np.size(centers)} coordinates for {count} Gaussians",
             allowed="the same number of coordinates for each Gaussian",
         )
@@ -495,7 +495,7 @@ def gaussians(
     total = count * grid.dimensions
     if np.size(centers) != total:
         raise OptionError(
-            "centers does not fit the grid",
+            "centers has the wrong number of coordinates for the grid",
             given=f"{np.size(centers)} coordinates",
             allowed=f"{total}: {count} Gaussians, {grid.dimensions} axes",
         )
@@ -528,10 +528,10 @@ def two_bumps(
     half_distance: float = 1.0,
     width: float = 0.5,
 ) -> Landscape:
-    """Two equal bumps: there are two maxima at every sigma below sigma_death, not one.
+    """Two equal bumps: two maxima at every sigma below sigma_death.
 
     Q(x) = exp(-|x - a|^2 / (2 w^2)) + exp(-|x + a|^2 / (2 w^2)), a along the first axis; in free space both maxima
-    live until sigma_death^2 = |a|^2 - w^2, and become one there.
+    exist until sigma_death^2 = |a|^2 - w^2, where they merge.
 
     Parameters
     ----------
@@ -642,7 +642,7 @@ def peak_and_hill(
 @landscapes.register("creation")
 @_documented()
 def creation(grid: Grid | None = None, *, size: int = 401, boundary: str = "clip") -> Landscape:
-    """Smoothing that creates a maximum, which it cannot in one dimension: one maximum, then two, then one.
+    """A landscape on which smoothing creates a maximum (impossible in one dimension): one maximum, then two, then one.
 
     Q(x, y) = G(0, 0; 1, 1) + 0.6 G(3, 0; 0.7, 0.7) + 0.9 G(1.3, 0; 0.9, 0.05), with
     G(a, b; v, w) = exp(-(x - a)^2 / (2 v^2) - (y - b)^2 / (2 w^2)). A thin bridge joins two hills; smoothing takes it
@@ -652,7 +652,7 @@ def creation(grid: Grid | None = None, *, size: int = 401, boundary: str = "clip
     Parameters
     ----------
     grid, size, boundary
-        Where to sample, two axes; without a grid, `size` nodes on [-4, 6] and on [-3, 3].
+        Grid to sample on, two axes; without a grid, `size` nodes on [-4, 6] and on [-3, 3].
 
     Examples
     --------
@@ -675,7 +675,7 @@ def creation(grid: Grid | None = None, *, size: int = 401, boundary: str = "clip
 def ridge(
     grid: Grid | None = None, *, size: int = 201, boundary: str = "clip", dimensions: int = 2, width: float = 0.2
 ) -> Landscape:
-    """A ridge along the diagonal of the first two axes, as two rotors that must pull alike give.
+    """A ridge along the diagonal of the first two axes, as for two rotors that must produce equal thrust.
 
     Q(u) = exp(-(u_1 - u_2)^2 / (2 w^2)); in free space u has w^2 + sigma_1^2 + sigma_2^2 in the place of w^2 and height
     sqrt(w^2 / (w^2 + sigma_1^2 + sigma_2^2)).
@@ -683,7 +683,7 @@ def ridge(
     Parameters
     ----------
     grid, size, boundary, dimensions
-        Where to sample, at least two axes; without a grid, `size` nodes on [-1, 1] along each axis. Q does not
+        Grid to sample on, at least two axes; without a grid, `size` nodes on [-1, 1] along each axis. Q does not
         change along the third axis and those after it.
     width
         w, the standard deviation in u_1 - u_2.
@@ -741,9 +741,9 @@ def weierstrass(
     terms
         Number of scales. The landscape is rough on scales between b^-terms and 1 of the box, smooth below.
     directions
-        Random directions per scale; in one dimension there is but one.
+        Number of random directions per scale; in one dimension there is only one.
     seed
-        Of the phases and directions.
+        Seed of the phases and directions.
 
     References
     ----------
@@ -771,10 +771,10 @@ def weierstrass(
     highest, limit = base ** (terms - 1), (min(grid.shape) - 1) // 2
     if highest > limit:
         raise OptionError(
-            "the grid is too coarse for the finest wave",
+            "the grid is too coarse for the highest frequency",
             given=f"{base}^{terms - 1} = {highest} waves on {min(grid.shape)} nodes",
             allowed=f"at most {limit}",
-            advice="take fewer terms or more nodes",
+            advice="use fewer terms or more nodes",
         )
     generator = np.random.default_rng(whole_number("seed", seed, least=0))
     # in one dimension all directions are one, and their waves would add up

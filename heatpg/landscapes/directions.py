@@ -1,6 +1,6 @@
-"""Directions through the parameters of a policy, along which a return is drawn: random, filter-normalised, of a path.
+"""Directions in the parameter space of a policy: random, filter-normalised, principal components of a path, gradient.
 
-A landscape over a plane of parameters is J(theta + a1 d1 + a2 d2), theta the parameters as one vector. Noise of
+A landscape over a plane of parameters is J(theta + a1 d1 + a2 d2), with theta the parameters as one vector. Noise of
 standard deviation sigma along the axes of the landscape is noise of sigma * norm(d) along d in parameter space, and
 independent along the axes only if the directions are orthogonal.
 """
@@ -52,7 +52,7 @@ def as_numbers(what: str, given: Any, dimensions: int) -> Vector:
     array = np.array(real_numbers(what, given, allowed="a rectangular array"))
     if array.ndim != dimensions or array.size == 0:
         wanted = {1: "(parameters,)", 2: "(count, parameters)"}[dimensions]
-        raise GridError(f"{what}: the shape does not fit", given=f"shape {array.shape}", allowed=wanted)
+        raise GridError(f"{what} has the wrong shape", given=f"shape {array.shape}", allowed=wanted)
     if not np.isfinite(array).all():
         # of millions of weights one place is enough to find the fault
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
@@ -62,31 +62,32 @@ def as_numbers(what: str, given: Any, dimensions: int) -> Vector:
 
 def _count(given: int, most: int) -> int:
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or not 1 <= given <= most:
-        raise OptionError("the number of directions does not fit", given=repr(given), allowed=f"1 to {most}")
+        raise OptionError("the number of directions is out of range", given=repr(given), allowed=f"1 to {most}")
     return int(given)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Directions:
-    """Directions in the space of parameters, and where they come from.
+    """Directions in parameter space and their origin.
 
     Parameters
     ----------
     vectors
         Shape (count, parameters).
     kind
-        ``random``, ``filter-normalised``, ``principal``, ``gradient``, or what you call your own.
+        ``random``, ``filter-normalised``, ``principal``, ``gradient``, or a name of your own.
     seed
-        Seed of what was drawn, if anything was.
+        Seed of the random directions, if any.
     coordinates
-        Places of the checkpoints along the directions, shape (checkpoints, count), of `principal_directions`.
+        Coordinates of the checkpoints along the directions, shape (checkpoints, count), of `principal_directions`.
     explained
-        Share of each direction in the sum of squared distances of the checkpoints from the last.
+        Share of each direction in the sum of squared distances of the checkpoints from the last one (explained
+        variance).
 
     Raises
     ------
     GridError, NonFiniteError, OptionError
-        For vectors of another shape, that are not finite, or of which one is zero.
+        For vectors that have the wrong shape, are not finite, or contain a zero vector.
 
     Examples
     --------
@@ -107,7 +108,7 @@ class Directions:
         zero = np.flatnonzero(~vectors.any(axis=1))
         if zero.size:
             raise OptionError(
-                "a direction is zero",
+                "directions must not be zero",
                 given=f"direction {int(zero[0]) + 1} of {len(vectors)}",
                 advice=""
                 if len(vectors) <= vectors.shape[1]
@@ -121,7 +122,7 @@ class Directions:
 
     @property
     def lengths(self) -> Vector:
-        """Euclidean norm of each direction: what one unit along its axis is in parameter space."""
+        """Euclidean norm of each direction: the length of one unit along its axis in parameter space."""
         return np.asarray(np.sqrt(np.einsum("ij,ij->i", self.vectors, self.vectors)))
 
     @property
@@ -132,24 +133,24 @@ class Directions:
 
 
 def flatten(parameters: Mapping[str, Any] | Sequence[Any]) -> tuple[Vector, Shapes]:
-    """Arrays as one vector, in their order and each in C order, with the shapes that lead back.
+    """Concatenate arrays into one vector, each in C order, and return their shapes.
 
     Parameters
     ----------
     parameters
-        Arrays by name, as the ``state_dict()`` of a torch module, or a sequence of arrays.
+        Arrays by name, such as the ``state_dict()`` of a torch module, or a sequence of arrays.
 
     Returns
     -------
     vector
         Shape (parameters,), in double precision.
     shapes
-        By name, or a list, as the arrays were given; for `unflatten` and `filter_normalised`.
+        By name, or as a list, like the arrays; for `unflatten` and `filter_normalised`.
 
     Raises
     ------
     OptionError
-        If there is nothing, or something that is not numbers.
+        If there are no arrays, or entries that are not numbers.
     NonFiniteError
         For NaN or infinity.
 
@@ -162,7 +163,7 @@ def flatten(parameters: Mapping[str, Any] | Sequence[Any]) -> tuple[Vector, Shap
     named = isinstance(parameters, Mapping)
     items = list(parameters.items()) if isinstance(parameters, Mapping) else list(enumerate(parameters))
     if not items:
-        raise OptionError("there are no parameters", given=repr(parameters), allowed="one array or more")
+        raise OptionError("parameters is empty", given=repr(parameters), allowed="at least one array")
     arrays = []
     for key, value in items:
         # a module may hold masks of True and False as well
@@ -178,18 +179,20 @@ def _sizes(shapes: Shapes, size: int) -> tuple[list[tuple[int, ...]], list[int]]
     sizes = [math.prod(shape) for shape in listed]
     if sum(sizes) != size:
         raise GridError(
-            "the shapes do not fit the vector", given=f"{sum(sizes)} numbers in {listed}", allowed=f"{size} numbers"
+            "the shapes and the vector differ in size",
+            given=f"{sum(sizes)} numbers in {listed}",
+            allowed=f"{size} numbers",
         )
     return listed, sizes
 
 
 def unflatten(vector: ArrayLike, shapes: Shapes) -> dict[str, Vector] | list[Vector]:
-    """The arrays that `flatten` has made a vector of, by name if the shapes have names.
+    """Split a vector of `flatten` into its arrays, by name if the shapes have names.
 
     Raises
     ------
     GridError
-        If the shapes are those of another vector.
+        If the shapes and the vector differ in size.
 
     Examples
     --------
@@ -218,24 +221,24 @@ def _orthonormal(vectors: Vector) -> Vector:
 
 
 def random_directions(parameters: ArrayLike | int, count: int = 2, *, seed: int = 0) -> Directions:
-    """Orthonormal directions, uniform over all.
+    """Random orthonormal directions, uniformly distributed.
 
-    d = Gram-Schmidt of Gaussian vectors. As they are orthonormal, noise of sigma on the landscape is the part in
-    this plane of noise N(0, sigma^2 I) on all parameters.
+    d = Gram-Schmidt of Gaussian vectors. Because they are orthonormal, noise of sigma on the landscape is the component
+    in this plane of noise N(0, sigma^2 I) on all parameters.
 
     Parameters
     ----------
     parameters
         The parameters as one vector, or their number.
     count
-        How many directions.
+        Number of directions.
     seed
         Seed of `numpy.random.default_rng`.
 
     Raises
     ------
     OptionError
-        For more directions than parameters, or a seed that is no whole number from 0.
+        For more directions than parameters, or a seed that is not a whole number >= 0.
 
     Examples
     --------
@@ -252,37 +255,37 @@ def random_directions(parameters: ArrayLike | int, count: int = 2, *, seed: int 
 
 def _generator(seed: int) -> np.random.Generator:
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise OptionError("a seed is a whole number from 0", given=repr(seed), allowed="0, 1, 2, ...")
+        raise OptionError("seed must be a whole number >= 0", given=repr(seed), allowed="0, 1, 2, ...")
     return np.random.default_rng(int(seed))
 
 
 def filter_normalised(
     directions: Directions | ArrayLike, parameters: ArrayLike, shapes: Shapes, *, vectors: str = "scale"
 ) -> Directions:
-    """Directions whose every filter has the norm of that filter of the parameters.
+    """Rescale each filter of the directions to the norm of the same filter of the parameters.
 
-    d[f] = d[f] norm(theta[f]) / norm(d[f]). A filter is what leads to one unit of a layer: for an array of two
-    dimensions or more what lies behind one index of the first, as in torch. Landscapes of networks whose layers are
-    scaled against each other become comparable. The directions are no longer orthogonal, nor of length 1.
+    d[f] = d[f] norm(theta[f]) / norm(d[f]). A filter holds the weights into one unit of a layer: for an array of two or
+    more dimensions, the entries with one index along the first dimension, as in torch. This makes landscapes of
+    networks with differently scaled layers comparable. The directions are no longer orthogonal, nor of length 1.
 
     Parameters
     ----------
     directions
-        As of `random_directions`, or shape (count, parameters).
+        Result of `random_directions`, or an array of shape (count, parameters).
     parameters
         The parameters as one vector.
     shapes
-        As of `flatten`.
+        As returned by `flatten`.
     vectors
-        What becomes of arrays of one dimension or none (biases, scales): ``scale``: each is one filter; ``zero``: they
+        Treatment of arrays with at most one dimension (biases, scales): ``scale``: each is one filter; ``zero``: they
         are not varied.
 
     Raises
     ------
     GridError
-        If directions, parameters and shapes do not fit each other.
+        If directions, parameters and shapes differ in size.
     OptionError
-        If nothing is left of a direction, because all parameters are zero.
+        If a direction becomes zero because all parameters are zero.
 
     References
     ----------
@@ -296,7 +299,7 @@ def filter_normalised(
     array([[6., 8., 7., 0.]])
     """
     if vectors not in ("scale", "zero"):
-        raise OptionError("unknown treatment of vectors", given=repr(vectors), allowed="'scale' or 'zero'")
+        raise OptionError("unknown value of vectors=", given=repr(vectors), allowed="'scale' or 'zero'")
     theta = as_numbers("parameters", parameters, 1)
     given = directions if isinstance(directions, Directions) else Directions(np.asarray(directions))
     require_fit(given, theta)
@@ -327,15 +330,15 @@ def require_fit(directions: Directions | Vector, parameters: Vector) -> None:
         # directions given as columns are the common slip
         transposed = f"shape {vectors.shape} looks transposed: directions are rows, (count, parameters)"
         raise GridError(
-            "the directions do not fit the parameters",
+            "directions and parameters differ in size",
             given=f"directions of {vectors.shape[1]} numbers",
-            allowed=f"{parameters.size}, as there are parameters",
+            allowed=f"{parameters.size} numbers, one per parameter",
             advice=transposed if len(vectors) == parameters.size else "",
         )
 
 
 def principal_directions(checkpoints: ArrayLike | Sequence[ArrayLike], count: int = 2) -> Directions:
-    """The plane through the last checkpoint that lies nearest to all others: principal components of the path.
+    """Principal components of a training path: the plane through the last checkpoint that is closest to all others.
 
     d = leading right singular vectors of the rows theta_i - theta_last, which are not centred, so that the plane holds
     the last checkpoint. Orthonormal; signs such that the first checkpoint has no negative coordinate.
@@ -345,13 +348,13 @@ def principal_directions(checkpoints: ArrayLike | Sequence[ArrayLike], count: in
     checkpoints
         Parameters as vectors, in the order of training, shape (checkpoints, parameters).
     count
-        How many directions.
+        Number of directions.
 
     Returns
     -------
     Directions
-        With `coordinates`, to draw the path (the last checkpoint is at 0), and `explained`: a path looks straight
-        where two directions explain little of it, so state it beside a figure.
+        With `coordinates`, to draw the path (the last checkpoint is at 0), and `explained`: state it next to a figure,
+        because a path looks straight when two directions explain little of it.
 
     Raises
     ------
@@ -372,10 +375,10 @@ def principal_directions(checkpoints: ArrayLike | Sequence[ArrayLike], count: in
     """
     rows = [as_numbers(f"checkpoint {i + 1}", row, 1) for i, row in enumerate(checkpoints)]  # type: ignore[arg-type]
     if len({row.size for row in rows}) > 1:
-        raise GridError("the checkpoints differ in size", given=[row.size for row in rows], allowed="one size")
+        raise GridError("the checkpoints differ in size", given=[row.size for row in rows], allowed="one size for all")
     path = np.array(rows)
     if len(path) < 2:
-        raise OptionError("a path needs checkpoints", given=f"{len(path)}", allowed="2 or more")
+        raise OptionError("a path needs at least 2 checkpoints", given=len(path))
     number = _count(count, min(len(path) - 1, path.shape[1]))
     # from the last checkpoint and not from the mean: the plane is to hold the point where training ended
     steps = path - path[-1]
@@ -384,7 +387,7 @@ def principal_directions(checkpoints: ArrayLike | Sequence[ArrayLike], count: in
     rank = int((strengths > 1e-12 * strengths[0]).sum()) if strengths[0] > 0 else 0
     if rank < number:
         raise OptionError(
-            "the checkpoints span fewer directions than asked for",
+            "the checkpoints span fewer directions than requested",
             given=f"{number} of {rank}",
             allowed=f"count up to {rank}" if rank else "checkpoints that differ",
         )
@@ -396,18 +399,18 @@ def principal_directions(checkpoints: ArrayLike | Sequence[ArrayLike], count: in
 
 
 def gradient_direction(gradient: ArrayLike, count: int = 2, *, seed: int = 0) -> Directions:
-    """The direction of a gradient first, then random ones orthogonal to it; all of length 1.
+    """The normalised gradient, followed by random directions orthogonal to it; all of length 1.
 
     d1 = g / norm(g).
 
     Parameters
     ----------
     gradient
-        Of the return with respect to the parameters, as one vector.
+        Gradient of the return with respect to the parameters, as one vector.
     count
-        How many directions, the gradient's among them.
+        Number of directions, including the gradient.
     seed
-        Seed of the random ones.
+        Seed of the random directions.
 
     Raises
     ------
@@ -432,19 +435,19 @@ def gradient_direction(gradient: ArrayLike, count: int = 2, *, seed: int = 0) ->
 
 
 def project_covariance(covariance: ArrayLike, directions: Directions | ArrayLike) -> Vector:
-    """The covariance along directions of the part of a noise that is independent of the rest: (V^T Sigma^-1 V)^-1.
+    """Covariance of the part of a noise along directions that is independent of the rest: (V^T Sigma^-1 V)^-1.
 
     Noise of covariance Sigma on all m parameters is V a + b, with V the directions as columns, a and b independent,
     Cov a = A = (V^T Sigma^-1 V)^-1 and Cov b = Sigma - V A V^T. So ``evolve(landscape, covariance=A)`` is the part of
-    the noise in the plane of a landscape over these directions. V^T Sigma V holds what the rest depends on as well, and
-    is larger: it is right only where Sigma leaves the plane as it is.
+    the noise in the plane of a landscape over these directions. V^T Sigma V also contains the part correlated with the
+    rest and is larger; it is correct only if Sigma maps the plane to itself.
 
     Parameters
     ----------
     covariance
-        Sigma, as CMA-ES has it: shape (m, m), or variances alone, shape (m,), or one variance for all.
+        Sigma, as in CMA-ES: shape (m, m), or only variances, shape (m,), or one variance for all.
     directions
-        As of `random_directions`, or shape (count, m); of any lengths and angles. A is in units of their lengths.
+        Result of `random_directions`, or shape (count, m); any lengths and angles. A is in units of their lengths.
 
     Returns
     -------
@@ -454,13 +457,13 @@ def project_covariance(covariance: ArrayLike, directions: Directions | ArrayLike
     Raises
     ------
     GridError, NonFiniteError
-        For shapes that do not fit each other, and numbers that are not finite.
+        For shapes that do not match, and numbers that are not finite.
     OptionError
-        For what is no covariance, and for directions that depend on each other.
+        If covariance is not symmetric positive definite, or directions are linearly dependent.
 
     Examples
     --------
-    Correlated noise on two parameters, seen along the first: what the second tells of it is taken away.
+    Correlated noise on two parameters, along the first, conditional on the second:
 
     >>> from heatpg.landscapes.directions import project_covariance
     >>> project_covariance([[1.0, 0.8], [0.8, 1.0]], [[1.0, 0.0]]).round(12)
@@ -472,7 +475,7 @@ def project_covariance(covariance: ArrayLike, directions: Directions | ArrayLike
     sigma = real_numbers("the covariance", covariance, GridError, allowed=f"shape ({size}, {size}), ({size},) or ()")
     if sigma.shape not in ((), (size,), (size, size)):
         raise GridError(
-            "the covariance does not fit the directions",
+            "the covariance has the wrong shape",
             given=f"shape {sigma.shape}",
             allowed=f"({size}, {size}), variances of shape ({size},), or one variance",
         )
@@ -481,23 +484,31 @@ def project_covariance(covariance: ArrayLike, directions: Directions | ArrayLike
     wanted = "a symmetric positive definite matrix, or positive variances"
     if sigma.ndim < 2:
         if not (sigma > 0).all():
-            raise OptionError("this is no covariance", given=float(sigma.min()), allowed=wanted)
+            raise OptionError(
+                "covariance must be symmetric positive definite", given=float(sigma.min()), allowed=wanted
+            )
         half = rows / np.sqrt(sigma)
     else:
         skew = float(np.abs(sigma - sigma.T).max())
         # a taste: what a product of matrices leaves is some 1e-16 of the largest, a transposed entry is far beyond
         if skew > 1e-12 * float(np.abs(sigma).max()):
-            raise OptionError("this is no covariance", given=f"|Sigma - Sigma^T| up to {skew:.3g}", allowed=wanted)
+            raise OptionError(
+                "covariance must be symmetric positive definite",
+                given=f"|Sigma - Sigma^T| up to {skew:.3g}",
+                allowed=wanted,
+            )
         try:
             # Sigma = L L^T: L^-1 V has the precision V^T Sigma^-1 V for its products
             factor = np.linalg.cholesky((sigma + sigma.T) / 2)
         except np.linalg.LinAlgError:
-            raise OptionError("this is no covariance", given="not positive definite", allowed=wanted) from None
+            raise OptionError(
+                "covariance must be symmetric positive definite", given="not positive definite", allowed=wanted
+            ) from None
         half = np.linalg.solve(factor, rows.T).T
     # by the triangle of a QR decomposition: the square of a condition number is never made
     triangle = np.linalg.qr(half.T, mode="r")
     diagonal = np.abs(np.diag(triangle))
     if len(rows) > size or diagonal.min() <= size * np.finfo(float).eps * diagonal.max():
-        raise OptionError("directions depend on each other", given=f"{len(rows)} of {size} parameters")
+        raise OptionError("directions must be linearly independent", given=f"{len(rows)} of {size} parameters")
     inverse = np.linalg.inv(triangle)
     return np.asarray(inverse @ inverse.T)

@@ -135,7 +135,7 @@ def double_pendulum(
     M(theta) theta'' + c(theta, theta') + g(theta) = tau, and Q = sum_k gamma^k r_k, r_k at the end of control step k.
     theta1 is the angle of the first link from hanging down and theta2 that of the second link from the first, as in
     Gymnasium's Acrobot; upright is (pi, 0). The policy is tau = clip(K (theta1 - pi, theta2, theta1', theta2')) with
-    angles that are not wrapped, so that Q is continuous. The motion is chaotic, so Q is a fractal down to scales of
+    unwrapped angles, so that Q is continuous. The motion is chaotic, so Q is a fractal down to scales of
     about exp(-Lyapunov exponent * horizon).
 
     With ``kind="action"`` the axes are the torques held during the first control step; the policy with the gains
@@ -146,7 +146,7 @@ def double_pendulum(
     Parameters
     ----------
     grid
-        Where to sample: torques in N m (``action``), or gains in N m/rad and N m s/rad (``gains``). By default the
+        Grid to sample on: torques in N m (``action``), or gains in N m/rad and N m s/rad (``gains``). By default the
         square [-torque_limit, torque_limit]^2, or [-10, 40] x [-5, 15].
     kind
         ``action`` or ``gains``.

@@ -1,6 +1,6 @@
-"""Landscapes of environments of Gymnasium: Q(s, a) over actions at a state, or returns over directions of parameters.
+"""Landscapes of Gymnasium environments: Q(s, a) over actions at a state, or returns over directions of parameters.
 
-Nothing of Gymnasium is loaded before it is asked for.
+Gymnasium is imported only when it is needed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _places(what: str, given: Grid | None, dimensions: int, default: Callable[[]
         return default()
     if not isinstance(given, Grid) or given.dimensions != dimensions:
         raise GridError(
-            f"the grid needs one axis for each {what}",
+            f"the grid needs one axis per {what}",
             given=f"{given.dimensions} axes" if isinstance(given, Grid) else repr(given),
             allowed=f"a heatpg.Grid of {dimensions}",
         )
@@ -49,7 +49,7 @@ def _action_grid(over: Actions, request: Request, size: int) -> Grid:
             raise GridError(
                 f"component {i} of the action has no bounds",
                 given=f"{low[i]:g} to {high[i]:g}",
-                advice="give a grid",
+                advice="pass a grid",
             )
     return Grid(
         *(Axis(f"action_{i + 1}", float(low[i]), float(high[i]), size, boundary=over.boundary) for i in components)
@@ -60,8 +60,7 @@ def _parameter_grid(over: Parameters, count: int, size: int) -> Grid:
     # actions end at their bounds, where the environment clips; nothing ends where a box of parameters does
     if not over.boundary:
         raise BoundaryError(
-            "directions of parameters need a boundary, or a grid",
-            given="neither",
+            "directions of parameters need a boundary condition or a grid",
             allowed="boundary='clip' (edge values continue), 'reflect', 'absorb', 'zero', 'periodic'",
         )
     extent = real_numbers("the extent", over.extent, GridError, allowed=f"one number, or {count}")
@@ -70,7 +69,7 @@ def _parameter_grid(over: Parameters, count: int, size: int) -> Grid:
         widths = np.broadcast_to(extent, (count,))
     except ValueError:
         raise GridError(
-            "the extent does not fit the directions", given=repr(over.extent), allowed=f"one number, or {count}"
+            "extent has the wrong number of entries", given=repr(over.extent), allowed=f"one number, or {count}"
         ) from None
     return Grid(
         *(Axis(f"direction_{i + 1}", -float(w), float(w), size, boundary=over.boundary) for i, w in enumerate(widths))
@@ -100,43 +99,42 @@ def from_gymnasium(
 
         Q(s, a) = r(s, a) + E sum_{k=1}^{horizon-1} gamma^k r_k,  a_k = policy(o_k),
 
-    from one state s, which is put back exactly before every rollout. Without a policy a is held for the whole horizon.
+    from one state s, which is restored exactly before every rollout. Without a policy a is held for the whole horizon.
     Over `Parameters` the axes are coefficients of directions, and
 
         J(a1, a2) = E sum_{k=0}^{horizon-1} gamma^k r_k,  a_k = policy(theta + a1 d1 + a2 d2, o_k),
 
-    from resets with the seeds, or from one state if it is given. After a termination nothing more is earned.
+    from resets with the seeds, or from a given state. After a termination there is no further reward.
 
     Parameters
     ----------
     environment
-        An id of Gymnasium (made without its time limit), a function that makes an environment, or an environment. An
-        environment that exists is used as it is: sampling moves it. An id or a function may come with keywords for it,
-        as ``("Pendulum-v1", {"g": 9.81})``.
+        A Gymnasium id (made without its time limit), a function that makes an environment, or an environment. An
+        existing environment is used directly, so sampling changes its state. Keywords for an id or a function are
+        passed as ``("Pendulum-v1", {"g": 9.81})``.
     policy
-        ``policy(observation)``, or ``policy(parameters, observation)`` over `Parameters`; what it returns is converted
-        by NumPy, so tensors of torch (on the CPU) and arrays of jax will do. If it has a keyword ``generator``, it is
-        given the `numpy.random.Generator` of the rollout to draw from; if it has a method ``reset()``, that is called
-        before each rollout. Over `Parameters` it may instead be an object that is called with the observation and has
-        ``flat_parameters()`` and ``set_flat_parameters(vector)``. A policy that takes many observations at once is
-        given as ``Batched(policy)``.
+        ``policy(observation)``, or ``policy(parameters, observation)`` over `Parameters`; its result is converted by
+        NumPy, so torch tensors (on the CPU) and jax arrays work. A policy with a keyword ``generator`` gets the
+        `numpy.random.Generator` of the rollout; a method ``reset()`` is called before each rollout. Over `Parameters`
+        it may also be an object that is called with the observation and has ``flat_parameters()`` and
+        ``set_flat_parameters(vector)``. Pass a policy of many observations at once as ``Batched(policy)``.
     over
         What the axes are: `Actions`, by default all components of the action, or `Parameters`.
     grid
-        Where to sample, one axis for each component or direction, with the names and units that figures show. By
-        default the bounds of the varied components, or [-extent, extent] for each direction, as ``action_1`` or
+        Grid to sample on, one axis per component or direction, with the names and units for figures. By default the
+        bounds of the varied components, or [-extent, extent] for each direction, with the names ``action_1`` or
         ``direction_1`` and so on, without units.
     size
         Nodes along each axis of the default grid.
     state
-        Where rollouts begin: None, a seed, an array, a function of the environment, or ``"current"``, as `State` has
-        them; or a `State`, which may also take actions on the way.
+        Where rollouts start: None, a seed, an array, a function of the environment, or ``"current"`` (see `State`); or
+        a `State`, which can also contain actions that lead there.
     rollout
-        Horizon, discount, seeds, and how actions and rewards are treated.
+        Horizon, discount, seeds, and the treatment of actions and rewards.
     workers
-        Processes, each with environments of its own; 0: none but this. Results do not depend on it. The environment is
-        then an id or a function of a module, the policy likewise, and a script needs
-        ``if __name__ == "__main__":`` around its call.
+        Number of worker processes, each with its own environments; 0: this process only. Results do not depend on it.
+        With workers, the environment must be an id or a function at module level, so must the policy, and a script must
+        guard its call with ``if __name__ == "__main__":``.
     name
         Name of the landscape.
     progress
@@ -146,22 +144,22 @@ def from_gymnasium(
     -------
     Landscape
         With `returns` of every seed and `standard_error` if there are two seeds or more, a sampler, and a provenance
-        that holds all parameters, how the state was put back, and which share of rollouts ended early.
+        with all parameters, how the state is restored, and the share of rollouts that ended early.
 
     Raises
     ------
     MissingPackageError
-        If Gymnasium is missing, or what the environment needs.
+        If Gymnasium, or a package that the environment needs, is missing.
     OptionError
-        For parameters that do not fit, an environment or a policy that does not follow Gymnasium, and if a time limit
-        ends before the horizon.
+        For invalid parameters, an environment or a policy that does not follow the Gymnasium interface, and if a time
+        limit is shorter than the horizon.
     UnsupportedError
-        If actions have no axes (a discrete space), if the state cannot be put back exactly, if a layer learns while it
-        is sampled, if something cannot be sent to a worker, and if a script that uses workers runs again in one.
+        If the action space is discrete, if the state cannot be restored exactly, if a wrapper learns while it is
+        sampled, if something cannot be sent to a worker, and if a script starts workers without the guard.
     RolloutError
-        For an exception of the environment or the policy, which is its cause, with point, seed and step.
+        For an exception in the environment or the policy (its ``__cause__``), with point, seed and step.
     GridError, BoundaryError
-        For a grid, or parameters, of the wrong shape; for directions without boundary.
+        For a grid or parameters of the wrong shape; for directions without a boundary condition.
     NonFiniteError
         For a reward or an action that is not finite, and if MuJoCo becomes unstable, with point, seed and step.
     ResourceError
@@ -174,21 +172,21 @@ def from_gymnasium(
 
     Notes
     -----
-    A network of torch and a model of stable-baselines3 become policies, also over their parameters, by
+    Torch networks and stable-baselines3 models become policies, also over their parameters, with
     `policy_from_torch` and `policy_from_stable_baselines3`.
 
-    A wrapper that changes actions (`TransformAction`, `RescaleAction`, `ClipAction`) changes those of the policy too:
-    with a tanh in the environment a policy that squashes its actions squashes them twice. For axes before the squash
-    sample the environment without that wrapper, and look at the landscape through the squash::
+    A wrapper that changes actions (`TransformAction`, `RescaleAction`, `ClipAction`) also changes those of the policy:
+    with a tanh in the environment, a policy that applies tanh itself applies it twice. For axes before the tanh, sample
+    the environment without that wrapper and apply the tanh to the axes::
 
         q = from_gymnasium(make_without_wrapper, policy, size=3)
         wide = Grid(Axis("before_tanh", -3.0, 3.0, 101, boundary="clip"))
         before = Landscape.from_function(lambda *x: q.sample(np.tanh(np.stack(x, -1))), wide)
 
-    Layers that learn while they are sampled (`NormalizeObservation`, `NormalizeReward`) are refused until they are
-    frozen with the statistics of training: ``layer.obs_rms = trained.obs_rms; layer.update_running_mean = False``.
+    Wrappers that learn while they are sampled (`NormalizeObservation`, `NormalizeReward`) are refused unless they are
+    frozen with the training statistics: ``layer.obs_rms = trained.obs_rms; layer.update_running_mean = False``.
 
-    A simulator that takes all points at once, as in jax or Warp, needs none of this: `Landscape.from_function`.
+    For a simulator that takes all points at once, as in jax or Warp, use `Landscape.from_function` instead.
 
     References
     ----------
@@ -196,7 +194,7 @@ def from_gymnasium(
 
     Examples
     --------
-    A pendulum that hangs, over the torque of the first step; afterwards it is damped:
+    A hanging pendulum, over the torque of the first step, damped afterwards:
 
     >>> from heatpg import landscapes
     >>> from heatpg.landscapes import Parameters, Rollout
@@ -205,7 +203,7 @@ def from_gymnasium(
     >>> q.grid.axes[0].name, q.values.shape, q.provenance["parameters"]["restored"]
     ('action_1', (5,), 'snapshot of attributes')
 
-    The return of a linear policy over one of its gains, from two resets:
+    Return of a linear policy over one of its gains, from two resets:
 
     >>> gain = Parameters([0.0, 0.0, -1.0], directions=[[0.0, 1.0, 0.0]], extent=2.0, boundary="clip")
     >>> j = landscapes.from_gymnasium(

@@ -1,4 +1,4 @@
-"""Functions of one coordinate that know their heat flow, and sums of products of them.
+"""Functions of one coordinate with a known heat flow, and sums of their products.
 
 A function needs one formula, its mean over a Gaussian between the two walls, E[f(x + sigma Z); lower < x + sigma Z <
 upper]. Each boundary then adds its own: nothing (zero), the edge values (clip), or the mirror images (periodic,

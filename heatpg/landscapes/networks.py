@@ -1,7 +1,7 @@
 """Trained networks as policies: modules of torch and models of stable-baselines3, with their parameters as one vector.
 
-Nothing of torch or stable-baselines3 is loaded before it is asked for, and no file is read here: a checkpoint is loaded
-by the library that wrote it, in the hands of the caller.
+Neither torch nor stable-baselines3 is imported before it is needed, and no file is read here: the caller loads a
+checkpoint with the library that wrote it.
 """
 
 from __future__ import annotations
@@ -56,17 +56,17 @@ def _normalisation(given: Any) -> _Normalisation | None:
     statistics: Any = getattr(given, "obs_rms", None)
     if isinstance(statistics, dict):
         raise UnsupportedError(
-            "the statistics are those of a dictionary of observations",
+            "statistics of dictionary observations are not supported",
             given=", ".join(map(str, statistics)),
             allowed="one array of observations",
             advice="write the policy as a function of the observation",
         )
     if not (hasattr(statistics, "mean") and hasattr(statistics, "var")):
         raise OptionError(
-            "these are no statistics of observations",
+            "normalisation must hold statistics of observations",
             given=type(given).__name__,
             allowed="a VecNormalize of stable-baselines3, or a NormalizeObservation of Gymnasium",
-            advice="VecNormalize.load(path, venv) of stable-baselines3 reads those that were saved",
+            advice="load saved statistics with VecNormalize.load(path, venv) of stable-baselines3",
         )
     return _Normalisation(
         np.array(statistics.mean, dtype=np.float64),
@@ -77,19 +77,20 @@ def _normalisation(given: Any) -> _Normalisation | None:
 
 
 class NetworkPolicy:
-    """A network as a policy of many observations at once, and of as many parameter vectors; see `policy_from_torch`.
+    """A network as a batched policy of observations and parameter vectors; see `policy_from_torch`.
 
-    It may be given to `heatpg.landscapes.from_gymnasium` and `sampler_from_gymnasium` as it is, over `Actions` or over
-    `Parameters`, whose origin are then the parameters of the network. It has no state, and leaves the network alone.
+    Pass it to `heatpg.landscapes.from_gymnasium` or `sampler_from_gymnasium`, over `Actions` or over `Parameters`,
+    whose origin is then the parameter vector of the network. It has no state and does not modify the network.
 
     Attributes
     ----------
     shapes
-        Of the parameters by name, in the order of the vector; for `heatpg.landscapes.directions.filter_normalised`.
+        Shapes of the parameters by name, in the order of the vector; for
+        `heatpg.landscapes.directions.filter_normalised`.
     squashed
         Whether actions are tanh of a mean, scaled to the bounds of the action space.
     notes
-        What is to be known of the policy, such as noise of training that is not white.
+        Remarks on the policy, such as training noise that is not white.
     """
 
     def __init__(
@@ -133,11 +134,13 @@ class NetworkPolicy:
         return other
 
     def write_parameters(self, vector: ArrayLike, network: Any) -> None:
-        """Write parameters into a network of the same names and shapes, such as the one that was adapted."""
+        """Write parameters into a network with the same names and shapes, such as the original one."""
         named = self._unflatten(self._as_rows(vector, 1)[0])
         own = dict(network.named_parameters())
         if {key: tuple(value.shape) for key, value in own.items()} != self.shapes:
-            raise OptionError("the network has other parameters", given=", ".join(own), allowed=", ".join(self.shapes))
+            raise OptionError(
+                "the network has different parameters", given=", ".join(own), allowed=", ".join(self.shapes)
+            )
         for key, value in own.items():
             value.data.copy_(named[key])
 
@@ -146,7 +149,7 @@ class NetworkPolicy:
         return self.act(self.mean(*given))
 
     def mean(self, *given: ArrayLike) -> Array:
-        """What the network itself returns, before tanh and bounds; arguments as of a call."""
+        """Output of the network before tanh and bounds; arguments as in a call."""
         torch = _load_torch("torch")
         if len(given) not in (1, 2):
             raise TypeError(f"a NetworkPolicy takes observations, or parameters and observations; given: {len(given)}")
@@ -166,7 +169,7 @@ class NetworkPolicy:
             rows = self._as_rows(thetas, 2)
             if len(rows) != len(seen):
                 raise GridError(
-                    "there must be one observation for each vector of parameters",
+                    "there must be one observation per parameter vector",
                     given=f"{len(rows)} vectors, {len(seen)} observations",
                 )
             named = self._unflatten(rows)
@@ -178,9 +181,10 @@ class NetworkPolicy:
             return np.asarray(torch.func.vmap(one)(named, seen).cpu().numpy())
 
     def act(self, mean: ArrayLike) -> Array:
-        """Actions of the environment for what the network returns: through tanh and to the bounds, where it has these.
+        """Actions of the environment for outputs of the network: tanh and scaling to the bounds are applied where
+        present.
 
-        Of a squashed policy this is where noise on the mean goes, so that its landscape is one over the mean::
+        For a squashed policy, noise on the mean enters before this step. A landscape over the mean is::
 
             q = sampler_from_gymnasium("Pendulum-v1", policy)
             before = Landscape.from_function(lambda *x: q.sample(policy.act(np.stack(x, -1))), grid)
@@ -204,7 +208,9 @@ class NetworkPolicy:
         size = sum(value.numel() for value in self._named.values())
         if rows.shape[1] != size:
             raise GridError(
-                "the parameters do not fit the network", given=f"{rows.shape[1]} numbers", allowed=f"{size} numbers"
+                "the parameter vector has the wrong size for the network",
+                given=f"{rows.shape[1]} numbers",
+                allowed=f"{size} numbers",
             )
         return rows
 
@@ -221,36 +227,36 @@ class NetworkPolicy:
 
 
 def policy_from_torch(network: Any, *, normalisation: Any = None) -> NetworkPolicy:
-    """A module of torch as a policy: actions = network(observations), all parameters as one vector.
+    """A torch module as a policy: actions = network(observations), all parameters as one vector.
 
     Parameters
     ----------
     network
         Takes observations of shape (count, size) and returns actions of shape (count, components). It is copied, and
-        the copy set to evaluation, so that dropout is off and running statistics are held.
+        the copy is set to evaluation mode, so that dropout is off and running statistics are frozen.
     normalisation
-        Statistics of training that observations are scaled by first: a ``VecNormalize`` of stable-baselines3 or a
-        ``NormalizeObservation`` of Gymnasium. They are copied, and do not change any more.
+        Training statistics for scaling observations first: a ``VecNormalize`` of stable-baselines3 or a
+        ``NormalizeObservation`` of Gymnasium. They are copied and frozen.
 
     Raises
     ------
     MissingPackageError
         If torch is missing.
     OptionError
-        For what is no module of torch, has no parameters, or for statistics that are none.
+        If network is not a torch module or has no parameters, or if normalisation holds no statistics.
 
     Notes
     -----
-    Many vectors of parameters go through the network at once by `torch.func.vmap`. A vector has the order of
-    ``named_parameters()``; buffers, such as running statistics, are no parameters and stay as they are.
+    Many parameter vectors are evaluated at once with `torch.func.vmap`. A vector has the order of
+    ``named_parameters()``; buffers, such as running statistics, are not parameters and do not change.
     """
     torch = _load_torch("torch")
     if not isinstance(network, torch.nn.Module):
         raise OptionError(
-            "this is no module of torch",
+            "network must be a torch module",
             given=type(network).__name__,
             allowed="a torch.nn.Module",
-            advice="of a model of stable-baselines3 use policy_from_stable_baselines3" * hasattr(network, "predict"),
+            advice="for a stable-baselines3 model use policy_from_stable_baselines3" * hasattr(network, "predict"),
         )
     return NetworkPolicy(network, normalisation=_normalisation(normalisation))
 
@@ -302,10 +308,10 @@ def _actor_of(torch: Any, policy: Any) -> tuple[Any, bool]:
         parts, squashed = (policy.q_net.features_extractor, policy.q_net.q_net, nothing), False
     else:
         raise UnsupportedError(
-            "the network of this policy is not known",
+            "the network of this policy is not supported",
             given=type(policy).__name__,
             allowed="policies of PPO, A2C, SAC, TD3, DDPG and DQN without recurrence",
-            advice="write it as a module that takes observations and returns actions, for policy_from_torch",
+            advice="write a torch module from observations to actions and use policy_from_torch",
         )
     return Actor(*parts, _Preprocess(policy), shape), squashed
 
@@ -323,38 +329,39 @@ class _Preprocess:
 
 
 def policy_from_stable_baselines3(model: Any, *, normalisation: Any = None) -> NetworkPolicy:
-    """A model of stable-baselines3 as a policy: what ``model.predict(observation, deterministic=True)`` would do.
+    """A stable-baselines3 model as a policy: the same as ``model.predict(observation, deterministic=True)``.
 
-    The parameters are those of the actor that make the mean of the action: value network, critics and standard
-    deviations are none.
+    The parameters are those of the actor that determine the mean action, without value network, critics and standard
+    deviations.
 
     Parameters
     ----------
     model
-        Of PPO, A2C, SAC, TD3, DDPG or DQN, as its ``load(path)`` returns it. Reading a checkpoint may run code of who
-        wrote it, so it is yours to do, with files that you trust.
+        A PPO, A2C, SAC, TD3, DDPG or DQN model, as its ``load(path)`` returns it. Loading a checkpoint may execute code
+        from the file, so heatpg does not load it for you; load only files that you trust.
     normalisation
         The ``VecNormalize`` that it was trained with, as ``VecNormalize.load(path, venv)`` returns it; by default that
-        of the model's own environment, which a loaded model mostly has none of. Statistics are copied.
+        of the model's own environment (a loaded model usually has none). Statistics are copied.
 
     Returns
     -------
     NetworkPolicy
-        `squashed` for SAC, TD3 and DDPG, whose noise is added *before* the squash in the case of SAC: for a landscape
-        under such noise take `NetworkPolicy.act` between the axes and the environment.
+        `squashed` for SAC, TD3 and DDPG. SAC adds its noise *before* the tanh: for a landscape under such noise, put
+        `NetworkPolicy.act` between the axes and the environment.
 
     Raises
     ------
     MissingPackageError
         If stable-baselines3 is missing.
     OptionError, UnsupportedError
-        For what is no model, and for observations and policies whose network is not known, such as recurrent ones.
+        If model is not a stable-baselines3 model, or its observations or network are not supported, such as recurrent
+        policies.
 
     Warns
     -----
     HeatpgWarning
-        If the model explores with gSDE. Its noise is a fixed function of the state for many steps, and neither white
-        nor of one covariance, so that no heat flow describes it. The mean of the action is used.
+        If the model explores with gSDE. Its noise is a fixed function of the state for many steps, neither white nor of
+        constant covariance, so no heat flow describes it. The mean action is used.
     """
     try:
         import stable_baselines3
@@ -363,22 +370,22 @@ def policy_from_stable_baselines3(model: Any, *, normalisation: Any = None) -> N
     torch = _load_torch("sb3")
     if not isinstance(model, stable_baselines3.common.base_class.BaseAlgorithm):
         raise OptionError(
-            "this is no model of stable-baselines3",
+            "model must be a stable-baselines3 model",
             given=type(model).__name__,
-            allowed="what PPO.load(path) and the like return",
-            advice="of a network use policy_from_torch" * isinstance(model, torch.nn.Module),
+            allowed="the result of PPO.load(path) or similar",
+            advice="for a torch network use policy_from_torch" * isinstance(model, torch.nn.Module),
         )
     policy, spaces = model.policy, _spaces()
     if not isinstance(policy.observation_space, spaces.Box):
         raise UnsupportedError(
-            "observations of this space are no one array",
+            "observations must be one array",
             given=repr(policy.observation_space),
             allowed="a Box",
             advice="write lambda seen: model.predict(seen, deterministic=True)[0]",
         )
     if hasattr(policy, "lstm_actor"):
         raise UnsupportedError(
-            "a recurrent policy has a memory, and cannot be asked for many rollouts at once",
+            "a recurrent policy has a memory, so rollouts cannot be batched",
             given=type(policy).__name__,
             advice="write a policy with a method reset()",
         )
@@ -389,12 +396,12 @@ def policy_from_stable_baselines3(model: Any, *, normalisation: Any = None) -> N
     elif isinstance(space, spaces.Box):
         finish = _ToBounds("tanh" if squashed else "clip", space.low, space.high)
     else:
-        raise UnsupportedError("actions of this space are not known", given=repr(space), allowed="a Box, or Discrete")
+        raise UnsupportedError("this action space is not supported", given=repr(space), allowed="a Box, or Discrete")
     notes: tuple[str, ...] = ()
     if getattr(model, "use_sde", False):
         notes = (
-            "the model explores with gSDE, whose noise is a function of the state and not white: its mean action is "
-            "used, and a landscape under Gaussian noise is that of another exploration",
+            "the model explores with gSDE, whose noise depends on the state and is not white. Its mean action is used; "
+            "a landscape smoothed with Gaussian noise does not describe gSDE exploration",
         )
         warnings.warn(notes[0], HeatpgWarning, stacklevel=2)
     if normalisation is None:

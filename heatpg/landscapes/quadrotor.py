@@ -168,7 +168,7 @@ def quadrotor(
     Parameters
     ----------
     grid
-        Where to sample: thrusts in N (``thrust``), or gains in N/m and N/rad (``gains``). By default a square of
+        Grid to sample on: thrusts in N (``thrust``), or gains in N/m and N/rad (``gains``). By default a square of
         half-width 1.2 N about hover, or a box centred at the gains of `lqr_gain`.
     kind
         ``thrust`` or ``gains``.

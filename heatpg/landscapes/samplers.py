@@ -1,4 +1,4 @@
-"""Returns of an environment at any point, on no grid: in all components of an action, or all parameters of a policy."""
+"""Returns of an environment at arbitrary points, without a grid, over all components of an action or all parameters."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class SeedMean:
     value
         Mean over the seeds, one for each point, or a number for a single one.
     standard_error
-        Its standard error, std over seeds / sqrt(seeds); None for one seed, whose scatter nobody knows.
+        Its standard error, std over seeds / sqrt(seeds); None for a single seed.
     of_seeds
-        What was averaged, seeds along the last axis.
+        The averaged values, seeds along the last axis.
     """
 
     value: Vector
@@ -51,20 +51,20 @@ class SeedMean:
 
 
 class EnvironmentSampler:
-    """Q(s, a) or the return of a policy at any points, each with the same seeds; see `sampler_from_gymnasium`.
+    """Q(s, a) or the return of a policy at any points, all with the same seeds; see `sampler_from_gymnasium`.
 
     It is a function of points, shape (N, d), and of coordinates, one array for each: `heatpg.quadrature.mollify`,
-    `heatpg.policy.estimators.estimate_gradient`, `heatpg.policy.ascent.ascend` and `Landscape.from_function` take it as
-    it is. The first three find its seeds, so that their standard errors hold the scatter of the rollouts, too.
+    `heatpg.policy.estimators.estimate_gradient`, `heatpg.policy.ascent.ascend` and `Landscape.from_function` accept it
+    directly. The first three use its seeds, so that their standard errors include the scatter of the rollouts.
 
     Attributes
     ----------
     dimensions
-        Coordinates of a point.
+        Number of coordinates of a point.
     center
-        The point of the action that is held, of the parameters at the origin, or 0 along directions.
+        The held action, the parameters at the origin, or 0 along directions.
     provenance
-        All that the returns depend on.
+        Everything that the returns depend on.
     """
 
     def __init__(self, sampling: Sampling, request: Request) -> None:
@@ -98,17 +98,17 @@ class EnvironmentSampler:
         Raises
         ------
         GridError, NonFiniteError
-            For points of another shape, and points that are not finite.
+            For points of the wrong shape, and points that are not finite.
         """
         places = real_numbers("the points", points, GridError)
         if places.ndim not in (1, 2) or places.shape[-1] != self.dimensions:
             raise GridError(
-                "the points have the wrong shape",
+                "points has the wrong shape",
                 given=f"shape {places.shape}",
                 allowed=f"(N, {self.dimensions}), or ({self.dimensions},) for one point",
             )
         if not np.isfinite(places).all():
-            raise NonFiniteError("the points are not finite", given=places[~np.isfinite(places)][0])
+            raise NonFiniteError("points must be finite", given=places[~np.isfinite(places)][0])
         flat = np.ascontiguousarray(places.reshape(-1, self.dimensions))
         plan = self._sampling.plan
         if plan.batched and len(flat):
@@ -128,15 +128,15 @@ class EnvironmentSampler:
         return SeedMean.over(self.returns(points))
 
     def difference(self, first: ArrayLike, second: ArrayLike) -> SeedMean:
-        """Return at one point less that at another, seed by seed.
+        """Difference of the returns at two points, seed by seed.
 
-        Both have the same random numbers, so that what chance does to both alike is in neither the difference nor its
-        standard error.
+        Both use the same random numbers (common random numbers), so noise common to both cancels in the difference and
+        in its standard error.
 
         Parameters
         ----------
         first, second
-            Points of shape (N, d), or (d,) for one that is compared with all others.
+            Points of shape (N, d), or (d,) for one point that is compared with all others.
         """
         pair = [self.returns(points) for points in (first, second)]
         return SeedMean.over(np.asarray(pair[0] - pair[1]))
@@ -154,7 +154,7 @@ class EnvironmentSampler:
         Parameters
         ----------
         seeds
-            How many (0, 1, ...), or their numbers, as `Rollout` takes them.
+            Number of seeds (0, 1, ...), or the seeds themselves, as in `Rollout`.
         """
         rollout = dataclasses.replace(self._sampling.plan.rollout, seeds=seeds)
         return self._with(rollout=rollout)
@@ -163,8 +163,8 @@ class EnvironmentSampler:
     def whole(self) -> EnvironmentSampler:
         """The sampler of all components of the action, or of all parameters, in the same environment.
 
-        `embed` makes of a point of this one the point there. So noise in components beyond the axes of a landscape is
-        drawn as ``sampler.whole.returns(sampler.embed(points) + noise)``.
+        `embed` maps a point of this sampler to that one. Add noise in components beyond the axes of a landscape with
+        ``sampler.whole.returns(sampler.embed(points) + noise)``.
         """
         plan = self._sampling.plan
         if plan.kind == "actions":
@@ -186,7 +186,7 @@ class EnvironmentSampler:
 
     @property
     def basis(self) -> Vector:
-        """What one unit along each coordinate is in all components, shape (d, components)."""
+        """The unit vector of each coordinate in all components, shape (d, components)."""
         plan = self._sampling.plan
         if plan.kind == "actions":
             assert plan.action is not None
@@ -220,24 +220,24 @@ def sampler_from_gymnasium(
     state: Any = None,
     rollout: Rollout = _ROLLOUT,
 ) -> EnvironmentSampler:
-    """Q(s, a) in all components of an action, or the return in all parameters of a policy, at any point and on no grid.
+    """Q(s, a) over all components of an action, or the return over all parameters of a policy, at arbitrary points.
 
-    What it samples, `from_gymnasium` puts on a grid of up to three axes; there the meaning of every parameter is told.
+    `from_gymnasium` samples the same functions on a grid of up to three axes; see there for all parameters.
 
     Parameters
     ----------
     environment, policy, state
         As `from_gymnasium` takes them.
     over
-        What a point is. `Actions`, by default all components, however many. `Parameters` without directions: a vector
-        of all parameters; with directions, as many as you like, their coefficients.
+        What a point is. `Actions`, by default all components. `Parameters` without directions: a vector of all
+        parameters; with any number of directions: their coefficients.
     rollout
         Horizon, discount, and the seeds: **every point has the same**, so that differences are paired.
 
     Returns
     -------
     EnvironmentSampler
-        No rollout has been made for it but two at one point, which must be equal.
+        Only two rollouts at one point have been run, to test that they agree.
 
     Raises
     ------
@@ -253,12 +253,12 @@ def sampler_from_gymnasium(
     -----
     L(mu, sigma^2) = E Q(mu + sigma Z) by quasi-Monte Carlo is ``mollify(sampler, mu, sigma, budget=...)``, its gradient
     by pairs ``estimate_gradient(sampler, mu, sigma, estimator="antithetic", samples=...)``. With two seeds or more both
-    state errors that hold the scatter over the noise *and* over the seeds. As every point has the same seeds, these are
-    two factors of a crossed design,
+    report errors that include the scatter over the noise *and* over the seeds. All points use the same seeds, so these
+    are the two factors of a crossed design,
 
         Var = V_noise / N + V_seed / S + V_both / (N S),
 
-    of which the scatter over the noise alone sees the first and the last.
+    and the scatter over the noise alone measures only the first and the last term.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""What a landscape of an environment is made of: how rollouts run, where they begin, and what its axes are.
+"""Options of landscapes of environments: how rollouts run, where they start, and what the axes are.
 
-These are the values that `from_gymnasium` takes. Each is checked when it is made, as far as that can be done without
-the environment and the policy, which are asked later.
+`from_gymnasium` takes these values. Each is validated when it is created, as far as that is possible without the
+environment and the policy; the rest is validated when sampling starts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Vector = NDArray[np.float64]
 
 @dataclasses.dataclass(frozen=True)
 class Rollout:
-    """How every rollout runs, and how many there are for each point.
+    """How rollouts run, and how many there are per point.
 
     Parameters
     ----------
@@ -35,20 +35,21 @@ class Rollout:
     gamma
         Discount per step, from 0 to 1.
     seeds
-        How many rollouts per point (their seeds are 0, 1, ...), or their seeds. All points have the same, so that what
-        chance does is the same everywhere: differences between points are known better than their values, and the
-        landscape is no rougher than the return. The mean is stored, and its standard error over the seeds.
+        Number of rollouts per point (seeds 0, 1, ...), or the seeds themselves. All points use the same seeds (common
+        random numbers), so differences between points are more accurate than the values, and sampling noise does not
+        roughen the landscape. The mean over the seeds and its standard error are stored.
     nan
-        ``raise``, or a number: it stands for a reward that is not finite, and ends the rollout.
+        ``raise``, or a number that replaces a reward that is not finite and ends the rollout.
     clip
-        Whether actions, also the policy's, are clipped to the action space, as learners do.
+        Whether actions, including those of the policy, are clipped to the action space, as learners do.
     action_type
-        Type of the numbers that the environment is given. By default the action of a point has that of the action
-        space, mostly float32, so that Q has steps of 1e-7 of its width, and a policy's action stays as it is.
-        ``float64`` has no such steps, where the environment takes it.
+        Data type of the actions passed to the environment. By default the action at a point has the type of the action
+        space, mostly float32, so that Q has steps of 1e-7 of its width; an action of the policy keeps its type.
+        ``float64`` avoids these steps if the environment accepts it.
     keep_returns
-        Whether the landscape keeps the return of every seed beside their mean, 8 bytes per point and seed. With them
-        the sampling error of differences, and so of jumps and prices, is known; without them only that of each point.
+        Whether the landscape stores the return of every seed in addition to the mean (8 bytes per point and seed). They
+        give the sampling error of differences, and so of jumps and costs; without them only the sampling error at each
+        point is known.
 
     Raises
     ------
@@ -73,9 +74,11 @@ class Rollout:
     def __post_init__(self) -> None:
         nan = self.nan
         if isinstance(nan, str) and nan != "raise":
-            raise OptionError("unknown treatment of NaN", given=repr(nan), allowed="'raise', or a number")
+            raise OptionError(
+                "unknown value of nan=", given=repr(nan), allowed="'raise', or a number that replaces the reward"
+            )
         if self.action_type not in (None, "float32", "float64"):
-            raise OptionError("unknown type of actions", given=repr(self.action_type), allowed="'float32' or 'float64'")
+            raise OptionError("unknown action_type", given=repr(self.action_type), allowed="'float32' or 'float64'")
         checked = {
             "horizon": whole_number("horizon", self.horizon),
             "gamma": finite_number("gamma", self.gamma, lower=0.0, upper=1.0),
@@ -95,7 +98,7 @@ class Rollout:
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(self.seeds)
 
     def require_memory(self, points: int) -> None:
-        """Refuse returns at so many points that would not fit.
+        """Raise an error if the returns at this number of points exceed the memory.
 
         Raises
         ------
@@ -114,24 +117,24 @@ class Rollout:
 
     @property
     def replacement(self) -> float | None:
-        """What stands for a reward that is not finite; None where that is an error."""
+        """The number that replaces a reward that is not finite; None if such a reward is an error."""
         return None if isinstance(self.nan, str) else self.nan
 
 
 # eq=False: a comparison of two arrays has no single truth value, so that == would raise; likewise below
 @dataclasses.dataclass(frozen=True, eq=False)
 class State:
-    """Where rollouts begin.
+    """Where rollouts start.
 
     Parameters
     ----------
     at
-        None: after a reset with the first seed. A whole number: after a reset with that seed. An array: positions and
-        velocities of MuJoCo one after the other, or what the attribute ``state`` of the environment holds. A function
-        of the environment that sets it (and may return the observation). ``"current"``: where the environment is,
-        and where it is put back in the end.
+        None: after a reset with the first seed. A whole number: after a reset with that seed. An array: the positions
+        of MuJoCo followed by the velocities, or a value for the attribute ``state`` of the environment. A function of
+        the environment that sets the state (and may return the observation). ``"current"``: the present state of the
+        environment, which is restored at the end.
     after
-        Actions, shape (steps, ...), that are taken from there before the state is reached.
+        Actions, shape (steps, ...), taken from there to reach the state.
 
     Raises
     ------
@@ -160,16 +163,17 @@ class State:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Actions:
-    """Axes that are components of the action: of the first one before a policy, or of one that is held.
+    """Axes over components of the action: the first action before a policy acts, or a constant action.
 
     Parameters
     ----------
     components
-        Which components of the action are varied, counted from 0; needed if there are more than 3.
+        Indices of the components to vary, counted from 0; required if there are more than 3.
     held
-        Values of all components, of which those that are not varied are used; by default 0, or the bound next to it.
+        Values of all components; those that are not varied keep them. By default 0, or the bound nearest to it.
     boundary
-        Of the default grid, which ends at the bounds of the action space; ``clip``, as actions are clipped to it.
+        Boundary condition of the default grid, which ends at the bounds of the action space; ``clip`` by default,
+        because actions are clipped.
     """
 
     components: Sequence[int] | None = None
@@ -179,20 +183,21 @@ class Actions:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Parameters:
-    """Axes that are directions through the parameters of a policy, each in lengths of its direction.
+    """Axes along directions in the parameter space of a policy, in units of the length of each direction.
 
     Parameters
     ----------
     origin
-        The parameters at 0, as one vector; see `heatpg.landscapes.directions.flatten`. A policy with the methods
-        ``flat_parameters()`` and ``set_flat_parameters(vector)`` is asked for them.
+        The parameters at 0, as one vector; see `heatpg.landscapes.directions.flatten`. By default taken from a policy
+        with the methods ``flat_parameters()`` and ``set_flat_parameters(vector)``.
     directions
-        One to three: of `heatpg.landscapes.directions`, or an array of shape (count, parameters). A sampler takes any
-        number of them, and None: then a point is a vector of all parameters.
+        One to three directions from `heatpg.landscapes.directions`, or an array of shape (count, parameters). A sampler
+        takes any number of directions; with None a point is a vector of all parameters.
     extent
-        Half-width of the default grid in lengths of the directions, one or one per direction.
+        Half-width of the default grid in units of the lengths of the directions: one number, or one per direction.
     boundary
-        Of the default grid; there is no default, as nothing ends where the box does.
+        Boundary condition of the default grid. There is no default, because parameters do not end at the edge of the
+        box.
     """
 
     origin: ArrayLike | None = None
@@ -206,14 +211,14 @@ class Batched:
     """A policy that takes observations of shape (count, ...) and returns actions of shape (count, ...).
 
     Observations that are dictionaries or tuples are stacked part by part, as Gymnasium's vector environments do. With
-    `Parameters` it also takes parameters of shape (count, parameters). 64 environments then go side by side and
-    the policy is called once a step, which is faster for a network. Matrix products of another size round otherwise,
-    in the precision of the policy, and the steps that follow amplify that.
+    `Parameters` it also takes parameters of shape (count, parameters). 64 environments then run in parallel and the
+    policy is called once per step, which is faster for a network. Matrix products of another size round differently, in
+    the precision of the policy, and later steps amplify the difference.
 
     Parameters
     ----------
     policy
-        The policy; without a state, and without random numbers of its own.
+        The policy; it must have neither a state nor random numbers of its own.
     """
 
     policy: Callable[..., Any]
@@ -228,10 +233,10 @@ def _seeds(given: int | Sequence[int]) -> int | tuple[int, ...]:
         # int() would round 0.5 down without a word
         whole = all(number == seed for number, seed in zip(numbers, given, strict=True))  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise OptionError("seeds are whole numbers", given=repr(given), allowed=wanted) from None
+        raise OptionError("seeds must be whole numbers", given=repr(given), allowed=wanted) from None
     if not numbers or not whole or min(numbers) < 0 or len(set(numbers)) < len(numbers):
         # a repeated seed would count one rollout twice, and shrink the standard error
-        raise OptionError("the seeds do not fit", given=repr(given), allowed=wanted)
+        raise OptionError("seeds must be different whole numbers", given=repr(given), allowed=wanted)
     return numbers
 
 
@@ -241,11 +246,11 @@ def _place(given: Any) -> Any:
         return given
     if isinstance(given, str):
         if given != "current":
-            raise OptionError("unknown state", given=repr(given), allowed="'current', a seed, an array, a function")
+            raise OptionError("state must be None, a seed, an array, a function, or 'current'", given=repr(given))
         return given
     if isinstance(given, int | np.integer) and not isinstance(given, bool):
         if given < 0:
-            raise OptionError("the seed of a state is a whole number from 0", given=given, allowed="0, 1, 2, ...")
+            raise OptionError("the seed of a state must be a whole number >= 0", given=given, allowed="0, 1, 2, ...")
         return int(given)
     return as_numbers("state", given, 1)
 
@@ -256,6 +261,6 @@ def _prefix(given: ArrayLike) -> Vector:
     if actions.size == 0:
         return np.empty((0, 0))
     if actions.ndim == 0:
-        raise GridError("after: the shape does not fit", given="a single number", allowed="(steps, ...)")
+        raise GridError("after has the wrong shape", given="a single number", allowed="(steps, ...)")
     # flat per step; they take the shape of the action space once that is known
     return as_numbers("after", actions.reshape(len(actions), -1), 2)

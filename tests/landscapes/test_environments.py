@@ -198,7 +198,7 @@ def test_a_policy_may_draw_from_the_generator_of_its_rollout() -> None:
 
 
 def test_what_does_not_repeat_is_said() -> None:
-    with pytest.warns(HeatpgWarning, match="returns do not repeat"):
+    with pytest.warns(HeatpgWarning, match="returns are not reproducible"):
         from_gymnasium(toys.Walk, toys.unseeded, size=3, state=[0.3], rollout=Rollout(horizon=5))
 
 
@@ -216,12 +216,12 @@ def test_environments_without_seeding() -> None:
         over(toys.Random, rollout=Rollout(horizon=5))
     words = [str(warning.message) for warning in told]
     assert any("does not follow its seed" in text and "differs by" in text for text in words)
-    assert any("returns do not repeat" in text for text in words)
+    assert any("returns are not reproducible" in text for text in words)
     with pytest.warns(HeatpgWarning, match="another run will have another state"):
         q = from_gymnasium(toys.Headstrong, size=3, rollout=Rollout(horizon=5))
     assert toys.facts(q)["restored"] == "snapshot of attributes"
     with (
-        pytest.raises(UnsupportedError, match="worker process behaves otherwise") as there,
+        pytest.raises(UnsupportedError, match="another return in a worker process") as there,
         pytest.warns(HeatpgWarning, match="another run"),
     ):
         from_gymnasium(toys.Headstrong, size=3, rollout=Rollout(horizon=5), workers=1)
@@ -253,7 +253,7 @@ def test_rewards_that_are_not_finite() -> None:
     call = functools.partial(from_gymnasium, toys.Missing, size=3, state=[0.85])
     with pytest.raises(NonFiniteError, match=r"nan at point \(1\), seed 0, step 1") as caught:
         call(rollout=Rollout(horizon=4, gamma=0.5))
-    assert caught.value.__notes__ == ["heatpg met this at point (1), seed 0, step 1"]
+    assert caught.value.__notes__ == ["heatpg was at point (1), seed 0, step 1"]
     q = call(rollout=Rollout(horizon=4, gamma=0.5, nan=-100.0))
     assert q.values[2] == pytest.approx(-(0.95**2) - 0.01 - 0.5 * 100.0, rel=1e-12)
     assert (toys.facts(q)["not_finite"], toys.facts(q)["nan"]) == (pytest.approx(1 / 3), -100.0)
@@ -380,7 +380,7 @@ def test_rewards_are_taken_without_their_gradient_and_masked_ones_are_refused() 
 
 @pytest.mark.parametrize("made", ["Pendulum-v1", toys.Walk])
 def test_keywords_that_an_environment_does_not_take_are_named(made: Any) -> None:
-    with pytest.raises(OptionError, match=r"takes no keyword 'gg'\W+got: gg=1\.0\W+(try: )?leave gg out"):
+    with pytest.raises(OptionError, match=r"takes no keyword 'gg'\W+got: gg=1\.0\W+(try: )?omit gg"):
         from_gymnasium((made, {"gg": 1.0}), size=3, rollout=Rollout(horizon=3))
 
 
@@ -427,7 +427,7 @@ def test_time_limits() -> None:
 
 
 def test_a_discrete_space_has_directions_but_no_axes() -> None:
-    with pytest.raises(UnsupportedError, match=r"(?s)no axes.*directions"):
+    with pytest.raises(UnsupportedError, match=r"(?s)cannot be the axes.*directions"):
         from_gymnasium(toys.Choice, state=1)
     call = functools.partial(
         from_gymnasium,
@@ -449,7 +449,7 @@ def test_a_discrete_space_is_seen_before_any_step(monkeypatch: pytest.MonkeyPatc
         raise AssertionError("a step was taken")
 
     monkeypatch.setattr(toys.Choice, "step", step)
-    with pytest.raises(UnsupportedError, match="no axes"):
+    with pytest.raises(UnsupportedError, match="cannot be the axes"):
         from_gymnasium(toys.Choice, size=3, state=1, rollout=Rollout(horizon=3))
 
 
@@ -483,9 +483,9 @@ def test_many_at_once_is_one_at_a_time() -> None:
     assert one.values.tobytes() == many.values.tobytes()
     with pytest.raises(NonFiniteError, match=r"nan at point \(1\), seed 0, step 0"):
         missing(Batched(toys.back), rollout=Rollout(horizon=4))
-    with pytest.raises(UnsupportedError, match="two environments come to different states"):
+    with pytest.raises(UnsupportedError, match="two environments reach different states"):
         from_gymnasium(toys.Headstrong, Batched(toys.back), size=3, rollout=Rollout(horizon=3))
-    with pytest.raises(OptionError, match=r"one action for each observation\W+got: shape \(1, 3\)"):
+    with pytest.raises(OptionError, match=r"one action per observation\W+got: shape \(1, 3\)"):
         from_gymnasium(
             toys.Walk, Batched(lambda seen: seen[:, 0][None]), size=3, state=[0.1], rollout=Rollout(horizon=3)
         )
@@ -615,14 +615,14 @@ def grouped(options: dict[str, Any]) -> dict[str, Any]:
         ({"nan": np.inf}, OptionError, "nan"),
         ({"workers": -1}, OptionError, "workers"),
         ({"action_type": "int8"}, OptionError, "'float32' or 'float64'"),
-        ({"policy": 3}, OptionError, "cannot be called"),
+        ({"policy": 3}, OptionError, "must be callable"),
         ({"state": "home"}, OptionError, "'current'"),
-        ({"state": "current"}, OptionError, "present state"),
-        ({"state": -1}, OptionError, "from 0"),
+        ({"state": "current"}, OptionError, "needs an existing environment"),
+        ({"state": -1}, OptionError, ">= 0"),
         ({"state": [np.nan]}, NonFiniteError, "state"),
-        ({"state": [0.0, 0.0]}, OptionError, "does not fit the attribute 'state'"),
+        ({"state": [0.0, 0.0]}, OptionError, "another shape than the attribute 'state'"),
         ({"environment": Stateless, "state": [0.0]}, UnsupportedError, "Stateless has no attribute 'state'"),
-        ({"after": [[0.0, 0.0]]}, OptionError, "do not fit the action space"),
+        ({"after": [[0.0, 0.0]]}, OptionError, "wrong shape for the action space"),
         ({"after": [[np.nan]]}, NonFiniteError, "after"),
         ({"after": 5.0}, GridError, "(steps, ...)"),
         ({"after": [[0.0], [0.0, 1.0]]}, OptionError, "after must be real numbers"),
@@ -637,19 +637,19 @@ def grouped(options: dict[str, Any]) -> dict[str, Any]:
         ({"held": [0.0, 0.0]}, GridError, "2 numbers"),
         ({"held": [np.inf]}, NonFiniteError, "action"),
         ({"held": "up"}, OptionError, "numbers"),
-        ({"grid": Grid(*(Axis(n, 0, 1, 3, boundary="clip") for n in "ab"))}, GridError, "one axis for each component"),
+        ({"grid": Grid(*(Axis(n, 0, 1, 3, boundary="clip") for n in "ab"))}, GridError, "one axis per component"),
         ({"grid": 5}, GridError, "heatpg.Grid"),
         ({"size": 2}, GridError, "at least 3"),
         ({"over": [1.0]}, OptionError, "Parameters(origin, directions=...)"),
         ({"rollout": 5}, OptionError, "Rollout(horizon=200, ...)"),
-        ({"policy": Batched(None)}, OptionError, "no policy"),  # type: ignore[arg-type]
+        ({"policy": Batched(None)}, OptionError, "a policy is required"),  # type: ignore[arg-type]
         ({"policy": Batched(toys.noisy)}, OptionError, "draws"),
         ({"policy": Batched(Network())}, OptionError, "with a state"),
-        ({"environment": 5}, OptionError, "the environment cannot be used"),
-        ({"environment": ("Pendulum-v1",)}, OptionError, "keywords for it"),
+        ({"environment": 5}, OptionError, "environment must be an id"),
+        ({"environment": ("Pendulum-v1",)}, OptionError, "and its keywords"),
         ({"environment": "Nowhere-v9"}, OptionError, "cannot be made"),
-        ({"environment": dict}, OptionError, "no environment of Gymnasium"),
-        ({"environment": toys.Walk(), "workers": 2}, OptionError, "several places"),
+        ({"environment": dict}, OptionError, "make a Gymnasium environment"),
+        ({"environment": toys.Walk(), "workers": 2}, OptionError, "several times"),
         ({"environment": functools.partial(toys.Walk, size=4)}, OptionError, "components=(0, 2)"),
         ({"environment": functools.partial(toys.Walk, bound=np.inf)}, GridError, "has no bounds"),
         (
@@ -660,7 +660,7 @@ def grouped(options: dict[str, Any]) -> dict[str, Any]:
         (OVER, BoundaryError, "boundary='clip'"),
         ({**OVER, "policy": None}, OptionError, "policy(parameters, observation)"),
         ({**OVER, "boundary": "clip", "origin": None}, OptionError, "flat_parameters()"),
-        ({**OVER, "boundary": "clip", "origin": [1.0]}, GridError, "do not fit the parameters"),
+        ({**OVER, "boundary": "clip", "origin": [1.0]}, GridError, "differ in size"),
         ({**OVER, "boundary": "clip", "origin": [np.nan, 0.0]}, NonFiniteError, "parameters"),
         ({**OVER, "boundary": "clip", "extent": (1.0, 2.0)}, GridError, "extent"),
         ({**OVER, "boundary": "clip", "extent": -1.0}, GridError, "lower must be below upper"),
@@ -671,7 +671,7 @@ def grouped(options: dict[str, Any]) -> dict[str, Any]:
             "transposed",
         ),
         ({"over": Actions}, OptionError, "Actions(components)"),
-        ({**OVER, "boundary": "clip", "after": [[0.0]]}, OptionError, "need a state"),
+        ({**OVER, "boundary": "clip", "after": [[0.0]]}, OptionError, "needs a starting state"),
     ],
 )
 def test_what_does_not_fit_is_refused(options: dict[str, Any], kind: type[Exception], words: str) -> None:

@@ -56,7 +56,7 @@ def test_the_network_that_was_given_is_left_alone_and_can_be_written() -> None:
     policy.write_parameters(2 * theta, module)
     np.testing.assert_array_equal(policy_from_torch(module).flat_parameters(), 2 * theta)
     np.testing.assert_array_equal(policy.flat_parameters(), theta)
-    with pytest.raises(OptionError, match="other parameters"):
+    with pytest.raises(OptionError, match="different parameters"):
         policy.write_parameters(theta, network(observed=4))
 
 
@@ -113,16 +113,16 @@ def test_statistics_of_training_are_frozen() -> None:
 
 
 def test_what_is_no_network_is_refused() -> None:
-    with pytest.raises(OptionError, match="no module of torch"):
+    with pytest.raises(OptionError, match="must be a torch module"):
         policy_from_torch(lambda seen: seen)
     with pytest.raises(OptionError, match="has no parameters"):
         policy_from_torch(torch.nn.Tanh())
     with pytest.raises(OptionError, match="no statistics"):
         policy_from_torch(network(), normalisation=3.0)
     policy = policy_from_torch(network())
-    with pytest.raises(GridError, match="do not fit the network"):
+    with pytest.raises(GridError, match="wrong size for the network"):
         policy(np.zeros(40), np.zeros(3))
-    with pytest.raises(GridError, match="one observation for each"):
+    with pytest.raises(GridError, match="one observation per"):
         policy(np.zeros((2, 41)), np.zeros((3, 3)))
 
 

@@ -68,7 +68,7 @@ def test_models(model: Any) -> None:
     with pytest.raises(OptionError) as caught:
         call(model, state=1)
     write = "lambda seen: model.predict(seen, deterministic=True)[0]"
-    of_models = "of a model of stable-baselines3 use policy_from_stable_baselines3(model)"
+    of_models = "for a stable-baselines3 model use policy_from_stable_baselines3(model)"
     assert caught.value.advice == f"{of_models}, or write {write}"
     with pytest.raises(OptionError, match=r"lambda observations: model\.predict"):
         call(Batched(model), state=1)

@@ -151,7 +151,7 @@ def test_points_and_requests_that_do_not_fit_are_refused() -> None:
         landscapes.from_gymnasium(toys.walk, toys.proportional, over=Parameters([0.0, 0.0]))
     with pytest.raises(UnsupportedError, match="exact gradient is a sum"):
         ascend(sampler, np.zeros(6), 0.1)
-    with pytest.warns(HeatpgWarning, match="do not repeat"):
+    with pytest.warns(HeatpgWarning, match="are not reproducible"):
         landscapes.sampler_from_gymnasium(
             toys.walk, toys.unseeded, over=Actions(components=(0,)), state=0, rollout=Rollout(horizon=9)
         )

@@ -254,5 +254,5 @@ def test_parameters_from_one_state() -> None:
     twice = call(wrapped, lambda theta, seen: toys.proportional(theta, seen / 2), state=[0.5])
     np.testing.assert_allclose(twice.values, expected, rtol=1e-14)
     stacked = lambda: gymnasium.wrappers.FrameStackObservation(toys.Walk(), 2)  # noqa: E731
-    with pytest.raises(UnsupportedError, match="observation at this state is not known"):
+    with pytest.raises(UnsupportedError, match="observation at this state is unknown"):
         call(stacked, lambda theta, seen: toys.proportional(theta, seen[-1]), state=[0.5])

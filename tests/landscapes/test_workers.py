@@ -59,7 +59,7 @@ def test_a_worker_that_dies() -> None:
     deadly = functools.partial(
         from_gymnasium, toys.Deadly, line_policy, size=9, state=[0.0], rollout=Rollout(horizon=2), workers=2
     )
-    with pytest.raises(ResourceError, match=r"(?s)worker process has died.*\W+got: exit code 3.*__main__"):
+    with pytest.raises(ResourceError, match=r"(?s)worker process died.*\W+got: exit code 3.*__main__"):
         deadly(grid=line(9, -1.0, 1.0), over=Actions(held=[0.0]))
 
 
@@ -71,10 +71,7 @@ def test_a_script_without_its_guard_is_told_the_line(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     line = 'the line if __name__ == "__main__":'
     assert f"below {line}" in done.stderr  # of the worker
-    assert (
-        "ResourceError: a worker process has died; its output is on the standard error\n  got: exit code 1\n"
-        in done.stderr
-    )
+    assert "ResourceError: a worker process died; its error output is on stderr\n  got: exit code 1\n" in done.stderr
     assert f"try: in a script, put the call below {line}" in done.stderr
     assert "bootstrapping" not in done.stderr
 
@@ -134,8 +131,8 @@ def test_functions_of_a_notebook_or_a_prompt_are_refused_before_a_process_starts
     piped = subprocess.run(
         [sys.executable, "-"], input=AT_A_PROMPT, capture_output=True, text=True, check=False, cwd=root
     )
-    assert piped.stdout.count("this one is not in a file; got: <stdin>; save the script") == 3
-    assert "a worker process has died" not in piped.stderr
+    assert piped.stdout.count("it is not in a file; got: <stdin>; save the script") == 3
+    assert "a worker process died" not in piped.stderr
 
 
 def test_functions_of_a_script_are_sent(tmp_path: Path) -> None:
