@@ -1,4 +1,4 @@
-"""`evolve`: a landscape, a list of sigmas, a solver; out come the fields and the report on them."""
+"""`evolve`: solve the heat equation for a landscape at given noise levels, and verify the result."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def evolve(
     progress: Progress = None,
     out: NDArray[Any] | None = None,
 ) -> Evolution:
-    """Evolve a landscape to every sigma, and check the result: u(., t) = Q * N(0, t), t = sigma^2.
+    """Smooth a landscape with Gaussian noise at every sigma, and verify the result: u(., t) = Q * N(0, t), t = sigma^2.
 
     Parameters
     ----------
@@ -51,25 +51,25 @@ def evolve(
         Q on its grid, with any number of batch axes before those of the grid.
     sigma
         Noise levels, in the units of the axes: a number, a list, an array of shape (T, dimensions) with one per axis,
-        or a dictionary from axis names to numbers or lists. 0 gives Q back. Left out where `covariance` is given.
+        or a dictionary from axis names to numbers or lists. 0 returns Q. Omit it if `covariance` is passed.
     solver
-        Name (see ``heatpg list solvers``), object, or ``auto``, which picks by sigma / h, `tolerance` and `prefer` and
-        gives its reason (`Evolution.reason`). A covariance is for ``spectral`` and ``auto``.
+        Name (see ``heatpg list solvers``), object, or ``auto``, which chooses by sigma / h, `tolerance` and `prefer`
+        and records its reason (`Evolution.reason`). Covariances need ``spectral`` or ``auto``.
     covariance
-        Covariance of correlated noise, in place of `sigma`: shape (dimensions, dimensions), or (T, dimensions,
-        dimensions) for several, symmetric and positive definite; u^(k) = exp(-k^T Sigma k / 2) Q^(k). Every axis is
-        periodic or in free space (clip, zero).
+        Covariance of correlated noise, instead of `sigma`: shape (dimensions, dimensions), or (T, dimensions,
+        dimensions) for several, symmetric and positive definite; u^(k) = exp(-k^T Sigma k / 2) Q^(k). Every axis must
+        be periodic or in free space (clip, zero).
     tolerance
-        For ``auto``: the error that is good enough, in units of osc(Q), 1e-14 to 1e-3; None for round-off.
+        For ``auto``: acceptable error in units of osc(Q) = max Q - min Q, from 1e-14 to 1e-3; None for rounding error.
     prefer
-        For ``auto``: ``accurate``, or ``monotone`` for positive weights at every sigma and from each to the next.
+        For ``auto``: ``accurate``, or ``monotone`` for positive weights at every sigma and between consecutive ones.
     checks
         ``none``, ``standard`` or ``full``; see `heatpg.verify.verify`.
     progress
-        A function that is called as ``progress(done, total)``, or True for a bar: after each sigma.
+        A function that is called as ``progress(done, total)`` after each noise level, or True for a progress bar.
     out
-        Where the fields are put: shape (T, *batch, *grid.shape), of the type of the landscape, in C order. Memory that
-        is used again is several times faster than new memory. Earlier evolutions in it lose their values.
+        Array for the fields: shape (T, *batch, *grid.shape), same type as the landscape, in C order. Reused memory is
+        several times faster than new memory. Earlier evolutions that use it are overwritten.
 
     Returns
     -------
@@ -79,13 +79,13 @@ def evolve(
     Raises
     ------
     SigmaError, StabilityError, UnknownNameError, OptionError, UnsupportedError
-        For input that cannot be evolved.
+        For invalid input.
     ResourceError
-        If the fields would not fit in memory, before they are made.
+        If the fields exceed the available memory; raised before they are allocated.
     NonFiniteError
         If the solution overflows.
     CheckError
-        If the solver breaks a promise; the result is its attribute `evolution`.
+        If the solver violates a property that it guarantees; the result is in the attribute `evolution`.
 
     Warns
     -----
@@ -115,7 +115,7 @@ def evolve(
     """
     # now, and not after the solve, which may take long
     if checks not in LEVELS:
-        raise OptionError("unknown level of checks", given=repr(checks), allowed=", ".join(LEVELS))
+        raise OptionError("unknown value of checks=", given=repr(checks), allowed=", ".join(LEVELS))
     if checks != "none" and isinstance(landscape, Landscape):
         require_memory_for_checks(landscape, _number_of_levels(landscape.grid, sigma, covariance), checks)
     evolution = solve(

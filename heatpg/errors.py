@@ -1,6 +1,6 @@
-"""The errors of heatpg: each says what is wrong, what was given, what was expected, and what to do.
+"""The errors of heatpg: each states the problem, what was given, what was expected, and what to do.
 
-Errors about arguments are also ``ValueError``; errors about events while the work ran are also ``RuntimeError``. All
+Errors about arguments are also ``ValueError``; errors during computation are also ``RuntimeError``. All
 of them are `HeatpgError`.
 """
 
@@ -52,7 +52,7 @@ def _contains(text: str, value: str) -> bool:
 
 
 class HeatpgError(Exception):
-    """Base of every error that heatpg raises on purpose.
+    """Base class of all errors of heatpg.
 
     The message has one part per line; a short message of at most two parts is one line.
 
@@ -130,11 +130,11 @@ def in_one_line(reason: BaseException) -> str:
 
 
 class GridError(HeatpgError, ValueError):
-    """An axis, a grid, or an array that does not fit its grid."""
+    """An invalid axis or grid, or an array that does not match its grid."""
 
 
 class BoundaryError(HeatpgError, ValueError):
-    """A boundary that is missing or does not fit."""
+    """A missing or unsuitable boundary condition."""
 
 
 class SigmaError(HeatpgError, ValueError):
@@ -142,23 +142,23 @@ class SigmaError(HeatpgError, ValueError):
 
 
 class UnknownNameError(HeatpgError, ValueError):
-    """A name that nothing is registered under."""
+    """An unknown name."""
 
 
 class UnsupportedError(HeatpgError, ValueError):
-    """A combination that is understood but not offered, with the reason."""
+    """A combination that is not supported, with the reason."""
 
 
 class KeywordError(HeatpgError, ValueError, TypeError):
-    """A keyword that a function does not take; a TypeError too, as for any function."""
+    """An unknown keyword of a function; also a TypeError, as for any function."""
 
 
 class OptionError(HeatpgError, ValueError):
-    """A value of the wrong type, out of range, or that fits no choice that is offered."""
+    """A value of the wrong type, out of range, or not among the allowed choices."""
 
 
 class MissingPackageError(HeatpgError, ImportError, RuntimeError):
-    """An optional package that is needed and not installed, or that cannot be imported."""
+    """A required optional package that is not installed or cannot be imported."""
 
 
 class StabilityError(HeatpgError, ValueError):
@@ -166,33 +166,33 @@ class StabilityError(HeatpgError, ValueError):
 
 
 class NonFiniteError(HeatpgError, RuntimeError):
-    """NaN or infinity where numbers are needed."""
+    """NaN or infinity where finite numbers are needed."""
 
 
 class CheckError(HeatpgError, RuntimeError):
-    """A result that breaks a promise which its solver had made.
+    """A result that violates a property guaranteed by its solver.
 
     Attributes
     ----------
     evolution
-        The result with its report, so that nothing is lost.
+        The result with its report.
     """
 
     evolution: object = None
 
 
 class StoreError(HeatpgError, RuntimeError):
-    """A file that cannot be written, or cannot be trusted when read."""
+    """A file that cannot be written, or that failed verification when read."""
 
     @staticmethod
     def unreadable(path: object, reason: Exception) -> StoreError:
-        """The error for a file that the system does not open or read: `MissingFileError` where it is not there."""
+        """The error for a file that cannot be opened or read: `MissingFileError` if it does not exist."""
         kind = MissingFileError if isinstance(reason, FileNotFoundError) else StoreError
         return kind(f"cannot read {path}", given=getattr(reason, "strerror", None) or reason)
 
 
 class MissingFileError(StoreError, FileNotFoundError):
-    """A file that is to be read and is not there."""
+    """A file that does not exist."""
 
     def __init__(self, problem: str, *, given: object = None, allowed: object = None, advice: str = "") -> None:
         super().__init__(problem, given=given, allowed=allowed, advice=advice)
@@ -200,15 +200,15 @@ class MissingFileError(StoreError, FileNotFoundError):
 
 
 class ResourceError(HeatpgError, RuntimeError):
-    """Not enough memory, disk or time for what was asked, found out beforehand."""
+    """Not enough memory, disk space or time, detected before the work starts."""
 
 
 class RolloutError(HeatpgError, RuntimeError):
-    """An exception of an environment or of a policy, with point, seed and step; its ``__cause__`` is that exception."""
+    """An exception in an environment or a policy, with point, seed and step; the original is its ``__cause__``."""
 
 
 class HeatpgWarning(UserWarning):
-    """Something worth knowing that does not stop the work."""
+    """A notable condition that does not stop the computation."""
 
     def __str__(self) -> str:
         # names and units in it may come from files

@@ -1,4 +1,4 @@
-"""The only time loop: a landscape, the sigmas, a solver; and the fields that come of it."""
+"""The solution of the heat equation for a landscape: solving it at the noise levels, and the resulting fields."""
 
 # One file, because an evolution is solved once more by methods of its own (`at`, `again`, `centred`): apart, the class
 # and `solve` would import each other.
@@ -57,40 +57,41 @@ _SUM_POINTS = 2**18  # of one piece for a thread: two mebibytes, a fraction of a
 
 
 class Evolution(Record):
-    """Fields u(., sigma) of one landscape, at every sigma that was asked for.
+    """Fields u(., sigma) of one landscape at all requested noise levels.
 
     Attributes
     ----------
     sigma
-        Noise levels in ascending order, shape (T,), or (T, dimensions) where each axis has its own. For correlated
-        noise the standard deviations along the axes, shape (T, dimensions).
+        Noise levels in ascending order, shape (T,), or (T, dimensions) if each axis has its own. For correlated noise
+        the standard deviations along the axes, shape (T, dimensions).
     covariance
         Covariances of correlated noise, shape (T, dimensions, dimensions); otherwise None.
     values
         The fields, shape (T, *batch, *grid.shape), of the type of the landscape.
     landscape, grid
-        What was evolved, and where.
+        The landscape and its grid.
     solver
         The solver, with its options.
     report
-        What was checked, against what, how far off.
+        The checks, with measured values and bounds.
     reason
-        Why the solver was picked, if it was picked.
+        Why the solver was chosen, if it was chosen automatically.
     timing
         Seconds by stage.
     stored_tolerance
-        By how much the values may differ from those that were solved, in units of osc(Q), because they were read from
-        compact storage; 0 if they were not.
+        Largest deviation of the values from the solved ones, in units of osc(Q), if they were read from compact
+        storage; otherwise 0.
     """
 
     draw_groups: Array | None = None
-    """Of noise in all components: u of groups of draws less u, shape (groups, T, *grid.shape). Files leave it out."""
+    """For noise in all components: u of groups of draws minus u, shape (groups, T, *grid.shape). Not stored in
+    files."""
     # the last answer of `centred`
     _centred: Evolution | None = None
 
     @classmethod
     def of(cls, record: Record, **changes: Any) -> Evolution:
-        """The evolution that a record is of, with these arguments in place of its own; nothing is copied."""
+        """Create an evolution from a record, with some arguments replaced; nothing is copied."""
         names = (
             "landscape",
             "sigma",
@@ -127,12 +128,12 @@ class Evolution(Record):
         Parameters
         ----------
         number
-            Which one, in the order of the flattened batch.
+            Index in the flattened batch.
 
         Raises
         ------
         OptionError
-            For a number that is not there.
+            For an index out of range.
 
         Examples
         --------
@@ -146,7 +147,7 @@ class Evolution(Record):
         landscape, grid, shape = self.landscape, self.grid, self.landscape.batch_shape
         count = math.prod(shape)
         if not 0 <= number < count:
-            raise OptionError("no landscape of this number", given=f"batch index {number}", allowed=f"0 to {count - 1}")
+            raise OptionError("batch index is out of range", given=f"batch index {number}", allowed=f"0 to {count - 1}")
         if not shape:
             return self
 
@@ -170,12 +171,12 @@ class Evolution(Record):
         return Evolution.of(self, landscape=alone, values=one(self.values), known_error=one(self.known_error))
 
     def plot(self, kind: str = "summary", *, width: Width = None) -> Figure:
-        """A figure of this evolution, which a notebook shows and `heatpg.plot.save` writes.
+        """Draw a figure of this evolution, to show in a notebook or write with `heatpg.plot.save`.
 
         Parameters
         ----------
         kind
-            Name of a figure: see ``heatpg list figures``.
+            Kind of figure; see ``heatpg list figures``.
         width
             ``column``, ``text`` or inches, for print; by default a figure for the screen.
 
@@ -193,7 +194,7 @@ class Evolution(Record):
         shown = [(first_of_batch(landscape.values, grid), "Q")]
         for k in sorted({0, count - 1}):
             shown.append((first_of_batch(self.values[k], grid), f"sigma = {self._sigma_html(k)}"))
-        reason = f" (picked: {self.reason})" if self.reason else ""
+        reason = f" (chosen: {self.reason})" if self.reason else ""
         kind = "covariances" if self.covariance is not None else "sigma" if count == 1 else "sigmas"
         return html.page(
             html.heading("Evolution", landscape.name, f"{count:,} {kind}; {landscape_words(landscape)}"),
@@ -234,7 +235,7 @@ class Evolution(Record):
         Parameters
         ----------
         index
-            Which sigma; None for all of them.
+            Index of the noise level; None for all.
 
         Returns
         -------
@@ -268,8 +269,10 @@ class Evolution(Record):
                 raise NonFiniteError(
                     f"du/dx at sigma={sigma_words(self.sigma[index])} is larger than any number of {kind}",
                     allowed=f"at most {np.finfo(kind).max:.3g}",
-                    advice="take another unit of Q or of the axes, or float64; across an edge with boundary 'zero' "
-                    "du/dx grows like Q / sigma",
+                    advice=(
+                        "change the unit of Q or of the axes, or use float64; near an edge with boundary 'zero' "
+                        "du/dx grows like Q / sigma"
+                    ),
                 )
             return slopes
         variances = tuple(float(t) for t in self.variances[index])
@@ -290,23 +293,23 @@ class Evolution(Record):
 
     @property
     def standard_error(self) -> Array | None:
-        """Standard error of u from sampling, shape (T, *batch, *grid.shape); None where that of Q is not known.
+        """Standard error of u from sampling, shape (T, *batch, *grid.shape); None if that of Q is unknown.
 
-        Where the landscape has the returns of every seed, each seed is evolved by the same solver, S times the cost of
-        the fields, and the error is their spread over sqrt(S). Where it has only standard errors, its nodes count as
-        independent, and the squared weights of the solver are summed. Computed when it is first asked for, and kept. Of
-        noise in all components (`heatpg.planes`) it is the error over the draws.
+        If the landscape has the returns of every seed, each seed is evolved with the same solver (S times the cost),
+        and the error is their standard deviation over sqrt(S). If it has only standard errors, the nodes are assumed
+        independent, and the squared weights of the solver are summed. Computed on first use and cached. For noise in
+        all components (`heatpg.planes`) it is the error over the draws.
 
         Raises
         ------
         UnsupportedError
-            For correlated noise where only standard errors are known.
+            For correlated noise if only standard errors are known.
         ResourceError
             If it does not fit in memory.
 
         Examples
         --------
-        Four seeds that differ by a constant, which no noise averages out:
+        Four seeds that differ by constants, which smoothing does not average out:
 
         >>> import numpy as np
         >>> from heatpg import Axis, Grid, Landscape, evolve
@@ -328,9 +331,9 @@ class Evolution(Record):
         return self.known_error
 
     def deviations(self) -> Iterator[Array]:
-        """u of each seed less u, at one sigma after the other, each of shape (S, *batch, *grid.shape).
+        """u of each seed minus u, one noise level at a time, each of shape (S, *batch, *grid.shape).
 
-        The flow is linear, so that u of any weighted mean of the seeds is u plus the same mean of these.
+        The flow is linear, so u of any weighted mean of the seeds is u plus the same mean of these deviations.
 
         Raises
         ------
@@ -353,17 +356,17 @@ class Evolution(Record):
         returns = self.landscape.returns
         if returns is None:
             raise UnsupportedError(
-                f"the returns of single seeds of {self.landscape.name!r} are not known",
-                advice="give them: Landscape(None, grid, returns=...), seeds first",
+                f"{self.landscape.name!r} has no returns of single seeds",
+                advice="pass them as Landscape(None, grid, returns=...), seeds along the first axis",
             )
         return evolved_deviations(returns, self.grid, self.solver, self.variances, self.covariance)
 
     def centred(self) -> Evolution:
-        """The same problem without the offset and the scale of Q, so that no digits are lost to either.
+        """The same problem without the offset and the scale of Q, to avoid losing digits.
 
-        Where the offset is large beside the range of Q, or its numbers near the ends of the range of their type, the
-        fields are solved once more from Q less the offset, by the same solver and in double precision; this is kept.
-        Elsewhere it is this evolution itself.
+        If the offset is large compared with the range of Q, or values are near the limits of their type, the fields are
+        solved again from Q minus the offset, with the same solver in double precision, and cached. Otherwise it is this
+        evolution itself.
 
         Returns
         -------
@@ -424,11 +427,11 @@ class Evolution(Record):
         )
 
     def at(self, sigma: float | Sequence[float]) -> Array:
-        """The field at one more sigma, solved from Q by the same solver; shape of the landscape's values.
+        """The field at another sigma, solved from Q with the same solver; same shape as the landscape's values.
 
-        Of correlated noise too this is the field for independent axes.
+        Axes are treated as independent, also for an evolution with correlated noise.
         """
-        self.require_solved("a field at one more sigma")
+        self.require_solved("a field at another sigma")
         # one row of one sigma an axis, and not several sigmas
         levels = parse_sigma(np.asarray(self.grid.sigmas(sigma))[None, :], self.grid)
         return np.asarray(solve(self.landscape, levels, self.solver).values[0])
@@ -445,23 +448,23 @@ class Evolution(Record):
         refuse_drawn(what, self.drawn, self.grid.dimensions)
 
     def to_xarray(self) -> xarray.Dataset:
-        """The evolution as an `xarray.Dataset`, with the names that its file has; the fields are not copied.
+        """The evolution as an `xarray.Dataset`, with the same names as in its file; the fields are not copied.
 
         Returns
         -------
         data
-            Variables ``u`` (sigma or level, batch1, ..., axes) and ``landscape``, which both say ``sense: minimise`` if
-            Q is a loss; where they are known ``standard_error`` of Q, ``returns`` (seed, ...) and, once it has been
-            computed, ``u_standard_error``; coordinates ``sigma``, ``time`` = sigma^2, ``covariance`` if there is one,
-            and the axes with their units and boundaries. Attributes: name of the landscape, solver, why it was picked,
-            and the report as JSON (name, status and message of each check).
+            Variables ``u`` (sigma or level, batch1, ..., axes) and ``landscape``, both with the attribute ``sense:
+            minimise`` if Q is a loss; if available ``standard_error`` of Q, ``returns`` (seed, ...) and, once computed,
+            ``u_standard_error``; coordinates ``sigma``, ``time`` = sigma^2, ``covariance`` if there is one, and the
+            axes with their units and boundaries. Attributes: name of the landscape, solver, reason for its choice, and
+            the report as JSON (name, status and message of each check).
 
         Raises
         ------
         MissingPackageError
             If xarray is not installed.
         UnsupportedError
-            If an axis has a name that is needed beside its own.
+            If the name of an axis is also the name of another variable.
 
         Examples
         --------
@@ -482,7 +485,9 @@ class Evolution(Record):
         beside |= set() if self.known_error is None else {"u_standard_error"}
         clash = sorted(beside.intersection(axes))
         if clash:
-            raise UnsupportedError("this axis name is needed beside its own", given=clash, advice="rename the axis")
+            raise UnsupportedError(
+                "this axis name is the name of another variable", given=clash, advice="rename the axis"
+            )
         batch = [f"batch{i + 1}" for i in range(len(self.landscape.batch_shape))]
         lead = "sigma" if self.sigma.ndim == 1 else "level"
         noise = (lead,) if self.sigma.ndim == 1 else (lead, "axis")
@@ -544,36 +549,35 @@ class Evolution(Record):
         tolerance: float = TOLERANCE,
         compression: str = "none",
     ) -> None:
-        """Write everything into one HDF5 file; see `heatpg.save`."""
+        """Write the evolution to an HDF5 file; see `heatpg.save`."""
         save(self, path, force=force, storage=storage, tolerance=tolerance, compression=compression)
 
 
 def load(path: str | os.PathLike[str], *, untrusted: bool = False) -> Evolution:
-    """Read an evolution that `save` has written, and believe it only if it is whole.
+    """Read an evolution written by `save`, and verify it.
 
-    Links, types, filters and sizes are looked at before anything is followed; checksums, shapes and values
-    after it is read. For files from strangers this lessens the danger that lies in HDF5 itself, and does not end it:
-    read them with `untrusted`.
+    Links, types, filters and sizes are checked before any data are read; checksums, shapes and values afterwards. For
+    untrusted files this reduces, but does not remove, the risk from HDF5 itself: read them with `untrusted`.
 
     Parameters
     ----------
     path
-        Name of the file.
+        Path of the file.
     untrusted
-        Whether the file is read in a process of its own, with limits on what that may do; it takes about a tenth of a
-        second more, and the file once more in memory. See `heatpg.store.quarantine.read_in_quarantine`.
+        Whether to read the file in a separate sandboxed process; this takes about 0.1 s longer and holds the file in
+        memory twice. See `heatpg.store.quarantine.read_in_quarantine`.
 
     Raises
     ------
     MissingFileError
-        If there is no such file; it is a `StoreError` and a `FileNotFoundError`.
+        If the file does not exist; a `StoreError` and a `FileNotFoundError`.
     StoreError
-        If it is no file of heatpg or one of a newer schema, or if it is damaged. With `untrusted` also for everything
-        else that a file can bring about.
+        If it is not a heatpg file, has a newer schema, or is corrupted. With `untrusted` also for every other error
+        that a file can cause.
     ResourceError
-        If what it says it holds does not fit in memory.
+        If its declared contents exceed the available memory.
     UnsupportedError
-        With `untrusted`, on other systems than Linux.
+        With `untrusted` on systems other than Linux.
 
     Examples
     --------
@@ -611,20 +615,18 @@ def _refuse_output(out: Array | None, landscape: Landscape, count: int) -> None:
     # a mask and the rules of a matrix are not for kernels
     if type(out) not in (np.ndarray, np.memmap):
         raise OptionError(
-            "the fields need a plain array for the output",
+            "out must be a plain NumPy array",
             given=type(out).__name__,
-            allowed="a numpy.ndarray",
-            advice="of a masked array give out=array.data" if isinstance(out, np.ma.MaskedArray) else "",
+            advice="for a masked array pass out=array.data" if isinstance(out, np.ma.MaskedArray) else "",
         )
     if out.shape != wanted or out.dtype != landscape.values.dtype:
         given, allowed = f"{out.dtype}, shape {out.shape}", f"{landscape.values.dtype}, shape {wanted}"
-        raise OptionError("the fields do not fit the output", given=given, allowed=allowed)
+        raise OptionError("out has the wrong type or shape", given=given, allowed=allowed)
     # kernels write in C order, and read Q at every sigma: it must not change under them
     if not (out.flags.c_contiguous and out.flags.writeable) or np.may_share_memory(out, landscape.values):
         raise OptionError(
-            "the fields cannot be written to the output",
+            "out must be a writable array in C order that shares no memory with Q",
             given=f"strides {out.strides}, writable: {out.flags.writeable}",
-            allowed="a writable array in C order that shares no memory with Q",
         )
 
 
@@ -668,7 +670,7 @@ def _require_memory_for_fields(landscape: Landscape, taken: Centring, count: int
         # offset Q and u are held once more
         initial.nbytes * ((0 if out is not None else count) + (3 if taken.trivial else 5)),
         f"an evolution of {initial.size:,} points at {count} sigmas",
-        f"three ways out: fewer sigmas at a time (each needs {initial.nbytes / 2**20:.0f} MiB), "
+        f"use fewer noise levels at a time ({initial.nbytes / 2**20:.0f} MiB each), "
         "a coarser grid, or float32 values (half of it)",
     )
 
@@ -731,25 +733,25 @@ def solve(
     progress: Progress = None,
     out: Array | None = None,
 ) -> Evolution:
-    """Evolve a landscape without checking the result; `heatpg.evolve` is this and the checks.
+    """Evolve a landscape without checks; `heatpg.evolve` does the same and then runs the checks.
 
     Parameters
     ----------
     landscape
-        What to evolve.
+        The landscape.
     sigma
         Noise levels; see `parse_sigma`.
     solver
         Name or object.
     covariance
-        Covariances of correlated noise, in place of sigma; see `parse_covariance`.
+        Covariances of correlated noise, instead of sigma; see `parse_covariance`.
     tolerance, prefer
-        What ``auto`` is to go by; see `heatpg.solvers.choice.choose`.
+        Criteria for ``auto``; see `heatpg.solvers.choice.choose`.
     progress
-        A function that is called as ``progress(done, total)``, or True for a bar: after each sigma.
+        A function that is called as ``progress(done, total)`` after each noise level, or True for a progress bar.
     out
-        Where the fields are put: shape (T, *batch, *grid.shape), of the type of the landscape, in C order. Memory that
-        is used again is several times faster than new memory. Earlier evolutions in it lose their values.
+        Array for the fields: shape (T, *batch, *grid.shape), same type as the landscape, in C order. Reused memory is
+        several times faster than new memory. Earlier evolutions that use it are overwritten.
     """
     if not isinstance(landscape, Landscape):
         raise OptionError(

@@ -1,4 +1,4 @@
-"""u and its derivatives at any point and any sigma, straight from Q: what lies between the nodes of a solution."""
+"""u and its derivatives at any point and any sigma, computed directly from Q."""
 
 # One file above 600 lines: the weights of a line at any point and the sums that take them are one argument, in kernels
 # that are long because fast.
@@ -428,11 +428,12 @@ def _with_face_nodes(extension: Extension, axis: Axis) -> Extension:
 
 
 class HeatField:
-    """The solution of u_t = 1/2 Laplace(u) and its derivatives at any point and any sigma, summed from Q itself.
+    """The solution of u_t = 1/2 Laplace(u) and its derivatives at any point and any sigma, computed directly from Q.
 
-    u^(m)(x, sigma) = h sum_i phi_sigma^(m)(x - x_i) Q_i along each axis, over the nodes as the boundary continues them.
-    From sigma = 1.5 h on this solves the heat equation in (x, t) exactly, as the evolution of the sampled comb. Below
-    that a polynomial of degree 7 interpolates the nodes, which carry the weights of the solver ``direct``.
+    u^(m)(x, sigma) = h sum_i phi_sigma^(m)(x - x_i) Q_i along each axis, over the nodes and their continuation under
+    the boundary condition. For sigma >= 1.5 h this solves the heat equation in (x, t) exactly, with the sampled comb as
+    initial value. Below that a polynomial of degree 7 interpolates the nodes, with the weights of the solver
+    ``direct``.
 
     Parameters
     ----------
@@ -446,10 +447,10 @@ class HeatField:
 
     Notes
     -----
-    Against the convolution of the function that was sampled, the error is that of the trapezoid rule: spectral for
-    smooth Q, second order across jumps; at the walls that of the solvers, see `heatpg.core.kinks`. At sigma = 0 on an
-    axis the interpolant is of order 8 for smooth Q and may overshoot next to jumps. A point costs the nodes within 9
-    sigma of it, and never more than the box.
+    Compared with the convolution of the sampled function, the error is that of the trapezoid rule: spectral for smooth
+    Q, second order across jumps; at the edges that of the solvers, see `heatpg.core.kinks`. At sigma = 0 on an axis the
+    interpolant is of order 8 for smooth Q and may overshoot next to jumps. The cost of a point is proportional to the
+    number of nodes within 9 sigma, at most those of the box.
 
     Examples
     --------
@@ -471,15 +472,15 @@ class HeatField:
         grid = landscape.grid
         if landscape.batch_shape:
             raise UnsupportedError(
-                "a field between the nodes is of one landscape",
+                "HeatField needs a single landscape, without batch axes",
                 given=f"batch axes {landscape.batch_shape}",
-                advice="take one: Landscape(landscape.values[0], landscape.grid)",
+                advice="select one: Landscape(landscape.values[0], landscape.grid)",
             )
         if grid.dimensions > 3:
             raise UnsupportedError(
-                "a field between the nodes has at most 3 axes",
+                "HeatField supports at most 3 axes",
                 given=f"{grid.dimensions} axes",
-                advice="heatpg.quadrature.mollify takes a callable of up to twenty",
+                advice="use heatpg.quadrature.mollify with a callable of up to 20 variables",
             )
         self.landscape = landscape
         self.grid: Grid = grid
@@ -526,14 +527,12 @@ class HeatField:
         if places.ndim != 2 or places.shape[1] != d:
             raise GridError("points have the wrong shape", given=f"shape {places.shape}", allowed=f"(points, {d})")
         if not np.isfinite(places).all():
-            raise NonFiniteError(
-                "a point is not finite", given=places[~np.isfinite(places).all(axis=1)][0], allowed="finite coordinates"
-            )
+            raise NonFiniteError("points must be finite", given=places[~np.isfinite(places).all(axis=1)][0])
         try:
             deviations = np.broadcast_to(deviations, places.shape)
         except ValueError:
             raise SigmaError(
-                "sigma does not fit the points",
+                "sigma has the wrong shape for the points",
                 given=f"shape {deviations.shape}",
                 allowed=f"a number, ({d},), (points, 1) or (points, {d})",
             ) from None
@@ -546,7 +545,8 @@ class HeatField:
                 bad = (places[:, i] < axis.lower - axis.length) | (places[:, i] > axis.upper + axis.length)
                 if bad.any():
                     raise GridError(
-                        f"a point lies outside the box along axis {axis.name!r}, where {axis.boundary!r} has nothing",
+                        f"a point lies outside the box along axis {axis.name!r}; boundary {axis.boundary!r} has no "
+                        f"values there",
                         given=places[bad][0],
                         allowed=f"{axis.lower:g} to {axis.upper:g}",
                     )
@@ -595,14 +595,14 @@ class HeatField:
         Raises
         ------
         GridError, SigmaError
-            For points or sigmas that do not fit.
+            For points or sigmas of the wrong shape or range.
         NonFiniteError
-            For a point that is not finite.
+            For points that are not finite.
         OptionError
-            For another order.
+            For an order out of range.
         """
         if not isinstance(order, int) or not 0 <= order < _MOST_ORDERS:
-            raise OptionError("unknown order of derivatives", given=order, allowed="0 to 4")
+            raise OptionError("order of derivatives is out of range", given=order, allowed="0 to 4")
         places, deviations = self._parse(points, sigma)
         places -= self._origin
         d, orders = self.grid.dimensions, order + 1
@@ -665,7 +665,7 @@ class HeatField:
         return local, tuple(np.einsum(rules[n], local[n + 2], share) for n in range(order + 1))
 
     def local(self, derivatives: Array) -> tuple[Array, ...]:
-        """Value, gradient, Hessian, third and fourth derivatives as full symmetric arrays, as far as they are there.
+        """Value, gradient, Hessian, third and fourth derivatives as full symmetric arrays, up to the available order.
 
         Parameters
         ----------

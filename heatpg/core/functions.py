@@ -19,8 +19,8 @@ __all__ = ["sample_points", "values_on_grid"]
 Function = Callable[..., ArrayLike]
 
 _WHAT = "what the function returns"
-_ONE_BY_ONE = "pass vectorized=False for a function of single numbers"
-_OF_A_POINT = "it takes one point: pass vectorized=False, and lambda *x: function(np.array(x))"
+_ONE_BY_ONE = "for a function of single numbers pass vectorized=False"
+_OF_A_POINT = "for a function of one point pass vectorized=False and lambda *x: function(np.array(x))"
 
 
 def values_on_grid(
@@ -63,7 +63,7 @@ def values_on_grid(
             "a function must be callable",
             given=f"something of type {type(function).__name__}",
             allowed="a function of one array per axis",
-            advice="an array goes into Landscape.from_array",
+            advice="for an array use Landscape.from_array",
         )
     return _at_once(function, grid) if vectorized else _one_by_one(function, grid, progress)
 
@@ -157,8 +157,8 @@ def _require_tensors(function: Function, mesh: Sequence[NDArray[Any]], reason: E
         inner = ", ".join(f"torch.as_tensor({name})" for name in names.split(", "))
         called = getattr(function, "__name__", "function").strip("<>")
         raise GridError(
-            "the function takes tensors of torch, not arrays",
-            given=f"called with {len(mesh)} array{'s' if len(mesh) > 1 else ''} of NumPy",
+            "the function takes torch tensors, not arrays",
+            given=f"called with {len(mesh)} array{'s' if len(mesh) > 1 else ''} ",
             advice=f"write lambda {names}: {called}({inner})",
         ) from reason
 
@@ -183,10 +183,10 @@ def _require_arguments(function: Function, grid: Grid) -> None:
     except TypeError:
         names = ", ".join(axis.name for axis in grid)
         raise GridError(
-            "the function does not take one argument per axis",
+            "the function must take one argument per axis",
             given=f"{getattr(function, '__name__', type(function).__name__)}{inspect.signature(called)}",
             allowed=f"a function of ({names})",
-            advice="of one point: vectorized=False, and lambda *x: function(torch.tensor(x))"
+            advice="for a function of one point pass vectorized=False and lambda *x: function(torch.tensor(x))"
             if called is forward
             else "",
         ) from None

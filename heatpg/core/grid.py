@@ -1,4 +1,4 @@
-"""Where a landscape is sampled: axes with their nodes and boundaries, and the grid that they span."""
+"""Axes with their nodes and boundary conditions, and the tensor grid that they span."""
 
 from __future__ import annotations
 
@@ -70,41 +70,42 @@ def label_for(name: str, long_name: Any) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """One axis of a grid: uniform nodes between two bounds, and what lies beyond them.
+    """One axis of a grid: uniform nodes between two bounds, and a boundary condition.
 
-    With boundary ``periodic`` the nodes are x_i = lower + i h, h = (upper - lower) / size: the lower bound is
-    a node, the upper is not. All other boundaries include both bounds, h = (upper - lower) / (size - 1).
-    With ``nodes="cell"`` every boundary has cell centres, x_i = lower + (i + 1/2) h, h = (upper - lower) / size.
+    With ``periodic`` the nodes are x_i = lower + i h, h = (upper - lower) / size: the lower bound is
+    a node, the upper is not. All other boundary conditions include both bounds, h = (upper - lower) / (size - 1).
+    With ``nodes="cell"`` the nodes are cell centres under every boundary condition, x_i = lower + (i + 1/2) h, h =
+    (upper - lower) / size.
 
-    The walls stand at `lower` and `upper`. Where ``clip`` or ``absorb`` meets cells, no node holds the value on a wall:
-    it is that of the cubic through the four cells next to it. u then lies between the smallest and the largest of the
-    cells *and* these values, which may exceed the cells where Q is rough at the wall.
+    The edges are at `lower` and `upper`. With ``clip`` or ``absorb`` and cell centres no node lies on an edge; the
+    value there is extrapolated by the cubic through the nearest four cells. u then lies between the smallest and the
+    largest of the cells *and* these edge values, which may exceed the cells where Q is rough near the edge.
 
     Parameters
     ----------
     name
-        Name of the axis; a word, used as the name of the dimension in files.
+        Name of the axis, an identifier; also the name of the dimension in files.
     lower, upper
         Bounds of the box along this axis, in `unit`.
     size
         Number of nodes, at least 3.
     boundary
-        ``periodic``, ``reflect``, ``absorb``, ``clip`` or ``zero``; it has no default, because it says what the
-        policy does at the edge of the box.
+        ``periodic``, ``reflect``, ``absorb``, ``clip`` or ``zero``; there is no default, because the boundary condition
+        is part of the policy.
     nodes
         ``vertex`` or ``cell``, as above.
     unit
         Unit of the bounds, for labels.
     label
-        What figures and pages call the axis, in place of its name: any text, mathematics between dollar signs included.
-        It makes no difference to any result, and axes that differ in nothing else are equal.
+        Label in figures and pages, in place of the name: any text, including mathematics between dollar signs. It does
+        not affect results, and axes that differ only in their labels are equal.
 
     Raises
     ------
     GridError
         For a bad name, bounds that are not finite or not in order, or fewer than 3 nodes.
     BoundaryError, UnknownNameError
-        For a boundary that is missing or unknown.
+        For a missing or unknown boundary condition.
 
     Examples
     --------
@@ -129,12 +130,14 @@ class Axis:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z]\w*", self.name):
             raise GridError(
-                "an axis needs a name that can stand in a file",
+                "the name of an axis must be a valid identifier",
                 given=repr(self.name),
-                allowed="a letter, then letters, digits and underscores",
+                allowed="a letter followed by letters, digits and underscores",
             )
         if _NAMES_OF_THE_FILE.fullmatch(self.name):
-            raise GridError("this axis name is used by the file format", given=repr(self.name), advice="choose another")
+            raise GridError(
+                "this axis name is reserved by the file format", given=repr(self.name), advice="choose another"
+            )
         if not isinstance(self.label, str):
             raise GridError(f"axis {self.name!r}: the label must be text", given=repr(self.label), allowed="a text")
         # numbers of all kinds come in, from NumPy too; what is kept is plain, so that axes compare, hash and print
@@ -145,14 +148,14 @@ class Axis:
             raise GridError(
                 f"axis {self.name!r}: lower must be below upper",
                 given=f"lower={lower:g}, upper={upper:g}",
-                advice="swap them, or give the box some width",
+                advice="swap them, or widen the box",
             )
         # True is 1 for Python
         size = 0.0 if isinstance(self.size, bool) else _finite(self.size, "size", self.name)
-        few = "squeeze it: of data with one node leave the axis out, np.squeeze(values)" if size in (1, 2) else ""
+        few = "for data with one node omit the axis: np.squeeze(values)" if size in (1, 2) else ""
         if size != int(size) or size < _MINIMUM_SIZE:
             raise GridError(
-                f"axis {self.name!r}: the size must be a whole number of nodes, and at least 3",
+                f"axis {self.name!r}: size must be a whole number of nodes, at least 3",
                 given=f"size={self.size!r}",
                 allowed="3, 4, ...",
                 advice=few,
@@ -165,7 +168,9 @@ class Axis:
                 advice="pass 'clip' for clipped actions, 'periodic' for angles; heatpg list boundaries explains each",
             )
         if self.nodes not in ("vertex", "cell"):
-            raise GridError(f"axis {self.name!r}: unknown nodes", given=repr(self.nodes), allowed="'vertex' or 'cell'")
+            raise GridError(
+                f"axis {self.name!r}: unknown value of nodes=", given=repr(self.nodes), allowed="'vertex' or 'cell'"
+            )
         boundaries.get(self.boundary)
         object.__setattr__(self, "lower", lower)
         object.__setattr__(self, "upper", upper)
@@ -173,13 +178,14 @@ class Axis:
         # far from 0 the spacing may be less than the distance of two doubles
         if not self.spacing > 0 or not np.all(np.diff(self.coordinates) > 0):
             raise GridError(
-                f"axis {self.name!r}: the nodes cannot be told apart in double precision",
+                f"axis {self.name!r}: neighbouring nodes are equal in double precision",
                 given=f"{self.size} nodes between {lower!r} and {upper!r}",
                 advice="shift the origin of this axis",
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """What makes the axis, as JSON-like values; a label only where there is one, so that identities do not change.
+        """The parameters of the axis as JSON-like values; the label only if there is one, so that identities do not
+        change.
 
         Examples
         --------
@@ -196,7 +202,7 @@ class Axis:
 
     @property
     def heading(self) -> str:
-        """The title with the unit, as it stands beside the axis."""
+        """The title with the unit, as shown next to the axis."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
     @property
@@ -221,9 +227,9 @@ class Axis:
 
     @property
     def origin(self) -> float:
-        """Where to count positions from, so as not to round them: 0, or the nearer end of a box far from 0.
+        """Origin for positions that avoids rounding: 0, or the nearer bound of a box far from 0.
 
-        Far is farther than the box is long. Differences of positions in the box and this end are exact.
+        Far means farther than the length of the box. Differences between positions in the box and this bound are exact.
 
         Examples
         --------
@@ -258,13 +264,13 @@ class Axis:
         return self.integration_weights(0)
 
     def integration_weights(self, end_nodes: int) -> NDArray[np.float64]:
-        """Quadrature weights of an integral over the box whose ends are corrected by so many nodes (Gregory's rule).
+        """Quadrature weights of an integral over the box with end corrections (Gregory's rule).
 
         Parameters
         ----------
         end_nodes
-            3 or 4, or 0 for the trapezoid rule, at cell centres the midpoint rule: what serves fields whose
-            continuation has no kink at the walls, such as u along ``reflect``.
+            Number of corrected nodes at each end: 3 or 4, or 0 for the trapezoid rule (midpoint rule for cell centres),
+            which suits fields whose continuation has no kink at the edges, such as u along ``reflect``.
 
         Examples
         --------
@@ -290,10 +296,10 @@ class Axis:
         return np.asarray(np.ldexp(self.weights, -math.frexp(self.spacing)[1]))
 
     def margin(self, sigma: float, probability: float = 0.01) -> float:
-        """Width along each edge inside which the noise leaves the box across that edge with more than this probability.
+        """Width of the zone along each edge in which noise crosses that edge with more than this probability.
 
-        Zero where nothing lies outside (periodic, reflect, absorb); for the free-space boundaries (clip, zero)
-        it is where the answer begins to rest on what was assumed about the outside.
+        Zero without an exterior (periodic, reflect, absorb). With the free-space conditions (clip, zero) the result in
+        this zone depends on the assumption about the exterior.
 
         Raises
         ------
@@ -349,7 +355,7 @@ class Grid:
     Raises
     ------
     GridError
-        For no axes, something that is no axis, or two axes of one name.
+        If there is no axis, an argument is not an `Axis`, or two axes have the same name.
 
     Examples
     --------
@@ -368,10 +374,10 @@ class Grid:
             )
         for axis in axes:
             if not isinstance(axis, Axis):
-                raise GridError("a grid is made of axes", given=repr(axis), allowed="heatpg.Axis objects")
+                raise GridError("Grid takes Axis objects", given=repr(axis))
         names = [axis.name for axis in axes]
         if len(set(names)) < len(names):
-            raise GridError("two axes have the same name", given=", ".join(names), advice="rename one")
+            raise GridError("axes must have different names", given=", ".join(names), advice="rename one of them")
         self.axes: tuple[Axis, ...] = tuple(axes)
 
     def __repr__(self) -> str:
@@ -394,10 +400,10 @@ class Grid:
         return self.axes[self.index(key) if isinstance(key, str) else key]
 
     def index(self, name: str) -> int:
-        """Position of the axis of this name."""
+        """Index of the axis with this name."""
         names = [axis.name for axis in self.axes]
         if name not in names:
-            raise GridError("no axis of this name", given=repr(name), allowed=", ".join(names))
+            raise GridError("no axis with this name", given=repr(name), allowed=", ".join(names))
         return names.index(name)
 
     @property
@@ -417,7 +423,7 @@ class Grid:
 
     @property
     def unit(self) -> str | None:
-        """The unit that all axes share, which may be empty; None where they differ."""
+        """The common unit of all axes, possibly empty; None if they differ."""
         first, *others = (axis.unit for axis in self.axes)
         return first if all(unit == first for unit in others) else None
 
@@ -456,24 +462,24 @@ class Grid:
         return tuple(float(axis.coordinates[int(i)]) for axis, i in zip(self.axes, index, strict=True))
 
     def sigmas(self, sigma: float | Sequence[float]) -> tuple[float, ...]:
-        """One sigma per axis, from one for all or one for each."""
+        """One sigma per axis, from a single number or one per axis."""
         allowed = f"one number >= 0, or {self.dimensions}, one per axis"
         given = real_numbers("sigma", sigma, SigmaError, allowed=allowed)
         try:
             # one number for all axes, or one for each
             values = np.broadcast_to(given, (self.dimensions,))
         except ValueError:
-            raise SigmaError("sigma does not fit the grid", given=repr(sigma), allowed=allowed) from None
+            raise SigmaError("sigma has the wrong shape for the grid", given=repr(sigma), allowed=allowed) from None
         if not np.all(np.isfinite(values)) or np.any(values < 0):
             raise SigmaError("sigma must be finite and not negative", given=sigma, allowed=allowed)
         return tuple(float(value) for value in values)
 
     def margin(self, sigma: float | Sequence[float], probability: float = 0.01) -> tuple[float, ...]:
-        """Width along the edges of each axis where the box limits what can be known; see `Axis.margin`."""
+        """Width of the zone along the edges of each axis where the box limits the accuracy; see `Axis.margin`."""
         return tuple(axis.margin(value, probability) for axis, value in zip(self.axes, self.sigmas(sigma), strict=True))
 
     def trust(self, sigma: float | Sequence[float], oscillation: float = 1.0) -> NDArray[np.float64]:
-        """Bound on the error from not knowing Q outside the box: osc(Q) * P(noise leaves the box).
+        """Bound on the error due to unknown Q outside the box: osc(Q) * P(noise leaves the box).
 
         Parameters
         ----------
@@ -485,7 +491,7 @@ class Grid:
         Returns
         -------
         bound
-            Shape `shape`; zero where no axis has a free-space boundary.
+            Shape `shape`; zero if no axis has a free-space boundary condition.
 
         Examples
         --------
@@ -502,17 +508,16 @@ class Grid:
 
 
 def position_words(grid: Grid, position: ArrayLike, digits: int = 4) -> list[str]:
-    """A place along each axis in words.
+    """The coordinates of a point in words.
 
     Parameters
     ----------
     grid
         The box.
     position
-        The place, shape (dimensions,).
+        Coordinates, shape (dimensions,).
     digits
-        Significant digits; as many more as places in the box have in common, where it is farther from 0 than it is
-        long.
+        Significant digits; more for a box far from 0, whose points have leading digits in common.
 
     Examples
     --------
@@ -527,7 +532,7 @@ def position_words(grid: Grid, position: ArrayLike, digits: int = 4) -> list[str
 
 
 def first_of_batch(values: NDArray[Any], grid: Grid) -> NDArray[Any]:
-    """Of fields over a grid, with batch axes in front or none, the first: what a figure shows of a batch.
+    """The first field of a batch, which a figure shows; the field itself without batch axes.
 
     Examples
     --------
@@ -540,7 +545,7 @@ def first_of_batch(values: NDArray[Any], grid: Grid) -> NDArray[Any]:
 
 
 def axes_html(grid: Grid) -> str:
-    """The axes of a grid as a table of HTML: bounds, nodes, spacing, and what each boundary means.
+    """The axes of a grid as a table of HTML: bounds, nodes, spacing, and boundary conditions.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is evolved: the values of Q on a grid, with their name and where they come from."""
+"""The landscape: values of Q on a grid, with name and provenance."""
 
 # One file, because the ways to make a landscape are methods of its class, and all end in the same questions.
 
@@ -57,34 +57,34 @@ class Landscape:
     ----------
     values
         Array of shape (*batch, *grid.shape). float32 and float64 are kept, integers and bool become float64.
-        They are copied once, so that nothing that is written to the array later changes the landscape.
+        They are copied, so later changes of the array do not affect the landscape.
     grid
-        Where the values were sampled.
+        Grid of the values.
     name
-        A name for titles and files.
+        Name for titles and files.
     provenance
-        Where the values come from: parameters and seeds, as JSON-like values.
+        Origin of the values: parameters and seeds, as JSON-like values.
     exact
-        The exact evolution, if it is known: a function of one sigma per axis that returns u on the grid.
+        The exact evolution, if known: a function of one sigma per axis that returns u on the grid.
     sampler
-        Q itself, if it can be had between the nodes: a function of points (count, dimensions) that returns (count,).
+        Q between the nodes, if available: a function of points (count, dimensions) that returns (count,).
     standard_error
-        Standard error of each value, where the values are means over random rollouts; shape of the values.
+        Standard error of each value, for means over random rollouts; same shape as the values.
     returns
-        Returns of each seed, shape (seeds, *values.shape); values and standard errors are those of their mean, and
+        Returns of each seed, shape (seeds, *values.shape). Values and standard errors are computed from them, and
         `values` may be None.
     minimise
-        Whether Q is a loss, whose smallest value is the optimum. The values keep their sign; all that looks for an
-        optimum, and all words, follow the minimum.
+        Whether Q is a loss, whose smallest value is the optimum. The values keep their sign; everything that searches
+        for an optimum then searches for the minimum.
 
     Raises
     ------
     GridError
-        If the trailing shape is not that of the grid, or the standard error has another than the values.
+        If the trailing shape differs from the grid, or the shape of the standard error from the values.
     NonFiniteError
-        For NaN or infinity, with the first place.
+        For NaN or infinity, with the first location.
     OptionError
-        For complex, object, text or masked values, for extended precision, and for a standard error below zero.
+        For complex, object, text or masked values, for extended precision, and for a negative standard error.
 
     Examples
     --------
@@ -116,10 +116,10 @@ class Landscape:
             raise GridError("a landscape needs at least one axis", given="a single number", allowed=f"{grid.shape}")
         if array.ndim < grid.dimensions or array.shape[array.ndim - grid.dimensions :] != grid.shape:
             raise GridError(
-                "the values do not fit the grid",
+                "the values have the wrong shape for the grid",
                 given=f"shape {array.shape}",
-                allowed=f"{grid.shape}, or more axes before it",
-                advice="the axes of the array are those of the grid, in order",
+                allowed=f"{grid.shape}, or batch axes in front of it",
+                advice="the last axes of the array must be those of the grid, in order",
             )
         if array.size == 0:
             raise GridError("the batch is empty", given=f"shape {array.shape}")
@@ -129,7 +129,7 @@ class Landscape:
             raise NonFiniteError(
                 f"Q is not finite at index {first}",
                 given=f"{array[first]}, first of {int((~np.isfinite(array)).sum())}",
-                advice=f"fill or resample these points before evolving: one {kind} spoils the whole field",
+                advice=f"fill or resample these points first: one {kind} would spread over the whole field",
             )
         self.values: NDArray[Any] = array
         self._taken: tuple[NDArray[Any], Centring] | None = None
@@ -156,8 +156,8 @@ class Landscape:
         knows = [
             words
             for words, known in (
-                ("its exact evolution is known", self.has_exact),
-                ("Q can be had between the nodes", self.has_sampler),
+                ("the exact evolution is known", self.has_exact),
+                ("Q can be evaluated between the nodes", self.has_sampler),
             )
             if known
         ]
@@ -186,7 +186,7 @@ class Landscape:
 
     @property
     def oscillation(self) -> float:
-        """osc(Q) = max Q - min Q over all that is stored."""
+        """osc(Q) = max Q - min Q over all stored values."""
         return oscillation(self)
 
     @property
@@ -200,7 +200,7 @@ class Landscape:
         return self.sense.minimise
 
     def regarded(self, *, minimise: bool) -> Landscape:
-        """The same values, of which the smallest or the largest is the optimum; see `minimise` above.
+        """The same values with another `minimise`.
 
         Examples
         --------
@@ -212,7 +212,7 @@ class Landscape:
         return self if minimise == self.minimise else self._with(minimise=minimise)
 
     def sampled_by(self, sampler: Sampler) -> Landscape:
-        """The same values, of which Q is known between the nodes, too; see `sampler` above.
+        """The same values with a sampler; see `sampler` above.
 
         Examples
         --------
@@ -234,7 +234,7 @@ class Landscape:
         return {"returns": handed_over(self.returns)}
 
     def value_words(self, value: float, digits: int = 6) -> str:
-        """A value of Q or u in words, with digits that tell it from others also on a large offset.
+        """A value of Q or u as text, with enough digits also for values with a large offset.
 
         Examples
         --------
@@ -245,9 +245,10 @@ class Landscape:
         return number_words(value, float(self.values.min()), float(self.values.max()), digits)
 
     def trust(self, sigma: float | Sequence[float]) -> NDArray[np.float64]:
-        """Bound osc(Q) * P(noise leaves the box) on the error from not knowing Q outside; see `Grid.trust`.
+        """Bound osc(Q) * P(noise leaves the box) on the error due to unknown Q outside; see `Grid.trust`.
 
-        osc(Q) is that of the values: if Q outside goes beyond their range, give `Grid.trust` the wider one.
+        osc(Q) is computed from the values. If Q exceeds their range outside the box, pass the larger osc(Q) to
+        `Grid.trust`.
         """
         return self.grid.trust(sigma, self.oscillation)
 
@@ -267,26 +268,27 @@ class Landscape:
         Raises
         ------
         UnsupportedError
-            If no exact evolution is known for this landscape.
+            If the exact evolution is unknown for this landscape.
         """
         if self._exact is None:
             raise UnsupportedError(
-                f"no exact evolution is known for {self.name!r}", advice="use one of heatpg.landscapes.analytic"
+                f"the exact evolution is unknown for {self.name!r}",
+                advice="use a landscape of heatpg.landscapes.analytic",
             )
         return self._exact(self.grid.sigmas(sigma))
 
     @property
     def has_sampler(self) -> bool:
-        """Whether Q can be had between the nodes."""
+        """Whether Q can be evaluated between the nodes."""
         return self._sampler is not None
 
     @property
     def sampler(self) -> Sampler | None:
-        """What tells Q at any points; None if only the nodes are known, as of an array or a file."""
+        """The function that evaluates Q at any points; None if only the nodes are known, as for an array or a file."""
         return self._sampler
 
     def sample(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Q at any points, from where the landscape comes from and not from its nodes.
+        """Evaluate Q at any points with the sampler, without interpolation.
 
         Parameters
         ----------
@@ -301,9 +303,9 @@ class Landscape:
         Raises
         ------
         UnsupportedError
-            If only the nodes are known, as of an array or a file.
+            If only the nodes are known, as for an array or a file.
         GridError
-            For points of another shape.
+            For points of the wrong shape.
 
         Examples
         --------
@@ -314,8 +316,8 @@ class Landscape:
         """
         if self._sampler is None:
             raise UnsupportedError(
-                f"of {self.name!r} only the nodes are known",
-                advice="use heatpg.core.field.HeatField to read between them",
+                f"{self.name!r} is known only at its nodes",
+                advice="use heatpg.core.field.HeatField to interpolate",
             )
         places = real_numbers("points", points, GridError)
         if places.ndim < 2 or places.shape[-1] != self.grid.dimensions:
@@ -327,13 +329,13 @@ class Landscape:
 
     @property
     def centring(self) -> Centring:
-        """What is taken out of Q before it is solved; see `heatpg.core.centring`."""
+        """Offset and scale that are removed from Q before solving; see `heatpg.core.centring`."""
         if self._taken is None or self._taken[0] is not self.values:
             self._taken = (self.values, centring(self.values, self.grid))
         return self._taken[1]
 
     def less(self, taken: Centring) -> Landscape:
-        """This landscape without an offset and a scale; only its nodes are known then.
+        """This landscape without an offset and a scale; the result is known only at its nodes.
 
         Examples
         --------
@@ -369,31 +371,32 @@ class Landscape:
         returns: ArrayLike | None = None,
         minimise: bool = False,
     ) -> Landscape:
-        """A landscape from an array, on given axes, at given positions, or on nodes of a given spacing.
+        """Create a landscape from an array, on given axes, at given positions, or with a given grid spacing.
 
         Parameters
         ----------
         values
-            The array, one of its axes per axis of the grid. A tensor of another package is taken without its gradient.
+            The array, with one axis per axis of the grid. Tensors of other packages are converted without their
+            gradient.
         axes
-            Axes or a grid; or the positions of the nodes by name, in the order of the axes: uniform up to the rounding
-            with which they are stored, and where they descend, they are turned round together with the values.
-            Without axes these are called x1, x2, ... and begin at 0.
+            Axes or a grid; or the positions of the nodes by name, in the order of the axes. They must be uniform up to
+            rounding; descending positions are reversed together with the values. By default the axes are x1, x2, ...
+            and start at 0.
         boundary
-            Boundary of all axes, or one by name; needed where positions, or no axes, are given.
+            Boundary condition of all axes, or one per axis name; required unless axes or a grid are given.
         spacing
-            Distance of the nodes, one or one per axis, when no axes are given.
+            Grid spacing, one number or one per axis, if no axes are given.
         nodes
-            ``cell`` where the values are those of cells, as of histograms and images; for all axes, or by name. Where
-            axes are given, these say it.
+            ``cell`` for values at cell centres, as in histograms and images; for all axes, or by name. Ignored in
+            favour of given axes.
         name
             Name of the landscape.
         standard_error
             Standard error of each value, of the shape of the values.
         returns
-            In place of values: the returns of each seed, the first axis, of which the values are the mean.
+            In place of values: the returns of each seed, seeds along the first axis; the values are their mean.
         minimise
-            Whether the values are a loss, of which the smallest is the optimum.
+            Whether the values are a loss, whose smallest value is the optimum.
 
         Examples
         --------
@@ -438,31 +441,31 @@ class Landscape:
             Called as ``function(x1, x2, ...)`` with one coordinate array per axis, each of the grid's shape;
             returns an array of that shape. With ``vectorized=False`` it is called point by point with numbers.
         grid
-            Where to sample.
+            Grid to sample on.
         name
-            Name of the landscape; by default that of the function.
+            Name of the landscape; by default the name of the function.
         vectorized
-            Whether the function takes arrays.
+            Whether the function accepts arrays.
         progress
             A function that is called as ``progress(done, total)``, or True for a bar: while a function
             is sampled point by point.
         minimise
             Whether the function is a loss, whose smallest value is the optimum.
         dimensions
-            How many components the function takes, if more than the grid has axes: the landscape is then a slice, and
-            `heatpg.planes` knows noise in all components.
+            Number of components that the function takes, if more than the axes of the grid. The landscape is then a
+            slice; `heatpg.planes` computes noise in all components.
         directions
-            Of a slice: what one unit along each axis is in all components, one row per axis; by default the axes are
-            the first components.
+            For a slice: the direction of each axis in all components, one row per axis; by default the first
+            components.
         origin
-            Of a slice: the point at the origin of the axes; by default 0.
+            For a slice: the point at the origin of the axes; by default 0.
 
         Raises
         ------
         GridError
-            If the function returns another shape, or if a slice does not fit.
+            If the function returns the wrong shape, or the directions or origin of a slice have the wrong shape.
         NonFiniteError
-            If it returns NaN or infinity, with the first place.
+            If it returns NaN or infinity, with the first location.
 
         Examples
         --------
@@ -503,44 +506,43 @@ class Landscape:
         returns: str = "",
         minimise: bool | None = None,
     ) -> Landscape:
-        """A landscape from an `xarray.DataArray`, whose dimensions become the axes, in their order.
+        """Create a landscape from an `xarray.DataArray`; its dimensions become the axes, in order.
 
         Parameters
         ----------
         data
-            One value per node; every dimension that is to be an axis has a coordinate of its own name, uniform up to
-            the rounding with which it is stored. Where it descends, it is turned round together with the values. What
-            is lazy (Dask) is computed.
+            One value per node. Every dimension that becomes an axis needs a coordinate of the same name, uniform up to
+            rounding; descending coordinates are reversed together with the values. Lazy (Dask) arrays are computed.
         boundary
-            Boundary of all axes, or one by dimension. Where none is given, a coordinate that heatpg has made knows
-            its own, and its bounds.
+            Boundary condition of all axes, or one per dimension. Optional for coordinates written by heatpg, whose
+            attributes contain it.
         nodes
-            ``cell`` where the positions are the centres of cells, for all axes or by dimension. By default what a
-            coordinate that heatpg has made says, also where a boundary is given, and otherwise ``vertex``.
+            ``cell`` if the positions are cell centres, for all axes or by dimension. By default taken from the
+            attributes of coordinates written by heatpg, otherwise ``vertex``.
         batch
-            Dimensions that are no axes; they are moved to the front.
+            Dimensions that are not axes; they are moved to the front.
         name
-            Name of the landscape; by default that of the array.
+            Name of the landscape; by default the name of the array.
         standard_error
-            Standard error of each value: a DataArray of the same dimensions and coordinates, whatever their order, or
-            an array in that of `data`.
+            Standard error of each value: a DataArray with the same dimensions and coordinates in any order, or an array
+            in the order of `data`.
         returns
-            The dimension along which seeds are, where the array holds their returns; Q is the mean over it.
+            The dimension of the seeds, if the array holds their returns; Q is the mean over it.
         minimise
-            Whether the values are a loss, of which the smallest is the optimum; by default what an array of
-            heatpg says, and otherwise no.
+            Whether the values are a loss, whose smallest value is the optimum; by default taken from an array written
+            by heatpg, otherwise False.
 
         Raises
         ------
         GridError
-            For a dimension without coordinate, for positions that are not uniform, not numbers, or not those that the
-            attributes of the coordinate tell, and if no dimension is left.
+            For a dimension without coordinate, for positions that are not uniform numbers or contradict the attributes
+            of the coordinate, and if no dimension remains.
         BoundaryError, UnknownNameError
             For a boundary that is missing or unknown.
         NonFiniteError
-            For NaN, which xarray uses for what is missing, or infinity.
+            For infinity or NaN, which xarray uses for missing values.
         OptionError
-            If it is no DataArray.
+            If data is not a DataArray.
 
         Examples
         --------
@@ -552,18 +554,18 @@ class Landscape:
         """
         if not all(hasattr(data, attribute) for attribute in ("dims", "coords", "transpose", "attrs", "to_numpy")):
             raise OptionError(
-                "an xarray.DataArray is needed",
+                "from_xarray() needs an xarray.DataArray",
                 given=type(data).__name__,
-                advice="of a Dataset take one variable: data['u']; of an array use Landscape.from_array",
+                advice="select a variable of a Dataset: data['u']; for an array use Landscape.from_array",
             )
         dims = [str(dim) for dim in data.dims]
         for given in (dict.fromkeys(batch, ""), {returns: ""} if returns else "", boundary, nodes or ""):
             require_names(given, dims, "dimension")
         if returns and returns in batch:
             raise OptionError(
-                f"the dimension {returns!r} cannot hold both the seeds and a batch",
+                f"dimension {returns!r} cannot be both returns= and batch=",
                 given=f"returns={returns!r}, batch={list(batch)!r}",
-                advice="name it once: with returns= Q is the mean over it, with batch= each of its entries is a Q",
+                advice="with returns= Q is the mean over it, with batch= each entry is a landscape",
             )
         placed = []
         for dim in data.dims:
@@ -573,7 +575,9 @@ class Landscape:
                 raise GridError(
                     f"dimension {dim!r} has no coordinate",
                     given=f"dimensions {data.dims}",
-                    advice=f"data.assign_coords({dim}=positions), or name it in batch if it is no axis",
+                    advice=(
+                        f"add it with data.assign_coords({dim}=positions), or pass batch={dim!r} if it is not an axis"
+                    ),
                 )
             own, placing = by_name(boundary, str(dim)), by_name(nodes or "", str(dim))
             coordinate = data.coords[dim]
@@ -611,47 +615,47 @@ class Landscape:
         fill: float | None = None,
         minimise: bool | None = None,
     ) -> Landscape:
-        """A landscape from a file of another program; ``heatpg list formats`` shows of which ones.
+        """Create a landscape from a file of another program; see ``heatpg list formats``.
 
-        A ``.npy`` holds the values, a ``.npz`` ``values`` and one array of positions per axis, in their order. Other
-        formats say more of themselves. Descending positions are turned round together with the values. Nothing in a
-        file is run, and links in it are not followed.
+        A ``.npy`` file contains the values, a ``.npz`` file ``values`` and one array of positions per axis, in order.
+        Other formats carry more information. Descending positions are reversed together with the values. No code in a
+        file is executed, and links are not followed.
 
         Parameters
         ----------
         path
             Name of the file.
         boundary
-            Boundary of all axes, or one by name.
+            Boundary condition of all axes, or one per axis name.
         nodes
-            ``cell`` where the positions are the centres of cells; for all axes, or by name. By default what a
-            coordinate that heatpg has made says, and otherwise ``vertex``.
+            ``cell`` if the positions are cell centres; for all axes, or by name. By default taken from the attributes
+            of coordinates written by heatpg, otherwise ``vertex``.
         name
-            Name of the landscape; by default that of the file.
+            Name of the landscape; by default the name of the file.
         variable
-            Which array, or which column of a table, holds Q, where the file has several.
+            The array, or the column of a table, that holds Q, if there are several.
         axes
             Names of the coordinates, or of columns, in the order of the axes; for logarithmic sweeps ``log10(NAME)``,
             ``log2(NAME)`` or ``log(NAME)``.
         standard_error
-            Which array, or column, holds the standard errors of Q.
+            The array, or column, that holds the standard errors of Q.
         returns
-            The axis along which seeds are, where the file holds their returns; Q is the mean over it.
+            The axis of the seeds, if the file holds their returns; Q is the mean over it.
         fill
-            Value of points that have none, as in a file that is not finished.
+            Value for missing points, as in an incomplete file.
         minimise
-            Whether Q is a loss; by default what the format knows of it, and otherwise that it is not.
+            Whether Q is a loss; by default according to the file, otherwise False.
 
         Raises
         ------
         MissingFileError
             If there is no such file.
         OptionError, UnknownNameError
-            If no format takes it, or if what it holds has to be named, with the names.
+            If no format accepts the file, or if the variable or axes must be named (the message lists the names).
         GridError
-            If it has no values, or if its coordinates do not fit them.
+            If it has no values, or if its coordinates do not match them.
         NonFiniteError
-            If points have no value, with their number and the first of them.
+            If values are missing, with their number and the first location.
 
         Examples
         --------
@@ -670,15 +674,18 @@ class Landscape:
         found = read_file(place, Wanted(variable, chosen, standard_error, fill))
         if found.undecided and minimise is None:
             raise OptionError(
-                f"{place.name} does not say whether its values are a loss or a return",
-                allowed="minimise=True or minimise=False",
-                advice="on the command line --minimise or --no-minimise, in a specification minimise = true or false",
+                f"{place.name} may hold a loss or a return",
+                allowed="minimise=True (loss) or minimise=False (return)",
+                advice=(
+                    "pass minimise=; on the command line --minimise or --no-minimise; in a specification minimise = "
+                    "true or false"
+                ),
             )
         loss = bool(found.minimise) if minimise is None else minimise
         values, label = found.values, name or place.stem
         if returns and not found.axes:
             raise GridError(
-                f"{place.name} does not name its axes, so none is that of the seeds",
+                f"{place.name} does not name its axes, so returns= cannot select one",
                 given=f"returns={returns!r}",
                 advice="read it in Python: Landscape.from_array(returns=np.load(path), boundary=...), seeds first",
             )
@@ -688,15 +695,15 @@ class Landscape:
         names = [usable_name(each.name) for each in found.axes]
         for given, own in zip(found.axes, names, strict=True):
             if own == f"{given.name}_axis":
-                words = f"axis {given.name!r} is named {own!r}: every file of heatpg has its own {given.name!r}"
+                words = f"axis {given.name!r} is named {own!r}: {given.name!r} is reserved in files of heatpg"
                 warnings.warn(words, HeatpgWarning, stacklevel=2)
         seeds = None
         if returns:
             if "repetitions" in found.facts and returns not in names:
                 raise OptionError(
-                    f"repeated rows of {place.name} are seeds as they are",
+                    f"repeated rows of {place.name} already count as seeds",
                     given=f"returns={returns!r}",
-                    advice="leave it out: the values are the means over them, with standard errors",
+                    advice="omit returns=: the values are the means over repeated rows, with standard errors",
                 )
             require_names({returns: ""}, names)
             # negative, because a batch comes before the axes
@@ -770,13 +777,13 @@ def _flipped(what: str, given: Any, axes: tuple[int, ...]) -> ArrayLike:
 def _turned_words(axis: Axis) -> str:
     first = number_words(float(axis.coordinates[0]), axis.lower, axis.upper)
     return (
-        f"axis {axis.name!r} descends: it was turned round, and the values with it, so that index 0 is now at {first}; "
-        "coordinates are as before"
+        f"axis {axis.name!r} descends: it was reversed together with the values, so index 0 is now at {first}; the "
+        f"coordinates are unchanged"
     )
 
 
 def landscape_words(landscape: Landscape) -> str:
-    """Size, type and range in one line of a notebook, and which one of a batch is shown."""
+    """Size, type and range in one line for a notebook, and which entry of a batch is shown."""
     values, batch = landscape.values, landscape.batch_shape
     low, high = html.number(values.min()), html.number(values.max())
     first = f", the first of a batch of {html.times(batch)} is shown" if batch else ""

@@ -1,4 +1,4 @@
-"""u between its nodes and levels, where it is known at these alone: splines, and no heat equation."""
+"""Splines for fields that are known only at nodes and stored noise levels."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _PIECE = 2**22  # numbers that are held at once
 
 
 class LevelField(HeatField):
-    """u at any point and any sigma between the first and the last, from fields that no solver makes from Q.
+    """u at any point and any sigma between the first and the last, for fields that were sampled instead of solved.
 
-    In space a spline of degree 5 runs through the nodes, in log sigma one of degree 3 through the levels. At sigma = 0
-    it is Q, as `HeatField` has it.
+    A spline of degree 5 in space interpolates the nodes, one of degree 3 in log sigma the levels. At sigma = 0 it is Q,
+    as in `HeatField`.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class LevelField(HeatField):
         super().__init__(landscape)
         if len(sigma) < 2 or sigma[0] <= 0:
             raise UnsupportedError(
-                "between its levels u is known from two sigmas above 0 on", given=np.asarray(sigma).tolist()
+                "interpolation in sigma needs at least two noise levels above 0", given=np.asarray(sigma).tolist()
             )
         self._range = float(sigma[0]), float(sigma[-1])
         nodes = [np.log(sigma)]

@@ -1,4 +1,4 @@
-"""Exploration noise: sigma and covariance as a caller gives them, parsed, ordered, chosen by default, and in words."""
+"""Exploration noise: sigma and covariance, parsed, sorted, chosen by default, and as text."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ def _refuse_range(deviations: NDArray[np.float64], grid: Grid) -> None:
         # of a line that is mirrored, the period is twice the length
         if not (least <= low and high <= most and least <= axis.spacing and 2.0 * axis.length <= most):
             raise SigmaError(
-                f"the square of sigma or of a length along axis {axis.name!r} is out of the range of double precision",
+                f"the square of sigma or of a length along axis {axis.name!r} overflows or underflows double precision",
                 given=f"sigma={low:g} to {high:g}, {axis.size} nodes {axis.spacing:g} apart",
                 allowed=f"{least:.1e} to {most:.1e}",
                 advice="change the unit of this axis, so that its length is near 1",
             )
         if not (least * axis.spacing <= low and high / axis.spacing <= most):
             raise SigmaError(
-                f"sigma over the spacing of axis {axis.name!r} has a square out of the range of double precision",
-                given=f"sigma={low:g} to {high:g}, nodes {axis.spacing:g} apart",
+                f"the square of sigma / h along axis {axis.name!r} overflows or underflows double precision",
+                given=f"sigma={low:g} to {high:g}, grid spacing h={axis.spacing:g}",
                 allowed=f"sigma / spacing from {least:.1e} to {most:.1e}, or 0",
-                advice="use sigma=0, which gives Q back, for the narrowest noise, and a narrower one for the widest",
+                advice="for very small noise use sigma=0, which returns Q; otherwise use a smaller sigma",
             )
 
 
@@ -77,17 +77,17 @@ def parse_sigma(sigma: Sigma, grid: Grid, *, tell: bool = True) -> NDArray[np.fl
     ----------
     sigma
         A number; a list of numbers; an array of shape (T, dimensions); or a dictionary from axis names to a number
-        or a list each. They are put in ascending order, which is told.
+        or a list each. They are sorted in ascending order, with a warning.
     grid
-        The grid that they are for.
+        The grid of the landscape.
     tell
-        Whether a warning tells that they were not in ascending order.
+        Whether to warn if they are not in ascending order.
 
     Raises
     ------
     SigmaError
-        For nothing, NaN, infinity, negative values, repeated values, a shape that fits none of the above, or values
-        whose squares are not normal numbers.
+        For an empty list, NaN, infinity, negative or repeated values, a wrong shape, or values whose squares overflow
+        or underflow.
 
     Warns
     -----
@@ -105,13 +105,13 @@ def parse_sigma(sigma: Sigma, grid: Grid, *, tell: bool = True) -> NDArray[np.fl
     array([[0.1, 0. ],
            [0.2, 0. ]])
     """
-    allowed = f"numbers >= 0: one, a list, an array of shape (T, {grid.dimensions}), or a dictionary by axis name"
+    allowed = f"a number >= 0, a list, an array of shape (T, {grid.dimensions}), or a dictionary by axis name"
     if isinstance(sigma, Mapping):
         for name in sigma:
             grid.index(name)
         missing = [axis.name for axis in grid if axis.name not in sigma]
         if missing:
-            raise SigmaError("every axis needs its sigma", given=dict(sigma), advice=f"missing: {', '.join(missing)}")
+            raise SigmaError("every axis needs a sigma", given=dict(sigma), advice=f"missing: {', '.join(missing)}")
         columns = [
             np.atleast_1d(real_numbers(f"sigma of {axis.name!r}", sigma[axis.name], SigmaError)) for axis in grid
         ]
@@ -122,7 +122,7 @@ def parse_sigma(sigma: Sigma, grid: Grid, *, tell: bool = True) -> NDArray[np.fl
             raise SigmaError(
                 "the axes have different numbers of sigmas",
                 given=counts,
-                allowed="one number, or as many for each axis",
+                allowed="one number per axis, or equally many",
             ) from None
     values = real_numbers("sigma", sigma, SigmaError, allowed=allowed)
     if values.ndim == 0:
@@ -146,7 +146,7 @@ def parse_sigma(sigma: Sigma, grid: Grid, *, tell: bool = True) -> NDArray[np.fl
         _tell_order(order, "sigma is")
     values = values[order]
     if len(np.unique(values, axis=0)) < len(values):
-        raise SigmaError("a sigma is given twice", given=values.tolist(), advice="remove one of them")
+        raise SigmaError("noise levels must be different", given=values.tolist(), advice="remove the duplicate")
     return values
 
 
@@ -155,7 +155,7 @@ def _tell_order(order: NDArray[np.intp], what: str) -> None:
     if (np.diff(order) < 0).any():
         places = ", ".join(map(str, order[:_TOLD])) + (", ..." if len(order) > _TOLD else "")
         warnings.warn(
-            f"{what} sorted, smallest first, and so are the results; their places in what was given: {places}",
+            f"{what} sorted in ascending order, and so are the results; their indices in the input: {places}",
             HeatpgWarning,
             stacklevel=2,
         )
@@ -183,7 +183,7 @@ def _refuse_indefinite(values: NDArray[np.float64], grid: Grid) -> None:
             f"covariance {k} is not positive definite: the variance along axis {grid[i].name!r} is not positive",
             given=f"{variances[k, i]:g}, smallest eigenvalue {np.linalg.eigvalsh(values[k])[0]:g}",
             allowed="positive definite matrices",
-            advice="for an axis without noise, pass one sigma per axis",
+            advice="for an axis without noise, pass sigma= with one number per axis",
         )
     # of correlations, so that axes of different units have a say each; the bound is the rounding of eigenvalues of a d
     # x d matrix of numbers up to 1
@@ -210,14 +210,14 @@ def parse_covariance(covariance: ArrayLike, grid: Grid, *, tell: bool = True) ->
         Shape (dimensions, dimensions), or (T, dimensions, dimensions), in the order and the units of the axes;
         symmetric within 1e-12 and positive definite beyond round-off.
     grid
-        The grid that they are for.
+        The grid of the landscape.
     tell
-        Whether a warning tells that they were not in ascending order.
+        Whether to warn if they are not in ascending order.
 
     Raises
     ------
     SigmaError
-        For anything else, with the axes that are at fault, and for a covariance that is given twice.
+        For anything else, with the axes concerned, and for repeated covariances.
 
     Examples
     --------
@@ -238,7 +238,7 @@ def parse_covariance(covariance: ArrayLike, grid: Grid, *, tell: bool = True) ->
             "the covariance has the wrong shape",
             given=f"shape {shape}",
             allowed=allowed,
-            advice="for independent axes give sigma, one per axis",
+            advice="for independent axes pass sigma= with one number per axis",
         )
     if not np.isfinite(values).all():
         k, i, j = (int(n) for n in np.argwhere(~np.isfinite(values))[0])
@@ -257,17 +257,17 @@ def parse_covariance(covariance: ArrayLike, grid: Grid, *, tell: bool = True) ->
         _tell_order(order, "covariances are")
     values = values[order]
     if len(np.unique(values, axis=0)) < len(values):
-        raise SigmaError("a covariance is given twice", given=values.tolist(), advice="remove one of them")
+        raise SigmaError("covariances must be different", given=values.tolist(), advice="remove the duplicate")
     return values
 
 
 def positive_sigmas(sigmas: ArrayLike, *, advice: str = "") -> NDArray[np.float64]:
-    """Noise levels as an array of shape (T,), in the order in which they are given: of gradients, for which 0 is none.
+    """Positive noise levels as an array of shape (T,), in the given order.
 
     Raises
     ------
     SigmaError
-        For nothing, for numbers that are not finite and positive, and for a number that is given twice.
+        For an empty list, for numbers that are not finite and positive, and for repeated numbers.
 
     Examples
     --------
@@ -275,7 +275,7 @@ def positive_sigmas(sigmas: ArrayLike, *, advice: str = "") -> NDArray[np.float6
     >>> positive_sigmas([0.3, 0.1])
     array([0.3, 0.1])
     """
-    allowed = "one or several positive numbers"
+    allowed = "positive numbers"
     levels = np.atleast_1d(real_numbers("sigma", sigmas, SigmaError, allowed=allowed))
     if levels.ndim != 1 or not levels.size:
         raise SigmaError("sigma has the wrong shape", given=f"shape {levels.shape}", allowed=allowed)
@@ -285,7 +285,7 @@ def positive_sigmas(sigmas: ArrayLike, *, advice: str = "") -> NDArray[np.float6
             "sigma must be positive and finite", given=float(levels[bad][0]), allowed=allowed, advice=advice
         )
     if len(np.unique(levels)) < len(levels):
-        raise SigmaError("a sigma is given twice", given=levels.tolist(), advice="remove one of them")
+        raise SigmaError("noise levels must be different", given=levels.tolist(), advice="remove the duplicate")
     return levels
 
 
@@ -319,7 +319,9 @@ def geometric_levels(first: float, last: float, count: int) -> list[float]:
     rate = math.log(last / first) / (count - 1) if last / first < math.inf else math.inf
     if math.isinf(rate):
         raise OptionError(
-            "the levels are too far apart", given=f"first {first:g}, last {last:g}", allowed="last / first below 1e308"
+            "the ratio of last and first is too large",
+            given=f"first {first:g}, last {last:g}",
+            allowed="last / first below 1e308",
         )
     # twelve digits hide the round-off of exp and log
     inner = [float(f"{first * math.exp(rate * i):.12g}") for i in range(1, count - 1)]
@@ -329,7 +331,7 @@ def geometric_levels(first: float, last: float, count: int) -> list[float]:
 def default_sigma(grid: Grid, levels: int = LEVELS) -> NDArray[np.float64]:
     """Levels from 2 grid spacings to half of the box, evenly spaced in the logarithm.
 
-    Where the axes have different units, or lengths that differ by more than a factor of 4, every axis has its own,
+    If the axes have different units, or lengths that differ by more than a factor of 4, every axis has its own levels,
     in proportion to its length.
 
     Returns
@@ -340,7 +342,7 @@ def default_sigma(grid: Grid, levels: int = LEVELS) -> NDArray[np.float64]:
     Raises
     ------
     SigmaError
-        For fewer than 2 levels, or a grid of so few nodes that there is no room between its spacing and its size.
+        For fewer than 2 levels, or a grid with too few nodes.
     """
     if levels < 2:
         raise SigmaError("a study needs at least two sigmas", given=levels, allowed="2, 3, ...")
@@ -351,16 +353,16 @@ def default_sigma(grid: Grid, levels: int = LEVELS) -> NDArray[np.float64]:
     first, last = _FIRST_CELLS * float((spacing / scale).max()), _LAST_SHARE * float((lengths / scale).min())
     if not last > 2 * first:
         raise SigmaError(
-            "the grid is too coarse for a study: half of the box is hardly wider than two spacings",
+            "the grid is too coarse for a study: half of the box is hardly wider than 2 grid spacings",
             given=f"shape {grid.shape}",
-            advice="sample at least 16 nodes along each axis, or give the sigmas yourself",
+            advice="sample at least 16 nodes along each axis, or pass sigma=",
         )
     sigma = np.geomspace(first, last, levels)
     return sigma if alike else sigma[:, None] * scale
 
 
 def few_levels(grid: Grid) -> tuple[list[float] | dict[str, list[float]], str]:
-    """Three levels from 4 spacings to 0.15 of the box, per axis where the axes are not alike; and words for them."""
+    """Three levels from 4 grid spacings to 0.15 of the box, per axis if the axes differ; and a description of them."""
 
     def levels(spacing: float, length: float) -> list[float]:
         last = 0.15 * length
@@ -369,14 +371,14 @@ def few_levels(grid: Grid) -> tuple[list[float] | dict[str, list[float]], str]:
 
     # as in default_sigma; three levels are enough to look at, and to see whether more are wanted
     lengths = [axis.length for axis in grid]
-    words = "chosen: from 4 grid spacings (or less on a coarse grid) to 0.15 of the box"
+    words = "default: from 4 grid spacings (or less on a coarse grid) to 0.15 of the box"
     if grid.unit is not None and max(lengths) <= 4 * min(lengths):
         return levels(max(grid.spacing), min(lengths)), words
     return {axis.name: levels(axis.spacing, axis.length) for axis in grid}, words
 
 
 def sigma_words(level: ArrayLike, *, digits: int = 6, unit: str | Sequence[str] = "") -> str:
-    """A noise level in words: one number, or one for each axis in parentheses.
+    """A noise level as text: one number, or one per axis in parentheses.
 
     Parameters
     ----------
@@ -385,7 +387,7 @@ def sigma_words(level: ArrayLike, *, digits: int = 6, unit: str | Sequence[str] 
     digits
         Significant digits of each number.
     unit
-        What stands behind the whole; or one unit for each axis, which stands behind its number.
+        One unit after the whole, or one unit per axis after its number.
 
     Examples
     --------

@@ -85,7 +85,8 @@ def repeated_ends_words(axis: Axis) -> str:
     """What is wrong with such an axis, and what it should be."""
     last = axis.upper - axis.spacing
     return (
-        f"the first values along the periodic axis {axis.name!r} come once more as the last: its end is stored twice; "
-        f"leave the last ones out, as np.linspace(..., {axis.size - 1}, endpoint=False) does: {axis.size - 1} nodes, "
-        f"upper={axis.upper:.10g} if that is where the period ends, or {last:.10g} if the last node stands there"
+        f"the first and last values along the periodic axis {axis.name!r} are equal, so the end of the period is "
+        f"probably stored twice; omit the last values, as np.linspace(..., {axis.size - 1}, endpoint=False) does: "
+        f"{axis.size - 1} nodes, "
+        f"upper={axis.upper:.10g} if the period ends there, or {last:.10g} if it ends at the last node"
     )

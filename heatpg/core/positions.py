@@ -48,7 +48,7 @@ _COARSE = 3.0  # with fewer no step is told from the next
 _LEAST = 1e-290  # of the largest position, of which no digit may be below the least double
 _TURNS = 90  # (2/3)^90 is below the rounding of doubles
 _MANY = 16  # nodes: that so many lie on a line by chance, with steps that differ, is out of the question
-_SQUEEZE = "squeeze it: leave this axis out, as by np.squeeze(values) or data.squeeze(), and its positions with it"
+_SQUEEZE = "omit this axis and its positions: np.squeeze(values) or data.squeeze()"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Placed:
         """What was done with the positions, in words; empty where they are those of the nodes."""
         notes = []
         if self.turned:
-            notes.append("stored in descending order, turned round together with the values")
+            notes.append("stored in descending order, reversed together with the values")
         if self.rounding:
             share = self.moved / self.axis.spacing
             notes.append(
@@ -123,7 +123,7 @@ def axis_from_coordinates(
             f"axis {name!r} descends",
             given=f"positions from {placed.axis.coordinates[-1]:g} to {placed.axis.coordinates[0]:g}",
             allowed="increasing positions",
-            advice="turn it round, and the values with it; Landscape.from_array(values, {name: positions}) does both",
+            advice="reverse it with the values, as Landscape.from_array(values, {name: positions}) does",
         )
     return placed.axis
 
@@ -155,7 +155,7 @@ def grid_of_positions(
     >>> from heatpg.core.positions import grid_of_positions
     >>> grid, [placed] = grid_of_positions({"x": [2.0, 1.0, 0.0]}, boundary="clip")
     >>> grid[0].lower, placed.note
-    (0.0, 'stored in descending order, turned round together with the values')
+    (0.0, 'stored in descending order, reversed together with the values')
     """
     for given in (boundary, nodes):
         require_names(given, positions)
@@ -195,16 +195,16 @@ def grid_of_nodes(
         if size < 3:
             count = "no nodes" if size == 0 else f"{size} node{'s' if size > 1 else ''}"
             raise GridError(
-                f"axis {name!r} of the array has {count}, and an axis needs at least 3",
+                f"axis {name!r} of the array has {count}; an axis needs at least 3",
                 given=f"shape {tuple(shape)}",
-                advice=_squeeze_advice(size) if size else "look at what made the array: nothing is in it",
+                advice=_squeeze_advice(size) if size else "check the code that made the array: it is empty",
             )
     given_steps = real_numbers("the spacing", spacing, GridError)
     try:
         steps = np.broadcast_to(given_steps, (len(shape),))
     except ValueError:
         raise GridError(
-            "the spacing does not fit the array",
+            "spacing has the wrong number of entries",
             given=repr(spacing),
             allowed=f"one number, or {len(shape)}, one per axis",
         ) from None
@@ -227,7 +227,7 @@ def require_names(given: str | Mapping[str, str], names: Iterable[object], what:
     known = [str(name) for name in names]
     unknown = [] if isinstance(given, str) else sorted(set(map(str, given)) - set(known))
     if unknown:
-        raise GridError(f"no {what} of this name", given=", ".join(unknown), allowed=", ".join(known))
+        raise GridError(f"no {what} with this name", given=", ".join(unknown), allowed=", ".join(known))
 
 
 def place_axis(
@@ -292,7 +292,7 @@ def axis_of_dimension(
     unit, label = str(attributes.get("units", "")), label_for(name, attributes.get("long_name"))
     placed: Nodes = "cell" if (nodes or attributes.get("nodes")) == "cell" else "vertex"
     if nodes not in (None, "", "cell", "vertex"):
-        raise GridError(f"axis {name!r}: unknown nodes", given=repr(nodes), allowed="'vertex' or 'cell'")
+        raise GridError(f"axis {name!r}: unknown value of nodes=", given=repr(nodes), allowed="'vertex' or 'cell'")
     if boundary or nodes or "boundary" not in attributes:
         own = boundary or str(attributes.get("boundary", ""))
         return place_axis(name, coordinates, boundary=own, unit=unit, nodes=placed, label=label)
@@ -306,9 +306,9 @@ def axis_of_dimension(
     found = places[::-1] if turned else places
     if float(np.abs(axis.coordinates - found).max()) > _UNIFORM * axis.spacing:
         raise GridError(
-            f"axis {name!r}: its positions are not those that its attributes tell",
+            f"axis {name!r}: its positions contradict its attributes",
             given=f"{found[0]:g} to {found[-1]:g}",
-            allowed=f"{axis.coordinates[0]:g} to {axis.coordinates[-1]:g}, {axis.size} of them",
+            allowed=f"{axis.coordinates[0]:g} to {axis.coordinates[-1]:g}, {axis.size} positions",
             advice="the array was cut or resampled: pass its boundary condition again",
         )
     return Placed(axis, turned)
@@ -329,25 +329,25 @@ def _epsilon(stored: object) -> float:
 def _require_line(name: str, places: Array) -> None:
     """Refuse what is no line of different finite numbers, or too short for a second difference."""
     if places.ndim != 1:
-        advice = "give the nodes of the axis alone, not those of a mesh" if places.ndim else "write [position]"
+        advice = "pass the positions along this axis, not a mesh" if places.ndim else "write [position]"
         raise GridError(
-            f"axis {name!r} needs its positions in one dimension", given=f"shape {places.shape}", advice=advice
+            f"axis {name!r} needs a one-dimensional array of positions", given=f"shape {places.shape}", advice=advice
         )
     finite = np.isfinite(places)
     if not finite.all():
         place = int(np.argmin(finite))
         raise GridError(
-            f"axis {name!r} has a position that is not finite",
+            f"axis {name!r} has positions that are not finite",
             given=f"{places[place]} at index {place}, first of {int((~finite).sum())}",
             allowed="finite positions",
-            advice="leave these out, and the values there",
+            advice="remove these positions and their values",
         )
     if places.size < 3:
         raise GridError(
-            f"axis {name!r} has {places.size} position{'' if places.size == 1 else 's'}, and an axis needs at least 3",
+            f"axis {name!r} has {places.size} position{'' if places.size == 1 else 's'}; an axis needs at least 3",
             given=f"shape {places.shape}",
-            allowed="3 positions, or more",
-            advice="sample more of them" if places.size == 0 else _squeeze_advice(places.size),
+            allowed="3 or more positions",
+            advice="sample more nodes" if places.size == 0 else _squeeze_advice(places.size),
         )
     equal = np.flatnonzero(np.diff(places) == 0)
     if equal.size:
@@ -356,7 +356,7 @@ def _require_line(name: str, places: Array) -> None:
             f"axis {name!r} has the position {places[i]:.17g} twice",
             given=f"at indices {i} and {i + 1}, first of {equal.size}",
             allowed="different positions",
-            advice="leave repeated ones out, or write positions with more digits, if rounding has made them equal",
+            advice="remove repeated positions, or store them with more digits if rounding made them equal",
         )
 
 
@@ -364,7 +364,7 @@ def _squeeze_advice(size: int) -> str:
     """What to do about an axis of one or two nodes."""
     if size == 1:
         return _SQUEEZE
-    return "sample a third one, or take one of the two, np.take(values, 0, axis), and leave this axis out"
+    return "sample a third node, or select one of the two with np.take(values, 0, axis) and omit this axis"
 
 
 def _shares(count: int, beyond: tuple[float, float]) -> Array:
@@ -395,7 +395,7 @@ def _uniform(name: str, places: Array, epsilon: float, beyond: tuple[float, floa
         return _bounds((first, last), count, beyond), ""
     if largest < _LEAST:
         raise GridError(
-            f"axis {name!r}: positions as small as these have lost their digits",
+            f"axis {name!r}: the positions are too small for double precision",
             given=f"positions up to {largest:g}",
             allowed=f"equal steps, or positions of {_LEAST:g} and more",
             advice="change the unit of this axis, so that its length is near 1",
@@ -579,21 +579,21 @@ def _not_uniform(name: str, places: Array, steps: Array) -> GridError:
             f"axis {name!r} is not monotonic",
             given=f"{apart_words(places[i], places[i + 1])[0]} at index {i}, {places[i + 1]:.17g} after it",
             allowed="positions that all increase, or all decrease",
-            advice="sort them, and the values with them: order = np.argsort(positions); np.take(values, order, axis)",
+            advice="sort them together with the values: order = np.argsort(positions); np.take(values, order, axis)",
         )
     short, long = apart_words(low, high)
     where = int(np.argmax(np.abs(steps - np.median(steps))))
     advice = (
-        f"resample onto np.linspace({places[0]:.12g}, {places[-1]:.12g}, {places.size}), as with "
-        "scipy.interpolate.interpn; or give these in their place, if only rounding parts the positions from them"
+        f"resample onto np.linspace({places[0]:.12g}, {places[-1]:.12g}, {places.size}), for example with "
+        f"scipy.interpolate.interpn; or pass these positions if the difference is only rounding"
     )
     if places[0] > 0 and _deviation(np.log(places), math.log(places[0]), math.log(places[-1])) <= _UNIFORM * math.log(
         places[-1] / places[0]
     ):
-        advice = "these are uniform in the logarithm: give np.log(positions), and sigma in that unit"
+        advice = "the positions are uniform in the logarithm: pass np.log(positions), and sigma in that unit"
     return GridError(
         f"axis {name!r} is not uniform",
-        given=f"steps from {short} to {long}, that after index {where} differs most",
-        allowed="equal steps within 1e-9, or within the rounding with which the positions are stored",
+        given=f"steps from {short} to {long}; the step after index {where} differs most",
+        allowed="equal steps, within 1e-9 or the rounding of the stored positions",
         advice=advice,
     )

@@ -1,4 +1,4 @@
-"""What was checked, against what, and how far off: one entry per check."""
+"""The report of an evolution: one entry per check, with measured value and bound."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SYMBOLS = {"passed": "✓", "finding": "▸", "failed": "✗", "silent": "?"}
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where something was found.
+    """Location of a measured value.
 
     Attributes
     ----------
     sigma
-        Which stored sigma (index into `Evolution.sigma`).
+        Index of the noise level in `Evolution.sigma`.
     index
         Index of the node, with the batch indices before it.
     coordinates
@@ -51,20 +51,20 @@ class Check:
     name
         What was checked.
     status
-        ``passed``; ``finding``: worth knowing, no fault of the solver; ``failed``: beyond its bound; ``silent``:
-        nothing can be said, because the bound is wider than what it is on, or because there was nothing to look at.
+        ``passed``; ``finding``: notable, but not an error of the solver; ``failed``: the bound is exceeded; ``silent``:
+        not conclusive, because the bound is too wide or there is nothing to check.
     message
         One sentence.
     figure
         The measured number, if there is one.
     bound
-        What the figure may be at most.
+        Largest allowed value.
     bound_source
-        Where the bound comes from.
+        Origin of the bound.
     where
-        Where the figure was measured.
+        Where the number was measured.
     promised
-        Whether the solver promises to pass, so that failing is a fault of heatpg.
+        Whether the solver guarantees to pass, so that a failure raises `CheckError`.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Check:
 
     @property
     def details(self) -> str:
-        """The message with its figure, its bound, and, of what did not pass, the place."""
+        """The message with the measured number, the bound, and the location if the check did not pass."""
         words = self.message
         if self.figure is not None and self.bound is not None:
             sign = "<=" if self.figure <= self.bound else ">"
@@ -143,16 +143,16 @@ class Report:
 
     @property
     def findings(self) -> tuple[Check, ...]:
-        """What is worth knowing although nothing is wrong with the solution."""
+        """Notable observations that are not errors."""
         return tuple(check for check in self.checks if check.status == "finding")
 
     @property
     def silent(self) -> tuple[Check, ...]:
-        """The checks that could not have failed, and so say nothing."""
+        """The checks that are not conclusive."""
         return tuple(check for check in self.checks if check.status == "silent")
 
     def only(self, *statuses: Status) -> Report:
-        """The entries of these kinds, as a report.
+        """The entries with these statuses, as a report.
 
         Examples
         --------
@@ -169,7 +169,7 @@ class Report:
         Parameters
         ----------
         width
-            Letters of a line. What is longer goes on below its message. None: one line per check, however long.
+            Characters per line; longer messages are wrapped. None: one line per check.
 
         Examples
         --------
@@ -214,7 +214,7 @@ class Report:
 
 
 def counted(report: Report) -> str:
-    """How many checks there are of each status, in words.
+    """Number of checks of each status, in words.
 
     Examples
     --------
@@ -263,7 +263,7 @@ def _html_table(report: Report) -> str:
     shown = [rows[number] for number in sorted(rows)]
     if len(report) > len(shown):
         shown.append(("", f"and {len(report) - len(shown)} more", "", ""))
-    return html.table(("", "check", "what was found", "figure and bound"), shown)
+    return html.table(("", "check", "result", "value and bound"), shown)
 
 
 def checks_html(report: Report) -> str:

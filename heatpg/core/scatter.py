@@ -31,18 +31,18 @@ def checked_error(given: Any, shape: tuple[int, ...]) -> Array:
     error = _floating("the standard error", given)
     if error.shape != shape:
         raise GridError(
-            "the standard error does not fit the values",
+            "the standard error has another shape than the values",
             given=f"shape {error.shape}",
             allowed=f"shape {shape}",
-            advice="returns of several seeds are given as returns=" if error.shape[1:] == shape else "",
+            advice="pass the returns of several seeds as returns=" if error.shape[1:] == shape else "",
         )
     _require_finite("the standard error", error)
     if (error < 0).any():
         raise OptionError(
-            "a standard error is below zero",
+            "standard errors must not be negative",
             given=float(error.min()),
-            allowed="numbers from 0",
-            advice="of variances take the square root",
+            allowed="numbers >= 0",
+            advice="take the square root of variances",
         )
     return error
 
@@ -72,7 +72,7 @@ def aligned_error(error: xarray.DataArray, data: xarray.DataArray) -> xarray.Dat
     for dim in data.dims:
         if error.sizes[dim] != data.sizes[dim]:
             raise GridError(
-                f"the standard error does not fit the values along {dim!r}",
+                f"the standard error has another size than the values along {dim!r}",
                 given=f"{error.sizes[dim]} nodes",
                 allowed=f"{data.sizes[dim]} nodes",
             )
@@ -84,7 +84,9 @@ def aligned_error(error: xarray.DataArray, data: xarray.DataArray) -> xarray.Dat
                     f"the standard error has other coordinates than the values along {dim!r}",
                     given=f"from {error.coords[dim].to_numpy()[0]} to {error.coords[dim].to_numpy()[-1]}",
                     allowed=f"those from {data.coords[dim].to_numpy()[0]} to {data.coords[dim].to_numpy()[-1]}",
-                    advice="take the errors at the nodes of the values; of an array without labels: error.to_numpy()",
+                    advice=(
+                        "select the errors at the nodes of the values, or pass error.to_numpy() to ignore the labels"
+                    ),
                 )
             error = error.isel({dim: order})
     return error
@@ -129,16 +131,18 @@ def checked_returns(given: Any, shape: tuple[int, ...] | None = None) -> Array:
         wanted = "(seeds, *shape of the grid)" if shape is None else f"(seeds, {', '.join(map(str, shape))})"
         last = shape is not None and returns.shape[:-1] == shape
         raise GridError(
-            "the returns do not fit the grid",
+            "the returns have the wrong shape for the grid",
             given=f"shape {returns.shape}",
             allowed=wanted,
-            advice="seeds are the first axis: np.moveaxis(returns, -1, 0)" if last else "seeds are the first axis",
+            advice="move the seeds to the first axis: np.moveaxis(returns, -1, 0)"
+            if last
+            else "the first axis must be the seeds",
         )
     if len(returns) < 2:
         raise GridError(
             "a standard error needs the returns of at least 2 seeds",
             given=f"{len(returns)} seed{'' if len(returns) == 1 else 's'}",
-            advice="pass those of one seed as values: returns[0]" if len(returns) else "",
+            advice="pass the returns of a single seed as values: returns[0]" if len(returns) else "",
         )
     _require_finite("the returns", returns)
     return returns
@@ -168,7 +172,7 @@ def mean_and_error(returns: Array) -> tuple[Array, Array]:
         raise NonFiniteError(
             f"the returns are too large for their mean and standard error at index {first}",
             given=f"up to {np.abs(rows[first]).max():g}",
-            advice="divide the returns by a unit of their own",
+            advice="rescale the returns",
         )
     return mean.astype(returns.dtype, copy=False), error.astype(returns.dtype, copy=False)
 
@@ -190,7 +194,7 @@ def require_mean(values: Array, mean: Array, returns: Array) -> None:
         raise OptionError(
             f"the values are not the mean of the returns at index {first}",
             given=f"{values[first]:.10g}, mean {mean[first]:.10g}",
-            advice="leave values out: they are the mean over the first axis of returns",
+            advice="omit values: they are computed as the mean over the first axis of returns",
         )
 
 

@@ -1,4 +1,4 @@
-"""Whether the largest or the smallest value of Q is its optimum, and the words for either: they stand here alone.
+"""Whether the largest or the smallest value of Q is the optimum, and the terms for either, which are defined only here.
 
 A return is maximised, a loss is minimised. Everything that looks for an optimum works with ``sign * Q``, whose optimum
 is always the maximum, and puts the sign back into what it tells; everything that speaks of an optimum takes its words

@@ -169,7 +169,7 @@ def slice_of(axes: int, dimensions: int | None, directions: ArrayLike | None, or
     for what, given, wanted in (("directions", basis, (axes, count)), ("origin", point, (count,))):
         if given.shape != wanted:
             raise GridError(
-                f"the {what} of a slice do{'es' if what == 'origin' else ''} not fit",
+                f"the {what} of a slice must have the right shape",
                 given=f"shape {given.shape}",
                 allowed=f"shape {wanted}, one column per component",
             )
@@ -177,7 +177,7 @@ def slice_of(axes: int, dimensions: int | None, directions: ArrayLike | None, or
             raise GridError(f"the {what} of a slice must be finite", given=given[~np.isfinite(given)][0])
     if np.linalg.matrix_rank(basis) < axes:
         raise OptionError(
-            "the directions of a slice depend on each other", given=f"rank {np.linalg.matrix_rank(basis)}"
+            "the directions of a slice must be linearly independent", given=f"rank {np.linalg.matrix_rank(basis)}"
         )
     return Plane(point, basis)
 
@@ -196,7 +196,7 @@ def slice_words(provenance: Mapping[str, Any], drawn: Mapping[str, Any] | None =
     --------
     >>> from heatpg.core.slices import slice_words
     >>> slice_words({"parameters": {"kind": "actions", "components": [0, 2], "action": [0.0, 0.0, 0.0]}})
-    'a slice along 2 of 3 components of the action: noise in the other component is left out'
+    'a slice along 2 of 3 components of the action: no noise in the other component'
     """
     if drawn is not None:
         return _drawn_words(drawn)
@@ -218,9 +218,9 @@ def _drawn_words(drawn: Mapping[str, Any]) -> str:
     try:
         pairs = "antithetic pairs of draws" if drawn["antithetic"] else "draws"
         return (
-            f"noise in all {int(drawn['components']):,} components seen on {int(drawn['axes'])} of them, from "
-            f"{int(drawn['draws']):,} {pairs}, standard error up to {float(drawn['reached']):.2g} of osc(Q); no heat "
-            "flow in these axes, so that there may be joint maxima at sigma > 0"
+            f"noise in all {int(drawn['components']):,} components, shown on {int(drawn['axes'])} of them, from "
+            f"{int(drawn['draws']):,} {pairs}, standard error up to {float(drawn['reached']):.2g} of osc(Q); not a "
+            f"heat flow in these axes, so joint maxima at sigma > 0 are possible"
         )
     except (KeyError, TypeError, ValueError):
         # a file may hold anything under these names
@@ -251,9 +251,9 @@ def refuse_drawn(what: str, drawn: Mapping[str, Any] | None, axes: int) -> None:
     """
     if drawn is not None:
         raise UnsupportedError(
-            f"{what}: these fields were drawn, with noise in more components than there are axes",
+            f"{what} is not possible: these fields were sampled, with noise in more components than axes",
             given=f"{drawn.get('components')} components, {axes} axes",
-            advice="draw again with heatpg.planes.evolve_plane: the same seed gives the same fields",
+            advice="sample again with heatpg.planes.evolve_plane; the same seed gives the same fields",
         )
 
 
@@ -262,7 +262,7 @@ def _left_out(axes: int, count: int, noun: str, of: str) -> str:
     if others < 1:
         return ""
     rest = f"{others:,} {noun}s" if others > 1 else noun
-    return f"a slice along {axes} of {count:,} {noun}s{of}: noise in the other {rest} is left out"
+    return f"a slice along {axes} of {count:,} {noun}s{of}: no noise in the other {rest}"
 
 
 def _along(directions: Mapping[str, Any], count: int, noun: str) -> str:
@@ -280,7 +280,7 @@ def _along(directions: Mapping[str, Any], count: int, noun: str) -> str:
     if several:
         unit += f", and the angle{'s' if len(angles) > 1 else ''} between them {'are' if len(angles) > 1 else 'is'} "
         unit += f"{_listed(angles)} degrees"
-    return f"{words}; {unit}, and sigma along an axis is in lengths of its direction"
+    return f"{words}; {unit}, and sigma along an axis is in units of the length of its direction"
 
 
 def _listed(numbers: list[float]) -> str:

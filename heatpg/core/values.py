@@ -51,9 +51,8 @@ def owned_values(
         return owned(array, values), owned(checked_error(standard_error, array.shape), standard_error), None
     if standard_error is not None:
         raise OptionError(
-            "the standard error is that of the returns",
-            given="returns= and standard_error=",
-            advice="leave standard_error out",
+            "returns and standard_error cannot both be given",
+            advice="omit standard_error: it is computed from the returns",
         )
     told = None if values is None else _real_floating(values)
     seeds = checked_returns(returns, None if told is None else told.shape)

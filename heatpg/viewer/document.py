@@ -201,7 +201,7 @@ def _provenance(evolution: Evolution, frames: list[_Frame]) -> list[list[str]]:
         ["SHA-256 of Q", data_digest(landscape.values)],
         *(["axis", line] for line in _grid_lines(evolution.grid)),
         ["sigma", "; ".join(frame.about["label"] for frame in frames[1:]) or "none above 0"],
-        ["solver", repr(evolution.solver) + (f", picked: {evolution.reason}" if evolution.reason else "")],
+        ["solver", repr(evolution.solver) + (f", chosen: {evolution.reason}" if evolution.reason else "")],
         ["numbers", str(landscape.values.dtype)],
     ]
     # without host and date: the same evolution gives the same page

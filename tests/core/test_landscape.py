@@ -89,7 +89,7 @@ def test_doubles_of_the_other_byte_order_are_doubles(grid: Grid) -> None:
 def test_a_shape_that_does_not_fit_is_refused(grid: Grid, shape: tuple[int, ...]) -> None:
     with pytest.raises(GridError) as caught:
         Landscape(np.zeros(shape), grid)
-    assert f"got: shape {shape}\n  expected: (3, 4), or more axes before it" in str(caught.value)
+    assert f"got: shape {shape}\n  expected: (3, 4), or batch axes in front of it" in str(caught.value)
 
 
 def test_leading_axes_are_a_batch(grid: Grid) -> None:
@@ -110,7 +110,7 @@ def test_the_first_bad_value_is_named(grid: Grid, bad: float, dtype: Any) -> Non
     assert "not finite at index (1, 0, 2)" in str(caught.value)
     assert f"got: {bad}, first of 3" in str(caught.value)
     kind = "NaN" if np.isnan(bad) else "infinity"
-    assert f"fill or resample these points before evolving: one {kind} spoils" in str(caught.value)
+    assert f"fill or resample these points first: one {kind} would spread" in str(caught.value)
     assert isinstance(caught.value, RuntimeError)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
@@ -162,7 +162,7 @@ def test_exact_gets_one_sigma_per_axis(grid: Grid) -> None:
 def test_without_an_exact_evolution_it_says_so(grid: Grid) -> None:
     landscape = Landscape(np.zeros((3, 4)), grid, "measured")
     assert not landscape.has_exact
-    with pytest.raises(UnsupportedError, match=r"(?s)no exact evolution is known for 'measured'.*analytic"):
+    with pytest.raises(UnsupportedError, match=r"(?s)the exact evolution is unknown for 'measured'.*analytic"):
         landscape.exact(0.1)
 
 
@@ -359,17 +359,17 @@ def test_rounding_in_the_file_is_no_bend() -> None:
 @pytest.mark.parametrize(
     ("positions", "message"),
     [
-        ([0.0, 1.0, 2.0 + 1e-6, 3.0], "(?s)not uniform.*steps from.*equal steps within 1e-9.*resample"),
+        ([0.0, 1.0, 2.0 + 1e-6, 3.0], "(?s)not uniform.*steps from.*equal steps, within 1e-9.*resample"),
         ([0.0, 1.0, 1.0, 2.0], "(?s)position 1 twice.*indices 1 and 2"),
         ([3.0, 2.0, 1.0], "(?s)descends.*increasing.*from_array"),
         ([1.0, 1.0, 1.0], "position 1 twice"),
-        ([0.0, 1.0], r"(?s)2 positions, and an axis needs at least 3.*shape \(2,\)"),
+        ([0.0, 1.0], r"(?s)2 positions; an axis needs at least 3.*shape \(2,\)"),
         ([0.0, math.nan, 2.0], r"not finite\W+got: nan at index 1"),
         ([0.0, 1.0, math.inf], r"not finite\W+got: inf at index 2"),
         ([0.0, 2.0, 1.0, 3.0], r"(?s)not monotonic\W+got: 2 at index 1, 1 after it.*argsort"),
-        (np.geomspace(0.1, 10, 9), r"(?s)not uniform.*uniform in the logarithm: give np\.log"),
-        (np.zeros((3, 3)), r"(?s)in one dimension.*shape \(3, 3\)"),
-        ([], "0 positions, and an axis needs at least 3"),
+        (np.geomspace(0.1, 10, 9), r"(?s)not uniform.*uniform in the logarithm: pass np\.log"),
+        (np.zeros((3, 3)), r"(?s)one-dimensional.*shape \(3, 3\)"),
+        ([], "0 positions; an axis needs at least 3"),
     ],
 )
 def test_positions_that_make_no_axis_are_refused(positions: Any, message: str) -> None:
@@ -384,7 +384,7 @@ def test_a_notebook_shows_range_and_optimum() -> None:
     found = page(Landscape(values, plane, name="needle"))
     assert "needle 21 × 11 nodes, float64, Q from 0 to 3" in found.text
     assert "largest Q: 3 at (1.8, 0.2)" in found.text
-    assert "its exact evolution is known" in page(landscapes.ridge(size=9)).text
+    assert "the exact evolution is known" in page(landscapes.ridge(size=9)).text
 
 
 def test_a_function_with_a_buffer_gives_a_landscape_of_its_own_at_every_call(grid: Grid) -> None:

@@ -166,7 +166,7 @@ NOT_UNIFORM: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", NOT_UNIFORM)
 def test_what_is_not_uniform_is_refused_and_its_steps_told_apart(name: str) -> None:
-    with pytest.raises(GridError, match=r"not uniform\W+got: steps from (\S+) to (\S+), that after") as caught:
+    with pytest.raises(GridError, match=r"not uniform\W+got: steps from (\S+) to (\S+); the step after") as caught:
         axis_from_coordinates("x", NOT_UNIFORM[name], boundary="clip")
     words = str(caught.value.given).split()
     assert words[2] != words[4].rstrip(",")
@@ -174,7 +174,7 @@ def test_what_is_not_uniform_is_refused_and_its_steps_told_apart(name: str) -> N
 
 def test_logarithmic_positions_are_told_the_way_that_works() -> None:
     positions = np.geomspace(1e-3, 1.0, 13)
-    with pytest.raises(GridError, match=r"uniform in the logarithm: give np\.log"):
+    with pytest.raises(GridError, match=r"uniform in the logarithm: pass np\.log"):
         axis_from_coordinates("rate", positions, boundary="clip")
     assert axis_from_coordinates("rate", np.log(positions), boundary="clip").size == 13
 
@@ -222,13 +222,13 @@ def test_moved_nodes_change_nothing_where_values_belong_to_the_nodes_that_are_me
 @pytest.mark.parametrize(
     ("positions", "words"),
     [
-        ([0.0, np.nan, 2.0], r"(?s)not finite\W+got: nan at index 1.*leave these out"),
-        ([1.0], "(?s)1 position, and an axis needs at least 3.*squeeze it"),
-        ([1.0, 2.0], "(?s)2 positions.*take one of the two"),
+        ([0.0, np.nan, 2.0], r"(?s)not finite\W+got: nan at index 1.*remove these positions"),
+        ([1.0], "(?s)1 position; an axis needs at least 3.*omit this axis"),
+        ([1.0, 2.0], "(?s)2 positions.*select one of the two"),
         ([], "0 positions"),
         (np.round(np.linspace(0, 1, 101), 1), "(?s)position 0 twice.*more digits"),
-        (np.zeros((3, 3)), "(?s)one dimension.*not those of a mesh"),
-        (5.0, "one dimension"),
+        (np.zeros((3, 3)), "(?s)one-dimensional.*not a mesh"),
+        (5.0, "one-dimensional"),
         ([0.0, 1.0, 1.5, 1.2], "not monotonic"),
         (np.arange(4).astype("M8[s]"), r"(?s)real numbers.*datetime64.*times - times\[0\]"),
         (np.arange(4).astype("m8[s]"), r"(?s)real numbers.*timedelta64.*divide by a unit"),

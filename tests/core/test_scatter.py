@@ -80,7 +80,7 @@ def test_xarray_names_the_dimension_of_seeds_and_aligns_errors() -> None:
     for given in (error, ERROR):
         aligned = Landscape.from_xarray(mean, boundary="clip", standard_error=given)
         assert np.array_equal(aligned.standard_error, ERROR)  # type: ignore[arg-type]
-    with pytest.raises(GridError, match="no dimension of this name"):
+    with pytest.raises(GridError, match="no dimension with this name"):
         Landscape.from_xarray(data, boundary="clip", returns="seeds")
 
 
@@ -88,20 +88,20 @@ def test_xarray_names_the_dimension_of_seeds_and_aligns_errors() -> None:
     ("given", "error", "words"),
     [
         ({"returns": SEEDS[0]}, GridError, r"shape \(5, 4\)\W+expected: \(seeds, 5, 4\)"),
-        ({"returns": np.moveaxis(SEEDS, 0, -1)}, GridError, r"seeds are the first axis: np\.moveaxis"),
+        ({"returns": np.moveaxis(SEEDS, 0, -1)}, GridError, r"seeds to the first axis: np\.moveaxis"),
         ({"returns": SEEDS[:1]}, GridError, r"(?s)at least 2 seeds.*returns\[0\]"),
-        ({"returns": SEEDS, "standard_error": ERROR}, OptionError, "leave standard_error out"),
+        ({"returns": SEEDS, "standard_error": ERROR}, OptionError, "omit standard_error"),
         ({"returns": SEEDS + 1.0}, OptionError, r"not the mean of the returns at index \(0, 0\)"),
         ({"returns": np.where(SEEDS > 2, np.nan, SEEDS)}, NonFiniteError, "returns are not finite at index"),
         ({"returns": SEEDS * 1j}, OptionError, "returns must be real numbers"),
         ({"returns": SEEDS > 0}, OptionError, "returns must be real numbers"),
         ({"returns": SEEDS.astype("m8[s]")}, OptionError, "divide by a unit"),
         ({"returns": np.ma.masked_greater(SEEDS, 1)}, OptionError, "masked at index"),
-        ({"standard_error": SEEDS}, GridError, "returns of several seeds are given as returns="),
-        ({"standard_error": -ERROR}, OptionError, "(?s)below zero.*square root"),
+        ({"standard_error": SEEDS}, GridError, "the returns of several seeds as returns="),
+        ({"standard_error": -ERROR}, OptionError, "(?s)not be negative.*square root"),
         ({"standard_error": ERROR * np.inf}, NonFiniteError, "standard error is not finite"),
         ({"standard_error": ERROR > 0}, OptionError, "real numbers"),
-        ({"standard_error": ERROR.T}, GridError, "does not fit"),
+        ({"standard_error": ERROR.T}, GridError, "another shape"),
     ],
 )
 def test_scatter_that_does_not_fit_is_refused(given: dict[str, Any], error: type[Exception], words: str) -> None:
@@ -116,7 +116,7 @@ def test_files_name_the_axis_of_seeds(tmp_path: Path) -> None:
     assert q.grid == GRID
     assert np.array_equal(q.returns, SEEDS[:, :, ::-1])  # type: ignore[arg-type]
     assert np.abs(q.standard_error - ERROR[:, ::-1]).max() < 1e-14
-    with pytest.raises(GridError, match="no axis of this name"):
+    with pytest.raises(GridError, match="no axis with this name"):
         Landscape.from_file(tmp_path / "q.npz", boundary="clip", returns="seeds")
     np.save(tmp_path / "q.npy", SEEDS)
     with pytest.raises(GridError, match=r"from_array\(returns=np\.load"):
@@ -157,7 +157,7 @@ def test_errors_of_xarray_go_to_the_nodes_that_their_labels_name() -> None:
     [
         (lambda error: error.assign_coords(x=X + 0.01), "other coordinates than the values along 'x'"),
         (lambda error: error.assign_coords(x=[0, 1, 2, 3, 3]), "other coordinates than the values along 'x'"),
-        (lambda error: error[1:], "(?s)does not fit the values along 'x'.*4 nodes"),
+        (lambda error: error[1:], "(?s)another size than the values along 'x'.*4 nodes"),
         (lambda error: error.rename(y="z"), "(?s)other dimensions than the values.*x, z"),
         (lambda error: error[0], "other dimensions than the values"),
     ],
@@ -172,9 +172,9 @@ def test_errors_of_xarray_at_other_places_are_refused(change: Any, words: str) -
 def test_seeds_of_xarray_are_no_batch_as_well() -> None:
     xarray = pytest.importorskip("xarray")
     data = xarray.DataArray(SEEDS, [("seed", np.arange(7)), ("x", X), ("y", Y)])
-    with pytest.raises(OptionError, match=r"(?s)'seed' cannot hold both.*name it once"):
+    with pytest.raises(OptionError, match=r"(?s)'seed' cannot be both.*Q is the mean over it"):
         Landscape.from_xarray(data, returns="seed", batch=["seed"], boundary="clip")
-    with pytest.raises(OptionError, match="leave standard_error out"):
+    with pytest.raises(OptionError, match="omit standard_error"):
         Landscape.from_xarray(data, returns="seed", boundary="clip", standard_error=ERROR)
 
 

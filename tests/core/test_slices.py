@@ -24,13 +24,15 @@ def of_parameters(lengths: list[float], cosines: Any, count: int) -> dict[str, A
 
 def test_directions_have_lengths_and_angles() -> None:
     words = slice_words(of_parameters([1.0, 2.5], [[1.0, 0.5], [0.5, 1.0]], 1217))
-    assert "noise in the other 1,215 parameters is left out" in words
+    assert "no noise in the other 1,215 parameters" in words
     # arccos(1/2)
-    assert "lengths 1 and 2.5" in words and "is 60 degrees" in words and "in lengths of its direction" in words
+    assert (
+        "lengths 1 and 2.5" in words and "is 60 degrees" in words and "in units of the length of its direction" in words
+    )
     three = slice_words(of_parameters([1.0, 1.0, 3.0], np.eye(3), 5))
     assert "angles between them are 90, 90 and 90 degrees" in three
     one = slice_words(of_parameters([4.0], [[1.0]], 2))
-    assert "the other parameter is left out; the direction has the length 4" in one and "angle" not in one
+    assert "no noise in the other parameter; the direction has the length 4" in one and "angle" not in one
 
 
 def test_what_is_no_slice_says_nothing() -> None:
@@ -50,7 +52,7 @@ def test_study_report_and_figure_of_a_slice_say_so(monkeypatch: pytest.MonkeyPat
     rollout = Rollout(horizon=1, action_type="float64")
     q = landscapes.from_gymnasium(toys.Target, over=over, state=0, size=17, rollout=rollout)
     flow = evolve(q, [2.0, 4.0])
-    words = "noise in the other 4 components is left out"
+    words = "no noise in the other 4 components"
     assert words in flow.report["slice"].message and flow.report["slice"].status == "finding"
     page = study(q)
     assert words in page.sentences["slice"]
@@ -61,4 +63,4 @@ def test_study_report_and_figure_of_a_slice_say_so(monkeypatch: pytest.MonkeyPat
     assert "slice" not in [check.name for check in evolve(line, [2.0, 4.0]).report]
     theta = Parameters([-0.5, 0.1], directions=[[1.0, 0.0]], boundary="clip")
     along = landscapes.from_gymnasium(toys.walk, toys.proportional, over=theta, size=17, rollout=Rollout(horizon=3))
-    assert "the other parameter is left out" in study(along).sentences["slice"]
+    assert "no noise in the other parameter" in study(along).sentences["slice"]

@@ -104,8 +104,9 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
     ),
     "trials that do not say which way is better": (
         *("o.csv", crafted.trials, {}),
-        r"does not say whether its values are a loss or a return; expected: minimise=True or minimise=False; on the "
-        r"command line --minimise or --no-minimise, in a specification minimise = true or false",
+        r"may hold a loss or a return; expected: minimise=True \(loss\) or minimise=False \(return\); pass minimise=; "
+        r"on the "
+        r"command line --minimise or --no-minimise; in a specification minimise = true or false",
         {"minimise": True},
     ),
     "trials that still run": (
@@ -128,7 +129,7 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
     ),
     "seeds that are seeds already": (
         *("again.csv", crafted.seeds, {**SWEEP, "returns": "seed"}),
-        r"repeated rows of again.csv are seeds as they are; got: returns='seed'; leave it out",
+        r"repeated rows of again.csv already count as seeds; got: returns='seed'; omit returns=",
         SWEEP,
     ),
     "an unknown function": (
@@ -179,7 +180,7 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
     ),
     "two nodes of three axes": (
         *("two.mat", lambda p: matlab(p, {"x": np.arange(24.0).reshape(2, 3, 4)}), {}),
-        r"axis 'x1' of the array has 2 nodes, and an axis needs at least 3; got: shape \(2, 3, 4\)",
+        r"axis 'x1' of the array has 2 nodes; an axis needs at least 3; got: shape \(2, 3, 4\)",
         None,
     ),
     "runs that crashed": (
@@ -387,7 +388,7 @@ def test_dimensions_without_coordinates(tmp_path: Path, engine: Any) -> None:
 
 def test_an_axis_that_cannot_keep_its_name_is_told(tmp_path: Path) -> None:
     crafted.table(tmp_path / "t.csv", ["time", "r"], [[x, x**2] for x in range(4)])
-    with pytest.warns(HeatpgWarning, match="axis 'time' is named 'time_axis': every file of heatpg has its own 'time'"):
+    with pytest.warns(HeatpgWarning, match="axis 'time' is named 'time_axis': 'time' is reserved in files of heatpg"):
         found = Landscape.from_file(tmp_path / "t.csv", boundary="clip", variable="r", axes=["time"])
     assert found.grid[0].name == "time_axis"
 
@@ -433,7 +434,7 @@ def test_a_foreign_file_is_not_said_to_hold_boundaries(
     assert main(["run", "out.h5", "--sigma", "0.5", "--variable", "u", "--out", "p.h5"]) == 2
     assert "got: --variable\n  try: remove these options" in capsys.readouterr().err
     assert main(["run", "ridge", "--variable", "u"]) == 2
-    assert "these options are for files" in capsys.readouterr().err
+    assert "these options apply only to files" in capsys.readouterr().err
 
 
 def test_load_says_how_a_foreign_file_is_read(tmp_path: Path) -> None:
@@ -614,7 +615,7 @@ def test_one_evaluation_here_and_several_there_is_told(tmp_path: Path) -> None:
 def test_descending_and_rounded_positions_are_those_of_every_door(tmp_path: Path) -> None:
     error = 0.01 * on(X, Y)
     crafted.hdf5(tmp_path / "d.h5", {"Q": on(X, Y)[::-1], "x": X[::-1], "y": Y.astype("f4"), "e": error[::-1]})
-    with pytest.warns(HeatpgWarning, match="axis 'x' descends: it was turned round"):
+    with pytest.warns(HeatpgWarning, match="axis 'x' descends: it was reversed"):
         found = Landscape.from_file(
             tmp_path / "d.h5", boundary="clip", variable="Q", axes=["x", "y"], standard_error="e"
         )
@@ -629,7 +630,7 @@ def test_boundaries_and_cells_by_name(tmp_path: Path) -> None:
     grid = Landscape.from_file(tmp_path / "b.h5", **where).grid
     assert [(axis.boundary, axis.nodes) for axis in grid] == [("periodic", "vertex"), ("reflect", "cell")]
     assert grid[1].lower == -0.375
-    with pytest.raises(HeatpgError, match=r"no axis of this name\W+got: z\W+expected: x, y"):
+    with pytest.raises(HeatpgError, match=r"no axis with this name\W+got: z\W+expected: x, y"):
         Landscape.from_file(tmp_path / "b.h5", boundary={"z": "clip"})
 
 

@@ -591,7 +591,7 @@ def test_a_boundary_of_someone_else_gets_no_exact_evolution(monkeypatch: pytest.
     landscape = analytic.box(size=9, boundary="mirror")
     assert not landscape.has_exact
     assert landscape.values[4] == 1
-    with pytest.raises(UnsupportedError, match="no exact evolution is known for 'box'"):
+    with pytest.raises(UnsupportedError, match="the exact evolution is unknown for 'box'"):
         landscape.exact(0.1)
 
 

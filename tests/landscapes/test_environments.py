@@ -693,11 +693,11 @@ def test_the_standard_error_of_a_landscape() -> None:
     copied = pickle.loads(pickle.dumps(q))
     np.testing.assert_array_equal(copied.standard_error, [0, 1, 2])
     assert Landscape([1, 2, 3], grid).standard_error is None
-    with pytest.raises(GridError, match="does not fit the values"):
+    with pytest.raises(GridError, match="another shape than the values"):
         Landscape([1, 2, 3], grid, standard_error=[0, 1])
     with pytest.raises(NonFiniteError, match="1 places"):
         Landscape([1, 2, 3], grid, standard_error=[0, 1, np.nan])
-    with pytest.raises(OptionError, match="below zero"):
+    with pytest.raises(OptionError, match="not be negative"):
         Landscape([1, 2, 3], grid, standard_error=[0, 1, -1])
 
 

@@ -199,12 +199,12 @@ def test_a_study_quotes_the_error_of_the_draws(tmp_path: Path) -> None:
         lambda: critical_points(flow, 0.2),
         lambda: plot.animate(flow, sigma=[0.1, 0.2], format="gif"),
     ):
-        with pytest.raises(UnsupportedError, match="were drawn"):
+        with pytest.raises(UnsupportedError, match="were sampled"):
             ask()
     loss = study(Evolution.of(flow, known_error=flow.known_error), minimise=True)
     assert loss.space.sense.minimise and loss.evolution.drawn == flow.drawn
     for options in ({"sigma": [0.1, 0.2]}, {"risk": 0.1}):
-        with pytest.raises(UnsupportedError, match="were drawn"):
+        with pytest.raises(UnsupportedError, match="were sampled"):
             study(flow, **options)
 
 

@@ -379,7 +379,7 @@ def test_the_wrap_lies_beyond_the_reach(boundary: str) -> None:
         ([[1.0, 0.5], [0.5 + 1e-9, 1.0]], "not symmetric"),
         ([[1.0, 2.0], [2.0, 1.0]], "smallest eigenvalue -1 "),
         ([[1.0, 1.0], [1.0, 1.0]], "(?s)not positive definite.*0.707 along 'y'"),
-        ([[0.1, 0.0], [0.0, 0.0]], "(?s)variance along axis 'y' is not positive.*one sigma per axis"),
+        ([[0.1, 0.0], [0.0, 0.0]], "(?s)variance along axis 'y' is not positive.*one number per axis"),
         ([[-0.1, 0.0], [0.0, 1.0]], "(?s)variance along axis 'x' is not positive.*eigenvalue -0.1"),
         ([np.eye(2), [[1.0, 2.0], [2.0, 1.0]]], "covariance 1 is not positive definite"),
         ([[np.nan, 0.0], [0.0, 1.0]], r"not finite\W+got: nan between axes 'x' and 'x'"),
@@ -387,13 +387,13 @@ def test_the_wrap_lies_beyond_the_reach(boundary: str) -> None:
         (np.eye(3), r"wrong shape\W+got: shape \(3, 3\)"),
         (np.eye(2)[:1], "wrong shape"),
         (1.0, "wrong shape"),
-        ([1.0, 2.0], "(?s)wrong shape.*give sigma"),
+        ([1.0, 2.0], "(?s)wrong shape.*pass sigma"),
         (np.zeros((0, 2, 2)), "wrong shape"),
         (np.zeros((1, 1, 2, 2)), "wrong shape"),
         ("wide", "must be real numbers"),
         ([[1.0], [1.0, 2.0]], "must be real numbers"),
         (1j * np.eye(2), "must be real numbers"),
-        ([np.eye(2), np.eye(2)], "given twice"),
+        ([np.eye(2), np.eye(2)], "must be different"),
     ],
 )
 def test_bad_covariances_are_refused(landscape: Landscape, covariance: Any, words: str) -> None:
@@ -795,7 +795,7 @@ def test_a_changed_covariance_is_refused(tmp_path: Path, flow: Evolution, change
 def test_names_of_the_file_are_refused(tmp_path: Path) -> None:
     plane = Grid(Axis("covariance", 0.0, 1.0, 5, boundary="clip"), Axis("y", 0.0, 1.0, 5, boundary="clip"))
     landscape = Landscape(np.eye(5), plane)
-    with pytest.raises(StoreError, match="axis name is used"):
+    with pytest.raises(StoreError, match="axis name is reserved"):
         save(solve(landscape, covariance=TILTED), tmp_path / "a.h5")
     save(solve(landscape, 0.3), tmp_path / "b.h5")
     assert load(tmp_path / "b.h5").grid == plane

@@ -303,11 +303,11 @@ def test_what_is_no_landscape_is_refused() -> None:
             GridError,
             "(?s)must be real numbers.*count from the first",
         ),
-        (data.rename(x="u"), GridError, "used by the file format"),
+        (data.rename(x="u"), GridError, "reserved by the file format"),
         (data > 0, None, ""),
         (data * 1j, OptionError, "real numbers"),
         (data.isel(x=0, y=0), GridError, "at least one axis"),
-        (data.to_dataset(), OptionError, "take one variable"),
+        (data.to_dataset(), OptionError, "select a variable"),
         (data.values, OptionError, "from_array"),
     ):
         if error is None:

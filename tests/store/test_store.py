@@ -203,7 +203,7 @@ def test_names_of_axes_that_only_some_files_need(tmp_path: Path) -> None:
     )
     save(solve(plain, 0.2), tmp_path / "plain.h5")
     assert [axis.name for axis in load(tmp_path / "plain.h5").grid] == ["returns", "u_standard_error"]
-    with pytest.raises(StoreError, match=r"used by the file format\W+got: seed"):
+    with pytest.raises(StoreError, match=r"reserved by the file format\W+got: seed"):
         save(seeded(names="aseed"), tmp_path / "seed.h5")
     assert not (tmp_path / "seed.h5").exists()
 
@@ -388,7 +388,7 @@ def test_bad_compression(tmp_path: Path, flow: Evolution, compression: str) -> N
 
 @pytest.mark.parametrize("name", ["level", "axis", "batch1", "heatpg_spec"])
 def test_axis_names_of_the_file_are_refused_from_the_start(name: str) -> None:
-    with pytest.raises(GridError, match="used by the file format"):
+    with pytest.raises(GridError, match="reserved by the file format"):
         Axis(name, 0, 1, 5, boundary="clip")
 
 

@@ -264,7 +264,7 @@ def test_one_of_a_batch(rng: np.random.Generator) -> None:
         assert f"Of a batch of shape (2, 3) landscape ({place[0]}, {place[1]}) is shown" in found["notes"][0]
         assert found["tracks"] is not None
     for index in (-1, 6):
-        with pytest.raises(OptionError, match=r"(?s)no landscape of this number.*0 to 5"):
+        with pytest.raises(OptionError, match=r"(?s)batch index is out of range.*0 to 5"):
             page(flow, batch_index=index)
     with pytest.raises(OptionError, match=r"expected: 0 to 0"):
         page(bumps(), batch_index=1)
@@ -439,10 +439,10 @@ def test_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        (["-o", "page.png"], "the name of a page must end in .html"),
+        (["-o", "page.png"], "the file name of a page must end in .html"),
         (["--most-bytes", "many"], "must be a number of bytes"),
         (["--most-bytes", "9kB"], "no page of this evolution is that small"),
-        (["--batch-index", "3"], "no landscape of this number"),
+        (["--batch-index", "3"], "batch index is out of range"),
     ],
 )
 def test_bad_words(words: list[str], match: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
