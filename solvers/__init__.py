@@ -1,13 +1,13 @@
-"""The numerics of heatpg: one scheme a file, carried along the axes of a grid by one engine.
+"""Numerical solvers: one scheme per file, applied along the axes of a grid by a common engine.
 
-On a tensor grid exp(t Laplace / 2) = prod_i exp(t_i d_ii / 2) without any splitting error, for the discrete
-operators too. So a solver is a one-dimensional thing; `heatpg.solvers.lines` carries it along every axis.
+On a tensor grid exp(t Laplace / 2) = prod_i exp(t_i d_ii / 2) without splitting error, also for the discrete operators.
+So a solver is one-dimensional; `heatpg.solvers.lines` applies it along every axis.
 """
 
 from __future__ import annotations
 
 if __name__ != "heatpg.solvers":
-    raise ImportError(f"these are the solvers of heatpg: write 'import heatpg.solvers', not 'import {__name__}'")
+    raise ImportError(f"the solvers are a subpackage: use 'import heatpg.solvers', not 'import {__name__}'")
 
 from typing import Any
 
@@ -35,7 +35,7 @@ solvers: Registry[type[Solver]] = Registry("solver", "heatpg.solvers", synonyms=
 
 
 def make(solver: str | Solver, **options: Any) -> Solver:
-    """A solver from its name and options; a solver object is returned as it is.
+    """Create a solver from its name and options; a solver object is returned unchanged.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def make(solver: str | Solver, **options: Any) -> Solver:
         return solver
     if isinstance(solver, type) and issubclass(solver, Solver):
         raise OptionError(
-            "the solver is a class, not an object", given=solver.__name__, advice=f"write {solver.__name__}()"
+            "solver must be an object, not a class", given=solver.__name__, advice=f"pass {solver.__name__}()"
         )
     return solvers.get(solver)(**options)
 
@@ -60,7 +60,7 @@ def _bind_classes() -> None:
 
 def __getattr__(name: str) -> Any:
     # no look-up of names here: the import system asks for submodules this way, while they are being loaded
-    raise AttributeError(f"heatpg.solvers has no {name!r}; 'heatpg list solvers' shows what there is")
+    raise AttributeError(f"heatpg.solvers has no {name!r}; see `heatpg list solvers`")
 
 
 _bind_classes()

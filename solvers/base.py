@@ -1,7 +1,7 @@
-"""What a solver is: a frozen value of options that declares its promises, and the flow that it starts.
+"""The contract of solvers: a frozen object with options and guaranteed properties, and the flow that it starts.
 
-Two kinds of solver fill the contract. A *line* solver (`LineSolver`) hands the engine an operator for one axis
-and one interval of t. A *transform* solver (`heatpg.solvers.transforms.TransformSolver`) multiplies coefficients.
+There are two kinds of solver. A *line* solver (`LineSolver`) gives the engine an operator for one axis and one interval
+of t. A *transform* solver (`heatpg.solvers.transforms.TransformSolver`) multiplies coefficients.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ _LEAST_REACH = 8.5
 
 @dataclasses.dataclass(frozen=True)
 class Solver(ABC):
-    """Base of all solvers: options as fields, promises as attributes and methods.
+    """Base class of all solvers: options as fields, guaranteed properties as attributes and methods.
 
     Attributes
     ----------
     name
-        The word that users write.
+        The name for ``solver=``.
     summary
         The scheme in one line.
     target
         ``continuous``: approximates the Gaussian convolution; ``discrete``: solves the semi-discrete flow of the
         3-point Laplacian, itself a second-order approximation of the Gaussian convolution.
     exact_in_time
-        True where one step of any length has no error in time; such a solver goes from Q to each sigma, the
-        others march from sigma to sigma.
+        Whether a step of any length has no error in time. Such a solver goes from Q to each sigma directly, the others
+        march from sigma to sigma.
     exact_kinks
         True where the ends are corrected by what the scheme's own operator makes of a kink, so that a kink is exact
         at every sigma; otherwise by what the sum of samples of the Gaussian makes of it.
@@ -77,10 +77,10 @@ class Solver(ABC):
 
     @abstractmethod
     def monotone(self, axis: Axis, variance: float) -> bool:
-        """Whether an interval of t of this length along this axis keeps the maximum principle, up to round-off."""
+        """Whether a step of this length along this axis satisfies the maximum principle, up to rounding error."""
 
     def monotone_between(self, axis: Axis, start: float, stop: float) -> bool:
-        """Whether the field at t = stop is a mean, with weights that are not negative, of the field at t = start."""
+        """Whether the field at t = stop is a mean of the field at t = start with non-negative weights."""
         return self.monotone(axis, stop - start)
 
     def end_nodes(self, axis: Axis, variance: float) -> int:
@@ -116,7 +116,7 @@ class Solver(ABC):
         return min(self.order_space, order, 4.0 if axis.faced else math.inf)
 
     def keeps_extrema(self, axis: Axis, variance: float) -> bool:
-        """Whether, in one dimension, such an interval cannot create extrema (variation diminishing)."""
+        """Whether, in one dimension, such a step cannot create extrema (variation diminishing)."""
         return False
 
     @abstractmethod
@@ -210,7 +210,7 @@ class Solver(ABC):
         return (2.0 if axis.rule.periodic else 1.0) * math.pi / intervals
 
     def check(self, axis: Axis, start: float, stop: float) -> None:  # noqa: B027 - most solvers take any interval
-        """Refuse an interval that this solver cannot take along this axis."""
+        """Raise an error for an interval that this solver cannot take along this axis."""
 
     def symbol(self, angle: Array, axis: Axis, path: Path) -> Array:
         """Symbol along a path of successive variances 0 = t_0 < t_1 < ..."""
@@ -237,16 +237,16 @@ class Solver(ABC):
         return 16.0 + 8.0 * math.log2(axis.size + 2 * self.reach(axis, path))
 
     def rows(self, axis: Axis, variance: float) -> float:
-        """About how many nodes a line has on which this variance is solved, with its padding; without a search."""
+        """Estimated number of nodes of a line for this variance, including padding."""
         reach = _LEAST_REACH * math.sqrt(variance) / axis.spacing if axis.rule.free_space else 0.0
         return axis.size + reach
 
     def least_updates(self, axis: Axis, start: float, stop: float) -> float:
-        """At least how many updates a node takes over an interval of t; without a search."""
+        """Lower bound on the number of updates per node over an interval of t."""
         return 1.0
 
     def operator_bytes(self, axis: Axis, start: float, stop: float) -> float:
-        """Bytes that the steps of an interval take, where they are written down one by one."""
+        """Bytes for the list of steps of an interval, if it is stored."""
         return 0.0
 
     def options(self) -> dict[str, Any]:
@@ -254,7 +254,7 @@ class Solver(ABC):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def describe(self) -> dict[str, Any]:
-        """Name, options and promises, for files and tables."""
+        """Name, options and guaranteed properties, for files and tables."""
         return {
             "name": self.name,
             "options": self.options(),
@@ -283,7 +283,7 @@ def _reach(solver: Solver, axis: Axis, path: Path) -> int:
 
 
 class Flow(ABC):
-    """One evolution under way: brings out the field at one vector of variances after the other."""
+    """An evolution in progress: computes the field at successive variances."""
 
     @abstractmethod
     def advance(self, variances: tuple[float, ...], out: Array) -> None:
@@ -292,7 +292,7 @@ class Flow(ABC):
     @property
     @abstractmethod
     def paths(self) -> tuple[Path, ...]:
-        """The successive variances, axis by axis, by which the present field was reached."""
+        """The successive variances, axis by axis, that led to the present field."""
 
 
 class LineOperator(Protocol):
@@ -309,7 +309,8 @@ class LineSolver(Solver):
     Attributes
     ----------
     padded
-        Whether the line that `build` gets is continued in free space; False for a scheme that knows what lies there.
+        Whether the line passed to `build` is continued in free space; False for a scheme that handles the exterior
+        itself.
     """
 
     padded: ClassVar[bool] = True
@@ -331,11 +332,11 @@ class LineSolver(Solver):
         """
 
     def operator(self, axis: Axis, start: float, stop: float, dtype: np.dtype[Any]) -> LineOperator:
-        """What `build` makes, kept for the next call with the same arguments."""
+        """The result of `build`, cached for the next call with the same arguments."""
         return _operator(self, axis, start, stop, dtype)
 
     def gradient_operator(self, axis: Axis, variance: float, dtype: np.dtype[Any]) -> LineOperator | None:
-        """The operator from Q to du/dx along this axis, or None where u is differenced instead."""
+        """The operator from Q to du/dx along this axis, or None if u is differenced instead."""
         return None
 
     def work_steps(self, axis: Axis, start: float, stop: float) -> int:

@@ -76,7 +76,7 @@ def choose(
     ['multiresolution', 'direct', 'exponential']
     """
     if prefer not in PREFERENCES:
-        raise OptionError("unknown preference", given=repr(prefer), allowed=" or ".join(map(repr, PREFERENCES)))
+        raise OptionError("unknown value of prefer=", given=repr(prefer), allowed=" or ".join(map(repr, PREFERENCES)))
     allowed = "1e-14 to 1e-3, or None"
     if tolerance is not None and not 1e-14 <= real_number("tolerance", tolerance, allowed=allowed) <= 1e-3:
         raise OptionError("tolerance out of range", given=tolerance, allowed=allowed)
@@ -86,37 +86,40 @@ def choose(
     above = " above 0" if any(t == 0 for row in variances for t in row) else ""
     if _COARSE <= smallest < math.inf:
         reason = (
-            f"every sigma{above} is at least {_COARSE:g} grid spacings, so the field fits on a coarser lattice; "
-            "positive weights, several times faster than a transform"
+            f"every sigma{above} is at least {_COARSE:g} grid spacings, so a coarser lattice suffices; positive "
+            f"weights, several times faster than a transform"
         )
         return make("multiresolution", tolerance=tolerance), reason
     if prefer == "monotone":
         if smallest >= _COMPOSES:
             reason = (
                 f"every sigma{above} is at least {_COMPOSES:g} grid spacings, "
-                "where sampled Gaussians compose to round-off"
+                "where convolutions with sampled Gaussians compose up to rounding error"
             )
             return make("direct", tolerance=tolerance), f"{reason}; positive weights"
         reason = (
-            f"the smallest sigma{above} is {smallest:.2g} grid spacings: positive weights from each sigma to the next"
+            f"the smallest sigma{above} is {smallest:.2g} grid spacings: positive weights between consecutive noise "
+            f"levels"
         )
         return make("exponential"), reason
     if smallest >= _RESOLVED:
         reason = f"every sigma{above} is at least {_RESOLVED:g} grid spacings, where "
         if tolerance is not None:
-            return make("direct", tolerance=tolerance), f"{reason}a tolerance makes quadrature faster than a transform"
-        return make("spectral"), f"{reason}the transform is exact to round-off"
+            return make(
+                "direct", tolerance=tolerance
+            ), f"{reason}with a tolerance, quadrature is faster than a transform"
+        return make("spectral"), f"{reason}the transform is exact up to rounding error"
     moving = [axis for i, axis in enumerate(grid) if any(row[i] > 0 for row in variances)]
     if max(ratios) < 1.0 and all(axis.rule.periodic or axis.rule.holds_ends for axis in moving):
         return (
             make("exponential"),
-            f"every sigma{above} is below the grid spacing, where the discrete Gaussian has positive weights with the "
-            "variance of the noise",
+            f"every sigma{above} is below the grid spacing, where the discrete Gaussian has positive weights and "
+            f"exactly the variance of the noise",
         )
     return (
         make("direct", tolerance=tolerance),
         f"the smallest sigma{above} is {smallest:.2g} grid spacings; below {_RESOLVED:g} a transform of rough data "
-        "overshoots, positive weights do not",
+        f"overshoots, while positive weights do not",
     )
 
 
@@ -140,10 +143,11 @@ def choose_for_covariance(solver: str | Solver, grid: Grid, covariances: NDArray
     reason = ""
     if isinstance(solver, str) and solver == "auto":
         least = float((conditional_deviations(covariances) / np.array(grid.spacing)).min())
-        reason = "correlated noise couples the axes, and only the transform takes all of them at once"
+        reason = "correlated noise couples the axes, and only the transform treats all axes at once"
         if least < _RESOLVED:
             reason += (
-                f"; with the other axes held, the smallest sigma is {least:.2g} grid spacings: below {_RESOLVED:g} "
+                f"; the smallest conditional sigma (other axes fixed) is {least:.2g} grid spacings: below "
+                f"{_RESOLVED:g} "
                 "a transform of rough data overshoots"
             )
         # the only solver that takes all axes at once
@@ -151,10 +155,10 @@ def choose_for_covariance(solver: str | Solver, grid: Grid, covariances: NDArray
     chosen = make(solver)
     if chosen.name != "spectral":
         raise UnsupportedError(
-            "this solver works axis by axis, and a full covariance does not factor over the axes",
+            "this solver works axis by axis, but a full covariance does not factor over the axes",
             given=f"solver {chosen.name!r} with a covariance",
             allowed="'spectral' or 'auto'",
-            advice="or sample Q along the principal axes of the covariance, and give one sigma per axis",
+            advice="or sample Q along the principal axes of the covariance and pass one sigma per axis",
         )
     return chosen, reason
 
@@ -228,7 +232,7 @@ class Schedule:
                     + solver.operator_bytes(axis, start, t),
                     f"a line of {rows:,.0f} nodes, axis {axis.name!r} with its padding for "
                     f"sigma={sigma_words(self.sigma[level])},",
-                    "use fewer threads, a coarser grid, or a narrower noise",
+                    "use fewer threads, a coarser grid, or a smaller sigma",
                 )
             # refused before the work, because an operator cannot be interrupted
             if updates > _MOST_UPDATES:
@@ -255,9 +259,9 @@ def refuse_options_of_auto(solver: str | Solver, tolerance: float | None, prefer
     """Refuse what only ``auto`` goes by, where there is nothing to choose."""
     if (tolerance is not None or prefer != "accurate") and (correlated or solver != "auto"):
         raise OptionError(
-            "tolerance and prefer are for solver='auto' and sigma",
+            "tolerance and prefer apply only to solver='auto' with sigma",
             given=f"solver={solver!r}, tolerance={tolerance}, prefer={prefer!r}",
-            advice="give a named solver its own options: heatpg.solvers.make('direct', tolerance=1e-6)",
+            advice="pass options to a named solver: heatpg.solvers.make('direct', tolerance=1e-6)",
         )
 
 

@@ -81,11 +81,13 @@ def require_boundaries(grid: Grid) -> None:
     for axis in grid:
         if not (axis.rule.periodic or axis.rule.free_space):
             raise UnsupportedError(
-                f"a full covariance is not offered with a wall, as axis {axis.name!r} has",
+                f"a full covariance is not supported with the boundary condition of axis {axis.name!r}",
                 given=f"boundary={axis.boundary!r}",
                 allowed="periodic, clip, zero on every axis",
-                advice="noise that is mirrored at a wall has its principal axes mirrored too, so that u is no "
-                "convolution of Q any more; use one sigma per axis, or another boundary",
+                advice=(
+                    "use one sigma per axis, or another boundary condition; with reflected noise u is not a "
+                    "convolution of Q, because reflection also mirrors the principal axes"
+                ),
             )
 
 
@@ -104,10 +106,10 @@ def _padding(axis: Axis, variance: float) -> _Padding:
     # no length for a transform, and more than any memory holds
     if reach > _MOST_NODES:
         raise ResourceError(
-            f"an evolution with this covariance does not fit in memory: it pads axis {axis.name!r} by its reach",
+            f"an evolution with this covariance does not fit in memory: axis {axis.name!r} is padded by its reach",
             given=f"{reach:.1e} nodes",
             allowed=f"{_MOST_NODES:.0e}",
-            advice="use a smaller covariance, or one sigma per axis, which may be as wide as you like",
+            advice="use a smaller covariance, or one sigma per axis, which may be arbitrarily large",
         )
     # past the wrap comes the other end of the box: zeros serve both ends, edge values one end only
     before = 0 if axis.boundary == "zero" else reach
@@ -324,8 +326,8 @@ class CovarianceFlow:
             fields + boxes * box,
             f"an evolution of {self.initial.size:,} points, padded to {' x '.join(map(str, largest))} nodes for the "
             "reach of the largest covariance,",
-            "ways out: a smaller covariance or fewer at a time, a coarser grid, a smaller batch, float32 values (half "
-            "of it), or one sigma per axis, which is solved line by line",
+            "use a smaller covariance or fewer at a time, a coarser grid, a smaller batch, float32 values (half of the "
+            "memory), or one sigma per axis, which is solved line by line",
         )
 
     def advance(self, covariance: Array, out: Array) -> None:

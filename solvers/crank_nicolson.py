@@ -35,9 +35,9 @@ class CrankNicolson(LineSolver):
     steps
         Number of equal time steps from one sigma to the next.
     step
-        Largest time step, in the units of sigma squared; if given, it decides instead of `steps`.
+        Largest time step, in the units of sigma squared; overrides `steps`.
     damping_steps
-        Steps of the first interval that are replaced; 0 switches the start off.
+        Number of replaced steps in the first interval; 0 disables the start.
 
     Raises
     ------
@@ -46,8 +46,8 @@ class CrankNicolson(LineSolver):
 
     Notes
     -----
-    Order 2 in time (on rough data thanks to the start), 2 in space. Stable for steps of any length; keeps the
-    maximum principle for dt <= 2 h^2 only.
+    Order 2 in time (on rough data due to the start), 2 in space. Unconditionally stable; satisfies the maximum
+    principle only for dt <= 2 h^2.
 
     References
     ----------

@@ -108,17 +108,17 @@ class _MatrixOperator:
 
 @dataclasses.dataclass(frozen=True)
 class SampledGaussian(Solver):
-    """What every convolution with a sampled Gaussian that is cut at a tolerance promises.
+    """Common base of convolutions with a sampled Gaussian truncated at a tolerance.
 
     Parameters
     ----------
     tolerance
-        Where to cut, within `tolerances`. None takes what the type of the field can show.
+        Truncation tolerance, within `tolerances`. None: the precision of the type of the field.
 
     Raises
     ------
     OptionError
-        For a tolerance out of its range.
+        For a tolerance out of range.
     """
 
     tolerance: float | None = None
@@ -173,12 +173,12 @@ class Direct(SampledGaussian, LineSolver):
     Parameters
     ----------
     tolerance
-        Probability of the tail that is cut, from 1e-17 to 1e-2. None takes what the type of the field can show.
+        Probability of the truncated tail, from 1e-17 to 1e-2. None: the precision of the type of the field.
 
     Raises
     ------
     OptionError
-        For a tolerance out of its range.
+        For a tolerance out of range.
 
     Notes
     -----

@@ -61,7 +61,7 @@ def set_library(name: str) -> None:
     global _chosen, _ducc
     allowed = "'auto', 'scipy', 'ducc0'"
     if name not in ("auto", "scipy", "ducc0"):
-        raise OptionError("unknown library of transforms", given=repr(name), allowed=allowed)
+        raise OptionError("unknown transform library", given=repr(name), allowed=allowed)
     installed = importlib.util.find_spec("ducc0") is not None
     if name == "ducc0" and not installed:
         raise MissingPackageError(

@@ -626,10 +626,10 @@ class Multiresolution(SampledGaussian):
     def check(self, axis: Axis, start: float, stop: float) -> None:
         if axis.boundary not in _BOUNDARIES:
             raise UnsupportedError(
-                "the coarse lattice does not know what this boundary says about the outside",
+                "this boundary condition is not supported by the coarse lattice",
                 given=f"boundary={axis.boundary!r} along {axis.name!r}",
                 allowed=", ".join(_BOUNDARIES),
-                advice="use solver='direct', which takes every boundary as it is",
+                advice="use solver='direct', which supports every boundary condition",
             )
 
     def start(self, values: Array, grid: Grid) -> Flow:

@@ -249,7 +249,7 @@ class Rational(LineSolver):
     def __post_init__(self) -> None:
         if isinstance(self.poles, bool) or self.poles not in POLES:
             raise OptionError(
-                "no approximation with so many poles", given=self.poles, allowed=", ".join(map(str, POLES))
+                "no approximation with this number of poles", given=self.poles, allowed=", ".join(map(str, POLES))
             )
 
     def monotone(self, axis: Axis, variance: float) -> bool:

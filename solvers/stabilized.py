@@ -386,7 +386,7 @@ class Stabilized(LineSolver):
                 f"{self.stages} stages are unstable with this step along axis {axis.name!r}",
                 given=f"step={self.step:g}",
                 allowed=f"at most {limit!r}",
-                advice="lower the step, or leave the stages to the solver",
+                advice="lower the step, or omit stages",
             )
 
     def _steps_and_stages(self, axis: Axis, variance: float) -> tuple[int, int]:

@@ -83,7 +83,8 @@ def evolved_deviations(
         # in double precision when the mean is taken off, then what is evolved, what comes of it, and two to work in
         returns.size * 8 + 4 * returns.nbytes,
         f"the fields of {len(returns)} seeds, {returns[0].size:,} points each",
-        "use fewer seeds or a coarser grid, or Landscape(values, grid, standard_error=...) if nodes are independent",
+        "use fewer seeds or a coarser grid, or, if the nodes are independent, Landscape(values, grid, "
+        "standard_error=...)",
     )
     away, exponent = _deviations(returns)
     advance: Callable[[int, Array], None]
@@ -160,16 +161,16 @@ def error_of_nodes(
     """
     if covariance is not None:
         raise UnsupportedError(
-            "standard errors of single nodes do not give those of u under correlated noise",
+            "standard errors of u under correlated noise cannot be computed from standard errors of the nodes",
             given="full covariances",
-            allowed="one sigma for each axis",
-            advice="keep the return of every seed: Landscape(None, grid, returns=...)",
+            allowed="one sigma per axis",
+            advice="pass the returns of every seed: Landscape(None, grid, returns=...)",
         )
     count, first = len(variances), error.ndim - grid.dimensions
     require_memory(
         24.0 * count * error.size + 4.0 * _BLOCK_BYTES,
         f"standard errors of {error.size:,} points at {count} sigmas",
-        "use fewer sigmas at a time, or a coarser grid",
+        "use fewer noise levels at a time, or a coarser grid",
     )
     exponent = int(np.frexp(error.max())[1])
     squares = np.ldexp(error.astype(np.float64), -exponent) ** 2

@@ -119,7 +119,7 @@ def test_a_mirror_about_a_face_comes_with_the_nodes_that_it_needs() -> None:
 def test_a_class_of_a_solver_is_no_solver() -> None:
     landscape = Landscape.from_array(RIDGE, boundary="reflect")
     for door in (lambda: make(Spectral), lambda: evolve(landscape, 1.0, Spectral)):
-        with pytest.raises(OptionError, match=r"write Spectral\(\)"):
+        with pytest.raises(OptionError, match=r"pass Spectral\(\)"):
             door()
 
 

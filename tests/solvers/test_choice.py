@@ -35,7 +35,7 @@ def test_noise_below_the_spacing_has_its_variance(boundary: str, ratio: float) -
     q = waves(grid, parts, 0.0)
     flow = evolve(Landscape(q, grid), ratio * spacing, checks="full")
     assert flow.solver.name == "exponential"
-    assert "positive weights with the variance of the noise" in flow.reason
+    assert "positive weights and exactly the variance of the noise" in flow.reason
     assert flow.report.passed
     # the eigenvalue of the 3-point Laplacian is short of k^2 by h^2 k^4 / 12
     fourth = sum(abs(b) * k**4 for k, b in parts)

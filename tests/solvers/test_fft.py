@@ -104,7 +104,7 @@ def test_a_row_is_rounded_alike_beside_any_number_of_others(
 
 
 def test_the_choice_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(OptionError, match="unknown library"):
+    with pytest.raises(OptionError, match="unknown transform library"):
         fft.set_library("fftw")
     monkeypatch.setitem(sys.modules, "ducc0", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -127,7 +127,7 @@ def test_a_full_covariance_is_refused_with_the_way_out() -> None:
     covariance = [[1.0, 0.5], [0.5, 2.0]]
     rng = np.random.default_rng(1)
     alone = solve(Landscape(np.zeros((9, 9)), grid, standard_error=np.ones((9, 9))), covariance=covariance)
-    with pytest.raises(UnsupportedError, match=r"(?s)correlated noise.*one sigma for each axis.*returns="):
+    with pytest.raises(UnsupportedError, match=r"(?s)correlated noise.*one sigma per axis.*returns="):
         _ = alone.standard_error
     returns = rng.normal(size=(3, 9, 9))
     several = solve(Landscape(None, grid, returns=returns), covariance=covariance)
