@@ -268,7 +268,7 @@ def _write_head(file: h5py.File, title: str, groups: int) -> None:
     file.attrs["title"] = title
     file.attrs["source"] = f"heatpg {__version__}"
     # whoever opens the root sees no variables, and is told where they are
-    where = "groups/0" if groups == 1 else f"groups/0 to groups/{groups - 1}, one for each shape"
+    where = "groups/0" if groups == 1 else f"groups/0 to groups/{groups - 1}, one per shape"
     fields = f"; u and landscape in {where}; in xarray: open_dataset(path, group='groups/0')" if groups else ""
     file.attrs["comment"] = f"a table of all tasks in tasks{fields}"
     file.attrs[INDEX_SCHEMA] = _SCHEMA

@@ -1,7 +1,7 @@
 """The command line: one command a file.
 
-Exit codes: 0 all is well; 2 bad usage or input; 3 a check failed; 4 tasks of a batch failed; 5 not enough memory or
-disk; 130 interrupted. Nothing heavy is imported before a command needs it, so that ``heatpg --help`` is instant.
+Exit codes: 0 success; 2 bad usage or input; 3 a check failed; 4 tasks of a batch failed; 5 not enough memory or disk;
+130 interrupted. Large packages are imported only when a command needs them, so ``heatpg --help`` is fast.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ _PER_PROCESSOR = 2**25  # bytes
 _SHORT = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "the quota of the disk is full; free some space",
-    errno.EMFILE: "too many files are open in one process; raise the limit, as with ulimit -n 256",
-    errno.ENFILE: "too many files are open on this machine; end what else runs",
+    errno.EMFILE: "too many files are open in one process; raise the limit, for example with ulimit -n 256",
+    errno.ENFILE: "too many files are open on this machine; close other programs",
     errno.ENOMEM: "not enough memory",
-    errno.EAGAIN: "no more processes or threads may be started; raise the limit, as with ulimit -u",
+    errno.EAGAIN: "the limit of processes or threads is reached; raise it with ulimit -u",
 }
 
 
@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv
-        The words after ``heatpg``; by default those of this process.
+        The arguments after ``heatpg``; by default those of this process.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""heatpg batch: many landscapes by one specification, each into a file of its own."""
+"""heatpg batch: evolve many landscapes by one specification, one result file each."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _run(arguments: argparse.Namespace) -> int:
     reply(arguments, lambda: envelope("batch run") | summary.as_dict(), result=[said])
     if summary.failed:
         count = "1 task" if len(summary.failed) == 1 else f"{len(summary.failed)} tasks"
-        note(f"{count} failed; to try again, add --retry-failed")
+        note(f"{count} failed; to run them again, add --retry-failed")
         return TASKS_FAILED
     return CHECK_FAILED if summary.doubtful else OK
 
@@ -168,7 +168,7 @@ def _merge(arguments: argparse.Namespace) -> int:
     path = batch.merge(arguments.folder, target, force=arguments.force, partial=arguments.partial)
     groups, done, tasks = _counts(path)
     name = json.dumps(arguments.out, ensure_ascii=False)
-    where = "groups/0" if groups == 1 else f"groups/0 to groups/{groups - 1}, one for each shape"
+    where = "groups/0" if groups == 1 else f"groups/0 to groups/{groups - 1}, one per shape"
     counts = {"groups": groups, "done": done, "tasks": tasks}
     if done < tasks:
         omitted = "1 task" if tasks - done == 1 else f"{tasks - done} tasks"

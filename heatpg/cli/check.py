@@ -1,4 +1,4 @@
-"""heatpg check: is a file what it says?"""
+"""heatpg check: verify a result file."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _check(arguments: argparse.Namespace) -> int:
     reply(arguments, as_json, words=words, result=[str(path.resolve())])
     # the report has been given by now: what is known of the file is not lost
     if too_large is not None:
-        note(f"error: the file is intact; its solution was not checked: {in_one_line(too_large)}")
+        note(f"error: the file is intact, but its solution was not checked: {in_one_line(too_large)}")
         return NO_RESOURCES
     return outcome(failed, "the stored data failed verification" if evolution is None else "see the report")
 

@@ -1,4 +1,4 @@
-"""heatpg claims: what is said of exploration noise, and what is true of it."""
+"""heatpg claims: test common claims about exploration noise."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _claims(arguments: argparse.Namespace) -> int:
     else:
         width = max(len(row.name) for row in found)
         lines = [f"{row.name:{width}}  {row.verdict}" for row in found]
-        lines += ["", "for the evidence, and what is true instead: --details, or the ID of a claim"]
+        lines += ["", "for the evidence and the corrected statements use --details, or name the ID of a claim"]
     reply(arguments, lambda: envelope("claims") | found.as_dict(), result=[_total(found), "", *lines])
     return OK
 

@@ -1,4 +1,4 @@
-"""heatpg doctor: what heatpg has to work with on this machine, and whether it works.
+"""heatpg doctor: report the environment of heatpg on this machine, and test it.
 
 Nothing in here may fail because something else is broken: every look is taken by itself, and what it raises is told.
 Versions are read from the metadata of the installed distributions, so that a package need not be imported to be named.
@@ -45,20 +45,20 @@ Answer = TypeVar("Answer")
 EXTRAS = {
     "xarray": "labelled arrays: Evolution.to_xarray, and files opened by name",
     "fast": "transforms about twice as fast",
-    "mpi": "a field over the memory of several machines",
+    "mpi": "fields distributed over the memory of several machines",
     "cluster": "batches on workers of a Dask cluster",
-    "rl": "landscapes from environments of Gymnasium and MuJoCo",
+    "rl": "landscapes of Gymnasium and MuJoCo environments",
     "sb3": "policies of stable-baselines3",
-    "torch": "policies that are networks of torch",
-    "test": "what the tests need",
-    "docs": "what building the documentation needs",
-    "dev": "what work on heatpg itself needs",
+    "torch": "policies that are torch networks",
+    "test": "dependencies of the tests",
+    "docs": "dependencies of the documentation",
+    "dev": "dependencies for developing heatpg",
 }
 
 # The environment variables that heatpg, or what it compiles with, reads.
 VARIABLES = {
     "HEATPG_CACHE_DIR": "folder of the compiled kernels",
-    "HEATPG_NO_PLUGINS": "1 leaves out the landscapes of other distributions",
+    "HEATPG_NO_PLUGINS": "1 disables landscapes of other packages",
     "HEATPG_THREADS": "threads of the solvers",
     "HEATPG_TRANSFORMS": "library of transforms: auto, scipy or ducc0",
 }
@@ -131,13 +131,14 @@ def _packages(record: _Record) -> None:
         distribution = importlib.metadata.distribution("heatpg")
     except importlib.metadata.PackageNotFoundError:
         record.advice.append(
-            "heatpg runs from a folder and is not installed, so what it needs cannot be looked up: pip install ."
+            "heatpg runs from a directory and is not installed, so its requirements are unknown: pip install ."
         )
         return
     # what runs may be a checkout on PYTHONPATH, and what pip knows of another version
     if distribution.version != __version__:
         record.advice.append(
-            f"heatpg {__version__} runs, {distribution.version} is installed: reinstall it, or check PYTHONPATH"
+            f"heatpg {__version__} is running, but {distribution.version} is installed: reinstall it, or check "
+            f"PYTHONPATH"
         )
     extras = distribution.metadata.get_all("Provides-Extra") or []
     wanted = requirements(distribution.requires or [], extras)
@@ -230,8 +231,8 @@ def _processor(record: _Record) -> None:
     # a container that grants two processors of 64 shows all 64 to whoever only counts them
     if count is not None and allowed is not None and count > max(allowed, 1):
         record.advice.append(
-            f"{count} threads share {allowed:.1f} processors that the control group grants: "
-            f"set HEATPG_THREADS={max(1, round(allowed))}"
+            f"{count} threads share {allowed:.1f} processors (limit of the control group): set "
+            f"HEATPG_THREADS={max(1, round(allowed))}"
         )
 
 
@@ -247,7 +248,7 @@ def _environment(record: _Record) -> None:
             asks = nearest(name, VARIABLES) or f"it reads: {', '.join(VARIABLES)}"
             record.advice.append(f"heatpg does not read the environment variable {name}; {asks}")
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
-        record.advice.append("NUMBA_DISABLE_JIT is set: kernels run as plain Python, a thousand times slower; unset it")
+        record.advice.append("NUMBA_DISABLE_JIT is set: kernels run as plain Python, about 1000 times slower; unset it")
 
 
 def _files_below(folder: Path) -> tuple[int, int]:
@@ -307,14 +308,14 @@ def _kernels(record: _Record) -> None:
             "older_bytes": sum(_files_below(each)[1] for each in others),
         }
 
-    record.found["kernels"] = state = record.attempt("the cache of kernels cannot be read", look)
+    record.found["kernels"] = state = record.attempt("the kernel cache cannot be read", look)
     if state and state["damaged"]:
         record.advice.append(
-            f"{state['damaged']} of {state['looked_at']} files of compiled kernels were damaged, as after a power cut; "
-            "they are deleted, and compiled again when they are needed"
+            f"{state['damaged']} of {state['looked_at']} files of compiled kernels were corrupted, as after a power "
+            f"cut; they were deleted and will be recompiled when needed"
         )
     if state and not state["private"]:
-        record.advice.append(f"others can look into the cache of kernels: chmod 700 {folder}")
+        record.advice.append(f"the kernel cache is accessible to other users: chmod 700 {folder}")
 
 
 def _transforms() -> str:
@@ -557,7 +558,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     if arguments.test:
         # an empty cache: without a word, some seconds of compilation look like a hang
         if not is_quiet(arguments) and (found["kernels"] or {}).get("files") == 0:
-            note("compiling the kernels for the first time; this takes some seconds")
+            note("compiling the kernels for the first time; this takes a few seconds")
         _self_test(record)
     code = record.code
     if arguments.json:

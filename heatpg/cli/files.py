@@ -1,4 +1,4 @@
-"""Where landscapes come from and where results go."""
+"""Sources of landscapes and output files."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _environment(source: str) -> str:
     # a name as Gymnasium registers them: Pendulum-v1, ALE/Pong-v5
     if not re.fullmatch(r"(\w+/)?[A-Za-z][\w-]*-v[0-9]+", source):
         return ""
-    return "environments of Gymnasium: heatpg.landscapes.from_gymnasium in Python"
+    return "for Gymnasium environments use heatpg.landscapes.from_gymnasium in Python"
 
 
 def is_result(path: Path, boundary: str = "") -> bool:
@@ -173,13 +173,13 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
     except UnknownNameError as reason:
         # the same error with better advice: a name without an ending may have been meant as a file
         near = _environment(arguments.source) or reason.advice
-        ending = f"for a file, write its ending: {', '.join(SOURCES)}"
+        ending = f"for a file, include its extension: {', '.join(SOURCES)}"
         reason.advice = "; ".join(filter(None, (near, ending)))
         raise
     given = _given(arguments, "nodes", "variable", "axes", "standard_error", "returns", "fill")
     if given:
         raise OptionError(
-            f"{arguments.source} is a registered landscape, and these options are for files",
+            f"{arguments.source} is a registered landscape; these options apply only to files",
             given=", ".join(given),
             advice="remove these options, or name a file",
         )
@@ -189,7 +189,7 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
     if arguments.boundary:
         if "boundary" in options:
             raise OptionError(
-                "the boundary is given twice",
+                "the boundary condition is given twice",
                 given=f"--boundary and --set boundary={options['boundary']}",
                 advice="remove one of them",
             )
@@ -210,9 +210,9 @@ def solver_of(name: str, pairs: Sequence[str]) -> str | Solver:
     if name == "auto":
         if pairs:
             raise OptionError(
-                "options need a solver",
+                "--solver-option needs --solver",
                 given=" ".join(pairs),
-                advice="name one with --solver; see: heatpg list solvers",
+                advice="add --solver NAME; see heatpg list solvers",
             )
         return name
     fields = {field.name: str(field.type) for field in dataclasses.fields(solvers.get(name))}
@@ -246,7 +246,7 @@ def result_output(path: str, *, force: bool, quiet: bool = False) -> Path:
 def figure_output(path: str, *, force: bool, endings: tuple[str, ...] = FIGURES, quiet: bool = False) -> Path:
     """Where a figure will go, whose ending says of which kind it is."""
     if not path.lower().endswith(endings):
-        raise OptionError("the name of a figure must end in its format", given=path, allowed=", ".join(endings))
+        raise OptionError("the name of a figure must end in a known extension", given=path, allowed=", ".join(endings))
     return output(path, force=force, quiet=quiet)
 
 

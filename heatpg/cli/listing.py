@@ -1,4 +1,4 @@
-"""heatpg list: what there is, with a line on each."""
+"""heatpg list: available solvers, landscapes, boundary conditions, figures and formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""heatpg orders: observed against declared orders of the solvers."""
+"""heatpg orders: compare observed with declared orders of accuracy of the solvers."""
 
 from __future__ import annotations
 

@@ -79,8 +79,10 @@ class Commands(Group):
     def __init__(self) -> None:
         parser = Parser(
             prog="heatpg",
-            description="The policy-gradient objective under Gaussian exploration noise, solved as the heat equation "
-            "u_t = 1/2 Laplace(u), u(., 0) = Q, t = sigma^2, and checked.",
+            description=(
+                "Smooth a policy-gradient objective with Gaussian exploration noise by solving the heat "
+                "equation u_t = 1/2 Laplace(u), u(., 0) = Q, t = sigma^2, and verify the result."
+            ),
             epilog="exit codes: 0 success, 2 bad usage or input, 3 a check failed, 4 tasks of a batch failed, "
             "5 not enough memory or disk, 130 interrupted",
             # an abbreviation in a script would stop working on the day when a second option begins like it
@@ -167,15 +169,21 @@ def add_source(parser: argparse.ArgumentParser, sigma: str = "") -> None:
         "--axes",
         default="",
         metavar="A,B",
-        help="coordinates, or columns of a table, in the order of the axes; log10(A), log2(A), log(A) for logarithms",
+        help=(
+            "coordinates, or columns of a table, in the order of the axes; log10(A), log2(A), log(A) for logarithmic "
+            "axes"
+        ),
     )
     parser.add_argument(
-        "--standard-error", default="", metavar="NAME", help="array, or column, with the standard errors of Q"
+        "--standard-error",
+        default="",
+        metavar="NAME",
+        help="array, or column of a table, with the standard errors of Q",
     )
     parser.add_argument(
         "--returns",
         default="",
         metavar="AXIS",
-        help="axis of the file that counts the seeds; Q is the mean over it",
+        help="axis of the seeds in the file; Q is the mean over it",
     )
-    parser.add_argument("--fill", type=float, metavar="NUMBER", help="value for points of the file without one")
+    parser.add_argument("--fill", type=float, metavar="NUMBER", help="value for missing points of the file")

@@ -1,4 +1,4 @@
-"""What an installed distribution requires, and whether it is there; `heatpg doctor` tells it.
+"""Requirements of an installed distribution, and whether they are met, for `heatpg doctor`.
 
 The lines are those of its metadata, read by `packaging` as pip reads them. It is imported where it is needed only: the
 doctor must be able to say that it is missing.

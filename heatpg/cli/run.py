@@ -1,4 +1,4 @@
-"""heatpg run: sample, evolve, check, store, draw."""
+"""heatpg run: sample a landscape, evolve, check, store and draw it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def _result_path(arguments: argparse.Namespace, quiet: bool) -> Path:
     out = result_output(arguments.out or f"{stem}.h5", force=arguments.force, quiet=quiet)
     # --force means that a result may be replaced, not what it is made from
     if source is not None and source.resolve() == out:
-        raise StoreError("the result would replace its source", given=out, advice="choose another name with --out")
+        raise StoreError(
+            "the output would overwrite the source file", given=out, advice="choose another name with --out"
+        )
     return out
 
 
@@ -51,9 +53,9 @@ def _require_blockwise(arguments: argparse.Namespace) -> None:
     for option, given in refused.items():
         if given:
             raise UnsupportedError(
-                f"{option} takes whole fields, and --memory never has one",
+                f"{option} needs the whole field, but --memory processes it in blocks",
                 given=f"--memory {arguments.memory}",
-                advice=f"leave out {option}, or --memory if the field fits",
+                advice=f"remove {option}, or remove --memory if the field fits in memory",
             )
     if arguments.sigma is None:
         raise OptionError("--memory needs the noise levels", advice="add --sigma, in the units of the axes")

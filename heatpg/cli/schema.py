@@ -1,9 +1,9 @@
-"""heatpg schema: what can stand in the specification of a batch, for editors, as JSON Schema (draft 2020-12).
+"""heatpg schema: JSON Schema (draft 2020-12) of batch specifications, for editors.
 
-A file that begins with ``#:schema ./heatpg.schema.json`` is completed and looked over while it is written, by editors
-that know Taplo (Even Better TOML). What a schema can say is said: tables, keys, types, ranges, the names that are
-registered when it is written, and the options of each. What it cannot say, such as whether a file is there or whether a
-combination of a sweep is possible, ``heatpg batch run --dry-run`` finds.
+Editors with Taplo (Even Better TOML) complete and validate a file that begins with ``#:schema ./heatpg.schema.json``.
+The schema contains tables, keys, types, ranges, the names registered when it is written, and their options. What it
+cannot express, such as whether a file exists or a combination of a sweep is possible, ``heatpg batch run --dry-run``
+checks.
 
 Keys and values are described by the models that read them, in `heatpg.batch.sections`. By hand is only what these do
 not know: which keys go together, and how a sweep writes them. Taplo completes from ``properties`` and ``anyOf`` and
@@ -36,7 +36,7 @@ Node = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_WHAT_IT_IS = "What heatpg batch run does: one landscape, its noise levels, and what is varied."
+_WHAT_IT_IS = "A batch: one landscape, its noise levels, and the parameters that vary."
 _NONE: Node = {"type": "string", "pattern": "^[Nn][Oo][Nn][Ee]$"}  # the word for a key that is not set
 
 
@@ -130,7 +130,7 @@ def _swept(sections: Mapping[str, Mapping[str, Node]], values: Callable[[Node], 
                 table, option = key.split(".")
                 properties[f"{section}.{table}"] = _either(properties.get(f"{section}.{table}"), option, node)
                 nested[table] = _either(nested.get(table), option, node)
-        properties[section] = _table(nested, f"Keys of {section} that are varied.")
+        properties[section] = _table(nested, f"Keys of {section} to vary.")
     return properties
 
 
@@ -140,7 +140,7 @@ def _either(node: Node | None, key: str, value: Node) -> Node:
     known = node or {"anyOf": []}
     alternatives = list(known.get("anyOf", [known]))
     tables = [each for each in alternatives if each.get("type") == "object" and each.get("title") == "by key"]
-    table = tables[0] if tables else {**_table({}, "One list for each key."), "title": "by key"}
+    table = tables[0] if tables else {**_table({}, "One list per key."), "title": "by key"}
     others = [each for each in alternatives if each is not table]
     joined = {**table, "properties": {**table["properties"], key: value}}
     return {"anyOf": [*others, joined]}
@@ -285,7 +285,7 @@ def schema() -> dict[str, Any]:
     file = {
         "type": "string",
         "pattern": _endings(*SOURCES),
-        "description": "A file, relative to the folder of the specification.",
+        "description": "A file, relative to the directory of the specification.",
     }
     source = {
         "anyOf": [{"enum": list(titles), "description": meanings}, file],
@@ -300,7 +300,10 @@ def schema() -> dict[str, Any]:
     merged = _merged(families)
     words = {key: value for key, value in merged["boundary"].items() if key != "description"}
     table = {"type": "object", "additionalProperties": words, "minProperties": 1}
-    merged["boundary"] = {"anyOf": [words, table], "description": "Boundary of all axes; of a file also by axis."}
+    merged["boundary"] = {
+        "anyOf": [words, table],
+        "description": "Boundary condition of all axes; for a file also per axis.",
+    }
     landscape = _table({"source": source, **said, **merged, **loss}, _summary(LandscapeSection))
     varied = {
         "landscape": landscape["properties"],
@@ -310,8 +313,8 @@ def schema() -> dict[str, Any]:
     lists = _swept(varied, lambda node: {"type": "array", "items": node, "minItems": 1})
     single = _swept(varied, lambda node: node)
     sweep = {
-        "product": _table(lists, "Lists that are combined with all others."),
-        "zip": _table(lists, "Lists of one length that run together."),
+        "product": _table(lists, "Lists to be combined with all others."),
+        "zip": _table(lists, "Lists of equal length, varied together."),
     }
     tables = {
         "batch": _of(BatchSection),
@@ -345,7 +348,7 @@ def _schema(arguments: argparse.Namespace) -> int:
     target = None
     if arguments.out:
         if not arguments.out.endswith(".json"):
-            raise OptionError("the name of a schema must end in .json", given=arguments.out, allowed=".json")
+            raise OptionError("the file name of a schema must end in .json", given=arguments.out, allowed=".json")
         target = output(arguments.out, force=arguments.force)
     text = json.dumps(schema(), indent=1, ensure_ascii=False)
     if target is None:
@@ -358,7 +361,7 @@ def _schema(arguments: argparse.Namespace) -> int:
     reply(
         arguments,
         lambda: envelope("schema") | {"path": str(target), "bytes": target.stat().st_size},
-        words=lambda: [f"for completion in an editor, begin the specification with: #:schema ./{target.name}"],
+        words=lambda: [f"for completion in an editor, start the specification with: #:schema ./{target.name}"],
         result=[str(target)],
     )
     return OK
@@ -369,5 +372,5 @@ def add(commands: Commands) -> None:
     written = commands.add(
         "schema", _schema, "Write the JSON Schema of batch specifications, for completion in editors."
     )
-    written.add_argument("-o", "--out", metavar="F.json", help="file to write (default: the standard output)")
+    written.add_argument("-o", "--out", metavar="F.json", help="file to write (default: standard output)")
     written.add_argument("--force", action="store_true", help="replace an existing file")

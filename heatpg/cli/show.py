@@ -1,4 +1,4 @@
-"""heatpg show: a figure or an animation of a file."""
+"""heatpg show: draw a figure or an animation of a result file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _refuse(arguments: argparse.Namespace, names: tuple[str, ...], advice: str) 
         if getattr(arguments, name) is not None:
             given = getattr(arguments, name)
             words = " ".join(given) if isinstance(given, list) else given
-            raise OptionError(f"--{name} has no effect on this output", given=f"--{name} {words}", advice=advice)
+            raise OptionError(f"--{name} does not apply to this output", given=f"--{name} {words}", advice=advice)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -63,7 +63,8 @@ def _show(arguments: argparse.Namespace) -> int:
         _refuse(
             arguments,
             ("kind", "width"),
-            f"remove it: an animation ({', '.join(ANIMATIONS)}) has one kind, and --size in pixels",
+            f"remove it: an animation ({', '.join(ANIMATIONS)}) has a fixed kind, and its size is set by --size in "
+            f"pixels",
         )
         options = _animation(arguments)
     else:

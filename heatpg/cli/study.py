@@ -1,4 +1,4 @@
-"""heatpg study: one page on where the optimum of a landscape goes as exploration noise grows."""
+"""heatpg study: where the optimum of a landscape moves as exploration noise grows, on one page."""
 
 from __future__ import annotations
 

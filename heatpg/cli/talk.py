@@ -1,4 +1,4 @@
-"""What the commands say: progress, tables, JSON, exit codes."""
+"""Output of the commands: progress, tables, JSON, exit codes."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def describe(evolution: Evolution, chosen: str = "") -> list[str]:
             f"{axis.size} nodes, {axis.boundary} ({axis.rule.meaning})"
         )
     lines.append(f"sigma      {_levels(evolution)}" + (f" ({chosen})" if chosen else ""))
-    reason = f" (picked: {one_line(evolution.reason)})" if evolution.reason else ""
+    reason = f" (chosen: {one_line(evolution.reason)})" if evolution.reason else ""
     lines.append(f"solver     {evolution.solver!r}{reason}")
     if evolution.timing:
         lines.append("time       " + ", ".join(f"{name} {_seconds(t)}" for name, t in evolution.timing.items()))

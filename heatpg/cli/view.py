@@ -1,4 +1,4 @@
-"""heatpg view: a file as a page for the browser."""
+"""heatpg view: write a result file as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _view(arguments: argparse.Namespace) -> int:
 
     name = arguments.out or f"{Path(arguments.file).stem}.html"
     if not name.lower().endswith(_PAGES):
-        raise OptionError("the name of a page must end in .html", given=name, allowed=", ".join(_PAGES))
+        raise OptionError("the file name of a page must end in .html", given=name, allowed=", ".join(_PAGES))
     most_bytes = int(parse_bytes(arguments.most_bytes))
     require_file(Path(arguments.file))
     target = output(name, force=arguments.force, quiet=is_quiet(arguments))
@@ -54,7 +54,7 @@ def _view(arguments: argparse.Namespace) -> int:
             "bytes": len(content),
             "seconds": seconds,
         },
-        words=lambda: [f"page       {size} in {seconds:.1f} s; opens in any browser, works offline"],
+        words=lambda: [f"page       {size} in {seconds:.1f} s; opens in any browser, also offline"],
         result=[str(target)],
     )
     return OK

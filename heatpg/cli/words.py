@@ -1,4 +1,4 @@
-"""Words of the command line into values: options, noise levels, bytes."""
+"""Parse values of the command line: options, noise levels, bytes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def parse_options(pairs: Sequence[str], known: Mapping[str, str], what: str) -> 
         key, equals, text = pair.partition("=")
         if not equals:
             example = f"{next(iter(known), 'key')}=..."
-            raise OptionError(f"an option of the {what} is written key=value", given=repr(pair), allowed=example)
+            raise OptionError(
+                f"an option of the {what} must have the form key=value", given=repr(pair), allowed=example
+            )
         # an unknown key first: its value could not be read without an annotation
         key = one_of(f"option of the {what}", key.strip(), list(known))
         if key in values:
@@ -78,7 +80,7 @@ def by_axis(option: str, text: str) -> str | dict[str, str]:
         name, equals, word = (piece.strip() for piece in part.partition("="))
         if not (name and equals and word) or name in found:
             raise OptionError(
-                f"{option} cannot be read", given=repr(text), allowed="NAME, or AXIS=NAME,AXIS=NAME with each axis once"
+                f"invalid {option}", given=repr(text), allowed="NAME, or AXIS=NAME,AXIS=NAME with each axis once"
             )
         found[name] = word
     return found
@@ -95,7 +97,7 @@ def sigma_numbers(text: str) -> list[float]:
     """
     from heatpg.core.noise import geometric_levels  # it loads NumPy, which the help of a command does without
 
-    allowed = "numbers with commas (0.02,0.05), or first:last:count, evenly spaced in the logarithm (0.01:1:16)"
+    allowed = "comma-separated numbers (0.02,0.05), or first:last:count, evenly spaced in the logarithm (0.01:1:16)"
     try:
         # a list is taken in any order and with any gaps; a range is spaced as scale space is, in the logarithm
         if ":" not in text:
@@ -108,7 +110,7 @@ def sigma_numbers(text: str) -> list[float]:
         reason.problem = f"--sigma {text}: {reason.problem}"
         raise
     except (ValueError, IndexError):
-        raise OptionError("sigma cannot be read", given=repr(text), allowed=allowed) from None
+        raise OptionError("invalid sigma", given=repr(text), allowed=allowed) from None
 
 
 def _note_comma(words: Sequence[str]) -> None:
@@ -116,7 +118,7 @@ def _note_comma(words: Sequence[str]) -> None:
     # only after a leading 0, and between whole numbers: 1,3 and 0,0.3 are what people mean by a list
     lists = [word.rpartition("=")[2].split(",") for word in words]
     if any(len(parts) > 1 and parts[0].strip() == "0" and all(p.strip().isdigit() for p in parts) for parts in lists):
-        note("note: sigma 0 is Q itself; a decimal comma is written as a point")
+        note("note: sigma = 0 gives Q itself; use a point as the decimal separator")
 
 
 def parse_sigma(words: Sequence[str], *, quiet: bool = False) -> list[float] | dict[str, list[float]]:
@@ -151,7 +153,7 @@ def parse_sigma(words: Sequence[str], *, quiet: bool = False) -> list[float] | d
             raise OptionError(
                 f"the sigma of axis {name!r} is given twice",
                 given=" ".join(words),
-                advice=f"write all of its levels once: {name}=0.1,0.2",
+                advice=f"pass all levels of an axis at once: {name}=0.1,0.2",
             )
         levels[name] = sigma_numbers(text)
     return levels

@@ -80,7 +80,7 @@ def test_every_task_is_there(copy: Path, name: str) -> None:
 def test_the_root_says_where_the_fields_are(batch: Path, tmp_path: Path, name: str) -> None:
     with h5py.File(batch / name) as file:
         comment = file.attrs["comment"]
-        assert "u and landscape in groups/0 to groups/1, one for each shape; " in comment
+        assert "u and landscape in groups/0 to groups/1, one per shape; " in comment
         assert len(file["groups"]) == 2 and "group='groups/0'" in comment
     run({key: SPEC[key] for key in ("landscape", "evolve")}, tmp_path, workers=0)
     with h5py.File(tmp_path / INDEX) as file:

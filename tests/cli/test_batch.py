@@ -93,7 +93,7 @@ def test_a_merged_file_of_several_groups(spec: Path, tmp_path: Path, capsys: pyt
     assert "1 of 4 tasks would be left out" in capsys.readouterr().err and not (tmp_path / "all.h5").exists()
     assert main(words("merge", tmp_path / "out", "-o", tmp_path / "all.h5", "--partial")) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("3 of 4 tasks in groups/0 to groups/1, one for each shape\n")
+    assert out.startswith("3 of 4 tasks in groups/0 to groups/1, one per shape\n")
     assert "1 task without a result omitted" in err
 
 

@@ -67,7 +67,7 @@ def test_run(tmp_path: Path, capsys: Capture) -> None:
         "x1 from -1 to 1",
         "clip",
         "sigma      0.3, 0.5",
-        "picked: ",
+        "chosen: ",
         "sample ",
         "solve ",
         "optimum",
@@ -105,7 +105,7 @@ def test_run_as_json(tmp_path: Path, capsys: Capture) -> None:
 
 def test_full_checks_and_three_sigmas_are_the_default(capsys: Capture) -> None:
     assert main(["run", "two_bumps", "--set", "size=33"]) == 0
-    assert "chosen: from 4 grid spacings" in capsys.readouterr().out
+    assert "default: from 4 grid spacings" in capsys.readouterr().out
     flow = load("two_bumps.h5")
     assert flow.report.level == "full"
     assert len(flow) == 3
@@ -143,7 +143,7 @@ def test_run_from_files(capsys: Capture) -> None:
     assert main(["run", "array.npy"]) == 2
     assert "--boundary" in capsys.readouterr().err
     assert main(["run", "archive.h5", "--force", "--sigma", "1"]) == 2
-    assert "replace its source" in capsys.readouterr().err
+    assert "overwrite the source file" in capsys.readouterr().err
     assert main(["run", "archive.h5", "--boundary", "clip", "--out", "c.h5"]) == 2
     assert main(["run", "array.npy", "--boundary", "clip", "--set", "size=3", "--out", "c.h5"]) == 2
     assert "c.h5" not in files()
@@ -175,10 +175,10 @@ def test_run_within_a_given_memory(capsys: Capture) -> None:
         (["--memory", "-1"], "number of bytes"),
         (["--memory", "4", "--sigma", "0.2"], "fit in"),
         (["--memory", "1GiB"], "needs the noise levels"),
-        (["--memory", "1GiB", "--sigma", "0.2", "--figure", "f.png"], "--figure takes whole fields"),
-        (["--memory", "1GiB", "--sigma", "0.2", "--storage", "compact"], "--storage compact takes whole fields"),
-        (["--memory", "1GiB", "--sigma", "0.2", "--checks", "full"], "--checks full takes whole fields"),
-        (["--memory", "1GiB", "--sigma", "0.2", "--compression", "gzip:1"], "--compression takes whole fields"),
+        (["--memory", "1GiB", "--sigma", "0.2", "--figure", "f.png"], "--figure needs the whole field"),
+        (["--memory", "1GiB", "--sigma", "0.2", "--storage", "compact"], "--storage compact needs the whole field"),
+        (["--memory", "1GiB", "--sigma", "0.2", "--checks", "full"], "--checks full needs the whole field"),
+        (["--memory", "1GiB", "--sigma", "0.2", "--compression", "gzip:1"], "--compression needs the whole field"),
         (["--memory", "900TiB", "--sigma", "0.2"], "so much memory"),
     ],
 )
@@ -240,8 +240,8 @@ def test_missing_folders_are_made(capsys: Capture) -> None:
         (["run", "ridge", "--figure", "a.bmp"], ".png"),
         (["run", "ridge", "--out", "y.txt"], "names that end in .h5, .hdf5, .nc"),
         (["run", "ridge", "--out", "result"], "the result is an HDF5 file"),
-        (["run", "nothing_like_it"], "for a file, write its ending: .h5"),
-        (["run", "ridg"], "\n  try: for a file, write its ending: .h5"),
+        (["run", "nothing_like_it"], "for a file, include its extension: .h5"),
+        (["run", "ridg"], "\n  try: for a file, include its extension: .h5"),
         (["run", "Pendulum-v1"], "heatpg.landscapes.from_gymnasium in Python; for a file"),
         (["run", "ALE/Pong-v5"], "heatpg.landscapes.from_gymnasium in Python"),
         (["run"], "required"),
@@ -287,9 +287,9 @@ def test_the_nearest_file_is_named(command: str, stored: Path, capsys: Capture) 
 def test_a_decimal_comma_is_asked_about(sigma: str, asked: bool, capsys: Capture) -> None:
     words = ["run", "ridge", "--set", "size=9", "--checks", "none", "--force", "--sigma"]
     assert main([*words, sigma]) == 0
-    assert ("a decimal comma is written as a point" in capsys.readouterr().err) == asked
+    assert ("use a point as the decimal separator" in capsys.readouterr().err) == asked
     assert main([*words, f"x1={sigma}", "--sigma", "x2=1"]) == 0
-    assert ("a decimal comma" in capsys.readouterr().err) == asked
+    assert ("the decimal separator" in capsys.readouterr().err) == asked
     assert main([*words, sigma, "--quiet"]) == 0
     assert capsys.readouterr().err == ""
 
@@ -297,9 +297,9 @@ def test_a_decimal_comma_is_asked_about(sigma: str, asked: bool, capsys: Capture
 def test_zero_among_the_sigmas_is_left_out_of_the_reason(capsys: Capture) -> None:
     words = ["run", "ridge", "--set", "size=65", "--checks", "none", "--force", "--sigma"]
     assert main([*words, "0,0.3"]) == 0
-    assert "picked: every sigma above 0 is at least 6 grid spacings" in capsys.readouterr().out
+    assert "chosen: every sigma above 0 is at least 6 grid spacings" in capsys.readouterr().out
     assert main([*words, "0.3"]) == 0
-    assert "picked: every sigma is at least 6 grid spacings" in capsys.readouterr().out
+    assert "chosen: every sigma is at least 6 grid spacings" in capsys.readouterr().out
 
 
 def test_optima_that_are_not_shown_are_counted(capsys: Capture) -> None:
@@ -594,7 +594,7 @@ def test_default_sigma_fits_the_axes() -> None:
     alike = Grid(Axis("a", 0, 1, 101, boundary="clip"), Axis("b", 0, 2, 101, boundary="clip"))
     levels, said = few_levels(alike)
     assert levels == [0.037, 0.075, 0.15] or levels == [0.038, 0.075, 0.15]
-    assert "chosen" in said
+    assert "default" in said
     unlike = Grid(Axis("a", 0, 1, 101, boundary="clip", unit="m"), Axis("b", 0, 2, 101, boundary="clip", unit="s"))
     own = few_levels(unlike)[0]
     assert isinstance(own, dict)

@@ -212,7 +212,7 @@ def test_a_folder_that_cannot_be_written_is_told(capsys: Capture, monkeypatch: p
     ("variable", "value", "code", "words"),
     [
         ("HEATPG_THREADS", "many", 2, "HEATPG_THREADS is not a number of threads"),
-        ("HEATPG_TRANSFORMS", "fftw", 2, "unknown library of transforms"),
+        ("HEATPG_TRANSFORMS", "fftw", 2, "unknown transform library"),
         ("HEATPG_THREAD", "2", 0, "did you mean 'HEATPG_THREADS'"),
         ("NUMBA_DISABLE_JIT", "1", 0, "unset it"),
     ],

@@ -68,9 +68,9 @@ def test_cells_from_disk_to_disk(tmp_path: Path) -> None:
     ("options", "words"),
     [
         (["--boundary", "reflect", "--nodes", "middle"], "(?s)unknown kind of nodes.*vertex, cell"),
-        (["--boundary", "reflect", "--nodes", "y=cell"], "(?s)no axis of this name.*expected: x"),
-        (["--boundary", "reflect", "--nodes", "x=cell,x=cell"], "(?s)--nodes cannot be read.*each axis once"),
-        (["--boundary", "x="], "--boundary cannot be read"),
+        (["--boundary", "reflect", "--nodes", "y=cell"], "(?s)no axis with this name.*expected: x"),
+        (["--boundary", "reflect", "--nodes", "x=cell,x=cell"], "(?s)invalid --nodes.*each axis once"),
+        (["--boundary", "x="], "invalid --boundary"),
         (["--boundary", "x=wall"], "unknown boundary"),
     ],
 )

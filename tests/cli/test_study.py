@@ -82,7 +82,7 @@ def test_study_of_a_file_takes_its_sigmas_if_they_are_enough(
         (["study", "quadrotor", "--set", "size=49", "--price", "-1"], "price must be positive"),
         (
             ["study", "quadrotor", "--set", "size=49", "--figure", "page.gif"],
-            "the name of a figure must end in its format",
+            "the name of a figure must end in a known extension",
         ),
         (["study", "missing.h5"], "no such file"),
         (["claims", "no-such-claim"], "unknown claim"),
