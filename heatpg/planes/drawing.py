@@ -24,91 +24,37 @@ from heatpg.core.landscape import Landscape
 from heatpg.core.slices import Sliced
 from heatpg.errors import NonFiniteError, ResourceError, StoreError
 from heatpg.planes.lattices import Lattice, folded, lattice
+from heatpg.planes.moments import Moments, Repeats
 from heatpg.planes.options import Cost, Draws
+from heatpg.planes.points import MOST_DIMENSIONS, REPEATS, Noise, noise_of
 from heatpg.planes.splitting import Split, Splitting
-from heatpg.quadrature.seeded import crossed_error, is_seeded
+from heatpg.quadrature.seeded import is_seeded
 from heatpg.tools.folders import expanded
 from heatpg.tools.plain import canonical
 from heatpg.tools.publishing import publish
 from heatpg.tools.resources import require_memory
 
-__all__ = ["PILOT", "Drawing", "Moments", "plain_samples"]
+__all__ = ["PILOT", "Drawing", "plain_samples"]
 
 Array = NDArray[np.float64]
 
 PILOT = 16
 """Pairs of draws of the pilot, from which a standard error is known to 18 %; an error of 5 % takes at most 100."""
 
-_GROUPS = 16  # of draws, whose means tell the error of any number that is read from u
 _HELPS = 0.8  # variance of a pair over that of two single draws, below which pairs are taken; the pilot knows it to 1/3
 _NUMBERS_PER_CALL = 2**20  # 8 MiB of coordinates: what a function makes of them fits in memory many times. A taste
 _JUMP_DRAWS = 128  # know sigma_jump to 2 %, because they are common to nodes and sigmas
 _SAVED_EVERY = 5.0  # seconds; a taste
+_TRIAL = 256  # Sobol' points, 16 a repeat: fewer are no better than independent draws in 4 to 60 components
+_TRIED_FROM = 512  # rollouts of a node without them: the trial is at most half of what is drawn in any case
+_WORSE = (
+    1.25  # variance of Sobol' points over that of the best other draws, above which they are not taken; known to 1/3
+)
 _ROUNDS = 4  # in which draws are added until the error is reached: the first knows the variance from the pilot alone
-
-
-@dataclasses.dataclass(eq=False)
-class Moments:
-    """Sums over draws of fields less the offset, at every sigma.
-
-    Attributes
-    ----------
-    count
-        Draws, or pairs.
-    mean
-        Of every seed, shape (T, seeds, *grid).
-    squares
-        Of deviations of the mean over seeds, shape (T, *grid).
-    squares_of_seeds
-        The same of every seed, shape of `mean`.
-    groups
-        Sums over every sixteenth draw, shape (groups, T, *grid).
-    """
-
-    count: int
-    mean: Array
-    squares: Array
-    squares_of_seeds: Array
-    groups: Array
-
-    @classmethod
-    def of(cls, levels: int, seeds: int, shape: tuple[int, ...]) -> Moments:
-        """No draws yet."""
-        one, each = np.zeros((levels, *shape)), np.zeros((levels, seeds, *shape))
-        return cls(0, each, one, each.copy() if seeds > 1 else np.zeros(0), np.zeros((_GROUPS, *one.shape)))
-
-    def add(self, field: Array) -> None:
-        """One more draw, shape (T, seeds, *grid)."""
-        apart = field - self.mean
-        whole = apart.mean(axis=1)
-        self.groups[self.count % _GROUPS] += field.mean(axis=1)
-        self.count += 1
-        self.mean += apart / self.count
-        share = (self.count - 1) / self.count
-        self.squares += share * whole**2
-        if self.squares_of_seeds.size:
-            self.squares_of_seeds += share * apart**2
-
-    @property
-    def variance(self) -> Array:
-        """Of one draw, shape (T, *grid)."""
-        return self.squares / max(self.count - 1, 1)
-
-    @property
-    def group_deviations(self) -> Array:
-        """Means of groups of draws less that of all, shape of `groups`."""
-        counts = np.array([len(range(first, self.count, _GROUPS)) for first in range(_GROUPS)])
-        means = self.groups / counts.reshape(-1, *((1,) * (self.groups.ndim - 1)))
-        return np.asarray(means - means.mean(axis=0))
-
-    @property
-    def error(self) -> Array:
-        """Standard error of u, over draws and seeds, shape (T, *grid)."""
-        error = np.sqrt(self.variance / self.count)
-        if not self.squares_of_seeds.size:
-            return error
-        each = np.sqrt(self.squares_of_seeds / max(self.count - 1, 1) / self.count)
-        return np.asarray(crossed_error(error, np.moveaxis(self.mean, 1, 0), np.moveaxis(each, 1, 0)))
+_FACTS = (  # of a state that is kept, beside its moments
+    *("spent", "lowest", "highest", "oscillation", "pairs_variance", "sobol_variance", "antithetic"),
+    *("_goal", "_rounds"),
+)
 
 
 class Drawing:
@@ -150,13 +96,17 @@ class Drawing:
         floating = bool(beyond) or all(axis.boundary != "zero" for axis in self.grid)
         self.offset = float(landscape.values.mean()) if floating else 0.0
         self._deviations = np.sqrt(splitting.solved)
-        self.moments = Moments.of(len(sigma), self._seeds, self.grid.shape)
+        self._shape = (len(sigma), self._seeds, self.grid.shape)
+        self.moments: Moments | Repeats = Moments.of(*self._shape)
+        self.points = "random"
+        self.sobol_variance = math.nan
         self.antithetic = bool(draws.antithetic)
         self.pairs_variance = math.nan
         self.oscillation = landscape.oscillation
         self.lowest, self.highest = float(landscape.values.min()), float(landscape.values.max())
         self.spent = 0
         self._seconds, self._timed = 0.0, 0
+        self._goal, self._rounds = 0, 0
         self._pilot_done = False
         self._saved = time.monotonic()
         half, still = np.full(self.grid.dimensions, 0.5), Split(*(np.zeros(count) for count in self._sizes))
@@ -164,7 +114,7 @@ class Drawing:
         self._points = points
         self._block = max(1, min(64, _NUMBERS_PER_CALL // max(1, points * splitting.components)))
         require_memory(
-            (3.0 + 2.0 * self._seeds + _GROUPS) * len(sigma) * self.grid.size * 8,
+            (3.0 + 2.0 * self._seeds + REPEATS * (1 + self._seeds)) * len(sigma) * self.grid.size * 8,
             f"draws of {self.grid.size:,} nodes at {len(sigma)} sigmas",
             "use fewer sigmas, or a coarser grid",
         )
@@ -194,13 +144,10 @@ class Drawing:
         """Points of the plane in all components."""
         return np.asarray(self._origin + points @ self._basis)
 
-    def _noise(self, number: int) -> tuple[Array, Array, Array]:
-        random = np.random.default_rng(np.random.SeedSequence(self.draws.seed, spawn_key=(number,)))
-        axes = self.grid.dimensions
-        normal = random.standard_normal(self.splitting.components)
-        return normal, random.standard_normal(axes), random.random(axes)
+    def _noise_of(self, kind: str) -> Noise:
+        return noise_of(kind, self.draws.seed, self.splitting.components, self.grid.dimensions)
 
-    def fields(self, numbers: Sequence[int], *, pairs: bool) -> Array:
+    def fields(self, numbers: Sequence[int], noise: Noise, *, pairs: bool) -> Array:
         """Fields of single draws less the offset, shape (draws, 1 or 2 for pairs, T, seeds, *grid)."""
         halves = 2 if pairs else 1
         found = np.zeros((len(numbers), halves, len(self.sigma), self._seeds, *self.grid.shape))
@@ -208,7 +155,7 @@ class Drawing:
         places: list[Array] = []
         plan: list[tuple[tuple[int, int, int], list[Lattice]]] = []
         for row, number in enumerate(numbers):
-            normal, extra, shift = self._noise(number)
+            normal, extra, shift = noise(number)
             for half in range(halves):
                 sign = 1.0 - 2.0 * half
                 split = self.splitting.draw(sign * normal, sign * extra)
@@ -273,31 +220,67 @@ class Drawing:
         return np.asarray(pair.mean(axis=0) if self.antithetic else pair[0])
 
     def pilot(self) -> None:
-        """The first draws, by which their number is decided; once."""
+        """The first draws, by which their kind and number are decided; once."""
         if self._pilot_done or self._restored():
             return
-        each = 2 * self._points * self._seeds
-        if PILOT * each > self.draws.budget:
+        if self.draws.points == "sobol":
+            self._require("the first draws, by which their number is decided,", _TRIAL)
+            self._take_sobol(self._trial())
+        else:
+            self._independent_pilot()
+            if self._sobol_may_help:
+                trial = self._trial()
+                best = float(self.moments.variance[self._worst].mean()) * (2 if self.antithetic else 1)
+                self.sobol_variance = float(trial.variance[self._worst].mean()) / best if best > 0 else 1.0
+                if self.sobol_variance < _WORSE:
+                    self._take_sobol(trial)
+        self.oscillation = self.highest - self.lowest
+        self._pilot_done = True
+        self._keep(now=True)
+
+    def _require(self, what: str, draws: int) -> None:
+        if draws * self._points * self._seeds > self.draws.budget:
             raise ResourceError(
-                "the first draws, by which their number is decided, are beyond the budget",
-                given=f"{PILOT} pairs of {each // 2:,} rollouts",
+                f"{what} are beyond the budget",
+                given=f"{draws} draws of {self._points * self._seeds:,} rollouts",
                 allowed=f"{self.draws.budget:,} rollouts",
                 advice="use fewer sigmas, a coarser grid, or Draws(budget=...)",
             )
-        pairs = np.concatenate([self.fields([number], pairs=True) for number in range(PILOT)])
+
+    def _independent_pilot(self) -> None:
+        self._require("the first draws, by which their number is decided,", 2 * PILOT)
+        noise = self._noise_of("random")
+        pairs = np.concatenate([self.fields([number], noise, pairs=True) for number in range(PILOT)])
         means = pairs.mean(axis=3)  # over seeds
         single, opposite = means.var(axis=0, ddof=1).mean(axis=0), means.mean(axis=1).var(axis=0, ddof=1)
         nodes = tuple(range(1, single.ndim))
-        worst = int(single.mean(axis=nodes).argmax())
-        scale = float(single[worst].mean())
-        self.pairs_variance = 2.0 * float(opposite[worst].mean()) / scale if scale > 0 else 1.0
+        self._worst = int(single.mean(axis=nodes).argmax())
+        scale = float(single[self._worst].mean())
+        self.pairs_variance = 2.0 * float(opposite[self._worst].mean()) / scale if scale > 0 else 1.0
         if self.draws.antithetic is None:
             self.antithetic = self.pairs_variance < _HELPS
         for pair in pairs:
             self.moments.add(self._unit(pair))
         self.oscillation = self.highest - self.lowest
-        self._pilot_done = True
-        self._keep(now=True)
+
+    @property
+    def _sobol_may_help(self) -> bool:
+        # a count that was asked for stays as it is
+        free = self.draws.points is None and self.draws.antithetic is None and self.draws.count is None
+        fits = self.splitting.components + 2 * self.grid.dimensions <= MOST_DIMENSIONS
+        draws = self.wanted * (2 if self.antithetic else 1)
+        affordable = self.spent + _TRIAL * self._points * self._seeds <= self.draws.budget
+        return free and fits and affordable and draws >= _TRIED_FROM
+
+    def _trial(self) -> Repeats:
+        trial, noise = Repeats.of(*self._shape), self._noise_of("sobol")
+        for first in range(0, _TRIAL, self._block):
+            for pair in self.fields(range(first, min(first + self._block, _TRIAL)), noise, pairs=False):
+                trial.add(pair[0])
+        return trial
+
+    def _take_sobol(self, trial: Repeats) -> None:
+        self.points, self.antithetic, self.moments = "sobol", False, trial
 
     @property
     def _each(self) -> int:
@@ -312,7 +295,11 @@ class Drawing:
     @property
     def wanted(self) -> int:
         """How many draws there are to be, by what is known now."""
-        return self.draws.count or self._needed(self.draws.error)
+        count = self.draws.count or self._needed(self.draws.error)
+        if self.points == "random":
+            return count
+        # Sobol' points are balanced in powers of two only
+        return int(max(_TRIAL, REPEATS * 2 ** math.ceil(math.log2(count / REPEATS))))
 
     @property
     def cost(self) -> Cost:
@@ -323,12 +310,14 @@ class Drawing:
         return Cost(
             draws=count,
             antithetic=self.antithetic,
+            points=self.points,
             rollouts=self.spent + left,
             spent=self.spent,
             seconds=pace * left,
             error=self.draws.error,
             oscillation=self.oscillation,
             pairs_variance=self.pairs_variance,
+            sobol_variance=self.sobol_variance,
             at_five_percent=self.spent + max(0, self._needed(0.05) - done) * self._each,
             for_jump=self.spent + max(0, _JUMP_DRAWS - done) * self._each,
             sigmas=len(self.sigma),
@@ -345,22 +334,30 @@ class Drawing:
                 allowed=f"{self.draws.budget:,} rollouts",
                 advice=f"{cost.alternatives}; or raise it: Draws(budget={cost.rollouts})",
             )
-        for _ in range(_ROUNDS):
-            wanted = self.wanted
-            # what a better known variance asks for beyond the budget is left to the report
-            room = self.moments.count + (self.draws.budget - self.spent) // max(1, self._each)
-            total = min(wanted, room)
-            if self.moments.count >= total:
-                break
-            while self.moments.count < total:
+        noise = self._noise_of(self.points)
+        while self.moments.count < self._goal or self._raised_goal():
+            while self.moments.count < self._goal:
                 first = self.moments.count
-                numbers = range(first, min(first + self._block, total))
-                for pair in self.fields(numbers, pairs=self.antithetic):
+                numbers = range(first, min(first + self._block, self._goal))
+                for pair in self.fields(numbers, noise, pairs=self.antithetic):
                     self.moments.add(self._unit(pair))
                 self._keep()
                 if progress is not None:
-                    progress(self.moments.count, total)
+                    progress(self.moments.count, self._goal)
         self._keep(now=True)
+
+    def _raised_goal(self) -> bool:
+        """Whether more draws are wanted by what is known now; decided at goals alone, and so alike after a pause."""
+        wanted, count = self.wanted, self.moments.count
+        # what a better known variance asks for beyond the budget is left to the report
+        room = (self.draws.budget - self.spent) // max(1, self._each)
+        if self.points == "sobol":
+            # their variance falls faster than 1 / N, so that fewer than these may be enough
+            wanted, room = min(wanted, 2 * count), room - room % REPEATS
+        elif self._rounds == _ROUNDS:
+            return False
+        self._goal, self._rounds = min(wanted, count + room), self._rounds + 1
+        return self._goal > count
 
     # what was drawn, on disk
 
@@ -372,11 +369,17 @@ class Drawing:
             "sigma": self.sigma.tolist(),
             "seed": self.draws.seed,
             "antithetic": self.draws.antithetic,
+            "points": self.draws.points,
             "in_plane": self.splitting.in_plane.tolist(),
             "kind": self.splitting.kind,
             "beyond": self.beyond,
         }
-        data = (self.landscape.values, self._origin, self._basis, self.splitting.draw(*self._noise(0)[:2]).across)
+        data = (
+            self.landscape.values,
+            self._origin,
+            self._basis,
+            self.splitting.draw(*self._noise_of("random")(0)[:2]).across,
+        )
         digest = hashlib.sha256(canonical(facts).encode())
         for each in data:
             digest.update(np.ascontiguousarray(each, dtype=np.float64).tobytes())
@@ -385,15 +388,10 @@ class Drawing:
     def _keep(self, *, now: bool = False) -> None:
         if self.draws.state is None or not (now or time.monotonic() - self._saved >= _SAVED_EVERY):
             return
-        names = ("spent", "lowest", "highest", "oscillation", "pairs_variance", "antithetic")
         content = io.BytesIO()
-        np.savez(
-            content,
-            identity=np.array(self._identity),
-            facts=np.array([float(getattr(self, name)) for name in names]),
-            count=np.array(self.moments.count),
-            **{name: getattr(self.moments, name) for name in ("mean", "squares", "squares_of_seeds", "groups")},
-        )
+        kept: dict[str, Any] = {name: np.asarray(value) for name, value in vars(self.moments).items()}
+        facts = np.array([float(getattr(self, name)) for name in _FACTS])
+        np.savez(content, identity=np.array(self._identity), facts=facts, points=np.array(self.points), **kept)
         publish(content.getvalue(), self.draws.state, force=True)
         self._saved = time.monotonic()
 
@@ -405,10 +403,11 @@ class Drawing:
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
                 kept = {name: found[name] for name in found.files}
-            identity, count = str(kept["identity"]), int(kept["count"])
-            arrays = {name: kept[name] for name in ("mean", "squares", "squares_of_seeds", "groups")}
-            spent, *facts, antithetic = (float(number) for number in kept["facts"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as reason:
+            identity, points = str(kept.pop("identity")), str(kept.pop("points"))
+            facts = dict(zip(_FACTS, kept.pop("facts").tolist(), strict=True))
+            count = int(kept.pop("count"))
+            moments = Repeats(count, **kept) if points == "sobol" else Moments(count, **kept)
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as reason:
             raise StoreError(f"{path} does not hold the state of draws", given=reason, advice="remove it") from None
         if identity != self._identity:
             raise StoreError(
@@ -416,9 +415,11 @@ class Drawing:
                 given="another landscape, sigma, covariance or seed",
                 advice="give another file, or remove this one",
             )
-        self.moments = Moments(count, **arrays)
-        self.spent, self.antithetic = int(spent), bool(antithetic)
-        self.lowest, self.highest, self.oscillation, self.pairs_variance = facts
+        self.moments, self.points = moments, points
+        for name, value in facts.items():
+            setattr(self, name, value)
+        self.spent, self.antithetic = int(self.spent), bool(self.antithetic)
+        self._goal, self._rounds = int(self._goal), int(self._rounds)
         self._pilot_done = True
         return True
 

@@ -6,8 +6,10 @@ import dataclasses
 import os
 from typing import Any
 
+from heatpg.core.noise import draw_words
 from heatpg.errors import OptionError
-from heatpg.tools.arguments import finite_number, whole_number
+from heatpg.planes.points import KINDS
+from heatpg.tools.arguments import finite_number, one_of, whole_number
 from heatpg.tools.plain import fields_as_dict
 from heatpg.tools.resources import human_duration
 
@@ -34,6 +36,10 @@ class Draws:
         Of the noise. The same seed gives the same draws, whatever the sigmas, the nodes and the number of draws are.
     antithetic
         Whether each draw is a pair of opposite noises; None: where the pilot shows that it helps.
+    points
+        ``random`` for independent draws, or ``sobol`` for scrambled Sobol' points in sixteen independent repeats, a
+        power of two of them; None: Sobol' points where an error takes 512 rollouts or more of every node, unless a
+        trial of 256 shows that they are worse.
     state
         A file that keeps what was drawn, so that work that was interrupted goes on from there with equal results.
 
@@ -49,6 +55,7 @@ class Draws:
     budget: int = _BUDGET
     seed: int = 0
     antithetic: bool | None = None
+    points: str | None = None
     state: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
@@ -58,6 +65,12 @@ class Draws:
         object.__setattr__(self, "error", error)
         if self.count is not None:
             object.__setattr__(self, "count", whole_number("count", self.count, least=_LEAST))
+        if self.points is not None:
+            one_of("kind of points", self.points, KINDS)
+        if self.points == "sobol" and self.antithetic:
+            raise OptionError(
+                "Sobol' points are not paired", given="antithetic=True", allowed="points='random' for pairs"
+            )
         object.__setattr__(self, "budget", whole_number("budget", self.budget))
         object.__setattr__(self, "seed", whole_number("seed", self.seed, least=0))
 
@@ -72,6 +85,8 @@ class Cost:
         How many draws the error takes, or the count that was asked for.
     antithetic
         Whether each of them is a pair.
+    points
+        ``random`` or ``sobol``.
     rollouts
         Evaluations of Q in all, those of the pilot among them; each seed counts.
     spent
@@ -84,6 +99,8 @@ class Cost:
         Of Q over the slice and the pilot.
     pairs_variance
         Variance of a pair of opposite draws over that of two independent ones, where u is most uncertain.
+    sobol_variance
+        Variance of u after 256 Sobol' points over that of as many of the better other draws; nan if none were tried.
     at_five_percent
         Rollouts in all for an error of .05.
     for_jump
@@ -105,18 +122,20 @@ class Cost:
 
     draws: int
     antithetic: bool
+    points: str
     rollouts: int
     spent: int
     seconds: float
     error: float
     oscillation: float
     pairs_variance: float
+    sobol_variance: float
     at_five_percent: int
     for_jump: int
     sigmas: int
 
     def __str__(self) -> str:
-        kind = "antithetic pairs" if self.antithetic else "draws"
+        kind = draw_words(self.points, self.antithetic)
         return (
             f"{self.draws:,} {kind} for {self.error:.2g} of osc(Q) = {self.oscillation:.4g}: {self.rollouts:,} "
             f"rollouts, {self.rollouts - self.spent:,} of them to come, about {human_duration(self.seconds)}"

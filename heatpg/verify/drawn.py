@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.extrema import local_maxima, on_edge
-from heatpg.core.noise import sigma_words
+from heatpg.core.noise import draw_words, sigma_words
 from heatpg.core.report import Check, Place, Status
 from heatpg.evolution import Evolution
 from heatpg.verify import checks
@@ -54,7 +54,7 @@ def _range(evolution: Evolution, low: float, high: float) -> Check:
 def _sampling(evolution: Evolution) -> Check:
     facts = evolution.drawn or {}
     reached, asked = float(facts.get("reached", 0.0)), facts.get("error")
-    kind = "antithetic pairs" if facts.get("antithetic") else "draws"
+    kind = draw_words(str(facts.get("points", "random")), bool(facts.get("antithetic")))
     seeds = "" if evolution.landscape.standard_error is None else ", with the scatter of the seeds,"
     words = (
         f"{int(facts.get('draws', 0)):,} {kind} of noise in {int(facts.get('components', 0)):,} components, "

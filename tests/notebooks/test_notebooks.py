@@ -21,7 +21,7 @@ pytest.importorskip("ipykernel", reason="the notebooks need the extra dev")
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "notebooks").glob("[0-9]*.py"))
-NEEDS = {"7_your_own_environment": ("gymnasium", "mujoco")}
+NEEDS = {"7_your_own_environment": ("gymnasium", "mujoco"), "9_a_trained_policy": ("gymnasium",)}
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 ROUND_OFF = 1e-9  # numbers below are what is left of a difference
 SECONDS = 3600  # for all of them, where kernels are compiled first and others work as well

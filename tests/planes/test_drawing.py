@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from heatpg.errors import (
     ResourceError,
     SigmaError,
     StoreError,
+    UnknownNameError,
     UnsupportedError,
 )
 from heatpg.planes import Draws, estimate_cost, evolve_plane
@@ -118,6 +120,66 @@ def test_work_that_was_interrupted_ends_equal_to_the_bit(tmp_path: Path, antithe
         evolve_plane(landscape(), [0.3, 0.9], with_state)
 
 
+@pytest.mark.parametrize("options", [{}, {"points": "sobol"}, {"points": "random"}], ids=str)
+def test_an_error_that_was_asked_for_takes_as_many_draws_after_a_pause(tmp_path: Path, options: dict[str, Any]) -> None:
+    """What is decided on the way is decided at the same counts, wherever the work was interrupted."""
+    q, sigma = landscape(), [0.3, 0.9]
+    whole = evolve_plane(q, sigma, Draws(error=0.004, budget=10**8, **options), checks="none")
+    assert whole.drawn is not None and whole.drawn["points"] == options.get("points", "sobol")
+
+    class Interrupted(Exception):
+        pass
+
+    import heatpg.planes.drawing as drawing
+
+    for limit in (1, 300, 400):
+        kept = Draws(error=0.004, budget=10**8, state=tmp_path / f"{limit}.npz", **options)
+
+        def stop(done: int, total: int, limit: int = limit) -> None:
+            if done > limit:
+                raise Interrupted
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(drawing, "_SAVED_EVERY", 0.0)
+            with contextlib.suppress(Interrupted):
+                evolve_plane(q, sigma, kept, checks="none", progress=stop)
+        again = evolve_plane(q, sigma, kept, checks="none")
+        assert again.values.tobytes() == whole.values.tobytes() and again.drawn == whole.drawn
+        assert again.standard_error is not None and whole.standard_error is not None
+        assert again.standard_error.tobytes() == whole.standard_error.tobytes()
+
+
+def test_sobol_points_are_taken_where_many_draws_are_wanted() -> None:
+    q, sigma = landscape(), [0.5, 1.0]
+    few, many = (estimate_cost(q, sigma, Draws(error=error, budget=10**8)) for error in (0.05, 0.004))
+    assert few.points == "random" and np.isnan(few.sobol_variance)
+    assert many.points == "sobol" and many.sobol_variance < 1.0 and "Sobol' points" in str(many)
+    drawn = []
+    for points in (None, "random"):
+        flow = evolve_plane(q, sigma, Draws(error=0.004, budget=10**8, points=points))
+        assert flow.drawn is not None and flow.drawn["reached"] <= 0.004 * 1.05 and flow.report.passed
+        drawn.append(flow.drawn["rollouts"])
+    # smooth in five components: several times fewer
+    assert drawn[0] < 0.5 * drawn[1]
+    assert "scrambled Sobol' points" in evolve_plane(q, sigma, Draws(error=0.004)).report["sampling error"].message
+
+
+def test_sobol_points_are_left_where_pairs_are_better() -> None:
+    """Odd across the plane but for what is small and rough: a pair has next to no error, and its 256 points have."""
+
+    def rough(*x: Array) -> Array:
+        return np.asarray(np.sin(x[0]) + np.sign(x[2] + x[3] + x[4]) + 0.2 * np.sin(40.0 * (x[2] * x[3] + x[4])))
+
+    cost = estimate_cost(landscape(5, function=rough), [1.0], Draws(error=0.0005, budget=10**9))
+    assert cost.points == "random" and cost.antithetic and cost.sobol_variance > 1.25
+
+
+def test_a_count_stays_as_it_is_asked_for() -> None:
+    assert estimate_cost(landscape(), [0.5], Draws(count=1000, budget=10**8)).draws == 1000
+    points = estimate_cost(landscape(), [0.5], Draws(count=1000, budget=10**8, points="sobol"))
+    assert points.draws == 1024 and points.points == "sobol"
+
+
 def test_pairs_are_taken_where_the_pilot_shows_that_they_help() -> None:
     """Q linear across the plane: a pair has no error at all. Q even across it: a pair is worth one draw."""
 
@@ -207,6 +269,12 @@ def test_what_does_not_fit_is_told() -> None:
         evolve_plane(Landscape.from_function(bump, absorbing, dimensions=3), 0.3)
     with pytest.raises(NonFiniteError, match="Q is not finite"):
         evolve_plane(landscape(3, function=lambda x, y, z: np.where(z > 0.5, np.nan, x)), 0.5)
+    with pytest.raises(UnsupportedError, match="no Sobol' points"):
+        evolve_plane(landscape(21200), 0.5, Draws(points="sobol"))
+    with pytest.raises(UnknownNameError, match="kind of points"):
+        Draws(points="halton")
+    with pytest.raises(OptionError, match="not paired"):
+        Draws(points="sobol", antithetic=True)
     for wrong in ({"error": 0.0}, {"error": 0.6}, {"count": 3}, {"budget": 0}, {"seed": -1}):
         with pytest.raises(OptionError):
             Draws(**wrong)

@@ -12,7 +12,7 @@ from scipy import stats
 
 from heatpg import Axis, Grid, Landscape
 from heatpg.planes import Draws, evolve_plane, split_noise
-from heatpg.planes.drawing import Drawing
+from heatpg.planes.points import REPEATS, Noise, noise_of
 from heatpg.planes.splitting import Split, Splitting
 
 Array = NDArray[np.float64]
@@ -152,13 +152,13 @@ def test_the_obvious_split_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_lattice_that_stands_still_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     q, exact = step_along_the_axis()
-    noise = Drawing._noise
+    noise = Noise.__call__
 
-    def still(self: Drawing, number: int) -> tuple[Array, Array, Array]:
+    def still(self: Noise, number: int) -> tuple[Array, Array, Array]:
         normal, extra, shift = noise(self, number)
         return normal, extra, np.zeros_like(shift)
 
-    monkeypatch.setattr(Drawing, "_noise", still)
+    monkeypatch.setattr(Noise, "__call__", still)
     with np.errstate(divide="ignore"):
         scores = z_scores(q, 0.4, exact)
     # an error of the sum that is the same in every draw
@@ -240,3 +240,67 @@ def test_boundaries_against_plain_monte_carlo(boundary: str, sigma: float) -> No
         scores.append((flow.values[0, node] - samples.mean()) / error)
     # of 72 scores in all cases none beyond 4.5 but with a chance of 5e-4
     assert np.abs(scores).max() < 4.5
+
+
+def sobol_scores(runs: int = 3) -> Array:
+    """z-scores of u from Sobol' points, whose standard errors come from sixteen repeats."""
+    found = []
+    for q, sigma, exact, options in gaussian_cases():
+        for seed in range(runs):
+            flow = evolve_plane(
+                q,
+                [sigma],
+                Draws(count=256, seed=seed, points="sobol", budget=10**8),
+                beyond="sampled",
+                checks="none",
+                **options,
+            )
+            assert flow.standard_error is not None and flow.drawn is not None and flow.drawn["points"] == "sobol"
+            node = np.random.default_rng(seed).integers(0, exact.size)
+            error = flow.standard_error[0].ravel()[node]
+            found.append((flow.values[0].ravel()[node] - exact.ravel()[node]) / error)
+    return np.array(found)
+
+
+def assert_standard_of_repeats(scores: Array) -> None:
+    """t of 15 degrees of freedom: means of sixteen scramblings are normal but for the tails of a few of them."""
+    assert stats.kstest(scores, stats.t(REPEATS - 1).cdf).pvalue > 1e-4
+    assert np.abs(scores).max() < stats.t(REPEATS - 1).ppf(1 - 1e-5 / len(scores))
+
+
+def test_sobol_points_agree_with_closed_forms() -> None:
+    scores = sobol_scores()
+    assert len(scores) >= 100
+    assert_standard_of_repeats(scores)
+
+
+def test_a_repeat_of_sobol_points_that_is_not_independent_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One scrambling for all repeats: their scatter tells nothing of the error."""
+    from heatpg.planes import points
+
+    own = points.Noise._generator
+
+    def common(self: Any, *key: int) -> np.random.Generator:
+        return own(self, 0, 2) if len(key) == 2 else own(self, *key)
+
+    monkeypatch.setattr(points.Noise, "_generator", common)
+    with pytest.raises((AssertionError, FloatingPointError, RuntimeWarning)):
+        assert_standard_of_repeats(sobol_scores(1))
+
+
+@pytest.mark.parametrize("kind", ["random", "sobol"])
+def test_numbers_of_a_draw_are_standard_and_depend_on_its_number_alone(kind: str) -> None:
+    noise = noise_of(kind, 7, 5, 2)
+    count = 4096
+    normal, extra, shift = (np.array(column) for column in zip(*(noise(j) for j in range(count)), strict=True))
+    for column in (*normal.T, *extra.T):
+        assert stats.kstest(column, stats.norm.cdf).pvalue > 1e-5
+    for column in shift.T:
+        assert stats.kstest(column, stats.uniform.cdf).pvalue > 1e-5
+    apart = np.corrcoef(np.hstack([normal, extra, shift]).T) - np.eye(9)
+    # standard deviation 1 / sqrt(count), 36 pairs
+    assert np.abs(apart).max() < 5.0 / np.sqrt(count)
+    # in another order, as after a pause
+    again = noise_of(kind, 7, 5, 2)
+    for number in (100, 3, 101, 4095):
+        assert np.array_equal(again(number)[0], normal[number]) and np.array_equal(again(number)[2], shift[number])
