@@ -49,6 +49,7 @@ _GRACE = 5.0  # seconds that running tasks are given to end; taste: who presses 
 # Taste, long enough for a busy machine.
 _EXIT_WAIT = 10.0  # seconds for a process to be gone after its pipes are closed
 _ENDING_WAIT = 60.0  # seconds for one that has closed them itself: how it ended is to be told, however busy the machine
+_SHORT = 0.5  # seconds; taste: so short a task is over before anybody waits for it, when all have to stop
 _PULSE = 1.0  # seconds after which a wait is begun again, see `next_event`; taste: nobody sees a signal wait that long
 _TAIL = 2000  # bytes of the end of its standard error, in which the last line is looked for
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from heatpg.batch.work import main; main()"
@@ -121,7 +122,9 @@ def _link(threads: int) -> _Link:
 
 
 class _Worker:
-    """One process, and the task that it has.
+    """One process, the task that it has, and the one that lies ready for it.
+
+    While an outcome is written down, which waits for the disk, a worker with short tasks would wait for its next one.
 
     Everything but `_listen` runs in the thread of the supervisor.
     """
@@ -130,9 +133,13 @@ class _Worker:
         self.link = _link(threads)
         self.events = events
         self.task: Task | None = None
+        self.following: Task | None = None
         self.ready = False
+        self.short = False  # whether its last task was
         self.deadline = NEVER
         self.timed_out = False
+        self.begun = 0.0
+        self.asked = False  # for the task that lies ready
         self._listener = threading.Thread(target=self._receive_all, daemon=True)
 
     def start(self) -> None:
@@ -144,10 +151,28 @@ class _Worker:
         self.events.put((self, None))
 
     def send(self, task: Task, message: Mapping[str, Any], timeout: float | None) -> None:
-        self.task = task
-        self.deadline = NEVER if timeout is None else time.monotonic() + timeout
+        if self.task is None:
+            self._begin(task, timeout)
+        else:
+            self.following = task
+        self._tell({**message, "name": task.id})
+
+    def _tell(self, message: Mapping[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):  # it has ended, which the listener tells
             work.send(self.link.outgoing, message)
+
+    def _begin(self, task: Task | None, timeout: float | None) -> None:
+        self.task, self.following, self.begun, self.asked = task, None, time.monotonic(), False
+        self.deadline = NEVER if task is None or timeout is None else self.begun + timeout
+
+    def end(self, timeout: float | None) -> None:
+        """Its task has ended, and it goes on with what lies ready."""
+        self.short = time.monotonic() - self.begun < _SHORT
+        self._begin(self.following, timeout)
+
+    def ask_back(self) -> None:
+        self.asked = True
+        self._tell({work.RETURN: ""})
 
     def exit_words(self) -> str:
         """How it ended, in words: it has, or is about to."""
@@ -368,6 +393,7 @@ class _Supervision(Supervision):
     def proceed(self) -> None:
         self.start_workers()
         self.dispatch()
+        self.ask_back()
 
     def on_signal(self, number: int) -> None:
         self.signals += 1
@@ -396,6 +422,34 @@ class _Supervision(Supervision):
                 task = self.waiting.popleft()
                 self.tries[task.id] += 1
                 worker.send(task, self.message(task), self.timeout)
+        for worker in self.workers:
+            more = worker.short and worker.task is not None and worker.following is None and not worker.timed_out
+            if more and len(self.waiting) > self.count:  # the last tasks are kept for whoever is free first
+                task = self.waiting.popleft()
+                worker.send(task, self.message(task), self.timeout)
+
+    def _held_up(self) -> list[_Worker]:
+        """Workers with a task that lies ready, while another worker has nothing to do."""
+        if self.waiting or all(worker.task is not None or not worker.ready for worker in self.workers):
+            return []
+        return [worker for worker in self.workers if worker.following is not None and not worker.asked]
+
+    def ask_back(self) -> None:
+        """Have back what lies behind a task that takes longer than was thought, where somebody else can do it."""
+        for worker in self._held_up():
+            if worker.begun + _SHORT <= time.monotonic():
+                worker.ask_back()
+
+    def take_back(self, worker: _Worker, name: str) -> None:
+        """A worker has given back a task that it had not begun, whatever was thought of it here."""
+        for task in (worker.task, worker.following):
+            if task is not None and task.id == name:
+                self.waiting.appendleft(task)
+                if task is worker.task:  # its answer to the one before was quicker
+                    self.tries[name] -= 1
+                    worker.task, worker.deadline = None, NEVER
+                else:
+                    worker.following = None
 
     def end_timed_out(self) -> None:
         now = time.monotonic()
@@ -408,6 +462,8 @@ class _Supervision(Supervision):
         """What becomes of the task of a worker whose process has ended."""
         self.workers.remove(worker)
         task, words = worker.task, worker.exit_words()
+        if worker.following is not None:  # it was not begun, and is no worse for that
+            self.waiting.appendleft(worker.following)
         worker.close()
         # one that ends before it is ready cannot start; three of them in a row, and none ever will
         if task is None:
@@ -435,15 +491,22 @@ class _Supervision(Supervision):
         if "ready" in message:
             worker.ready, self.failed_starts = True, 0
             return None
+        if work.RETURN in message:
+            self.take_back(worker, str(message[work.RETURN]))
+            return None
         task = worker.task
         assert task is not None, message
-        worker.task, worker.deadline = None, NEVER
+        worker.end(self.timeout)
+        if worker.task is not None:
+            self.tries[worker.task.id] += 1
         return self.outcome_of(task, message)
 
     def gather(self) -> list[Outcome]:
         # Everything that is there already is taken along: the journal then has one fsync for all of it.
         found = []
-        event = next_event(self.events, min([self.give_up_at, *(worker.deadline for worker in self.workers)]))
+        limits = [self.give_up_at, *(worker.deadline for worker in self.workers)]
+        limits += [worker.begun + _SHORT for worker in self._held_up()]
+        event = next_event(self.events, min(limits))
         self.end_timed_out()
         while event is not None:
             worker, message = event

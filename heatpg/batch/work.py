@@ -38,6 +38,7 @@ from heatpg.tools.options import fitting, settable
 from heatpg.tools.plain import json_like
 
 __all__ = [
+    "RETURN",
     "Halt",
     "answer",
     "complete",
@@ -62,6 +63,8 @@ _MOST_WARNINGS = 20  # of one task that are kept; taste
 # how a failure begins that was met while compiled kernels were read; before it was told so, it ended with Numba's file
 _CACHE = "the cache of compiled kernels is damaged"
 _IN_CACHE = re.compile(rf"{_CACHE}: .*|.*\(caching\.py, line [0-9]+\)", flags=re.DOTALL)
+RETURN = "return"
+"""Key of the message that asks for a task which lies ready, and of the answer, with its name."""
 _PARTS = ("problem", "given", "allowed", "advice")  # of an error, as they are sent
 
 
@@ -297,20 +300,30 @@ def serve(incoming: int, outgoing: int) -> None:
         Descriptors of pipes: tasks come from the one, answers go into the other.
     """
     inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    turn = threading.Lock()  # a message must not get into the middle of another
+
+    def tell(message: Mapping[str, Any]) -> None:
+        with turn:
+            send(outgoing, message)
 
     def listen() -> None:
         # In a thread of its own, so that a worker whose supervisor was killed does not work on.
         while (message := receive(incoming)) is not None:
-            inbox.put(message)
+            if RETURN not in message:
+                inbox.put(message)
+                continue
+            # what lies ready while a task takes long is done by another worker; nothing, if it has been begun already
+            with contextlib.suppress(queue.Empty, BrokenPipeError):
+                tell({RETURN: inbox.get_nowait()["name"]})
         os._exit(0)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from the keyboard it comes to all; the supervisor decides
     threading.Thread(target=listen, daemon=True).start()
     try:
         # only after everything was imported: a worker that cannot start is told from one that a task has killed
-        send(outgoing, {"ready": os.getpid()})
+        tell({"ready": os.getpid()})
         while True:
-            send(outgoing, answer(inbox.get()))
+            tell(answer(inbox.get()))
     except BrokenPipeError:
         os._exit(0)
 

@@ -7,6 +7,7 @@ us, because HDF5 itself neither survives a full disk nor leaves a readable file 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -16,11 +17,12 @@ import platform
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5a, h5s, h5t
 from numpy.typing import NDArray
 
 from heatpg.errors import OptionError, StoreError, UnsupportedError
@@ -86,6 +88,7 @@ _REFERENCE = (
     "T. Wang, S. Herbert, S. Gao: Mollification Effects of Policy Gradient Methods, ICML 2024, arXiv:2405.17832"
 )
 _OVERHEAD = 2**20  # bytes; attributes, scales, and the index of the chunks of a small file
+_WORTH_A_THREAD = 2**20  # bytes to digest, in about a millisecond; a thread may take as long to start
 _COMPACT_FIELDS = 4  # of one sigma and in double precision: the transform of Q, and what is on its way
 # xarray turns a length in one of these units into a time span; the symbols mean the same and stay numbers
 _UNIT_SYMBOLS = {
@@ -108,10 +111,25 @@ def _compression(compression: str) -> dict[str, Any]:
     return {"compression": "gzip", "compression_opts": levels[compression], "shuffle": True}
 
 
+@functools.cache
+def _text_types() -> tuple[Any, Any, Any]:
+    """Of an attribute that is text: its type in the file, that in memory, and its shape."""
+    text = h5py.string_dtype()
+    return h5t.py_create(text, logical=True), h5t.py_create(text), h5s.create_simple(())
+
+
+def _write_texts(place: h5py.HLObject, **texts: str) -> None:
+    """New attributes of text, to the byte as h5py makes them in twice the time, which counts for small files."""
+    in_file, in_memory, shape = _text_types()
+    for name, text in texts.items():
+        attribute = h5a.create(place.id, name.encode(), in_file, shape)
+        attribute.write(np.array(text, dtype=object), mtype=in_memory)
+
+
 def _set_unit(dataset: h5py.Dataset, unit: str, power: int = 1) -> None:
     if unit:
         symbol = printable(_UNIT_SYMBOLS.get(unit, unit))
-        dataset.attrs["units"] = symbol if power == 1 else f"({symbol}){power}"
+        _write_texts(dataset, units=symbol if power == 1 else f"({symbol}){power}")
 
 
 # metadata of packages lie in files, which a batch need not read for every shard
@@ -176,8 +194,8 @@ def _write_scales(file: h5py.File, record: Record) -> None:
     if lead == "sigma":
         sigma.make_scale("sigma")
     time = file.create_dataset("time", data=record.sigma**2)
-    sigma.attrs["long_name"] = "standard deviation of the exploration noise"
-    time.attrs["long_name"] = "time of the heat equation, the variance of the exploration noise"
+    _write_texts(sigma, long_name="standard deviation of the exploration noise")
+    _write_texts(time, long_name="time of the heat equation, the variance of the exploration noise")
     _set_unit(sigma, unit)
     _set_unit(time, unit, power=2)
     for dataset in (sigma, time):
@@ -192,15 +210,14 @@ def _write_scales(file: h5py.File, record: Record) -> None:
     for axis in record.grid:
         scale = file.create_dataset(axis.name, data=axis.coordinates)
         scale.make_scale(axis.name)
-        scale.attrs["long_name"] = printable(axis.title)
-        scale.attrs["boundary"] = axis.boundary
+        _write_texts(scale, long_name=printable(axis.title), boundary=axis.boundary)
         scale.attrs["lower"] = axis.lower
         scale.attrs["upper"] = axis.upper
-        scale.attrs["nodes"] = axis.nodes
+        _write_texts(scale, nodes=axis.nodes)
         _set_unit(scale, axis.unit)
 
 
-def _write_view_for_paraview(file: h5py.File, record: Record) -> None:
+def _write_view_for_paraview(file: h5py.File, record: Record, fields: h5py.Dataset) -> None:
     """A VTKHDF group, whose only large content is a second name for /u."""
     lead = _names(record)[0]
     grid = record.grid
@@ -208,29 +225,34 @@ def _write_view_for_paraview(file: h5py.File, record: Record) -> None:
     flat = 3 - grid.dimensions
     count = len(record)
     root = file.create_group("VTKHDF")
-    root.attrs["Version"] = np.array([2, 0], dtype=np.int64)
+    attributes = root.attrs
+    attributes["Version"] = np.array([2, 0], dtype=np.int64)
     # VTK reads no text of variable length
-    root.attrs.create("Type", b"ImageData", dtype=h5py.string_dtype("ascii", 9))
+    attributes.create("Type", b"ImageData", dtype=h5py.string_dtype("ascii", 9))
     # VTK names the axes x, y, z from the last one of the array on
     extent = [[0, size - 1] for size in reversed(grid.shape)] + [[0, 0]] * flat
-    root.attrs["WholeExtent"] = np.array(extent, dtype=np.int64).ravel()
-    root.attrs["Origin"] = np.array([axis.coordinates[0] for axis in reversed(grid.axes)] + [0.0] * flat)
-    root.attrs["Spacing"] = np.array([*reversed(grid.spacing), *[1.0] * flat])
-    root.attrs["Direction"] = np.eye(3).ravel()
-    root.create_group("PointData")["u"] = file[FIELDS]  # a hard link
-    root["PointData"].attrs["Scalars"] = "u"
+    attributes["WholeExtent"] = np.array(extent, dtype=np.int64).ravel()
+    attributes["Origin"] = np.array([axis.coordinates[0] for axis in reversed(grid.axes)] + [0.0] * flat)
+    attributes["Spacing"] = np.array([*reversed(grid.spacing), *[1.0] * flat])
+    attributes["Direction"] = np.eye(3).ravel()
+    points = root.create_group("PointData")
+    points["u"] = fields  # a hard link
+    _write_texts(points, Scalars="u")
     steps = root.create_group("Steps")
     steps.attrs["NSteps"] = np.int64(count)
     # time is what ParaView plays; where axes differ there is no single one, and the level is counted
-    steps["Values"] = record.sigma**2 if lead == "sigma" else np.arange(count, dtype=np.float64)
-    steps.create_group("PointDataOffsets")["u"] = np.arange(count, dtype=np.int64)
-    for dataset in (steps["Values"], steps["PointDataOffsets/u"]):
-        dataset.dims[0].attach_scale(file[lead])
+    values = record.sigma**2 if lead == "sigma" else np.arange(count, dtype=np.float64)
+    offsets = np.arange(count, dtype=np.int64)
+    level = file[lead]
+    dataset = steps.create_dataset("Values", data=values)
+    beside = steps.create_group("PointDataOffsets").create_dataset("u", data=offsets)
+    for each in (dataset, beside):
+        each.dims[0].attach_scale(level)
 
 
 def _write_json(file: h5py.File, name: str, text: str) -> None:
     if len(text) <= LARGEST_ATTRIBUTE:
-        file.attrs[name] = text
+        _write_texts(file, **{name: text})
     else:
         file.create_dataset(name, data=text, dtype=h5py.string_dtype())
 
@@ -261,11 +283,12 @@ def _storage(storage: str, tolerance: float, compression: str, task: str = "") -
     return _Storage(filters, require_tolerance(tolerance) if storage == "compact" else None, task)
 
 
-def _label(file: h5py.File, name: str, scales: list[str], label: str) -> None:
+def _label(file: h5py.File, name: str, scales: list[str], label: str) -> h5py.Dataset:
     dataset = file[name]
-    dataset.attrs["long_name"] = label
+    _write_texts(dataset, long_name=label)
     for dimension, scale in zip(dataset.dims, scales, strict=True):
         dimension.attach_scale(file[scale])
+    return dataset
 
 
 def label_landscape(file: h5py.File, record: Record) -> None:
@@ -277,11 +300,12 @@ def label_landscape(file: h5py.File, record: Record) -> None:
 def label_fields(file: h5py.File, record: Record) -> None:
     """Say what the dataset of u is, once it is there, and show it to ParaView."""
     lead, batch, axes = _names(record)
-    _label(file, FIELDS, [lead, *batch, *axes], "expected value under exploration noise, E[Q(mu + sigma Z)]")
+    label = "expected value under exploration noise, E[Q(mu + sigma Z)]"
+    fields = _label(file, FIELDS, [lead, *batch, *axes], label)
     coordinates = "time" if lead == "sigma" else "sigma time"
-    file[FIELDS].attrs["coordinates"] = coordinates if record.covariance is None else f"{coordinates} covariance"
+    _write_texts(fields, coordinates=coordinates if record.covariance is None else f"{coordinates} covariance")
     if record.grid.dimensions in (2, 3) and not batch:
-        _write_view_for_paraview(file, record)
+        _write_view_for_paraview(file, record, fields)
 
 
 def _write_fields(
@@ -311,9 +335,13 @@ def _write_fields(
     if storage.tolerance is not None:
         levels, digest = write_levels(file, record, storage.tolerance, batch, storage.filters, proceed)
         return levels | {"tolerance": before + storage.tolerance}, digest
-    # the digest is taken while the disk is busy
-    with ThreadPoolExecutor(1) as helper:
-        digested = helper.submit(data_digest, record.values)
+    # the digest is taken while the disk is busy; of a small field before that, which takes less than to start a thread
+    with contextlib.ExitStack() as stack:
+        digested: Future[str] = Future()
+        if record.values.nbytes < _WORTH_A_THREAD:
+            digested.set_result(data_digest(record.values))
+        else:
+            digested = stack.enter_context(ThreadPoolExecutor(1)).submit(data_digest, record.values)
         write(FIELDS, record.values)
         label_fields(file, record)
         if record.known_error is not None:
@@ -338,15 +366,18 @@ def begin_file(file: h5py.File, record: Record, environment: Mapping[str, Any], 
     """
     lead, batch, axes = _names(record)
     # CF for xarray and ncdump, NXdata for viewers of HDF5, and our own names for heatpg
-    file.attrs["Conventions"] = "CF-1.11"
-    file.attrs["title"] = printable(f"{record.landscape.name} under Gaussian exploration noise")
-    file.attrs["history"] = f"{environment.get('written', '')} evolved and written by heatpg {__version__}".strip()
-    file.attrs["source"] = f"heatpg {__version__}"
-    file.attrs["references"] = _REFERENCE
-    file.attrs[SCHEMA_NAME] = str(SCHEMA)
-    file.attrs[VERSION] = __version__
-    file.attrs["NX_class"] = "NXdata"
-    file.attrs["signal"] = signal
+    texts = {
+        "Conventions": "CF-1.11",
+        "title": printable(f"{record.landscape.name} under Gaussian exploration noise"),
+        "history": f"{environment.get('written', '')} evolved and written by heatpg {__version__}".strip(),
+        "source": f"heatpg {__version__}",
+        "references": _REFERENCE,
+        SCHEMA_NAME: str(SCHEMA),
+        VERSION: __version__,
+        "NX_class": "NXdata",
+        "signal": signal,
+    }
+    _write_texts(file, **texts)
     # NeXus lists the dimensions of the signal in their order
     file.attrs["axes"] = [*([lead] if signal == FIELDS else []), *batch, *axes]
     _write_scales(file, record)
@@ -417,10 +448,13 @@ def finish_file(file: h5py.File, records: Mapping[str, Any], digest: str, *, tas
         _write_json(file, name, text)
     if task:
         _write_json(file, TASK, task)
-    file.attrs[SPEC_DIGEST] = text_digest(texts[SPEC])
-    file.attrs[RECORDS_DIGEST] = text_digest("\n".join(texts[name] for name in JSON_PARTS[1:]))
-    file.attrs[FIELDS_DIGEST] = digest
-    file.attrs[LANDSCAPE_DIGEST] = records[SPEC]["landscape"]["sha256"]
+    digests = {
+        SPEC_DIGEST: text_digest(texts[SPEC]),
+        RECORDS_DIGEST: text_digest("\n".join(texts[name] for name in JSON_PARTS[1:])),
+        FIELDS_DIGEST: digest,
+        LANDSCAPE_DIGEST: records[SPEC]["landscape"]["sha256"],
+    }
+    _write_texts(file, **digests)
 
 
 def _require_few_levels(record: Record) -> None:

@@ -165,6 +165,84 @@ def test_an_error_is_final_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert found[0.23].facts is not None
 
 
+def test_short_tasks_lie_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_SHORT", 1e9)
+    give, ready = supervisor._Worker.send, []
+
+    def given(self: supervisor._Worker, task: Task, *rest: Any) -> None:
+        if self.task is not None:
+            ready.append(task.id)
+        give(self, task, *rest)
+        assert self.task is not None and (self.task is task) != (self.following is task)
+
+    monkeypatch.setattr(supervisor._Worker, "send", given)
+    infect(monkeypatch, "pass", LIGHT)
+    tasks = tasks_of(8)
+    found = outcomes(tasks, tmp_path)
+    assert sorted(outcome.task.id for outcome in found) == sorted(task.id for task in tasks)
+    assert {outcome.tries for outcome in found} == {1}
+    # not the first two, by which it is seen that they are short, nor the last two
+    assert 0 < len(ready) <= 4
+    ready.clear()
+    monkeypatch.setattr(supervisor, "_SHORT", 0.0)
+    outcomes(tasks, tmp_path)
+    assert ready == []
+
+
+def test_what_lay_ready_for_a_worker_that_died_is_done_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_SHORT", 1e9)
+    infect(monkeypatch, "if width in (0.22, 0.24) and mark(f'killed-{width}'): os.kill(os.getpid(), 9)", LIGHT)
+    found = by_width(outcomes(tasks_of(12), tmp_path))
+    assert len(found) == 12 and all(outcome.facts for outcome in found.values())
+    # to lie ready is no try
+    assert {width for width, outcome in found.items() if outcome.tries != 1} == {0.22, 0.24}
+
+
+def test_what_lies_behind_a_long_task_is_given_to_another_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_SHORT", 2.0)
+    deed = """
+        import time
+        for _ in range(6000 if width == 0.23 else 0):
+            if (folder / "others").exists():
+                break
+            time.sleep(0.02)
+        else:
+            assert width != 0.23, "the others were not done"
+    """
+    infect(monkeypatch, deed)
+    tasks, found = tasks_of(12), []
+    for ended in supervise(tasks, tmp_path, workers=2, cores=2):
+        found += ended
+        if len(found) == 11:
+            (tmp_path / "others").touch()
+    assert len(found) == 12 and all(outcome.facts for outcome in found)
+    assert {outcome.tries for outcome in found} == {1}
+
+
+def test_a_task_is_given_back_only_while_nobody_has_begun_it(tmp_path: Path) -> None:
+    supervision = supervisor._Supervision(tasks_of(3), tmp_path, 2, None, 2, None)
+    worker = supervisor._Worker.__new__(supervisor._Worker)
+    one, two, three = supervision.waiting
+    supervision.waiting.clear()
+    # it lies ready
+    worker.task, worker.following, worker.deadline = one, two, NEVER
+    supervision.take_back(worker, two.id)
+    assert [worker.task, worker.following, *supervision.waiting] == [one, None, two]
+    # the answer to the task before was read first, and it was taken for begun
+    supervision.waiting.clear()
+    supervision.tries[two.id] = 1
+    worker.task = two
+    supervision.take_back(worker, two.id)
+    assert [worker.task, *supervision.waiting, supervision.tries[two.id]] == [None, two, 0]
+    # nobody knows it
+    supervision.take_back(worker, three.id)
+    assert list(supervision.waiting) == [two]
+
+
 def test_an_error_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = tasks_of(2)
     complete = work.complete
