@@ -797,6 +797,5 @@ def solve(
         paths=paths,
         reason=plan.reason,
         timing={"solve": time.perf_counter() - begin},
-        # memory of the caller may change, and to put an offset back rounds once more
-        as_solved=out is None and taken.trivial,
+        as_solved=out is None and taken.trivial,  # a caller may write to `out`; an offset put back is rounded
     )
