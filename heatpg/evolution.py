@@ -109,8 +109,7 @@ class Evolution(Record):
         # an error of other fields is not that of these
         same = not changes.keys() & {"landscape", "sigma", "values", "covariance"}
         known: dict[str, Any] = {"known_error": record.known_error} if same else {}
-        if same and "solver" not in changes:
-            known["as_solved"] = record.as_solved
+        known |= {"as_solved": record.as_solved} if same and "solver" not in changes else {}
         return cls(**{name: getattr(record, name) for name in names} | known | changes)
 
     def __repr__(self) -> str:
