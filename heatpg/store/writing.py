@@ -5,6 +5,8 @@ us, because HDF5 itself neither survives a full disk nor leaves a readable file 
 (`image`), or into a temporary file while they are made (`save`), which then takes its name.
 """
 
+# One file, because scales, fields, labels and records are the parts of one layout, written in this order.
+
 from __future__ import annotations
 
 import contextlib
