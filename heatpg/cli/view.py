@@ -39,6 +39,7 @@ def _view(arguments: argparse.Namespace) -> int:
             most_bytes=most_bytes,
             tracks=arguments.tracks,
             basins=arguments.basins,
+            risk=arguments.risk,
             progress=bar,
         )
     content = text.encode("utf-8")  # its length is in bytes, of which --most-bytes speaks
@@ -82,5 +83,12 @@ def add(commands: Commands) -> None:
     view.add_argument("--no-tracks", dest="tracks", action="store_false", help="omit the tracks of maxima")
     view.add_argument(
         "--no-basins", dest="basins", action="store_false", help="omit the basin of attraction of the optimum"
+    )
+    view.add_argument(
+        "--risk",
+        type=float,
+        default=None,
+        metavar="Q",
+        help="add a layer: the mean of the worst fraction Q of returns (CVaR) at every sigma, as in --risk 0.1",
     )
     view.add_argument("--force", action="store_true", help="replace an existing page")

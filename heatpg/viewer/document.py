@@ -103,38 +103,71 @@ def _document(content: Mapping[str, Any]) -> str:
     return sealed_page("heatpg.viewer", ("page.html", "viewer.css", "viewer.js"), parts)
 
 
+def _about(evolution: Evolution, k: int, values: Array) -> dict[str, Any]:
+    """What is said of a frame of these values at a level, or of Q at -1."""
+    grid, initial = evolution.grid, evolution.landscape.values
+    if not np.isfinite(values).all():
+        raise NonFiniteError("a field that is not finite has no colours", given="Q" if k < 0 else f"u at level {k}")
+    sigma = (0.0,) * grid.dimensions if k < 0 else tuple(float(s) for s in evolution.sigmas[k])
+    # found on all nodes and at full precision: the page rounds and thins what it draws
+    best = peak(values, grid, evolution.landscape.sense)
+    # the page hatches by itself
+    margins = grid.margin(sigma, _TRUST)
+    return {
+        "label": "Q, \N{GREEK SMALL LETTER SIGMA} = 0" if k < 0 else sigma_label(evolution, k),
+        "sigma": list(sigma),
+        "least": float(values.min()),
+        "most": float(values.max()),
+        "best": {
+            "index": list(best.index),
+            "place": list(best.coordinates),
+            "value": best.value,
+            "initial": float(initial[best.index]),
+            "edges": list(best.edges),
+        },
+        "margins": list(margins) if any(margins) else None,
+    }
+
+
+def _levels(evolution: Evolution) -> list[int]:
+    """Those with noise; a stored sigma of 0 would be Q again."""
+    return [int(k) for k in np.flatnonzero(evolution.sigmas.any(axis=1))]
+
+
 def _frames(evolution: Evolution, half_widths: list[Array]) -> list[_Frame]:
     """Q, and u at every sigma above 0."""
-    grid, initial, sense = evolution.grid, evolution.landscape.values, evolution.landscape.sense
     frames = []
-    # -1 is Q; a stored sigma of 0 would be Q again
-    for number_of, k in enumerate((-1, *np.flatnonzero(evolution.sigmas.any(axis=1)))):
-        values = initial if k < 0 else evolution.values[k]
-        if not np.isfinite(values).all():
-            raise NonFiniteError("a field that is not finite has no colours", given="Q" if k < 0 else f"u at level {k}")
-        sigma = (0.0,) * grid.dimensions if k < 0 else tuple(float(s) for s in evolution.sigmas[k])
-        # found on all nodes and at full precision: the page rounds and thins what it draws
-        best = peak(values, grid, sense)
-        # the page hatches by itself
-        margins = grid.margin(sigma, _TRUST)
-        about: dict[str, Any] = {
-            "label": "Q, \N{GREEK SMALL LETTER SIGMA} = 0" if k < 0 else sigma_label(evolution, int(k)),
-            "sigma": list(sigma),
-            "least": float(values.min()),
-            "best": {
-                "index": list(best.index),
-                "place": list(best.coordinates),
-                "value": best.value,
-                "initial": float(initial[best.index]),
-                "edges": list(best.edges),
-            },
-            "margins": list(margins) if any(margins) else None,
-        }
-        half_width = half_widths[number_of] if half_widths else None
+    # -1 is Q
+    for number, k in enumerate((-1, *_levels(evolution))):
+        values = evolution.landscape.values if k < 0 else evolution.values[k]
+        about = _about(evolution, k, values)
+        half_width = half_widths[number] if half_widths else None
         if half_width is not None:
-            about["best"]["error"] = float(half_width[best.index])
+            about["best"]["error"] = float(half_width[tuple(about["best"]["index"])])
         frames.append(_Frame(values, about, half_width))
     return frames
+
+
+def _worst(evolution: Evolution, q: float) -> tuple[dict[str, Any], list[_Frame], str]:
+    """The mean of the worst q of all returns at every sigma above 0: its names, its frames, and a note."""
+    # inside the function: pages without this layer need none of it
+    from heatpg.risk import distribution
+
+    tail = distribution(evolution).tail_mean(q)
+    frames = [_Frame(tail.values[k], _about(evolution, k, tail.values[k])) for k in _levels(evolution)]
+    names = {
+        "name": f"mean of the worst {100 * tail.q:g} %",
+        "symbol": f"CVaR {100 * tail.q:g} %",
+        "best": f"best mean of the worst {100 * tail.q:g} %",
+        "optimum": "The safest action",
+    }
+    gap = float(tail.gap.max())
+    note = (
+        f"The layer of the worst {100 * tail.q:g} % shows the mean of the worst returns under noise (CVaR), known to "
+        f"{gap:.2g}; its {evolution.landscape.sense.largest} value is the safest action. Tracks, basins and intervals "
+        "are those of u."
+    )
+    return names, frames, f"{note} {tail.missing}".rstrip()
 
 
 def _axis(axis: Axis, stride: int) -> dict[str, Any]:
@@ -267,6 +300,7 @@ def page(
     most_bytes: int = MOST_BYTES,
     tracks: bool = True,
     basins: bool = True,
+    risk: float | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> str:
     """An evolution as a page for the browser: one HTML text that needs nothing else and may reach nothing.
@@ -286,6 +320,8 @@ def page(
         Whether to follow the maxima through sigma; needs two sigmas of at least 1.5 grid spacings.
     basins
         Whether to find the basin of the optimum at every sigma.
+    risk
+        A fraction, as .1: a second layer shows the mean of the worst tenth of all returns (CVaR) at every sigma.
     progress
         Called as ``progress(done, total)``.
 
@@ -299,7 +335,7 @@ def page(
     OptionError
         For a batch index that is not there, or a limit that no page fits in.
     UnsupportedError
-        For more than three dimensions.
+        For more than three dimensions; with `risk` for what `heatpg.risk.distribution` refuses.
     NonFiniteError
         For a field that holds NaN or infinity.
 
@@ -331,7 +367,9 @@ def page(
     half_widths, sentence = _half_widths(one)
     notes.extend([sentence] if sentence else [])
     frames = _frames(one, half_widths)
-    total = len(frames) + 3
+    names, worst, told = ({}, [], "") if risk is None else _worst(one, risk)
+    notes.extend([told] if told else [])
+    total = len(frames) + len(worst) + 3
 
     def tell(done: int) -> None:
         if progress is not None:
@@ -364,7 +402,7 @@ def page(
     notes.extend(found.sentence for found in (followed, around) if found and found.sentence)
     # once, before the loop: only what depends on rounding and thinning is set below
     content = json_like(content)
-    fields = [frame.values for frame in frames]
+    fields = [frame.values for frame in (*frames, *worst)]
     # from the finest to the coarsest, until it fits
     for stride, bits in reductions(grid.shape):
         content["axes"] = [_axis(axis, stride) for axis in grid]
@@ -374,21 +412,24 @@ def page(
         )
         content["notes"] = [*notes, _rounding([0.0], bits), *([_thinning(grid, stride)] if stride > 1 else [])]
         content["frames"] = [frame.about for frame in frames]
+        content["risk"] = None if risk is None else {**names, "frames": [frame.about for frame in worst]}
         # what the fields may take, beside everything else
-        room = most_bytes - len(_document(content)) - _BYTES_PER_FRAME * len(frames)
+        room = most_bytes - len(_document(content)) - _BYTES_PER_FRAME * len(fields)
         # an estimate from samples, as packing all frames takes seconds
         if room <= 0 or not fits([*fields, *half_widths], stride, bits, room):
             continue
         thinned = (slice(None, None, stride),) * grid.dimensions
-        packed = []
-        content["frames"] = []
-        for k, frame in enumerate(frames):
+        packed, abouts = [], []
+        for k, frame in enumerate((*frames, *worst)):
             packed.append(pack(frame.values[thinned], bits))
             about = frame.about | _packed(packed[-1])
             if frame.half_width is not None:
                 about["error"] = _packed(pack(frame.half_width[thinned], min(bits, _ERROR_BITS)))
-            content["frames"].append(about)
+            abouts.append(about)
             tell(3 + k)
+        content["frames"] = abouts[: len(frames)]
+        if worst:
+            content["risk"]["frames"] = abouts[len(frames) :]
         content["notes"][len(notes)] = _rounding([found.step for found in packed], bits)
         text = _document(content)
         # the estimate may be wrong; the page itself decides

@@ -12,17 +12,28 @@
   const nodes = shape.reduce((x, y) => x * y, 1);
   const last = data.frames.length - 1;
   const events = data.tracks ? data.tracks.events : [];
+  // what is shown: u, and the tail mean if the page has it; tracks, basins and intervals are those of u
+  const layers = [{
+    ...data, events, codes: new Array(last + 1).fill(null),
+    name: "mean u", symbol: "u", best: `${data.words.short} u`, optimum: "The optimum",
+  }];
+  if (data.risk) {
+    layers.push({
+      ...data.risk, frames: [data.frames[0], ...data.risk.frames], codes: new Array(last + 1).fill(null),
+      tracks: null, events: [], basins: null, confidence: null,
+    });
+  }
+  let layer = layers[0];
 
   const state = {
     frame: 0, playing: false, speed: 5, scale: "fixed", colours: "viridis",
     tracks: Boolean(data.tracks), basin: false, contours: false,
-    probe: null, hidden: dimensions === 3 ? 2 : -1, slice: 0, fingerprintAxis: 0, theme: "light",
+    layer: 0, probe: null, hidden: dimensions === 3 ? 2 : -1, slice: 0, fingerprintAxis: 0, theme: "light",
   };
 
   // -------------------------------------------------------------------------------------------------------------------
   // Frames: base64, raw deflate, high bytes then low bytes, zigzag, differences along every axis
 
-  const codes = new Array(last + 1).fill(null);
   const masks = new Array(last + 1).fill(null);
   const errors = new Array(last + 1).fill(null);
 
@@ -61,16 +72,20 @@
   }
 
   async function unpack(k) {
-    const frame = data.frames[k];
-    const field = await unpackField(frame);
     if (data.basins) masks[k] = await inflate(data.basins.masks[k]);
-    if (frame.error) errors[k] = await unpackField(frame.error);
-    codes[k] = field;
-    frame.data = "";
-    if (frame.error) frame.error.data = "";
+    const { error } = data.frames[k];
+    if (error) errors[k] = await unpackField(error);
+    for (const one of layers) {
+      const frame = one.frames[k];
+      // without noise all layers are Q
+      one.codes[k] = k || one === layers[0] ? await unpackField(frame) : layers[0].codes[0];
+      if (k || one === layers[layers.length - 1]) frame.data = "";
+    }
+    if (error) error.data = "";
   }
 
-  const valueAt = (k, node) => data.frames[k].low + data.frames[k].step * codes[k][node];
+  const valueIn = (one, k, node) => one.frames[k].low + one.frames[k].step * one.codes[k][node];
+  const valueAt = (k, node) => valueIn(layer, k, node);
   // half of the width of the interval
   const errorAt = (k, node) => data.frames[k].error.low + data.frames[k].error.step * errors[k][node];
   const inBasin = (k, node) => Boolean(masks[k][node >> 3] & (128 >> (node & 7)));
@@ -209,14 +224,14 @@
 
   function colourRange() {
     if (state.scale === "fixed") return data.range;
-    const frame = data.frames[state.frame];
-    return [frame.least, frame.best.value];
+    const frame = layer.frames[state.frame];
+    return [frame.least, frame.most];
   }
 
   // the colour of every code of a frame
   function codeColours(k, [low, high]) {
     const table = colourTable(state.colours);
-    const frame = data.frames[k];
+    const frame = layer.frames[k];
     const result = new Uint32Array(2 ** data.bits);
     const width = high / 2 - low / 2;
     for (let c = 0; c < result.length; c += 1) {
@@ -351,7 +366,7 @@
   const shownAxes = () => [...Array(dimensions).keys()].filter((a) => a !== state.hidden);
 
   function probe() {
-    return state.probe || data.frames[state.frame].best.place.map((x, a) => nearest(a, x));
+    return state.probe || layer.frames[state.frame].best.place.map((x, a) => nearest(a, x));
   }
 
   function sizeMap(pen) {
@@ -476,7 +491,7 @@
 
   // outside the dashed box more than 1 % of the noise leaves the box along an axis
   function drawTrusted(pen, { a, b, toX, toY }) {
-    const margins = data.frames[state.frame].margins;
+    const margins = layer.frames[state.frame].margins;
     if (!margins) return;
     const ends = [a, b].map((axis) => (margins[axis]
       ? [axes[axis].lower + margins[axis], axes[axis].upper - margins[axis]] : [lowEdge(axis), highEdge(axis)]));
@@ -509,11 +524,11 @@
   }
 
   const alive = (track, k) => k >= track.begin && k < track.begin + track.places.length;
-  const recent = (k) => events.filter((event) => event.frame > k - 1 && event.frame <= k);
+  const recent = (k) => layer.events.filter((event) => event.frame > k - 1 && event.frame <= k);
 
   function drawTails(pen, { a, b, toX, toY }) {
     const k = state.frame;
-    for (const track of data.tracks.tracks) {
+    for (const track of layer.tracks.tracks) {
       if (!alive(track, k)) continue;
       pen.strokeStyle = "rgba(255, 255, 255, 0.75)";
       pen.lineWidth = 1.2;
@@ -523,7 +538,7 @@
 
   function drawMaxima(pen, { a, b, toX, toY }) {
     const k = state.frame;
-    for (const track of data.tracks.tracks) {
+    for (const track of layer.tracks.tracks) {
       if (!alive(track, k)) continue;
       const place = track.places[k - track.begin];
       pen.globalAlpha = inSlice(place) ? 1 : 0.4;
@@ -589,7 +604,7 @@
     const k = state.frame;
     const range = colourRange();
     const colours = codeColours(k, range);
-    const field = codes[k];
+    const field = layer.codes[k];
     const image = paint(shape[a], shape[b], (node) => colours[field[node]]);
     // enlarged nodes stay squares; only a picture finer than the screen is smoothed
     pen.imageSmoothingEnabled = shape[a] > mapBox.width * (window.devicePixelRatio || 1);
@@ -599,7 +614,7 @@
     pen.rect(mapBox.left, mapBox.top, mapBox.width, mapBox.height);
     pen.clip();
     if (state.contours) drawContours(pen, places);
-    if (state.basin && masks[k]) drawBasin(pen, places);
+    if (state.basin && layer.basins && masks[k]) drawBasin(pen, places);
     drawTrusted(pen, places);
     const at = probe();
     pen.lineWidth = 1;
@@ -608,11 +623,11 @@
     pen.moveTo(mapBox.left, toY(coordinate(b, at[b]))); pen.lineTo(mapBox.left + mapBox.width, toY(coordinate(b, at[b])));
     pen.moveTo(toX(coordinate(a, at[a])), mapBox.top); pen.lineTo(toX(coordinate(a, at[a])), mapBox.top + mapBox.height);
     pen.stroke();
-    if (state.tracks) drawTails(pen, places);
+    if (state.tracks && layer.tracks) drawTails(pen, places);
     pen.restore();
     frameBox(pen, mapBox);
-    if (state.tracks) drawMaxima(pen, places);
-    const best = data.frames[k].best.place;
+    if (state.tracks && layer.tracks) drawMaxima(pen, places);
+    const best = layer.frames[k].best.place;
     sign(pen, inSlice(best) ? "cross" : "open cross", toX(best[a]), toY(best[b]), 8, "white", inSlice(best) ? "black" : "white");
     drawLeftTicks(pen, mapBox, mapBox.scale, toY, false);
     const below = bottomTicks(pen, lowEdge(a), highEdge(a), mapBox.width);
@@ -649,7 +664,7 @@
     pen.beginPath();
     pen.rect(box.left, box.top, box.width, box.height);
     pen.clip();
-    const margins = data.frames[k].margins;
+    const margins = layer.frames[k].margins;
     if (margins && margins[a] && axes[a].lower + margins[a] < axes[a].upper - margins[a]) {
       pen.strokeStyle = ink.quiet;
       pen.setLineDash([4, 3]);
@@ -690,7 +705,7 @@
       return Object.assign(mapBox, { top: 8 + lower, height: mapBox.height - lower, left, width: width - left - 14 });
     };
     const offset = drawLine(pen, boxOf, 0, (toX, toY) => {
-      if (state.basin && masks[k]) {
+      if (state.basin && layer.basins && masks[k]) {
         pen.fillStyle = ink.field;
         pen.globalAlpha = 0.13;
         for (let i = 0; i < shape[0]; i += 1) {
@@ -699,8 +714,8 @@
         }
         pen.globalAlpha = 1;
       }
-      if (state.tracks) {
-        for (const track of data.tracks.tracks.filter((one) => alive(one, k))) {
+      if (state.tracks && layer.tracks) {
+        for (const track of layer.tracks.tracks.filter((one) => alive(one, k))) {
           const x = track.places[k - track.begin][0];
           sign(pen, "dot", toX(x), toY(valueAt(k, nearest(0, x))), 4, "white", "black");
         }
@@ -708,10 +723,10 @@
           sign(pen, signOf(event), toX(event.place[0]), toY(event.value), 6, SIGN_COLOURS[signOf(event)], "white");
         }
       }
-      const best = data.frames[k].best;
+      const best = layer.frames[k].best;
       sign(pen, "cross", toX(best.place[0]), toY(best.value), 7, "white", "black");
     });
-    drawAxisNames(pen, measuredFrom(axes[0].label, offset), k ? "u (thick) and Q" : "Q");
+    drawAxisNames(pen, measuredFrom(axes[0].label, offset), k ? `${layer.symbol} (thick) and Q` : "Q");
   }
 
   function drawCuts() {
@@ -719,7 +734,7 @@
       const { pen, width, height } = surface(byId(i ? "cut-b" : "cut-a"));
       const offset = drawLine(pen, (low, high) => panelBox(pen, width, height, low, high), a, () => {});
       const others = probe().map((j, b) => (b === a ? "" : `${axes[b].name} = ${withUnit(along(b, coordinate(b, j)), axes[b].unit)}`));
-      byId(i ? "cut-b-title" : "cut-a-title").textContent = `u (thick${data.confidence ? ", with its interval" : ""}) and Q along ${measuredFrom(axes[a].name, offset)}, at ${others.filter(Boolean).join(", ")}`;
+      byId(i ? "cut-b-title" : "cut-a-title").textContent = `${layer.symbol} (thick${layer.confidence ? ", with its interval" : ""}) and Q along ${measuredFrom(axes[a].name, offset)}, at ${others.filter(Boolean).join(", ")}`;
     });
   }
 
@@ -776,9 +791,9 @@
 
   function drawCurve() {
     const { pen, width, height } = surface(byId("curve"));
-    const best = data.frames.map((frame) => frame.best);
+    const best = layer.frames.map((frame) => frame.best);
     const all = best.flatMap((one) => [one.value, one.initial]);
-    if (data.confidence) all.push(...best.flatMap((one) => [one.value - one.error, one.value + one.error]));
+    if (layer.confidence) all.push(...best.flatMap((one) => [one.value - one.error, one.value + one.error]));
     let [low, high] = [Math.min(...all), Math.max(...all)];
     const room = (high - low) * 0.08 || Math.abs(high) * 0.08 || 1;
     [low, high] = [low - room, high + room];
@@ -789,7 +804,7 @@
     drawLeftTicks(pen, box, box.scale, toY, true);
     drawBottomTicks(pen, box, values, to, values.map((x) => number(x)));
     if (slot) drawBreak(pen, box, slot);
-    if (data.confidence) {
+    if (layer.confidence) {
       drawBand(pen, [1, -1].map((way) => best.map((one, k) => [to(data.abscissa[k]), toY(one.value + way * one.error)])), ink.field);
     }
     drawCursor(pen, box, to, ink.ink);
@@ -803,6 +818,8 @@
       sign(pen, "dot", to(data.abscissa[state.frame]), toY(here[key]), 3.2, colour, ink.panel);
     }
     frameBox(pen, box);
+    const band = layer.confidence ? `, ${number(100 * layer.confidence, 3)} % interval (band)` : "";
+    byId("curve-title").textContent = `${layer.best} (line)${band}, and Q there (dashed), against ${sigmaName}`;
   }
 
   const waterfall = document.createElement("canvas");
@@ -811,7 +828,7 @@
   function paintWaterfall(box, to) {
     const columns = Math.max(1, Math.round(box.width));
     const rows = Math.min(shape[0], Math.max(1, Math.round(2 * box.height)));
-    const now = [state.colours, columns, rows, codes.filter(Boolean).length].join();
+    const now = [state.layer, state.colours, columns, rows, layer.codes.filter(Boolean).length].join();
     if (waterfall.dataset.shows === now) return;
     waterfall.dataset.shows = now;
     waterfall.width = columns;
@@ -819,13 +836,13 @@
     const pen = waterfall.getContext("2d");
     const image = pen.createImageData(columns, rows);
     const pixels = new Uint32Array(image.data.buffer);
-    const tables = codes.map((field, k) => (field ? codeColours(k, data.range) : null));
+    const tables = layer.codes.map((field, k) => (field ? codeColours(k, data.range) : null));
     for (let x = 0; x < columns; x += 1) {
       const k = frameNear(box.left + x + 0.5, to);
       if (!tables[k]) continue;
       for (let y = 0; y < rows; y += 1) {
         const node = Math.floor(((rows - 1 - y + 0.5) / rows) * shape[0]);
-        pixels[y * columns + x] = tables[k][codes[k][node]];
+        pixels[y * columns + x] = tables[k][layer.codes[k][node]];
       }
     }
     pen.putImageData(image, 0, 0);
@@ -851,8 +868,8 @@
     pen.rect(box.left, box.top - 3, box.width + 6, box.height + 6);
     pen.clip();
     const onMap = dimensions === 1;
-    if (data.tracks) {
-      for (const track of data.tracks.tracks) {
+    if (layer.tracks) {
+      for (const track of layer.tracks.tracks) {
         pen.strokeStyle = onMap ? "white" : ink.quiet;
         pen.lineWidth = 1.1;
         pen.setLineDash(track.edge ? [2, 2] : []);
@@ -861,17 +878,17 @@
       pen.setLineDash([]);
     }
     drawCursor(pen, box, to, onMap ? "white" : ink.ink);
-    data.frames.forEach((frame, k) => {
+    layer.frames.forEach((frame, k) => {
       sign(pen, "dot", to(data.abscissa[k]), toY(frame.best.place[a]), 2.6, onMap ? "white" : ink.field, onMap ? "black" : ink.panel);
     });
-    for (const event of events) {
+    for (const event of layer.events) {
       const kind = signOf(event);
       const colour = onMap ? SIGN_COLOURS[kind] : ink[kind];
       sign(pen, kind, to(event.sigma), toY(event.place[a]), kind === "jump" ? 5 : 3.4, colour, onMap ? "white" : ink.panel);
     }
     pen.restore();
     frameBox(pen, box);
-    byId("fingerprint-title").textContent = `${data.tracks ? `${capital(data.words.extrema)} (dots: optimum)` : "The optimum"} against ${sigmaName}`;
+    byId("fingerprint-title").textContent = `${layer.tracks ? `${capital(data.words.extrema)} (dots: optimum)` : layer.optimum} against ${sigmaName}`;
   }
 
   // ticks of the events above the slider, whose thumb keeps half of its width from either end
@@ -889,7 +906,7 @@
     }
     // jumps last, on top
     for (const kind of ["death", "birth", "jump"]) {
-      for (const event of events.filter((one) => signOf(one) === kind)) {
+      for (const event of layer.events.filter((one) => signOf(one) === kind)) {
         sign(pen, kind, to(event.frame), 7, kind === "jump" ? 5 : 3.4, ink[kind], ink.panel);
       }
     }
@@ -901,15 +918,15 @@
   const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 
   function tellLevel() {
-    const frame = data.frames[state.frame];
+    const frame = layer.frames[state.frame];
     byId("level").textContent = frame.label;
     const best = frame.best;
-    const margin = data.confidence ? ` \u00b1 ${number(best.error, 2)}` : "";
-    const parts = [`${data.words.short} ${state.frame ? "u" : "Q"} = ${valueText(best.value, 5)}${margin} at ${placeText(best.place)}`];
+    const margin = layer.confidence ? ` \u00b1 ${number(best.error, 2)}` : "";
+    const parts = [`${state.frame ? layer.best : `${data.words.short} Q`} = ${valueText(best.value, 5)}${margin} at ${placeText(best.place)}`];
     if (state.frame) parts[0] += `, where Q = ${valueText(best.initial, 5)}`;
     if (best.edges.length) parts.push(`on the edge of the box (${best.edges.join(", ")})`);
-    if (data.basins) {
-      const [share, count] = [data.basins.shares[state.frame], data.basins.counts[state.frame]];
+    if (layer.basins) {
+      const [share, count] = [layer.basins.shares[state.frame], layer.basins.counts[state.frame]];
       parts.push(count === 1 ? "its basin is the whole box" : `its basin is ${number(100 * share, 3)} % of the box, one of ${count}`);
     }
     byId("facts").textContent = parts.join("; ");
@@ -925,8 +942,8 @@
     const [u, q] = [valueAt(state.frame, node), valueAt(0, node)];
     const place = placeText(at.map((i, a) => coordinate(a, i)));
     const where = `${axes.map((axis) => axis.name).join(", ")} = ${place}`;
-    const margin = data.confidence ? ` \u00b1 ${number(errorAt(state.frame, node), 2)}` : "";
-    const values = state.frame ? `u = ${valueText(u, 6)}${margin}, Q = ${valueText(q, 6)}, u \u2212 Q = ${number(u - q, 3)}` : `Q = ${valueText(q, 6)}${margin}`;
+    const margin = layer.confidence ? ` \u00b1 ${number(errorAt(state.frame, node), 2)}` : "";
+    const values = state.frame ? `${layer.symbol} = ${valueText(u, 6)}${margin}, Q = ${valueText(q, 6)}, ${layer.symbol} \u2212 Q = ${number(u - q, 3)}` : `Q = ${valueText(q, 6)}${margin}`;
     const whose = state.probe ? "at" : data.stride > 1 ? "at the node shown next to the optimum," : "at the optimum,";
     byId("readout").textContent = `${whose} ${where}: ${values}`;
   }
@@ -977,6 +994,7 @@
 
   function tellLegend() {
     const legend = byId("legend");
+    legend.replaceChildren();
     const entry = (draw, text) => {
       const line = document.createElement("span");
       const mark = document.createElement("canvas");
@@ -986,13 +1004,13 @@
       return { mark, draw };
     };
     const entries = [entry((pen) => sign(pen, "cross", 9, 8, 6, "white", "black"), `${data.words.largest} value`)];
-    if (data.tracks) {
+    if (layer.tracks) {
       entries.push(entry((pen) => sign(pen, "dot", 9, 8, 3.4, "white", "black"), `${data.words.extremum}, and its track`));
       for (const [kind, text] of [["birth", "created, or left the edge"], ["death", "annihilated, or reached the edge"], ["jump", "jump of the optimum"]]) {
         entries.push(entry((pen) => sign(pen, kind, 9, 8, 5, SIGN_COLOURS[kind], "white"), text));
       }
     }
-    if (data.frames.some((frame) => frame.margins)) {
+    if (layer.frames.some((frame) => frame.margins)) {
       entries.push(entry((pen) => {
         pen.strokeStyle = ink.quiet;
         pen.setLineDash([4, 3]);
@@ -1011,8 +1029,8 @@
       byId("notes").append(line);
     }
     for (const [name, text] of data.provenance) row(byId("provenance-rows"), [name, text]);
-    const band = data.confidence ? `, ${number(100 * data.confidence, 3)} % interval (band)` : "";
-    byId("curve-title").textContent = `${data.words.short} u (line)${band}, and Q there (dashed), against ${sigmaName}`;
+    layers.forEach((one, i) => byId("layer").append(new Option(one.name, String(i))));
+    byId("layer-box").hidden = layers.length === 1;
     for (const name of Object.keys(data.colours)) byId("colours").append(new Option(name, name));
     axes.forEach((axis, a) => {
       byId("fingerprint-axis").append(new Option(`along ${axis.name}`, String(a)));
@@ -1023,9 +1041,7 @@
     byId("fingerprint-axis").hidden = dimensions === 1;
     for (const id of ["cut-a-box", "cut-b-box"]) byId(id).hidden = dimensions === 1;
     byId("contours-box").hidden = dimensions === 1;
-    byId("tracks").disabled = !data.tracks;
     byId("tracks").checked = state.tracks;
-    byId("basin").disabled = !data.basins;
     document.body.classList.toggle("line", dimensions === 1);
     tellChecks();
     tellEvents();
@@ -1042,7 +1058,7 @@
     wanted = true;
     requestAnimationFrame(() => {
       wanted = false;
-      if (codes[state.frame] && codes[0]) drawAll();
+      if (layer.codes[state.frame] && layer.codes[0]) drawAll();
     });
   }
 
@@ -1088,7 +1104,7 @@
     if (state.frame === last) show(0);
     timer = setInterval(() => {
       if (state.frame >= last) play(false);
-      else if (codes[state.frame + 1]) show(state.frame + 1);
+      else if (layer.codes[state.frame + 1]) show(state.frame + 1);
     }, 1000 / state.speed);
   }
 
@@ -1125,6 +1141,16 @@
 
   function followOptimum() {
     state.probe = null;
+    redraw();
+  }
+
+  function setLayer(i) {
+    state.layer = i;
+    layer = layers[i];
+    byId("layer").value = String(i);
+    byId("tracks").disabled = !layer.tracks;
+    byId("basin").disabled = !layer.basins;
+    drawLegend = tellLegend();
     redraw();
   }
 
@@ -1167,6 +1193,7 @@
     "+": () => setSpeed(1),
     "-": () => setSpeed(-1),
     o: followOptimum,
+    l: () => setLayer((state.layer + 1) % layers.length),
     s: () => setScale(state.scale === "fixed" ? "frame" : "fixed"),
     t: () => toggle("tracks"),
     b: () => toggle("basin"),
@@ -1204,6 +1231,7 @@
     byId("slider").addEventListener("input", () => show(Number(byId("slider").value)));
     byId("play").addEventListener("click", () => play(!state.playing));
     byId("speed").addEventListener("change", () => setSpeed(0));
+    byId("layer").addEventListener("change", () => setLayer(Number(byId("layer").value)));
     byId("scale").addEventListener("change", () => setScale(byId("scale").value));
     byId("colours").addEventListener("change", () => { state.colours = byId("colours").value; redraw(); });
     for (const name of ["tracks", "basin", "contours"]) {
@@ -1270,8 +1298,8 @@
       + "Chromium and Edge from 103, Safari from 16.4 and Firefox from 113 have it.");
     return;
   }
-  drawLegend = tellLegend();
   listen();
+  setLayer(0);
   play(false);
   if (dimensions === 3) setHidden(2);
   const ready = unpackAll();
@@ -1279,8 +1307,8 @@
   // for scripts and tests: values as the page shows them
   window.heatpg = Object.freeze({
     ready,
-    value: (frame, index) => valueAt(frame, nodeOf(index)),
-    error: (frame, index) => (data.confidence ? errorAt(frame, nodeOf(index)) : null),
+    value: (frame, index, one = state.layer) => valueIn(layers[one], frame, nodeOf(index)),
+    error: (frame, index) => (layer.confidence ? errorAt(frame, nodeOf(index)) : null),
     inBasin: (frame, index) => inBasin(frame, nodeOf(index)),
     state: () => ({ ...state, probe: [...probe()], last, shape: [...shape], range: colourRange(), map: { ...mapBox }, boxes: { ...boxes } }),
   });

@@ -24,6 +24,7 @@ CONTROLS: dict[str, tuple[str, str]] = {
     "speed": (Keys.ARROW_DOWN, "window.heatpg.state().speed"),
     "slice-axis": (Keys.ARROW_UP, "window.heatpg.state().hidden"),
     "slice": (Keys.ARROW_LEFT, "window.heatpg.state().slice"),
+    "layer": (Keys.ARROW_DOWN, "window.heatpg.state().layer"),
     "scale": (Keys.ARROW_DOWN, "window.heatpg.state().scale"),
     "colours": (Keys.ARROW_DOWN, "window.heatpg.state().colours"),
     "tracks": (" ", "window.heatpg.state().tracks"),
@@ -38,7 +39,7 @@ FOCUS = "document.activeElement.id || document.activeElement.textContent || docu
 def cube() -> str:
     grid = Grid(*(Axis(name, -1.0, 1.0, 12, boundary="clip") for name in "xyz"))
     values = np.exp(-sum((x - 0.2) ** 2 for x in grid.mesh()) / 0.3)
-    return page(solve(Landscape(np.array(values), grid, "ball"), [0.3, 0.5, 0.8]))
+    return page(solve(Landscape(np.array(values), grid, "ball"), [0.3, 0.5, 0.8]), risk=0.2)
 
 
 def tabbed(browser: Browser) -> list[Any]:

@@ -61,6 +61,7 @@ def evolved(landscape: Landscape, shares: tuple[float, ...] = (0.05, 0.1, 0.3)) 
     return solve(landscape, [[share * length for length in lengths] for share in shares])
 
 
+WORST = "the worst returns"
 CASES: dict[str, Callable[[], Evolution]] = {
     "a line": lambda: solve(landscapes.unequal_bumps(size=201), np.geomspace(0.01, 2.0, 9)),
     "a plane": lambda: evolved(field(hill, (-2.0, 2.0), (-2.0, 2.0))),
@@ -72,6 +73,7 @@ CASES: dict[str, Callable[[], Evolution]] = {
     "huge units": lambda: evolved(field(lambda x, y: 1e12 * hill(x, y), (0.0, 2e8), (-3e8, 0.0))),
     "three axes": lambda: evolved(field(hill, (-1.0, 1.0), (-2.0, 2.0), (0.0, 1.0), size=12)),
     "seeds": from_seeds,
+    WORST: lambda: evolved(field(lambda x, y: -100.0 - 900.0 * hill(x, y), (-0.5, 0.5), (-1.0, 1.0))),
 }
 
 
@@ -88,7 +90,7 @@ def pages() -> Callable[[str], str]:
 
     def made(name: str) -> str:
         if name not in kept:
-            kept[name] = page(CASES[name]())
+            kept[name] = page(CASES[name](), risk=0.1 if name == WORST else None)
         return kept[name]
 
     return made
@@ -129,7 +131,7 @@ def test_no_label_is_cut_or_meets_another(name: str, browser: Browser, pages: Ca
     for width in WIDTHS:
         browser.size(width, 900)
         browser.show(text)
-        for key in ("", "s", "d", *(["]"] if name == "three axes" else [])):
+        for key in ("", "s", "d", *{"three axes": "]", WORST: "l"}.get(name, "")):
             if key:
                 browser.press(key)
             for frame in (0, 2):

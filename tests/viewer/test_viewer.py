@@ -18,6 +18,7 @@ from heatpg import Axis, Grid, Landscape, evolve, landscapes
 from heatpg.cli import main
 from heatpg.errors import NonFiniteError, OptionError, UnsupportedError
 from heatpg.evolution import Evolution, solve
+from heatpg.risk import distribution
 from heatpg.scalespace import basins
 from heatpg.tools.lines import visible
 from heatpg.tools.pages import own_text
@@ -126,6 +127,43 @@ def test_values_of_the_page_are_those_of_the_evolution(sizes: tuple[int, ...], r
         assert tuple(frame["best"]["place"]) == flow.grid.point(index)
     worst = max(frame["step"] for frame in found["frames"]) / 2
     assert f"rounded to 16 bits of the range of their frame: by at most {worst:.2g}" in " ".join(found["notes"])
+
+
+@pytest.mark.parametrize("minimise", [False, True])
+@pytest.mark.parametrize("sizes", [(101,), (24, 31), (8, 9, 10)])
+def test_the_layer_of_the_worst_returns(sizes: tuple[int, ...], minimise: bool, rng: np.random.Generator) -> None:
+    q = Landscape(rng.standard_normal(sizes), grid(*sizes), minimise=minimise)
+    # a sigma of 0 is Q again, and no frame
+    flow = solve(q, [0.0, 0.3, 0.5])
+    found = content(page(flow, risk=0.2, tracks=False, basins=False))
+    tail = distribution(q, [0.3, 0.5], solver=flow.solver.name).tail_mean(0.2)
+    assert len(found["risk"]["frames"]) == 2 == len(found["frames"]) - 1
+    for frame, values in zip(found["risk"]["frames"], tail.values, strict=True):
+        # both within their bounds
+        assert np.abs(unpack(frame, sizes) - values).max() <= frame["step"] / 2 * (1 + 1e-9) + 2 * tail.tolerance
+        value = values.min() if minimise else values.max()
+        assert frame["best"]["value"] == pytest.approx(value, abs=2 * tail.tolerance)
+        assert frame["least"] < frame["most"]
+    for frame, mean in zip(found["risk"]["frames"], flow.values[1:], strict=True):
+        # the worst returns are worse than the mean, of a loss larger
+        apart = unpack(frame, sizes) - mean
+        assert (apart >= -frame["step"] if minimise else apart <= frame["step"]).all()
+    assert "mean of the worst 20 %" in found["risk"]["name"] and found["risk"]["symbol"] == "CVaR 20 %"
+    words = " ".join(found["notes"])
+    assert "The layer of the worst 20 %" in words and ("smallest value" if minimise else "largest value") in words
+    assert content(page(flow, tracks=False, basins=False))["risk"] is None
+
+
+def test_the_colours_of_a_loss_span_its_range() -> None:
+    q = Landscape(np.linspace(0.0, 1.0, 101) ** 2, grid(101), minimise=True)
+    for frame in content(page(solve(q, [0.3]), tracks=False, basins=False))["frames"]:
+        assert frame["most"] - frame["least"] > 0.5 and frame["best"]["value"] == frame["least"]
+
+
+def test_a_layer_that_cannot_be_had_is_refused() -> None:
+    for bad in (0.0, 1.5, float("nan")):
+        with pytest.raises(OptionError):
+            page(bumps(), risk=bad)
 
 
 def test_margins_are_those_of_the_grid() -> None:
@@ -302,9 +340,10 @@ def test_white_noise_at_33_levels_of_256_squared_stays_below_5_megabytes(rng: np
 
 def test_a_page_that_must_be_small_is_rounded_then_thinned(rng: np.random.Generator) -> None:
     flow = solve(Landscape(rng.standard_normal((61, 50)), grid(61, 50)), [0.02, 0.05])
-    full = len(page(flow))
+    whole = page(flow)
+    full, fields = len(whole), sum(len(frame["data"]) for frame in content(whole)["frames"])
     seen = []
-    for most_bytes in (full + 1000, full - 3000, full - 12_000, 75_000):
+    for most_bytes in (full + 1000, full - 3000, full - 12_000, full - fields * 9 // 10):
         text = page(flow, most_bytes=most_bytes)
         assert len(text.encode()) <= most_bytes
         found = content(text)
@@ -434,6 +473,8 @@ def test_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     told = json.loads(capsys.readouterr().out)
     assert told["bytes"] == Path(told["path"]).stat().st_size <= 80_000
     assert told["command"] == "view"
+    assert main(["view", "bumps.h5", "-o", "worst.html", "--risk", "0.1", "--quiet"]) == 0
+    assert content((tmp_path / "worst.html").read_text(encoding="utf-8"))["risk"]["symbol"] == "CVaR 10 %"
 
 
 @pytest.mark.parametrize(
@@ -443,6 +484,7 @@ def test_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (["--most-bytes", "many"], "must be a number of bytes"),
         (["--most-bytes", "9kB"], "no page of this evolution is that small"),
         (["--batch-index", "3"], "batch index is out of range"),
+        (["--risk", "2"], "q is out of range"),
     ],
 )
 def test_bad_words(words: list[str], match: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

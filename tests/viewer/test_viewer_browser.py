@@ -10,6 +10,7 @@ import pytest
 
 from heatpg import Axis, Grid, Landscape, evolve, landscapes
 from heatpg.evolution import Evolution, solve
+from heatpg.risk import distribution
 from heatpg.scalespace import basins
 from heatpg.viewer import page
 from tests.viewer.browsers import PHONE, ActionChains, Browser, By, Keys, needs_browser, webdriver
@@ -312,6 +313,43 @@ def test_intervals_are_drawn_and_read(browser: Browser, plane: tuple[Evolution, 
     faint.append((np.abs(browser.opacity("curve") - 0.22) < 0.01).sum())
     assert faint[0] > 5 * faint[1]
     assert "±" not in browser.text("facts")
+
+
+@pytest.mark.parametrize("name", ["line", "plane", "space"])
+def test_the_layer_of_the_worst_returns(name: str, browser: Browser, request: pytest.FixtureRequest) -> None:
+    flow: Evolution = request.getfixturevalue(name)[0]
+    tail = distribution(flow).tail_mean(0.1).values
+    browser.show(page(flow, risk=0.1))
+    browser.go(2)
+    index = tuple(size // 3 for size in flow.grid.shape)
+    value = "window.heatpg.value(arguments[0], arguments[1])"
+    assert browser.ask(value, 2, list(index)) == pytest.approx(flow.values[1][index], abs=half_step(flow.values[1]))
+    pictures = [browser.opacity(one).tobytes() for one in ("curve", "fingerprint")]
+    browser.press("l")
+    browser.settle()
+    assert browser.state["layer"] == 1
+    for frame in (1, 2):
+        shown = browser.ask(value, frame, list(index))
+        assert shown == pytest.approx(tail[frame - 1][index], abs=half_step(tail[frame - 1]))
+    # of Q without noise
+    assert browser.ask(value, 0, list(index)) == pytest.approx(
+        flow.landscape.values[index], abs=half_step(flow.landscape.values)
+    )
+    best = float(browser.text("facts").split(" = ")[1].split(" at")[0].replace("\N{MINUS SIGN}", "-"))
+    assert best == pytest.approx(tail[1].max(), rel=1e-3) and "worst 10 %" in browser.text("facts")
+    assert "CVaR 10 %" in browser.text("readout") and "worst 10 %" in browser.text("curve-title")
+    assert browser.text("fingerprint-title").startswith("The safest action")
+    assert browser.ask("document.getElementById('tracks').disabled && document.getElementById('basin').disabled")
+    for before, one in zip(pictures, ("curve", "fingerprint"), strict=True):
+        assert browser.opacity(one).tobytes() != before
+    browser.press("t", "b", Keys.HOME, Keys.END)
+    assert browser.complaints() == []
+    # and back, with all that belongs to u
+    browser.choose("layer", 0)
+    browser.settle()
+    assert browser.state["layer"] == 0 and not browser.ask("document.getElementById('basin').disabled")
+    browser.show(page(flow))
+    assert browser.ask("document.getElementById('layer').offsetParent === null")
 
 
 @pytest.mark.parametrize("name", ["line", "plane", "space"])
