@@ -665,9 +665,9 @@ def _fields(
 def _require_memory_for_fields(landscape: Landscape, taken: Centring, count: int, out: Array | None) -> None:
     initial = landscape.values
     require_memory(
-        # the fields, unless they have their memory, and three arrays of the size of Q that solvers work in; without its
+        # the fields, unless they have their memory, and two arrays of the size of Q that solvers work in; without its
         # offset Q and u are held once more
-        initial.nbytes * ((0 if out is not None else count) + (3 if taken.trivial else 5)),
+        initial.nbytes * ((0 if out is not None else count) + (2 if taken.trivial else 4)),
         f"an evolution of {initial.size:,} points at {count} sigmas",
         f"use fewer noise levels at a time ({initial.nbytes / 2**20:.0f} MiB each), "
         "a coarser grid, or float32 values (half of it)",

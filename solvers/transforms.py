@@ -60,7 +60,7 @@ from heatpg.solvers.edges import (
     mirror_change,
 )
 from heatpg.solvers.faces import with_faces
-from heatpg.solvers.lines import line_along, part
+from heatpg.solvers.lines import line_along, part, workspace
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 
@@ -87,9 +87,9 @@ def _scale(source: Array, target: Array, first: int, outer: Array, last: Array) 
 
 
 @kernel
-def _turn(source: Array, target: Array, start: int, stop: int) -> None:
-    """target[a, j, i] = source[a, i, j] for j from start to stop, in tiles that stay in cache."""
-    for a in range(source.shape[0]):
+def _turn(source: Array, target: Array, first: int, last: int, start: int, stop: int) -> None:
+    """target[a, j, i] = source[a, i, j] for a from first to last and j from start to stop, in tiles."""
+    for a in range(first, last):
         s, t = source[a], target[a]
         n = s.shape[0]
         # 16 by 16 numbers: both tiles, 2 KiB each, lie in the first-level cache, and rows of a tile are whole cache
@@ -103,12 +103,84 @@ def _turn(source: Array, target: Array, start: int, stop: int) -> None:
                         t[j, i] = s[i, j]
 
 
-def _swap_last(source: Array, target: Array, rows: int, columns: int) -> None:
-    """View both as stacks of matrices and transpose each: (..., rows, columns) to (..., columns, rows)."""
+@kernel
+def _turn_back(source: Array, target: Array, first: int, start: int) -> None:
+    """target[first + a, i, start + j] = source[a, j, i] for all of the source, in tiles likewise."""
+    for a in range(source.shape[0]):
+        s, t = source[a], target[first + a]
+        n, m = s.shape
+        for i0 in range(0, m, 16):
+            i1 = min(i0 + 16, m)
+            for j0 in range(0, n, 16):
+                j1 = min(j0 + 16, n)
+                for i in range(i0, i1):
+                    for j in range(j0, j1):
+                        t[i, start + j] = s[j, i]
+
+
+def _pieces(stack: int, rows: int, columns: int, itemsize: int) -> list[tuple[slice, slice]]:
+    """Cut a stack of matrices of lines into blocks that stay in cache: which matrices, and which lines of each."""
+    lines = max(1, _BLOCK_BYTES // (rows * itemsize))
+    if lines >= columns:
+        step = max(1, lines // columns)
+        return [(slice(a, min(a + step, stack)), slice(0, columns)) for a in range(0, stack, step)]
+    # lines are shared out in whole tiles of the turn
+    step = max(16, lines // 16 * 16)
+    return [(slice(a, a + 1), slice(j, min(j + step, columns))) for a in range(stack) for j in range(0, columns, step)]
+
+
+def _turn_and_transform(
+    transform: Callable[[Array, int], Array],
+    source: Array,
+    target: Array,
+    rows: int,
+    columns: int,
+    ends: EndCorrection | None = None,
+) -> None:
+    """(..., rows, columns) to (..., columns, rows), and the rows of this transformed while they are in cache."""
     read, write = source.reshape(-1, rows, columns), target.reshape(-1, columns, rows)
-    # columns are shared out in whole tiles
-    chunk = max(16, _BLOCK_BYTES // (rows * source.itemsize) // 16 * 16)
-    for_each(lambda first: _turn(read, write, first, min(first + chunk, columns)), range(0, columns, chunk))
+
+    def work(piece: tuple[slice, slice]) -> None:
+        matrices, lines = piece
+        _turn(read, write, matrices.start, matrices.stop, lines.start, lines.stop)
+        # whole matrices, or neighbouring lines of one: they lie in one piece
+        flat = write[matrices, lines].reshape(-1, rows)
+        if ends:
+            ends.change_rows(flat)
+        result = transform(flat, 1)
+        # a library may work in place or not, and both are right
+        if result.ctypes.data != flat.ctypes.data:
+            flat[...] = result
+
+    for_each(work, _pieces(len(read), rows, columns, source.itemsize))
+
+
+def _transform_and_turn(
+    transform: Callable[[Array, int], Array],
+    source: Array,
+    target: Array,
+    rows: int,
+    columns: int,
+    factors: tuple[Array, Array] | None = None,
+) -> None:
+    """The inverse of `_turn_and_transform`, which leaves the source as it is.
+
+    With factors, of source[r, j] * factors[0][r mod m] * factors[1][j].
+    """
+    read, write = source.reshape(-1, columns, rows), target.reshape(-1, rows, columns)
+
+    def work(piece: tuple[slice, slice]) -> None:
+        matrices, lines = piece
+        block = read[matrices, lines].reshape(-1, rows)
+        scratch = workspace.take(0, block.shape, block.dtype)
+        if factors is None:
+            scratch[...] = block
+        else:
+            _scale(block, scratch, matrices.start * columns + lines.start, *factors)
+        count = lines.stop - lines.start
+        _turn_back(transform(scratch, 1).reshape(-1, count, rows), write, matrices.start, lines.start)
+
+    for_each(work, _pieces(len(read), rows, columns, source.itemsize))
 
 
 def _transform_rows(
@@ -572,7 +644,6 @@ class TransformFlow(Flow):
         self._closed = [i for i, axis in enumerate(grid) if not axis.starts_anew]
         self._coefficients: Array | None = None
         self._changed: list[int] = []  # axes whose nodes next to the walls were changed before
-        self._spare: Array | None = None
         self._turns: list[tuple[int, tuple[int, ...], int, int]] = []
         self._order: list[int] = []
 
@@ -580,13 +651,18 @@ class TransformFlow(Flow):
     def paths(self) -> tuple[Path, ...]:
         return tuple((0.0, t) for t in self._reached)
 
-    def _forward(self, changed: list[int]) -> Array:
-        """Coefficients of Q, each closed axis brought to the end in turn; the shapes on the way are kept."""
+    def _forward(self, changed: list[int], scratch: Array) -> Array:
+        """Coefficients of Q, each closed axis brought to the end in turn; the shapes on the way are kept.
+
+        What is in `scratch`, of the shape of Q, is lost.
+        """
         if self._coefficients is not None and self._changed == changed:
             return self._coefficients
-        self._coefficients = None  # two at once would double the memory
+        # one at a time: no more than these, Q, and the field that is asked for, lie in memory
+        self._coefficients = None
         self._turns, self._changed = [], changed
         field, last = self.initial, self.initial.ndim - 1
+        turning = any(self._first + i < last for i in self._closed)
         # From the last axis to the first: each turn brings its axis to the end and puts those behind it before it,
         # so that the next one stands where the shape of `field` says. Undone in the opposite order.
         for i in reversed(self._closed):
@@ -596,14 +672,12 @@ class TransformFlow(Flow):
             if position < last or self._turns:
                 rows, columns = self.grid[i].size, math.prod(field.shape[position + 1 :])
                 turned = np.empty((*field.shape[:position], *field.shape[position + 1 :], rows), field.dtype)
-                _swap_last(field, turned, rows, columns)
+                _turn_and_transform(basis.forward, field, turned, rows, columns, ends)
                 self._turns.append((i, field.shape, rows, columns))
-                field = turned
-                _transform_rows(basis.forward, field, field, ends)
             else:
-                coefficients = np.empty_like(field)
-                _transform_rows(basis.forward, field, coefficients, ends)
-                field = coefficients
+                turned = scratch if turning else np.empty_like(field)
+                _transform_rows(basis.forward, field, turned, ends)
+            field = turned
         self._coefficients = field
         turned_axes = [turn[0] for turn in self._turns]
         # in which order the axes lie in memory now: multipliers are laid out alike
@@ -619,33 +693,23 @@ class TransformFlow(Flow):
     def _inverse(self, variances: tuple[float, ...], changed: list[int], out: Array) -> None:
         """Multiply the coefficients of Q for these variances, and undo `_forward` into `out`."""
         dtype = self.initial.dtype
-        source = self._forward(changed)
-        field = out
-        if self._turns:
-            if self._spare is None:
-                self._spare = np.empty_like(source)
-            field = self._spare
+        field = self._forward(changed, out)
         # the product over all axes but the last is one number per row; the last is multiplied in the same pass over
         # memory
         multipliers = self._multipliers(variances)
         *others, last = [multipliers[i] for i in self._order]
         outer = functools.reduce(np.multiply.outer, others, np.ones(()))
-        _multiply_and_transform_rows(
-            basis_along(self.grid[self._order[-1]]).inverse,
-            source,
-            field,
-            np.ascontiguousarray(outer.reshape(-1), dtype=dtype),
-            np.ascontiguousarray(last, dtype=dtype),
-        )
-        # the axis turned last was transformed back with the multiplication above
+        factors = np.ascontiguousarray(outer.reshape(-1), dtype=dtype), np.ascontiguousarray(last, dtype=dtype)
+        if not self._turns:
+            _multiply_and_transform_rows(basis_along(self.grid[self._order[-1]]).inverse, field, out, *factors)
+            return
         for number, (i, shape, rows, columns) in enumerate(reversed(self._turns)):
-            if number:
-                _transform_rows(basis_along(self.grid[i]).inverse, field, field)
             back = out if i == self._turns[0][0] else np.empty(shape, field.dtype)
-            _swap_last(field, back, columns, rows)
+            inverse = basis_along(self.grid[i]).inverse
+            _transform_and_turn(inverse, field, back, rows, columns, None if number else factors)
             field = back
         first = self._closed[-1]
-        if self._turns and first != self._turns[0][0]:
+        if first != self._turns[0][0]:
             _transform_rows(basis_along(self.grid[first]).inverse, field, out)
 
     def advance(self, variances: tuple[float, ...], out: Array) -> None:
