@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from heatpg import Axis, Grid, Landscape, evolve, landscapes, plot
+from heatpg import Axis, Grid, Landscape, evolve, landscapes, load, plot
 from heatpg.risk import safest_action
 from heatpg.solvers import make
 
 STATIC = Path(__file__).resolve().parent / "_static"
+DATA = STATIC.parents[1] / "data"
 
 
 def quadrotor() -> Landscape:
@@ -86,6 +88,29 @@ def risk() -> Figure:
     return plot.risk(safest_action(q, 0.1, sigma=np.geomspace(0.015, 0.2, 24)))
 
 
+def beside(name: str) -> Figure:
+    """Noise in the plane above noise in all components, of what docs/all_components.py has sampled."""
+    everywhere = load(DATA / f"{name}_all_components.h5")
+    alone = evolve(everywhere.landscape, everywhere.sigma)
+    grid, count = everywhere.grid, (everywhere.drawn or {})["components"]
+    figure = Figure(figsize=(9.0, 5.6), layout="constrained")
+    panels = figure.subplots(2, len(everywhere), sharex=True, sharey=True)
+    low = min(alone.values.min(), everywhere.values.min())
+    high = max(alone.values.max(), everywhere.values.max())
+    ends = [end for axis in grid for end in (axis.lower - axis.spacing / 2, axis.upper + axis.spacing / 2)]
+    for row, flow, words in zip(panels, (alone, everywhere), ("in these 2", f"in all {count:,}"), strict=True):
+        for panel, sigma, values in zip(row, flow.sigma, flow.values, strict=True):
+            image = panel.imshow(values.T, origin="lower", extent=ends, vmin=low, vmax=high, cmap="viridis")
+            panel.set_title(f"noise {words}, σ = {sigma:g}", fontsize=10)
+            best = grid.point(np.unravel_index(int(values.argmax()), grid.shape))
+            panel.plot(*best, marker="x", color="white", markeredgewidth=3.5, markersize=9)
+            panel.plot(*best, marker="x", color="black", markeredgewidth=1.5, markersize=8)
+    figure.supxlabel(grid[0].heading.replace("_", " "))
+    figure.supylabel(grid[1].heading.replace("_", " "))
+    figure.colorbar(image, ax=panels, label="mean return")
+    return figure
+
+
 def main() -> None:
     for name, draw in (
         ("tutorial_fields", fields),
@@ -93,6 +118,8 @@ def main() -> None:
         ("creation", creation),
         ("symbols", symbols),
         ("risk", risk),
+        ("half_cheetah", partial(beside, "half_cheetah")),
+        ("ppo_pendulum", partial(beside, "ppo_pendulum")),
     ):
         draw().savefig(STATIC / f"{name}.png", dpi=100, metadata={"Software": None})
 
