@@ -149,10 +149,14 @@ class Follower:
         beyond = (positions < self._low - self._slack) | (positions > self._high + self._slack)
         return np.asarray(beyond & self._can_hold & free)
 
+    def _on_mirrors(self, place: Array, unit: Array) -> NDArray[np.bool_]:
+        """Along which axes places lie on a wall that mirrors, shape (points, dimensions)."""
+        apart = np.minimum(np.abs(place - self._low), np.abs(place - self._high)) / unit
+        return np.asarray(self._mirrored & (apart < _ON_MIRROR))
+
     def _across_mirrors(self, place: Array, unit: Array, v: Array) -> NDArray[np.bool_]:
         """Whether places lie on a mirror that v leads across, shape (points,): by symmetry nothing pushes there."""
-        apart = np.minimum(np.abs(place - self._low), np.abs(place - self._high)) / unit
-        return np.asarray((self._mirrored & (apart < _ON_MIRROR) & (np.abs(v) > 0.5)).any(axis=1))
+        return np.asarray((self._on_mirrors(place, unit) & (np.abs(v) > 0.5)).any(axis=1))
 
     def released(self, positions: Array, times: Array, free: Array, kind: Array) -> NDArray[np.bool_]:
         """Whether an edge does not hold points: u does not rise outwards there (of a maximum; fall, of a minimum).
@@ -236,7 +240,7 @@ class Follower:
             # the target itself, and no time that rounding puts beside it
             left = targets[active] - t[active]
             at = np.where(np.abs(step[active]) >= np.abs(left), targets[active], t[active] + step[active])
-            accepted, landed, crossed = self._attempt(points, active, at, rate[active], caution)
+            accepted, landed, crossed, forked = self._attempt(points, active, at, rate[active], caution)
             moved = active[accepted]
             x[moved], t[moved] = wrap(self.grid, landed[accepted]), at[accepted]
             stale[moved] = untried[moved] = True
@@ -251,6 +255,9 @@ class Follower:
             self._contacts(points, active, at, landed, crossed & refused[:, None])
             asked = stuck[untried[stuck] & ~done[stuck] & free[stuck].any(axis=1)]
             untried[stuck] = False
+            for i in asked[np.isin(asked, active[forked])]:
+                self._fork_on_mirror(points, i, at[active == i][0], landed[active == i][0])
+            asked = asked[~done[asked]]
             if len(asked):
                 place, time, error, good, lead = self._folds(x[asked], t[asked], targets[asked], free[asked])
                 points.end(asked[good], FOLD, wrap(self.grid, place[good]), time[good], error[good])
@@ -265,18 +272,22 @@ class Follower:
 
     def _attempt(
         self, points: _Points, active: Array, at: Array, rate: Array, caution: float
-    ) -> tuple[Array, Array, Array]:
-        """One step to the times `at`: which are accepted, where they land, and which axes they cross the edge of.
+    ) -> tuple[Array, Array, Array, Array]:
+        """One step to the times `at`: which are accepted, where they land, which axes they cross the edge of, and which
+        seem to pass a fork on a mirror.
 
         Accepted is a step whose prediction needed little correction and whose point has the same Morse index as before:
-        a point that changes its kind has passed a fold or a fork, and is another one.
+        a point that changes its kind has passed a fold or a fork, and is another one. So has one that comes to lie on a
+        mirror, or leaves it: where the Hessian is regular a point there stays, and it is met by no other, but at a fork
+        two mirror images become one.
         """
         x, t, kind, free = points.x[active], points.t[active], points.kind[active], points.free[active]
         sigmas = self.sigmas(at)
         unit = unit_of_length(self.grid, sigmas)
         move = rate * (at - t)[:, None]
         landed = x + move
-        accepted, crossed = np.zeros(len(x), dtype=bool), np.zeros(free.shape, dtype=bool)
+        accepted, forked = np.zeros(len(x), dtype=bool), np.zeros(len(x), dtype=bool)
+        crossed = np.zeros(free.shape, dtype=bool)
         # below one spacing along every axis nothing is resolved, and t may grow up to there at once
         moving = self.ratio > 0
         resolved = float((np.array(self.grid.spacing)[moving] / self.ratio[moving]).min()) ** 2
@@ -288,13 +299,18 @@ class Follower:
             correction = np.sqrt((((found.positions - landed[near]) / unit[near]) ** 2).sum(axis=1))
             # in a corner of the box nothing is free, and there is nothing to converge
             good = found.converged | ~free[near].any(axis=1)
-            good &= (found.index == points.index[active][near]) & (correction <= _LARGEST_CORRECTION / caution)
+            good &= correction <= _LARGEST_CORRECTION / caution
+            before = self._on_mirrors(x[near], unit_of_length(self.grid, self.sigmas(t[near])))
+            after = self._on_mirrors(found.positions, unit[near])
+            same = (found.index == points.index[active][near]) & (after == before).all(axis=1)
+            forked[near] = good & ~same & (before | after).any(axis=1)
+            good &= same
             crossed[near] = self._beyond(found.positions, free[near])
             crossed[near] |= self._released(found.positions, at[near], free[near], kind[near])
             crossed[near] &= good[:, None]
             accepted[near] = good & ~crossed[near].any(axis=1)
             landed[near] = found.positions
-        return accepted, landed, crossed
+        return accepted, landed, crossed, forked
 
     def _contacts(self, points: _Points, active: Array, at: Array, landed: Array, crossed: Array) -> None:
         """Where critical points touch the edge that they cross within a step: grad u = 0 for t, and x along the edge.
@@ -447,6 +463,26 @@ class Follower:
         good &= ~(self._beyond(place, free).any(axis=1) | across)
         # as of a contact: how Q was rounded moves the fold, but leaves no doubt that there is one
         return place, time, np.maximum(error, self.round_off.slope * sensitive), good, lead
+
+    def _fork_on_mirror(self, points: _Points, i: int, at: float, landed: Array) -> None:
+        """Let a point end at a fork on a mirror between here and the time `at`, or go nearer to it.
+
+        On the mirror the system of a fork is regular but for the direction across, in which nothing moves.
+        """
+        t, unit = float(points.t[i]), unit_of_length(self.grid, self.sigmas(np.array([at])))
+        low_is_nearer = landed - self._low < self._high - landed
+        walls = np.where(low_is_nearer, self._low, self._high)
+        mirrors = self._on_mirrors(landed[None], unit)[0] | self._on_mirrors(points.x[[i]], unit)[0]
+        place, time, error = self.fork(np.where(mirrors, walls, landed), at, points.free[i])
+        if not (min(t, at) - error <= time <= max(t, at) + error and error < 1e-3 * time):
+            return
+        v = self._system(place[None], np.array([time]), points.free[[i]])[3]
+        if not self._across_mirrors(place[None], unit, v)[0]:
+            return
+        if np.sqrt((((place - points.x[i]) / unit[0]) ** 2).sum()) < _APART:
+            points.end(i, FORK, place, time, error)
+        elif abs(time - t) < abs(points.step[i]):
+            points.step[i] = 0.75 * (time - t)  # as before a fold
 
     def _give_up(self, points: _Points, i: int) -> None:
         """The step is as short as it may be: a fork within the bracket, or nothing that could be shown."""

@@ -20,7 +20,9 @@ _TIE = 1e-10  # of osc(Q): maxima that differ by less share the top (taste, some
 _SAME_PLACE = 1e-2  # in units of max(sigma, h) (taste)
 _ELSEWHERE = 1.0  # in that unit: the optimum has moved farther than a drift between two levels explains (taste)
 _PARTING = (1e-6, 1e-4, 1e-2)  # of the interval: where two that were equal can be distinguished (taste)
-_BESIDE = 1e-9  # relative distance in t from the end of a track at which its value is taken
+# Relative distance in t from the end of a track at which its value is taken (taste): beside a fork the Hessian is
+# singular in proportion to it, and must be seen to be regular.
+_BESIDE = 1e-6
 
 
 @dataclasses.dataclass(eq=False)

@@ -285,6 +285,26 @@ def test_two_deaths_and_as_many_maxima_in_the_report(kind: Any, offset: float, f
     assert basins(flow).counts.tolist() == [3, 3, 3, 3, 3, 1, 1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (5640, 2, ["reflect", "clip"], "cell"),
+        (9, 2, ["clip", "reflect"], "vertex"),  # the optimum jumps beside a fork
+        (13, 1, ["reflect"], "cell"),
+    ],
+    ids=str,
+)
+def test_forks_on_mirrors_end_as_many_tracks_in_any_unit(arguments: Any) -> None:
+    plain = waves(*arguments)
+    sigma = noise(plain.grid)
+    space = track(solve(plain, sigma))
+    assert {"merge"} <= {event.kind for event in space.events}
+    # these had one track more, or fewer, for about every second factor
+    for factor in (1e-8, 0.37, 1.7, 3.0, 1e20):
+        move = Move(factor)
+        agree(space, track(solve(move.landscape(plain), sigma)), move)
+
+
 def test_no_jump_is_invented_on_a_torus() -> None:
     rng = np.random.default_rng(7)
     grid = Grid(*(Axis(name, 0.0, 1.0, 64, boundary="periodic") for name in "xy"))

@@ -155,6 +155,42 @@ def fold_of(h: float, w: float) -> tuple[float, float]:
     return float(x), float(t)
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.7, 1e-8, 1e20])
+@pytest.mark.parametrize("levels", [[0.2, 0.3], [0.15, 0.22, 0.242, 0.244, 0.27]])
+@pytest.mark.parametrize("nodes", ["vertex", "cell"])
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_mirror_images_meet_at_a_wall(dimensions: int, nodes: str, levels: list[float], factor: float) -> None:
+    """The maximum inside and the minimum on the wall become a maximum on the wall, and all three are told.
+
+    cos(pi x) - 0.6 cos(2 pi x) flows to e cos(pi x) - 0.6 e^4 cos(2 pi x), e = exp(-pi^2 t / 2), whose second
+    derivative on the wall vanishes where 2.4 e^3 = 1.
+    """
+    axes = [Axis("x", 0.0, 1.0, 97, boundary="reflect", nodes=nodes), Axis("y", 0.0, 1.0, 24, boundary="periodic")]  # type: ignore[arg-type]
+    grid = Grid(*axes[:dimensions])
+    x, *rest = grid.mesh()
+    q = np.cos(np.pi * x) - 0.6 * np.cos(2.0 * np.pi * x) + sum(0.7 * np.cos(2.0 * np.pi * y) for y in rest)
+    space = track(solve(Landscape(factor * q, grid), levels))
+    # another along the circle has its own saddles
+    merges = [event for event in space.events if event.kind == "merge"]
+    assert len(merges) == dimensions
+    assert len(space.events) == dimensions
+    for event in merges:
+        # the slope of the wave at the wall, from four nodes, is not quite zero
+        assert event.sigma == pytest.approx(math.sqrt(2.0 * math.log(2.4) / 3.0) / math.pi, rel=1e-6)
+        assert event.position[0] == pytest.approx(0.0, abs=1e-9)
+        met = [space.tracks[number] for number in event.tracks]
+        ends, begins = ([one for one in met if one.death is event], [one for one in met if one.birth is event])
+        assert len(ends) == 2
+        assert len(begins) == 1
+        inside, wall = sorted(ends, key=lambda one: -one.positions[-1, 0])
+        assert inside.positions[-1, 0] > 1e-3
+        assert wall.positions[-1, 0] == pytest.approx(0.0, abs=1e-9)
+        assert inside.kind == begins[0].kind != wall.kind
+    # the optimum has gone nowhere else
+    assert not space.jumps
+    assert (space.optimum >= 0).all()
+
+
 @pytest.mark.parametrize("h", [0.6, 0.3, 0.9])
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
 def test_fold_of_unequal_bumps(h: float, dimensions: int) -> None:
