@@ -16,6 +16,7 @@ import pytest
 from heatpg.boundaries import boundaries
 from heatpg.errors import UnsupportedError
 from heatpg.measure import orders as convergence
+from heatpg.measure.edge import has_edge_order, order_at_edge
 from heatpg.measure.refinement import Row
 from heatpg.measure.rough import ROUGH_IN_SPACE
 from heatpg.solvers import make, solvers
@@ -64,6 +65,24 @@ def test_orders_in_more_dimensions(boundary: str, nodes: Any) -> None:
         measure = convergence.order_in_space if faces else convergence.exactness
         assert measure(make("spectral"), boundary, dimension, nodes).passed
     assert convergence.order_in_time(make("crank_nicolson"), boundary, 2, nodes).passed
+
+
+@pytest.mark.parametrize("nodes", ["vertex", "cell"])
+@pytest.mark.parametrize("boundary", ["clip", "zero", "reflect", "absorb"])
+@pytest.mark.parametrize("name", ["compact", "direct"])
+def test_orders_at_the_edge_in_three_dimensions(name: str, boundary: str, nodes: Any) -> None:
+    assert has_edge_order(make(name), boundary, 3)
+    row = order_at_edge(make(name), boundary, 3, nodes)
+    assert row.passed, row
+    assert (row.dimension, row.axis) == (3, "edge")
+    # the finest grid that is measured, an array of 32 MiB
+    assert min(row.refinements) >= 2.0 / 161
+
+
+def test_no_order_at_the_edge_is_measured_where_steps_would_be_many() -> None:
+    assert not has_edge_order(make("crank_nicolson"), "clip", 2)
+    assert has_edge_order(make("crank_nicolson"), "clip", 1)
+    assert not has_edge_order(make("direct"), "periodic", 1)
 
 
 def found(name: str, axis: str, data: str = "", **options: Any) -> Row:
