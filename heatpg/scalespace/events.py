@@ -339,12 +339,21 @@ class History:
         """Whether an extremum that an edge no longer holds goes on inside, rather than meet a saddle there."""
         sigmas = self.sigmas(end.how.time)
         unit = unit_of_length(self.follower.grid, sigmas)
-        hessian = self.field.hessian(end.how.position[None], sigmas)[0] * unit[:, None] * unit
+        places = end.how.position[None]
+        _, slope, hessian, third = (part[0] for part in self.field.local(self.field.derivatives(places, sigmas, 3)))
         points, row = self.points[int(end.track.levels[0])], self.rows[end.track.number][0]
-        slope = self.field.gradient(end.how.position[None], sigmas)[0] * unit
-        touched = points.free[row] | (np.abs(slope) < self.follower.round_off.stationary)
-        lam = np.linalg.eigvalsh(hessian[np.ix_(touched, touched)]) if touched.any() else np.zeros(0)
-        return bool((lam * (1 if end.track.kind == "minimum" else -1) > 0).all())
+        touched = points.free[row] | (np.abs(slope * unit) < self.follower.round_off.stationary)
+        curvature, basis = np.linalg.eigh((hessian * unit[:, None] * unit)[np.ix_(touched, touched)])
+        # across a wall that is held the second derivative is zero, because the field is odd about it: there the third
+        # tells, inwards
+        middle = np.array([0.5 * axis.lower + 0.5 * axis.upper for axis in self.follower.grid])
+        inwards = np.where(points.free[row], 0.0, np.where(places[0] < middle, 1.0, -1.0))
+        for i in np.flatnonzero(np.abs(curvature) <= self.follower.round_off.singular):
+            v = np.zeros(len(unit))
+            v[touched] = basis[:, i]
+            v *= np.sign(v @ inwards) * unit
+            curvature[i] = np.einsum("ijk,i,j,k->", third, v, v, v)
+        return bool((curvature * (1 if end.track.kind == "minimum" else -1) > 0).all())
 
 
 def _chains(links: Links) -> list[list[Point]]:

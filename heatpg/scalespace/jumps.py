@@ -273,12 +273,14 @@ class _Interval:
         if first is None or last is None:
             return None
         if first >= -self.noise:
-            # a tie, as after a jump from it to the current one: it leads from here on, or falls behind first
-            slope = self._slope(current, other, low)
-            if last > self.tie and slope is not None and (first > self.noise or slope > 0):
-                return low, self._error(current, other, low, first)
+            # a tie, as after a jump from it to the current one: it leads from here on, or falls behind first; which of
+            # both is seen where they have parted, because in a tie by symmetry the sign of the slope is round-off too
             later = (low + share * (high - low) for share in _PARTING)
-            behind = next((t for t in later if (self._lead(current, other, t) or 0.0) < -self.noise), None)
+            leads = [(low, first), *((t, self._lead(current, other, t) or 0.0) for t in later)]
+            parted = next((lead for _, lead in leads if abs(lead) > self.noise), last)
+            if parted > 0 and last > self.tie:
+                return low, self._error(current, other, low, first)
+            behind = next((t for t, lead in leads if lead < -self.noise), None)
             if behind is None:
                 return None
             low = behind

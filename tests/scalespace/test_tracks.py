@@ -155,6 +155,25 @@ def fold_of(h: float, w: float) -> tuple[float, float]:
     return float(x), float(t)
 
 
+@pytest.mark.parametrize("factor", [1.0, 3.0, 1e-8, 1e20])
+@pytest.mark.parametrize(("c", "kind"), [(0.3, "leaves edge"), (-0.1, "death")])
+def test_a_wall_that_holds_its_values_lets_go(c: float, kind: str, factor: float) -> None:
+    """Across it the second derivative is zero, so that the third decides whether the maximum on it goes on inside.
+
+    With E = exp(-pi^2 t / 2) the slope at (0, 0) is pi (E + 2 c E^4 - 2.5 E^5), and where it vanishes the third
+    derivative is -6 pi^3 c E^4.
+    """
+    grid = Grid(Axis("x", 0.0, 1.0, 41, boundary="absorb"), Axis("y", 0.0, 1.0, 32, boundary="periodic"))
+    x, y = grid.mesh()
+    along = np.cos(2.0 * np.pi * y)
+    q = 0.3 * along + np.sin(np.pi * x) * (1.0 - 2.5 * along) + c * np.sin(2.0 * np.pi * x)
+    space = track(solve(Landscape(factor * q, grid), [0.12, 0.2, 0.26]), "maximum")
+    there = [event for event in space.events if max(abs(event.position[0]), abs(event.position[1] - 0.5) - 0.5) < 1e-6]
+    last = brentq(lambda e: 1.0 + 2.0 * c * e**3 - 2.5 * e**4, 0.5, 1.0, xtol=1e-14)
+    assert [event.kind for event in there] == [kind]
+    assert there[0].sigma == pytest.approx(math.sqrt(-2.0 * math.log(last)) / math.pi, rel=1e-7)
+
+
 @pytest.mark.parametrize("factor", [1.0, 1.7, 1e-8, 1e20])
 @pytest.mark.parametrize("levels", [[0.2, 0.3], [0.15, 0.22, 0.242, 0.244, 0.27]])
 @pytest.mark.parametrize("nodes", ["vertex", "cell"])
