@@ -43,6 +43,7 @@ _GROWN_FUNCTION = 1e3  # sigmas at the start, where there is no box (taste)
 _COOLING = 0.85  # of sigma from stage to stage (taste): fourteen stages a decade
 _LAST_STAGE = 0.02  # of the sigma at the start, where there is no grid (taste)
 _DECADES = 260.0  # of sigma^4, and of the oscillation over it; 48 less than double precision has, for what is squared
+_DECADES_FIXED = 304.0  # of the oscillation over sigma^2, and of the time of the flow, its inverse: three less (taste)
 _SAME_HEIGHT = 1e-6  # of the oscillation (taste): above what interpolation and rounding leave, below what matters
 # Of the oscillation: what rounding leaves of slopes and curvatures in units of `Setting.length` (taste: some thousand
 # roundings in the sum over the nodes of a box, or of a lattice).
@@ -384,6 +385,10 @@ def _setting(method: str, source: Source, places: Array, deviations: Array, floo
             given=f"sigma={first:g}",
             allowed=f"{10.0 ** (-_DECADES / 4):.0e} to {10.0 ** (_DECADES / 4):.0e}, for Q near 1",
             advice="change the units of the axes, so that their lengths are near 1",
+        )
+    if max(abs(height - 2.0 * d) for d in decades) > _DECADES_FIXED:
+        raise UnsupportedError(
+            "slopes of Q, or their inverses, are no doubles", given=f"max - min {size:g}", advice="change the unit of Q"
         )
     if setting.joint and first <= math.exp(setting.lowest):
         raise SigmaError(

@@ -356,3 +356,23 @@ def test_units_whose_fourth_power_is_no_number_are_refused(unit: float, method: 
     with pytest.raises(SigmaError, match="the fourth power of sigma"):
         ascend(hill, [-0.5 * unit], 0.4 * unit, method=method)
     assert ascend(hill, [-0.5 * unit], 0.4 * unit).status == "converged"
+
+
+@pytest.mark.parametrize("factor", [1e-100, 1e100, 1e-250, 1e250])
+@pytest.mark.parametrize("method", ["fixed", "variance", "log_sigma", "natural", "annealed"])
+def test_no_unit_of_q_changes_where_an_ascent_ends(unequal: Landscape, method: str, factor: float) -> None:
+    starts = [[-0.5], [0.02], [1.2]]
+    scaled = Landscape(factor * unequal.values, unequal.grid)
+    for one, other in zip(
+        ascend_all(unequal, starts, 0.3, method=method), ascend_all(scaled, starts, 0.3, method=method), strict=True
+    ):
+        assert (other.status, len(other)) == (one.status, len(one))
+        np.testing.assert_allclose(other.means, one.means, rtol=0, atol=1e-8)
+        np.testing.assert_allclose(other.sigmas, one.sigmas, rtol=1e-8)
+        np.testing.assert_allclose(other.at_means / factor, one.at_means, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("factor", [1e-310, 1e307])
+def test_values_at_the_end_of_double_precision_are_refused(unequal: Landscape, factor: float) -> None:
+    with pytest.raises(UnsupportedError, match="change the unit of Q"):
+        ascend(Landscape(factor * unequal.values, unequal.grid), [-0.5], 0.3)
