@@ -37,7 +37,7 @@ from heatpg.store.writing import save
 from heatpg.tools import html
 from heatpg.tools.extras import how_to_add
 from heatpg.tools.figures import figures
-from heatpg.tools.parallel import for_each
+from heatpg.tools.finite import all_finite
 from heatpg.tools.progress import Progress, progress_of
 from heatpg.tools.resources import require_memory, within_memory
 
@@ -53,7 +53,6 @@ Array = NDArray[Any]
 
 _MORE_ROOM = "use fewer sigmas at a time, a coarser grid, or float32 values"
 _ENDS = 4  # rows shown at either end of a long table of noise levels
-_SUM_POINTS = 2**18  # of one piece for a thread: two mebibytes, a fraction of a millisecond
 
 
 class Evolution(Record):
@@ -591,21 +590,6 @@ def load(path: str | os.PathLike[str], *, untrusted: bool = False) -> Evolution:
     return Evolution.of(read(path, untrusted=untrusted))
 
 
-def _total(field: Array) -> float:
-    """Sum of a field, in the same pieces whatever the number of threads."""
-    # cut by points and not by threads, so that the sum is the same for any number of them
-    flat = field.reshape(-1)
-    starts = range(0, flat.size, _SUM_POINTS)
-    sums = [0.0] * len(starts)
-
-    def work(begin: int) -> None:
-        with np.errstate(all="ignore"):
-            sums[begin // _SUM_POINTS] = float(flat[begin : begin + _SUM_POINTS].sum())
-
-    for_each(work, starts)
-    return sum(sums)
-
-
 def _refuse_output(out: Array | None, landscape: Landscape, count: int) -> None:
     if out is None:
         return
@@ -634,7 +618,7 @@ def _fields(
     taken: Centring,
     levels: NDArray[np.float64],
     solver: Solver,
-    advance: Callable[[int, Array], None],
+    advance: Callable[[int, Array], bool | None],
     progress: Callable[[int, int], object] | None,
     out: Array | None,
 ) -> Array:
@@ -644,11 +628,13 @@ def _fields(
     # a marching solver goes on from the field that it has handed out, which must then be without the offset
     centred = None if taken.trivial else np.empty_like(initial)
     for k in range(len(levels)):
-        advance(k, values[k] if centred is None else centred)
+        finite = advance(k, values[k] if centred is None else centred)
         if centred is not None:
             taken.restore(centred, values[k])
-        # a sum of finite numbers may overflow, but what is not finite always shows in it: one pass, no array of flags
-        if not math.isfinite(_total(values[k])) and not np.isfinite(values[k]).all():
+        # a flow that has looked while its blocks were in cache saves a pass over memory
+        if centred is not None or finite is None:
+            finite = all_finite(values[k])
+        if not finite:
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(values[k]))[0])
             raise NonFiniteError(
                 f"the solution at sigma={sigma_words(levels[k])} is not finite at index {place}",
@@ -781,10 +767,11 @@ def solve(
     flow = wide.begin(chosen, taken.remove(landscape.values), grid)
     paths = []
 
-    def advance(k: int, field: Array) -> None:
+    def advance(k: int, field: Array) -> bool | None:
         flow.advance(plan.variances[k], field)
         # how each level was reached: bounds on its rounding follow from it
         paths.append(flow.paths)
+        return flow.finite
 
     with within_memory(f"an evolution of {landscape.values.size:,} points", _MORE_ROOM):
         values = _fields(landscape, taken, levels, chosen, advance, tell, out)

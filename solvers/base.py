@@ -283,7 +283,15 @@ def _reach(solver: Solver, axis: Axis, path: Path) -> int:
 
 
 class Flow(ABC):
-    """An evolution in progress: computes the field at successive variances."""
+    """An evolution in progress: computes the field at successive variances.
+
+    Attributes
+    ----------
+    finite
+        Whether all of the last field is finite, if the flow has looked while it wrote it; otherwise None.
+    """
+
+    finite: bool | None = None
 
     @abstractmethod
     def advance(self, variances: tuple[float, ...], out: Array) -> None:

@@ -61,6 +61,7 @@ from heatpg.solvers.edges import (
 )
 from heatpg.solvers.faces import with_faces
 from heatpg.solvers.lines import line_along, part, workspace
+from heatpg.tools.finite import is_finite
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 
@@ -185,11 +186,12 @@ def _transform_and_turn(
 
 def _transform_rows(
     transform: Callable[[Array, int], Array], source: Array, target: Array, ends: EndCorrection | None = None
-) -> None:
+) -> bool:
     """Transform all lines along the last axis, a block that stays in cache at a time; source and target may be one.
 
-    Before that, their nodes are changed as the ends ask for.
+    Before that, their nodes are changed as the ends ask for. Returns whether all that comes out is finite.
     """
+    found: list[bool] = []
     size = source.shape[-1]
     read, write = source.reshape(-1, size), target.reshape(-1, size)
     chunk = max(1, _BLOCK_BYTES // (size * source.itemsize))
@@ -204,14 +206,17 @@ def _transform_rows(
         # a library may work in place or not, and both are right
         if result.ctypes.data != block.ctypes.data:
             block[...] = result
+        found.append(is_finite(block))
 
     for_each(work, range(0, len(read), chunk))
+    return all(found)
 
 
 def _multiply_and_transform_rows(
     transform: Callable[[Array, int], Array], source: Array, target: Array, outer: Array, last: Array
-) -> None:
+) -> bool:
     """As `_transform_rows`, of source[r, j] * outer[r mod m] * last[j], multiplied while the block is in cache."""
+    found: list[bool] = []
     size = source.shape[-1]
     read, write = source.reshape(-1, size), target.reshape(-1, size)
     chunk = max(1, _BLOCK_BYTES // (size * source.itemsize))
@@ -222,8 +227,10 @@ def _multiply_and_transform_rows(
         result = transform(block, 1)
         if result.ctypes.data != block.ctypes.data:
             block[...] = result
+        found.append(is_finite(block))
 
     for_each(work, range(0, len(read), chunk))
+    return all(found)
 
 
 class _Basis(ABC):
@@ -690,8 +697,8 @@ class TransformFlow(Flow):
             for axis, t in zip(self.grid, variances, strict=True)
         ]
 
-    def _inverse(self, variances: tuple[float, ...], changed: list[int], out: Array) -> None:
-        """Multiply the coefficients of Q for these variances, and undo `_forward` into `out`."""
+    def _inverse(self, variances: tuple[float, ...], changed: list[int], out: Array) -> bool | None:
+        """Multiply the coefficients of Q for these variances, and undo `_forward` into `out`; as `finite`."""
         dtype = self.initial.dtype
         field = self._forward(changed, out)
         # the product over all axes but the last is one number per row; the last is multiplied in the same pass over
@@ -701,31 +708,33 @@ class TransformFlow(Flow):
         outer = functools.reduce(np.multiply.outer, others, np.ones(()))
         factors = np.ascontiguousarray(outer.reshape(-1), dtype=dtype), np.ascontiguousarray(last, dtype=dtype)
         if not self._turns:
-            _multiply_and_transform_rows(basis_along(self.grid[self._order[-1]]).inverse, field, out, *factors)
-            return
+            return _multiply_and_transform_rows(basis_along(self.grid[self._order[-1]]).inverse, field, out, *factors)
         for number, (i, shape, rows, columns) in enumerate(reversed(self._turns)):
             back = out if i == self._turns[0][0] else np.empty(shape, field.dtype)
             inverse = basis_along(self.grid[i]).inverse
             _transform_and_turn(inverse, field, back, rows, columns, None if number else factors)
             field = back
         first = self._closed[-1]
-        if first != self._turns[0][0]:
-            _transform_rows(basis_along(self.grid[first]).inverse, field, out)
+        if first == self._turns[0][0]:
+            return None
+        return _transform_rows(basis_along(self.grid[first]).inverse, field, out)
 
     def advance(self, variances: tuple[float, ...], out: Array) -> None:
         self._reached = variances
         moving = [i for i in self._closed if variances[i] > 0]
         if moving:
             corrected = [i for i in moving if self.solver.end_nodes(self.grid[i], variances[i])]
-            self._inverse(variances, corrected if self.solver.exact_kinks else [], out)
+            self.finite = self._inverse(variances, corrected if self.solver.exact_kinks else [], out)
             self._correct([i for i in corrected if self.grid[i].name in self._corrected], variances, out)
         else:
+            self.finite = None
             np.copyto(out, self.initial)
         for i, axis in enumerate(self.grid):
             # one after the other, in place: they commute with the closed axes and with each other
             if axis.starts_anew and variances[i] > 0:
                 operator = _by_lines(self.solver, axis, variances[i], False, out.dtype)
                 operator.apply(out, out, self._first + i)
+                self.finite = None
 
     def _missing(self, i: int, variance: float) -> EndCorrection | None:
         """What the coefficients of a closed axis do not hold of its ends."""
@@ -748,4 +757,5 @@ class TransformFlow(Flow):
             key = (i, len(ends.weights), after)
             if key not in self._jumps:
                 self._jumps[key] = _flow_of_jumps(self.solver, ends, self.initial, self.grid, i, after)
+            self.finite = None
             ends.add(self._jumps[key].at(moved[:i] + moved[i + 1 :]), out, self._first + i)

@@ -165,7 +165,9 @@ class _Flow(Flow):
         }
         if not self._limits:
             self._steps.advance(variances, out)
+            self.finite = self._steps.finite
             return
+        self.finite = None
         # The maps of the axes commute. A march stays along a closed axis where it is, so that it need not begin again,
         # and keeps the field that it stands at to itself.
         reached = [
