@@ -1,4 +1,4 @@
-"""One page for a practitioner: at which sigma does the optimum move, jump or die, and what does it cost?"""
+"""A study of one landscape: at which sigma the optimum moves, jumps or vanishes, and what that costs."""
 
 # One file, because every sentence of the page reads several parts of the study, and the JSON is the same parts again.
 
@@ -72,41 +72,40 @@ _MOST_NOTES = 16  # in a notebook
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Study:
-    """What exploration noise does to one landscape.
+    """The effect of exploration noise on one landscape.
 
     Attributes
     ----------
     evolution
-        The fields, with the report on them.
+        The fields with their report.
     space
-        Tracks of critical points, births, deaths, jumps.
+        Tracks of critical points, creations, annihilations, jumps.
     curve
-        Price of acting on the smoothed optimum.
+        Suboptimality gap (`price`) of acting on the smoothed optimum.
     basins
-        Where gradient ascent ends, from a start anywhere in the box.
+        Basins of attraction of gradient ascent.
     roughness
-        Hölder exponent, or the reason why there is none.
+        Hölder exponent, or the reason why it could not be estimated.
     chaos
-        Lyapunov exponent and what it predicts; None where the system is not known to be chaotic.
+        Lyapunov exponent and its predictions; None unless the system is known to be chaotic.
     shape
-        Widths of the optimum at the first sigma, or the reason why there are none.
+        Widths of the optimum at the first sigma, or the reason why they are undefined.
     price
         The cost limit, in units of Q.
     keeps
-        The largest sigma at which acting on the smoothed optimum costs no more than that.
+        The largest sigma at which acting on the smoothed optimum costs at most that.
     single
-        The smallest sigma from which on a single maximum (of a loss, a single minimum) remains.
+        The sigma above which a single maximum (for a loss, a single minimum) remains.
     needle_lost
-        Whether ascent (descent) from the optimum of Q at the first sigma already ends at another place than the optimum
-        there.
+        Whether ascent (descent) from the optimum of Q no longer reaches the smoothed optimum at the first sigma.
     seconds
         Time by stage.
     risk
-        The safest action beside that of the best mean, where it was asked for.
+        The safest action compared with the action with the best mean, if requested.
     principal
-        The axes of the covariance, where one was given.
+        The principal axes of the covariance, if one was given.
     intervals
-        What the returns of several seeds leave open; None where they were not kept.
+        Confidence intervals from the returns of several seeds; None without them.
     """
 
     evolution: Evolution
@@ -133,7 +132,7 @@ class Study:
 
     @property
     def sentences(self) -> dict[str, str]:
-        """One finding each, by topic."""
+        """One sentence per topic."""
         space, curve, sense = self.space, self.curve, self.space.sense
         first, last = self._noise(space.sigma[0], 4), self._noise(space.sigma[-1], 4)
         place = place_words(space, curve.best_position)
@@ -141,7 +140,7 @@ class Study:
         if self.needle_lost:
             result["needle"] = (
                 f"This optimum has already vanished at the smallest noise level, sigma = {first}: gradient "
-                f"{sense.ascent} from it does not reach the smoothed optimum "
+                f"{sense.ascent} from it does not reach the smoothed optimum at "
                 f"{place_words(space, space.optimum_positions[0])}. The grid is too coarse "
                 "to say at which sigma it vanishes."
             )
@@ -181,7 +180,7 @@ class Study:
                 "reaches edge": "reaches the edge of the box and stays there",
                 "leaves edge": "leaves the edge of the box",
                 "leaves box": "leaves the box",
-            }.get(death.kind, "is no longer found")
+            }.get(death.kind, "could not be followed any further")
             result["death"] = f"At sigma = {self._located(death)} {whose} {words}."
         kept = self.keeps.statement
         result["price"] = (
@@ -212,7 +211,7 @@ class Study:
             f"The basin of attraction of the smoothed optimum covers {share_words(share[0])} of the box at "
             f"sigma = {first}"
             + (
-                f" and at most {share_words(share[widest])}, at sigma = {self._noise(space.sigma[widest], 4)}."
+                f" and at its largest {share_words(share[widest])}, at sigma = {self._noise(space.sigma[widest], 4)}."
                 if widest
                 else ", its largest share over all noise levels."
             )
@@ -226,12 +225,12 @@ class Study:
         births = sum(event.kind == "birth" for event in space.events)
         if births:
             pairs = f"{births} pairs of critical points are" if births > 1 else "A pair of critical points is"
-            result["births"] = f"{pairs} created along the path, as is possible in two dimensions and more."
+            result["births"] = f"{pairs} created along the path, as is possible in two or more dimensions."
         rough = self.roughness
         result["roughness"] = (
-            f"Roughness: {rough.verdict}."
+            f"{rough.verdict[0].upper()}{rough.verdict[1:]}."
             if isinstance(rough, Roughness)
-            else f"Roughness: no Hölder exponent could be estimated: {rough}."
+            else f"No Hölder exponent could be estimated: {rough}."
         )
         if self.chaos is not None:
             result["chaos"] = f"Chaos: {self.chaos.holder.sentence}."
@@ -327,8 +326,9 @@ class Study:
         # error of a difference lies between | s_a - s_b | and s_a + s_b, too wide to decide anything.
         words = [
             f"Q is known to +- {here:.2g} at its optimum (standard error over rollouts; median over nodes "
-            f"{median:.2g}). These are errors of single nodes. Errors of differences between nodes, such as prices and "
-            "jumps, are not known: with common seeds they may be smaller or larger than those of independent rollouts."
+            f"{median:.2g}). These are errors of single nodes. Errors of differences between nodes, which decide "
+            f"prices and jumps, are unknown: with common seeds they may be smaller or larger than those of independent "
+            f"rollouts."
         ]
         if len(curve.jump_sigma):
             event = self.space.jumps[0]
@@ -478,6 +478,8 @@ def _error(uncertainty: float) -> str:
 
 
 def _widths(shape: Shape) -> str:
+    if len(shape.widths) == 1:
+        return f"{shape.widths[0]:.3g}"
     return " and ".join(
         f"{width:.3g} along {_place(direction)}"
         for width, direction in zip(shape.widths, shape.directions.round(2) + 0.0, strict=True)
@@ -543,43 +545,43 @@ def study(
     draws: Draws | None = None,
     progress: Progress = None,
 ) -> Study:
-    """Everything that a practitioner asks of one landscape: where its optimum goes as exploration noise grows.
+    """Study one landscape: where its optimum moves as exploration noise grows, and what that costs.
 
     Parameters
     ----------
     source
-        A landscape in one, two or three dimensions without batch axes; or an evolution, whose landscape is taken, and
-        whose sigmas if it has 8 or more of them in one proportion between the axes.
+        A landscape in one, two or three dimensions without batch axes; or an evolution, whose landscape is used, and
+        whose noise levels if it has 8 or more in one proportion between the axes.
     sigma
-        Levels of your own; by default 64 from two grid spacings to half of the box, see `default_sigma`.
+        Noise levels; by default 64 from two grid spacings to half of the box, see `default_sigma`.
     covariance
-        In place of sigma: noise of this covariance, as CMA-ES has it, and smaller and larger noise of its proportions.
-        If it is not diagonal the page is along its principal axes, see `heatpg.scalespace.principal_axes`.
+        Instead of sigma: noise with this covariance, as in CMA-ES, and multiples of it. If it is not diagonal, the
+        study uses its principal axes, see `heatpg.scalespace.principal_axes`.
     price_limit
-        The price, in units of Q, that `Study.keeps` is about; by default a tenth of max Q - mean Q, of a loss of
-        mean Q - min Q.
+        The cost limit for `Study.keeps`, in units of Q; by default a tenth of max Q - mean Q, for a loss of mean Q -
+        min Q.
     checks
-        How the evolution is checked; see `heatpg.evolve`.
+        Depth of the checks; see `heatpg.evolve`.
     minimise
-        Whether Q is a loss, whose smallest value is the optimum; by default what the landscape says of itself.
+        Whether Q is a loss, whose smallest value is the optimum; by default that of the landscape.
     risk
-        A fraction q, as 0.1: then the page also tells which action has the best mean of the worst q of all returns
-        (CVaR), and where it parts from that of the best mean; see `heatpg.risk.safest_action`.
+        A fraction q, such as 0.1: also find the action with the best mean of the worst q of all returns (CVaR), and
+        where it differs from the action with the best mean; see `heatpg.risk.safest_action`.
     draws
-        For a slice: noise in all components and not along the axes alone, drawn like this; see
+        For a slice: noise in all components instead of only along the axes, sampled with these draws; see
         `heatpg.planes.evolve_plane`.
     progress
-        A function that is called as ``progress(done, total)``, or True for a bar: with numbers of stages.
+        A function that is called as ``progress(done, total)`` after each stage, or True for a progress bar.
 
     Returns
     -------
     study
-        Print it for the page; `Study.as_dict` for JSON.
+        Print it for the text page; use `Study.as_dict` for JSON.
 
     Raises
     ------
     OptionError
-        For a price that is no positive number.
+        For a price limit that is not positive.
     UnsupportedError
         For a flat landscape, batch axes, full covariances, or more than three dimensions.
     SigmaError
@@ -609,21 +611,21 @@ def study(
     better = landscape.sense if minimise is None else sense_of(minimise)
     if landscape.batch_shape:
         raise UnsupportedError(
-            "a study is of one landscape",
+            "study() needs a single landscape",
             given=f"batch axes {landscape.batch_shape}",
-            advice="take one: Landscape(landscape.values[0], landscape.grid)",
+            advice="select one: Landscape(landscape.values[0], landscape.grid)",
         )
     if price_limit is not None and not (math.isfinite(price_limit) and price_limit > 0):
-        raise OptionError("the price must be positive", given=price_limit, allowed="numbers > 0, in units of Q")
+        raise OptionError("price_limit must be positive", given=price_limit, allowed="numbers > 0, in units of Q")
     if draws is not None and (covariance is not None or risk is not None):
         given = "covariance" if covariance is not None else "risk"
         raise UnsupportedError(
-            f"{given} is not known for noise in all components",
+            f"{given} is not available for noise in all components",
             given=f"draws and {given}",
             advice="study(heatpg.planes.evolve_plane(landscape, sigma, draws, covariance=...))" if risk is None else "",
         )
     if covariance is not None and sigma is not None:
-        raise OptionError("the noise is given by sigma or by covariance", given="both", allowed="one of them")
+        raise OptionError("give either sigma or covariance, not both")
     principal = None
     with stage("evolve"):
         landscape = _with_origin(landscape)

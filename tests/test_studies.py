@@ -153,7 +153,9 @@ def test_every_axis_has_its_sigma_in_the_sentences(rollouts: Study) -> None:
 def test_errors_of_nodes_are_stated_and_errors_of_differences_are_not(rollouts: Study) -> None:
     said = rollouts.sentences["noise"]
     assert said.startswith("Q is known to +- 0.3 at its optimum (standard error over rollouts; median over nodes 0.04)")
-    assert "differences between nodes, such as prices and jumps, are not known: with common seeds they may be" in said
+    assert (
+        "differences between nodes, which decide prices and jumps, are unknown: with common seeds they may be" in said
+    )
     assert said.endswith("first jump differ by 0.3 in Q, known to +- 0.3 before the jump and to +- 0.04 after it.")
     landscape = rollouts.evolution.landscape
     assert landscape.standard_error is not None
@@ -208,14 +210,14 @@ def test_sentences_quote_the_larger_of_sampling_and_solver_error(minimise: bool)
     assert f"the global {best} of the mean of 8 seeds jumps" in unsure.sentences["jump"]
     assert "8 seeds do not show whether it jumps" in unsure.sentences["jump"]
     assert unsure.verdict.sentence.startswith("In the mean of 8 seeds: at sigma")
-    assert unsure.verdict.numbers[0].detail.endswith("8 seeds do not show it")
+    assert unsure.verdict.numbers[0].detail.endswith("not significant with 8 seeds")
     # seeds that differ by a constant know the jump as well as the solver does
     assert exact.intervals is not None and exact.intervals.jump is not None and exact.intervals.jump.shown
     assert "95 % interval 0.09" in exact.sentences["jump"] or "root-finding error" in exact.sentences["jump"]
     for page in (sure, unsure):
         assert "root-finding error" in page.sentences["death"]
         assert "sigma_death" in page.sentences["noise"] and "no interval" in page.sentences["noise"]
-        assert "the price passes" in page.sentences["price"] and "95 % interval" in page.sentences["price"]
+        assert "the price exceeds" in page.sentences["price"] and "95 % interval" in page.sentences["price"]
         assert page.as_dict()["intervals"]["seeds"] == 8
         json.dumps(page.as_dict()["intervals"], allow_nan=False)
         assert page.evolution.known_error is not None
@@ -239,7 +241,7 @@ def test_a_grid_that_misses_the_optimum_is_told() -> None:
     )
     said = study(needle, [0.1, 0.2])
     assert said.sentences["grid"].startswith(
-        "Q exceeds its largest node value between the nodes (at least 0.9 at (0.01)). The grid misses"
+        "Q exceeds its largest node value between the nodes (at least 0.9 at 0.01). The grid misses"
     )
 
 
@@ -289,9 +291,9 @@ def test_three_dimensions() -> None:
 @pytest.mark.parametrize(
     ("landscape", "sigma", "match"),
     [
-        (Landscape(np.ones(401), line()), [0.1, 0.2], "flat"),
-        (Landscape(np.ones((2, 401)), line()), [0.1, 0.2], "of one landscape"),
-        (Landscape.from_function(bumps, line()), [0.1], "at least two sigmas"),
+        (Landscape(np.ones(401), line()), [0.1, 0.2], "constant"),
+        (Landscape(np.ones((2, 401)), line()), [0.1, 0.2], "single landscape"),
+        (Landscape.from_function(bumps, line()), [0.1], "at least two noise levels"),
         (Landscape.from_function(bumps, line(7)), None, "too coarse"),
         (Landscape.from_function(bumps, line()), [0.1, -0.2], "not negative"),
     ],
@@ -303,7 +305,7 @@ def test_refusals(landscape: Landscape, sigma: list[float] | None, match: str) -
 
 @pytest.mark.parametrize("price", [0.0, -1.0, math.nan, math.inf])
 def test_prices_that_are_none(price: float) -> None:
-    with pytest.raises(errors.OptionError, match="price must be positive"):
+    with pytest.raises(errors.OptionError, match="price_limit must be positive"):
         study(Landscape.from_function(bumps, line()), [0.1, 0.2], price_limit=price)
 
 

@@ -1,4 +1,4 @@
-"""From which sigma to which the optimum may jump, by inverting the paired t test of its two maxima."""
+"""Confidence interval for the sigma of a jump, by inverting the paired t test of the two maxima."""
 
 from __future__ import annotations
 
@@ -26,26 +26,27 @@ _LARGEST = 1e9  # of a ratio to its standard error: beyond, a crossing between t
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class JumpInterval:
-    """What seeds say of the sigma at which one maximum becomes higher than another.
+    """Confidence interval, over seeds, for the sigma at which one maximum becomes higher than another.
 
-    A difference of u between the two maxima is significant where it is larger than t times its standard error, which is
-    that of the difference seed by seed. The interval is where it is not, as far as significant differences bound it.
+    The difference of u between the two maxima is significant if it exceeds t times its standard error, computed from
+    the differences seed by seed. The interval contains the sigmas without a significant difference, between those with
+    one.
 
     Attributes
     ----------
     tracks
         The maximum that leads at small sigma, and the other.
     sigma
-        Where the mean jumps from one to the other; None where it does not.
+        Where the mean over seeds jumps; None if it does not.
     lower, upper
-        The interval, in the units of sigma; None where it is open.
+        The interval, in the units of sigma; None for an open end.
     shown
         Whether the jump is shown: the first maximum is significantly higher at one sigma, the second at a larger one.
     excluded
-        Where the mean does not jump: from which sigma to which the first one is significantly higher, if it is so up to
-        the last sigma at which there are both; otherwise None.
+        If the mean does not jump: the range of sigma in which the first maximum is significantly higher, if that holds
+        up to the last sigma at which both exist; otherwise None.
     seeds, confidence
-        How many, and with which probability the interval is to hold the true sigma.
+        Number of seeds, and confidence level of the interval.
     statement
         The same in one sentence.
     """
@@ -143,7 +144,7 @@ def _statement(space: ScaleSpace, jump: JumpInterval) -> str:
 
 
 def jump_intervals(space: ScaleSpace, readings: Readings, confidence: float) -> list[JumpInterval]:
-    """An interval for every jump of the mean; where it has none, for the maximum that comes nearest to a jump.
+    """An interval for every jump of the mean; without one, for the maximum that comes closest to a jump.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Intervals from the returns of seeds for the value, place and price of the optimum under noise, and for its jump."""
+"""Confidence intervals over seeds for value, location and price of the optimum under noise, and for its jump."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ Array = NDArray[Any]
 
 _RESAMPLES = 2000  # the share beyond an end, .0057 at S = 8, is then that of eleven resamples
 _SKEWED = 2.0  # standard deviations of the skewness of as many normal numbers; a taste
-_NOT_GIVEN = "sigma_death, the width of the optimum, the number of maxima and the share of the basin have no interval"
+_NOT_GIVEN = "no intervals for sigma_death, the width of the optimum, the number of maxima and the basin"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Q at its best node, read from a seed that had no say in the choice of the node.
+    """Unbiased estimate of Q at its best node: the node is chosen without the seed that is evaluated.
 
-    The largest of noisy numbers is too large. Here each seed in turn is left out, the best node is chosen by the mean
-    of the others, and the return of the one that was left out is read there.
+    The maximum of noisy numbers is biased upwards. Here each seed in turn is omitted, the best node is chosen by the
+    mean of the others, and the return of the omitted seed is taken there.
 
     Attributes
     ----------
     value
-        The mean of what was read: an honest value of the place that so many seeds choose, which may be worse than the
-        best place.
+        The mean of these returns: an unbiased value of the node that so many seeds choose, which may be worse than the
+        best node.
     error
         Its standard error.
     apparent
@@ -55,33 +55,34 @@ class HeldOut:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Intervals:
-    """What the returns of several seeds say of the optimum under noise.
+    """Confidence intervals over seeds for the optimum under noise.
 
     Attributes
     ----------
     seeds, confidence
-        How many, and the probability with which each interval holds the true number.
+        Number of seeds, and confidence level of each interval.
     sigma
-        The levels, shape (T,).
+        Noise levels, shape (T,).
     value
         u at the optimum of the mean: t interval, shape (T, 2).
     place
-        Where the optimum of u is: widened percentiles over resamples of the seeds, shape (T, dimensions, 2).
+        Location of the optimum of u: expanded percentiles over bootstrap resamples of the seeds, shape (T, dimensions,
+        2).
     price
-        Q at its optimum less Q at that of u: widened percentiles, shape (T, 2). As the best of noisy values is too
-        high, the lower end is at most that of the t interval of what is read as in `best`; both ends are moved by what
-        is not known of Q between its nodes.
+        Q at its optimum minus Q at that of u: expanded percentiles, shape (T, 2). Because the maximum of noisy values
+        is biased upwards, the lower end is at most that of the t interval of the unbiased values as in `best`; both
+        ends include the uncertainty of Q between its nodes.
     price_limit, keeps
-        The price that is asked about, and the interval for the largest sigma that keeps the optimum within it;
-        resamples that never pass it count as beyond the last sigma, and an end there is infinite.
+        The cost limit, and the interval for the largest sigma within it; resamples that never exceed it count as above
+        the largest sigma, and an end there is infinite.
     jumps
-        For every jump of the mean; where it has none, for the maximum that comes nearest to one.
+        One entry per jump of the mean; without one, for the maximum that comes closest to a jump.
     best
-        Q at its optimum, read honestly.
+        Unbiased estimate of Q at its optimum.
     unseen
-        What none of the seeds showed may still have this probability: 1 - (1 - confidence)^(1 / S).
+        Upper bound on the probability of an event that no seed showed: 1 - (1 - confidence)^(1 / S).
     skewed
-        Whether returns at the optimum are skewed, so that few seeds may not show what is rare.
+        Whether returns at the optimum are skewed, so that few seeds may miss rare events.
     """
 
     seeds: int
@@ -100,7 +101,7 @@ class Intervals:
 
     @property
     def jump(self) -> JumpInterval | None:
-        """The first jump that is shown; if none is, the first one of the mean, or the maximum next to one."""
+        """The first significant jump; otherwise the first jump of the mean, or the maximum closest to one."""
         shown = [jump for jump in self.jumps if jump.shown]
         return next(iter([*shown, *self.jumps]), None)
 
@@ -116,7 +117,7 @@ class Intervals:
         first = noise_words(space, float(self.sigma[0]), 4)
         low, high = (place_words(space, self.place[0, :, end]) for end in (0, 1))
         result = {
-            "value": f"u at the optimum at sigma = {first} lies between {words(self.value[0, 0])} and "
+            "value": f"at sigma = {first} the maximum of u lies between {words(self.value[0, 0])} and "
             f"{words(self.value[0, 1])} ({self.share}, {self.seeds} seeds).",
             "place": f"The optimum of u at sigma = {first} lies between {low} and {high} ({self.share}, by axis).",
         }
@@ -126,26 +127,28 @@ class Intervals:
         noise = self.best.apparent - self.best.value
         if abs(noise) > self.best.error:
             result["best"] = (
-                f"Q at its best node reads {words(self.best.apparent)}; chosen by all seeds but one and read from that "
-                f"one, {words(self.best.value)} +- {self.best.error:.2g}: the rest is choice among noisy values."
+                f"Q at its best node is {words(self.best.apparent)} in the mean of all seeds, but "
+                f"{words(self.best.value)} +- {self.best.error:.2g} if the node is chosen without the seed that is "
+                f"evaluated; the difference is selection bias."
             )
         result["none"] = f"{_NOT_GIVEN}."
         if self.skewed:
             result["rare"] = (
-                f"Returns at the optimum are skewed: what none of {self.seeds} seeds showed, such as a fall, may have "
-                f"a probability of up to {self.unseen:.0%}, and the intervals then hold less often than they say."
+                f"Returns at the optimum are skewed: a rare event, such as a fall, that no seed showed may have a "
+                f"probability of up to {self.unseen:.0%}. The intervals then cover the true values less often than "
+                f"stated."
             )
         return result
 
     def _keeps(self) -> str:
         space, (low, high) = self._space, self.keeps
         last = noise_words(space, float(self.sigma[-1]), 4)
-        price = f"the price passes {self.price_limit:.4g}"
+        price = f"the price exceeds {self.price_limit:.4g}"
         if math.isinf(low):
             # both ends lie beyond the ladder
             return f"in no resample of the seeds {price} up to sigma = {last} ({self.share})"
         ends = f"from {noise_words(space, low, 4)}"
-        until = f"to {noise_words(space, high, 4)}" if math.isfinite(high) else f"to beyond the last sigma, {last}"
+        until = f"to {noise_words(space, high, 4)}" if math.isfinite(high) else f"to beyond the largest sigma, {last}"
         return f"the sigma at which {price} lies {ends} {until} ({self.share})"
 
     def __str__(self) -> str:
@@ -178,21 +181,21 @@ def seed_intervals(
     confidence: float = 0.95,
     resamples: int = _RESAMPLES,
 ) -> Intervals:
-    """Intervals from the returns of every seed; each seed is evolved once, and no resample is.
+    """Compute confidence intervals from the returns of every seed; each seed is evolved once, resamples are not.
 
     Parameters
     ----------
     space
-        What `heatpg.scalespace.track` returned for an evolution whose landscape has the returns of its seeds.
+        Result of `heatpg.scalespace.track` for an evolution whose landscape has the returns of its seeds.
     curve
-        What `heatpg.scalespace.price` returned for it.
+        Result of `heatpg.scalespace.price` for it.
     price_limit
-        The price, in units of Q, that `Intervals.keeps` is about; by default a tenth of max Q - mean Q, of a loss of
+        The cost limit for `Intervals.keeps`, in units of Q; by default a tenth of max Q - mean Q, of a loss of
         mean Q - min Q.
     confidence
-        The probability with which each interval is to hold the true number.
+        Confidence level of each interval.
     resamples
-        How many resamples of the seeds are drawn.
+        Number of bootstrap resamples of the seeds.
 
     Returns
     -------
@@ -202,7 +205,7 @@ def seed_intervals(
     Raises
     ------
     UnsupportedError
-        If the returns of the seeds are not known.
+        If the landscape has no returns of seeds.
     OptionError
         For a confidence that is not between .5 and 1, or fewer than 100 resamples.
     ResourceError
@@ -234,16 +237,18 @@ def seed_intervals(
     returns = flow.landscape.returns
     if returns is None:
         raise UnsupportedError(
-            f"intervals need the return of every seed, and those of {flow.landscape.name!r} are not known",
+            f"intervals need the returns of every seed, but {flow.landscape.name!r} has none",
             allowed="a landscape with returns",
-            advice="Landscape(None, grid, returns=...), or Rollout(seeds=8) without keep_returns=False",
+            advice=(
+                "pass Landscape(None, grid, returns=...), or sample with Rollout(seeds=8) without keep_returns=False"
+            ),
         )
     share = finite_number("the confidence", confidence, lower=0.5, upper=1.0)
     if not 0.5 < share < 1.0 or resamples < 100:
         raise OptionError(
-            "these intervals cannot be made",
+            "confidence or resamples is out of range",
             given=f"confidence={confidence}, resamples={resamples}",
-            allowed="a confidence between 0.5 and 1, 100 resamples or more",
+            allowed="a confidence between 0.5 and 1, at least 100 resamples",
         )
     limit = 0.1 * curve.above_mean if price_limit is None else finite_number("the price", price_limit, lower=0.0)
     return _Work(space, curve, np.asarray(returns, dtype=np.float64), share, resamples).intervals(limit)
@@ -281,8 +286,8 @@ def qualified(answer: Verdict, found: Intervals, space: ScaleSpace) -> Verdict:
         if first is not None:
             sentence = f"In the mean of {found.seeds} seeds: {sentence[0].lower()}{sentence[1:]}"
         sentence += f" {known.statement}."
-        jump = dataclasses.replace(jump, detail=f"{jump.detail}; {found.seeds} seeds do not show it")
-    ends = [noise_words(space, end, 3) if math.isfinite(end) else "beyond the last" for end in found.keeps]
+        jump = dataclasses.replace(jump, detail=f"{jump.detail}; not significant with {found.seeds} seeds")
+    ends = [noise_words(space, end, 3) if math.isfinite(end) else "beyond the largest" for end in found.keeps]
     price = dataclasses.replace(price, detail=f"{price.detail}; {found.share} {ends[0]} to {ends[1]}")
     return Verdict(sentence, (jump, vanishes, price))
 

@@ -1,8 +1,8 @@
 """Critical points of u(., sigma): maxima, minima and saddles, to sub-grid accuracy.
 
-The nodes of the solved field say where to look, Newton's method on the exact field between them says what is there.
-Lengths are measured in max(sigma, h), over which u can change: derivatives taken in that unit are of the size of Q,
-and one threshold serves for all sigmas. All is in the pure numbers of `heatpg.scalespace.units`, but for what
+The nodes of the solved field give starting points; Newton's method on the exact field between them locates the critical
+points. Lengths are measured in max(sigma, h), over which u can change: derivatives taken in that unit are of the size
+of Q, and one threshold serves for all sigmas. All is in the pure numbers of `heatpg.scalespace.units`, but for what
 `critical_points` takes and returns.
 """
 
@@ -68,8 +68,8 @@ class CriticalPoints:
         Number of directions in which u falls (the Morse index): 0 at a minimum, `dimensions` at a maximum. Of a point
         on the edge of the box only the directions along the edge count.
     free
-        False along an axis on whose edge the point is held because u goes on rising (or, of a minimum, falling)
-        beyond it, shape (points, dimensions).
+        False along an axis on whose edge the point lies because u keeps increasing (for a minimum, decreasing) across
+        it, shape (points, dimensions).
     eigenvalues
         Of the Hessian in units of max(sigma, h) per axis, ascending, shape (points, dimensions); 0 along held axes.
     """
@@ -87,7 +87,7 @@ class CriticalPoints:
 
     @property
     def on_edge(self) -> NDArray[np.bool_]:
-        """Whether a point is held by the edge of the box, shape (points,)."""
+        """Whether a point lies on the edge of the box, shape (points,)."""
         return np.asarray(~self.free.all(axis=1))
 
     @property
@@ -96,7 +96,7 @@ class CriticalPoints:
         return [NAMES[code] for code in self.kind.tolist()]
 
     def select(self, chosen: Array) -> CriticalPoints:
-        """Some of the points, by a mask or by indices."""
+        """A subset of the points, by a mask or by indices."""
         parts = {f.name: getattr(self, f.name)[chosen] for f in dataclasses.fields(self) if f.name != "sigma"}
         return CriticalPoints(self.sigma, **parts)
 
@@ -539,14 +539,14 @@ def critical_points(
     source
         Q, or an evolution of it.
     sigma
-        Noise level in the units of the axes: one, or one per axis. 0 takes the interpolant of Q.
+        Noise level in the units of the axes: one number, or one per axis. 0 uses the interpolant of Q.
     kinds
         Any of ``maximum``, ``minimum`` and ``saddle``.
 
     Returns
     -------
     points
-        Positions, values, kinds and curvatures. Extrema held by an edge of the box are among them, marked by
+        Positions, values, kinds and curvatures. Extrema on an edge of the box are included and marked by
         `CriticalPoints.on_edge`.
 
     Raises
@@ -561,9 +561,9 @@ def critical_points(
     Notes
     -----
     Newton's method on the exact field, so positions are exact to about eps osc(Q) / (curvature times max(sigma, h)).
-    From sigma = 2 h on about one point in ten thousand is missed, of pairs that are about to meet; below, one in a
-    thousand. On a ridge or a plateau, where the Hessian is singular, no point is isolated and none is reported. Along
-    the edges of the box only extrema are looked for.
+    From sigma = 2 h on about one point in ten thousand is missed, mostly of pairs close to annihilation; below, one in
+    a thousand. On a ridge or a plateau, where the Hessian is singular, no point is isolated and none is reported. Along
+    the edges of the box only extrema are searched for.
 
     Examples
     --------
@@ -578,7 +578,7 @@ def critical_points(
     (['maximum', 'minimum', 'maximum'], array([-0.99 , -0.046,  1.01 ]))
     """
     if isinstance(source, Evolution):
-        source.require_solved("critical points at one more sigma")
+        source.require_solved("critical points at another sigma")
     landscape = source.landscape if isinstance(source, Evolution) else source
     chosen = check_kinds(kinds)
     require_structure(landscape)

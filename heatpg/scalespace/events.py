@@ -1,4 +1,4 @@
-"""Tracks of critical points, and the events at their ends: births, deaths, merges, edges of the box."""
+"""Tracks of critical points, and the events at their ends: creations, annihilations, merges, edges of the box."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ _TOGETHER = (1e-5, 0.2)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Event:
-    """Something that happens at one sigma between the levels that were solved.
+    """An event in scale space, located between the stored noise levels.
 
     Attributes
     ----------
     kind
-        ``death`` or ``birth``: two critical points meet, or part, where the Hessian is singular (or where the edge of
-        the box held one of them). ``merge``, ``split``: several become one by symmetry, or one becomes several.
-        ``jump``: the global maximum changes track. ``reaches edge``, ``leaves edge``: an extremum becomes held by the
-        edge of the box, or no longer. ``leaves box``, ``enters box``: a saddle crosses the edge. ``lost``, ``found``:
-        none of these could be shown; as a rule the curvature is round-off, or the sigma is not resolved.
+        ``death`` or ``birth``: two critical points annihilate, or are created, where the Hessian is singular (or one of
+        them lies on the edge of the box). ``merge``, ``split``: several become one by symmetry, or one becomes several.
+        ``jump``: the global maximum changes track. ``reaches edge``, ``leaves edge``: an extremum moves onto the edge
+        of the box, or off it. ``leaves box``, ``enters box``: a saddle crosses the edge. ``lost``, ``found``: none of
+        these could be shown; usually the curvature is rounding error, or the sigma is not resolved.
     sigma
         Where, in the units of the axes (of the noisiest axis, if they differ).
     uncertainty
-        Of that sigma: what the last step of the solution and round-off leave, that of the values of Q included, or half
+        Uncertainty of that sigma: the last step of the root finder plus rounding errors, including those of Q, or half
         of the bracket.
     position, value
-        Place, shape (dimensions,), and u there; of a jump those of the new optimum.
+        Location, shape (dimensions,), and u there; for a jump those of the new optimum.
     tracks
-        Numbers of the tracks that take part; of a jump (from, to), -1 for none.
+        Numbers of the tracks involved; for a jump (from, to), -1 for none.
     resolved
-        False below 1.5 grid spacings, where the grid does not show what happens between its nodes.
+        False below 1.5 grid spacings, where the grid does not resolve u between its nodes.
     """
 
     kind: str
@@ -90,11 +90,11 @@ class Track:
     Attributes
     ----------
     number
-        Its place in `ScaleSpace.tracks`.
+        Its index in `ScaleSpace.tracks`.
     kind
         ``maximum``, ``minimum`` or ``saddle``.
     levels
-        Indices of the sigmas at which it was met, consecutive.
+        Indices of the noise levels at which it exists, consecutive.
     sigma
         These sigmas (of the noisiest axis), shape (levels,).
     positions, values
@@ -102,11 +102,11 @@ class Track:
     eigenvalues
         Of the Hessian in units of max(sigma, h), shape (levels, dimensions).
     index
-        Number of directions in which u falls, those across an edge that holds it included.
+        Number of directions in which u decreases, including those across the edge on which it lies.
     on_edge
-        Whether the edge of the box holds it: then it is a property of the box rather than of Q.
+        Whether it lies on the edge of the box, so that it depends on the choice of box.
     birth, death
-        The events at its ends; None where it was there at the first sigma, or is still there at the last.
+        The events at its ends; None if it exists at the first, or at the last, noise level.
     """
 
     number: int

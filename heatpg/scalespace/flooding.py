@@ -1,11 +1,11 @@
-"""Which maximum gradient ascent from every node ends at: labels of one field.
+"""Basins of attraction of one field: the maximum at which gradient ascent from each node ends.
 
 The labels follow the gradient flow x' = grad u, not hops between nodes: a chain of steepest hops keeps to the eight
 directions of the grid, and the boundaries that it draws are off by a fraction of the box however fine the grid is.
 Here nodes are labelled from the highest down. A node whose higher neighbours agree belongs where they do, because its
 path leaves between two of them. From the others, which line the boundaries, the path is integrated until the nodes
-around it agree. So an error at one node is not handed on to the next, boundaries are true to a cell or less, and
-volumes converge with the spacing.
+around it agree. So an error at one node does not propagate, boundaries are accurate to a cell or less, and volumes
+converge with the spacing.
 """
 
 from __future__ import annotations
@@ -380,7 +380,9 @@ def flood(field: Array, grid: Grid, tolerance: float) -> Flooding:
 def _check_field(field: ArrayLike, grid: Grid, tolerance: float) -> Array:
     array = real_array("the field", field)
     if array.shape != grid.shape:
-        raise GridError("the field does not fit the grid", given=f"shape {array.shape}", allowed=f"shape {grid.shape}")
+        raise GridError(
+            "the field has the wrong shape for the grid", given=f"shape {array.shape}", allowed=f"shape {grid.shape}"
+        )
     if not np.isfinite(array).all():
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise NonFiniteError(f"the field is not finite at index {first}", given=f"{array[first]}")
@@ -413,7 +415,7 @@ def ascent_labels(
     labels
         Shape of the grid, int32. 0 is the basin of the largest value, the others follow by value; of several that
         agree with the largest within the tolerance, the one of lowest flat index is first. -1 where ascent stalls:
-        on a flat stretch that is no maximum, with a node whose neighbours all agree with it within the tolerance, and
+        on a plateau that is not a maximum, with a node whose neighbours all agree with it within the tolerance, and
         where ascent leads up to such a stretch. A field that is flat within the tolerance is -1 throughout.
     maxima
         Flat index of the highest node of each basin, in the order of the labels; a plateau has that of its first

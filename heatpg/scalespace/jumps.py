@@ -1,4 +1,4 @@
-"""Which track is the global maximum at each sigma, and where it jumps from one to another."""
+"""The track of the global maximum at each sigma, and its jumps between tracks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Optimum:
     positions, values
         Shapes (levels, dimensions) and (levels,).
     flags
-        What a reader must know, each with the levels that it is about.
+        Remarks on the optimum, each with the levels concerned.
     """
 
     tracks: NDArray[np.int64]
@@ -99,8 +99,8 @@ def choose(history: History, problem: Problem) -> Optimum:
         (edges, "the optimum lies on the edge of the box, so it depends on the choice of box; enlarge the box"),
         (
             ridges,
-            f"the {words.largest} value lies on a {words.ridge} or a plateau (singular Hessian): its location is that "
-            "of a node",
+            f"the {words.largest} value lies on a {words.ridge} or a plateau (singular Hessian), so its location is "
+            f"that of a node",
         ),
     ):
         if which:

@@ -1,4 +1,4 @@
-"""What it costs to act on a smoothed optimum, and up to which noise a price or a number of maxima holds."""
+"""The cost of acting on a smoothed optimum, and the noise levels that limit it or the number of maxima."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _BESIDE = 1e-9  # of sigma: just inside an interval, and not on its end, where a
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
-    """A sigma at which something changes, with what is known of it.
+    """A noise level at which a condition changes.
 
     Attributes
     ----------
     sigma
-        The value, in the units of the axes; None where it lies outside of the levels that were solved.
+        The value, in the units of the axes; None if it lies outside the stored noise levels.
     uncertainty
-        Of that sigma.
+        Uncertainty of that sigma.
     statement
-        One sentence that says what it is, or why there is none.
+        One sentence with its meaning, or the reason why there is none.
     """
 
     sigma: float | None
@@ -55,7 +55,7 @@ class Limit:
 
 
 def noise_words(space: ScaleSpace, sigma: float, digits: int = 5) -> str:
-    """A sigma in a sentence: one number where all axes share it, else that of every axis with its unit.
+    """A noise level as text: one number if all axes share it, otherwise one per axis with its unit.
 
     Examples
     --------
@@ -79,7 +79,9 @@ def vanishing_words(space: ScaleSpace) -> str:
 
 
 def place_words(space: ScaleSpace, position: ArrayLike) -> str:
-    """A place in a sentence: bare coordinates where all axes share unit and sigma, else each by name with its unit.
+    """A location in a sentence: coordinates if all axes share unit and sigma, else each by name with its unit.
+
+    On one axis it is the number alone.
 
     Examples
     --------
@@ -94,14 +96,14 @@ def place_words(space: ScaleSpace, position: ArrayLike) -> str:
     """
     places = position_words(space.grid, position)
     if np.ptp(space.ratio) == 0 and space.grid.unit is not None:
-        return f"({', '.join(places)})"
+        return f"({', '.join(places)})" if len(places) > 1 else places[0]
     named = zip(places, space.grid, strict=True)
     return ", ".join(f"{axis.name} = {x} {axis.unit}".rstrip() for x, axis in named)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PriceCurve:
-    """The price of acting on the smoothed optimum, against sigma.
+    """The price (suboptimality gap) of acting on the smoothed optimum, as a function of sigma.
 
     Attributes
     ----------
@@ -112,24 +114,24 @@ class PriceCurve:
     best_position, best
         The optimum mu*_0 of Q itself and Q there.
     price
-        Q(mu*_0) - Q(mu*_sigma), shape (T,): what is lost by acting, without noise, where the smoothed optimum is.
+        Q(mu*_0) - Q(mu*_sigma), shape (T,): the loss from acting on the smoothed optimum without noise.
     uncertainty
-        Of the price, shape (T,): 0 where Q can be had between its nodes (`Landscape.has_sampler`), else the difference
-        of two interpolants.
+        Uncertainty of the price, shape (T,): 0 if Q can be evaluated between its nodes (`Landscape.has_sampler`),
+        otherwise the difference of two interpolants.
     drop
-        Q(mu*_0) - u(mu*_sigma, sigma), shape (T,): what the learner sees itself lose, noise included.
+        Q(mu*_0) - u(mu*_sigma, sigma), shape (T,): the decrease of the optimum value under noise.
     on_edge
-        Whether that optimum is held by the edge of the box, shape (T,).
+        Whether that optimum lies on the edge of the box, shape (T,).
     oscillation
-        osc(Q), what prices are compared with.
+        osc(Q) = max Q - min Q, the scale for prices.
     above_mean
-        Q(mu*_0) less the mean of Q over the box: what acting at the optimum earns over acting at random.
+        Q(mu*_0) minus the mean of Q over the box: the gain of the optimum over uniformly random actions.
     jump_sigma
         Where the optimum jumps, shape (J,).
     jump_price, jump_uncertainty
         The price just before and just after each jump, and its uncertainty, shape (J, 2).
     jump_drop
-        The drop at each jump, shape (J,): u is as high before as after.
+        The drop at each jump, shape (J,); u is equal before and after it.
     """
 
     sigma: NDArray[np.float64]
@@ -151,9 +153,10 @@ class PriceCurve:
 
     @property
     def missed(self) -> tuple[NDArray[np.float64], float] | None:
-        """Where Q was found to be better than at `best_position`, and Q there; None where it is not, to 1e-3 of osc(Q).
+        """A location where Q is better than at `best_position`, and Q there; None if there is none within 1e-3 of
+        osc(Q).
 
-        It is looked for at the optima of u only, so there may be a higher place still.
+        Only the optima of u are searched, so Q may be even higher elsewhere.
         """
         level = int(np.argmin(self.price))
         if self.price[level] >= -_HIGHER * self.oscillation:
@@ -161,15 +164,16 @@ class PriceCurve:
         return self.positions[level], self.best - self._space.sense.sign * float(self.price[level])
 
     def largest_sigma(self, price: float) -> Limit:
-        """The largest sigma up to which the price stays within a limit, in units of Q, located between the levels.
+        """The largest sigma up to which the price does not exceed a limit in units of Q, located between the stored
+        levels.
 
         Raises
         ------
         OptionError
-            For a price that is not a positive number.
+            For a limit that is not positive.
         """
         if not (math.isfinite(price) and price > 0):
-            raise OptionError("the price must be positive", given=price, allowed="a number > 0, in units of Q")
+            raise OptionError("the cost limit must be positive", given=price, allowed="a number > 0, in units of Q")
         above = np.flatnonzero(self.price > price)
         if not len(above):
             end = noise_words(self._space, float(self.sigma[-1]), 4)
@@ -283,25 +287,25 @@ def _read(field: HeatField, points: Array) -> tuple[Array, Array]:
 
 
 def price(space: ScaleSpace) -> PriceCurve:
-    """The price of acting on the smoothed optimum: Q(mu*_0) - Q(mu*_sigma), beside the drop of u.
+    """The price of acting on the smoothed optimum, Q(mu*_0) - Q(mu*_sigma), and the drop of u.
 
-    Of a loss it is Q(mu*_sigma) - Q(mu*_0), beside the rise of u: a price is above 0 where something is lost.
+    For a loss it is Q(mu*_sigma) - Q(mu*_0), with the rise of u: a positive price is a disadvantage.
 
     Parameters
     ----------
     space
-        What `track` returned.
+        Result of `track`.
 
     Returns
     -------
     curve
-        One entry per level; `PriceCurve.largest_sigma` finds the largest sigma within a price.
+        One entry per level; `PriceCurve.largest_sigma` finds the largest sigma within a cost limit.
 
     Notes
     -----
-    mu*_0 is the largest node of Q, or the maximum of its interpolant beside it if Q is higher there. Q(mu*_sigma) is
-    taken from where the landscape comes from. Where only its nodes are known, and Q is rough, it depends on how Q is
-    read between them: `PriceCurve.uncertainty` says how much.
+    mu*_0 is the largest node of Q, or the nearby maximum of its interpolant if Q is higher there. Q(mu*_sigma) is
+    evaluated with the sampler of the landscape. If only the nodes are known and Q is rough, it depends on the
+    interpolation; see `PriceCurve.uncertainty`.
 
     Examples
     --------
@@ -381,7 +385,7 @@ def _refined_top(problem: Problem, start: Array) -> tuple[Array, float] | None:
 
 
 def count_changes(space: ScaleSpace, kind: str = "") -> list[tuple[Event, int]]:
-    """The events at which the number of critical points of a kind changes, by sigma, and by how many.
+    """The events that change the number of critical points of a kind, by sigma, and the changes.
 
     An event changes it by the tracks of that kind that begin at it, less those that end at it. So a death and a merge
     do, also that of a point held by the edge; a maximum that reaches the edge, and is held there from then on, or

@@ -1,4 +1,4 @@
-"""Landscapes along the principal axes of a covariance, where correlated noise has one sigma for each axis.
+"""Landscapes along the principal axes of a covariance, where correlated noise has one sigma per axis.
 
 Tracks and prices run along sigma on the axes of a grid. Noise of covariance s^2 Sigma becomes such noise after a turn:
 with D the standard deviations and D^-1 Sigma D^-1 = W diag(lambda) W^T, x = D W y has independent noise of variances
@@ -30,19 +30,19 @@ _FINER = 1.5  # nodes along each turned axis, of the most along an own one: a tu
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PrincipalAxes:
-    """A landscape whose axes are those along which noise of a covariance is independent.
+    """A landscape along the principal axes of a covariance, along which the noise is independent.
 
     Attributes
     ----------
     landscape
-        Along the principal axes, or as it was if the covariance is diagonal.
+        Landscape along the principal axes; unchanged if the covariance is diagonal.
     deviations
         Standard deviation along each axis under the covariance itself, shape (d,).
     basis
-        What one unit along each axis is in the axes of the original, as columns, shape (d, d); None if these are the
-        same.
+        Unit vectors of the axes in the original coordinates, as columns, shape (d, d); None if they are the original
+        axes.
     names
-        Of the axes of the original.
+        Names of the original axes.
     """
 
     landscape: Landscape
@@ -56,7 +56,7 @@ class PrincipalAxes:
         Raises
         ------
         SigmaError
-            If there is no room between the two.
+            If the grid is too coarse for that range.
         """
         grid = self.landscape.grid
         lengths, spacing = np.array([axis.length for axis in grid]), np.array(grid.spacing)
@@ -66,22 +66,22 @@ class PrincipalAxes:
             raise SigmaError(
                 "the grid is too coarse for a study of this covariance",
                 given=f"standard deviations {', '.join(f'{s:.3g}' for s in self.deviations)}, shape {grid.shape}",
-                advice="sample more nodes along the axis of the least noise",
+                advice="sample more nodes along the axis with the smallest noise",
             )
         return np.geomspace(first, last, count)[:, None] * self.deviations
 
     @property
     def words(self) -> str:
-        """What the axes are, and where the covariance itself lies among the sigmas."""
+        """A description of the axes, and the sigma that corresponds to the covariance."""
         own = float(self.deviations.max())
-        given = f"The covariance that was given is at sigma = {own:.5g} along the axis of the most noise"
+        given = f"The given covariance corresponds to sigma = {own:.5g} along the axis with the largest noise"
         if self.basis is None:
-            return f"{given}; smaller and larger noise has the same proportions."
+            return f"{given}; other noise levels are multiples of it."
         axes = "; ".join(
             f"{axis.name} = {' '.join(f'{x:+.3g} {name}' for x, name in zip(column, self.names, strict=True))}"
             for axis, column in zip(self.landscape.grid, self.basis.T, strict=True)
         )
-        return f"{given}. The axes are its principal ones, one unit of which is {axes}."
+        return f"{given}. The axes are its principal axes, with unit vectors {axes}."
 
 
 def principal_axes(landscape: Landscape, covariance: ArrayLike) -> PrincipalAxes:
@@ -90,18 +90,18 @@ def principal_axes(landscape: Landscape, covariance: ArrayLike) -> PrincipalAxes
     Parameters
     ----------
     landscape
-        Without batch axes; for a covariance that is not diagonal in free space along every axis.
+        Landscape without batch axes; with a non-diagonal covariance, in free space along every axis.
     covariance
         Shape (d, d), in the order and the units of the axes.
 
     Raises
     ------
     SigmaError
-        For what is no covariance, or several.
+        For an invalid covariance, or several.
     UnsupportedError
-        For a full covariance with an axis that is periodic or has walls.
+        For a full covariance with an axis that is not in free space.
     ResourceError
-        If the turned grid does not fit in memory.
+        If the rotated grid exceeds the available memory.
 
     Examples
     --------
@@ -117,7 +117,11 @@ def principal_axes(landscape: Landscape, covariance: ArrayLike) -> PrincipalAxes
     grid = landscape.grid
     matrices = parse_covariance(covariance, grid)
     if len(matrices) > 1:
-        raise SigmaError("one covariance is wanted", given=f"{len(matrices)}", advice="smaller and larger ones follow")
+        raise SigmaError(
+            "principal_axes() needs a single covariance",
+            given=f"{len(matrices)}",
+            advice="pass one matrix; multiples of it are added automatically",
+        )
     sigma, names = matrices[0], tuple(axis.name for axis in grid)
     spread = np.sqrt(np.diagonal(sigma))
     if np.array_equal(sigma, np.diag(np.diagonal(sigma))):
@@ -128,7 +132,7 @@ def principal_axes(landscape: Landscape, covariance: ArrayLike) -> PrincipalAxes
             "principal axes of a full covariance need free space along every axis",
             given=f"boundary={held[0].boundary!r} on {held[0].name!r}",
             allowed="clip, zero",
-            advice="evolve(landscape, covariance=...) takes periodic axes as well",
+            advice="use evolve(landscape, covariance=...), which supports periodic axes",
         )
     variances, turn = np.linalg.eigh(sigma / np.outer(spread, spread))
     # signs are left open, and must not change between machines: the largest part of each is positive
@@ -140,7 +144,7 @@ def principal_axes(landscape: Landscape, covariance: ArrayLike) -> PrincipalAxes
     inverse = np.linalg.inv(basis)
     centre, reach = inverse @ middle, np.abs(inverse) @ (0.5 * (upper - lower))
     size = math.ceil(_FINER * max(grid.shape))
-    require_memory(size**grid.dimensions * 8 * (grid.dimensions + 2), "the turned landscape", "use a coarser grid")
+    require_memory(size**grid.dimensions * 8 * (grid.dimensions + 2), "the rotated landscape", "use a coarser grid")
     turned = Grid(
         *(
             Axis(f"principal_{i + 1}", float(c - r), float(c + r), size, boundary="clip")

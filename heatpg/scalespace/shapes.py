@@ -1,4 +1,4 @@
-"""How wide an optimum is, how much of a peak or a ridge survives noise, and which noise would spare it."""
+"""Width of an optimum, attenuation of peaks and ridges by noise, and the noise that preserves them best."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 
 def survival(sigma: ArrayLike, width: ArrayLike, codimension: int = 1) -> NDArray[np.float64]:
-    """Height that is left of a Gaussian feature under noise: (w^2 / (w^2 + sigma^2))^(c/2).
+    """Retained height of a Gaussian feature under noise: (w^2 / (w^2 + sigma^2))^(c/2).
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def survival(sigma: ArrayLike, width: ArrayLike, codimension: int = 1) -> NDArra
 
 
 def sigma_of_survival(fraction: float, width: float, codimension: int = 1) -> float:
-    """The noise that leaves a fraction q of a Gaussian feature: sigma = w sqrt(q^(-2/c) - 1).
+    """Noise level at which a fraction q of a Gaussian feature remains: sigma = w sqrt(q^(-2/c) - 1).
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def sigma_of_survival(fraction: float, width: float, codimension: int = 1) -> fl
     Raises
     ------
     OptionError
-        For a fraction, a width or a codimension out of its range.
+        For a fraction, a width or a codimension out of range.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def sigma_of_survival(fraction: float, width: float, codimension: int = 1) -> fl
     1.732051
     """
     if not 0 < fraction <= 1:
-        raise OptionError("the fraction that survives is out of range", given=fraction, allowed="0 to 1")
+        raise OptionError("the surviving fraction is out of range", given=fraction, allowed="0 to 1")
     _require_feature(np.asarray(width, dtype=np.float64), codimension)
     return float(width * math.sqrt(fraction ** (-2.0 / codimension) - 1.0))
 
@@ -96,9 +96,9 @@ class Shape:
     Attributes
     ----------
     position, value
-        Where the maximum is, shape (dimensions,), and u there.
+        Location of the maximum, shape (dimensions,), and u there.
     base
-        What its height is measured from.
+        Reference level of its height.
     curvatures
         -eigenvalues of the Hessian, descending: the narrowest direction first, shape (dimensions,).
     directions
@@ -120,7 +120,7 @@ class Shape:
         return np.asarray((self.directions.T / self.widths**2) @ self.directions)
 
     def survival(self, covariance: ArrayLike) -> float:
-        """Height that is left under noise of this covariance: det(I + Sigma P)^(-1/2), P the precision.
+        """Retained height under noise of this covariance: det(I + Sigma P)^(-1/2), P the precision.
 
         Parameters
         ----------
@@ -130,14 +130,14 @@ class Shape:
         Raises
         ------
         SigmaError
-            If it does not fit the dimensions, or is not finite.
+            If it has the wrong shape or is not finite.
         """
         d = len(self.widths)
         matrix = np.asarray(covariance, dtype=np.float64)
         if matrix.ndim < 2 and matrix.size in (1, d):
             matrix = np.diag(np.broadcast_to(matrix, (d,)))
         if matrix.shape != (d, d) or not np.isfinite(matrix).all():
-            raise SigmaError("the covariance does not fit", given=f"shape {matrix.shape}", allowed=f"({d}, {d})")
+            raise SigmaError("the covariance has the wrong shape", given=f"shape {matrix.shape}", allowed=f"({d}, {d})")
         # a Gaussian of covariance P^-1 mollified by Sigma: the square root of det P^-1 / det(P^-1 + Sigma)
         return float(np.linalg.det(np.eye(d) + matrix @ self.precision) ** -0.5)
 
@@ -162,16 +162,17 @@ def optimum_shape(space: ScaleSpace, level: int = 0, *, base: float | None = Non
     Parameters
     ----------
     space
-        What `track` returned.
+        Result of `track`.
     level
-        Which sigma.
+        Index of the noise level.
     base
-        What the height is measured from; by default the mean of Q over the box.
+        Reference level of the height; by default the mean of Q over the box.
 
     Raises
     ------
     UnsupportedError
-        If the optimum lies on an edge, a ridge or a plateau, where the Hessian does not describe it, or below the base.
+        If the optimum lies on an edge, a ridge or a plateau, where the Hessian does not describe it, or lies below the
+        base.
 
     Examples
     --------
@@ -192,16 +193,16 @@ def optimum_shape(space: ScaleSpace, level: int = 0, *, base: float | None = Non
         where = "on an edge of the box" if number >= 0 else f"on a {space.sense.ridge} or a plateau"
         raise UnsupportedError(
             f"the optimum at sigma={space.sigma[level]:g} lies {where}, so it has no widths",
-            advice="widen the box, or take a sigma at which the optimum is inside",
+            advice="enlarge the box, or use a sigma at which the optimum is inside",
         )
     value = float(space.optimum_values[level])
     pure, problem, units = space.pure, space.pure.problem, space.pure.problem.units
     below = problem.mean if base is None else float(units.pure_values(base))
     height = float(pure.optimum.values[level]) - below
     if not height > 0:
-        beyond = "does not fall below" if units.sense.minimise else "does not rise above"
+        beyond = "is not below" if units.sense.minimise else "is not above"
         given = f"{value:g}, base {float(units.values(below)):g}"
-        raise UnsupportedError(f"the optimum {beyond} its base", given=given, advice="give another base")
+        raise UnsupportedError(f"the optimum {beyond} its base", given=given, advice="pass another base")
     sigmas = pure.history.sigmas(float(pure.history.times[level]))
     hessian = problem.field.hessian(pure.optimum.positions[[level]], sigmas)[0]
     # All lengths in one unit, as the axes are in theirs: then the directions of the eigenvectors are those of the box.
@@ -220,17 +221,17 @@ def optimum_shape(space: ScaleSpace, level: int = 0, *, base: float | None = Non
 
 
 def sparing_covariance(shape: Shape, sigma: float) -> NDArray[np.float64]:
-    """The noise of the same entropy as N(0, sigma^2 I) that spares a peak or a ridge most: Sigma ~ P^-1.
+    """The noise of the same entropy as N(0, sigma^2 I) that best preserves a peak or a ridge: Sigma ~ P^-1.
 
     Among covariances of one determinant, det(I + Sigma P)^(-1/2) is largest where Sigma P is a multiple of I (by the
-    inequality between the means of its eigenvalues): the noise is to have the shape of the optimum.
+    inequality between the means of its eigenvalues): the optimal noise has the shape of the optimum.
 
     Parameters
     ----------
     shape
-        What `optimum_shape` returned.
+        Result of `optimum_shape`.
     sigma
-        The noise level that it replaces.
+        The isotropic noise level to replace.
 
     Returns
     -------
@@ -258,16 +259,16 @@ def sparing_covariance(shape: Shape, sigma: float) -> NDArray[np.float64]:
 
 
 def sparing_sigmas(shape: Shape, sigma: float) -> NDArray[np.float64]:
-    """The same with independent noise: one sigma per axis, of product sigma^d, that spares the optimum most.
+    """The same for independent noise: one sigma per axis, with product sigma^d, that best preserves the optimum.
 
     log det(I + S P) is convex in the logarithms of the variances S = diag(sigma_i^2), so there is one minimum.
 
     Parameters
     ----------
     shape
-        What `optimum_shape` returned.
+        Result of `optimum_shape`.
     sigma
-        The noise level that they replace.
+        The isotropic noise level to replace.
 
     Returns
     -------

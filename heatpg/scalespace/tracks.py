@@ -1,4 +1,4 @@
-"""Tracks of critical points through sigma, and the events on them: births, deaths, merges, jumps of the optimum."""
+"""Tracks of critical points through sigma, and their events: creations, annihilations, merges, jumps of the optimum."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ _ONE_RATIO = 1e-12  # of sigma: rounding in levels that a caller has scaled
 
 
 class ScaleSpace:
-    """Critical points of a landscape against sigma; made by `track`.
+    """Critical points of a landscape as functions of sigma; returned by `track`.
 
     Attributes
     ----------
     evolution, landscape, grid
-        The fields that the tracks run through, and what they are of.
+        The evolution, its landscape and its grid.
     kinds
-        The kinds of critical points that were followed.
+        The kinds of critical points that were tracked.
     sigma
         The levels (of the noisiest axis), shape (T,).
     tracks
-        All of them, those of the first sigma first.
+        All tracks, those of the first sigma first.
     events
-        All of them, by sigma.
+        All events, by sigma.
     optimum
         Number of the track that is the global maximum at each level, of a loss the global minimum, shape (T,); -1 where
         the best value lies on no track (a ridge or a plateau: see `flags`).
     optimum_positions, optimum_values
-        Its place, shape (T, dimensions), and its value, shape (T,).
+        Its location, shape (T, dimensions), and its value, shape (T,).
     field
         The solution between the nodes and between the levels.
     ratio
@@ -69,7 +69,7 @@ class ScaleSpace:
         Tracks and events in pure numbers, from which all of the above is put back into the units of Q and the axes; and
         the line of noises that they run along.
     flags
-        What a reader must know: ties, edges, ridges, what could not be followed.
+        Remarks: ties, edges, ridges, points that could not be followed.
     """
 
     def __init__(self, pure: PureTracks, field: HeatField, ray: Ray, kinds: Sequence[str]) -> None:
@@ -112,21 +112,22 @@ class ScaleSpace:
             self.flags.append(f"{sentence} ({which} {last:.4g})")
         if self.evolution.drawn is not None:
             self.flags.append(
-                "uncertainties of jumps are standard errors over the draws; those of births and deaths leave these out"
+                "uncertainties of jumps are standard errors over the draws; those of births and deaths do not include "
+                "them"
             )
         unresolved = [event for event in self.events if event.kind in ("lost", "found")]
         if unresolved:
             first, last = unresolved[0].sigma, unresolved[-1].sigma
             count = f"{len(unresolved)} ends of tracks" if len(unresolved) > 1 else "1 end of a track"
             self.flags.append(
-                f"{count} could not be explained (sigma {first:.4g} to {last:.4g}): flat to "
+                f"{count} have no identified cause (sigma {first:.4g} to {last:.4g}): flat to "
                 "round-off, or below the resolution of the grid"
             )
         noise = self.sigmas(float(self.sigma[0]))
         if not self.field.resolved(noise):
             self.flags.append(
-                f"the first sigma is {float((noise / np.array(self.grid.spacing)).min()):.2g} grid spacings: below 1.5 "
-                "the critical points are those of an interpolant"
+                f"the first sigma is {float((noise / np.array(self.grid.spacing)).min()):.2g} grid spacings; below 1.5 "
+                f"the critical points are those of an interpolant"
             )
 
     def __repr__(self) -> str:
@@ -159,11 +160,13 @@ class ScaleSpace:
         UnknownNameError
             For an unknown kind.
         UnsupportedError
-            For a kind that was not followed.
+            For a kind that was not tracked.
         """
         (chosen,) = check_kinds(kind or self.sense.extremum)
         if chosen not in self.kinds:
-            raise UnsupportedError("this kind was not followed", given=chosen, allowed=", ".join(self.kinds))
+            raise UnsupportedError(
+                "this kind of critical point was not tracked", given=chosen, allowed=", ".join(self.kinds)
+            )
         result = np.zeros(len(self.sigma), dtype=np.int64)
         for one in self.tracks:
             if one.kind == chosen and (on_edge or not one.on_edge):
@@ -187,21 +190,21 @@ class ScaleSpace:
 
     @property
     def sigma_death(self) -> Event | None:
-        """The end of the track that is the optimum at the first level, or None if it is there at the last.
+        """The end of the track that is the optimum at the first level, or None if it still exists at the last.
 
-        Of several that share the best value at the first level it is the first end. The kind of the event tells
-        how it ends: a death, a merge, or that the edge of the box comes to hold it.
+        If several share the best value at the first level, the first end. The kind of the event tells how it ends: a
+        death, a merge, or reaching the edge of the box.
         """
         ends = [self.tracks[number].death for number in self.pure.optimum.equal[0]]
         return min((event for event in ends if event is not None), key=lambda event: event.sigma, default=None)
 
     def locate(self, number: int, sigma: float) -> tuple[NDArray[np.float64], float]:
-        """Position and value of a track at any sigma at which it lives, solved for and not interpolated.
+        """Position and value of a track at any sigma at which it exists, solved for and not interpolated.
 
         Raises
         ------
         SigmaError
-            Where the track does not live.
+            If the track does not exist there.
         """
         found = self.pure.history.locate(number, math.ldexp(sigma, -self.ray.exponent))
         if found is None:
@@ -209,7 +212,7 @@ class ScaleSpace:
             born = one.sigma[0] if one.birth is None else one.birth.sigma
             dies = one.sigma[-1] if one.death is None else one.death.sigma
             raise SigmaError(
-                f"track {number} does not live at this sigma", given=sigma, allowed=f"{born:.7g} to {dies:.7g}"
+                f"track {number} does not exist at this sigma", given=sigma, allowed=f"{born:.7g} to {dies:.7g}"
             )
         units = self.pure.problem.units
         return units.places(found[0]), float(units.values(found[1]))
@@ -346,12 +349,17 @@ def _ray(evolution: Evolution, units: Units) -> Ray:
     """The line of noises, whose ratio must be the same at all levels."""
     if evolution.covariance is not None:
         raise UnsupportedError(
-            "tracks run along sigma, and this evolution has full covariances",
-            advice="rotate the axes to the principal ones, and give one sigma per axis",
+            "tracks need sigma, but this evolution has full covariances",
+            advice=(
+                "rotate the landscape to the principal axes (heatpg.scalespace.principal_axes) and pass one sigma "
+                "per axis"
+            ),
         )
     if len(evolution) < 2:
         raise SigmaError(
-            "a track needs at least two sigmas", given=f"{len(evolution)}", advice="for one use critical_points"
+            "tracks need at least two noise levels",
+            given=f"{len(evolution)}",
+            advice="for a single level use critical_points",
         )
     # sigma_i = ratio_i sqrt(t) for all levels: a ray in the space of noises, along which t is one parameter
     sigmas = evolution.sigmas
@@ -359,9 +367,9 @@ def _ray(evolution: Evolution, units: Units) -> Ray:
     ratio = sigmas[-1] / largest[-1]
     if np.abs(sigmas - largest[:, None] * ratio).max() > _ONE_RATIO * largest[-1]:
         raise SigmaError(
-            "tracks need sigmas in one proportion between the axes",
+            "tracks need the same ratios between the axes at all noise levels",
             given=f"{sigmas[0].tolist()} and {sigmas[-1].tolist()}",
-            advice="scale one vector of sigmas, one per axis, up and down",
+            advice="pass multiples of one vector of sigmas per axis",
         )
     return Ray(largest, ratio, int(units.exponents[int(ratio.argmax())]))
 
@@ -372,20 +380,20 @@ def track(
     *,
     progress: Progress = None,
 ) -> ScaleSpace:
-    """Follow the critical points of an evolution through sigma: where do they move, meet, die, and come from?
+    """Track the critical points of an evolution through sigma: how they move, annihilate and are created.
 
     Each critical point is followed by dmu*/dt = -H^-1 grad(u_t), corrected by Newton's method on the exact field, from
-    every level to the next and, for those that nothing led to, back. Where two meet, grad u = 0 and det H = 0 are
-    solved for (mu, t), and the square-root law abs(mu* - mu_c) ~ sqrt(abs(t - t_c)) tells whose meeting it is.
+    every level to the next and, for unmatched points, back. Where two annihilate, grad u = 0 and det H = 0 are solved
+    for (mu, t), and the square-root law abs(mu* - mu_c) ~ sqrt(abs(t - t_c)) identifies the pair.
 
     Parameters
     ----------
     evolution
-        At two sigmas or more, in one proportion between the axes. Tracks are solved for between them, so their number
-        does not decide where the events are, only how fine the tracks are drawn, and whether short-lived ones are seen.
+        Evolution at two or more sigmas with constant ratios between the axes. Events are located between them, so their
+        number affects only the resolution of the drawn tracks and whether short-lived tracks are found.
     kinds
-        Any of ``maximum``, ``minimum`` and ``saddle``. Without saddles a death is found just as well, but is not
-        attributed to the saddle.
+        Any of ``maximum``, ``minimum`` and ``saddle``. Without saddles annihilations are still found, but not
+        attributed to a saddle.
     progress
         A function that is called as ``progress(done, total)``, or True for a bar: after each
         level, and once more when all are linked.
@@ -398,17 +406,17 @@ def track(
     Raises
     ------
     SigmaError
-        For fewer than two sigmas, or sigmas in changing proportions.
+        For fewer than two sigmas, or changing ratios between the axes.
     UnsupportedError
         For a flat landscape, batch axes, full covariances, or more than three dimensions.
 
     Notes
     -----
-    In one dimension maxima only die; from two on they are also born (and the smoothing of a correct solution does
-    that: it is a finding). Events below 1.5 grid spacings are marked as not resolved. Extrema on an edge of the box are
-    tracks of their own, marked `Track.on_edge`. Of an event the partner is left out where it has no track: a critical
-    point that is born and dies between two neighbouring levels, one of a kind that is not followed, and one along an
-    edge of the box that is no extremum.
+    In one dimension maxima can only vanish; in two or more they can also be created (by a correct solution, so it is a
+    finding). Events below 1.5 grid spacings are marked as not resolved. Extrema on an edge of the box are tracks of
+    their own, marked `Track.on_edge`. An event has no partner if that has no track: a critical point that is created
+    and vanishes between two neighbouring levels, one of a kind that is not tracked, or one on an edge of the box that
+    is not an extremum.
 
     References
     ----------

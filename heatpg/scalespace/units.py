@@ -233,8 +233,8 @@ def require_structure(landscape: Landscape) -> float:
     oscillation = landscape.oscillation
     if oscillation <= 16.0 * float(np.spacing(np.abs(landscape.values).max())):
         raise UnsupportedError(
-            f"the landscape {landscape.name!r} is flat, so it has no critical points to speak of",
+            f"landscape {landscape.name!r} is constant to rounding error, so it has no critical points",
             given=f"max - min = {oscillation:g}",
-            advice="check the reward, the horizon and the box: nothing that was varied made a difference",
+            advice="check the reward, the horizon and the box",
         )
     return oscillation

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from numpy.typing import ArrayLike
-
 from heatpg.scalespace.pricing import Limit, PriceCurve, noise_words, place_words, vanishing_words
 from heatpg.scalespace.tracks import ScaleSpace
 from heatpg.tools.plain import fields_as_dict
@@ -21,11 +19,11 @@ class KeyNumber:
     Attributes
     ----------
     name
-        What it is, in a few words.
+        Its meaning, in a few words.
     value
-        The number with its unit, in three digits; or that there is none.
+        The number with three digits and its unit, or a word if there is none.
     detail
-        Where the optimum goes, or why there is no number; may be empty.
+        Where the optimum moves, or why there is no number; may be empty.
     """
 
     name: str
@@ -39,14 +37,14 @@ class KeyNumber:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What exploration noise does to one optimum.
+    """The effect of exploration noise on one optimum.
 
     Attributes
     ----------
     sentence
         The answer.
     numbers
-        Where the optimum jumps, where it vanishes, and up to where it is cheap to act on it.
+        Where the optimum jumps, where it vanishes, and the largest sigma within the cost limit.
     """
 
     sentence: str
@@ -58,14 +56,14 @@ class Verdict:
 
 
 def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *, lost: bool = False) -> Verdict:
-    """The answer: up to which noise level the optimum stays, and what happens there.
+    """The answer of a study: the noise level up to which the optimum stays, and what happens there.
 
     Parameters
     ----------
     space, curve
         Tracks of the critical points, and the price of the optimum.
     limit, price
-        Up to where the price stays within this one, in units of Q.
+        The largest sigma within the cost limit, and that limit in units of Q.
     lost
         Whether the optimum of Q has vanished before the first level.
 
@@ -89,10 +87,6 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
     def level(sigma: float) -> str:
         return f"{noise_words(space, float(sigma), 3)} {unit}".rstrip()
 
-    def place(position: ArrayLike) -> str:
-        words = place_words(space, position)
-        return words[1:-1] if space.grid.dimensions == 1 and words.startswith("(") else words
-
     first, last = level(space.sigma[0]), level(space.sigma[-1])
     within = f"{price:.3g}"
     if lost:
@@ -103,7 +97,7 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
         # the step of the price at the first jump, where it was located
         step = float(curve.jump_price[0, 1]) if len(curve.jump_sigma) else 0.0
         cost = f", which costs {step:.3g}" if step > 0 else ""
-        sentence = f"At sigma = {level(jump.sigma)} the optimum jumps to {place(jump.position)}{cost}."
+        sentence = f"At sigma = {level(jump.sigma)} the optimum jumps to {place_words(space, jump.position)}{cost}."
         if limit.sigma is not None and limit.sigma < 0.98 * jump.sigma:
             sentence += f" Up to sigma = {level(limit.sigma)} acting on it costs at most {within}."
     elif limit.sigma is not None:
@@ -116,7 +110,7 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
     else:
         sentence = f"The optimum stays: up to sigma = {last} acting on it costs at most {within}."
     # what was lost before the first level is no longer there to jump or to vanish
-    whose = "what is left of the optimum" if lost else "the optimum"
+    whose = "the remaining optimum" if lost else "the optimum"
     jumps, vanishes = f"{whose} jumps", f"{whose} vanishes"
     ends = {
         "death": vanishing_words(space),
@@ -128,13 +122,13 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
     numbers = (
         KeyNumber(jumps, "none", f"up to sigma = {last}")
         if jump is None
-        else KeyNumber(jumps, level(jump.sigma), f"to {place(jump.position)}"),
+        else KeyNumber(jumps, level(jump.sigma), f"to {place_words(space, jump.position)}"),
         KeyNumber(vanishes, "none", f"up to sigma = {last}")
         if death is None
         else KeyNumber(vanishes, level(death.sigma), ends.get(death.kind, "its track ends")),
         KeyNumber(f"price within {within}", level(limit.sigma), "limit of sigma")
         if limit.sigma is not None
-        else KeyNumber(f"price within {within}", "none", f"more at sigma = {first}")
+        else KeyNumber(f"price within {within}", "none", f"exceeded at sigma = {first}")
         if curve.price[0] > price
         else KeyNumber(f"price within {within}", "always", f"up to sigma = {last}"),
     )

@@ -1,4 +1,4 @@
-"""Basins of attraction: from how much of the box ascent on the smoothed objective ends at which maximum."""
+"""Basins of attraction of ascent on the smoothed objective."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class Partition:
     values
         u there.
     initial_values
-        Q there: what ascent on u earns.
+        Q there: the value of Q that ascent on u reaches.
     on_edge
         Whether the maximum lies on an edge of the box that is not periodic.
     shares
         Part of the box that each basin covers.
     margins
-        Part of the box that each basin's nodes next to another basin cover: by about so much a share changes when
-        a boundary moves by a cell.
+        Part of the box covered by the nodes of each basin next to another basin: about the change of a share when a
+        boundary moves by a cell.
     stalled
-        Part of the box from where ascent stalls on a flat stretch (label -1).
+        Part of the box from which ascent stalls on a plateau (label -1).
     stalled_value, stalled_initial_value
         Mean of u, and of Q, where it stalls; NaN where it does not.
     parts
@@ -61,9 +61,9 @@ class Partition:
     part_shares
         Its size, for each row of `parts`.
     contains_first_optimum
-        Whether the basin of the optimum holds the place of the optimum at the first sigma.
+        Whether the basin of the optimum contains the location of the optimum at the first sigma.
     tolerance
-        Round-off below which maxima were not told apart.
+        Rounding error below which maxima were not distinguished.
     """
 
     sigma: tuple[float, ...]
@@ -97,11 +97,11 @@ class Overlap:
     Attributes
     ----------
     kept
-        |A and B| / |B|: how much of the first basin still leads to the optimum.
+        |A and B| / |B|: the part of the first basin that still leads to the optimum.
     jaccard
         |A and B| / |A or B|: 1 if and only if they are the same region.
     same
-        Whether A holds the place of the first optimum: False once the optimum has jumped out of its first basin.
+        Whether A contains the location of the first optimum: False once the optimum has jumped out of its first basin.
     """
 
     kept: NDArray[np.float64]
@@ -111,12 +111,12 @@ class Overlap:
 
 @dataclasses.dataclass(frozen=True)
 class Earned:
-    """What ascent from a start drawn uniformly from the box ends with, in the mean, at each sigma.
+    """Mean result of ascent from uniformly distributed starting points, at each sigma.
 
     Attributes
     ----------
     smoothed
-        Mean of u where ascent on u ends.
+        Mean of u at the endpoints of ascent on u.
     original
         Mean of Q there: the return of the noiseless policy.
     """
@@ -139,7 +139,7 @@ class Basins:
     grid
         Where the fields are sampled.
     partitions
-        One `Partition` per sigma; the first is that of Q itself, unless it was left out.
+        One `Partition` per sigma; the first is that of Q itself, unless omitted.
     labels
         Basin of every node, shape (levels, *grid.shape), int32, -1 where ascent stalls; None if not kept.
     best
@@ -177,11 +177,11 @@ class Basins:
         return tuple(partition.shares * box for partition in self.partitions)
 
     def of_optimum(self) -> NDArray[np.float64]:
-        """Part of the box from where ascent ends at the largest maximum, at each sigma; NaN where u is flat."""
+        """Part of the box from which ascent ends at the largest maximum, at each sigma; NaN where u is constant."""
         return np.array([partition.shares[0] if len(partition) else math.nan for partition in self.partitions])
 
     def overlap(self) -> Overlap:
-        """The basin of the optimum at each sigma against that at the first one."""
+        """The basin of the optimum at each sigma compared with that at the first one."""
         # |A and B| from the table of parts, row (0, 0); |A or B| = |A| + |B| - |A and B|
         first = self.partitions[0].shares[0]
         both = np.array([p.part_shares[(p.parts == 0).all(axis=1)].sum() for p in self.partitions])
@@ -190,7 +190,7 @@ class Basins:
         return Overlap(both / first, both / union, same)
 
     def heirs(self, level: int) -> NDArray[np.int64]:
-        """For each basin of the first sigma the basin at this level that holds most of it; -1: most of it stalls.
+        """For each basin of the first sigma the basin at this level that contains most of it; -1: most of it stalls.
 
         Parameters
         ----------
@@ -208,7 +208,7 @@ class Basins:
         return result
 
     def matching(self, level: int) -> tuple[tuple[int, ...], ...]:
-        """For each basin at a level the basins of the first sigma that it has swallowed, the largest part first.
+        """For each basin at a level the basins of the first sigma that it has absorbed, the largest part first.
 
         Parameters
         ----------
@@ -240,7 +240,7 @@ class Basins:
         return tuple(tuple(entry) for entry in swallowed)
 
     def earned(self) -> Earned:
-        """What ascent on u from a uniform start ends with: the mean of u, and of Q, at the places reached.
+        """Mean of u, and of Q, at the endpoints of ascent on u from uniformly distributed starting points.
 
         Where ascent stalls, u and Q of the flat stretch count; where u is flat as a whole, their means over the box.
         """
@@ -265,7 +265,7 @@ class Basins:
         for k, partition in enumerate(self.partitions):
             sigma = _sigma_text(partition.sigma)
             if not len(partition):
-                lines.append(f"{sigma:<12}  {0:>6}  flat within round-off")
+                lines.append(f"{sigma:<12}  {0:>6}  constant to rounding error")
                 continue
             edge = " on the edge" if partition.on_edge[0] else ""
             place = ", ".join(position_words(self.grid, partition.positions[0])) + edge
@@ -390,16 +390,16 @@ def basins(
 ) -> Basins:
     """Basins of gradient ascent on u(., sigma), at sigma = 0 and at every stored sigma.
 
-    A start x belongs to the maximum that x' = grad u(x, sigma) ends at, sigma held; see `ascent_labels`. Volumes are
-    integrals with `Grid.weights`.
+    A start x belongs to the maximum that x' = grad u(x, sigma) ends at, at fixed sigma; see `ascent_labels`. Volumes
+    are integrals with `Grid.weights`.
 
     Parameters
     ----------
     evolution
         The fields, of one landscape.
     include_initial
-        Whether to begin with Q itself. Without it the first stored sigma is what the others are compared with: the
-        better choice where Q is so rough that its basins are those of single nodes.
+        Whether to include Q itself first. Without it the others are compared with the first stored sigma, which is
+        better if Q is so rough that its basins are single nodes.
     keep_labels
         Whether to keep the basin of every node at every sigma (4 bytes each).
     tolerance
@@ -415,18 +415,18 @@ def basins(
     Raises
     ------
     UnsupportedError
-        For a batch of landscapes, and for a landscape or a first field that is flat.
+        For a batch of landscapes, and for a constant landscape or first field.
     OptionError
         For a tolerance that is negative or not finite.
     ResourceError
-        If the labels would not fit in memory.
+        If the labels exceed the available memory.
 
     Notes
     -----
-    On a flat stretch of Q, such as beyond the reach of a reward, ascent stalls at sigma = 0: that part of the box
+    On a plateau of Q, such as beyond the reach of a reward, ascent stalls at sigma = 0: that part of the box
     is `Partition.stalled`. For sigma > 0 there are no flat stretches, except within round-off; where the slopes of u
     are below it, the labels follow the round-off or are -1.
-    In two dimensions and up a maximum may be created by noise, and the number of basins may grow.
+    In two or more dimensions noise may create a maximum, and the number of basins may grow.
 
     References
     ----------
@@ -449,9 +449,9 @@ def basins(
     grid, landscape = evolution.grid, evolution.landscape
     if landscape.batch_shape:
         raise UnsupportedError(
-            "basins are those of one landscape",
+            "basins() needs a single landscape",
             given=f"a batch of shape {landscape.batch_shape}",
-            advice="evolve one landscape of the batch at a time: Landscape(values[i], grid)",
+            advice="evolve the landscapes of a batch one at a time: Landscape(values[i], grid)",
         )
     if tolerance is not None:
         tolerance = finite_number("the tolerance", tolerance, lower=0.0)
@@ -467,16 +467,16 @@ def basins(
         osc, bound = problem.units.differences([oscillation, allowed[0]])
         sigma = tuple(evolution.sigmas[0].tolist()) if levels[0] == 0 else (0.0,) * grid.dimensions
         raise UnsupportedError(
-            f"a flat field has no {landscape.sense.extremum}, and no basins",
+            f"a constant field has no {landscape.sense.extremum} and no basins",
             given=f"osc(u) = {osc:g} at sigma = {sigma}, round-off {bound:g}",
-            advice="look at a landscape, and at sigmas, where there is something to climb",
+            advice="use a landscape and noise levels at which u is not constant",
         )
     # labels of all levels (int32), normalised weights, and what each thread works with
     kept = 4.0 * grid.size * len(levels) if keep_labels else 0.0
     require_memory(
         kept + 8.0 * grid.size + BYTES_PER_NODE * grid.size * min(threads(), len(levels)),
         f"basins of {grid.size:,} nodes at {len(levels)} sigmas",
-        "three ways out: keep_labels=False, fewer threads (HEATPG_THREADS=1), or a coarser grid",
+        "use keep_labels=False, fewer threads (HEATPG_THREADS=1), or a coarser grid",
     )
     weights = problem.units.pure.weights / problem.units.pure.weights.sum()
     labels = np.empty((len(levels), *grid.shape), np.int32) if keep_labels else None

@@ -80,7 +80,7 @@ def test_price_at_the_first_sigma_already() -> None:
 @pytest.mark.parametrize("limit", [0.0, -1.0, math.nan, math.inf])
 def test_a_price_that_is_none(limit: float) -> None:
     curve = price(track(solve(two_peaks(), [0.1, 0.8]), "maximum"))
-    with pytest.raises(errors.OptionError, match="price must be positive"):
+    with pytest.raises(errors.OptionError, match="cost limit must be positive"):
         curve.largest_sigma(limit)
 
 

@@ -102,9 +102,9 @@ def test_a_study_of_a_full_covariance_names_its_axes() -> None:
 def test_what_is_no_such_covariance_is_refused() -> None:
     q = Landscape.from_function(bump, plane(21))
     full = np.array([[1.0, 0.5], [0.5, 1.0]])
-    with pytest.raises(OptionError, match="sigma or by covariance"):
+    with pytest.raises(OptionError, match="sigma or covariance"):
         study(q, [0.5, 1.0], covariance=full)
-    with pytest.raises(SigmaError, match="one covariance"):
+    with pytest.raises(SigmaError, match="a single covariance"):
         study(q, covariance=np.stack([full, 2 * full]))
     with pytest.raises(UnsupportedError, match="free space"):
         study(Landscape.from_function(bump, plane(21, "reflect")), covariance=full)

@@ -107,7 +107,7 @@ def test_shapes_that_are_none() -> None:
         optimum_shape(track(solve(slope, [0.1, 0.2]), "maximum"))
     landscape, _ = rotated(0.0, (0.3, 0.5))
     space = track(solve(landscape, [0.1, 0.2]), "maximum")
-    with pytest.raises(errors.UnsupportedError, match="does not rise above its base"):
+    with pytest.raises(errors.UnsupportedError, match="is not above its base"):
         optimum_shape(space, base=5.0)
     shape = Shape(np.zeros(2), 1.0, 0.0, np.ones(2), np.eye(2), np.ones(2))
     for sigma in (0.0, -1.0, math.nan):

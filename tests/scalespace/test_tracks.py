@@ -234,7 +234,7 @@ def test_square_root_law_and_drift_towards_a_fold() -> None:
     number = next(n for n in death.tracks if space.tracks[n].kind == "maximum")
     distances = [abs(space.locate(number, math.sqrt(t - d))[0][0] - x) for d in (1e-4, 1e-6)]
     assert distances[0] / distances[1] == pytest.approx(10.0, rel=0.01)
-    with pytest.raises(errors.SigmaError, match="does not live"):
+    with pytest.raises(errors.SigmaError, match="does not exist"):
         space.locate(number, 1.01 * math.sqrt(t))
 
 
@@ -676,7 +676,7 @@ def test_what_it_says(creation: ScaleSpace) -> None:
     assert [said["events"][one["birth"]]["kind"] for one in said["tracks"] if one["birth"] is not None] == ["birth"] * 2
     assert "sigma_jump" in str(creation) and "birth" in str(creation.events[0])
     assert "tracks" in repr(creation) and "maximum" in repr(creation.tracks[int(creation.optimum[0])])
-    with pytest.raises(errors.UnsupportedError, match="not followed"):
+    with pytest.raises(errors.UnsupportedError, match="not tracked"):
         track(solve(creation.landscape, [0.5, 0.6]), "maximum").count("saddle")
 
 

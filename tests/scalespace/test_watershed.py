@@ -193,7 +193,7 @@ def test_a_field_that_became_flat() -> None:
     assert found.earned().original[2] == pytest.approx(0.0, abs=1e-15)
     assert found.matching(2) == () and found.heirs(2).tolist() == [-1]
     assert found.as_dict()["of_optimum"][2] is None
-    assert "flat within round-off" in str(found)
+    assert "constant to rounding error" in str(found)
 
 
 def test_reading() -> None:
@@ -210,9 +210,9 @@ def test_reading() -> None:
 def test_refusals() -> None:
     grid = Grid(*(Axis(name, -2.0, 2.0, 5, boundary="clip") for name in "xy"))
     flow = solve(Landscape(np.arange(50.0).reshape(2, 5, 5), grid), [0.5], "spectral")
-    with pytest.raises(UnsupportedError, match="those of one landscape"):
+    with pytest.raises(UnsupportedError, match="single landscape"):
         basins(flow)
-    with pytest.raises(UnsupportedError, match="flat field has no maximum"):
+    with pytest.raises(UnsupportedError, match="constant field has no maximum"):
         basins(solve(Landscape(np.ones((5, 5)), grid), [0.5], "spectral"))
     with pytest.raises(OptionError, match="tolerance"):
         basins(solve(Landscape(np.arange(25.0).reshape(5, 5), grid), [0.5], "spectral"), tolerance=-1.0)
