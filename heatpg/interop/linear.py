@@ -84,9 +84,9 @@ class Smoothing:
         wanted = numbers.ndim <= 1 or (numbers.ndim == 2 and numbers.shape[1] == grid.dimensions)
         if not wanted or not np.isfinite(numbers).all() or (numbers < 0).any():
             raise SigmaError(
-                "sigma is not a noise level",
+                "sigma must be non-negative numbers",
                 given=f"shape {numbers.shape}, smallest {numbers.min(initial=math.inf):g}",
-                allowed=f"a number from 0, an array of T numbers, or an array of shape (T, {grid.dimensions})",
+                allowed=f"a number >= 0, an array of T numbers, or an array of shape (T, {grid.dimensions})",
             )
         rows = numbers.reshape(-1, 1) if numbers.ndim < 2 else numbers
         return np.broadcast_to(rows, (len(rows), grid.dimensions)), numbers.ndim == 0

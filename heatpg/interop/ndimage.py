@@ -1,9 +1,9 @@
 """`scipy.ndimage.gaussian_filter` and `gaussian_filter1d` under their own names, by heatpg.
 
-For code that calls them, a change of the import is enough. What differs: the Gaussian is not cut off (``truncate`` has
-no effect, ``radius`` is refused), below a sigma of one spacing it is the Gaussian of the interpolated values and not a
-sampled one, next to the edges, but for ``wrap``, the sum is corrected to higher order, and only the orders 0 and 1 are
-there.
+For code that calls them, a change of the import is enough. Differences: the Gaussian is not truncated (``truncate`` has
+no effect, ``radius`` raises an error); for sigma below one grid spacing it is applied to the interpolated values
+instead of being sampled; next to the edges, except for ``wrap``, the sum is corrected to higher order; only the orders
+0 and 1 are supported.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def gaussian_filter(
 ) -> Any:
     """Multidimensional Gaussian filter, u = Q * N(0, sigma^2), with the arguments of `scipy.ndimage.gaussian_filter`.
 
-    The solver is that of `heatpg.smooth`: exact to rounding from sigma = 2.5 on, positive weights below.
+    The solver is that of `heatpg.smooth`: exact up to rounding for sigma >= 2.5, positive weights below.
 
     Parameters
     ----------
@@ -62,14 +62,14 @@ def gaussian_filter(
     order
         0 for the values, 1 for the derivative along an axis; one for all axes or one for each.
     output
-        An array to write to, or the type of the result; by default that of the input.
+        Array for the result, or its data type; by default the type of the input.
     mode
         ``reflect``, ``mirror``, ``nearest``, ``wrap``, ``constant``, and SciPy's other names for these; one for all
         axes or one for each.
     cval
         Value outside for ``constant``.
     truncate
-        Has no effect: the Gaussian is not cut off.
+        Has no effect: the Gaussian is not truncated.
     radius
         Is refused, for the same reason.
     axes
@@ -107,14 +107,14 @@ def gaussian_filter(
     given = np.asarray(input)
     if radius is not None:
         raise UnsupportedError(
-            "the Gaussian is not cut off at a radius", given=f"radius={radius!r}", advice="leave radius out"
+            "truncation at a radius is not supported", given=f"radius={radius!r}", advice="omit radius"
         )
     chosen = _axes(axes, given.ndim)
     sigmas = [real_number("sigma", each) for each in _each("sigma", sigma, len(chosen))]
     orders = [_order(each) for each in _each("order", order, len(chosen))]
     modes = [_mode(each) for each in _each("mode", mode, len(chosen))]
     if min(sigmas, default=0.0) < 0:
-        raise OptionError("sigma is below 0", given=sigma, allowed="numbers from 0")
+        raise OptionError("sigma must not be negative", given=sigma, allowed="numbers >= 0")
     if given.dtype.kind == "c":
         parts = [
             gaussian_filter(part, sigmas, orders, np.float64, mode, value, axes=tuple(chosen))
@@ -158,7 +158,7 @@ def _axes(axes: int | Sequence[int] | None, count: int) -> list[int]:
     chosen = [int(axis) % count if -count <= axis < count else count for axis in given]
     if count in chosen or len(set(chosen)) < len(chosen):
         raise OptionError(
-            "the array has no such axes", given=f"axes={axes!r}", allowed=f"different ones from {-count} to {count - 1}"
+            "axes must be different axes of the array", given=f"axes={axes!r}", allowed=f"from {-count} to {count - 1}"
         )
     return chosen
 
@@ -167,7 +167,7 @@ def _each(name: str, given: Any, count: int) -> list[Any]:
     """One for each axis that is filtered."""
     entries = [given] * count if isinstance(given, str) or np.ndim(given) == 0 else list(given)
     if len(entries) != count:
-        raise OptionError(f"{name} has another number of entries than there are axes", given=given, allowed=count)
+        raise OptionError(f"{name} needs one entry per axis", given=given, allowed=count)
     return entries
 
 
@@ -175,9 +175,9 @@ def _order(order: Any) -> int:
     if order in (0, 1):
         return int(order)
     raise UnsupportedError(
-        "derivatives of this order are not offered",
+        "derivatives of this order are not supported",
         given=f"order={order!r}",
-        allowed="0 for the values, 1 for the slope",
+        allowed="0 for values, 1 for first derivatives",
     )
 
 
@@ -213,7 +213,7 @@ def _put(result: Array, output: Any, given: Array) -> Any:
     """The result where the caller wants it, in the type that the caller wants."""
     if isinstance(output, np.ndarray):
         if output.shape != result.shape:
-            raise OptionError("the output has another shape", given=output.shape, allowed=result.shape)
+            raise OptionError("output has the wrong shape", given=output.shape, allowed=result.shape)
         output[...] = result.astype(output.dtype)
         return output
     if output is None:

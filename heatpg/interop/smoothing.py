@@ -39,8 +39,8 @@ def smooth(
 ) -> Any:
     """Mean of an array under Gaussian noise: u = Q * N(0, sigma^2), from an array to an array of the same kind.
 
-    This is `heatpg.evolve` without landscape, checks and report, for an array that is to be smoothed and no more. Its
-    error and order are those of the solver, at the edge as well; the Gaussian is not cut off.
+    This is `heatpg.evolve` without landscape, checks and report, for simply smoothing an array. Its
+    error and order are those of the solver, also at the edge; the Gaussian is not truncated.
 
     Parameters
     ----------
@@ -51,17 +51,17 @@ def smooth(
         has a first axis more. Different ones along the axes are an array of shape (T, dimensions), or a dictionary
         from each axis to a number or a list.
     boundary
-        What lies outside: ``periodic`` (SciPy calls it wrap), ``reflect`` (with ``nodes="vertex"`` SciPy's mirror, with
-        ``nodes="cell"`` its reflect), ``clip`` (nearest), ``zero`` (constant; with ``nodes="vertex"`` the end nodes
-        stand on the wall, and count half), or ``absorb``, which holds the values at the edge. One for all axes, one for
-        each in order, or a dictionary from each axis to its own.
+        Boundary condition: ``periodic`` (SciPy calls it wrap), ``reflect`` (with ``nodes="vertex"`` SciPy's mirror,
+        with ``nodes="cell"`` its reflect), ``clip`` (nearest), ``zero`` (constant; with ``nodes="vertex"`` the end
+        nodes lie on the edge and have half weight), or ``absorb`` (Dirichlet, edge values fixed). One for all axes, one
+        for each in order, or a dictionary from each axis to its own.
     spacing
         Distance of neighbouring nodes, for all axes or for each.
     axes
-        Which axes are smoothed, by number, of a DataArray also by name, as in dictionaries; the others are left as they
-        are. By default all, in their order.
+        Axes to smooth, by number, or by name for a DataArray, also as keys of dictionaries; other axes are not
+        smoothed. By default all, in their order.
     nodes
-        ``vertex`` where the outermost nodes are the ends of the axis, ``cell`` where the values are those of cells.
+        ``vertex`` if the outermost nodes are the bounds of the axis, ``cell`` for values at cell centres.
     gradient
         Whether the gradient of u is wanted too, which is the policy gradient in the mean.
     solver
@@ -106,9 +106,9 @@ def smooth(
     names = _dimensions(values)
     if getattr(values, "requires_grad", False) is True:
         raise UnsupportedError(
-            "the gradient that this tensor is to have would be lost",
+            "the gradient of this tensor would be lost",
             given=f"{type(values).__name__} with requires_grad=True",
-            advice="give values.detach()",
+            advice="pass values.detach(), or use heatpg.interop.torch for gradients",
         )
     array = real_array("the values", values)
     chosen = _chosen(axes, names, array.ndim)
@@ -159,7 +159,7 @@ class _Axes:
             own = {_chosen(key, self._names, self._count)[0]: entry for key, entry in given.items()}
             if sorted(own) != sorted(self._chosen):
                 raise OptionError(
-                    f"the dictionary for {what} has one entry for each axis that is smoothed",
+                    f"the dictionary {what} needs one entry per smoothed axis",
                     given=repr(dict(given)),
                     allowed=", ".join(repr(self.label(i)) for i in self._chosen),
                 )
@@ -168,7 +168,7 @@ class _Axes:
             return given
         if len(given) != len(self._chosen):
             raise OptionError(
-                f"one {what} for all axes, or one for each",
+                f"{what} must be a single value, or one per axis",
                 given=repr(given),
                 allowed=f"{len(self._chosen)}, for {', '.join(repr(self.label(i)) for i in self._chosen)}",
             )
@@ -181,7 +181,7 @@ def _dimensions(values: Any) -> list[str] | None:
         return None
     if isinstance(values.dims, Mapping) or hasattr(values, "data_vars"):
         raise OptionError(
-            "what is smoothed is one array", given=type(values).__name__, advice="take one variable: dataset['name']"
+            "values must be a single array", given=type(values).__name__, advice="select a variable: dataset['name']"
         )
     return [str(name) for name in values.dims]
 
@@ -199,9 +199,9 @@ def _chosen(axes: Name | Sequence[Name] | None, names: list[str] | None, count: 
             chosen.append(axis % count)
         else:
             known = f"from {-count} to {count - 1}" + (f", or {', '.join(names)}" if names else "")
-            raise OptionError("the array has no such axis", given=f"axes={axes!r}", allowed=known)
+            raise OptionError("axes must be axes of the array", given=f"axes={axes!r}", allowed=known)
     if len(set(chosen)) < len(chosen) or not chosen:
-        raise OptionError("each axis is smoothed once", given=f"axes={axes!r}", allowed="one or more different axes")
+        raise OptionError("axes must be different", given=f"axes={axes!r}", allowed="one or more different axes")
     return chosen
 
 

@@ -36,8 +36,10 @@ def _components(given: Sequence[int] | None, size: int, most: int | None) -> tup
                 "the action has too many components to vary them all",
                 given=f"{size} components",
                 allowed=f"at most {most}, or a choice of components",
-                advice="choose, as over=Actions(components=(0, 2)), and hold the others with held=...; all of them, "
-                "without a grid, has sampler_from_gymnasium",
+                advice=(
+                    "select some, for example over=Actions(components=(0, 2)), and set the others with held=...; to "
+                    "use all of them, without a grid, use sampler_from_gymnasium"
+                ),
             )
         return tuple(range(size))
     chosen = tuple(given)

@@ -116,7 +116,7 @@ class Drawing:
         require_memory(
             (3.0 + 2.0 * self._seeds + REPEATS * (1 + self._seeds)) * len(sigma) * self.grid.size * 8,
             f"draws of {self.grid.size:,} nodes at {len(sigma)} sigmas",
-            "use fewer sigmas, or a coarser grid",
+            "use fewer noise levels, or a coarser grid",
         )
 
     @property
@@ -198,7 +198,7 @@ class Drawing:
             raise NonFiniteError(
                 f"Q is not finite at {points[first].tolist()}",
                 given=f"{values[first]}, first of {int((~np.isfinite(values)).sum())}",
-                advice="noise reaches every point of space: give Q a value wherever it is asked",
+                advice="noise reaches every point of space, so Q must be finite everywhere",
             )
         self.spent += values.size
         self._timed += values.size
@@ -224,7 +224,7 @@ class Drawing:
         if self._pilot_done or self._restored():
             return
         if self.draws.points == "sobol":
-            self._require("the first draws, by which their number is decided,", _TRIAL)
+            self._require("the pilot draws", _TRIAL)
             self._take_sobol(self._trial())
         else:
             self._independent_pilot()
@@ -241,14 +241,14 @@ class Drawing:
     def _require(self, what: str, draws: int) -> None:
         if draws * self._points * self._seeds > self.draws.budget:
             raise ResourceError(
-                f"{what} are beyond the budget",
+                f"{what} exceed the budget",
                 given=f"{draws} draws of {self._points * self._seeds:,} rollouts",
                 allowed=f"{self.draws.budget:,} rollouts",
-                advice="use fewer sigmas, a coarser grid, or Draws(budget=...)",
+                advice="use fewer noise levels, a coarser grid, or Draws(budget=...)",
             )
 
     def _independent_pilot(self) -> None:
-        self._require("the first draws, by which their number is decided,", 2 * PILOT)
+        self._require("the pilot draws", 2 * PILOT)
         noise = self._noise_of("random")
         pairs = np.concatenate([self.fields([number], noise, pairs=True) for number in range(PILOT)])
         means = pairs.mean(axis=3)  # over seeds
@@ -329,10 +329,10 @@ class Drawing:
         cost = self.cost
         if cost.rollouts > self.draws.budget:
             raise ResourceError(
-                "the draws are beyond the budget",
+                "the draws exceed the budget",
                 given=str(cost),
                 allowed=f"{self.draws.budget:,} rollouts",
-                advice=f"{cost.alternatives}; or raise it: Draws(budget={cost.rollouts})",
+                advice=f"{cost.alternatives}; or raise the budget: Draws(budget={cost.rollouts})",
             )
         noise = self._noise_of(self.points)
         while self.moments.count < self._goal or self._raised_goal():
@@ -408,12 +408,12 @@ class Drawing:
             count = int(kept.pop("count"))
             moments = Repeats(count, **kept) if points == "sobol" else Moments(count, **kept)
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as reason:
-            raise StoreError(f"{path} does not hold the state of draws", given=reason, advice="remove it") from None
+            raise StoreError(f"{path} does not contain the state of draws", given=reason, advice="remove it") from None
         if identity != self._identity:
             raise StoreError(
-                f"{path} holds the state of other draws",
+                f"{path} contains the state of other draws",
                 given="another landscape, sigma, covariance or seed",
-                advice="give another file, or remove this one",
+                advice="pass another file, or remove this one",
             )
         self.moments, self.points = moments, points
         for name, value in facts.items():

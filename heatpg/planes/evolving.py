@@ -1,4 +1,4 @@
-"""Noise in all components of a policy, seen on a plane of them: u with standard errors at every node and sigma."""
+"""Noise in all components of a policy, shown on a plane: u with standard errors at every node and sigma."""
 
 from __future__ import annotations
 
@@ -41,25 +41,28 @@ _DRAWS = Draws()
 def _drawing(landscape: Landscape, sigma: Sigma, draws: Draws, covariance: ArrayLike | None, beyond: str) -> Drawing:
     if not isinstance(landscape, Landscape) or landscape.batch_shape:
         given = f"batch axes {landscape.batch_shape}" if isinstance(landscape, Landscape) else type(landscape).__name__
-        raise OptionError("noise in all components is of one landscape", given=given)
+        raise OptionError("evolve_plane() needs a single landscape", given=given)
     sampler = landscape.sampler
     if not is_sliced(sampler):
         raise UnsupportedError(
-            f"of {landscape.name!r} no components beyond its axes are known",
+            f"{landscape.name!r} has no components beyond its axes",
             allowed="a slice that can be sampled: Landscape.from_function(..., dimensions=m), or "
             "landscapes.from_gymnasium with components or directions",
-            advice="a landscape from a file has only its nodes: make it again; noise along the axes alone is evolve()",
+            advice=(
+                "a landscape from a file is known only at its nodes: create it again; for noise along the axes only "
+                "use evolve()"
+            ),
         )
     levels = parse_sigma(sigma, landscape.grid)
     if levels.ndim != 1:
         raise SigmaError(
-            "noise in all components has one sigma per level",
+            "noise in all components needs one sigma per level",
             given=f"shape {levels.shape}",
             allowed="a number or a list",
-            advice="its shape is given by covariance=, one variance per component or a matrix",
+            advice="set the shape of the noise with covariance=: one variance per component, or a matrix",
         )
     if not isinstance(draws, Draws):
-        raise OptionError("draws do not say how noise is drawn", given=repr(draws), allowed="Draws(error=0.05, ...)")
+        raise OptionError("draws must be a Draws object", given=repr(draws), allowed="Draws(error=0.05, ...)")
     if beyond:
         one_of("rule beyond the box", beyond, BOUNDARIES)
     return Drawing(landscape, sampler, levels, split_noise(sampler.basis, covariance), draws, beyond)
@@ -73,7 +76,7 @@ def estimate_cost(
     covariance: ArrayLike | None = None,
     beyond: str = "",
 ) -> Cost:
-    """What `evolve_plane` with the same arguments would cost; only its pilot is made.
+    """Estimate the cost of `evolve_plane` with the same arguments; only the pilot draws are made.
 
     Parameters
     ----------
@@ -83,7 +86,7 @@ def estimate_cost(
     Returns
     -------
     cost
-        Print it; `Cost.alternatives` says what would cost less. With ``Draws(state=...)`` the pilot is not made twice.
+        Print it; `Cost.alternatives` lists cheaper settings. With ``Draws(state=...)`` the pilot is not made twice.
     """
     drawing = _drawing(landscape, sigma, draws, covariance, beyond)
     drawing.pilot()
@@ -101,7 +104,7 @@ def evolve_plane(
     checks: str = "standard",
     progress: Progress = None,
 ) -> Evolution:
-    """u(x, sigma) = E Q(x + sigma Z) on the axes of a slice, with noise Z in all components, not in the axes alone.
+    """Compute u(x, sigma) = E Q(x + sigma Z) on the axes of a slice with noise Z in all components.
 
     The noise is split into a part in the plane, summed over lattices that are shifted at random, and an independent
     rest, which is drawn. Each draw is common to all nodes and sigmas.
@@ -109,40 +112,41 @@ def evolve_plane(
     Parameters
     ----------
     landscape
-        A slice whose other components are known: of `Landscape.from_function` with `dimensions`, or of
+        A slice with known further components: from `Landscape.from_function` with `dimensions`, or from
         `heatpg.landscapes.from_gymnasium` with components of an action or directions of parameters.
     sigma
         Noise levels, in units of the components and not of the axes: each component has the standard deviation sigma.
     draws
-        The error that is wanted, the budget, the seed, and where the state is kept.
+        Requested error, budget, seed, and the state file.
     covariance
         Of the noise at sigma = 1: by default the identity; one variance per component, or a full matrix.
     beyond
-        What lies beyond the box: by default what the boundaries of the axes say, as for `heatpg.evolve`; ``sampled``
-        for Q itself, as noise without bounds meets it, which takes more rollouts.
+        Rule beyond the box: by default the boundary conditions of the axes, as for `heatpg.evolve`; ``sampled`` for Q
+        itself at unbounded actions, which needs more rollouts.
     checks
-        ``none``, ``standard`` or ``full``: u is held against plain Monte Carlo at a few nodes, with 256 or 1,024 draws.
+        ``none``, ``standard`` or ``full``: u is compared with plain Monte Carlo at a few nodes, with 256 or 1,024
+        draws.
     progress
         A function that is called as ``progress(done, total)``, or True for a bar: with numbers of draws.
 
     Returns
     -------
     evolution
-        With `Evolution.standard_error`, a report, and `Evolution.drawn`, which says how it was drawn. It is stored,
+        With `Evolution.standard_error`, a report, and `Evolution.drawn`, which describes the sampling. It is stored,
         drawn and studied like any other. Its gradient are differences of u; no solver makes it from Q on the grid.
 
     Raises
     ------
     UnsupportedError
-        If no components beyond the axes are known, and for a boundary that holds the values at the ends.
+        If there are no components beyond the axes, and for ``absorb``.
     SigmaError, OptionError
         For noise that does not fit.
     ResourceError
-        If the draws are beyond the budget, once the pilot has told how many there are, with what would cost less.
+        If the draws exceed the budget, as estimated from the pilot draws; the message lists cheaper settings.
     NonFiniteError
         If Q is not finite somewhere.
     StoreError
-        If the state is that of other draws.
+        If the state file belongs to other draws.
 
     Warns
     -----
@@ -156,7 +160,7 @@ def evolve_plane(
     (Rao-Blackwell). Var <= osc^2 / 4, so that 2,500 draws are enough for 1 % of osc(Q) and 100 for 5 %. Where sigma is
     below a spacing of the grid, all of the noise is drawn.
 
-    With several seeds per point the standard error holds the scatter of the seeds, which no number of draws lessens.
+    With several seeds per point the standard error includes the scatter of the seeds, which more draws do not reduce.
 
     Examples
     --------
@@ -174,7 +178,7 @@ def evolve_plane(
     (True, 6)
     """
     if checks not in LEVELS:
-        raise OptionError("unknown level of checks", given=repr(checks), allowed=", ".join(LEVELS))
+        raise OptionError("unknown value of checks=", given=repr(checks), allowed=", ".join(LEVELS))
     drawing = _drawing(landscape, sigma, draws, covariance, beyond)
     begin = time.perf_counter()
     drawing.pilot()
@@ -224,7 +228,7 @@ def _result(drawing: Drawing) -> Evolution:
         values,
         make("direct"),
         paths=[((0.0, t) if t else (0.0,),) * landscape.grid.dimensions for t in variances],
-        reason="the noise in the plane is summed on lattices that are shifted at random, the rest is drawn",
+        reason="noise in the plane is integrated on randomly shifted lattices, the rest is sampled",
         known_error=error,
         drawn=facts,
     )
@@ -238,7 +242,7 @@ def _crosscheck(drawing: Drawing, evolution: Evolution, level: str) -> Check:
     noisy = np.flatnonzero(sigma > 0)
     name, count = "cross-check", _PLAIN[level]
     if not len(noisy) or evolution.known_error is None:
-        return Check(name, "silent", "nothing can be said: there is no noise")
+        return Check(name, "silent", "not conclusive: there is no noise")
     random = np.random.default_rng(np.random.SeedSequence((drawing.draws.seed, 2)))
     index = tuple(random.integers(0, grid.shape, (_CHECKED, grid.dimensions)).T)
     points = np.array([grid.point(tuple(int(i) for i in row)) for row in zip(*index, strict=True)])

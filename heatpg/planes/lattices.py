@@ -119,7 +119,7 @@ def lattice(axis: Axis, sigma: float, shift: float, offset: float = 0.0, beyond:
     rule = beyond or axis.boundary
     if rule not in BOUNDARIES:
         raise UnsupportedError(
-            f"the boundary {rule!r} is not known for noise in all components",
+            f"the boundary condition {rule!r} is not supported for noise in all components",
             given=f"axis {axis.name!r}",
             allowed=", ".join(BOUNDARIES),
         )

@@ -1,4 +1,4 @@
-"""How noise in all components is drawn: to which error, by how many draws, within which budget."""
+"""Options of sampling noise in all components: error, number of draws, budget."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _LEAST = 8  # below, a standard error is known to less than a quarter of itself
 
 @dataclasses.dataclass(frozen=True)
 class Draws:
-    """How many draws of noise, and how they are made.
+    """Number of draws of the noise, and their type.
 
     Attributes
     ----------
     error
-        The largest standard error of u that is allowed, in units of the oscillation of Q. Var <= osc^2 / 4, so that
-        2,500 draws are enough for .01 and 100 for .05; a pilot says how many are needed.
+        The largest standard error of u that is allowed, in units of the oscillation of Q. Var <= osc^2 / 4, so 2,500
+        draws suffice for .01 and 100 for .05; pilot draws estimate the number needed.
     count
-        In place of an error: how many draws (pairs, where they are antithetic).
+        Instead of an error: number of draws (pairs, if antithetic).
     budget
         Evaluations of Q that may be spent (rollouts; each seed of a point counts).
     seed
         Of the noise. The same seed gives the same draws, whatever the sigmas, the nodes and the number of draws are.
     antithetic
-        Whether each draw is a pair of opposite noises; None: where the pilot shows that it helps.
+        Whether each draw is an antithetic pair; None: if the pilot draws show that it helps.
     points
         ``random`` for independent draws, or ``sobol`` for scrambled Sobol' points in sixteen independent repeats, a
         power of two of them; None: Sobol' points where an error takes 512 rollouts or more of every node, unless a
         trial of 256 shows that they are worse.
     state
-        A file that keeps what was drawn, so that work that was interrupted goes on from there with equal results.
+        A file that stores the draws, so that interrupted work resumes from there with identical results.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class Draws:
     def __post_init__(self) -> None:
         error = finite_number("the error", self.error, lower=0.0, upper=0.5)
         if error == 0.0:
-            raise OptionError("no number of draws has no error", given=self.error, allowed="0 < error <= 0.5")
+            raise OptionError("error is out of range", given=self.error, allowed="0 < error <= 0.5")
         object.__setattr__(self, "error", error)
         if self.count is not None:
             object.__setattr__(self, "count", whole_number("count", self.count, least=_LEAST))
@@ -77,36 +77,36 @@ class Draws:
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What the draws cost; print it.
+    """Cost of the draws; print it.
 
     Attributes
     ----------
     draws
-        How many draws the error takes, or the count that was asked for.
+        Number of draws for the error, or the requested count.
     antithetic
         Whether each of them is a pair.
     points
         ``random`` or ``sobol``.
     rollouts
-        Evaluations of Q in all, those of the pilot among them; each seed counts.
+        Total number of evaluations of Q, including the pilot; each seed counts.
     spent
-        How many of these were made already.
+        Number of evaluations made so far.
     seconds
         Estimated time of those that are left.
     error
-        The error that was asked for, in units of the oscillation of Q.
+        The requested error, in units of osc(Q).
     oscillation
         Of Q over the slice and the pilot.
     pairs_variance
-        Variance of a pair of opposite draws over that of two independent ones, where u is most uncertain.
+        Variance of an antithetic pair over that of two independent draws, where u is most uncertain.
     sobol_variance
         Variance of u after 256 Sobol' points over that of as many of the better other draws; nan if none were tried.
     at_five_percent
         Rollouts in all for an error of .05.
     for_jump
-        Rollouts in all of 128 draws, which know sigma_jump to about 2 %.
+        Total rollouts of 128 draws, which determine sigma_jump to about 2 %.
     sigmas
-        How many noise levels there are.
+        Number of noise levels.
 
     Examples
     --------
@@ -143,7 +143,7 @@ class Cost:
 
     @property
     def alternatives(self) -> str:
-        """What would cost less, in words."""
+        """Cheaper settings, as text."""
         each = self.rollouts // self.sigmas
         words = f"an error of 5 % of osc(Q) ({self.at_five_percent:,} rollouts), " if self.error < 0.05 else ""
         return (

@@ -125,19 +125,21 @@ def split_noise(basis: ArrayLike, covariance: ArrayLike | None = None) -> Splitt
     given: Any = real_numbers("the covariance", covariance)
     allowed = f"{count} variances, or a matrix of shape ({count}, {count})"
     if given.shape not in ((count,), (count, count)):
-        raise OptionError("the covariance does not fit the components", given=f"shape {given.shape}", allowed=allowed)
+        raise OptionError("the covariance has the wrong shape", given=f"shape {given.shape}", allowed=allowed)
     if given.ndim == 1:
         if not (np.isfinite(given).all() and (given > 0).all()):
             raise OptionError("variances must be positive", given=given.tolist(), allowed=allowed)
         return Splitting(along, np.sqrt(given), along / given, "diagonal")
     scale = np.abs(given).max() if np.isfinite(given).all() else np.nan
     if not np.abs(given - given.T).max() <= _ROUND_OFF * scale:
-        raise OptionError("the covariance is not symmetric", given=f"shape {given.shape}", allowed="a symmetric matrix")
+        raise OptionError(
+            "the covariance must be symmetric", given=f"shape {given.shape}", allowed="a symmetric matrix"
+        )
     try:
         factor = np.linalg.cholesky(0.5 * (given + given.T))
     except np.linalg.LinAlgError:
         raise OptionError(
-            "the covariance is not positive definite",
+            "the covariance must be positive definite",
             given=f"smallest eigenvalue {np.linalg.eigvalsh(given)[0]:.3g}",
             allowed="a positive definite matrix",
         ) from None

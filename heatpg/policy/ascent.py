@@ -67,9 +67,9 @@ class Ascent:
     values
         L along the path, shape (n,); NaN where only samples were drawn.
     at_means
-        Q at the means, shape (n,): what the policy would earn without its noise.
+        Q at the means, shape (n,): the return of the policy without noise.
     at_means_error
-        Of a sampler with two seeds or more the standard errors of these, shape (n,); else None.
+        Standard errors of these for a sampler with at least two seeds, shape (n,); otherwise None.
     gain, gain_error
         Q at the last mean less that at the first, seed by seed: its mean and standard error, where there are seeds.
     method
@@ -77,7 +77,7 @@ class Ascent:
     gradient
         ``exact``, or the name of the estimator.
     status
-        ``converged``: at a maximum, the highest one at its sigma as far as is known. ``stalled at a maximum``: at one
+        ``converged``: at a maximum, the highest known one at its sigma. ``stalled at a maximum``: at one
         that is not the highest. ``at the floor``: at a maximum with sigma on its floor. ``sigma went to zero``: at a
         maximum, with sigma below anything that the grid resolves. ``sigma outgrew the box``: the entropy bonus won.
         ``left the box``: mu crossed the box's edge. ``at a saddle``: stationary, and no maximum. ``on a plateau``: no
@@ -85,7 +85,7 @@ class Ascent:
     sentence
         The end in words.
     sense
-        Which way is better; of a loss it is a descent, and words say ``minimum``.
+        Direction of optimisation; for a loss it is a descent, and texts say ``minimum``.
     """
 
     means: Array
@@ -137,7 +137,7 @@ class Stepping:
     Parameters
     ----------
     rate
-        None: the flow itself is followed, with steps that its local error chooses (exact gradients only). A number:
+        None: the gradient flow is integrated with adaptive steps (exact gradients only). A number:
         plain steps of this rate; for ``variance`` in (mu, s), else in (mu, log sigma).
     steps
         Most steps; of the flow at each stage of a schedule, of plain steps in all.
@@ -184,11 +184,11 @@ def _levels(schedule: ArrayLike | None, sigma: float, last: float) -> list[float
         return [sigma] if count == 0 else np.geomspace(sigma, last, count + 1).tolist()
     levels = real_numbers("the schedule", schedule, SigmaError)
     if levels.ndim != 1 or levels.size == 0 or not np.isfinite(levels).all() or not (levels > 0).all():
-        raise SigmaError("the schedule must be positive numbers", given=repr(schedule))
+        raise SigmaError("the schedule must consist of positive numbers", given=repr(schedule))
     levels = np.concatenate(([sigma], levels))
     if (np.diff(levels) > 0).any():
         raise SigmaError(
-            "the schedule must not rise", given=repr(schedule), allowed=f"falling numbers from sigma={sigma:g} on"
+            "the schedule must not increase", given=repr(schedule), allowed=f"decreasing from at most sigma={sigma:g}"
         )
     return [float(level) for level in levels]
 
@@ -201,21 +201,21 @@ def _check_options(
     one_of("gradient", gradient, ("exact", *ESTIMATORS))
     if gradient != "exact" and rate is None:
         raise OptionError(
-            "a sampled gradient is followed in steps of a given rate",
+            "a sampled gradient needs a step size (rate)",
             given=f"gradient={gradient!r}, rate=None",
             allowed="rate > 0, or gradient='exact'",
             advice="pass stepping=Stepping(rate=...)",
         )
     if entropy and method not in _JOINT:
         raise OptionError(
-            "an entropy bonus moves nothing while sigma is prescribed",
+            "an entropy bonus has no effect while sigma is prescribed",
             given=f"method={method!r}, entropy={entropy}",
             allowed=", ".join(_JOINT),
         )
     if floor and method == "fixed":
-        raise OptionError("a fixed sigma needs no floor", given=f"sigma_floor={floor}")
+        raise OptionError("sigma_floor has no effect with a fixed sigma", given=f"sigma_floor={floor}")
     if schedule is not None and method != "annealed":
-        raise OptionError("a schedule is for method='annealed'", given=f"method={method!r}")
+        raise OptionError("a schedule needs method='annealed'", given=f"method={method!r}")
 
 
 def _parse_starts(starts: ArrayLike, grid: Grid | None) -> tuple[Array, bool]:
@@ -225,7 +225,7 @@ def _parse_starts(starts: ArrayLike, grid: Grid | None) -> tuple[Array, bool]:
         outside = (places[:, i] < axis.lower) | (places[:, i] > axis.upper)
         if outside.any() and not axis.rule.periodic:
             raise GridError(
-                f"a start lies outside the box along axis {axis.name!r}",
+                f"a starting point lies outside the box along axis {axis.name!r}",
                 given=_place(places[outside][0]),
                 allowed=f"{axis.lower:g} to {axis.upper:g}",
             )
@@ -244,7 +244,7 @@ def _oscillation(source: Source, places: Array, sigma: Array) -> float:
         size = max(float(np.ptp(row)) for row in values)
     if not size > 0:
         raise UnsupportedError(
-            "the landscape is flat: no place is higher than another",
+            "the landscape is constant, so there is nothing to ascend",
             given="the same value everywhere"
             if isinstance(source, Landscape)
             else f"the same value at {count} samples",
@@ -266,15 +266,15 @@ def ascend_all(
     stepping: Stepping | None = None,
     minimise: bool | None = None,
 ) -> list[Ascent]:
-    """Ascend from many starts at once; see `ascend`.
+    """Ascend from many starting points at once; see `ascend`.
 
     Parameters
     ----------
     starts
         Means to start from, shape (P, d).
     source, sigma, method, gradient, sigma_floor, entropy, schedule, slope, stepping, minimise
-        As for `ascend`, the same for all starts. Each start has steps of its own and, if its gradient is sampled, noise
-        of its own: the end of one does not depend on what the others are.
+        As for `ascend`, the same for all starts. Each starting point has its own steps and, if its gradient is sampled,
+        its own noise, so its result does not depend on the others.
 
     Returns
     -------
@@ -303,7 +303,7 @@ def ascend_all(
     floor = finite_number("the floor of sigma", sigma_floor, lower=0.0)
     if gradient == "exact" and is_seeded(source):
         raise UnsupportedError(
-            "the exact gradient is a sum over thousands of points, each of which would be a rollout",
+            "the exact gradient needs thousands of points, each of which would be a rollout",
             given="gradient='exact', and a sampler of rollouts",
             allowed=", ".join(ESTIMATORS[:3]),
             advice="pass gradient='antithetic', stepping=Stepping(rate=..., steps=..., samples=...)",
@@ -315,7 +315,7 @@ def ascend_all(
     deviations, common = parse_sigma(sigma, d)
     if not common and method != "fixed":
         raise SigmaError(
-            "one sigma per axis is for method='fixed'", given=repr(sigma), allowed=f"one number for method={method!r}"
+            "one sigma per axis needs method='fixed'", given=repr(sigma), allowed=f"one number for method={method!r}"
         )
     if gradient != "exact":
         refuse_walls(q)
@@ -357,7 +357,7 @@ def _setting(method: str, source: Source, places: Array, deviations: Array, floo
     """What stays the same in all steps from all starts."""
     first = float(deviations.min())
     if floor >= first:
-        raise SigmaError("the floor of sigma must lie below its start", given=f"{floor:g}", allowed=f"< {first:g}")
+        raise SigmaError("sigma_floor must be below the initial sigma", given=f"{floor:g}", allowed=f"< {first:g}")
     size = _oscillation(source, places, deviations)
     grid = source.grid if isinstance(source, Landscape) else None
     spacing = 0.0 if grid is None else min(grid.spacing)
@@ -381,7 +381,7 @@ def _setting(method: str, source: Source, places: Array, deviations: Array, floo
     height = math.log10(size) if size > 0.0 else 0.0
     if setting.joint and max(max(abs(4.0 * d), abs(height - 4.0 * d)) for d in decades) > _DECADES:
         raise SigmaError(
-            f"the fourth power of sigma, which {method!r} takes, is out of the range of double precision",
+            f"sigma^4, which {method!r} uses, overflows or underflows double precision",
             given=f"sigma={first:g}",
             allowed=f"{10.0 ** (-_DECADES / 4):.0e} to {10.0 ** (_DECADES / 4):.0e}, for Q near 1",
             advice="change the units of the axes, so that their lengths are near 1",
@@ -392,9 +392,9 @@ def _setting(method: str, source: Source, places: Array, deviations: Array, floo
         )
     if setting.joint and first <= math.exp(setting.lowest):
         raise SigmaError(
-            "sigma starts below what the grid resolves",
+            "the initial sigma is below the resolution of the grid",
             given=f"{first:g}",
-            allowed=f"> {math.exp(setting.lowest):g}, a tenth of a spacing",
+            allowed=f"> {math.exp(setting.lowest):g}, a tenth of the grid spacing",
         )
     return setting
 
@@ -413,7 +413,7 @@ def ascend(
     stepping: Stepping | None = None,
     minimise: bool | None = None,
 ) -> Ascent:
-    """Follow the gradient of J = L(mu, sigma^2) + tau d log(sigma) from a start, and say where and why it ends.
+    """Follow the gradient of J = L(mu, sigma^2) + tau d log(sigma) from a starting point to its end.
 
     With s = sigma^2, u = L, J_mu = grad u and J_s = 1/2 Laplace(u) + tau d / (2 s):
 
@@ -427,8 +427,8 @@ def ascend(
     ----------
     source
         A landscape of up to 3 dimensions (`HeatField`), or a function called as ``Q(x1, ..., xd)`` on arrays
-        (`MollifiedFunction`), or a sampler of rollouts, such as of `heatpg.landscapes.sampler_from_gymnasium`. A
-        sampled gradient has no limit of dimensions, and is the only one of a sampler.
+        (`MollifiedFunction`), or a sampler of rollouts, such as `heatpg.landscapes.sampler_from_gymnasium`. A
+        sampled gradient works in any number of dimensions, and is the only choice for a sampler.
     start
         mu to start from, shape (d,), inside the box; along a periodic axis anywhere.
     sigma
@@ -438,7 +438,7 @@ def ascend(
     gradient
         ``exact``, or the name of an estimator: see `heatpg.policy.estimators.estimate_gradient`.
     sigma_floor
-        Sigma is held there while the slope points below it; of ``annealed`` the last sigma.
+        Lower bound of sigma; for ``annealed`` the last sigma.
     entropy
         tau, weight of the entropy bonus, in the units of Q.
     schedule
@@ -446,9 +446,9 @@ def ascend(
     slope
         Gradient of a function, for the estimator ``reparametrised``.
     stepping
-        How the path is stepped along, and how accurately; by default `Stepping()`, which follows the flow itself.
+        Step size and accuracy; by default `Stepping()`, which integrates the gradient flow.
     minimise
-        Whether to descend; by default what a landscape says of itself, and of a function not. The entropy bonus is then
+        Whether to descend; by default that of the landscape, and False for a function. The entropy bonus is then
         taken from the loss, and values keep their sign.
 
     Returns
@@ -467,7 +467,7 @@ def ascend(
     OptionError
         For options that a method would ignore, and sampled gradients without a rate.
     UnsupportedError
-        For flat landscapes, batch axes, sampled gradients at an absorbing wall, and exact ones of a sampler.
+        For constant landscapes, batch axes, sampled gradients with ``absorb``, and exact gradients of a sampler.
     NonFiniteError
         For a start that is not finite, a Q that is not, or a rate so large that a step leads to infinity.
 
@@ -475,9 +475,9 @@ def ascend(
     -----
     The flow is integrated in (mu, log sigma) with a local error of 1e-4 sigma per step by an L-stable Rosenbrock
     method; a maximum that comes near is then found by Newton's method. Below 1.5 spacings the field is interpolated.
-    At a tenth of a spacing (for a function at a thousandth of the first sigma) sigma counts as 0: it is held there, and
-    mu goes on to a maximum. In (mu, sigma^2) sigma gets there in finite time, before mu has settled; in (mu, log sigma)
-    and by natural gradient it decays like the inverse square root of time. Sampled ascents end there.
+    At a tenth of the grid spacing (for a function at a thousandth of the first sigma) sigma counts as 0: it is held
+    there, and mu goes on to a maximum. In (mu, sigma^2) sigma gets there in finite time, before mu has settled; in (mu,
+    log sigma) and by natural gradient it decays like the inverse square root of time. Sampled ascents end there.
 
     Without an entropy bonus no joint ascent can end at a maximum with sigma > 0: inside the box, with noise in every
     component, there is none (strong maximum principle). It may yet end at a poor one, with sigma -> 0. With a bonus on
@@ -504,7 +504,7 @@ def ascend(
     places, single = _parse_starts(start, source.grid if isinstance(source, Landscape) else None)
     if not single:
         raise GridError(
-            "one start is wanted", given=f"shape {places.shape}", allowed="shape (d,)", advice="use ascend_all"
+            "start must be a single point", given=f"shape {places.shape}", allowed="shape (d,)", advice="use ascend_all"
         )
     return ascend_all(
         source,
@@ -555,7 +555,7 @@ def _ascent(
                 highest[level] = float(solve(landscape, [sigma] if d > 1 else sigma).values.max())
             if values[-1] < highest[level] - _SAME_HEIGHT * landscape.oscillation:
                 status = f"stalled at a {kind}"
-                sentence += f": L = {sign * values[-1]:.6g}, where another place has {sign * highest[level]:.6g}"
+                sentence += f": L = {sign * values[-1]:.6g}, but L = {sign * highest[level]:.6g} elsewhere"
             else:
                 sentence += f", the {sense.highest} at this sigma"
     elif status == "sigma outgrew the box":
@@ -563,9 +563,9 @@ def _ascent(
     elif status == "left the box":
         sentence = f"the mean crossed the edge of the box at {place}, sigma = {level:.4g}"
     elif status == "at a saddle":
-        sentence = f"stationary but no {kind} at {place}, sigma = {level:.4g}: any noise moves on from here"
+        sentence = f"stationary but no {kind} at {place}, sigma = {level:.4g}: any noise leads away from here"
     elif status == "on a plateau":
-        sentence = f"no slope above round-off at {place}, sigma = {level:.4g}"
+        sentence = f"the gradient is rounding error at {place}, sigma = {level:.4g}"
     elif status == "budget spent":
         sentence = f"still moving at {place}, sigma = {level:.4g}, after {len(y) - 1} steps"
     if status == "sigma went to zero":
@@ -580,11 +580,11 @@ def _ascent(
             "gain_error": float(apart.std(ddof=1) / root),
         }
         change = f"{scatter['gain']:+.6g} (standard error {scatter['gain_error']:.2g}, paired over {len(apart)} seeds)"
-        sentence += f"; Q has changed by {change} from the start"
+        sentence += f"; Q has changed by {change} since the start"
     if top is not None:
-        sentence += f"; Q is {sign * at_means[-1]:.6g} there, and {sign * top:.6g} at best"
+        sentence += f"; Q is {sign * at_means[-1]:.6g} there, compared with the optimum {sign * top:.6g}"
     if setting.spacing and status != "sigma went to zero" and level < (1.0 - 1e-9) * RESOLVED * setting.spacing:
-        sentence += "; sigma is below 1.5 spacings, where the field is interpolated"
+        sentence += "; sigma is below 1.5 grid spacings, where the field is interpolated"
     return Ascent(
         means=means,
         sigmas=sigmas if (setting.ratio != 1.0).any() else sigmas[:, 0],

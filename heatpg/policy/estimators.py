@@ -61,11 +61,11 @@ def check_samples(samples: int, estimator: str, dimensions: int) -> int:
     samples = whole_number("samples", samples, least=4)
     if estimator == "antithetic" and samples % 2:
         raise OptionError(
-            "antithetic samples come in pairs", given=f"samples={samples}", allowed="even numbers, at least 4"
+            "antithetic samples must come in pairs", given=f"samples={samples}", allowed="even numbers, at least 4"
         )
     if samples * dimensions > _MOST_NUMBERS:
         raise ResourceError(
-            "so many samples do not fit in memory at once",
+            "this number of samples does not fit in memory",
             given=f"{samples} samples in {dimensions} dimensions",
             allowed=f"{_MOST_NUMBERS // dimensions} samples",
             advice="average several estimates with different seeds",
@@ -142,7 +142,7 @@ def draw_units(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GradientEstimate:
-    """An estimate of a gradient of L from samples, beside the exact one.
+    """A sampled estimate of a gradient of L, with the exact one for comparison.
 
     Attributes
     ----------
@@ -163,15 +163,15 @@ class GradientEstimate:
     mean, sigma
         Where, shapes (d,) or (P, d), and (d,).
     exact
-        What the estimator should average to: of a function grad L by quadrature, of a landscape the exact gradient of
-        its mollified interpolant, from which the samples are drawn. None if it was not asked for.
+        The expected value of the estimator: for a function grad L by quadrature, for a landscape the exact gradient of
+        its smoothed interpolant, from which the samples are drawn. None if not requested.
     exact_error
-        Error of `exact` as far as it is known, 0 for landscapes.
+        Error of `exact` if known, 0 for landscapes.
     discretisation
-        For landscapes, how far the gradient of the heat solution (`HeatField`) is from `exact`: what the grid leaves
-        open, of second order in the spacing. None for functions and beyond three dimensions.
+        For landscapes, how far the gradient of the heat solution (`HeatField`) is from `exact`: the discretisation
+        error, of second order in the spacing. None for functions and beyond three dimensions.
     remark
-        What is known of the bias of this estimator here.
+        Remark on the bias of this estimator here.
     """
 
     value: Array
@@ -238,10 +238,10 @@ def _remark(q: ActionValue, estimator: str) -> str:
     if estimator == "score":
         return "unbiased: no baseline, so that a constant added to Q adds noise"
     if q.grid is None:
-        return "unbiased only where Q is continuous: the gradient of Q does not see a jump"
+        return "unbiased only if Q is continuous: the gradient of Q misses jumps"
     if any(axis.boundary == "zero" for axis in q.grid):
-        return "biased near the box's edges: the gradient of the interpolant does not see the jump to 0 there"
-    return "unbiased for the interpolant, which is continuous: a jump of Q is a steep cell"
+        return "biased near the edges of the box: the gradient of the interpolant misses the jump to 0 there"
+    return "unbiased for the interpolant, which is continuous: a jump of Q becomes a steep cell"
 
 
 def sampled_gradient(
@@ -312,10 +312,10 @@ def estimate_gradient(
     ----------
     source
         A landscape, read between its nodes by multilinear interpolation and beyond the box by its boundary; or a
-        function called as ``Q(x1, ..., xd)`` on arrays; or a sampler of rollouts, such as of
+        function called as ``Q(x1, ..., xd)`` on arrays; or a sampler of rollouts, such as from
         `heatpg.landscapes.sampler_from_gymnasium`. See `ActionValue`.
     mean
-        mu, shape (d,), or P means, shape (P, d). Each has noise of its own.
+        mu, shape (d,), or P means, shape (P, d). Each has its own noise.
     sigma
         Standard deviation, a number or one per axis, in the units of the axes.
     estimator
@@ -328,7 +328,7 @@ def estimate_gradient(
     seed
         Of the noise; a mean draws the same noise whatever the other means are.
     gradient
-        Gradient of a function, for ``reparametrised`` alone: called as ``gradient(x1, ..., xd)``, returns d arrays.
+        Gradient of a function, only for ``reparametrised``: called as ``gradient(x1, ..., xd)``, returns d arrays.
     compare
         Whether the exact gradient is computed beside the estimate. Of a function that costs 64 times the samples for
         each component, between 2^13 and 2^17 evaluations. By default wherever Q is no sampler of rollouts.
@@ -343,7 +343,7 @@ def estimate_gradient(
     GridError, SigmaError, UnknownNameError
         For means, noise and names that do not fit.
     OptionError
-        For odd numbers of antithetic samples, a gradient that is missing, and a source that is none.
+        For odd numbers of antithetic samples, a missing gradient, and an invalid source.
     UnsupportedError
         For an absorbing boundary and batch axes.
     NonFiniteError
@@ -355,7 +355,7 @@ def estimate_gradient(
     -----
     Standard errors are those of the mean of independent units. Of a sampler with two seeds or more they also hold the
     scatter of the seeds, which are the same at every point. With the leave-one-out baseline the units share their
-    baseline: the error is right to leading order in 1 / samples. **The reparametrised estimator does not see jumps**:
+    baseline: the error is right to leading order in 1 / samples. **The reparametrised estimator misses jumps**:
     for a step of height 1 at 0 it returns 0 with standard error 0, where the truth is phi(mu / sigma) / sigma.
 
     References
@@ -435,7 +435,7 @@ def estimator_variance(
     Returns
     -------
     variance, error
-        Shape (components,), or (P, components): of one sample, or of one antithetic pair; and how uncertain it is.
+        Shape (components,), or (P, components): variance of one sample, or of one antithetic pair; and its uncertainty.
         The standard error of an estimate from n units is sqrt(variance / n).
 
     Raises

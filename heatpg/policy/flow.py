@@ -90,9 +90,9 @@ class MollifiedFunction:
     def __init__(self, function: Callable[..., Any] | Seeded, dimensions: int) -> None:
         if dimensions not in _NODES:
             raise UnsupportedError(
-                "the exact gradient of a function is a sum over a lattice, which fits up to 3 dimensions",
+                "the exact gradient of a function is a lattice sum, available in up to 3 dimensions",
                 given=f"{dimensions} dimensions",
-                advice="sample it: gradient='antithetic', rate=..., or see heatpg.quadrature.mollify",
+                advice="use a sampled gradient: gradient='antithetic', rate=..., or see heatpg.quadrature.mollify",
             )
         self.value_at = ActionValue(function)
         line = np.linspace(-_NODES_REACH, _NODES_REACH, _NODES[dimensions])
@@ -507,9 +507,7 @@ def plain_steps(
             here[d] = max(here[d], setting.lowest) if setting.joint else here[d]
             here[:d] = _into_box(here[np.newaxis, :d], setting.grid)[0]
             if not np.isfinite(here).all():
-                raise NonFiniteError(
-                    "a step leads to infinity", given=f"rate={rate}, step {k}", advice="take a smaller rate"
-                )
+                raise NonFiniteError("a step diverges", given=f"rate={rate}, step {k}", advice="use a smaller rate")
             path.add(here, k * rate, math.nan)
             ended = _ended_by(here, setting.joint, setting)
             vanished = setting.joint and setting.floor == 0 and here[d] <= setting.lowest

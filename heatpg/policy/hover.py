@@ -185,11 +185,11 @@ class HoverTask:
 
     def _refuse_starts_outside(self) -> None:
         if min(self._widths) < 0:
-            raise OptionError("the spread must not be negative", given=self.spread, allowed="half-widths from 0")
+            raise OptionError("the spread must not be negative", given=self.spread, allowed="half-widths >= 0")
         for name, middle, width, edge in zip(STATE[:3], self.state, self._widths, _EDGES, strict=False):
             if abs(middle) + width > edge:
                 raise OptionError(
-                    f"episodes start where they have ended: beyond the edge of {name}",
+                    f"starting points lie beyond the limit of {name}, where episodes end",
                     given=f"{middle:g} +- {width:g}",
                     allowed=f"at most {edge:g} from the origin",
                 )

@@ -193,7 +193,7 @@ def estimator_noise(
     for name in names:
         one_of("estimator", name, ESTIMATORS)
     if not names or len(set(names)) < len(names):
-        raise OptionError("a noise curve needs estimators, each once", given=repr(estimators))
+        raise OptionError("estimators must be one or more different names", given=repr(estimators))
     one_of("parameter", with_respect_to, PARAMETERS)
     if exponent is not None and not 0 < exponent <= 1:
         raise OptionError("a Hölder exponent is out of range", given=exponent, allowed="above 0, at most 1")

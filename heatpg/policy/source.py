@@ -91,21 +91,20 @@ class ActionValue:
         if isinstance(source, Landscape):
             if gradient is not None:
                 raise OptionError(
-                    "a landscape has the gradient of its interpolant, and takes no other",
-                    given="gradient=...",
+                    "gradient= is not allowed for a landscape, which uses the gradient of its interpolant",
                     advice="pass the function itself with its gradient",
                 )
             if source.batch_shape:
                 raise UnsupportedError(
-                    "samples are drawn from one landscape",
+                    "sampling needs a single landscape",
                     given=f"batch axes {source.batch_shape}",
-                    advice="take one: Landscape(landscape.values[0], landscape.grid)",
+                    advice="select one: Landscape(landscape.values[0], landscape.grid)",
                 )
             self.grid = source.grid
             self._values: Array = np.asarray(source.values, dtype=np.float64)
         elif not callable(source) and not is_seeded(source):
             raise OptionError(
-                "Q is neither a landscape nor a function",
+                "Q must be a landscape or a function",
                 given=type(source).__name__,
                 allowed="a heatpg.Landscape, or a function of d arrays",
             )
@@ -126,7 +125,7 @@ class ActionValue:
             # one contiguous array per axis: rows of the transpose would be strided
             function: Any = self.source
             returned = function(*np.ascontiguousarray(points.T))
-        values = real_array("what Q returns", returned, GridError)
+        values = real_array("the result of Q", returned, GridError)
         if values.shape != (len(points),):
             raise GridError(
                 "Q must return one real number per point",
@@ -139,7 +138,10 @@ class ActionValue:
             raise NonFiniteError(
                 f"Q is not finite at {points[bad][0].tolist()}",
                 given=f"{values[bad][0]}, first of {int(bad.sum())}",
-                advice="noise reaches every point of space: give Q a value there, such as that of the clipped action",
+                advice=(
+                    "noise reaches every point of space, so Q must be finite everywhere, for example by clipping "
+                    "the action"
+                ),
             )
         return values.astype(np.float64)
 
@@ -152,12 +154,12 @@ class ActionValue:
                 "the reparametrised estimator needs the gradient of Q",
                 given="gradient=None",
                 allowed="a function of d arrays that returns d arrays",
-                advice="or take estimator='antithetic', which needs Q alone",
+                advice="or use estimator='antithetic', which needs only Q",
             )
-        slope = real_array("what the gradient returns", self._gradient(*np.ascontiguousarray(points.T)), GridError)
+        slope = real_array("the result of the gradient", self._gradient(*np.ascontiguousarray(points.T)), GridError)
         if slope.shape != points.T.shape:
             raise GridError(
-                "the gradient returns something else than d real arrays",
+                "the gradient must return d real arrays",
                 given=f"shape {slope.shape}, dtype {slope.dtype}",
                 allowed=f"shape {points.T.shape}: one row per axis, one column per point",
             )
@@ -211,10 +213,10 @@ def refuse_walls(q: ActionValue) -> None:
     held = [axis.name for axis in q.grid or () if axis.rule.holds_ends]
     if held:
         raise UnsupportedError(
-            "noise that reaches an absorbing wall stays there: a Gaussian sample is not its law",
+            "sampling does not support 'absorb': paths that stop at an edge are not Gaussian",
             given=f"boundary='absorb' on {', '.join(held)}",
             allowed="clip, zero, reflect, periodic",
-            advice="the exact gradient is known all the same: HeatField(landscape).gradient",
+            advice="use the exact gradient: HeatField(landscape).gradient",
         )
 
 
@@ -264,7 +266,7 @@ def parse_means(mean: ArrayLike, grid: Grid | None) -> tuple[Array, bool]:
             outside = (means[:, i] < axis.lower) | (means[:, i] > axis.upper)
             if outside.any():
                 raise GridError(
-                    f"a mean lies beyond the wall of axis {axis.name!r}",
+                    f"a mean lies outside the box along axis {axis.name!r}",
                     given=means[outside][0],
                     allowed=f"{axis.lower:g} to {axis.upper:g}",
                 )

@@ -62,7 +62,7 @@ def _step_along(gradient: Array, rate: float, normalize: bool) -> Array:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Unlearning:
-    """What became of a gain under policy-gradient epochs, for every sigma and seed.
+    """The change of a gain under policy-gradient epochs, for every sigma and seed.
 
     Distances are Frobenius norms over entries of different units (N/m, N/rad, N s/m, N s/rad).
 
@@ -161,7 +161,7 @@ class Unlearning:
 
     @property
     def noise_drift(self) -> Array:
-        """\\|predicted step - noise-free step\\|: what noise adds to the drift, shape (S,).
+        """\\|predicted step - noise-free step\\|: the drift due to noise, shape (S,).
 
         With random starts it does not fall below the standard error of the predicted step.
         """
@@ -207,7 +207,7 @@ class Unlearning:
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """For every sigma why the optimum is left, or "" if it is not.
+        """For every sigma the reason why the optimum is left, or "" if it is kept.
 
         ``scatter``: the step along grad L would have kept it, the noise of the estimates does not. ``drift``: the step
         along grad L costs too much by itself. ``rate``: so does the step along the noise-free gradient, to which noise
@@ -265,9 +265,10 @@ class Unlearning:
             ("".join(f"{cell:>11}" for cell in row) + "  " + end).rstrip() for row, end in zip(table, ends, strict=True)
         ]
         lines += [
-            f"left: without noise the return fell in the first epoch by more than {self.loss:.3g} of itself, beyond "
+            f"left: without noise the return fell in the first epoch by more than a fraction {self.loss:.3g}, by more "
+            f"than "
             f"{_CONFIDENCE:g} standard errors; end: after epoch {self.epochs}",
-            f"estimates and grad L by differences are at most {self.z_score.max():.1f} standard errors apart",
+            f"estimates differ from grad L by finite differences by at most {self.z_score.max():.1f} standard errors",
         ]
         return "\n".join(lines)
 
@@ -283,7 +284,7 @@ class Unlearning:
 
 @dataclasses.dataclass(frozen=True)
 class Learning:
-    """How a gain learns, how often that is repeated, and what it is measured against.
+    """Options of learning a gain: step, repetitions, and comparison.
 
     Parameters
     ----------
@@ -298,7 +299,7 @@ class Learning:
     normalize
         Step by ``rate`` along the estimate, however long the estimate is.
     loss
-        What part of the return at the start may be lost before the optimum counts as left.
+        Fraction of the initial return that may be lost before the optimum counts as left.
     reference_episodes
         Episodes for grad L by differences (times 24 for every sigma), rounded up to a multiple of 128. Where only a
         few of them jump, because they end at an edge, the standard error comes out too small: take more.
@@ -319,7 +320,7 @@ class Learning:
 
     def __post_init__(self) -> None:
         others = "the baseline of an episode is the mean of the others"
-        scatter = "standard errors come from the scatter over the seeds"
+        scatter = "standard errors are computed from the scatter over seeds"
         checked = {
             "epochs": whole_number("epochs", self.epochs),
             "episodes": _at_least_two("episodes", self.episodes, others),
@@ -354,7 +355,7 @@ def unlearn(
     seed: int = 0,
     progress: Callable[[int, int], object] | None = None,
 ) -> Unlearning:
-    """Run policy-gradient epochs from an optimal gain of the planar quadrotor, and say whether the gain is kept.
+    """Run policy-gradient epochs from an optimal gain of the planar quadrotor, and report whether the gain is kept.
 
     K <- K + rate g once an epoch, with the unbiased estimates of grad L
 
@@ -399,7 +400,7 @@ def unlearn(
     UnknownNameError
         For an unknown noise or start.
     OptionError
-        For a start that is no gain, or a seed that is no whole number.
+        For an invalid gain, or a seed that is not a whole number.
     UnsupportedError
         For a return of zero, from which nothing can be learnt.
     NonFiniteError
@@ -430,12 +431,12 @@ def unlearn(
     ('kept', 'left')
     """
     one_of("noise", noise, ("action", "parameter"))
-    levels = np.sort(positive_sigmas(sigmas, advice="the noise-free gradient is reported beside every sigma"))
+    levels = np.sort(positive_sigmas(sigmas, advice="the noise-free gradient is reported in addition to every sigma"))
     task = HoverTask() if task is None else task
     learning = learning if learning is not None else Learning()
     entropy = whole_number("seed", seed, least=0)
     require_memory(
-        _NOISE_AT_ONCE * task.steps * LANES * 8, "the noise of a bundle of episodes", "take a shorter horizon"
+        _NOISE_AT_ONCE * task.steps * LANES * 8, "the noise of a bundle of episodes", "use a shorter horizon"
     )
     first, kind = _gain_at_start(task, start)
 
@@ -464,7 +465,7 @@ def unlearn(
             if not np.isfinite(gain).all():
                 raise NonFiniteError(
                     f"the gain overflowed in epoch {epoch + 1}", given=f"sigma={levels[k]:g}, rate={learning.rate:g}",
-                    advice="take a smaller rate",
+                    advice="use a smaller rate",
                 )  # fmt: skip
 
     def predict(k: int, index: int) -> None:
@@ -526,13 +527,13 @@ def _gain_at_start(task: HoverTask, start: str | ArrayLike) -> tuple[Array, str]
             gain = np.empty(0)
         if gain.shape != (2, 6) or not np.isfinite(gain).all():
             raise OptionError(
-                "the start is no gain", given=repr(start), allowed="'lqr', 'optimal', or 2 x 6 finite numbers"
+                "start must be a gain matrix", given=repr(start), allowed="'lqr', 'optimal', or 2 x 6 finite numbers"
             )
     # gradients of a return that is zero around the start are zero, and a loss relative to it is not defined
     if not task.noise_free_returns(gain) > 0:
         raise UnsupportedError(
-            "the return at the start is zero: every episode ends in its first step, and nothing can be learnt",
+            "the return at the start is zero: every episode ends in its first step, so nothing can be learned",
             given=f"state={task.state}",
-            allowed="starts from which a reward is reached",
+            allowed="starting points with a reward",
         )
     return (task.ascend(gain) if kind == "optimal" else gain), kind

@@ -131,7 +131,7 @@ def mollify(
     seeded = is_seeded(function)
     if not seeded and not callable(function):
         raise OptionError(
-            "the function cannot be called", given=type(function).__name__, advice="for values on a grid use evolve"
+            "function must be callable", given=type(function).__name__, advice="for values on a grid use heatpg.evolve"
         )
     centres, shape = _centres(mu)
     factor = _factor(sigma, centres, gradient)
@@ -159,7 +159,7 @@ def mollify(
                 chosen, size, estimate, why = answer.rule, answer.size, answer.estimate, answer.why
                 width = answer.resolution
             else:
-                chosen, why = named, f"{named.name} was asked for"
+                chosen, why = named, f"{named.name} was requested"
                 estimate, size = chosen.integrate(integrand, budget=budget, tolerance=tolerance, seed=seed)
                 width = chosen.resolution(size, factor.shape[1])
                 if recorded is not None:
@@ -167,7 +167,7 @@ def mollify(
             name, randomized = chosen.name, chosen.randomized
             why = (
                 f"{why}: {chosen.describe(size, factor.shape[1])}; features narrower than about {width:.2g} sigma may "
-                "lie between the points unseen"
+                f"be missed between the points"
             )
     numbers = (estimate.value, estimate.value_error, estimate.gradient, estimate.gradient_error, *of_seeds)
     value, value_error, slope, slope_error, *scatter = (
@@ -176,7 +176,9 @@ def mollify(
     assert value is not None
     # each value of f was finite, so what is not must have overflowed in a sum
     if not all(np.isfinite(x).all() for x in numbers if x is not None):
-        raise NonFiniteError("the sum over the points overflows", advice="scale the function, or the unit of mu")
+        raise NonFiniteError(
+            "the sum over the points overflows", advice="rescale the function, or change the unit of mu"
+        )
     errors = (value_error, slope_error)
     standard, estimated = (errors, (None, None)) if randomized else ((None, None), errors)
     if scatter[0] is not None:
@@ -235,7 +237,7 @@ def _centres(mu: ArrayLike) -> tuple[Array, tuple[int, ...]]:
             "mu has the wrong shape",
             given=f"shape {centres.shape}",
             allowed="(d,) for one centre, (M, d) for M centres",
-            advice="on a line write [mu]" if centres.ndim == 0 else "",
+            advice="in one dimension pass [mu]" if centres.ndim == 0 else "",
         )
     if not np.isfinite(centres).all():
         raise NonFiniteError("mu is not finite", given=centres[~np.isfinite(centres)][0])
@@ -262,7 +264,7 @@ def _factor(sigma: ArrayLike, centres: Array, gradient: bool) -> Array:
     if gradient and lost.any():
         axis = int(np.argmax(lost))
         raise SigmaError(
-            f"sigma is lost in the round-off of mu along axis {axis}",
+            f"sigma is below the rounding error of mu along axis {axis}",
             given=f"sigma={spread[axis]:.3g}, |mu|={np.abs(centres[:, axis]).max():.3g}",
             allowed="sigma >= 64 eps |mu|",
             advice="shift the origin towards mu",
@@ -275,7 +277,7 @@ def _diagonal(sigma: Array, gradient: bool) -> Array:
         raise SigmaError("sigma must not be negative", given=sigma[sigma < 0][0], allowed="numbers >= 0")
     if gradient and not sigma.all():
         raise SigmaError(
-            "without noise there is no score, hence no gradient",
+            "the gradient needs noise: the score is undefined at sigma = 0",
             given=f"sigma=0 along axis {int(np.argmin(sigma))}",
             allowed="sigma > 0, or gradient=False",
         )
@@ -289,7 +291,7 @@ def _cholesky(covariance: Array) -> Array:
     skew = np.abs(covariance - covariance.T).max()
     if skew > 1e-12 * largest:
         raise SigmaError(
-            "the covariance is not symmetric",
+            "the covariance must be symmetric",
             given=f"|Sigma - Sigma^T| up to {skew:.3g}",
             advice="if A is meant as a factor, pass A @ A.T",
         )
@@ -297,10 +299,13 @@ def _cholesky(covariance: Array) -> Array:
     eigenvalues = np.linalg.eigvalsh(covariance)
     if eigenvalues[0] <= len(covariance) * _EPS * largest:
         raise SigmaError(
-            "the covariance is not positive definite",
+            "the covariance must be positive definite",
             given=f"smallest eigenvalue {eigenvalues[0]:.3g}",
             allowed=f"> {len(covariance) * _EPS * largest:.3g}",
-            advice="add a small variance to the diagonal; an array of shape (d, d) holds variances, not sigmas",
+            advice=(
+                "add a small variance to the diagonal; an array of shape (d, d) contains variances, not standard "
+                "deviations"
+            ),
         )
     return np.asarray(np.linalg.cholesky((covariance + covariance.T) / 2))
 
@@ -320,13 +325,15 @@ def _named(rule: str | Rule, options: dict[str, Any]) -> Rule | None:
     if isinstance(rule, Rule):
         if options:
             raise OptionError(
-                "a rule object has its options already", given=", ".join(options), advice="pass its name instead"
+                "options cannot be combined with a rule object",
+                given=", ".join(options),
+                advice="pass the name of the rule instead",
             )
         return rule
     if rule == "auto":
         if options:
             raise OptionError(
-                "rule='auto' takes no options of a rule",
+                "rule='auto' has no options of a single rule",
                 given=", ".join(options),
                 allowed=f"rule={', '.join(map(repr, rules.names()))}",
             )

@@ -195,7 +195,7 @@ def automatic(integrand: Integrand, *, budget: int, tolerance: float | None, see
     Raises
     ------
     ResourceError
-        If no rule reaches the tolerance within the budget.
+        If no rule reached the tolerance within the budget.
     """
     search, k = _Search(integrand, budget, seed), integrand.dimensions
     hermite, sampler = search.hermite, search.sampler
@@ -208,8 +208,8 @@ def automatic(integrand: Integrand, *, budget: int, tolerance: float | None, see
             return search.answer(
                 *(sampler, size, estimate),
                 f"montecarlo, because {_LEAST_POINTS} points per axis of a tensor rule need "
-                f"{hermite.cost(_LEAST_POINTS, k):.3g} evaluations, beyond half of budget={budget}, and a sparse grid "
-                "trusts a smoothness that is not known",
+                f"{hermite.cost(_LEAST_POINTS, k):.3g} evaluations, more than half of budget={budget}, and a sparse "
+                f"grid would assume unknown smoothness",
             )
         return _best(search, first, points)
     if first is not None:
@@ -239,9 +239,9 @@ def automatic(integrand: Integrand, *, budget: int, tolerance: float | None, see
             names = " and ".join(rule.name for rule in order)
             return search.answer(sampler, *last, f"montecarlo, because {names} did not reach the tolerance")
     raise ResourceError(
-        "no rule reaches the tolerance",
+        "no rule reached the tolerance",
         given=f"tolerance={tolerance}, budget={budget}",
-        allowed=f"reached: {search.reached:.2g}, with {integrand.evaluations} evaluations at each centre",
+        allowed=f"at least {search.reached:.2g}, the error after {integrand.evaluations} evaluations at each centre",
         advice="raise the tolerance or the budget",
     )
 

@@ -1,4 +1,4 @@
-"""What a quadrature rule is, the integrand that it is given, and the result of `heatpg.quadrature.mollify`.
+"""Quadrature rules, integrands, and the result of `heatpg.quadrature.mollify`.
 
 With Sigma = F F^T, a = mu + F Z and Z standard normal, every rule computes E f(a) and the score moments E[f(a) Z];
 the gradient follows as grad L = F^-T E[f(a) Z].
@@ -34,7 +34,7 @@ _ROUNDING = 16 * _EPS
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mollified:
-    """Value and gradient of L(mu, Sigma) = E f(mu + F Z), with what is known about their errors.
+    """Value and gradient of L(mu, Sigma) = E f(mu + F Z), with error estimates.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Estimate:
     gradient, gradient_error
         Shape (M, d), or None.
     worst
-        What a tolerance is held against: the largest error of a value or of a score moment E[f Z].
+        The number compared with a tolerance: the largest error of a value or of a score moment E[f Z].
     magnitude
         Largest mean of abs(f) under the absolute weights: round-off is this times a few eps.
     """
@@ -155,8 +155,10 @@ class Integrand:
             raise NonFiniteError(
                 f"the function is not finite at {self._points(nodes)[first].tolist()}",
                 given=f"{values[first]}, first of {int((~np.isfinite(values)).sum())}",
-                advice="noise reaches every point of space: give the function a value wherever it is asked, such as "
-                "that of the clipped action",
+                advice=(
+                    "noise reaches every point of space, so the function must be finite everywhere, for example by "
+                    "clipping the action"
+                ),
             )
         return values.reshape(len(self.centres), len(nodes))
 
@@ -200,10 +202,10 @@ class Integrand:
             coarse = self.epsilon > _EPS
             units = "the precision of its values" if coarse else "17 eps"
             raise OptionError(
-                "the tolerance is below round-off",
+                "the tolerance is below rounding error",
                 given=tolerance,
                 allowed=f">= {least:.2g}, {units} times the mean of |f|",
-                advice="let the function return float64" if coarse else "",
+                advice="return float64 from the function" if coarse else "",
             )
 
     def to_gradient(self, score: Array) -> Array:
@@ -254,13 +256,13 @@ class Integrand:
         return self.estimate(fine, (value_error, np.abs(change)), np.abs(self.to_gradient(change)), size)
 
     def _real_values(self, returned: Any, shape: tuple[int, ...]) -> Array:
-        values = real_array("what the function returns", returned)
+        values = real_array("the result of the function", returned)
         if values.shape != shape:
             raise GridError(
                 "the function returns the wrong shape",
                 given=f"shape {values.shape}",
                 allowed=f"shape {shape}, one value per point" if shape else "one number for one point",
-                advice="if it takes one point at a time, pass vectorized=False" if shape else "",
+                advice="for a function of one point at a time pass vectorized=False" if shape else "",
             )
         if values.dtype.kind == "f":
             self.epsilon = max(self.epsilon, float(np.finfo(values.dtype).eps))
@@ -269,7 +271,7 @@ class Integrand:
 
 @dataclasses.dataclass(frozen=True)
 class Rule(ABC):
-    """Base of all rules: options as fields, promises as attributes; its size is the one number that refines it.
+    """Base class of all rules: options as fields, guaranteed properties as attributes; one size parameter refines it.
 
     Attributes
     ----------
@@ -322,10 +324,10 @@ class Rule(ABC):
         if self.cost(size, dimensions) > budget:
             others = " or ".join(f"rule={name!r}" for name in ("smolyak", "montecarlo") if name != self.name)
             raise UnsupportedError(
-                f"the rule {self.name!r} with {self.size_name}={size} is beyond the budget in {dimensions} dimensions",
+                f"the rule {self.name!r} with {self.size_name}={size} exceeds the budget in {dimensions} dimensions",
                 given=f"{self.cost(size, dimensions)} evaluations at each centre",
                 allowed=f"budget={budget}",
-                advice=f"raise the budget, or take {others}",
+                advice=f"raise the budget, or use {others}",
             )
 
     def largest_size(self, dimensions: int, budget: int) -> int:

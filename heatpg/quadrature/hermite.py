@@ -52,7 +52,7 @@ class Hermite(Rule):
     Parameters
     ----------
     points
-        Nodes per axis n, 2 to 150; by default as many as the budget allows, up to 32.
+        Nodes per axis n, 2 to 150; by default the largest number within the budget, up to 32.
 
     Notes
     -----

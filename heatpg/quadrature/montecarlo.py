@@ -32,8 +32,8 @@ class MonteCarlo(Rule):
     Parameters
     ----------
     samples
-        Evaluations per repeat at each centre, both halves of the pairs counted; a power of two. By default as many
-        as the budget allows.
+        Evaluations per repeat at each centre, both halves of the pairs counted; a power of two. By default the largest
+        number within the budget.
     randomizations
         Independent repeats R, from whose scatter the standard errors come.
 
@@ -42,7 +42,7 @@ class MonteCarlo(Rule):
     Unbiased for every integrable function, rough ones included; all weights are positive, so min f <= L <= max f.
     A pair cancels any baseline of the score function, f(mu) included, so the variance of the gradient stays bounded
     as sigma -> 0 where f is differentiable. The standard errors have R - 1 degrees of freedom (their 95 % interval is
-    +-2.04 of them for R = 32). All centres see the same noise: their errors are correlated, and differences between
+    +-2.04 of them for R = 32). All centres use the same noise, so their errors are correlated and differences between
     them are more accurate than each. The same seed gives the same result.
 
     References
@@ -78,7 +78,7 @@ class MonteCarlo(Rule):
             samples = whole_number("samples", self.samples, least=2, most=self.sizes[-1])
             if samples & (samples - 1):
                 raise OptionError(
-                    "Sobol points are balanced in powers of two only",
+                    "the number of Sobol points must be a power of two",
                     given=f"samples={samples}",
                     allowed=f"{2 ** (samples.bit_length() - 1)}, {2 ** samples.bit_length()}, ...",
                 )
@@ -90,7 +90,9 @@ class MonteCarlo(Rule):
     def require(self, size: int, dimensions: int, budget: int) -> None:
         if dimensions > _MOST_DIMENSIONS:
             raise UnsupportedError(
-                "there are no Sobol points in so many dimensions", given=dimensions, allowed=f"<= {_MOST_DIMENSIONS}"
+                "Sobol points are not available in this many dimensions",
+                given=dimensions,
+                allowed=f"<= {_MOST_DIMENSIONS}",
             )
         super().require(size, dimensions, budget)
 

@@ -63,7 +63,7 @@ class Recorded:
         # by content, so that it does not matter who asks, and in which order
         key = hashlib.sha256(np.ascontiguousarray(points).tobytes()).digest()
         if key not in self._kept:
-            found: Any = real_array("what the function returns", self._function.returns(points), GridError)
+            found: Any = real_array("the result of the function", self._function.returns(points), GridError)
             if found.ndim != 2 or len(found) != len(points) or not found.shape[1]:
                 raise GridError(
                     "returns of seeds have the wrong shape",

@@ -39,7 +39,7 @@ class Smolyak(Rule):
     degree needs. Exact for polynomials of *total* degree 2 l + 1, and its gradient for degree 2 l. Far fewer points
     than a tensor rule (2 d + 1 on level 1), for functions that are smooth on the scale of the noise.
 
-    Weights may be negative, so the maximum principle is not promised: L may leave [min f, max f]. For rough functions
+    Weights may be negative, so the maximum principle is not guaranteed: L may leave [min f, max f]. For rough functions
     the result can be far off; use ``montecarlo`` there. The error estimate is the distance to the rule two levels
     lower (one level may add nothing along an axis).
 
@@ -88,7 +88,7 @@ class Smolyak(Rule):
     def describe(self, size: int, dimensions: int) -> str:
         return (
             f"sparse Gauss-Hermite grid of level {size}, exact for total degree {2 * size + 1}; its weights may be "
-            "negative, so the maximum principle is not promised"
+            f"negative, so the maximum principle is not guaranteed"
         )
 
     def apply(self, integrand: Integrand, size: int, seed: int) -> Estimate:

@@ -1,4 +1,4 @@
-"""The safest action beside the best mean one: two argmaxes, each with its track, its jumps and its price."""
+"""The safest action and the action with the best mean: each with its track, jumps and price."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ActionJump:
 
 @dataclasses.dataclass(frozen=True)
 class Parting:
-    """Where the safest action and that of the best mean part, or meet again.
+    """A noise level at which the safest action and the action with the best mean start to differ, or agree again.
 
     Attributes
     ----------
@@ -94,9 +94,9 @@ class Actions:
     values
         The measure there, shape (T,).
     price
-        What is lost in Q, without noise, by acting there in place of the best node of Q, shape (T,).
+        Loss in Q, without noise, compared with the best node of Q, shape (T,).
     on_edge
-        Whether the edge of the box holds it, shape (T,).
+        Whether it lies on the edge of the box, shape (T,).
     jumps
         Every jump to another maximum.
     """
@@ -119,7 +119,8 @@ class Actions:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SafestAction:
-    """The safest action against that of the best mean, as exploration noise grows; made by `safest_action`.
+    """The safest action compared with the action with the best mean, as functions of sigma; returned by
+    `safest_action`.
 
     Attributes
     ----------
@@ -132,11 +133,12 @@ class SafestAction:
     best_mean
         The action of the best mean; `values` are means.
     partings
-        Where the two part and meet: farther apart along an axis than the noise along it, or than two spacings.
+        Where the two start to differ and agree again: differing along an axis by more than the noise, or than two
+        spacings.
     mean_lost
-        By how much the mean is worse at the safest action than at that of the best mean, shape (T,).
+        Loss of the mean at the safest action compared with the best mean, shape (T,).
     tail_gained
-        By how much the tail mean is better at the safest action than at that of the best mean, shape (T,).
+        Gain of the tail mean at the safest action compared with the action with the best mean, shape (T,).
     distribution, tail
         All fields.
     """
@@ -153,7 +155,7 @@ class SafestAction:
 
     @property
     def parting(self) -> Parting | None:
-        """Where they part first, or None if they stay together."""
+        """Where they first differ, or None if they never do."""
         return next((one for one in self.partings if one.apart), None)
 
     @property
@@ -181,7 +183,7 @@ class SafestAction:
                 f"{self._place(jump.after)}"
             )
         mean = "does not jump" if other is None else f"jumps at {other.sigma:.5g} (+- {other.uncertainty:.1g})"
-        result["safest jump"] = f"{words}; the action of the best mean {mean}."
+        result["safest jump"] = f"{words}; the action with the best mean {mean}."
         result["parting"] = self._parting_words()
         if self.tail.missing:
             result["thresholds"] = f"{self.tail.missing[0].upper()}{self.tail.missing[1:]}."
@@ -190,18 +192,20 @@ class SafestAction:
     def _parting_words(self) -> str:
         parting = self.parting
         if parting is None:
-            return "At no sigma is the safest action farther than the noise from the action of the best mean."
+            return "At every sigma the safest action differs from the action with the best mean by less than the noise."
         again = next((one for one in self.partings if not one.apart and one.sigma > parting.sigma), None)
         level = int(np.searchsorted(self.sigma, parting.sigma))
         until = "" if again is None else f" until sigma = {again.sigma:.5g}"
         begin = (
-            f"Already at the first sigma, {self._noise(0)}"
+            f"Already at the smallest noise level, sigma = {self._noise(0)},"
             if parting.sigma <= self.sigma[0]
-            else f"From sigma = {parting.sigma:.5g} (+- {parting.uncertainty:.1g}) on"
+            else f"For sigma >= {parting.sigma:.5g} (+- {parting.uncertainty:.1g})"
         )
         return (
-            f"{begin}{until} the safest action is another than that of the best mean: at sigma = {self._noise(level)} "
-            f"{self._place(parting.safest)} against {self._place(parting.best_mean)}. To act there worsens the mean by "
+            f"{begin}{until} the safest action differs from the action with the best mean: at sigma = "
+            f"{self._noise(level)} "
+            f"it is {self._place(parting.safest)} instead of {self._place(parting.best_mean)}. This worsens the mean "
+            f"by "
             f"{self.mean_lost[level]:.4g} and improves the tail mean by {self.tail_gained[level]:.4g}."
         )
 
@@ -212,7 +216,8 @@ class SafestAction:
         return sigma_words(rows, digits=4, unit=[axis.unit or "" for axis in self.distribution.grid])
 
     def _place(self, position: Any) -> str:
-        return f"({', '.join(position_words(self.distribution.grid, position))})"
+        words = position_words(self.distribution.grid, position)
+        return f"({', '.join(words)})" if len(words) > 1 else words[0]
 
     def _value(self, value: float) -> str:
         return self.distribution.landscape.value_words(float(value))
@@ -221,7 +226,7 @@ class SafestAction:
         return "\n".join(self.sentences.values())
 
     def __repr__(self) -> str:
-        parting = "stays with" if self.parting is None else f"parts at sigma {self.parting.sigma:.5g} from"
+        parting = "stays with" if self.parting is None else f"differs from sigma {self.parting.sigma:.5g} on from"
         return f"<SafestAction of {self.distribution.landscape.name!r}, q = {self.q:g}: {parting} the best mean>"
 
     def as_dict(self) -> dict[str, Any]:
@@ -476,7 +481,7 @@ def safest_action(
     Parameters
     ----------
     source
-        A landscape or an evolution, see `distribution`; or the distribution itself.
+        A landscape or an evolution, see `distribution`; or a distribution.
     q
         The fraction of the worst returns, 1e-9 to 1.
     sigma, solver
@@ -515,8 +520,8 @@ def safest_action(
     law = source if isinstance(source, Distribution) else distribution(source, sigma, solver=solver)
     if law.covariance is not None:
         raise UnsupportedError(
-            "the safest action is followed along sigma, and this noise is correlated",
-            advice="use Distribution.tail_mean, or one sigma per axis",
+            "the safest action is tracked along sigma, but this noise is correlated",
+            advice="use Distribution.tail_mean, or pass one sigma per axis",
         )
     if law.landscape.oscillation == 0:
         raise UnsupportedError("the landscape is constant, so no action is safer than another")

@@ -88,11 +88,11 @@ def positive_solver(grid: Grid, rows: Array, solver: str | Solver, *, replace: b
             where = f"{chosen.name} has negative weights along axis {axis!r} at sigma = {sigma_words(row)}"
             if not replace:
                 raise UnsupportedError(
-                    "the distribution of the return needs a solver whose weights are not negative",
+                    "the distribution of the return needs a solver with non-negative weights",
                     given=where,
                     advice="use solver='auto', 'direct', 'multiresolution' or 'exponential'",
                 )
-            why = f"in place of {chosen.name}: {where}; "
+            why = f"instead of {chosen.name}: {where}; "
             break
         else:
             return chosen, ""
@@ -242,7 +242,7 @@ class PositiveFlow:
         """
         # the function, three fields that the solver works in, and what comes out
         each = 8 * (self.cells.grid.size * 4 + self.grid.size * levels)
-        require_memory(each, "a function of Q under noise", "use fewer sigmas or a coarser grid")
+        require_memory(each, "a function of Q under noise", "use fewer noise levels or a coarser grid")
         return max(1, int(min(_CHUNK, 0.25 * available_memory()) // each))
 
     def means(self, function: Callable[[Array], Array], noise: Array, *, gradient: bool = False) -> Array:
@@ -255,7 +255,7 @@ class PositiveFlow:
         noise
             Shape (T, dimensions), or covariances (T, dimensions, dimensions).
         gradient
-            Whether the gradient is wanted in place of the mean, per unit of each axis.
+            Whether to compute the gradient instead of the mean, per unit of each axis.
 
         Returns
         -------
@@ -314,8 +314,8 @@ def require_positive_covariances(grid: Grid, covariances: Array) -> None:
     for number, matrix in enumerate(covariances):
         if not covariance.monotone(grid, matrix):
             raise UnsupportedError(
-                "the distribution of the return needs weights that are not negative",
-                given=f"covariance {number}, whose conditional deviations are too small for this grid",
+                "the distribution of the return needs non-negative weights",
+                given=f"covariance {number}, with conditional standard deviations too small for this grid",
                 allowed="conditional standard deviations of at least 3 grid spacings",
                 advice="use a finer grid, or noise that is independent along the axes",
             )

@@ -50,7 +50,9 @@ def fraction_of(q: float) -> float:
     fraction = finite_number("q", q, lower=0.0, upper=1.0)
     # below, rounding of the fields divided by q is more than the default tolerance
     if fraction < 1e-9:
-        raise OptionError("the fraction of the tail is too small", given=fraction, allowed="1e-9 to 1, as in q=0.1")
+        raise OptionError(
+            "the fraction of the tail is out of range", given=fraction, allowed="1e-9 to 1, for example q=0.1"
+        )
     return fraction
 
 
@@ -83,8 +85,8 @@ class _Bounded:
         return (
             f"thresholds are missing at {len(levels)} of {len(self.sigma)} noise levels: at sigma = "
             f"{sigma_words(self.sigma[worst])} the {self._what} is bounded to {gap[worst]:.2g} with "
-            f"{len(self.thresholds[worst])} thresholds, and {self.tolerance:.2g} was wanted; allow more, or a larger "
-            "tolerance"
+            f"{len(self.thresholds[worst])} thresholds, but the tolerance is {self.tolerance:.2g}; allow more "
+            f"thresholds or a larger tolerance"
         )
 
 
@@ -154,7 +156,8 @@ class TailMean(_Bounded):
 
     @property
     def quantile(self) -> Array:
-        """Where the tail begins (value at risk), interpolated between the thresholds, shape (T, *grid.shape)."""
+        """Quantile at which the tail begins (value at risk), interpolated between the thresholds, shape (T,
+        *grid.shape)."""
         return np.asarray(self._flow.measured(self._pure))
 
     def gradient(self, index: int) -> Array:
@@ -262,12 +265,12 @@ class Distribution:
         require_memory(
             8.0 * 8 * self.grid.size * len(self.sigma),
             f"the moments of {self.grid.size:,} points at {len(self.sigma)} sigmas",
-            "use fewer sigmas or a coarser grid",
+            "use fewer noise levels or a coarser grid",
         )
         return self._flow.means(lambda s: np.stack([s, s * s]), self.noise)
 
     def mean(self) -> Array:
-        """E Q(mu + sigma Z), shape (T, *grid.shape), with the weights of all that is told here."""
+        """E Q(mu + sigma Z), shape (T, *grid.shape), with the same weights as the distribution."""
         return self._flow.measured(self._moments[:, 0])
 
     def standard_deviation(self) -> Array:
@@ -298,7 +301,7 @@ class Distribution:
             result = np.asarray(np.ldexp(moments, 2 * self._flow.exponent), self.landscape.values.dtype)
         if not np.isfinite(result).all() or (not result.any() and moments.any()):
             raise NonFiniteError(
-                "the variance leaves the range of its numbers",
+                "the variance overflows",
                 given=f"max Q - min Q = {self.landscape.oscillation:g}",
                 advice="use standard_deviation()",
             )
@@ -343,12 +346,14 @@ class Distribution:
         """
         asked = real_numbers("threshold", threshold)
         if np.isnan(asked).any():
-            raise NonFiniteError("a threshold is NaN", given=repr(threshold), advice="give numbers in units of Q")
+            raise NonFiniteError(
+                "thresholds must not be NaN", given=repr(threshold), advice="pass numbers in units of Q"
+            )
         levels, kind = len(self.sigma), self.landscape.values.dtype
         require_memory(
             kind.itemsize * asked.size * levels * self.grid.size,
             f"probabilities at {asked.size} thresholds and {levels} sigmas",
-            "ask for fewer thresholds at a time",
+            "pass fewer thresholds at a time",
         )
         # rounding of the fields must not show: each is at least that of the threshold below
         unique, back = np.unique(asked.reshape(-1), return_inverse=True)
@@ -422,7 +427,7 @@ class Distribution:
         tolerance
             How near the bounds are to be, in units of Q; by default 1e-3 of max Q - min Q.
         most
-            Most thresholds of a level; `TailMean.missing` tells where more are needed.
+            Most thresholds of a level; `TailMean.missing` says where more are needed.
         progress
             Called as ``progress(done, total)`` after each level.
 
@@ -475,7 +480,7 @@ class Distribution:
         require_memory(
             8.0 * 12 * self.grid.size * levels,
             f"tail means of {self.grid.size:,} points at {levels} sigmas",
-            "use fewer sigmas or a coarser grid",
+            "use fewer noise levels or a coarser grid",
         )
         ladders: list[Ladder] = []
         resolved = np.zeros(levels, dtype=bool)
@@ -507,9 +512,9 @@ def distribution(
         A landscape in one to three dimensions without batch axes; or an evolution, whose landscape, noise and solver
         are taken. A solver that has negative weights at its noise is then replaced; `Distribution.reason` says so.
     sigma
-        Noise levels of your own; by default those of the evolution, or 64 from two grid spacings to half of the box.
+        Noise levels; by default those of the evolution, or 64 from two grid spacings to half of the box.
     covariance
-        Covariances of correlated noise, in place of `sigma`.
+        Covariances of correlated noise, instead of `sigma`.
     solver
         Name or object; one with negative weights is refused.
 
@@ -533,19 +538,20 @@ def distribution(
     landscape = source.landscape if isinstance(source, Evolution) else source
     if not isinstance(landscape, Landscape):
         raise OptionError(
-            "a distribution is that of a landscape",
+            "distribution() needs a landscape or an evolution",
             given=type(source).__name__,
-            allowed="a heatpg.Landscape or a heatpg.Evolution",
         )
     grid = landscape.grid
     if landscape.batch_shape:
         raise UnsupportedError(
-            "a distribution is that of one landscape",
+            "distribution() needs a single landscape",
             given=f"batch axes {landscape.batch_shape}",
-            advice="take one: Landscape(landscape.values[0], landscape.grid), or evolution.entry(0)",
+            advice="select one: Landscape(landscape.values[0], landscape.grid), or evolution.entry(0)",
         )
     if grid.dimensions > 3:
-        raise UnsupportedError("distributions are known in one to three dimensions", given=f"{grid.dimensions} axes")
+        raise UnsupportedError(
+            "distributions are available in one to three dimensions", given=f"{grid.dimensions} axes"
+        )
     if sigma is not None and covariance is not None:
         raise SigmaError("give either sigma or covariance, not both")
     replace = False

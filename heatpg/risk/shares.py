@@ -173,7 +173,7 @@ def cell_shares(values: Array, grid: Grid, thresholds: Array) -> NDArray[np.floa
     """
     dimensions = grid.dimensions
     if dimensions > 3:
-        raise UnsupportedError("cells are cut in one to three dimensions", given=f"{dimensions} axes")
+        raise UnsupportedError("cell shares are available in one to three dimensions", given=f"{dimensions} axes")
     paths = []
     for order in itertools.permutations(range(dimensions)):
         corner, path = 0, [0]

@@ -163,9 +163,9 @@ def step_count(horizon: float, dt: float) -> int:
     count, exact = whole_steps(duration, step)
     if not exact:
         raise OptionError(
-            "the horizon is not a whole number of control steps",
+            "horizon must be a whole number of control steps",
             given=f"horizon={duration:g}, dt={step:g}",
             allowed="horizon = dt, 2 dt, 3 dt, ...",
-            advice=f"the nearest is horizon={count * step:.12g}",
+            advice=f"use horizon={count * step:.12g}",
         )
     return count

@@ -58,7 +58,7 @@ def test_the_derivative_in_sigma_is_sigma_times_the_laplacian(boundary: str, sig
 
 @pytest.mark.parametrize("sigma", [-1.0, np.nan, [[[1.0]]], [[1.0, 2.0, 3.0]]])
 def test_wrong_noise_is_refused(sigma: Any) -> None:
-    with pytest.raises(HeatpgError, match="sigma is not a noise level"):
+    with pytest.raises(HeatpgError, match="sigma must be non-negative numbers"):
         Smoothing((8, 9), "clip").value(np.zeros((8, 9)), sigma)
 
 

@@ -601,7 +601,7 @@ LINE = Grid(Axis("x", -1.0, 1.0, 9, boundary="clip"))
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("cosine", dict(wavenumbers=(1.0, 2.0, 3.0)), "(?s)wavenumbers.*3 numbers.*1 number, or 2.*row after row"),
+        ("cosine", dict(wavenumbers=(1.0, 2.0, 3.0)), "(?s)wavenumbers.*3 numbers.*1 number, or 2.*row by row"),
         ("cosine", dict(phase=math.nan), "(?s)phase is out of range.*nan.*finite"),
         ("cosine", dict(wavenumbers="fast"), "(?s)wavenumbers must be real numbers.*'fast'"),
         ("cosine", dict(phase=(1.0, 2.0)), r"(?s)phase must be a number.*\(1\.0, 2\.0\).*expected: a finite number$"),

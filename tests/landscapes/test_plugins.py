@@ -74,7 +74,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def known(elsewhere: Path) -> list[str]:
     """The names, after the warning that one is ours."""
-    with pytest.warns(HeatpgWarning, match=r"'quadrotor' of far-landscapes 1\.2\.3 is left out: heatpg has one"):
+    with pytest.warns(HeatpgWarning, match=r"'quadrotor' of far-landscapes 1\.2\.3 is ignored: heatpg already has one"):
         return landscapes.names()
 
 
@@ -105,7 +105,7 @@ def test_another_version_is_another_task(known: list[str], elsewhere: Path, monk
     (elsewhere / "far-landscapes-1.2.3.dist-info").rename(elsewhere / "old")
     install(elsewhere, "far-landscapes", "1.2.4", POINTS)
     monkeypatch.setattr(landscapes, "_plugins", None)
-    with pytest.warns(HeatpgWarning, match="left out"):
+    with pytest.warns(HeatpgWarning, match="ignored"):
         (other,) = read_spec(spec).tasks()
     assert other.id != task.id
     with pytest.raises(SpecError):
@@ -147,7 +147,7 @@ def test_two_distributions_of_one_name(elsewhere: Path) -> None:
     install(elsewhere, "another", "0.1", "[heatpg.landscapes]\nsaddle = far_away:saddle\n")
     with pytest.warns(HeatpgWarning) as told:
         assert str(landscapes.plugins()["saddle"]) == "another 0.1"
-    assert any("'saddle' of far-landscapes 1.2.3 is left out: another 0.1" in str(each.message) for each in told)
+    assert any("'saddle' of far-landscapes 1.2.3 is ignored: another 0.1" in str(each.message) for each in told)
 
 
 def test_they_can_be_left_out(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,7 +217,7 @@ def test_provenance_is_json_and_complete(kind):
     [
         ({"dt": 0.0}, "dt"),
         ({"horizon": -1.0}, "horizon"),
-        ({"horizon": 0.03}, "nearest is horizon"),
+        ({"horizon": 0.03}, "use horizon"),
         ({"gamma": 1.5}, "gamma"),
         ({"gamma": math.nan}, "gamma"),
         ({"state": (0.0,) * 5}, "state"),

@@ -76,7 +76,7 @@ def test_the_cost_is_told_before_it_is_spent() -> None:
     asked.clear()
     with pytest.raises(ResourceError) as refused:
         evolve_plane(q, [0.4, 1.0], Draws(budget=100))
-    assert asked == [] and "first draws" in refused.value.problem
+    assert asked == [] and "pilot draws" in refused.value.problem
 
 
 @pytest.mark.parametrize("antithetic", [None, True, False])
@@ -116,7 +116,7 @@ def test_work_that_was_interrupted_ends_equal_to_the_bit(tmp_path: Path, antithe
     with pytest.raises(StoreError, match="other draws"):
         evolve_plane(landscape(), [0.3, 0.9], with_state, covariance=np.full(5, 2.0))
     kept.write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(StoreError, match="does not hold"):
+    with pytest.raises(StoreError, match="does not contain"):
         evolve_plane(landscape(), [0.3, 0.9], with_state)
 
 
@@ -223,7 +223,7 @@ def test_the_result_is_stored_drawn_and_refuses_what_it_cannot(tmp_path: Path) -
         lambda: back.at(0.5),
         lambda: list(back.deviations()),
     ):
-        with pytest.raises(UnsupportedError, match="drawn"):
+        with pytest.raises(UnsupportedError, match="sampled"):
             what()
     with pytest.raises(UnsupportedError, match="compact"):
         back.save(tmp_path / "compact.h5", storage="compact")
@@ -256,16 +256,16 @@ def test_what_does_not_fit_is_told() -> None:
         evolve_plane(Landscape.from_function(lambda x, y: x + y, grid), [0.3])
     with pytest.raises(SigmaError, match="one sigma per level"):
         evolve_plane(q, {"x": 0.3, "y": 0.2})
-    with pytest.raises(OptionError, match="does not fit the components"):
+    with pytest.raises(OptionError, match="has the wrong shape"):
         evolve_plane(q, 0.3, covariance=np.eye(3))
-    with pytest.raises(OptionError, match="not positive definite"):
+    with pytest.raises(OptionError, match="must be positive definite"):
         evolve_plane(q, 0.3, covariance=np.full((5, 5), 1.0) - 0.5 * np.eye(5))
-    with pytest.raises(OptionError, match="not symmetric"):
+    with pytest.raises(OptionError, match="must be symmetric"):
         evolve_plane(q, 0.3, covariance=np.eye(5) + np.eye(5, k=1))
     with pytest.raises(OptionError, match="variances must be positive"):
         evolve_plane(q, 0.3, covariance=np.zeros(5))
     absorbing = Grid(*(Axis(name, -2.0, 2.0, 9, boundary="absorb") for name in "xy"))
-    with pytest.raises(UnsupportedError, match="'absorb' is not known"):
+    with pytest.raises(UnsupportedError, match="'absorb' is not supported"):
         evolve_plane(Landscape.from_function(bump, absorbing, dimensions=3), 0.3)
     with pytest.raises(NonFiniteError, match="Q is not finite"):
         evolve_plane(landscape(3, function=lambda x, y, z: np.where(z > 0.5, np.nan, x)), 0.5)

@@ -94,7 +94,7 @@ def test_tracks_end_where_the_exact_field_has_no_maximum() -> None:
     assert ends[0] is not None and ends[0].kind == "death"
     # within a percent: draws, and a cubic between levels of a factor 1.22
     assert ends[0].sigma == pytest.approx(exact_death(), rel=0.03)
-    assert any("leave these out" in flag for flag in space.flags)
+    assert any("do not include them" in flag for flag in space.flags)
     # what follows the track has its own derivative by t, and no Laplacian of the plane
     broad = next(one for one in space.tracks if abs(one.positions[0, 0] - APART) < 0.5)
     assert np.abs(broad.positions[:, 0] - APART).max() < 0.1
@@ -189,7 +189,7 @@ def test_a_study_quotes_the_error_of_the_draws(tmp_path: Path) -> None:
     drawn = study(flow.landscape, flow.sigma, draws=Draws(count=128, seed=1, budget=10**8), checks="none")
     assert drawn.evolution.values.tobytes() == flow.values.tobytes()
     for refused in ({"covariance": [[1.0]]}, {"risk": 0.1}):
-        with pytest.raises(UnsupportedError, match="not known for noise in all components"):
+        with pytest.raises(UnsupportedError, match="not available for noise in all components"):
             study(flow.landscape, draws=Draws(error=0.05), **refused)
     for ask in (
         lambda: distribution(flow),
@@ -220,7 +220,7 @@ def test_pages_and_figures_tell_that_fields_were_drawn() -> None:
     # Q is known
     assert found["frames"][0]["best"]["error"] == 0.0
     heading = flow.plot("summary").get_suptitle()
-    assert "drawn with noise in all components" in heading and "solver" not in heading
+    assert "sampled with noise in all components" in heading and "solver" not in heading
 
 
 def test_two_axes_are_studied() -> None:

@@ -97,10 +97,10 @@ def test_a_curve_of_a_landscape_knows_its_exact_gradient() -> None:
     [
         ({"sigmas": []}, SigmaError, "positive"),
         ({"sigmas": [0.1, 0.0]}, SigmaError, "positive"),
-        ({"sigmas": [0.1, 0.1]}, SigmaError, "twice"),
+        ({"sigmas": [0.1, 0.1]}, SigmaError, "must be different"),
         ({"sigmas": "all"}, SigmaError, "numbers"),
-        ({"estimators": ()}, OptionError, "each once"),
-        ({"estimators": ("score", "score")}, OptionError, "each once"),
+        ({"estimators": ()}, OptionError, "estimators must be one or more different names"),
+        ({"estimators": ("score", "score")}, OptionError, "estimators must be one or more different names"),
         ({"estimators": ("scores",)}, UnknownNameError, "score"),
         ({"exponent": 1.5}, OptionError, "exponent"),
         ({"reference": lambda means, s: means[0]}, GridError, "reference"),

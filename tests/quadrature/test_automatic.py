@@ -176,7 +176,7 @@ def test_a_narrow_ridge_across_all_axes_is_found(dimensions: int) -> None:
     )
     result = solved(problem, tolerance=0.03)
     assert abs(result.value - problem.value) < 1.8 * stated(result)[0] <= 0.03 * 1.8
-    with pytest.raises(ResourceError, match=r"(?s)no rule reaches.*reached: "):
+    with pytest.raises(ResourceError, match=r"(?s)no rule reached.*the error after "):
         solved(problem, tolerance=1e-8)
 
 
@@ -194,7 +194,7 @@ def test_stated_errors_are_honest(tolerance: float | None) -> None:
         except ResourceError:
             continue
         except OptionError as refused:  # constants near 1e9
-            assert "below round-off" in str(refused)
+            assert "below rounding error" in str(refused)
             continue
         answered += 1
         error, errors = stated(result)
@@ -300,7 +300,7 @@ def test_single_precision_bounds_what_can_be_stated() -> None:
     assert result.error_estimate is not None
     # 100 is rounded to 2^-18: half a unit in the last place of each value
     assert abs(result.value - problem.value) <= 2.0**-18 < result.error_estimate < 1e-4
-    with pytest.raises(OptionError, match=r"(?s)below round-off.*precision of its values.*float64"):
+    with pytest.raises(OptionError, match=r"(?s)below rounding error.*precision of its values.*float64"):
         mollify(single, problem.mu, problem.sigma, tolerance=1e-8)
     assert mollify(single, problem.mu, problem.sigma, tolerance=1e-3).value == pytest.approx(problem.value, abs=1e-3)
 

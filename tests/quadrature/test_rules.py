@@ -114,7 +114,7 @@ def test_positive_rules_keep_the_range(rule: str, seed: int, dimensions: int) ->
 def test_smolyak_may_leave_the_range_and_says_so() -> None:
     result = mollify(lambda a: (np.abs(a).max(axis=1) < 0.1) * 1.0, np.zeros(6), 0.5, "smolyak", level=1)
     assert result.value < 0
-    assert "maximum principle is not promised" in result.reason
+    assert "maximum principle is not guaranteed" in result.reason
 
 
 @pytest.mark.parametrize("rule", rules.names())

@@ -123,7 +123,7 @@ def test_one_hill_never_parts() -> None:
     grid = Grid(Axis("x", -4.0, 4.0, 201, boundary="clip"))
     found = safest_action(Landscape.from_function(lambda x: np.exp(-(x**2) / 2.0), grid), 0.2, sigma=[0.2, 0.4, 0.8])
     assert found.parting is None and found.safest.sigma_jump is None
-    assert "At no sigma" in found.sentences["parting"]
+    assert "At every sigma" in found.sentences["parting"]
     assert found.safest.positions == pytest.approx(np.zeros((3, 1)), abs=1e-9)
     assert "stays with" in repr(found)
 

@@ -344,16 +344,16 @@ def test_correlated_noise() -> None:
     law = distribution(landscape, covariance=[[1.0, 0.5], [0.5, 1.0]])
     assert law.standard_deviation()[0, 64, 64] == pytest.approx(1.0, abs=1e-9)
     assert law.probability(-1.0)[0, 64, 64] == pytest.approx(norm.cdf(-1.0), abs=2e-3)
-    with pytest.raises(UnsupportedError, match="not negative"):
+    with pytest.raises(UnsupportedError, match="non-negative"):
         distribution(landscape, covariance=[[1.0, 0.99], [0.99, 1.0]])
 
 
 def test_solvers_with_negative_weights_are_refused_or_replaced() -> None:
     landscape = quadratic(0.1)
-    with pytest.raises(UnsupportedError, match="weights are not negative"):
+    with pytest.raises(UnsupportedError, match="non-negative weights"):
         distribution(landscape, 0.1, solver="spectral")
     law = distribution(evolve(landscape, [0.1, 0.3], solver="spectral", checks="none"))
-    assert law.solver.name == "exponential" and law.reason.startswith("in place of spectral: spectral has negative")
+    assert law.solver.name == "exponential" and law.reason.startswith("instead of spectral: spectral has negative")
     kept = distribution(evolve(landscape, [0.1, 0.3], solver="direct", checks="none"))
     assert kept.solver.name == "direct" and kept.reason == ""
     assert positive_solver(landscape.grid, np.array([[2.0]]), "auto")[0].name == "multiresolution"
