@@ -61,8 +61,7 @@ class Evolution(Record):
     Attributes
     ----------
     sigma
-        Noise levels in ascending order, shape (T,), or (T, dimensions) if each axis has its own. For correlated noise
-        the standard deviations along the axes, shape (T, dimensions).
+        Noise levels in ascending order, shape (T,), or (T, dimensions) if each axis has its own or noise is correlated.
     covariance
         Covariances of correlated noise, shape (T, dimensions, dimensions); otherwise None.
     values
@@ -78,13 +77,11 @@ class Evolution(Record):
     timing
         Seconds by stage.
     stored_tolerance
-        Largest deviation of the values from the solved ones, in units of osc(Q), if they were read from compact
-        storage; otherwise 0.
+        Largest error of values read from compact storage, in units of osc(Q); otherwise 0.
     """
 
     draw_groups: Array | None = None
-    """For noise in all components: u of groups of draws minus u, shape (groups, T, *grid.shape). Not stored in
-    files."""
+    """Of noise in all components: u of groups of draws minus u, shape (groups, T, *grid.shape); not stored."""
     # the last answer of `centred`
     _centred: Evolution | None = None
 
@@ -268,8 +265,8 @@ class Evolution(Record):
                     f"du/dx at sigma={sigma_words(self.sigma[index])} is larger than any number of {kind}",
                     allowed=f"at most {np.finfo(kind).max:.3g}",
                     advice=(
-                        "change the unit of Q or of the axes, or use float64; near an edge with boundary 'zero' "
-                        "du/dx grows like Q / sigma"
+                        "change the unit of Q or of the axes, or use float64; at an edge with 'zero' it grows like Q / "
+                        "sigma"
                     ),
                 )
             return slopes
@@ -704,7 +701,7 @@ def _way_to_a_landscape(given: object) -> str:
         return "use Landscape.from_xarray(values, boundary='reflect')"
     if callable(given):
         return "sample the function on a grid: Landscape.from_function(function, grid)"
-    return "use Landscape.from_array(values, boundary='reflect'), or pass axes in place of the boundary"
+    return "use Landscape.from_array(values, boundary='reflect'), or pass axes instead of the boundary"
 
 
 def solve(

@@ -1,4 +1,4 @@
-"""Absorb: the episode ends at the wall with the value found there (Dirichlet)."""
+"""Absorb: the episode ends at the edge with the value there (Dirichlet)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Absorb"]
 
 
 class Absorb(Boundary):
-    """The values on the walls are held; relative to the chord between them the line continues as an odd function.
+    """The edge values are fixed; relative to the chord between them the line is continued as an odd function.
 
     The walls stand in the end nodes, or with ``nodes="cell"`` on the outer faces of the end cells.
     """

@@ -11,7 +11,7 @@ __all__ = ["Clip"]
 
 
 class Clip(Boundary):
-    """Free space, where the values at the walls continue for ever: of the end nodes, or of the faces of end cells."""
+    """Free space, continued by the constant edge values: of the end nodes, or of the faces of the end cells."""
 
     name = "clip"
     meaning = "Gaussian policy, actions clipped to the box (free space, edge values continue)"

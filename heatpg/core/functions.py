@@ -18,7 +18,7 @@ __all__ = ["sample_points", "values_on_grid"]
 
 Function = Callable[..., ArrayLike]
 
-_WHAT = "what the function returns"
+_WHAT = "the result of the function"
 _ONE_BY_ONE = "for a function of single numbers pass vectorized=False"
 _OF_A_POINT = "for a function of one point pass vectorized=False and lambda *x: function(np.array(x))"
 

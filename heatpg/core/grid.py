@@ -97,7 +97,7 @@ class Axis:
     unit
         Unit of the bounds, for labels.
     label
-        Label in figures and pages, in place of the name: any text, including mathematics between dollar signs. It does
+        Label in figures and pages, instead of the name: any text, including mathematics between dollar signs. It does
         not affect results, and axes that differ only in their labels are equal.
 
     Raises

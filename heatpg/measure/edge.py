@@ -124,7 +124,7 @@ def order_at_edge(solver: Solver, boundary: str, dimensions: int = 1, nodes: Nod
 
     refined = None if chooses_its_steps(solver) else step_option(solver)
     place = row_fields(solver, boundary, nodes, dimensions, "exponential", refined)
-    source = "of the end correction, or of the trapezoid rule where there is none"
+    source = "of the end correction, or of the trapezoid rule without one"
     if not boundaries.get(boundary).free_space:
         source += ", on the mirrored line"
     return order_row(measure, declared, finest=5, axis="edge", source=source, **place)

@@ -1,4 +1,4 @@
-"""The matrix of one step along one line, against what its solver promises.
+"""The matrix of one step along one line, compared with the guarantees of its solver.
 
 A solver of constant coefficients is known by its symbol: on a closed line every trigonometric eigenvector of the
 boundary must be multiplied by it, in free space the matrix must be the convolution that belongs to it. Row sums and
@@ -39,11 +39,11 @@ class OperatorProperty:
     name
         ``row sums``, ``signs``, ``spectrum`` or ``inverse``.
     declared
-        What the solver promises.
+        The guarantee of the solver.
     observed
         The measured number.
     bound
-        What it may be; ``signs``: at least that, otherwise at most. None where nothing is promised.
+        Largest allowed value; ``signs``: at least that, otherwise at most. None without a guarantee.
     source
         Where the bound comes from.
     """
@@ -56,7 +56,7 @@ class OperatorProperty:
 
     @property
     def passed(self) -> bool:
-        """Whether the promise, if there is one, is kept."""
+        """Whether the guarantee, if any, holds."""
         if self.bound is None:
             return True
         return self.observed >= self.bound if self.name == "signs" else self.observed <= self.bound

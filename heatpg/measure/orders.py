@@ -185,7 +185,7 @@ def order_in_space(
 
     place = row_fields(solver, boundary, nodes, dimensions, sample(0).name, refined)
     if _walls_between_nodes(boundary, nodes) and solver.order_space > _FACES:
-        return order_row(measure, _FACES, axis="space", source="values on the walls by four cells", **place)
+        return order_row(measure, _FACES, axis="space", source="edge values from four cells", **place)
     return order_row(measure, solver.order_space, axis="space", source=_DECLARED, **place)
 
 
@@ -485,5 +485,5 @@ def table(rows: Sequence[Row]) -> list[str]:
             result.append(before)
         result.append(line)
     if any(row.note and row.passed and row.observed is not None for row in rows):
-        result.append("adapted: resolutions at round-off, or not yet asymptotic, were replaced; the notes say which")
+        result.append("adapted: resolutions at rounding error, or not yet asymptotic, were replaced; see the notes")
     return result

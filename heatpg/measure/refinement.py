@@ -95,7 +95,7 @@ class Row:
     passed
         Whether observed and declared agree.
     note
-        What was dropped or refused.
+        Dropped or rejected points.
     """
 
     solver: str
@@ -267,7 +267,7 @@ def order_row(measure: Measure, declared: float, *, coarsest: int = -3, finest: 
         window = [points[level] for level in sorted(points)][-POINTS:]
     notes = []
     if lost:
-        notes.append(f"{len(lost)} at round-off dropped")
+        notes.append(f"{len(lost)} at rounding error dropped")
     if len(points) > len(window):
         notes.append(f"{len(points) - len(window)} coarsest dropped, not yet asymptotic")
     if len(window) < POINTS:

@@ -112,7 +112,7 @@ def rough_order_in_space(solver: Solver, data: str, nodes: Nodes = "vertex") -> 
     (0.3, 0.3)
     """
     if data not in ROUGH_IN_SPACE:
-        raise OptionError("unknown rough data", given=repr(data), allowed=", ".join(ROUGH_IN_SPACE))
+        raise OptionError("unknown value of data=", given=repr(data), allowed=", ".join(ROUGH_IN_SPACE))
     fractal = data.startswith("Weierstrass")
     limit, source = (
         (1.0, "Euler-Maclaurin [1]: zeta(0, theta) h") if data == "step" else (2.0, "Euler-Maclaurin [1]: h^2")
@@ -152,7 +152,7 @@ def rough_order_in_time(solver: Solver, data: str) -> Row:
     1.0
     """
     if data not in ROUGH_IN_TIME:
-        raise OptionError("unknown rough data", given=repr(data), allowed=", ".join(ROUGH_IN_TIME))
+        raise OptionError("unknown value of data=", given=repr(data), allowed=", ".join(ROUGH_IN_TIME))
     sigma = 0.15
     variance = sigma**2
     damped = _keeps_order_on_rough_data(solver)

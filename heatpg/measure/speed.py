@@ -128,7 +128,7 @@ def bench(
     """
     if rounds < 1 or not sigma > 0 or not np.isfinite(sigma):
         raise OptionError(
-            "nothing to measure", given=f"{rounds} rounds, sigma={sigma}", allowed="one round and more, sigma > 0"
+            "rounds or sigma is out of range", given=f"{rounds} rounds, sigma={sigma}", allowed="rounds >= 1, sigma > 0"
         )
     landscape = _landscape(shape)
     values = landscape.values

@@ -41,7 +41,7 @@ def verify(evolution: Evolution, level: str = "standard") -> Report:
     Parameters
     ----------
     evolution
-        What to check; nothing in it is changed.
+        Evolution to check; it is not changed.
     level
         ``none``; ``standard``: range, joint maxima, conservation, resolution, and the independent convolution at a few
         hundred points; ``full``: the independent convolution on the whole grid, and an estimate of the error at the
@@ -63,7 +63,7 @@ def verify(evolution: Evolution, level: str = "standard") -> Report:
     True
     """
     if level not in LEVELS:
-        raise OptionError("unknown level of checks", given=repr(level), allowed=", ".join(LEVELS))
+        raise OptionError("unknown value of checks=", given=repr(level), allowed=", ".join(LEVELS))
     if level == "none":
         return Report([], level)
     if evolution.drawn is not None:
@@ -102,8 +102,8 @@ def require_memory_for_checks(landscape: Landscape, count: int, level: str) -> N
     size = landscape.values.size
     require_memory(
         count * landscape.values.nbytes + fields_of_checks(level, landscape.grid.dimensions) * 8.0 * size,
-        f"checking {size:,} points at {count} sigmas, level {level!r},",
-        "use checks='standard' or 'none', fewer sigmas at a time, a coarser grid, or float32 values",
+        f"checking {size:,} points at {count} sigmaswith checks={level!r}",
+        "use checks='standard' or 'none', fewer noise levels at a time, a coarser grid, or float32 values",
     )
 
 
@@ -151,17 +151,19 @@ def judge(
     broken = [check for check in result.report.failures if check.promised]
     if broken:
         error = CheckError(
-            f"the solver {result.solver.name!r} broke its promise",
+            f"the solver {result.solver.name!r} violates a property that it guarantees",
             given="; ".join(f"{check.name}: {check.message}" for check in broken),
-            advice="this is a fault of heatpg: please report it with the landscape and the sigmas; "
-            f"the fields are in {fields}",
+            advice=(
+                f"this is a bug in heatpg; please report it with the landscape and the noise levels. The fields are "
+                f"in {fields}"
+            ),
         )
         error.evolution = result
         raise error
     for failure in result.report.failures if warns else ():
         warnings.warn(
-            f"{failure.name}: {failure.message}; print the report to see where, and try solver='auto' with "
-            "prefer='monotone'",
+            f"{failure.name}: {failure.message}; print the report for the location, and try solver='auto' with "
+            f"prefer='monotone'",
             HeatpgWarning,
             stacklevel=depth,
         )

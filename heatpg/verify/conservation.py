@@ -34,14 +34,14 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
     Parameters
     ----------
     evolution
-        What to check.
+        Evolution to check.
     level
         The same check is made at every level.
 
     Returns
     -------
     entries
-        One entry, or none if an axis has a boundary through which mass leaves (absorb, clip, zero).
+        One entry, or none if an axis has a boundary condition without conservation (absorb, clip, zero).
 
     Examples
     --------
@@ -94,7 +94,7 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
     check = Check(
         "conservation",
         "passed" if passed else "failed",
-        "the mean of u over the box is that of Q"
+        "the mean of u over the box equals that of Q"
         if passed
         else f"the mean of u over the box changes at sigma={sigma_words(evolution.sigma[where])}",
         worst / oscillation,

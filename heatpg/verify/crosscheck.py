@@ -77,7 +77,7 @@ def _pad_mode(axis: Axis) -> Literal["wrap", "reflect", "symmetric", "edge"]:
     kind = axis.boundary if axis.boundary != "reflect" else f"reflect-{axis.nodes}"
     if kind not in _PAD:
         raise UnsupportedError(
-            "the cross-check does not know what this boundary says about the outside",
+            "the cross-check does not support this boundary condition",
             given=f"boundary={axis.boundary!r} along {axis.name!r}",
             allowed=", ".join(sorted({name.split("-")[0] for name in _PAD})),
             advice="evolve with checks='none'",
@@ -589,8 +589,8 @@ def _entry(evolution: Evolution, worst: _Error, against: str) -> Check:
     message = f"u agrees with an {against}"
     if failed:
         message = (
-            f"u differs from an {against} by more than this solver can at sigma={sigma_words(evolution.sigma[worst.k])}"
-            + _correlation_words(evolution, worst.k)
+            f"u differs from an {against} by more than the error bound of this solver at "
+            f"sigma={sigma_words(evolution.sigma[worst.k])}" + _correlation_words(evolution, worst.k)
         )
     return Check(
         "cross-check",
@@ -629,8 +629,8 @@ def _crosscheck_covariances(evolution: Evolution, level: str, covariances: NDArr
         if worst is None or found.ratio > worst.ratio:
             worst = found
     missing = (
-        f"not compared at {len(left_out)} of {len(covariances)} covariances, whose window on this grid is too large to "
-        f"be summed over (from sigma={sigma_words(evolution.sigma[left_out[0]])} on)"
+        f"not compared at {len(left_out)} of {len(covariances)} covariances, whose window is too large for this check "
+        f"(from sigma={sigma_words(evolution.sigma[left_out[0]])} on)"
         if left_out
         else ""
     )
@@ -652,7 +652,7 @@ def crosscheck(evolution: Evolution, level: str = "standard") -> list[Check]:
     Parameters
     ----------
     evolution
-        What to check.
+        Evolution to check.
     level
         ``standard``: on a few hundred nodes, among them the optimum of Q and of u and the worst curvature;
         ``full``: on all nodes. With correlated noise on a few dozen nodes, or a few hundred.

@@ -40,7 +40,7 @@ def _range(evolution: Evolution, low: float, high: float) -> Check:
     return Check(
         "range",
         "passed" if kept else "failed",
-        "u is a mean of Q, and lies in the range of all that was sampled"
+        "u is a mean of Q and lies within the range of all samples"
         if kept
         else f"u leaves the range of Q by {figure:.3g} of osc(Q)",
         figure,
@@ -63,7 +63,7 @@ def _sampling(evolution: Evolution) -> Check:
     if asked is None:
         return Check("sampling error", "finding", words)
     status: Status = "passed" if reached <= float(asked) else "finding"
-    return Check("sampling error", status, words, reached, float(asked), "the error that was asked for")
+    return Check("sampling error", status, words, reached, float(asked), "the requested error")
 
 
 def _joint(evolution: Evolution, tops: list[NDArray[np.int64]]) -> Check:
@@ -91,13 +91,13 @@ def _joint(evolution: Evolution, tops: list[NDArray[np.int64]]) -> Check:
         return Check(
             name,
             "passed",
-            f"no joint local {sense.extremum} in (mu, sigma^2) stands out, though on a slice there may be",
+            f"no joint local {sense.extremum} in (mu, sigma^2) is significant, though a slice may have some",
         )
     excess, level, flat = max(found)
     words = (
         f"{len(found)} joint local {sense.extrema if len(found) > 1 else sense.extremum} in (mu, sigma^2) at "
-        f"sigma^2 > 0, the clearest at sigma={sigma_words(evolution.sigma[level])}: on a slice there may be such, "
-        "where u is a saddle in all components"
+        f"sigma^2 > 0, the clearest at sigma={sigma_words(evolution.sigma[level])}; a slice may have such points, "
+        f"where u is a saddle in all components"
     )
     return Check(name, "finding", words, excess, where=_place(evolution, level, flat))
 
@@ -109,7 +109,7 @@ def drawn(evolution: Evolution, level: str = "standard") -> list[Check]:
     Parameters
     ----------
     evolution
-        What to check.
+        Evolution to check.
     level
         The same checks are made at every level.
 

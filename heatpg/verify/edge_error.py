@@ -206,7 +206,7 @@ def edge_error(evolution: Evolution, level: str = "standard") -> list[Check]:
     Parameters
     ----------
     evolution
-        What to check.
+        Evolution to check.
     level
         At ``full``; no entry at ``standard``, because it costs as much as the standard cross-check twice over.
 
@@ -216,7 +216,7 @@ def edge_error(evolution: Evolution, level: str = "standard") -> list[Check]:
         One entry, or none where there is no wall: the largest error at the nodes next to the walls over all sigmas, in
         units of osc(Q). Its bound is what the scheme may be off by there: what lies between the sum that it takes and
         the integral, and its own distance from that sum. ``finding`` where the error is more than a thousandth;
-        ``silent`` where Q is too rough at the edge to tell.
+        ``silent`` if Q is too rough at the edge to decide.
 
     Examples
     --------
@@ -241,7 +241,7 @@ def edge_error(evolution: Evolution, level: str = "standard") -> list[Check]:
             Check(
                 "edge",
                 "silent",
-                "nothing can be said of the error at the edge: correlated noise is no product of lines",
+                "the error at the edge is not checked: correlated noise does not factor over the axes",
             )
         ]
     initial = evolution.landscape.values.astype(np.float64)
@@ -319,17 +319,19 @@ def _entry(evolution: Evolution, found: list[tuple[float, float, float, Place]],
     sigma = f"sigma={sigma_words(evolution.sigma[where.sigma])}"
     figures = (error / oscillation, bound / oscillation, bound_source("sum and integral", evolution), where)
     if error > bound:
-        return Check("edge", "failed", f"at the edge u is off by more than this solver can at {sigma}", *figures)
+        return Check(
+            "edge", "failed", f"the error of u at the edge exceeds the bound of this solver at {sigma}", *figures
+        )
     large = LARGE * oscillation + _rounding(evolution, where.sigma)
     if uncertain > max(_TOLD * error, 0.1 * large):
         return Check(
             "edge",
             "silent",
-            f"nothing can be said of the error at the edge: Q is too rough there at {sigma}, where polynomials through "
-            f"five and through six nodes differ by {uncertain / oscillation:.2g} of osc(Q)",
+            f"the error at the edge is unknown: Q is too rough there at {sigma}; polynomials through five and six "
+            f"nodes differ by {uncertain / oscillation:.2g} of osc(Q)",
             *figures,
         )
-    words = f"at the edge u is off by {(error + uncertain) / oscillation:.2g} of osc(Q) at most"
+    words = f"the error of u at the edge is at most {(error + uncertain) / oscillation:.2g} of osc(Q)"
     if error > large:
         return Check("edge", "finding", f"{words}, at {sigma}: sample Q more finely there", *figures)
     return Check("edge", "passed", words, *figures)

@@ -1,4 +1,4 @@
-"""The strong maximum principle, as far as it is true.
+"""Checks of the strong maximum principle, as far as it applies.
 
 For t > 0 and a solution of u_t = 1/2 Laplace(u): over all of space the supremum never rises and the infimum never falls
 with sigma; inside the box there is no local maximum jointly in (mu, sigma^2) with sigma^2 > 0; along its track there
@@ -202,7 +202,7 @@ def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Chec
     link, most, flat = broken
     sigma = evolution.sigma[link.k]
     status: Status = "failed" if link.promised else "finding"
-    because = "although its weights should be positive" if link.promised else _WHY_NOT_PROMISED
+    because = "although its weights are guaranteed to be positive" if link.promised else _WHY_NOT_PROMISED
     return Check(
         "range",
         status,
@@ -216,7 +216,7 @@ def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Chec
     )
 
 
-_WHY_NOT_PROMISED = "where the solver does not promise positive weights (Gibbs overshoot of unresolved data)"
+_WHY_NOT_PROMISED = "where the solver does not guarantee positive weights (Gibbs overshoot of unresolved data)"
 
 
 def _second_difference(field: Array, along: int) -> Array:
@@ -338,7 +338,7 @@ def _non_enhancement(evolution: Evolution, found: _Maxima, oscillation: float) -
     sense = evolution.landscape.sense
     name = f"values along {sense.extrema}"
     if not found.followed:
-        words = f"nothing can be said: no {sense.extremum} could be followed from one sigma to the next"
+        words = f"not conclusive: no {sense.extremum} could be followed from one sigma to the next"
         return Check(name, "silent", words)
     if not found.rising:
         return Check(
@@ -348,9 +348,9 @@ def _non_enhancement(evolution: Evolution, found: _Maxima, oscillation: float) -
     return Check(
         name,
         "finding",
-        f"{len(found.rising)} of {found.followed} {sense.extrema} seem to {sense.improve}, by "
-        f"{rise / oscillation:.3g} of osc(Q) at most: the stored sigmas are too far apart to follow them (another "
-        f"{sense.extremum} has moved in)",
+        f"{len(found.rising)} of {found.followed} {sense.extrema} seem to {sense.improve}, by at most "
+        f"{rise / oscillation:.3g} of osc(Q): the stored noise levels are too far apart to track them (another "
+        f"{sense.extremum} has moved there)",
         rise / oscillation,
         where=_place(evolution, link.k, flat),
     )
@@ -409,7 +409,7 @@ def _census(evolution: Evolution, numbers: dict[int, list[NDArray[np.int64]]], s
     grows = any(b > a for a, b in zip([start, *counts], counts, strict=False))
     message = f"in Q and at each sigma: {story}"
     if grows:
-        message += f"; smoothing can create {evolution.landscape.sense.extrema} in two dimensions and more"
+        message += f"; smoothing can create {evolution.landscape.sense.extrema} in two or more dimensions"
         if evolution.grid.dimensions == 1:
             message = f"in Q and at each sigma: {story}"
     return Check(f"spatial {evolution.landscape.sense.extrema}", "finding", message)
@@ -453,9 +453,9 @@ def edge_entry(sense: Sense, count: int, total: int, where: Place | None, *, fla
     """
     name = "optimum on the edge"
     if all_flat:
-        return Check(name, "silent", "nothing can be said: u is flat at every sigma")
+        return Check(name, "silent", "not conclusive: u is constant at every sigma")
     if not count:
-        only = " where u is not flat" if flat else ""
+        only = " where u is not constant" if flat else ""
         return Check(name, "passed", f"the {sense.largest} value lies inside the box at every sigma{only}")
     return Check(
         name,
@@ -483,12 +483,12 @@ def _mirrored(evolution: Evolution) -> Evolution:
 
 @checks.register("maximum_principle")
 def maximum_principle(evolution: Evolution, level: str = "standard") -> list[Check]:
-    """Check what is true of the strong maximum principle; see the top of this file.
+    """Check the valid parts of the strong maximum principle; see the top of this file.
 
     Parameters
     ----------
     evolution
-        What to check.
+        Evolution to check.
     level
         The same checks are made at every level.
 

@@ -17,7 +17,7 @@ def periodicity(evolution: Evolution, level: str = "standard") -> list[Check]:
     Parameters
     ----------
     evolution
-        What to check.
+        Evolution to check.
     level
         The same check is made at every level.
 

@@ -1,4 +1,4 @@
-"""Whether the grid can show what was asked for: sigma against the spacing and against the box."""
+"""Whether the grid resolves the noise: sigma compared with the grid spacing and with the box."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
     Parameters
     ----------
     evolution
-        What to check.
+        Evolution to check.
     level
         The same checks are made at every level.
 
     Returns
     -------
     entries
-        ``resolution``: a finding where 0 < sigma < h, because noise finer than the grid acts on whatever is assumed
-        between the nodes; of correlated noise the sigma along an axis while the others are held. ``box``: a finding
-        where noise takes the optimum out of a box in free space more often than once in a hundred times, so that the
-        result rests on what was assumed outside; of correlated noise the sum over the axes is taken, which is a bound.
-        ``units``: a finding where one sigma stands for axes of different units.
+        ``resolution``: a finding where 0 < sigma < h, because noise finer than the grid depends on the interpolation
+        between the nodes; for correlated noise the conditional sigma along an axis. ``box``: a finding where noise
+        takes the optimum out of a box in free space more often than once in a hundred times, so the result depends on
+        the boundary condition; for correlated noise the sum over the axes is used, which is a bound. ``units``: a
+        finding if one sigma is used for axes with different units.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
     # correlated noise is narrow along the axis on which the others have no hold: 1 / sqrt((Sigma^-1)_ii)
     finest = evolution.sigmas if evolution.covariance is None else conditional_deviations(evolution.covariance)
     ratios = finest / np.array(grid.spacing)
-    held = "" if evolution.covariance is None else ", the other axes held,"
+    held = "" if evolution.covariance is None else ", with the other axes fixed,"
     moving = ratios > 0
     entries = []
     coarse = moving & (ratios < 1.0)
@@ -87,7 +87,7 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
             Check(
                 "units",
                 "finding",
-                f"one sigma serves axes of different units, {units}: give each axis its own, "
+                f"one sigma is used for axes with different units, {units}; pass one per axis, "
                 f"sigma={{{', '.join(f'{axis.name!r}: ...' for axis in grid)}}}",
             )
         )

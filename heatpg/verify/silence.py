@@ -1,4 +1,4 @@
-"""Checks that could not have failed: nothing can be said, and why."""
+"""Checks that are not conclusive, with the reason."""
 
 from __future__ import annotations
 
@@ -56,12 +56,14 @@ def unless_silent(
     >>> from heatpg.verify.silence import unless_silent
     >>> flow, check = solve(landscapes.ridge(size=21), [0.2, 0.4]), Check("range", "passed", "as it should be")
     >>> unless_silent(check, flow, [(0, 1e-14), (1, 300.0)]).message
-    'nothing can be said at sigma=0.4: an error as large as the range of Q would be within the bound'
+    'not conclusive at sigma=0.4: even an error as large as the range of Q would be within the bound'
     """
     if check.status != "passed":
         return check
     if not bounds:
-        return dataclasses.replace(check, status="silent", message="nothing can be said: there is no noise to compare")
+        return dataclasses.replace(
+            check, status="silent", message="not conclusive: there is no noise level above 0 to compare"
+        )
     if extremes is None:
         extremes = extremes_of(evolution.landscape)
     low, high = extremes
@@ -74,7 +76,7 @@ def unless_silent(
         where = f"{len(wide)} of {len(evolution)} sigmas, the first {where}"
     if evolution.rounding >= (high - low) / 8.0:
         kind = evolution.landscape.values.dtype
-        reason = f"the range of Q is too few units in the last place of {kind} beside its offset; subtract the offset"
+        reason = f"the range of Q is too small for the precision of {kind} because of its offset; subtract the offset"
     else:
-        reason = "an error as large as the range of Q would be within the bound"
-    return dataclasses.replace(check, status="silent", message=f"nothing can be said at {where}: {reason}")
+        reason = "even an error as large as the range of Q would be within the bound"
+    return dataclasses.replace(check, status="silent", message=f"not conclusive at {where}: {reason}")

@@ -17,7 +17,7 @@ def slice_of(evolution: Evolution, level: str = "standard") -> list[Check]:
     Parameters
     ----------
     evolution
-        What to check.
+        Evolution to check.
     level
         The same is told at every level.
 

@@ -145,6 +145,6 @@ def test_an_unknown_boundary_is_met_with_the_near_ones() -> None:
 def test_a_name_is_taken_once() -> None:
     rule = boundaries.get("clip")
     boundaries.add("clip", rule)  # the same again is no conflict
-    with pytest.raises(UnknownNameError, match="'clip' is taken"):
+    with pytest.raises(UnknownNameError, match="'clip' is already registered"):
         boundaries.add("clip", boundaries.get("zero"))
     assert boundaries.get("clip") is rule

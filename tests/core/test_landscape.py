@@ -293,7 +293,7 @@ def test_an_archive_of_values_alone(tmp_path: Path) -> None:
 
 def test_files_that_make_no_landscape_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "pickled.npy", np.array([1, None, 2], dtype=object), allow_pickle=True)
-    with pytest.raises(OptionError, match=r"(?s)cannot read .*pickled.npy.*holds pickled Python objects"):
+    with pytest.raises(OptionError, match=r"(?s)cannot read .*pickled.npy.*contains pickled Python objects"):
         Landscape.from_file(tmp_path / "pickled.npy", boundary="clip")
     with pytest.raises(MissingFileError, match=r"(?s)cannot read .*missing.npy.*No such file"):
         Landscape.from_file(tmp_path / "missing.npy", boundary="clip")
@@ -301,7 +301,7 @@ def test_files_that_make_no_landscape_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"(?s)cannot read .*empty.npy"):
         Landscape.from_file(tmp_path / "empty.npy", boundary="clip")
     (tmp_path / "table.csv").write_text("1,2,3\n")
-    with pytest.raises(OptionError, match=r"table.csv is not a table of rows below the names"):
+    with pytest.raises(OptionError, match=r"table.csv must have column names in the first line and rows below"):
         Landscape.from_file(tmp_path / "table.csv", boundary="clip")
     np.savez(tmp_path / "other.npz", x=np.arange(3.0))
     with pytest.raises(GridError, match=r"(?s)no array 'values'.*got: x"):
@@ -321,7 +321,7 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
 
 def test_a_pickle_inside_an_archive_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "pickled.npz", values=np.array([1, None, 2], dtype=object))
-    with pytest.raises(OptionError, match="holds pickled Python objects"):
+    with pytest.raises(OptionError, match="contains pickled Python objects"):
         Landscape.from_file(tmp_path / "pickled.npz", boundary="clip")
 
 

@@ -95,7 +95,7 @@ def test_xarray_names_the_dimension_of_seeds_and_aligns_errors() -> None:
         ({"returns": np.where(SEEDS > 2, np.nan, SEEDS)}, NonFiniteError, "returns are not finite at index"),
         ({"returns": SEEDS * 1j}, OptionError, "returns must be real numbers"),
         ({"returns": SEEDS > 0}, OptionError, "returns must be real numbers"),
-        ({"returns": SEEDS.astype("m8[s]")}, OptionError, "divide by a unit"),
+        ({"returns": SEEDS.astype("m8[s]")}, OptionError, "convert to seconds"),
         ({"returns": np.ma.masked_greater(SEEDS, 1)}, OptionError, "masked at index"),
         ({"standard_error": SEEDS}, GridError, "the returns of several seeds as returns="),
         ({"standard_error": -ERROR}, OptionError, "(?s)not be negative.*square root"),

@@ -103,7 +103,7 @@ def test_what_is_no_answer_in_a_file_is_damage(tmp_path: Path) -> None:
         assert "yes" in text
         file.attrs[SPEC] = text
         file.attrs[SPEC_DIGEST] = text_digest(text)
-    with pytest.raises(StoreError, match=r"damaged or was changed\W+got: minimise is 'yes'"):
+    with pytest.raises(StoreError, match=r"corrupted or was modified\W+got: minimise is 'yes'"):
         load(path)
 
 

@@ -30,7 +30,7 @@ def test_errors_at_round_off_are_dropped_and_said() -> None:
 
     row = order_row(measure, 4.0, axis="space", source="", **place())
     assert row.passed
-    assert row.note == "1 at round-off dropped"
+    assert row.note == "1 at rounding error dropped"
     assert row.refinements == (4.0, 2.0, 1.0, 0.5, 0.25)
 
 

@@ -535,7 +535,7 @@ def test_the_maximum_principle_is_promised_where_the_conditional_deviation_is_re
     assert resolved.report["resolution"].figure == pytest.approx(4.0)
     narrow = evolve(landscape, covariance=25.0 * np.array([[1.0, 0.999], [0.999, 1.0]]))  # c = 0.22, sigma = 5
     assert narrow.report["resolution"].status == "finding"
-    assert "the other axes held" in narrow.report["resolution"].message
+    assert "the other axes fixed" in narrow.report["resolution"].message
     assert narrow.report.passed
 
 
@@ -606,7 +606,7 @@ def test_other_faults_are_caught_by_the_other_checks(monkeypatch: pytest.MonkeyP
         out += 10.0
 
     monkeypatch.setattr(CovarianceFlow, "advance", grows)
-    with pytest.raises(CheckError, match="broke its promise") as caught:
+    with pytest.raises(CheckError, match="violates a property that it guarantees") as caught:
         evolve(landscape, covariance=turned(0.4, 0.4, 0.3))
     assert isinstance(caught.value.evolution, Evolution)
     failed = {check.name for check in caught.value.evolution.report.failures}
@@ -772,12 +772,12 @@ def rewritten(file: h5py.File, covariance: Any) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
-    "other number": (lambda f: f["covariance"].__setitem__((0, 0, 1), 0.01), "covariance is not that of the spec"),
+    "other number": (lambda f: f["covariance"].__setitem__((0, 0, 1), 0.01), "covariance contradicts the spec"),
     "none": (lambda f: f.__delitem__("covariance"), "no dataset covariance"),
     "other shape": (lambda f: rewritten(f, np.ones((2, 3, 3))), "covariance has the shape"),
     "indefinite": (lambda f: rewritten(f, [[[0.02, 9], [9, 0.09]]] * 2), "not positive definite"),
     "other order": (lambda f: rewritten(f, f["covariance"][()][::-1]), "not in order"),
-    "other variances": (lambda f: rewritten(f, 2 * f["covariance"][()]), "sigma is not that of the covariance"),
+    "other variances": (lambda f: rewritten(f, 2 * f["covariance"][()]), "sigma contradicts the covariance"),
     "skew": (lambda f: rewritten(f, f["covariance"][()] + [[0, 1e-15], [0, 0]]), "not symmetric"),
 }
 

@@ -127,7 +127,7 @@ def test_a_fault_at_the_edge_fails(boundary: str, of: str) -> None:
     assert check.status == "failed"
     assert check.check.where is not None
     assert check.check.where.index == (40,)
-    assert "more than this solver can" in check.message
+    assert "exceeds the bound of this solver" in check.message
 
 
 def test_a_solver_without_its_correction_fails() -> None:

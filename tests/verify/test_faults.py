@@ -236,7 +236,7 @@ def test_the_number_of_extrema_catches_ripples() -> None:
 
 
 def test_a_broken_promise_raises_with_the_result_attached() -> None:
-    with pytest.raises(CheckError, match="broke its promise") as caught:
+    with pytest.raises(CheckError, match="violates a property that it guarantees") as caught:
         evolve(chaotic("reflect"), SIGMAS, NegativeWeight("exponential"))
     assert isinstance(caught.value, RuntimeError)
     evolution = caught.value.evolution
