@@ -258,8 +258,8 @@ TRUTH: dict[str, Callable[[Any], Any]] = {
 }
 WAYS = (
     r"times - times\[0\]|total_seconds|np\.timedelta64|real and the imaginary|np\.real|abs\(|astype\(float\)|float\(\)"
-    r"|fields, as|one length|filled|list\(values\)|NumPy array first|toarray|unit of the axis|give each place a number"
-    r"|needs numbers in its place|as 1\.0|an array, or numbers in lists|numbers >= 0|axis name|no axis of this name"
+    r"|fields, such as|one length|filled|list\(values\)|NumPy array first|toarray|unit of the axis|replace None by"
+    r"|replace text by numbers|such as 1\.0|an array, or numbers in lists|numbers >= 0|axis name|no axis with this name"
 )
 
 

@@ -130,7 +130,7 @@ def test_a_class_of_a_solver_is_no_solver() -> None:
         ("sigmas", r"sigma=\["),
         ("t", r"sigma = sqrt\(t\)"),
         ("solvr", "'solver'"),
-        ("nothing_like_it", "it takes .*sigma"),
+        ("nothing_like_it", "its keywords are .*sigma"),
     ],
 )
 def test_keywords_of_other_programs(function: Callable[..., Any], keyword: str, advice: str) -> None:
@@ -183,7 +183,7 @@ def test_the_environment_variable_of_threads(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(parallel, "_threads", None)
     monkeypatch.setenv("HEATPG_NUM_THREADS", "1")
     monkeypatch.delenv("HEATPG_THREADS", raising=False)
-    with pytest.warns(HeatpgWarning, match="the environment variable is HEATPG_THREADS"):
+    with pytest.warns(HeatpgWarning, match="the environment variable of heatpg is HEATPG_THREADS"):
         parallel.threads()
     # what is set and read is followed, and nothing is said
     monkeypatch.setattr(parallel, "_threads", None)

@@ -1,4 +1,4 @@
-"""Batches: many landscapes evolved by one specification, each into a file of its own, on any number of processes.
+"""Batches: evolve many landscapes by one specification, one result file each, on any number of processes.
 
 What is to be done is written in TOML, in names and numbers only; every task of it has an identity, which is the
 SHA-256 of all that decides its result.

@@ -142,7 +142,7 @@ def credentials(security: object = None) -> Any:
         files = {part: os.path.abspath(os.fspath(security[part])) for part in _PARTS}
         for part, file in files.items():
             if not os.path.isfile(file):
-                raise MissingFileError("a file for TLS is not there", given=f"{part} = {file}")
+                raise MissingFileError("a TLS file does not exist", given=f"{part} = {file}")
         roles = {f"tls_{role}_{part}": files[part] for role in ("client", "scheduler", "worker") for part in _PARTS[1:]}
         result = distributed.Security(require_encryption=True, tls_ca_file=files["ca_file"], **roles)
     else:
@@ -154,7 +154,7 @@ def credentials(security: object = None) -> Any:
     try:
         result.get_connection_args("client")
     except OSError as reason:  # of which the errors of TLS are a kind
-        raise OptionError("the files for TLS cannot be used", given=reason) from None
+        raise OptionError("the TLS files cannot be used", given=reason) from None
     return result
 
 
@@ -187,7 +187,7 @@ def _checked_address(scheduler: str, security: Any, *, allow_insecure: bool) -> 
     match = _ADDRESS.fullmatch(scheduler)
     if match is None or not 0 < int(match[3]) < 65536:
         raise OptionError(
-            "the address of the scheduler cannot be read",
+            "invalid scheduler address",
             given=repr(scheduler),
             allowed="local, tcp://host:port, tls://host:port",
         )
@@ -196,10 +196,10 @@ def _checked_address(scheduler: str, security: Any, *, allow_insecure: bool) -> 
             raise OptionError(
                 "tls:// needs certificates",
                 given=scheduler,
-                advice="give --tls-ca-file, --tls-cert and --tls-key; in Python security=",
+                advice="pass --tls-ca-file, --tls-cert and --tls-key; in Python security=",
             )
     elif security.require_encryption:
-        raise OptionError("with certificates the address begins with tls://", given=scheduler)
+        raise OptionError("with certificates the address must begin with tls://", given=scheduler)
     elif not allow_insecure:
         _refuse_plain(scheduler, "scheduler")
 
@@ -275,7 +275,7 @@ def _local(workers: int, cores: int, security: Any) -> Iterator[Any]:
             )
         except Exception as reason:
             raise _unreachable(
-                "the workers of Dask cannot be started",
+                "Dask workers cannot be started",
                 work.explain(reason),
                 'in a script, scheduler="local" needs the line: if __name__ == "__main__":',
             ) from reason
@@ -294,7 +294,9 @@ def _remote(scheduler: str, security: Any) -> Iterator[Any]:
             client = _connect(scheduler, patience=_CONNECT, security=security)
         except (OSError, ValueError, RuntimeError) as reason:
             raise _unreachable(
-                "no scheduler of Dask answers", f"{scheduler}, {work.explain(reason)}", "is it running, and reachable?"
+                "no Dask scheduler answers",
+                f"{scheduler}, {work.explain(reason)}",
+                "check that it is running and reachable",
             ) from reason
         try:
             yield client
@@ -425,7 +427,7 @@ class _Supervision(Supervision):
 
     def scheduler_lost(self, reason: str) -> None:
         if not self.stopping:
-            raise _unreachable("the scheduler of Dask is lost", reason.split("\n")[0], "start it again")
+            raise _unreachable("the connection to the Dask scheduler was lost", reason.split("\n")[0], "start it again")
 
     def submit(self, worker: _Worker, function: Callable[[str], str], text: str) -> tuple[int, Any]:
         number = next(self.numbers)
@@ -462,13 +464,13 @@ class _Supervision(Supervision):
         if isinstance(answer, BaseException):
             if isinstance(answer, concurrent.futures.CancelledError | distributed.scheduler.KilledWorker):
                 return  # it has gone, which the watcher tells
-            problem = f"it cannot do anything for heatpg {__version__}: {work.explain(answer)}"
+            problem = f"it cannot run heatpg {__version__}: {work.explain(answer)}"
         else:
             said = json.loads(answer)
             if said["version"] != __version__:
-                problem = f"it has heatpg {said['version']}, and here is {__version__}"
+                problem = f"it has heatpg {said['version']}, but this process has {__version__}"
             elif said["digest"] != self.digest:
-                problem = f"the folder {self.folder} is not there, or another one"
+                problem = f"the directory {self.folder} does not exist there, or is a different one"
                 problem += f": {said['problem']}" if said["problem"] else ""
         worker.usable = not problem
         if problem:
@@ -483,13 +485,13 @@ class _Supervision(Supervision):
         self.reported = set(self.unusable)
         if news and not any(worker.usable for worker in self.workers.values()):
             raise StoreError(
-                "no worker of the scheduler can be used",
+                "no worker of the scheduler is usable",
                 given=f"{news[0]}: {self.unusable[news[0]]}",
-                advice="the folder must have the same name on every machine, and heatpg the same version",
+                advice="every machine needs the same directory path and the same version of heatpg",
             )
         for address in news:
             problem = self.unusable[address]
-            warnings.warn(f"the worker {address} is given no tasks: {problem}", HeatpgWarning, stacklevel=2)
+            warnings.warn(f"worker {address} gets no tasks: {problem}", HeatpgWarning, stacklevel=2)
 
     def dispatch(self) -> None:
         fit = [worker for worker in self.workers.values() if worker.usable and not worker.terminating][: self.most]
@@ -586,8 +588,8 @@ class _Supervision(Supervision):
             self.no_worker_deadline = time.monotonic() + (_START_WAIT if self.local else _NO_WORKER_WAIT)
         elif time.monotonic() >= self.no_worker_deadline:
             if self.local:
-                raise _unreachable("workers of Dask cannot be started", f"none in {_START_WAIT:g} s", "")
-            warnings.warn("the scheduler has no workers: waiting for some", HeatpgWarning, stacklevel=2)
+                raise _unreachable("Dask workers cannot be started", f"none in {_START_WAIT:g} s", "")
+            warnings.warn("the scheduler has no workers yet; waiting for workers", HeatpgWarning, stacklevel=2)
             self.no_worker_deadline = NEVER
 
     def gather(self) -> list[Outcome]:
@@ -631,7 +633,7 @@ def supervise(
     allow_insecure: bool = False,
     stopping: Callable[[int], object] | None = None,
 ) -> Generator[list[Outcome], None, None]:
-    """Have tasks done by the workers of Dask; as `heatpg.batch.supervisor.supervise`, on as many machines as there are.
+    """Run tasks on Dask workers, as `heatpg.batch.supervisor.supervise`, on any number of machines.
 
     Every worker does one task at a time, with as many threads as Dask has for it. It is first asked for its version of
     heatpg and for what it sees of the folder; one that does not fit is given nothing. Workers may come and go. A task
@@ -640,16 +642,17 @@ def supervise(
     Parameters
     ----------
     tasks
-        What is to be done, each once.
+        The tasks, each once.
     folder
         The folder of the batch, with its ``spec.toml``; it has the same name on every machine.
     scheduler
         ``local`` for a cluster within this process, on the loopback interface, with TLS and no dashboard; or the
         address of a scheduler: ``tls://host:port``, or ``tcp://host:port`` on this machine.
     workers
-        How many processes of a local cluster, 1 or more; else how many workers of the scheduler at most, 0 for all.
+        Number of processes of a local cluster, at least 1; otherwise the largest number of workers of the scheduler, 0
+        for all.
     timeout
-        Seconds after which a task is given up, and its worker ended; None for no limit.
+        Time limit per task in seconds, after which its worker is ended; None for no limit.
     cores
         Processors for all workers of a local cluster together; each has its part of them as threads.
     security
@@ -662,19 +665,19 @@ def supervise(
     Yields
     ------
     outcomes
-        One for each task, as they end; those that came together are in one list.
+        One per task, as they end; those that ended together are in one list.
 
     Raises
     ------
     KeyboardInterrupt
-        After SIGINT or SIGTERM: nothing new is begun, and what runs is given a few seconds. A second signal ends all
+        After SIGINT or SIGTERM: no new task starts, and running tasks get a few seconds. A second signal ends all
         at once. Workers of another scheduler finish what they work on, and publish it.
     ResourceError
         If no worker can be started, the scheduler does not answer or is lost, or the disk is full.
     StoreError
-        If a shard cannot be written, or no worker sees the folder.
+        If a result file cannot be written, or no worker can access the directory.
     OptionError
-        If the address is none, or there are no workers.
+        If the address is invalid, or there are no workers.
     UnsupportedError
         If it would have to be spoken to without TLS.
     """

@@ -42,18 +42,18 @@ MINIMISE = "minimise"
 class FileOptions:
     """What can be said of a landscape in a file of another program; see `heatpg.Landscape.from_file`."""
 
-    boundary: Annotated[str | dict[str, str], Field(description="Boundary of all axes, or by axis.")]
-    nodes: Annotated[Nodes | dict[str, Nodes], Field(description="vertex, or cell for centres of cells; or by axis.")]
+    boundary: Annotated[str | dict[str, str], Field(description="Boundary condition of all axes, or per axis.")]
+    nodes: Annotated[Nodes | dict[str, Nodes], Field(description="vertex, or cell for cell centres; or per axis.")]
     minimise: Annotated[bool, Field(description="Whether Q is a loss, whose smallest value is the optimum.")]
     variable: Annotated[str, Field(description="Array, or column of a table, that holds Q.")]
     axes: Annotated[list[str], Field(description="Coordinates, or columns of a table, in the order of the axes.")]
     standard_error: Annotated[str, Field(description="Array, or column, with the standard errors of Q.")]
-    returns: Annotated[str, Field(description="Axis along which seeds are; Q is the mean over it.")]
-    fill: Annotated[float, Field(description="Value of points that have none.")]
+    returns: Annotated[str, Field(description="Axis of the seeds; Q is the mean over it.")]
+    fill: Annotated[float, Field(description="Value for missing points.")]
 
 
 def _word(value: object) -> str:
-    return "" if isinstance(value, str) and value else f"must be a word; got: {shown(value)}"
+    return "" if isinstance(value, str) and value else f"must be text; got: {shown(value)}"
 
 
 def _boundary(value: object) -> str:
@@ -61,13 +61,17 @@ def _boundary(value: object) -> str:
         return _word(value) or unknown(str(value), boundaries.names(), "boundary")
     # each word of a table by axis; an empty table says nothing
     problems = (_word(word) or unknown(str(word), boundaries.names(), "boundary") for word in value.values())
-    return next(filter(None, problems), "") if value else "must be a word, or one by axis"
+    return next(filter(None, problems), "") if value else "must be text, or a table with one entry per axis"
 
 
 def _nodes(value: object) -> str:
     words = list(value.values()) if isinstance(value, dict) else [value]
     wrong = [word for word in words if word not in get_args(Nodes)]
-    return f"must be 'vertex' or 'cell', or one of them by axis; got: {shown(value)}" if wrong or not words else ""
+    return (
+        f"must be 'vertex' or 'cell', or a table with one of them per axis; got: {shown(value)}"
+        if wrong or not words
+        else ""
+    )
 
 
 def minimise_problem(value: object) -> str:
@@ -77,7 +81,7 @@ def minimise_problem(value: object) -> str:
 
 def _words(value: object) -> str:
     good = isinstance(value, list | tuple) and value and all(isinstance(one, str) and one for one in value)
-    return "" if good else f"must be a list of words; got: {shown(value)}"
+    return "" if good else f"must be a list of texts; got: {shown(value)}"
 
 
 def _number(value: object) -> str:
@@ -161,7 +165,9 @@ def in_file(source: str, given: Mapping[str, Any], folder: Path) -> tuple[dict[s
     for key, value in given.items():
         problem = unknown(key, known, f"option of the file {source!r}")
         if problem and key == "boundary":
-            problem = f"{source!r} is a result of heatpg and holds the boundaries of its landscape: leave boundary out"
+            problem = (
+                f"{source!r} is a result file, which contains the boundary conditions of its landscape: remove boundary"
+            )
         elif not problem:
             problem = FILE_OPTIONS[key](value)
         if problem:
@@ -169,7 +175,7 @@ def in_file(source: str, given: Mapping[str, Any], folder: Path) -> tuple[dict[s
         else:
             options[key] = list(value) if isinstance(value, tuple) else value
     if not result and "boundary" not in given:
-        found.append((("boundary",), f'{source!r} does not say what lies beyond its edges: add boundary = "clip"'))
+        found.append((("boundary",), f'{source!r} has no boundary condition: add, for example, boundary = "clip"'))
     if not result and not found:
         problem = _unreadable(*state, json.dumps(options, sort_keys=True))
         found += [(("source",), problem)] if problem else []
@@ -184,7 +190,7 @@ def known_file(given: Mapping[str, Any]) -> Found:
         key in FILE_OPTIONS and not FILE_OPTIONS[key](value) for key, value in options.items()
     ):
         return []
-    return [(("options",), f"options do not fit the file: {shown(options)}")]
+    return [(("options",), f"these options do not apply to the file: {shown(options)}")]
 
 
 def landscape_in_file(resolved: Mapping[str, Any]) -> Landscape:

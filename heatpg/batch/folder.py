@@ -73,7 +73,7 @@ def source_of(spec: Source, out: StrPath | None) -> tuple[Spec, Path]:
         return read, Path(os.path.realpath(Path(out).expanduser()))
     stem = stem or re.sub(r"[^A-Za-z0-9_-]+", "_", read.batch.name).strip("_")
     if not stem:
-        raise StoreError("the folder of the batch has no name", advice="give out=, or the batch a name")
+        raise StoreError("the batch directory needs a name", advice="pass out=, or set [batch] name")
     return read, Path(stem).resolve()
 
 
@@ -83,15 +83,15 @@ def make_folder(path: Path) -> Folder:
         path.mkdir(parents=True, exist_ok=True)
         folder = Folder(path)
     except OSError as reason:
-        raise StoreError(f"the folder {path} cannot be used", given=reason.strerror or reason) from None
+        raise StoreError(f"the directory {path} cannot be used", given=reason.strerror or reason) from None
     try:
         # never write among the files of somebody else: a folder is new, empty, or has a specification of ours in it
         strangers = [name for name in folder.names() if not _OURS.fullmatch(name)]
         if strangers and not folder.kind(SPEC):
             raise StoreError(
-                "the folder is not empty, and is not that of a batch",
+                "the directory is not empty and is not a batch directory",
                 given=f"{folder}, with {strangers[0]}",
-                advice="choose another folder",
+                advice="choose another directory",
             )
         # what is written in the end is looked at in the beginning: hours of work are not to end in a refusal
         for name in (SPEC, INDEX):
@@ -99,7 +99,7 @@ def make_folder(path: Path) -> Folder:
                 os.close(folder.open(name))
     except OSError as reason:
         folder.close()
-        raise StoreError(f"the folder {path} cannot be used", given=reason.strerror or reason) from None
+        raise StoreError(f"the directory {path} cannot be used", given=reason.strerror or reason) from None
     except BaseException:
         folder.close()
         raise
@@ -116,8 +116,8 @@ def write_spec(folder: Folder, spec: Spec, tasks: Sequence[Task], there: set[str
         # that was given the wrong folder.
         if there and not there.intersection(task.id for task in tasks):
             raise StoreError(
-                "the folder holds another batch",
-                given=f"{folder}, with {len(there)} results, none of a task of this one",
-                advice="choose another folder",
+                "the directory contains another batch",
+                given=f"{folder}, with {len(there)} results, none of them of a task of this batch",
+                advice="choose another directory",
             )
     publish_within(folder, SPEC, text, temporary=temporary_name(SPEC))

@@ -105,9 +105,9 @@ def _row(folder: Folder, task: Task) -> _Row:
 
 def _unusable(folder: Folder, task: Task, what: object) -> StoreError:
     return StoreError(
-        f"the shard {shard_name(task.id)} is damaged",
+        f"the result file {shard_name(task.id)} is corrupted",
         given=f"{task.describe()}: {what}",
-        advice=f"to recompute it and all other damaged files: heatpg batch run {folder} --full",
+        advice=f"to recompute all corrupted files run: heatpg batch run {folder} --full",
     )
 
 
@@ -201,7 +201,7 @@ def _write_scales(group: h5py.Group, rows: Sequence[_Row]) -> list[h5py.Dataset]
     taken = {"task", "sigma", "level", "axis", *_FIELDS, *_parameters([row.task for row in rows])}
     clash = sorted(taken.intersection(first.axes))
     if clash:
-        raise StoreError("this axis name is used by the index", given=", ".join(clash), advice="rename the axis")
+        raise StoreError("this axis name is reserved by the index", given=", ".join(clash), advice="rename the axis")
     numbers = np.array([row.task.number for row in rows], dtype=np.int64)
     task = _scale(group, "task", numbers, "number of the task")
     scales = [task]
@@ -312,12 +312,12 @@ def _check_index(path: Path, folder: Folder, groups: Sequence[Sequence[_Row]]) -
                     corner = dataset[(slice(None), *(0 for _ in shape[1:]))]
             except (OSError, RuntimeError, LookupError) as reason:
                 _refuse_damaged(folder, rows)
-                raise StoreError(f"the index does not lead to /{field} of every shard", given=reason) from reason
+                raise StoreError(f"the index does not reach /{field} of every result file", given=reason) from reason
             lost = [row for row, value in zip(rows, corner, strict=True) if not np.isfinite(value)]
             if shape != (len(rows), *_shape(rows[0], field)) or lost:
                 _refuse_damaged(folder, lost)
                 what = lost[0].task.describe() if lost else f"shape {shape}"
-                raise StoreError(f"the index does not lead to /{field} of every shard", given=what)
+                raise StoreError(f"the index does not reach /{field} of every result file", given=what)
 
 
 def _refuse_damaged(folder: Folder, rows: Iterable[_Row]) -> None:
@@ -491,7 +491,8 @@ def _fill(
 def _left_out(folder: Folder, tasks: Sequence[Task], done: Set[str], failures: Mapping[str, str]) -> list[str]:
     """The tasks that have no sound result, each with the reason."""
     return [
-        f"{task.describe()}: {failures.get(task.id) or inspect(folder, task.id).replace('it is not there', 'not done')}"
+        f"{task.describe()}: "
+        f"{failures.get(task.id) or inspect(folder, task.id).replace('it does not exist', 'not done')}"
         for task in tasks
         if task.id not in done
     ]
@@ -521,14 +522,14 @@ def merge_tasks(
             raise StoreError(
                 "there is nothing to merge",
                 given=f"no task of {source} is done",
-                advice="run the batch first; heatpg batch status says how it stands",
+                advice="run the batch first; heatpg batch status shows its progress",
             )
         missing = _left_out(source, tasks, {row.task.id for rows in groups for row in rows}, failures)
         if missing and not partial:
             raise StoreError(
-                f"{len(missing)} of {len(tasks)} tasks would be left out",
+                f"{len(missing)} of {len(tasks)} tasks have no result",
                 given=f"{missing[0]}{', and others' if len(missing) > 1 else ''}",
-                advice="run the batch again, or merge what there is: --partial (partial=True)",
+                advice="rerun the batch, or merge the existing results with --partial (partial=True)",
             )
         size = _expected_size(groups, len(tasks))
         require_disk(size, target.parent, target.name)

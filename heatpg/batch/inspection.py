@@ -1,4 +1,4 @@
-"""`status`, `verify` and `merge`: a batch is looked at, and nothing in its folder is changed."""
+"""`status`, `verify` and `merge`: inspect a batch without changing its directory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["merge", "status", "verify"]
 
 
 def status(folder: StrPath) -> State:
-    """How a batch stands, read off its shards; what failed and how long it took comes from the journal.
+    """Progress of a batch from its result files; failures and times are read from the journal.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def status(folder: StrPath) -> State:
                 seconds[event["task"]] = event["seconds"]
         running = tuple(
             f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
-            + (f", share {holder['shard']}" if holder.get("shard") else "")
+            + (f", shard {holder['shard']}" if holder.get("shard") else "")
             for holder in holders(place)
         )
     failed = tuple(Failure.of(task, events[task.id]) for task in tasks if task.id in events and task.id not in done)
@@ -60,15 +60,16 @@ def status(folder: StrPath) -> State:
 
 
 def verify(folder: StrPath, *, full: bool = False) -> Verification:
-    """Look at every shard of a batch; nothing is changed. To have damaged ones made anew, run the batch again.
+    """Verify every result file of a batch; nothing is changed. To recompute corrupted files, rerun the batch.
 
     Parameters
     ----------
     folder
         The folder of the batch.
     full
-        Whether every byte is looked at: SHA-256 of the file, then its structure, its task, and the checksums of its
-        data. Without it the seal at the end of each is. What `full` finds is made anew by ``run(..., full=True)``.
+        Whether to verify every byte: SHA-256 of the file, its structure, its task, and the checksums of its
+        data. Without it the seal at the end of each is. ``run(..., full=True)`` recomputes the files that `full` finds
+        corrupted.
 
     Raises
     ------
@@ -107,7 +108,7 @@ def merge(folder: StrPath, out: StrPath, *, force: bool = False, partial: bool =
 
     A table of all tasks in ``/tasks``; in ``/groups/0``, ``/groups/1``, ... the fields of those that are done, tasks of
     one shape together: ``u`` (task, sigma, axes), ``landscape`` (task, axes), and what was varied. With xarray:
-    ``xarray.open_dataset(out, group="groups/0")``. Every shard is verified as it is read; the memory that this takes is
+    ``xarray.open_dataset(out, group="groups/0")``. Every result file is verified as it is read; the memory needed is
     that of one shard, or a few times 64 MiB.
 
     Parameters
@@ -119,7 +120,7 @@ def merge(folder: StrPath, out: StrPath, *, force: bool = False, partial: bool =
     force
         Whether an existing file may be replaced.
     partial
-        Whether tasks that have no sound result are left out; the table ``/tasks`` of the file tells them.
+        Whether to omit tasks without an intact result; the table ``/tasks`` of the file lists them.
 
     Returns
     -------
@@ -129,7 +130,7 @@ def merge(folder: StrPath, out: StrPath, *, force: bool = False, partial: bool =
     Raises
     ------
     StoreError
-        If it is not the folder of a batch, if nothing in it is done, if tasks would be left out without `partial`, if a
+        If it is not a batch directory, if it has no results, if results are missing without `partial`, if a
         shard turns out to be damaged as it is read, or if the file exists, cannot be written, or has another ending
         than ``.h5``, ``.hdf5`` or ``.nc``.
     ResourceError

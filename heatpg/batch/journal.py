@@ -118,7 +118,7 @@ class Journal:
                 raise ResourceError(
                     f"the disk is full: {self.name} was not written",
                     given=f"{size:,} bytes into {self.folder}",
-                    advice="free some space, and run the same command again: what is done is kept",
+                    advice="free some space and rerun the same command; finished tasks are kept",
                 ) from reason
             raise StoreError(f"cannot write {self.name} in {self.folder}", given=reason) from reason
 

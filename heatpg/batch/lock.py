@@ -47,7 +47,8 @@ def _try(descriptor: int, *, shared: bool) -> bool:
     except OSError as reason:
         if reason.errno in _WITHOUT:
             warnings.warn(
-                f"this disk has no locks ({reason.strerror}): see to it that no second run works here",
+                f"this file system does not support locks ({reason.strerror}): make sure that no second run uses this "
+                f"directory",
                 HeatpgWarning,
                 stacklevel=5,
             )
@@ -80,11 +81,11 @@ def _said(descriptor: int) -> dict[str, Any]:
 def _refused(folder: Folder, who: list[dict[str, Any]]) -> StoreError:
     holder = who[0] if who else {}
     number, machine = holder.get("pid", "?"), holder.get("host", "?")
-    share = f" (share {holder['shard']})" if holder.get("shard") else ""
+    share = f" (shard {holder['shard']})" if holder.get("shard") else ""
     return StoreError(
-        "another run works in this folder",
+        "another run is using this directory",
         given=f"{folder}, held by process {number} on {machine}{share} since {holder.get('since', '?')}",
-        advice=f"wait until it ends, or end it: kill {number}",
+        advice=f"wait until it ends, or stop it: kill {number}",
     )
 
 

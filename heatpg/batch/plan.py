@@ -1,4 +1,4 @@
-"""What a batch will cost before it runs: tasks, bytes on disk, memory of a worker, and time.
+"""Cost of a batch before it runs: tasks, bytes on disk, memory of a worker, and time.
 
 Bytes and memory follow from shapes, which a landscape tells when it is sampled on a few nodes. Time does not follow
 from anything simple: it is measured on pieces of a few tasks, and carried over by the number of points.
@@ -80,7 +80,7 @@ class Plan:
     storage
         Bytes on disk; an upper bound where files are compressed.
     memory
-        Bytes that a worker holds at most, the process itself included.
+        Largest memory of a worker in bytes, including the process itself.
     seconds
         Processor time, on one thread.
     how
@@ -478,10 +478,10 @@ def predict(spec: Spec, *, measure: bool = False, budget: float = _BUDGET) -> Pl
     Parameters
     ----------
     spec
-        What is to be run.
+        The specification.
     measure
-        Whether one task, the cheapest, is sampled, solved and checked in full, and all times are scaled by what it
-        took. Worth its time where the checks depend on the data, as the maxima of plateaus do.
+        Whether to run the cheapest task completely and scale all times by its time. Worth its time where the checks
+        depend on the data, as the maxima of plateaus do.
     budget
         Seconds for measuring pieces; the first kind of task is always measured.
 
@@ -568,12 +568,12 @@ def _total_seconds(rows: Sequence[tuple[Task, _Cost]], budget: float, measure: b
                 continue
             spent += time.process_time() - begin
     if not measured:
-        return math.nan, "not measured: no piece of a task can be had alone"
+        return math.nan, "not measured: tasks cannot be split"
 
     points = [rows[group[0]][1].points for group in members]
     rate = sum(measured.values()) / sum(points[i] for i in measured)
     total = sum(len(group) * measured.get(i, rate * points[i]) for i, group in enumerate(members))
-    how = f"from pieces of {len(measured)} of {len(members)} kinds of tasks"
+    how = f"measured on parts of {len(measured)} of {len(members)} kinds of tasks"
     if not measure:
         return total, how
     cheapest = min(measured, key=lambda i: measured[i])

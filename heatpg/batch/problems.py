@@ -235,10 +235,10 @@ class Plain:
     def __call__(self, value: object, path: Keys = ()) -> Any:
         self.count += 1
         if self.count > MOST_VALUES:
-            self.collector.add((), f"there are more than {MOST_VALUES:,} values and noise levels in it")
+            self.collector.add((), f"it contains more than {MOST_VALUES:,} values and noise levels")
             return None
         if len(path) > DEEPEST:
-            self.collector.add(path, f"this is nested too deep, at most {DEEPEST} levels are read")
+            self.collector.add(path, f"nested too deep; at most {DEEPEST} levels are allowed")
             return None
         if hasattr(value, "tolist"):  # arrays and numbers of NumPy
             value = value.tolist()
@@ -259,7 +259,7 @@ class Plain:
             self.count += min(max(table["count"], 0), MOST_VALUES)
         for key, item in itertools.islice(table.items(), MOST_VALUES):
             if not isinstance(key, str) or len(key) > _LONGEST_NAME or not key.isprintable():
-                self.collector.add(path, f"{shown(key)} cannot be a key; keys are short and printable")
+                self.collector.add(path, f"{shown(key)} is not a valid key; keys are short and printable")
             else:
                 copy[key] = self(item, (*path, key))
         return copy
@@ -268,7 +268,7 @@ class Plain:
     def _problem(value: object) -> str:
         if isinstance(value, str):
             if len(value) > _LONGEST_NAME or not value.isprintable():
-                return f"{shown(value)} is not a word: at most {_LONGEST_NAME} letters, all of them printable"
+                return f"{shown(value)} is not a valid text: at most {_LONGEST_NAME} printable characters"
         elif isinstance(value, float):
             if not math.isfinite(value):
                 return f"{value} is not a finite number"
@@ -276,5 +276,5 @@ class Plain:
             if value.bit_length() > _WIDEST:
                 return f"{shown(value)} is too large"
         elif value is not None:
-            return f"{shown(value)} has no place here: numbers, words, true, false, lists and tables have"
+            return f"{shown(value)} is not allowed here; use numbers, text, true, false, lists or tables"
         return ""

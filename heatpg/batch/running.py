@@ -1,7 +1,7 @@
 """`run`: the tasks of a batch are done, by whoever there is to do them.
 
-The folder of a batch holds ``spec.toml``, the shards, and what is derived from them. Whatever ends a run, the same
-command goes on where it ended: what has a sound shard is done, and everything else is not.
+The folder of a batch holds ``spec.toml``, the shards, and what is derived from them. However a run ends, the same
+command resumes it: a task with an intact result file is done, every other task is not.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SHARE_OF_FREE_MEMORY = 0.9  # taste: the estimate of a worker is right within a
 
 
 def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int] | None:
-    """A share of a batch: number i from 0, and count n, written ``i/n``; its tasks are those of numbers i, i + n, ...
+    """A shard of a batch: index i from 0, and count n, written ``i/n``; its tasks are i, i + n, ...
 
     Raises
     ------
@@ -60,10 +60,12 @@ def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int] | None:
     # [0-9], not isdigit or int(): those take digits of other scripts, signs and underscores as well
     parts = shard.split("/") if isinstance(shard, str) else list(map(str, shard))
     if len(parts) != 2 or not all(re.fullmatch(r"[0-9]{1,9}", part.strip()) for part in parts):
-        raise OptionError("a share is written i/n", given=repr(shard), allowed="0/n, 1/n, ..., (n-1)/n")
+        raise OptionError("shard must have the form i/n", given=repr(shard), allowed="0/n, 1/n, ..., (n-1)/n")
     number, count = (int(part) for part in parts)
     if count < 1 or number >= count:
-        advice = f"shares count from 0: with Slurm, sbatch --array=0-{max(count - 1, 0)}" if number == count else ""
+        advice = (
+            f"shards are numbered from 0: with Slurm, sbatch --array=0-{max(count - 1, 0)}" if number == count else ""
+        )
         raise OptionError("no such shard", given=f"{number}/{count}", allowed="0 <= i < n", advice=advice)
     return number, count
 
@@ -75,13 +77,13 @@ class Scheduler:
     Attributes
     ----------
     address
-        ``local`` for workers of its own on this machine (a script then needs ``if __name__ == "__main__"``), or the
-        address of a scheduler: ``tls://host:port``, or ``tcp://host:port`` on this machine.
+        ``local`` for a local cluster (a script then needs ``if __name__ == "__main__"``), or the address of a
+        scheduler: ``tls://host:port``, or ``tcp://host:port`` on this machine.
     security
         For ``tls://``: a `distributed.Security`, or a mapping of ``ca_file``, ``cert`` and ``key`` to files in PEM; by
-        default what Dask is configured with.
+        default the configuration of Dask.
     allow_insecure
-        Whether to speak ``tcp://`` with other machines: whoever reaches that network can then run anything as you.
+        Whether to allow ``tcp://`` to other machines: anyone who reaches that network can then execute code as you.
     """
 
     address: str
@@ -112,7 +114,7 @@ def _choose_workers(tasks: Sequence[Task], workers: int | None, scheduler: Sched
             "the batch does not fit in memory",
             given=f"{human_bytes(total)} for {max(wanted, 1)} at a time, of which {largest.describe()} takes most",
             allowed=f"{human_bytes(free)} free",
-            advice=f"three ways out: {f'workers={fewer}' if fewer else 'a machine with more memory'}, "
+            advice=f"use {f'workers={fewer}' if fewer else 'a machine with more memory'}, "
             "fewer sigmas in a task, or a coarser grid",
         )
     return wanted
@@ -192,7 +194,7 @@ class _Account:
             problem = inspect(self.folder, outcome.task.id)
             if not problem:
                 return outcome
-        return Outcome(outcome.task, reason=f"its shard was written, and {problem}", tries=outcome.tries)
+        return Outcome(outcome.task, reason=f"its result file was written, but {problem}", tries=outcome.tries)
 
     def require_told(self) -> None:
         """Refuse to sum up a run of which something has gone that was told as done."""
@@ -200,9 +202,9 @@ class _Account:
         lost = self.told - stored(self.folder)
         if lost:
             raise StoreError(
-                f"{len(lost)} of the {self.done} results of this run were removed while it worked",
+                f"{len(lost)} of the {self.done} results of this run were removed during the run",
                 given=self.folder,
-                advice="run the same command again: it does what is missing",
+                advice="rerun the same command to compute the missing results",
             )
 
     @staticmethod
@@ -291,51 +293,50 @@ def run(
     full: bool = False,
     scheduler: str | Scheduler | None = None,
 ) -> Summary:
-    """Do the tasks of a batch that are not done yet; once a task is told as done, nothing takes it away.
+    """Run the remaining tasks of a batch; a task that was reported as done stays done.
 
-    A result that was told, by `progress` or by returning, is on the disk: it survives the death of this process and of
+    A result that was reported, by `progress` or by returning, is on disk: it survives the end of this process and of
     all its workers and, on a local disk that honours fsync, a power failure. A file under its final name is always
-    complete. The same call again does only what is missing.
+    complete. Repeat the call to run only the missing tasks.
 
     Parameters
     ----------
     spec
-        Name of a specification, the same as a mapping, what `read_spec` has made of it, or the folder of a batch.
+        Path of a specification, the same as a mapping, the result of `read_spec`, or a batch directory.
     out
         The folder of the batch; by default the name of the specification, in the working directory.
     workers
-        Number of processes; 0 for this one, without protection from crashes. By default as many as there are
-        processors, as far as the memory goes. Each has its share of the processors as threads.
+        Number of processes; 0 for this one, without protection from crashes. By default the number of processors,
+        limited by memory. Each has its share of the processors as threads.
     shard
         ``i/n`` with 0 <= i < n for the i-th of n shares of the batch: tasks i, i + n, ... Runs of different shares may
         work in the same folder at once, also from different machines. The index is written when the batch is complete.
     progress
-        Called with a `Progress` at the begin, after every task, and once when a signal has come, in this thread.
+        Called with a `Progress` at the start, after every task, and once when a signal arrives, in this thread.
     timeout
-        Seconds after which a task is given up, as failed; None for no limit.
+        Time limit per task in seconds; a task that exceeds it has failed; None for no limit.
     retry_failed
         Whether tasks that failed in an earlier run are tried again. Those that met a damaged cache of compiled kernels
         are in any case.
     full
-        Whether shards that are there are believed only after every byte of them was looked at.
+        Whether to verify existing result files in full before they are skipped.
     scheduler
         Have the work done by Dask, which needs the extra ``cluster``: a `Scheduler`, or only its address. Its workers
-        must see the folder under the same name; `workers` is then how many of them at most, by default all.
+        must see the directory under the same path; `workers` then limits their number, by default all.
 
     Returns
     -------
     summary
-        What was done, what had been done, and what failed with its reason. A worker that dies takes nothing with it:
-        its task is tried up to three times.
+        The tasks done, skipped, and failed with their reasons. If a worker dies, its task is tried up to three times.
 
     Raises
     ------
     SpecError
         If the specification is wrong.
     StoreError
-        If the folder is not that of this batch, if another run works in it, or if it cannot be written.
+        If the directory belongs to another batch, is used by another run, or cannot be written.
     ResourceError
-        If the tasks do not fit in memory, before any is begun; or if the disk is full, without losing what is done.
+        If the tasks do not fit in memory, before any starts; or if the disk is full (finished tasks are kept).
     OptionError
         If an argument is wrong.
     UnsupportedError

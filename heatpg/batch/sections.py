@@ -102,7 +102,7 @@ def _numbers(value: Any) -> tuple[float, ...]:
     if isinstance(value, Mapping):
         missing = [key for key in ("first", "last", "count") if key not in value]
         if missing or len(value) != 3 or not isinstance(value["count"], int):
-            raise _refusal("levels are written {first = 0.1, last = 10.0, count = 32}")
+            raise _refusal("noise levels must have the form {first = 0.1, last = 10.0, count = 32}")
         try:
             levels = geometric_levels(_a_number(value["first"]), _a_number(value["last"]), value["count"])
         except HeatpgError as reason:
@@ -111,7 +111,7 @@ def _numbers(value: Any) -> tuple[float, ...]:
     if not isinstance(value, list | tuple):
         return (_a_number(value),)
     if not value:
-        raise _refusal("there is no sigma in the list")
+        raise _refusal("the list of noise levels is empty")
     return tuple(map(_a_number, value))
 
 
@@ -122,15 +122,15 @@ def _levels(value: Any) -> Any:
     rows: list[tuple[float, ...]]
     if isinstance(value, Mapping) and not set(value) & {"first", "last", "count"}:
         if not value:
-            raise _refusal("there is no sigma in the table")
+            raise _refusal("the table of noise levels is empty")
         if len(value) > MOST_AXES:
-            raise _refusal(f"there are {len(value)} axes, at most {MOST_AXES} are read")
+            raise _refusal(f"{len(value)} axes; at most {MOST_AXES} are allowed")
         names = sorted(value)
         columns = [_numbers(value[name]) for name in names]
         longest = max(map(len, columns))
         if any(len(column) not in (1, longest) for column in columns):
             lengths = ", ".join(f"{name} has {len(column)}" for name, column in zip(names, columns, strict=True))
-            raise _refusal(f"every axis needs as many sigmas as the others, or one: {lengths}")
+            raise _refusal(f"every axis needs one noise level, or as many as the others: {lengths}")
         # every axis has a value at every level; the levels are in the order of the total variance, ties by value
         full = (column * longest if len(column) == 1 else column for column in columns)
         rows = sorted(zip(*full, strict=True), key=lambda row: (sum(x * x for x in row), row))
@@ -138,10 +138,10 @@ def _levels(value: Any) -> Any:
         names = []
         rows = [(number,) for number in sorted(_numbers(value))]
     if len(rows) > MOST_LEVELS:
-        raise _refusal(f"there are {len(rows):,} sigmas, at most {MOST_LEVELS:,} are read")
+        raise _refusal(f"{len(rows):,} noise levels; at most {MOST_LEVELS:,} are allowed")
     twice = next((row for row, count in _counted(rows) if count > 1), None)
     if twice is not None:
-        raise _refusal(f"the sigma {', '.join(f'{x:g}' for x in twice)} is given twice")
+        raise _refusal(f"the sigma {', '.join(f'{x:g}' for x in twice)} is repeated")
     if not names:
         return tuple(row[0] for row in rows)
     return {name: tuple(row[i] for row in rows) for i, name in enumerate(names)}
@@ -197,7 +197,7 @@ def _boundaries() -> dict[str, str]:
 
 def _solvers() -> dict[str, str]:
     names = {name: solvers.get(name).summary for name in solvers.names()}
-    return {"auto": "one that fits the noise, the grid and the boundaries", **names}
+    return {"auto": "chosen by noise, grid and boundary conditions", **names}
 
 
 def _none(value: Any) -> Any:
@@ -229,7 +229,7 @@ class Levels(Section):
 _AxisName = Annotated[str, WithJsonSchema({"type": "string", "not": {"enum": list(Levels.model_fields)}})]
 _ByAxis = Annotated[
     dict[_AxisName, _Level | _Several | Levels],
-    Field(min_length=1, max_length=MOST_AXES, description="Levels of their own for each axis, by its name."),
+    Field(min_length=1, max_length=MOST_AXES, description="Noise levels per axis, by name."),
 ]
 _Sigma = Annotated[Any, BeforeValidator(_levels, json_schema_input_type=_Level | _Several | Levels | _ByAxis)]
 _Tolerance = Annotated[
@@ -266,14 +266,14 @@ class EvolveSection(Section):
     ] = None
     solver: Annotated[str, Known("solver", _solvers)] = "auto"
     solver_options: Annotated[dict[str, Any], Field(description="Options of the solver.")] = {}
-    tolerance: Annotated[_Tolerance, Field(description="For auto: the error that is good enough, 1e-14 to 1e-3.")] = (
-        None
-    )
+    tolerance: Annotated[
+        _Tolerance, Field(description="For auto: acceptable error relative to osc(Q), 1e-14 to 1e-3.")
+    ] = None
     prefer: Annotated[
         str, _among("preference", PREFERENCES), Field(description=f"For auto. Default: {PREFERENCES[0]}.")
     ] = PREFERENCES[0]
     checks: Annotated[
-        str, _among("level of checks", LEVELS), Field(description="How much is checked. Default: standard.")
+        str, _among("value of checks", LEVELS), Field(description="Depth of the checks. Default: standard.")
     ] = "standard"
 
 
@@ -283,10 +283,11 @@ class StorageSection(Section):
     mode: Annotated[
         str,
         _among("mode of storage", MODES),
-        Field(description="compact: each sigma on the coarsest grid that holds it. Default: full."),
+        Field(description="compact: each noise level on the coarsest sufficient grid. Default: full."),
     ] = MODES[0]
     tolerance: Annotated[
-        _Tolerance, Field(description="Of compact storage, in osc(Q), 1e-14 to 1e-3. Default: 1e-10.")
+        _Tolerance,
+        Field(description="Largest error of compact storage, in units of osc(Q), 1e-14 to 1e-3. Default: 1e-10."),
     ] = None
     compression: Annotated[
         str,
@@ -421,14 +422,14 @@ def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] |
     options = {key: value for key, value in given.items() if key != "source"}
     source = given.get("source")
     if source is None:
-        return None, [(("source",), "missing: the name of a landscape, or of a file; see heatpg list landscapes")]
+        return None, [(("source",), "missing: the name of a landscape or a file; see heatpg list landscapes")]
     if not isinstance(source, str):
-        return None, [(("source",), f"must be a word; got: {shown(source)}")]
+        return None, [(("source",), f"must be text; got: {shown(source)}")]
     if is_file(source):
         return in_file(source, options, folder)
     problem = unknown(source, landscapes.names(), "landscape")
     if problem:
-        return None, [(("source",), f"{problem}; a file is named with its ending: {', '.join(SOURCES)}")]
+        return None, [(("source",), f"{problem}; for a file, include its extension: {', '.join(SOURCES)}")]
     # which way is better is said of a landscape, not to the family, unless that has an option of the name
     own = MINIMISE in settable(landscapes.get(source))
     said = [options.pop(MINIMISE)] if MINIMISE in options and not own else []
@@ -457,14 +458,14 @@ def _solver(section: EvolveSection, known: bool) -> tuple[dict[str, Any], Found]
         return result, found
     if name == "auto":
         if given:
-            found.append((("solver_options",), "options need a solver: name one with solver = "))
+            found.append((("solver_options",), "solver options need a solver: add solver = "))
         return result, found
     for key, value, usual in (
         ("tolerance", section.tolerance, None),
         ("prefer", section.prefer, PREFERENCES[0]),
     ):
         if value != usual:
-            found.append(((key,), f'this is for solver = "auto"; {name!r} has solver_options of its own'))
+            found.append(((key,), f'applies only to solver = "auto"; for {name!r} use solver_options'))
     result["options"], wrong = _options("solver", name, given, ("solver_options",))
     # options that are fine one by one may not fit together: only the solver itself knows
     if not wrong:
@@ -504,7 +505,7 @@ def _storage(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | N
         tolerance = _COMPACT_TOLERANCE if tolerance is None else tolerance
         found += _out_of_range(tolerance)
     elif tolerance is not None:
-        found.append((("tolerance",), 'this is for mode = "compact"'))
+        found.append((("tolerance",), 'applies only to mode = "compact"'))
     return {"mode": section.mode, "tolerance": tolerance, "compression": section.compression}, found
 
 

@@ -62,7 +62,7 @@ def shard_name(identity: str) -> str:
 
 
 def shard_path(folder: Path, identity: str) -> Path:
-    """Where the shard of a task lies in the folder of a batch.
+    """Path of the result file of a task in a batch directory.
 
     Examples
     --------
@@ -134,17 +134,17 @@ def _sealed(stream: BinaryIO, size: int, identity: str) -> bytes:
     """The SHA-256 that the seal tells; ValueError with what is wrong."""
     length = size - _SEAL.size
     if length < len(_SIGNATURE):
-        raise ValueError(f"it is only {size} bytes long")
+        raise ValueError(f"it has only {size} bytes")
     stream.seek(length)
     # In the order of what is cheap and what is likely: the seal itself, whose shard it is, how long, and the signature.
     tail = stream.read(_SEAL.size)
     magic, task, digest, count, checksum = _SEAL.unpack(tail)
     if magic != _MAGIC or checksum != zlib.crc32(tail[:-4]):
-        raise ValueError("it does not end with a seal")
+        raise ValueError("it has no trailer checksum")
     if task.hex() != identity:
-        raise ValueError(f"it is the shard of another task, {task.hex()[:12]}")
+        raise ValueError(f"it belongs to another task, {task.hex()[:12]}")
     if count != length:
-        raise ValueError(f"it is {length} bytes long, sealed were {count}")
+        raise ValueError(f"it has {length} bytes, but its trailer says {count}")
     stream.seek(0)
     if stream.read(len(_SIGNATURE)) != _SIGNATURE:
         raise ValueError("it is not an HDF5 file")
@@ -162,7 +162,7 @@ def _file_digest(stream: BinaryIO, length: int) -> bytes:
 
 
 def inspect(folder: Folder | StrPath, identity: str, *, full: bool = False) -> str:
-    """What is wrong with the shard of a task; empty if it is sound.
+    """The problem with the result file of a task; empty if it is intact.
 
     Without `full` the seal and the signature are read, which takes microseconds and finds what is cut off, of another
     task, or not ours. With it every byte is, and the SHA-256 of all of them compared. Neither needs HDF5, which may
@@ -175,12 +175,12 @@ def inspect(folder: Folder | StrPath, identity: str, *, full: bool = False) -> s
     identity
         The task that it ought to be of.
     full
-        Whether every byte is looked at.
+        Whether to verify every byte.
 
     Returns
     -------
     problem
-        One clause, such as ``it does not end with a seal``.
+        One clause, such as ``it has no trailer checksum``.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def inspect_sealed(folder: Folder | StrPath, name: str, identity: str, *, full: 
         kind = place.kind(name)
         # neither a link nor a pipe is opened: it could lead elsewhere, or wait for ever
         if kind != "a file":
-            return f"it is {kind}" if kind else "it is not there"
+            return f"it is {kind}" if kind else "it does not exist"
         try:
             descriptor = place.open(name)
         except OSError as reason:
@@ -206,7 +206,7 @@ def inspect_sealed(folder: Folder | StrPath, name: str, identity: str, *, full: 
             size = os.fstat(descriptor).st_size
             digest = _sealed(stream, size, identity)
             if full and _file_digest(stream, size - _SEAL.size) != digest:
-                return "its SHA-256 is not the sealed one"
+                return "its SHA-256 does not match its trailer"
     except OSError as reason:
         return f"it cannot be read: {reason.strerror}"
     except (ValueError, struct.error) as reason:
@@ -217,7 +217,7 @@ def inspect_sealed(folder: Folder | StrPath, name: str, identity: str, *, full: 
 
 
 def inspect_contents(folder: Folder | StrPath, identity: str) -> str:
-    """What is wrong within a shard whose bytes are sound: its task, its structure, the checksums of its data.
+    """The problem within a result file with valid bytes: its task, its structure, the checksums of its data.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def inspect_contents(folder: Folder | StrPath, identity: str) -> str:
     # The seal tells which task it is, and the file holds the text of the task: both must agree
     try:
         if hashlib.sha256(task_text(path).encode()).hexdigest() != identity:
-            return "the task that it holds is another one"
+            return "it contains another task"
         report = verify_file(path)
     except ResourceError:
         raise

@@ -164,7 +164,7 @@ class Task:
         if "file" in plain["landscape"]:
             plain["landscape"] = {key: value for key, value in plain["landscape"].items() if key != "file"}
         if json.loads(text) != json.loads(canonical(plain)):
-            collector.add((), "it is not written out in full, or has something more in it")
+            collector.add((), "it is incomplete, or has unknown keys")
             collector.raise_if_any()
         return cls(number, hashlib.sha256(text.encode()).hexdigest(), (), file or "", tuple(sorted(parts.items())))
 
@@ -193,13 +193,13 @@ def _sections_of(plain: dict[str, Any], collector: Collector) -> tuple[dict[str,
     if landscape.get("source") == "file":
         file = landscape.get("file")
         if not isinstance(file, str) or not file.endswith(SOURCES):
-            collector.add(("landscape", "file"), "the place of the file is missing")
+            collector.add(("landscape", "file"), "the path of the file is missing")
         first = dict(landscape)
     else:
         said = {MINIMISE: landscape[MINIMISE]} if MINIMISE in landscape else {}
         first = {**options, **said, "source": landscape.get("source")}
         if isinstance(first["source"], str) and is_file(first["source"]):
-            collector.add(("landscape", "source"), 'a file has source = "file"')
+            collector.add(("landscape", "source"), 'a file needs source = "file"')
     return {"landscape": first, "evolve": evolve, "storage": tables["storage"]}, file
 
 
@@ -251,12 +251,12 @@ def _key_problem(keys: tuple[str, ...]) -> str:
     if not rest:
         return f'write "{section}.key"'
     if section == "landscape":
-        return "" if len(rest) == 1 else 'an option of a landscape is written "landscape.key"'
+        return "" if len(rest) == 1 else 'an option of a landscape must have the form "landscape.key"'
     model = MODELS[(section,)]
     problem = unknown(rest[0], list(model.model_fields), f"key of {section}")
     if problem or len(rest) == 1 or (rest[0] == "solver_options" and len(rest) == 2):
         return problem
-    return f"{rest[0]} has no keys of its own here"
+    return f"{rest[0]} has no keys here"
 
 
 class Spec(Section):
@@ -313,7 +313,7 @@ class Spec(Section):
             mine: dict[tuple[str, ...], Keys] = {}
             for written, keys, value in itertools.islice(_flat(table, deepest), _MOST_KEYS + 1):
                 if len(mine) == _MOST_KEYS:
-                    collector.add(origin, f"at most {_MOST_KEYS} keys are varied here")
+                    collector.add(origin, f"at most {_MOST_KEYS} keys can be varied here")
                     return
                 place = (*origin, *written)
                 problem = _key_problem(keys)
@@ -321,7 +321,7 @@ class Spec(Section):
                 others = {**taken, **mine}
                 clash = next((k for k in others if k[: len(keys)] == keys[: len(k)]), None)
                 if not problem and clash is not None:
-                    problem = f"{'.'.join(keys)} is changed twice, also by {dotted(others[clash])}"
+                    problem = f"{'.'.join(keys)} is varied twice, also by {dotted(others[clash])}"
                 if problem:
                     collector.add(place, problem)
                     continue
@@ -343,7 +343,7 @@ class Spec(Section):
             rows.append([_Change(section, keys, value, (*place, i)) for i, value in enumerate(values)])
         if len({len(row) for row in rows}) > 1:
             lengths = ", ".join(f"{row[0].path} has {len(row)}" for row in rows)
-            collector.add(("sweep", "zip"), f"lists that run together are of one length: {lengths}")
+            collector.add(("sweep", "zip"), f"lists of a zip must have equal lengths: {lengths}")
         elif rows:
             factors.append(list(zip(*rows, strict=True)))
         explicit = []
@@ -363,7 +363,7 @@ class Spec(Section):
         count = math.prod(map(len, factors))
         if count > _MOST_TASKS:
             product = " x ".join(map(str, map(len, factors)))
-            collector.add(("sweep",), f"{product} are {shown(count)} tasks, at most {_MOST_TASKS:,} are taken")
+            collector.add(("sweep",), f"{product} are {shown(count)} tasks; at most {_MOST_TASKS:,} are allowed")
             return
         base = self._base()
         first = tuple(factor[0] for factor in factors)
@@ -460,7 +460,7 @@ class Spec(Section):
             other = first.setdefault(digest, task)
             if other is not task:
                 collector.add(
-                    changes[-1].origin if changes else (), f"{task.describe()} is the same as {other.describe()}"
+                    changes[-1].origin if changes else (), f"{task.describe()} is identical to {other.describe()}"
                 )
         collector.raise_if_any()
         return tuple(first.values())
@@ -533,9 +533,9 @@ def _read_text(path: Path) -> str:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as reason:
         raise SpecError(
-            f"{what} is not text in UTF-8",
+            f"{what} is not UTF-8 text",
             given=f"byte {reason.start}: {reason.reason}",
-            advice="save it in this encoding; a specification is a TOML file",
+            advice="save it as UTF-8; a specification is a TOML file",
         ) from None
 
 
@@ -543,10 +543,12 @@ def _read_toml(text: str, what: str) -> dict[str, Any]:
     # Before tomllib sees it: a rough count of values, commas and such outside of strings
     bare = STRINGS_AND_COMMENTS.sub("x", text)
     if sum(map(bare.count, ",=[")) > MOST_VALUES:
-        raise SpecError(f"{what} is too long", allowed=f"{MOST_VALUES:,} values", advice="sweeps multiply: use several")
+        raise SpecError(
+            f"{what} is too long", allowed=f"{MOST_VALUES:,} values", advice="split the sweep into several batches"
+        )
     # the time that tomllib takes over one key is quadratic in the number of its dots
     if any(part.count(".") > _MOST_DOTS for part in re.split(r"[,=\n{}\[\]]", bare)):
-        raise SpecError(f"{what} is nested too deep", given="a key of many dots", allowed=f"{DEEPEST} levels")
+        raise SpecError(f"{what} is nested too deep", given="a key with many dots", allowed=f"{DEEPEST} levels")
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -568,7 +570,7 @@ def _structure(plain: dict[str, Any], collector: Collector) -> dict[str, Any]:
             if isinstance(value, tuple) and all(isinstance(entry, dict) for entry in value):
                 tables[key] = value
             else:
-                collector.add((key,), "tasks are written [[task]], one table each")
+                collector.add((key,), "tasks must be written as [[task]], one table each")
         elif not isinstance(value, dict):
             collector.add((key,), f"must be a table; got: {shown(value)}")
         elif key == "landscape":
@@ -576,7 +578,7 @@ def _structure(plain: dict[str, Any], collector: Collector) -> dict[str, Any]:
             if isinstance(value.get("source", ""), str):
                 tables[key]["source"] = value.get("source")
             else:
-                collector.add((key, "source"), f"must be a word; got: {shown(value['source'])}")
+                collector.add((key, "source"), f"must be text; got: {shown(value['source'])}")
         else:
             tables[key] = value
     return tables
@@ -631,7 +633,7 @@ def read_spec(source: str | os.PathLike[str] | Mapping[str, Any]) -> Spec:
         lines = line_numbers(text)
         folder = path.absolute().parent
     else:
-        raise SpecError("a specification is the name of a file, or a mapping", given=shown(source))
+        raise SpecError("a specification must be the path of a file, or a mapping", given=shown(source))
     # What is found at one step does not end the others: everything that is wrong is told at once.
     collector = Collector(what, lines)
     plain = Plain(collector)(content)

@@ -190,9 +190,9 @@ class _Worker:
             if name == "SIGKILL":
                 words += " (as the operating system does when memory runs out)"
         else:
-            words = f"its worker left with exit status {status}"
+            words = f"its worker exited with status {status}"
         last = self._last_line()
-        return f"{words}; the last line of its standard error: {last}" if last else words
+        return f"{words}; last line on stderr: {last}" if last else words
 
     def _last_line(self) -> str:
         file = self.link.stderr
@@ -412,7 +412,7 @@ class _Supervision(Supervision):
             raise ResourceError(
                 "a worker cannot be started",
                 given=reason,
-                advice="fewer workers, or higher limits of the system (ulimit -n, ulimit -u)",
+                advice="use fewer workers, or raise the limits of the system (ulimit -n, ulimit -u)",
             ) from reason
 
     def dispatch(self) -> None:
@@ -472,7 +472,7 @@ class _Supervision(Supervision):
                 raise ResourceError(
                     "workers cannot be started",
                     given=words.replace("its worker", "the last one", 1),
-                    advice="heatpg doctor says whether heatpg works here; --workers 0 works in this process alone",
+                    advice="run heatpg doctor to test the installation; --workers 0 uses only this process",
                 )
             return None
         if worker.timed_out:
@@ -588,7 +588,7 @@ def alone(
         If a timeout is given: only another process can be ended.
     """
     if timeout is not None:
-        raise UnsupportedError("a timeout needs workers", given="workers=0", allowed="workers=1 or more")
+        raise UnsupportedError("a timeout needs workers", given="workers=0", allowed="workers >= 1")
     with on_signals(_interrupt):
         for task in tasks:
             try:

@@ -61,7 +61,7 @@ _LONGEST = 2**28  # bytes of a message; bound: what a broken length can make us 
 _PIECE = 2**20  # bytes that are asked for at a time; taste: a pipe of Linux gives 64 KiB at most
 _MOST_WARNINGS = 20  # of one task that are kept; taste
 # how a failure begins that was met while compiled kernels were read; before it was told so, it ended with Numba's file
-_CACHE = "the cache of compiled kernels is damaged"
+_CACHE = "the cache of compiled kernels is corrupted"
 _IN_CACHE = re.compile(rf"{_CACHE}: .*|.*\(caching\.py, line [0-9]+\)", flags=re.DOTALL)
 RETURN = "return"
 """Key of the message that asks for a task which lies ready, and of the answer, with its name."""
@@ -96,7 +96,7 @@ def _from_file(resolved: Mapping[str, Any]) -> Landscape:
         raise StoreError(
             f"{path} has changed since the batch was created (its SHA-256 differs)",
             given=f"SHA-256 {digest[:12]}..., of the task {resolved['sha256'][:12]}...",
-            advice="put the file back, or read the specification again",
+            advice="restore the file, or create the batch again",
         )
     return landscape_in_file(resolved)
 

@@ -123,10 +123,10 @@ class Plan:
         points = int((memory - work_bytes(grid, dtype)) // (arrays * dtype.itemsize))
         if points < max(grid.shape):
             raise ResourceError(
-                "a line of the field does not fit in the memory that it may use",
+                "the memory limit is too small for one line of the field",
                 given=f"memory={human_bytes(memory)}, lines of {max(grid.shape):,} nodes",
                 allowed=f"{human_bytes(least)} or more",
-                advice="raise memory, use fewer threads, or float32 values",
+                advice="raise memory=, use fewer threads, or float32 values",
             )
         first = len(shape) - grid.dimensions
         begin = len(shape) - 1

@@ -193,10 +193,10 @@ class BlockChecks:
     ) -> None:
         if level not in LEVELS:
             raise UnsupportedError(
-                "a field that is not in memory is not checked at this level",
+                "this check depth is not available out of core",
                 given=repr(level),
                 allowed=", ".join(map(repr, LEVELS)),
-                advice="the full check needs whole fields: heatpg.evolve, or heatpg check on the file",
+                advice="full checks need whole fields in memory: use heatpg.evolve, or heatpg check on the file",
             )
         self.plan = plan
         self.shape = shape
@@ -432,9 +432,9 @@ class BlockChecks:
         excess, allowed, level, promised = broken
         status: Status = "failed" if promised else "finding"
         because = (
-            "although its weights should be positive"
+            "although its weights are guaranteed to be positive"
             if promised
-            else "where the solver does not promise positive weights (Gibbs overshoot of unresolved data)"
+            else "where the solver does not guarantee positive weights (Gibbs overshoot of unresolved data)"
         )
         return Check(
             "range",
@@ -480,7 +480,8 @@ class BlockChecks:
         check = Check(
             "cross-check",
             "failed" if failed else "passed",
-            f"u differs from {reference} by more than this solver can at sigma={sigma_words(self.plan.sigma[level])}"
+            f"u differs from {reference} by more than the error bound of this solver at "
+            f"sigma={sigma_words(self.plan.sigma[level])}"
             if failed
             else f"u agrees with {reference}",
             found / oscillation,
@@ -504,7 +505,7 @@ class BlockChecks:
         check = Check(
             "conservation",
             "passed" if passed else "failed",
-            "the mean of u over the box is that of Q"
+            "the mean of u over the box equals that of Q"
             if passed
             else f"the mean of u over the box changes at sigma={sigma_words(self.plan.sigma[level])}",
             change / oscillation,
@@ -523,7 +524,7 @@ class BlockChecks:
             return Check(
                 "resolution",
                 "finding",
-                f"the smallest sigma is {least:.2g} grid spacings: the grid does not show it",
+                f"the smallest sigma is {least:.2g} grid spacings, below the resolution of the grid",
                 least,
             )
         return Check("resolution", "passed", f"the smallest sigma is {least:.3g} grid spacings", least)
@@ -565,7 +566,7 @@ class BlockChecks:
 
 def _left_out(sense: Sense) -> Check:
     names = ", ".join(f"{word} {sense.extrema}" for word in ("joint", "values along"))
-    message = f"{names} and spatial {sense.extrema} were not looked for: they take whole fields in memory"
+    message = f"{names} and spatial {sense.extrema} were not checked: that needs whole fields in memory"
     return Check("left out", "finding", message)
 
 

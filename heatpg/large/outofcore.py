@@ -42,7 +42,7 @@ _SHARE_OF_MEMORY = 0.5  # of what is free; the rest is for the cache of the syst
 
 @dataclasses.dataclass(frozen=True)
 class LargeSummary:
-    """What became of a field that was evolved on the disk.
+    """Result of an out-of-core evolution.
 
     Attributes
     ----------
@@ -55,11 +55,11 @@ class LargeSummary:
     solver, reason
         The solver, and why it was picked, if it was.
     report
-        What was checked.
+        The checks.
     timing
         Seconds by stage.
     memory
-        Bytes that the work was held to.
+        Memory limit in bytes.
     disk
         Bytes that the work took on the disk, the file included.
     passes
@@ -96,12 +96,10 @@ class LargeSummary:
         rows = [
             ("file", html.text(self.path, 400)),
             ("field", html.text(f"{html.times(self.shape)} {self.dtype}, at {levels}")),
-            ("solver", html.text(repr(self.solver) + (f" (picked: {self.reason})" if self.reason else ""))),
+            ("solver", html.text(repr(self.solver) + (f" (chosen: {self.reason})" if self.reason else ""))),
             ("work", html.text(f"{work}, {human_bytes(self.disk)} of disk")),
         ]
-        return html.page(
-            html.heading("Field on the disk", "", ""), html.table(("", ""), rows), checks_html(self.report)
-        )
+        return html.page(html.heading("Field on disk", "", ""), html.table(("", ""), rows), checks_html(self.report))
 
     def as_dict(self) -> dict[str, Any]:
         """The summary as JSON-like values."""
@@ -246,7 +244,9 @@ def _budget(memory: float | None) -> int:
         return int(free * _SHARE_OF_MEMORY)
     if not 0 < memory <= free:
         raise ResourceError(
-            "so much memory cannot be used", given=f"memory={human_bytes(memory)}", allowed=f"up to {human_bytes(free)}"
+            "memory= exceeds the available memory",
+            given=f"memory={human_bytes(memory)}",
+            allowed=f"up to {human_bytes(free)}",
         )
     return int(memory)
 
@@ -267,13 +267,13 @@ def evolve_large(
     """Evolve a field that does not fit in memory, from the disk to the disk: u = prod_i exp(t_i d_ii / 2) Q.
 
     The last axes, as many as fit, are solved together in blocks of rows; each axis before them in a pass of its own, in
-    blocks of whole lines. The result is that of `heatpg.evolve` up to round-off, in the same file as `heatpg.save`
-    writes: complete under its name, or not there.
+    blocks of whole lines. The result equals that of `heatpg.evolve` up to rounding, in the same file format as
+    `heatpg.save` writes: complete under its name, or not there.
 
     Parameters
     ----------
     landscape
-        Q: a `LargeLandscape`; or a bare `heatpg.Landscape` or the name of a file of heatpg, which know their grid.
+        Q: a `LargeLandscape`; or a `heatpg.Landscape` or the path of a heatpg file, which contain their grid.
     sigma
         Noise levels; see `heatpg.evolve`.
     out
@@ -282,8 +282,8 @@ def evolve_large(
         As for `heatpg.evolve`. A marching solver starts from Q at each sigma, so that its steps up to the k-th sigma
         are made k times.
     memory
-        Bytes that the blocks and the work on them may take, beside what the process holds already; by default half of
-        what is free.
+        Memory for the blocks and the work on them in bytes, in addition to that of the process; by default half of the
+        free memory.
     checks
         ``standard`` or ``none``. Standard: range, conservation, the independent convolution on a few hundred nodes,
         resolution, optimum on the edge; maxima are not followed, which takes whole fields.
@@ -302,14 +302,14 @@ def evolve_large(
     SigmaError, StabilityError, UnknownNameError, OptionError, UnsupportedError, GridError
         For input that cannot be evolved.
     ResourceError
-        If not even single lines fit in the memory, or if the disk has no room for the file and, where there is more
-        than one pass, for one more field.
+        If single lines do not fit in the memory, or if the disk has no space for the file and, with more than one pass,
+        for one more field.
     NonFiniteError
-        If Q or a solution is not finite; no file is left.
+        If Q or a solution is not finite; no file is kept.
     StoreError
         If the source cannot be read, or the file not written; `MissingFileError` if the source is not there.
     CheckError
-        If the solver breaks a promise; the file is there, and its report says so.
+        If the solver violates a property that it guarantees; the file is kept with its report.
 
     Warns
     -----
@@ -319,7 +319,7 @@ def evolve_large(
     Notes
     -----
     Correlated noise couples the axes and is not offered. Axes in free space and closed axes of all kinds are, with
-    every solver. On the way one field lies in a file without a name, which the system takes back whatever ends the
+    every solver. The intermediate field is in an unlinked temporary file, which the system removes whatever ends the
     process; the unfinished result is removed when the next one is written to the same folder.
 
     Examples
@@ -358,7 +358,7 @@ def evolve_large(
             any(axis in plan.singly for k in range(len(known)) for axis in passes.moving(k))
         )
         disk = file_bytes(origin.shape, len(known), chunks, origin.dtype) + extra * field
-        require_disk(disk, target.parent, f"{target.name}, with the room for the work,")
+        require_disk(disk, target.parent, f"{target.name}, including working space,")
         _run(target, known, chunks, passes, force=force)
     summary = LargeSummary(
         target,

@@ -62,7 +62,7 @@ def _mpi() -> Any:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as reason:  # without a library of MPI the import ends in a RuntimeError
         raise MissingPackageError(
-            "mpi4py is not installed, or finds no library of MPI", given=reason, advice=how_to_add("mpi")
+            "mpi4py is not installed, or finds no MPI library", given=reason, advice=how_to_add("mpi")
         ) from None
     return MPI
 
@@ -186,16 +186,16 @@ class _Exchange:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RankedEvolution:
-    """The fields of one landscape, of which every rank holds some rows.
+    """The fields of one landscape, distributed over MPI ranks by rows.
 
     Attributes
     ----------
     comm
         The communicator.
     grid, sigma, solver, reason, report, timing
-        As of an `heatpg.Evolution`; the timing is that of this rank.
+        As for `heatpg.Evolution`; the timing is that of this rank.
     rows
-        Rows of the first axis that this rank holds.
+        Rows of the first axis on this rank.
     landscape
         Q on these rows, shape (rows, *grid.shape[1:]).
     values
@@ -229,7 +229,7 @@ class RankedEvolution:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """What is known of the evolution and of this rank, as JSON-like values; without the fields."""
+        """The evolution and this rank as JSON-like values, without the fields."""
         return {
             "rank": self.comm.Get_rank(),
             "ranks": self.comm.Get_size(),
@@ -243,7 +243,7 @@ class RankedEvolution:
         }
 
     def gather(self) -> Evolution | None:
-        """The whole evolution on the first rank, None on the others; every rank calls it.
+        """Gather the evolution on the first rank (None on the others); every rank must call it.
 
         Raises
         ------
@@ -259,7 +259,7 @@ class RankedEvolution:
                 require_memory(
                     (len(self.sigma) + 1) * self.grid.size * self.values.itemsize,
                     "the whole evolution on one rank",
-                    "save it instead: the rows go to the file one block after the other",
+                    "use save() instead, which writes the rows block by block",
                 )
                 whole = np.empty((len(self.sigma) + 1, *shape), self.values.dtype)
             except (HeatpgError, MemoryError) as reason:
@@ -294,7 +294,7 @@ class RankedEvolution:
         Parameters
         ----------
         path
-            Name of the file, as the first rank sees it.
+            Path of the file on the first rank.
         force
             Whether an existing file may be replaced.
 
@@ -376,7 +376,7 @@ def _collect(ranks: _Ranks, rows: list[slice], mine: Array, wanted: slice, block
 
 def _grid_of(landscape: LargeLandscape) -> Grid:
     if landscape.grid is None:
-        raise GridError("the rows of a rank need the whole grid", given="none", advice="LargeLandscape(rows, grid)")
+        raise GridError("the rows of a rank need the grid of the whole field", advice="pass LargeLandscape(rows, grid)")
     return landscape.grid
 
 
@@ -391,7 +391,7 @@ def _own_rows(landscape: LargeLandscape, ranks: _Ranks) -> tuple[Array, slice, s
         nodes = [axis.coordinates for axis in grid]
         mesh = np.meshgrid(nodes[0][rows], *nodes[1:], indexing="ij", copy=False)
         # a rank without rows asks nothing of a function that may not expect empty arrays
-        values = real_array("what the function returns", source(*mesh)) if mesh[0].size else np.empty(mesh[0].shape)
+        values = real_array("the result of the function", source(*mesh)) if mesh[0].size else np.empty(mesh[0].shape)
     else:
         values = real_array("Q", source, allowed="float32, float64, integers, bool")
         own = np.float32 if values.dtype == np.float32 else np.float64
@@ -400,10 +400,10 @@ def _own_rows(landscape: LargeLandscape, ranks: _Ranks) -> tuple[Array, slice, s
         rows = slice(0, values.shape[0] if values.ndim else 0)
         mesh = None
     if kind not in (np.float32, np.float64):
-        raise OptionError("unknown type of the field", given=kind, allowed="float32, float64")
+        raise OptionError("unsupported type of the field", given=kind, allowed="float32, float64")
     if values.ndim != grid.dimensions or values.shape[1:] != grid.shape[1:] or (mesh and values.shape != mesh[0].shape):
         raise GridError(
-            "the values of a rank do not fit the grid",
+            "the values of a rank have the wrong shape for the grid",
             given=f"shape {values.shape}",
             allowed=f"(rows, {', '.join(map(str, grid.shape[1:]))})" if grid.dimensions > 1 else "(rows,)",
         )
@@ -429,9 +429,9 @@ def evolve_mpi(
     Parameters
     ----------
     landscape
-        Q with the whole grid. Its source is an array, the rows of this rank, shape (rows, *grid.shape[1:]): the ranks
-        hold them in their order, as many each as they like, none included. Or it is a function of the coordinates,
-        the same on every rank, which is sampled on the rows of `rows_of_rank`.
+        Q with the whole grid. Its source is an array with the rows of this rank, shape (rows, *grid.shape[1:]), in the
+        order of the ranks; ranks may have different numbers of rows, including none. Or it is a function of the
+        coordinates, the same on every rank, which is sampled on the rows of `rows_of_rank`.
     sigma, solver, tolerance, prefer
         As for `heatpg.evolve`, the same on every rank.
     comm
@@ -453,7 +453,7 @@ def evolve_mpi(
     GridError, SigmaError, StabilityError, UnknownNameError, NonFiniteError, ResourceError
         As for `heatpg.evolve`; on every rank, whichever it concerns.
     CheckError
-        On every rank, if the solver breaks a promise; the result is its attribute `evolution`.
+        On every rank, if the solver violates a property that it guarantees; the result is in the attribute `evolution`.
 
     Warns
     -----
@@ -462,14 +462,14 @@ def evolve_mpi(
 
     Notes
     -----
-    The result is that of `heatpg.evolve` up to round-off. Beside the fields a rank needs room for about six slabs of
-    its rows. A field of one dimension lies on one rank while it is solved. Batches are for the ranks to share out.
-    Run the program with ``-m mpi4py``: should one rank die, the others are ended with it. Threads of heatpg multiply
-    with ranks: set ``HEATPG_THREADS`` to the processors that a rank may use.
+    The result equals that of `heatpg.evolve` up to rounding. In addition to the fields a rank needs memory for about
+    six slabs of its rows. A field of one dimension lies on one rank while it is solved. Batches are for the ranks to
+    share out. Run the program with ``-m mpi4py``, so that the failure of one rank ends the others. Threads of heatpg
+    multiply with ranks: set ``HEATPG_THREADS`` to the processors that a rank may use.
 
     Examples
     --------
-    A program of its own, run as ``mpiexec -n 2 python -m mpi4py program.py``::
+    A separate program, run as ``mpiexec -n 2 python -m mpi4py program.py``::
 
         from heatpg import Axis, Grid
         from heatpg.large import LargeLandscape, evolve_mpi
@@ -501,11 +501,11 @@ def evolve_mpi(
     rows = _all_rows(ranks, own)
     if rows[-1].stop != grid.shape[0]:
         raise GridError(
-            "the rows of all ranks are not those of the grid", given=f"{rows[-1].stop}", allowed=f"{grid.shape[0]}"
+            "the rows of all ranks do not add up to the grid", given=f"{rows[-1].stop}", allowed=f"{grid.shape[0]}"
         )
     # after agree: what follows is the same on every rank, and all raise or none
     if len({*ranks.whole(values.dtype.itemsize)}) > 1:
-        raise OptionError("the ranks hold values of different types", given=values.dtype, advice="give dtype")
+        raise OptionError("the ranks have values of different types", given=values.dtype, advice="pass dtype")
     own = rows[ranks.rank]
     begin = time.perf_counter()
     fields = _solve(ranks, rows, plan, values, watched, progress)

@@ -101,7 +101,7 @@ class RawFile:
                 # by position, so that no other read can move it; and perhaps less than was asked for
                 count = os.preadv(self.descriptor, [rest], at)
                 if not count:
-                    raise StoreError("a file ends before its array does", given=f"{len(rest):,} bytes are missing")
+                    raise StoreError("a file is truncated", given=f"{len(rest):,} bytes are missing")
                 rest, at = rest[count:], at + count
         return block
 
@@ -213,10 +213,10 @@ class _Stored:
 
 @contextlib.contextmanager
 def open_large(path: StrPath) -> Iterator[LargeFile]:
-    """Open an evolution whose fields are not read before they are asked for, and then in blocks.
+    """Open an evolution whose fields are read in blocks on demand.
 
-    Links, types, filters and sizes are looked at as `heatpg.load` does it, and the checksum (fletcher32) of every chunk
-    as it is read; the SHA-256 of all numbers is the business of `heatpg.store.reading.verify_file`.
+    Links, types, filters and sizes are checked as in `heatpg.load`, and the checksum (fletcher32) of every chunk
+    as it is read; the SHA-256 of all data is verified by `heatpg.store.reading.verify_file`.
 
     Parameters
     ----------
@@ -291,7 +291,7 @@ class _Sampled:
         # the function sees the nodes of a block, as it would see those of a small grid
         nodes = (axis.coordinates[part] for axis, part in zip(self.grid, box, strict=True))
         mesh = np.meshgrid(*nodes, indexing="ij", copy=False)
-        values = real_array("what the function returns", self.function(*mesh))
+        values = real_array("the result of the function", self.function(*mesh))
         if values.shape != mesh[0].shape:
             raise GridError(
                 "the function must return one value per point",
@@ -311,7 +311,7 @@ def _own_type(kind: np.dtype[Any], dtype: object) -> np.dtype[Any]:
     if dtype is None and native not in (np.float32, np.float64):
         wanted = np.dtype(np.float64)
     if wanted not in (np.float32, np.float64):
-        raise OptionError("unknown type of the field", given=wanted, allowed="float32, float64")
+        raise OptionError("unsupported type of the field", given=wanted, allowed="float32, float64")
     return np.dtype(wanted)
 
 
@@ -320,13 +320,13 @@ def _require_grid(grid: Grid | None, shape: tuple[int, ...]) -> Grid:
         raise GridError(
             "this source needs a grid",
             given="none",
-            advice="LargeLandscape(source, grid), or of a .npy file its boundary: the nodes are 1 apart then",
+            advice="pass LargeLandscape(source, grid); for a .npy file a boundary suffices (grid spacing 1)",
         )
     if len(shape) < grid.dimensions or shape[len(shape) - grid.dimensions :] != grid.shape:
         raise GridError(
-            "the values do not fit the grid",
+            "the values have the wrong shape for the grid",
             given=f"shape {shape}",
-            allowed=f"{grid.shape}, or more axes before it",
+            allowed=f"{grid.shape}, or batch axes in front of it",
         )
     if not math.prod(shape):
         raise GridError("the batch is empty", given=f"shape {shape}")
@@ -356,16 +356,16 @@ def _open_npy(stack: contextlib.ExitStack, path: Path) -> RawFile:
     # blocks of rows would be strewn over all of such a file
     if by_columns and len(shape) > 1:
         raise UnsupportedError(
-            f"{path} is stored by columns", given="Fortran order", advice="np.save(path, np.ascontiguousarray(array))"
+            f"{path} is stored in Fortran order", advice="convert it: np.save(path, np.ascontiguousarray(array))"
         )
     array = RawFile(file.fileno(), tuple(int(n) for n in shape), dtype, offset)
     # told now, and not when the last block is read
     if offset + array.nbytes > size:
         raise StoreError(
-            f"{path} ends before its array does",
+            f"{path} is truncated",
             given=f"{size:,} bytes",
             allowed=f"{offset + array.nbytes:,} bytes",
-            advice="it was cut off: copy or write it again",
+            advice="copy or write it again",
         )
     return array
 
@@ -376,19 +376,19 @@ def _named(label: str, name: str) -> str:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LargeLandscape:
-    """Q as it lies on the disk, on the ranks of a program, or in a function, and what it does not say of itself.
+    """Q on disk, on the ranks of a program, or as a function, with the information that the source does not contain.
 
     Parameters
     ----------
     source
-        The name of a ``.npy`` file, or of a file of heatpg, whose landscape is taken; an array or a memory map; a
+        The path of a ``.npy`` file, or of a heatpg file, whose landscape is used; an array or a memory map; a
         `heatpg.Landscape`; or a function of the coordinates, called on blocks of nodes as ``function(x1, x2, ...)``,
-        each of which it may see more than once.
+        possibly more than once per block.
     grid
-        Where Q is sampled; a landscape and a file of heatpg know it.
+        Grid of Q; a landscape and a heatpg file contain it.
     boundary, nodes
-        In place of a grid, for a ``.npy`` file: its nodes are 1 apart, as `heatpg.Landscape.from_file` takes them; for
-        all axes, or by name.
+        Instead of a grid, for a ``.npy`` file: its grid spacing is 1, as in `heatpg.Landscape.from_file`; for all axes,
+        or by name.
     dtype
         float32 or float64; by default the type of the source, float64 for integers and functions.
     name
@@ -400,7 +400,7 @@ class LargeLandscape:
     Raises
     ------
     OptionError
-        For a boundary beside a grid, or of anything but a ``.npy`` file.
+        For a boundary condition in addition to a grid, or for anything but a ``.npy`` file.
     """
 
     source: Source
@@ -416,9 +416,9 @@ class LargeLandscape:
         is_npy = isinstance(self.source, str | os.PathLike) and Path(self.source).suffix == ".npy"
         if (self.boundary or self.nodes != "vertex") and (self.grid is not None or not is_npy):
             raise OptionError(
-                "the boundary alone is for a .npy file without a grid",
+                "boundary= and nodes= are only for a .npy file without a grid",
                 given=f"boundary={self.boundary!r}, nodes={self.nodes!r}",
-                advice="the axes of a grid have their boundaries",
+                advice="omit them: the axes of the grid contain the boundary conditions",
             )
 
     @classmethod
@@ -444,7 +444,7 @@ def open_source(landscape: LargeLandscape) -> Iterator[Origin]:
         # a landscape knows its grid, and a grid beside it can only contradict
         elif isinstance(source, Landscape):
             if grid is not None and grid != source.grid:
-                raise GridError("the landscape has its own grid", given="another one", advice="omit grid")
+                raise GridError("the landscape has its own grid", given="another grid", advice="omit grid")
             yield Origin(
                 _InMemory(source.values),
                 source.grid,
@@ -462,14 +462,14 @@ def open_source(landscape: LargeLandscape) -> Iterator[Origin]:
             yield Origin(_InMemory(source), place, source.shape, kind, _named("", name), origin, minimise=loss)
         elif callable(source):
             if grid is None:
-                raise GridError("a function needs a grid", given="none", advice="LargeLandscape(function, grid)")
+                raise GridError("a function needs a grid", advice="pass LargeLandscape(function, grid)")
             label = _named(str(getattr(source, "__name__", "function")), name)
             origin = {"source": "function", "function": label}
             kind = _own_type(np.dtype(np.float64), dtype)
             yield Origin(_Sampled(source, grid), grid, grid.shape, kind, label, origin, costly=True, minimise=loss)
         else:
             raise OptionError(
-                "the field has no usable source",
+                "unsupported source of the field",
                 given=f"{type(source).__name__}",
                 allowed="a Landscape, an array, the name of a .npy or .h5 file, or a function of the coordinates",
             )
@@ -488,11 +488,11 @@ def _opened_file(stack: contextlib.ExitStack, path: Path, landscape: LargeLandsc
     if path.suffix in (".h5", ".hdf5"):
         file = stack.enter_context(open_large(path))
         if grid is not None and grid != file.grid:
-            raise GridError("the file has its own grid", given="another one", advice="omit grid")
+            raise GridError("the file has its own grid", given="another grid", advice="omit grid")
         kind = _own_type(file.dtype, dtype)
         loss = file.minimise if landscape.minimise is None else landscape.minimise
         return Origin(file.landscape, file.grid, file.shape, kind, name or file.name, file.provenance, minimise=loss)
-    raise OptionError("unknown kind of file", given=path.name, allowed=".npy, .h5, .hdf5")
+    raise OptionError("unsupported file type", given=path.name, allowed=".npy, .h5, .hdf5")
 
 
 def require_finite(block: Array, box: Sequence[slice]) -> tuple[float, float]:
@@ -511,6 +511,6 @@ def require_finite(block: Array, box: Sequence[slice]) -> tuple[float, float]:
         raise NonFiniteError(
             f"Q is not finite at index {index}",
             given=float(block[tuple(place)]),
-            advice="fill, mask or resample these points before evolving: one NaN spoils the whole field",
+            advice="fill or resample these points first: one NaN would spread over the whole field",
         )
     return low, high

@@ -128,7 +128,7 @@ def require_tolerance(tolerance: float) -> float:
             "the tolerance of compact storage is out of range",
             given=repr(tolerance),
             allowed=allowed,
-            advice="for every bit choose storage='full'",
+            advice="for exact storage use storage='full'",
         )
     return number
 
@@ -604,7 +604,7 @@ def read_levels(contents: Contents, storage: Mapping[str, Any], landscape: Array
     require_memory(
         landscape.nbytes * (len(entries) + 1),
         f"{len(entries)} fields at full resolution",
-        "read it where there is more memory",
+        "read it on a machine with more memory",
     )
     batch = landscape.shape[: landscape.ndim - grid.dimensions]
     fields = np.empty((len(entries), *landscape.shape), landscape.dtype)
@@ -615,12 +615,14 @@ def read_levels(contents: Contents, storage: Mapping[str, Any], landscape: Array
         member = contents.members.get(f"{place}/{FIELDS}")
         shape = (*batch, *(lattice.size for lattice in lattices))
         if member is None or member.shape != shape or member.dtype != landscape.dtype:
-            raise StoreError(f"/{place}/u is not what the file says of it", allowed=f"{landscape.dtype}, shape {shape}")
+            raise StoreError(
+                f"/{place}/u does not match its description in the file", allowed=f"{landscape.dtype}, shape {shape}"
+            )
         for lattice in lattices:
             scale = contents.members.get(f"{place}/{coarse_name(lattice.axis.name)}")
             # bytes, because a flipped sign of a zero is a flipped bit as well
             if scale is None or scale.read().tobytes() != lattice.coordinates.tobytes():
-                raise StoreError(f"the coordinates of /{place}/u are not those of its lattice")
+                raise StoreError(f"the coordinates of /{place}/u do not match its lattice")
         values = np.asarray(member.read())
         digests.append(data_digest(values))
         Level(lattices, values).read_back(fields[index])

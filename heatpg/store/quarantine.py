@@ -159,8 +159,8 @@ def _refuse_type(dataset: h5py.Dataset) -> str:
     if kind.get_class() == h5py.h5t.STRING or any(kind.equal(number) for number in _NUMBERS):
         return ""
     with contextlib.suppress(TypeError, ValueError):
-        return f"its type, {kind.dtype}, is not float, integer or text as they are used here"
-    return "its type is not float, integer or text"
+        return f"its type, {kind.dtype}, is not a supported float, integer or text type"
+    return "its type is not a float, integer or text type"
 
 
 def _refuse_dataset(dataset: h5py.Dataset, limits: Limits) -> str:
@@ -170,19 +170,19 @@ def _refuse_dataset(dataset: h5py.Dataset, limits: Limits) -> str:
         return refusal
     plist = dataset.id.get_create_plist()
     if plist.get_external_count():
-        return "its data lie in another file"
+        return "its data are in another file"
     if plist.get_layout() not in (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED):
         return "it is a virtual dataset"
     allowed = [h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32]
     for number in (plist.get_filter(i)[0] for i in range(plist.get_nfilters())):
         if number not in allowed:
-            return f"its filters are not gzip, shuffle or fletcher32, each once at most: filter {number}"
+            return f"its filters must be gzip, shuffle or fletcher32, each at most once; found filter {number}"
         # each filter once: two of a kind would multiply what a chunk grows to
         allowed.remove(number)
     if dataset.chunks and math.prod(dataset.chunks) * dataset.dtype.itemsize > limits.chunk:
         return f"chunks {dataset.chunks} are too large"
     if dataset.dtype.kind not in "fiu" and math.prod(dataset.shape or ()) > limits.objects:
-        return "it holds too many texts"
+        return "it contains too many strings"
     return ""
 
 
@@ -223,7 +223,7 @@ def require_complete(dataset: h5py.Dataset) -> None:
     Raises
     ------
     Refusal
-        If it was not written in full.
+        If it is incomplete.
     """
     # a chunk that is missing reads as zeros, without any checksum to fail
     if dataset.chunks:
@@ -232,7 +232,7 @@ def require_complete(dataset: h5py.Dataset) -> None:
     else:
         needed, there = dataset.nbytes, dataset.id.get_storage_size()
     if there < needed:
-        raise Refusal(f"{dataset.name} was not written in full")
+        raise Refusal(f"{dataset.name} is incomplete")
 
 
 def _read_numbers(dataset: h5py.Dataset) -> Array:
@@ -302,7 +302,7 @@ def inspect(file: h5py.File, limits: Limits) -> Contents:
             if not name.isprintable():
                 raise Refusal(f"the name {place!r} has characters that cannot be printed")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise Refusal(f"/{place} leads elsewhere, and only hard links are followed")
+                raise Refusal(f"/{place} is not a hard link; other links are not followed")
             thing = group[name]
             # by address, so that a circle of hard links ends, and a dataset of many names is looked at once
             address = h5py.h5o.get_info(thing.id).addr
@@ -311,7 +311,7 @@ def inspect(file: h5py.File, limits: Limits) -> Contents:
                 if isinstance(thing, h5py.Group):
                     groups.append((f"{place}/", thing))
                     continue
-                refusal = "it is neither group nor dataset"
+                refusal = "it is neither a group nor a dataset"
                 if isinstance(thing, h5py.Dataset):
                     refusal = _refuse_dataset(thing, limits)
                 if refusal:
@@ -321,7 +321,7 @@ def inspect(file: h5py.File, limits: Limits) -> Contents:
                     declared += member.nbytes
                     stored += thing.id.get_storage_size()
                 if declared > limits.declared:
-                    raise Refusal(f"it says that it holds {human_bytes(declared)}")
+                    raise Refusal(f"it declares {human_bytes(declared)} of data")
                 if declared > max(_SMALL, limits.expansion * max(stored, 1)):
                     raise Refusal(
                         f"it would grow from {human_bytes(stored)} to {human_bytes(declared)}, "
@@ -518,7 +518,7 @@ class _Answer:
             raise Refusal("".join(c if c.isprintable() else "?" for c in reason.decode(errors="replace")))
         # no length is believed before it is compared with what is due, so that nothing is allocated for a lie
         if found != kind or (size > most if length is None else size != length):
-            raise Refusal("the process that read it answered nonsense")
+            raise Refusal("the reader process returned an invalid answer")
         content = np.empty(size, np.uint8).data
         self._exactly(content)
         return content
@@ -526,7 +526,7 @@ class _Answer:
     def end(self) -> None:
         """Nothing more may come."""
         if self._fill(memoryview(bytearray(1))):
-            raise Refusal("the process that read it answered nonsense")
+            raise Refusal("the reader process returned an invalid answer")
 
 
 def _is_attributes(value: object) -> bool:
@@ -554,7 +554,7 @@ def _received(answer: _Answer, limits: Limits) -> Contents:
         else:
             raise TypeError
     if declared > limits.declared:
-        raise Refusal(f"it says that it holds {human_bytes(declared)}")
+        raise Refusal(f"it declares {human_bytes(declared)} of data")
     members: dict[str, Member] = {}
     for names, dtype, shape, own in due:
         if dtype is None:
@@ -571,12 +571,12 @@ def _received(answer: _Answer, limits: Limits) -> Contents:
 
 def _ending(code: int) -> str:
     if code >= 0:
-        return f"the process that read it ended with code {code}"
+        return f"the reader process exited with code {code}"
     if -code == signal.SIGXCPU:
-        return "reading it took too much time"
+        return "reading it exceeded the time limit"
     with contextlib.suppress(ValueError):
-        return f"the process that read it was ended by {signal.Signals(-code).name}"
-    return f"the process that read it was ended by signal {-code}"
+        return f"the reader process was killed by {signal.Signals(-code).name}"
+    return f"the reader process was killed by signal {-code}"
 
 
 def _converse(descriptor: int, limits: Limits, seconds: float) -> Contents:
@@ -590,7 +590,7 @@ def _converse(descriptor: int, limits: Limits, seconds: float) -> Contents:
         except EOFError:
             raise Refusal(_ending(child.wait(answer.remaining()))) from None
         except (TypeError, ValueError, LookupError, RecursionError):
-            raise Refusal("the process that read it answered nonsense") from None
+            raise Refusal("the reader process returned an invalid answer") from None
         code = child.wait(answer.remaining())
         if code:
             raise Refusal(_ending(code))
@@ -598,7 +598,7 @@ def _converse(descriptor: int, limits: Limits, seconds: float) -> Contents:
     except subprocess.TimeoutExpired:
         raise Refusal(f"reading it took longer than {seconds:.3g} s") from None
     except MemoryError:
-        raise Refusal("it does not fit in memory") from None
+        raise Refusal("it exceeds the memory limit") from None
     finally:
         # whatever happened, also an interrupt: nothing of it goes on
         child.kill()
@@ -639,7 +639,7 @@ def open_regular(path: Path) -> Iterator[int]:
 
 
 def read_in_quarantine(path: Path, *, seconds: float | None = None) -> Contents:
-    """Read what a file of unknown origin holds, in a process that can do no harm by it.
+    """Read a file of unknown origin in a sandboxed process.
 
     The process has the one file open and can open no other, may not write or start anything, and gets little more
     memory than the largest array of the file. It runs as the same user: a fault of HDF5 by which a file takes over that
@@ -682,7 +682,7 @@ def read_in_quarantine(path: Path, *, seconds: float | None = None) -> Contents:
         raise UnsupportedError(
             "untrusted files can be read only on Linux",
             given=sys.platform,
-            advice="read it there, or evolve again what it describes",
+            advice="read it on Linux, or compute its evolution again",
         )
     with open_regular(path) as descriptor:
         size = os.fstat(descriptor).st_size
@@ -691,5 +691,7 @@ def read_in_quarantine(path: Path, *, seconds: float | None = None) -> Contents:
             return _converse(descriptor, limits, seconds or _SECONDS + size / _BYTES_PER_SECOND)
         except Refusal as reason:
             raise StoreError(
-                f"refused: {path}", given=reason, advice="do not open it elsewhere before you know who made it"
+                f"refused: {path}",
+                given=reason,
+                advice="do not open it with other software unless you trust its origin",
             ) from None

@@ -112,7 +112,7 @@ def fields_digest(content: bytes) -> str:
 
 def _damaged(path: Path, what: object) -> StoreError:
     return StoreError(
-        f"{path} is damaged or was changed", given=what, advice="evolve it again, or take it from a backup"
+        f"{path} is corrupted or was modified", given=what, advice="compute it again, or restore a backup"
     )
 
 
@@ -128,16 +128,18 @@ def _require_schema(contents: Contents, path: Path) -> None:
     if not schema and _attribute(contents, INDEX_SCHEMA):
         name = json.dumps(str(path), ensure_ascii=False)
         raise StoreError(
-            f"{path} is a merged batch, or the index of one, and not a single evolution",
+            f"{path} is a merged batch or a batch index, not a single evolution",
             advice=f'open it with xarray.open_dataset({name}, group="groups/0"); '
-            "heatpg reads the files below shards/ in the folder of the batch",
+            "heatpg.load reads the result files in shards/ of the batch directory",
         )
     if not schema:
         raise StoreError(
             f"{path} was not written by heatpg",
             given="no attribute heatpg_schema",
-            advice="a file of another program is read by Landscape.from_file(path, boundary=...); on the command line "
-            "with --boundary",
+            advice=(
+                "for a file of another program use Landscape.from_file(path, boundary=...), or --boundary on the "
+                "command line"
+            ),
         )
     if not re.fullmatch(r"[1-9][0-9]{0,8}", schema):
         raise _damaged(path, f"heatpg_schema {schema[:20]!r}")
@@ -178,8 +180,8 @@ def _inspected(file: h5py.File, path: Path, *, in_pieces: bool = False) -> Conte
     apart = sum(members[name].nbytes for name in (LANDSCAPE, FIELDS) if name in members) if in_pieces else 0
     require_memory(
         (contents.declared - apart) * 1.25,
-        f"what {path} says it holds",
-        "read it in pieces with heatpg.large.open_large, or where there is more memory",
+        f"the declared contents of {path}",
+        "read it in blocks with heatpg.large.open_large, or on a machine with more memory",
     )
     return contents
 
@@ -233,12 +235,12 @@ def _read_grid(contents: Contents, path: Path, spec: Any) -> Grid:
     grid = Grid(*(Axis(**fields) for fields in spec["grid"]))
     for axis in grid:
         if not _same_bits(_numbers(contents, path, axis.name, (axis.size,)), axis.coordinates):
-            raise _damaged(path, f"the positions of axis {axis.name} are not those of its description")
+            raise _damaged(path, f"the positions of axis {axis.name} contradict its description")
         attributes = contents.members[axis.name].attrs
         texts = attributes.get("boundary") == axis.boundary and attributes.get("nodes") == axis.nodes
         bounds = _same_number(attributes.get("lower"), axis.lower) and _same_number(attributes.get("upper"), axis.upper)
         if not (texts and bounds):
-            raise _damaged(path, f"the attributes of axis {axis.name} are not those of its description")
+            raise _damaged(path, f"the attributes of axis {axis.name} contradict its description")
     return grid
 
 
@@ -249,7 +251,7 @@ def _read_covariance(contents: Contents, path: Path, spec: Any, grid: Grid, sigm
     if covariance.shape != (len(sigma), grid.dimensions, grid.dimensions):
         raise _damaged(path, f"the covariance has the shape {covariance.shape}")
     if not _same_bits(_numbers(contents, path, "covariance", covariance.shape), covariance):
-        raise _damaged(path, "covariance is not that of the specification")
+        raise _damaged(path, "covariance contradicts the specification")
     # what parsing would change is not as it was written
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HeatpgWarning)  # that it would sort them, which is an error here
@@ -257,7 +259,7 @@ def _read_covariance(contents: Contents, path: Path, spec: Any, grid: Grid, sigm
     if not np.array_equal(parsed, covariance):
         raise _damaged(path, "the covariances are not symmetric or not in order")
     if not np.array_equal(np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)), sigma):
-        raise _damaged(path, "sigma is not that of the covariance")
+        raise _damaged(path, "sigma contradicts the covariance")
     return covariance
 
 
@@ -274,7 +276,7 @@ def _read_report(text: str) -> Report:
             or check.status not in STATUSES
             or not all(isinstance(value, int | float) for value in numbers)
         ):
-            raise ValueError("an entry of the report is not one")
+            raise ValueError("an entry of the report is invalid")
     return report
 
 
@@ -377,7 +379,7 @@ def _read_description(contents: Contents, path: Path) -> Description:
     for name, expected in (("sigma", sigma), ("time", sigma**2)):
         # what stands twice in a file, for us and for other programs, has to agree to the last bit
         if not _same_bits(_numbers(contents, path, name, sigma.shape), expected):
-            raise _damaged(path, f"{name} is not that of the specification")
+            raise _damaged(path, f"{name} contradicts the specification")
     covariance = _read_covariance(contents, path, spec, grid, sigma)
     if covariance is None and not np.array_equal(parse_sigma(sigma, grid), sigma):
         raise _damaged(path, "sigma is not in ascending order")
@@ -450,7 +452,7 @@ def _read_scatter(contents: Contents, path: Path, said: Description) -> _Scatter
     if returns is not None and (len(returns) < 2 or returns.shape[1:] != said.shape):
         raise _damaged(path, f"{RETURNS} has the shape {returns.shape}, the landscape {said.shape}")
     if of_u is not None and (of_u < 0).any():
-        raise _damaged(path, f"{FIELDS_ERROR} is below zero")
+        raise _damaged(path, f"{FIELDS_ERROR} is negative")
     return _Scatter(error, returns, of_u, checksums)
 
 
@@ -540,8 +542,8 @@ def _checksums_in_pieces(path: Path) -> dict[str, tuple[str, str]]:
             said = _read_description(contents, path)
             if said.storage.get("levels"):
                 raise ResourceError(
-                    f"{path} does not fit in memory, and compact storage is read as a whole",
-                    advice="read it where there is more memory",
+                    f"{path} does not fit in memory, but compact storage can only be read as a whole",
+                    advice="read it on a machine with more memory",
                 )
             # here no array is there to be compared as a whole
             if len({contents.members[name].dtype for name in (LANDSCAPE, FIELDS)}) > 1:
@@ -597,7 +599,7 @@ def open_in_pieces(path: StrPath) -> Iterator[tuple[h5py.File, Description]]:
         except Exception as reason:  # whatever the libraries make of a damaged file
             raise _damaged(place, reason) from reason
         if said.storage.get("levels"):
-            raise UnsupportedError("compact storage is read as a whole", given=place, advice="use heatpg.load")
+            raise UnsupportedError("compact storage can only be read as a whole", given=place, advice="use heatpg.load")
         for name, (stored, found) in said.checksums.items():
             if stored != found:
                 raise _damaged(place, f"the SHA-256 of {name} is {found[:12]}..., stored is {stored[:12]}...")
@@ -626,14 +628,14 @@ def _content(path: Path, *, untrusted: bool = False) -> _Content:
 
 
 def read(path: StrPath, *, untrusted: bool = False) -> Record:
-    """What is in a file, believed only if it is whole; `heatpg.load` says what may go wrong, and gives an `Evolution`.
+    """The contents of a file, after verification; `heatpg.load` says what may go wrong, and gives an `Evolution`.
 
     Parameters
     ----------
     path
         Name of the file.
     untrusted
-        Whether the file is read in a process of its own, with limits on what that may do.
+        Whether to read the file in a sandboxed process.
     """
     place = expanded(path)
     content = _content(place, untrusted=untrusted)
@@ -663,18 +665,18 @@ def task_text(path: StrPath) -> str:
 
 
 def _integrity(checksums: Mapping[str, tuple[str, str]]) -> Iterator[Check]:
-    yield Check("structure", "passed", "schema, links, types, shapes and fletcher32 checksums are as they should be")
+    yield Check("structure", "passed", "schema, links, types, shapes and fletcher32 checksums are valid")
     for name, (stored, found) in checksums.items():
         if stored == found:
-            yield Check(f"checksum of {name}", "passed", f"SHA-256 {found[:12]}... as stored")
+            yield Check(f"checksum of {name}", "passed", f"SHA-256 {found[:12]}... matches")
         else:
             yield Check(f"checksum of {name}", "failed", f"SHA-256 is {found[:12]}..., stored is {stored[:12]}...")
 
 
 def verify_file(path: StrPath, *, untrusted: bool = False) -> Report:
-    """Check that a file is whole: its structure, and the checksums of all that it holds.
+    """Verify a file: its structure, and the checksums of all its data.
 
-    What does not fit in memory is read in pieces.
+    Large files are read in blocks.
 
     Parameters
     ----------
@@ -686,14 +688,14 @@ def verify_file(path: StrPath, *, untrusted: bool = False) -> Report:
     Returns
     -------
     report
-        One entry a checksum; a file that is damaged beyond reading has one entry, which failed.
+        One entry per checksum; an unreadable file has a single failed entry.
 
     Raises
     ------
     StoreError
-        If there is no such file (`MissingFileError`), or if it is no file of heatpg or one of a newer schema.
+        If the file does not exist (`MissingFileError`), is not a heatpg file, or has a newer schema.
     ResourceError
-        If the file is in compact storage and what it says it holds does not fit in memory.
+        If the file is in compact storage and its declared contents exceed the memory.
     """
     place = expanded(path)
     if untrusted:

@@ -1,4 +1,4 @@
-"""What is known of one evolution, and the names, versions and limits of its file, which stand here alone.
+"""The record of one evolution, and the names, versions and limits of its file, which are defined only here.
 
 A record is plain. What can be done with one, from figures to solving once more, is a matter of `heatpg.Evolution`,
 which is a record too; so the store lies below it, and takes and gives records.
@@ -142,7 +142,7 @@ def promised_errors(
 
 
 class Record:
-    """What is known of an evolution: fields u(., sigma) of one landscape, and how they came about.
+    """The record of an evolution: fields u(., sigma) of one landscape, and how they were computed.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ class Record:
     covariance
         Covariances of correlated noise, shape (T, dimensions, dimensions); otherwise None.
     report
-        What was checked, against what, how far off.
+        The checks, with measured values and bounds.
     reason
         Why the solver was picked, if it was picked.
     timing

@@ -109,7 +109,9 @@ def _compression(compression: str) -> dict[str, Any]:
     if compression == "none":
         return {}
     if compression not in levels:
-        raise OptionError("unknown compression", given=repr(compression), allowed="'none', 'gzip:1' to 'gzip:9'")
+        raise OptionError(
+            "unknown value of compression=", given=repr(compression), allowed="'none', 'gzip:1' to 'gzip:9'"
+        )
     return {"compression": "gzip", "compression_opts": levels[compression], "shuffle": True}
 
 
@@ -161,13 +163,17 @@ def _names(record: Record) -> tuple[str, list[str], list[str]]:
     # the names that every file has are refused by Axis; these two only a file with a covariance has
     clash = sorted({"covariance", "axis2"}.intersection(axes))
     if clash and record.covariance is not None:
-        raise StoreError("this axis name is used by the file format", given=", ".join(clash), advice="rename the axis")
+        raise StoreError(
+            "this axis name is reserved by the file format", given=", ".join(clash), advice="rename the axis"
+        )
     # and these only one with returns, or standard errors of u
     used = [] if record.landscape.returns is None else [RETURNS, SEED]
     used += [] if record.known_error is None else [FIELDS_ERROR]
     clash = sorted({*used}.intersection(axes))
     if clash:
-        raise StoreError("this axis name is used by the file format", given=", ".join(clash), advice="rename the axis")
+        raise StoreError(
+            "this axis name is reserved by the file format", given=", ".join(clash), advice="rename the axis"
+        )
     return lead, batch, axes
 
 
@@ -280,7 +286,7 @@ class _Storage:
 
 def _storage(storage: str, tolerance: float, compression: str, task: str = "") -> _Storage:
     if storage not in ("full", "compact"):
-        raise OptionError("unknown storage", given=repr(storage), allowed="'full', 'compact'")
+        raise OptionError("unknown value of storage=", given=repr(storage), allowed="'full', 'compact'")
     filters = _compression(compression)
     return _Storage(filters, require_tolerance(tolerance) if storage == "compact" else None, task)
 
@@ -466,10 +472,10 @@ def _require_few_levels(record: Record) -> None:
     most = (MOST_OBJECTS - COMPACT_OBJECTS) // each
     if len(record) > most:
         raise UnsupportedError(
-            "so many noise levels do not go into one compact file",
+            "too many noise levels for one compact file",
             given=len(record),
             allowed=f"up to {most} on {record.grid.dimensions} axes",
-            advice="use storage='full', or several files",
+            advice="use storage='full', or write several files",
         )
 
 
@@ -536,8 +542,8 @@ def image(
     size = _size(evolution)
     require_memory(
         2 * size,
-        f"the image of the file of {evolution.landscape.name}, made in memory",
-        "keep fewer sigmas in one file, or use float32",
+        f"the file of {evolution.landscape.name}, assembled in memory",
+        "store fewer noise levels per file, or use float32",
     )
     # HDF5 would open a file that happens to have this name
     unused = os.path.join(
@@ -566,37 +572,37 @@ def save(
     tolerance: float = TOLERANCE,
     compression: str = "none",
 ) -> None:
-    """Write an evolution into one HDF5 file: fields, landscape, grid, solver, checks, and how it came about.
+    """Write an evolution to an HDF5 file: fields, landscape, grid, solver, checks, and provenance.
 
-    The file appears under its name when it is complete, and not before. Not stored is the exact evolution of an
-    analytic landscape, which is a function.
+    The file appears under its name when it is complete, and not before. The exact evolution of an analytic landscape is
+    a function and is not stored.
 
     Parameters
     ----------
     evolution
-        What to store.
+        The evolution.
     path
-        Name of the file.
+        Path of the file.
     force
         Whether an existing file may be replaced.
     storage
-        ``full``, or ``compact``: each field on the coarsest lattice that holds it to the tolerance, which `load`
-        reads back at full resolution; see `heatpg.store.compact`. Standard errors of u are stored where they have been
-        computed, and not in compact storage, from which they are computed again.
+        ``full``, or ``compact``: each field on the coarsest lattice that represents it within the tolerance; `load`
+        restores full resolution; see `heatpg.store.compact`. Standard errors of u are stored if they have been
+        computed, except in compact storage, where they are recomputed.
     tolerance
-        Of compact storage, in units of osc(Q): the difference of what is read back from the field, which is measured
-        before it is stored, or proven and held to a sample (`heatpg.store.bounds`); 1e-14 to 1e-3.
+        Largest error of compact storage, in units of osc(Q): measured before storing, or bounded and verified on a
+        sample (`heatpg.store.bounds`); 1e-14 to 1e-3.
     compression
-        ``none``, or ``gzip:1`` to ``gzip:9``. Such data lose a few percent of their size, at many times the cost.
+        ``none``, or ``gzip:1`` to ``gzip:9``. Compression saves only a few percent of the size, at many times the cost.
 
     Raises
     ------
     StoreError
         If the file exists, or cannot be written there.
     ResourceError
-        If the file does not fit on the disk, or there is no memory for the work.
+        If the file does not fit on the disk, or the memory does not suffice.
     OptionError
-        For an unknown storage or compression, or a tolerance out of its range.
+        For an unknown value of storage= or compression, or a tolerance out of range.
 
     Examples
     --------
@@ -614,12 +620,12 @@ def save(
     options = _storage(storage, tolerance, compression)
     if evolution.drawn is not None and storage != "full":
         raise UnsupportedError(
-            "fields that were drawn cannot be computed again, as compact storage needs it", advice="use storage='full'"
+            "sampled fields cannot be recomputed, which compact storage requires", advice="use storage='full'"
         )
     # of what is packed nobody knows the size before it is written
     known = compression == "none" and storage == "full"
     work = 2 * _OVERHEAD + (0 if storage == "full" else _COMPACT_FIELDS * 8 * evolution.landscape.values.size)
-    require_memory(work, f"the work of writing {target.name}", "write where there is more memory")
+    require_memory(work, f"writing {target.name}", "write it on a machine with more memory")
 
     def write(descriptor: int) -> None:
         with stream(descriptor) as (file, disk):

@@ -1,4 +1,4 @@
-"""What a caller gives, held against what is allowed: names, numbers, sequences of numbers.
+"""Validation of arguments: names, numbers, sequences of numbers.
 
 Each question names the parameter, so that the message can say which one to change, and returns the value in the type
 that the rest of heatpg works with.
@@ -60,7 +60,7 @@ def keywords_hinted(**meant: str) -> Callable[[Callable[Asked, Result]], Callabl
         def checked(*given: Asked.args, **keywords: Asked.kwargs) -> Result:
             for name in keywords:
                 if name not in known:
-                    advice = meant.get(name) or nearest(name, known) or f"it takes {', '.join(known)}"
+                    advice = meant.get(name) or nearest(name, known) or f"its keywords are {', '.join(known)}"
                     raise KeywordError(f"{function.__name__}() has no keyword {name!r}", advice=advice)
             return function(*given, **keywords)
 
@@ -141,7 +141,7 @@ def _number_advice(given: Any, reason: HeatpgError) -> str:
     if " masked at index " in reason.problem:
         return reason.advice
     if hasattr(given, "total_seconds"):
-        return "write its .total_seconds()"
+        return "use its .total_seconds()"
     return reason.advice.replace("values", "value")
 
 
@@ -154,7 +154,7 @@ def finite_number(what: str, given: float, *, lower: float = -math.inf, upper: f
         wanted = f"a number >= {lower:g}" if math.isfinite(lower) else "a finite number"
     number = real_number(what, given, allowed=wanted)
     if not math.isfinite(number) or not lower <= number <= upper:
-        raise OptionError(f"{what} is out of range", given=number, allowed=wanted, advice=f"change {what}")
+        raise OptionError(f"{what} is out of range", given=number, allowed=wanted)
     return number
 
 
@@ -199,7 +199,7 @@ def finite_numbers(what: str, given: Sequence[float], names: Sequence[str]) -> t
     numbers = tuple(real_number(f"each of {what}", value, allowed=wanted) for value in entries)
     if len(numbers) != len(names) or not all(map(math.isfinite, numbers)):
         raise OptionError(
-            f"{what} does not fit", given=f"{len(numbers)} numbers: {numbers}", allowed=wanted, advice=f"change {what}"
+            f"{what} must be {len(names)} finite numbers", given=f"{len(numbers)} numbers: {numbers}", allowed=wanted
         )
     return numbers
 
@@ -220,10 +220,10 @@ def repeated_numbers(what: str, given: ArrayLike, count: int, *, positive: bool 
     array = real_numbers(what, given).ravel()
     if array.size not in (1, count):
         raise OptionError(
-            f"{what} does not fit",
+            f"{what} has the wrong number of entries",
             given=f"{array.size} numbers",
             allowed="1 number" if count == 1 else f"1 number, or {count}",
-            advice="" if count == 1 else "matrices and lists of points are given row after row",
+            advice="" if count == 1 else "pass matrices and lists of points row by row",
         )
     if not np.isfinite(array).all() or (positive and not (array > 0).all()):
         raise OptionError(

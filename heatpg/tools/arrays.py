@@ -20,10 +20,10 @@ __all__ = ["real_array", "real_numbers", "unmasked"]
 
 _PLAIN = (int, float, str, bytes, np.generic)  # of a list, which NumPy takes as they are; numbers of any kind
 _ADVICE = {
-    "c": "evolve the real and the imaginary part one by one, or take the magnitude: abs(values)",
-    "M": "count from the first: (times - times[0]) / np.timedelta64(1, 's') gives seconds",
-    "m": "divide by a unit: values / np.timedelta64(1, 's') gives seconds",
-    "b": "write the number itself, as 1.0",
+    "c": "evolve the real and the imaginary part separately, or use the magnitude: abs(values)",
+    "M": "convert to seconds: (times - times[0]) / np.timedelta64(1, 's')",
+    "m": "convert to seconds: values / np.timedelta64(1, 's')",
+    "b": "pass the number itself, such as 1.0",
 }
 _SEVERAL = ("directions", "parameters", "points", "positions", "values")  # words for many numbers
 _TEXT = "SUT"  # kinds of NumPy: bytes, and text of fixed and of any length
@@ -79,7 +79,9 @@ def real_array(
     elif kind == "f" and array.dtype.itemsize > 8 and extended:
         array = array.astype(np.float64)
     elif kind == "f" and array.dtype.itemsize > 8:
-        raise error(f"{what}: extended precision is not supported", given=array.dtype, advice="convert: .astype(float)")
+        raise error(
+            f"{what}: extended precision is not supported", given=array.dtype, advice="convert with .astype(float)"
+        )
     elif kind not in "biuf":
         raise error(
             f"{what} must be real numbers",
@@ -111,7 +113,7 @@ def real_numbers(
     Traceback (most recent call last):
     heatpg.errors.OptionError: sigma must be real numbers
       got: True
-      try: write the number itself, as 1.0
+      try: pass the number itself, such as 1.0
     """
     array = real_array(what, given, error, allowed=allowed, extended=True)
     truth = _truth(given)
@@ -151,7 +153,7 @@ def _converted(what: str, given: Any, error: type[HeatpgError]) -> NDArray[Any]:
         if isinstance(given, list | tuple):
             raise error(
                 f"{what} must be real numbers in a rectangular array",
-                given="lists of different lengths, or not of numbers alone",
+                given="lists of different lengths, or entries that are not numbers",
                 advice="pad or cut the rows to one length",
             ) from None
         raise _unconverted(what, given, error) from None
@@ -177,7 +179,7 @@ def _of_package(what: str, given: Any, error: type[HeatpgError]) -> Any:
         if hasattr(given, unit) and hasattr(given, number):
             way = "values.to(unit).magnitude" if number == "magnitude" else "values.to_value(unit)"
             raise error(
-                f"{what} has a unit, which an array of numbers has not",
+                f"{what} has a unit, but plain numbers are needed",
                 given=f"{type(given).__name__} in {getattr(given, unit)}",
                 advice=f"convert to the unit of the axis: {way}",
             )
@@ -216,11 +218,11 @@ def _by_exchange(given: Any) -> Any:
 def _unconverted(what: str, given: Any, error: type[HeatpgError]) -> HeatpgError:
     """The refusal of what is no array to NumPy."""
     if hasattr(given, "total_seconds"):
-        way = "write t.total_seconds()"
+        way = "convert with t.total_seconds()"
     elif hasattr(given, "toarray") or hasattr(given, "to_dense"):
         way = "values.toarray()" if hasattr(given, "toarray") else "values.to_dense()"
     elif hasattr(given, "__array__"):
-        way = "convert it to a NumPy array first, outside of transformations such as jit"
+        way = "convert it to a NumPy array first, outside transformations such as jit"
     elif hasattr(given, "__iter__") and not isinstance(given, dict | set | frozenset):
         way = "write list(values)"
     else:
@@ -262,13 +264,13 @@ def _of_objects(
 
 def _entry_advice(entry: Any) -> str:
     if entry is None:
-        return "give each place a number, or leave these out"
+        return "replace None by numbers, or leave these entries out"
     if isinstance(entry, str | bytes):
         return "convert text with float() first"
     if hasattr(entry, "year"):
-        return "count from the first: [(t - times[0]).total_seconds() for t in times]"
+        return "convert to seconds: [(t - times[0]).total_seconds() for t in times]"
     if hasattr(entry, "total_seconds"):
-        return "write t.total_seconds()"
+        return "convert with t.total_seconds()"
     return "convert with .astype(float), or entry by entry"
 
 
@@ -277,14 +279,14 @@ def _advice(array: NDArray[Any], given: Any) -> str:
         try:
             array.astype(np.float64)
         except ValueError:
-            return "text that is no number needs numbers in its place"
+            return "replace text by numbers"
         if isinstance(given, str | bytes):
             return f"write the number, or float({given!r})"
         if isinstance(given, list | tuple):
             return "write the numbers, or convert each text with float()"
         return "convert with .astype(float)"
     if array.dtype.names:
-        return f"take one of its fields, as values[{array.dtype.names[0]!r}]"
+        return f"select one of its fields, such as values[{array.dtype.names[0]!r}]"
     return _ADVICE.get(array.dtype.kind, "")
 
 
@@ -324,9 +326,9 @@ def unmasked(what: str, given: Any, error: type[HeatpgError] = OptionError) -> A
         first = tuple(int(i) for i in np.argwhere(mask)[0])
         verb = "are" if what.rpartition(" ")[2] in _SEVERAL else "is"
         raise error(
-            f"{what} {verb} masked at index {first}, and a masked value is no number",
+            f"{what} {verb} masked at index {first}; masked values are not allowed",
             given=f"{int(mask.sum())} of {mask.size} values masked",
             allowed="values without a mask",
-            advice="replace them first: values.filled(number) with a number that you choose, or sample these points",
+            advice="replace them first, for example values.filled(0.0), or sample these points",
         )
     return given

@@ -124,6 +124,6 @@ def how_to_mend(name: str) -> str:
     gone = missing_files(name)
     because = f": {gone} of its files are missing, as after an upgrade in place" if gone else ""
     return (
-        f"{name} {parts[name].version} is installed and cannot be imported{because}. Uninstall all of it, then install "
-        f"it again: pip uninstall -y {' '.join(parts)}; pip install {name}"
+        f"{name} {parts[name].version} is installed but cannot be imported{because}. Reinstall it: pip uninstall -y "
+        f"{' '.join(parts)}; pip install {name}"
     )

@@ -165,7 +165,7 @@ class Folder(os.PathLike[str]):
                 f"{name} is {_kind(state)}",
                 given=self.path / name,
                 allowed="a folder" if wanted == stat.S_IFDIR else "a file",
-                advice="remove it; what heatpg writes stays inside the folder",
+                advice="remove it; heatpg writes only inside this directory",
             )
 
     def kind(self, name: str) -> str:
@@ -204,9 +204,9 @@ class Folder(os.PathLike[str]):
             self._refuse(name, state, stat.S_IFREG)
             if writes and state.st_nlink > 1:
                 raise StoreError(
-                    f"{name} has a second name elsewhere (a hard link), which would be written too",
+                    f"{name} is a hard link to a file elsewhere, which would be overwritten too",
                     given=self.path / name,
-                    advice="put a copy in its place, or copy the folder without hard links",
+                    advice="replace it by a copy, or copy the directory without hard links",
                 )
         except BaseException:
             os.close(descriptor)
@@ -251,10 +251,10 @@ class Folder(os.PathLike[str]):
         except OSError as reason:
             if reason.errno in _FULL:
                 raise ResourceError(
-                    "the disk is full", given=f"the folder {name} cannot be made", advice="free some space"
+                    "the disk is full", given=f"the directory {name} cannot be created", advice="free some space"
                 ) from reason
             self.require_in_place()
-            raise StoreError(f"the folder {name} cannot be made in {self.path}", given=reason) from reason
+            raise StoreError(f"the directory {name} cannot be created in {self.path}", given=reason) from reason
 
     def remove(self, name: str) -> bool:
         """Remove a file or a link, and say whether it was there; folders stay."""
@@ -269,9 +269,9 @@ class Folder(os.PathLike[str]):
 def moved(path: StrPath) -> StoreError:
     """The error for a folder whose name does not stand for it any more."""
     return StoreError(
-        "the folder was moved or removed while it was worked in",
+        "the directory was moved or removed during the run",
         given=path,
-        advice="put it back, and run the same command again: what it holds is kept",
+        advice="restore it and rerun the same command; finished results are kept",
     )
 
 
@@ -289,7 +289,7 @@ def expanded(path: StrPath) -> Path:
     except TypeError:
         raise OptionError("a path must be a str or a pathlib.Path", given=shown(path)) from None
     if not str(path):
-        raise OptionError("the name of a file or a folder is empty", given=repr(path), allowed="a path")
+        raise OptionError("the path is empty", given=repr(path))
     try:
         return plain.expanduser()
     except RuntimeError:  # no such user: the name is taken as it is

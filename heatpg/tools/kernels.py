@@ -74,7 +74,7 @@ def _private_folder() -> str | None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = folder.stat()
         if os.name == "posix" and (state.st_uid != os.getuid() or state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
-            raise PermissionError(f"{folder} is not owned by you alone")
+            raise PermissionError(f"{folder} is accessible to other users")
         if not os.access(folder, os.W_OK):
             raise PermissionError(f"{folder} is not writable")
     except (OSError, RuntimeError) as reason:
@@ -173,7 +173,7 @@ class _CheckedFile(numba.core.caching.IndexDataCacheFile):  # type: ignore[misc]
         if not _CheckedFile._told:
             _CheckedFile._told = True
             warnings.warn(
-                f"compiled kernels in {self._cache_path} were damaged, as after a power cut; they are compiled again",
+                f"compiled kernels in {self._cache_path} were corrupted, as after a power cut; they are recompiled",
                 HeatpgWarning,
                 stacklevel=2,
             )
@@ -194,7 +194,8 @@ def _announce(name: str) -> None:
     if hasattr(sys, "ps1") and "ipykernel" not in sys.modules and not _announced:
         _announced = True
         print(
-            f"heatpg: compiling {name} and what it needs, once for this machine and version; this takes some seconds",
+            f"heatpg: compiling {name} and its dependencies once for this machine and version; this takes a few "
+            f"seconds",
             file=sys.stderr,
             flush=True,
         )

@@ -22,11 +22,11 @@ def _default_threads() -> int:
     text = os.environ.get("HEATPG_THREADS", "")
     if text:
         if not text.isdigit() or int(text) < 1:
-            raise ResourceError("HEATPG_THREADS is not a number of threads", given=repr(text), allowed="1, 2, ...")
+            raise ResourceError("HEATPG_THREADS must be a number of threads", given=repr(text), allowed="1, 2, ...")
         return int(text)
     if "HEATPG_NUM_THREADS" in os.environ:
         warnings.warn(
-            "HEATPG_NUM_THREADS is set, and heatpg does not read it: the environment variable is HEATPG_THREADS",
+            "HEATPG_NUM_THREADS is ignored: the environment variable of heatpg is HEATPG_THREADS",
             HeatpgWarning,
             stacklevel=2,
         )

@@ -59,7 +59,7 @@ def json_like(value: object) -> Any:
     if isinstance(value, os.PathLike):
         return str(value)
     raise StoreError(
-        "this has no form in JSON",
+        "value cannot be written as JSON",
         given=f"{value!r} of type {type(value).__name__}",
         allowed="numbers, text, booleans, None, and lists and dictionaries of them",
     )

@@ -29,7 +29,7 @@ def progress_of(progress: Progress, what: str) -> Callable[[int, int], object] |
     progress
         A function is taken as it is; None and False are no progress.
     what
-        Word for what is done, in front of the bar.
+        Label in front of the bar.
 
     Examples
     --------

@@ -37,7 +37,9 @@ def result_name(path: StrPath) -> Path:
     """
     name = os.fspath(path)
     if not name.lower().endswith(RESULTS):
-        raise OptionError("the result is an HDF5 file", given=name, allowed=f"names that end in {', '.join(RESULTS)}")
+        raise OptionError(
+            "the name of a result file must end in a known extension", given=name, allowed=", ".join(RESULTS)
+        )
     return expanded(name)
 
 
@@ -66,16 +68,16 @@ def prepare_output(path: StrPath, *, force: bool = False) -> Path:
     target = expanded(path).resolve()
     folder = target.parent
     if not folder.is_dir():
-        raise StoreError(
-            "the folder to write into does not exist", given=folder, advice=f"create it: mkdir -p '{folder}'"
-        )
+        raise StoreError("the output directory does not exist", given=folder, advice=f"create it: mkdir -p '{folder}'")
     # a device or a folder would be replaced, or written into, by the same call
     if target.exists() and not target.is_file():
         raise StoreError(f"{target} exists and is not a regular file", advice="choose another name")
     if target.exists() and not force:
-        raise StoreError("the file exists", given=target, advice="choose another name, or replace it with force")
+        raise StoreError("the file exists", given=target, advice="choose another name, or overwrite it with force")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise StoreError("the folder cannot be written", given=folder, advice="write elsewhere, or change its mode")
+        raise StoreError(
+            "the directory is not writable", given=folder, advice="write elsewhere, or change its permissions"
+        )
     return target
 
 

@@ -84,7 +84,9 @@ class Registry(Generic[Entry]):
         """Register an entry; a name is taken once."""
         # the same entry twice is a module that was loaded twice, not two things of one name
         if name in self._entries and self._entries[name] is not entry:
-            raise UnknownNameError(f"the {self.kind} name {name!r} is taken", given=entry, allowed="a new name")
+            raise UnknownNameError(
+                f"the {self.kind} name {name!r} is already registered", given=entry, allowed="a new name"
+            )
         self._entries[name] = entry
 
     def register(self, name: str) -> Callable[[Kept], Kept]:
@@ -124,7 +126,8 @@ class Registry(Generic[Entry]):
                 taken = "heatpg" if plugin.name in self._entries else found.get(plugin.name)
                 if taken is not None and taken != plugin:
                     warnings.warn(
-                        f"the {self.kind} {plugin.name!r} of {plugin} is left out: {taken} has one of this name",
+                        f"the {self.kind} {plugin.name!r} of {plugin} is ignored: {taken} already has one with this "
+                        f"name",
                         HeatpgWarning,
                         stacklevel=3,
                     )
@@ -150,7 +153,7 @@ class Registry(Generic[Entry]):
 
     def _load(self, plugin: Plugin) -> Entry:
         if plugin.name not in self._loaded:
-            advice = f"tell those who make {plugin.distribution}, or set HEATPG_NO_PLUGINS=1"
+            advice = f"report this to the authors of {plugin.distribution}, or set HEATPG_NO_PLUGINS=1"
             try:
                 loaded = plugin.point.load()
             except Exception as reason:  # whatever its modules raise

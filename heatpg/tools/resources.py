@@ -183,5 +183,5 @@ def require_disk(needed: float, folder: Path, purpose: str) -> None:
             f"{purpose} does not fit on the disk of {folder}",
             given=f"{human_bytes(needed)} needed",
             allowed=f"{human_bytes(free)} free",
-            advice="free some space, write elsewhere, use float32, or keep fewer sigmas",
+            advice="free some space, write elsewhere, use float32, or store fewer noise levels",
         )

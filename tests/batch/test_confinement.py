@@ -1,7 +1,7 @@
 """A batch writes in its folder and nowhere else, waits for nothing that stands there, and tells nothing that is not.
 
 Under every name that heatpg uses in the folder of a batch stands, one after another, a link to a file, a folder or
-nothing, a second name of a file elsewhere, a pipe, a socket, a folder; and the folder itself is moved, removed and
+nothing, a hard link of a file elsewhere, a pipe, a socket, a folder; and the folder itself is moved, removed and
 replaced while a run works in it.
 """
 
@@ -80,7 +80,7 @@ PLANTS: dict[str, Callable[[Path, Path], object]] = {
     "link to a file": lambda place, outside: place.symlink_to(outside / "thesis.tex"),
     "link to a folder": lambda place, outside: place.symlink_to(outside / "sub"),
     "link to nothing": lambda place, outside: place.symlink_to(outside / "new"),
-    "second name": lambda place, outside: os.link(outside / "thesis.tex", place),
+    "hard link": lambda place, outside: os.link(outside / "thesis.tex", place),
     "pipe": lambda place, outside: os.mkfifo(place),
     "socket": bind,
     "folder": lambda place, outside: place.mkdir(),
@@ -141,7 +141,7 @@ def test_nothing_outside_is_touched(name: str, plant: str, batch: Path, outside:
         assert name.rpartition("/")[2].split(".tmp-")[0][:8] in refusal
     is_folder = name in ("shards", SHARD.rpartition("/")[0])
     # a journal is not opened where there is nothing to write
-    is_replaced = name == SHARD or ".tmp-" in name or (plant == "second name" and not name.startswith("lock"))
+    is_replaced = name == SHARD or ".tmp-" in name or (plant == "hard link" and not name.startswith("lock"))
     if plant.startswith("link") and not is_replaced:
         assert "symbolic link" in refusal and (len(looks) >= 1 or name == "index.h5")
     elif not is_replaced and not (is_folder and plant == "folder"):
@@ -267,7 +267,7 @@ def test_a_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("name", ["all", "all.txt", "all.h5.bak", "all.npz"])
 def test_a_merged_file_has_the_ending_of_hdf5(batch: Path, tmp_path: Path, name: str) -> None:
-    with pytest.raises(OptionError, match=r"names that end in \.h5, \.hdf5, \.nc"):
+    with pytest.raises(OptionError, match=r"\.h5, \.hdf5, \.nc"):
         merge(batch, tmp_path / name)
 
 

@@ -39,5 +39,5 @@ def test_names_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert run(specification([0.2]), workers=0).folder == str(tmp_path / "some_ridges")
     (tmp_path / "ridges.toml").write_text(read_spec(specification([0.2])).as_toml())
     assert run("ridges.toml", workers=0).folder == str(tmp_path / "ridges")
-    with pytest.raises(StoreError, match="no name"):
+    with pytest.raises(StoreError, match="directory needs a name"):
         run({key: value for key, value in specification().items() if key != "batch"}, workers=0)

@@ -237,13 +237,13 @@ def test_a_landscape_of_fine_detail_is_asked_on_a_few_more_nodes(monkeypatch: py
 
 
 def test_how_it_reads() -> None:
-    plan = Plan("gammas", 3, 1_500_000, 2**22, 2**28, 90.0, "from pieces of 1 of 3 kinds of tasks", 2)
+    plan = Plan("gammas", 3, 1_500_000, 2**22, 2**28, 90.0, "measured on parts of 1 of 3 kinds of tasks", 2)
     assert str(plan).splitlines() == [
         "batch     gammas",
         "tasks     3, 1,500,000 values",
         "storage   4.0 MiB",
         "memory    256.0 MiB a worker (task 2)",
-        "time      about 90 s on one thread (from pieces of 1 of 3 kinds of tasks)",
+        "time      about 90 s on one thread (measured on parts of 1 of 3 kinds of tasks)",
     ]
     assert json.loads(json.dumps(plan.as_dict())) == dataclasses.asdict(plan)
     for seconds, words in ((0.5, "0.5 s"), (7200.0, "2.0 hours"), (864000.0, "10.0 days")):

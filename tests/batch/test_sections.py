@@ -34,17 +34,17 @@ def test_defaults_of_a_solver_are_written_out() -> None:
     ("sections", "path", "words"),
     [
         ({"landscape": {"source": "two_bump"}}, "landscape.source", "did you mean 'two_bumps'"),
-        ({"landscape": {"source": 3}}, "landscape.source", "must be a word"),
+        ({"landscape": {"source": 3}}, "landscape.source", "must be text"),
         ({"landscape": {"size": True}}, "landscape.size", "a whole number"),
         ({"landscape": {"size": 33.0}}, "landscape.size", "a whole number"),
         ({"landscape": {"size": 2**63}}, "landscape.size", "too large"),
         ({"landscape": {"width": math.inf}}, "landscape.width", "not a finite number"),
         ({"landscape": {"width": 10**400}}, "landscape.width", "too large"),
-        ({"landscape": {"width": datetime.date(2026, 1, 1)}}, "landscape.width", "no place here"),
+        ({"landscape": {"width": datetime.date(2026, 1, 1)}}, "landscape.width", "not allowed here"),
         ({"landscape": {"boundary": "x\ny"}}, "landscape.boundary", "printable"),
         ({"landscape": {"grid": 3}}, "landscape.grid", "unknown option"),
-        ({"evolve": {"sigma": []}}, "evolve.sigma", "no sigma"),
-        ({"evolve": {"sigma": [1, 1.0]}}, "evolve.sigma", "twice"),
+        ({"evolve": {"sigma": []}}, "evolve.sigma", "is empty"),
+        ({"evolve": {"sigma": [1, 1.0]}}, "evolve.sigma", "repeated"),
         ({"evolve": {"sigma": ["1"]}}, "evolve.sigma", "not a finite number"),
         ({"evolve": {"sigma": True}}, "evolve.sigma", "not a finite number"),
         ({"evolve": {"sigma": {"first": 1, "last": 2}}}, "evolve.sigma", "{first = 0.1"),
@@ -123,17 +123,20 @@ def test_a_file_of_heatpg_holds_its_boundaries(tmp_path: Path) -> None:
     flow = evolve(Landscape.from_array(np.arange(9.0), boundary="clip"), 1.0, checks="none")
     flow.save(tmp_path / "a.h5")
     assert len(ids(in_a_file(tmp_path, source="a.h5"))) == 1
-    assert "holds the boundaries" in problems(in_a_file(tmp_path, source="a.h5", boundary="clip"))["landscape.boundary"]
+    assert (
+        "contains the boundary conditions"
+        in problems(in_a_file(tmp_path, source="a.h5", boundary="clip"))["landscape.boundary"]
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "path", "words"),
     [
-        ({"source": "a.npy"}, "landscape.boundary", "beyond its edges"),
+        ({"source": "a.npy"}, "landscape.boundary", "no boundary condition"),
         ({"source": "a.npy", "boundary": "clp"}, "landscape.boundary", "did you mean 'clip'"),
         ({"source": "a.npy", "boundary": {"x1": "clp"}}, "landscape.boundary", "did you mean 'clip'"),
-        ({"source": "a.npy", "boundary": {"x1": 3}}, "landscape.boundary", "must be a word"),
-        ({"source": "a.npy", "boundary": {}}, "landscape.boundary", "a word, or one by axis"),
+        ({"source": "a.npy", "boundary": {"x1": 3}}, "landscape.boundary", "must be text"),
+        ({"source": "a.npy", "boundary": {}}, "landscape.boundary", "a table with one entry per axis"),
         ({"source": "a.npy", "boundary": "clip", "size": 3}, "landscape.size", "unknown option"),
         ({"source": "b.npy", "boundary": "clip"}, "landscape.source", "No such file"),
         ({"source": "pipe.npy", "boundary": "clip"}, "landscape.source", "not a file"),

@@ -95,13 +95,13 @@ def change(path: Path, act: Callable[[bytearray], Any]) -> None:
     [
         (lambda content: content.clear(), "only 0 bytes"),
         (lambda content: content.__delitem__(slice(50, None)), "only 50 bytes"),
-        (lambda content: content.__delitem__(slice(-1, None)), "seal"),
-        (lambda content: content.__delitem__(slice(len(content) // 2, None)), "seal"),
-        (lambda content: content.append(0), "seal"),
-        (lambda content: content.__delitem__(slice(1000, 1001)), "sealed were"),
+        (lambda content: content.__delitem__(slice(-1, None)), "trailer"),
+        (lambda content: content.__delitem__(slice(len(content) // 2, None)), "trailer"),
+        (lambda content: content.append(0), "trailer"),
+        (lambda content: content.__delitem__(slice(1000, 1001)), "its trailer says"),
         (lambda content: content.__setitem__(0, 0), "not an HDF5 file"),
-        (lambda content: content.__setitem__(-1, content[-1] ^ 1), "seal"),
-        (lambda content: content.__setitem__(-50, content[-50] ^ 1), "seal"),
+        (lambda content: content.__setitem__(-1, content[-1] ^ 1), "trailer"),
+        (lambda content: content.__setitem__(-50, content[-50] ^ 1), "trailer"),
     ],
 )
 def test_damage_at_the_ends_is_seen_at_once(
@@ -129,13 +129,13 @@ def test_the_shard_of_another_task(path: Path, tmp_path: Path, tasks: tuple[Task
     content = other.read_bytes()[:-84]
     other.write_bytes(content + seal(content, tasks[1].id))
     assert inspect(tmp_path, tasks[1].id, full=True) == ""
-    assert "another one" in inspect_contents(tmp_path, tasks[1].id)
+    assert "another task" in inspect_contents(tmp_path, tasks[1].id)
 
 
 def test_what_is_no_file(tmp_path: Path, path: Path, tasks: tuple[Task, ...]) -> None:
     other, identity = tmp_path / "elsewhere.h5", tasks[0].id
     os.replace(path, other)
-    assert inspect(tmp_path, identity) == "it is not there"
+    assert inspect(tmp_path, identity) == "it does not exist"
     path.mkdir()
     assert inspect(tmp_path, identity) == "it is a folder"
     path.rmdir()

@@ -245,12 +245,12 @@ def test_many_tasks_are_made_soon() -> None:
         (
             {"product": {"landscape.width": [1]}, "zip": {"landscape.width": [2]}},
             'sweep.zip."landscape.width"',
-            "changed twice",
+            "varied twice",
         ),
         (
             {"product": {"evolve.solver_options": [{}], "evolve.solver_options.steps": [2]}},
             'sweep.product."evolve.solver_options.steps"',
-            "changed twice",
+            "varied twice",
         ),
         ({"prodct": {}}, "sweep.prodct", "did you mean 'product'"),
     ],
@@ -262,7 +262,7 @@ def test_sweeps_that_are_refused(sections: dict[str, Any], path: str, words: str
 
 @pytest.mark.parametrize("other", [None, 3, b"spec.toml", [("landscape", {})]])
 def test_what_is_no_specification(other: Any) -> None:
-    with pytest.raises(SpecError, match="a specification is the name of a file"):
+    with pytest.raises(SpecError, match="a specification must be the path of a file"):
         read_spec(other)
 
 
@@ -297,7 +297,7 @@ def test_specifications_that_are_no_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"\xff\xfe", "not text in UTF-8"),
+        (b"\xff\xfe", "not UTF-8 text"),
         (b"a = 1\na = 2\n", "(?s)not TOML.*line 2"),
         (b"a = " + b"[" * 5000, "nested too deep"),
         (b"a." * 40_000 + b"a = 1", "nested too deep"),

@@ -275,17 +275,17 @@ def test_bad_sources(tmp_path: Path) -> None:
     (tmp_path / "nonsense.npy").write_bytes(b"nonsense")
     (tmp_path / "a.txt").write_text("1 2 3")
     np.save(tmp_path / "objects.npy", np.array([None, 1], dtype=object), allow_pickle=True)
-    refuse(UnsupportedError, "by columns", tmp_path / "columns.npy")
+    refuse(UnsupportedError, "in Fortran order", tmp_path / "columns.npy")
     refuse(OptionError, "real numbers", tmp_path / "complex.npy")
-    refuse(StoreError, "ends before", tmp_path / "short.npy")
+    refuse(StoreError, "is truncated", tmp_path / "short.npy")
     refuse(OptionError, "cannot read", tmp_path / "nonsense.npy")
     refuse(OptionError, "cannot read", tmp_path / "objects.npy")
     refuse(MissingFileError, "cannot read", tmp_path / "absent.npy")
-    refuse(OptionError, "unknown kind of file", tmp_path / "a.txt")
-    refuse(OptionError, "no usable source", 3.0)
+    refuse(OptionError, "unsupported file type", tmp_path / "a.txt")
+    refuse(OptionError, "unsupported source", 3.0)
     refuse(GridError, "needs a grid", values, grid=None)
     refuse(GridError, "needs a grid", np.hypot, grid=None)
-    refuse(GridError, "do not fit", values[1:])
+    refuse(GridError, "have the wrong shape", values[1:])
     refuse(GridError, "empty", np.empty((0, *grid.shape)))
     refuse(GridError, "one value per point", lambda x, y: x[:1])
     refuse(GridError, "has its own grid", Landscape(values, grid), grid=grid_of((14, 11), 2))
@@ -293,10 +293,10 @@ def test_bad_sources(tmp_path: Path) -> None:
     refuse(NonFiniteError, r"index \(3, 4\)", np.where(np.arange(154).reshape(14, 11) == 37, np.nan, values))
     refuse(NonFiniteError, r"index \(3, 4\)", np.where(np.arange(154).reshape(14, 11) == 37, -np.inf, values))
     refuse(SigmaError, "not negative", values, sigma=-1.0)
-    refuse(UnsupportedError, "not checked at this level", values, checks="full")
-    refuse(ResourceError, "a line of the field", values, memory=1000)
-    refuse(ResourceError, "cannot be used", values, memory=2**60)
-    refuse(ResourceError, "cannot be used", values, memory=0)
+    refuse(UnsupportedError, "not available out of core", values, checks="full")
+    refuse(ResourceError, "the memory limit is too small for one line of the field", values, memory=1000)
+    refuse(ResourceError, "exceeds the available memory", values, memory=2**60)
+    refuse(ResourceError, "exceeds the available memory", values, memory=0)
     assert sorted(path.suffix for path in tmp_path.iterdir() if path.suffix != ".npy") == [".txt"]
 
 
@@ -461,7 +461,7 @@ def test_raw_files_read_and_write_any_block(tmp_path: Path, offset: int, rng: np
             box = tuple(slice(int(a), int(b)) for a, b in ends)
             assert np.array_equal(array.read(box), mirror[box])
         os.truncate(tmp_path / "raw", offset + 100)
-        with pytest.raises(StoreError, match="ends before"):
+        with pytest.raises(StoreError, match="is truncated"):
             array.read(tuple(slice(0, n) for n in shape))
 
 
@@ -564,7 +564,7 @@ def test_a_broken_promise_is_an_error_and_another_failure_a_warning(
 
     monkeypatch.setattr("heatpg.large.outofcore.carry", faulty)
     grid, values = grid_of((24, 18)), noise((24, 18))
-    with pytest.raises(CheckError, match="broke its promise") as caught:
+    with pytest.raises(CheckError, match="violates a property that it guarantees") as caught:
         evolve_large(LargeLandscape(values, grid), 0.01, tmp_path / "a.h5", solver="direct")
     assert isinstance(caught.value.evolution, LargeSummary)
     with pytest.warns(HeatpgWarning, match="cross-check"):
@@ -750,7 +750,7 @@ def test_a_disk_that_fills_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
 def test_too_little_disk_is_said_with_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("heatpg.tools.resources.available_disk", lambda folder: 2.0**20)
     with pytest.raises(
-        ResourceError, match=r"(?s)a\.h5, with the room for the work, does not fit on the disk.*MiB needed"
+        ResourceError, match=r"(?s)a\.h5, including working space, does not fit on the disk.*MiB needed"
     ):
         work(tmp_path)
     assert list(tmp_path.iterdir()) == []

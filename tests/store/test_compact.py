@@ -377,7 +377,7 @@ def test_xarray_opens_it(path: Path, flow: Evolution) -> None:
 
 
 def test_bad_storage(tmp_path: Path, flow: Evolution) -> None:
-    with pytest.raises(OptionError, match="unknown storage"):
+    with pytest.raises(OptionError, match="unknown value of storage="):
         save(flow, tmp_path / "a.h5", storage="small")
     with pytest.raises(OptionError, match="tolerance of compact storage"):
         save(flow, tmp_path / "a.h5", storage="compact", tolerance=1.0)
@@ -469,6 +469,6 @@ def test_the_most_levels_that_are_written_can_be_read(tmp_path: Path, monkeypatc
     flow = solve(landscape, np.linspace(0.1, 1.0, most), "direct")
     save(flow, tmp_path / "many.h5", storage="compact")
     assert len(load(tmp_path / "many.h5")) == most
-    with pytest.raises(UnsupportedError, match="so many noise levels") as caught:
+    with pytest.raises(UnsupportedError, match="too many noise levels") as caught:
         save(solve(landscape, np.linspace(0.1, 1.0, most + 1), "direct"), tmp_path / "more.h5", storage="compact")
     assert f"up to {most} on 1 axes" in str(caught.value) and not (tmp_path / "more.h5").exists()

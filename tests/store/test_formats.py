@@ -301,7 +301,7 @@ def test_what_is_no_landscape_is_refused() -> None:
         (
             data.assign_coords(x=np.arange(5).astype("M8[D]")),
             GridError,
-            "(?s)must be real numbers.*count from the first",
+            "(?s)must be real numbers.*convert to seconds",
         ),
         (data.rename(x="u"), GridError, "reserved by the file format"),
         (data > 0, None, ""),

@@ -221,7 +221,7 @@ def test_odd_text_survives(tmp_path: Path, flow: Evolution) -> None:
 
 def test_what_has_no_json_is_refused(tmp_path: Path, flow: Evolution) -> None:
     flow.landscape.provenance["function"] = len
-    with pytest.raises(StoreError, match="no form in JSON"):
+    with pytest.raises(StoreError, match="value cannot be written as JSON"):
         save(flow, tmp_path / "a.h5")
     assert list(tmp_path.iterdir()) == []
 
@@ -370,13 +370,13 @@ def test_a_link_is_followed(tmp_path: Path, path: Path, flow: Evolution) -> None
 
 
 def test_bad_places(tmp_path: Path, flow: Evolution, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StoreError, match=r"(?s)the folder to write into does not exist.*mkdir"):
+    with pytest.raises(StoreError, match=r"(?s)the output directory does not exist.*mkdir"):
         save(flow, tmp_path / "nowhere" / "a.h5")
     (tmp_path / "folder.h5").mkdir()
     with pytest.raises(StoreError, match="is not a regular file"):
         save(flow, tmp_path / "folder.h5", force=True)
     monkeypatch.setattr(os, "access", lambda *arguments: False)
-    with pytest.raises(StoreError, match="cannot be written"):
+    with pytest.raises(StoreError, match="is not writable"):
         prepare_output(tmp_path / "a.h5")
 
 
@@ -597,14 +597,14 @@ CHANGES: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
     "landscape of another grid": (lambda f: rewrite(f, "landscape", np.zeros((6, 7))), "shape"),
     "u of integers": (lambda f: rewrite(f, "u", np.zeros((2, 7, 6), int)), "int64"),
     "u of half precision": (lambda f: rewrite(f, "u", np.zeros((2, 7, 6), "f2")), "float16"),
-    "u of complex numbers": (lambda f: rewrite(f, "u", np.zeros((2, 7, 6), "c16")), "not float, integer or text"),
-    "references": (lambda f: f.create_dataset("zz", (3,), h5py.ref_dtype), "not float, integer or text"),
+    "u of complex numbers": (lambda f: rewrite(f, "u", np.zeros((2, 7, 6), "c16")), "not a supported float"),
+    "references": (lambda f: f.create_dataset("zz", (3,), h5py.ref_dtype), "not a supported float, integer or text"),
     "other values in u": (lambda f: f["u"].__setitem__((0, 0, 0), 0.5), "SHA-256 of u"),
     "other values in Q": (lambda f: f["landscape"].__setitem__((0, 0), 0.5), "SHA-256 of Q"),
     "NaN in u": (with_nan, "NaN"),
     "NaN in Q": (lambda f: f["landscape"].__setitem__((0, 0), np.nan), "NaN"),
-    "other sigma": (lambda f: f["sigma"].__setitem__(0, 0.31), "sigma is not that"),
-    "other time": (lambda f: f["time"].__setitem__(0, 0.31), "time is not that"),
+    "other sigma": (lambda f: f["sigma"].__setitem__(0, 0.31), "sigma contradicts"),
+    "other time": (lambda f: f["time"].__setitem__(0, 0.31), "time contradicts"),
     "other positions": (lambda f: f["angle"].__setitem__(0, 0.31), "positions of axis angle"),
     "other boundary": (lambda f: f["angle"].attrs.__setitem__("boundary", "clip"), "attributes of axis angle"),
     "other bound": (lambda f: f["angle"].attrs.__setitem__("upper", 6.5), "attributes of axis angle"),
@@ -613,9 +613,9 @@ CHANGES: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
     "other specification": (lambda f: f.attrs.__setitem__("heatpg_spec", "{}"), "SHA-256 of the specification"),
     "specification of numbers": (lambda f: f.attrs.__setitem__("heatpg_spec", np.arange(3)), "SHA-256"),
     "no checksum": (lambda f: f.attrs.__delitem__("heatpg_u_sha256"), "SHA-256 of u"),
-    "soft link": (lambda f: unlink(f, "time", h5py.SoftLink("/sigma")), "leads elsewhere"),
-    "external link": (lambda f: unlink(f, "u", h5py.ExternalLink("/dev/zero", "/u")), "leads elsewhere"),
-    "link deep inside": (lambda f: f["VTKHDF"].__setitem__("x", h5py.SoftLink("/u")), "leads elsewhere"),
+    "soft link": (lambda f: unlink(f, "time", h5py.SoftLink("/sigma")), "not a hard link"),
+    "external link": (lambda f: unlink(f, "u", h5py.ExternalLink("/dev/zero", "/u")), "not a hard link"),
+    "link deep inside": (lambda f: f["VTKHDF"].__setitem__("x", h5py.SoftLink("/u")), "not a hard link"),
     "external storage": (
         lambda f: f.create_dataset("zz", (8,), "u1", external=[("/etc/passwd", 0, 8)]),
         "in another file",
@@ -623,7 +623,7 @@ CHANGES: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
     "virtual dataset": (virtual, "virtual"),
     "other filter": (lambda f: f.create_dataset("zz", (64,), "f8", chunks=(64,), compression="lzf"), "filters"),
     "large chunk": (with_large_chunk, "chunks"),
-    "many texts": (lambda f: f.create_dataset("zz", (20_000,), h5py.string_dtype()), "too many texts"),
+    "many texts": (lambda f: f.create_dataset("zz", (20_000,), h5py.string_dtype()), "too many strings"),
 }  # fmt: skip
 
 

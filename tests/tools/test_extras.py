@@ -83,8 +83,8 @@ def test_an_upgrade_in_place_that_left_gaps(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.syspath_prepend(str(stale_install(tmp_path / "stale")))
     assert missing_files("mujoco") == 2
     assert how_to_mend("mujoco") == (
-        "mujoco 9 is installed and cannot be imported: 2 of its files are missing, as after an upgrade in place. "
-        "Uninstall all of it, then install it again: pip uninstall -y mujoco mujoco-core; pip install mujoco"
+        "mujoco 9 is installed but cannot be imported: 2 of its files are missing, as after an upgrade in place. "
+        "Reinstall it: pip uninstall -y mujoco mujoco-core; pip install mujoco"
     )
     monkeypatch.syspath_prepend(str(stale_install(tmp_path / "whole", stale=False)))
     assert missing_files("mujoco") == 0

@@ -106,7 +106,7 @@ def test_a_cache_that_others_can_write_is_not_used(tmp_path: Path) -> None:
         check=True,
     )
     assert result.stdout.strip() == "None"
-    assert "not owned by you alone" in result.stderr
+    assert "accessible to other users" in result.stderr
 
 
 def test_this_process_has_a_cache_or_says_that_it_has_none() -> None:
@@ -167,7 +167,7 @@ def test_names_are_taken_once_and_missed_with_near_names() -> None:
     registry: Registry[object] = Registry("thing", "heatpg.boundaries")
     registry.add("one", 1)
     registry.add("one", 1)
-    with pytest.raises(UnknownNameError, match="is taken"):
+    with pytest.raises(UnknownNameError, match="is already registered"):
         registry.add("one", 2)
     with pytest.raises(UnknownNameError, match=r"unknown thing\W+got: 'onee'; did you mean 'one'\?\W+expected: one"):
         registry.get("onee")
