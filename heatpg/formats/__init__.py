@@ -169,7 +169,7 @@ def format_of(path: Path) -> tuple[str, Format]:
     """
     head = _first_bytes(path)
     if not head:
-        raise OptionError(f"cannot read {path}", given="an empty file", advice="write it again")
+        raise OptionError(f"cannot read {path}", given="an empty file")
     for name, kind in _in_order():
         if kind.takes(path, head):
             return name, kind
@@ -177,7 +177,10 @@ def format_of(path: Path) -> tuple[str, Format]:
         f"cannot read {path}",
         given=f"first bytes {head[:16]!r}",
         allowed=", ".join(name for name, _ in _in_order()),
-        advice="see heatpg list formats; what Python can load otherwise goes into Landscape.from_array(values, axes)",
+        advice=(
+            "see heatpg list formats; for other formats load the values in Python and use "
+            "Landscape.from_array(values, axes)"
+        ),
     )
 
 
@@ -224,8 +227,8 @@ def read_file(path: Path, wanted: Wanted) -> Sampled:
     name, kind = format_of(path)
     if made_by_heatpg(path):
         raise OptionError(
-            f"{path.name} is a result of heatpg, which knows its landscape with its axes and boundaries",
-            advice=f"heatpg.load({str(path)!r}).landscape; on the command line without --boundary",
+            f"{path.name} is a result file, which contains its landscape with axes and boundary conditions",
+            advice=f"heatpg.load({str(path)!r}).landscape, or omit --boundary on the command line",
         )
     found = kind.read(path, wanted)
     origin = {"source": "file", "file": path.name, "format": name}

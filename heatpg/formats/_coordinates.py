@@ -50,7 +50,7 @@ def the_variable(
         if name in arrays:
             return name
         raise UnknownNameError(
-            f"{path} has no {role} of this name",
+            f"{path} has no {role} with this name",
             given=shown(wanted),
             allowed=in_words(list(arrays)),
             advice=nearest(name, arrays),
@@ -59,22 +59,22 @@ def the_variable(
         return usual[0]
     if len(usual) == 1:
         raise OptionError(
-            f"{path} does not say whether {usual[0]} is Q or holds positions",
-            given=f"what else could be Q is not of numbers: {in_words(unread)}",
-            advice=f"store Q as a separate array of numbers, or say that {usual[0]} is Q: "
+            f"{path} is ambiguous: {usual[0]} may be Q or positions",
+            given=f"other candidates for Q are not numeric: {in_words(unread)}",
+            advice=f"store Q as a separate array of numbers, or select {usual[0]} as Q: "
             + in_every_word(variable=usual[0]),
         )
     if not usual:
         raise GridError(
-            f"{path} has no array that could be a landscape",
+            f"{path} has no array that can be a landscape",
             given=in_words([*(f"{key} {shape}" for key, (shape, _) in arrays.items()), *unread]),
             allowed="an array of numbers with at least 3 nodes along each axis",
-            advice="name another file",
+            advice="use another file",
         )
     raise OptionError(
-        f"{path} holds {len(usual)} variables that could be Q",
+        f"{path} has {len(usual)} variables that can be Q",
         given=in_words([f"{key} {arrays[key][0]}" for key in usual]),
-        advice=f"name one: {in_every_word(variable=usual[0])}",
+        advice=f"select one: {in_every_word(variable=usual[0])}",
     )
 
 
@@ -164,7 +164,7 @@ def named(path: Path, arrays: Arrays, variable: str, axes: Sequence[str]) -> lis
             continue
         if _vector(own) != size:
             raise GridError(
-                f"{key} of {path} does not hold the positions along axis {i + 1} of {variable}",
+                f"{key} of {path} does not contain the positions along axis {i + 1} of {variable}",
                 given=f"shape {own}",
                 allowed=f"{size} positions",
                 advice=f"name the coordinates in the order of the shape {shape}",
@@ -202,15 +202,15 @@ def matched(
     if not ways:
         lacking = [i + 1 for i, names in enumerate(fits) if not names]
         raise GridError(
-            f"{path} has positions for some axes of {variable} only",
-            given=f"shape {shape}; no coordinate fits axis {', '.join(map(str, lacking))}"
+            f"{path} has positions only for some axes of {variable}",
+            given=f"shape {shape}; no coordinate matches axis {', '.join(map(str, lacking))}"
             if lacking
             else f"shape {shape}; {in_words(sorted({name for names in fits for name in names}))}",
             advice="write one vector of positions per axis, or read it in Python: Landscape.from_array(values, axes)",
         )
     example = list(ways[0])
     raise OptionError(
-        f"{variable} of {path} has the shape {shape}, and its coordinates fit in {len(ways)} ways",
+        f"{variable} of {path} has the shape {shape}, and its coordinates match in {len(ways)} ways",
         given=in_words(sorted({name for names in fits for name in names})),
-        advice=f"name them in the order of the shape: {in_every_word(axes=example)}, or the other way round",
+        advice=f"name them in the order of the shape: {in_every_word(axes=example)}, or in reverse order",
     )

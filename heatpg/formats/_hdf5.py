@@ -79,7 +79,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
         raise StoreError(
             f"cannot read {path}",
             given=str(reason).splitlines()[0][:200] if str(reason) else type(reason).__name__,
-            advice="the file is damaged, or still being written: copy it again, or close the program that writes it",
+            advice="the file is corrupted or still being written: copy it again, or close the program that writes it",
         ) from None
 
 
@@ -154,12 +154,12 @@ def leaving(file: h5py.File) -> list[str]:
 def _refusal(dataset: h5py.Dataset) -> str:
     plist = dataset.id.get_create_plist()
     if plist.get_external_count():
-        return "its data lie in another file"
+        return "its data are in another file"
     if plist.get_layout() not in (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED):
-        return "it is a virtual dataset, whose data lie elsewhere"
+        return "it is a virtual dataset with data elsewhere"
     for number in (plist.get_filter(i)[0] for i in range(plist.get_nfilters())):
         if number not in _FILTERS:
-            return f"filter {number} of HDF5 is not one that HDF5 brings"
+            return f"HDF5 filter {number} is not built into HDF5"
     if dataset.chunks and math.prod(dataset.chunks) * dataset.dtype.itemsize > _LARGEST_CHUNK:
         return f"its chunks of {dataset.chunks} are too large"
     stored, declared = dataset.id.get_storage_size(), dataset.nbytes
@@ -181,9 +181,9 @@ def numbers(path: Path, dataset: h5py.Dataset) -> Array:
     refusal = _refusal(dataset)
     if refusal:
         raise OptionError(
-            f"{dataset.name.lstrip('/')} of {path} is not read",
+            f"{dataset.name.lstrip('/')} of {path} cannot be read safely",
             given=refusal,
             advice="write it into a separate file: h5py.File(path, 'w')['Q'] = values",
         )
-    require_memory(2.0 * dataset.nbytes, f"{dataset.name} of {path}", "read it where there is more memory")
+    require_memory(2.0 * dataset.nbytes, f"{dataset.name} of {path}", "read it on a machine with more memory")
     return np.asarray(dataset[()])

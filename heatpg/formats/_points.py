@@ -81,12 +81,12 @@ def require_real(path: Path, name: str, values: Array) -> Array:
     """The values as floating-point numbers, if they are real numbers."""
     if values.dtype.kind not in "iufb":
         raise OptionError(
-            f"{name} of {path} is not of real numbers",
+            f"{name} of {path} must be real numbers",
             given=f"type {values.dtype}",
             allowed="float, integer, bool",
-            advice="for complex values write the real and the imaginary part as two variables, and take one"
+            advice="for complex values write the real and the imaginary part as two variables and select one"
             if values.dtype.kind == "c"
-            else "name another variable",
+            else "select another variable",
         )
     native = values.astype(values.dtype.newbyteorder("="), copy=False)
     return native if native.dtype in (np.float32, np.float64) else native.astype(np.float64)
@@ -136,8 +136,8 @@ def completed(
             if axis.places is not None
         )
         raise NonFiniteError(
-            f"{name} of {path} is not complete: {count} of {values.size} points have no value",
+            f"{name} of {path} is incomplete: {count} of {values.size} points have no value",
             given=f"{why}; the first at index {first}" + (f", {where}" if where else ""),
-            advice=f"{advice}, or give these points a value that you choose: {in_every_word(fill=None)}",
+            advice=f"{advice}, or choose a value for these points: {in_every_word(fill=None)}",
         )
     return np.where(missing, np.asarray(finite_number("fill", fill), dtype=values.dtype), values)

@@ -80,7 +80,7 @@ class Table:
         """
         if name not in self.columns:
             raise UnknownNameError(
-                f"{self.path} has no column for the {role} of this name",
+                f"{self.path} has no column with this name for the {role}",
                 given=shown(name),
                 allowed=in_words(self.columns),
                 advice=f"functions of a column are {', '.join(_LOGARITHMS)}"
@@ -89,9 +89,9 @@ class Table:
             )
         if self.columns.count(name) > 1:
             raise OptionError(
-                f"{self.path} has {self.columns.count(name)} columns of the name {name!r}",
+                f"{self.path} has {self.columns.count(name)} columns named {name!r}",
                 given=f"column {' and '.join(str(i + 1) for i, one in enumerate(self.columns) if one == name)}",
-                advice="give each column its own name in the first line",
+                advice="use different names in the first line",
             )
         return self.columns.index(name)
 
@@ -117,9 +117,9 @@ class Table:
             except ValueError:
                 comma = re.fullmatch(r"-?\d+,\d+(e[+-]?\d+)?", text, re.IGNORECASE)
                 raise OptionError(
-                    f"column {name!r} of {self.path} is not of numbers",
+                    f"column {name!r} of {self.path} must be numbers",
                     given=f"{shown(text)} in line {line}",
-                    advice="write decimals with a point" if comma else "name another column",
+                    advice="use a point as the decimal separator" if comma else "select another column",
                 ) from None
         return result
 
@@ -160,15 +160,15 @@ def table_of(path: Path) -> Table:
         If it does not fit in memory.
     """
     # each entry becomes an object
-    require_memory(12.0 * path.stat().st_size, f"the table {path.name}", "read it where there is more memory")
+    require_memory(12.0 * path.stat().st_size, f"the table {path.name}", "read it on a machine with more memory")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as reason:
-        raise OptionError(f"{path} is not a text in UTF-8", given=reason, advice="save it as UTF-8") from None
+        raise OptionError(f"{path} is not UTF-8 text", given=reason, advice="save it as UTF-8") from None
     lines = text.splitlines()
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
     if not lines:
-        raise OptionError(f"{path} is an empty table", advice="write it again, with names of columns in the first line")
+        raise OptionError(f"{path} is an empty table", advice="write it again, with column names in the first line")
     lines[first] = lines[first].lstrip("# ")
     try:
         delimiter = _delimiter(lines[first])
@@ -176,12 +176,14 @@ def table_of(path: Path) -> Table:
         columns = [name.strip() for name in next(reader)]
         rows = [(first + reader.line_num, row) for row in reader if any(entry.strip() for entry in row)]
     except csv.Error as reason:
-        raise OptionError(f"{path} is not a table", given=reason, advice="write one row a line, with commas") from None
+        raise OptionError(
+            f"{path} is not a table", given=reason, advice="write one comma-separated row per line"
+        ) from None
     if len(columns) > _MOST_COLUMNS or not rows:
         raise OptionError(
-            f"{path} is not a table of rows below the names of their columns",
+            f"{path} must have column names in the first line and rows below",
             given=f"{len(columns)} columns, {len(rows)} rows",
-            advice="write the names in the first line, and one row for each evaluation",
+            advice="write the names in the first line, and one row per evaluation",
         )
     return Table(path, columns, rows)
 
@@ -207,7 +209,7 @@ def _axis(table: Table, entry: str, kept: NDArray[np.bool_]) -> tuple[str, Array
         raise GridError(
             f"column {name!r} of {table.path} has no position in some rows",
             given=f"the first in line {table.rows[bad][0]}",
-            advice="write the position in every row, or leave these rows out",
+            advice="write the position in every row, or remove these rows",
         )
     if logarithm is None:
         return name, values
@@ -216,7 +218,7 @@ def _axis(table: Table, entry: str, kept: NDArray[np.bool_]) -> tuple[str, Array
             f"column {name!r} of {table.path} has no logarithm",
             given=float(values[kept].min()),
             allowed="numbers above 0",
-            advice=f"name the column itself: {name}",
+            advice=f"use the column itself: {name}",
         )
     function = logarithm[1]
     return f"{function}_{name}", _LOGARITHMS[function](values, where=values > 0, out=np.full(values.shape, math.nan))
@@ -229,7 +231,7 @@ def _require_uniform(table: Table, entry: str, places: Array, every: Sequence[st
             f"column {entry!r} of {table.path} has {len(places)} different positions",
             given=", ".join(f"{x:g}" for x in places),
             allowed="at least 3, at equal distances",
-            advice="leave it out of the axes, or vary it more",
+            advice="remove it from the axes, or vary it more",
         )
     steps = np.diff(places)
     if np.ptp(steps) <= 1e-3 * steps.mean() or not (places > 0).all():
@@ -238,10 +240,10 @@ def _require_uniform(table: Table, entry: str, places: Array, every: Sequence[st
     if np.ptp(ratios) <= 1e-2 * ratios.mean():
         axes = [f"log10({name})" if name == entry else name for name in every]
         raise GridError(
-            f"column {entry!r} of {table.path} is uniform in its logarithm, and not in itself",
+            f"column {entry!r} of {table.path} is uniform in its logarithm, not in itself",
             given=f"{places[0]:g} to {places[-1]:g}, each {np.exp(ratios.mean()):.4g} times the one before",
             allowed="positions at equal distances",
-            advice=f"take the logarithm as the axis: {in_every_word(axes=axes)}; noise is then in decades",
+            advice=f"use the logarithm as the axis: {in_every_word(axes=axes)}; noise is then in decades",
         )
 
 
@@ -269,7 +271,9 @@ def gridded(table: Table, wanted: Wanted, *, keep: NDArray[np.bool_] | None = No
     """
     if len(set(wanted.axes)) < len(wanted.axes):
         raise OptionError(
-            "axes of one name", given=in_words(wanted.axes), advice="name each column once, in the order of the axes"
+            "axes must be different",
+            given=in_words(wanted.axes),
+            advice="list each column once, in the order of the axes",
         )
     values = table.numbers(wanted.variable, "variable")
     counted = np.ones(len(values), dtype=bool) if keep is None else keep
@@ -287,10 +291,10 @@ def gridded(table: Table, wanted: Wanted, *, keep: NDArray[np.bool_] | None = No
     shape = tuple(len(each) for each in places)
     if math.prod(shape) > 16 * len(values) + 1000:
         raise GridError(
-            f"the positions in {table.path} are not those of a grid",
+            f"the positions in {table.path} do not form a grid",
             given=f"{len(values)} rows for {' x '.join(map(str, shape))} positions",
-            allowed="a row for each combination of positions",
-            advice="sweep on a grid; what is sampled at random has none",
+            allowed="a row per combination of positions",
+            advice="sweep on a grid; random samples do not form one",
         )
     axes = tuple(Positions(name, each) for name, each in zip(names, places, strict=True))
     point = np.ravel_multi_index(numbers, shape)
@@ -310,7 +314,7 @@ def gridded(table: Table, wanted: Wanted, *, keep: NDArray[np.bool_] | None = No
     filled = completed(
         *(table.path, f"column {wanted.variable!r}", mean, count == 0, axes, wanted.fill),
         why="no row with a number",
-        advice="run what is missing",
+        advice="run the missing ones",
     )
     facts: dict[str, Any] = {"variable": wanted.variable}
     if wanted.standard_error:
@@ -321,8 +325,8 @@ def gridded(table: Table, wanted: Wanted, *, keep: NDArray[np.bool_] | None = No
     facts["repetitions"] = [int(count.min()), int(count.max())]
     if (count < 2).any():
         warnings.warn(
-            f"{int((count < 2).sum())} of {count.size} points of {table.path.name} were evaluated once, so that no "
-            "standard errors are known; the values are means of what there is",
+            f"{int((count < 2).sum())} of {count.size} points of {table.path.name} were evaluated only once, so "
+            f"standard errors are unknown; the values are means of the existing rows",
             HeatpgWarning,
             stacklevel=2,
         )
@@ -339,10 +343,10 @@ def _require_no_survivors(
     if not len(lost):
         return
     raise NonFiniteError(
-        f"column {variable!r} of {table.path} has no number for {len(lost)} of {int(counted.sum())} runs, whose points "
-        "have other runs with one",
-        given=f"the first in line {table.rows[lost[0]][0]}; the means would be those of the runs that survived",
-        advice="take these rows out of the table if they say nothing of Q, or give such runs a value that you choose: "
+        f"column {variable!r} of {table.path} has no number for {len(lost)} of {int(counted.sum())} runs whose points "
+        f"have other runs with a number",
+        given=f"the first in line {table.rows[lost[0]][0]}; the means would include only the surviving runs",
+        advice="remove these rows if they are not evaluations of Q, or choose a value for such runs: "
         + in_every_word(fill=None),
     )
 
@@ -371,8 +375,8 @@ def _warn_of_pooled(table: Table, wanted: Wanted, point: NDArray[np.int64], good
         crossed = len(set(zip(of_rows.tolist(), words, strict=True)))
         if crossed >= _CROSSED * points * len(distinct):
             warnings.warn(
-                f"rows of {table.path.name} with {name} = {in_words(distinct, 4)} are taken together as seeds; filter "
-                "the table first, or name the column as an axis if it is a parameter",
+                f"rows of {table.path.name} with {name} = {in_words(distinct, 4)} are combined as seeds; filter the "
+                f"table first, or make the column an axis if it is a parameter",
                 HeatpgWarning,
                 stacklevel=2,
             )
@@ -384,9 +388,9 @@ def _given_error(
     """Standard errors in a column of the table, one row for each point; 0 where a value was filled in."""
     if (count > 1).any():
         raise OptionError(
-            f"column {wanted.standard_error!r} of {table.path} cannot be the standard error of several rows",
+            f"column {wanted.standard_error!r} of {table.path} cannot hold the standard error of several rows",
             given=f"up to {int(count.max())} rows for one point",
-            advice="leave it out: the standard error of repeated rows is computed from them",
+            advice="omit it: the standard error of repeated rows is computed from them",
         )
     result = np.zeros(count.size)
     result[point[good]] = table.numbers(wanted.standard_error, "standard error")[good]

@@ -114,9 +114,9 @@ def unpacked(raw: Array, attributes: Mapping[str, Any], *, netcdf: bool) -> tupl
 def no_positions(path: str | Path, name: str) -> OptionError:
     """The refusal of an axis whose coordinate is of texts."""
     return OptionError(
-        f"the coordinate {name!r} of {path} is of texts, which are no positions",
+        f"the coordinate {name!r} of {path} contains text, not positions",
         allowed="numbers",
-        advice="write numbers in its place, select one of its entries, or name other coordinates for all axes",
+        advice="replace it by numbers, select one of its entries, or pass other coordinates for all axes",
     )
 
 
@@ -125,7 +125,7 @@ def warn_of_lacking(path: Path, axes: Sequence[Positions], shape: Sequence[int])
     lacking = [each.name for each, n in zip(axes, shape, strict=True) if each.places is None and n > 1]
     if lacking and any(each.places is not None for each in axes):
         warnings.warn(
-            f"{path.name} has no positions along {', '.join(lacking)}: the nodes are taken to be 1 apart",
+            f"{path.name} has no positions along {', '.join(lacking)}; a grid spacing of 1 is assumed",
             HeatpgWarning,
             stacklevel=2,
         )
@@ -261,10 +261,10 @@ class _Hdf5(Format):
         marked = dataset.id.get_create_plist().fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED
         if there < needed and not marked:
             raise OptionError(
-                f"{dataset.name.lstrip('/')} of {path} was not written in full",
+                f"{dataset.name.lstrip('/')} of {path} is incomplete",
                 given=f"{there} of {needed} chunks" if dataset.chunks else f"{there} of {needed} bytes",
                 advice="finish the program that writes it, or set the fill value of HDF5 to NaN when it is created, "
-                "so that the points that have no value can be told",
+                "so that missing points can be detected",
             )
 
     @staticmethod

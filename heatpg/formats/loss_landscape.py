@@ -53,15 +53,15 @@ class _LossLandscape(Format):
             }
             if wanted.axes or wanted.standard_error:
                 raise OptionError(
-                    f"{path.name} is a surface of loss-landscape, whose axes are known and whose errors are not",
+                    f"{path.name} is a loss-landscape surface, which defines its axes and has no standard errors",
                     given="axes or standard_error",
-                    advice="leave them out",
+                    advice="omit them",
                 )
             usual = [_USUAL] if _USUAL in arrays else list(arrays)
             others = {name: each for name, each in found.items() if name not in (_X, _Y) and each.shape}
             if not arrays and others:
                 raise GridError(
-                    f"{path} holds no values on its {' x '.join(map(str, shape))} points",
+                    f"{path} has no values on its {' x '.join(map(str, shape))} points",
                     given=in_words([f"{name} of shape {each.shape}" for name, each in others.items()]),
                     allowed=f"{int(np.prod(shape))} numbers: {_X} holds {x.size}"
                     + ("" if y is None else f", {_Y} holds {y.size}"),
@@ -69,7 +69,7 @@ class _LossLandscape(Format):
                 )
             if not arrays:
                 raise GridError(
-                    f"{path} holds coordinates and no values yet",
+                    f"{path} has coordinates but no values yet",
                     given=", ".join(found),
                     advice="run plot_surface.py, which computes them",
                 )
@@ -85,7 +85,7 @@ class _LossLandscape(Format):
             *(path, name, values, missing, axes, wanted.fill),
             why=f"NaN{open_ones}" if lost else "-1, which is not computed yet",
             # the tool computes what is below 0, and a NaN is not
-            advice=f"plot_surface.py computes no NaN again: set it to -1 in {name}, or delete the file, and run it"
+            advice=f"plot_surface.py computes no NaN again: set it to -1 in {name}, or delete the file, and rerun it"
             if lost
             else "run plot_surface.py once more with the same --surf_file, which computes them",
         )

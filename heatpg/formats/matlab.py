@@ -102,7 +102,7 @@ class _Matlab73(Format):
                 if isinstance(thing, h5py.Dataset) and kind in _NUMERIC and not empty and thing.dtype.names is None:
                     found[key] = thing
                 elif not key.startswith("#"):
-                    kinds[key] = "a link, which is not followed" if thing is None else kind or "group"
+                    kinds[key] = "a link (not followed)" if thing is None else kind or "group"
                     if not _is_remark(kind, getattr(thing, "shape", ())):
                         others.append(f"{key} ({kinds[key]})")
             name = wanted.variable
@@ -147,8 +147,8 @@ class _Matlab5(Format):
                 needed = math.prod(sizes)
                 # at least a byte for each, and no size is believed that the file cannot hold
                 if min(sizes, default=0) < 0 or needed > _EXPANSION * held:
-                    raise ValueError(f"{key} is said to be of shape {shape} in a file of {held:,} bytes")
-                require_memory(16.0 * needed, f"{key} of {path}", "read it where there is more memory")
+                    raise ValueError(f"{key} has the declared shape {shape} in a file of {held:,} bytes")
+                require_memory(16.0 * needed, f"{key} of {path}", "read it on a machine with more memory")
                 if kind in _NUMERIC and needed:
                     names.append(key)
                 elif not _is_remark(kind, shape):

@@ -34,14 +34,14 @@ def _shape(stream: IO[bytes], held: int, what: str) -> tuple[int, ...]:
     }.get(version)
     if header is None:
         # version 3 differs by the names of fields, which no array of numbers has
-        raise ValueError(f"{what} is of version {version} of the format of NumPy, which no array of numbers is")
+        raise ValueError(f"{what} has version {version} of the NumPy format, which arrays of numbers do not use")
     shape, _, dtype = header(stream)
     if dtype.hasobject:
-        raise ValueError(f"{what} holds pickled Python objects, which are never read: convert with .astype(float)")
+        raise ValueError(f"{what} contains pickled Python objects, which are never read: convert with .astype(float)")
     needed = math.prod(shape) * dtype.itemsize
     if needed > held:
-        raise ValueError(f"{what} ends before its array does: {needed:,} bytes needed, {held:,} there")
-    require_memory(2.0 * needed, what, "read it where there is more memory")
+        raise ValueError(f"{what} is truncated: {needed:,} bytes needed, {held:,} found")
+    require_memory(2.0 * needed, what, "read it on a machine with more memory")
     return tuple(shape)
 
 
@@ -90,10 +90,12 @@ def _require_order(path: Path, arrays: Arrays, name: str, others: Sequence[str])
     if len(others) > len(shape) and fields:
         rest = [key for key in others if key != fields[0]]
         raise OptionError(
-            f"{path} has {len(others)} arrays beside {name}, whose shape is {shape}",
+            f"{path} has {len(others)} arrays in addition to {name} of shape {shape}",
             given=in_words([f"{key} {arrays[key][0]}" for key in others]),
-            advice=f"if {fields[0]} holds the standard errors: {in_every_word(standard_error=fields[0])}; otherwise "
-            f"name the nodes: {in_every_word(axes=rest[: len(shape)])}",
+            advice=(
+                f"if {fields[0]} contains the standard errors: {in_every_word(standard_error=fields[0])}; otherwise "
+                f"select the nodes: {in_every_word(axes=rest[: len(shape)])}"
+            ),
         )
     if sorted(lengths) == sorted(shape):
         found = matched(path, arrays, name, others)
@@ -117,9 +119,9 @@ class _NumPy(Format):
         if not isinstance(content, dict):
             if wanted.variable or wanted.axes or wanted.standard_error:
                 raise OptionError(
-                    f"{path.name} holds one array without a name",
+                    f"{path.name} contains one array without a name",
                     given="variable, axes or standard_error",
-                    advice="leave them out, or write np.savez(path, values=values, x=nodes, y=nodes)",
+                    advice="omit them, or write np.savez(path, values=values, x=nodes, y=nodes)",
                 )
             return self._sampled(path, "the array", content, (), None, wanted)
         arrays: Arrays = {key: (each.shape, lambda each=each: each) for key, each in content.items()}  # type: ignore[misc]
@@ -128,7 +130,7 @@ class _NumPy(Format):
                 f"{path} has no array 'values'",
                 given=in_words(list(content)) if content else "no arrays",
                 advice="write it as np.savez(path, values=array, x=nodes, y=nodes), one array of nodes per axis"
-                + (f", or name the array that holds Q: variable={next(iter(content))!r}" if content else ""),
+                + (f", or select the array that holds Q: variable={next(iter(content))!r}" if content else ""),
             )
         name = the_variable(path, arrays, wanted.variable or _VALUES, ())
         error = None

@@ -37,9 +37,9 @@ class _Optuna(Format):
         if not wanted.variable and len(results) != 1:
             example = results[0] if results else _VALUE
             raise OptionError(
-                f"{path.name} has {len(results)} results",
+                f"{path.name} has {len(results)} objectives",
                 given=in_words(results),
-                advice=f"name one: {in_every_word(variable=example)}",
+                advice=f"select one: {in_every_word(variable=example)}",
             )
         swept = [name for name in table.columns if name.startswith(_PARAMETER)]
         # names may be given as the study has them
@@ -47,7 +47,7 @@ class _Optuna(Format):
         state = table.place("state", "state of the trials")
         keep = np.array([len(row) > state and row[state].strip() == "COMPLETE" for _, row in table.rows])
         if not keep.any():
-            raise OptionError(f"{path.name} has no trial that is complete", advice="run the study, and write it again")
+            raise OptionError(f"{path.name} has no complete trial", advice="run the study and write it again")
         found = gridded(
             table, dataclasses.replace(wanted, variable=wanted.variable or results[0], axes=axes), keep=keep
         )

@@ -37,9 +37,9 @@ class _RewardSurfaces(Format):
         table = dataclasses.replace(table, columns=once)
         if wanted.standard_error in ("episode_std_rewards", "episode_std_avg_len"):
             raise OptionError(
-                f"{wanted.standard_error} of {path.name} is no standard error of the mean return",
-                given="a deviation between episodes, whose number is not in the file",
-                advice="leave it out, or write a column with standard errors and name that",
+                f"{wanted.standard_error} of {path.name} is not a standard error of the mean return",
+                given="a standard deviation over episodes; the number of episodes is not in the file",
+                advice="omit it, or write a column with standard errors and select that",
             )
         # a line has one direction
         axes = wanted.axes or tuple(name for name in _AXES if name in table.columns)

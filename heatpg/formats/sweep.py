@@ -30,10 +30,10 @@ class _Sweep(Format):
         table = table_of(path)
         if not any(map(_is_name, table.columns)):
             raise OptionError(
-                f"{path.name} has no names of columns in its first line",
+                f"{path.name} has no column names in its first line",
                 given=f"{in_words(table.columns, 3)}",
                 advice="for a matrix: Landscape.from_array(np.loadtxt(path, delimiter=','), boundary=...) in Python, "
-                "or np.save it and name the .npy; for a sweep: write the names of the columns in the first line",
+                "or np.save it and use the .npy file; for a sweep: write the column names in the first line",
             )
         if not wanted.variable or not wanted.axes:
             result = wanted.variable or table.columns[-1] or "score"
@@ -41,14 +41,14 @@ class _Sweep(Format):
             swept = [name for name in table.columns if name and name != result and not is_repetition(name)][:2]
             if not swept:
                 raise OptionError(
-                    f"{path.name} has no column that could be an axis",
+                    f"{path.name} has no column that can be an axis",
                     given=f"columns {in_words(table.columns)}",
-                    allowed="a column for each parameter, and one for the result",
+                    allowed="a column per parameter, and one for the result",
                     advice="write the parameters of each run into its row",
                 )
             raise OptionError(
-                f"{path.name} is a table, and does not say which columns are the axes and which the result",
+                f"{path.name} is a table; select the columns of the axes and of the result",
                 given=f"columns {in_words(table.columns)}",
-                advice=f"name them: {in_every_word(variable=result, axes=swept)}",
+                advice=f"select them: {in_every_word(variable=result, axes=swept)}",
             )
         return gridded(table, wanted)

@@ -56,14 +56,20 @@ class HolderPrediction:
     def sentence(self) -> str:
         """What this means."""
         # a bound from below only if Lambda bounds the growth of every difference, which a mean over minutes does not
-        beyond = "smoother where rewards cancel, rougher where motions part faster than the mean"
-        numbers = f"-ln gamma = {_decay(self.gamma):.3g} against Lambda dt = {self.exponent_per_step:.3g} per step"
+        beyond = "smoother where rewards cancel, rougher where trajectories diverge faster than the mean"
+        numbers = (
+            f"-ln gamma = {_decay(self.gamma):.3g} compared with Lambda dt = {self.exponent_per_step:.3g} per step"
+        )
         if self.regime == "Lipschitz":
-            return f"Lipschitz where motions part no faster than the mean: the discount outruns it, {numbers}"
+            return (
+                f"Lipschitz where trajectories diverge no faster than the mean, because the discount dominates: "
+                f"{numbers}"
+            )
         p = f"p = {self.exponent:.2g} ({self.interval[0]:.2g} to {self.interval[1]:.2g})"
         if self.regime == "mixed":
             return (
-                f"mixed: Lipschitz where the motion is regular, p down to {self.interval[0]:.2g} where it is chaotic; "
+                f"mixed: Lipschitz where the motion is regular, with p down to {self.interval[0]:.2g} where it is "
+                f"chaotic; "
                 f"on average {numbers}"
             )
         if self.regime == "borderline":
@@ -118,15 +124,15 @@ class ScaleWindow:
     def sentence(self) -> str:
         """What this means."""
         if self.decades == 0.0:
-            return f"no scale below {self.high:.3g} is fractal: separations do not grow within the horizon"
+            return f"no scale below {self.high:.3g} is fractal, because separations do not grow within the horizon"
         text = f"fractal from {self.low:.3g} to {self.high:.3g} ({self.decades:.2g} decades), smooth below"
         if math.isnan(self.spacing):
             return text
         if self.resolved:
             text += f"; a spacing of {self.spacing:.3g} resolves all of it"
         else:
-            text += f"; a spacing of {self.spacing:.3g} leaves {self.visible_decades:.2g} decades"
-        return text if self.visible else text + ", too few to read a slope from"
+            text += f"; a spacing of {self.spacing:.3g} resolves {self.visible_decades:.2g} decades"
+        return text if self.visible else text + ", too few to fit a slope"
 
     def __str__(self) -> str:
         return self.sentence
@@ -174,7 +180,7 @@ class ChaosSummary:
             )
         else:
             text = f"measured p = {self.measured:.2g} is below the prediction of at least {self.holder.interval[0]:.2g}"
-        return text if visible else text + "; but this grid shows too few scales to tell"
+        return text if visible else text + ", but this grid has too few scales to decide"
 
     def __str__(self) -> str:
         low, high = self.within_horizon.spread
@@ -280,7 +286,7 @@ def predicted_holder(
         lower, upper = finite_numbers("interval", interval, ("lower end", "upper end"))
         if not lower <= value <= upper:
             raise OptionError(
-                "the interval does not hold the exponent",
+                "the interval does not contain the exponent",
                 given=f"{lower:g} to {upper:g}, exponent={value:g}",
                 allowed="lower end <= exponent <= upper end",
             )
@@ -407,7 +413,7 @@ def chaos(
     needed = ("kind", "model", "horizon", "gamma", "dt", "substeps", "state", "gains", "torque_limit")
     if source != "double_pendulum" or any(name not in parameters for name in needed):
         raise UnsupportedError(
-            f"the system behind {landscape.name!r} is not known",
+            f"the system of {landscape.name!r} is unknown",
             given=f"source {source!r}",
             allowed="landscapes of heatpg.landscapes.double_pendulum",
             advice="use lyapunov_spectrum on your own system, then predicted_holder and scale_window",

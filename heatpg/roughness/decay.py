@@ -113,7 +113,7 @@ class BandDecay:
         for k, levels in enumerate(self.sigma):
             text = sigma_words(levels[0] if (levels == levels[0]).all() else levels, digits=4)
             seen = np.flatnonzero(self.visible[k])
-            last = f"visible up to |k| = {self.edges[seen[-1] + 1]:.4g}" if len(seen) else "hidden by round-off"
+            last = f"visible up to |k| = {self.edges[seen[-1] + 1]:.4g}" if len(seen) else "hidden by rounding error"
             half = np.flatnonzero(self.visible[k] & (self.measured[k] < 0.5))
             first = f", below one half from |k| = {self.edges[half[0]]:.4g} on" if len(half) else ""
             lines.append(f"sigma     {text}: {len(seen)} of {len(self.power)} bands {last}{first}")
@@ -133,7 +133,7 @@ def _smooth_in_free_space(field: Array, axis: Axis, variance: float, position: i
     require_memory(
         3.0 * field.nbytes * rows / axis.size,
         f"the line along {axis.name!r}, continued by {_REACH:g} sigma",
-        "leave out the sigmas that are far wider than the box",
+        "omit noise levels far larger than the box",
     )
     extension = axis.rule.extend(axis.size, axis.nodes, padding, padding)
     shape = [1] * field.ndim
@@ -230,7 +230,7 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
     evolution.require_solved("the decay per band")
     if evolution.covariance is not None:
         raise UnsupportedError(
-            "the waves of one |k| are damped differently by correlated noise",
+            "correlated noise damps waves of equal |k| differently",
             given="an evolution with a covariance",
             allowed="one sigma, or one per axis",
             advice="sample Q along the principal axes of the covariance",
@@ -253,10 +253,10 @@ def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
     own = sum(16.0 + 8.0 * math.log2(axis.size) for axis in grid)
     if not (power > (unit * own) ** 2).any():
         raise UnsupportedError(
-            "nothing of this landscape lies in these bands",
+            "the landscape has no power in these bands",
             given=f"rms {np.ldexp(math.sqrt(float(power.max())), exponent):.3g} in the strongest, round-off "
             f"{np.ldexp(unit * own, exponent):.3g}",
-            advice="a flat landscape has no waves; for others give bands that hold some of theirs",
+            advice="pass bands that contain wavenumbers of the landscape; a constant landscape has none",
         )
     # bands without power divide by 1 and are masked, rather than warn of 0/0
     safe = np.where(power > 0, power, 1.0)

@@ -94,7 +94,7 @@ class LyapunovEstimate:
 
     @property
     def resolution(self) -> float:
-        """Exponents below this cannot be told from zero in this duration."""
+        """Exponents below this cannot be distinguished from zero in this duration."""
         return 2.0 * _REGULAR_GROWTH / self.duration
 
     @property
@@ -117,7 +117,7 @@ class LyapunovEstimate:
         error = "" if math.isnan(self.standard_error) else f" +- {self.standard_error:.2g}"
         motion = f"{self.chaotic_runs} of {len(self.runs)} runs chaotic" if self.motion == "mixed" else self.motion
         if self.motion == "regular":
-            motion += f": an exponent below {self.resolution:.2g} cannot be told from zero in this duration"
+            motion += f": an exponent below {self.resolution:.2g} cannot be distinguished from zero in this duration"
         lines = [
             f"system             {self.system}",
             f"Lyapunov exponent  {self.exponent:.4g}{error} {self.unit}",
@@ -173,10 +173,10 @@ def whole_multiple(what: str, given: float, unit: str, step: float, least: int =
     count, exact = whole_steps(given, step, least)
     if not exact:
         raise OptionError(
-            f"{what} is not a whole number of {unit}",
+            f"{what} must be a whole number of {unit}",
             given=f"{given:g}, {unit} of {step:g}",
             allowed=f"{', '.join(f'{n * step:g}' for n in range(least, least + 3))}, ...",
-            advice=f"the nearest is {count * step:.12g}",
+            advice=f"use {count * step:.12g}",
         )
     return count
 
@@ -269,7 +269,7 @@ def lyapunov_spectrum(
     UnknownNameError
         For an unknown kind.
     OptionError
-        For a parameter out of its range, or a function that returns another shape.
+        For a parameter out of its range, or a function that returns the wrong shape.
     NonFiniteError
         If the motion blows up, or a tangent vanishes: then the exponent is minus infinity.
 
@@ -295,7 +295,7 @@ def lyapunov_spectrum(
     n = x.size
     kept = n if exponents is None else whole_number("exponents", exponents)
     if kept > n:
-        raise OptionError("there are not so many exponents", given=kept, allowed=f"1 to {n}")
+        raise OptionError("count exceeds the number of exponents", given=kept, allowed=f"1 to {n}")
     flow = kind == "flow"
     step = positive_number("dt", dt) if flow else 1.0
     unit = "time steps" if flow else "iterations"
@@ -316,7 +316,7 @@ def lyapunov_spectrum(
                 x, tangents = advance(x, tangents)
             if not (np.isfinite(x).all() and np.isfinite(tangents).all()):
                 raise NonFiniteError(
-                    "the motion or its tangents ceased to be finite",
+                    "the motion or its tangents diverged",
                     given=f"within {(k + 1) * interval:g} of {(skipped + counted) * interval:g}",
                     advice="lower dt or renormalise more often" if flow else "start inside the basin of an attractor",
                 )
@@ -329,7 +329,7 @@ def lyapunov_spectrum(
                 raise NonFiniteError(
                     "a tangent vanished: its exponent is minus infinity",
                     given=f"at x = {x}",
-                    advice=f"ask for fewer exponents than {kept}, if there are others",
+                    advice=f"request fewer exponents than {kept}",
                 )
             growth[0, k] = np.log(lengths)
     return estimate_from(
@@ -355,7 +355,7 @@ def _checked(function: Callable[[Array], ArrayLike], what: str, shape: tuple[int
         except (TypeError, ValueError) as reason:
             raise OptionError(f"the {what} cannot be evaluated", given=f"x = {x}: {reason}") from reason
         if value.shape != shape:
-            raise OptionError(f"the {what} returns another shape", given=value.shape, allowed=shape)
+            raise OptionError(f"the {what} returns the wrong shape", given=value.shape, allowed=shape)
         return value
 
     return checked

@@ -132,10 +132,10 @@ class Roughness:
     exponent
         Hölder exponent p: that of the method, or the mean of the methods weighted by their standard errors.
     interval
-        Its confidence interval. All methods look at the same landscape, so several of them make it no narrower than
-        the weighted mean of theirs; where they disagree it reaches over all their exponents.
+        Its confidence interval. All methods use the same landscape, so several methods do not narrow it below the
+        weighted mean of theirs; if they disagree it covers all their exponents.
     confidence
-        The probability that it is meant to hold with.
+        Its confidence level.
     method
         What was asked for.
     saturated
@@ -145,7 +145,7 @@ class Roughness:
     scalings
         The fit of each method that has one.
     refused
-        Why the other methods have none.
+        Why the other methods have no fit.
     agree
         Whether the intervals of all methods have a number in common.
     noise_floor
@@ -155,8 +155,8 @@ class Roughness:
     smooth_below
         Distance up to which the landscape is smooth; 0 if it is rough down to the resolution of the grid.
     intermittency
-        Exponent of mean increments minus that of their root mean square, in the window of ``structure``; above 0.15
-        a few places, such as jumps or ridges, make most of the roughness. NaN where ``structure`` has no fit.
+        Exponent of mean increments minus that of their root mean square, in the window of ``structure``; above 0.15 a
+        few locations, such as jumps or ridges, cause most of the roughness. NaN where ``structure`` has no fit.
     """
 
     exponent: float
@@ -178,14 +178,14 @@ class Roughness:
         for scaling in self.scalings:
             if scaling.method == method:
                 return scaling
-        reason = self.refused.get(method, "it was not asked for")
+        reason = self.refused.get(method, "it was not requested")
         raise UnknownNameError(
-            f"no fit by {method!r}: {reason}", allowed=", ".join(scaling.method for scaling in self.scalings)
+            f"no fit with {method!r}: {reason}", allowed=", ".join(scaling.method for scaling in self.scalings)
         )
 
     @property
     def verdict(self) -> str:
-        """What this means, in one sentence."""
+        """Interpretation in one sentence."""
         between = f"between {self.window[0]:.3g} and {self.window[1]:.3g}"
         if self.saturated:
             parts = [
@@ -204,9 +204,9 @@ class Roughness:
             parts.append(f"only {len(self.scalings)} of {len(self.scalings) + len(self.refused)} methods have a fit")
         if len(self.scalings) > 1:
             count = f"the {len(self.scalings)} methods"
-            parts.append(f"{count} agree" if self.agree else f"{count} do not agree: see each of them")
+            parts.append(f"{count} agree" if self.agree else f"{count} disagree: see each of them")
         if self.intermittency > _INTERMITTENT:
-            parts.append("a few places (jumps, ridges) make most of the roughness")
+            parts.append("a few locations (jumps, ridges) cause most of the roughness")
         return "; ".join(parts)
 
     def __str__(self) -> str:
@@ -247,7 +247,7 @@ def _refuse(reason: str, name: str) -> NoReturn:
     raise UnsupportedError(
         f"no Hölder exponent: {reason}",
         given=repr(name),
-        advice="sample more nodes, average the noise down, or give a window of scales where the structure shows",
+        advice="sample more nodes, reduce the noise by averaging, or pass a window of scales with visible structure",
     )
 
 
@@ -294,7 +294,9 @@ class _Study:
                 return self._rough(measured, fit)
         if self.smooth:
             high = max(FEWEST_SCALES, int(np.searchsorted(scales, self.reach * (1 + 1e-9)))) - 1
-            return self._saturated(measured, 0, high) or "what was measured does not grow as that of a smooth landscape"
+            return (
+                self._saturated(measured, 0, high) or "the measured increments do not scale as for a smooth landscape"
+            )
         return reason
 
     def _rough(self, measured: MeanSquares, fit: Fit) -> Scaling:
@@ -385,9 +387,9 @@ def _check(method: str, window: tuple[float, float] | None, confidence: float) -
     if method != "all" and method not in METHODS:
         raise UnknownNameError("unknown method", given=repr(method), allowed=", ".join((*METHODS, "all")))
     if not 0 < confidence < 1:
-        raise OptionError("confidence is a probability", given=confidence, allowed="between 0 and 1")
+        raise OptionError("confidence is out of range", given=confidence, allowed="between 0 and 1")
     if window is not None and not (len(window) == 2 and 0 < window[0] < window[1] < math.inf):
-        raise OptionError("a window is a smaller and a larger scale", given=repr(window), allowed="0 < low < high")
+        raise OptionError("window must be a smaller and a larger scale", given=repr(window), allowed="0 < low < high")
     return METHODS if method == "all" else (method,)
 
 
@@ -399,7 +401,7 @@ def holder_exponent(
     axis: str | int | None = None,
     confidence: float = 0.95,
 ) -> Roughness:
-    """Hölder exponent p of a landscape, with the scales that it holds on and a confidence interval.
+    """Hölder exponent p of a landscape, with the range of scales and a confidence interval.
 
     Mean squares y(s) at distances or sigmas s are fitted by y = A s^(2p) + B + C s^2 with relative weights:
     ``structure`` y = S_2(delta); ``bias`` y = mean (L - Q)^2, C = 0; ``spread`` y = mean (E Q^2 - L^2); ``gradient``
@@ -417,7 +419,7 @@ def holder_exponent(
         (sigmas), and from where waves that the grid resolves well no longer matter, to a quarter (distances) or a
         tenth (sigmas) of the shortest axis.
     axis
-        Roughness along this axis alone (name or number); None for all axes at once. Sigma is then the same number of
+        Roughness along this axis only (name or number); None for all axes at once. Sigma is then the same number of
         spacings along every axis, and scales are geometric means over the axes where spacings differ.
     confidence
         Probability of the intervals. The standard error of p joins the jackknife over some 16 parts of the box, the
@@ -448,7 +450,7 @@ def holder_exponent(
     What is estimated is the exponent of root mean squares over the box, which is the Hölder exponent where Q is equally
     rough everywhere; jumps on a few lines give 1/2. First differences, the spread and the gradient cannot exceed 1, the
     bias of a smooth Q goes as sigma^2: such landscapes are reported as smooth, with p at least 1. Along axes that are
-    not periodic, nodes from which noise leaves the box with more than 1 % probability across one edge are left out.
+    not periodic, nodes from which noise crosses an edge with more than 1 % probability are excluded.
 
     References
     ----------
@@ -468,7 +470,7 @@ def holder_exponent(
     """
     methods = _check(method, window, confidence)
     if not isinstance(source, Landscape | Evolution):
-        raise OptionError("roughness is that of a landscape or an evolution", given=type(source).__name__)
+        raise OptionError("roughness needs a landscape or an evolution", given=type(source).__name__)
     if isinstance(source, Evolution):
         source.require_solved("roughness of an evolution")
     landscape = source.landscape if isinstance(source, Evolution) else source
@@ -480,7 +482,7 @@ def holder_exponent(
     # with fewer, a part of the jackknife would be a single node wide
     least = 2 * parts_along(grid.dimensions)
     if min(grid.shape) < least:
-        _refuse(f"{min(grid.shape)} nodes along an axis are too few, the least are {least}", landscape.name)
+        _refuse(f"{min(grid.shape)} nodes along an axis are too few; at least {least} are needed", landscape.name)
     # increments first: they tell noise and the smooth range, which the windows of all methods depend on
     increments = measure_structure(values, grid, positions)
     variance, error, all_noise = noise_floor(increments)
@@ -518,7 +520,7 @@ def holder_exponent(
     # a method whose window ends within the smooth range has not seen the rough one that another method found
     if any(not scaling.saturated for scaling in found):
         for scaling in [scaling for scaling in found if scaling.saturated]:
-            refused[scaling.method] = f"it sees no rough range, but a smooth one up to {scaling.window[1]:.3g}"
+            refused[scaling.method] = f"no rough range, but a smooth one up to {scaling.window[1]:.3g}"
             found.remove(scaling)
     if not found:
         _refuse(_joined(refused.values()), landscape.name)

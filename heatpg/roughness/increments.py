@@ -48,7 +48,7 @@ class StructureFunction:
     values
         S_q, shape (moments, n).
     pairs
-        How many pairs of nodes each mean is over, shape (n,).
+        Number of pairs of nodes in each mean, shape (n,).
     axes
         The axes along which increments were taken.
     """
@@ -73,7 +73,8 @@ class StructureFunction:
         """
         if not (self.values > 0).all():
             raise UnsupportedError(
-                "increments that are all zero have no exponent", given=f"distance {self.scales[self._first_zero()]:g}"
+                "increments are all zero, so no exponent can be estimated",
+                given=f"distance {self.scales[self._first_zero()]:g}",
             )
         slopes = np.diff(np.log(self.values), axis=1) / np.diff(np.log(self.scales))
         return np.asarray(slopes / np.array(self.moments)[:, None])
@@ -100,9 +101,9 @@ def deviations(landscape: Landscape) -> tuple[Array, float]:
     """Q without its mean in units of its largest deviation, and that unit."""
     if landscape.batch_shape:
         raise UnsupportedError(
-            "the roughness of a batch is that of its members",
+            "roughness needs a single landscape",
             given=f"batch of shape {landscape.batch_shape}",
-            advice="take one: Landscape(values[i], grid)",
+            advice="select one: Landscape(values[i], grid)",
         )
     # divided by the largest value first, so that the sum in the mean cannot overflow
     taken = landscape.centring
@@ -114,7 +115,7 @@ def deviations(landscape: Landscape) -> tuple[Array, float]:
     # a mean is rounded, so a constant need not be zero without it
     if unit <= 4.0 * np.finfo(landscape.values.dtype).eps:
         raise UnsupportedError(
-            "a flat landscape has no roughness", given=f"{landscape.name!r}, osc(Q) = {landscape.oscillation:g}"
+            "a constant landscape has no roughness", given=f"{landscape.name!r}, osc(Q) = {landscape.oscillation:g}"
         )
     return values / unit, float(np.ldexp(unit * largest, int(taken.exponent.item())))
 
@@ -127,7 +128,7 @@ def positions_of(grid: Grid, axis: str | int | None) -> tuple[int, ...]:
         return (grid.index(axis),)
     if isinstance(axis, bool) or not isinstance(axis, int | np.integer) or not 0 <= axis < grid.dimensions:
         names = ", ".join(repr(a.name) for a in grid)
-        raise GridError("no axis of this number", given=repr(axis), allowed=f"0 to {grid.dimensions - 1}, or {names}")
+        raise GridError("axis is out of range", given=repr(axis), allowed=f"0 to {grid.dimensions - 1}, or {names}")
     return (int(axis),)
 
 
@@ -160,7 +161,7 @@ def lags_of(grid: Grid, positions: Sequence[int], given: Sequence[int] | None) -
         whole = False
     if not whole or lags[0] < 1 or lags[-1] > longest:
         raise GridError(
-            "lags are whole numbers of nodes that fit into the box", given=repr(given), allowed=f"1 to {longest}"
+            "lags must be whole numbers of nodes within the box", given=repr(given), allowed=f"1 to {longest}"
         )
     return lags.astype(np.int64)
 
@@ -219,7 +220,7 @@ def structure_function(
     """
     orders = tuple(float(q) for q in np.atleast_1d(np.asarray(moments, dtype=np.float64)))
     if not orders or not all(math.isfinite(q) and q > 0 for q in orders):
-        raise OptionError("moments must be above 0", given=repr(moments), allowed="such as (1, 2)")
+        raise OptionError("moments must be positive", given=repr(moments), allowed="such as (1, 2)")
     values, unit = deviations(landscape)
     grid, positions = landscape.grid, positions_of(landscape.grid, axis)
     distances = lags_of(grid, positions, lags)

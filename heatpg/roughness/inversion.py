@@ -1,4 +1,4 @@
-"""Undoing exploration noise: the backward heat equation, which is unstable, and what regularisation makes of it.
+"""Undoing exploration noise: the backward heat equation, which is unstable, with regularisation.
 
 The field at the larger sigma is y = A u + noise; see `heatpg.roughness.modes` for A and its modes, and
 `heatpg.roughness.regularisation` for what takes the place of its inverse.
@@ -69,12 +69,12 @@ def noise_amplification(wavenumber: float, variance_step: float) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Amplification:
-    """What a backward solve made of pure white noise.
+    """Amplification of white noise by a backward solve.
 
     Attributes
     ----------
     observed
-        Root of the mean square of what came out, over the standard deviation that went in.
+        Root mean square of the output over the standard deviation of the input.
     predicted
         The same from the multipliers.
     standard_error
@@ -104,7 +104,7 @@ class Amplification:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Backward:
-    """An estimate of u at a smaller sigma, and what noise and regularisation have made of it.
+    """An estimate of u at a smaller sigma, with the effects of noise and regularisation.
 
     Attributes
     ----------
@@ -127,11 +127,11 @@ class Backward:
     residual
         Root of the mean square of A u - y over the box.
     amplification
-        Predicted factor from the standard deviation of white noise per node to the rms of what it becomes.
+        Predicted amplification of white noise: rms of the output over its standard deviation per node.
     largest_amplification
         The same for the worst mode.
     observed_amplification
-        What became of the noise that was added by seed, over its standard deviation; None without a seed.
+        Observed amplification of the noise added by seed, over its standard deviation; None without a seed.
     recoverable
         `recoverable_band` of the noise and of a wave with the rms of the data; None without noise.
     bias
@@ -139,9 +139,9 @@ class Backward:
         cut-off if the power there goes on to fall as it does in the octave below. Nothing in the data tells whether it
         does: a feature finer than the cut-off is not in this estimate.
     error
-        rms of the estimate against the truth, where an evolution knows it; otherwise None.
+        rms error of the estimate, if an evolution contains the true field; otherwise None.
     assumption
-        What is assumed about the field outside of the box.
+        Assumption about the field outside the box.
     """
 
     estimate: Landscape
@@ -170,7 +170,7 @@ class Backward:
 
     @property
     def noise_error(self) -> float | None:
-        """Predicted rms of what the noise has become, eps times the amplification; None without noise."""
+        """Predicted rms of the amplified noise, eps times the amplification; None without noise."""
         return None if self.noise is None else self.noise * self.amplification
 
     def measure_amplification(self, seed: int, *, samples: int = 1) -> Amplification:
@@ -228,7 +228,7 @@ class Backward:
         lines.append(f"residual      {self.residual:.4g}{level}")
         lines.append(f"bias          {self.bias:.4g} estimated")
         if self.error is not None:
-            lines.append(f"error         {self.error:.4g} rms against the truth")
+            lines.append(f"error         {self.error:.4g} rms error")
         lines.append(f"outside       {self.assumption}")
         return "\n".join(lines)
 
@@ -241,8 +241,8 @@ class Backward:
 def _assumption(grid: Grid) -> str:
     free = [axis for axis in grid if axis.rule.free_space]
     if not free:
-        return "nothing: every boundary is closed"
-    words = {"clip": "the estimate continues by its edge values", "zero": "the estimate is 0"}
+        return "nothing: every boundary condition is closed"
+    words = {"clip": "the estimate is continued by its edge values", "zero": "the estimate is 0"}
     return "; ".join(f"beyond {axis.name!r} {words.get(axis.boundary, axis.rule.meaning)}" for axis in free)
 
 
@@ -261,23 +261,25 @@ def _interval(
     if isinstance(source, Landscape):
         if step is None:
             raise SigmaError(
-                "the variance to be undone is not known of a landscape",
+                "a landscape does not determine the variance to undo",
                 given="no variance_step",
                 allowed="variance_step=dsigma^2, one number or one per axis",
-                advice="an evolution knows its sigma, and is solved back with `to`",
+                advice="for an evolution, which has its sigma, use `to`",
             )
         field, start, stop = source.values, (0.0,) * grid.dimensions, step
     else:
         source.require_solved("noise undone")
         if source.covariance is not None:
             raise UnsupportedError(
-                "correlated noise does not factor over the axes, and is not undone",
+                "inversion is not supported for correlated noise, which does not factor over the axes",
                 given="an evolution with a covariance",
                 allowed="one sigma, or one per axis",
                 advice="sample Q along the principal axes of the covariance",
             )
         if not -len(source) <= index < len(source):
-            raise SigmaError("no sigma of this index", given=index, allowed=f"{-len(source)} to {len(source) - 1}")
+            raise SigmaError(
+                "index of the noise level is out of range", given=index, allowed=f"{-len(source)} to {len(source) - 1}"
+            )
         field, stop = source.values[index], tuple(float(t) for t in source.variances[index])
         levels = tuple(float(s) for s in source.sigmas[index])
         if step is None:
@@ -291,10 +293,10 @@ def _interval(
             short = any(a < 0.0 for a in start)
         if short:
             raise SigmaError(
-                "a backward solve ends at a smaller sigma",
+                "a backward solve must end at a smaller sigma",
                 given=f"to={to}" if step is None else f"variance_step={variance_step}",
                 allowed=f"sigmas up to {levels}, variances up to {stop}",
-                advice="forward is heatpg.evolve",
+                advice="use heatpg.evolve to smooth",
             )
     if all(b == a for a, b in zip(start, stop, strict=True)):
         raise SigmaError("there is nothing to undo", given=f"variances {stop} to {start}", allowed="a smaller sigma")
@@ -332,7 +334,8 @@ def backward(
     source
         An evolution, or a landscape that is taken for a smoothed one; without batch axes.
     to
-        Of an evolution: the sigma to go back to, one or one per axis; 0 if neither this nor `variance_step` is given.
+        For an evolution: the sigma to go back to, one number or one per axis; 0 if neither this nor `variance_step` is
+        given.
     variance_step
         dsigma^2 to be undone, one or one per axis. A landscape needs it, and is solved back to sigma = 0.
     index
@@ -349,7 +352,8 @@ def backward(
         About 1; sqrt(1 + 3 sqrt(2 / N)) by default, N the number of nodes: three standard deviations of the squared
         norm of the noise above its mean, because below the noise every residual can be had, at the price of fitting it.
     seed
-        Add white noise of level `noise` to the field first, by this seed: an experiment whose truth is known.
+        Add white noise of standard deviation `noise` to the field first, with this seed: an experiment with a known
+        solution.
 
     Returns
     -------
@@ -359,11 +363,11 @@ def backward(
     Raises
     ------
     SigmaError
-        For a sigma above that of the field, or nothing to undo.
+        For a sigma above that of the field, or if there is nothing to undo.
     OptionError
         Without noise and without parameter; for numbers out of range.
     UnsupportedError
-        For correlated noise, batch axes, or noise below what any regularised solution leaves of the data.
+        For correlated noise, batch axes, or a noise level below the residual of every regularised solution.
     UnknownNameError
         For an unknown method.
     NonFiniteError
@@ -399,7 +403,7 @@ def backward(
     """
     grid = source.grid
     if method not in METHODS:
-        raise UnknownNameError("unknown way to regularise", given=repr(method), allowed="'cutoff', 'tikhonov'")
+        raise UnknownNameError("unknown regularisation method", given=repr(method), allowed="'cutoff', 'tikhonov'")
     eps = None if noise is None else positive_number("noise", noise)
     aim = None if tau is None else positive_number("tau", tau)
     if eps is None and parameter is None:
@@ -411,7 +415,7 @@ def backward(
     if seed is not None:
         seed = whole_number("seed", seed, least=0)
     if eps is None and seed is not None:
-        raise OptionError("a seed adds noise of the given level", given="no noise", allowed="noise > 0")
+        raise OptionError("a seed needs a noise level", given="no noise", allowed="noise > 0")
     if parameter is not None and not (0 < parameter < math.inf or (parameter == 0 and method == "cutoff")):
         raise OptionError(
             "the parameter is out of range",

@@ -177,7 +177,7 @@ def levels_for(grid: Grid, positions: Sequence[int]) -> Array:
     largest = _LARGEST_SIGMA * min(grid[i].size for i in positions)
     if largest < LEAST_RATIO * _SMALLEST_SIGMA:
         raise UnsupportedError(
-            "the grid leaves no range of sigmas between its resolution and its box",
+            "the grid is too coarse: no noise levels lie between its resolution and the size of the box",
             given=f"{min(grid[i].size for i in positions)} nodes",
             allowed=f"at least {math.ceil(LEAST_RATIO * _SMALLEST_SIGMA / _LARGEST_SIGMA)} nodes along every axis",
             advice="sample more nodes",
@@ -192,13 +192,13 @@ def given_levels(evolution: Evolution, positions: Sequence[int]) -> Array:
     """Those sigmas of an evolution that the grid resolves and the box holds, shape (T, dimensions)."""
     grid = evolution.grid
     if evolution.covariance is not None:
-        raise UnsupportedError("correlated noise has no one sigma to scale with", advice="evolve with sigma instead")
+        raise UnsupportedError("correlated noise has no single sigma", advice="evolve with sigma instead")
     sigmas = evolution.sigmas
     # noise along another axis would smooth the structure away that is to be measured along this one
     still = [i for i in range(grid.dimensions) if i not in positions]
     if bool((sigmas[:, still] > 0).any()):
         raise UnsupportedError(
-            "the roughness along one axis needs noise along this axis alone",
+            "the roughness along one axis needs noise along this axis only",
             given=f"axis {grid[positions[0]].name!r}, sigma {sigmas[-1].tolist()}",
             advice="pass the landscape, or evolve with sigma 0 along the others",
         )
@@ -206,7 +206,9 @@ def given_levels(evolution: Evolution, positions: Sequence[int]) -> Array:
     noisy = moving[(moving > 0).all(axis=1)]
     # one number stands for the scale, so the sigmas of the axes may differ, but only by a factor that stays
     if len(noisy) and not np.allclose(noisy / noisy[:, :1], noisy[0] / noisy[0, 0], rtol=1e-6, atol=0.0):
-        raise SigmaError("the ratio between the sigmas of two axes changes", given=moving.tolist(), allowed="one shape")
+        raise SigmaError(
+            "the ratio of sigma between two axes must be constant", given=moving.tolist(), allowed="one shape"
+        )
     spacings = np.array([grid[i].spacing for i in positions])
     widths = np.array([math.inf if grid[i].rule.periodic else grid[i].length for i in positions])
     lengths = np.array([grid[i].length for i in positions])

@@ -220,7 +220,7 @@ def _free_modes(axis: Axis, start: float, stop: float) -> Modes:
             f"axis {axis.name!r} in free space has too many nodes for a backward solve",
             given=size,
             allowed=f"at most {_LARGEST_MATRIX}",
-            advice="a smoothed field is held by a coarser grid as well: a spacing of sigma / 2 is enough",
+            advice="use a coarser grid: for a smoothed field a spacing of sigma / 2 suffices",
         )
     weights = mean_weights(axis)
     root = np.sqrt(weights)
@@ -258,9 +258,9 @@ def modes_along(axis: Axis, start: float, stop: float) -> Modes:
     if axis.faced and axis.rule.holds_ends:
         # noise in the end cells reaches the whole line by way of the chord, and hides what was smooth there
         raise UnsupportedError(
-            "cells between walls whose values are held cannot be taken back",
+            "inversion does not support 'absorb' or 'clip' with nodes='cell'",
             given=f"axis {axis.name!r}: boundary={axis.boundary!r}, nodes='cell'",
-            advice="sample the axis at vertex nodes, whose ends are the walls",
+            advice="sample the axis with nodes='vertex'",
         )
     if axis.rule.free_space:
         return _free_modes(axis, start, stop)

@@ -171,7 +171,7 @@ def follow_runs(
     if good.min() < intervals:
         run = int(good.argmin())
         raise NonFiniteError(
-            f"the motion or the separation of run {run + 1} of {runs} ceased to be a number other than zero",
+            f"the motion or the separation of run {run + 1} of {runs} became zero or not finite",
             given=f"dt={timing.dt:g}, within {(int(good[run]) + 1) * timing.interval:g} s",
             advice="lower dt, or renormalise more often",
         )
@@ -180,7 +180,7 @@ def follow_runs(
     drift = energy_drift(states[:, int(torques is not None) :], coefficients) if free else math.nan
     if drift > _MOST_DRIFT:
         warnings.warn(
-            f"the integrator changed the energy by {drift:.1%} of that between hanging and upright; lower dt",
+            f"the integrator changed the energy by {drift:.1%} of the difference between hanging and upright; lower dt",
             HeatpgWarning,
             stacklevel=3,
         )
@@ -229,19 +229,18 @@ def lyapunov_exponent(
     Parameters
     ----------
     system
-        ``double_pendulum``; see `lyapunov_spectrum` for a system of your own.
+        ``double_pendulum``; see `lyapunov_spectrum` for other systems.
     model
-        ``point_mass`` or ``acrobot``, as in `heatpg.landscapes.double_pendulum`. The velocity limits of the acrobot
-        are left out.
+        ``point_mass`` or ``acrobot``, as in `heatpg.landscapes.double_pendulum`. The velocity limits of the acrobot are
+        ignored.
     ensemble
-        Where the runs start, and how many there are; by default 8 runs near (3.1, 0.1, 0, 0), almost upright.
+        Initial states of the runs; by default 8 runs near (3.1, 0.1, 0, 0), almost upright.
     policy
-        A linear policy at the joints; by default there is no torque.
+        A linear policy at the joints; by default no torque.
     duration
         Seconds over which each run is averaged, a whole number of intervals.
     transient
-        Seconds left out before; by default about 10, in which the direction of growth is found and the start
-        forgotten.
+        Initial transient in seconds to discard; by default about 10.
     dt
         Step of the integrator in seconds.
     renormalise

@@ -153,10 +153,10 @@ def _fault(law: Law, fit: Fit, unit_high: float) -> str:
     top = amplitude * unit_high ** (2.0 * fit.exponent)
     # 0.03: next to the lower end of the search, where A s^(2p) cannot be told from B
     if amplitude <= 0 or fit.exponent <= 0.03:
-        return "what was measured does not grow as a power of the scale"
+        return "the measured values do not grow as a power of the scale"
     # at the upper end of the window the structure should have overtaken whatever there is besides it
     if fit.floor > top:
-        return "the structure does not rise above the noise"
+        return "the structure is below the noise"
     if law.trend:
         trend = float(fit.terms[-1])
         if trend > amplitude or -trend * unit_high**2 > top:
@@ -205,7 +205,7 @@ def best_fit(
     fault = ""
     for low, high in windows:
         if not (measured.squares[low : high + 1] > 0).all():
-            fault = fault or "the structure does not rise above the noise"
+            fault = fault or "the structure is below the noise"
             continue
         fit = _fit(law, measured, low, high)
         found = _fault(law, fit, float(scales[high] / scales[low]))

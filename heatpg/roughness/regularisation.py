@@ -50,10 +50,10 @@ class Cutoff:
         largest = float(problem.exponent[kept].max(initial=0.0))
         if largest > LARGEST_EXPONENT:
             raise NonFiniteError(
-                "this cut-off keeps waves whose noise grows beyond the largest number",
+                "this cut-off keeps waves whose amplified noise overflows",
                 given=f"k_c={parameter:g}, amplification e^{largest:.0f}",
                 allowed=f"k_c <= {math.sqrt(2.0 * LARGEST_EXPONENT / problem.variance):.4g}",
-                advice="take a smaller cut-off, or give the noise and leave the parameter out",
+                advice="use a smaller cut-off, or pass noise= instead of parameter=",
             )
         return np.exp(np.where(kept, problem.exponent, -np.inf))
 
@@ -157,9 +157,11 @@ def by_discrepancy(problem: Problem, filters: Cutoff | Tikhonov, coefficients: A
     parameter = filters.search(excess)
     if math.isnan(parameter):
         raise UnsupportedError(
-            "no regularised solution comes as close to the data as the noise allows",
+            "no regularised solution fits the data within the noise",
             given=f"tau eps = {target:.3g}",
-            advice="these data are no smoothed field to within this noise: give more noise (rounding and the error of "
-            "the solver are noise too), a smaller variance, or a parameter",
+            advice=(
+                "the data are not a smoothed field within this noise: pass a larger noise (including rounding and "
+                "solver errors), a smaller variance, or parameter="
+            ),
         )
     return parameter

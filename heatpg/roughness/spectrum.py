@@ -129,7 +129,7 @@ def power_spectrum(landscape: Landscape | ArrayLike, grid: Grid | None = None, *
     UnsupportedError
         For batch axes.
     OptionError
-        For bands that are none.
+        For invalid bands.
     NonFiniteError
         For values that are not finite.
 
@@ -158,7 +158,7 @@ def power_spectrum(landscape: Landscape | ArrayLike, grid: Grid | None = None, *
             raise GridError("an array needs a grid", given=f"shape {np.shape(landscape)}", allowed="grid=heatpg.Grid")
         landscape = Landscape(landscape, grid)
     elif grid is not None and grid != landscape.grid:
-        raise GridError("a landscape has its own grid", given=repr(grid), advice="leave the grid out")
+        raise GridError("a landscape has its own grid", given=repr(grid), advice="omit grid")
     place = landscape.grid
     require_single(landscape, "a power spectrum")
     values = landscape.values.astype(np.float64)

@@ -63,7 +63,9 @@ class UncertaintyProduct:
         ]
         # a taste: jumps and unresolved waves of this size change the third digit of the product
         if self.edge > 1e-3:
-            lines.append(f"edge      {self.edge:.3g} of the largest |f| is left there: the waves are those of a jump")
+            lines.append(
+                f"edge      {self.edge:.3g} of the largest |f| remains there, so the spectrum is that of a jump"
+            )
         if self.nyquist > 1e-3:
             lines.append(f"nyquist   {self.nyquist:.3g} of the finest wave: the grid does not resolve f")
         return "\n".join(lines)
@@ -135,7 +137,7 @@ def uncertainty_product(landscape: Landscape) -> UncertaintyProduct:
     field = landscape.values.astype(np.float64)
     largest = float(np.abs(field).max())
     if largest == 0.0:
-        raise UnsupportedError("f = 0 has neither a place nor a wavenumber", given=repr(landscape))
+        raise UnsupportedError("f = 0 has neither a location nor a wavenumber", given=repr(landscape))
     field /= largest  # the product does not depend on the unit of f; its squares neither overflow nor vanish
     places, waves, edges, finest = [], [], [0.0], [0.0]
     with np.errstate(under="ignore"):

@@ -54,9 +54,9 @@ def require_single(landscape: Landscape, what: str) -> None:
     """Refuse a batch."""
     if landscape.batch_shape:
         raise UnsupportedError(
-            f"{what} takes one landscape at a time",
+            f"{what} needs a single landscape",
             given=f"batch axes {landscape.batch_shape}",
-            advice="pass the members of the batch one by one",
+            advice="pass the landscapes of the batch one at a time",
         )
 
 
@@ -284,14 +284,14 @@ def _edges(bands: Bands, fundamental: float, largest: float) -> NDArray[np.float
     # True is an int in Python, and no number of bands
     if isinstance(bands, int | np.integer) and not isinstance(bands, bool):
         if bands < 1:
-            raise OptionError("there is no band", given=bands, allowed=allowed)
+            raise OptionError("the number of bands must be positive", given=bands, allowed=allowed)
         return np.asarray(np.linspace(0.0, largest, int(bands) + 1, dtype=np.float64))
     try:
         edges: NDArray[np.float64] = np.array(bands, dtype=np.float64)
     except (TypeError, ValueError):
-        raise OptionError("the bands are not numbers", given=repr(bands), allowed=allowed) from None
+        raise OptionError("bands must be numbers", given=repr(bands), allowed=allowed) from None
     if edges.ndim != 1 or len(edges) < 2 or not np.isfinite(edges).all() or edges[0] < 0 or (np.diff(edges) <= 0).any():
-        raise OptionError("these edges bound no bands", given=repr(bands), allowed=allowed)
+        raise OptionError("band edges must be ascending", given=repr(bands), allowed=allowed)
     return edges
 
 

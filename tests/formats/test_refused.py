@@ -45,59 +45,59 @@ crashed[2][2], crashed[5][2] = "nan", ""
 REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]] = {
     "an unfinished surface": (
         *("u.h5", crafted.unfinished, {}),
-        r"train_loss of u.h5 is not complete: 4 of 35 points have no value; got: -1, which is not computed yet; the "
+        r"train_loss of u.h5 is incomplete: 4 of 35 points have no value; got: -1, which is not computed yet; the "
         r"first at index \(4, 3\), y = 3, x = 0; run plot_surface.py once more .* fill=NUMBER .* --fill NUMBER",
         {"fill": 5.0},
     ),
     "a surface without values": (
         *("e.h5", lambda p: crafted.hdf5(p, {"xcoordinates": X, "ycoordinates": Y}), {}),
-        r"holds coordinates and no values yet.*run plot_surface.py",
+        r"has coordinates but no values yet.*run plot_surface.py",
         None,
     ),
     "a name that a surface has not": (
         *("n.h5", lambda p: crafted.surface(p, X, Y), {"variable": "train_los"}),
-        r"no variable of this name; got: 'train_los'; did you mean 'train_loss' .*; expected: train_acc, train_loss",
+        r"no variable with this name; got: 'train_los'; did you mean 'train_loss' .*; expected: train_acc, train_loss",
         {"variable": "train_loss"},
     ),
     "several variables": (
         *("s.h5", lambda p: crafted.hdf5(p, {"A": on(X, Y), "B": on(X, Y), "x": X, "y": Y}), {}),
-        r"holds 2 variables that could be Q; got: A \(7, 5\), B \(7, 5\); name one: variable='A' in Python, "
+        r"has 2 variables that can be Q; got: A \(7, 5\), B \(7, 5\); select one: variable='A' in Python, "
         r"--variable A on the command line",
         {"variable": "A"},
     ),
     "a square with two orders": (
         *("q.h5", lambda p: crafted.hdf5(p, {"Q": on(X, SQUARE), "x": X, "y": SQUARE}), {}),
-        r"Q of q.h5 has the shape \(7, 7\), and its coordinates fit in 2 ways; got: x, y; name them in the order of "
+        r"Q of q.h5 has the shape \(7, 7\), and its coordinates match in 2 ways; got: x, y; name them in the order of "
         r"the shape: axes=\('x', 'y'\) in Python, --axes x,y on the command line",
         {"axes": ["x", "y"]},
     ),
     "axes in the wrong order": (
         *("w.h5", lambda p: crafted.hdf5(p, {"Q": on(X, Y), "x": X, "y": Y}), {"axes": ["y", "x"]}),
-        r"y of w.h5 does not hold the positions along axis 1 of Q; got: shape \(5,\); expected: 7 positions; name the "
-        r"coordinates in the order of the shape \(7, 5\)",
+        r"y of w.h5 does not contain the positions along axis 1 of Q; got: shape \(5,\); expected: 7 positions; "
+        r"name the coordinates in the order of the shape \(7, 5\)",
         {"axes": ["x", "y"]},
     ),
     "a MATLAB square with two orders": (
         *("q.mat", lambda p: crafted.matlab73(p, {"J": on(X, SQUARE), "x": X, "y": SQUARE}), {}),
-        r"its coordinates fit in 2 ways.*--axes x,y",
+        r"its coordinates match in 2 ways.*--axes x,y",
         {"axes": ["x", "y"]},
     ),
     "a table without names": (
         *("t.csv", crafted.seeds, {}),
-        r"t.csv is a table, and does not say which columns are the axes and which the result; got: columns seed, lr, "
-        r"gamma, return; name them: variable='return', axes=\('lr', 'gamma'\) in Python, --variable return --axes "
+        r"t.csv is a table; select the columns of the axes and of the result; got: columns seed, lr, "
+        r"gamma, return; select them: variable='return', axes=\('lr', 'gamma'\) in Python, --variable return --axes "
         r"lr,gamma on the command line",
         SWEEP,
     ),
     "a table with a misspelt column": (
         *("m.csv", crafted.seeds, {"variable": "retrun", "axes": ["lr", "gamma"]}),
-        r"no column for the variable of this name; got: 'retrun'; did you mean 'return'\?; "
+        r"no column with this name for the variable; got: 'retrun'; did you mean 'return'\?; "
         r"expected: seed, lr, gamma, return",
         SWEEP,
     ),
     "a sweep in the logarithm": (
         *("l.csv", crafted.logarithmic, {"variable": "score", "axes": ["learning rate", "gamma"]}),
-        r"column 'learning rate' of l.csv is uniform in its logarithm, and not in itself.*each 10 times the one before"
+        r"column 'learning rate' of l.csv is uniform in its logarithm, not in itself.*each 10 times the one before"
         r".*axes=\('log10\(learning rate\)', 'gamma'\) in Python, --axes 'log10\(learning rate\),gamma' on the command "
         r'line, axes = \["log10\(learning rate\)", "gamma"\] in a specification',
         {"variable": "score", "axes": ["log10(learning rate)", "gamma"]},
@@ -111,20 +111,21 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
     ),
     "trials that still run": (
         *("r.csv", lambda p: crafted.trials(p, complete=False), {"minimise": False}),
-        r"column 'value' of r.csv is not complete: 1 of 35 points have no value; got: no row with a number; the "
-        r"first at index .*, params_gamma = .*, params_lr = .*; run what is missing, or give these points a value",
+        r"column 'value' of r.csv is incomplete: 1 of 35 points have no value; got: no row with a number; the "
+        r"first at index .*, params_gamma = .*, params_lr = .*; run the missing ones, "
+        r"or choose a value for these points",
         {"minimise": False, "fill": 0.0},
     ),
     "two columns of one name": (
         "two.csv",
         lambda p: crafted.table(p, ["a", "r", "r"], [[i, i, -i] for i in range(4)]),
         {"variable": "r", "axes": ["a"]},
-        r"has 2 columns of the name 'r'; got: column 2 and 3; give each column its own name",
+        r"has 2 columns named 'r'; got: column 2 and 3; use different names",
         None,
     ),
     "an axis twice": (
         *("twice.csv", crafted.seeds, {"variable": "return", "axes": ["gamma", "gamma"]}),
-        r"axes of one name; got: gamma, gamma; name each column once",
+        r"axes must be different; got: gamma, gamma; list each column once",
         SWEEP,
     ),
     "seeds that are seeds already": (
@@ -134,18 +135,19 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
     ),
     "an unknown function": (
         *("ln.csv", crafted.seeds, {"variable": "return", "axes": ["ln(lr)", "gamma"]}),
-        r"no column for the axis of this name; got: 'ln\(lr\)'; .*functions of a column are log10, log2, log",
+        r"no column with this name for the axis; got: 'ln\(lr\)'; .*functions of a column are log10, log2, log",
         SWEEP,
     ),
     "a matrix in text": (
         *("m.csv", lambda p: np.savetxt(p, on(X, Y), delimiter=","), {}),
-        r"m.csv has no names of columns in its first line; got: .*and 2 more; for a matrix: "
-        r"Landscape.from_array\(np.loadtxt\(path, delimiter=','\), boundary=...\).*; for a sweep: write the names",
+        r"m.csv has no column names in its first line; got: .*and 2 more; for a matrix: "
+        r"Landscape.from_array\(np.loadtxt\(path, delimiter=','\), boundary=...\).*; "
+        r"for a sweep: write the column names",
         None,
     ),
     "a table of a result alone": (
         *("seed.csv", lambda p: crafted.table(p, ["seed", "r"], [[i, i] for i in range(4)]), {}),
-        r"has no column that could be an axis; got: columns seed, r",
+        r"has no column that can be an axis; got: columns seed, r",
         None,
     ),
     "a NaN in a surface": (
@@ -153,24 +155,25 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
         lambda p: crafted.hdf5(p, {"xcoordinates": Y, "ycoordinates": X, "train_loss": crafted.holes}),
         {},
         r"1 of 35 points have no value; got: NaN; the first at .*; plot_surface.py computes no NaN again: set it to "
-        r"-1 in train_loss, or delete the file, and run it, or give .* fill = NUMBER",
+        r"-1 in train_loss, or delete the file, and rerun it, or choose .* fill = NUMBER",
         {"fill": 5.0},
     ),
     "a surface of another shape": (
         *("o.h5", lambda p: crafted.hdf5(p, {"xcoordinates": X, "ycoordinates": Y, "train_loss": on(X, X)}), {}),
-        r"holds no values on its 5 x 7 points; got: train_loss of shape \(7, 7\); expected: 35 numbers: xcoordinates "
+        r"has no values on its 5 x 7 points; got: train_loss of shape \(7, 7\); expected: 35 numbers: xcoordinates "
         r"holds 7, ycoordinates holds 5",
         None,
     ),
     "standard errors in an archive": (
         *("e.npz", lambda p: np.savez(p, values=on(X, Y), x=X, y=Y, err=on(X, Y)), {}),
-        r"has 3 arrays beside values, whose shape is \(7, 5\); got: x \(7,\), y \(5,\), err \(7, 5\); if err holds "
-        r"the standard errors: standard_error='err' in Python, --standard-error err .*name the nodes: axes=\('x', 'y'",
+        r"has 3 arrays in addition to values of shape \(7, 5\); got: x \(7,\), y \(5,\), err \(7, 5\); if err contains "
+        r"the standard errors: standard_error='err' in Python, --standard-error err .*"
+        r"select the nodes: axes=\('x', 'y'",
         {"standard_error": "err"},
     ),
     "standard errors of a line in an archive": (
         *("l.npz", lambda p: np.savez(p, values=X**2, x=X, err=X**2), {}),
-        r"if err holds the standard errors: standard_error='err' in Python",
+        r"if err contains the standard errors: standard_error='err' in Python",
         {"standard_error": "err"},
     ),
     "nodes in another order": (
@@ -187,25 +190,25 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
         "crash.csv",
         lambda p: crafted.table(p, ["seed", "x", "r"], crashed),
         {"variable": "r", "axes": ["x"]},
-        r"column 'r' of crash.csv has no number for 2 of 12 runs, whose points have other runs with one; got: the "
-        r"first in line 4; the means would be those of the runs that survived; take these rows out of the table .* "
+        r"column 'r' of crash.csv has no number for 2 of 12 runs whose points have other runs with a number; got: the "
+        r"first in line 4; the means would include only the surviving runs; remove these rows .* "
         r"fill=NUMBER in Python, --fill NUMBER on the command line, fill = NUMBER in a specification",
         {"variable": "r", "axes": ["x"], "fill": 0.0},
     ),
     "NaN in an array": (
         *("nan.npy", lambda p: np.save(p, crafted.holes), {}),
-        r"the array of nan.npy is not complete: 1 of 35 points have no value; got: NaN; the first at index \(6, 4\)",
+        r"the array of nan.npy is incomplete: 1 of 35 points have no value; got: NaN; the first at index \(6, 4\)",
         {"fill": 1.0},
     ),
     "an archive without values": (
         *("v.npz", lambda p: np.savez(p, Q=on(X, Y), x=X, y=Y), {}),
-        r"has no array 'values'; got: Q, x, y; write it as np.savez\(path, values=array, x=nodes, y=nodes\).*or name "
+        r"has no array 'values'; got: Q, x, y; write it as np.savez\(path, values=array, x=nodes, y=nodes\).*or select "
         r"the array that holds Q: variable='Q'",
         {"variable": "Q"},
     ),
-    "a deviation that is no standard error": (
+    "a deviation that is not a standard error": (
         *("results.csv", crafted.rewards, {"standard_error": "episode_std_rewards"}),
-        r"episode_std_rewards of results.csv is no standard error of the mean return.*leave it out",
+        r"episode_std_rewards of results.csv is not a standard error of the mean return.*omit it",
         {},
     ),
     "positions at random": (
@@ -214,38 +217,38 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
             p, ["a", "b", "q"], [[*row, 1.0] for row in np.random.default_rng(0).random((400, 2)).tolist()]
         ),
         {"variable": "q", "axes": ["a", "b"]},
-        r"positions in random.csv are not those of a grid; got: 400 rows for 400 x 400 positions.*sweep on a grid",
+        r"positions in random.csv do not form a grid; got: 400 rows for 400 x 400 positions.*sweep on a grid",
         None,
     ),
     "words in a column": (
         "words.csv",
         lambda p: crafted.table(p, ["x", "q"], [[i, word] for i, word in enumerate("1a2")]),
         {"variable": "q", "axes": ["x"]},
-        r"column 'q' of words.csv is not of numbers; got: 'a' in line 3; name another column",
+        r"column 'q' of words.csv must be numbers; got: 'a' in line 3; select another column",
         None,
     ),
     "decimal commas": (
         "comma.csv",
         lambda p: crafted.table(p, ["x", "q"], [["0,5", 1], ["1,0", 2], ["1,5", 3]], ";"),
         {"variable": "q", "axes": ["x"]},
-        r"column 'x' of comma.csv is not of numbers; got: '0,5' in line 2; write decimals with a point",
+        r"column 'x' of comma.csv must be numbers; got: '0,5' in line 2; use a point as the decimal separator",
         None,
     ),
-    "a result of heatpg": (
+    "a result file": (
         *("ours.h5", lambda p: evolve(landscapes.ridge(size=21), 0.5, checks="none").save(p), {}),
-        r"ours.h5 is a result of heatpg, which knows its landscape with its axes and boundaries; "
-        r"heatpg.load\('.*ours.h5'\).landscape; on the command line without --boundary",
+        r"ours.h5 is a result file, which contains its landscape with axes and boundary conditions; "
+        r"heatpg.load\('.*ours.h5'\).landscape, or omit --boundary on the command line",
         None,
     ),
     "text": (
         *("readme.npy", lambda p: p.write_text("Hello\nworld\n") and None, {}),
-        r"cannot read .*readme.npy; got: first bytes b'Hello.*see heatpg list formats; what Python can load "
-        r"otherwise goes into Landscape.from_array",
+        r"cannot read .*readme.npy; got: first bytes b'Hello.*see heatpg list formats; for other "
+        r"formats load the values in Python and use Landscape.from_array",
         None,
     ),
     "a structure of MATLAB": (
         *("struct.mat", lambda p: __import__("scipy.io").io.savemat(p, {"s": {"a": 1.0}}), {}),
-        r"has no array that could be a landscape",
+        r"has no array that can be a landscape",
         None,
     ),
     **{
@@ -253,8 +256,8 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
             file,
             write,
             {},
-            r"does not say whether x is Q or holds positions; got: what else could be Q is not of numbers: Q \("
-            rf"{kind}.*say that x is Q: variable='x' in Python, --variable x on the command line",
+            r"is ambiguous: x may be Q or positions; got: other candidates for Q are not numeric: Q \("
+            rf"{kind}.*select x as Q: variable='x' in Python, --variable x on the command line",
             {"variable": "x"},
         )
         for what, file, write, kind in (
@@ -268,7 +271,7 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
     },
     "complex numbers": (
         *("c.h5", lambda p: crafted.hdf5(p, {"Q": on(X, Y) + 1j, "x": X, "y": Y}), {"variable": "Q"}),
-        r"Q of c.h5 is not of real numbers; got: type complex128.*write the real and the imaginary part as two",
+        r"Q of c.h5 must be real numbers; got: type complex128.*write the real and the imaginary part as two",
         None,
     ),
 }
@@ -285,7 +288,7 @@ def test_a_refusal_names_a_way_that_works(
         Landscape.from_file(file, boundary="clip", **given)
     said = refusal.value.one_line
     assert re.search(words, said), said
-    assert "pickle" not in said and "leave it out; " not in said
+    assert "pickle" not in said and "omit it; " not in said
     # the same on the command line, in one line and without a traceback
     options = []
     for key, value in given.items():
@@ -336,7 +339,7 @@ def test_a_column_that_divides_the_repetitions_is_told(tmp_path: Path, name: str
         warnings.simplefilter("always")
         Landscape.from_file(tmp_path / "t.csv", boundary="clip", variable="r", axes=["x"])
     said = [str(one.message) for one in caught]
-    expected = f"rows of t.csv with {name} = {words[0]}, {words[1]} are taken together as seeds; filter the table first"
+    expected = f"rows of t.csv with {name} = {words[0]}, {words[1]} are combined as seeds; filter the table first"
     assert len(said) == told and (not told or said[0].startswith(expected)), said
 
 
@@ -377,12 +380,12 @@ def test_dimensions_without_coordinates(tmp_path: Path, engine: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         plain = Landscape.from_file(tmp_path / "none.nc", boundary="clip")
-    with pytest.warns(HeatpgWarning, match="some.nc has no positions along x: the nodes are taken to be 1 apart"):
+    with pytest.warns(HeatpgWarning, match="some.nc has no positions along x; a grid spacing of 1 is assumed"):
         some = Landscape.from_file(tmp_path / "some.nc", boundary="clip")
     for one, steps in ((plain, (1.0, 1.0)), (some, (1.0, Y[1] - Y[0]))):
         assert [axis.name for axis in one.grid] == ["x", "y"] and one.grid.spacing == steps
         np.testing.assert_array_equal(one.values, on(X, Y))
-    with pytest.raises(HeatpgError, match=r"(?s)the coordinate 'x' of .*texts.nc is of texts, which are no positions"):
+    with pytest.raises(HeatpgError, match=r"(?s)the coordinate 'x' of .*texts.nc contains text, not positions"):
         Landscape.from_file(tmp_path / "texts.nc", boundary="clip")
 
 
@@ -530,19 +533,19 @@ def cut(path: Path) -> None:
 
 
 HARM: dict[str, tuple[str, Write, str]] = {
-    "a link to another file": ("l.h5", external_link, "has no array that could be a landscape"),
-    "data in another file": ("d.h5", external_data, "its data lie in another file"),
+    "a link to another file": ("l.h5", external_link, "has no array that can be a landscape"),
+    "data in another file": ("d.h5", external_data, "its data are in another file"),
     "a virtual dataset": ("v.h5", virtual, "it is a virtual dataset"),
-    "a huge dataset": ("h.h5", huge, "it would grow from 0 B to 8.0 TiB|was not written in full"),
-    "a huge header": ("h.npy", huge_header, "ends before its array does"),
-    "a huge header in an archive": ("h.npz", huge_in_archive, "ends before its array does"),
+    "a huge dataset": ("h.h5", huge, "it would grow from 0 B to 8.0 TiB|is incomplete"),
+    "a huge header": ("h.npy", huge_header, "is truncated"),
+    "a huge header in an archive": ("h.npz", huge_in_archive, "is truncated"),
     "a huge matrix": ("h.mat", huge_matrix, "cannot read"),
     "a huge classic file": ("h.nc", huge_classic, "cannot read"),
-    "a filter from outside": ("f.h5", foreign_filter, "filter 32015|was not written in full"),
-    "half of a dataset": ("half.h5", half, r"was not written in full; got: 1 of 100 chunks"),
-    "a circle of links": ("c.h5", circle, "has no array that could be a landscape"),
-    "a cut file": ("cut.h5", cut, "cannot read|is damaged"),
-    "a pickle": ("p.npy", lambda p: np.save(p, np.array([{}, 1], dtype=object)), "holds pickled Python objects"),
+    "a filter from outside": ("f.h5", foreign_filter, "filter 32015|is incomplete"),
+    "half of a dataset": ("half.h5", half, r"is incomplete; got: 1 of 100 chunks"),
+    "a circle of links": ("c.h5", circle, "has no array that can be a landscape"),
+    "a cut file": ("cut.h5", cut, "cannot read|is corrupted"),
+    "a pickle": ("p.npy", lambda p: np.save(p, np.array([{}, 1], dtype=object)), "contains pickled Python objects"),
     "nothing": ("n.csv", lambda p: p.touch(), "an empty file"),
     "a folder": ("folder.csv", lambda p: p.mkdir(), "a folder, a pipe or a device"),
     "a pipe": ("pipe.csv", lambda p: os.mkfifo(p), "a folder, a pipe or a device"),
@@ -606,7 +609,7 @@ def test_damaged_files_end_in_errors_of_ours(tmp_path: Path) -> None:
 def test_one_evaluation_here_and_several_there_is_told(tmp_path: Path) -> None:
     rows = [[x, seed, x + seed] for x in range(4) for seed in range(2 if x else 1)]
     crafted.table(tmp_path / "t.csv", ["x", "seed", "q"], rows)
-    with pytest.warns(HeatpgWarning, match="1 of 4 points of t.csv were evaluated once, so that no standard errors"):
+    with pytest.warns(HeatpgWarning, match="1 of 4 points of t.csv were evaluated only once, so standard errors"):
         found = Landscape.from_file(tmp_path / "t.csv", boundary="clip", variable="q", axes=["x"])
     assert found.standard_error is None
     np.testing.assert_array_equal(found.values, [0.0, 1.5, 2.5, 3.5])

@@ -88,7 +88,7 @@ def test_round_off_hides_what_noise_has_removed(rng: np.random.Generator) -> Non
     double = band_decay(solve(Landscape(q, grid), [0.0, 0.1, 10.0], "spectral"))
     assert double.visible.sum(axis=1).tolist()[0] == 100
     assert double.visible[2].sum() == 0
-    assert "hidden by round-off" in str(double)
+    assert "hidden by rounding error" in str(double)
     # e^(-k^2 sigma^2 / 2) is 100 eps and more up to k = 75, and thereabouts with the bound in place of eps
     assert 55 < double.edges[np.flatnonzero(double.visible[1])[-1] + 1] < 76
     single = band_decay(solve(Landscape(q.astype(np.float32), grid), [0.0, 0.1, 10.0], "spectral"))
@@ -120,9 +120,9 @@ def test_recoverable_band() -> None:
 def test_refusals() -> None:
     grid = Grid(axis("x", "reflect", 9))
     q = Landscape(np.arange(9.0), grid)
-    with pytest.raises(UnsupportedError, match="one by one"):
+    with pytest.raises(UnsupportedError, match="one at a time"):
         band_decay(solve(Landscape(np.ones((2, 9)), grid), 0.1))
-    with pytest.raises(UnsupportedError, match="flat landscape"):
+    with pytest.raises(UnsupportedError, match="constant landscape"):
         band_decay(solve(Landscape(np.full(9, 3.7), grid), 0.1))
     with pytest.raises(UnsupportedError, match="in these bands"):
         band_decay(solve(q, 0.1), bands=[1e3, 2e3])

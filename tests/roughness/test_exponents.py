@@ -113,9 +113,9 @@ def test_map_that_forgets_its_start_in_one_step_has_no_exponent():
 
 
 def test_blow_up_is_an_error():
-    with pytest.raises(NonFiniteError, match="ceased to be finite"):
+    with pytest.raises(NonFiniteError, match="diverged"):
         lyapunov_spectrum(lambda x: x * x, [2.0], kind="map", duration=50)
-    with pytest.raises(NonFiniteError, match="ceased to be finite"):
+    with pytest.raises(NonFiniteError, match="diverged"):
         lyapunov_spectrum(lambda x: x * x, [2.0], kind="flow", duration=50.0)
 
 
@@ -128,13 +128,13 @@ def test_blow_up_is_an_error():
         ({"state": "much"}, "state"),
         ({"duration": 0}, "duration"),
         ({"duration": 1.5}, "duration"),
-        ({"exponents": 2}, "not so many"),
+        ({"exponents": 2}, "count exceeds the number of"),
         ({"exponents": 0}, "exponents"),
         ({"renormalise": 0.5}, "renormalise"),
         ({"kind": "flow", "dt": 0.0}, "dt"),
-        ({"function": lambda x: np.append(x, 1.0)}, "another shape"),
+        ({"function": lambda x: np.append(x, 1.0)}, "the wrong shape"),
         ({"function": lambda x: ["a"]}, "cannot be evaluated"),
-        ({"jacobian": lambda x: np.eye(2)}, "jacobian returns another shape"),
+        ({"jacobian": lambda x: np.eye(2)}, "jacobian returns the wrong shape"),
     ],
 )
 def test_bad_systems_are_refused(options, words):

@@ -126,7 +126,7 @@ def test_small_oscillations_are_regular(state, method):
     found = exponent(state=state, method=method, runs=2, dt=0.01)
     assert found.motion == "regular" and found.chaotic_runs == 0
     assert abs(found.exponent) < found.resolution == 8.0 / 200.0
-    assert "cannot be told from zero" in str(found)
+    assert "cannot be distinguished from zero" in str(found)
     # separations grow linearly at most: the exponent falls with time
     longer = exponent(state=state, method=method, runs=1, dt=0.01, duration=1000.0)
     assert abs(longer.exponent) < 0.008

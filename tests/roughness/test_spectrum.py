@@ -145,11 +145,11 @@ def test_refusals() -> None:
         power_spectrum(values)
     with pytest.raises(GridError, match="its own grid"):
         power_spectrum(q, Grid(axis("x", "reflect", 10)))
-    with pytest.raises(GridError, match="do not fit"):
+    with pytest.raises(GridError, match="wrong shape"):
         power_spectrum(values[:5], grid)
     with pytest.raises(NonFiniteError):
         power_spectrum(np.where(values == 3, np.nan, values), grid)
-    with pytest.raises(UnsupportedError, match="one by one"):
+    with pytest.raises(UnsupportedError, match="one at a time"):
         power_spectrum(Landscape(np.ones((2, 9)), grid))
 
 

@@ -89,7 +89,7 @@ def test_jumps_and_needles_are_told() -> None:
 
 def test_refusals() -> None:
     grid = Grid(axis("x", "reflect", 9))
-    with pytest.raises(UnsupportedError, match="one by one"):
+    with pytest.raises(UnsupportedError, match="one at a time"):
         uncertainty_product(Landscape(np.ones((2, 9)), grid))
     with pytest.raises(UnsupportedError, match="f = 0"):
         uncertainty_product(Landscape(np.zeros(9), grid))
