@@ -235,7 +235,7 @@ def describe(evolution: Evolution, chosen: str = "") -> list[str]:
         unit = f" {one_line(axis.unit)}" if axis.unit else ""
         lines.append(
             f"{'grid' if i == 0 else '':9}  {axis.name} from {axis.lower:g} to {axis.upper:g}{unit}, "
-            f"{axis.size} nodes, {axis.boundary} ({axis.rule.meaning})"
+            f"{axis.size} nodes, {axis.boundary}: {axis.rule.meaning}"
         )
     lines.append(f"sigma      {_levels(evolution)}" + (f" ({chosen})" if chosen else ""))
     reason = f" (chosen: {one_line(evolution.reason)})" if evolution.reason else ""
@@ -249,14 +249,13 @@ def describe(evolution: Evolution, chosen: str = "") -> list[str]:
         rows = [rows[round(i * levels / _SHOWN)] for i in range(_SHOWN + 1)]
     for i, row in enumerate(rows):
         # a node at 0 may be one at 5e-17; the unit is far below the digits that are written
-        place = ", ".join(
-            f"{snapped(x, 1e-6 * axis.spacing):.6g}" for x, axis in zip(row["coordinates"], grid, strict=True)
-        )
+        numbers = [f"{snapped(x, 1e-6 * axis.spacing):.6g}" for x, axis in zip(row["coordinates"], grid, strict=True)]
+        place = f"({', '.join(numbers)})" if len(numbers) > 1 else numbers[0]
         edge = "  on the edge of the box" if row["on_edge"] else ""
         level = "Q" if i == 0 else f"sigma {sigma_words(row['sigma'], unit=grid.unit or '')}"
         there = "" if i == 0 else f", where Q is {row['q_there']:.6g}"
         best = row[f"{evolution.landscape.sense.short}_u"]
-        lines.append(f"{'optimum' if i == 0 else '':9}  {level}: {best:.6g} at ({place}){there}{edge}")
+        lines.append(f"{'optimum' if i == 0 else '':9}  {level}: {best:.6g} at {place}{there}{edge}")
     if levels > _SHOWN:
         lines.append(f"{'':9}  ({_SHOWN} of {levels} levels shown)")
     return fitted(lines, 11)

@@ -92,7 +92,7 @@ class _Scene:
     def field(self, level: int) -> NDArray[Any]:
         values = self.initial if level == 0 else first_of_batch(self.evolution.values[level - 1], self.grid)
         if not np.isfinite(values).all():
-            raise NonFiniteError("what is to be drawn is not finite", given=self.label(level))
+            raise NonFiniteError("values to draw must be finite", given=self.label(level))
         return values
 
     def label(self, level: int) -> str:
@@ -323,15 +323,15 @@ def _choose_format(path: Path | None, format: str) -> str:
     if not format:
         if ending not in ANIMATIONS:
             raise OptionError(
-                "unknown kind of animation",
+                "unknown format of the animation",
                 given="no format" if path is None else path,
                 allowed=", ".join(f".{name}" for name in ANIMATIONS),
-                advice="or say it: format='gif'",
+                advice="or pass format='gif'",
             )
         return ending
     one_of("format of an animation", format, ANIMATIONS)
     if ending in ANIMATIONS and ending != format:
-        raise OptionError("the name of the file says another format", given=f"{path}, format={format!r}")
+        raise OptionError("the file name and format= disagree", given=f"{path}, format={format!r}")
     return format
 
 
@@ -363,7 +363,7 @@ def _parse_seconds(duration: float | Sequence[float] | None, frames: int) -> lis
         raise OptionError(
             "the duration of a frame is out of range",
             given=repr(duration),
-            allowed=f"seconds from {_FASTEST:g} to {_SLOWEST:g}: a number, or one for each of the {frames} frames",
+            allowed=f"seconds from {_FASTEST:g} to {_SLOWEST:g}: a number, or one per frame ({frames})",
         )
     return [float(value) for value in np.broadcast_to(values, frames)]
 
@@ -373,7 +373,7 @@ def _require_pillow() -> None:
         import PIL.Image  # noqa: F401
     except ImportError:
         raise MissingPackageError(
-            "Pillow is not installed, which writes animations", advice="pip install pillow"
+            "Pillow, which writes animations, is not installed", advice="pip install pillow"
         ) from None
 
 
@@ -389,7 +389,7 @@ def animate(
     loop: bool = True,
     force: bool = False,
 ) -> bytes:
-    """Write an animation over sigma: the landscape with its argmax and the way it came, and max u against sigma.
+    """Write an animation over sigma: the landscape with its argmax and its track, and max u as a function of sigma.
 
     The first frame is Q; each further one is a stored sigma. Nothing is made up in between: for a smoother animation
     evolve to more sigmas, or name them with ``sigma``. In one dimension a line is drawn, in more than two the slice
@@ -399,7 +399,7 @@ def animate(
     Parameters
     ----------
     evolution
-        What to draw.
+        Evolution to draw.
     path
         Where to write; the file is complete under this name, or not there. None: nothing is written.
     format
@@ -409,14 +409,14 @@ def animate(
     sigma
         Other levels to show, solved from Q by the same solver; by default those stored.
     scale
-        Colours over the range of Q in every frame (``landscape``), or over that of each frame (``frame``).
+        Colour scale: range of Q in every frame (``landscape``), or of each frame (``frame``).
     size
         Width and height in pixels.
     duration
         Seconds of a frame, or one number for each; by default 0.15, and 1 for the first and the last. A GIF counts in
         hundredths.
     loop
-        Whether it begins again after the last frame.
+        Whether it restarts after the last frame.
     force
         Whether an existing file may be replaced.
 
@@ -428,9 +428,9 @@ def animate(
     Raises
     ------
     OptionError, UnknownNameError
-        For what is no evolution, an unknown format or scale, a size or duration out of range.
+        For an argument that is not an evolution, an unknown format or scale, a size or duration out of range.
     UnsupportedError
-        For other levels of correlated noise.
+        For an animation cannot recompute other levels of correlated noise.
     MissingPackageError
         Where Pillow is not installed.
     SigmaError
@@ -461,7 +461,10 @@ def animate(
     _require_pillow()
     if sigma is not None:
         if evolution.covariance is not None:
-            raise UnsupportedError("other levels of correlated noise", advice="evolve to them: covariance=...")
+            raise UnsupportedError(
+                "an animation cannot recompute other levels of correlated noise",
+                advice="evolve to them first: covariance=...",
+            )
         evolution.require_solved("other levels")
         evolution = solve(evolution.landscape, sigma, evolution.solver)
     # Q, and every level but 0
@@ -471,7 +474,7 @@ def animate(
         # four bytes a pixel: Pillow keeps all frames, and the canvas is two more
         4.0 * pixels[0] * pixels[1] * (frames + 2),
         f"an animation of {frames} frames",
-        "make it smaller: size=...",
+        "use a smaller size=...",
     )
     from matplotlib import rc_context
 

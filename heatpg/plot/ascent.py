@@ -60,9 +60,9 @@ def _as_list(ascents: Ascent | Sequence[Ascent]) -> list[Ascent]:
     found = [ascents] if isinstance(ascents, Ascent) else list(ascents)
     if not found or not all(isinstance(each, Ascent) for each in found):
         raise OptionError(
-            "there are no ascents to draw",
+            "ascents must be one or more ascents",
             given=f"{type(ascents).__name__} of {len(found)}",
-            allowed="what heatpg.policy.ascend or ascend_all returned",
+            allowed="the result of heatpg.policy.ascend or ascend_all",
         )
     return found
 
@@ -170,7 +170,9 @@ def _field(source: Landscape | Evolution, index: int | None) -> tuple[NDArray[An
         return first_of_batch(source.values[level], source.grid), source.grid, sigma, name, "u"
     if index is not None:
         raise OptionError(
-            "a landscape has no levels of sigma", given=f"index={index}", advice="pass the evolution, or leave it out"
+            "a landscape has no noise levels, so index does not apply",
+            given=f"index={index}",
+            advice="pass an evolution, or omit index",
         )
     landscape = source.landscape if isinstance(source, Evolution) else source
     zeros = (0.0,) * landscape.grid.dimensions
@@ -190,8 +192,8 @@ def ascent_paths(
 ) -> Axes:
     """Draw ascents over Q or u, or their means against sigma, from start to end.
 
-    A white dot is a start; the mark at the end of a path says how it ended, and the legend what the marks mean. With
-    up to six paths in two dimensions whose sigma changes, rings of one standard deviation stand along them.
+    A white dot is a starting point; the marker at the end of a path shows how it ended, as explained in the legend.
+    With up to six paths in two dimensions whose sigma changes, rings of one standard deviation stand along them.
 
     Parameters
     ----------
@@ -199,7 +201,7 @@ def ascent_paths(
         Below the paths: a landscape, or an evolution. In one dimension a line, with the paths at their values L; in
         two a map in greys; in three the slice through the argmax, onto which the paths are projected.
     ascents
-        What `heatpg.policy.ascend` or `ascend_all` returned.
+        Result of `heatpg.policy.ascend` or `ascend_all`.
     ax
         Where to draw; without it, in a new figure.
     index
@@ -221,7 +223,7 @@ def ascent_paths(
     Raises
     ------
     OptionError
-        If there are no ascents, or for a level of a landscape.
+        If there are no ascents, or if a level is given for a landscape.
     GridError
         For ascents in another number of dimensions, or an axis that the grid does not have.
     SigmaError
@@ -247,9 +249,9 @@ def ascent_paths(
     other = {each.means.shape[1] for each in found} - {grid.dimensions}
     if other:
         raise GridError(
-            "the ascents are not on this grid",
-            given=f"means of {min(other)} dimensions",
-            allowed=f"{grid.dimensions}, as the grid has",
+            "the ascents belong to another grid",
+            given=f"means with {min(other)} dimensions",
+            allowed=f"{grid.dimensions} dimensions",
         )
     shades, norm, words = _colours(found, colour, position)
     # of one sigma for all axes the unit is known where they agree

@@ -1,4 +1,4 @@
-"""What was checked, and how far each check is from failing."""
+"""The checks of an evolution, and how far each is from failing."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _row(check: Check, letters: int) -> _Row:
         words.append(check.message)
     # a broken promise is a fault of the solver, not of the landscape
     if check.status == "failed" and check.promised:
-        words.append("The solver promises to pass this check.")
+        words.append("The solver guarantees to pass this check.")
     lines = [line for each in words for line in textwrap.wrap(each, letters)]
     if check.status != "passed" and check.where is not None:
         lines += textwrap.wrap(f"where: {check.where}", letters, subsequent_indent="    ")
@@ -174,7 +174,7 @@ def _draw(report: Report, name: str, across: float, ax: Axes) -> None:
     if not rows:
         ax.set_xticks([])
         ax.spines["bottom"].set_visible(False)
-        ax.text(0.5, 0.5, "No checks were made.", transform=ax.transAxes, ha="center", va="center")
+        ax.text(0.5, 0.5, "No checks were run.", transform=ax.transAxes, ha="center", va="center")
         ax.set_title(f"{name}: checks" if name else "checks", loc="left")
         return
     total = sum(row.lines for row in rows)
@@ -197,7 +197,7 @@ def _draw(report: Report, name: str, across: float, ax: Axes) -> None:
         ax.xaxis.set_major_locator(LogLocator(numticks=12))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, place: "bound" if value == 1.0 else f"{value:g}"))
-        ax.set_xlabel("measured figure over its bound")
+        ax.set_xlabel("measured value relative to its bound")
     else:
         ax.set_xticks([])
         ax.spines["bottom"].set_visible(False)
@@ -207,7 +207,7 @@ def _draw(report: Report, name: str, across: float, ax: Axes) -> None:
 def checks(source: Evolution | Report, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw a row for each check: whether it passed, and how much of its bound was used, on a logarithmic scale.
 
-    A bar that ends left of the black mark is within the bound; an arrow stands for what is beyond the scale. Findings
+    A bar that ends left of the black mark is within the bound; an arrow marks values beyond the scale. Findings
     and failures are told in words below their row, with their place, and so is a check without a number.
 
     Parameters
@@ -255,7 +255,7 @@ def whole(evolution: Evolution, *, width: Width = None) -> Figure:
     Parameters
     ----------
     evolution
-        Whose report to draw; if no checks were made, the figure says so.
+        Evolution whose report to draw; without checks, the figure says so.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
@@ -269,7 +269,7 @@ def whole(evolution: Evolution, *, width: Width = None) -> Figure:
     >>> from heatpg import evolve, landscapes
     >>> from heatpg.plot.checks import whole
     >>> whole(evolve(landscapes.ridge(size=21), [0.2, 0.4], checks="none")).axes[0].texts[0].get_text()
-    'No checks were made.'
+    'No checks were run.'
     """
     require_evolution("checks", evolution)
     figure = checks(evolution, width=width).get_figure(root=True)

@@ -26,16 +26,16 @@ Array = NDArray[Any]
 
 # what was most likely meant, by the type that was given
 _ADVICE = {
-    "Landscape": "plot.landscape draws it; or evolve it first: heatpg.evolve(landscape, sigma)",
-    "ScaleSpace": "its attribute evolution is one",
-    "Evolution": "plot.field draws one of its sigmas, plot.summary several; its attribute landscape is one",
+    "Landscape": "use plot.landscape, or evolve it first: heatpg.evolve(landscape, sigma)",
+    "ScaleSpace": "pass its attribute evolution",
+    "Evolution": "use plot.field for one of its sigmas or plot.summary for several, or pass its attribute landscape",
 }
 
 
 def _refuse(name: str, wanted: str, given: object, otherwise: str) -> NoReturn:
     kind = type(given).__name__
     raise OptionError(
-        f"{f'plot.{name}' if name else 'this figure'} draws another kind of thing",
+        f"{f'plot.{name}' if name else 'this figure'} needs another argument",
         given=kind,
         allowed=wanted,
         advice=_ADVICE.get(kind, otherwise),
@@ -45,13 +45,13 @@ def _refuse(name: str, wanted: str, given: object, otherwise: str) -> NoReturn:
 def require_evolution(name: str, given: object) -> None:
     """Refuse what is no evolution, and say what draws it."""
     if not isinstance(given, Evolution):
-        _refuse(name, "an Evolution", given, "heatpg.evolve(landscape, sigma) makes one")
+        _refuse(name, "an Evolution", given, "create one with heatpg.evolve(landscape, sigma)")
 
 
 def require_landscape(name: str, given: object) -> None:
     """Refuse what is no landscape, and say what draws it."""
     if not isinstance(given, Landscape):
-        _refuse(name, "a Landscape", given, "heatpg.Landscape(values, grid) makes one")
+        _refuse(name, "a Landscape", given, "create one with heatpg.Landscape(values, grid)")
 
 
 def chosen_axis(grid: Grid, axis: int | str) -> int:
@@ -60,7 +60,7 @@ def chosen_axis(grid: Grid, axis: int | str) -> int:
         return grid.index(axis)
     if not -grid.dimensions <= axis < grid.dimensions:
         raise GridError(
-            "no axis of this number", given=axis, allowed=", ".join(f"{i} ({each.name})" for i, each in enumerate(grid))
+            "axis is out of range", given=axis, allowed=", ".join(f"{i} ({each.name})" for i, each in enumerate(grid))
         )
     # counted from the end where negative, as in a list
     return axis % grid.dimensions
@@ -69,7 +69,7 @@ def chosen_axis(grid: Grid, axis: int | str) -> int:
 def chosen_level(evolution: Evolution, index: int) -> int:
     """Number of a stored sigma, counted from the end where negative."""
     if not -len(evolution) <= index < len(evolution):
-        raise SigmaError("no sigma of this number is stored", given=index, allowed=f"0 to {len(evolution) - 1}")
+        raise SigmaError("index of the noise level is out of range", given=index, allowed=f"0 to {len(evolution) - 1}")
     return index % len(evolution)
 
 

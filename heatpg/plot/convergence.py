@@ -31,7 +31,7 @@ _ENTRY = 2.9  # inches of the legend beside text of 10 points
 def _draw(runs: Sequence[Work], ax: Axes, against: str) -> None:
     """A curve for each solver, with its order in the legend."""
     if not len(runs):
-        raise OptionError("there are no runs to draw", advice="heatpg.measure.work_precision.work_precision()")
+        raise OptionError("runs is empty", advice="create runs with heatpg.measure.work_precision.work_precision()")
     # in the order of the runs
     labels = list(dict.fromkeys(run.label for run in runs))
     for i, label in enumerate(labels):
@@ -78,7 +78,7 @@ def convergence(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool = 
     Parameters
     ----------
     runs
-        What `heatpg.measure.work_precision.work_precision` measured.
+        Result of `heatpg.measure.work_precision.work_precision`.
     ax
         Where to draw; without it, in a new figure.
     legend
@@ -94,7 +94,7 @@ def convergence(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool = 
     Raises
     ------
     OptionError
-        If there are no runs.
+        If runs is empty.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def work_precision(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool
     Parameters
     ----------
     runs
-        What `heatpg.measure.work_precision.work_precision` measured.
+        Result of `heatpg.measure.work_precision.work_precision`.
     ax
         Where to draw; without it, in a new figure.
     legend
@@ -144,7 +144,7 @@ def work_precision(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool
     Raises
     ------
     OptionError
-        If there are no runs.
+        If runs is empty.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def orders(runs: Sequence[Work], *, width: Width = None) -> Figure:
     Parameters
     ----------
     runs
-        What `heatpg.measure.work_precision.work_precision` measured.
+        Result of `heatpg.measure.work_precision.work_precision`.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
@@ -188,7 +188,7 @@ def orders(runs: Sequence[Work], *, width: Width = None) -> Figure:
     Raises
     ------
     OptionError
-        If there are no runs.
+        If runs is empty.
 
     Examples
     --------

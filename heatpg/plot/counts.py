@@ -1,4 +1,4 @@
-"""How many critical points are left, against sigma."""
+"""Number of critical points as a function of sigma."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _steps(space: ScaleSpace, kind: str) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def critical_counts(source: Evolution | ScaleSpace, ax: Axes | None = None, *, width: Width = None) -> Axes:
-    """Draw the number of maxima and of minima against sigma, those that the edge of the box holds among them.
+    """Draw the number of maxima and of minima as a function of sigma, including those on the edge of the box.
 
     Each steps where the event is, between the levels that were solved. A dashed vertical line is the first jump of the
     optimum, a dotted one the end of its track.

@@ -29,12 +29,12 @@ def cut(
 ) -> Axes:
     """Draw Q and u along one axis, through the argmax of Q, at some of the stored sigmas.
 
-    Dots mark the largest value along the cut, which in two dimensions and more need not be that of the field.
+    Dots mark the largest value along the cut, which in two or more dimensions need not be that of the field.
 
     Parameters
     ----------
     evolution
-        What to draw; of a batch the first.
+        Evolution to draw; the first of a batch.
     axis
         Name or number of the axis.
     ax
@@ -56,7 +56,7 @@ def cut(
     SigmaError
         For a level that is not stored.
     OptionError
-        For what is no evolution, an unknown width, or a width and axes at once.
+        For an argument that is not an evolution, an unknown width, or both a width and axes.
 
     Examples
     --------

@@ -111,7 +111,7 @@ def draw_field(
     *,
     sense: Sense = MAXIMISE,
 ) -> Any:
-    """Draw a field of the shape of the grid, with its argmax; returns the image, or None for a line.
+    """Draw a field on the grid, with its argmax; returns the image, or None for a line.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = No
     Parameters
     ----------
     landscape
-        What to draw; of a batch the first.
+        Landscape or evolution to draw; the first of a batch.
     ax
         Where to draw; without it, in a new figure.
     width
@@ -198,7 +198,7 @@ def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = No
     Raises
     ------
     OptionError
-        For what is no landscape, an unknown width, or a width and axes at once.
+        For an argument that is not a landscape, an unknown width, or both a width and axes.
 
     Examples
     --------
@@ -229,7 +229,7 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
     Parameters
     ----------
     evolution
-        What to draw; of a batch the first.
+        Landscape or evolution to draw; the first of a batch.
     index
         Which sigma.
     ax
@@ -247,7 +247,7 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
     SigmaError
         For an index that no sigma has.
     OptionError
-        For what is no evolution, an unknown width, or a width and axes at once.
+        For an argument that is not an evolution, an unknown width, or both a width and axes.
 
     Examples
     --------

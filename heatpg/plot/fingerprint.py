@@ -159,7 +159,8 @@ def _draw_events(ax: Axes, space: ScaleSpace, position: int) -> None:
 
 @figures.register("fingerprint")
 def fingerprint_figure(source: Evolution | ScaleSpace, *, width: Width = None) -> Figure:
-    """Critical points against sigma, one panel for each axis: where they move, are born, die, and the optimum jumps.
+    """Critical points as functions of sigma, one panel per axis, with creations, annihilations, and jumps of the
+    optimum.
 
     Parameters
     ----------

@@ -29,14 +29,14 @@ _WIDTH = 7.0  # inches, on the screen
 def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
     """Largest value of u against sigma (of a loss the smallest), the value of Q there, and the place.
 
-    The middle curve is what acting on the smoothed optimum gives without noise: Q at the argmax of u. The place is
+    The middle curve is the value of acting on the smoothed optimum without noise: Q at the argmax of u. The place is
     given in shares of the box. Lines are broken where the optimum jumps. Where each axis has its own sigma, the
     horizontal axis is that of the first axis whose sigma changes.
 
     Parameters
     ----------
     evolution
-        What to draw; of a batch the first.
+        Evolution to draw; the first of a batch.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 

@@ -43,7 +43,7 @@ def multiples(
     Parameters
     ----------
     evolution
-        What to draw; of a batch the first.
+        Evolution to draw; the first of a batch.
     levels
         Which of the stored sigmas; by default up to 11, evenly spread.
     shared
@@ -61,7 +61,7 @@ def multiples(
     SigmaError
         For no levels, or one that is not stored.
     OptionError
-        For what is no evolution, and for an unknown width.
+        For an argument that is not an evolution, and for an unknown width.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def multiples(
     grid = evolution.grid
     shown = shown_sigmas(evolution, _MOST) if levels is None else [chosen_level(evolution, k) for k in levels]
     if not shown:
-        raise SigmaError("there is no sigma to draw", given="no levels", allowed=f"0 to {len(evolution) - 1}")
+        raise SigmaError("no noise levels to draw", given="no levels", allowed=f"0 to {len(evolution) - 1}")
     initial = first_of_batch(evolution.landscape.values, grid)
     sense = evolution.landscape.sense
     center = peak(initial, grid, sense).index

@@ -1,4 +1,4 @@
-"""What acting on the smoothed optimum costs, against sigma."""
+"""Cost of acting on the smoothed optimum as a function of sigma."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def price_curve(
     intervals: Intervals | None = None,
     width: Width = None,
 ) -> Axes:
-    """Draw the price of acting on the smoothed optimum, Q(mu*_0) - Q(mu*_sigma), and the drop of u that is seen.
+    """Draw the price of acting on the smoothed optimum, Q(mu*_0) - Q(mu*_sigma), and the drop of u.
 
     The price steps where the optimum jumps, between the levels that were solved. It is below 0 where Q is higher than
-    at the best of its nodes. The band is the uncertainty of the price where Q is known at its nodes only. A dashed
+    at the best of its nodes. The band is the uncertainty of the price if Q is known only at its nodes. A dashed
     vertical line is the first jump of the optimum, a dotted one the end of its track.
 
     Parameters
@@ -54,11 +54,11 @@ def price_curve(
     ax
         Where to draw; without it, in a new figure.
     curve
-        What `heatpg.scalespace.price` returned, if it is there already.
+        Result of `heatpg.scalespace.price`, if already computed.
     limit
         A price to mark, in units of Q.
     intervals
-        What `heatpg.intervals.seed_intervals` returned: a band for the price, and a strip for the sigma of the jump.
+        Result of `heatpg.intervals.seed_intervals`: adds a band for the price, and a strip for the sigma of the jump.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
@@ -70,8 +70,8 @@ def price_curve(
     Raises
     ------
     OptionError, SigmaError, UnsupportedError
-        For an evolution that `heatpg.scalespace.track` refuses, a curve of other sigmas, a limit that is no positive
-        number, an unknown width, or a width and axes at once.
+        For an evolution that `heatpg.scalespace.track` does not accept, a curve of other noise levels, a limit that is
+        not positive, an unknown width, or both a width and axes.
 
     Examples
     --------
@@ -80,18 +80,18 @@ def price_curve(
     >>> from heatpg.evolution import solve
     >>> flow = solve(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 2.0, 8))
     >>> plot.price_curve(flow, limit=0.1).get_title()
-    'What the smoothed optimum costs'
+    'Cost of acting on the smoothed optimum'
     """
     from heatpg.scalespace import price
 
     if limit is not None and not (math.isfinite(limit) and limit > 0):
-        raise OptionError("the price must be positive", given=limit, allowed="numbers > 0, in units of Q")
+        raise OptionError("the cost limit must be positive", given=limit, allowed="numbers > 0, in units of Q")
     space = space_of(source)
     found = price(space) if curve is None else curve
     # a curve that was made of another evolution would be drawn against the wrong levels
     if found.sigma.shape != space.sigma.shape or not np.allclose(found.sigma, space.sigma, atol=0):
         raise OptionError(
-            "this curve is that of other sigmas",
+            "the curve belongs to other noise levels",
             given=f"{len(found.sigma)} levels",
             allowed=f"the {len(space.sigma)} of the tracks",
         )
@@ -125,7 +125,7 @@ def price_curve(
             label=f"{sense.lost}: {sense.gain(best, f'{sense.short} u', '$-$')}",
         )
         if limit is not None:
-            ax.axhline(limit, color="0.65", lw=points(1.0), ls="-.", label="the price asked about")
+            ax.axhline(limit, color="0.65", lw=points(1.0), ls="-.", label="cost limit")
         level_axis(ax, space)
         draw_ends(ax, space)
         # below 0 where Q is higher between the nodes than at the best of them
@@ -136,7 +136,7 @@ def price_curve(
         else:
             ax.set_ylim(0, None)
         ax.set_ylabel("in units of Q")
-        ax.set_title("What the smoothed optimum costs")
+        ax.set_title("Cost of acting on the smoothed optimum")
         legend_below(ax, _LEAST)
     return ax
 
@@ -157,7 +157,8 @@ def _with_gaps(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @figures.register("price")
 def price_figure(source: Evolution | ScaleSpace, *, width: Width = None) -> Figure:
-    """What the smoothed optimum costs, from where ascent finds it, how many critical points are left, against sigma.
+    """Cost of acting on the smoothed optimum, from where ascent finds it, how many critical points are left, against
+    sigma.
 
     Parameters
     ----------
@@ -186,7 +187,7 @@ def price_figure(source: Evolution | ScaleSpace, *, width: Width = None) -> Figu
     3
     """
     space = space_of(source)
-    heading = f"{name_label(space.landscape)}: what its optimum costs under exploration noise σ"
+    heading = f"{name_label(space.landscape)}: cost of its smoothed optimum under exploration noise σ"
     with sheet(width, 3, heading, screen=_WIDTH, least=_LEAST, height=3.7, besides=0.5) as (figure, axes):
         price_curve(space, axes[0])
         basin_curve(space, axes[1])

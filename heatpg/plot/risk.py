@@ -1,4 +1,4 @@
-"""The safest action beside that of the best mean: returns where they are apart, and both actions against sigma."""
+"""The safest action and the action with the best mean: their returns, and both as functions of sigma."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _earned(ax: Axes, found: SafestAction) -> None:
         ax.plot(found.sigma, values, style, color=colour, lw=points(1.5), ms=points(4), label=label)
     _against_sigma(ax, found)
     ax.set_ylabel("in units of Q")
-    ax.set_title("What both actions give")
+    ax.set_title("Returns of both actions")
     _legend(ax, len(rows))
 
 
@@ -151,20 +151,20 @@ def _places(ax: Axes, found: SafestAction) -> None:
     ax.plot(found.sigma, found.safest.positions[:, axis], "o", label="safest action", **ring)
     _against_sigma(ax, found)
     ax.set_ylabel(axis_label(grid[axis]))
-    ax.set_title("Where they are")
+    ax.set_title("Their locations")
     ax.legend(fontsize="small")
 
 
 @figures.register("risk")
 def risk(source: Evolution | SafestAction, *, width: Width = None) -> Figure:
-    """The safest action beside that of the best mean: tail means where safety gains most, and both against sigma.
+    """The safest action and the action with the best mean: tail means where they differ most, and both against sigma.
 
-    A dashed vertical line is where they part, or meet again.
+    A dashed vertical line marks where they start to differ, or agree again.
 
     Parameters
     ----------
     source
-        What `heatpg.risk.safest_action` returned; or an evolution, of which the worst tenth of all returns is taken.
+        Result of `heatpg.risk.safest_action`; or an evolution, for which the worst tenth of all returns is used.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
@@ -185,7 +185,7 @@ def risk(source: Evolution | SafestAction, *, width: Width = None) -> Figure:
     >>> from heatpg.evolution import solve
     >>> flow = solve(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 2.0, 8))
     >>> [ax.get_title() for ax in plot.risk(flow).axes][1:]
-    ['What both actions give', 'Where they are']
+    ['Returns of both actions', 'Their locations']
     """
     from heatpg.risk import SafestAction, safest_action
 
@@ -196,7 +196,7 @@ def risk(source: Evolution | SafestAction, *, width: Width = None) -> Figure:
         found = safest_action(source, _TAIL)
     level = _shown(found)
     whose = name_label(found.distribution.landscape)
-    heading = f"{whose}: the safest action under exploration noise σ, and that of the best mean"
+    heading = f"{whose}: safest action and action with the best mean under exploration noise σ"
     with sheet(width, 3, heading, screen=_WIDTH, least=_LEAST, height=3.3) as (figure, axes):
         if found.distribution.grid.dimensions == 1:
             _returns(axes[0], found, level)

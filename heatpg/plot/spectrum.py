@@ -1,4 +1,4 @@
-"""Power of Q and of u against the wavenumber, beside what the heat equation predicts."""
+"""Power of Q and of u against the wavenumber, compared with the prediction of the heat equation."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def spectrum(
     """Draw the power of Q and of u at up to four sigmas per band of |k|, with the predicted factor exp(-sigma^2 |k|^2).
 
     The dashed curves are the power of Q with every wave damped by its own factor, exp(-sum_i sigma_i^2 k_i^2), averaged
-    over the band. What round-off hides is left out. For correlated noise there is no prediction per band.
+    over the band. Values below rounding error are omitted. For correlated noise there is no prediction per band.
 
     Parameters
     ----------
     evolution
-        What to draw; of a batch the first.
+        Evolution to draw; the first of a batch.
     ax
         Where to draw; without it, in a new figure.
     width
@@ -73,7 +73,7 @@ def spectrum(
     Raises
     ------
     OptionError
-        For what is no evolution, an unknown width, or a width and axes at once.
+        For an argument that is not an evolution, an unknown width, or both a width and axes.
     UnsupportedError
         For a flat landscape.
 
@@ -93,7 +93,7 @@ def spectrum(
     shown = shown_sigmas(one, _MOST)
     if not initial.power.any():
         raise UnsupportedError(
-            "a flat landscape has no waves", given=f"Q = {one.landscape.values.flat[0]:g} everywhere"
+            "a constant landscape has no spectrum", given=f"Q = {one.landscape.values.flat[0]:g} everywhere"
         )
     k = initial.wavenumber
     lowest = _FLOOR * float(initial.power.max())
@@ -139,7 +139,7 @@ def decay(evolution: Evolution, ax: Axes | None = None, *, width: Width = None) 
     Parameters
     ----------
     evolution
-        What to draw; of a batch the first.
+        Evolution to draw; the first of a batch.
     ax
         Where to draw; without it, in a new figure.
     width
@@ -153,7 +153,7 @@ def decay(evolution: Evolution, ax: Axes | None = None, *, width: Width = None) 
     Raises
     ------
     OptionError
-        For what is no evolution, an unknown width, or a width and axes at once.
+        For an argument that is not an evolution, an unknown width, or both a width and axes.
     UnsupportedError
         For correlated noise, or a flat landscape.
 
@@ -195,21 +195,21 @@ def decay(evolution: Evolution, ax: Axes | None = None, *, width: Width = None) 
         ax.set_yscale("log")
         ax.set_xlabel(_wavenumber_label(one))
         ax.set_ylabel("power of u / power of Q")
-        ax.set_title(headline(evolution, "decay against exp($-$σ²|k|²)"))
+        ax.set_title(headline(evolution, "decay compared with exp($-$σ²|k|²)"))
         ax.legend(fontsize="small", loc="best")
     return ax
 
 
 @figures.register("spectrum")
 def spectrum_figure(evolution: Evolution, *, width: Width = None) -> Figure:
-    """Power of Q and of u against the wavenumber, and their quotient, beside the predicted exp(-sigma^2 |k|^2).
+    """Power of Q and of u against the wavenumber, and their ratio with the predicted exp(-sigma^2 |k|^2).
 
     For correlated noise, which damps waves of one |k| differently, the power alone.
 
     Parameters
     ----------
     evolution
-        What to draw; of a batch the first.
+        Evolution to draw; the first of a batch.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
@@ -221,7 +221,7 @@ def spectrum_figure(evolution: Evolution, *, width: Width = None) -> Figure:
     Raises
     ------
     OptionError
-        For what is no evolution, and for an unknown width.
+        For an argument that is not an evolution, and for an unknown width.
     UnsupportedError
         For a flat landscape.
 
@@ -235,7 +235,7 @@ def spectrum_figure(evolution: Evolution, *, width: Width = None) -> Figure:
     require_evolution("spectrum", evolution)
     # the decay has no prediction for correlated noise
     count = 2 if evolution.covariance is None else 1
-    heading = headline(evolution, "what exploration noise σ leaves of each wavenumber")
+    heading = headline(evolution, "attenuation of each wavenumber by exploration noise σ")
     with sheet(width, count, heading, screen=0.5 * _WIDTH * count, least=_LEAST, height=4.2) as (figure, axes):
         spectrum(evolution, axes[0])
         axes[0].set_title("")

@@ -30,6 +30,7 @@ from heatpg.plot.words import axis_label, headline, number, origin_label, sigma_
 from heatpg.scalespace.pricing import place_words
 from heatpg.tools.figures import figures
 from heatpg.tools.lines import one_line
+from heatpg.tools.numbers import settled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, FigureBase
@@ -46,7 +47,6 @@ _NUMBER = 1.9  # the same for the numbers below it
 _NO_NUMBER = ("none", "always")
 _LEVELS = 8  # rows of the table; a taste
 _MOST_NOTES = 3  # all of them are in the text of the study
-_ROUND_OFF = 1e-6  # of osc(Q): a taste; nobody acts on a price below it, and much of it is round-off
 _ROOM_FOR_TABLE = 6.0  # inches beside text of 10 points; a column of a page has none
 _LEAST_MAP = 2.0  # inches that a panel needs
 _LEAST_CURVE = 2.8  # inches that a panel with curves needs
@@ -135,7 +135,7 @@ def _rows(page: Study, most: int) -> tuple[list[str], list[list[str]]]:
             number(float(space.sigma[k])),
             place_words(space, space.optimum_positions[k]) + (", on the edge" if page.curve.on_edge[k] else ""),
             page.evolution.landscape.value_words(float(space.optimum_values[k])),
-            number(_tidy(float(page.curve.price[k]), page.curve.oscillation)),
+            number(settled(float(page.curve.price[k]), page.curve.oscillation)),
             str(int(counts[k])),
             "" if np.isnan(share[k]) else f"{share[k]:.0%}",
         ]
@@ -148,11 +148,6 @@ def _head_of_sigma(space: ScaleSpace) -> str:
     """Sigma with its unit; that of the noisiest axis where they differ."""
     unit = space.grid.unit if np.ptp(space.ratio) == 0 else space.grid[int(np.argmax(space.ratio))].unit
     return f"σ ({unit})" if unit else "σ"
-
-
-def _tidy(price: float, oscillation: float) -> float:
-    """A price, and 0 where it is next to nothing."""
-    return 0.0 if abs(price) < _ROUND_OFF * oscillation else price
 
 
 def _draw_table(part: FigureBase, heads: list[str], rows: list[list[str]]) -> None:
@@ -233,12 +228,12 @@ def _draw_fingerprints(part: FigureBase, page: Study, per_row: int, width: float
 def study(source: Evolution | Study, *, width: Width = None) -> Figure:
     """The page of a study: the answer, Q and u around its events, the fingerprint, price, basins, counts, and a table.
 
-    In a column of a page there is no table.
+    At column width there is no table.
 
     Parameters
     ----------
     source
-        What `heatpg.study` returned; or an evolution, which is studied first.
+        Result of `heatpg.study`; or an evolution, which is studied first.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
@@ -317,5 +312,5 @@ def _about(page: Study) -> str:
     grid, flow = page.evolution.grid, page.evolution
     shape = " × ".join(map(str, grid.shape))
     boundaries = ", ".join(dict.fromkeys(axis.boundary for axis in grid))
-    about = headline(flow, "what exploration noise does to its optimum")
+    about = headline(flow, "its optimum under exploration noise")
     return f"{about}. {shape} nodes, boundary {boundaries}, {len(flow)} levels of σ, {origin_label(flow)}."

@@ -70,7 +70,7 @@ def inches(width: Width, default: float) -> float:
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in), or a number of inches from 1 to 60.
     default
-        What None stands for.
+        Width used for None.
 
     Raises
     ------
@@ -172,9 +172,9 @@ def panel(ax: Axes | None, width: Width, *, height: float = 0.75, solid: bool = 
     if ax is not None:
         if width is not None:
             raise OptionError(
-                "a width is for a new figure, and axes were given",
+                "width applies only to a new figure, but ax was given",
                 given=f"ax and width={width!r}",
-                advice="remove one of them; heatpg.plot.styled sets the text of your own figure",
+                advice="remove one of them; use heatpg.plot.styled for the text of your own figure",
             )
         yield ax
         return
@@ -246,9 +246,9 @@ def _figure_of(drawn: object) -> Figure:
         drawn = drawn.figure
     if not isinstance(drawn, Figure):
         raise OptionError(
-            "a matplotlib figure is needed",
+            "save() needs a matplotlib figure",
             given=type(drawn).__name__,
-            allowed="a figure of matplotlib, or axes in one, as the functions of heatpg.plot return them",
+            allowed="a matplotlib figure, or axes in one, as returned by the functions of heatpg.plot",
         )
     return drawn
 
@@ -261,7 +261,7 @@ def save(
     Parameters
     ----------
     figure
-        What to write; of axes the whole figure that they are in.
+        Figure to write; for axes the whole figure that contains them.
     target
         A path, or something open for writing bytes.
     format
@@ -272,7 +272,7 @@ def save(
     Raises
     ------
     OptionError
-        For an unknown format, or none, and for what is neither a figure nor axes.
+        For an unknown or missing format, and for an argument that is neither a figure nor axes.
 
     Examples
     --------
@@ -293,7 +293,7 @@ def save(
         format = Path(target).suffix[1:].lower()
     known = whole.canvas.get_supported_filetypes()
     if format not in known:
-        raise OptionError("unknown format of a figure", given=repr(format), allowed=", ".join(sorted(known)))
+        raise OptionError("unknown figure format", given=repr(format), allowed=", ".join(sorted(known)))
     if dpi is None:
         # 300 is what print asks for; a figure for the screen would become needlessly large
         dpi = 300.0 if whole.get_figwidth() <= WIDTHS["text"] else 150.0

@@ -1,4 +1,4 @@
-"""The main figure: Q beside u at some sigmas on one colour scale, cuts through the optimum, and the checks."""
+"""The main figure: Q and u at several sigmas on one colour scale, cuts through the optimum, and the checks."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _hatched(evolution: Evolution, shown: list[int]) -> bool:
 def _checks(evolution: Evolution, most: int) -> list[str]:
     report = evolution.report
     if not len(report):
-        return ["Checks: none were made."]
+        return ["Checks: none were run."]
     lines = [f"Checks ({report.level}): {counted(report)}."]
     if passed := report.only("passed"):
         lines += textwrap.wrap(f"Passed: {', '.join(check.name for check in passed)}.", most)
@@ -115,7 +115,7 @@ def summary(evolution: Evolution, *, width: Width = None) -> Figure:
     Parameters
     ----------
     evolution
-        What to draw.
+        Evolution to draw.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
@@ -127,7 +127,7 @@ def summary(evolution: Evolution, *, width: Width = None) -> Figure:
     Raises
     ------
     OptionError
-        For what is no evolution, and for an unknown width.
+        For an argument that is not an evolution, and for an unknown width.
 
     Examples
     --------
@@ -203,7 +203,7 @@ def _draw_maps(
         if peak(values, grid, sense).edges:
             notes.append(f"{sense.place} on the edge" + ("" if in_print else " of the box"))
         if not in_print and any(2 * m >= axis.length for m, axis in zip(grid.margin(sigma), grid, strict=True)):
-            notes.append("no node keeps 99 % of the noise inside")
+            notes.append("at no node does 99 % of the noise stay inside")
         ax.set_title("\n".join(line for note in (name, *notes) for line in textwrap.wrap(note, most)))
     outer_labels(part, panels, per_row, width)
     scale_of_maps(part, image, panels, width)

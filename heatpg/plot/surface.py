@@ -33,9 +33,9 @@ def _require_two_axes(evolution: Evolution) -> None:
     require_evolution("surface", evolution)
     if evolution.grid.dimensions < 2:
         raise UnsupportedError(
-            "a surface needs a landscape over two axes or more",
+            "a surface needs at least two axes",
             given=f"one axis, {evolution.grid[0].name}",
-            advice="in one dimension there is the waterfall",
+            advice="in one dimension use the waterfall figure",
         )
 
 
@@ -56,7 +56,7 @@ def surface(evolution: Evolution, index: int | None = None, ax: Axes | None = No
     Parameters
     ----------
     evolution
-        What to draw, over two axes or more; of a batch the first.
+        Evolution to draw, with at least two axes; the first of a batch.
     index
         Which sigma; None for Q.
     ax
@@ -74,7 +74,7 @@ def surface(evolution: Evolution, index: int | None = None, ax: Axes | None = No
     SigmaError
         For an index that no sigma has.
     OptionError
-        For what is no evolution, axes that are flat, an unknown width, or a width and axes at once.
+        For an argument that is not an evolution, two-dimensional axes, an unknown width, or both a width and axes.
     UnsupportedError
         For a landscape over one axis.
 
@@ -90,7 +90,7 @@ def surface(evolution: Evolution, index: int | None = None, ax: Axes | None = No
         raise OptionError(
             "a surface needs three-dimensional axes",
             given=f"axes of the projection {ax.name!r}",
-            advice='make them with subplot_kw={"projection": "3d"}',
+            advice='create them with subplot_kw={"projection": "3d"}',
         )
     level = None if index is None else chosen_level(evolution, index)
     with panel(ax, width, height=0.85, solid=True) as ax:
@@ -172,7 +172,7 @@ def surface_figure(evolution: Evolution, *, width: Width = None) -> Figure:
     Parameters
     ----------
     evolution
-        What to draw.
+        Evolution to draw.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
@@ -184,7 +184,7 @@ def surface_figure(evolution: Evolution, *, width: Width = None) -> Figure:
     Raises
     ------
     OptionError
-        For what is no evolution, and for an unknown width.
+        For an argument that is not an evolution, and for an unknown width.
     UnsupportedError
         For a landscape over one axis.
 

@@ -40,19 +40,19 @@ def unlearning_curves(
     """Draw the return, or the distance from the controller at the start, after every epoch for each noise level.
 
     Lines are means over the seeds, bands two standard errors of the mean. A line is solid where the controller was
-    kept after the first epoch, dashed where it was left, dash-dotted where the seeds cannot tell. Below the grey line
-    more of the return at the start is lost than was tolerated.
+    kept after the first epoch, dashed where it was left, dash-dotted where the seeds are inconclusive. Below the grey
+    line more of the return at the start is lost than was tolerated.
 
     Parameters
     ----------
     result
-        What `heatpg.policy.unlearn` returned.
+        Result of `heatpg.policy.unlearn`.
     ax
         Where to draw; without it, in a new figure.
     quantity
         ``return``: without noise, at the gains that were learnt. ``noisy return``: of the episodes, with the noise.
         ``distance``: Frobenius norm of the change of the gain, whose entries have different units, on a logarithmic
-        axis; the first epoch begins at zero and is left out.
+        axis; the first epoch starts at zero and is omitted.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 

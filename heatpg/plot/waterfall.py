@@ -47,7 +47,7 @@ def waterfall(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None,
     Parameters
     ----------
     evolution
-        What to draw, at up to 24 of its sigmas, evenly spread; of a batch the first.
+        Evolution to draw, at up to 24 of its noise levels, evenly spread; the first of a batch.
     axis
         Name or number of the axis.
     ax
@@ -144,7 +144,7 @@ def sigma_image(evolution: Evolution, axis: int | str = 0, ax: Axes | None = Non
     Parameters
     ----------
     evolution
-        What to draw, at two sigmas > 0 or more; of a batch the first.
+        Evolution to draw, with at least two sigmas > 0; the first of a batch.
     axis
         Name or number of the axis.
     ax
@@ -186,7 +186,7 @@ def sigma_image(evolution: Evolution, axis: int | str = 0, ax: Axes | None = Non
         raise SigmaError(
             "an image over sigma needs at least two different sigmas > 0",
             given=levels.tolist(),
-            advice="evolve to more",
+            advice="evolve to more noise levels",
         )
     initial = first_of_batch(evolution.landscape.values, grid)
     sense = evolution.landscape.sense
@@ -240,7 +240,7 @@ def waterfall_figure(evolution: Evolution, *, width: Width = None) -> Figure:
     Parameters
     ----------
     evolution
-        What to draw; of a batch the first.
+        Evolution to draw; the first of a batch.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 

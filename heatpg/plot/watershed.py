@@ -1,4 +1,4 @@
-"""From where gradient ascent finds the smoothed optimum, and what it earns, against sigma."""
+"""Basin of attraction of the smoothed optimum, and the value reached by ascent, as functions of sigma."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def basin_curve(
     basins: Basins | None = None,
     width: Width = None,
 ) -> Axes:
-    """Draw the part of the box from which gradient ascent on u finds its optimum, and what ascent earns in the mean.
+    """Draw the part of the box from which gradient ascent on u reaches its optimum, and the mean value that ascent
+    reaches.
 
     Earned is Q where ascent ends, in the mean over all starts: 0 is the mean of Q, as good as not moving at all, 1 is
     max Q. A dashed vertical line is the first jump of the optimum, a dotted one the end of its track.
@@ -42,7 +43,7 @@ def basin_curve(
     ax
         Where to draw; without it, in a new figure.
     basins
-        What `heatpg.scalespace.basins` returned for these sigmas, if it is there already; that of Q may be the first.
+        Result of `heatpg.scalespace.basins` for these noise levels, if already computed; Q itself may be the first.
     width
         ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches, with text for print; by default a figure for the screen.
 
@@ -75,7 +76,7 @@ def basin_curve(
     last = found.sigmas[-levels:]
     if len(last) < levels or not np.allclose(last, space.evolution.sigmas, atol=0):
         raise OptionError(
-            "these basins are those of other sigmas",
+            "the basins belong to other noise levels",
             given=f"{len(found)} levels",
             allowed=f"the {levels} of the tracks",
         )

@@ -106,7 +106,7 @@ def sigma_label(evolution: Evolution, index: int) -> str:
 
 def origin_label(evolution: Evolution) -> str:
     """What made the fields: a solver from Q, or draws of noise in more components than are shown."""
-    return f"solver {evolution.solver.name}" if evolution.drawn is None else "drawn with noise in all components"
+    return f"solver {evolution.solver.name}" if evolution.drawn is None else "sampled with noise in all components"
 
 
 def headline(evolution: Evolution, words: str) -> str:

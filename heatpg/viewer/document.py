@@ -1,4 +1,4 @@
-"""The page itself: what it holds, made small enough, and sealed against everything that is not its own."""
+"""The HTML page: its contents, size limit, and content security policy."""
 
 from __future__ import annotations
 
@@ -73,11 +73,13 @@ def _half_widths(evolution: Evolution) -> tuple[list[Array], str]:
     elif drawn is not None:
         whose = "1.96 standard errors over the draws"
     else:
-        whose = "1.96 standard errors, those of Q at single nodes taken as independent"
+        whose = "1.96 standard errors, with errors of Q at single nodes assumed independent"
     # where Q is known, as of a function, only u is not
     of_q = np.zeros(landscape.values.shape) if landscape.standard_error is None else landscape.standard_error
     chosen = [of_q, *(errors[k] for k in np.flatnonzero(evolution.sigmas.any(axis=1)))]
-    sentence = f"Intervals hold {share} at each node alone: {whose}. They say nothing of the choice of the best node."
+    sentence = (
+        f"Intervals hold {share} at each node separately: {whose}. They do not include the selection of the best node."
+    )
     return [quantile * one for one in chosen], sentence
 
 
@@ -107,7 +109,7 @@ def _about(evolution: Evolution, k: int, values: Array) -> dict[str, Any]:
     """What is said of a frame of these values at a level, or of Q at -1."""
     grid, initial = evolution.grid, evolution.landscape.values
     if not np.isfinite(values).all():
-        raise NonFiniteError("a field that is not finite has no colours", given="Q" if k < 0 else f"u at level {k}")
+        raise NonFiniteError("values to show must be finite", given="Q" if k < 0 else f"u at level {k}")
     sigma = (0.0,) * grid.dimensions if k < 0 else tuple(float(s) for s in evolution.sigmas[k])
     # found on all nodes and at full precision: the page rounds and thins what it draws
     best = peak(values, grid, evolution.landscape.sense)
@@ -263,11 +265,11 @@ def _notes(evolution: Evolution, batch_index: int, batch_shape: tuple[int, ...])
     if batch_shape:
         place = ", ".join(str(i) for i in np.unravel_index(batch_index, batch_shape))
         notes.append(
-            f"Of a batch of shape {batch_shape} landscape ({place}) is shown; the checks are those of the whole."
+            f"Landscape ({place}) of a batch of shape {batch_shape} is shown; the checks cover the whole batch."
         )
     if (np.ptp(evolution.sigmas, axis=1) > 0).any():
         notes.append(
-            "Where one number stands for the noise, as in the curves and the events, it is that of the noisiest axis."
+            "A single noise level, as in the curves and the events, is that of the axis with the largest noise."
         )
     if evolution.stored_tolerance:
         notes.append(f"The fields were read from compact storage, within {evolution.stored_tolerance:g} of osc(Q).")
@@ -281,15 +283,15 @@ def _packed(field: Packed) -> dict[str, Any]:
 def _rounding(packed_steps: list[float], bits: int) -> str:
     return (
         f"Values are rounded to {bits} bits of the range of their frame: by at most {max(packed_steps) / 2:.2g}. "
-        "Optimal values and their places are those of the file."
+        "Optimal values and their locations are exact."
     )
 
 
 def _thinning(grid: Grid, stride: int) -> str:
     shown = " x ".join(str(len(range(0, size, stride))) for size in grid.shape)
     return (
-        f"So that the page stays small, one of {stride} nodes along each axis is shown, {shown} of "
-        f"{' x '.join(map(str, grid.shape))}; best values, tracks and basins are found on all nodes."
+        f"To limit the size of the page, one of {stride} nodes along each axis is shown, {shown} of "
+        f"{' x '.join(map(str, grid.shape))}; best values, tracks and basins are computed from all nodes."
     )
 
 
@@ -305,8 +307,8 @@ def page(
 ) -> str:
     """An evolution as a page for the browser: one HTML text that needs nothing else and may reach nothing.
 
-    It holds Q and u at every sigma, rounded to 16 bits of the range of each frame, or to 14, 12 or 10 where the page
-    would grow too large, and with nodes left out where that is not enough; the page says so.
+    It contains Q and u at every sigma, rounded to 16 bits of the range of each frame, or to 14, 12 or 10 bits if the
+    page would be too large, and coarsened if that is not enough; the page says so.
 
     Parameters
     ----------
@@ -315,7 +317,7 @@ def page(
     batch_index
         Which landscape of a batch, in the order of the flattened batch.
     most_bytes
-        What the page may weigh.
+        Largest size of the page.
     tracks
         Whether to follow the maxima through sigma; needs two sigmas of at least 1.5 grid spacings.
     basins
@@ -337,12 +339,12 @@ def page(
     UnsupportedError
         For more than three dimensions; with `risk` for what `heatpg.risk.distribution` refuses.
     NonFiniteError
-        For a field that holds NaN or infinity.
+        For a field with NaN or infinity.
 
     Notes
     -----
     Where the landscape has the returns of its seeds, or standard errors, u has the interval of 95 % at each node: a
-    band about every line. What cannot be had, such as tracks of correlated noise, is left out, and the page says why.
+    band about every line. Unavailable parts, such as tracks for correlated noise, are omitted with the reason.
     Of more tracks than a reader can tell apart the most important are shown.
 
     Examples
@@ -356,9 +358,9 @@ def page(
     grid = evolution.grid
     if grid.dimensions > _MOST_DIMENSIONS:
         raise UnsupportedError(
-            "a page shows up to three dimensions",
+            "a page supports at most three dimensions",
             given=f"{grid.dimensions} axes: {', '.join(axis.name for axis in grid)}",
-            advice="evolve, and then show, a slice: Landscape(values[:, :, i], Grid(*grid.axes[:2]))",
+            advice="evolve and show a slice: Landscape(values[:, :, i], Grid(*grid.axes[:2]))",
         )
     # remembered before one of the batch is taken
     batch_shape = evolution.landscape.batch_shape
@@ -437,7 +439,7 @@ def page(
             tell(total)
             return text
     raise OptionError(
-        "no page of this evolution is that small",
+        "the size limit is too small for a page of this evolution",
         given=f"{most_bytes:,} bytes for {len(frames)} frames of {grid.shape} nodes",
-        advice="allow more bytes, or keep fewer sigmas",
+        advice="raise the limit, or store fewer noise levels",
     )

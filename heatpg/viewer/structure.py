@@ -53,8 +53,8 @@ def _first_level(evolution: Evolution) -> int:
         if len(local_maxima(sense.sign * centred.values[level], evolution.grid)) <= most:
             return int(level)
     raise UnsupportedError(
-        f"no sigma is {_RESOLVED:g} grid spacings and leaves at most {most} {sense.extrema}",
-        advice="larger sigmas or a finer grid would show them",
+        f"no noise level is at least {_RESOLVED:g} grid spacings with at most {most} {sense.extrema}",
+        advice="use larger noise levels or a finer grid",
     )
 
 
@@ -146,11 +146,11 @@ def tracks_of(evolution: Evolution, noise: NDArray[np.float64]) -> Found:
     sentences = [f"{begin}."]
     if len(chosen) < len(space.tracks):
         sentences.append(
-            f"Of {len(space.tracks)} tracks of {sense.extrema} the {len(chosen)} most important are shown: every "
-            f"optimum, then those that live longest, then the {sense.highest}."
+            f"{len(chosen)} of {len(space.tracks)} tracks of {sense.extrema} are shown: every optimum, then the "
+            f"longest, then the {sense.highest}."
         )
     if left_out:
-        sentences.append(f"{left_out} of their events are left out.")
+        sentences.append(f"{left_out} of their events are not shown.")
     sentences.extend(f"Note on the tracks: {flag}." for flag in space.flags)
     return Found(content, " ".join(sentences))
 

@@ -173,13 +173,13 @@ def test_run_within_a_given_memory(capsys: Capture) -> None:
     [
         (["--memory", "much"], "number of bytes"),
         (["--memory", "-1"], "number of bytes"),
-        (["--memory", "4", "--sigma", "0.2"], "fit in"),
+        (["--memory", "4", "--sigma", "0.2"], "too small for one line"),
         (["--memory", "1GiB"], "needs the noise levels"),
         (["--memory", "1GiB", "--sigma", "0.2", "--figure", "f.png"], "--figure needs the whole field"),
         (["--memory", "1GiB", "--sigma", "0.2", "--storage", "compact"], "--storage compact needs the whole field"),
         (["--memory", "1GiB", "--sigma", "0.2", "--checks", "full"], "--checks full needs the whole field"),
         (["--memory", "1GiB", "--sigma", "0.2", "--compression", "gzip:1"], "--compression needs the whole field"),
-        (["--memory", "900TiB", "--sigma", "0.2"], "so much memory"),
+        (["--memory", "900TiB", "--sigma", "0.2"], "memory= exceeds the available memory"),
     ],
 )
 def test_memory_that_is_none(words: list[str], said: str, capsys: Capture) -> None:
@@ -238,8 +238,8 @@ def test_missing_folders_are_made(capsys: Capture) -> None:
         (["run", "ridge", "--checks", "some"], "invalid choice"),
         (["run", "ridge", "--compression", "zip"], "invalid choice"),
         (["run", "ridge", "--figure", "a.bmp"], ".png"),
-        (["run", "ridge", "--out", "y.txt"], "names that end in .h5, .hdf5, .nc"),
-        (["run", "ridge", "--out", "result"], "the result is an HDF5 file"),
+        (["run", "ridge", "--out", "y.txt"], ".h5, .hdf5, .nc"),
+        (["run", "ridge", "--out", "result"], "the name of a result file"),
         (["run", "nothing_like_it"], "for a file, include its extension: .h5"),
         (["run", "ridg"], "\n  try: for a file, include its extension: .h5"),
         (["run", "Pendulum-v1"], "heatpg.landscapes.from_gymnasium in Python; for a file"),
@@ -651,7 +651,7 @@ def test_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert refused.stderr.startswith("heatpg: error: the file exists")
     assert (
         "Traceback" not in refused.stderr
-        and "\n  try: choose another name, or replace it with --force\n" in refused.stderr
+        and "\n  try: choose another name, or overwrite it with --force\n" in refused.stderr
     )
     begin = processor_seconds()
     assert heatpg_says("--help").returncode == 0

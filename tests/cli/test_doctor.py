@@ -134,7 +134,7 @@ def test_mujoco_after_an_upgrade_in_place_is_told_with_what_mends_it(tmp_path: P
     code, found, err = in_a_new_process("", tmp_path, PYTHONPATH=os.pathsep.join([str(folder), str(ROOT)]))
     assert code == 3
     told = next(words for words in found["problems"] if "mujoco" in words)
-    assert told.startswith("ModuleNotFoundError: No module named 'mujoco._specs'; mujoco 9 is installed and cannot")
+    assert told.startswith("ModuleNotFoundError: No module named 'mujoco._specs'; mujoco 9 is installed but cannot")
     assert "2 of its files are missing" in told and "pip uninstall -y mujoco mujoco-core; pip install mujoco" in told
     assert "Traceback" not in err
 
@@ -211,7 +211,7 @@ def test_a_folder_that_cannot_be_written_is_told(capsys: Capture, monkeypatch: p
 @pytest.mark.parametrize(
     ("variable", "value", "code", "words"),
     [
-        ("HEATPG_THREADS", "many", 2, "HEATPG_THREADS is not a number of threads"),
+        ("HEATPG_THREADS", "many", 2, "HEATPG_THREADS must be a number of threads"),
         ("HEATPG_TRANSFORMS", "fftw", 2, "unknown transform library"),
         ("HEATPG_THREAD", "2", 0, "did you mean 'HEATPG_THREADS'"),
         ("NUMBA_DISABLE_JIT", "1", 0, "unset it"),

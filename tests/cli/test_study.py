@@ -78,8 +78,8 @@ def test_study_of_a_file_takes_its_sigmas_if_they_are_enough(
     ("words", "match"),
     [
         (["study", "quadrotr"], "did you mean 'quadrotor'"),
-        (["study", "quadrotor", "--set", "size=49", "--sigma", "0.1"], "at least two sigmas"),
-        (["study", "quadrotor", "--set", "size=49", "--price", "-1"], "price must be positive"),
+        (["study", "quadrotor", "--set", "size=49", "--sigma", "0.1"], "at least two noise levels"),
+        (["study", "quadrotor", "--set", "size=49", "--price", "-1"], "price_limit must be positive"),
         (
             ["study", "quadrotor", "--set", "size=49", "--figure", "page.gif"],
             "the name of a figure must end in a known extension",

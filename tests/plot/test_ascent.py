@@ -176,14 +176,14 @@ def test_axes_are_drawn_into() -> None:
 @pytest.mark.parametrize(
     ("given", "options", "error", "said"),
     [
-        ([], {}, errors.OptionError, "no ascents"),
+        ([], {}, errors.OptionError, "one or more ascents"),
         (["up"], {}, errors.OptionError, "ascend_all"),
         (FIXED, {"colour": "red"}, errors.UnknownNameError, "iteration"),
         (FIXED, {"against": "time"}, errors.UnknownNameError, "sigma"),
         (FIXED, {"axis": "z"}, errors.GridError, "z"),
         (FIXED, {"axis": 5}, errors.GridError, "5"),
-        (FIXED, {"index": 0}, errors.OptionError, "no levels"),
-        (ascent([0.1, 0.2], [0.1, 0.1]), {}, errors.GridError, "means of 1 dimensions"),
+        (FIXED, {"index": 0}, errors.OptionError, "no noise levels"),
+        (ascent([0.1, 0.2], [0.1, 0.1]), {}, errors.GridError, "means with 1 dimensions"),
     ],
 )
 def test_bad_input(given: Any, options: dict[str, Any], error: type[Exception], said: str) -> None:

@@ -44,7 +44,7 @@ def test_a_row_for_each_check_with_its_word_and_mark() -> None:
     for words in (
         "range: passed", "still: passed", "count: passed", "box: finding", "conservation: FAILED", "2e−16 ≤ 1e−14",
         "0 ≤ 1e−14", "0.75 > 0.01", "3e−09 > 4e−14", "no growth of the number of extrema",
-        "noise leaves the box", "mass was lost", "The solver promises to pass this check.",
+        "noise leaves the box", "mass was lost", "The solver guarantees to pass this check.",
     ):  # fmt: skip
         assert words in found
     assert [found.count(mark) for mark in "✓!✗"] == [3, 1, 1]
@@ -104,7 +104,7 @@ def test_without_figures_there_is_no_scale() -> None:
 def test_no_checks_were_made() -> None:
     flow = evolve(landscapes.ridge(size=21), [0.2], checks="none")
     for ax in (plot.checks(flow), plot.checks(Report([], "none"))):
-        assert texts(ax) == ["No checks were made."]
+        assert texts(ax) == ["No checks were run."]
 
 
 @pytest.mark.parametrize("width", [None, "column", "text"])

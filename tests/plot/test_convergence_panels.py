@@ -62,7 +62,7 @@ def test_a_single_run_has_no_triangle() -> None:
 
 def test_no_runs() -> None:
     for draw in (plot.convergence, plot.work_precision, orders):
-        with pytest.raises(errors.OptionError, match="no runs"):
+        with pytest.raises(errors.OptionError, match="runs is empty"):
             draw([])
 
 
@@ -78,7 +78,7 @@ def test_axes_are_drawn_into() -> None:
     axes = Figure().subplots(1, 2)
     assert plot.convergence(RUNS, axes[0]) is axes[0]
     assert plot.work_precision(RUNS, axes[1]) is axes[1]
-    with pytest.raises(errors.OptionError, match="axes were given"):
+    with pytest.raises(errors.OptionError, match="but ax was given"):
         plot.convergence(RUNS, axes[0], width="column")
 
 

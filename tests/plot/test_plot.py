@@ -116,7 +116,7 @@ def test_figures_of_tracks_are_drawn(name: str, dimensions: int) -> None:
     flow = evolution(dimensions, sigma=np.geomspace(0.2, 1.0, 8))
     figure = figures.get(name)(flow, width="column" if dimensions == 2 else None)
     assert png(figure).startswith(b"\x89PNG")
-    assert {"study": "what exploration noise does to its optimum"}.get(name, "σ") in words(figure).replace("\n", " ")
+    assert {"study": "its optimum under exploration noise"}.get(name, "σ") in words(figure).replace("\n", " ")
 
 
 def test_risk_marks_both_actions_where_safety_gains_most() -> None:
@@ -251,7 +251,7 @@ def test_the_trust_margin_is_dashed_and_hatched() -> None:
     assert not [patch for patch in large.patches if isinstance(patch, Rectangle)]
     assert [len(clipped(patch)) for patch in large.patches if isinstance(patch, PathPatch)] == [5, 5]
     text = words(plot.summary(flow)).replace("\n", " ")
-    assert "no node keeps 99 % of the noise inside" in text
+    assert "at no node does 99 % of the noise stay inside" in text
     assert "Hatched" in text
 
 
@@ -293,7 +293,7 @@ def test_slices_go_through_the_optimum() -> None:
 
 def test_checks_are_in_the_caption() -> None:
     flow = evolution(2)
-    assert "Checks: none were made." in words(plot.summary(flow))
+    assert "Checks: none were run." in words(plot.summary(flow))
     flow.report = Report(
         [
             Check("range", "passed", "fine"),
@@ -382,12 +382,14 @@ def test_a_landscape_is_no_evolution(name: str) -> None:
 
 def test_panels_of_another_kind_of_thing_are_refused() -> None:
     flow: Any = evolution(2)
-    with pytest.raises(errors.OptionError, match=r"(?s)plot\.landscape draws.*got: Evolution.*plot\.field"):
+    with pytest.raises(errors.OptionError, match=r"(?s)needs another argument.*got: Evolution.*plot\.field"):
         plot.landscape(flow)
     for draw in (plot.cut, plot.surface, plot.waterfall, plot.sigma_image, plot.spectrum, plot.decay, plot.checks):
-        with pytest.raises(errors.OptionError, match=r"got: ndarray\W+expected: an Evolution\W+(try: )?heatpg"):
+        with pytest.raises(
+            errors.OptionError, match=r"got: ndarray\W+expected: an Evolution\W+(try: )?create one with heatpg"
+        ):
             draw(flow.values)
-    with pytest.raises(errors.OptionError, match=r"plot\.field draws"):
+    with pytest.raises(errors.OptionError, match=r"use plot\.landscape"):
         plot.field(flow.landscape, 0)
     with pytest.raises(errors.OptionError, match=r"plot\.animate draws"):
         plot.animate(flow.landscape, format="gif")

@@ -48,7 +48,7 @@ def test_a_width_sets_text_and_lines_and_is_forgotten() -> None:
 
 def test_a_width_needs_a_new_figure() -> None:
     ax = Figure().subplots()
-    with pytest.raises(errors.OptionError, match="axes were given"):
+    with pytest.raises(errors.OptionError, match="but ax was given"):
         plot.waterfall(line(), ax=ax, width="column")
 
 
@@ -82,7 +82,7 @@ def test_axes_are_saved_with_their_figure() -> None:
         plot.save(drawn, target, format="png", dpi=20)
         assert target.getvalue().startswith(b"\x89PNG")
     for nothing in (plane(), None, [inner]):
-        with pytest.raises(errors.OptionError, match="a matplotlib figure is needed"):
+        with pytest.raises(errors.OptionError, match="needs a matplotlib figure"):
             plot.save(nothing, io.BytesIO(), format="png")  # type: ignore[arg-type]
 
 
@@ -92,7 +92,7 @@ def test_curves_are_those_of_the_scale_space() -> None:
     costs = {line.get_label(): np.asarray(line.get_ydata()) for line in plot.price_curve(space, limit=0.2).lines}
     np.testing.assert_array_equal(costs["price: max Q $-$ Q(argmax u)"], curve.price)
     np.testing.assert_array_equal(costs["drop: max Q $-$ max u"], curve.drop)
-    assert costs["the price asked about"].tolist() == [0.2, 0.2]
+    assert costs["cost limit"].tolist() == [0.2, 0.2]
     shares = {line.get_label(): np.asarray(line.get_ydata()) for line in plot.basin_curve(space).lines}
     np.testing.assert_array_equal(shares["of the box, to the optimum"], where.of_optimum())
     initial = basins(bumps())
@@ -114,9 +114,9 @@ def test_prices_that_are_none(limit: float) -> None:
 
 def test_curves_of_other_sigmas_are_refused() -> None:
     space, other = track(bumps()), track(line())
-    with pytest.raises(errors.OptionError, match="other sigmas"):
+    with pytest.raises(errors.OptionError, match="other noise levels"):
         plot.price_curve(space, curve=price(other))
-    with pytest.raises(errors.OptionError, match="other sigmas"):
+    with pytest.raises(errors.OptionError, match="other noise levels"):
         plot.basin_curve(space, basins=basins(line()))
 
 
@@ -157,9 +157,9 @@ def test_what_asks_for_more() -> None:
         plot.surface(line())
     with pytest.raises(errors.OptionError, match="three-dimensional"):
         plot.surface(plane(), ax=Figure().subplots())
-    with pytest.raises(errors.SigmaError, match="no sigma"):
+    with pytest.raises(errors.SigmaError, match="index of the noise level"):
         plot.field(line(), 12)
-    with pytest.raises(errors.SigmaError, match="no sigma"):
+    with pytest.raises(errors.SigmaError, match="no noise levels"):
         plot.multiples(line(), [])
-    with pytest.raises(errors.GridError, match="no axis"):
+    with pytest.raises(errors.GridError, match="axis is out of range"):
         plot.cut(line(), 1)

@@ -226,14 +226,14 @@ def test_tracks_begin_where_the_grid_resolves_them(monkeypatch: pytest.MonkeyPat
     few = content(page(flow))
     assert len(few["tracks"]["tracks"]) == 3
     assert len(few["tracks"]["events"]) == 1
-    assert "the 3 most important are shown" in few["notes"][0]
-    assert "of their events are left out" in few["notes"][0]
+    assert "3 of " in few["notes"][0]
+    assert "of their events are not shown" in few["notes"][0]
     best = few["frames"][-1]["best"]["place"]
     assert any(np.allclose(one["places"][-1], best, atol=0.06) for one in few["tracks"]["tracks"])
     monkeypatch.setattr(structure, "_MOST_MAXIMA", {2: 5})
     assert content(page(flow))["tracks"]["first"] > first + 1
     monkeypatch.setattr(structure, "_MOST_MAXIMA", {2: 0})
-    assert "no sigma is 1.5 grid spacings and leaves at most 0 maxima" in content(page(flow))["notes"][0]
+    assert "no noise level is at least 1.5 grid spacings with at most 0 maxima" in content(page(flow))["notes"][0]
 
 
 @pytest.mark.parametrize("sigma", [[0.1, 0.3, 0.5], [0.0, 0.3, 0.5]])
@@ -261,18 +261,18 @@ def notes(flow: Evolution, **options: Any) -> str:
 def test_a_flat_landscape() -> None:
     said = notes(solve(Landscape(np.ones((9, 9)), grid(9, 9)), [0.4, 0.8]))
     assert "Tracks of maxima are not shown: " in said
-    assert "Basins are not shown: a flat field has no maximum" in said
+    assert "Basins are not shown: a constant field has no maximum" in said
 
 
 def test_correlated_noise() -> None:
     q = landscapes.ridge(size=21)
     flow = solve(q, None, covariance=[[[0.04, 0.01], [0.01, 0.04]], [[0.16, 0.04], [0.04, 0.16]]])
-    assert "Tracks of maxima are not shown: tracks run along sigma" in notes(flow)
+    assert "Tracks of maxima are not shown: tracks need sigma" in notes(flow)
     assert content(page(flow))["frames"][1]["label"].endswith("ρ = 0.25")
 
 
 def test_one_sigma_and_none() -> None:
-    assert "a track needs at least two sigmas" in notes(bumps(sigma=0.5))
+    assert "tracks need at least two noise levels" in notes(bumps(sigma=0.5))
     found = content(page(bumps(sigma=0.0)))
     assert [frame["label"] for frame in found["frames"]] == ["Q, σ = 0"]
     assert found["subtitle"] == "x −4 to 4 (clip); 201 nodes; 0 noise levels"
@@ -282,8 +282,8 @@ def test_sigmas_that_do_not_order_the_frames() -> None:
     q = landscapes.ridge(size=21)
     found = content(page(solve(q, {"x1": [0.1, 0.2, 0.3], "x2": 0.4})))
     assert (found["abscissa"], found["abscissa_name"]) == ([0.0, 1.0, 2.0, 3.0], "level")
-    assert "in one proportion" in " ".join(found["notes"])
-    assert "it is that of the noisiest axis" in found["notes"][0]
+    assert "the same ratios" in " ".join(found["notes"])
+    assert "is that of the axis with the largest noise" in found["notes"][0]
 
 
 def test_tracks_and_basins_can_be_left_out() -> None:
@@ -299,7 +299,7 @@ def test_one_of_a_batch(rng: np.random.Generator) -> None:
         found = content(page(flow, batch_index=index))
         assert np.abs(unpack(found["frames"][2], (40,)) - flow.values[(1, *place)]).max() <= found["frames"][2]["step"]
         assert np.abs(unpack(found["frames"][0], (40,)) - values[place]).max() <= found["frames"][0]["step"]
-        assert f"Of a batch of shape (2, 3) landscape ({place[0]}, {place[1]}) is shown" in found["notes"][0]
+        assert f"Landscape ({place[0]}, {place[1]}) of a batch of shape (2, 3) is shown" in found["notes"][0]
         assert found["tracks"] is not None
     for index in (-1, 6):
         with pytest.raises(OptionError, match=r"(?s)batch index is out of range.*0 to 5"):
@@ -310,7 +310,7 @@ def test_one_of_a_batch(rng: np.random.Generator) -> None:
 
 def test_four_dimensions_are_refused(rng: np.random.Generator) -> None:
     flow = solve(Landscape(rng.standard_normal((4, 4, 4, 4)), grid(4, 4, 4, 4)), [0.5])
-    with pytest.raises(UnsupportedError, match=r"(?s)up to three dimensions.*got: 4 axes"):
+    with pytest.raises(UnsupportedError, match=r"(?s)supports at most three dimensions.*got: 4 axes"):
         page(flow)
 
 
@@ -383,7 +383,9 @@ def test_frames_that_will_not_fit_are_not_packed(rng: np.random.Generator) -> No
 
 
 def test_a_limit_that_no_page_fits_in() -> None:
-    with pytest.raises(OptionError, match=r"no page of this evolution is that small\W+got: 20,000 bytes"):
+    with pytest.raises(
+        OptionError, match=r"the size limit is too small for a page of this evolution\W+got: 20,000 bytes"
+    ):
         page(bumps(), most_bytes=20_000)
 
 
@@ -482,7 +484,7 @@ def test_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     [
         (["-o", "page.png"], "the file name of a page must end in .html"),
         (["--most-bytes", "many"], "must be a number of bytes"),
-        (["--most-bytes", "9kB"], "no page of this evolution is that small"),
+        (["--most-bytes", "9kB"], "the size limit is too small for a page of this evolution"),
         (["--batch-index", "3"], "batch index is out of range"),
         (["--risk", "2"], "q is out of range"),
     ],
