@@ -138,7 +138,7 @@ def wave_symbol_slip() -> Evidence:
 
 @_claim(
     "wave-decay",
-    "Exploration noise leaves exp(-|k|^2 sigma^2 / 2) of a wave of wavenumber k.",
+    "Exploration noise multiplies a wave of wavenumber k by exp(-|k|^2 sigma^2 / 2).",
     source="Fourier symbol of the heat equation",
 )
 def wave_decay() -> Evidence:
@@ -296,7 +296,7 @@ def _return_over_gains() -> tuple[Landscape, int]:
 
 @_claim(
     "parameter-noise",
-    "Gaussian noise on the parameters of a policy, drawn once an episode (evolution strategies), gives exactly a heat "
+    "Gaussian noise on the parameters of a policy, drawn once per episode (evolution strategies), gives exactly a heat "
     "flow in parameter space.",
     source="E J(theta + sigma eps) is a Gaussian convolution; T. Wang, S. Herbert, S. Gao, arXiv:2405.17832",
 )
@@ -323,7 +323,7 @@ def parameter_noise() -> Evidence:
     "per-step-noise",
     "Noise in every step of a feedback policy makes its objective a heat flow of the noise-free return.",
     corrected="It is a heat flow in the action alone, with the action values Q^pi of the policy held fixed "
-    "(policy-gradient theorem); over the parameters of a policy that acts more than once it is none in general.",
+    "(policy-gradient theorem); over the parameters of a policy that acts more than once it is not in general.",
     source="R. S. Sutton, D. McAllester, S. Singh, Y. Mansour, NIPS 1999 (policy-gradient theorem)",
 )
 def per_step_noise() -> Evidence:

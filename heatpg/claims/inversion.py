@@ -1,4 +1,4 @@
-"""Claims on running the heat flow backward, and on what smoothing leaves to be known."""
+"""Claims on the backward heat flow, and on the information that remains after smoothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def _wave(axis: Axis, number: int) -> Landscape:
 @_claim(
     "backward-in-sigma",
     "The heat flow can be run backward, so that Q is recovered from the smoothed objective.",
-    corrected="Only regularised and only within a band: noise at wavenumber k is multiplied by exp(k^2 dsigma^2 / 2).",
+    corrected=(
+        "Only with regularisation and only within a band: noise at wavenumber k is multiplied by exp(k^2 dsigma^2 / 2)."
+    ),
     source=_REGULARIZATION,
 )
 def backward_in_sigma() -> Evidence:
@@ -107,7 +109,7 @@ def recoverable() -> Evidence:
 
 @_claim(
     "half-amplitude",
-    "Noise of sigma halves waves with sigma k = 1.1774, of wavelength 5.34 sigma, and leaves less of finer ones.",
+    "Noise of sigma halves waves with sigma k = 1.1774, of wavelength 5.34 sigma, and damps finer ones more.",
     source="sqrt(2 ln 2)",
 )
 def half() -> Evidence:
@@ -127,8 +129,10 @@ def half() -> Evidence:
 @_claim(
     "lowering-sigma-runs-backward",
     "Lowering sigma while learning runs an ill-posed backward equation.",
-    corrected="The equivalence is about what is known of Q from L(., sigma^2) alone; a policy gradient samples Q "
-    "anew at each sigma, and its error is that of the samples.",
+    corrected=(
+        "The equivalence concerns inferring Q from L(., sigma^2) alone; a policy gradient samples Q again at "
+        "each sigma, and its error is the sampling error."
+    ),
     source=_REGULARIZATION,
 )
 def lowering_sigma() -> Evidence:
@@ -171,7 +175,7 @@ def lowering_sigma() -> Evidence:
 
 @_claim(
     "uncertainty-product",
-    "A feature cannot be narrow in place and in wavenumber at once: Var_x(|f|^2) Var_k(|f^|^2) >= m^2 / 4, with "
+    "A feature cannot be narrow in space and in wavenumber at once: Var_x(|f|^2) Var_k(|f^|^2) >= m^2 / 4, with "
     "equality for Gaussians.",
     source="Heisenberg's inequality; G. B. Folland, A. Sitaram, J. Fourier Anal. Appl. 3 (1997), "
     "doi:10.1007/BF02649110",

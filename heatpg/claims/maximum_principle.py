@@ -1,4 +1,4 @@
-"""Claims on extrema under smoothing: what the strong maximum principle says, and what it does not."""
+"""Claims on extrema under smoothing and the strong maximum principle."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def _inner_maxima(field: Array, grid: Grid) -> list[tuple[int, ...]]:
     "range-shrinks",
     "The largest value of the objective never rises with sigma and the smallest never falls; both are strictly "
     "inside the range of Q.",
-    corrected="Over the whole of space, around a circle and between reflecting walls. Over a box whose edge values "
+    corrected="In the whole space, on a circle and between reflecting edges. Over a box whose edge values "
     "continue outside (clip) u is strictly inside the range of Q, but its largest value may rise again; with zero "
-    "outside the range includes 0, and held ends (absorb) keep their values.",
+    "outside the range includes 0, and fixed edge values (absorb) do not change.",
     source=_EVANS,
 )
 def range_shrinks() -> Evidence:
@@ -104,8 +104,10 @@ def range_shrinks() -> Evidence:
 @_claim(
     "no-joint-maxima",
     "Jointly in (mu, sigma^2) the objective has no local maximum and no local minimum with sigma^2 > 0.",
-    corrected="Inside the box and with mu over all components that have noise. On an edge, where mu ends, and on a "
-    "line or plane of more components there may be joint maxima with sigma^2 > 0.",
+    corrected=(
+        "Inside the box, and if mu covers all components with noise. On an edge of the box, and on a line or "
+        "plane through more components, there may be joint maxima with sigma^2 > 0."
+    ),
     source=_EVANS,
 )
 def no_joint_maxima() -> Evidence:
@@ -202,8 +204,10 @@ def no_enhancement() -> Evidence:
 @_claim(
     "no-maxima-at-fixed-sigma",
     "At a fixed sigma > 0 the smoothed objective has no suboptimal local maxima.",
-    corrected="There may be many at a fixed sigma; only jointly in (mu, sigma^2), inside the box, there is none, "
-    "because a smaller sigma raises each of them.",
+    corrected=(
+        "There may be many at a fixed sigma. Only jointly in (mu, sigma^2), inside the box, there is none, "
+        "because a smaller sigma increases each of them."
+    ),
     source=_EVANS,
 )
 def no_maxima_at_fixed_sigma() -> Evidence:
@@ -262,9 +266,9 @@ def two_bumps() -> Evidence:
 
 @_claim(
     "learning-never-stalls",
-    "With sigma learnt too, ascent never stalls, because there are no joint local maxima.",
+    "With a learned sigma, ascent never stalls, because there are no joint local maxima.",
     corrected="Joint ascent can end at a suboptimal maximum with sigma -> 0: in (mu, sigma^2), in (mu, log sigma) "
-    "and by natural gradient; here only a sigma large enough at the start escapes.",
+    "and by natural gradient; here only a sufficiently large initial sigma escapes.",
     source="strong maximum principle; S. Amari, Neural Comput. 10 (1998), doi:10.1162/089976698300017746",
 )
 def learning_never_stalls() -> Evidence:
@@ -295,7 +299,7 @@ def learning_never_stalls() -> Evidence:
     "floor-on-sigma",
     "With a floor on sigma or an entropy bonus there are still no local maxima to stall at.",
     corrected="Maxima at the floor are genuine, and so are those at which the entropy bonus balances the landscape.",
-    source="strong maximum principle, which says nothing of the edge sigma = floor or of another objective",
+    source="the strong maximum principle does not apply at sigma = floor or to another objective",
 )
 def floor_on_sigma() -> Evidence:
     """Ascent from the lower of two bumps with a floor, and with a bonus whose balance is known."""
@@ -331,7 +335,7 @@ def _extrema_of_lines() -> NDArray[np.int64]:
 
 @_claim(
     "sturm",
-    "On a line or a circle the number of local extrema, of all of the line, never grows with sigma.",
+    "On a whole line or a circle the number of local extrema never grows with sigma.",
     source="C. Sturm, J. Math. Pures Appl. 1 (1836)",
 )
 def sturm() -> Evidence:
@@ -357,7 +361,7 @@ def sturm() -> Evidence:
 @_claim(
     "smoothing-only-removes-maxima",
     "Smoothing only removes maxima, it never creates them.",
-    corrected="On a line or a circle, over all of it; from two dimensions on smoothing can create maxima.",
+    corrected="On a whole line or a circle only; in two or more dimensions smoothing can create maxima.",
     source="C. Sturm, J. Math. Pures Appl. 1 (1836); J. Damon, J. Differential Equations 115 (1995), "
     "doi:10.1006/jdeq.1995.1019",
 )
@@ -397,7 +401,8 @@ def creation_in_two_dimensions() -> Evidence:
         abs(places[0] - 0.28), abs(places[1] - 2.78), abs(heights[0] - 1.1649), abs(heights[1] - 0.6870)
     )
     return Evidence(
-        f"the second maximum is born at sigma^2 = {born:.7f} and dies at {dead:.5f}; at sigma^2 = 0.01 the maxima "
+        f"the second maximum is created at sigma^2 = {born:.7f} and vanishes at {dead:.5f}; at sigma^2 = 0.01 the "
+        f"maxima "
         f"are {both}",
         {"birth": born, "death": dead, "maxima": len(places)},
         # to the digits of the fixture

@@ -30,9 +30,11 @@ _MOLLIFICATION = "T. Wang, S. Herbert, S. Gao, ICML 2024, arXiv:2405.17832"
 @_claim(
     "narrow-ridge-is-erased",
     "Exploration noise erases a narrow ridge, however high it is.",
-    corrected="It leaves the share w / sqrt(w^2 + 2 sigma^2) of the height, of any height. Whether the optimum leaves "
-    "the ridge depends on what stands beside it: beside a hill, which loses a larger share, a ridge that is high "
-    "enough keeps the argmax.",
+    corrected=(
+        "It reduces every height by the factor w / sqrt(w^2 + 2 sigma^2). Whether the optimum leaves the ridge "
+        "depends on its surroundings: next to a hill, which loses a larger fraction, a sufficiently high ridge keeps "
+        "the argmax."
+    ),
     source="convolution of Gaussians; " + _MOLLIFICATION,
 )
 def narrow_ridge_is_erased() -> Evidence:
@@ -59,9 +61,10 @@ def narrow_ridge_is_erased() -> Evidence:
     high_stays, low_stays = (_stays_on_the_ridge(height) for height in (3.0, 1.2))
     lawful = bool(off < 1e-10 and same < 1e-12 and left[-1] < 1.01 * floor)
     return Evidence(
-        f"of a ridge with w = {width:g} there is left {listed}, the mean over its box being {floor:.3f}; sqrt(w^2 / "
+        f"of a ridge with w = {width:g} the remaining height is {listed}, the mean over its box being {floor:.3f}; "
+        f"sqrt(w^2 / "
         f"(w^2 + 2 sigma^2)) is met to {off:.1e}, and a ridge 1000 times as high loses the same share to {same:.1e}. "
-        f"Beside a hill of height 1 and width 0.2 the argmax is on a ridge of height 3 at {high_stays} of the sigmas "
+        f"Next to a hill of height 1 and width 0.2 the argmax is on a ridge of height 3 at {high_stays} of the sigmas "
         f"0.2, 0.4, 0.8, and on one of height 1.2 at {low_stays}",
         {
             **{f"left_at_{s:g}": x for x, s in zip(left, sigmas, strict=True)},
@@ -131,9 +134,10 @@ def survival_law() -> Evidence:
 @_claim(
     "optimum-is-kept",
     "A policy gradient that starts at an optimal controller keeps its return.",
-    corrected="While the exploration noise and the step are small. With more noise the gradient of the objective "
-    "itself leads away, the return falls, and the optimum is unlearned; with little noise a step that is too long does "
-    "the same.",
+    corrected=(
+        "Only for small exploration noise and small steps. With more noise the gradient of the objective itself "
+        "points away, the return falls, and the optimum is unlearned; with little noise too long a step does the same."
+    ),
     source=_MOLLIFICATION,
 )
 def optimum_is_kept() -> Evidence:
@@ -171,8 +175,10 @@ def optimum_is_kept() -> Evidence:
 @_claim(
     "jump-is-death",
     "The global optimum is lost at the sigma at which its peak vanishes.",
-    corrected="The argmax jumps to another maximum at sigma_jump, while the peak itself lives on to sigma_death; in "
-    "general the two differ.",
+    corrected=(
+        "The argmax jumps to another maximum at sigma_jump, while the peak itself persists until sigma_death; in "
+        "general the two differ."
+    ),
     source="two events of a family of functions: equal heights, and a singular Hessian",
 )
 def jump_is_death() -> Evidence:
@@ -183,7 +189,7 @@ def jump_is_death() -> Evidence:
     at_jump, at_death = (math.nan if e is None else e.sigma for e in (jump, death))
     lives = at_jump < 0.9 * at_death
     return Evidence(
-        f"the argmax jumps from the peak to the hill at sigma = {at_jump:.5f}; the peak dies at {at_death:.4f}",
+        f"the argmax jumps from the peak to the hill at sigma = {at_jump:.5f}; the peak vanishes at {at_death:.4f}",
         {"sigma_jump": at_jump, "sigma_death": at_death},
         abs(at_jump - at_death) < 1e-3 * at_death,
         corrected=lives,
@@ -237,7 +243,7 @@ def sigma_jump() -> Evidence:
 
 @_claim(
     "optimum-does-not-move",
-    "Exploration noise lowers a maximum but leaves it in its place.",
+    "Exploration noise lowers a maximum but does not move it.",
     corrected="Where grad(Laplace u) = 0, as for a quadratic; in general it drifts by dmu*/dsigma^2 = -1/2 H^-1 "
     "grad(Laplace u), and its height changes by dL*/dsigma^2 = 1/2 tr H.",
     source="implicit function theorem; T. Lindeberg, Scale-Space Theory in Computer Vision, "
@@ -284,8 +290,10 @@ def optimum_does_not_move() -> Evidence:
 @_claim(
     "price-is-the-drop",
     "The price of exploration is the drop of the smoothed objective at its optimum.",
-    corrected="Acting without noise on the smoothed optimum costs Q(mu*_0) - Q(mu*_sigma), which the drop of L does "
-    "not tell: of a quadratic it is 0 at every sigma.",
+    corrected=(
+        "Acting without noise on the smoothed optimum costs Q(mu*_0) - Q(mu*_sigma), which differs from the drop "
+        "of L: for a quadratic it is 0 at every sigma."
+    ),
     source="definition of regret",
 )
 def price_is_the_drop() -> Evidence:
@@ -309,9 +317,11 @@ def price_is_the_drop() -> Evidence:
 
 @_claim(
     "death-is-a-fold",
-    "A maximum dies in a fold: it approaches its end like sqrt(sigma_c^2 - sigma^2).",
-    corrected="Generically, where it meets one saddle (a minimum on a line). A maximum that a symmetry holds in its "
-    "place, as the middle one of three bumps, dies there between two of them, a pitchfork.",
+    "A maximum vanishes in a fold, which it approaches like sqrt(sigma_c^2 - sigma^2).",
+    corrected=(
+        "Generically, where it annihilates with one saddle (in one dimension a minimum). A maximum fixed by "
+        "symmetry, such as the middle one of three bumps, vanishes between two of them in a pitchfork."
+    ),
     source="normal form of the fold; J. Damon, J. Differential Equations 115 (1995), doi:10.1006/jdeq.1995.1019",
 )
 def death_is_a_fold() -> Evidence:
@@ -331,7 +341,7 @@ def death_is_a_fold() -> Evidence:
     place, before, after = _death_of_the_middle()
     pitchfork = place < 1e-9 and before < 0.0 < after
     return Evidence(
-        f"the lower of two bumps dies at sigma = {event.sigma:.6f}, mu = {event.position[0]:.4f}; within 1e-4 of "
+        f"the lower of two bumps vanishes at sigma = {event.sigma:.6f}, mu = {event.position[0]:.4f}; within 1e-4 of "
         f"sigma_c^2 its distance goes as (sigma_c^2 - sigma^2)^{slope:.4f}. The middle one of three bumps stays within "
         f"{place:.0e} of mu = 0, where u'' goes from {before:.3f} at sigma = 0.4 to {after:+.3f} at 0.6",
         {"exponent": slope, "sigma_death": event.sigma, "middle_moves": place},
@@ -355,10 +365,12 @@ def _death_of_the_middle() -> tuple[float, float, float]:
 
 @_claim(
     "more-noise-is-safer",
-    "More exploration noise makes the action of the best mean safer.",
-    corrected="Not while the action stays on one hill: there the mean of its worst returns (CVaR) falls as noise "
-    "grows, and in front of a cliff the chance to fall rises. It rises where noise drives the action of the best mean "
-    "to a broader hill; another action, on that hill, is safer from a smaller noise on.",
+    "More exploration noise makes the action with the best mean safer.",
+    corrected=(
+        "Not while the action stays on one hill: there the mean of its worst returns (CVaR) falls as noise "
+        "grows, and in front of a cliff the probability of falling rises. CVaR rises where noise drives the action "
+        "with the best mean to a broader hill; another action, on that hill, is safer already at smaller noise."
+    ),
     source="R. T. Rockafellar, S. Uryasev, J. Risk 2 (2000), doi:10.21314/JOR.2000.038; closed forms of two Gaussians",
 )
 def more_noise_is_safer() -> Evidence:
@@ -395,10 +407,10 @@ def more_noise_is_safer() -> Evidence:
     at_cliff = bool((np.diff(falls) > 0).all() and (np.diff(edge_tails) < 0).all())
     return Evidence(
         f"on top of one hill of width 1 the mean of the worst tenth is {tails[0]:.3f}, {tails[1]:.3f}, {tails[2]:.3f} "
-        f"at sigma = 0.2, 0.4, 0.8; on a peak beside a broader hill that of the best mean action falls from "
+        f"at sigma = 0.2, 0.4, 0.8; on a peak next to a broader hill that of the action with the best mean falls from "
         f"{at_best[0]:.3f} to {at_best[across]:.3f}, rises by {rise:.3f} where the action jumps, at sigma = "
         f"{mean.sigma:.4f}, and falls again, while the hill is safer from {safe.sigma:.4f} on; in front of a cliff the "
-        f"chance to fall is {falls[0]:.4f}, {falls[1]:.4f}, {falls[2]:.4f} at sigma = 0.1, 0.2, 0.4",
+        f"probability of falling is {falls[0]:.4f}, {falls[1]:.4f}, {falls[2]:.4f} at sigma = 0.1, 0.2, 0.4",
         {
             "hill_first": float(tails[0]),
             "hill_last": float(tails[-1]),

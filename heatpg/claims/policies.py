@@ -1,4 +1,4 @@
-"""Claims on what a policy does at the edge of its box, and on noise that is not Gaussian."""
+"""Claims on boundary conditions of policies, and on noise that is not Gaussian."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _reflected(x: Array) -> Array:
 
 @_claim(
     "actions-at-the-bounds",
-    "Clipping, wrapping, reflecting or squashing the actions of a Gaussian policy spoils the heat equation.",
+    "Clipping, wrapping, reflecting or squashing the actions of a Gaussian policy invalidates the heat equation.",
     corrected="Each is the heat equation with its own boundary condition: edge values continued (clip), periodic "
     "(wrap), Neumann (reflect), zero outside (episode ends), free space for Q(tanh(.)) in the mean before squashing.",
     source="change of variables under the expectation; method of images",
@@ -86,9 +86,11 @@ def _best_residual(fields: Sequence[Array], step: float, spacing: float) -> tupl
 
 @_claim(
     "truncated-gaussian",
-    "A Gaussian policy truncated to the box climbs a heat flow.",
-    corrected="A truncated, renormalised Gaussian is no convolution and no heat flow; a Gaussian whose actions are "
-    "clipped to the box is one.",
+    "The objective of a Gaussian policy truncated to the box is a heat flow.",
+    corrected=(
+        "A truncated, renormalised Gaussian is not a convolution and does not give a heat flow; a Gaussian whose "
+        "actions are clipped to the box does."
+    ),
     source="the weights of a convolution do not depend on the mean",
 )
 def truncated_gaussian() -> Evidence:
@@ -121,8 +123,8 @@ def truncated_gaussian() -> Evidence:
 
 @_claim(
     "laplace-policy",
-    "In one dimension a Laplace policy of variance v is one implicit Euler step of size v: it leaves "
-    "1 / (1 + v k^2 / 2) of a wave.",
+    "In one dimension a Laplace policy of variance v is one implicit Euler step of size v: it multiplies a wave by 1 / "
+    "(1 + v k^2 / 2).",
     source="characteristic function of the Laplace distribution",
 )
 def laplace_policy() -> Evidence:

@@ -82,9 +82,11 @@ def _doubling_exponent() -> float:
 @_claim(
     "chaos-makes-returns-rough",
     "Chaos, a positive Lyapunov exponent, makes the return fractal: its Hölder exponent is below 1.",
-    corrected="Only if the exponent per step exceeds -ln gamma. Where exp(lambda n) bounds the growth of every small "
-    "difference the return has p = -ln(gamma) / lambda at least, and is Lipschitz for lambda < -ln(gamma). An exponent "
-    "that is a mean over motions predicts p and bounds nothing: where differences grow faster the return is rougher.",
+    corrected=(
+        "Only if the exponent per step exceeds -ln gamma. If exp(lambda n) bounds the growth of every small "
+        "difference, the return has at least p = -ln(gamma) / lambda, and is Lipschitz for lambda < -ln(gamma). A mean "
+        "exponent only predicts p: where differences grow faster, the return is rougher."
+    ),
     source=_FRACTAL,
 )
 def chaos_makes_returns_rough() -> Evidence:
@@ -127,7 +129,7 @@ def chaos_makes_returns_rough() -> Evidence:
     "chaos-proves-roughness",
     "A predicted exponent p < 1 proves that the return is not differentiable.",
     corrected="Where lambda bounds the growth of every small difference, p is a lower bound on smoothness; the return "
-    "may be smoother. From a mean exponent p is a prediction, and no bound.",
+    "may be smoother. With a mean exponent p is a prediction, not a bound.",
     source=_FRACTAL,
 )
 def chaos_proves_roughness() -> Evidence:
@@ -175,9 +177,8 @@ def discount_of_the_double_pendulum() -> Evidence:
 @_claim(
     "finite-horizon",
     "A fractal return is rough on all scales.",
-    corrected="A finite horizon H shows the fractal only on scales delta > D exp(-lambda H); below, the return is "
-    "smooth.",
-    source="two motions that start delta apart part after ln(D / delta) / lambda steps",
+    corrected="With a finite horizon H the return is fractal only on scales delta > D exp(-lambda H) and smooth below.",
+    source="two trajectories that start delta apart separate after ln(D / delta) / lambda steps",
 )
 def finite_horizon() -> Evidence:
     """Local exponents of increments above and below the smallest fractal scale, at two horizons."""
@@ -259,7 +260,7 @@ def scaling_laws() -> Evidence:
     "gradient-noise",
     "The variance of a policy-gradient estimate grows like sigma^(2p-2) as sigma falls, p the Hölder exponent of Q.",
     corrected="With a baseline or in antithetic pairs, on a Q that is equally rough everywhere (in the mean over "
-    "places a single jump, p = 0, gives sigma^-1); the plain score estimator goes as sigma^-2 whatever p is, because "
+    "places a single jump, p = 0, gives sigma^-1); the plain score estimator scales as sigma^-2 for every p, because "
     "of the level of Q.",
     source="T. Wang, S. Herbert, S. Gao, ICML 2024, arXiv:2405.17832; variance of Q times the score",
 )

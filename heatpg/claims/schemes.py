@@ -1,4 +1,4 @@
-"""Claims on numerical schemes: which of them keep the maximum principle, and what sampling does to a kernel."""
+"""Claims on numerical schemes: which satisfy the maximum principle, and the effect of sampling a kernel."""
 
 from __future__ import annotations
 
@@ -48,9 +48,10 @@ def _listed(values: dict[float, float]) -> str:
 
 @_claim(
     "explicit-scheme",
-    "The explicit three-point scheme keeps the maximum principle whatever its time step.",
-    corrected="For time steps up to h^2 on every axis (axis by axis, whatever the dimension); beyond it a weight is "
-    "negative.",
+    "The explicit three-point scheme satisfies the maximum principle for every time step.",
+    corrected=(
+        "For time steps up to h^2 on every axis (axis by axis, in any dimension); beyond that a weight is negative."
+    ),
     source=_MORTON,
 )
 def explicit_scheme() -> Evidence:
@@ -79,7 +80,7 @@ def explicit_scheme() -> Evidence:
 
 @_claim(
     "explicit-scheme-extrema",
-    "An explicit step that keeps the maximum principle creates no extrema in one dimension either.",
+    "An explicit step that satisfies the maximum principle creates no extrema in one dimension.",
     corrected="For time steps up to h^2 / 2 only.",
     source="total positivity of the three-point kernel; " + _LINDEBERG,
 )
@@ -108,9 +109,12 @@ def explicit_scheme_extrema() -> Evidence:
 
 @_claim(
     "crank-nicolson",
-    "Crank-Nicolson is stable for every time step, so it keeps the maximum principle.",
-    corrected="It is stable for every step but keeps the maximum principle on every line only for steps up to 2 h^2 (a "
-    "line without ends allows 3 h^2).",
+    "Crank-Nicolson is stable for every time step, so it satisfies the maximum principle.",
+    corrected=(
+        "It is stable for every step but satisfies the maximum principle on every line only for steps up to "
+        "2 h^2 (a "
+        "line without ends allows 3 h^2)."
+    ),
     source=_MORTON,
 )
 def crank_nicolson() -> Evidence:
@@ -138,7 +142,7 @@ def crank_nicolson() -> Evidence:
 
 @_claim(
     "positive-schemes",
-    "Backward Euler and the discrete Gaussian keep the maximum principle for every step.",
+    "Backward Euler and the discrete Gaussian satisfy the maximum principle for every step.",
     source="M-matrices; " + _LINDEBERG,
 )
 def positive_schemes() -> Evidence:
@@ -160,9 +164,12 @@ def positive_schemes() -> Evidence:
 
 @_claim(
     "spectral-overshoot",
-    "A spectral solver is exact, so it keeps the maximum principle.",
-    corrected="From about three grid spacings on; for smaller sigma the trigonometric interpolant of rough data "
-    "overshoots by a bounded amount (Gibbs).",
+    "A spectral solver is exact, so it satisfies the maximum principle.",
+    corrected=(
+        "For sigma of at least about three grid spacings; for smaller sigma the trigonometric interpolant of "
+        "rough data "
+        "overshoots by a bounded amount (Gibbs)."
+    ),
     source="Gibbs phenomenon; positivity of the periodic Gaussian",
 )
 def spectral_overshoot() -> Evidence:
@@ -189,8 +196,11 @@ def spectral_overshoot() -> Evidence:
 @_claim(
     "sampled-gaussian",
     "The weights of Gaussian smoothing on a grid are samples of the Gaussian.",
-    corrected="For sigma of 1.5 spacings and more; below, samples do not even sum to 1, where the discrete Gaussian "
-    "exp(-t/h^2) I_n(t/h^2) sums to 1, has variance t, and obeys T(t1) * T(t2) = T(t1 + t2).",
+    corrected=(
+        "For sigma of at least 1.5 grid spacings; below, samples do not even sum to 1, where the discrete "
+        "Gaussian "
+        "exp(-t/h^2) I_n(t/h^2) sums to 1, has variance t, and obeys T(t1) * T(t2) = T(t1 + t2)."
+    ),
     source=_LINDEBERG + "; Poisson summation",
 )
 def sampled_gaussian() -> Evidence:
@@ -252,7 +262,7 @@ def one_step_for_any_time() -> Evidence:
 @_claim(
     "coarse-lattice",
     "A field smoothed by a sigma well above the spacing still needs the whole grid.",
-    corrected="It is band-limited: on a lattice of spacing 0.39 sigma it is held, and read back, to about 1e-14.",
+    corrected="It is band-limited: a lattice of spacing 0.39 sigma represents it to about 1e-14.",
     source="Poisson summation: aliasing of exp(-pi^2 sigma^2 / (2 H^2))",
 )
 def coarse_lattice() -> Evidence:

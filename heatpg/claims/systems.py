@@ -41,8 +41,11 @@ def _ridge_width(horizon: float, half_width: float, gamma: float) -> float:
 @_claim(
     "ridge-narrows-with-the-horizon",
     "The ridge of a quadrotor's return in u1 - u2 narrows with the horizon T like 1 / T^2.",
-    corrected="As a rule of thumb up to about 2 s, from the time to flip, (1/2)(l/I)|du| T^2 = pi/2: discount makes it "
-    "slower, and without discount it becomes steeper beyond, when the drift sideways, like T^4, ends episodes first.",
+    corrected=(
+        "As a rule of thumb up to about 2 s, from the time to flip, (1/2)(l/I)|du| T^2 = pi/2: a discount makes "
+        "it slower; without discount it becomes steeper beyond 2 s, when the sideways drift, like T^4, ends episodes "
+        "first."
+    ),
     source="kinematics of a constant torque",
 )
 def ridge_narrows() -> Evidence:
@@ -76,8 +79,10 @@ def ridge_narrows() -> Evidence:
 @_claim(
     "little-noise-is-harmless",
     "Exploration noise of a few per cent of the thrust does little to a hovering quadrotor's objective.",
-    corrected="Over two held thrusts and 2 s half of the return at hover is gone at 0.05 N, 2 % of the thrust, "
-    "because the ridge is 0.06 N wide.",
+    corrected=(
+        "Over two constant thrusts for 2 s, half of the return at hover is lost at 0.05 N, 2 % of the thrust, "
+        "because the ridge is only 0.06 N wide."
+    ),
     source="survival of a narrow ridge under noise",
 )
 def little_noise() -> Evidence:

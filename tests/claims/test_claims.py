@@ -490,7 +490,7 @@ def test_unknown_names() -> None:
 def test_registration() -> None:
     with pytest.raises(OptionError, match="unknown part"):
         claim("new", "A statement.", part="elsewhere", source="")
-    with pytest.raises(UnknownNameError, match="taken"):
+    with pytest.raises(UnknownNameError, match="already registered"):
         claim("half-amplitude", "A statement.", part="backward", source="")(lambda: Evidence("", {}, True))
     assert "new" not in claims.names()
 
