@@ -18,8 +18,8 @@
 #
 # $$u_t = \tfrac12 \, \Delta u, \qquad u(\cdot, 0) = Q, \qquad t = \sigma^2 .$$
 #
-# Below, each part of this sentence is put beside something that knows nothing of it: dice, differences, policies that
-# are played out.
+# Below, each part of this sentence is compared with an independent computation: Monte Carlo sampling, finite
+# differences, simulated policies.
 
 # %%
 # %matplotlib inline
@@ -32,10 +32,10 @@ from heatpg.policy import estimate_gradient
 from heatpg.scalespace import band_decay
 
 # %% [markdown]
-# ## The objective, by dice and by the solver
+# ## The objective, by sampling and by the solver
 #
-# An action value with a high narrow peak and a low broad one. The axis needs a boundary, because what lies outside the
-# box belongs to the policy; here actions are clipped to it.
+# An action value with a high narrow peak and a low broad one. The axis needs a boundary condition, because it is part
+# of the policy; here actions are clipped to the box.
 
 
 # %%
@@ -52,8 +52,8 @@ assert flow.report.passed
 flow
 
 # %% [markdown]
-# Now the learner's way: draw actions, take the mean of what they earn. If L is u, the difference of the two is chance,
-# and is about one standard error whatever the number of samples.
+# Now by sampling: draw actions and average their rewards. If L is u, the difference is sampling noise of about one
+# standard error, for any number of samples.
 
 # %%
 nodes = np.arange(50, 751, 50)
@@ -96,8 +96,8 @@ plt.show()
 # %% [markdown]
 # ## Time is the variance, and the factor is one half
 #
-# Two slips are easily made: t = σ, and the symbol exp(-k²t) in place of exp(-k²t/2). The wave cos(3a) under noise of
-# variance 0.4 tells them apart.
+# Two mistakes are common: t = σ, and the symbol exp(-k²t) instead of exp(-k²t/2). The wave cos(3a) under noise of
+# variance 0.4 distinguishes them.
 
 # %%
 wavenumber, variance = 3, 0.4
@@ -113,8 +113,8 @@ assert abs(solved - right_symbol) < 1e-12 and abs(mean - right_symbol) < 4 * spr
 assert abs(mean - slip) > 100 * spread
 
 # %% [markdown]
-# The same is true of every wave of a landscape at once. Shown is what is left of its *power*, the square of the
-# amplitude, which is why exp(-k²t) is right there: dots are measured, lines the prediction.
+# The same is true of every wave of a landscape at once. The figure shows the remaining *power*, the square of the
+# amplitude, so exp(-k²t) is correct there: dots are measured, lines predicted.
 
 # %%
 q_circle = Landscape.from_function(lambda a: np.exp(3 * np.cos(a)) + np.cos(7 * a), circle, name="waves on a circle")
@@ -125,8 +125,8 @@ assert abs(exponent - 1) < 1e-4
 plot.decay(damped).figure
 
 # %% [markdown]
-# Variances add, so **smoothing by 0.3 and then by 0.4 is smoothing by 0.5**. In a box with clipped actions that is true
-# inside only: the field at σ = 0.3 is no longer constant beyond the edge, so it must not be continued as Q is.
+# Variances add, so **smoothing by 0.3 and then by 0.4 is smoothing by 0.5**. In a box with clipped actions this holds
+# only inside: the field at σ = 0.3 is no longer constant beyond the edge, so it must not be continued like Q.
 
 # %%
 twice = {}
@@ -174,7 +174,7 @@ for name in ("score", "baseline", "antithetic", "reparametrised"):
 
 # %% [markdown]
 # Which of the unbiased estimators is the least noisy depends on Q and σ. One trap does not: **where Q jumps the
-# reparametrised estimator is wrong, and its standard error says that it is certain.** The true slope below is that of a
+# reparametrised estimator is biased, although its standard error is small.** The true slope below is that of a
 # Gaussian density.
 
 # %%
@@ -194,8 +194,8 @@ assert abs(truth - 1 / np.sqrt(2 * np.pi) / 0.5) < 1e-3 and blind.value[0] == bl
 # %% [markdown]
 # ## The boundary is part of the policy
 #
-# Clipped, wrapped, reflected actions and an episode that ends outside are four policies, and four boundaries of one
-# equation. Each is played out below, on the simplest value there is, Q(a) = a, at σ = 0.5 in the box [-1, 1].
+# Clipped, wrapped, reflected actions and an episode that ends outside are four policies, and four boundary conditions
+# of one equation. Each is played out below, on the simplest value there is, Q(a) = a, at σ = 0.5 in the box [-1, 1].
 
 # %%
 sigma = 0.5
@@ -224,7 +224,7 @@ assert max(worst.values()) < 4.5
 plt.show()
 
 # %% [markdown]
-# A Gaussian *truncated* to the box (renormalised) is none of these; it is no heat flow at all. And a feedback policy
+# A Gaussian *truncated* to the box (renormalised) is none of these and not a heat flow. And a feedback policy
 # with noise in every step solves the heat equation in its action only, with its own action values Q^π held fixed; over
 # the parameters of a policy that acts more than once it does not. Both are often passed over. The ledger of claims has
 # an experiment for each:
@@ -255,7 +255,7 @@ assert same < 1e-13
 #
 # The objective is the heat flow of Q at time σ², with the factor 1/2, and its gradient is the policy gradient in μ.
 #
-# | the sentence | beside what | outcome |
+# | statement | compared with | outcome |
 # |---|---|---|
 # | L = u at t = σ² | up to 100,000 actions at 15 means and 3 sigmas | they differ by chance alone |
 # | symbol exp(-k²t/2) | a million actions | right; exp(-k²t) is off by more than 100 standard errors |

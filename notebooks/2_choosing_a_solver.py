@@ -11,7 +11,7 @@
 # %% [markdown]
 # # 2. Choosing a solver: work and precision
 #
-# **Question.** heatpg has ten solvers for one equation. Which of them, when, and what does accuracy cost?
+# **Question.** heatpg has ten solvers for one equation. Which one, when, and at what cost?
 #
 # Two kinds of landscape decide: smooth ones, where the order of a scheme counts, and rough ones, where the samples do.
 
@@ -36,7 +36,7 @@ assert len(solvers.names()) == 10
 # ## A smooth landscape: error against work
 #
 # Two bumps of width 0.1 in a reflecting square, σ = 0.2, against their exact evolution, on 33, 65 and 129 nodes along
-# each axis. Times are those of the machine that ran this notebook; errors are not.
+# each axis. Times depend on the machine that ran this notebook; errors do not.
 
 # %% tags=["varies"]
 runs = work_precision(sizes=[33, 65, 129])
@@ -44,7 +44,8 @@ plot.work_precision(runs).figure
 
 # %% [markdown]
 # Three solvers are below 1e-10 on the coarsest grid already, and at round-off on the finest: they convolve with the
-# Gaussian itself, and the data are resolved. What is left are the feet of the bumps at the mirrors. All others pay for
+# Gaussian itself, and the data are resolved. The remaining error comes from the tails of the bumps at the reflecting
+# edges. All others pay for
 # the second difference, h² or h⁴.
 
 # %%
@@ -66,8 +67,8 @@ plot.convergence(runs).figure
 # %% [markdown]
 # ## Observed orders against declared ones
 #
-# Two grids are no measurement of an order. The rows below are slopes over five resolutions, on clipped actions, and may
-# be off from what the solver declares by 0.1.
+# Two grids are not enough to measure an order. The rows below are slopes over five resolutions, on clipped actions, and
+# may differ from the declared order by 0.1.
 
 # %%
 rows = []
@@ -103,7 +104,7 @@ ax.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# ## Accurate or monotone: what a cliff shows
+# ## Accurate or monotone: a cliff
 #
 # A transform is exact for the interpolant of the samples, and next to a cliff the interpolant overshoots (Gibbs). For σ
 # well below the spacing the overshoot is still in u: a value that no action earns. Solvers of positive weights cannot
@@ -146,7 +147,7 @@ for name in ("spectral", "exponential"):
 # %% [markdown]
 # ## What `auto` does
 #
-# It looks at the smallest σ in grid spacings and at what is wanted, and says why:
+# It decides by the smallest σ in grid spacings and by `tolerance` and `prefer`, and gives its reason:
 
 # %%
 line = Grid(Axis("x", 0.0, 200.0, 201, boundary="clip"))
@@ -194,7 +195,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# A solver that cannot do what is asked says so before it begins:
+# A solver that cannot handle a request raises an error before it starts:
 
 # %%
 try:
@@ -211,7 +212,7 @@ except HeatpgError as error:
 # |---|---|---|
 # | σ of 6 h and more | `multiresolution` | round-off, positive weights, and a cost that does not grow with σ |
 # | σ from 2.5 h to 6 h | `spectral` | round-off |
-# | σ below 2.5 h | `direct` | the exact Gaussian of what the samples say, without overshoot |
+# | σ below 2.5 h | `direct` | exact Gaussian smoothing of the samples, without overshoot |
 # | cliffs, and every sigma must follow from the one before | `exponential` | discrete Gaussian: positive at any σ |
 # | a finite-difference solution at a σ of any size | `rational` | one step |
 # | to compare with textbooks | `explicit`, `implicit`, `crank_nicolson` | their orders are measured above |

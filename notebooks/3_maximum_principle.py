@@ -9,7 +9,7 @@
 # ---
 
 # %% [markdown]
-# # 3. The maximum principle: what it says and what it does not
+# # 3. The maximum principle: what it implies and what it does not
 #
 # **Question.** Does exploration noise remove the local maxima in which a policy gradient could stall?
 #
@@ -17,7 +17,7 @@
 #
 # 1. the supremum of u over all of space never rises with σ, the infimum never falls;
 # 2. **jointly in (μ, σ²)**, away from edges of the box, there is no local maximum with σ² > 0;
-# 3. a spatial maximum never gains height on its way;
+# 3. the value at a spatial maximum never increases along its track;
 # 4. in one dimension, and only there, the number of extrema of the whole line never grows.
 #
 # It does not say that u has one maximum at a fixed σ, nor that ascent finds the best one, nor that smoothing cannot
@@ -61,9 +61,9 @@ assert flow.report["number of extrema"].status == "passed"
 print(flow.report.text(100))
 
 # %% [markdown]
-# Two entries want a word. The numbers of maxima are a *finding*: nothing promises them. And the cross-check allows 0.12
-# of osc(Q), because at σ = h/2 a grid cannot show what a Gaussian does to noise that is white; the entry on the
-# resolution says so.
+# Two entries want a word. The number of maxima is a *finding*: it is not guaranteed. And the cross-check allows 0.12
+# of osc(Q), because at σ = h/2 a grid does not resolve the effect of a Gaussian on white noise; see the entry on
+# resolution.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
@@ -80,7 +80,7 @@ plt.show()
 # %% [markdown]
 # ## At a fixed σ there are maxima
 #
-# Two equal bumps of width w at ±a keep two maxima as long as σ² < a² - w², whatever is said of noise and local maxima.
+# Two equal bumps of width w at ±a keep two maxima as long as σ² < a² - w².
 
 # %%
 two = landscapes.two_bumps(size=401, half_distance=1.0, width=0.5)
@@ -91,7 +91,7 @@ assert abs(merge.sigma**2 - 0.75) < 1e-6
 
 # %% [markdown]
 # Now unequal ones: height 0.6 at μ = -1, height 1 at μ = +1, both of width 0.3. The learner starts at the lower one and
-# may change μ **and** σ. There is no joint maximum to hold it, and still it stalls: σ goes to zero while μ stays.
+# may change μ **and** σ. There is no joint maximum, yet it stalls: σ goes to zero while μ stays.
 
 # %%
 unequal = landscapes.unequal_bumps(size=321)
@@ -109,7 +109,7 @@ for method in ("variance", "log_sigma", "natural"):
 plot.ascent_paths(unequal, ends["natural"], against="sigma").figure
 
 # %% [markdown]
-# The principle is not violated by that: each path ends at σ = 0, where it says nothing. Only the start with σ = 1.2
+# This does not violate the principle, which does not apply at σ = 0, where each path ends. Only the start with σ = 1.2
 # sees one bump instead of two. With a floor on σ the maximum at the floor is a genuine one as well:
 
 # %%
@@ -120,7 +120,7 @@ assert held.status == "at the floor" and held.mean[0] < -0.9
 # %% [markdown]
 # ## Two dimensions: smoothing creates a maximum
 #
-# A peak, a lower peak beside it, and a thin ridge between that hides the second one. A little noise in the thin
+# A peak, a lower peak next to it, and a thin ridge between them that hides the second one. A little noise in the thin
 # direction takes the ridge away, and the second peak appears. No claim of the kind "smoothing only removes maxima"
 # survives this.
 
@@ -142,8 +142,9 @@ ax.legend()
 ax.figure
 
 # %% [markdown]
-# Along the line y = 0, on which the maxima lie, the ridge fills the valley between the two, and is gone at σ² = 0.01.
-# There they stand where theory has them:
+# Along the line y = 0, on which the maxima lie, the ridge fills the valley between the two, and has vanished at σ² =
+# 0.01.
+# They are where theory predicts them:
 
 # %%
 tracks = track(evolve(creation, [0.1, 0.11]), "maximum").tracks
@@ -164,10 +165,11 @@ assert max(rises) <= 0
 assert flow.report["joint maxima"].status == "passed"
 
 # %% [markdown]
-# ## What a checker can see
+# ## What checks detect
 #
-# Every evolution is checked for what is true, by bounds that follow from the scheme. Three faults are planted to see
-# that the checks bite: the fields of σ = 0.4 and 0.6 are exchanged; a node between the bumps is too high by a hundredth
+# Every evolution is checked against the valid statements, with bounds that follow from the scheme. Three errors are
+# planted to show that the checks detect them: the fields of σ = 0.4 and 0.6 are exchanged; a node between the bumps is
+# too high by a hundredth
 # of osc(Q); a clock runs with σ instead of σ².
 
 
@@ -202,7 +204,7 @@ assert {"range", "joint maxima"} <= set(found["exchanged"])
 assert "range" not in found["spike"] and {"number of extrema", "cross-check"} <= set(found["spike"])
 
 # %% [markdown]
-# The last fault is worth a thought: **a flow with a wrong clock obeys the maximum principle**. Only the comparison with
+# The last error is notable: **a flow with a wrong clock obeys the maximum principle**. Only the comparison with
 # an independent convolution notices it, everywhere and next to the edge. To pass the checks of the principle is
 # necessary, and no proof of a right solution.
 
@@ -212,7 +214,7 @@ plot.checks(verify(faults["exchanged"], "full")).figure
 # %% [markdown]
 # ## Answer
 #
-# | what is said | verdict | evidence above |
+# | statement | verdict | evidence above |
 # |---|---|---|
 # | the range of u shrinks | true | 100 random lines |
 # | no joint maximum in (μ, σ²) at σ² > 0 | true inside the box | the report; no maximum gains height on its way |

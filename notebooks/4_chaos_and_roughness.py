@@ -11,12 +11,12 @@
 # %% [markdown]
 # # 4. Chaos and the Hölder exponents of the double pendulum
 #
-# **Question.** How rough is the return of a chaotic system, can that be known beforehand, and what does exploration
-# noise make of it?
+# **Question.** How rough is the return of a chaotic system, can this be predicted, and how does exploration noise
+# change it?
 #
 # For a deterministic system whose separations grow no faster than e^(Λ t), and a discount γ per step of length dt,
 # the return is p-Hölder with p = -ln γ / (Λ dt) if that is below 1, and Lipschitz otherwise. A positive Λ alone does
-# not make a fractal. Three things are put to the test: the roughness seen, the roughness predicted, the noise of a
+# not make a fractal. Three things are tested: the measured roughness, the predicted roughness, and the noise of a
 # learner.
 
 # %%
@@ -31,10 +31,10 @@ from heatpg.scalespace import Ensemble, chaos, holder_exponent, lyapunov_exponen
 CONTROL_STEP = 0.05  # s, of the double pendulum of point masses
 
 # %% [markdown]
-# ## Looking closer and closer
+# ## Zooming in
 #
 # Q over the torque of the first joint in the first control step, from near upright. The family has two axes; a line is
-# a grid whose second axis is a thousand times narrower than anything seen here.
+# a grid whose second axis is a thousand times narrower than the smallest scale here.
 
 
 # %%
@@ -89,7 +89,7 @@ assert rate > 1.3 * estimate.exponent
 # %% [markdown]
 # Near upright separations grow faster than they do on the average of minutes, because the equilibrium itself is
 # unstable. **The formula for p guarantees smoothness only with a rate that bounds the growth; the average of minutes
-# does not do that within a short horizon.** Both predictions are therefore kept, and compared with what is measured.
+# does not do that within a short horizon.** Both predictions are therefore compared with the measurement.
 
 # %% [markdown]
 # ## The Hölder exponent, four ways
@@ -136,8 +136,9 @@ assert rough[0.9].interval[1] >= 1 > rough[0.99].interval[1]
 
 # %% [markdown]
 # The order is right, a short-sighted learner (γ = 0.9) sees an almost Lipschitz landscape, and the rate within the
-# horizon predicts each exponent within its interval. The average rate of minutes promises too much, as it bounds no
-# growth. Nor is a p below 1 a proof that a derivative is missing; at a finite horizon there is one everywhere.
+# horizon predicts each exponent within its interval. The average rate over minutes is too optimistic, because it does
+# not bound the growth. Nor is a p below 1 a proof that a derivative is missing; at a finite horizon there is one
+# everywhere.
 
 # %% [markdown]
 # ## What noise makes of it
@@ -158,10 +159,10 @@ plot.figures.get("multiples")(flow)
 # (notebook 3).
 
 # %% [markdown]
-# ## What it costs the learner
+# ## The cost for the learner
 #
 # The noise of a gradient estimate from differences of returns grows like σ^(2p - 2) as σ falls; on a smooth landscape
-# it would stay. The plain score estimator has -2 whatever p is, because it multiplies the level of Q.
+# it would stay. The plain score estimator has the exponent -2 for every p, because it multiplies the level of Q.
 
 # %%
 line = scan(0.0, 25.0, 8193, horizon=5.0)
@@ -190,6 +191,6 @@ plt.show()
 # |---|---|---|
 # | how rough is it? | p about 0.95, 0.6, 0.13 for γ = 0.9, 0.95, 0.99 | four methods that agree |
 # | does chaos alone make a fractal? | no: at γ = 0.9 the interval of p holds 1 | the same pendulum, another discount |
-# | can it be predicted? | yes, with the growth within the horizon; minutes promise too much | the table above |
+# | can it be predicted? | yes, from the growth within the horizon; long averages are too optimistic | the table above |
 # | is it rough on all scales? | no, smooth below about D exp(-Λ H) | the fourth scan |
-# | what does it cost? | variance of gradients like σ^(2p - 2) | slopes within 0.2 of the law |
+# | what is the cost? | variance of gradients like σ^(2p - 2) | slopes within 0.2 of the law |

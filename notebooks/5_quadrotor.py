@@ -11,8 +11,8 @@
 # %% [markdown]
 # # 5. When smoothing kills the optimum: the quadrotor
 #
-# **Question.** How much exploration noise can a policy gradient use on a planar quadrotor before the optimum that it
-# looks for is no longer the optimum of what it climbs?
+# **Question.** How much exploration noise can a policy gradient use on a planar quadrotor before the true optimum is no
+# longer the optimum of the smoothed objective?
 #
 # A planar quadrotor hovers if both rotors carry half of its weight. Both thrusts are held for 2 s, so a difference of
 # the two turns it over: the return is a thin ridge along u1 = u2.
@@ -46,7 +46,7 @@ plot.landscape(q).figure
 # %% [markdown]
 # ## The page of a study
 #
-# Where does the optimum move, when does it jump, when does it die, what does it cost to act on it? `heatpg study
+# How does the optimum move, when does it jump, when does it vanish, and what does acting on it cost? `heatpg study
 # quadrotor` prints the same from the command line.
 
 # %%
@@ -72,13 +72,13 @@ assert 0.35 < left < 0.45 and round(before, 3) == 0.003 and abs(after - 39) < 0.
 assert abs(jump.sigma - 0.156) < 1e-3 and abs(death.sigma - 0.55) < 5e-3
 
 # %% [markdown]
-# **The drop of the objective is not the price.** At σ = 0.1 N the learner sees more than half of the return gone, and
-# yet acts almost perfectly on what it finds. The price comes at once, with the jump.
+# **The drop of the objective is not the price.** At σ = 0.1 N the smoothed objective has lost more than half of its
+# height, yet its maximiser is almost optimal. The price comes at once, with the jump.
 #
 # ## A jump to an edge is a property of the box
 #
 # The new optimum is held by the corner of the box, and the report marks that. Thrusts clipped to ±1.2 N about hover are
-# one policy, thrusts clipped to what the rotors can do, 0 to 2 mg/2, are another:
+# one policy, thrusts clipped to the range of the rotors, 0 to 2 mg/2, are another:
 
 # %%
 whole = Grid(*(Axis(name, 0.0, 2 * HOVER, 257, boundary="clip", unit="N") for name in ("u1", "u2")))
@@ -89,7 +89,8 @@ print(f"clipped to the range of the rotors: jump at {other_jump:.2f} N, death at
 assert page.curve.on_edge[-1] and abs(other_jump - 0.35) < 0.01 and abs(other_death - 1.14) < 0.02
 
 # %% [markdown]
-# So "0.156 N" is true of the narrow box, and is no constant of the quadrotor. The nodes matter less: twice as many move
+# So "0.156 N" holds for the narrow box and is not a constant of the quadrotor. The nodes matter less: twice as many
+# move
 # it by a thousandth.
 
 # %%
@@ -98,9 +99,9 @@ print(f"513 nodes along each axis: {fine.sigma_jump.sigma:.4f} N in place of {ju
 assert abs(fine.sigma_jump.sigma - jump.sigma) < 0.0015
 
 # %% [markdown]
-# ## Between jump and death: a maximum that is not the best
+# ## Between jump and annihilation: a maximum that is not the best
 #
-# At σ = 0.3 N most ascents still end at hover: they "stall", and that is luck. At 0.7 N the maximum is gone.
+# At σ = 0.3 N most ascents still end at hover: they "stall", and that is luck. At 0.7 N the maximum has vanished.
 
 # %%
 starts = [[1.5, 2.0], [2.0, 1.5], [2.3, 2.5], [2.9, 3.0], [3.3, 3.2], [2.4, 3.3]]
@@ -182,10 +183,10 @@ plot.unlearning_curves(result).figure
 # As much as 0.15 N if thrusts are clipped to ± 1.2 N, and 0.34 N if they are clipped to the range of the rotors; more,
 # if the noise has the shape of the ridge.
 #
-# | σ | what happens | what it costs |
+# | σ | event | cost |
 # |---|---|---|
-# | 0.1 N | more than half of the objective is gone | 0.003: nothing |
+# | 0.1 N | more than half of the height of the objective is lost | 0.003: negligible |
 # | 0.156 N (± 1.2 N), 0.35 N (range of the rotors) | the global maximum jumps to a corner | 39 of 63 (± 1.2 N) |
-# | 0.55 N, 1.14 N | the maximum at hover dies | ascent can no longer end there |
+# | 0.55 N, 1.14 N | the maximum at hover vanishes | ascent can no longer end there |
 # | 0.2 N, but shaped like the ridge | the optimum stays at hover | 27 of 63 are left of the objective, not 19 |
 # | 1.0 on the entries of the LQR gain | the controller is unlearned | the return falls in the first epoch |

@@ -11,11 +11,11 @@
 # %% [markdown]
 # # 6. Batches and HDF5
 #
-# **Question.** Many landscapes are to be evolved, and machines are killed in the middle of it. What is lost, who can
-# read the result, and what may be believed of a file?
+# **Question.** Many landscapes are to be evolved, and machines are killed in the middle of it. What is lost, which
+# programs can read the result, and when can a file be trusted?
 #
-# Twelve tasks: the quadrotor of notebook 5 at four horizons and three discounts. The physics asked for is how fast its
-# ridge narrows with the horizon.
+# Twelve tasks: the quadrotor of notebook 5 at four horizons and three discounts. The question is how fast its ridge
+# narrows with the horizon.
 
 # %%
 # %matplotlib inline
@@ -59,7 +59,7 @@ for task in spec.tasks()[:3]:
 
 # %% [markdown]
 # A specification is names and numbers; nothing in it is evaluated. A task is known by the SHA-256 of all that decides
-# its result. What is wrong is said at once, each thing with its place:
+# its result. All errors are reported at once, each with its location:
 
 # %%
 try:
@@ -70,8 +70,7 @@ except batch.SpecError as error:
 # %% [markdown]
 # ## Killed
 #
-# A process of its own runs the batch and is shot, with the signal that nothing can catch, when the fifth task has just
-# been told as done.
+# A separate process runs the batch and is killed with SIGKILL as soon as the fifth task is reported as done.
 
 # %%
 program = """
@@ -93,7 +92,8 @@ found = batch.verify(results, full=True)
 assert found.passed and found.sound == 5
 
 # %% [markdown]
-# Five were told, five are on the disk, whole to the last byte. The same call resumes; a third one finds nothing to do.
+# Five were reported as done, and five are on disk, intact to the last byte. The same call resumes; a third one finds
+# nothing to do.
 
 # %%
 second = batch.run(specification, results, workers=2)
@@ -105,8 +105,8 @@ assert (second.done, second.skipped, third.done, third.skipped) == (7, 5, 0, 12)
 # %% [markdown]
 # ## Damaged
 #
-# One byte in the middle of one file is changed, as a bad disk would. A quick look goes by the seal at the end of each
-# file and does not see that; a full one reads every byte.
+# One byte in the middle of one file is changed, as a faulty disk might. A quick check reads only the trailer of each
+# file and misses this; a full one reads every byte.
 
 # %%
 shard = sorted(results.rglob("shards/*/*.h5"))[0]
@@ -206,7 +206,7 @@ assert fields["compact, 1e-5"] < fields["compact, 1e-10"] < 0.1
 # %% [markdown]
 # ## Other people's files
 #
-# HDF5 was not made for files from strangers. `untrusted=True` has them read by a process that may open nothing, start
+# HDF5 was not designed for untrusted files. `untrusted=True` has them read by a process that may open nothing, start
 # nothing and take only so much memory and time (on Linux); what comes back is looked through like any input.
 
 # %%
@@ -229,10 +229,10 @@ work.cleanup()
 # %% [markdown]
 # ## Answer
 #
-# | what happens | what is lost |
+# | event | loss |
 # |---|---|
-# | SIGKILL after five of twelve tasks | nothing that was told as done: 5 sound, 7 missing, the same call does these 7 |
+# | SIGKILL after five of twelve tasks | nothing that was reported: 5 intact, 7 missing, the same call runs these 7 |
 # | a byte of a file changes | the full look finds it, `load` refuses it, `run(full=True)` makes that one task again |
 # | the reader has no heatpg | nothing: index and merged file open in h5py and xarray |
 # | the disk is small | compact storage keeps each field to 1e-10 of osc(Q), in less than a tenth of its bytes here |
-# | the file is a stranger's | half a file is refused; in quarantine a bad one takes nothing with it |
+# | the file is untrusted | a truncated file is rejected; in the sandbox a malicious one does no harm |

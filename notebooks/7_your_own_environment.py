@@ -14,7 +14,7 @@
 # **Question.** How does the landscape of an environment of Gymnasium get into heatpg, and how far can it be trusted?
 #
 # Three of them: the torque of Pendulum-v1, two gains of a policy for it, and two joints of Hopper-v5. Everything is
-# kept tiny; on a machine of your own take finer grids, longer horizons, more seeds. Needed: `pip install '.[rl]'`.
+# kept small; in practice use finer grids, longer horizons, and more seeds. Needed: `pip install '.[rl]'`.
 
 # %%
 # %matplotlib inline
@@ -31,8 +31,8 @@ from heatpg.landscapes.directions import filter_normalised, flatten, random_dire
 # %% [markdown]
 # ## Over actions: Q(s, a)
 #
-# A pendulum that hangs at rest, and a torque that is held for 60 steps. The state is put back exactly before every
-# rollout; the provenance says how.
+# A pendulum that hangs at rest, and a torque that is held for 60 steps. The state is restored exactly before every
+# rollout; the provenance records how.
 
 # %%
 HANGING = [np.pi, 0.0]
@@ -42,9 +42,9 @@ print(f"{q.values.size} rollouts; {parameters['restored']}; actions as {paramete
 flow = evolve(q, [0.1, 0.3, 1.0])
 
 # %% [markdown]
-# Two checks that need no theory. A hanging pendulum knows no left and right. And the objective is what a noisy policy
-# earns: below it is played, in the environment and between the nodes of the grid, with torques clipped to the bounds of
-# the environment, which is what the boundary `clip` says.
+# Two checks that need no theory. A hanging pendulum knows no left and right. The objective is the return of a noisy
+# policy: below it is simulated, in the environment and between the nodes of the grid, with torques clipped to the
+# bounds of the environment, which corresponds to the boundary condition `clip`.
 
 # %%
 asymmetry = np.abs(q.values - q.values[::-1]).max() / q.oscillation
@@ -67,7 +67,7 @@ ax.legend()
 ax.figure
 
 # %% [markdown]
-# With a policy, only the first action is varied, and the policy acts from then on: the action value Q^π(s, a) of the
+# With a policy, only the first action is varied, and the policy acts afterwards: the action value Q^π(s, a) of the
 # policy-gradient theorem. Its noise in every later step is *not* in this landscape; heatpg smooths the first action
 # with Q^π held fixed.
 
@@ -117,10 +117,10 @@ print(f"best node {best}, with the other starts {others.argmax}; to act on the w
 assert regret < neighbours
 
 # %% [markdown]
-# The stored standard error is that of a *value*. Differences between nodes, which decide where the optimum is, are
+# The stored standard error refers to a *value*. Differences between nodes, which decide where the optimum is, are
 # known better, because the starts are common; but they are not exact. Here the optimum lies on a flat ridge, and other
-# starts put it elsewhere on it at almost no cost. **What is finer than the scatter between two sets of starts is
-# chance**, and no solver can tell.
+# starts put it elsewhere on it at almost no cost. **Differences smaller than the scatter between two sets of initial
+# states are noise**, which no solver can remove.
 
 # %%
 flow = evolve(returns, {"direction_1": [2.0, 4.0, 6.0], "direction_2": [0.6, 1.2, 1.8]})
@@ -160,7 +160,7 @@ assert 10_000 < size < 1_000_000
 # ## A network of torch as the policy
 #
 # The parameters as one vector, the network as a function of them. Directions are normalised filter by filter, so that
-# one unit means the same in every layer. (Where torch is not installed this cell says so.)
+# one unit means the same in every layer. (Without torch this cell prints a note.)
 
 # %% tags=["varies"]
 if importlib.util.find_spec("torch") is None:
@@ -195,7 +195,7 @@ else:
 #
 # | step | how it was checked |
 # |---|---|
-# | Q over actions, the state put back | left and right agree to 1e-4 |
-# | its heat flow is what a clipped Gaussian policy earns | 400 noisy rollouts at three means |
+# | Q over actions, with the state restored | left and right agree to 1e-4 |
+# | its heat flow is the return of a clipped Gaussian policy | 400 noisy rollouts at three means |
 # | J over parameters from common starts | other starts: neighbours differ by less than a third of an error |
 # | an optimum on the edge of the box | the report marks it: a property of the bounds |

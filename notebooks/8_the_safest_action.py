@@ -14,7 +14,7 @@
 # **Question.** Which action is safest at a given exploration noise, and when is it another than the one of the best
 # mean?
 #
-# A narrow, high peak of reward beside a broad, lower hill. Safest is the action whose worst tenth of all returns has
+# A narrow, high peak of reward next to a broad, lower hill. Safest is the action whose worst tenth of all returns has
 # the best mean (CVaR).
 
 # %%
@@ -63,8 +63,8 @@ for name, number in known.items():
 # %% [markdown]
 # ## Two actions
 #
-# Both the mean and the mean of the worst tenth have an argmax, and each jumps from the peak to the hill at a noise of
-# its own. For these two bumps the exact numbers are .03324258 and .0789675516.
+# Both the mean and the mean of the worst tenth have an argmax, and each jumps from the peak to the hill at its own
+# noise level. For these two bumps the exact numbers are .03324258 and .0789675516.
 
 # %%
 found = safest_action(q, 0.1, sigma=np.geomspace(0.015, 0.2, 16))
@@ -89,5 +89,6 @@ assert (np.diff(found.tail_gained[apart]) > 0).all()
 
 # %% [markdown]
 # **Answer.** Up to sigma = 0.033 N m the peak is both the best and the safest action. From there to 0.079 the hill is
-# safer, and the peak still has the better mean; from 0.079 on the hill is both. More noise makes the best mean action
+# safer, and the peak still has the better mean; above 0.079 the hill is better in both. More noise makes the best mean
+# action
 # safer only by driving it to another hill.
