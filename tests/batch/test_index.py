@@ -254,7 +254,7 @@ def test_a_damaged_shard_is_not_merged(copy: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="damaged"):
+    with pytest.raises(StoreError, match="corrupted"):
         merge_tasks(copy, TASKS, {}, copy / "new.h5")
     assert not (copy / "new.h5").exists() and temporaries(copy) == []
 

@@ -117,7 +117,7 @@ def test_what_is_no_network_is_refused() -> None:
         policy_from_torch(lambda seen: seen)
     with pytest.raises(OptionError, match="has no parameters"):
         policy_from_torch(torch.nn.Tanh())
-    with pytest.raises(OptionError, match="no statistics"):
+    with pytest.raises(OptionError, match="must hold statistics"):
         policy_from_torch(network(), normalisation=3.0)
     policy = policy_from_torch(network())
     with pytest.raises(GridError, match="wrong size for the network"):

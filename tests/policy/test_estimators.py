@@ -232,7 +232,7 @@ def test_the_moments_are_those_of_a_gaussian() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"source": 1.0}, OptionError, "neither"),
+        ({"source": 1.0}, OptionError, "must be a landscape"),
         ({"source": lambda x: x[:2]}, GridError, "one real number per point"),
         ({"source": lambda x: 1j * x}, GridError, "(?s)real numbers.*complex"),
         ({"source": lambda x: np.where(x > 0, np.nan, x)}, NonFiniteError, "Q is not finite"),

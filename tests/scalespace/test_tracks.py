@@ -652,8 +652,13 @@ def test_single_precision() -> None:
     ("make", "kinds", "kind", "match"),
     [
         (lambda: solve(rough(torus(16, 1), 0), [2.0]), "maximum", errors.SigmaError, "two noise levels"),
-        (lambda: solve(rough(torus(16, 2), 0), [[2.0, 2.0], [3.0, 4.0]]), "maximum", errors.SigmaError, "proportion"),
-        (lambda: solve(Landscape(np.ones(16), torus(16, 1)), [1.0, 2.0]), "maximum", errors.UnsupportedError, "flat"),
+        (lambda: solve(rough(torus(16, 2), 0), [[2.0, 2.0], [3.0, 4.0]]), "maximum", errors.SigmaError, "same ratios"),
+        (
+            lambda: solve(Landscape(np.ones(16), torus(16, 1)), [1.0, 2.0]),
+            "maximum",
+            errors.UnsupportedError,
+            "constant",
+        ),
         (lambda: solve(Landscape(np.eye(16)[:2], torus(16, 1)), [1.0, 2.0]), "maximum", errors.UnsupportedError, None),
         (lambda: solve(rough(torus(5, 4), 0), [1.0, 2.0]), "maximum", errors.UnsupportedError, None),
         (lambda: solve(rough(torus(16, 1), 0), [2.0, 3.0]), "tops", errors.UnknownNameError, "kind"),

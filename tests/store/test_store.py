@@ -188,7 +188,7 @@ def test_a_changed_or_missing_part_of_the_sampling_error_is_noticed(tmp_path: Pa
     with h5py.File(path, "r+") as file:
         file[name][1, 4] += 0.5
     assert not verify_file(path).passed
-    with pytest.raises(StoreError, match="changed"):
+    with pytest.raises(StoreError, match="modified"):
         load(path)
     with h5py.File(path, "r+") as file:
         del file[name]
