@@ -18,6 +18,7 @@ TASKS = (
     "coarse",
     "batch",
     "archive",
+    "shards",
     "call",
     "start",
     "size",

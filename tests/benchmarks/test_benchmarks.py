@@ -18,7 +18,7 @@ from benchmarks.worker import batch, prepare
 from heatpg.solvers import solvers
 
 # Processes and simulators take seconds, and have tests of their own.
-IN_PROCESS = tuple(name for name in TASKS if name not in ("start", "rollouts"))
+IN_PROCESS = tuple(name for name in TASKS if name not in ("start", "rollouts", "shards"))
 LARGE_GRIDS = tuple(f"heatpg {size}^2" for size in (1024, 2048, 4096, 8192))
 
 
@@ -153,7 +153,7 @@ def test_every_solver_is_profiled() -> None:
         assert deep.traffic / cube.values.size >= flat.traffic / plane.values.size > 0
 
 
-@pytest.mark.parametrize("name", ["coarse", "batch", "archive"])
+@pytest.mark.parametrize("name", ["coarse", "batch", "archive", "shards"])
 def test_quick_trial_measures_everything_installed(name: str, tmp_path: Path) -> None:
     figures, task = tmp_path / "figures.json", find_task(name)
     case = next(iter(task.quick))
