@@ -279,7 +279,9 @@ def test_where_nothing_moves(unequal: Landscape) -> None:
 
 def test_what_is_said_of_an_ascent(unequal: Landscape) -> None:
     ascent = climb(unequal, [-0.7], 0.3)
-    assert "stalled" in str(ascent) and "0.42427" in ascent.sentence and "compared with the optimum 1" in ascent.sentence
+    assert (
+        "stalled" in str(ascent) and "0.42427" in ascent.sentence and "compared with the optimum 1" in ascent.sentence
+    )
     content = json.loads(json.dumps(ascent.as_dict(), allow_nan=False))
     assert content["means"][0] == [-0.7] and content["sigmas"][0] == pytest.approx(0.3)
     assert len(content["values"]) == len(ascent) == len(content["times"])
