@@ -188,6 +188,11 @@ def _write_covariance(file: h5py.File, covariance: Array, unit: str) -> None:
         dimension.attach_scale(file[name])
 
 
+def _write_numbers(file: h5py.File, name: str, values: Array) -> h5py.Dataset:
+    # readers that take a fill value for what is missing (kerchunk, zarr) would miss every 0 of a coordinate
+    return file.create_dataset(name, data=values, fillvalue=np.nan)
+
+
 def _write_scales(file: h5py.File, record: Record) -> None:
     lead, batch, _ = _names(record)
     unit = record.grid.unit or ""
@@ -198,10 +203,10 @@ def _write_scales(file: h5py.File, record: Record) -> None:
         names = [axis.name for axis in record.grid]
         file.create_dataset("axis", data=names, dtype=h5py.string_dtype()).make_scale("axis")
         file["axis"].attrs["long_name"] = "axis of the grid"
-    sigma = file.create_dataset("sigma", data=record.sigma)
+    sigma = _write_numbers(file, "sigma", record.sigma)
     if lead == "sigma":
         sigma.make_scale("sigma")
-    time = file.create_dataset("time", data=record.sigma**2)
+    time = _write_numbers(file, "time", record.sigma**2)
     _write_texts(sigma, long_name="standard deviation of the exploration noise")
     _write_texts(time, long_name="time of the heat equation, the variance of the exploration noise")
     _set_unit(sigma, unit)
@@ -216,7 +221,7 @@ def _write_scales(file: h5py.File, record: Record) -> None:
         file.create_dataset(name, data=np.arange(size, dtype=np.int64)).make_scale(name)
         file[name].attrs["long_name"] = "number in the batch"
     for axis in record.grid:
-        scale = file.create_dataset(axis.name, data=axis.coordinates)
+        scale = _write_numbers(file, axis.name, axis.coordinates)
         scale.make_scale(axis.name)
         _write_texts(scale, long_name=printable(axis.title), boundary=axis.boundary)
         scale.attrs["lower"] = axis.lower

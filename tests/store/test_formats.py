@@ -91,6 +91,27 @@ for path in paths:
 """
 
 
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+@pytest.mark.parametrize("storage", ["full", "compact"])
+def test_coordinates_of_0_are_not_missing_and_no_dimension_has_two_names(
+    tmp_path: Path, storage: str, dimensions: int
+) -> None:
+    """HDF5 fills with 0, which some readers take for what is missing, and they name a dimension by the last scale."""
+    flow = evolution(dimensions)
+    shared: list[str] = []
+    flow.save(tmp_path / "flow.h5", storage=storage)
+    with h5py.File(tmp_path / "flow.h5") as file:
+        for name in ("sigma", "time", *(axis.name for axis in flow.grid)):
+            assert np.isnan(file[name].fillvalue), name
+
+        def look(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset):
+                shared.extend(name for dimension in item.dims if len(dimension) > 1)
+
+        file.visititems(look)
+    assert shared == []
+
+
 @pytest.mark.parametrize("engine", ["h5netcdf", "netcdf4"])
 def test_xarray(tmp_path: Path, engine: str) -> None:
     """Both engines, each in a process of its own: they bring two copies of HDF5."""
