@@ -162,7 +162,7 @@ def test_provenance_is_json_and_complete():
         ({"dt": 0.0}, "dt"),
         ({"dt": -0.1}, "dt"),
         ({"horizon": 0.0}, "horizon"),
-        ({"horizon": 1.02}, "nearest is horizon=1"),
+        ({"horizon": 1.02}, "use horizon=1"),
         ({"horizon": math.inf}, "horizon"),
         ({"gamma": 1.01}, "gamma"),
         ({"gamma": -0.01}, "gamma"),

@@ -451,7 +451,7 @@ def test_show_for_print(stored: Path) -> None:
         ("a.gif --size 300", "720x720"),
         ("a.gif --size 1x1", "320 to 4096"),
         ("a.gif --duration 0", "0.02"),
-        ("a.gif --sigma no", "sigma cannot be read"),
+        ("a.gif --sigma no", "invalid sigma"),
         ("a.mp4", ".gif"),
     ],
 )

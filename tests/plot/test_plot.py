@@ -391,7 +391,7 @@ def test_panels_of_another_kind_of_thing_are_refused() -> None:
             draw(flow.values)
     with pytest.raises(errors.OptionError, match=r"use plot\.landscape"):
         plot.field(flow.landscape, 0)
-    with pytest.raises(errors.OptionError, match=r"plot\.animate draws"):
+    with pytest.raises(errors.OptionError, match=r"plot\.animate needs"):
         plot.animate(flow.landscape, format="gif")
 
 

@@ -64,5 +64,5 @@ def test_whole_steps(duration, step, least, count, exact):
 
 def test_a_horizon_is_a_whole_number_of_steps():
     assert step_count(1.0, 0.05) == 20
-    with pytest.raises(OptionError, match=r"nearest is horizon=1$"):
+    with pytest.raises(OptionError, match=r"use horizon=1$"):
         step_count(1.02, 0.05)
