@@ -102,7 +102,7 @@ def require_memory_for_checks(landscape: Landscape, count: int, level: str) -> N
     size = landscape.values.size
     require_memory(
         count * landscape.values.nbytes + fields_of_checks(level, landscape.grid.dimensions) * 8.0 * size,
-        f"checking {size:,} points at {count} sigmaswith checks={level!r}",
+        f"checking {size:,} points at {count} sigmas with checks={level!r}",
         "use checks='standard' or 'none', fewer noise levels at a time, a coarser grid, or float32 values",
     )
 

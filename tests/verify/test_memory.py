@@ -57,7 +57,7 @@ def test_checks_that_will_not_fit_are_refused_before_the_solve(monkeypatch: pyte
     landscape = Landscape(np.random.default_rng(1).standard_normal(grid.shape), grid)
     monkeypatch.setattr(resources, "available_memory", lambda: 9.0 * landscape.values.nbytes)
     solved: list[int] = []
-    with pytest.raises(ResourceError, match=r"checking 160,000 points at 2 sigmas, level 'full', does not fit"):
+    with pytest.raises(ResourceError, match=r"checking 160,000 points at 2 sigmas with checks='full' does not fit"):
         evolve(landscape, [0.1, 0.2], checks="full", progress=lambda done, total: solved.append(done))
     assert not solved
     assert evolve(landscape, 0.1, checks="none").values.shape == (1, 400, 400)
