@@ -65,6 +65,8 @@ Array = NDArray[Any]
 
 _PRICE_SHARE = 0.1  # a taste: a tenth of what an optimal action earns over a random one
 _STAGES = 7  # as many as there are `with stage(...)` in `study`, but for that of risk; progress is told in them
+_ENOUGH = 8  # a taste: fewer levels say little of tracks and events
+_ROUNDING = 1e-12  # of a covariance: rounding in levels that a caller has scaled
 _SAME = 1e-6  # of osc(Q): the same system, sampled again, possibly in single precision
 _WIDTH = 100  # columns of a terminal; a taste
 _MOST_NOTES = 16  # in a notebook
@@ -532,6 +534,25 @@ def _roughness_of(landscape: Landscape) -> Roughness | str:
         return reason.problem.removeprefix("no Hölder exponent: ")
 
 
+def _one_covariance(source: Evolution) -> tuple[Array | None, Array | None]:
+    """The last covariance of correlated noise, of which the others are multiples, and the roots of these; if enough."""
+    given = source.covariance
+    if given is None:
+        return None, None
+    last, variances = given[-1], np.trace(given, axis1=1, axis2=2)
+    # growing as the levels of an evolution do
+    squares = variances / (variances[-1] or 1.0)
+    apart = np.abs(given - squares[:, None, None] * last).max(axis=(1, 2))
+    if apart.max() > _ROUNDING * np.abs(last).max():
+        raise UnsupportedError(
+            "the covariances of this evolution are not multiples of a single one, so it has no tracks along sigma",
+            given=f"covariances from {given[0].tolist()} to {last.tolist()}",
+            allowed="multiples of one covariance",
+            advice="study(landscape, covariance=...) with one of them",
+        )
+    return last, np.sqrt(squares) if len(source) >= _ENOUGH else None
+
+
 @keywords_hinted(**SIGMA_KEYWORDS)
 def study(
     source: Landscape | Evolution,
@@ -551,7 +572,8 @@ def study(
     ----------
     source
         A landscape in one, two or three dimensions without batch axes; or an evolution, whose landscape is used, and
-        whose noise levels if it has 8 or more in one proportion between the axes.
+        whose noise levels if it has 8 or more in one proportion between the axes. Correlated noise has to be of
+        multiples of one covariance, and is studied as with the last of them as `covariance`.
     sigma
         Noise levels; by default 64 from two grid spacings to half of the box, see `default_sigma`.
     covariance
@@ -583,7 +605,7 @@ def study(
     OptionError
         For a price limit that is not positive.
     UnsupportedError
-        For a flat landscape, batch axes, full covariances, or more than three dimensions.
+        For a flat landscape, batch axes, covariances that are not multiples of one, or more than three dimensions.
     SigmaError
         For too few sigmas, or a grid too coarse for the default ones.
 
@@ -629,15 +651,18 @@ def study(
     principal = None
     with stage("evolve"):
         landscape = _with_origin(landscape)
+        factors = None
+        if isinstance(source, Evolution) and sigma is None and covariance is None:
+            covariance, factors = _one_covariance(source)
         if covariance is not None:
             principal = principal_axes(landscape, covariance)
-            landscape, sigma = principal.landscape, principal.levels()
+            landscape = principal.landscape
+            sigma = principal.levels() if factors is None else factors[:, None] * principal.deviations
         landscape = landscape.regarded(minimise=better.minimise)
-        # 8, a taste: fewer levels say little of tracks and events
-        known = isinstance(source, Evolution) and (len(source) >= 8 or source.drawn is not None)
+        known = isinstance(source, Evolution) and (len(source) >= _ENOUGH or source.drawn is not None)
         if isinstance(source, Evolution) and (sigma is not None or covariance is not None or risk is not None):
             source.require_solved("a study of other noise, or of risk")
-        if isinstance(source, Evolution) and known and sigma is None and source.covariance is None:
+        if isinstance(source, Evolution) and known and sigma is None:
             flow = source
             if landscape is not source.landscape:
                 flow = Evolution.of(source, landscape=landscape, known_error=source.known_error)

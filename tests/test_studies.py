@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq, minimize
 
 from heatpg import Axis, Grid, Landscape, errors, evolve, landscapes, load, study
 from heatpg.core.noise import LEVELS, default_sigma
@@ -356,3 +357,67 @@ def test_no_number_is_told_that_means_nothing() -> None:
     text = str(study(hill, np.geomspace(0.1, 0.5, 6)))
     assert not re.search(r"\de-1[2-9]", text), text
     assert "is (0, 0), with" in text and "100.0% of the box" not in text and "1, 1 " not in text
+
+
+def two_hills() -> Landscape:
+    def hills(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        broad = np.exp(-((a - 0.7) ** 2 + (b - 0.3) ** 2) / 0.6)
+        return np.asarray(np.exp(-((a + 0.8) ** 2 + b**2) / 0.1) + 0.7 * broad)
+
+    return Landscape.from_function(hills, Grid(*(Axis(name, -2.0, 2.0, 65, boundary="clip") for name in "ab")))
+
+
+CORRELATED = np.array([[0.505, 0.495], [0.495, 0.505]])
+
+
+def lead_of_the_broad_hill(factor: float) -> float:
+    """From the closed form: widths^2 W of hills grow to W + factor^2 S, and heights fall as sqrt(det W / det W + S)."""
+
+    def u(place: np.ndarray) -> float:
+        total = 0.0
+        for height, center, square in ((1.0, (-0.8, 0.0), 0.05), (0.7, (0.7, 0.3), 0.3)):
+            wide, away = square * np.eye(2) + factor**2 * CORRELATED, place - center
+            fallen = square / math.sqrt(float(np.linalg.det(wide)))
+            total += height * fallen * math.exp(-0.5 * float(away @ np.linalg.solve(wide, away)))
+        return total
+
+    starts = np.array([[-0.8, 0.0], [0.7, 0.3]])
+    tops = [-float(minimize(lambda x: -u(x), start, method="Nelder-Mead").fun) for start in starts]
+    return tops[1] - tops[0]
+
+
+def test_correlated_noise_is_studied_along_its_principal_axes(tmp_path: Path) -> None:
+    q, factors = two_hills(), np.geomspace(0.1, 0.9, 9)
+    evolution = evolve(q, covariance=factors[:, None, None] ** 2 * CORRELATED)
+    evolution.save(tmp_path / "correlated.h5")
+    right = brentq(lead_of_the_broad_hill, 0.1, 0.5)
+    plain = study(q).space.sigma_jump
+    assert plain is not None and abs(right / plain.sigma - 1.0) > 0.1
+    for source in (evolution, load(tmp_path / "correlated.h5")):
+        page = study(source)
+        assert page.principal is not None and "principal axes" in page.sentences["covariance"]
+        # the last covariance is .9^2 of the first factor
+        last, jump = page.principal.deviations.max(), page.space.sigma_jump
+        # eigenvalues of the covariance: .01 and 1
+        assert page.space.ratio.tolist() == pytest.approx([0.1, 1.0])
+        assert 0.9 * page.space.sigma / last == pytest.approx(factors)
+        # Q is linear between nodes, as if its squared widths were h^2 / 6 larger: .8 % of the narrow hill, or 2 % of
+        # the sigma at which the other one is as high
+        assert jump is not None and 0.9 * jump.sigma / last == pytest.approx(right, rel=0.02)
+    # noise that is asked for is not that of the source
+    assert study(evolution, np.geomspace(0.15, 0.9, 8)).principal is None
+
+
+def test_too_few_correlated_levels_are_those_of_their_covariance() -> None:
+    q = two_hills()
+    page, same = study(evolve(q, covariance=CORRELATED)), study(q, covariance=CORRELATED)
+    assert page.sentences == same.sentences and page.principal is not None
+
+
+def test_covariances_of_several_shapes_have_no_study() -> None:
+    q = two_hills()
+    several = evolve(q, covariance=[0.04 * CORRELATED, 0.09 * np.diag([1.0, 0.5])], checks="none")
+    for risk in (None, 0.1):
+        with pytest.raises(errors.UnsupportedError, match="not multiples of a single one") as refused:
+            study(several, risk=risk)
+        assert "study(landscape, covariance=...)" in refused.value.advice and "0.0202" in str(refused.value)
