@@ -156,19 +156,25 @@ class Study:
                 f"{self._value(value)} at {place_words(space, where)}). The grid "
                 f"{'misses' if known else 'may miss'} the optimum; refine it."
             )
-        jump, death = space.sigma_jump, space.sigma_death
+        jump, death = space.clearest_jump, space.sigma_death
         # tracks begin at the first sigma: what was lost before it has none
         whose = f"the optimum at sigma = {first}" if self.needle_lost else "the optimum"
         if jump is None:
             result["jump"] = f"From sigma = {first} to {last} {whose} moves without a jump.{self._of_seeds()}"
         else:
-            more = len(space.jumps) - 1
+            more = sum(space.shows(event) for event in space.jumps[space.jumps.index(jump) + 1 :])
             others = f" {more} more jump{'s' if more > 1 else ''} follow{'' if more > 1 else 's'}." if more else ""
             result["jump"] = (
                 f"At sigma = {self._located(jump)} the global {sense.extremum}{self._of_mean()} jumps to "
                 f"{place_words(space, jump.position)}."
                 f"{others}{self._of_seeds()}"
             )
+            if not space.shows(jump):
+                result["jump"] = (
+                    f"The draws do not show whether the optimum jumps. That of their mean does so at sigma = "
+                    f"{self._located(jump)}, to {place_words(space, jump.position)}; a lead of one {sense.extremum} "
+                    f"over the other is not significant on both sides of it."
+                )
         if death is None:
             result["death"] = (
                 f"{whose[0].upper()}{whose[1:]} remains a local {sense.extremum} up to the largest noise level, "
@@ -375,7 +381,8 @@ class Study:
 
     def __repr__(self) -> str:
         space = self.space
-        events = [("jump", space.sigma_jump), ("end", space.sigma_death)]
+        jump = space.clearest_jump
+        events = [("jump", jump if jump is None or space.shows(jump) else None), ("end", space.sigma_death)]
         told = [f"{word} at {self._noise(event.sigma, 4)}" for word, event in events if event is not None]
         ends = f"sigma {self._noise(space.sigma[0], 4)} to {self._noise(space.sigma[-1], 4)}"
         return f"<Study of {self.evolution.landscape.name!r}: {', '.join([ends, *told])}>"

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -373,16 +374,15 @@ CORRELATED = np.array([[0.505, 0.495], [0.495, 0.505]])
 def lead_of_the_broad_hill(factor: float) -> float:
     """From the closed form: widths^2 W of hills grow to W + factor^2 S, and heights fall as sqrt(det W / det W + S)."""
 
-    def u(place: np.ndarray) -> float:
+    def below(place: Any) -> float:
         total = 0.0
         for height, center, square in ((1.0, (-0.8, 0.0), 0.05), (0.7, (0.7, 0.3), 0.3)):
             wide, away = square * np.eye(2) + factor**2 * CORRELATED, place - center
             fallen = square / math.sqrt(float(np.linalg.det(wide)))
-            total += height * fallen * math.exp(-0.5 * float(away @ np.linalg.solve(wide, away)))
+            total -= height * fallen * math.exp(-0.5 * float(away @ np.linalg.solve(wide, away)))
         return total
 
-    starts = np.array([[-0.8, 0.0], [0.7, 0.3]])
-    tops = [-float(minimize(lambda x: -u(x), start, method="Nelder-Mead").fun) for start in starts]
+    tops = [-float(minimize(below, np.array(start)).fun) for start in ((-0.8, 0.0), (0.7, 0.3))]
     return tops[1] - tops[0]
 
 

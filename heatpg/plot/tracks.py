@@ -37,8 +37,10 @@ def level_axis(ax: Axes, space: ScaleSpace) -> None:
 
 
 def draw_ends(ax: Axes, space: ScaleSpace) -> None:
-    """A dashed line where the optimum first jumps, a dotted one where its track ends, each with a word."""
-    for event, style, word in ((space.sigma_jump, "--", "jump"), (space.sigma_death, ":", "end")):
+    """A dashed line where the optimum jumps, a dotted one where its track ends, each with a word."""
+    jump = space.clearest_jump
+    word_of_jump = "jump" if jump is None or space.shows(jump) else "jump?"
+    for event, style, word in ((jump, "--", word_of_jump), (space.sigma_death, ":", "end")):
         if event is not None:
             # behind the curves, and of no colour of theirs
             ax.axvline(event.sigma, color="0.4", lw=points(1.0), ls=style, zorder=0)

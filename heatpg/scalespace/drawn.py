@@ -1,4 +1,4 @@
-"""How well the sigma of a jump is known where u was drawn: from the scatter of groups of draws."""
+"""How well a jump is known where u was drawn, and whether it is shown: from the scatter of groups of draws."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from heatpg.core.levels import LevelField
 from heatpg.evolution import Evolution
 
-__all__ = ["jump_error"]
+__all__ = ["error_of_q", "jump_error", "lead_errors", "shows_jump"]
 
 Array = NDArray[np.float64]
+
+_SEEN = 2.0  # standard errors by which one maximum has to lead the other: about 95 %
 
 
 def jump_error(evolution: Evolution, field: LevelField, sigma: float, places: Array) -> float:
@@ -51,13 +53,148 @@ def jump_error(evolution: Evolution, field: LevelField, sigma: float, places: Ar
     True
     """
     slope = float(np.diff(field.rates(places, sigma)[0])[0]) / sigma
-    if evolution.draw_groups is not None:
-        apart = [LevelField(evolution.landscape, evolution.sigmas[:, 0], group) for group in evolution.draw_groups]
-        leads = np.array([float(np.diff(group.value(places, sigma))[0]) for group in apart])
-        error = float(leads.std(ddof=1)) / math.sqrt(len(leads))
-    elif evolution.known_error is not None:
-        each = LevelField(evolution.landscape, evolution.sigmas[:, 0], np.asarray(evolution.known_error))
-        error = float(np.abs(each.value(places, sigma)).sum())
-    else:
-        return math.inf
+    error = float(lead_errors(evolution, np.array([sigma]), places[None])[0])
     return error / abs(slope) if slope else math.inf
+
+
+def lead_errors(evolution: Evolution, sigma: Array, places: Array) -> Array:
+    """Standard errors over the draws of the lead of one place over another, at each of several sigmas.
+
+    Parameters
+    ----------
+    evolution
+        What was drawn.
+    sigma
+        The sigmas, shape (n,).
+    places
+        Two places at each, shape (n, 2, dimensions).
+
+    Returns
+    -------
+    errors
+        As described at `jump_error`, shape (n,); infinite where nothing is known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.planes import Draws, evolve_plane
+    >>> from heatpg.scalespace.drawn import lead_errors
+    >>> line = Grid(Axis("x", -1.0, 1.0, 21, boundary="clip"))
+    >>> q = Landscape.from_function(lambda x, y: x + 5 * y**2, line, dimensions=2)
+    >>> flow = evolve_plane(q, [0.2, 0.4], Draws(count=200, budget=10**6))
+    >>> error = lead_errors(flow, np.array([0.3]), np.array([[[-0.5], [0.5]]]))
+    >>> # most of the error of u is the same at all x
+    >>> bool(error[0] < 0.01 * flow.standard_error.max())
+    True
+    """
+    count, axes = len(sigma), evolution.grid.dimensions
+    points, levels = places.reshape(-1, axes), np.repeat(sigma, 2)[:, None]
+    # groups are of the draws alone: where Q has errors of its own, they are not all
+    sampled = evolution.landscape.standard_error is not None and bool(evolution.landscape.standard_error.any())
+    if evolution.draw_groups is not None and not sampled:
+        fields = (LevelField(evolution.landscape, evolution.sigmas[:, 0], group) for group in evolution.draw_groups)
+        leads = np.array([np.diff(field.value(points, levels).reshape(count, 2))[:, 0] for field in fields])
+        return np.asarray(leads.std(axis=0, ddof=1) / math.sqrt(len(leads)))
+    if evolution.known_error is None:
+        return np.full(count, math.inf)
+    each = LevelField(evolution.landscape, evolution.sigmas[:, 0], np.asarray(evolution.known_error))
+    return np.asarray(np.abs(each.value(points, levels)).reshape(count, 2).sum(axis=1))
+
+
+def shows_jump(evolution: Evolution, field: LevelField, sigma: Array, jump: float, places: Array) -> bool:
+    """Whether the draws show a jump: the old place leads significantly at a sigma below, the new one at one above.
+
+    Parameters
+    ----------
+    evolution
+        What was drawn.
+    field
+        Its u between the nodes and levels.
+    sigma
+        Levels, ascending, shape (n,).
+    jump
+        The sigma of the jump.
+    places
+        The old place and the new one at each level, shape (n, 2, dimensions).
+
+    Returns
+    -------
+    shown
+        Significant is what exceeds two standard errors over the draws.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.core.levels import LevelField
+    >>> from heatpg.planes import Draws, evolve_plane
+    >>> from heatpg.scalespace.drawn import shows_jump
+    >>> line = Grid(Axis("x", -1.0, 5.0, 61, boundary="clip"))
+    >>> def two(x, y):
+    ...     return np.exp(-(x**2 + y**2) / 0.18) + 0.8 * np.exp(-((x - 4) ** 2 + y**2) / 2)
+    >>> q = Landscape.from_function(two, line, dimensions=2)
+    >>> sigma = np.geomspace(0.08, 0.4, 8)
+    >>> flow = evolve_plane(q, sigma, Draws(count=200))
+    >>> places = np.tile([[0.0], [4.0]], (8, 1, 1))
+    >>> field = LevelField(q, sigma, flow.values)
+    >>> shows_jump(flow, field, sigma, 0.16, places), shows_jump(flow, field, sigma, 0.16, places[:, ::-1])
+    (True, False)
+    """
+    points = places.reshape(-1, places.shape[-1])
+    values = evolution.landscape.sense.sign * field.value(points, np.repeat(sigma, 2)[:, None]).reshape(-1, 2)
+    lead, needed = values[:, 0] - values[:, 1], _SEEN * lead_errors(evolution, sigma, places)
+    return bool((lead > needed)[sigma < jump].any() and (-lead > needed)[sigma > jump].any())
+
+
+def error_of_q(evolution: Evolution, field: LevelField, sigma: float, place: Array) -> float | None:
+    """Standard error over the draws of Q at a maximum of u: that of its place, by one step of Newton's method.
+
+    Parameters
+    ----------
+    evolution
+        What was drawn.
+    field
+        Its u between the nodes and levels.
+    sigma
+        Of the maximum.
+    place
+        Where it is, shape (dimensions,).
+
+    Returns
+    -------
+    error
+        None where groups of draws are not known, as after loading.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.core.levels import LevelField
+    >>> from heatpg.planes import Draws, evolve_plane
+    >>> from heatpg.scalespace.drawn import error_of_q
+    >>> line = Grid(Axis("x", -1.0, 1.0, 41, boundary="clip"))
+    >>> q = Landscape.from_function(lambda x, y: np.exp(-(x**2) / 0.1 - y**2), line, dimensions=2)
+    >>> flow = evolve_plane(q, [0.2, 0.4], Draws(count=200))
+    >>> # the maximum stays where it is, and Q is flat there
+    >>> error_of_q(flow, LevelField(q, flow.sigmas[:, 0], flow.values), 0.3, np.zeros(1)) < 1e-4
+    True
+    """
+    groups, grid = evolution.draw_groups, evolution.grid
+    if groups is None:
+        return None
+    # along an axis whose edge holds it, it stays
+    free = np.array(
+        [axis.rule.periodic or axis.lower < x < axis.upper for axis, x in zip(grid, place, strict=True)], dtype=bool
+    )
+    apart = (LevelField(evolution.landscape, evolution.sigmas[:, 0], group) for group in groups)
+    slopes = np.array([each.gradient(place[None], sigma)[0][free] for each in apart])
+    curvature = field.hessian(place[None], sigma)[0][np.ix_(free, free)]
+    moved = np.tile(place, (len(groups) + 1, 1))
+    # the last one is the place itself; the others have moved by as much as the mean of all groups may
+    moved[:-1, free] -= np.linalg.lstsq(curvature, slopes.T, rcond=None)[0].T / math.sqrt(len(groups))
+    ends = np.array([[axis.lower, axis.upper] for axis in grid]).T
+    moved = np.clip(moved, *ends)
+    landscape = evolution.landscape
+    read = landscape.sample(moved) if landscape.has_sampler else field.value(moved, 0.0)
+    return float(np.sqrt(np.mean((read[:-1] - read[-1]) ** 2)))

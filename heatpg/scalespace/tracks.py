@@ -23,7 +23,7 @@ from heatpg.scalespace.critical import (
     find,
     periods,
 )
-from heatpg.scalespace.drawn import jump_error
+from heatpg.scalespace.drawn import error_of_q, jump_error, shows_jump
 from heatpg.scalespace.events import Event, History, Track
 from heatpg.scalespace.following import Follower
 from heatpg.scalespace.jumps import Optimum, choose, jumps
@@ -90,6 +90,7 @@ class ScaleSpace:
         self.pure = pure
         self.flags: list[str] = []
         self.ray = ray
+        self._shown: dict[tuple[float, tuple[int, ...]], bool] = {}
         if isinstance(field, LevelField):
             self.events = [self._with_error_of_draws(event, field) for event in self.events]
         self._flag()
@@ -104,6 +105,34 @@ class ScaleSpace:
             return event
         error = jump_error(self.evolution, field, event.sigma, places)
         return dataclasses.replace(event, uncertainty=max(event.uncertainty, error))
+
+    def shows(self, jump: Event) -> bool:
+        """Whether a jump is shown: always where u was solved for, and by two standard errors where it was drawn.
+
+        Then the old maximum has to lead significantly at a level below, and the new one at a level above. Where one of
+        the two does not exist, the end of its track takes its place.
+        """
+        if not isinstance(self.field, LevelField):
+            return True
+        which = (jump.sigma, jump.tracks)
+        if which not in self._shown:
+            places = self._places_around(jump)
+            self._shown[which] = shows_jump(self.evolution, self.field, self.sigma, jump.sigma, places)
+        return self._shown[which]
+
+    def _places_around(self, jump: Event) -> Array:
+        """The maximum that is left and the one that takes its place, at every level; shape (levels, 2, dimensions)."""
+        places = np.empty((len(self.sigma), 2, self.grid.dimensions))
+        before = max(0, int(np.searchsorted(self.sigma, jump.sigma)) - 1)
+        for side, number in enumerate(jump.tracks):
+            if number < 0:
+                # the best node of a ridge
+                places[:, side] = np.asarray(jump.position) if side else self.optimum_positions[before]
+            else:
+                one = self.tracks[number]
+                steps = np.arange(len(self.sigma)) - one.levels[0]
+                places[:, side] = one.positions[steps.clip(0, len(one.levels) - 1)]
+        return places
 
     def _flag(self) -> None:
         for sentence, levels in self.pure.optimum.flags:
@@ -187,6 +216,17 @@ class ScaleSpace:
     def sigma_jump(self) -> Event | None:
         """The first jump of the optimum, or None if it stays on its track."""
         return next(iter(self.jumps), None)
+
+    @property
+    def clearest_jump(self) -> Event | None:
+        """The first jump that is shown, see `shows`; without one the first of all, or None if the optimum has none."""
+        return next((event for event in self.jumps if self.shows(event)), self.sigma_jump)
+
+    def price_error(self, jump: Event) -> float | None:
+        """Standard error over the draws of Q at the new optimum of a jump; None where groups of draws are not known."""
+        if not isinstance(self.field, LevelField):
+            return None
+        return error_of_q(self.evolution, self.field, jump.sigma, np.asarray(jump.position))
 
     @property
     def sigma_death(self) -> Event | None:

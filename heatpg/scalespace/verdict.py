@@ -7,6 +7,7 @@ from typing import Any
 
 from heatpg.scalespace.pricing import Limit, PriceCurve, noise_words, place_words, vanishing_words
 from heatpg.scalespace.tracks import ScaleSpace
+from heatpg.tools.numbers import located_words
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["KeyNumber", "Verdict", "verdict"]
@@ -81,7 +82,8 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
     >>> [number.value for number in answer.numbers]
     ['none', 'none', '0.857']
     """
-    jump, death = space.sigma_jump, space.sigma_death
+    jump, death = space.clearest_jump, space.sigma_death
+    shown = jump is None or space.shows(jump)
     unit = space.grid.unit or ""
 
     def level(sigma: float) -> str:
@@ -94,10 +96,19 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
             f"The optimum of Q has vanished at the smallest noise level, sigma = {first}; a finer grid can show where."
         )
     elif jump is not None:
-        # the step of the price at the first jump, where it was located
-        step = float(curve.jump_price[0, 1]) if len(curve.jump_sigma) else 0.0
-        cost = f", which costs {step:.3g}" if step > 0 else ""
-        sentence = f"At sigma = {level(jump.sigma)} the optimum jumps to {place_words(space, jump.position)}{cost}."
+        # the price after the jump, where it was located
+        step = float(curve.jump_price[space.jumps.index(jump), 1]) if len(curve.jump_sigma) else 0.0
+        error = space.price_error(jump)
+        cost = f", which costs {step:.3g}{'' if error is None else f' +- {error:.1g}'}" if step > 0 else ""
+        where = place_words(space, jump.position)
+        sentence = f"At sigma = {level(jump.sigma)} the optimum jumps to {where}{cost}."
+        if not shown:
+            # a track that ends at the jump leaves no error over the draws
+            known = f" +- {jump.uncertainty:.1g}" if located_words(jump.sigma, jump.uncertainty)[0] == "+" else ""
+            sentence = (
+                f"The draws do not show whether the optimum jumps: in their mean it does at sigma = "
+                f"{level(jump.sigma)}{known}, to {where}{cost}."
+            )
         if limit.sigma is not None and limit.sigma < 0.98 * jump.sigma:
             sentence += f" Up to sigma = {level(limit.sigma)} acting on it costs at most {within}."
     elif limit.sigma is not None:
@@ -122,7 +133,9 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
     numbers = (
         KeyNumber(jumps, "none", f"up to sigma = {last}")
         if jump is None
-        else KeyNumber(jumps, level(jump.sigma), f"to {place_words(space, jump.position)}"),
+        else KeyNumber(jumps, level(jump.sigma), f"to {place_words(space, jump.position)}")
+        if shown
+        else KeyNumber(jumps, "not shown", f"in the mean of the draws at sigma = {level(jump.sigma)}"),
         KeyNumber(vanishes, "none", f"up to sigma = {last}")
         if death is None
         else KeyNumber(vanishes, level(death.sigma), ends.get(death.kind, "its track ends")),
