@@ -49,6 +49,7 @@ from heatpg.scalespace import (
     sparing_covariance,
     track,
 )
+from heatpg.scalespace.drawn import above_zero
 from heatpg.scalespace.pricing import noise_words, place_words, vanishing_words
 from heatpg.scalespace.principal import PrincipalAxes, principal_axes
 from heatpg.scalespace.verdict import Verdict, verdict
@@ -264,8 +265,12 @@ class Study:
             low, high = self._noise(known.lower, 4), self._noise(known.upper, 4)
             if known.upper - known.lower > 2.0 * event.uncertainty:
                 return f"{self._noise(event.sigma)} ({100 * known.confidence:g} % interval {low} to {high})"
+        exact = located_words(event.sigma, event.uncertainty)[0] != "+"
+        # the error of a root is not that of the draws, which only jumps have
+        if self.evolution.drawn is not None and (exact or event.kind != "jump"):
+            return f"{self._noise(event.sigma)} (accuracy limited by the draws; no interval is given)"
         # a root is found far more exactly than the grid knows the field that it is a root of
-        if located_words(event.sigma, event.uncertainty)[0] != "+":
+        if exact:
             return f"{self._noise(event.sigma)} ({located_words(event.sigma, event.uncertainty)})"
         # one number for all axes; of several the uncertainty has no single unit
         whole = np.ptp(self.space.ratio) == 0 or event.sigma == 0
@@ -680,6 +685,7 @@ def study(
                 flow = evolve(landscape, levels, checks=checks)
             else:
                 flow = evolve_plane(landscape, levels, draws, checks=checks)
+        flow = above_zero(flow)
     with stage("tracks"):
         space = track(flow)
     with stage("price"):

@@ -2,19 +2,67 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.levels import LevelField
+from heatpg.core.report import Report
 from heatpg.evolution import Evolution
 
-__all__ = ["error_of_q", "jump_error", "lead_errors", "shows_jump"]
+__all__ = ["above_zero", "error_of_q", "jump_error", "lead_errors", "shows_jump"]
 
 Array = NDArray[np.float64]
 
 _SEEN = 2.0  # standard errors by which one maximum has to lead the other: about 95 %
+
+
+def above_zero(evolution: Evolution) -> Evolution:
+    """An evolution that was drawn without its level of no noise: between the levels u is a function of log sigma.
+
+    Parameters
+    ----------
+    evolution
+        Any; what was solved stays as it is.
+
+    Examples
+    --------
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.planes import Draws, evolve_plane
+    >>> from heatpg.scalespace.drawn import above_zero
+    >>> line = Grid(Axis("x", -1.0, 1.0, 21, boundary="clip"))
+    >>> q = Landscape.from_function(lambda x, y: x + y**2, line, dimensions=2)
+    >>> above_zero(evolve_plane(q, [0.0, 0.2, 0.4], Draws(count=64))).sigma
+    array([0.2, 0.4])
+    """
+    noisy = evolution.sigmas.any(axis=1)
+    if evolution.drawn is None or noisy.all() or not noisy.any():
+        return evolution
+    # levels ascend
+    first = int(np.argmax(noisy))
+    error, report = evolution.known_error, evolution.report
+    checks = []
+    for check in report:
+        if check.where is not None:
+            level = check.where.sigma - first
+            # the level of what is left out has no number any more
+            check = dataclasses.replace(
+                check, where=dataclasses.replace(check.where, sigma=level) if level >= 0 else None
+            )
+        checks.append(check)
+    rest = Evolution.of(
+        evolution,
+        sigma=evolution.sigma[first:],
+        values=evolution.values[first:],
+        paths=tuple(evolution.paths[k] for k in range(first, len(evolution))),
+        known_error=None if error is None else error[first:],
+        report=Report(checks, report.level),
+    )
+    if evolution.draw_groups is not None:
+        rest.draw_groups = evolution.draw_groups[:, first:]
+    return rest
 
 
 def jump_error(evolution: Evolution, field: LevelField, sigma: float, places: Array) -> float:

@@ -21,6 +21,7 @@ from heatpg.verify.silence import bound_source
 __all__ = ["drawn"]
 
 _WEIGHTS = 2e-8  # of osc(Q): where sigma is one spacing, weights on a lattice sum to one but for 2 exp(-2 pi^2) an axis
+_MISSED = 0.05  # the chance that a rare event is missed: 95 % confidence
 _SEEN = 2.0  # standard errors by which a joint maximum has to stand out: about 95 %
 
 
@@ -56,9 +57,14 @@ def _sampling(evolution: Evolution) -> Check:
     reached, asked = float(facts.get("reached", 0.0)), facts.get("error")
     kind = draw_words(str(facts.get("points", "random")), bool(facts.get("antithetic")))
     seeds = "" if evolution.landscape.standard_error is None else ", with the scatter of the seeds,"
+    count = int(facts.get("draws", 0))
+    # as for seeds: with this probability of an event no draw shows it in one of twenty cases
+    unseen = 1.0 - _MISSED ** (1.0 / count) if count else 1.0
     words = (
-        f"{int(facts.get('draws', 0)):,} {kind} of noise in {int(facts.get('components', 0)):,} components, "
-        f"{int(facts.get('rollouts', 0)):,} rollouts: the largest standard error of u{seeds} is {reached:.2g} of osc(Q)"
+        f"{count:,} {kind} of noise in {int(facts.get('components', 0)):,} components, "
+        f"{int(facts.get('rollouts', 0)):,} rollouts: the largest standard error of u{seeds} is {reached:.2g} of "
+        f"osc(Q), without rare events, such as a fall, that no draw showed: these may have a probability of "
+        f"up to {unseen:.2g}"
     )
     if asked is None:
         return Check("sampling error", "finding", words)

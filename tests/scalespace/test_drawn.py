@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from heatpg import Axis, Evolution, Grid, Landscape, load, plot, study
 from heatpg.core.levels import LevelField
+from heatpg.core.report import Check, Place, Report
+from heatpg.errors import SigmaError
 from heatpg.planes import Draws, evolve_plane
 from heatpg.scalespace import track
-from heatpg.scalespace.drawn import error_of_q, lead_errors
+from heatpg.scalespace.drawn import above_zero, error_of_q, lead_errors
 
 Array = NDArray[np.float64]
 
@@ -114,3 +116,35 @@ def test_the_error_of_a_price_is_the_scatter_of_q_at_the_optimum() -> None:
         assert found is not None
         errors.append(found)
     assert math.sqrt(np.mean(np.square(errors))) == pytest.approx(float(np.std(reads, ddof=1)), rel=0.5)
+
+
+def test_levels_without_noise_are_left_out(tmp_path: Path) -> None:
+    q, draws = two(0.8, np.full(4, 1.2)), Draws(error=0.05)
+    page, without = (study(q, levels, draws=draws) for levels in ([0.0, 0.1, 0.2, 0.4], [0.1, 0.2, 0.4]))
+    assert page.space.sigma.tolist() == page.evolution.sigma.tolist() == [0.1, 0.2, 0.4]
+    assert page.evolution.values.tobytes() == without.evolution.values.tobytes()
+    assert page.sentences == without.sentences and page.verdict == without.verdict
+    evolve_plane(q, [0.0, 0.1, 0.2, 0.4], draws).save(tmp_path / "flow.h5")
+    again = study(load(tmp_path / "flow.h5"))
+    assert again.space.sigma.tolist() == [0.1, 0.2, 0.4] and again.verdict.numbers == page.verdict.numbers
+    checks = [Check("one", "finding", "", where=Place(level, (0,), (-2.0,))) for level in (0, 2)]
+    left = above_zero(Evolution.of(evolve_plane(q, [0.0, 0.1, 0.2], draws), report=Report(checks)))
+    # the first is at the level that is left out
+    assert [check.where for check in left.report] == [None, Place(1, (0,), (-2.0,))]
+    # what is left is too little
+    with pytest.raises(SigmaError, match="at least two noise levels"):
+        study(q, [0.0, 0.1], draws=draws)
+
+
+def test_the_end_of_a_drawn_maximum_has_no_error_of_root_finding() -> None:
+    """The drawn part is an overall factor, and the narrow one of two peaks in a line vanishes."""
+
+    def peaks(x: Array, y: Array) -> Array:
+        return np.asarray((np.exp(-(x**2) / 0.18) + 0.8 * np.exp(-((x - 2) ** 2) / 2)) / (1 + y**2))
+
+    q = Landscape.from_function(peaks, Grid(Axis("x", -3.0, 5.0, 81, boundary="clip")), dimensions=2)
+    page = study(q, np.geomspace(0.2, 1.5, 10), draws=Draws(count=64))
+    death = page.space.sigma_death
+    assert death is not None and death.uncertainty < 1e-6
+    assert "(accuracy limited by the draws; no interval is given)" in page.sentences["death"]
+    assert "root-finding" not in str(page)
