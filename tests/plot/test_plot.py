@@ -376,7 +376,7 @@ def test_titles_of_multiples_keep_their_distance() -> None:
 @pytest.mark.parametrize("name", [*OF_ANY_EVOLUTION, *NEEDS_TWO_AXES, "fingerprint", "price"])
 def test_a_landscape_is_no_evolution(name: str) -> None:
     ridge: Any = landscapes.ridge(size=11)
-    with pytest.raises(errors.OptionError, match=r"got: Landscape\W+expected: an Evolution\W+(try: )?plot\.landscape"):
+    with pytest.raises(errors.OptionError, match=r"got: Landscape\W+expected: an Evolution\W+try: use plot\.landscape"):
         figures.get(name)(ridge)
 
 
