@@ -13,7 +13,7 @@ import io
 import math
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,9 @@ _TRIED_FROM = 512  # rollouts of a node without them: the trial is at most half 
 _WORSE = (
     1.25  # variance of Sobol' points over that of the best other draws, above which they are not taken; known to 1/3
 )
-_ROUNDS = 4  # in which draws are added until the error is reached: the first knows the variance from the pilot alone
 _FACTS = (  # of a state that is kept, beside its moments
     *("spent", "lowest", "highest", "oscillation", "pairs_variance", "sobol_variance", "antithetic"),
-    *("_goal", "_rounds"),
+    "_goal",
 )
 
 
@@ -106,7 +105,7 @@ class Drawing:
         self.lowest, self.highest = float(landscape.values.min()), float(landscape.values.max())
         self.spent = 0
         self._seconds, self._timed = 0.0, 0
-        self._goal, self._rounds = 0, 0
+        self._goal = 0
         self._pilot_done = False
         self._saved = time.monotonic()
         half, still = np.full(self.grid.dimensions, 0.5), Split(*(np.zeros(count) for count in self._sizes))
@@ -152,8 +151,7 @@ class Drawing:
         halves = 2 if pairs else 1
         found = np.zeros((len(numbers), halves, len(self.sigma), self._seeds, *self.grid.shape))
         begin = time.perf_counter()
-        places: list[Array] = []
-        plan: list[tuple[tuple[int, int, int], list[Lattice]]] = []
+        plan: list[tuple[tuple[int, int, int], list[Lattice], Array]] = []
         for row, number in enumerate(numbers):
             normal, extra, shift = noise(number)
             for half in range(halves):
@@ -161,11 +159,9 @@ class Drawing:
                 split = self.splitting.draw(sign * normal, sign * extra)
                 for level in self._noisy:
                     lattices = self._lattices(level, shift if half == 0 else 1.0 - shift, split)
-                    mesh = np.stack(np.meshgrid(*(each.places for each in lattices), indexing="ij"), axis=-1)
-                    places.append(self.embedded(mesh.reshape(-1, len(lattices))) + self.sigma[level] * split.across)
-                    plan.append(((row, half, level), lattices))
-        values = self.values(places)
-        for (row, half, level), lattices in plan:
+                    plan.append(((row, half, level), lattices, split.across))
+        values = self.values(self._places(plan))
+        for (row, half, level), lattices, _ in plan:
             shape = tuple(len(each.places) for each in lattices)
             count = math.prod(shape)
             field, values = values[:count].reshape(*shape, self._seeds), values[count:]
@@ -176,18 +172,28 @@ class Drawing:
         self._seconds += time.perf_counter() - begin
         return found
 
-    def values(self, places: Sequence[Array]) -> Array:
+    def _places(self, plan: Sequence[tuple[tuple[int, int, int], list[Lattice], Array]]) -> Iterator[Array]:
+        """Where Q is asked, in all components; in parts, because with many components one draw alone is large."""
+        most = max(1, _NUMBERS_PER_CALL // self.splitting.components)
+        for (_, _, level), lattices, across in plan:
+            mesh = np.stack(np.meshgrid(*(each.places for each in lattices), indexing="ij"), axis=-1)
+            points = mesh.reshape(-1, len(lattices))
+            for first in range(0, len(points), most):
+                yield self.embedded(points[first : first + most]) + self.sigma[level] * across
+
+    def values(self, places: Iterable[Array]) -> Array:
         """Q less the offset at points in all components, shape (points, seeds)."""
         parts: list[Array] = []
         waiting: list[Array] = []
         size = 0
-        for last, one in enumerate(places, start=1):
+        for one in places:
+            if waiting and size + one.size > _NUMBERS_PER_CALL:
+                parts.append(self._ask(np.concatenate(waiting)))
+                waiting, size = [], 0
             waiting.append(one)
             size += one.size
-            if size >= _NUMBERS_PER_CALL or last == len(places):
-                points = np.concatenate(waiting)
-                parts.append(self._ask(points))
-                waiting, size = [], 0
+        if waiting:
+            parts.append(self._ask(np.concatenate(waiting)))
         return np.concatenate(parts) if parts else np.zeros((0, self._seeds))
 
     def _ask(self, points: Array) -> Array:
@@ -221,20 +227,23 @@ class Drawing:
 
     def pilot(self) -> None:
         """The first draws, by which their kind and number are decided; once."""
-        if self._pilot_done or self._restored():
+        if self._pilot_done:
             return
-        if self.draws.points == "sobol":
-            self._require("the pilot draws", _TRIAL)
-            self._take_sobol(self._trial())
-        else:
-            self._independent_pilot()
-            if self._sobol_may_help:
-                trial = self._trial()
-                best = float(self.moments.variance[self._worst].mean()) * (2 if self.antithetic else 1)
-                self.sobol_variance = float(trial.variance[self._worst].mean()) / best if best > 0 else 1.0
-                if self.sobol_variance < _WORSE:
-                    self._take_sobol(trial)
-        self.oscillation = self.highest - self.lowest
+        if not self._restored():
+            if self.draws.points == "sobol":
+                self._require("the pilot draws", _TRIAL)
+                self._take_sobol(self._trial())
+            else:
+                self._independent_pilot()
+        # also after a pilot that was kept when the budget did not allow for the trial
+        if self._sobol_may_help:
+            trial = self._trial()
+            worst = int(self.moments.variance.reshape(len(self.sigma), -1).mean(axis=1).argmax())
+            best = float(self.moments.variance[worst].mean()) * (2 if self.antithetic else 1)
+            self.sobol_variance = float(trial.variance[worst].mean()) / best if best > 0 else 1.0
+            if self.sobol_variance < _WORSE:
+                self._take_sobol(trial)
+            self.oscillation = self.highest - self.lowest
         self._pilot_done = True
         self._keep(now=True)
 
@@ -254,9 +263,9 @@ class Drawing:
         means = pairs.mean(axis=3)  # over seeds
         single, opposite = means.var(axis=0, ddof=1).mean(axis=0), means.mean(axis=1).var(axis=0, ddof=1)
         nodes = tuple(range(1, single.ndim))
-        self._worst = int(single.mean(axis=nodes).argmax())
-        scale = float(single[self._worst].mean())
-        self.pairs_variance = 2.0 * float(opposite[self._worst].mean()) / scale if scale > 0 else 1.0
+        worst = int(single.mean(axis=nodes).argmax())
+        scale = float(single[worst].mean())
+        self.pairs_variance = 2.0 * float(opposite[worst].mean()) / scale if scale > 0 else 1.0
         if self.draws.antithetic is None:
             self.antithetic = self.pairs_variance < _HELPS
         for pair in pairs:
@@ -270,7 +279,8 @@ class Drawing:
         fits = self.splitting.components + 2 * self.grid.dimensions <= MOST_DIMENSIONS
         draws = self.wanted * (2 if self.antithetic else 1)
         affordable = self.spent + _TRIAL * self._points * self._seeds <= self.draws.budget
-        return free and fits and affordable and draws >= _TRIED_FROM
+        first = self.points == "random" and self.moments.count == PILOT and math.isnan(self.sobol_variance)
+        return first and free and fits and affordable and draws >= _TRIED_FROM
 
     def _trial(self) -> Repeats:
         trial, noise = Repeats.of(*self._shape), self._noise_of("sobol")
@@ -281,6 +291,7 @@ class Drawing:
 
     def _take_sobol(self, trial: Repeats) -> None:
         self.points, self.antithetic, self.moments = "sobol", False, trial
+        self.oscillation = self.highest - self.lowest
 
     @property
     def _each(self) -> int:
@@ -354,9 +365,7 @@ class Drawing:
         if self.points == "sobol":
             # their variance falls faster than 1 / N, so that fewer than these may be enough
             wanted, room = min(wanted, 2 * count), room - room % REPEATS
-        elif self._rounds == _ROUNDS:
-            return False
-        self._goal, self._rounds = min(wanted, count + room), self._rounds + 1
+        self._goal = min(wanted, count + room)
         return self._goal > count
 
     # what was drawn, on disk
@@ -400,27 +409,33 @@ class Drawing:
         path = None if self.draws.state is None else Path(expanded(self.draws.state))
         if path is None or not path.exists():
             return False
+        if path.is_dir():
+            raise StoreError(f"{path} is a directory", allowed="a file for the state of draws")
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
                 kept = {name: found[name] for name in found.files}
-            identity, points = str(kept.pop("identity")), str(kept.pop("points"))
+            if str(kept.pop("identity")) != self._identity:
+                raise StoreError(
+                    f"{path} contains the state of other draws",
+                    given="another landscape, boundary, sigma, covariance, seed or kind of draws",
+                    advice="pass another file, or remove this one",
+                )
+            points = str(kept.pop("points"))
             facts = dict(zip(_FACTS, kept.pop("facts").tolist(), strict=True))
-            count = int(kept.pop("count"))
-            moments = Repeats(count, **kept) if points == "sobol" else Moments(count, **kept)
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as reason:
+            kind = Repeats if points == "sobol" else Moments
+            moments = kind(int(kept.pop("count")), **kept)
+            empty = vars(kind.of(*self._shape))
+            if moments.count < PILOT or any(np.shape(one) != np.shape(empty[name]) for name, one in kept.items()):
+                raise ValueError("arrays of another shape")
+        except StoreError:
+            raise
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as reason:
             raise StoreError(f"{path} does not contain the state of draws", given=reason, advice="remove it") from None
-        if identity != self._identity:
-            raise StoreError(
-                f"{path} contains the state of other draws",
-                given="another landscape, sigma, covariance or seed",
-                advice="pass another file, or remove this one",
-            )
         self.moments, self.points = moments, points
         for name, value in facts.items():
             setattr(self, name, value)
         self.spent, self.antithetic = int(self.spent), bool(self.antithetic)
-        self._goal, self._rounds = int(self._goal), int(self._rounds)
-        self._pilot_done = True
+        self._goal = int(self._goal)
         return True
 
 

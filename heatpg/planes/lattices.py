@@ -125,6 +125,9 @@ def lattice(axis: Axis, sigma: float, shift: float, offset: float = 0.0, beyond:
         )
     nodes: Array = np.asarray(axis.coordinates - axis.lower, dtype=np.float64)
     length = float(axis.length)
+    if rule in ("periodic", "reflect"):
+        # wider noise is uniform after folding, too: exp(-2 pi^2 sigma^2 / period^2) = 5e-35 here
+        sigma = min(sigma, (2.0 if rule == "periodic" else 4.0) * length)
     if sigma == 0.0:
         places, counts = folded(nodes + offset, length, rule)
         weights = np.eye(axis.size)
@@ -136,6 +139,9 @@ def lattice(axis: Axis, sigma: float, shift: float, offset: float = 0.0, beyond:
         z = (nodes[:, None] - points) / sigma
         weights = np.exp(-0.5 * z * z) * (spacing / (sigma * math.sqrt(2.0 * math.pi)))
         places, counts = folded(points + offset, length, rule)
+    if not counts.any():
+        # Q is 0 wherever this draw leads
+        return Lattice(np.array([axis.lower]), np.zeros((axis.size, 1)))
     # images are equal but for rounding
     own, column = np.unique(np.round(places[counts] / length, _DIGITS), return_inverse=True)
     gathered = np.zeros((len(own), axis.size))

@@ -71,9 +71,14 @@ class Moments:
         return np.asarray(means - means.mean(axis=0))
 
     @property
+    def draws_error(self) -> Array:
+        """Standard error of u over the draws alone, shape (T, *grid)."""
+        return np.asarray(np.sqrt(self.variance / self.count))
+
+    @property
     def error(self) -> Array:
         """Standard error of u, over draws and seeds, shape (T, *grid)."""
-        error = np.sqrt(self.variance / self.count)
+        error = self.draws_error
         if not self.squares_of_seeds.size:
             return error
         each = np.sqrt(self.squares_of_seeds / max(self.count - 1, 1) / self.count)
@@ -127,10 +132,15 @@ class Repeats:
         return np.asarray(means - means.mean(axis=0))
 
     @property
+    def draws_error(self) -> Array:
+        """Standard error of u over the draws alone, shape (T, *grid)."""
+        return np.asarray(np.sqrt(self.variance / self.count))
+
+    @property
     def error(self) -> Array:
         """Standard error of u, over draws and seeds, shape (T, *grid)."""
         each = self._means.std(axis=0, ddof=1) / math.sqrt(REPEATS)
-        error = np.sqrt(self.variance / self.count)
+        error = self.draws_error
         if each.shape[1] == 1:
-            return np.asarray(error)
+            return error
         return np.asarray(crossed_error(error, np.moveaxis(self.mean, 1, 0), np.moveaxis(each, 1, 0)))

@@ -30,11 +30,11 @@ class Split:
     Attributes
     ----------
     along
-        Its part in the plane, in units of the axes, shape (d,).
+        How far it leads along the axes, in their units, shape (d,): what boundaries of the axes act on.
     across
-        The rest, in all components, which is independent of it; shape (components,).
+        The rest, in all components, shape (components,).
     left
-        What is left of `along` where the part that is solved is taken away, and independent of that; 0 if all of it is.
+        What is left of `along` where the part that is solved is taken away; independent of that, as `across` is.
     """
 
     along: Array
@@ -61,6 +61,7 @@ class Splitting:
         self._basis = basis
         self._factor = factor
         self._weighted = inverse_times_basis  # B^T Sigma^-1, shape (d, components)
+        self._coordinates = np.linalg.pinv(basis)  # of noise along the axes, shape (components, d)
         precision = inverse_times_basis @ basis.T
         inverse: Any = np.linalg.inv(0.5 * (precision + precision.T))
         self.in_plane: Array = inverse
@@ -90,10 +91,12 @@ class Splitting:
         """
         matrix = isinstance(self._factor, np.ndarray) and self._factor.ndim == 2
         whole = self._factor @ normal if matrix else self._factor * normal
-        along = self.in_plane @ (self._weighted @ whole)
-        # D A^-1 a + extra has the covariance D, and what it leaves of a is independent of it
-        solved = self.solved * np.linalg.solve(self.in_plane, along) + self._extra @ extra
-        left = along - solved if self._extra.any() else np.zeros(len(along))
+        # a, whose rest e - B a is independent of it, and has a part along the axes where the noise is correlated
+        independent = self.in_plane @ (self._weighted @ whole)
+        along = independent if self.kind == "isotropic" else whole @ self._coordinates
+        # D A^-1 a + extra has the covariance D, and what it leaves of all noise is independent of it
+        solved = self.solved * np.linalg.solve(self.in_plane, independent) + self._extra @ extra
+        left = along - solved if self._extra.any() or self.kind != "isotropic" else np.zeros(len(along))
         return Split(along, np.asarray(whole - along @ self._basis), left)
 
 

@@ -149,6 +149,75 @@ def test_an_error_that_was_asked_for_takes_as_many_draws_after_a_pause(tmp_path:
         assert again.standard_error.tobytes() == whole.standard_error.tobytes()
 
 
+@pytest.mark.parametrize("points", ["random", "sobol"])
+def test_a_state_goes_on_to_whatever_is_asked_for_next(tmp_path: Path, points: str) -> None:
+    """Its draws are those of fresh work, however many steps lead there."""
+    q, sigma = landscape(), [0.3, 0.9]
+    wanted: list[dict[str, Any]] = [{"error": error} for error in (0.1, 0.05, 0.03, 0.02, 0.01, 0.006)]
+    wanted += [{"count": count} for count in (700, 1100, 3000)]
+    for one in wanted:
+        kept = Draws(**one, points=points, state=tmp_path / "draws.npz", budget=10**9)
+        flow = evolve_plane(q, sigma, kept, checks="none")
+        assert flow.drawn is not None and flow.drawn["draws"] >= one.get("count", 0)
+        assert "error" not in one or flow.drawn["reached"] <= one["error"] * 1.05
+    assert flow.drawn is not None
+    fresh = evolve_plane(q, sigma, Draws(count=flow.drawn["draws"], points=points, budget=10**9), checks="none")
+    assert fresh.values.tobytes() == flow.values.tobytes()
+
+
+def test_a_budget_that_is_raised_gives_what_it_would_have_given_at_once(tmp_path: Path) -> None:
+    q, sigma, kept = landscape(), [0.5, 1.0], tmp_path / "draws.npz"
+    with pytest.raises(ResourceError):
+        evolve_plane(q, sigma, Draws(error=0.002, state=kept, budget=20_000))
+    again = evolve_plane(q, sigma, Draws(error=0.002, state=kept, budget=10**8), checks="none")
+    fresh = evolve_plane(q, sigma, Draws(error=0.002, budget=10**8), checks="none")
+    assert again.drawn == fresh.drawn and again.values.tobytes() == fresh.values.tobytes()
+
+
+def test_states_that_hold_something_else_are_refused(tmp_path: Path) -> None:
+    q, kept = landscape(), tmp_path / "draws.npz"
+    evolve_plane(q, [0.3], Draws(count=16, state=kept), checks="none")
+    with np.load(kept) as file:
+        good = dict(file)
+    for name, value in (("count", np.array(-3)), ("mean", np.zeros(3)), ("squares", np.zeros((2, 17, 17)))):
+        np.savez(kept, **{**good, name: value})
+        with pytest.raises(StoreError, match="does not contain"):
+            evolve_plane(q, [0.3], Draws(count=16, state=kept))
+    kept.write_bytes(b"")
+    with pytest.raises(StoreError, match="does not contain"):
+        evolve_plane(q, [0.3], Draws(count=16, state=kept))
+    with pytest.raises(StoreError, match="is a directory"):
+        evolve_plane(q, [0.3], Draws(count=16, state=tmp_path))
+    np.savez(kept, **good)
+    with pytest.raises(StoreError, match="kind of draws"):
+        evolve_plane(q, [0.3], Draws(count=16, state=kept, points="random"))
+
+
+def test_a_draw_in_many_components_is_asked_for_in_parts() -> None:
+    """17 x 17 nodes, 3 levels, 20,000 components: 139 MB of places in a draw, of which 8 are held."""
+    import tracemalloc
+
+    sizes = []
+
+    class Many:
+        def __call__(self, *x: Array) -> Array:
+            sizes.append(np.size(x[0]))
+            return np.asarray(x[0] + x[1])
+
+    q = landscape(20_000, function=Many())
+    tracemalloc.start()
+    evolve_plane(q, [0.5, 0.6, 0.7], Draws(count=16, budget=10**7), checks="none")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # the places, their copy as columns, and one draw of noise
+    assert max(sizes[1:]) * 20_000 <= 2**20 and peak < 60e6
+
+
+def test_a_constant_needs_no_comparison() -> None:
+    flow = evolve_plane(landscape(function=lambda *x: 0.0 * x[0] + 3.0), [0.5], Draws(error=0.05))
+    assert flow.report["cross-check"].status == "silent" and np.array_equal(flow.values[0], np.full((17, 17), 3.0))
+
+
 def test_sobol_points_are_taken_where_many_draws_are_wanted() -> None:
     q, sigma = landscape(), [0.5, 1.0]
     few, many = (estimate_cost(q, sigma, Draws(error=error, budget=10**8)) for error in (0.05, 0.004))

@@ -304,3 +304,50 @@ def test_numbers_of_a_draw_are_standard_and_depend_on_its_number_alone(kind: str
     again = noise_of(kind, 7, 5, 2)
     for number in (100, 3, 101, 4095):
         assert np.array_equal(again(number)[0], normal[number]) and np.array_equal(again(number)[2], shift[number])
+
+
+@pytest.mark.parametrize("boundary", ["clip", "reflect", "zero", "periodic"])
+@pytest.mark.parametrize("points", ["random", "sobol"])
+def test_boundaries_act_on_all_of_the_noise_along_an_axis(boundary: str, points: str) -> None:
+    """Correlated noise: the rest that is drawn has a part along the axis, too, and the box bounds their sum."""
+    covariance = np.array([[1.0, 0.8], [0.8, 1.0]])
+    grid = Grid(Axis("x", -1.0, 1.0, 41, boundary=boundary))
+    asked: list[float] = []
+
+    def linear(x: Array, y: Array) -> Array:
+        asked.append(float(np.abs(x).max()))
+        return np.asarray(x + 0.0 * y)
+
+    q = Landscape.from_function(linear, grid, dimensions=2)
+    flow = evolve_plane(q, [0.5], Draws(count=512, points=points, budget=10**8), covariance=covariance)
+    assert max(asked) <= 1.0 + 1e-12
+    # the marginal of x is N(0, 1), whatever it is correlated with: by quadrature over one number, and no split
+    z = np.linspace(-9.0, 9.0, 20_001)
+    weights = np.exp(-(z**2) / 2)
+    places = grid[0].coordinates[:, None] + 0.5 * z
+    folded = {
+        "clip": np.clip(places, -1, 1),
+        "reflect": 1 - np.abs((places + 1) % 4 - 2),
+        "zero": np.where(np.abs(places) <= 1, places, 0.0),
+        "periodic": (places + 1) % 2 - 1,
+    }[boundary]
+    exact = folded @ weights / weights.sum()
+    assert flow.standard_error is not None
+    # 5 standard errors of t_15 are a chance of 1.6e-4; steps and kinks are summed to a part of the spacing of z
+    step = 1e-3
+    assert (np.abs(flow.values[0] - exact) <= 5 * flow.standard_error[0] + step).all()
+    assert flow.report["cross-check"].status == "passed"
+
+
+@pytest.mark.parametrize("boundary", ["clip", "reflect", "zero", "periodic"])
+@pytest.mark.parametrize("sigma", [20.0, 1e5, 1e12])
+def test_noise_far_wider_than_the_box(boundary: str, sigma: float) -> None:
+    grid = Grid(Axis("x", -2.0, 2.0, 17, boundary=boundary))
+    q = Landscape.from_function(lambda x, y: np.cos(np.pi * x / 2) + 2.0 + 0.0 * y, grid, dimensions=2)
+    flow = evolve_plane(q, [sigma], Draws(count=64, budget=10**7), checks="none")
+    # the mean of the box, half of the mass at either end, or nothing within it
+    inside = 4.0 / (sigma * np.sqrt(2 * np.pi))
+    exact = {"clip": 1.0 * (1 - inside) + 2.0 * inside, "reflect": 2.0, "periodic": 2.0, "zero": 2.0 * inside}[boundary]
+    assert flow.standard_error is not None
+    assert np.abs(flow.values[0] - exact).max() <= 6 * flow.standard_error.max() + 1e-3
+    assert flow.drawn is not None and flow.drawn["rollouts"] < 100_000
