@@ -325,13 +325,13 @@ class Drawing:
             rollouts=self.spent + left,
             spent=self.spent,
             seconds=pace * left,
-            error=self.draws.error,
+            error=None if self.draws.count else self.draws.error,
             oscillation=self.oscillation,
             pairs_variance=self.pairs_variance,
             sobol_variance=self.sobol_variance,
             at_five_percent=self.spent + max(0, self._needed(0.05) - done) * self._each,
             for_jump=self.spent + max(0, _JUMP_DRAWS - done) * self._each,
-            sigmas=len(self.sigma),
+            sigmas=max(1, len(list(self._noisy))),
         )
 
     def run(self, progress: Callable[[int, int], object] | None = None) -> None:

@@ -94,7 +94,7 @@ class Cost:
     seconds
         Estimated time of those that are left.
     error
-        The requested error, in units of osc(Q).
+        The requested error, in units of osc(Q); None if a count was requested.
     oscillation
         Of Q over the slice and the pilot.
     pairs_variance
@@ -106,7 +106,7 @@ class Cost:
     for_jump
         Total rollouts of 128 draws, which determine sigma_jump to about 2 %.
     sigmas
-        Number of noise levels.
+        Number of noise levels above 0.
 
     Examples
     --------
@@ -126,7 +126,7 @@ class Cost:
     rollouts: int
     spent: int
     seconds: float
-    error: float
+    error: float | None
     oscillation: float
     pairs_variance: float
     sobol_variance: float
@@ -136,8 +136,9 @@ class Cost:
 
     def __str__(self) -> str:
         kind = draw_words(self.points, self.antithetic)
+        wanted = "" if self.error is None else f" for {self.error:.2g} of osc(Q) = {self.oscillation:.4g}"
         return (
-            f"{self.draws:,} {kind} for {self.error:.2g} of osc(Q) = {self.oscillation:.4g}: {self.rollouts:,} "
+            f"{self.draws:,} {kind}{wanted}: {self.rollouts:,} "
             f"rollouts, {self.rollouts - self.spent:,} of them to come, about {human_duration(self.seconds)}"
         )
 
@@ -145,7 +146,7 @@ class Cost:
     def alternatives(self) -> str:
         """Cheaper settings, as text."""
         each = self.rollouts // self.sigmas
-        words = f"an error of 5 % of osc(Q) ({self.at_five_percent:,} rollouts), " if self.error < 0.05 else ""
+        words = f"an error of 5 % of osc(Q) ({self.at_five_percent:,} rollouts), " if (self.error or 0) < 0.05 else ""
         return (
             f"{words}fewer sigmas (about {each:,} rollouts each), or for sigma_jump alone Draws(count=128) "
             f"({self.for_jump:,} rollouts)"

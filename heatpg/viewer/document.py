@@ -19,6 +19,7 @@ from heatpg.core.extrema import peak
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import HeatpgError, NonFiniteError, OptionError, UnsupportedError
 from heatpg.evolution import Evolution
+from heatpg.planes.points import REPEATS
 from heatpg.plot.words import sigma_label
 from heatpg.store.record import data_digest
 from heatpg.store.writing import file_environment
@@ -65,13 +66,16 @@ def _half_widths(evolution: Evolution) -> tuple[list[Array], str]:
         return [], ""
     # a normal distribution where nobody says of how many seeds or draws the errors are
     freedom = np.inf if landscape.returns is None else len(landscape.returns) - 1
+    if drawn is not None and landscape.returns is None:
+        # Sobol' points come in independent repeats, and only these tell the error
+        freedom = (REPEATS if drawn.get("points") == "sobol" else int(drawn["draws"])) - 1
     quantile = float(stdtrit(freedom, 0.5 + 0.5 * _CONFIDENCE))
     share = f"{100 * _CONFIDENCE:g} %"
     if landscape.returns is not None:
         seeds = f"{len(landscape.returns)} seeds" + (" and all draws" if drawn is not None else "")
         whose = f"Student's t times the standard error, from {seeds}"
     elif drawn is not None:
-        whose = "1.96 standard errors over the draws"
+        whose = f"{quantile:.3g} standard errors over the draws"
     else:
         whose = "1.96 standard errors, with errors of Q at single nodes assumed independent"
     # where Q is known, as of a function, only u is not
@@ -165,11 +169,13 @@ def _worst(evolution: Evolution, q: float) -> tuple[dict[str, Any], list[_Frame]
     }
     gap = float(tail.gap.max())
     note = (
-        f"The layer of the worst {100 * tail.q:g} % shows the mean of the worst returns under noise (CVaR), known to "
-        f"{gap:.2g}; its {evolution.landscape.sense.largest} value is the safest action. Tracks, basins and intervals "
-        "are those of u."
+        f"The layer of the worst {100 * tail.q:g} % shows the mean of the worst returns under noise (CVaR), from "
+        f"thresholds that bound it to {gap:.2g}; the error of the grid, of order (spacing / sigma)^2, is added. Its "
+        f"{evolution.landscape.sense.largest} value is the safest action. Tracks, basins and intervals are those of u."
     )
-    return names, frames, f"{note} {tail.missing}".rstrip()
+    if not tail.resolved.all():
+        note += f" At {int((~tail.resolved).sum())} noise levels more thresholds would be needed."
+    return names, frames, note
 
 
 def _axis(axis: Axis, stride: int) -> dict[str, Any]:
@@ -414,7 +420,7 @@ def page(
         )
         content["notes"] = [*notes, _rounding([0.0], bits), *([_thinning(grid, stride)] if stride > 1 else [])]
         content["frames"] = [frame.about for frame in frames]
-        content["risk"] = None if risk is None else {**names, "frames": [frame.about for frame in worst]}
+        content["risk"] = None if not worst else {**names, "frames": [frame.about for frame in worst]}
         # what the fields may take, beside everything else
         room = most_bytes - len(_document(content)) - _BYTES_PER_FRAME * len(fields)
         # an estimate from samples, as packing all frames takes seconds

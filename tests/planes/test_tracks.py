@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.optimize import brentq, minimize_scalar
 
 from heatpg import Axis, Evolution, Grid, Landscape, load, plot, study, viewer
@@ -213,10 +214,11 @@ def test_pages_and_figures_tell_that_fields_were_drawn() -> None:
     flow = two_peaks(1, np.geomspace(0.05, 0.6, 8))
     found = json.loads(re.search(r'id="data">(.*?)</script>', viewer.page(flow), re.DOTALL)[1])  # type: ignore[index]
     assert found["confidence"] == 0.95 and any("over the draws" in note for note in found["notes"])
-    assert flow.standard_error is not None
+    assert flow.standard_error is not None and flow.drawn is not None
+    quantile = stats.t(flow.drawn["draws"] - 1).ppf(0.975)
     for frame, error in zip(found["frames"][1:], flow.standard_error, strict=True):
         (best,) = frame["best"]["index"]
-        assert frame["best"]["error"] == pytest.approx(1.959964 * error[best], rel=1e-6)
+        assert frame["best"]["error"] == pytest.approx(quantile * error[best], rel=1e-6)
     # Q is known
     assert found["frames"][0]["best"]["error"] == 0.0
     heading = flow.plot("summary").get_suptitle()

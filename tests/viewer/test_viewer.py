@@ -18,6 +18,7 @@ from heatpg import Axis, Grid, Landscape, evolve, landscapes
 from heatpg.cli import main
 from heatpg.errors import NonFiniteError, OptionError, UnsupportedError
 from heatpg.evolution import Evolution, solve
+from heatpg.planes import Draws, evolve_plane
 from heatpg.risk import distribution
 from heatpg.scalespace import basins
 from heatpg.tools.lines import visible
@@ -158,6 +159,25 @@ def test_the_colours_of_a_loss_span_its_range() -> None:
     q = Landscape(np.linspace(0.0, 1.0, 101) ** 2, grid(101), minimise=True)
     for frame in content(page(solve(q, [0.3]), tracks=False, basins=False))["frames"]:
         assert frame["most"] - frame["least"] > 0.5 and frame["best"]["value"] == frame["least"]
+
+
+def test_a_layer_without_noise_is_none_and_its_bounds_are_named() -> None:
+    flat = content(page(bumps(sigma=[0.0]), risk=0.1, tracks=False, basins=False))
+    assert flat["risk"] is None
+    words = " ".join(content(page(bumps(), risk=0.1))["notes"])
+    assert "thresholds that bound it to" in words and "(spacing / sigma)^2" in words
+
+
+def test_intervals_of_draws_have_the_freedom_of_their_repeats() -> None:
+    """Sixteen repeats of Sobol' points, or as many draws as there were: t at .975 from a table."""
+    plane = Landscape.from_function(lambda x, y: np.exp(-(x**2) - y**2), grid(21), dimensions=2)
+    for points, count, t in (("sobol", 256, 2.131450), ("random", 16, 2.131450), ("random", 61, 2.000298)):
+        flow = evolve_plane(plane, [0.5], Draws(count=count, points=points, antithetic=False), checks="none")
+        found = content(page(flow, tracks=False, basins=False))
+        best = found["frames"][1]["best"]
+        assert flow.standard_error is not None
+        assert best["error"] == pytest.approx(t * flow.standard_error[0][tuple(best["index"])], rel=1e-5)
+        assert f"{t:.3g} standard errors over the draws" in " ".join(found["notes"])
 
 
 def test_a_layer_that_cannot_be_had_is_refused() -> None:
