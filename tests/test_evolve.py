@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import heatpg.tools.resources
-from heatpg import Axis, Grid, Landscape, evolve
+from heatpg import Axis, Grid, Landscape, evolve, load
 from heatpg.core.centring import centring
 from heatpg.core.noise import parse_covariance, parse_sigma
 from heatpg.errors import (
@@ -278,13 +279,28 @@ def test_a_caller_is_told_once_that_sigma_is_sorted() -> None:
     [
         ("0.3", r"write the number, or float\('0.3'\)"),
         (["0.3", "0.4"], r"convert each text with float\(\)"),
-        (datetime.timedelta(seconds=3), r"write t.total_seconds\(\)"),
-        ([datetime.timedelta(seconds=3)], r"write t.total_seconds\(\)"),
+        (datetime.timedelta(seconds=3), r"convert with t.total_seconds\(\)"),
+        ([datetime.timedelta(seconds=3)], r"convert with t.total_seconds\(\)"),
     ],
 )
 def test_noise_that_is_no_number_is_told_what_to_write(landscape: Landscape, sigma: Any, words: str) -> None:
     with pytest.raises(SigmaError, match=words):
         evolve(landscape, sigma)
+
+
+def test_a_report_is_stored_with_the_values_it_was_made_for_alone(tmp_path: Path) -> None:
+    """Memory that was given can be written to by whoever gave it; noise levels cannot."""
+    bumps = landscapes.get("unequal_bumps")(size=101)
+    out = np.empty((2, 101))
+    flow = evolve(bumps, [0.2, 0.4], out=out)
+    flow.save(tmp_path / "as_checked.h5")
+    assert load(tmp_path / "as_checked.h5").report.passed and len(load(tmp_path / "as_checked.h5").report)
+    with pytest.raises(ValueError, match="read-only"):
+        flow.sigma[0] = 9.0
+    out[1, 50] += 1e-12
+    with pytest.warns(HeatpgWarning, match="changed since they were checked"):
+        flow.save(tmp_path / "changed.h5")
+    assert len(load(tmp_path / "changed.h5").report) == 0 == len(flow.report)
 
 
 def test_fields_are_put_where_they_are_wanted(landscape: Landscape) -> None:

@@ -7,6 +7,8 @@ which is a record too; so the store lies below it, and takes and gives records.
 from __future__ import annotations
 
 import hashlib
+import warnings
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.landscape import Landscape
 from heatpg.core.report import Report
+from heatpg.errors import HeatpgWarning
 from heatpg.solvers import Solver
 from heatpg.store.paths import Paths
 
@@ -141,6 +144,12 @@ def promised_errors(
     return np.where(oscillation > 0, tolerance * oscillation, rounding)
 
 
+def _kept(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    copy = np.array(numbers)
+    copy.setflags(write=False)
+    return copy
+
+
 class Record:
     """The record of an evolution: fields u(., sigma) of one landscape, and how they were computed.
 
@@ -200,8 +209,9 @@ class Record:
     ) -> None:
         self.landscape = landscape
         self.grid = landscape.grid
-        self.sigma = sigma
-        self.covariance = covariance
+        # copies that cannot be written to, because the report is on them
+        self.sigma = _kept(sigma)
+        self.covariance = None if covariance is None else _kept(covariance)
         self.values = values
         self.solver = solver
         self.paths = paths if isinstance(paths, Paths) else tuple(paths)
@@ -213,6 +223,7 @@ class Record:
         self.known_error = known_error
         self.drawn = None if drawn is None else dict(drawn)
         self.as_solved = as_solved
+        self._seal: int | None = None
 
     @property
     def values(self) -> Array:
@@ -227,6 +238,28 @@ class Record:
         self.report = Report([], "none")
         self.known_error = None
         self.as_solved = False
+
+    def seal_report(self) -> None:
+        """Remember the values of which the report speaks, where they lie in memory that others write to."""
+        if len(self.report):
+            self._seal = zlib.crc32(np.ascontiguousarray(self._values).data)
+
+    def drop_stale_report(self) -> None:
+        """Drop the report if the values are no longer those that were sealed; see `seal_report`.
+
+        Warns
+        -----
+        HeatpgWarning
+            If they are not.
+        """
+        if self._seal is not None and self._seal != zlib.crc32(np.ascontiguousarray(self._values).data):
+            warnings.warn(
+                "the values have changed since they were checked, so the report is dropped; check them again with "
+                "heatpg.verify.verify(evolution)",
+                HeatpgWarning,
+                stacklevel=4,
+            )
+            self.report, self._seal = Report([], "none"), None
 
     @property
     def known_error(self) -> Array | None:

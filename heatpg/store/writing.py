@@ -623,6 +623,7 @@ def save(
     """
     target = prepare_output(result_name(path), force=force)
     options = _storage(storage, tolerance, compression)
+    evolution.drop_stale_report()
     if evolution.drawn is not None and storage != "full":
         raise UnsupportedError(
             "sampled fields cannot be recomputed, which compact storage requires", advice="use storage='full'"
