@@ -246,12 +246,14 @@ class Basins:
         """
         # shares are probabilities of a uniform start, so that both are plain sums over basins
         smoothed, original = [], []
+        # below the optimum: shares add up to one only to round-off, which an offset would make large
+        best = self.best
         for partition in self.partitions:
             held = partition.stalled > 0
-            still = partition.stalled * partition.stalled_value if held else 0.0
-            still_original = partition.stalled * partition.stalled_initial_value if held else 0.0
-            smoothed.append(dot(partition.shares, partition.values) + still)
-            original.append(dot(partition.shares, partition.initial_values) + still_original)
+            still = partition.stalled * (partition.stalled_value - best) if held else 0.0
+            still_original = partition.stalled * (partition.stalled_initial_value - best) if held else 0.0
+            smoothed.append(best + (dot(partition.shares, partition.values - best) + still))
+            original.append(best + (dot(partition.shares, partition.initial_values - best) + still_original))
         return Earned(np.array(smoothed), np.array(original))
 
     def __str__(self) -> str:
