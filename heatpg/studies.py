@@ -220,7 +220,7 @@ class Study:
             f"The basin of attraction of the smoothed optimum covers {share_words(share[0])} of the box at "
             f"sigma = {first}"
             + (
-                f" and at its largest {share_words(share[widest])}, at sigma = {self._noise(space.sigma[widest], 4)}."
+                f" and at its widest {share_words(share[widest])}, at sigma = {self._noise(space.sigma[widest], 4)}."
                 if widest
                 else ", its largest share over all noise levels."
             )

@@ -147,7 +147,7 @@ def test_a_damaged_cache_of_kernels_is_no_fault_of_the_task(tmp_path: Path, monk
     with monkeypatch.context() as patch:
         patch.setattr(work, "complete", lambda resolved, place: space["load"]())
         failed = run(specification(), tmp_path, workers=0).failed
-    words = "the cache of compiled kernels is damaged: EOFError: Ran out of input (caching.py, line 2)"
+    words = "the cache of compiled kernels is corrupted: EOFError: Ran out of input (caching.py, line 2)"
     assert {failure.reason for failure in failed} == {words}
     with monkeypatch.context() as patch:
         patch.setattr(work, "complete", lambda resolved, place: 1 / 0)
@@ -243,9 +243,9 @@ def test_a_second_run_is_refused(folder: Path) -> None:
 def test_runs_of_shares_share(folder: Path) -> None:
     with hold(folder, (0, 2)):
         run(specification(), folder, workers=0, shard="1/2")
-        with pytest.raises(StoreError, match="share 0/2"):
+        with pytest.raises(StoreError, match="shard 0/2"):
             run(specification(), folder, workers=0, shard="0/2")
-        with pytest.raises(StoreError, match="share 0/2"):
+        with pytest.raises(StoreError, match="shard 0/2"):
             run(specification(), folder, workers=0)
         with hold(folder, (1, 2)):
             assert len(holders(folder)) == 2

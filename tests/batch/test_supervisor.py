@@ -141,7 +141,7 @@ def test_the_deaths_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(found) == 6
     assert found[0.2].facts is not None and found[0.2].tries == 2
     assert found[0.21].facts is None and found[0.21].tries == 3
-    assert "exit status 3" in found[0.21].reason and "something was said" in found[0.21].reason
+    assert "exited with status 3" in found[0.21].reason and "something was said" in found[0.21].reason
     assert found[0.22].facts is None and "SIGSEGV" in found[0.22].reason
     assert all(found[width].facts for width in (0.23, 0.24, 0.25))
 

@@ -135,7 +135,7 @@ def test_a_dry_run_does_nothing(spec: Path, tmp_path: Path, capsys: pytest.Captu
     ("line", "match"),
     [
         (["run", "missing.toml"], "cannot read"),
-        (["run", "SPEC", "--shard", "2/2"], "share"),
+        (["run", "SPEC", "--shard", "2/2"], "shard"),
         (["run", "SPEC", "--workers", "-1"], "workers"),
         (["run", "SPEC", "--measure"], "--dry-run"),
         (["status", "."], "batch"),

@@ -105,8 +105,8 @@ def missing(source: Path) -> list[str]:
     return [name for name in NEEDS.get(source.stem, ()) if not importlib.util.find_spec(name)]
 
 
-def test_there_are_eight():
-    assert [source.stem[0] for source in SOURCES] == list("12345678")
+def test_there_are_nine():
+    assert [source.stem[0] for source in SOURCES] == list("123456789")
     assert {path.stem for path in SOURCES[0].parent.glob("*.ipynb")} == {source.stem for source in SOURCES}
 
 
@@ -211,7 +211,7 @@ def test_what_fails_is_not_stored(tmp_path):
 
 
 def test_an_unknown_name_is_refused():
-    command = [sys.executable, "-m", "notebooks", "9"]
+    command = [sys.executable, "-m", "notebooks", "0"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert run.returncode == 1
-    assert "there is no notebook '9'; there are: 1_mollification, 2_choosing_a_solver" in run.stderr
+    assert "there is no notebook '0'; there are: 1_mollification, 2_choosing_a_solver" in run.stderr

@@ -69,7 +69,7 @@ def test_formats(tmp_path: Path) -> None:
     plot.save(figure, tmp_path / "a.PNG", dpi=30)
     assert (tmp_path / "a.PNG").read_bytes().startswith(b"\x89PNG")
     for target, format in ((tmp_path / "a.xyz", ""), (tmp_path / "a", ""), (io.BytesIO(), "")):
-        with pytest.raises(errors.OptionError, match="unknown format"):
+        with pytest.raises(errors.OptionError, match="unknown figure format"):
             plot.save(figure, target, format=format)
 
 

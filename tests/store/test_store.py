@@ -555,7 +555,7 @@ def test_no_file_of_ours(tmp_path: Path) -> None:
 def test_truncated(path: Path, share: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    refuse(path, "damaged")
+    refuse(path, "corrupted")
 
 
 def test_newer_schema(path: Path) -> None:
