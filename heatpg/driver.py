@@ -123,8 +123,6 @@ def evolve(
     )
     begin = time.perf_counter()
     evolution.report = verify(evolution, checks)
-    if out is not None:
-        evolution.seal_report()
     evolution.timing["checks"] = time.perf_counter() - begin
     # the report is attached by now: an error has it, and so has the result if it only warns
     judge(evolution)

@@ -101,6 +101,7 @@ class Evolution(Record):
             "stored_tolerance",
             "rounding",
             "drawn",
+            "shared",
         )
         # an error of other fields is not that of these
         same = not changes.keys() & {"landscape", "sigma", "values", "covariance"}
@@ -688,6 +689,7 @@ def _solve_covariance(
         covariance=covariances,
         reason=reason,
         timing={"solve": time.perf_counter() - begin},
+        shared=out is not None,
     )
 
 
@@ -781,4 +783,5 @@ def solve(
         reason=plan.reason,
         timing={"solve": time.perf_counter() - begin},
         as_solved=out is None and taken.trivial,  # a caller may write to `out`; an offset put back is rounded
+        shared=out is not None,
     )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import heatpg.tools.resources
-from heatpg import Axis, Grid, Landscape, evolve, load
+from heatpg import Axis, Evolution, Grid, Landscape, evolve, load
 from heatpg.core.centring import centring
 from heatpg.core.noise import parse_covariance, parse_sigma
 from heatpg.errors import (
@@ -29,6 +29,7 @@ from heatpg.errors import (
 from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make, solvers
+from heatpg.verify import verify
 
 FIXTURES = (
     *("cosine", "eigenmodes", "quadratic", "ramp", "plateau", "step", "absolute_value", "box", "gaussians"),
@@ -301,6 +302,22 @@ def test_a_report_is_stored_with_the_values_it_was_made_for_alone(tmp_path: Path
     with pytest.warns(HeatpgWarning, match="changed since they were checked"):
         flow.save(tmp_path / "changed.h5")
     assert len(load(tmp_path / "changed.h5").report) == 0 == len(flow.report)
+    # whatever is checked anew has its report, and so has a copy on the same memory
+    out[1] = bumps.values
+    flow.report = verify(flow)
+    flow.save(tmp_path / "again.h5")
+    assert len(load(tmp_path / "again.h5").report) == len(flow.report) > 0
+    copy = Evolution.of(flow)
+    out[0, 3] = 7.0
+    for one, name in ((copy, "copy.h5"), (flow, "original.h5")):
+        with pytest.warns(HeatpgWarning, match="changed since they were checked"):
+            one.save(tmp_path / name)
+    own = np.array(flow.values)
+    flow.values = own
+    flow.report = verify(flow)
+    own[0, 3] = 8.0
+    with pytest.warns(HeatpgWarning, match="changed since they were checked"):
+        flow.save(tmp_path / "own.h5")
 
 
 def test_fields_are_put_where_they_are_wanted(landscape: Landscape) -> None:

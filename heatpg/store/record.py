@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.landscape import Landscape
+from heatpg.core.ownership import owned
 from heatpg.core.report import Report
 from heatpg.errors import HeatpgWarning
 from heatpg.solvers import Solver
@@ -144,12 +145,6 @@ def promised_errors(
     return np.where(oscillation > 0, tolerance * oscillation, rounding)
 
 
-def _kept(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    copy = np.array(numbers)
-    copy.setflags(write=False)
-    return copy
-
-
 class Record:
     """The record of an evolution: fields u(., sigma) of one landscape, and how they were computed.
 
@@ -187,6 +182,8 @@ class Record:
         solver makes the fields from Q on the grid. Otherwise None.
     as_solved
         Whether the fields are, to the last bit, what the solver has made of Q, in memory that nobody else writes to.
+    shared
+        Whether others may write to the memory of the fields, as to `out` of `heatpg.evolve`.
     """
 
     def __init__(
@@ -206,13 +203,15 @@ class Record:
         known_error: Array | None = None,
         drawn: Mapping[str, Any] | None = None,
         as_solved: bool = False,
+        shared: bool = False,
     ) -> None:
         self.landscape = landscape
         self.grid = landscape.grid
         # copies that cannot be written to, because the report is on them
-        self.sigma = _kept(sigma)
-        self.covariance = None if covariance is None else _kept(covariance)
+        self.sigma = owned(sigma, sigma)
+        self.covariance = None if covariance is None else owned(covariance, covariance)
         self.values = values
+        self.shared = shared
         self.solver = solver
         self.paths = paths if isinstance(paths, Paths) else tuple(paths)
         self.report = report or Report([], "none")
@@ -223,7 +222,6 @@ class Record:
         self.known_error = known_error
         self.drawn = None if drawn is None else dict(drawn)
         self.as_solved = as_solved
-        self._seal: int | None = None
 
     @property
     def values(self) -> Array:
@@ -234,32 +232,43 @@ class Record:
     def values(self, values: Array) -> None:
         self._values = values.view()
         self._values.setflags(write=False)
+        # whoever gives them may have kept them
+        self.shared = True
         # what was said of other fields is not true of these
         self.report = Report([], "none")
         self.known_error = None
         self.as_solved = False
 
-    def seal_report(self) -> None:
-        """Remember the values of which the report speaks, where they lie in memory that others write to."""
-        if len(self.report):
-            self._seal = zlib.crc32(np.ascontiguousarray(self._values).data)
+    @property
+    def report(self) -> Report:
+        """The checks of these values."""
+        return self._report
+
+    @report.setter
+    def report(self, report: Report) -> None:
+        self._report = report
+        # of which values it speaks, where that may change
+        self._seal = self._checksum() if self.shared and len(report) else None
+
+    def _checksum(self) -> int:
+        return zlib.crc32(np.ascontiguousarray(self._values).data)
 
     def drop_stale_report(self) -> None:
-        """Drop the report if the values are no longer those that were sealed; see `seal_report`.
+        """Drop the report if the values lie in shared memory, and have changed since it was made.
 
         Warns
         -----
         HeatpgWarning
-            If they are not.
+            If they have.
         """
-        if self._seal is not None and self._seal != zlib.crc32(np.ascontiguousarray(self._values).data):
+        if self._seal is not None and self._seal != self._checksum():
             warnings.warn(
-                "the values have changed since they were checked, so the report is dropped; check them again with "
-                "heatpg.verify.verify(evolution)",
+                "the values have changed since they were checked, so the report is dropped; check them again: "
+                "evolution.report = heatpg.verify.verify(evolution)",
                 HeatpgWarning,
                 stacklevel=4,
             )
-            self.report, self._seal = Report([], "none"), None
+            self.report = Report([], "none")
 
     @property
     def known_error(self) -> Array | None:
