@@ -18,7 +18,6 @@ __all__ = [
     "LEVELS",
     "Sigma",
     "default_sigma",
-    "draw_words",
     "few_levels",
     "geometric_levels",
     "parse_covariance",
@@ -403,15 +402,3 @@ def sigma_words(level: ArrayLike, *, digits: int = 6, unit: str | Sequence[str] 
     numbers = [f"{value:.{digits}g} {each}".rstrip() for value, each in zip(values, units, strict=True)]
     words = numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"
     return f"{words} {unit}" if isinstance(unit, str) and unit else words
-
-
-def draw_words(points: str, antithetic: bool) -> str:
-    """What draws are called.
-
-    Examples
-    --------
-    >>> from heatpg.core.noise import draw_words
-    >>> draw_words("sobol", False)
-    "scrambled Sobol' points"
-    """
-    return "scrambled Sobol' points" if points == "sobol" else "antithetic pairs" if antithetic else "draws"

@@ -15,7 +15,7 @@ from heatpg.errors import GridError, OptionError, UnsupportedError
 from heatpg.tools.arguments import whole_number
 from heatpg.tools.arrays import real_numbers
 
-__all__ = ["FunctionSlice", "Plane", "Sliced", "is_sliced", "refuse_drawn", "slice_of", "slice_words"]
+__all__ = ["FunctionSlice", "Plane", "Sliced", "draw_words", "is_sliced", "refuse_drawn", "slice_of", "slice_words"]
 
 Array = NDArray[np.float64]
 
@@ -214,12 +214,24 @@ def slice_words(provenance: Mapping[str, Any], drawn: Mapping[str, Any] | None =
     return ""
 
 
+def draw_words(points: str, antithetic: bool) -> str:
+    """What draws are called.
+
+    Examples
+    --------
+    >>> from heatpg.core.slices import draw_words
+    >>> draw_words("sobol", False)
+    "scrambled Sobol' points"
+    """
+    return "scrambled Sobol' points" if points == "sobol" else "antithetic pairs" if antithetic else "draws"
+
+
 def _drawn_words(drawn: Mapping[str, Any]) -> str:
     try:
-        pairs = "antithetic pairs of draws" if drawn["antithetic"] else "draws"
+        kind = draw_words(str(drawn.get("points", "random")), bool(drawn["antithetic"]))
         return (
             f"noise in all {int(drawn['components']):,} components, shown on {int(drawn['axes'])} of them, from "
-            f"{int(drawn['draws']):,} {pairs}, standard error up to {float(drawn['reached']):.2g} of osc(Q); not a "
+            f"{int(drawn['draws']):,} {kind}, standard error up to {float(drawn['reached']):.2g} of osc(Q); not a "
             f"heat flow in these axes, so joint maxima at sigma > 0 are possible"
         )
     except (KeyError, TypeError, ValueError):

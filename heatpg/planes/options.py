@@ -6,7 +6,7 @@ import dataclasses
 import os
 from typing import Any
 
-from heatpg.core.noise import draw_words
+from heatpg.core.slices import draw_words
 from heatpg.errors import OptionError
 from heatpg.planes.points import KINDS
 from heatpg.tools.arguments import finite_number, one_of, whole_number

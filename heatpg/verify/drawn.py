@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.extrema import local_maxima, on_edge
-from heatpg.core.noise import draw_words, sigma_words
+from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Status
+from heatpg.core.slices import draw_words
 from heatpg.evolution import Evolution
 from heatpg.verify import checks
 from heatpg.verify.maximum_principle import edge_entry
