@@ -47,13 +47,9 @@ _JUMP_DRAWS = 128  # know sigma_jump to 2 %, because they are common to nodes an
 _SAVED_EVERY = 5.0  # seconds; a taste
 _TRIAL = 256  # Sobol' points, 16 a repeat: fewer are no better than independent draws in 4 to 60 components
 _TRIED_FROM = 512  # rollouts of a node without them: the trial is at most half of what is drawn in any case
-_WORSE = (
-    1.25  # variance of Sobol' points over that of the best other draws, above which they are not taken; known to 1/3
-)
-_FACTS = (  # of a state that is kept, beside its moments
-    *("spent", "lowest", "highest", "oscillation", "pairs_variance", "sobol_variance", "antithetic"),
-    "_goal",
-)
+_WORSE = 1.25  # variance of Sobol' points over that of other draws, above which they are not taken; known to 1/3
+# of a state that is kept, beside its moments
+_FACTS = ("spent", "lowest", "highest", "oscillation", "pairs_variance", "sobol_variance", "antithetic", "_goal")
 
 
 class Drawing:
@@ -231,7 +227,7 @@ class Drawing:
             return
         if not self._restored():
             if self.draws.points == "sobol":
-                self._require("the pilot draws", _TRIAL)
+                self._require_pilot(_TRIAL)
                 self._take_sobol(self._trial())
             else:
                 self._independent_pilot()
@@ -247,17 +243,17 @@ class Drawing:
         self._pilot_done = True
         self._keep(now=True)
 
-    def _require(self, what: str, draws: int) -> None:
+    def _require_pilot(self, draws: int) -> None:
         if draws * self._points * self._seeds > self.draws.budget:
             raise ResourceError(
-                f"{what} exceed the budget",
+                "the pilot draws exceed the budget",
                 given=f"{draws} draws of {self._points * self._seeds:,} rollouts",
                 allowed=f"{self.draws.budget:,} rollouts",
                 advice="use fewer noise levels, a coarser grid, or Draws(budget=...)",
             )
 
     def _independent_pilot(self) -> None:
-        self._require("the pilot draws", 2 * PILOT)
+        self._require_pilot(2 * PILOT)
         noise = self._noise_of("random")
         pairs = np.concatenate([self.fields([number], noise, pairs=True) for number in range(PILOT)])
         means = pairs.mean(axis=3)  # over seeds

@@ -16,8 +16,54 @@ __all__ = ["Moments", "Repeats"]
 Array = NDArray[np.float64]
 
 
+def _group_means(sums: Array, count: int) -> Array:
+    """Means over every sixteenth draw, of their sums along the first axis."""
+    counts = np.array([len(range(first, count, REPEATS)) for first in range(REPEATS)])
+    return np.asarray(sums / counts.reshape(-1, *((1,) * (sums.ndim - 1))))
+
+
+class _Sums:
+    """What follows alike from sums over draws of either kind."""
+
+    count: int
+
+    @property
+    def variance(self) -> Array:
+        """Of one draw, shape (T, *grid)."""
+        raise NotImplementedError
+
+    @property
+    def _means_of_groups(self) -> Array:
+        """Of u, mean over seeds, shape (groups, T, *grid)."""
+        raise NotImplementedError
+
+    @property
+    def _of_seeds(self) -> tuple[Array, Array]:
+        """Mean of every seed and its standard error over the draws, each of shape (T, seeds, *grid)."""
+        raise NotImplementedError
+
+    @property
+    def draws_error(self) -> Array:
+        """Standard error of u over the draws alone, shape (T, *grid)."""
+        return np.asarray(np.sqrt(self.variance / self.count))
+
+    @property
+    def error(self) -> Array:
+        """Standard error of u, over draws and seeds, shape (T, *grid)."""
+        error, (mean, each) = self.draws_error, self._of_seeds
+        if mean.shape[1] == 1:
+            return error
+        return np.asarray(crossed_error(error, np.moveaxis(mean, 1, 0), np.moveaxis(each, 1, 0)))
+
+    @property
+    def group_deviations(self) -> Array:
+        """Means of groups of draws less that of all, shape (groups, T, *grid)."""
+        means = self._means_of_groups
+        return np.asarray(means - means.mean(axis=0))
+
+
 @dataclasses.dataclass(eq=False)
-class Moments:
+class Moments(_Sums):
     """Sums over draws of fields less the offset, at every sigma.
 
     Attributes
@@ -64,29 +110,16 @@ class Moments:
         return self.squares / max(self.count - 1, 1)
 
     @property
-    def group_deviations(self) -> Array:
-        """Means of groups of draws less that of all, shape of `groups`."""
-        counts = np.array([len(range(first, self.count, REPEATS)) for first in range(REPEATS)])
-        means = self.groups / counts.reshape(-1, *((1,) * (self.groups.ndim - 1)))
-        return np.asarray(means - means.mean(axis=0))
+    def _means_of_groups(self) -> Array:
+        return _group_means(self.groups, self.count)
 
     @property
-    def draws_error(self) -> Array:
-        """Standard error of u over the draws alone, shape (T, *grid)."""
-        return np.asarray(np.sqrt(self.variance / self.count))
-
-    @property
-    def error(self) -> Array:
-        """Standard error of u, over draws and seeds, shape (T, *grid)."""
-        error = self.draws_error
-        if not self.squares_of_seeds.size:
-            return error
-        each = np.sqrt(self.squares_of_seeds / max(self.count - 1, 1) / self.count)
-        return np.asarray(crossed_error(error, np.moveaxis(self.mean, 1, 0), np.moveaxis(each, 1, 0)))
+    def _of_seeds(self) -> tuple[Array, Array]:
+        return self.mean, np.asarray(np.sqrt(self.squares_of_seeds / max(self.count - 1, 1) / self.count))
 
 
 @dataclasses.dataclass(eq=False)
-class Repeats:
+class Repeats(_Sums):
     """Sums over draws that are independent in different repeats alone, as those of scrambled Sobol' points are.
 
     Attributes
@@ -116,31 +149,15 @@ class Repeats:
         return np.asarray(self.sums.sum(axis=0) / self.count)
 
     @property
-    def _means(self) -> Array:
-        counts = np.array([len(range(first, self.count, REPEATS)) for first in range(REPEATS)])
-        return np.asarray(self.sums / counts.reshape(-1, *((1,) * (self.sums.ndim - 1))))
-
-    @property
     def variance(self) -> Array:
         """Of as many independent draws that would be as well known, for one of them; shape (T, *grid)."""
-        return np.asarray(self._means.mean(axis=2).var(axis=0, ddof=1) * (self.count / REPEATS))
+        return np.asarray(self._means_of_groups.var(axis=0, ddof=1) * (self.count / REPEATS))
 
     @property
-    def group_deviations(self) -> Array:
-        """Means of the repeats less that of all, shape (repeats, T, *grid)."""
-        means = self._means.mean(axis=2)
-        return np.asarray(means - means.mean(axis=0))
+    def _means_of_groups(self) -> Array:
+        return np.asarray(_group_means(self.sums, self.count).mean(axis=2))
 
     @property
-    def draws_error(self) -> Array:
-        """Standard error of u over the draws alone, shape (T, *grid)."""
-        return np.asarray(np.sqrt(self.variance / self.count))
-
-    @property
-    def error(self) -> Array:
-        """Standard error of u, over draws and seeds, shape (T, *grid)."""
-        each = self._means.std(axis=0, ddof=1) / math.sqrt(REPEATS)
-        error = self.draws_error
-        if each.shape[1] == 1:
-            return error
-        return np.asarray(crossed_error(error, np.moveaxis(self.mean, 1, 0), np.moveaxis(each, 1, 0)))
+    def _of_seeds(self) -> tuple[Array, Array]:
+        spread = _group_means(self.sums, self.count).std(axis=0, ddof=1)
+        return self.mean, np.asarray(spread / math.sqrt(REPEATS))

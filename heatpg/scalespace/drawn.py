@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,11 @@ def above_zero(evolution: Evolution) -> Evolution:
     if evolution.draw_groups is not None:
         rest.draw_groups = evolution.draw_groups[:, first:]
     return rest
+
+
+def _between(evolution: Evolution, fields: Iterable[Array]) -> Iterator[LevelField]:
+    """Fields at the levels of an evolution, between its nodes and levels."""
+    return (LevelField(evolution.landscape, evolution.sigmas[:, 0], np.asarray(one)) for one in fields)
 
 
 def jump_error(evolution: Evolution, field: LevelField, sigma: float, places: Array) -> float:
@@ -141,12 +147,12 @@ def lead_errors(evolution: Evolution, sigma: Array, places: Array) -> Array:
     # groups are of the draws alone: where Q has errors of its own, they are not all
     sampled = evolution.landscape.standard_error is not None and bool(evolution.landscape.standard_error.any())
     if evolution.draw_groups is not None and not sampled:
-        fields = (LevelField(evolution.landscape, evolution.sigmas[:, 0], group) for group in evolution.draw_groups)
+        fields = _between(evolution, evolution.draw_groups)
         leads = np.array([np.diff(field.value(points, levels).reshape(count, 2))[:, 0] for field in fields])
         return np.asarray(leads.std(axis=0, ddof=1) / math.sqrt(len(leads)))
     if evolution.known_error is None:
         return np.full(count, math.inf)
-    each = LevelField(evolution.landscape, evolution.sigmas[:, 0], np.asarray(evolution.known_error))
+    (each,) = _between(evolution, [evolution.known_error])
     return np.asarray(np.abs(each.value(points, levels)).reshape(count, 2).sum(axis=1))
 
 
@@ -235,8 +241,7 @@ def error_of_q(evolution: Evolution, field: LevelField, sigma: float, place: Arr
     free = np.array(
         [axis.rule.periodic or axis.lower < x < axis.upper for axis, x in zip(grid, place, strict=True)], dtype=bool
     )
-    apart = (LevelField(evolution.landscape, evolution.sigmas[:, 0], group) for group in groups)
-    slopes = np.array([each.gradient(place[None], sigma)[0][free] for each in apart])
+    slopes = np.array([each.gradient(place[None], sigma)[0][free] for each in _between(evolution, groups)])
     curvature = field.hessian(place[None], sigma)[0][np.ix_(free, free)]
     moved = np.tile(place, (len(groups) + 1, 1))
     # the last one is the place itself; the others have moved by as much as the mean of all groups may

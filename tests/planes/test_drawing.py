@@ -22,6 +22,7 @@ from heatpg.errors import (
     UnsupportedError,
 )
 from heatpg.planes import Draws, estimate_cost, evolve_plane
+from heatpg.planes.moments import Moments, Repeats
 from heatpg.verify import verify
 
 Array = NDArray[np.float64]
@@ -230,7 +231,8 @@ def test_sobol_points_are_taken_where_many_draws_are_wanted() -> None:
         drawn.append(flow.drawn["rollouts"])
     # smooth in five components: several times fewer
     assert drawn[0] < 0.5 * drawn[1]
-    assert "scrambled Sobol' points" in evolve_plane(q, sigma, Draws(error=0.004)).report["sampling error"].message
+    report = evolve_plane(q, sigma, Draws(error=0.004)).report
+    assert all("scrambled Sobol' points" in report[name].message for name in ("sampling error", "slice"))
 
 
 def test_sobol_points_are_left_where_pairs_are_better() -> None:
@@ -396,3 +398,20 @@ def test_the_scatter_of_seeds_is_in_every_error_that_is_told() -> None:
     assert "with the scatter of the seeds" in check.message and flow.drawn["reached"] == check.figure
     page = study(evolve_plane(q, np.geomspace(0.5, 2.0, 8), Draws(count=16), checks="none"))
     assert "over the draws and the seeds" in page.sentences["draws"]
+
+
+@pytest.mark.parametrize("kind", [Moments, Repeats])
+def test_the_error_of_several_seeds_is_that_of_their_mean(kind: type[Moments] | type[Repeats]) -> None:
+    """Seeds of variance 1, draws of 1/4, and 16 of what is in both: 1/S + 1/(4 N) + 16/(N S), over 4,000 nodes."""
+    seeds, count, nodes = 8, 32, 4000
+    random = np.random.default_rng(5)
+    of_seeds = random.standard_normal((seeds, nodes))
+    sums = kind.of(1, seeds, (nodes,))
+    for _ in range(count):
+        of_draw = 0.5 * random.standard_normal(nodes)
+        sums.add((of_seeds + of_draw + 4.0 * random.standard_normal((seeds, nodes)))[None])
+    expected = 1 / seeds + 0.25 / count + 16.0 / (count * seeds)
+    # each is an estimate of 7 degrees of freedom at least: the mean of 4,000 of them is known to 1 %
+    assert np.mean(sums.error**2) == pytest.approx(expected, rel=0.05)
+    assert np.mean(sums.draws_error**2) == pytest.approx(0.25 / count + 16.0 / (count * seeds), rel=0.05)
+    assert sums.group_deviations.shape == (16, 1, nodes)

@@ -15,7 +15,7 @@ from heatpg.core.report import Check, Place, Report
 from heatpg.errors import SigmaError
 from heatpg.planes import Draws, evolve_plane
 from heatpg.scalespace import track
-from heatpg.scalespace.drawn import above_zero, error_of_q, lead_errors
+from heatpg.scalespace.drawn import above_zero, error_of_q, lead_errors, shows_jump
 
 Array = NDArray[np.float64]
 
@@ -148,3 +148,23 @@ def test_the_end_of_a_drawn_maximum_has_no_error_of_root_finding() -> None:
     assert death is not None and death.uncertainty < 1e-6
     assert "(accuracy limited by the draws; no interval is given)" in page.sentences["death"]
     assert "root-finding" not in str(page)
+
+
+def test_a_jump_is_shown_by_leads_on_both_sides_of_it() -> None:
+    """The narrow peak at 0 leads the broad one at 4 up to .16; neither ever leads or trails the valley between so."""
+    line = Grid(Axis("x", -1.0, 5.0, 61, boundary="clip"))
+    q = Landscape.from_function(
+        lambda x, y: np.exp(-(x**2 + y**2) / 0.18) + 0.8 * np.exp(-((x - 4) ** 2 + y**2) / 2), line, dimensions=2
+    )
+    sigma = np.geomspace(0.08, 0.4, 8)
+    flow = evolve_plane(q, sigma, Draws(count=200), checks="none")
+    field = LevelField(q, sigma, flow.values)
+
+    def shown(old: float, new: float) -> bool:
+        return shows_jump(flow, field, sigma, 0.16, np.tile([[old], [new]], (8, 1, 1)))
+
+    assert shown(0.0, 4.0) and not shown(4.0, 0.0)
+    # the old one leads below, and above as well
+    assert not shown(0.0, 1.5)
+    # the new one leads above, and below as well
+    assert not shown(1.5, 4.0)
