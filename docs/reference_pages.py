@@ -334,6 +334,24 @@ def name_the_type(app: Any, what: str, name: str, thing: Any, options: Any, line
                 lines[i] = f"{lines[i]} : {part}"
 
 
+def part_attributes(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Give each of several attributes that are described together its own entry, as parameters have.
+
+    Sphinx would take all names but the last for the type of the last, and link them to whatever has such a name.
+    """
+    parted: list[str] = []
+    while lines:
+        head, described = lines.pop(0), []
+        several = re.match(r"(\s*):ivar (\w+(?:, \w+)+)(:.*)", head)
+        while several and lines and lines[0][: several.end(1) + 1].isspace():
+            described.append(lines.pop(0))
+        for each in several[2].split(", ") if several else []:
+            parted += [f"{several[1]}:ivar {each}{several[3]}", *described]
+        if several is None:
+            parted.append(head)
+    lines[:] = parted
+
+
 def escape_mathematics(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Bars and stars of formulas, |k| and (*batch, n), are no markup: docstrings are written to be read as they are."""
     code = False
@@ -476,6 +494,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_html_math_renderer("mathml", (show_formula, None), (show_displayed_formula, None))
     app.connect("builder-inited", bring_notebooks)
     app.connect("autodoc-process-docstring", name_the_type, priority=400)
+    app.connect("autodoc-process-docstring", part_attributes, priority=800)
     app.connect("autodoc-process-docstring", escape_mathematics, priority=900)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -271,6 +271,15 @@ def test_pages_hold_what_they_promise(built: Path) -> None:
         assert all(word in text for word in words), page
 
 
+def test_attributes_described_together_stay_names(built: Path) -> None:
+    """Sphinx takes "sigma, shape, dtype" for one attribute of type "sigma, shape": each gets an entry of its own."""
+    for page, names in {"api/large": ["shape", "dtype", "memory", "disk"], "api/risk": ["safest", "best_mean"]}.items():
+        text = (built / f"{page}.html").read_text(encoding="utf-8")
+        for name in names:
+            assert f"<strong>{name}</strong>" in text, name
+        assert not re.search(r"<strong>\w+</strong> \((?:<[^>]*>)*(?:sigma|shape|safest|memory)\b", text), page
+
+
 def test_nothing_is_fetched_from_the_network(built: Path) -> None:
     for page in built.rglob("*.html"):
         for tag in re.findall(r"<(?:script|link|img|iframe)\b[^>]*>", page.read_text(encoding="utf-8")):
