@@ -7,22 +7,29 @@ that is missing in one corner counts as much as it would in a small picture.
 
 Near letters the tolerance is 45, else 10. Measured: a stored picture itself 5 (of its few colours), all text 2 % larger
 up to 13 beside letters, 33 where a line breaks elsewhere; another colour map at least 44, colours cut at 70 % 13, a
-legend that is missing 27, a curve moved by 5 % of its panel 10 to 27, a cross that is missing 6 to 35 on all but the
-most hatched map. Hatching alone, 5 to 18, is held by tests of the artists in `test_plot.py`, as are the words.
+legend that is missing 27, a curve moved by 5 % of its panel 10 to 27, a cross that is missing 5 to 35.
+
+A cross on a hatched map (5 to 10) and hatching alone (1 to 5) are less than what another FreeType may change. What each
+picture shows is therefore kept as a list, too, one line for a mark, an area of hatching or a word; and that each of
+them is seen, and lies under nothing else, is tried by drawing the figure without it.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, PathPatch
 from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
@@ -34,16 +41,20 @@ __all__ = [
     "TOLERANCE",
     "all_cases",
     "baseline",
+    "contents",
     "difference",
+    "marks",
     "picture",
     "renew",
     "settings",
+    "stored_contents",
 ]
 
 HERE = Path(__file__).parent
 BASELINE = HERE / "baseline"
 DPI = 60
 BLUR, TILE, SHIFT = 4, 16, 2
+_FEW = 12  # points; of longer lines the number may follow a rounding error
 TOLERANCE = 10.0
 TEXT_TOLERANCE = 45.0
 
@@ -86,6 +97,63 @@ def picture(figure: Figure) -> tuple[Pixels, NDArray[np.bool_]]:
     return image, free
 
 
+def marks(ax: Axes) -> list[Line2D | Patch]:
+    """What is drawn over a field or beside a curve to say something of a place: single markers, and hatching."""
+    lines = [line for line in ax.lines if line.get_marker() not in ("None", None, "", " ")]
+    return [
+        *(line for line in lines if 0 < len(np.atleast_1d(line.get_xdata())) <= _FEW),
+        *(patch for patch in ax.patches if isinstance(patch, PathPatch) or patch.get_hatch()),
+    ]
+
+
+def contents(figure: Figure) -> list[str]:
+    """What a figure shows, one line each: its panels with their words, lines, areas, collections and images."""
+    found = [f"figure {_worded(text.get_text())!r}" for text in figure.texts if text.get_visible()]
+    if figure.get_suptitle():
+        found.append(f"figure {_worded(figure.get_suptitle())!r}")
+    for number, ax in enumerate(figure.axes):
+        if ax.get_visible():
+            found += [f"{number}: {line}" for line in (*_words(ax), *_artists(ax))]
+    return found
+
+
+def _words(ax: Axes) -> list[str]:
+    named = [("title", ax.get_title(at)) for at in ("left", "center", "right")]
+    for which, axis in ax._axis_map.items():  # a third one where the panel is in perspective
+        named.append((f"{which} axis", axis.get_label_text()))
+        if not any(label.get_visible() and label.get_text() for label in axis.get_ticklabels()):
+            named.append((f"{which} axis", "no numbers"))
+    named += [("text", text.get_text()) for text in ax.texts if text.get_visible()]
+    legend = ax.get_legend()
+    if legend is not None:
+        named += [("legend", text.get_text()) for text in (legend.get_title(), *legend.get_texts())]
+    return [f"{what} {_worded(words)!r}" for what, words in named if words]
+
+
+def _worded(text: str) -> str:
+    """The text on one line, without its numbers: those that are rounding errors differ between processors."""
+    return re.sub(r"[-\N{MINUS SIGN}]?\d[\d.,]*(?:e[-+]?\d+)?", "#", " ".join(text.split()))
+
+
+def _artists(ax: Axes) -> list[str]:
+    found = []
+    for artist in (*ax.lines, *ax.patches, *ax.collections, *ax.images):
+        if artist.get_visible():
+            name = type(artist).__name__
+            if isinstance(artist, Line2D):
+                size = len(np.atleast_1d(artist.get_xdata()))
+                name += f" {artist.get_linestyle()!r} {artist.get_marker()!r} {size if size <= _FEW else 'many'}"
+            elif isinstance(artist, Patch) and artist.get_hatch():
+                name += f" hatched {artist.get_hatch()!r}"
+            found.append(name)
+    return found
+
+
+def stored_contents(name: str) -> list[str]:
+    """What the stored picture shows."""
+    return (BASELINE / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+
+
 def baseline(name: str) -> Pixels:
     """The stored picture."""
     return np.asarray(Image.open(BASELINE / f"{name}.png").convert("RGB"))
@@ -122,10 +190,13 @@ def difference(one: Pixels, other: Pixels, free: NDArray[np.bool_] | None = None
 
 
 def renew(name: str, draw: Callable[[], Figure]) -> Path:
-    """Store the picture of a figure, in as few colours as are enough, so that the file is small."""
+    """Store the picture of a figure, in as few colours as are enough, so that the file is small, and what it shows."""
     with matplotlib.rc_context(settings()):
-        image, _ = picture(draw())
+        figure = draw()
+        image, _ = picture(figure)
     BASELINE.mkdir(exist_ok=True)
+    shown = "\n".join(contents(figure))
+    (BASELINE / f"{name}.txt").write_text(f"{shown}\n", encoding="utf-8", newline="\n")
     path = BASELINE / f"{name}.png"
     for colours in (32, 48, 56, 64, 128, 256):
         fewer = Image.fromarray(image).quantize(colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)

@@ -21,6 +21,7 @@ def main(names: list[str]) -> None:
         for path in BASELINE.glob("*.png"):
             if path.stem not in cases:
                 path.unlink()
+                path.with_suffix(".txt").unlink(missing_ok=True)
         names = list(cases)
     for name in names or [name for name in cases if not (BASELINE / f"{name}.png").exists()]:
         path = renew(name, cases[name])

@@ -20,9 +20,12 @@ from tests.plot.images import (
     TOLERANCE,
     all_cases,
     baseline,
+    contents,
     difference,
+    marks,
     picture,
     settings,
+    stored_contents,
 )
 
 CASES = all_cases()
@@ -31,7 +34,9 @@ CASES = all_cases()
 @pytest.mark.parametrize("name", CASES)
 def test_picture(name: str, tmp_path: Path) -> None:
     with matplotlib.rc_context(settings()):
-        drawn, free = picture(CASES[name]())
+        figure = CASES[name]()
+        drawn, free = picture(figure)
+    assert contents(figure) == stored_contents(name), f"if that is meant: python tests/plot/renew.py {name}"
     stored = baseline(name)
     for region, tolerance in ((free, TOLERANCE), (np.ones_like(free), TEXT_TOLERANCE)):
         found, (row, column) = difference(drawn, stored, region)
@@ -49,6 +54,38 @@ def test_every_picture_has_a_figure_and_is_small() -> None:
     assert stored.keys() == CASES.keys()
     assert max(stored.values()) < 35_000
     assert sum(stored.values()) < 600_000
+    assert {path.stem for path in BASELINE.glob("*.txt")} == CASES.keys()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_mark_and_hatching_is_seen_and_would_be_missed(name: str) -> None:
+    """Without it pixels change, so that nothing lies over it, and the list of what the figure shows is another."""
+    with matplotlib.rc_context(settings()):
+        figure = CASES[name]()
+        with_all, _ = picture(figure)
+        figure.set_layout_engine("none")
+        for ax in figure.axes:
+            for mark in marks(ax):
+                if mark.get_visible():
+                    mark.set_visible(False)
+                    without, _ = picture(figure)
+                    assert np.count_nonzero((without != with_all).any(axis=2)) > 1, mark
+                    assert contents(figure) != stored_contents(name), mark
+                    mark.set_visible(True)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_word_would_be_missed(name: str) -> None:
+    with matplotlib.rc_context(settings()):
+        figure = CASES[name]()
+        picture(figure)
+    for ax in figure.axes:
+        for text in (ax.title, ax.xaxis.label, ax.yaxis.label, *ax.texts):
+            words = text.get_text()
+            if ax.get_visible() and words and text.get_visible():
+                text.set_text("")
+                assert contents(figure) != stored_contents(name), words
+                text.set_text(words)
 
 
 def faulty(figure: Figure, fault: str) -> bool:
