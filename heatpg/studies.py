@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.core.extrema import climb
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma, default_sigma
@@ -50,7 +49,8 @@ from heatpg.scalespace import (
     track,
 )
 from heatpg.scalespace.drawn import above_zero
-from heatpg.scalespace.pricing import noise_words, place_words, vanishing_words
+from heatpg.scalespace.origin import Departure, departure, ending_words
+from heatpg.scalespace.pricing import noise_words, place_words
 from heatpg.scalespace.principal import PrincipalAxes, principal_axes
 from heatpg.scalespace.verdict import Verdict, verdict
 from heatpg.tools import html
@@ -99,8 +99,8 @@ class Study:
         The largest sigma at which acting on the smoothed optimum costs at most that.
     single
         The sigma above which a single maximum (for a loss, a single minimum) remains.
-    needle_lost
-        Whether ascent (descent) from the optimum of Q no longer reaches the smoothed optimum at the first sigma.
+    departed
+        What remains of the optimum of Q, if it is not the smoothed optimum at the first sigma; otherwise None.
     seconds
         Time by stage.
     risk
@@ -121,7 +121,7 @@ class Study:
     price: float
     keeps: Limit
     single: Limit
-    needle_lost: bool
+    departed: Departure | None
     seconds: dict[str, float]
     risk: SafestAction | None = None
     principal: PrincipalAxes | None = None
@@ -130,8 +130,13 @@ class Study:
     @property
     def verdict(self) -> Verdict:
         """The answer in one sentence and three numbers."""
-        answer = verdict(self.space, self.curve, self.keeps, self.price, lost=self.needle_lost)
+        answer = verdict(self.space, self.curve, self.keeps, self.price, departed=self.departed)
         return answer if self.intervals is None else qualified(answer, self.intervals, self.space)
+
+    @property
+    def needle_lost(self) -> bool:
+        """Whether nothing remains of the optimum of Q at the smallest noise level."""
+        return self.departed is not None and self.departed.track is None
 
     @property
     def sentences(self) -> dict[str, str]:
@@ -140,13 +145,8 @@ class Study:
         first, last = self._noise(space.sigma[0], 4), self._noise(space.sigma[-1], 4)
         place = place_words(space, curve.best_position)
         result = {"optimum": f"The optimal {self._what()} is {place}, with Q = {self._value(curve.best)}."}
-        if self.needle_lost:
-            result["needle"] = (
-                f"This optimum has already vanished at the smallest noise level, sigma = {first}: gradient "
-                f"{sense.ascent} from it does not reach the smoothed optimum at "
-                f"{place_words(space, space.optimum_positions[0])}. The grid is too coarse "
-                "to say at which sigma it vanishes."
-            )
+        if self.departed is not None:
+            result["needle"] = self._departure(self.departed)
         if curve.missed is not None:
             where, value = curve.missed
             known = self.evolution.landscape.has_sampler
@@ -159,7 +159,7 @@ class Study:
             )
         jump, death = space.clearest_jump, space.sigma_death
         # tracks begin at the first sigma: what was lost before it has none
-        whose = f"the optimum at sigma = {first}" if self.needle_lost else "the optimum"
+        whose = "the optimum" if self.departed is None else f"the optimum at sigma = {first}"
         if jump is None:
             result["jump"] = f"From sigma = {first} to {last} {whose} moves without a jump.{self._of_seeds()}"
         else:
@@ -179,17 +179,10 @@ class Study:
         if death is None:
             result["death"] = (
                 f"{whose[0].upper()}{whose[1:]} remains a local {sense.extremum} up to the largest noise level, "
-                f"sigma = {last}."
+                f"sigma = {last}{self._last_place()}."
             )
         else:
-            # by the kind of the event that ends the track
-            words = {
-                "death": f"vanishes: it {vanishing_words(space)}",
-                "merge": f"merges with an equal {sense.extremum}",
-                "reaches edge": "reaches the edge of the box and stays there",
-                "leaves edge": "leaves the edge of the box",
-                "leaves box": "leaves the box",
-            }.get(death.kind, "could not be followed any further")
+            words = ending_words(space, death)
             result["death"] = f"At sigma = {self._located(death)} {whose} {words}."
         kept = self.keeps.statement
         result["price"] = (
@@ -250,6 +243,36 @@ class Study:
         if self.risk is not None:
             result |= self.risk.sentences
         return {topic: one_line(sentence) for topic, sentence in result.items()}
+
+    def _last_place(self) -> str:
+        """Where the optimum of the first noise level is at the last; empty where it is no point, as on a plateau."""
+        numbers = self.space.pure.optimum.equal[0]
+        return f", at {place_words(self.space, self.space.tracks[numbers[0]].positions[-1])}" if numbers else ""
+
+    def _departure(self, departed: Departure) -> str:
+        """What remains of the optimum of Q at the first noise level."""
+        space, sense = self.space, self.space.sense
+        first, now = self._noise(space.sigma[0], 4), place_words(space, space.optimum_positions[0])
+        if departed.track is None:
+            return (
+                f"This optimum has already vanished at the smallest noise level, sigma = {first}: gradient "
+                f"{sense.ascent} from it does not reach the smoothed optimum at {now}. The grid is too coarse to say "
+                "at which sigma it vanishes."
+            )
+        one = space.tracks[departed.track]
+        end = one.death
+        then = (
+            f"it remains one up to the largest, sigma = {self._noise(space.sigma[-1], 4)}"
+            if end is None
+            else f"at sigma = {self._located(end)} it {ending_words(space, end)}"
+        )
+        return (
+            f"Already at the smallest noise level, sigma = {first}, the smoothed optimum is another {sense.extremum}, "
+            f"at {now}. Gradient {sense.ascent} from the optimum of Q ends at a local {sense.extremum} at "
+            f"{place_words(space, one.positions[0])}; {then}. Smaller noise levels, on a finer grid if they are below "
+            f"1.5 grid spacings, can show where the optimum jumps."
+            + ("" if self.intervals is None or self.intervals.lead is None else f" {self.intervals.lead.statement}.")
+        )
 
     def _value(self, value: float) -> str:
         return self.evolution.landscape.value_words(float(value))
@@ -470,6 +493,7 @@ class Study:
             f"single_{self.space.sense.extremum}": self.single.as_dict(),
             **({"minimise": True} if self.space.sense.minimise else {}),
             "needle_lost": self.needle_lost,
+            "overtaken": None if self.departed is None else self.departed.track,
             "price": self.curve.as_dict(),
             "basins": self.basins.as_dict(),
             "roughness": self.roughness.as_dict() if isinstance(self.roughness, Roughness) else self.roughness,
@@ -498,21 +522,6 @@ def _widths(shape: Shape) -> str:
         f"{width:.3g} along {_place(direction)}"
         for width, direction in zip(shape.widths, shape.directions.round(2) + 0.0, strict=True)
     )
-
-
-def _lost(space: ScaleSpace) -> bool:
-    """Whether ascent from the best node of Q at the first sigma ends at another place than the optimum there."""
-    # in pure numbers, in which the nodes of u are not rounded to those of an offset
-    problem = space.pure.problem
-    grid = problem.units.pure
-    start = np.array([int(np.argmax(problem.landscape.values))])
-    end = np.unravel_index(int(climb(problem.values(0), grid, start)[0]), grid.shape)
-    # two optima count as one up to twice the noise, or twice the spacing where that is larger
-    unit = np.maximum(problem.units.lengths(space.evolution.sigmas[0]), np.array(grid.spacing))
-    apart = np.abs(np.array(grid.point(end)) - space.pure.optimum.positions[0])
-    # the other way around, where there is one
-    period = np.array([axis.length if axis.rule.periodic else math.inf for axis in grid])
-    return bool((np.minimum(apart, period - apart) > 2.0 * unit).any())
 
 
 def _with_origin(landscape: Landscape) -> Landscape:
@@ -718,5 +727,5 @@ def study(
     if risk is not None:
         with stage("risk"):
             safest = safest_action(flow, risk)
-    found = (flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, _lost(space), seconds)
+    found = (flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, departure(space), seconds)
     return Study(*found, risk=safest, principal=principal, intervals=seeds)

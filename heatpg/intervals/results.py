@@ -15,13 +15,14 @@ from heatpg.intervals.jumps import JumpInterval, jump_intervals
 from heatpg.intervals.reading import read_at, stencil, wrapped_distance
 from heatpg.intervals.resampling import drawn_weights, tops, widened_share
 from heatpg.scalespace import PriceCurve, ScaleSpace
+from heatpg.scalespace.origin import departure
 from heatpg.scalespace.pricing import noise_words, place_words
 from heatpg.scalespace.verdict import Verdict
 from heatpg.solvers.uncertainty import error_of_mean
 from heatpg.tools.arguments import finite_number
 from heatpg.tools.plain import plain
 
-__all__ = ["HeldOut", "Intervals", "left_out", "qualified", "seed_intervals"]
+__all__ = ["HeldOut", "Intervals", "Lead", "left_out", "qualified", "seed_intervals"]
 
 Array = NDArray[Any]
 
@@ -54,6 +55,28 @@ class HeldOut:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Lead:
+    """By how much u at its optimum exceeds u at what remains of the optimum of Q, at the first noise level.
+
+    Attributes
+    ----------
+    difference
+        The mean of the differences, seed by seed; positive where the new optimum is better.
+    error
+        Its standard error.
+    significant
+        Whether the paired t test shows it.
+    statement
+        The same in one sentence.
+    """
+
+    difference: float
+    error: float
+    significant: bool
+    statement: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Intervals:
     """Confidence intervals over seeds for the optimum under noise.
 
@@ -83,6 +106,8 @@ class Intervals:
         Upper bound on the probability of an event that no seed showed: 1 - (1 - confidence)^(1 / S).
     skewed
         Whether returns at the optimum are skewed, so that few seeds may miss rare events.
+    lead
+        Where the optimum of Q is not that of u at the first level: by how much another place is better there.
     """
 
     seeds: int
@@ -97,6 +122,7 @@ class Intervals:
     best: HeldOut
     unseen: float
     skewed: bool
+    lead: Lead | None
     _space: ScaleSpace = dataclasses.field(repr=False)
 
     @property
@@ -169,6 +195,7 @@ class Intervals:
             "best": dataclasses.asdict(self.best),
             "unseen": self.unseen,
             "skewed": self.skewed,
+            "lead": None if self.lead is None else dataclasses.asdict(self.lead),
             "sentences": self.sentences,
         }
 
@@ -278,7 +305,10 @@ def qualified(answer: Verdict, found: Intervals, space: ScaleSpace) -> Verdict:
     known, first = found.jump, space.sigma_jump
     sentence = answer.sentence
     jump, vanishes, price = answer.numbers
-    if known is not None and known.shown and first is not None and known.sigma == first.sigma:
+    if found.lead is not None and not found.lead.significant:
+        sentence = f"In the mean of {found.seeds} seeds: {sentence[0].lower()}{sentence[1:]} {found.lead.statement}."
+        jump = dataclasses.replace(jump, detail=f"{jump.detail}; not significant with {found.seeds} seeds")
+    elif known is not None and known.shown and first is not None and known.sigma == first.sigma:
         low, high = (noise_words(space, float(end), 3) for end in (known.lower or 0.0, known.upper or math.inf))
         sentence += f" ({found.share} of that sigma: {low} to {high}, {found.seeds} seeds.)"
         jump = dataclasses.replace(jump, detail=f"{jump.detail}; {found.share} {low} to {high}")
@@ -287,7 +317,8 @@ def qualified(answer: Verdict, found: Intervals, space: ScaleSpace) -> Verdict:
             sentence = f"In the mean of {found.seeds} seeds: {sentence[0].lower()}{sentence[1:]}"
         sentence += f" {known.statement}."
         jump = dataclasses.replace(jump, detail=f"{jump.detail}; not significant with {found.seeds} seeds")
-    ends = [noise_words(space, end, 3) if math.isfinite(end) else "beyond the largest" for end in found.keeps]
+    last = f"above {noise_words(space, float(space.sigma[-1]), 3)}"
+    ends = [noise_words(space, end, 3) if math.isfinite(end) else last for end in found.keeps]
     price = dataclasses.replace(price, detail=f"{price.detail}; {found.share} {ends[0]} to {ends[1]}")
     return Verdict(sentence, (jump, vanishes, price))
 
@@ -317,7 +348,7 @@ class _Work:
         readings: dict[int, dict[int, Array]] = {
             one.number: {} for one in space.tracks if one.kind == space.sense.extremum
         }
-        errors = []
+        errors, lead = [], None
         read = left_out(self.q)
         honest = np.empty(count)
         best = tops(self.all_weights, self.q, self.q, grid)
@@ -331,6 +362,7 @@ class _Work:
             value[level] = space.optimum_values[level] - half, space.optimum_values[level] + half
             if level == 0:
                 skewed |= self._skewed(self.sign * optimum)
+                lead = self._lead(away, optimum, quantile)
             self._read_tracks(readings, away, level)
             field = self.sign * (np.asarray(space.evolution.values[level], dtype=np.float64).ravel() - self.offset)
             found = tops(self.all_weights, field + self.sign * away, self.q, grid)
@@ -363,8 +395,24 @@ class _Work:
             best=self._held_out(read),
             unseen=1.0 - (1.0 - self.confidence) ** (1.0 / self.seeds),
             skewed=skewed,
+            lead=lead,
             _space=space,
         )
+
+    def _lead(self, away: Array, optimum: Array, quantile: float) -> Lead | None:
+        """The paired difference of the optimum of u from what remains of that of Q, at the first level."""
+        space = self.space
+        departed = departure(space)
+        if departed is None or departed.track is None:
+            return None
+        remains = space.tracks[departed.track]
+        apart = self.sign * (optimum - read_at(away, *stencil(self.grid, remains.positions[:1]))[:, 0])
+        mean = self.sign * float(space.optimum_values[0] - remains.values[0])
+        error = float(apart.std(ddof=1)) / math.sqrt(self.seeds)
+        shown = mean > quantile * error
+        better = f"{'show' if shown else 'do not show'} that it is {'lower' if space.sense.minimise else 'higher'}"
+        words = f"{self.seeds} seeds {better}: the difference is {mean:.3g} +- {error:.2g} (standard error)"
+        return Lead(mean, error, shown, words)
 
     def _read_tracks(self, readings: dict[int, dict[int, Array]], away: Array, level: int) -> None:
         """What tells the seeds apart at every maximum of the mean."""

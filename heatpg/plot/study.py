@@ -99,7 +99,7 @@ def _draw_numbers(part: FigureBase, page: Study, *, beside: bool) -> None:
     size = float(rcParams["font.size"])
     small: dict[str, Any] = {"fontsize": size, "color": "0.35"}
     for i, one in enumerate(page.verdict.numbers):
-        value = one.value if one.value in _NO_NUMBER else f"σ = {one.value}"
+        value = one.value if one.value in _NO_NUMBER else f"σ = {one.value}".replace("= below", "<")
         if beside:
             left = 0.01 + i / 3
             part.text(left, 0.92, one.name, va="top", **small)

@@ -30,6 +30,7 @@ from heatpg.roughness.uncertainty import uncertainty_product as uncertainty_prod
 from heatpg.scalespace.critical import CriticalPoints as CriticalPoints
 from heatpg.scalespace.critical import critical_points as critical_points
 from heatpg.scalespace.flooding import ascent_labels as ascent_labels
+from heatpg.scalespace.origin import Departure as Departure
 from heatpg.scalespace.pricing import Limit as Limit
 from heatpg.scalespace.pricing import PriceCurve as PriceCurve
 from heatpg.scalespace.pricing import price as price

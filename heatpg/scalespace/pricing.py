@@ -27,6 +27,7 @@ _BISECTIONS = 60  # an end: about 50 exhaust a double
 _ENOUGH = 1e-9  # relative, of sigma, at which bisection ends (taste)
 _JUMPY = 0.05  # of osc(Q): two interpolants that differ by more do not read a smooth Q (taste)
 _TOGETHER = 1e-5  # of sigma: the ends of one maximum that changes its number, as at an edge; as for events
+_LITTLE = 1e-3  # of the cost limit (taste): less is told as nothing
 _HIGHER = 1e-3  # of osc(Q) (taste): a smooth optimum on a usual grid is missed by less
 _BESIDE = 1e-9  # of sigma: just inside an interval, and not on its end, where a track may not be found
 
@@ -181,7 +182,7 @@ class PriceCurve:
                 None,
                 0.0,
                 f"up to the largest noise level, sigma = {end}, acting on the smoothed optimum costs at most "
-                f"{price:.4g}",
+                f"{self.most(float(self.sigma[-1])):.4g}, within the limit of {price:.4g}",
             )
         level = int(above[0])
         if level == 0:
@@ -205,9 +206,30 @@ class PriceCurve:
                 return Limit(sigma, error, self._stays(sigma, price))
         return Limit(low, high - low, self._stays(low, price))
 
+    def most(self, sigma: float) -> float:
+        """The largest price at the levels, and on either side of the jumps, up to a noise level; at least 0.
+
+        A jump at that noise level itself counts with the price before it.
+        """
+        before = self.jump_sigma <= sigma * (1.0 + _TOGETHER)
+        after = self.jump_sigma < sigma * (1.0 - _TOGETHER)
+        prices = (self.price[self.sigma <= sigma], self.jump_price[before, 0], self.jump_price[after, 1])
+        return float(settled(float(np.concatenate(prices).max(initial=0.0)), self.oscillation))
+
+    def cost_words(self, sigma: float, price: float) -> str:
+        """What acting on the smoothed optimum costs up to the noise level at which the price passes a limit."""
+        here = np.abs(self.jump_sigma - sigma) <= _TOGETHER * sigma
+        # before a jump past the limit the price may be far below it
+        if (self.jump_price[here, 1] > price).any():
+            most = self.most(sigma)
+            little = "next to nothing" if most < _LITTLE * price else f"at most {most:.2g}"
+            return f"{little}, and just above it more than the limit of {price:.4g}"
+        return f"at most {price:.4g}"
+
     def _stays(self, sigma: float, price: float) -> str:
         return (
-            f"up to sigma = {noise_words(self._space, sigma)} acting on the smoothed optimum costs at most {price:.4g}"
+            f"up to sigma = {noise_words(self._space, sigma)} acting on the smoothed optimum costs "
+            f"{self.cost_words(sigma, price)}"
         )
 
     def _crossing(self, number: int, low: float, high: float, price: float) -> tuple[float, float] | None:

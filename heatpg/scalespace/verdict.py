@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from heatpg.scalespace.pricing import Limit, PriceCurve, noise_words, place_words, vanishing_words
+from heatpg.scalespace.origin import Departure, departure_words, ending
+from heatpg.scalespace.pricing import Limit, PriceCurve, noise_words, place_words
 from heatpg.scalespace.tracks import ScaleSpace
 from heatpg.tools.numbers import located_words
 from heatpg.tools.plain import fields_as_dict
@@ -56,7 +57,9 @@ class Verdict:
         return {"sentence": self.sentence, "numbers": [number.as_dict() for number in self.numbers]}
 
 
-def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *, lost: bool = False) -> Verdict:
+def verdict(
+    space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *, departed: Departure | None = None
+) -> Verdict:
     """The answer of a study: the noise level up to which the optimum stays, and what happens there.
 
     Parameters
@@ -65,8 +68,8 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
         Tracks of the critical points, and the price of the optimum.
     limit, price
         The largest sigma within the cost limit, and that limit in units of Q.
-    lost
-        Whether the optimum of Q has vanished before the first level.
+    departed
+        What remains of the optimum of Q, where it is not the optimum at the first level any more.
 
     Examples
     --------
@@ -91,10 +94,8 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
 
     first, last = level(space.sigma[0]), level(space.sigma[-1])
     within = f"{price:.3g}"
-    if lost:
-        sentence = (
-            f"The optimum of Q has vanished at the smallest noise level, sigma = {first}; a finer grid can show where."
-        )
+    if departed is not None:
+        sentence = departure_words(space, departed)
     elif jump is not None:
         # the price after the jump, where it was located
         step = float(curve.jump_price[space.jumps.index(jump), 1]) if len(curve.jump_sigma) else 0.0
@@ -110,36 +111,34 @@ def verdict(space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *,
                 f"{level(jump.sigma)}{known}, to {where}{cost}."
             )
         if limit.sigma is not None and limit.sigma < 0.98 * jump.sigma:
-            sentence += f" Up to sigma = {level(limit.sigma)} acting on it costs at most {within}."
+            sentence += (
+                f" Up to sigma = {level(limit.sigma)} acting on it costs {curve.cost_words(limit.sigma, price)}."
+            )
     elif limit.sigma is not None:
         sentence = (
-            f"Up to sigma = {level(limit.sigma)} acting on the smoothed optimum costs at most {within}; it moves "
-            "without a jump."
+            f"Up to sigma = {level(limit.sigma)} acting on the smoothed optimum costs "
+            f"{curve.cost_words(limit.sigma, price)}; it moves without a jump."
         )
     elif curve.price[0] > price:
         sentence = f"Already at sigma = {first} acting on the smoothed optimum costs {curve.price[0]:.3g}."
     else:
-        sentence = f"The optimum stays: up to sigma = {last} acting on it costs at most {within}."
-    # what was lost before the first level is no longer there to jump or to vanish
-    whose = "the remaining optimum" if lost else "the optimum"
+        most = curve.most(float(space.sigma[-1]))
+        sentence = f"The optimum stays: up to sigma = {last} acting on it costs at most {most:.3g}."
+    # the optimum of Q is no longer there to jump or to vanish, but that of u may
+    whose = "the optimum" if departed is None else "the smoothed optimum"
     jumps, vanishes = f"{whose} jumps", f"{whose} vanishes"
-    ends = {
-        "death": vanishing_words(space),
-        "merge": f"merges with an equal {space.sense.extremum}",
-        "reaches edge": "reaches the edge of the box",
-        "leaves edge": "leaves the edge of the box",
-        "leaves box": "leaves the box",
-    }
     numbers = (
-        KeyNumber(jumps, "none", f"up to sigma = {last}")
+        KeyNumber("the optimum jumps", f"below {first}", f"to {place_words(space, space.optimum_positions[0])}")
+        if departed is not None and departed.track is not None
+        else KeyNumber(jumps, "none", f"up to sigma = {last}")
         if jump is None
         else KeyNumber(jumps, level(jump.sigma), f"to {place_words(space, jump.position)}")
         if shown
         else KeyNumber(jumps, "not shown", f"in the mean of the draws at sigma = {level(jump.sigma)}"),
         KeyNumber(vanishes, "none", f"up to sigma = {last}")
         if death is None
-        else KeyNumber(vanishes, level(death.sigma), ends.get(death.kind, "its track ends")),
-        KeyNumber(f"price within {within}", level(limit.sigma), "limit of sigma")
+        else KeyNumber(f"{whose} {ending(space, death)[0]}", level(death.sigma), ending(space, death)[1]),
+        KeyNumber(f"price within {within}", level(limit.sigma), "sigma up to which it holds")
         if limit.sigma is not None
         else KeyNumber(f"price within {within}", "none", f"exceeded at sigma = {first}")
         if curve.price[0] > price

@@ -289,7 +289,7 @@ def _packed(field: Packed) -> dict[str, Any]:
 def _rounding(packed_steps: list[float], bits: int) -> str:
     return (
         f"Values are rounded to {bits} bits of the range of their frame: by at most {max(packed_steps) / 2:.2g}. "
-        "Optimal values and their locations are exact."
+        "Optimal values are those of the best node, and not rounded."
     )
 
 

@@ -812,7 +812,11 @@
       pen.strokeStyle = colour;
       pen.lineWidth = 1.8;
       pen.setLineDash(dash);
-      polyline(pen, best.map((one, k) => [to(data.abscissa[k]), toY(one[key])]));
+      // Q where the best is jumps with it, and has no values between
+      polyline(pen, best.flatMap((one, k) => {
+        const gap = key === "initial" && recent(k).some((event) => event.kind === "jump");
+        return [...(gap ? [[NaN, NaN]] : []), [to(data.abscissa[k]), toY(one[key])]];
+      }));
       pen.setLineDash([]);
       const here = best[state.frame];
       sign(pen, "dot", to(data.abscissa[state.frame]), toY(here[key]), 3.2, colour, ink.panel);
@@ -927,7 +931,7 @@
     if (best.edges.length) parts.push(`on the edge of the box (${best.edges.join(", ")})`);
     if (layer.basins) {
       const [share, count] = [layer.basins.shares[state.frame], layer.basins.counts[state.frame]];
-      parts.push(count === 1 ? "its basin is the whole box" : `its basin is ${number(100 * share, 3)} % of the box, one of ${count}`);
+      parts.push(count === 1 ? "ascent reaches it from the whole box" : `ascent reaches it from ${number(100 * share, 3)} % of the box, and other maxima from the rest`);
     }
     byId("facts").textContent = parts.join("; ");
     const slider = byId("slider");
@@ -968,10 +972,11 @@
       row(byId("checks-rows"), [check.status, check.name, check.message + bound]).firstChild.className = check.status;
     }
     const silent = counts.silent ? `, ${counts.silent} silent` : "";
-    const words = `${counts.passed} passed, ${counts.finding} findings, ${counts.failed} failed${silent}`;
+    const found = `${counts.finding} ${counts.finding === 1 ? "finding" : "findings"}`;
+    const words = `${counts.passed} passed, ${found}, ${counts.failed} failed${silent}`;
     byId("checks-summary").textContent = data.report.length ? `Checks when it was solved: ${words}` : "No checks were made";
     const verdict = byId("verdict");
-    verdict.textContent = !data.report.length ? "not checked" : counts.failed ? `\u2717 ${counts.failed} checks failed` : `\u2713 checks: ${counts.passed} passed, ${counts.finding} findings${silent}`;
+    verdict.textContent = !data.report.length ? "not checked" : counts.failed ? `\u2717 ${counts.failed} checks failed` : `\u2713 checks: ${counts.passed} passed, ${found}${silent}`;
     verdict.classList.add(counts.failed ? "failed" : data.report.length ? "passed" : "finding");
     verdict.addEventListener("click", () => {
       byId("checks").open = true;

@@ -1,0 +1,146 @@
+"""What the first noise level has left of the optimum of Q, where another place is better there."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatpg.core.extrema import climb
+from heatpg.scalespace.events import Event, Track
+from heatpg.scalespace.pricing import noise_words, place_words, vanishing_words
+from heatpg.scalespace.tracks import ScaleSpace
+
+__all__ = ["Departure", "departure", "departure_words", "ending", "ending_words"]
+
+Array = NDArray[Any]
+
+_SAME = 2.0  # noise levels or spacings, whichever is longer, up to which two optima count as one
+_ON_WALL = 1e-9  # of the same: a point on a wall is found there up to rounding errors
+
+
+@dataclasses.dataclass(frozen=True)
+class Departure:
+    """The optimum of Q is not that of u at the first noise level.
+
+    Attributes
+    ----------
+    track
+        Number of the track of the local maximum (of a loss, minimum) that remains of the optimum of Q; None if none
+        does, because ascent from it ends elsewhere.
+    """
+
+    track: int | None
+
+
+def departure(space: ScaleSpace) -> Departure | None:
+    """What remains of the optimum of Q at the first noise level; None where it is the optimum there.
+
+    Ascent on u at the first level starts at the best node of Q. It may end at the optimum of u; near its start at a
+    lower maximum, which is then what remains of the optimum; or far away, so that nothing remains.
+
+    Parameters
+    ----------
+    space
+        The tracks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape, evolve
+    >>> from heatpg.scalespace import track
+    >>> from heatpg.scalespace.origin import departure
+    >>> grid = Grid(Axis("x", -3.0, 3.0, 301, boundary="clip"))
+    >>> x = grid[0].coordinates
+    >>> bumps = Landscape(np.exp(-50 * (x + 1) ** 2) + 0.8 * np.exp(-3 * (x - 1) ** 2), grid)
+    >>> departure(track(evolve(bumps, [0.05, 0.1]))) is None
+    True
+    >>> space = track(evolve(bumps, [0.2, 0.4]))
+    >>> space.tracks[departure(space).track].positions[0].round(3)
+    array([-1.])
+    """
+    # in pure numbers, in which the nodes of u are not rounded to those of an offset
+    problem = space.pure.problem
+    grid = problem.units.pure
+    best = np.array([int(np.argmax(problem.landscape.values))])
+    start, end = (
+        np.array(grid.point(np.unravel_index(int(node), grid.shape)))
+        for node in (best[0], climb(problem.values(0), grid, best)[0])
+    )
+    unit = np.maximum(problem.units.lengths(space.evolution.sigmas[0]), np.array(grid.spacing))
+    # the other way around, where there is one
+    period = np.array([axis.length if axis.rule.periodic else math.inf for axis in grid])
+
+    def apart(one: Array, other: Array) -> float:
+        away = np.abs(one - other)
+        return float((np.minimum(away, period - away) / unit).max())
+
+    if apart(end, space.pure.optimum.positions[0]) <= _SAME:
+        return None
+    if apart(end, start) > _SAME:
+        return Departure(None)
+    maxima = [one for one in space.pure.history.tracks if one.kind == "maximum" and one.levels[0] == 0]
+    nearest = min(maxima, key=lambda one: apart(one.positions[0], end), default=None)
+    return Departure(None if nearest is None or apart(nearest.positions[0], end) > _SAME else nearest.number)
+
+
+def departure_words(space: ScaleSpace, departed: Departure) -> str:
+    """What is known of the optimum of Q at the first noise level, in a sentence."""
+    sense, first = space.sense, noise_words(space, float(space.sigma[0]), 3)
+    unit = f" {space.grid.unit}" if space.grid.unit else ""
+    if departed.track is None:
+        return (
+            f"The optimum of Q has vanished at the smallest noise level, sigma = {first}{unit}; a finer grid can show "
+            "where."
+        )
+    event = space.tracks[departed.track].death
+    until = f"to sigma = {noise_words(space, event.sigma if event else float(space.sigma[-1]), 3)}{unit}"
+    return (
+        f"Already at the smallest noise level, sigma = {first}{unit}, another {sense.extremum} is "
+        f"{'lower' if sense.minimise else 'higher'}, at {place_words(space, space.optimum_positions[0])}; what remains "
+        f"of the optimum of Q is a local {sense.extremum} up {until}."
+    )
+
+
+def ending(space: ScaleSpace, event: Event) -> tuple[str, str]:
+    """What happens to an optimum at the event that ends its track: a verb, and how or where."""
+    kind, place = space.sense.extremum, f"at {place_words(space, event.position)}"
+    tracks = [space.tracks[number] for number in event.tracks if space.tracks[number].kind == kind]
+    before, after = [one for one in tracks if one.death is event], [one for one in tracks if one.birth is event]
+    vanishes = "vanishes", vanishing_words(space)
+    reaches = "reaches the edge of the box", f"{place}, and stays there"
+    if event.kind != "merge":
+        return {
+            "death": vanishes,
+            "reaches edge": reaches,
+            "leaves edge": ("leaves the edge of the box", place),
+            "leaves box": ("leaves the box", place),
+        }.get(event.kind, ("is lost", "its track could not be followed any further"))
+    # of an optimum that two saddles, images of each other, meet at once none is left
+    if not after:
+        return vanishes
+    # what a single one merges with is its own image beyond a wall
+    if len(before) == 1 and _walls(space, after[0]) > _walls(space, before[0]):
+        return reaches
+    return "merges", f"with an equal {kind}"
+
+
+def _walls(space: ScaleSpace, one: Track) -> int:
+    """On how many walls of the box a track lies all along."""
+    units = space.pure.problem.units
+    positions = space.pure.history.tracks[one.number].positions
+    near = _ON_WALL * np.maximum(units.lengths(space.sigmas(float(one.sigma[0]))), np.array(units.pure.spacing))
+    return sum(
+        not axis.rule.periodic and bool((np.abs(positions[:, i] - end) <= near[i]).all())
+        for i, axis in enumerate(units.pure)
+        for end in (axis.lower, axis.upper)
+    )
+
+
+def ending_words(space: ScaleSpace, event: Event) -> str:
+    """The same in a sentence: "vanishes: it annihilates with a saddle"."""
+    verb, how = ending(space, event)
+    return f"{verb}{': it ' if verb == 'vanishes' else ': ' if verb == 'is lost' else ' '}{how}"
