@@ -27,9 +27,9 @@ from heatpg.core.thumbnails import pictures
 from heatpg.errors import MissingPackageError, NonFiniteError, OptionError, SigmaError, UnsupportedError
 from heatpg.formats import LOSS
 from heatpg.solvers import Solver, wide
-from heatpg.solvers.base import difference_gradient
 from heatpg.solvers.choice import choose_for_covariance, refuse_options_of_auto, schedule
 from heatpg.solvers.covariance import CovarianceFlow, require_boundaries
+from heatpg.solvers.gradients import gradients
 from heatpg.solvers.uncertainty import error_of_mean, error_of_nodes, evolved_deviations
 from heatpg.store.reading import read
 from heatpg.store.record import TOLERANCE, Record
@@ -250,42 +250,19 @@ class Evolution(Record):
         """
         if index is None:
             return np.stack([self.gradient(i) for i in range(len(self))])
-        taken = self.landscape.centring
-        if self.drawn is not None:
-            # no weights of a solver make these fields from Q: fourth-order differences of u less its offset
-            apart = taken.remove(self.values[index])
-            along = [difference_gradient(apart, self.grid, i) for i in range(self.grid.dimensions)]
-            return np.asarray(np.ldexp(np.stack(along), taken.exponent))
-        if not taken.trivial:
-            # digits that the stored fields lost to the offset cannot be had from their differences
-            kind = self.landscape.values.dtype
-            with np.errstate(over="ignore"):
-                slopes = np.asarray(np.ldexp(self.centred().gradient(index), taken.exponent), kind)
-            if not np.isfinite(slopes).all():
-                raise NonFiniteError(
-                    f"du/dx at sigma={sigma_words(self.sigma[index])} is larger than any number of {kind}",
-                    allowed=f"at most {np.finfo(kind).max:.3g}",
-                    advice=(
-                        "change the unit of Q or of the axes, or use float64; at an edge with 'zero' it grows like Q / "
-                        "sigma"
-                    ),
-                )
-            return slopes
-        variances = tuple(float(t) for t in self.variances[index])
-        initial, field = self.landscape.values, self.values[index]
-        result = np.empty((self.grid.dimensions, *field.shape), field.dtype)
-        if self.covariance is not None:
-            # correlated noise does not factor over the axes: the whole transform has to be made again
-            flow = CovarianceFlow(initial, self.grid)
-            covariance = self.covariance[index]
-            flow.require_memory(covariance[None], result.nbytes)
-            for position in range(self.grid.dimensions):
-                flow.gradient(covariance, position, result[position])
-            return result
-        with within_memory(f"a gradient of {field.size:,} points", _MORE_ROOM):
-            for position in range(self.grid.dimensions):
-                wide.gradient(self.solver, initial, field, self.grid, variances, position, result[position])
-        return result
+        # digits that the stored fields lost to the offset cannot be had from their differences
+        centred = self.centred()
+        with within_memory(f"a gradient of {centred.values[index].size:,} points", _MORE_ROOM):
+            return gradients(
+                self.solver if self.drawn is None else None,  # no weights of a solver make drawn fields from Q
+                centred.landscape.values,
+                centred.values[index],
+                self.grid,
+                self.sigmas[index],
+                None if self.covariance is None else self.covariance[index],
+                self.landscape.centring,
+                self.values.dtype,
+            )
 
     @property
     def standard_error(self) -> Array | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
 
-__all__ = ["Centring", "centring"]
+__all__ = ["Centring", "centring", "usual_sizes"]
 
 Array = NDArray[Any]
 
@@ -26,8 +26,16 @@ _FAR = 4.0
 
 
 @functools.cache
-def _usual(kind: np.dtype[Any]) -> tuple[float, float]:
-    """Sizes between which weights down to eps^2 of the largest still count, and sums of weighted values are finite."""
+def usual_sizes(kind: np.dtype[Any]) -> tuple[float, float]:
+    """Sizes between which weights down to eps^2 of the largest still count, and sums of weighted values are finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.core.centring import usual_sizes
+    >>> [f"{size:.1e}" for size in usual_sizes(np.dtype(np.float32))]
+    ['8.3e-25', '4.8e+24']
+    """
     info = np.finfo(kind)
     return float(info.tiny / info.eps**2), float(info.max * info.eps**2)
 
@@ -54,7 +62,7 @@ class Centring:
         half = high / 2 - low / 2  # their difference may overflow
         size = np.maximum(high, -low)
         far = size / (2 * _FAR) > half
-        smallest, largest = _usual(low.dtype)
+        smallest, largest = usual_sizes(low.dtype)
         usual = ((size >= smallest) & (size <= largest)) | (size == 0)
         if usual.all() and not far.any():
             nothing = np.zeros_like(low)
