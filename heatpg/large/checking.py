@@ -37,7 +37,7 @@ from heatpg.verify.crosscheck import POINTS, Roughness, expected_error, referenc
 from heatpg.verify.edge import corrects_ends, kept_weights
 from heatpg.verify.maximum_principle import edge_entry, range_kept
 from heatpg.verify.resolution import TRUST
-from heatpg.verify.silence import unless_silent
+from heatpg.verify.silence import Scale, unless_silent
 
 __all__ = ["LEVELS", "BlockChecks", "Sums"]
 
@@ -260,6 +260,11 @@ class BlockChecks:
             low, high = axis.rule.extremes_outside(low, high)
         return low, high
 
+    def _whole_range(self) -> tuple[float, float]:
+        """The same of the whole batch."""
+        low, high = self._with_walls(np.asarray(self.initial.bottom[0]), np.asarray(self.initial.top[0]))
+        return float(low), float(high)
+
     def choose_nodes(self, reduction: Reduction | None = None) -> None:
         """Pick where u is compared, once all of Q was seen: its optimum, its minimum, the corners, nodes at random."""
         if reduction is not None:
@@ -361,11 +366,12 @@ class BlockChecks:
             paths=[plan.paths(level) for level in range(len(plan.sigma))],
             rounding=rounding,
         )
-        oscillation = (self.initial.top[0] - self.initial.bottom[0]) or 1.0
+        low, high = self._whole_range()
+        scale = Scale.between(low, high, known, self.initial.top[0] - self.initial.bottom[0], largest)
         unit = float(np.finfo(self.dtype).eps) * largest
-        entries = [self._range(known, unit, oscillation), self._crosscheck(known, oscillation)]
+        entries = [self._range(known, unit, scale), self._crosscheck(known, scale)]
         if self._mass:
-            entries.append(self._conservation(known, unit, oscillation))
+            entries.append(self._conservation(known, unit, scale))
         entries += [self._resolution(), *self._box(), self._edge(known, unit), _left_out(self.sense)]
         return Report(entries, self.level)
 
@@ -378,8 +384,7 @@ class BlockChecks:
         return 2.0 * unit * (1.0 + self._rounding(known, level)) + 2.0 * known.rounding
 
     def _unless_silent(self, check: Check, known: Record, bounds: list[tuple[int, float]]) -> Check:
-        low, high = self._with_walls(np.asarray(self.initial.bottom[0]), np.asarray(self.initial.top[0]))
-        return unless_silent(check, known, bounds, (float(low), float(high)))
+        return unless_silent(check, known, bounds, self._whole_range())
 
     def _place(self, level: int, flat: int) -> Place:
         index = tuple(int(i) for i in np.unravel_index(flat, self.shape))
@@ -397,9 +402,9 @@ class BlockChecks:
                 return False
         return True
 
-    def _range(self, known: Record, unit: float, oscillation: float) -> Check:
+    def _range(self, known: Record, unit: float, scale: Scale) -> Check:
         plan = self.plan
-        source = "round-off, relative to osc(Q)"
+        source = f"round-off, relative to {scale.words}"
         worst, bound, opened = 0.0, 0.0, False
         bounds = []
         broken: tuple[float, float, int, bool] | None = None
@@ -427,7 +432,7 @@ class BlockChecks:
                 if excess > allowed and (broken is None or (promised, excess) > (broken[3], broken[0])):
                     broken = (excess, allowed, level, promised)
         if broken is None:
-            check = Check("range", "passed", range_kept(opened), worst / oscillation, bound / oscillation, source)
+            check = Check("range", "passed", range_kept(opened), worst / scale.size, bound / scale.size, source)
             return self._unless_silent(check, known, bounds)
         excess, allowed, level, promised = broken
         status: Status = "failed" if promised else "finding"
@@ -439,21 +444,21 @@ class BlockChecks:
         return Check(
             "range",
             status,
-            f"u leaves the range of the earlier field by {excess / oscillation:.3g} of osc(Q) at "
+            f"u leaves the range of the earlier field by {excess / scale.size:.3g} of {scale.words} at "
             f"sigma={sigma_words(plan.sigma[level])}, {because}",
-            excess / oscillation,
-            allowed / oscillation,
+            excess / scale.size,
+            allowed / scale.size,
             source,
             self._place(level, self.fields[level].top[1]),
             promised,
         )
 
-    def _crosscheck(self, known: Record, oscillation: float) -> Check:
+    def _crosscheck(self, known: Record, scale: Scale) -> Check:
         cache: dict[int, Roughness] = {}
-        low, high = self._with_walls(np.asarray(self.initial.bottom[0]), np.asarray(self.initial.top[0]))
+        low, high = self._whole_range()
         for position, axis in enumerate(self.plan.grid):
             # relative to the chord between held ends, turned over beyond them, the range is twice as wide
-            half = float(high - low) * (1.0 if axis.rule.holds_ends else 0.5)
+            half = (high - low) * (1.0 if axis.rule.holds_ends else 0.5)
             # along the faces of the other axes differences may be so many times as large
             others = [other for i, other in enumerate(self.plan.grid) if other.faced and i != position]
             larger = math.prod(float(np.abs(face_weights(other.size)).sum()) for other in others)
@@ -484,14 +489,14 @@ class BlockChecks:
             f"sigma={sigma_words(self.plan.sigma[level])}"
             if failed
             else f"u agrees with {reference}",
-            found / oscillation,
-            bound / oscillation,
-            "symbols of both, relative to osc(Q)",
+            found / scale.size,
+            bound / scale.size,
+            f"symbols of both, relative to {scale.words}",
             Place(level, nodes, self.plan.grid.point(nodes[self._first :])),
         )
         return self._unless_silent(check, known, bounds)
 
-    def _conservation(self, known: Record, unit: float, oscillation: float) -> Check:
+    def _conservation(self, known: Record, unit: float, scale: Scale) -> Check:
         volume = math.prod(float(axis.relative_weights.sum()) for axis in self.plan.grid)
         changes = []
         for level, sums in enumerate(self.fields):
@@ -508,9 +513,9 @@ class BlockChecks:
             "the mean of u over the box equals that of Q"
             if passed
             else f"the mean of u over the box changes at sigma={sigma_words(self.plan.sigma[level])}",
-            change / oscillation,
-            allowed / oscillation,
-            "round-off, relative to osc(Q)",
+            change / scale.size,
+            allowed / scale.size,
+            f"round-off, relative to {scale.words}",
         )
         return self._unless_silent(check, known, bounds)
 

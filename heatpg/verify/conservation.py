@@ -17,7 +17,7 @@ from heatpg.evolution import Evolution
 from heatpg.solvers import wide
 from heatpg.verify import checks
 from heatpg.verify.edge import kept_weights
-from heatpg.verify.silence import bound_source, unless_silent
+from heatpg.verify.silence import Scale, bound_source, unless_silent
 
 __all__ = ["conservation"]
 
@@ -89,7 +89,7 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
         # the level that comes nearest to its own bound is told, not the one that changes most
         changes.append((change / allowed if allowed else 0.0, change, allowed, k))
     _, worst, bound, where = max(changes)
-    oscillation = math.ldexp(evolution.landscape.oscillation, exponent) or 1.0
+    scale = math.ldexp(Scale.of(evolution).size, exponent)
     passed = worst <= bound
     check = Check(
         "conservation",
@@ -97,8 +97,8 @@ def conservation(evolution: Evolution, level: str = "standard") -> list[Check]:
         "the mean of u over the box equals that of Q"
         if passed
         else f"the mean of u over the box changes at sigma={sigma_words(evolution.sigma[where])}",
-        worst / oscillation,
-        bound / oscillation,
+        worst / scale,
+        bound / scale,
         bound_source("round-off", evolution),
     )
     # back in the units of Q

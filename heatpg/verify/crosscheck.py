@@ -32,6 +32,7 @@ from scipy.special import ndtr
 
 from heatpg.boundaries import face_values
 from heatpg.core.grid import Axis, Grid
+from heatpg.core.kinks import period_of
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place
 from heatpg.core.walls import extremes, magnitude, whole_range
@@ -43,7 +44,7 @@ from heatpg.tools.sums import along_axis, dot
 from heatpg.verify import checks
 from heatpg.verify.correlated import LARGEST_WINDOW, SEED, density_sums, kernel_distance, sample, window_points
 from heatpg.verify.edge import added_rows, corrects_ends, end_weights, kinks, largest_jumps, narrow_reference
-from heatpg.verify.silence import bound_source, unless_silent
+from heatpg.verify.silence import Scale, bound_source, unless_silent
 
 __all__ = ["POINTS", "Roughness", "crosscheck", "expected_error", "reference_rows", "reference_weights"]
 
@@ -287,11 +288,12 @@ _cached_norms = functools.lru_cache(maxsize=2048)(_difference_norms)
 
 @functools.lru_cache(maxsize=256)
 def _kink_errors(solver: Solver, axis: Axis, path: tuple[float, ...]) -> tuple[float, ...]:
-    """Largest distance between the solver and the reference on a kink of each order, per h^k J_k."""
+    """Largest distance between the solver and the reference on kinks of each order at both walls, per h^k J_k."""
     angle, difference = _kernel_difference(solver, axis, path)
     length = 2 * (len(angle) - 1)
     ratio = math.sqrt(path[-1]) / axis.spacing
-    place = np.fft.fftfreq(length, 1.0 / length) + (0.5 if axis.nodes == "cell" else 0.0)
+    offset = np.fft.fftfreq(length, 1.0 / length)
+    place = offset + (0.5 if axis.nodes == "cell" else 0.0)
     near = np.abs(place) <= 10.0 * _KINK
     errors = []
     for order in end_weights(axis, math.inf)[0]:
@@ -303,9 +305,19 @@ def _kink_errors(solver: Solver, axis: Axis, path: tuple[float, ...]) -> tuple[f
             # the reference leaves the kink as it is: all that the solver makes of it but its own flow counts
             symbol = np.asarray(solver.symbol(angle, axis, path))
             flow = kinks(order, _KINK, place, ratio) - np.fft.irfft(symbol * np.fft.rfft(kink), length)
-            distance = flow[np.abs(place) <= 10.0 * _KINK]
-        errors.append(float(np.abs(distance).max()))
+            distance = np.where(near, flow, 0.0)
+        errors.append(_at_both_walls(np.abs(distance), offset.astype(np.int64), axis))
     return tuple(errors)
+
+
+def _at_both_walls(distance: Array, offset: NDArray[np.int64], axis: Axis) -> float:
+    """The largest sum, at a node, of what lies at its distances from both walls and from all of their images."""
+    size, period = axis.size, period_of(axis)
+    if size >= len(distance):
+        return float(distance.max())  # what one wall does ends before the other
+    # with a period beyond both, none of the images meets the box
+    lower = np.bincount(offset % (period or size + len(distance)), weights=distance, minlength=size)[:size]
+    return float((lower + lower[::-1]).max())
 
 
 def _continued(values: Array, axis: Axis, radius: int, along: int) -> Array:
@@ -584,7 +596,7 @@ class _Error:
 
 def _entry(evolution: Evolution, worst: _Error, against: str) -> Check:
     grid = evolution.grid
-    oscillation = evolution.landscape.oscillation or 1.0
+    scale = Scale.of(evolution).size
     failed = worst.ratio > 1.0
     message = f"u agrees with an {against}"
     if failed:
@@ -596,8 +608,8 @@ def _entry(evolution: Evolution, worst: _Error, against: str) -> Check:
         "cross-check",
         "failed" if failed else "passed",
         message,
-        worst.figure / oscillation,
-        worst.bound / oscillation,
+        worst.figure / scale,
+        worst.bound / scale,
         bound_source("symbols of both", evolution),
         Place(worst.k, worst.index, grid.point(worst.index[len(worst.index) - grid.dimensions :])),
     )

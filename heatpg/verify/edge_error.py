@@ -31,7 +31,7 @@ from heatpg.tools.sums import along_axis, product
 from heatpg.verify import checks
 from heatpg.verify.crosscheck import Roughness, expected_error, reference_rows
 from heatpg.verify.edge import corrects_ends
-from heatpg.verify.silence import bound_source, unless_silent
+from heatpg.verify.silence import Scale, bound_source, unless_silent
 
 __all__ = ["LARGE", "edge_error", "polynomial_rows"]
 
@@ -247,7 +247,6 @@ def edge_error(evolution: Evolution, level: str = "standard") -> list[Check]:
     initial = evolution.landscape.values.astype(np.float64)
     flat = initial.reshape(-1, grid.size)[0]
     extremes = [np.unravel_index(int(place), grid.shape) for place in (flat.argmax(), flat.argmin())]
-    oscillation = evolution.landscape.oscillation or 1.0
     cache: dict[int, Roughness] = {}
     # of every sigma: what was found, its uncertainty, the bound, and where; all in units of Q
     found: list[tuple[float, float, float, Place]] = []
@@ -300,7 +299,7 @@ def edge_error(evolution: Evolution, level: str = "standard") -> list[Check]:
                 Place(k, place, grid.point(place[first:])),
             )
         )
-    check = _entry(evolution, found, oscillation)
+    check = _entry(evolution, found)
     return [unless_silent(check, evolution, [(where.sigma, bound) for _, _, bound, where in found])]
 
 
@@ -313,25 +312,26 @@ def _rounding(evolution: Evolution, k: int) -> float:
     return evolution.value_error + 2.0 * unit * sum(wide.rounding(evolution.solver, axis, path) for axis, path in paths)
 
 
-def _entry(evolution: Evolution, found: list[tuple[float, float, float, Place]], oscillation: float) -> Check:
+def _entry(evolution: Evolution, found: list[tuple[float, float, float, Place]]) -> Check:
     """The level that fails, or else the one with the largest error."""
     error, uncertain, bound, where = max(found, key=lambda entry: (entry[0] > entry[2], entry[0]))
+    scale = Scale.of(evolution)
     sigma = f"sigma={sigma_words(evolution.sigma[where.sigma])}"
-    figures = (error / oscillation, bound / oscillation, bound_source("sum and integral", evolution), where)
+    figures = (error / scale.size, bound / scale.size, bound_source("sum and integral", evolution), where)
     if error > bound:
         return Check(
             "edge", "failed", f"the error of u at the edge exceeds the bound of this solver at {sigma}", *figures
         )
-    large = LARGE * oscillation + _rounding(evolution, where.sigma)
+    large = LARGE * scale.size + _rounding(evolution, where.sigma)
     if uncertain > max(_TOLD * error, 0.1 * large):
         return Check(
             "edge",
             "silent",
             f"the error at the edge is unknown: Q is too rough there at {sigma}; polynomials through five and six "
-            f"nodes differ by {uncertain / oscillation:.2g} of osc(Q)",
+            f"nodes differ by {uncertain / scale.size:.2g} of {scale.words}",
             *figures,
         )
-    words = f"the error of u at the edge is at most {(error + uncertain) / oscillation:.2g} of osc(Q)"
+    words = f"the error of u at the edge is at most {(error + uncertain) / scale.size:.2g} of {scale.words}"
     if error > large:
         return Check("edge", "finding", f"{words}, at {sigma}: sample Q more finely there", *figures)
     return Check("edge", "passed", words, *figures)

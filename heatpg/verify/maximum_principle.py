@@ -35,7 +35,7 @@ from heatpg.evolution import Evolution
 from heatpg.solvers import wide
 from heatpg.solvers.covariance import monotone
 from heatpg.verify import checks
-from heatpg.verify.silence import bound_source, unless_silent
+from heatpg.verify.silence import Scale, bound_source, unless_silent
 
 __all__ = ["maximum_principle", "range_kept"]
 
@@ -155,10 +155,10 @@ def range_kept(open_box: bool) -> str:
     return "the supremum does not rise and the infimum does not fall with sigma"
 
 
-def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Check:
+def _range(evolution: Evolution, links: list[_Link], scale: Scale) -> Check:
     """Supremum and infimum against those of the earlier field, the outside of the box included."""
     worst, broken = 0.0, None
-    bound = max((link.tolerance for link in links), default=0.0) / oscillation
+    bound = max((link.tolerance for link in links), default=0.0) / scale.size
     known: dict[int, tuple[Array, Array]] = {}
 
     def extent(field: Array, number: int) -> tuple[Array, Array]:
@@ -189,7 +189,7 @@ def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Chec
         # rounding keeps the order, so the largest excess is that of the extremes
         least, largest = extent(link.later, link.k)
         most = float(np.maximum(largest - high, low - least).max())
-        worst = max(worst, most / oscillation)
+        worst = max(worst, most / scale.size)
         # a broken promise is told before a finding, however small
         if most > link.tolerance and (broken is None or (link.promised and not broken[0].promised)):
             shape = (-1,) + (1,) * len(axes)
@@ -206,9 +206,9 @@ def _range(evolution: Evolution, links: list[_Link], oscillation: float) -> Chec
     return Check(
         "range",
         status,
-        f"u leaves the range of the earlier field by {most / oscillation:.3g} of osc(Q) at "
+        f"u leaves the range of the earlier field by {most / scale.size:.3g} of {scale.words} at "
         f"sigma={sigma_words(sigma)}, {because}",
-        most / oscillation,
+        most / scale.size,
         bound,
         bound_source("round-off", evolution),
         _place(evolution, link.k, flat),
@@ -309,8 +309,8 @@ def _follow_maxima(evolution: Evolution, links: list[_Link], numbers: dict[int, 
     return result
 
 
-def _joint_maxima(evolution: Evolution, found: _Maxima, links: list[_Link], oscillation: float) -> Check:
-    bound = max((link.tolerance for link in links), default=0.0) / oscillation
+def _joint_maxima(evolution: Evolution, found: _Maxima, links: list[_Link], scale: Scale) -> Check:
+    bound = max((link.tolerance for link in links), default=0.0) / scale.size
     sense = evolution.landscape.sense
     name, source = f"joint {sense.extrema}", bound_source("round-off", evolution)
     if not found.spurious:
@@ -324,9 +324,9 @@ def _joint_maxima(evolution: Evolution, found: _Maxima, links: list[_Link], osci
         name,
         "failed" if promised else "finding",
         f"{len(found.spurious)} spurious joint local {sense.extrema} at sigma^2 > 0, the largest by "
-        f"{excess / oscillation:.3g} of osc(Q) at sigma={sigma_words(evolution.sigma[link.k])}"
+        f"{excess / scale.size:.3g} of {scale.words} at sigma={sigma_words(evolution.sigma[link.k])}"
         + ("" if promised else f", {_WHY_NOT_PROMISED}"),
-        excess / oscillation,
+        excess / scale.size,
         bound,
         source,
         _place(evolution, link.k, flat),
@@ -334,7 +334,7 @@ def _joint_maxima(evolution: Evolution, found: _Maxima, links: list[_Link], osci
     )
 
 
-def _non_enhancement(evolution: Evolution, found: _Maxima, oscillation: float) -> Check:
+def _non_enhancement(evolution: Evolution, found: _Maxima, scale: Scale) -> Check:
     sense = evolution.landscape.sense
     name = f"values along {sense.extrema}"
     if not found.followed:
@@ -349,9 +349,9 @@ def _non_enhancement(evolution: Evolution, found: _Maxima, oscillation: float) -
         name,
         "finding",
         f"{len(found.rising)} of {found.followed} {sense.extrema} seem to {sense.improve}, by at most "
-        f"{rise / oscillation:.3g} of osc(Q): the stored noise levels are too far apart to track them (another "
+        f"{rise / scale.size:.3g} of {scale.words}: the stored noise levels are too far apart to track them (another "
         f"{sense.extremum} has moved there)",
-        rise / oscillation,
+        rise / scale.size,
         where=_place(evolution, link.k, flat),
     )
 
@@ -520,7 +520,7 @@ def maximum_principle(evolution: Evolution, level: str = "standard") -> list[Che
     passed optimum on the edge
     """
     grid, landscape = evolution.grid, evolution.landscape
-    oscillation = landscape.oscillation or 1.0
+    scale = Scale.of(evolution)
     links = _links(evolution)
     # what is true of maxima is true of the minima of a loss, which are the maxima of its negative
     mirrored = _mirrored(evolution) if landscape.minimise else evolution
@@ -534,9 +534,9 @@ def maximum_principle(evolution: Evolution, level: str = "standard") -> list[Che
     start = sum(len(local_maxima(field, grid, data)) for field in initial)
     found = _follow_maxima(mirrored, signed, numbers)
     return [
-        _range(evolution, links, oscillation),
-        _joint_maxima(evolution, found, links, oscillation),
-        _non_enhancement(evolution, found, oscillation),
+        _range(evolution, links, scale),
+        _joint_maxima(evolution, found, links, scale),
+        _non_enhancement(evolution, found, scale),
         *_extrema_of_lines(evolution, links),
         _census(evolution, numbers, start),
         _edge(evolution, tolerance),

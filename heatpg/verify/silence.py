@@ -1,16 +1,81 @@
-"""Checks that are not conclusive, with the reason."""
+"""What figures and bounds of checks are relative to, and checks that are not conclusive, with the reason.
+
+An error is small or large beside the range of what flows: Q with the values on its faces where they count, and with
+what its boundary says of the outside. Where that is 0, a constant that is added to Q is no offset: it changes u.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
+
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check
 from heatpg.core.walls import extremes as extremes_of
+from heatpg.core.walls import magnitude
 from heatpg.store.record import Record
 
-__all__ = ["bound_source", "unless_silent"]
+__all__ = ["Scale", "bound_source", "unless_silent"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """What figures and bounds of checks are divided by.
+
+    Attributes
+    ----------
+    size
+        In the units of Q; never 0.
+    words
+        Its name.
+    """
+
+    size: float
+    words: str
+
+    @classmethod
+    def of(cls, evolution: Record) -> Scale:
+        """That of an evolution, whose offset may have been taken out.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heatpg import Axis, Grid, Landscape
+        >>> from heatpg.evolution import solve
+        >>> from heatpg.verify.silence import Scale
+        >>> grid = Grid(Axis("x", 0.0, 2.0, 3, boundary="zero"))
+        >>> Scale.of(solve(Landscape(np.array([5.0, 7.0, 6.0]), grid), 1.0))
+        Scale(size=7.0, words='osc(Q) with the outside')
+        """
+        landscape = evolution.landscape
+        return cls.between(*extremes_of(landscape), evolution, landscape.oscillation, magnitude(landscape))
+
+    @classmethod
+    def between(cls, low: float, high: float, evolution: Record, nodes: float, largest: float) -> Scale:
+        """That of a range.
+
+        Parameters
+        ----------
+        low, high
+            Least and largest value of Q, with faces and the outside.
+        evolution
+            Where Q is sampled, and what was rounded when an offset was put back.
+        nodes
+            Range of the nodes alone.
+        largest
+            Their largest absolute value.
+        """
+        if high <= low:
+            # once it is taken out nothing is left of a constant but half the distance between numbers of its size
+            eps = float(np.finfo(evolution.landscape.values.dtype).eps)
+            return cls(largest or 2.0 * evolution.rounding / eps or 1.0, "the size of Q, a constant")
+        if high - low <= nodes:
+            return cls(high - low, "osc(Q)")
+        parts = ["faces"] * any(axis.faced for axis in evolution.grid)
+        parts += ["the outside"] * any(a.rule.extremes_outside(1.0, 1.0) != (1.0, 1.0) for a in evolution.grid)
+        return cls(high - low, f"osc(Q) with {' and '.join(parts)}")
 
 
 def bound_source(words: str, evolution: Record) -> str:
@@ -28,7 +93,7 @@ def bound_source(words: str, evolution: Record) -> str:
     'round-off and 1e-08 of compact storage, relative to osc(Q)'
     """
     stored = f" and {evolution.stored_tolerance:g} of compact storage" if evolution.stored_tolerance else ""
-    return f"{words}{stored}, relative to osc(Q)"
+    return f"{words}{stored}, relative to {Scale.of(evolution).words}"
 
 
 def unless_silent(

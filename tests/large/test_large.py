@@ -511,12 +511,17 @@ def test_the_report_says_what_that_of_evolve_says(tmp_path: Path, turn: int) -> 
 
 
 @pytest.mark.usefixtures("little")
-@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize("kind", ["rough", "smooth", "far from 0", "constant"])
 @pytest.mark.parametrize("turn", range(5))
-def test_the_bounds_are_those_of_evolve(tmp_path: Path, turn: int, smooth: bool) -> None:
+def test_the_bounds_are_those_of_evolve(tmp_path: Path, turn: int, kind: str) -> None:
     """At one sigma; of rough data the range counts, of smooth data their differences along each axis."""
     grid = grid_of((24, 18), turn)
-    values = np.multiply.outer(np.cos(np.arange(24) / 4.0), np.sin(np.arange(18) / 3.0)) if smooth else noise((24, 18))
+    values = {
+        "rough": noise((24, 18)),
+        "smooth": np.multiply.outer(np.cos(np.arange(24) / 4.0), np.sin(np.arange(18) / 3.0)),
+        "far from 0": noise((24, 18)) + 1e3,  # no offset where 0 lies outside
+        "constant": np.full((24, 18), 7.0),
+    }[kind]
     expected = verify(solve(Landscape(values, grid), 1.5, "exponential"))
     found = evolve_large(
         LargeLandscape(values, grid), 1.5, tmp_path / "a.h5", solver="exponential", memory=8 * 6 * 50
@@ -526,6 +531,7 @@ def test_the_bounds_are_those_of_evolve(tmp_path: Path, turn: int, smooth: bool)
         assert bound is not None
         assert other is not None
         assert math.isclose(bound, other, rel_tol=1e-9), name
+        assert found[name].bound_source == expected[name].bound_source
 
 
 @pytest.mark.usefixtures("little")

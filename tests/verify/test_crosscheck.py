@@ -182,3 +182,40 @@ def test_long_axes_take_another_way_to_the_same_reference(monkeypatch: pytest.Mo
             patch.setattr(module, "_WIDEST_MATRIX", 10)
             long = module._reference_field(evolution, 0)
         assert np.abs(long - module._reference_field(evolution, 0)).max() <= 1e-13
+
+
+@pytest.mark.parametrize("ratio", [0.1, 0.5, 0.9, 0.967, 1.3, 2.9])
+@pytest.mark.parametrize("nodes", ["vertex", "cell"])
+@pytest.mark.parametrize("size", [3, 4, 5, 6])
+def test_two_walls_a_few_nodes_apart(size: int, nodes: Any, ratio: float) -> None:
+    """What the kinks of both add up to at a node is within the bound, and u is the integral in closed form."""
+    axis = Axis("x", 0.0, 3.0, size, boundary="zero", nodes=nodes)
+    x, sigma = axis.coordinates, ratio * axis.spacing
+    below, above = x / sigma, (x - 3.0) / sigma
+    share = norm.cdf(below) - norm.cdf(above)
+    density = norm.pdf(below) - norm.pdf(above)
+    # of a constant, and of a straight line, between the walls; nothing outside
+    for values, expected in ((np.ones(size), share), (2.0 - x, (2.0 - x) * share - sigma * density)):
+        flow = solve(Landscape(values, Grid(axis)), sigma, "spectral")
+        # to round-off of the flow of a kink, see `heatpg.solvers.spectral`
+        assert np.abs(flow.values[0] - expected).max() <= 1e-13
+        check = crosscheck(flow, "full")[0]
+        assert check.status == "passed", check.details
+
+
+@pytest.mark.parametrize(("boundary", "nodes"), KINDS)
+def test_kinks_of_near_walls_and_their_images(boundary: str, nodes: Any, rng: np.random.Generator) -> None:
+    """On short lines every node has both walls near it, and between mirrors images of both."""
+    for size in (3, 4, 5, 8, 30):
+        grid = Grid(Axis("x", 0.0, 1.0, size, boundary=boundary, nodes=nodes))
+        for values in (np.ones(size), np.arange(size) * 1.0, (-1.0) ** np.arange(size), rng.standard_normal(size)):
+            for ratio in (0.03, 0.3, 0.6, 0.97, 1.0, 1.6, 2.9):
+                check = crosscheck(solve(Landscape(values, grid), ratio * grid.spacing[0], "spectral"), "full")[0]
+                assert check.status == "passed", (size, ratio, check.details)
+
+
+def test_a_fault_between_two_near_walls_is_seen() -> None:
+    grid = Grid(Axis("x", 0.0, 2.0, 3, boundary="zero"))
+    flow = solve(Landscape(np.ones(3), grid), 0.9, "spectral")
+    flow.values = flow.values + np.array([0.0, 2.1 * expected_error(flow, 0), 0.0])
+    assert crosscheck(flow, "full")[0].status == "failed"
