@@ -1,7 +1,8 @@
 """Periodic axes whose end was stored twice: the last node of the data is the first one again.
 
 Equal ends alone prove nothing: a function that is even about the ends has them too. They count where the line is
-smoother without the second one, or has no such symmetry.
+smoother without the second one, or has no such symmetry. Where values do not change next to an end, as where data are
+cut off at 0 there, or in a quarter of all places, one more equal value is no evidence either way, and nothing is told.
 """
 
 from __future__ import annotations

@@ -14,6 +14,9 @@ __all__ = ["periodicity"]
 def periodicity(evolution: Evolution, level: str = "standard") -> list[Check]:
     """Look for periodic axes whose last values are the first ones again.
 
+    Where values stay the same next to an end (cut off at 0, or at a limit), or in a quarter of all places (steps,
+    counts), equal ends are no evidence: no entry does not mean that the end is not stored twice.
+
     Parameters
     ----------
     evolution

@@ -85,3 +85,15 @@ def test_every_door_tells_the_number_of_nodes_and_the_bound(tmp_path: Path) -> N
     assert "periodicity" not in [check.name for check in right.report]
     # what it is about: the values that the data stand for, to round-off
     assert np.abs(right.values[0] - np.exp(-0.405) * np.cos(3 * theta[:-1])).max() < 1e-13
+
+
+@pytest.mark.parametrize("begin", [0.0, -np.pi, 1.3])
+@pytest.mark.parametrize("level", [0.0, 0.5])
+def test_values_cut_off_at_an_end_are_no_evidence(begin: float, level: float) -> None:
+    """Equal ends on a flat stretch: with the end stored twice it is one node longer, which nothing else knows."""
+    for stored in (np.linspace(begin, begin + TURN, 36), grid_of(36, begin)[0].coordinates):
+        # the cut is at both ends, or at one of them
+        for middle in (begin + np.pi, begin + 0.5 * np.pi + 1e-3):
+            values = np.maximum(np.cos(stored - middle) - level, 0.0)
+            assert values[0] == values[-1] == 0.0
+            assert repeated_ends(values, grid_of(36, begin)) == []
