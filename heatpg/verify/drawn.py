@@ -17,7 +17,7 @@ from heatpg.core.slices import draw_words
 from heatpg.evolution import Evolution
 from heatpg.verify import checks
 from heatpg.verify.maximum_principle import edge_entry
-from heatpg.verify.silence import bound_source
+from heatpg.verify.silence import Scale, bound_source, unless_silent
 
 __all__ = ["drawn"]
 
@@ -32,25 +32,30 @@ def _place(evolution: Evolution, level: int, flat: int) -> Place:
 
 
 def _range(evolution: Evolution, low: float, high: float) -> Check:
+    nodes, largest = high - low, max(abs(low), abs(high))
+    # what the boundaries say of the outside has its share in u; draws go up to the walls, so faces have nothing to add
+    for axis in evolution.grid:
+        low, high = axis.rule.extremes_outside(low, high)
+    scale = Scale.between(low, high, evolution, nodes, largest)
     below, above = low - evolution.values, evolution.values - high
     outside = np.maximum(below, above).reshape(len(evolution), -1)
     level, flat = (int(i) for i in np.unravel_index(int(outside.argmax()), outside.shape))
-    oscillation = high - low or 1.0
-    figure = max(0.0, float(outside[level, flat])) / oscillation
-    bound = _WEIGHTS + evolution.value_error / oscillation
+    figure = max(0.0, float(outside[level, flat])) / scale.size
+    bound = _WEIGHTS + evolution.value_error / scale.size
     kept = figure <= bound
-    return Check(
+    check = Check(
         "range",
         "passed" if kept else "failed",
         "u is a mean of Q and lies within the range of all samples"
         if kept
-        else f"u leaves the range of Q by {figure:.3g} of osc(Q)",
+        else f"u leaves the range of Q by {figure:.3g} of {scale.words}",
         figure,
         bound,
-        bound_source("weights on a lattice", evolution),
+        bound_source("weights on a lattice", evolution, scale),
         _place(evolution, level, flat),
         promised=True,
     )
+    return unless_silent(check, evolution, [(level, bound * scale.size)], (low, high))
 
 
 def _sampling(evolution: Evolution) -> Check:

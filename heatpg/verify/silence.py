@@ -78,8 +78,10 @@ class Scale:
         return cls(high - low, f"osc(Q) with {' and '.join(parts)}")
 
 
-def bound_source(words: str, evolution: Record) -> str:
+def bound_source(words: str, evolution: Record, scale: Scale | None = None) -> str:
     """Where a bound on values comes from, with what compact storage has left out of them, and what it is relative to.
+
+    That is the scale of the evolution, where no other is given.
 
     Examples
     --------
@@ -93,7 +95,7 @@ def bound_source(words: str, evolution: Record) -> str:
     'round-off and 1e-08 of compact storage, relative to osc(Q)'
     """
     stored = f" and {evolution.stored_tolerance:g} of compact storage" if evolution.stored_tolerance else ""
-    return f"{words}{stored}, relative to {Scale.of(evolution).words}"
+    return f"{words}{stored}, relative to {(scale or Scale.of(evolution)).words}"
 
 
 def unless_silent(
