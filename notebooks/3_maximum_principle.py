@@ -59,11 +59,13 @@ print("largest growth of any line from any sigma to the next:", np.diff(counts, 
 assert np.diff(counts, axis=0).max() <= 0
 assert flow.report["number of extrema"].status == "passed"
 print(flow.report.text(100))
+assert flow.report["spatial maxima"].status == "finding"
+assert 0.01 < flow.report["cross-check"].bound < 0.1
 
 # %% [markdown]
-# Two entries want a word. The number of maxima is a *finding*: it is not guaranteed. And the cross-check allows 0.12
-# of osc(Q), because at σ = h/2 a grid does not resolve the effect of a Gaussian on white noise; see the entry on
-# resolution.
+# Two entries need an explanation. The number of maxima is a *finding*: it is not guaranteed. And the cross-check allows
+# some percent of osc(Q), because at σ = h/2 a grid does not resolve the effect of a Gaussian on white noise; see the
+# entry on resolution.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")

@@ -53,7 +53,10 @@ def _text(evolution: Evolution, shown: list[int], most: int, *, in_print: bool) 
 
 
 def _hatched(evolution: Evolution, shown: list[int]) -> bool:
-    return any(max(evolution.grid.margin(tuple(evolution.sigmas[k].tolist()))) for k in shown)
+    # lines are not hatched
+    return evolution.grid.dimensions > 1 and any(
+        max(evolution.grid.margin(tuple(evolution.sigmas[k].tolist()))) for k in shown
+    )
 
 
 def _checks(evolution: Evolution, most: int) -> list[str]:
@@ -78,13 +81,16 @@ def _key(evolution: Evolution, shown: list[int], most: int) -> list[str]:
     center = peak(initial, grid, sense).index
     # keys only for what occurs
     tops = [peak(first_of_batch(evolution.values[k], grid), grid, sense) for k in shown]
+    left = len(evolution.sigma) - len(shown)
+    some = [f"{len(shown)} of {left + len(shown)} noise levels are shown."] if left else []
     if grid.dimensions == 1:
-        return [f"Dots: {sense.place}."]
+        return textwrap.wrap(" ".join([f"Dots: {sense.place}.", *some]), most)
     parts = [f"Cross: {sense.place}. Dots: {sense.largest} values along the cuts."]
     if any(top.index[2:] != center[2:] for top in tops):
         parts.append(f"Open cross: the {sense.place} lies outside this slice.")
     if _hatched(evolution, shown):
         parts.append("Hatched: more than 1 % of the noise along an axis leaves the sampled box.")
+    parts += some
     return textwrap.wrap(" ".join(parts), most)
 
 

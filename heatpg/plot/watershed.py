@@ -92,16 +92,15 @@ def basin_curve(
         gaps = (np.searchsorted(space.sigma, [event.sigma for event in space.jumps], side="right") - 1).tolist()
         gaps = sorted({gap for gap in gaps if 0 <= gap < levels - 1})
         sigma = broken(space.sigma, gaps)
-        ax.plot(sigma, broken(share, gaps), color=dark, lw=points(1.5), label="of the box, to the optimum")
+        ax.plot(sigma, broken(share, gaps), color=dark, lw=points(1.5), label="starts that reach the optimum")
         sense = space.sense
-        whole = sense.gain(f"{sense.short} Q", "mean Q", "$-$")
-        words = f"of {whole}, {'reached' if sense.minimise else 'earned'}"
+        words = f"gain: of {sense.gain(f'{sense.short} Q', 'mean Q', '$-$')}"
         ax.plot(space.sigma, earned, color=light, lw=points(1.5), ls="--", label=words)
         level_axis(ax, space)
         draw_ends(ax, space)
         # ascent on u may end where Q is lower than in the mean
         ax.set_ylim(min(0.0, float(np.nanmin(earned))), 1.03)
-        ax.set_ylabel("share")
+        ax.set_ylabel("fraction")
         ax.set_title(f"Where gradient {sense.ascent} ends")
         legend_below(ax, _LEAST)
     return ax

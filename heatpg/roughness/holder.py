@@ -184,23 +184,31 @@ class Roughness:
         )
 
     @property
+    def determined(self) -> bool:
+        """Whether more than half of the methods have a fit."""
+        return len(self.scalings) > len(self.refused)
+
+    @property
     def verdict(self) -> str:
         """Interpretation in one sentence."""
         between = f"between {self.window[0]:.3g} and {self.window[1]:.3g}"
         if self.saturated:
             parts = [
-                f"smooth at this resolution (Lipschitz) {between}: p is at least 1, where first differences saturate"
+                f"smooth at this resolution (Lipschitz) {between}: p is at least 1, the largest that these methods can "
+                "show"
             ]
         else:
             low, high = self.interval
+            # one curved hill can look like a power law to a method or two
+            rough = "rough" if self.determined else "of uncertain roughness"
             parts = [
-                f"rough {between}: p = {self.exponent:.3f}, {self.confidence:.0%} interval {low:.3f} to {high:.3f}"
+                f"{rough} {between}: p = {self.exponent:.3f}, {self.confidence:.0%} interval {low:.3f} to {high:.3f}"
             ]
             if high >= 1:
                 parts.append("which does not exclude a Lipschitz landscape")
             if self.smooth_below:
                 parts.append(f"smooth below {self.smooth_below:.3g}")
-        if len(self.scalings) < len(self.refused):
+        if not self.determined:
             parts.append(f"only {len(self.scalings)} of {len(self.scalings) + len(self.refused)} methods have a fit")
         if len(self.scalings) > 1:
             count = f"the {len(self.scalings)} methods"

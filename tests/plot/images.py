@@ -27,7 +27,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.text import Text
@@ -108,9 +108,10 @@ def marks(ax: Axes) -> list[Line2D | Patch]:
 
 def contents(figure: Figure) -> list[str]:
     """What a figure shows, one line each: its panels with their words, lines, areas, collections and images."""
-    found = [f"figure {_worded(text.get_text())!r}" for text in figure.texts if text.get_visible()]
-    if figure.get_suptitle():
-        found.append(f"figure {_worded(figure.get_suptitle())!r}")
+    parts: list[FigureBase] = [figure, *(part for part in figure.findobj(SubFigure) if isinstance(part, SubFigure))]
+    texts = [text.get_text() for part in parts for text in part.texts if text.get_visible()]
+    texts += [part.get_suptitle() for part in parts]
+    found = [f"figure {_worded(text)!r}" for text in texts if text]
     for number, ax in enumerate(figure.axes):
         if ax.get_visible():
             found += [f"{number}: {line}" for line in (*_words(ax), *_artists(ax))]

@@ -94,10 +94,10 @@ def test_curves_are_those_of_the_scale_space() -> None:
     np.testing.assert_array_equal(costs["drop: max Q $-$ max u"], curve.drop)
     assert costs["cost limit"].tolist() == [0.2, 0.2]
     shares = {line.get_label(): np.asarray(line.get_ydata()) for line in plot.basin_curve(space).lines}
-    np.testing.assert_array_equal(shares["of the box, to the optimum"], where.of_optimum())
+    np.testing.assert_array_equal(shares["starts that reach the optimum"], where.of_optimum())
     initial = basins(bumps())
     again = {line.get_label(): np.asarray(line.get_ydata()) for line in plot.basin_curve(space, basins=initial).lines}
-    np.testing.assert_array_equal(again["of the box, to the optimum"], where.of_optimum())
+    np.testing.assert_array_equal(again["starts that reach the optimum"], where.of_optimum())
     counted = {each.get_label(): each for each in plot.critical_counts(space).lines}
     for name, kind in (("maxima", "maximum"), ("minima", "minimum")):
         # steps at the events, so at the stored sigmas it is what is counted there
