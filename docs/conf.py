@@ -39,7 +39,7 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_typehints_format = "short"
 # Names that stand for long unions are kept as they are written.
-autodoc_type_aliases = {name: name for name in ("Array", "ArrayLike", "NDArray", "Sigma")}
+autodoc_type_aliases = {name: name for name in ("Array", "ArrayLike", "GridLike", "NDArray", "Sigma")}
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 

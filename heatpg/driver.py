@@ -13,7 +13,7 @@ from heatpg.core.noise import Sigma, parse_covariance, parse_sigma
 from heatpg.errors import HeatpgError, OptionError
 from heatpg.evolution import Evolution, solve
 from heatpg.solvers import Solver
-from heatpg.tools.arguments import SIGMA_KEYWORDS, keywords_hinted
+from heatpg.tools.calls import SIGMA_KEYWORDS, checked_call
 from heatpg.tools.progress import Progress
 from heatpg.verify import LEVELS, judge, require_memory_for_checks, verify
 
@@ -30,7 +30,7 @@ def _number_of_levels(grid: Grid, sigma: Sigma | None, covariance: ArrayLike | N
         return 0
 
 
-@keywords_hinted(**SIGMA_KEYWORDS)
+@checked_call(**SIGMA_KEYWORDS)
 def evolve(
     landscape: Landscape,
     sigma: Sigma | None = None,

@@ -66,6 +66,8 @@ class HeatpgError(Exception):
         What would have been accepted, printed as ``expected:``.
     advice
         What to do, printed as ``try:``; a question, such as ``did you mean 'x'?``, is printed without a label.
+    command
+        What to do on the command line, which prints it in place of the advice; by default the same.
 
     Examples
     --------
@@ -78,11 +80,14 @@ class HeatpgError(Exception):
       expected: hermite, sobol
     """
 
-    def __init__(self, problem: str, *, given: object = None, allowed: object = None, advice: str = "") -> None:
+    def __init__(
+        self, problem: str, *, given: object = None, allowed: object = None, advice: str = "", command: str = ""
+    ) -> None:
         self.problem = problem
         self.given = given
         self.allowed = allowed
         self.advice = advice
+        self.command = command
         super().__init__(problem)
 
     def _parts(self) -> list[str]:
@@ -113,7 +118,7 @@ class HeatpgError(Exception):
         return visible("\n  ".join([self.problem, *parts]))
 
     def __reduce__(self) -> tuple[object, ...]:
-        state = {"given": self.given, "allowed": self.allowed, "advice": self.advice}
+        state = {"given": self.given, "allowed": self.allowed, "advice": self.advice, "command": self.command}
         return (type(self), (self.problem,), state)
 
 

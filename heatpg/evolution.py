@@ -35,6 +35,7 @@ from heatpg.store.reading import read
 from heatpg.store.record import TOLERANCE, Record
 from heatpg.store.writing import save
 from heatpg.tools import html
+from heatpg.tools.calls import checked_call, require_kind
 from heatpg.tools.extras import how_to_add
 from heatpg.tools.figures import figures
 from heatpg.tools.finite import all_finite
@@ -118,6 +119,7 @@ class Evolution(Record):
             f"{self.grid.shape} nodes, solver {self.solver!r}, {self.report!r}>"
         )
 
+    @checked_call()
     def entry(self, number: int = 0) -> Evolution:
         """The evolution of one landscape of a batch; this one where there is no batch.
 
@@ -166,6 +168,7 @@ class Evolution(Record):
         )
         return Evolution.of(self, landscape=alone, values=one(self.values), known_error=one(self.known_error))
 
+    @checked_call()
     def plot(self, kind: str = "summary", *, width: Width = None) -> Figure:
         """Draw a figure of this evolution, to show in a notebook or write with `heatpg.plot.save`.
 
@@ -225,6 +228,7 @@ class Evolution(Record):
             rows.append(row(html.text(self._sigma_html(k)), first_of_batch(self.values[k], grid)))
         return html.table(("sigma", f"{sense.largest} u", "where", "Q there"), rows)
 
+    @checked_call()
     def gradient(self, index: int | None = None) -> Array:
         """Gradient of u, which is the policy gradient in mu, with the accuracy of the solver.
 
@@ -399,6 +403,7 @@ class Evolution(Record):
             rounding=rounding,
         )
 
+    @checked_call()
     def at(self, sigma: float | Sequence[float]) -> Array:
         """The field at another sigma, solved from Q with the same solver; same shape as the landscape's values.
 
@@ -409,6 +414,7 @@ class Evolution(Record):
         levels = parse_sigma(np.asarray(self.grid.sigmas(sigma))[None, :], self.grid)
         return np.asarray(solve(self.landscape, levels, self.solver).values[0])
 
+    @checked_call()
     def again(self, *, progress: Progress = None) -> Evolution:
         """Solve once more from Q, with the same noise and the same solver, without checks."""
         self.require_solved("solving once more")
@@ -513,6 +519,7 @@ class Evolution(Record):
             },
         )
 
+    @checked_call()
     def save(
         self,
         path: str | os.PathLike[str],
@@ -526,6 +533,7 @@ class Evolution(Record):
         save(self, path, force=force, storage=storage, tolerance=tolerance, compression=compression)
 
 
+@checked_call()
 def load(path: str | os.PathLike[str], *, untrusted: bool = False) -> Evolution:
     """Read an evolution written by `save`, and verify it.
 
@@ -670,19 +678,6 @@ def _solve_covariance(
     )
 
 
-def _way_to_a_landscape(given: object) -> str:
-    """The call that makes a landscape of something else."""
-    if isinstance(given, Evolution):
-        return "pass its landscape: evolve(flow.landscape, ...)"
-    if isinstance(given, str | os.PathLike):
-        return "read the file first: Landscape.from_file(path, boundary='reflect'), or heatpg.load(path) for a result"
-    if type(given).__module__.partition(".")[0] == "xarray":
-        return "use Landscape.from_xarray(values, boundary='reflect')"
-    if callable(given):
-        return "sample the function on a grid: Landscape.from_function(function, grid)"
-    return "use Landscape.from_array(values, boundary='reflect'), or pass axes instead of the boundary"
-
-
 def solve(
     landscape: Landscape,
     sigma: Sigma | None = None,
@@ -714,12 +709,7 @@ def solve(
         Array for the fields: shape (T, *batch, *grid.shape), same type as the landscape, in C order. Reused memory is
         several times faster than new memory. Earlier evolutions that use it are overwritten.
     """
-    if not isinstance(landscape, Landscape):
-        raise OptionError(
-            "evolve() needs a heatpg.Landscape: values with their grid",
-            given=type(landscape).__name__,
-            advice=_way_to_a_landscape(landscape),
-        )
+    require_kind("evolve", landscape, ("Landscape",))
     tell = progress_of(progress, "solving")
     # before sigma is looked at: of two mistakes the plainer one first
     refuse_options_of_auto(solver, tolerance, prefer, correlated=covariance is not None)

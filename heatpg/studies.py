@@ -9,8 +9,8 @@ import dataclasses
 import math
 import textwrap
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,11 +54,17 @@ from heatpg.scalespace.pricing import noise_words, place_words
 from heatpg.scalespace.principal import PrincipalAxes, principal_axes
 from heatpg.scalespace.verdict import Verdict, verdict
 from heatpg.tools import html
-from heatpg.tools.arguments import SIGMA_KEYWORDS, keywords_hinted
+from heatpg.tools.calls import SIGMA_KEYWORDS, checked_call
+from heatpg.tools.figures import figures
 from heatpg.tools.lines import one_line
 from heatpg.tools.numbers import located_words, settled, share_words
 from heatpg.tools.options import settable
 from heatpg.tools.progress import Progress, progress_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from heatpg.plot.style import Width
 
 __all__ = ["Study", "study"]
 
@@ -479,6 +485,23 @@ class Study:
             html.folded("the evolution", self.evolution._repr_html_()),
         )
 
+    @checked_call()
+    def plot(self, *, width: Width = None) -> Figure:
+        """Draw the page of the study; see `heatpg.plot.study`.
+
+        Parameters
+        ----------
+        width
+            ``"column"`` (3.5 in), ``"text"`` (7.2 in) or inches; by default a figure for the screen.
+
+        Returns
+        -------
+        figure
+            Made without pyplot; `heatpg.plot.save` writes it.
+        """
+        draw = cast("Callable[..., Figure]", figures.get("study"))
+        return draw(self, width=width)
+
     def as_dict(self) -> dict[str, Any]:
         """Everything but the fields and labels as JSON-like values."""
         death, jump = self.space.sigma_death, self.space.sigma_jump
@@ -574,7 +597,7 @@ def _one_covariance(source: Evolution) -> tuple[Array | None, Array | None]:
     return last, np.sqrt(squares) if len(source) >= _ENOUGH else None
 
 
-@keywords_hinted(**SIGMA_KEYWORDS)
+@checked_call(**SIGMA_KEYWORDS)
 def study(
     source: Landscape | Evolution,
     sigma: Sigma | None = None,

@@ -262,6 +262,7 @@ def refuse_options_of_auto(solver: str | Solver, tolerance: float | None, prefer
             "tolerance and prefer apply only to solver='auto' with sigma",
             given=f"solver={solver!r}, tolerance={tolerance}, prefer={prefer!r}",
             advice="pass options to a named solver: heatpg.solvers.make('direct', tolerance=1e-6)",
+            command="pass options to a named solver: --solver direct --solver-option tolerance=1e-6",
         )
 
 

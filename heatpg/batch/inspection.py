@@ -10,11 +10,13 @@ from heatpg.batch.journal import last_failures, read_journal
 from heatpg.batch.lock import holders
 from heatpg.batch.shards import inspect, inspect_all, shard_name, stored, temporaries
 from heatpg.batch.summaries import Failure, State, Verification
+from heatpg.tools.calls import checked_call
 from heatpg.tools.publishing import result_name
 
 __all__ = ["merge", "status", "verify"]
 
 
+@checked_call()
 def status(folder: StrPath) -> State:
     """Progress of a batch from its result files; failures and times are read from the journal.
 
@@ -59,6 +61,7 @@ def status(folder: StrPath) -> State:
     )
 
 
+@checked_call()
 def verify(folder: StrPath, *, full: bool = False) -> Verification:
     """Verify every result file of a batch; nothing is changed. To recompute corrupted files, rerun the batch.
 
@@ -103,6 +106,7 @@ def verify(folder: StrPath, *, full: bool = False) -> Verification:
     )
 
 
+@checked_call()
 def merge(folder: StrPath, out: StrPath, *, force: bool = False, partial: bool = False) -> Path:
     """Write the results of a batch into one plain file, which needs neither the shards nor heatpg to be read.
 

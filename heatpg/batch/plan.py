@@ -29,6 +29,7 @@ from heatpg.landscapes import landscapes
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose
 from heatpg.store.chunks import chunk_shape
+from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import one_line
 from heatpg.tools.options import settable
 from heatpg.tools.parallel import set_threads, threads
@@ -467,6 +468,7 @@ def _seconds(resolved: dict[str, Any], shape: _Shape, levels: NDArray[np.float64
     return sampling + float(total[1] + total[0] * math.prod(shape.shape))
 
 
+@checked_call()
 def predict(spec: Spec, *, measure: bool = False, budget: float = _BUDGET) -> Plan:
     """Predict the cost of a batch: bytes and memory within a quarter, sampling and solving within a factor of 3.
 

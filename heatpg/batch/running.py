@@ -27,6 +27,7 @@ from heatpg.batch.summaries import Failure, Interrupted, Progress, Summary
 from heatpg.batch.supervisor import Outcome, alone, supervise
 from heatpg.batch.work import is_of_the_cache
 from heatpg.errors import HeatpgError, MissingPackageError, OptionError, ResourceError, StoreError
+from heatpg.tools.calls import checked_call
 from heatpg.tools.extras import how_to_add
 from heatpg.tools.folders import Folder
 from heatpg.tools.parallel import threads
@@ -281,6 +282,7 @@ def _outcomes(
     return supervise(tasks, folder, workers=workers, timeout=timeout, cores=threads(), stopping=stopping)
 
 
+@checked_call()
 def run(
     spec: Source,
     out: StrPath | None = None,

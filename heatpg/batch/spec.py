@@ -57,6 +57,7 @@ from heatpg.batch.sections import (
     sound,
 )
 from heatpg.landscapes import landscapes
+from heatpg.tools.calls import checked_call
 from heatpg.tools.endings import SOURCES
 from heatpg.tools.options import shown
 
@@ -584,6 +585,7 @@ def _structure(plain: dict[str, Any], collector: Collector) -> dict[str, Any]:
     return tables
 
 
+@checked_call()
 def read_spec(source: str | os.PathLike[str] | Mapping[str, Any]) -> Spec:
     """Read the specification of a batch, and hold it against what heatpg knows.
 

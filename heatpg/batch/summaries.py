@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heatpg.batch.spec import Task
+from heatpg.tools.calls import checked_class
 from heatpg.tools.lines import one_line
 
 __all__ = ["Failure", "Interrupted", "Progress", "State", "Summary", "Verification"]
@@ -147,6 +148,7 @@ class Summary:
         return "\n".join(map(one_line, lines))
 
 
+@checked_class()
 @dataclasses.dataclass(frozen=True)
 class State:
     """Progress of a batch.

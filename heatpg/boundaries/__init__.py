@@ -166,7 +166,7 @@ _SYNONYMS = {
     "clip": dict.fromkeys(("nearest", "edge", "replicate", "border_replicate", "clamp", "constant_extrapolation"), ""),
     "periodic": dict.fromkeys(("wrap", "circular", "border_wrap", "cyclic", "torus"), "")
     | {"grid-wrap": "pass nodes='cell' with it"},
-    "reflect": dict.fromkeys(("mirror", "neumann", "no-flux", "zero-flux", "border_reflect_101", "even"), "")
+    "reflect": dict.fromkeys(("mirror", "neumann", "neuman", "no-flux", "zero-flux", "border_reflect_101", "even"), "")
     | dict.fromkeys(("symmetric", "grid-mirror", "border_reflect", "half-sample"), _CELLS),
     "zero": dict.fromkeys(("constant", "zeros", "border_constant", "zero-padding"), "") | {"grid-constant": ""},
 }

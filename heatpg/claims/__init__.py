@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from heatpg.errors import OptionError
+from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import fields_as_dict
 from heatpg.tools.registry import Registry
 
@@ -241,6 +242,7 @@ def claim(
     return decorate
 
 
+@checked_call()
 def ledger(names: str | Iterable[str] | None = None, *, progress: Callable[[int, int], object] | None = None) -> Ledger:
     """Run the experiments and gather the verdicts.
 
@@ -266,7 +268,7 @@ def ledger(names: str | Iterable[str] | None = None, *, progress: Callable[[int,
     Notes
     -----
     Seeds are fixed, so verdicts and figures are the same in every run on one machine. All claims together take about
-    ten seconds of one core, and some more where kernels are compiled first.
+    a minute, and some more where kernels are compiled first.
 
     Examples
     --------

@@ -1,5 +1,7 @@
 """Axes with their nodes and boundary conditions, and the tensor grid that they span."""
 
+# One file, because a grid is nothing but its axes, and each of its questions is put to them.
+
 from __future__ import annotations
 
 import dataclasses
@@ -17,9 +19,22 @@ from heatpg.errors import BoundaryError, GridError, SigmaError
 from heatpg.tools import html
 from heatpg.tools.arguments import real_number
 from heatpg.tools.arrays import real_numbers
+from heatpg.tools.calls import checked_class
 from heatpg.tools.numbers import number_words, snapped
+from heatpg.tools.options import add_synonyms, nearest, shown
 
-__all__ = ["Axis", "Grid", "axes_html", "first_of_batch", "label_for", "usable_name"]
+__all__ = [
+    "NODES",
+    "Axis",
+    "Grid",
+    "GridLike",
+    "as_grid",
+    "axes_html",
+    "first_of_batch",
+    "label_for",
+    "sigma_advice",
+    "usable_name",
+]
 
 _MINIMUM_SIZE = 3  # a second difference needs them
 # What Gregory's rule adds to the trapezoid rule, or to the midpoint rule, at so many nodes from an end, in spacings.
@@ -29,6 +44,15 @@ _GREGORY = {
     ("cell", 3): (2 / 24, -3 / 24, 1 / 24),
     ("cell", 4): (703 / 5760, -1389 / 5760, 909 / 5760, -223 / 5760),
 }
+_EXAMPLE = "Grid(Axis('x', -1.0, 1.0, 101, boundary='clip'))"
+NODES = ("vertex", "cell")
+"""Where nodes may lie."""
+add_synonyms(
+    {
+        "cell": dict.fromkeys(("center", "centre", "centers", "centres", "cell_center", "midpoint", "pixel"), ""),
+        "vertex": dict.fromkeys(("node", "corner", "point", "endpoint"), ""),
+    }
+)
 _MOST_ROWS = 8  # of a table of axes in a notebook
 # names that every file has beside those of the axes, as heatpg.store.record has them
 _NAMES_OF_THE_FILE = re.compile(r"u|sigma|time|landscape|standard_error|VTKHDF|level|axis|batch\d+|heatpg_\w*")
@@ -56,10 +80,19 @@ def usable_name(text: str) -> str:
     return f"{name}_axis" if _NAMES_OF_THE_FILE.fullmatch(name) else name
 
 
+def sigma_advice(sigma: float) -> str:
+    """What to do about a noise level that is none."""
+    if math.isfinite(sigma):
+        return f"sigma is a standard deviation: pass {abs(sigma):g}"
+    return "check the numbers from which sigma was computed"
+
+
 def _check_sigma(sigma: float) -> float:
     number = real_number("sigma", sigma, SigmaError, allowed="a number >= 0")
     if not (math.isfinite(number) and number >= 0):
-        raise SigmaError("sigma must be finite and not negative", given=sigma, allowed="numbers >= 0")
+        raise SigmaError(
+            "sigma must be finite and not negative", given=sigma, allowed="numbers >= 0", advice=sigma_advice(number)
+        )
     return number
 
 
@@ -68,6 +101,7 @@ def label_for(name: str, long_name: Any) -> str:
     return long_name if isinstance(long_name, str) and long_name != name else ""
 
 
+@checked_class()
 @dataclasses.dataclass(frozen=True)
 class Axis:
     """One axis of a grid: uniform nodes between two bounds, and a boundary condition.
@@ -166,10 +200,14 @@ class Axis:
                 given=repr(self.boundary),
                 allowed=", ".join(map(repr, boundaries.names())),
                 advice="pass 'clip' for clipped actions, 'periodic' for angles; heatpg list boundaries explains each",
+                command=f"add it to --boundary: {self.name}=NAME; heatpg list boundaries explains each",
             )
         if self.nodes not in ("vertex", "cell"):
             raise GridError(
-                f"axis {self.name!r}: unknown value of nodes=", given=repr(self.nodes), allowed="'vertex' or 'cell'"
+                f"axis {self.name!r}: unknown value of nodes=",
+                given=repr(self.nodes),
+                allowed="'vertex' or 'cell'",
+                advice=nearest(str(self.nodes), NODES),
             )
         boundaries.get(self.boundary)
         object.__setattr__(self, "lower", lower)
@@ -370,11 +408,12 @@ class Grid:
             raise GridError(
                 "a grid needs at least one axis",
                 given="none",
-                advice="as in Grid(Axis('x', -1.0, 1.0, 101, boundary='clip'))",
+                advice=_EXAMPLE,
             )
         for axis in axes:
             if not isinstance(axis, Axis):
-                raise GridError("Grid takes Axis objects", given=repr(axis))
+                advice = "pass the axes one by one: Grid(*axes)" if isinstance(axis, list | tuple) else _EXAMPLE
+                raise GridError("Grid takes Axis objects", given=shown(axis), advice=advice)
         names = [axis.name for axis in axes]
         if len(set(names)) < len(names):
             raise GridError("axes must have different names", given=", ".join(names), advice="rename one of them")
@@ -569,3 +608,31 @@ def axes_html(grid: Grid) -> str:
     if more:
         rows.append((f"and {more} more", *[""] * 6))
     return html.table(("axis", "from", "to", "unit", "nodes", "spacing", "boundary"), rows)
+
+
+GridLike = Grid | Axis | Sequence[Axis]
+"""What a grid can be given as."""
+
+
+def as_grid(given: GridLike) -> Grid:
+    """The grid itself, or that of one axis or of several in a list.
+
+    Examples
+    --------
+    >>> from heatpg import Axis
+    >>> from heatpg.core.grid import as_grid
+    >>> as_grid(Axis("x", 0.0, 1.0, 5, boundary="clip")).shape
+    (5,)
+    """
+    if isinstance(given, Grid):
+        return given
+    if isinstance(given, Axis):
+        return Grid(given)
+    if isinstance(given, list | tuple) and given:
+        return Grid(*given)
+    own = getattr(given, "grid", None)
+    raise GridError(
+        "grid must be a heatpg.Grid, or its axes",
+        given=type(given).__name__,
+        advice=f"pass the attribute grid of the {type(given).__name__}" if isinstance(own, Grid) else _EXAMPLE,
+    )

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.boundaries import boundaries
 from heatpg.core.centring import Centring, centring
 from heatpg.core.functions import sample_points, values_on_grid
-from heatpg.core.grid import Axis, Grid, axes_html, first_of_batch, label_for, usable_name
+from heatpg.core.grid import Axis, Grid, GridLike, as_grid, axes_html, first_of_batch, label_for, usable_name
 from heatpg.core.ownership import HandedOver, handed_over
 from heatpg.core.periodicity import repeated_ends, repeated_ends_words
 from heatpg.core.positions import (
@@ -33,13 +32,15 @@ from heatpg.core.sense import Sense, sense_of
 from heatpg.core.slices import slice_of
 from heatpg.core.values import owned_values
 from heatpg.core.walls import oscillation
-from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, UnsupportedError
+from heatpg.errors import GridError, NonFiniteError, OptionError, UnsupportedError
 from heatpg.formats import LOSS, Wanted, read_file
 from heatpg.tools import html
 from heatpg.tools.arrays import real_array, real_numbers
+from heatpg.tools.calls import checked_call, checked_class
 from heatpg.tools.folders import expanded
 from heatpg.tools.numbers import number_words
 from heatpg.tools.progress import Progress, progress_of
+from heatpg.tools.warn import warn_caller
 
 if TYPE_CHECKING:
     import xarray
@@ -50,6 +51,7 @@ Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
 Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
+@checked_class()
 class Landscape:
     """Values of Q on a grid.
 
@@ -59,7 +61,7 @@ class Landscape:
         Array of shape (*batch, *grid.shape). float32 and float64 are kept, integers and bool become float64.
         They are copied, so later changes of the array do not affect the landscape.
     grid
-        Grid of the values.
+        Grid of the values, or its axes.
     name
         Name for titles and files.
     provenance
@@ -99,7 +101,7 @@ class Landscape:
     def __init__(
         self,
         values: ArrayLike | None,
-        grid: Grid,
+        grid: GridLike,
         name: str = "landscape",
         provenance: Mapping[str, Any] | None = None,
         *,
@@ -109,8 +111,7 @@ class Landscape:
         returns: ArrayLike | None = None,
         minimise: bool = False,
     ) -> None:
-        if not isinstance(grid, Grid):
-            raise GridError("a landscape needs a grid", given=repr(grid), allowed="a heatpg.Grid")
+        grid = as_grid(grid)
         array, error, seeds = owned_values(values, standard_error, returns)
         if array.ndim == 0:
             raise GridError("a landscape needs at least one axis", given="a single number", allowed=f"{grid.shape}")
@@ -199,6 +200,7 @@ class Landscape:
         """Whether the smallest value is the optimum."""
         return self.sense.minimise
 
+    @checked_call()
     def regarded(self, *, minimise: bool) -> Landscape:
         """The same values with another `minimise`.
 
@@ -287,6 +289,7 @@ class Landscape:
         """The function that evaluates Q at any points; None if only the nodes are known, as for an array or a file."""
         return self._sampler
 
+    @checked_call()
     def sample(self, points: ArrayLike) -> NDArray[np.float64]:
         """Evaluate Q at any points with the sampler, without interpolation.
 
@@ -358,10 +361,11 @@ class Landscape:
         )
 
     @classmethod
+    @checked_call()
     def from_array(
         cls,
         values: ArrayLike | None = None,
-        axes: Axis | Sequence[Axis] | Grid | Mapping[str, ArrayLike] | None = None,
+        axes: GridLike | Mapping[str, ArrayLike] | None = None,
         *,
         boundary: str | Mapping[str, str] = "",
         spacing: float | Sequence[float] = 1.0,
@@ -412,7 +416,7 @@ class Landscape:
         if isinstance(axes, Mapping):
             grid, placed = grid_of_positions(axes, boundary=boundary, nodes=nodes)
         elif axes is not None:
-            grid = axes if isinstance(axes, Grid) else Grid(*([axes] if isinstance(axes, Axis) else axes))
+            grid = as_grid(axes)
         else:
             shape = real_array("Q", values).shape if returns is None else checked_returns(returns).shape[1:]
             grid = grid_of_nodes(shape, boundary=boundary, spacing=spacing, nodes=nodes)
@@ -420,10 +424,11 @@ class Landscape:
         return _on_positions(cls, values, grid, placed, name, {"source": "array"}, minimise=minimise, **scatter)
 
     @classmethod
+    @checked_call()
     def from_function(
         cls,
         function: Callable[..., ArrayLike],
-        grid: Grid,
+        grid: GridLike,
         *,
         name: str = "",
         vectorized: bool = True,
@@ -441,7 +446,7 @@ class Landscape:
             Called as ``function(x1, x2, ...)`` with one coordinate array per axis, each of the grid's shape;
             returns an array of that shape. With ``vectorized=False`` it is called point by point with numbers.
         grid
-            Grid to sample on.
+            Grid to sample on, or its axes.
         name
             Name of the landscape; by default the name of the function.
         vectorized
@@ -475,6 +480,7 @@ class Landscape:
         >>> Landscape.from_function(lambda x: 1 - x**2, grid).values
         array([0.  , 0.75, 1.  , 0.75, 0.  ])
         """
+        grid = as_grid(grid)
         # a lambda is called <lambda>
         own = str(getattr(function, "__name__", "function")).strip("<>")
         # which says nothing at the head of a figure
@@ -494,6 +500,7 @@ class Landscape:
         return cls(HandedOver(values), grid, label, source, sampler=known, minimise=minimise)
 
     @classmethod
+    @checked_call()
     def from_xarray(
         cls,
         data: xarray.DataArray,
@@ -601,6 +608,7 @@ class Landscape:
         return _on_positions(cls, values, grid, placed, label, {"source": "xarray"}, minimise=loss, **scatter)
 
     @classmethod
+    @checked_call()
     def from_file(
         cls,
         path: str | os.PathLike[str],
@@ -696,7 +704,7 @@ class Landscape:
         for given, own in zip(found.axes, names, strict=True):
             if own == f"{given.name}_axis":
                 words = f"axis {given.name!r} is named {own!r}: {given.name!r} is reserved in files of heatpg"
-                warnings.warn(words, HeatpgWarning, stacklevel=2)
+                warn_caller(words)
         seeds = None
         if returns:
             if "repetitions" in found.facts and returns not in names:
@@ -764,7 +772,7 @@ def _on_positions(
     told += [f"axis {each.axis.name!r}: positions {each.note}" for each in placed if each.doubtful]
     for words in told:
         # up to the caller of `from_array` or `from_xarray`
-        warnings.warn(words, HeatpgWarning, stacklevel=3)
+        warn_caller(words)
     return landscape
 
 

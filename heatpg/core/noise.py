@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.core.grid import Grid
-from heatpg.errors import HeatpgWarning, OptionError, SigmaError
+from heatpg.core.grid import Grid, sigma_advice
+from heatpg.errors import OptionError, SigmaError
 from heatpg.tools.arrays import real_numbers
 from heatpg.tools.options import shown
+from heatpg.tools.warn import warn_caller
 
 __all__ = [
     "LEVELS",
@@ -133,7 +133,10 @@ def parse_sigma(sigma: Sigma, grid: Grid, *, tell: bool = True) -> NDArray[np.fl
         raise SigmaError("sigma has the wrong shape", given=f"shape {values.shape}", allowed=allowed)
     bad = ~np.isfinite(values) | (values < 0)
     if bad.any():
-        raise SigmaError("sigma must be finite and not negative", given=values[bad][0], allowed=allowed)
+        first = float(values[bad][0])
+        raise SigmaError(
+            "sigma must be finite and not negative", given=first, allowed="numbers >= 0", advice=sigma_advice(first)
+        )
     _refuse_range(
         np.broadcast_to(values[:, None] if values.ndim == 1 else values, (len(values), grid.dimensions)), grid
     )
@@ -154,11 +157,7 @@ def _tell_order(order: NDArray[np.intp], what: str) -> None:
     """Warn whoever would take the first field for that of the first sigma given."""
     if (np.diff(order) < 0).any():
         places = ", ".join(map(str, order[:_TOLD])) + (", ..." if len(order) > _TOLD else "")
-        warnings.warn(
-            f"{what} sorted in ascending order, and so are the results; their indices in the input: {places}",
-            HeatpgWarning,
-            stacklevel=2,
-        )
+        warn_caller(f"{what} sorted in ascending order, and so are the results; their indices in the input: {places}")
 
 
 def _refuse_asymmetry(values: NDArray[np.float64], grid: Grid) -> None:

@@ -7,7 +7,6 @@ import dataclasses
 import io
 import math
 import re
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import GridError, HeatpgWarning, NonFiniteError, OptionError, UnknownNameError
+from heatpg.errors import GridError, NonFiniteError, OptionError, UnknownNameError
 from heatpg.formats import Positions, Sampled, Wanted
 from heatpg.formats._points import completed, in_every_word, in_words
 from heatpg.tools.arguments import finite_number
 from heatpg.tools.options import nearest, shown
 from heatpg.tools.resources import require_memory
+from heatpg.tools.warn import warn_caller
 
 __all__ = ["Table", "gridded", "header_of", "is_repetition", "table_of"]
 
@@ -324,11 +324,9 @@ def gridded(table: Table, wanted: Wanted, *, keep: NDArray[np.bool_] | None = No
     _warn_of_pooled(table, wanted, point, good)
     facts["repetitions"] = [int(count.min()), int(count.max())]
     if (count < 2).any():
-        warnings.warn(
+        warn_caller(
             f"{int((count < 2).sum())} of {count.size} points of {table.path.name} were evaluated only once, so "
-            f"standard errors are unknown; the values are means of the existing rows",
-            HeatpgWarning,
-            stacklevel=2,
+            f"standard errors are unknown; the values are means of the existing rows"
         )
         return Sampled(filled, axes, facts=facts)
     return Sampled(filled, axes, error.reshape(shape), facts=facts)
@@ -374,11 +372,9 @@ def _warn_of_pooled(table: Table, wanted: Wanted, point: NDArray[np.int64], good
         # a parameter is crossed with the others, and another result is not
         crossed = len(set(zip(of_rows.tolist(), words, strict=True)))
         if crossed >= _CROSSED * points * len(distinct):
-            warnings.warn(
+            warn_caller(
                 f"rows of {table.path.name} with {name} = {in_words(distinct, 4)} are combined as seeds; filter the "
-                f"table first, or make the column an axis if it is a parameter",
-                HeatpgWarning,
-                stacklevel=2,
+                f"table first, or make the column an axis if it is a parameter"
             )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import HeatpgWarning, OptionError
+from heatpg.errors import OptionError
 from heatpg.formats import LOSS, Format, Positions, Sampled, Wanted, formats
 from heatpg.formats._coordinates import (
     Arrays,
@@ -25,6 +24,7 @@ from heatpg.formats._coordinates import (
 )
 from heatpg.formats._hdf5 import begins_as_hdf5, datasets, leaving, numbers, opened, text_attribute
 from heatpg.formats._points import completed, require_real
+from heatpg.tools.warn import warn_caller
 
 __all__ = ["PACKING", "default_fill", "no_positions", "unpacked", "warn_of_lacking"]
 
@@ -124,11 +124,7 @@ def warn_of_lacking(path: Path, axes: Sequence[Positions], shape: Sequence[int])
     """Tell which axes have no positions while others have some; where none has any, the file is a plain array."""
     lacking = [each.name for each, n in zip(axes, shape, strict=True) if each.places is None and n > 1]
     if lacking and any(each.places is not None for each in axes):
-        warnings.warn(
-            f"{path.name} has no positions along {', '.join(lacking)}; a grid spacing of 1 is assumed",
-            HeatpgWarning,
-            stacklevel=2,
-        )
+        warn_caller(f"{path.name} has no positions along {', '.join(lacking)}; a grid spacing of 1 is assumed")
 
 
 @dataclasses.dataclass(frozen=True)

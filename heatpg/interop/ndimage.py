@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.errors import OptionError, UnsupportedError
 from heatpg.interop.smoothing import smooth
 from heatpg.tools.arguments import real_number
+from heatpg.tools.calls import checked_call
 
 __all__ = ["gaussian_filter", "gaussian_filter1d"]
 
@@ -37,6 +38,7 @@ _NO_NOISE = 1e-15  # what SciPy takes for 0
 _FEWEST = 3  # nodes of an axis
 
 
+@checked_call()
 def gaussian_filter(
     input: ArrayLike,
     sigma: float | Sequence[float],
@@ -129,6 +131,7 @@ def gaussian_filter(
     return _put(result, output, given)
 
 
+@checked_call()
 def gaussian_filter1d(
     input: ArrayLike,
     sigma: float,

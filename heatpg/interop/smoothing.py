@@ -13,11 +13,12 @@ from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_sigma
 from heatpg.core.positions import grid_of_nodes
-from heatpg.errors import OptionError, UnsupportedError
+from heatpg.errors import OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import solve
 from heatpg.solvers import Solver
-from heatpg.tools.arguments import SIGMA_KEYWORDS, keywords_hinted
 from heatpg.tools.arrays import real_array
+from heatpg.tools.calls import SIGMA_KEYWORDS, checked_call
+from heatpg.tools.warn import warn_caller
 
 __all__ = ["smooth"]
 
@@ -25,10 +26,15 @@ Array = NDArray[Any]
 Name = int | str
 
 
-@keywords_hinted(**SIGMA_KEYWORDS)
+@checked_call(
+    **SIGMA_KEYWORDS,
+    order="pass gradient=True for the first derivatives, or use heatpg.interop.ndimage.gaussian_filter",
+    truncate="omit it, the Gaussian is not truncated; or use heatpg.interop.ndimage.gaussian_filter",
+    cval="pass boundary='zero', which continues with 0; or use heatpg.interop.ndimage.gaussian_filter",
+)
 def smooth(
     values: Any,
-    sigma: float | ArrayLike | Mapping[Name, ArrayLike],
+    sigma: float | ArrayLike | Mapping[Name, ArrayLike] | None,
     boundary: str | Sequence[str] | Mapping[Name, str],
     *,
     spacing: float | Sequence[float] | Mapping[Name, float] = 1.0,
@@ -36,6 +42,7 @@ def smooth(
     nodes: str | Sequence[str] | Mapping[Name, str] = "vertex",
     gradient: bool = False,
     solver: str | Solver = "auto",
+    covariance: ArrayLike | None = None,
 ) -> Any:
     """Mean of an array under Gaussian noise: u = Q * N(0, sigma^2), from an array to an array of the same kind.
 
@@ -49,7 +56,8 @@ def smooth(
     sigma
         Standard deviation of the noise in units of `spacing`: a number, or several in any order, for which the result
         has a first axis more. Different ones along the axes are an array of shape (T, dimensions), or a dictionary
-        from each axis to a number or a list.
+        from each axis to a number or a list. A tuple of one number per axis, as SciPy takes it, is read as several
+        noise levels, with a warning. None with a `covariance`.
     boundary
         Boundary condition: ``periodic`` (SciPy calls it wrap), ``reflect`` (with ``nodes="vertex"`` SciPy's mirror,
         with ``nodes="cell"`` its reflect), ``clip`` (nearest), ``zero`` (constant; with ``nodes="vertex"`` the end
@@ -66,6 +74,9 @@ def smooth(
         Whether the gradient of u is wanted too, which is the policy gradient in the mean.
     solver
         Name or object, as of `heatpg.evolve`.
+    covariance
+        Covariance of correlated noise, in place of sigma: shape (dimensions, dimensions), or (T, dimensions,
+        dimensions) for several, in the order of the smoothed axes; see `heatpg.evolve`.
 
     Returns
     -------
@@ -82,6 +93,11 @@ def smooth(
         For input that cannot be smoothed, also for a tensor with a gradient, which would be lost.
     ResourceError
         If the result would not fit in memory.
+
+    Warns
+    -----
+    HeatpgWarning
+        For a tuple of as many numbers as there are axes.
 
     References
     ----------
@@ -116,18 +132,34 @@ def smooth(
     last = range(array.ndim - len(chosen), array.ndim)
     moved = np.moveaxis(array, chosen, last)
     each = _Axes(names, array.ndim, chosen)
+    if isinstance(sigma, tuple) and len(sigma) == len(chosen) > 1 and all(np.ndim(level) == 0 for level in sigma):
+        by_axis = ", ".join(f"{each.label(i)!r}: {level}" for i, level in zip(chosen, sigma, strict=True))
+        warn_caller(
+            f"sigma={sigma} is read as {len(sigma)} noise levels; for one per axis, as in SciPy, pass {{{by_axis}}}, "
+            f"for noise levels a list: {list(sigma)}"
+        )
+    if (sigma is None) == (covariance is None):
+        raise SigmaError(
+            "give either sigma or covariance, not both" if sigma is not None else "give sigma or covariance"
+        )
     grid = grid_of_nodes(
         moved.shape[last.start :],
         boundary=each.named("boundary", boundary),
-        spacing=list(each.named("spacing", spacing).values()) if isinstance(spacing, Mapping) else spacing,
+        spacing=_positive(list(each.named("spacing", spacing).values()) if isinstance(spacing, Mapping) else spacing),
         nodes=each.named("nodes", nodes),
     )
     # the sigmas come back in the order in which they were given
-    levels, order, single = _levels(each.named("sigma", sigma) if isinstance(sigma, Mapping) else sigma, grid)
+    noise: dict[str, Any] = {}
+    if covariance is None:
+        levels, order, single = _levels(each.named("sigma", sigma) if isinstance(sigma, Mapping) else sigma, grid)
+        noise["sigma"] = levels
+    else:
+        matrices, order, single = _matrices(covariance)
+        noise["covariance"] = matrices
     landscape = Landscape(moved, grid, "values")
     # the result is the caller's to change, which the values of an evolution are not
     fields = np.empty((len(order), *moved.shape), landscape.values.dtype)
-    flow = solve(landscape, levels, solver, out=fields)
+    flow = solve(landscape, solver=solver, out=fields, **noise)
     kept = order[0] if single else order
     told = None if single else flow.sigma[order]
     smoothed = np.moveaxis(fields, [i + 1 for i in last], [i + 1 for i in chosen])[kept]
@@ -136,6 +168,23 @@ def smooth(
         return made
     slopes = np.moveaxis(flow.gradient(), [i + 2 for i in last], [i + 2 for i in chosen])[kept]
     return made, _like(values, slopes.astype(_kept_type(array), copy=False), told, [str(each.label(i)) for i in chosen])
+
+
+def _positive(spacing: Any) -> Any:
+    """The spacing, refused by its own name where it is none."""
+    steps = real_array("spacing", spacing)
+    if not (np.isfinite(steps) & (steps > 0)).all():
+        raise OptionError("spacing must be positive", given=f"spacing={spacing!r}", allowed="numbers > 0")
+    return spacing
+
+
+def _matrices(covariance: ArrayLike) -> tuple[Array, NDArray[np.intp], bool]:
+    """As `_levels`, of covariances: by their traces, as `parse_covariance` sorts them."""
+    matrices = real_array("covariance", covariance)
+    if matrices.ndim != 3:
+        return matrices, np.arange(1), True
+    order = np.argsort(np.trace(matrices, axis1=1, axis2=2), kind="stable")
+    return matrices[order], np.argsort(order, kind="stable"), False
 
 
 def _kept_type(array: Array) -> Any:
@@ -169,8 +218,9 @@ class _Axes:
         if len(given) != len(self._chosen):
             raise OptionError(
                 f"{what} must be a single value, or one per axis",
-                given=repr(given),
-                allowed=f"{len(self._chosen)}, for {', '.join(repr(self.label(i)) for i in self._chosen)}",
+                given=f"{what}={given!r}, {len(given)} entries",
+                allowed=f"{len(self._chosen)} entries, one for each of the axes "
+                + ", ".join(repr(self.label(i)) for i in self._chosen),
             )
         return {f"x{number + 1}": entry for number, entry in enumerate(given)}
 

@@ -16,10 +16,12 @@ import numpy as np
 from heatpg.interop.linear import Smoothing, package
 from heatpg.interop.smoothing import Name
 from heatpg.solvers import Solver
+from heatpg.tools.calls import checked_call
 
 __all__ = ["smooth"]
 
 
+@checked_call()
 def smooth(
     values: Any,
     sigma: Any,

@@ -20,6 +20,7 @@ from heatpg.scalespace.pricing import noise_words, place_words
 from heatpg.scalespace.verdict import Verdict
 from heatpg.solvers.uncertainty import error_of_mean
 from heatpg.tools.arguments import finite_number
+from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import plain
 
 __all__ = ["HeldOut", "Intervals", "Lead", "left_out", "qualified", "seed_intervals"]
@@ -200,6 +201,7 @@ class Intervals:
         }
 
 
+@checked_call()
 def seed_intervals(
     space: ScaleSpace,
     curve: PriceCurve,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.core.grid import Axis, Grid
+from heatpg.core.grid import Axis, Grid, GridLike, as_grid
 from heatpg.errors import GridError
 from heatpg.systems.lanes import in_pieces
 from heatpg.tools.docstrings import completed
@@ -46,14 +46,15 @@ def documented(raises: str = "") -> Callable[[Function], Function]:
     return completed(parameters=_PARAMETERS, returns=_RETURNS, raises=f"{_RAISES}\n{raises}".rstrip())
 
 
-def plane(grid: Grid | None, axes: Callable[[], tuple[Axis, Axis]]) -> Grid:
+def plane(grid: GridLike | None, axes: Callable[[], tuple[Axis, Axis]]) -> Grid:
     """The caller's grid if it has two axes, or the family's own."""
     if grid is None:
         return Grid(*axes())
-    if not isinstance(grid, Grid) or grid.dimensions != 2:
+    grid = as_grid(grid)
+    if grid.dimensions != 2:
         raise GridError(
             "this landscape has two axes",
-            given=f"{grid.dimensions} axes" if isinstance(grid, Grid) else repr(grid),
+            given=f"{grid.dimensions} axes",
             allowed="a heatpg.Grid of 2 axes",
             advice="omit grid to use the default box",
         )

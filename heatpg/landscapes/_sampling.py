@@ -7,14 +7,12 @@ import hashlib
 import importlib.metadata
 import math
 import threading
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import HeatpgWarning
 from heatpg.landscapes._chance import Chance, spread_first
 from heatpg.landscapes._episodes import BATCH, Episodes, Results
 from heatpg.landscapes._policies import name_of
@@ -23,8 +21,9 @@ from heatpg.landscapes._simulations import PIECE
 from heatpg.landscapes._snapshot import load_gymnasium
 from heatpg.landscapes._stage import Plan
 from heatpg.landscapes._workers import on_workers
+from heatpg.tools.warn import warn_caller
 
-__all__ = ["Progress", "Sampling", "provenance_of", "warn"]
+__all__ = ["Progress", "Sampling", "provenance_of"]
 
 Vector = NDArray[np.float64]
 Progress = Callable[[int, int], object]
@@ -68,7 +67,7 @@ class Sampling:
             number = order[place]
             found[number] = result
             if tell and (remark := chance.look(result.returns)):
-                warn(remark, 4)
+                warn_caller(remark)
             done += len(pieces[number])
             if progress is not None:
                 progress(done, len(points))
@@ -99,15 +98,14 @@ class Sampling:
     def try_twice(self, point: Vector) -> None:
         """Tell of what is worth a warning, among it whether one rollout repeats."""
         for remark in self.episodes.stages[0].remarks:
-            warn(remark, 4)
+            warn_caller(remark)
         # what does not repeat here has no landscape that another run could reproduce
         first, again = (self.episodes.first(point) for _ in range(2))
         if first != again:
-            warn(
+            warn_caller(
                 f"returns are not reproducible: {first!r}, then {again!r} at one point with one seed. The environment "
                 f"or the policy draws random numbers that do not depend on the seed; a policy can draw from its "
-                f"keyword generator",
-                4,
+                f"keyword generator"
             )
         elif self.workers:
             # each worker compares its own rollout with this one before it begins
@@ -126,11 +124,6 @@ class Sampling:
     def sample(self, points: Vector) -> Vector:
         """Mean returns at any points, in this process."""
         return np.asarray(self.returns(points).mean(axis=1))
-
-
-def warn(text: str, level: int = 3) -> None:
-    """Warn whoever has called heatpg."""
-    warnings.warn(text, HeatpgWarning, stacklevel=level)
 
 
 def _state_in_words(state: Any, seeds: tuple[int, ...], restores: bool) -> Any:

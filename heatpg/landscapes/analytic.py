@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heatpg.core.grid import Axis, Grid
+from heatpg.core.grid import Axis, Grid, GridLike, as_grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.ownership import HandedOver
 from heatpg.errors import GridError, OptionError, UnsupportedError
@@ -103,15 +103,14 @@ def _gaussian_sum(
 
 
 def _grid(
-    grid: Grid | None, lower: float, upper: float, size: int, boundary: str, dimensions: int, *, at_least: int = 1
+    grid: GridLike | None, lower: float, upper: float, size: int, boundary: str, dimensions: int, *, at_least: int = 1
 ) -> Grid:
     """The given grid, or the same axis in every direction."""
     if grid is None:
         whole_number("dimensions", dimensions, least=at_least)
         names = ["x"] if dimensions == 1 else [f"x{i + 1}" for i in range(dimensions)]
         return Grid(*(Axis(name, lower, upper, size, boundary=boundary) for name in names))
-    if not isinstance(grid, Grid):
-        raise GridError("grid must be a heatpg.Grid", given=repr(grid), allowed="a heatpg.Grid, or None")
+    grid = as_grid(grid)
     if grid.dimensions < at_least:
         raise GridError(
             "the grid has too few axes for this landscape",
@@ -125,7 +124,7 @@ def _grid(
 @landscapes.register("cosine")
 @_documented(nodes_on="[0, 2 pi]")
 def cosine(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 128,
     boundary: str = "periodic",
@@ -164,7 +163,7 @@ def cosine(
 @landscapes.register("eigenmodes")
 @_documented(nodes_on="[0, 1]")
 def eigenmodes(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 65,
     boundary: str = "reflect",
@@ -236,7 +235,7 @@ def eigenmodes(
 @landscapes.register("quadratic")
 @_documented(nodes_on="[-4, 4]")
 def quadratic(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 129,
     boundary: str = "clip",
@@ -288,7 +287,7 @@ def quadratic(
 @landscapes.register("ramp")
 @_documented(nodes_on="[-1, 1]")
 def ramp(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 65,
     boundary: str = "clip",
@@ -321,7 +320,7 @@ def ramp(
 @landscapes.register("plateau")
 @_documented(nodes_on="[-1, 1]")
 def plateau(
-    grid: Grid | None = None, *, size: int = 65, boundary: str = "zero", dimensions: int = 2, height: float = 1.0
+    grid: GridLike | None = None, *, size: int = 65, boundary: str = "zero", dimensions: int = 2, height: float = 1.0
 ) -> Landscape:
     """A constant on the box, zero outside: u is proportional to the probability that the noise stays in the box.
 
@@ -347,7 +346,7 @@ def plateau(
 @landscapes.register("step")
 @_documented(nodes_on="[-4, 4]")
 def step(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 257,
     boundary: str = "clip",
@@ -382,7 +381,7 @@ def step(
 @landscapes.register("absolute_value")
 @_documented(nodes_on="[-4, 4]")
 def absolute_value(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 257,
     boundary: str = "clip",
@@ -414,7 +413,7 @@ def absolute_value(
 @landscapes.register("box")
 @_documented(nodes_on="[-4, 4]")
 def box(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 257,
     boundary: str = "clip",
@@ -451,7 +450,7 @@ def box(
 @landscapes.register("gaussians")
 @_documented()
 def gaussians(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 129,
     boundary: str = "clip",
@@ -520,7 +519,7 @@ def _two_gaussians(
 @landscapes.register("two_bumps")
 @_documented(nodes_on="[-4, 4]")
 def two_bumps(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 129,
     boundary: str = "clip",
@@ -557,7 +556,7 @@ def two_bumps(
 @landscapes.register("unequal_bumps")
 @_documented(nodes_on="[-4, 4]")
 def unequal_bumps(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 161,
     boundary: str = "clip",
@@ -598,7 +597,7 @@ def unequal_bumps(
 @landscapes.register("peak_and_hill")
 @_documented(nodes_on="[-6, 6]")
 def peak_and_hill(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 961,
     boundary: str = "clip",
@@ -641,7 +640,7 @@ def peak_and_hill(
 
 @landscapes.register("creation")
 @_documented()
-def creation(grid: Grid | None = None, *, size: int = 401, boundary: str = "clip") -> Landscape:
+def creation(grid: GridLike | None = None, *, size: int = 401, boundary: str = "clip") -> Landscape:
     """A landscape on which smoothing creates a maximum (impossible in one dimension): one maximum, then two, then one.
 
     Q(x, y) = G(0, 0; 1, 1) + 0.6 G(3, 0; 0.7, 0.7) + 0.9 G(1.3, 0; 0.9, 0.05), with
@@ -673,7 +672,7 @@ def creation(grid: Grid | None = None, *, size: int = 401, boundary: str = "clip
 @landscapes.register("ridge")
 @_documented()
 def ridge(
-    grid: Grid | None = None, *, size: int = 201, boundary: str = "clip", dimensions: int = 2, width: float = 0.2
+    grid: GridLike | None = None, *, size: int = 201, boundary: str = "clip", dimensions: int = 2, width: float = 0.2
 ) -> Landscape:
     """A ridge along the diagonal of the first two axes, as for two rotors that must produce equal thrust.
 
@@ -714,7 +713,7 @@ def ridge(
 @landscapes.register("weierstrass")
 @_documented(nodes_on="[0, 2 pi]")
 def weierstrass(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 1024,
     boundary: str = "periodic",

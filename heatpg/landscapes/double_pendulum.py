@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.core.grid import Axis, Grid
+from heatpg.core.grid import Axis, GridLike
 from heatpg.core.landscape import Landscape
 from heatpg.core.ownership import HandedOver
 from heatpg.landscapes import landscapes
@@ -114,7 +114,7 @@ def _default_axes(kind: str, limit: float, size: int, boundary: str) -> tuple[Ax
 @landscapes.register("double_pendulum")
 @documented("NonFiniteError\n    If an angle grows beyond 1e6 rad.")
 def double_pendulum(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 256,
     boundary: str = "clip",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from heatpg.core.grid import Axis, Grid
+from heatpg.core.grid import Axis, Grid, GridLike, as_grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.ownership import HandedOver
 from heatpg.core.scatter import mean_and_error
@@ -23,21 +23,23 @@ from heatpg.landscapes._sampling import Sampling, provenance_of
 from heatpg.landscapes.samplers import EnvironmentSampler
 from heatpg.landscapes.sampling import Actions, Parameters, Rollout
 from heatpg.tools.arrays import real_numbers
+from heatpg.tools.calls import checked_call
 from heatpg.tools.progress import Progress, progress_of
 
 __all__ = ["from_gymnasium"]
 
 
-def _places(what: str, given: Grid | None, dimensions: int, default: Callable[[], Grid]) -> Grid:
+def _places(what: str, given: GridLike | None, dimensions: int, default: Callable[[], Grid]) -> Grid:
     if given is None:
         return default()
-    if not isinstance(given, Grid) or given.dimensions != dimensions:
+    box = as_grid(given)
+    if box.dimensions != dimensions:
         raise GridError(
             f"the grid needs one axis per {what}",
-            given=f"{given.dimensions} axes" if isinstance(given, Grid) else repr(given),
+            given=f"{box.dimensions} axes",
             allowed=f"a heatpg.Grid of {dimensions}",
         )
-    return given
+    return box
 
 
 def _action_grid(over: Actions, request: Request, size: int) -> Grid:
@@ -80,12 +82,13 @@ _OVER = Actions()  # the defaults as names, so that the signature shows them and
 _ROLLOUT = Rollout()
 
 
+@checked_call()
 def from_gymnasium(
     environment: Any,
     policy: Any = None,
     *,
     over: Actions | Parameters = _OVER,
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     size: int = 33,
     state: Any = None,
     rollout: Rollout = _ROLLOUT,

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.errors import GridError, HeatpgWarning, MissingPackageError, OptionError, UnsupportedError
+from heatpg.errors import GridError, MissingPackageError, OptionError, UnsupportedError
 from heatpg.landscapes.directions import as_numbers
+from heatpg.tools.calls import checked_call, checked_class
 from heatpg.tools.extras import how_to_add
+from heatpg.tools.warn import warn_caller
 
 __all__ = ["NetworkPolicy", "policy_from_stable_baselines3", "policy_from_torch"]
 
@@ -76,6 +77,7 @@ def _normalisation(given: Any) -> _Normalisation | None:
     )
 
 
+@checked_class()
 class NetworkPolicy:
     """A network as a batched policy of observations and parameter vectors; see `policy_from_torch`.
 
@@ -226,6 +228,7 @@ class NetworkPolicy:
         return found
 
 
+@checked_call()
 def policy_from_torch(network: Any, *, normalisation: Any = None) -> NetworkPolicy:
     """A torch module as a policy: actions = network(observations), all parameters as one vector.
 
@@ -328,6 +331,7 @@ class _Preprocess:
         return preprocess_obs(observations, self.space, normalize_images=self.images)
 
 
+@checked_call()
 def policy_from_stable_baselines3(model: Any, *, normalisation: Any = None) -> NetworkPolicy:
     """A stable-baselines3 model as a policy: the same as ``model.predict(observation, deterministic=True)``.
 
@@ -403,7 +407,7 @@ def policy_from_stable_baselines3(model: Any, *, normalisation: Any = None) -> N
             "the model explores with gSDE, whose noise depends on the state and is not white. Its mean action is used; "
             "a landscape smoothed with Gaussian noise does not describe gSDE exploration",
         )
-        warnings.warn(notes[0], HeatpgWarning, stacklevel=2)
+        warn_caller(notes[0])
     if normalisation is None:
         normalisation = model.get_vec_normalize_env()
     return NetworkPolicy(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.core.grid import Axis, Grid
+from heatpg.core.grid import Axis, GridLike
 from heatpg.core.landscape import Landscape
 from heatpg.core.ownership import HandedOver
 from heatpg.landscapes import landscapes
@@ -139,7 +139,7 @@ def _returns(
 @landscapes.register("quadrotor")
 @documented()
 def quadrotor(
-    grid: Grid | None = None,
+    grid: GridLike | None = None,
     *,
     size: int = 257,
     boundary: str = "clip",

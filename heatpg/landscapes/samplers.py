@@ -18,6 +18,7 @@ from heatpg.landscapes._request import Request, open_request
 from heatpg.landscapes._sampling import Sampling, provenance_of
 from heatpg.landscapes.sampling import Actions, Parameters, Rollout
 from heatpg.tools.arrays import real_numbers
+from heatpg.tools.calls import checked_call
 
 __all__ = ["EnvironmentSampler", "SeedMean", "sampler_from_gymnasium"]
 
@@ -212,6 +213,7 @@ _OVER = Actions()
 _ROLLOUT = Rollout()
 
 
+@checked_call()
 def sampler_from_gymnasium(
     environment: Any,
     policy: Any = None,

@@ -17,6 +17,7 @@ from heatpg.errors import GridError, OptionError
 from heatpg.landscapes.directions import Directions, as_numbers
 from heatpg.tools.arguments import finite_number, whole_number
 from heatpg.tools.arrays import real_numbers
+from heatpg.tools.calls import checked_class
 from heatpg.tools.resources import require_memory
 
 __all__ = ["Actions", "Batched", "Parameters", "Rollout", "State"]
@@ -24,6 +25,7 @@ __all__ = ["Actions", "Batched", "Parameters", "Rollout", "State"]
 Vector = NDArray[np.float64]
 
 
+@checked_class()
 @dataclasses.dataclass(frozen=True)
 class Rollout:
     """How rollouts run, and how many there are per point.
@@ -122,6 +124,7 @@ class Rollout:
 
 
 # eq=False: a comparison of two arrays has no single truth value, so that == would raise; likewise below
+@checked_class()
 @dataclasses.dataclass(frozen=True, eq=False)
 class State:
     """Where rollouts start.
@@ -161,6 +164,7 @@ class State:
         return np.asarray(self.after, dtype=np.float64)
 
 
+@checked_class()
 @dataclasses.dataclass(frozen=True, eq=False)
 class Actions:
     """Axes over components of the action: the first action before a policy acts, or a constant action.
@@ -181,6 +185,7 @@ class Actions:
     boundary: str = "clip"
 
 
+@checked_class()
 @dataclasses.dataclass(frozen=True, eq=False)
 class Parameters:
     """Axes along directions in the parameter space of a policy, in units of the length of each direction.
@@ -206,6 +211,7 @@ class Parameters:
     boundary: str = ""
 
 
+@checked_class()
 @dataclasses.dataclass(frozen=True)
 class Batched:
     """A policy that takes observations of shape (count, ...) and returns actions of shape (count, ...).

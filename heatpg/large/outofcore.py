@@ -28,6 +28,7 @@ from heatpg.solvers import Solver
 from heatpg.solvers.choice import Schedule, schedule
 from heatpg.store.record import Record
 from heatpg.tools import html
+from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import one_line
 from heatpg.tools.publishing import prepare_output, result_name
 from heatpg.tools.resources import available_memory, human_bytes, require_disk
@@ -251,6 +252,7 @@ def _budget(memory: float | None) -> int:
     return int(memory)
 
 
+@checked_call()
 def evolve_large(
     landscape: LargeLandscape | Source,
     sigma: Sigma,

@@ -39,6 +39,7 @@ from heatpg.large.writing import FieldWriter, aligned, chunks_of, clean, file_by
 from heatpg.solvers import Solver
 from heatpg.solvers.choice import Schedule, schedule
 from heatpg.tools.arrays import real_array
+from heatpg.tools.calls import checked_call
 from heatpg.tools.extras import how_to_add
 from heatpg.tools.lines import one_line
 from heatpg.tools.publishing import prepare_output, result_name
@@ -410,6 +411,7 @@ def _own_rows(landscape: LargeLandscape, ranks: _Ranks) -> tuple[Array, slice, s
     return np.ascontiguousarray(values, dtype=kind), rows, label, origin
 
 
+@checked_call()
 def evolve_mpi(
     landscape: LargeLandscape,
     sigma: Sigma,

@@ -26,6 +26,7 @@ from heatpg.solvers import Solver
 from heatpg.store.reading import Description, open_in_pieces
 from heatpg.store.record import FIELDS, LANDSCAPE, MINIMISE
 from heatpg.tools.arrays import real_array, unmasked
+from heatpg.tools.calls import checked_call, checked_class
 from heatpg.tools.folders import expanded
 
 __all__ = ["LargeFile", "LargeLandscape", "Origin", "RawFile", "Reader", "open_large", "open_source"]
@@ -211,6 +212,7 @@ class _Stored:
             raise StoreError("a block of the source cannot be read", given=reason) from None
 
 
+@checked_call()
 @contextlib.contextmanager
 def open_large(path: StrPath) -> Iterator[LargeFile]:
     """Open an evolution whose fields are read in blocks on demand.
@@ -374,6 +376,7 @@ def _named(label: str, name: str) -> str:
     return name or label.strip("<>") or "landscape"
 
 
+@checked_class()
 @dataclasses.dataclass(frozen=True, eq=False)
 class LargeLandscape:
     """Q on disk, on the ranks of a program, or as a function, with the information that the source does not contain.

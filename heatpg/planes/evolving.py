@@ -20,7 +20,8 @@ from heatpg.planes.lattices import BOUNDARIES
 from heatpg.planes.options import Cost, Draws
 from heatpg.planes.splitting import split_noise
 from heatpg.solvers import make
-from heatpg.tools.arguments import SIGMA_KEYWORDS, keywords_hinted, one_of
+from heatpg.tools.arguments import one_of
+from heatpg.tools.calls import SIGMA_KEYWORDS, checked_call
 from heatpg.tools.progress import LOGGER, Progress, progress_of
 from heatpg.verify import LEVELS, judge, verify
 
@@ -68,6 +69,7 @@ def _drawing(landscape: Landscape, sigma: Sigma, draws: Draws, covariance: Array
     return Drawing(landscape, sampler, levels, split_noise(sampler.basis, covariance), draws, beyond)
 
 
+@checked_call()
 def estimate_cost(
     landscape: Landscape,
     sigma: Sigma,
@@ -93,7 +95,7 @@ def estimate_cost(
     return drawing.cost
 
 
-@keywords_hinted(**SIGMA_KEYWORDS)
+@checked_call(**SIGMA_KEYWORDS)
 def evolve_plane(
     landscape: Landscape,
     sigma: Sigma,

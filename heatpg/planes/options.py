@@ -10,6 +10,7 @@ from heatpg.core.slices import draw_words
 from heatpg.errors import OptionError
 from heatpg.planes.points import KINDS
 from heatpg.tools.arguments import finite_number, one_of, whole_number
+from heatpg.tools.calls import checked_class
 from heatpg.tools.plain import fields_as_dict
 from heatpg.tools.resources import human_duration
 
@@ -19,6 +20,7 @@ _BUDGET = 2_000_000  # rollouts, half an hour at a millisecond each: a taste
 _LEAST = 8  # below, a standard error is known to less than a quarter of itself
 
 
+@checked_class()
 @dataclasses.dataclass(frozen=True)
 class Draws:
     """Number of draws of the noise, and their type.

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.errors import OptionError
 from heatpg.tools.arrays import real_numbers
+from heatpg.tools.calls import checked_call
 
 __all__ = ["Split", "Splitting", "split_noise"]
 
@@ -100,6 +101,7 @@ class Splitting:
         return Split(along, np.asarray(whole - along @ self._basis), left)
 
 
+@checked_call()
 def split_noise(basis: ArrayLike, covariance: ArrayLike | None = None) -> Splitting:
     """How noise in all components is split for a plane.
 

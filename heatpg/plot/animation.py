@@ -20,12 +20,13 @@ from heatpg.core.grid import first_of_batch
 from heatpg.core.noise import Sigma
 from heatpg.errors import MissingPackageError, NonFiniteError, OptionError, UnsupportedError
 from heatpg.evolution import Evolution, solve
-from heatpg.plot.choices import noise_levels, require_evolution
+from heatpg.plot.choices import noise_levels
 from heatpg.plot.field import draw_field
 from heatpg.plot.layout import COLOURS, line_colours, wrapped
 from heatpg.plot.style import points
 from heatpg.plot.words import headline, number, sigma_label, slice_label
 from heatpg.tools.arguments import one_of
+from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import visible
 from heatpg.tools.pages import sealed_page
 from heatpg.tools.resources import require_memory
@@ -377,6 +378,7 @@ def _require_pillow() -> None:
         ) from None
 
 
+@checked_call()
 def animate(
     evolution: Evolution,
     path: str | os.PathLike[str] | None = None,
@@ -449,7 +451,6 @@ def animate(
     b'GIF89a'
     """
     # everything is checked before the first frame, and the target before the work
-    require_evolution("animate", evolution)
     target = None if path is None else Path(path)
     kind = _choose_format(target, format)
     one_of("colour scale", scale, _SCALES)

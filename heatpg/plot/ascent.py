@@ -19,6 +19,7 @@ from heatpg.plot.layout import COLOURS, legend_below, sigma_axis, with_gaps_of
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.words import axis_label, name_label, sigma_label, slice_label
 from heatpg.tools.arguments import one_of
+from heatpg.tools.calls import checked_call
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -179,6 +180,7 @@ def _field(source: Landscape | Evolution, index: int | None) -> tuple[NDArray[An
     return first_of_batch(landscape.values, landscape.grid), landscape.grid, zeros, f"{name_label(landscape)}: Q", "Q"
 
 
+@checked_call()
 def ascent_paths(
     source: Landscape | Evolution,
     ascents: Ascent | Sequence[Ascent],

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from heatpg.core.report import Check, Report, counted
 from heatpg.evolution import Evolution
-from heatpg.plot.choices import require_evolution
 from heatpg.plot.layout import wrapped
 from heatpg.plot.style import Width, inches, panel, points, styled
 from heatpg.plot.words import name_label, number
+from heatpg.tools.calls import checked_call
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -204,6 +204,7 @@ def _draw(report: Report, name: str, across: float, ax: Axes) -> None:
     ax.set_title(wrapped(_heading(report, name), across), loc="left")
 
 
+@checked_call()
 def checks(source: Evolution | Report, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw a row for each check: whether it passed, and how much of its bound was used, on a logarithmic scale.
 
@@ -232,8 +233,6 @@ def checks(source: Evolution | Report, ax: Axes | None = None, *, width: Width =
     >>> plot.checks(report).get_title(loc="left")
     'checks (standard): 1 passed'
     """
-    if not isinstance(source, Report):
-        require_evolution("checks", source)
     report, name = (source, "") if isinstance(source, Report) else (source.report, name_label(source.landscape))
     with styled(width):
         size = inches(width, _WIDTH)
@@ -271,7 +270,6 @@ def whole(evolution: Evolution, *, width: Width = None) -> Figure:
     >>> whole(evolve(landscapes.ridge(size=21), [0.2, 0.4], checks="none")).axes[0].texts[0].get_text()
     'No checks were run.'
     """
-    require_evolution("checks", evolution)
     figure = checks(evolution, width=width).get_figure(root=True)
     assert figure is not None
     return figure

@@ -2,56 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
-from heatpg.core.landscape import Landscape
-from heatpg.errors import GridError, OptionError, SigmaError
+from heatpg.errors import GridError, SigmaError
 from heatpg.evolution import Evolution
 
 __all__ = [
     "chosen_axis",
     "chosen_level",
     "noise_levels",
-    "require_evolution",
-    "require_landscape",
     "shown_sigmas",
     "through_optimum",
 ]
 
 Array = NDArray[Any]
-
-# what was most likely meant, by the type that was given
-_ADVICE = {
-    "Landscape": "use plot.landscape, or evolve it first: heatpg.evolve(landscape, sigma)",
-    "ScaleSpace": "pass its attribute evolution",
-    "Evolution": "use plot.field for one of its sigmas or plot.summary for several, or pass its attribute landscape",
-}
-
-
-def _refuse(name: str, wanted: str, given: object, otherwise: str) -> NoReturn:
-    kind = type(given).__name__
-    raise OptionError(
-        f"{f'plot.{name}' if name else 'this figure'} needs another argument",
-        given=kind,
-        allowed=wanted,
-        advice=_ADVICE.get(kind, otherwise),
-    )
-
-
-def require_evolution(name: str, given: object) -> None:
-    """Refuse what is no evolution, and say what draws it."""
-    if not isinstance(given, Evolution):
-        _refuse(name, "an Evolution", given, "create one with heatpg.evolve(landscape, sigma)")
-
-
-def require_landscape(name: str, given: object) -> None:
-    """Refuse what is no landscape, and say what draws it."""
-    if not isinstance(given, Landscape):
-        _refuse(name, "a Landscape", given, "create one with heatpg.Landscape(values, grid)")
 
 
 def chosen_axis(grid: Grid, axis: int | str) -> int:

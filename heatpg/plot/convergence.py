@@ -10,6 +10,7 @@ import numpy as np
 from heatpg.errors import OptionError
 from heatpg.plot.layout import legend_below, legend_height
 from heatpg.plot.style import Width, columns, inches, letters, panel, points, styled
+from heatpg.tools.calls import checked_call
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,6 +73,7 @@ def _slope_triangle(ax: Axes, order: float, runs: Sequence[Work]) -> None:
     ax.annotate(f"{order:g}", (right, middle), (points(4), 0), textcoords="offset points", va="center")
 
 
+@checked_call()
 def convergence(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool = True, width: Width = None) -> Axes:
     """Draw the error of every solver against the spacing, with a triangle for each order that is declared.
 
@@ -122,6 +124,7 @@ def convergence(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool = 
     return ax
 
 
+@checked_call()
 def work_precision(runs: Sequence[Work], ax: Axes | None = None, *, legend: bool = True, width: Width = None) -> Axes:
     """Draw the error of every solver against the processor time that it takes.
 
@@ -170,6 +173,7 @@ def _height(runs: Sequence[Work], legend: bool, width: Width) -> float:
         return 0.8 + (legend_height(len({run.label for run in runs}), size, _ENTRY) / size if legend else 0.0)
 
 
+@checked_call()
 def orders(runs: Sequence[Work], *, width: Width = None) -> Figure:
     """Error against processor time, and error against the spacing with triangles of the declared orders.
 

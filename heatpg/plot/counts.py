@@ -11,6 +11,7 @@ from heatpg.evolution import Evolution
 from heatpg.plot.layout import legend_below, line_colours
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.tracks import draw_ends, level_axis, space_of
+from heatpg.tools.calls import checked_call
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +37,7 @@ def _steps(space: ScaleSpace, kind: str) -> tuple[NDArray[np.float64], NDArray[n
     return np.concatenate((space.sigma[:1], sigma, space.sigma[-1:])), np.append(numbers, numbers[-1])
 
 
+@checked_call()
 def critical_counts(source: Evolution | ScaleSpace, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw the number of maxima and of minima as a function of sigma, including those on the edge of the box.
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from heatpg.core.extrema import peak
 from heatpg.core.grid import first_of_batch
 from heatpg.evolution import Evolution
-from heatpg.plot.choices import chosen_axis, chosen_level, require_evolution, shown_sigmas, through_optimum
+from heatpg.plot.choices import chosen_axis, chosen_level, shown_sigmas, through_optimum
 from heatpg.plot.layout import line_colours
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.words import axis_label, name_label, place_label, sigma_label
+from heatpg.tools.calls import checked_call
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["cut"]
 
 
+@checked_call()
 def cut(
     evolution: Evolution,
     axis: int | str = 0,
@@ -65,7 +67,6 @@ def cut(
     >>> plot.cut(solve(landscapes.ridge(size=21), [0.2, 0.4]), "x2").get_xlabel()
     'x2'
     """
-    require_evolution("cut", evolution)
     grid = evolution.grid
     position = chosen_axis(grid, axis)
     initial = first_of_batch(evolution.landscape.values, grid)

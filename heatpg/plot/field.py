@@ -13,10 +13,11 @@ from heatpg.core.grid import Axis, Grid, first_of_batch
 from heatpg.core.landscape import Landscape
 from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.evolution import Evolution
-from heatpg.plot.choices import chosen_level, require_evolution, require_landscape
+from heatpg.plot.choices import chosen_level
 from heatpg.plot.layout import COLOURS
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.words import axis_label, name_label, sigma_label, slice_label
+from heatpg.tools.calls import checked_call
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -178,6 +179,7 @@ def _title(ax: Axes, name: str, grid: Grid, center: tuple[int, ...], batch: bool
     ax.set_title(name + (f"\n({'; '.join(extra)})" if extra else ""))
 
 
+@checked_call()
 def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw Q with its argmax, of a loss its argmin.
 
@@ -206,7 +208,6 @@ def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = No
     >>> plot.landscape(landscapes.ridge(size=21)).get_title()
     'ridge: Q'
     """
-    require_landscape("landscape", landscape)
     values = first_of_batch(landscape.values, landscape.grid)
     sense = landscape.sense
     center = peak(values, landscape.grid, sense).index
@@ -220,6 +221,7 @@ def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = No
     return ax
 
 
+@checked_call()
 def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw u at one stored sigma with its argmax, on the colour scale of Q.
 
@@ -258,7 +260,6 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
     """
     from matplotlib.colors import Normalize
 
-    require_evolution("field", evolution)
     grid, level = evolution.grid, chosen_level(evolution, index)
     initial = first_of_batch(evolution.landscape.values, grid)
     sense = evolution.landscape.sense

@@ -12,6 +12,7 @@ from heatpg.plot.layout import legend_below_panels, line_colours, sheet, with_ga
 from heatpg.plot.style import Width, columns, panel, points
 from heatpg.plot.tracks import level_axis, space_of
 from heatpg.plot.words import axis_label, name_label
+from heatpg.tools.calls import checked_call
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def _broken(x: np.ndarray, period: float | None) -> np.ndarray:
     return np.insert(x, gaps + 1, np.nan)
 
 
+@checked_call()
 def fingerprint(
     source: Evolution | ScaleSpace, ax: Axes | None = None, *, axis: int | str = 0, width: Width = None
 ) -> Axes:

@@ -10,7 +10,7 @@ from heatpg.core.extrema import peak
 from heatpg.core.grid import first_of_batch
 from heatpg.evolution import Evolution
 from heatpg.plot.breaks import broken, jumps_between
-from heatpg.plot.choices import noise_levels, require_evolution
+from heatpg.plot.choices import noise_levels
 from heatpg.plot.layout import line_colours, sigma_axis, wrapped
 from heatpg.plot.style import Width, inches, points, styled
 from heatpg.plot.words import drawable, headline
@@ -59,7 +59,6 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    require_evolution("maxima", evolution)
     grid, sense = evolution.grid, evolution.landscape.sense
     initial = first_of_batch(evolution.landscape.values, grid)
     levels, along = noise_levels(evolution)

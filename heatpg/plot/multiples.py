@@ -12,7 +12,7 @@ from heatpg.core.extrema import peak
 from heatpg.core.grid import first_of_batch
 from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
-from heatpg.plot.choices import chosen_level, require_evolution, shown_sigmas
+from heatpg.plot.choices import chosen_level, shown_sigmas
 from heatpg.plot.field import draw_field
 from heatpg.plot.layout import caption_height, height_of_maps, outer_labels, panels_of, scale_of_maps, wrapped
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
@@ -75,7 +75,6 @@ def multiples(
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    require_evolution("multiples", evolution)
     grid = evolution.grid
     shown = shown_sigmas(evolution, _MOST) if levels is None else [chosen_level(evolution, k) for k in levels]
     if not shown:

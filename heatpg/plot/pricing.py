@@ -16,6 +16,7 @@ from heatpg.plot.style import Width, panel, points
 from heatpg.plot.tracks import draw_ends, level_axis, space_of
 from heatpg.plot.watershed import basin_curve
 from heatpg.plot.words import name_label
+from heatpg.tools.calls import checked_call
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _LEAST = 2.8  # inches that a panel needs beside text of 10 points
 _BELOW = 1e-3  # of osc(Q): a price that is seen to be below 0
 
 
+@checked_call()
 def price_curve(
     source: Evolution | ScaleSpace,
     ax: Axes | None = None,

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.evolution import Evolution
-from heatpg.plot.choices import require_evolution
 from heatpg.plot.field import draw_field
 from heatpg.plot.layout import line_colours, sheet, sigma_axis
 from heatpg.plot.style import Width, points
@@ -189,11 +188,7 @@ def risk(source: Evolution | SafestAction, *, width: Width = None) -> Figure:
     """
     from heatpg.risk import SafestAction, safest_action
 
-    if isinstance(source, SafestAction):
-        found = source
-    else:
-        require_evolution("risk", source)
-        found = safest_action(source, _TAIL)
+    found = source if isinstance(source, SafestAction) else safest_action(source, _TAIL)
     level = _shown(found)
     whose = name_label(found.distribution.landscape)
     heading = f"{whose}: safest action and action with the best mean under exploration noise σ"

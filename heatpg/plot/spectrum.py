@@ -9,10 +9,11 @@ import numpy as np
 from heatpg.core.landscape import Landscape
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot.choices import require_evolution, shown_sigmas
+from heatpg.plot.choices import shown_sigmas
 from heatpg.plot.layout import line_colours, logarithmic_numbers, sheet
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.words import headline, sigma_label
+from heatpg.tools.calls import checked_call
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _expected(evolution: Evolution) -> BandDecay | None:
     return None if evolution.covariance is not None else band_decay(evolution)
 
 
+@checked_call()
 def spectrum(
     evolution: Evolution,
     ax: Axes | None = None,
@@ -86,7 +88,6 @@ def spectrum(
     """
     from heatpg.scalespace import power_spectrum
 
-    require_evolution("spectrum", evolution)
     one = evolution.entry()
     expected = _expected(one)
     initial = power_spectrum(one.landscape)
@@ -128,6 +129,7 @@ def _above(power: np.ndarray, lowest: float) -> np.ndarray:
     return np.where(power > lowest, power, np.nan)
 
 
+@checked_call()
 def decay(evolution: Evolution, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw the power of u over that of Q per band of |k| at up to four sigmas, on the predicted exp(-sigma^2 |k|^2).
 
@@ -166,7 +168,6 @@ def decay(evolution: Evolution, ax: Axes | None = None, *, width: Width = None) 
     """
     from heatpg.scalespace import band_decay
 
-    require_evolution("decay", evolution)
     one = evolution.entry()
     expected = band_decay(one)
     shown = shown_sigmas(one, _MOST)
@@ -232,7 +233,6 @@ def spectrum_figure(evolution: Evolution, *, width: Width = None) -> Figure:
     >>> len(plot.figures.get("spectrum")(solve(landscapes.ridge(size=41), [0.1, 0.2])).axes)
     2
     """
-    require_evolution("spectrum", evolution)
     # the decay has no prediction for correlated noise
     count = 2 if evolution.covariance is None else 1
     heading = headline(evolution, "attenuation of each wavenumber by exploration noise σ")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from heatpg.errors import OptionError
+from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import visible
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def settings(width: Width) -> dict[Any, Any]:
     return {**_PRINT, **_VECTOR, "figure.figsize": (size, 0.75 * size)}
 
 
+@checked_call()
 @contextlib.contextmanager
 def styled(width: Width) -> Iterator[None]:
     """Within it matplotlib draws for a width, your own figures too.
@@ -253,6 +255,7 @@ def _figure_of(drawn: object) -> Figure:
     return drawn
 
 
+@checked_call()
 def save(
     figure: Figure | Axes, target: str | os.PathLike[str] | IO[bytes], *, format: str = "", dpi: float | None = None
 ) -> None:

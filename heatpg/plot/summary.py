@@ -9,7 +9,7 @@ from heatpg.core.extrema import peak
 from heatpg.core.grid import first_of_batch
 from heatpg.core.report import Status, counted
 from heatpg.evolution import Evolution
-from heatpg.plot.choices import require_evolution, shown_sigmas
+from heatpg.plot.choices import shown_sigmas
 from heatpg.plot.cut import cut
 from heatpg.plot.field import draw_field
 from heatpg.plot.layout import (
@@ -145,7 +145,6 @@ def summary(evolution: Evolution, *, width: Width = None) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    require_evolution("summary", evolution)
     grid, in_print = evolution.grid, width is not None
     total = inches(width, _WIDTH)
     with styled(width):

@@ -11,10 +11,11 @@ from heatpg.core.extrema import peak
 from heatpg.core.grid import Axis, first_of_batch
 from heatpg.errors import OptionError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.plot.choices import chosen_level, require_evolution, shown_sigmas
+from heatpg.plot.choices import chosen_level, shown_sigmas
 from heatpg.plot.layout import COLOURS, wrapped
 from heatpg.plot.style import Width, columns, inches, letters, panel, points, styled
 from heatpg.plot.words import axis_label, headline, sigma_label, slice_label
+from heatpg.tools.calls import checked_call
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ _LEAST = 2.1  # inches that a panel needs beside text of 10 points
 
 
 def _require_two_axes(evolution: Evolution) -> None:
-    require_evolution("surface", evolution)
     if evolution.grid.dimensions < 2:
         raise UnsupportedError(
             "a surface needs at least two axes",
@@ -46,6 +46,7 @@ def _lines(axis: Axis, through: int) -> NDArray[np.int64]:
     return np.unique([0, *range(through % step, axis.size, step), axis.size - 1])
 
 
+@checked_call()
 def surface(evolution: Evolution, index: int | None = None, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw Q, or u at one stored sigma, as a surface with its argmax, on the scale of heights and colours of Q.
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heatpg.evolution import Evolution
-from heatpg.plot.choices import require_evolution
 from heatpg.plot.layout import sigma_axis
 from heatpg.plot.style import points
 
@@ -25,7 +24,6 @@ def space_of(source: Evolution | ScaleSpace) -> ScaleSpace:
 
     if isinstance(source, ScaleSpace):
         return source
-    require_evolution("", source)
     return track(source)
 
 

@@ -11,6 +11,7 @@ from heatpg.plot.layout import legend_below, legend_height, line_colours
 from heatpg.plot.style import Width, inches, panel, points, styled
 from heatpg.plot.words import number
 from heatpg.tools.arguments import one_of
+from heatpg.tools.calls import checked_call
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +35,7 @@ _PANEL = 6.0  # inches
 _ENTRY = 2.15  # inches of the legend beside text of 10 points
 
 
+@checked_call()
 def unlearning_curves(
     result: Unlearning, ax: Axes | None = None, *, quantity: str = "return", width: Width = None
 ) -> Axes:

@@ -12,10 +12,11 @@ from heatpg.core.grid import Grid, first_of_batch
 from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
 from heatpg.plot.breaks import broken, jumps_between
-from heatpg.plot.choices import chosen_axis, noise_levels, require_evolution, shown_sigmas, through_optimum
+from heatpg.plot.choices import chosen_axis, noise_levels, shown_sigmas, through_optimum
 from heatpg.plot.layout import COLOURS, line_colours, sheet, sigma_axis
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.words import axis_label, headline, number, place_label, sigma_label
+from heatpg.tools.calls import checked_call
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def _title(evolution: Evolution, position: int, words: str) -> str:
     return headline(evolution, words) + (f"\nat {place}" if place else "")
 
 
+@checked_call()
 def waterfall(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw Q and u along one axis as curves raised above one another, from Q at the bottom to the largest sigma.
 
@@ -75,7 +77,6 @@ def waterfall(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None,
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['Q', 'σ = 0.1', 'σ = 0.3', 'σ = 0.9']
     """
-    require_evolution("waterfall", evolution)
     grid = evolution.grid
     position = chosen_axis(grid, axis)
     initial = first_of_batch(evolution.landscape.values, grid)
@@ -135,6 +136,7 @@ def _edges(centers: NDArray[np.float64], *, logarithmic: bool) -> NDArray[np.flo
     return np.asarray(np.exp(edges) if logarithmic else edges)
 
 
+@checked_call()
 def sigma_image(evolution: Evolution, axis: int | str = 0, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw u over (x, sigma) as an image on the colour scale of Q, with the argmax of each row.
 
@@ -177,7 +179,6 @@ def sigma_image(evolution: Evolution, axis: int | str = 0, ax: Axes | None = Non
     """
     from matplotlib.colors import Normalize
 
-    require_evolution("sigma_image", evolution)
     grid = evolution.grid
     position = chosen_axis(grid, axis)
     levels, along = noise_levels(evolution)
@@ -263,7 +264,6 @@ def waterfall_figure(evolution: Evolution, *, width: Width = None) -> Figure:
     >>> [ax.get_ylabel() for ax in plot.figures.get("waterfall")(flow).axes]
     ['', 'σ', 'u']
     """
-    require_evolution("waterfall", evolution)
     count = 2 if len(_image_rows(noise_levels(evolution)[0])) > 1 else 1
     heading = _title(evolution, 0, "u under Gaussian exploration noise σ")
     with sheet(width, count, heading, screen=0.5 * _WIDTH * count, least=_LEAST, height=4.6) as (figure, axes):

@@ -12,6 +12,7 @@ from heatpg.plot.breaks import broken
 from heatpg.plot.layout import legend_below, line_colours
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.tracks import draw_ends, level_axis, space_of
+from heatpg.tools.calls import checked_call
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +24,7 @@ __all__ = ["basin_curve"]
 _LEAST = 2.8  # inches that an entry of the legend needs beside text of 10 points
 
 
+@checked_call()
 def basin_curve(
     source: Evolution | ScaleSpace,
     ax: Axes | None = None,

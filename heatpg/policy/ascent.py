@@ -4,6 +4,8 @@ L solves the heat equation, so dL/dmu = grad u and dL/dsigma^2 = 1/2 Laplace(u).
 local maximum with sigma^2 > 0, yet an ascent may end at a poor one with sigma -> 0.
 """
 
+# One file, because ascent along one path and along many share their steps and their rules for an end.
+
 from __future__ import annotations
 
 import dataclasses
@@ -26,6 +28,7 @@ from heatpg.policy.source import ActionValue, Source, negative, parse_means, par
 from heatpg.quadrature.seeded import is_seeded
 from heatpg.tools.arguments import finite_number, one_of, positive_number, whole_number
 from heatpg.tools.arrays import real_numbers
+from heatpg.tools.calls import checked_call, checked_class
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["METHODS", "Ascent", "Stepping", "ascend", "ascend_all"]
@@ -130,6 +133,7 @@ class Ascent:
         return fields_as_dict(self, ["sense"]) | ({"minimise": True} if self.sense.minimise else {})
 
 
+@checked_class()
 @dataclasses.dataclass(frozen=True)
 class Stepping:
     """How an ascent steps: along the flow, or by plain steps of a given rate with an exact or a sampled gradient.
@@ -252,6 +256,7 @@ def _oscillation(source: Source, places: Array, sigma: Array) -> float:
     return size
 
 
+@checked_call()
 def ascend_all(
     source: Source,
     starts: ArrayLike,
@@ -399,6 +404,7 @@ def _setting(method: str, source: Source, places: Array, deviations: Array, floo
     return setting
 
 
+@checked_call()
 def ascend(
     source: Source,
     start: ArrayLike,

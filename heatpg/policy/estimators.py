@@ -32,6 +32,7 @@ from heatpg.policy.source import (
 )
 from heatpg.quadrature.seeded import Recorded, crossed_error, is_seeded
 from heatpg.tools.arguments import one_of, whole_number
+from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import fields_as_dict, plain
 
 __all__ = [
@@ -286,6 +287,7 @@ def _of_points(function: Callable[[Array], Array]) -> ActionValue:
     return ActionValue(lambda *x: function(np.stack(x, axis=-1)))
 
 
+@checked_call()
 def estimate_gradient(
     source: Source,
     mean: ArrayLike,
@@ -416,6 +418,7 @@ def estimate_gradient(
     )
 
 
+@checked_call()
 def estimator_variance(
     source: Source,
     mean: ArrayLike,

@@ -23,6 +23,7 @@ from heatpg.errors import NonFiniteError, UnsupportedError
 from heatpg.policy.estimators import draw_units
 from heatpg.policy.source import ActionValue, Source
 from heatpg.quadrature.seeded import Seeded
+from heatpg.tools.calls import checked_class
 
 __all__ = [
     "AscentPath",
@@ -55,6 +56,7 @@ _NODES = {1: 1025, 2: 129, 3: 41}
 _NODES_REACH = 8.5  # where exp(-z^2 / 2) = 2e-16 is lost in the rounding of the sum
 
 
+@checked_class()
 class MollifiedFunction:
     """u and its derivatives for a function that can be called, in up to three dimensions.
 

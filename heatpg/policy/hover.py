@@ -17,6 +17,7 @@ from heatpg.errors import OptionError
 from heatpg.systems.lanes import LANES, exponential, step_count
 from heatpg.systems.quadrotor import HOVER, STATE, end_episodes, runge_kutta_step, steer
 from heatpg.tools.arguments import finite_number, finite_numbers, positive_number
+from heatpg.tools.calls import checked_class
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
 
@@ -125,6 +126,7 @@ def _roll_out(
         _add_lane_sums(product, products)
 
 
+@checked_class()
 @dataclasses.dataclass(frozen=True)
 class HoverTask:
     """An episode of the planar quadrotor: how long it is, where it starts, what is discounted and what is clipped.

@@ -22,6 +22,7 @@ from heatpg.policy.source import (
     refuse_walls,
 )
 from heatpg.tools.arguments import one_of, whole_number
+from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["NoiseCurve", "estimator_noise"]
@@ -129,6 +130,7 @@ def _predicted(estimator: str, parameter: str, exponent: float | None) -> float:
     return (-2.0 if estimator == "score" else 2.0 * exponent - 2.0) - (2.0 if parameter == "variance" else 0.0)
 
 
+@checked_call()
 def estimator_noise(
     source: Source,
     means: ArrayLike,

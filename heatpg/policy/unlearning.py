@@ -33,6 +33,7 @@ from heatpg.policy.hover import HoverTask, mean_and_error
 from heatpg.systems.lanes import LANES
 from heatpg.systems.quadrotor import lqr_gain
 from heatpg.tools.arguments import finite_number, one_of, positive_number, whole_number
+from heatpg.tools.calls import checked_call
 from heatpg.tools.parallel import for_each
 from heatpg.tools.plain import fields_as_dict, plain
 from heatpg.tools.resources import require_memory
@@ -345,6 +346,7 @@ def _at_least_two(what: str, given: int, reason: str) -> int:
     return number
 
 
+@checked_call()
 def unlearn(
     sigmas: ArrayLike = _SIGMAS,
     *,

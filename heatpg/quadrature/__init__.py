@@ -19,6 +19,7 @@ from heatpg.quadrature.base import Estimate, Integrand, Mollified, Rule, rules
 from heatpg.quadrature.seeded import Recorded, Seeded, crossed_error, is_seeded
 from heatpg.tools.arguments import real_number, whole_number
 from heatpg.tools.arrays import real_numbers
+from heatpg.tools.calls import checked_call
 
 __all__ = ["Mollified", "Rule", "Seeded", "mollify", "rules"]
 
@@ -29,6 +30,7 @@ _EVALUATIONS = 2**17  # a taste: a second or less where f is vectorised
 _ROLLOUTS = 2**12  # a taste: a rollout of a hundred steps takes milliseconds
 
 
+@checked_call()
 def mollify(
     function: Callable[[Any], Any] | Seeded,
     mu: ArrayLike,

@@ -21,6 +21,7 @@ from heatpg.risk.ladder import TailLadder
 from heatpg.risk.positive import PositiveFlow
 from heatpg.risk.returns import MOST_THRESHOLDS, Distribution, TailMean, distribution, fraction_of
 from heatpg.solvers import Solver
+from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import one_line
 from heatpg.tools.plain import fields_as_dict, plain
 
@@ -464,6 +465,7 @@ def _partings(grid: Grid, noise: Array, sigma: Array, safest: Actions, best_mean
     return found
 
 
+@checked_call()
 def safest_action(
     source: Distribution | Landscape | Evolution,
     q: float = 0.1,

@@ -21,6 +21,7 @@ from heatpg.solvers import Solver
 from heatpg.solvers.choice import choose_for_covariance
 from heatpg.tools.arguments import finite_number, whole_number
 from heatpg.tools.arrays import real_numbers
+from heatpg.tools.calls import checked_call
 from heatpg.tools.resources import require_memory
 
 __all__ = ["MOST_THRESHOLDS", "Distribution", "Quantile", "TailMean", "distribution", "fraction_of"]
@@ -497,6 +498,7 @@ def _ascending(flow: PositiveFlow, ladder: Ladder) -> NDArray[np.float64]:
     return np.sort(np.asarray(flow.measured(ladder.thresholds), np.float64))
 
 
+@checked_call()
 def distribution(
     source: Landscape | Evolution,
     sigma: Sigma | None = None,

@@ -14,6 +14,7 @@ from heatpg.roughness.exponents import LyapunovEstimate, whole_multiple
 from heatpg.roughness.pendulum import METHODS, SEPARATION, follow_runs
 from heatpg.systems.pendulum import STATE, Timing, affine_gains
 from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
+from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import fields_as_dict, plain
 
 __all__ = ["ChaosSummary", "HolderPrediction", "ScaleWindow", "chaos", "predicted_holder", "scale_window"]
@@ -221,6 +222,7 @@ def _ratio(gamma: float, exponent: float, dt: float) -> float:
     return math.inf if growth < 0.0 or decay > 0.0 else 0.0
 
 
+@checked_call()
 def predicted_holder(
     gamma: float,
     exponent: float | LyapunovEstimate,
@@ -304,6 +306,7 @@ def predicted_holder(
     return HolderPrediction(min(1.0, ratio), (min(1.0, least), min(1.0, most)), ratio, regime, discount, value * step)
 
 
+@checked_call()
 def scale_window(exponent: float, horizon: float, *, size: float, spacing: float | None = None) -> ScaleWindow:
     """The scales on which a landscape of finite horizon can be fractal.
 
@@ -351,6 +354,7 @@ def scale_window(exponent: float, horizon: float, *, size: float, spacing: float
     return ScaleWindow(low, high, decades, distance, visible)
 
 
+@checked_call()
 def chaos(
     landscape: Landscape,
     *,

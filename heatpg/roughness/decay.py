@@ -28,6 +28,7 @@ from heatpg.roughness.waves import (
 from heatpg.solvers import Solver, wide
 from heatpg.solvers.transforms import basis_along
 from heatpg.tools.arguments import finite_number, positive_number
+from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import fields_as_dict, plain
 from heatpg.tools.resources import require_memory
 
@@ -182,6 +183,7 @@ def _expected(initial: Array, reference: Array, grid: Grid, variances: Sequence[
         return reference * np.exp(outer_sum(exponents))
 
 
+@checked_call()
 def band_decay(evolution: Evolution, *, bands: Bands = None) -> BandDecay:
     """Amplitude per band and sigma relative to sigma = 0, against exp(-sum_i k_i^2 sigma_i^2 / 2).
 
@@ -319,6 +321,7 @@ class HalfAmplitude:
         return fields_as_dict(self)
 
 
+@checked_call()
 def half_amplitude(sigma: float) -> HalfAmplitude:
     """The wave of which noise leaves one half: exp(-k^2 sigma^2 / 2) = 1/2 at k = sqrt(2 ln 2) / sigma.
 
@@ -346,6 +349,7 @@ def half_amplitude(sigma: float) -> HalfAmplitude:
     return HalfAmplitude(number, wavenumber, 2.0 * math.pi / wavenumber)
 
 
+@checked_call()
 def recoverable_band(noise: float, amplitude: float, variance_step: float) -> float:
     """Largest k of which noise of a given level lets something be had back: sqrt(2 ln(B / eps) / dsigma^2).
 

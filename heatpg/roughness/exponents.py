@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.errors import NonFiniteError, OptionError
 from heatpg.systems.lanes import whole_steps
 from heatpg.tools.arguments import finite_number, one_of, positive_number, whole_number
+from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import plain
 
 __all__ = ["LyapunovEstimate", "estimate_from", "lyapunov_spectrum", "transient_count", "whole_multiple"]
@@ -219,6 +220,7 @@ def estimate_from(growth: Array, skipped: int, interval: float, **rest: Any) -> 
     )
 
 
+@checked_call()
 def lyapunov_spectrum(
     function: Callable[[Array], ArrayLike],
     state: Sequence[float],

@@ -42,6 +42,7 @@ from heatpg.roughness.meansquares import (
     smooth_at,
 )
 from heatpg.roughness.powerlaw import LAWS, Fit, best_fit, noise_floor, power_slope, smooth_reach
+from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import fields_as_dict, plain
 
 __all__ = ["METHODS", "Roughness", "Scaling", "holder_exponent"]
@@ -401,6 +402,7 @@ def _check(method: str, window: tuple[float, float] | None, confidence: float) -
     return METHODS if method == "all" else (method,)
 
 
+@checked_call()
 def holder_exponent(
     source: Landscape | Evolution,
     *,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError, OptionError, UnsupportedError
+from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = [
@@ -166,6 +167,7 @@ def lags_of(grid: Grid, positions: Sequence[int], given: Sequence[int] | None) -
     return lags.astype(np.int64)
 
 
+@checked_call()
 def structure_function(
     landscape: Landscape,
     *,

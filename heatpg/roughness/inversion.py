@@ -26,6 +26,7 @@ from heatpg.roughness.modes import EPS, Problem, along, apply, diagonal_of, mean
 from heatpg.roughness.regularisation import LARGEST_EXPONENT, METHODS, by_discrepancy, power_beyond
 from heatpg.roughness.waves import require_single
 from heatpg.tools.arguments import finite_number, positive_number, whole_number
+from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["Amplification", "Backward", "backward", "noise_amplification"]
@@ -35,6 +36,7 @@ Array = NDArray[Any]
 _SCATTER = 3.0
 
 
+@checked_call()
 def noise_amplification(wavenumber: float, variance_step: float) -> float:
     """Factor exp(k^2 dsigma^2 / 2) by which undoing a variance multiplies noise of a wavenumber.
 
@@ -311,6 +313,7 @@ def _truth(evolution: Evolution, start: tuple[float, ...]) -> Array:
     return evolution.values[stored[0]] if len(stored) else evolution.at([math.sqrt(t) for t in start])
 
 
+@checked_call()
 def backward(
     source: Evolution | Landscape,
     *,

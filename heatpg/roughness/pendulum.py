@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.errors import HeatpgWarning, NonFiniteError
+from heatpg.errors import NonFiniteError
 from heatpg.roughness.exponents import LyapunovEstimate, estimate_from, transient_count, whole_multiple
 from heatpg.systems.pendulum import GAINS, MODELS, STATE, Timing, energy_drift, follow, mass_determinant
 from heatpg.tools.arguments import finite_number, finite_numbers, one_of, positive_number, whole_number
+from heatpg.tools.calls import checked_call, checked_class
 from heatpg.tools.parallel import for_each
+from heatpg.tools.warn import warn_caller
 
 __all__ = ["METHODS", "SEPARATION", "Ensemble", "TorquePolicy", "follow_runs", "lyapunov_exponent"]
 
@@ -32,6 +33,7 @@ SEPARATION = 1e-7
 _FRAME = 0.5 * np.array([[1.0, 1.0, 1.0, 1.0], [1.0, -1.0, 1.0, -1.0], [1.0, 1.0, -1.0, -1.0], [1.0, -1.0, -1.0, 1.0]])
 
 
+@checked_class()
 @dataclasses.dataclass(frozen=True)
 class Ensemble:
     """Where runs of the double pendulum start.
@@ -76,6 +78,7 @@ class Ensemble:
         return starts
 
 
+@checked_class()
 @dataclasses.dataclass(frozen=True)
 class TorquePolicy:
     """A linear policy of the double pendulum, tau = clip(K (s - upright)), with angles that are not wrapped.
@@ -179,10 +182,8 @@ def follow_runs(
     # a torque held in the first interval does work, so the energy is compared from the end of that
     drift = energy_drift(states[:, int(torques is not None) :], coefficients) if free else math.nan
     if drift > _MOST_DRIFT:
-        warnings.warn(
-            f"the integrator changed the energy by {drift:.1%} of the difference between hanging and upright; lower dt",
-            HeatpgWarning,
-            stacklevel=3,
+        warn_caller(
+            f"the integrator changed the energy by {drift:.1%} of the difference between hanging and upright; lower dt"
         )
     defect = math.nan
     if free and tangent:
@@ -205,6 +206,7 @@ def follow_runs(
     )
 
 
+@checked_call()
 def lyapunov_exponent(
     system: str = "double_pendulum",
     *,

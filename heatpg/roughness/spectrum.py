@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.core.grid import Grid
+from heatpg.core.grid import Grid, GridLike, as_grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import GridError
 from heatpg.roughness.waves import (
@@ -24,6 +24,7 @@ from heatpg.roughness.waves import (
     treatment_of,
     without_chord,
 )
+from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["Spectrum", "power_spectrum"]
@@ -100,7 +101,8 @@ class Spectrum:
         return fields_as_dict(self)
 
 
-def power_spectrum(landscape: Landscape | ArrayLike, grid: Grid | None = None, *, bands: Bands = None) -> Spectrum:
+@checked_call()
+def power_spectrum(landscape: Landscape | ArrayLike, grid: GridLike | None = None, *, bands: Bands = None) -> Spectrum:
     """Power per band of wavenumbers: the mean square of the part of Q whose |k| lies in the band.
 
     P_b = sum of w_k |Q^(k)|^2 over |k| in band b, with the weights of Parseval, so that the sum over all k is the mean
@@ -157,7 +159,7 @@ def power_spectrum(landscape: Landscape | ArrayLike, grid: Grid | None = None, *
         if grid is None:
             raise GridError("an array needs a grid", given=f"shape {np.shape(landscape)}", allowed="grid=heatpg.Grid")
         landscape = Landscape(landscape, grid)
-    elif grid is not None and grid != landscape.grid:
+    elif grid is not None and as_grid(grid) != landscape.grid:
         raise GridError("a landscape has its own grid", given=repr(grid), advice="omit grid")
     place = landscape.grid
     require_single(landscape, "a power spectrum")

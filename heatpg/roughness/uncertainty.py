@@ -13,6 +13,7 @@ from scipy.fft import next_fast_len, rfft
 from heatpg.core.landscape import Landscape
 from heatpg.errors import UnsupportedError
 from heatpg.roughness.waves import require_single
+from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import fields_as_dict
 from heatpg.tools.sums import dot
 
@@ -89,6 +90,7 @@ def _turned_to_middle(field: Array, density: Array, position: int) -> tuple[Arra
     return np.roll(field, shift, axis=position), np.roll(density, shift)
 
 
+@checked_call()
 def uncertainty_product(landscape: Landscape) -> UncertaintyProduct:
     """Var_x(|f|^2) Var_k(|f^|^2) >= m^2 / 4 over m axes, with equality for Gaussians of equal width along all axes.
 

@@ -24,6 +24,7 @@ from heatpg.core.landscape import Landscape
 from heatpg.errors import UnknownNameError
 from heatpg.evolution import Evolution, solve
 from heatpg.scalespace.units import Problem, RoundOff, Units, require_structure
+from heatpg.tools.calls import checked_call
 from heatpg.tools.kernels import kernel
 
 __all__ = ["KINDS", "CriticalPoints", "critical_points"]
@@ -529,6 +530,7 @@ def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
+@checked_call()
 def critical_points(
     source: Landscape | Evolution, sigma: float | Sequence[float], kinds: Sequence[str] = KINDS
 ) -> CriticalPoints:

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.extrema import neighbour, neighbourhood
-from heatpg.core.grid import Grid
+from heatpg.core.grid import Grid, GridLike, as_grid
 from heatpg.errors import GridError, NonFiniteError
 from heatpg.tools.arguments import finite_number
 from heatpg.tools.arrays import real_array
+from heatpg.tools.calls import checked_call
 from heatpg.tools.kernels import kernel
 from heatpg.tools.resources import require_memory
 
@@ -390,8 +391,9 @@ def _check_field(field: ArrayLike, grid: Grid, tolerance: float) -> Array:
     return array
 
 
+@checked_call()
 def ascent_labels(
-    field: ArrayLike, grid: Grid, *, tolerance: float = 0.0
+    field: ArrayLike, grid: GridLike, *, tolerance: float = 0.0
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Label every node with the maximum that gradient ascent from it ends at.
 
@@ -451,6 +453,7 @@ def ascent_labels(
     >>> labels, maxima
     (array([2, 2, 2, 0, 0, 0, 1, 1], dtype=int32), array([4, 6, 1]))
     """
+    grid = as_grid(grid)
     array = _check_field(field, grid, tolerance)
     require_memory(BYTES_PER_NODE * grid.size, f"labels of {grid.size:,} nodes", "use a coarser grid")
     found = flood(array, grid, tolerance)

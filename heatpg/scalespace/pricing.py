@@ -16,6 +16,7 @@ from heatpg.errors import OptionError
 from heatpg.scalespace.critical import refine
 from heatpg.scalespace.tracks import Event, PureTracks, ScaleSpace
 from heatpg.scalespace.units import Problem
+from heatpg.tools.calls import checked_call
 from heatpg.tools.numbers import settled
 from heatpg.tools.plain import fields_as_dict
 
@@ -308,6 +309,7 @@ def _read(field: HeatField, points: Array) -> tuple[Array, Array]:
     return np.where(apart > _JUMPY * field.landscape.oscillation, rough, smooth), apart
 
 
+@checked_call()
 def price(space: ScaleSpace) -> PriceCurve:
     """The price of acting on the smoothed optimum, Q(mu*_0) - Q(mu*_sigma), and the drop of u.
 
@@ -456,6 +458,7 @@ def count_changes(space: ScaleSpace, kind: str = "") -> list[tuple[Event, int]]:
     return [(event, change) for event, change in together if change]
 
 
+@checked_call()
 def single_maximum(space: ScaleSpace) -> Limit:
     """The smallest sigma from which on one maximum (of a loss, one minimum) is left, up to the last level.
 

@@ -18,6 +18,7 @@ from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_covariance
 from heatpg.errors import SigmaError, UnsupportedError
 from heatpg.policy.source import ActionValue
+from heatpg.tools.calls import checked_call
 from heatpg.tools.resources import require_memory
 
 __all__ = ["PrincipalAxes", "principal_axes"]
@@ -84,6 +85,7 @@ class PrincipalAxes:
         return f"{given}. The axes are its principal axes, with unit vectors {axes}."
 
 
+@checked_call()
 def principal_axes(landscape: Landscape, covariance: ArrayLike) -> PrincipalAxes:
     """The landscape along the principal axes of a covariance.
 

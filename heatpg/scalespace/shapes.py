@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.sense import sense_of
 from heatpg.errors import OptionError, SigmaError, UnsupportedError
 from heatpg.scalespace.tracks import ScaleSpace
+from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["Shape", "optimum_shape", "sigma_of_survival", "sparing_covariance", "sparing_sigmas", "survival"]
@@ -19,6 +20,7 @@ __all__ = ["Shape", "optimum_shape", "sigma_of_survival", "sparing_covariance", 
 Array = NDArray[Any]
 
 
+@checked_call()
 def survival(sigma: ArrayLike, width: ArrayLike, codimension: int = 1) -> NDArray[np.float64]:
     """Retained height of a Gaussian feature under noise: (w^2 / (w^2 + sigma^2))^(c/2).
 
@@ -55,6 +57,7 @@ def survival(sigma: ArrayLike, width: ArrayLike, codimension: int = 1) -> NDArra
     return np.asarray((widths**2 / (widths**2 + deviations**2)) ** (codimension / 2))
 
 
+@checked_call()
 def sigma_of_survival(fraction: float, width: float, codimension: int = 1) -> float:
     """Noise level at which a fraction q of a Gaussian feature remains: sigma = w sqrt(q^(-2/c) - 1).
 
@@ -156,6 +159,7 @@ class Shape:
         return fields_as_dict(self)
 
 
+@checked_call()
 def optimum_shape(space: ScaleSpace, level: int = 0, *, base: float | None = None) -> Shape:
     """Width and orientation of the global maximum at one level: the eigenvectors of its Hessian.
 
@@ -220,6 +224,7 @@ def optimum_shape(space: ScaleSpace, level: int = 0, *, base: float | None = Non
     )
 
 
+@checked_call()
 def sparing_covariance(shape: Shape, sigma: float) -> NDArray[np.float64]:
     """The noise of the same entropy as N(0, sigma^2 I) that best preserves a peak or a ridge: Sigma ~ P^-1.
 
@@ -258,6 +263,7 @@ def sparing_covariance(shape: Shape, sigma: float) -> NDArray[np.float64]:
     return np.asarray((shape.directions.T * (scale * shape.widths) ** 2) @ shape.directions)
 
 
+@checked_call()
 def sparing_sigmas(shape: Shape, sigma: float) -> NDArray[np.float64]:
     """The same for independent noise: one sigma per axis, with product sigma^d, that best preserves the optimum.
 

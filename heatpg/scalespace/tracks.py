@@ -29,6 +29,7 @@ from heatpg.scalespace.following import Follower
 from heatpg.scalespace.jumps import Optimum, choose, jumps
 from heatpg.scalespace.linking import Links
 from heatpg.scalespace.units import Problem, Units, require_structure
+from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import one_line
 from heatpg.tools.progress import Progress, progress_of
 
@@ -414,6 +415,7 @@ def _ray(evolution: Evolution, units: Units) -> Ray:
     return Ray(largest, ratio, int(units.exponents[int(ratio.argmax())]))
 
 
+@checked_call()
 def track(
     evolution: Evolution,
     kinds: Sequence[str] = KINDS,

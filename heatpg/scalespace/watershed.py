@@ -17,6 +17,7 @@ from heatpg.scalespace.flooding import BYTES_PER_NODE, Flooding, flood
 from heatpg.scalespace.units import Problem
 from heatpg.solvers import wide
 from heatpg.tools.arguments import finite_number
+from heatpg.tools.calls import checked_call
 from heatpg.tools.parallel import for_each, threads
 from heatpg.tools.plain import fields_as_dict, plain
 from heatpg.tools.resources import require_memory
@@ -387,6 +388,7 @@ def _round_off(problem: Problem, k: int) -> float:
     return 2.0 * unit * (1.0 + rounding) + 2.0 * problem.value_error + data
 
 
+@checked_call()
 def basins(
     evolution: Evolution, *, include_initial: bool = True, keep_labels: bool = True, tolerance: float | None = None
 ) -> Basins:

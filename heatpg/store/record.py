@@ -7,7 +7,6 @@ which is a record too; so the store lies below it, and takes and gives records.
 from __future__ import annotations
 
 import hashlib
-import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,9 +17,9 @@ from numpy.typing import NDArray
 from heatpg.core.landscape import Landscape
 from heatpg.core.ownership import owned
 from heatpg.core.report import Report
-from heatpg.errors import HeatpgWarning
 from heatpg.solvers import Solver
 from heatpg.store.paths import Paths
+from heatpg.tools.warn import warn_caller
 
 __all__ = [
     "COMPACT_OBJECTS",
@@ -262,11 +261,9 @@ class Record:
             If they have.
         """
         if self._seal is not None and self._seal != self._checksum():
-            warnings.warn(
+            warn_caller(
                 "the values have changed since they were checked, so the report is dropped; check them again: "
-                "evolution.report = heatpg.verify.verify(evolution)",
-                HeatpgWarning,
-                stacklevel=4,
+                "evolution.report = heatpg.verify.verify(evolution)"
             )
             self.report = Report([], "none")
 

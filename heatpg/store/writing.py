@@ -66,6 +66,7 @@ from heatpg.store.record import (
     printable,
     text_digest,
 )
+from heatpg.tools.calls import checked_call
 from heatpg.tools.parallel import threads
 from heatpg.tools.plain import canonical
 from heatpg.tools.publishing import prepare_output, publish_stream, result_name
@@ -568,6 +569,7 @@ def image(
         return bytes(file.id.get_file_image())
 
 
+@checked_call()
 def save(
     evolution: Record,
     path: StrPath,

@@ -6,79 +6,26 @@ that the rest of heatpg works with.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from heatpg.errors import HeatpgError, KeywordError, OptionError, UnknownNameError
+from heatpg.errors import HeatpgError, OptionError, UnknownNameError
 from heatpg.tools.options import nearest, shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-Asked = ParamSpec("Asked")
-Result = TypeVar("Result")
-
 __all__ = [
-    "SIGMA_KEYWORDS",
     "finite_number",
     "finite_numbers",
-    "keywords_hinted",
     "one_of",
     "positive_number",
     "real_number",
     "repeated_numbers",
     "whole_number",
 ]
-
-
-def keywords_hinted(**meant: str) -> Callable[[Callable[Asked, Result]], Callable[Asked, Result]]:
-    """Decorator: a wrong keyword raises an error that names the right one.
-
-    Parameters
-    ----------
-    meant
-        What to do, for keywords that are tried often; others are compared by their spelling.
-
-    Examples
-    --------
-    >>> from heatpg.tools.arguments import keywords_hinted
-    >>> @keywords_hinted(sigmas="pass all levels as sigma=[...]")
-    ... def blur(values, sigma): ...
-    >>> blur([1.0], sigmas=[2.0])
-    Traceback (most recent call last):
-    heatpg.errors.KeywordError: blur() has no keyword 'sigmas'; pass all levels as sigma=[...]
-    """
-
-    def decorate(function: Callable[Asked, Result]) -> Callable[Asked, Result]:
-        known = list(inspect.signature(function).parameters)
-
-        @functools.wraps(function)
-        def checked(*given: Asked.args, **keywords: Asked.kwargs) -> Result:
-            for name in keywords:
-                if name not in known:
-                    advice = meant.get(name) or nearest(name, known) or f"its keywords are {', '.join(known)}"
-                    raise KeywordError(f"{function.__name__}() has no keyword {name!r}", advice=advice)
-            return function(*given, **keywords)
-
-        return checked
-
-    return decorate
-
-
-SIGMA_KEYWORDS = {
-    "sigmas": "pass all noise levels as sigma=[...]",
-    "t": "pass sigma = sqrt(t): u(., t) is Q smoothed with variance t = sigma^2",
-    "time": "pass sigma = sqrt(t): u(., t) is Q smoothed with variance t = sigma^2",
-    "std": "pass the standard deviation as sigma",
-    "variance": "pass sigma = sqrt(variance)",
-    "method": "pass the name of the solver as solver",
-    "mode": "pass the boundary condition as boundary",
-}
-"""What is meant by keywords that other programs have for the noise and its solver."""
 
 
 def one_of(what: str, given: str, allowed: Iterable[str]) -> str:

@@ -33,6 +33,8 @@ __all__ = [
 _NOT_OPTIONS = ("grid", "progress")
 _WIDEST = 63  # bits of a whole number, as TOML and HDF5 have them
 _LONGEST = 1000  # letters
+_LIKE = 0.7  # ratio of difflib: solvr is like solver (0.91), spacing is not like storage (0.53). A taste
+_BEGUN = 3  # letters that say which word was begun. A taste
 _WORDS = {
     "None": "none",
     "bool": "true or false",
@@ -100,16 +102,27 @@ def nearest(word: str, known: Iterable[str]) -> str:
     Examples
     --------
     >>> from heatpg.tools.options import nearest
-    >>> nearest("gama", ["gamma", "size"])
-    "did you mean 'gamma'?"
+    >>> nearest("gama", ["gamma", "size"]), nearest("step_count", ["poles", "step"])
+    ("did you mean 'gamma'?", "did you mean 'step'?")
     """
     known = list(known)
     for name, remark in _SYNONYMS.get(_plain_word(word), ()):
         if name in known:
             return f"did you mean {name!r}?{remark and ' '}{remark}"
-    # a name from a file may be of any length, and the comparison takes its square
-    near = difflib.get_close_matches(word[:200], known, n=2, cutoff=0.5)
-    return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+    # the dashes of two options are no likeness; a name from a file may be of any length, and the comparison takes its
+    # square
+    bare = word[:200].lstrip("-").lower()
+    by_bare = {name.lstrip("-").lower(): name for name in known}
+    near = difflib.get_close_matches(bare, by_bare, n=2, cutoff=_LIKE)
+    # two letters exchanged are much of a short word
+    near = near or [name for name in by_bare if sorted(name) == sorted(bare)]
+    # a word that begins another one: whoever stops typing early, or goes on as another program does
+    near += [
+        name
+        for name in by_bare
+        if min(len(bare), len(name)) >= _BEGUN and (name.startswith(bare) or bare.startswith(name)) and name not in near
+    ]
+    return f"did you mean {' or '.join(repr(by_bare[name]) for name in near[:2])}?" if near else ""
 
 
 def kinds(annotation: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from heatpg.errors import HeatpgWarning, ResourceError
+from heatpg.tools.calls import checked_call
 
 __all__ = ["for_each", "set_threads", "threads"]
 
@@ -54,6 +55,7 @@ def threads() -> int:
     return _threads
 
 
+@checked_call()
 def set_threads(count: int) -> None:
     """Set the number of threads of this process."""
     global _threads, _pool

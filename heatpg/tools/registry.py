@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar, cast
 
 from heatpg.errors import HeatpgWarning, MissingPackageError, OptionError, UnknownNameError
+from heatpg.tools.calls import checked_entry
 from heatpg.tools.options import add_synonyms, nearest
 
 __all__ = ["Plugin", "Registry"]
@@ -90,11 +91,12 @@ class Registry(Generic[Entry]):
         self._entries[name] = entry
 
     def register(self, name: str) -> Callable[[Kept], Kept]:
-        """Decorator form of `add`; what it decorates keeps its type."""
+        """Decorator form of `add`; what it decorates keeps its type, and answers wrong keywords in words."""
 
         def decorate(entry: Kept) -> Kept:
-            self.add(name, cast(Entry, entry))
-            return entry
+            checked = checked_entry(name, entry)
+            self.add(name, cast(Entry, checked))
+            return checked
 
         return decorate
 

@@ -6,17 +6,18 @@ reference.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Protocol
 
 from heatpg.core.landscape import Landscape
 from heatpg.core.report import Check, Report
-from heatpg.errors import CheckError, HeatpgWarning, OptionError
+from heatpg.errors import CheckError, OptionError
 from heatpg.evolution import Evolution
 from heatpg.solvers import Solver
+from heatpg.tools.calls import checked_call
 from heatpg.tools.registry import Registry
 from heatpg.tools.resources import require_memory, within_memory
+from heatpg.tools.warn import warn_caller
 
 __all__ = ["LEVELS", "Judged", "checks", "fields_of_checks", "judge", "require_memory_for_checks", "verify"]
 
@@ -35,6 +36,7 @@ _DRAWN = ("drawn", "slice")  # of fields that no solver makes from Q on the grid
 checks: Registry[Callable[[Evolution, str], list[Check]]] = Registry("check", "heatpg.verify")
 
 
+@checked_call()
 def verify(evolution: Evolution, level: str = "standard") -> Report:
     """Check an evolution.
 
@@ -121,9 +123,7 @@ class Judged(Protocol):
         ...
 
 
-def judge(
-    result: Judged, *, fields: object = "the attribute 'evolution' of this error", warns: bool = True, depth: int = 3
-) -> None:
+def judge(result: Judged, *, fields: object = "the attribute 'evolution' of this error", warns: bool = True) -> None:
     """Raise if a check failed that the solver had promised to pass, and warn of every other check that failed.
 
     Parameters
@@ -134,8 +134,6 @@ def judge(
         Where the fields are, so that nothing is lost.
     warns
         Whether there are warnings; of several processes one is enough.
-    depth
-        How many calls up the warning points, as ``stacklevel`` of `warnings.warn` counts them.
 
     Raises
     ------
@@ -161,9 +159,7 @@ def judge(
         error.evolution = result
         raise error
     for failure in result.report.failures if warns else ():
-        warnings.warn(
+        warn_caller(
             f"{failure.name}: {failure.message}; print the report for the location, and try solver='auto' with "
-            f"prefer='monotone'",
-            HeatpgWarning,
-            stacklevel=depth,
+            f"prefer='monotone'"
         )

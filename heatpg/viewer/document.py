@@ -23,6 +23,7 @@ from heatpg.planes.points import REPEATS
 from heatpg.plot.words import sigma_label
 from heatpg.store.record import data_digest
 from heatpg.store.writing import file_environment
+from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import visible
 from heatpg.tools.numbers import number_words
 from heatpg.tools.pages import sealed_page
@@ -301,6 +302,7 @@ def _thinning(grid: Grid, stride: int) -> str:
     )
 
 
+@checked_call()
 def page(
     evolution: Evolution,
     *,
