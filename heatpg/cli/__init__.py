@@ -161,6 +161,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except (HeatpgError, ValueError, OSError, ImportError) as reason:
+        if isinstance(reason, HeatpgError) and reason.command:
+            reason.advice = reason.command
         shortage = _shortage(reason)
         if shortage:
             return _fail(f"{shortage} ({in_one_line(reason)})", NO_RESOURCES)

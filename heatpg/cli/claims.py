@@ -27,7 +27,7 @@ def _total(found: Ledger) -> str:
 def _claims(arguments: argparse.Namespace) -> int:
     from heatpg.claims import ledger
 
-    with Bar("testing", sys.stderr, enabled=not is_quiet(arguments)) as bar:
+    with Bar("testing", sys.stderr, enabled=not is_quiet(arguments), unit="claims") as bar:
         # no name is not an empty list of names
         found = ledger(arguments.claim or None, progress=bar)
     # who names a claim wants to read it; of all only the verdicts fit a screen
@@ -47,7 +47,8 @@ def add(commands: Commands) -> None:
         "claims",
         _claims,
         "Test common claims about exploration noise, one experiment each; the verdict is holds, holds with a "
-        "condition, or false as stated.",
+        "condition, or false as stated. All of them take about a minute, the first time some minutes, because "
+        "kernels are compiled; heatpg list claims prints the statements without running them.",
     )
     claims.add_argument(
         "claim", nargs="*", metavar="ID", help="claims to test, printed in full (default: all, one line each)"

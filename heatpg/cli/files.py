@@ -43,6 +43,7 @@ __all__ = [
     "publish_figure",
     "regarded",
     "require_file",
+    "require_result",
     "result_output",
     "sampler",
     "solver_of",
@@ -71,6 +72,17 @@ def require_file(path: Path) -> None:
     # lexists, not exists: a link that leads nowhere is there, and opening it says more
     if not os.path.lexists(path):
         raise MissingFileError("no such file", given=path, advice=_near_file(path, RESULTS))
+
+
+def require_result(path: Path) -> None:
+    """Refuse what is no result of heatpg, before anything is said of the output."""
+    require_file(path)
+    if path.is_file() and not is_result(path):
+        raise OptionError(
+            f"{path.name} is not a result of heatpg",
+            allowed=f"a file written by heatpg run: {', '.join(RESULTS)}",
+            advice=f"heatpg run {path.name} --boundary NAME writes one",
+        )
 
 
 def _environment(source: str) -> str:
@@ -147,12 +159,13 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
 def of_axes(arguments: argparse.Namespace) -> tuple[str | dict[str, str], str | dict[str, str]]:
     """Boundary and nodes of the axes of a file, empty where none are given; unknown words are refused here."""
     from heatpg.boundaries import boundaries
+    from heatpg.core.grid import NODES
 
     boundary, nodes = by_axis("--boundary", arguments.boundary), by_axis("--nodes", arguments.nodes)
     for word in boundary.values() if isinstance(boundary, dict) else [boundary]:
         boundaries.get(word)
     for word in nodes.values() if isinstance(nodes, dict) else filter(None, [nodes]):
-        one_of("kind of nodes", word, ("vertex", "cell"))
+        one_of("kind of nodes", word, NODES)
     return boundary, nodes
 
 

@@ -1,20 +1,24 @@
-"""heatpg list: available solvers, landscapes, boundary conditions, figures and formats."""
+"""heatpg list: available solvers, landscapes, boundary conditions, figures, formats and claims."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import inspect
+import math
+from typing import Any
 
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, reply
 from heatpg.errors import HeatpgError
 from heatpg.tools.arguments import one_of
 
-_LISTS = ("solvers", "landscapes", "boundaries", "figures", "formats")
+_LISTS = ("solvers", "landscapes", "boundaries", "figures", "formats", "claims")
 
 
 def _first_line(thing: object) -> str:
-    return (inspect.getdoc(thing) or "").split("\n")[0]
+    """The first sentence of a docstring, however many lines it takes."""
+    return " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
 
 
 def _summary_of(name: str) -> str:
@@ -35,12 +39,48 @@ def _plugins() -> dict[str, dict[str, str]]:
     return {name: {"distribution": plugin.distribution, "version": plugin.version} for name, plugin in found}
 
 
+def _solvers() -> dict[str, dict[str, Any]]:
+    """What each solver is, its orders of accuracy, and its options with their defaults."""
+    from heatpg.boundaries import boundaries
+    from heatpg.solvers import solvers
+
+    found = {}
+    for name in solvers.names():
+        kind = solvers.get(name)
+        solver = kind()
+        edge = {rule: solver.order_at_edge(rule, "vertex") for rule in boundaries.names()}
+        found[name] = {
+            "summary": kind.summary,
+            "order_space": solver.order_space,
+            "order_at_edge": edge,
+            "order_time": solver.order_time,
+            "options": {field.name: field.default for field in dataclasses.fields(kind)},
+        }
+    return found
+
+
+def _orders(facts: dict[str, Any]) -> str:
+    """The orders and the options of a solver in a clause."""
+
+    def word(order: float) -> str:
+        return "exact" if math.isinf(order) else f"order {order:g}"
+
+    edges = sorted({value for value in facts["order_at_edge"].values() if value != facts["order_space"]})
+    words = [f"{word(facts['order_space'])} in space"]
+    words += [f"{' or '.join(word(each) for each in edges)} at edges"] if edges else []
+    words += [f"{word(facts['order_time'])} in time"]
+    options = [f"{name}={default}" for name, default in facts["options"].items()]
+    return ", ".join(words) + (f"; options: {', '.join(options)}" if options else "")
+
+
 def _summaries(what: str) -> dict[str, str]:
     """Names and one line each."""
     if what == "solvers":
-        from heatpg.solvers import solvers
+        return {name: f"{facts['summary']} ({_orders(facts)})" for name, facts in _solvers().items()}
+    if what == "claims":
+        from heatpg.claims import claims
 
-        return {name: solvers.get(name).summary for name in solvers.names()}
+        return {name: claims.get(name).statement for name in claims.names()}
     if what == "boundaries":
         from heatpg.boundaries import boundaries
 
@@ -69,13 +109,16 @@ def _list(arguments: argparse.Namespace) -> int:
         owners = plugins if what == "landscapes" else {}
         whose = {name: " [{distribution} {version}]".format(**owner) for name, owner in owners.items()}
         lines += [f"{what}:", *(f"  {name:{width}}  {line}{whose.get(name, '')}" for name, line in entries.items())]
-    reply(arguments, lambda: found | ({"plugins": plugins} if plugins else {}), result=lines)
+    details: dict[str, Any] = {"plugins": plugins} if plugins else {}
+    if "solvers" in wanted:
+        details["solver_details"] = _solvers()
+    reply(arguments, lambda: found | details, result=lines)
     return OK
 
 
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
     lists = commands.add(
-        "list", _list, "List the available solvers, landscapes, boundary conditions, figures and formats."
+        "list", _list, "List the available solvers, landscapes, boundary conditions, figures, formats and claims."
     )
     lists.add_argument("what", nargs="?", default="", metavar="{" + ",".join(_LISTS) + "}")

@@ -35,10 +35,10 @@ def _orders(arguments: argparse.Namespace) -> int:
     from heatpg.measure import orders as convergence
     from heatpg.measure import work_precision
 
-    with Bar("measuring", sys.stderr, enabled=not quiet) as bar:
+    with Bar("measuring", sys.stderr, enabled=not quiet, unit="measurements") as bar:
         rows = convergence.orders(chosen, over=over, dimensions=dimensions, nodes=arguments.nodes, progress=bar)
     # after the orders, one by one: a solver that is timed must not share the processor with another
-    with Bar("timing", sys.stderr, enabled=not quiet) as bar:
+    with Bar("timing", sys.stderr, enabled=not quiet, unit="solves") as bar:
         runs = work_precision.work_precision(chosen, progress=bar)
     if figure is not None:
         from heatpg.plot import orders as drawn
@@ -76,7 +76,10 @@ def _orders(arguments: argparse.Namespace) -> int:
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
     orders = commands.add(
-        "orders", _orders, "Measure the orders of accuracy of the solvers, and their error against computing time."
+        "orders",
+        _orders,
+        "Measure the orders of accuracy of the solvers, and their error against computing time. All solvers take some "
+        "minutes; with --solver NAME and --dimensions 1 some seconds.",
     )
     orders.add_argument(
         "--solver", action="append", default=[], metavar="NAME", help="solver to measure; repeatable (default: all)"

@@ -30,7 +30,8 @@ class Parser(argparse.ArgumentParser):
         if rest:
             command = getattr(found, "command_parser", self)
             option = next((word for word in rest if word.startswith("-")), rest[0]).partition("=")[0]
-            asked = nearest(option, command.options()) if option.startswith("-") else ""
+            known = [name for name in command.options() if name.startswith("--")]
+            asked = nearest(option, known) or f"the options are: {', '.join(known)}" if option.startswith("-") else ""
             command.error("; ".join(filter(None, (f"unrecognized arguments: {' '.join(rest)}", asked))))
         if hasattr(found, "command_parser"):
             del found.command_parser

@@ -21,18 +21,25 @@ from heatpg.cli.files import (
 )
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_kind, add_source
 from heatpg.cli.talk import Bar, describe, envelope, is_quiet, outcome, record, reply, report_lines, say
-from heatpg.cli.words import parse_bytes, parse_sigma
+from heatpg.cli.words import parse_bytes, parse_matrix, parse_sigma
 from heatpg.errors import OptionError, StoreError, UnsupportedError
 
 if TYPE_CHECKING:
     from heatpg.core.landscape import Landscape
+    from heatpg.solvers import Solver
 
 
 def _result_path(arguments: argparse.Namespace, quiet: bool) -> Path:
     """Where the result goes; by default it has the name of the source, in this folder."""
     source = Path(arguments.source) if is_file(arguments.source) else None
     stem = arguments.source if source is None else source.stem
-    out = result_output(arguments.out or f"{stem}.h5", force=arguments.force, quiet=quiet)
+    try:
+        out = result_output(arguments.out or f"{stem}.h5", force=arguments.force, quiet=quiet)
+    except StoreError as refusal:
+        if source is not None and not arguments.out and refusal.advice:
+            # of my.npy and my.npz, which are not told apart by it
+            refusal.advice += f"; {stem}.h5 is the default for every source {stem}.*, choose another name with --out"
+        raise
     # --force means that a result may be replaced, not what it is made from
     if source is not None and source.resolve() == out:
         raise StoreError(
@@ -57,8 +64,21 @@ def _require_blockwise(arguments: argparse.Namespace) -> None:
                 given=f"--memory {arguments.memory}",
                 advice=f"remove {option}, or remove --memory if the field fits in memory",
             )
+    if arguments.covariance is not None:
+        raise UnsupportedError(
+            "--covariance needs the whole field, but --memory processes it in blocks", advice="remove one of them"
+        )
     if arguments.sigma is None:
         raise OptionError("--memory needs the noise levels", advice="add --sigma, in the units of the axes")
+
+
+def _solver(arguments: argparse.Namespace) -> str | Solver:
+    """The solver, with the options that only ``auto`` goes by held against it."""
+    from heatpg.solvers.choice import refuse_options_of_auto
+
+    solver = solver_of(arguments.solver, arguments.solver_option)
+    refuse_options_of_auto(solver, arguments.tolerance, arguments.prefer, correlated=False)
+    return solver
 
 
 def _run_in_blocks(arguments: argparse.Namespace) -> int:
@@ -72,7 +92,7 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
     whole = not is_file(arguments.source) or not (path.suffix == ".npy" or is_result(path))
     sample = sampler(arguments)
     sigma = parse_sigma(arguments.sigma, quiet=quiet)
-    solver = solver_of(arguments.solver, arguments.solver_option)
+    solver = _solver(arguments)
     out = _result_path(arguments, quiet)
 
     from heatpg.large import LargeLandscape, evolve_large
@@ -115,27 +135,46 @@ def _run(arguments: argparse.Namespace) -> int:
     checks = arguments.checks or "full"
     sample = sampler(arguments)
     sigma = parse_sigma(arguments.sigma, quiet=quiet) if arguments.sigma else None
-    solver = solver_of(arguments.solver, arguments.solver_option)
-    out = _result_path(arguments, quiet)
+    covariance = None if arguments.covariance is None else parse_matrix(arguments.covariance)
+    if sigma is not None and covariance is not None:
+        raise OptionError("give either --sigma or --covariance, not both")
+    solver = _solver(arguments)
     kind = figure_kind(arguments, "summary")
-    figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
 
-    from heatpg.core.noise import few_levels
+    from heatpg.core.noise import few_levels, parse_covariance
     from heatpg.evolution import solve
+    from heatpg.solvers.choice import schedule
     from heatpg.verify import verify
 
     # `heatpg.evolve` does the same in one call. Here each stage has a bar of its own, and a failed check is told after
     # the result has been written, where `evolve` warns or raises.
     words = ""
     begin = time.perf_counter()
-    with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
-        landscape = sample(bar)
+    landscape = None
+    if is_file(arguments.source):
+        # a file is read quickly, and its axes say whether the noise is right; that the output exists is told last
+        landscape = sample(lambda done, total: None)
+        if covariance is not None:
+            parse_covariance(covariance, landscape.grid, tell=False)
+        if sigma is not None:
+            schedule(landscape.grid, sigma, solver, tolerance=arguments.tolerance, prefer=arguments.prefer)
+    out = _result_path(arguments, quiet)
+    figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
+    if landscape is None:
+        with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
+            landscape = sample(bar)
     sampling = time.perf_counter() - begin
-    if sigma is None:
+    if sigma is None and covariance is None:
         sigma, words = few_levels(landscape.grid)
     with Bar("solving", sys.stderr, enabled=not quiet) as bar:
         evolution = solve(
-            landscape, sigma, solver, tolerance=arguments.tolerance, prefer=arguments.prefer, progress=bar
+            landscape,
+            sigma,
+            solver,
+            covariance=covariance,
+            tolerance=arguments.tolerance,
+            prefer=arguments.prefer,
+            progress=bar,
         )
     begin = time.perf_counter()
     with Bar("checking", sys.stderr, enabled=not quiet) as bar:
@@ -176,6 +215,12 @@ def add(commands: Commands) -> None:
         default=[],
         metavar="KEY=VALUE",
         help="set an option of the solver, e.g. --solver-option steps=16; repeatable",
+    )
+    run.add_argument(
+        "--covariance",
+        metavar="[[A,B],[B,C]]",
+        help="covariance of correlated noise, one row per axis, in place of --sigma; needs periodic, clip or zero "
+        "boundaries",
     )
     run.add_argument(
         "--tolerance",

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from heatpg.cli.files import ANIMATIONS, FIGURES, draw, figure_output, print_width, require_file
+from heatpg.cli.files import ANIMATIONS, FIGURES, draw, figure_output, print_width, require_result
 from heatpg.cli.parser import Commands, add_kind, add_untrusted
 from heatpg.cli.talk import OK, brief, is_quiet, reply
 from heatpg.cli.words import parse_sigma
@@ -75,7 +75,7 @@ def _show(arguments: argparse.Namespace) -> int:
         )
         one_of("figure", kind, figures.names())  # before the file is read, which may take long
         width = print_width(arguments.width)
-    require_file(Path(arguments.file))
+    require_result(Path(arguments.file))
     quiet = is_quiet(arguments)
     # before the file is loaded: an existing figure is refused at once
     target = figure_output(out, force=arguments.force, endings=FIGURES + ANIMATIONS, quiet=quiet)

@@ -51,15 +51,18 @@ def _study(arguments: argparse.Namespace) -> int:
     make = _source(arguments)
     sigma = parse_sigma(arguments.sigma, quiet=quiet) if arguments.sigma else None
     kind = figure_kind(arguments, "study")
-    figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
     width = print_width(arguments.width)
 
     from heatpg.studies import study
 
     begin = time.perf_counter()
-    # sampled here and not by `study`, because only sampling says how far it is
-    with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
-        source = make(bar)
+    # a file is read quickly, and what is wrong with it is told before that the figure exists
+    source = make(lambda done, total: None) if is_file(arguments.source) else None
+    figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
+    if source is None:
+        # sampled here and not by `study`, because only sampling says how far it is
+        with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
+            source = make(bar)
     sampling = time.perf_counter() - begin
     with Bar("studying", sys.stderr, enabled=not quiet) as bar:
         bar(0, 1)  # the first stage does not say how far it is

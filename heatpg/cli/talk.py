@@ -50,23 +50,41 @@ Entry = TypeVar("Entry")
 # 2 is argparse's own, 130 is what shells give for an interrupt (128 + SIGINT), the others are free
 OK, BAD_INPUT, CHECK_FAILED, TASKS_FAILED, NO_RESOURCES, INTERRUPTED = 0, 2, 3, 4, 5, 130
 _SHOWN = 8  # levels of which the optimum is listed, so that a run with many still fits a screen. A taste
+_SILENT = 10.0  # seconds without a word, after which a reader of a log wonders. A taste
 _REDRAWN = 0.1  # seconds from one state of a bar to the next: as fast as an eye reads it
 _CELLS = 24  # of a bar
 _LINE = 60  # letters of a line with a bar, blanks at the end included, which wipe what was there before
 
 
 class Bar:
-    """A progress bar on one line of a terminal; silent elsewhere, so that logs stay readable."""
+    """A progress bar on one line of a terminal; elsewhere silent, or a line now and then, so that logs stay readable.
 
-    def __init__(self, label: str, stream: TextIO, *, enabled: bool) -> None:
+    Parameters
+    ----------
+    label
+        What is done.
+    stream
+        Where the bar is drawn.
+    enabled
+        Whether anything is said.
+    unit
+        What is counted, in the plural: adds the lines where there is no terminal, for work that takes minutes.
+    """
+
+    def __init__(self, label: str, stream: TextIO, *, enabled: bool, unit: str = "") -> None:
         self.label = label
         self.stream = stream
         self.enabled = enabled and stream.isatty()
+        self.unit = unit if enabled and not stream.isatty() else ""
+        self.told = time.monotonic()
         self.first: tuple[float, int] | None = None
         self.last = -math.inf
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
+        if self.unit and now - self.told >= _SILENT:
+            self.told = now
+            note(f"{self.label}: {done} of {total} {self.unit}")
         # a fast loop reports far more often than a terminal can show; the last state is always shown
         if not self.enabled or (now - self.last < _REDRAWN and done < total):
             return

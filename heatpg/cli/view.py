@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from heatpg.cli.files import output, require_file
+from heatpg.cli.files import output, require_result
 from heatpg.cli.parser import Commands, add_untrusted
 from heatpg.cli.talk import OK, Bar, is_quiet, reply
 from heatpg.cli.words import parse_bytes
@@ -28,7 +28,7 @@ def _view(arguments: argparse.Namespace) -> int:
     if not name.lower().endswith(_PAGES):
         raise OptionError("the file name of a page must end in .html", given=name, allowed=", ".join(_PAGES))
     most_bytes = int(parse_bytes(arguments.most_bytes))
-    require_file(Path(arguments.file))
+    require_result(Path(arguments.file))
     target = output(name, force=arguments.force, quiet=is_quiet(arguments))
     begin = time.perf_counter()
     evolution = load(arguments.file, untrusted=arguments.untrusted)

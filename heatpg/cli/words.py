@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heatpg.cli.talk import note
-from heatpg.errors import HeatpgError, OptionError
+from heatpg.errors import HeatpgError, OptionError, SigmaError
 from heatpg.tools.arguments import one_of
 from heatpg.tools.options import from_text
 
-__all__ = ["by_axis", "parse_bytes", "parse_options", "parse_sigma", "sigma_numbers"]
+__all__ = ["by_axis", "parse_bytes", "parse_matrix", "parse_options", "parse_sigma", "sigma_numbers"]
 
 # powers of 1000 and of 1024 as their names have it; read without regard to case
 _UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "kiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -74,6 +75,13 @@ def by_axis(option: str, text: str) -> str | dict[str, str]:
     ('cell', {'x': 'cell', 'y': 'vertex'})
     """
     if "=" not in text:
+        if "," in text:
+            words = ", ".join(f"AXIS={word.strip()}" for word in text.split(","))
+            raise OptionError(
+                f"{option} takes one word for all axes, or one per axis with its name",
+                given=repr(text),
+                advice=f"name the axes: {option} {words.replace(', ', ',')}",
+            )
         return text.strip()
     found: dict[str, str] = {}
     for part in text.split(","):
@@ -84,6 +92,27 @@ def by_axis(option: str, text: str) -> str | dict[str, str]:
             )
         found[name] = word
     return found
+
+
+def parse_matrix(text: str) -> list[list[float]]:
+    """A covariance from its rows in brackets, as in JSON.
+
+    Examples
+    --------
+    >>> from heatpg.cli.words import parse_matrix
+    >>> parse_matrix("[[0.4, 0.25], [0.25, .3]]")
+    [[0.4, 0.25], [0.25, 0.3]]
+    """
+    try:
+        # .3 is a number for people, and not for JSON
+        rows = json.loads(re.sub(r"(?<![0-9])\.(?=[0-9])", "0.", text))
+        return [[float(number) for number in row] for row in rows]
+    except (ValueError, TypeError):
+        raise OptionError(
+            "--covariance must be a square matrix",
+            given=repr(text),
+            allowed="rows in brackets: [[0.4,0.2],[0.2,0.3]]",
+        ) from None
 
 
 def sigma_numbers(text: str) -> list[float]:
@@ -101,16 +130,28 @@ def sigma_numbers(text: str) -> list[float]:
     try:
         # a list is taken in any order and with any gaps; a range is spaced as scale space is, in the logarithm
         if ":" not in text:
-            return [float(part) for part in text.split(",")]
+            return [_level(text, float(part)) for part in text.split(",")]
         words = text.split(":")
         if len(words) != 3:
             raise ValueError
         return geometric_levels(float(words[0]), float(words[1]), int(words[2]))
     except HeatpgError as reason:
-        reason.problem = f"--sigma {text}: {reason.problem}"
+        if not reason.problem.startswith("--sigma"):
+            reason.problem = f"--sigma {text}: {reason.problem}"
         raise
     except (ValueError, IndexError):
         raise OptionError("invalid sigma", given=repr(text), allowed=allowed) from None
+
+
+def _level(text: str, number: float) -> float:
+    """A noise level, refused here: what reads sigma later speaks of arrays."""
+    if not (math.isfinite(number) and number >= 0):
+        raise SigmaError(
+            "--sigma must be finite and not negative",
+            given=text,
+            advice=f"sigma is a standard deviation: --sigma {text.replace('-', '')}" if number < 0 else "",
+        )
+    return number
 
 
 def _note_comma(words: Sequence[str]) -> None:

@@ -234,7 +234,7 @@ def test_missing_folders_are_made(capsys: Capture) -> None:
         (["run", "ridge", "--sigma", "nan"], "finite"),
         (["run", "ridge", "--solver", "spektral"], "did you mean 'spectral'"),
         (["run", "ridge", "--solver-option", "steps=3"], "--solver"),
-        (["run", "ridge", "--solver", "implicit", "--solver-option", "step_count=3"], "or 'steps'?"),
+        (["run", "ridge", "--solver", "implicit", "--solver-option", "step_count=3"], "'step'?"),
         (["run", "ridge", "--checks", "some"], "invalid choice"),
         (["run", "ridge", "--compression", "zip"], "invalid choice"),
         (["run", "ridge", "--figure", "a.bmp"], ".png"),

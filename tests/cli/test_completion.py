@@ -160,7 +160,7 @@ def test_the_parser_is_read_whole(bash_script: Path, folder: Path) -> None:
     assert after("heatpg run ridge --set ") == sorted(f"{key}=" for key in settable(landscapes.get("ridge")))
     assert after("heatpg show --kind ") == sorted(figures.names())
     assert after("heatpg batch status ") == ["results"]
-    assert after("heatpg list ") == sorted(["solvers", "landscapes", "boundaries", "figures", "formats"])
+    assert after("heatpg list ") == sorted(["solvers", "landscapes", "boundaries", "figures", "formats", "claims"])
     # what can be given again is offered again
     text = script("zsh", cli.commands().parser)
     assert '"*--sigma=[' in text and '"--solver=[' in text and '"--force[' in text
