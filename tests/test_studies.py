@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize
 
-from heatpg import Axis, Grid, Landscape, errors, evolve, landscapes, load, study
+from heatpg import Axis, Grid, Landscape, errors, evolve, landscapes, load, plot, study
 from heatpg.core.noise import LEVELS, default_sigma
 from heatpg.scalespace import Roughness, Shape
 from heatpg.studies import Study
@@ -421,3 +421,10 @@ def test_covariances_of_several_shapes_have_no_study() -> None:
         with pytest.raises(errors.UnsupportedError, match="not multiples of a single one") as refused:
             study(several, risk=risk)
         assert "study(landscape, covariance=...)" in refused.value.advice and "0.0202" in str(refused.value)
+
+
+def test_a_study_draws_its_page() -> None:
+    page = study(landscapes.unequal_bumps(size=201), [0.1, 0.2, 0.4, 0.8, 1.6])
+    own, other = page.plot(), plot.study(page)
+    assert [ax.get_title() for ax in own.axes] == [ax.get_title() for ax in other.axes]
+    assert page.plot(width="column").get_figwidth() == 3.5

@@ -18,6 +18,7 @@ __all__ = ["TRUST", "resolution"]
 
 TRUST = 0.01  # of the noise may leave the box before it is said; a matter of taste
 
+_RADIANS = ("rad", "radian", "radians")
 _MOST_NODES = 1e9  # along one axis; a matter of taste
 
 
@@ -94,6 +95,17 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
     return entries
 
 
+def _degrees_words(evolution: Evolution) -> str:
+    """A question where a sigma is longer than an axis in radians."""
+    for axis, widest in zip(evolution.grid, evolution.sigmas.max(axis=0), strict=True):
+        if axis.unit.lower() in _RADIANS and widest > axis.upper - axis.lower:
+            return (
+                f"; the largest sigma, {widest:g}, exceeds the length of axis {axis.name!r}, "
+                f"{axis.upper - axis.lower:.4g} {axis.unit}: is it in degrees?"
+            )
+    return ""
+
+
 def _box(evolution: Evolution) -> Check:
     grid = evolution.grid
     for k, sigma in enumerate(evolution.sigmas):
@@ -112,7 +124,8 @@ def _box(evolution: Evolution) -> Check:
                 "box",
                 "finding",
                 f"for sigma >= {sigma_words(evolution.sigma[k])}, an action drawn at the optimum falls outside "
-                f"the box with probability {often}, so the result there depends on the boundary condition",
+                f"the box with probability {often}, so the result there depends on the boundary condition"
+                f"{_degrees_words(evolution)}",
                 leaves,
                 TRUST,
                 "trust margin",

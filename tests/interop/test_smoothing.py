@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from heatpg import Axis, Grid, HeatpgError, Landscape, evolve, smooth
+from heatpg import Axis, Grid, HeatpgError, HeatpgWarning, Landscape, evolve, smooth
+from heatpg.errors import KeywordError, OptionError
 
 xarray = pytest.importorskip("xarray")
 
@@ -145,3 +146,58 @@ def test_bad_sigma(sigma: Any) -> None:
 def test_bad_values(values: Any) -> None:
     with pytest.raises(HeatpgError):
         smooth(values, 1.0, "clip")
+
+
+def test_a_tuple_of_one_sigma_per_axis_is_what_scipy_takes(rng: np.random.Generator) -> None:
+    values = rng.standard_normal((20, 24))
+    with pytest.warns(HeatpgWarning, match=r"pass \{0: 2, 1: 3\}, for noise levels a list: \[2, 3\]") as caught:
+        several = smooth(values, (2, 3), "reflect")
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(several, smooth(values, [2, 3], "reflect"))
+    # and this is the row of the page for those who come from SciPy
+    ours = smooth(values, {0: 2, 1: 3}, "periodic")
+    np.testing.assert_allclose(ours, gaussian_filter(values, (2, 3), mode="wrap", truncate=9), atol=1e-13)
+    # a tuple of another length, a list and an array are levels and nothing else: warnings are errors here
+    smooth(values, (1, 2, 3), "reflect")
+    smooth(values[0], (1, 2), "reflect")
+    smooth(values, np.array([2.0, 3.0]), "reflect")
+
+
+def test_a_covariance_is_that_of_evolve(rng: np.random.Generator) -> None:
+    values = rng.standard_normal((20, 24))
+    covariance = np.array([[2.0, 1.0], [1.0, 3.0]])
+    landscape = Landscape.from_array(values, boundary="periodic")
+    one = smooth(values, None, "periodic", covariance=covariance)
+    np.testing.assert_array_equal(one, evolve(landscape, covariance=covariance).values[0])
+    # several come back in the order that was given, and with axes turned the covariance is of the axes in their order
+    several = smooth(values, None, "periodic", covariance=np.array([2 * covariance, covariance]))
+    np.testing.assert_array_equal(several[1], one)
+    turned = smooth(values, None, "periodic", axes=(1, 0), covariance=covariance[::-1, ::-1])
+    np.testing.assert_allclose(turned, one, atol=1e-13)
+    # independent noise as a covariance
+    apart = smooth(values, None, "periodic", covariance=np.diag([4.0, 9.0]))
+    np.testing.assert_allclose(apart, smooth(values, {0: 2, 1: 3}, "periodic", solver="spectral"), atol=1e-13)
+    for sigma, matrix in ((1.0, covariance), (None, None)):
+        with pytest.raises(HeatpgError, match=r"give (either )?sigma"):
+            smooth(values, sigma, "periodic", covariance=matrix)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"spacing": -1.0}, "spacing must be positive"),
+        ({"spacing": [1.0, 0.0]}, "spacing must be positive"),
+        ({"boundary": ("reflect", "periodic", "clip")}, "expected: 2 entries, one for each of the axes 0, 1"),
+        ({"nodes": ("cell",)}, "nodes=('cell',), 1 entries"),
+    ],
+)
+def test_what_is_wrong_is_called_by_its_name(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        smooth(np.eye(5), 1.0, **({"boundary": "reflect"} | options))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("keyword", ["order", "truncate", "cval", "mode"])
+def test_keywords_of_scipy_are_answered(keyword: str) -> None:
+    with pytest.raises(KeywordError, match=r"gradient=True|interop\.ndimage|boundary"):
+        smooth(np.eye(5), 1.0, "reflect", **{keyword: 1})  # type: ignore[arg-type]

@@ -147,7 +147,7 @@ def test_the_advice_runs(things: dict[str, Any]) -> None:
         "values": np.array([0.0, 1.0, 3.0, 2.0, 1.0, 4.0, 0.0, 0.0, 1.0]),
         "sigma": [0.5, 1.0],
     }
-    said = {
+    said: dict[tuple[Callable[..., Any], str], str] = {
         (price, "Evolution"): "price(track(flow))",
         (price, "Study"): "price(study.space)",
         (price, "Landscape"): "price(track(evolve(landscape, sigma)))",
@@ -176,11 +176,11 @@ def test_the_advice_runs(things: dict[str, Any]) -> None:
         (lambda: Landscape.from_array(np.eye(4), boundary="clip", minimize=True), "'minimise'"),  # type: ignore[call-arg]
         (lambda: Landscape(np.zeros(65), AXIS, minimize=True), "'minimise'"),  # type: ignore[call-arg]
         (lambda: heatpg.landscapes.ridge(sze=21), "'size'"),
-        (lambda: Spectral(stesp=3), "Spectral() has no keyword 'stesp'"),  # type: ignore[call-arg]
+        (lambda: Spectral(stesp=3), "Spectral() has no keyword 'stesp'"),
         (lambda: smooth(np.zeros(9), 1.0), "smooth() needs boundary"),  # type: ignore[call-arg]
         (lambda: smooth(np.zeros(9)), "smooth() needs sigma and boundary"),  # type: ignore[call-arg]
         (lambda: evolve(), "evolve() needs landscape"),  # type: ignore[call-arg]
-        (lambda: smooth(np.zeros(9), 1.0, "clip", 0.5), "pass spacing=, axes=,"),  # type: ignore[misc]
+        (lambda: smooth(np.zeros(9), 1.0, "clip", 0.5), "pass spacing=, axes=,"),  # type: ignore[call-arg]
         (lambda: smooth(np.zeros(9), 1.0, "clip", sigma=2.0), "smooth() is given sigma twice"),  # type: ignore[misc]
     ],
 )

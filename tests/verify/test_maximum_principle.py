@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -133,3 +135,15 @@ def test_the_report_names_what_the_grid_cannot_show() -> None:
     calm = evolve(landscape, [0.05]).report
     assert calm["resolution"].status == "passed"
     assert calm["box"].status == "passed"
+
+
+def test_a_sigma_in_degrees_on_an_axis_in_radians_is_asked_about() -> None:
+    def found(unit: str, sigma: list[float]) -> str:
+        axis = Axis("angle", -math.pi, math.pi, 101, boundary="clip", unit=unit)
+        return evolve(Landscape.from_function(np.cos, axis), sigma).report["box"].message
+
+    for unit in ("rad", "radians"):
+        assert "10, exceeds the length of axis 'angle', 6.283" in found(unit, [5.0, 10.0])
+        assert found(unit, [5.0, 10.0]).endswith("is it in degrees?")
+        assert "degrees" not in found(unit, [2.0, 5.0])
+    assert "degrees" not in found("deg", [5.0, 10.0]) and "degrees" not in found("m", [5.0, 10.0])
