@@ -142,7 +142,7 @@ def _require_numbers(
     """Refuse a result that is not finite, or has lost its digits below the smallest normal number of its type."""
     kind = np.finfo(result.dtype)
     level = sigma_words(sigma if len(set(sigma.tolist())) > 1 else sigma[0])
-    least = _ROUNDING * float(kind.eps) * float(np.ptp(initial))
+    least = _ROUNDING * float(kind.eps) * float(np.abs(initial).max())
     for axis, exponent, slopes, given in zip(grid, exponents, found, result, strict=True):
         largest = float(np.abs(given).max())
         words = ""
