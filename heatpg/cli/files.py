@@ -115,6 +115,7 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
     from heatpg.core.landscape import Landscape
     from heatpg.evolution import load
 
+    _refuse_folder(path)
     if arguments.set:
         raise OptionError(
             f"--set {' '.join(arguments.set)} cannot be used with {path.name}: "
@@ -174,6 +175,17 @@ def regarded(landscape: Landscape, arguments: argparse.Namespace) -> Landscape:
     return landscape if arguments.minimise is None else landscape.regarded(minimise=arguments.minimise)
 
 
+def _refuse_folder(path: Path) -> None:
+    """Refuse a directory, and say how the results of a batch are read."""
+    if path.is_dir():
+        whole = (path / "spec.toml").is_file()
+        raise OptionError(
+            f"{path} is a directory" + (", that of a batch" if whole else ""),
+            allowed="a registered landscape, or one file",
+            advice=f"pass one of its result files: {path}/shards/*/*.h5" if whole else "",
+        )
+
+
 def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], object]], Landscape]:
     """What makes the landscape; everything wrong with the options is found now, before the work."""
     from heatpg.landscapes import landscapes
@@ -184,6 +196,8 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
     try:
         family = landscapes.get(arguments.source)
     except UnknownNameError as reason:
+        # not before: a directory may have the name of a landscape
+        _refuse_folder(Path(arguments.source))
         # the same error with better advice: a name without an ending may have been meant as a file
         near = _environment(arguments.source) or reason.advice
         ending = f"for a file, include its extension: {', '.join(SOURCES)}"

@@ -538,11 +538,6 @@ def distribution(
     if isinstance(source, Evolution):
         source.require_solved("the distribution of the return")
     landscape = source.landscape if isinstance(source, Evolution) else source
-    if not isinstance(landscape, Landscape):
-        raise OptionError(
-            "distribution() needs a landscape or an evolution",
-            given=type(source).__name__,
-        )
     grid = landscape.grid
     if landscape.batch_shape:
         raise UnsupportedError(

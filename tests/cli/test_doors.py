@@ -157,3 +157,22 @@ def test_the_lines_on_figures_are_whole(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["list", "figures"]) == 0
     for line in capsys.readouterr().out.splitlines()[1:]:
         assert line.endswith("."), line
+
+
+@pytest.mark.parametrize("command", ["run", "study"])
+def test_a_directory_is_called_one(
+    tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("horizons", "other"):
+        Path(name).mkdir()
+    Path("horizons/spec.toml").write_text("")
+    for name in ("horizons", "./horizons", "horizons/"):
+        assert main([command, name]) == 2
+        error = capsys.readouterr().err
+        assert "horizons is a directory, that of a batch" in error and "horizons/shards/*/*.h5" in error
+    # a directory that has the name of a landscape hides it from nobody
+    Path("ridge").mkdir()
+    assert main([command, "ridge", "--sigma=-1"]) == 2 and "directory" not in capsys.readouterr().err
+    assert main([command, "other"]) == 2
+    assert "other is a directory; expected" in capsys.readouterr().err
