@@ -931,7 +931,7 @@
     if (best.edges.length) parts.push(`on the edge of the box (${best.edges.join(", ")})`);
     if (layer.basins) {
       const [share, count] = [layer.basins.shares[state.frame], layer.basins.counts[state.frame]];
-      parts.push(count === 1 ? "ascent reaches it from the whole box" : `ascent reaches it from ${number(100 * share, 3)} % of the box, and other maxima from the rest`);
+      parts.push(count === 1 ? "ascent reaches it from the whole box" : `ascent reaches it from ${number(100 * share, 3)} % of the box, and other places from the rest`);
     }
     byId("facts").textContent = parts.join("; ");
     const slider = byId("slider");
