@@ -226,6 +226,9 @@ def power_slope(scales: Array, squares: Array) -> float:
 def noise_floor(measured: MeanSquares) -> tuple[float, float, bool]:
     """Variance s^2 of the noise, from S_2 = 2 s^2 + A delta^(2p) + C delta^2, its error, and whether it is all."""
     law = LAWS["structure"]
+    # noise is in every part: where one holds all increments over the smallest distance, as a step does, there is none
+    if not (measured.left_out[:, 0] > 0).all():
+        return 0.0, math.nan, False
     # increments of white noise have the same mean square 2 s^2 over every distance
     growth = measured.squares / measured.squares[0] - 1.0
     variance = jackknife(measured.left_out / measured.left_out[:, :1])

@@ -26,6 +26,9 @@ Array = NDArray[Any]
 # Ends that are one event: relative in t, and in units of max(sigma, h). Taste: ends at one fold agree to many more
 # digits, different events rarely to as many, and those that do (by symmetry) are apart in place.
 _TOGETHER = (1e-5, 0.2)
+# Of the eigenvalues that are round-off: so flat, round-off of the slope moves a point farther than the steps at which
+# Newton's method stops (1e-9: 64 eps over 1e3 times 1e-11 of osc(Q) are 1e-6).
+_UNPLACED = 1e3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,8 +41,10 @@ class Event:
         ``death`` or ``birth``: two critical points annihilate, or are created, where the Hessian is singular (or one of
         them lies on the edge of the box). ``merge``, ``split``: several become one by symmetry, or one becomes several.
         ``jump``: the global maximum changes track. ``reaches edge``, ``leaves edge``: an extremum moves onto the edge
-        of the box, or off it. ``leaves box``, ``enters box``: a saddle crosses the edge. ``lost``, ``found``: none of
-        these could be shown; usually the curvature is rounding error, or the sigma is not resolved.
+        of the box, or off it. ``leaves box``, ``enters box``: a saddle crosses the edge, or
+        any point that of the data in a study of correlated noise. ``fades``, ``emerges``: no
+        event of u, but the track ends or begins where u is flat to round-off, so that its place is not determined.
+        ``lost``, ``found``: none of these could be shown; usually the sigma is not resolved.
     sigma
         Where, in the units of the axes (of the noisiest axis, if they differ).
     uncertainty
@@ -331,9 +336,24 @@ class History:
         if end.how.outcome == FOLD or (end.how.outcome == RELEASED and not self._passes(end)):
             return "birth" if end.beginning else "death"
         words = {LEFT: ("leaves box", "enters box"), LOST: ("lost", "found")}
+        if end.how.outcome == LOST and self._fades(end):
+            return "emerges" if end.beginning else "fades"
         if end.how.outcome == RELEASED or (end.how.outcome == LEFT and end.track.kind != "saddle"):
             return "reaches edge" if end.beginning == (end.how.outcome == RELEASED) else "leaves edge"
         return words[end.how.outcome][end.beginning]
+
+    def _fades(self, end: _End) -> bool:
+        """Whether u is flat to round-off where a track ends: no curvature where it is free, or no slope where held."""
+        sigmas = self.sigmas(end.how.time)
+        unit = unit_of_length(self.follower.grid, sigmas)
+        _, slope, hessian = (
+            part[0] for part in self.field.local(self.field.derivatives(end.how.position[None], sigmas))
+        )
+        points, row = self.points[int(end.track.levels[0])], self.rows[end.track.number][0]
+        free, round_off = points.free[row], self.follower.round_off
+        curvature = np.linalg.eigvalsh((hessian * unit[:, None] * unit)[np.ix_(free, free)])
+        held = np.abs(slope * unit)[~free]
+        return bool((np.abs(curvature) <= _UNPLACED * round_off.flat).any() or (held <= round_off.slope).any())
 
     def _passes(self, end: _End) -> bool:
         """Whether an extremum that an edge no longer holds goes on inside, rather than meet a saddle there."""

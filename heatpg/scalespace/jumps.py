@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from heatpg.scalespace.critical import nearest, unit_of_length
+from heatpg.scalespace.critical import held_axes, nearest, refine, unit_of_length
 from heatpg.scalespace.events import Event, History, Track
-from heatpg.scalespace.units import Problem, RoundOff
+from heatpg.scalespace.units import Problem
 
 __all__ = ["Optimum", "choose", "jumps"]
+
+Array = NDArray[np.float64]
 
 _TIE = 1e-10  # of osc(Q): maxima that differ by less share the top (taste, some orders above round-off)
 _SAME_PLACE = 1e-2  # in units of max(sigma, h) (taste)
@@ -39,68 +41,123 @@ class Optimum:
         Shapes (levels, dimensions) and (levels,).
     flags
         Remarks on the optimum, each with the levels concerned.
+    flat
+        Of each kind of extremum that was tracked, at which levels the best value lies on no track, shape (levels,):
+        there it is taken on a ridge or on a plateau.
     """
 
     tracks: NDArray[np.int64]
     equal: list[list[int]]
-    positions: NDArray[np.float64]
-    values: NDArray[np.float64]
+    positions: Array
+    values: Array
     flags: list[tuple[str, list[int]]]
+    flat: dict[str, NDArray[np.bool_]]
 
 
-def _tie(round_off: RoundOff) -> float:
-    """Maxima that differ by less share the top."""
-    return max(_TIE * round_off.size, round_off.data)
+class Ties:
+    """By how much one maximum must be above another, so that it can be told which of them is the higher one.
+
+    Values are computed to round-off for Q as its nodes are. That the nodes were rounded themselves hides more of a
+    difference, unless two maxima change at different rates: then they cross, and the rounding moves the crossing.
+
+    Attributes
+    ----------
+    least
+        For two that change at different rates.
+    most
+        For any two.
+    """
+
+    def __init__(self, history: History) -> None:
+        self.history, self.round_off = history, history.follower.round_off
+        self.least = _TIE * self.round_off.size
+        self.most = max(self.least, self.round_off.data)
+
+    def crosses(self, slope: float, time: float) -> bool:
+        """Whether a lead that changes by `slope` with t does so beyond what the rounding of the nodes may do."""
+        # sigma^2 du/dsigma^2 is half a second derivative in units of sigma
+        return abs(slope) * time > self.round_off.flat
+
+    def between(self, places: Array, time: float) -> float:
+        """For maxima at two places, shape (2, dimensions)."""
+        if self.most > self.least and time > 0:
+            rates = self.history.follower.moving(places, np.full(2, time), 0)[1][0]
+            if self.crosses(float(rates[1] - rates[0]), time):
+                return self.least
+        return self.most
 
 
-def choose(history: History, problem: Problem) -> Optimum:
+def _best_nodes(history: History, problem: Problem, sign: int) -> tuple[Array, Array]:
+    """The best node of each level by the sign, shape (levels, dimensions), and u there."""
+    grid = history.follower.grid
+    places = np.array([grid.point(problem.best_node(level, sign)) for level in range(len(history.times))])
+    sigmas = np.sqrt(history.times)[:, None] * history.follower.ratio
+    return places, np.asarray(history.field.value(places, sigmas))
+
+
+def choose(history: History, problem: Problem, kinds: Collection[str]) -> Optimum:
     """The highest maximum at each level; one that was the optimum before stays it in a tie."""
     count, grid = len(history.times), history.follower.grid
-    tie = _tie(problem.round_off)
-    # in single precision the nodes are rounded more coarsely than the tie
-    coarse = max(tie, 64 * problem.rounding * problem.round_off.size)
+    ties = Ties(history)
+    # in single precision the nodes are rounded more coarsely than a tie
+    coarse = max(ties.most, 64 * problem.rounding * problem.round_off.size)
     present: list[list[tuple[Track, int]]] = [[] for _ in range(count)]
     for one in history.tracks:
         if one.kind == "maximum":
             for step, level in enumerate(one.levels):
                 present[level].append((one, step))
-    result = Optimum(np.full(count, -1), [], np.zeros((count, grid.dimensions)), np.zeros(count), [])
-    ties, ridges, edges = [], [], []
+    result = Optimum(np.full(count, -1), [], np.zeros((count, grid.dimensions)), np.zeros(count), [], {})
+    # A node beyond all extrema that were found: they miss the best value, which is then on a ridge or a plateau.
+    nodes: dict[str, tuple[Array, Array]] = {}
+    for kind, sign in (("maximum", 1), ("minimum", -1)):
+        if kind in kinds:
+            nodes[kind] = _best_nodes(history, problem, sign)
+            followed = np.full(count, -np.inf)
+            for one in history.tracks:
+                if one.kind == kind:
+                    followed[one.levels] = np.maximum(followed[one.levels], sign * one.values)
+            result.flat[kind] = sign * nodes[kind][1] > followed + coarse
+    places, tops = nodes.get("maximum") or _best_nodes(history, problem, 1)
+    flat = result.flat.get("maximum", np.ones(count, dtype=bool))
+    ties_of, ridges, edges = [], [], []
     previous = -1
     for level, entries in enumerate(present):
-        values = problem.values(level)
-        node = np.unravel_index(int(np.argmax(values)), values.shape)
-        place = np.array(grid.point(node))
-        top = float(history.field.value(place[None], history.sigmas(float(history.times[level])))[0])
-        best = max((one.values[i] for one, i in entries), default=-math.inf)
-        # A node above all maxima that were found: they miss the largest value, which is then on a ridge or a plateau.
-        if top > best + coarse:
-            result.positions[level], result.values[level] = place, top
+        if flat[level]:
+            result.positions[level], result.values[level] = places[level], tops[level]
             result.equal.append([])
             ridges.append(level)
             previous = -1
             continue
-        equal = [(one, i) for one, i in entries if one.values[i] >= best - tie]
+        time = float(history.times[level])
+        first, at = max(entries, key=lambda entry: entry[0].values[entry[1]])
+        near = [(one, i) for one, i in entries if one.values[i] >= first.values[at] - ties.most]
+        equal = [
+            (one, i)
+            for one, i in near
+            if one.values[i] >= first.values[at] - ties.least
+            or one.values[i] >= first.values[at] - ties.between(np.stack([first.positions[at], one.positions[i]]), time)
+        ]
         chosen, i = next(((one, i) for one, i in equal if one.number == previous), equal[0])
         previous = chosen.number
         result.tracks[level] = chosen.number
         result.equal.append([one.number for one, _ in equal])
         result.positions[level], result.values[level] = chosen.positions[i], chosen.values[i]
         if len(equal) > 1:
-            ties.append(level)
+            ties_of.append(level)
         if chosen.on_edge:
             edges.append(level)
     words = problem.units.sense
+    beside = "" if problem.box is None else ", or on the edge of the box of the data"
     for which, sentence in (
         (
-            ties,
+            ties_of,
             f"equal {words.extrema} share the {words.top}: which of them counts as the optimum is arbitrary",
         ),
         (edges, "the optimum lies on the edge of the box, so it depends on the choice of box; enlarge the box"),
         (
             ridges,
-            f"the {words.largest} value lies on a {words.ridge} or a plateau (singular Hessian), so its location is "
-            f"that of a node",
+            f"the {words.largest} value lies on a {words.ridge} or a plateau (singular Hessian){beside}, so its "
+            f"location is that of a node",
         ),
     ):
         if which:
@@ -114,15 +171,70 @@ def jumps(history: History, optimum: Optimum) -> list[Event]:
     for level in range(len(history.times) - 1):
         old, new = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
         if old >= 0 and new >= 0:
-            found.extend(_Interval(history, optimum, level).jumps())
-        elif old != new:
+            events = _Interval(history, optimum, level).jumps()
+        elif "maximum" not in optimum.flat:
+            # none were tracked
+            continue
+        else:
             # one of the two is on no track: there is nothing to solve for, only that the place has changed
             unit = unit_of_length(history.follower.grid, history.sigmas(float(history.times[level + 1])))
             before, after = optimum.positions[[level]], optimum.positions[[level + 1]]
-            if nearest(history.follower.grid, unit, before, after)[0][0] > _ELSEWHERE:
-                low, high = float(history.times[level]), float(history.times[level + 1])
-                found.append(_event(history, 0.5 * (low + high), 0.5 * (high - low), old, new, after[0]))
+            if not nearest(history.follower.grid, unit, before, after)[0][0] > _ELSEWHERE:
+                continue
+            low, high = float(history.times[level]), float(history.times[level + 1])
+            events = [_event(history, 0.5 * (low + high), 0.5 * (high - low), old, new, after[0])]
+        around = [float(history.times[level]), *(event.sigma**2 for event in events), float(history.times[level + 1])]
+        for k, event in enumerate(events):
+            between = 0.5 * (around[k] + around[k + 1]), 0.5 * (around[k + 1] + around[k + 2])
+            if _Leads(history, optimum, level, event).change(*between):
+                found.append(event)
     return found
+
+
+class _Leads:
+    """Whether of two places that are the optimum one after the other each is the higher one at its time.
+
+    On a plateau that is flat to round-off, and between several that are equal, the place of the maximum is not
+    determined, and which node or track is taken for it may change without an event.
+    """
+
+    def __init__(self, history: History, optimum: Optimum, level: int, event: Event) -> None:
+        self.history, self.ties, self.level = history, Ties(history), level
+        self.tracks = event.tracks
+        self.nodes = [optimum.positions[level + side] for side in (0, 1)]
+
+    def change(self, before: float, after: float) -> bool:
+        """Whether the old place leads at some level below, or at `before`, and the new one above, or at `after`."""
+        times = self.history.times.tolist()
+        # nearest first: there the answer is, as a rule
+        below, above = [*reversed(times[: self.level + 1]), before], [*times[self.level + 1 :], after]
+        return any(self._lead(t, 1.0) for t in below) and any(self._lead(t, -1.0) for t in above)
+
+    def _lead(self, time: float, sign: float) -> bool:
+        if not time > 0:
+            return False
+        places = np.stack([self._place(side, time) for side in (0, 1)])
+        values = self.history.field.value(places, self.history.sigmas(time))
+        lead = sign * float(values[0] - values[1])
+        return lead > self.ties.least and lead > self.ties.between(places, time)
+
+    def _place(self, side: int, time: float) -> Array:
+        """One of the two at any t; where its track does not live, the nearest end of that."""
+        if self.tracks[side] >= 0:
+            one = self.history.tracks[self.tracks[side]]
+            place = self.history.place(one, time)
+            return one.positions[int(np.abs(one.sigma**2 - time).argmin())] if place is None else place[0]
+        # A node beside the crest of a ridge is lower than another one nearer to it: compared are the crests.
+        grid, node = self.history.follower.grid, self.nodes[side][None]
+        ends = np.array([[axis.lower, axis.upper] for axis in grid]).T
+        free = ~(held_axes(grid) & ((node == ends[0]) | (node == ends[1])))
+        sigmas = self.history.sigmas(time)
+        crest = refine(
+            self.history.field, node, sigmas[None], free, leash=_ELSEWHERE, round_off=self.history.follower.round_off
+        ).positions
+        crest = np.clip(crest, *ends)
+        higher = self.history.field.value(np.concatenate((node, crest)), sigmas)
+        return np.asarray(crest[0] if higher[1] > higher[0] else node[0])
 
 
 def _event(history: History, time: float, error: float, old: int, new: int, position: NDArray[np.float64]) -> Event:
@@ -153,7 +265,7 @@ class _Interval:
         self.first, self.last = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
         # of what solves no heat equation a maximum may rise
         self.floor = float(optimum.values[level + 1]) if history.field.solves_heat_equation else -math.inf
-        self.tie, self.noise = _tie(history.follower.round_off), history.follower.round_off.slope
+        self.ties, self.noise = Ties(history), history.follower.round_off.slope
         # No maximum rises with sigma, because u_t = 1/2 Laplace u <= 0 there. So one that is lower at first than the
         # optimum of the next level is in the end never leads.
         self.rivals = [
@@ -164,7 +276,7 @@ class _Interval:
             and one.levels[0] <= level + 1
             and (one.birth is None or one.birth.sigma**2 < self.high)
             and (one.death is None or one.death.sigma**2 > self.low)
-            and one.values[max(0, level - int(one.levels[0]))] >= self.floor - self.tie - self.noise
+            and one.values[max(0, level - int(one.levels[0]))] >= self.floor - self.ties.most - self.noise
         ]
 
     def _span(self, one: Track) -> tuple[float, float]:
@@ -212,7 +324,7 @@ class _Interval:
 
     def _same_height(self, one: Track, other: Track) -> bool:
         lead = self._lead(one, other, self.high)
-        return lead is not None and abs(lead) <= 2.0 * self.tie
+        return lead is not None and abs(lead) <= 2.0 * self._tolerances(one, other, self.high)[0]
 
     def _jump(self, time: float, error: float, old: Track, new: Track) -> Event:
         place = self.history.place(new, time)
@@ -272,30 +384,38 @@ class _Interval:
         first, last = self._lead(current, other, low), self._lead(current, other, high)
         if first is None or last is None:
             return None
-        if first >= -self.noise:
+        tie, noise = self._tolerances(current, other, low, high)
+        if first >= -noise:
             # a tie, as after a jump from it to the current one: it leads from here on, or falls behind first; which of
             # both is seen where they have parted, because in a tie by symmetry the sign of the slope is round-off too
             later = (low + share * (high - low) for share in _PARTING)
             leads = [(low, first), *((t, self._lead(current, other, t) or 0.0) for t in later)]
-            parted = next((lead for _, lead in leads if abs(lead) > self.noise), last)
-            if parted > 0 and last > self.tie:
+            parted = next((lead for _, lead in leads if abs(lead) > noise), last)
+            if parted > 0 and last > tie:
                 return low, self._error(current, other, low, first)
-            behind = next((t for t, lead in leads if lead < -self.noise), None)
+            behind = next((t for t, lead in leads if lead < -noise), None)
             if behind is None:
                 return None
             low = behind
-        if last <= self.tie:
+        if last <= tie:
             # it may have led in between
             slopes = self._slope(current, other, low), self._slope(current, other, high)
             if slopes[0] is None or slopes[1] is None or not slopes[0] > 0 > slopes[1]:
                 return None
             middle = self._root(lambda time: self._slope(current, other, time), low, high)
             most = None if middle is None else self._lead(current, other, middle)
-            if middle is None or most is None or most <= self.tie:
+            if middle is None or most is None or most <= tie:
                 return None
             high = middle
         root = self._root(lambda time: self._lead(current, other, time), low, high)
         return None if root is None else (root, self._error(current, other, root, 0.0))
+
+    def _tolerances(self, one: Track, other: Track, *times: float) -> tuple[float, float]:
+        """By how much two differ that are not equal, and the round-off of their difference."""
+        slopes = [(self._slope(one, other, time) or 0.0, time) for time in times]
+        if all(self.ties.crosses(*each) and each[0] * slopes[0][0] > 0 for each in slopes):
+            return self.ties.least, self.ties.round_off.computed
+        return self.ties.most, self.noise
 
     def _error(self, current: Track, other: Track, time: float, lead: float) -> float:
         """The values are known to round-off, and the crossing as far as they differ in slope."""

@@ -19,6 +19,7 @@ __all__ = ["Departure", "departure", "departure_words", "ending", "ending_words"
 Array = NDArray[Any]
 
 _SAME = 2.0  # noise levels or spacings, whichever is longer, up to which two optima count as one
+_EQUAL = 1e-10  # of osc(Q): places that differ by less share the top (taste, as for jumps)
 _ON_WALL = 1e-9  # of the same: a point on a wall is found there up to rounding errors
 
 
@@ -65,11 +66,13 @@ def departure(space: ScaleSpace) -> Departure | None:
     # in pure numbers, in which the nodes of u are not rounded to those of an offset
     problem = space.pure.problem
     grid = problem.units.pure
-    best = np.array([int(np.argmax(problem.landscape.values))])
-    start, end = (
-        np.array(grid.point(np.unravel_index(int(node), grid.shape)))
-        for node in (best[0], climb(problem.values(0), grid, best)[0])
-    )
+    best = np.array([int(np.ravel_multi_index(problem.best_node(-1), grid.shape))])
+    node = int(climb(problem.values(0), grid, best)[0])
+    start, end = (np.array(grid.point(np.unravel_index(int(one), grid.shape))) for one in (best[0], node))
+    # beyond the box of the data the optimum is held by the edge of that, and of equal ones on a plateau any is it
+    top = problem.values(0)[problem.best_node(0)]
+    if not problem.inside(end) or problem.values(0).reshape(-1)[node] >= top - _EQUAL * problem.round_off.size:
+        return None
     unit = np.maximum(problem.units.lengths(space.evolution.sigmas[0]), np.array(grid.spacing))
     # the other way around, where there is one
     period = np.array([axis.length if axis.rule.periodic else math.inf for axis in grid])

@@ -29,6 +29,7 @@ _ENOUGH = 1e-9  # relative, of sigma, at which bisection ends (taste)
 _JUMPY = 0.05  # of osc(Q): two interpolants that differ by more do not read a smooth Q (taste)
 _TOGETHER = 1e-5  # of sigma: the ends of one maximum that changes its number, as at an edge; as for events
 _LITTLE = 1e-3  # of the cost limit (taste): less is told as nothing
+_NO_CHANGE = ("lost", "found", "fades", "emerges")  # of the number of critical points, in the kinds of `Event`
 _HIGHER = 1e-3  # of osc(Q) (taste): a smooth optimum on a usual grid is missed by less
 _BESIDE = 1e-9  # of sigma: just inside an interval, and not on its end, where a track may not be found
 
@@ -347,7 +348,7 @@ def price(space: ScaleSpace) -> PriceCurve:
     field, grid = pure.problem.field, pure.problem.field.grid
     values = pure.problem.landscape.values
     # The best of Q: its largest node, unless the interpolant has a smooth maximum within a cell that is higher.
-    node = np.unravel_index(int(np.argmax(values)), values.shape)
+    node = pure.problem.best_node(-1)
     start = np.array(grid.point(node))
     best_position, best = start, float(values[node])
     near = _refined_top(pure.problem, start)
@@ -473,12 +474,13 @@ def single_maximum(space: ScaleSpace) -> Limit:
     # The last level that has not one maximum, and the next one: what ends in between is looked up among the events.
     several = np.flatnonzero(counts != 1)
     low = float(space.sigma[several[-1]]) if len(several) else 0.0
-    # ends that could not be explained say nothing of the number where the levels on both sides have one maximum
+    # ends that could not be explained, or are those of round-off, say nothing of the number where the levels on both
+    # sides have one maximum
     high = float(space.sigma[several[-1] + 1]) if len(several) else 0.0
     changes = [
         event
         for event, _ in count_changes(space)
-        if event.sigma >= low and (event.sigma <= high or event.kind not in ("lost", "found"))
+        if event.sigma >= low and (event.sigma <= high or event.kind not in _NO_CHANGE)
     ]
     if changes:
         event = changes[-1]

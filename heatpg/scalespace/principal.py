@@ -163,7 +163,12 @@ def principal_axes(landscape: Landscape, covariance: ArrayLike) -> PrincipalAxes
         ends = np.array([axis.boundary == "zero" for axis in grid])
         return np.where(((places != inside) & ends).any(axis=1), 0.0, found)
 
-    provenance = {"source": "principal axes", "parameters": landscape.provenance.get("parameters", {})}
+    provenance = {
+        "source": "principal axes",
+        "parameters": landscape.provenance.get("parameters", {}),
+        # beyond it nothing is known of Q
+        "box": {"lower": lower.tolist(), "upper": upper.tolist(), "basis": basis.tolist()},
+    }
     found = Landscape(
         value(turned.nodes()).reshape(turned.shape),
         turned,

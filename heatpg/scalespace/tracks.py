@@ -16,6 +16,7 @@ from heatpg.core.levels import LevelField
 from heatpg.core.sense import Sense
 from heatpg.errors import SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
+from heatpg.scalespace.confining import confine
 from heatpg.scalespace.critical import (
     KINDS,
     CriticalPoints,
@@ -150,8 +151,15 @@ class ScaleSpace:
             first, last = unresolved[0].sigma, unresolved[-1].sigma
             count = f"{len(unresolved)} ends of tracks" if len(unresolved) > 1 else "1 end of a track"
             self.flags.append(
-                f"{count} have no identified cause (sigma {first:.4g} to {last:.4g}): flat to "
-                "round-off, or below the resolution of the grid"
+                f"{count} have no identified cause (sigma {first:.4g} to {last:.4g}): below the "
+                "resolution of the grid, or too close to others"
+            )
+        flat = [event.sigma for event in self.events if event.kind in ("fades", "emerges")]
+        if flat:
+            count = f"{len(flat)} ends of tracks are" if len(flat) > 1 else "1 end of a track is"
+            self.flags.append(
+                f"{count} where u is flat to round-off (sigma {flat[0]:.4g} to {flat[-1]:.4g}): no event, the place of "
+                "an extremum on a plateau is not determined"
             )
         noise = self.sigmas(float(self.sigma[0]))
         if not self.field.resolved(noise):
@@ -178,6 +186,8 @@ class ScaleSpace:
     def count(self, kind: str = "", *, on_edge: bool = True) -> NDArray[np.int64]:
         """Number of critical points of a kind at each level, with or without those on the edge of the box, shape (T,).
 
+        Where the best value lies on a ridge or a plateau, and so on no track, that is counted as one extremum.
+
         Parameters
         ----------
         kind
@@ -197,7 +207,8 @@ class ScaleSpace:
             raise UnsupportedError(
                 "this kind of critical point was not tracked", given=chosen, allowed=", ".join(self.kinds)
             )
-        result = np.zeros(len(self.sigma), dtype=np.int64)
+        flat = self.pure.optimum.flat.get(self.sense.kind(chosen))
+        result = np.zeros(len(self.sigma), dtype=np.int64) + (0 if flat is None else flat)
         for one in self.tracks:
             if one.kind == chosen and (on_edge or not one.on_edge):
                 result[one.levels] += 1
@@ -206,6 +217,7 @@ class ScaleSpace:
     def points(self, level: int) -> CriticalPoints:
         """The critical points at one level."""
         points = self.pure.history.points[level]
+        points = points.select(self.pure.problem.inside(points.positions))
         return points.measured(self.pure.problem.units, self.sigmas(float(self.sigma[level])))
 
     @property
@@ -234,10 +246,11 @@ class ScaleSpace:
         """The end of the track that is the optimum at the first level, or None if it still exists at the last.
 
         If several share the best value at the first level, the first end. The kind of the event tells how it ends: a
-        death, a merge, or reaching the edge of the box.
+        death, a merge, or reaching the edge of the box. What fades into a plateau does not end.
         """
         ends = [self.tracks[number].death for number in self.pure.optimum.equal[0]]
-        return min((event for event in ends if event is not None), key=lambda event: event.sigma, default=None)
+        ended = (event for event in ends if event is not None and event.kind != "fades")
+        return min(ended, key=lambda event: event.sigma, default=None)
 
     def locate(self, number: int, sigma: float) -> tuple[NDArray[np.float64], float]:
         """Position and value of a track at any sigma at which it exists, solved for and not interpolated.
@@ -505,7 +518,9 @@ def track(
     links = Links(Follower(problem.field, ratio, problem.round_off), times, points, within)
     history = History(links)
     events = history.events(links)
-    optimum = choose(history, problem)
+    if problem.box is not None:
+        events = confine(history, events, problem.inside)
+    optimum = choose(history, problem, within)
     events.extend(jumps(history, optimum))
     events.sort(key=lambda event: event.sigma)
     if tell is not None:

@@ -24,6 +24,7 @@ from heatpg.core.ownership import HandedOver
 from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
+from heatpg.scalespace.region import box_of_data
 
 __all__ = ["FLAT", "NOISE", "STATIONARY", "Problem", "RoundOff", "Units", "require_structure"]
 
@@ -51,7 +52,7 @@ class RoundOff:
     Attributes
     ----------
     size
-        osc(Q).
+        osc(Q), with what its boundaries bring in.
     data
         By how much two nodes of Q may differ because they were rounded.
     """
@@ -163,15 +164,21 @@ class Problem:
         Q in pure numbers, and the solution between its nodes.
     round_off
         What cannot be told from zero.
+    box
+        The box of the data where the grid is larger, see `heatpg.scalespace.region`; else None.
     """
 
     def __init__(self, evolution: Evolution) -> None:
         self.evolution = evolution
+        self.box = box_of_data(evolution.landscape)
         self._centred = evolution.centred()
         source, values = evolution.landscape, self._centred.landscape.values
         taken = source.centring
         # of the size of one: products of three and more numbers occur, which must not leave the range of a double
-        size = float(values.max()) - float(values.min())
+        low, high = values.min(), values.max()
+        for axis in source.grid:
+            low, high = axis.rule.extremes_outside(low, high)
+        size = float(high) - float(low)
         self._shift = math.frexp(size)[1] - 1 if size > 0 else 0
         exponent = int(taken.exponent.item()) + self._shift
         self.units = units = Units(source.grid, float(taken.offset.item()), exponent, source.sense)
@@ -205,11 +212,41 @@ class Problem:
         field = np.asarray(self._centred.values[level], dtype=np.float64)
         return np.asarray(self.units.sense.sign * np.ldexp(field, -self._shift))
 
+    def inside(self, positions: Array) -> NDArray[np.bool_]:
+        """Whether places, in pure numbers, lie in the box of the data."""
+        if self.box is None:
+            return np.ones(positions.shape[:-1], dtype=bool)
+        return self.box.holds(self.units.places(positions))
+
+    @functools.cached_property
+    def nodes_inside(self) -> NDArray[np.bool_]:
+        """Which nodes lie in the box of the data, shape of the grid."""
+        if self.box is None:
+            return np.ones(self.units.grid.shape, dtype=bool)
+        return self.box.holds(self.units.grid.nodes()).reshape(self.units.grid.shape)
+
+    def best_node(self, level: int, sign: int = 1) -> tuple[int, ...]:
+        """Index of the node in the box of the data with the largest value at a level, by the sign; -1 for Q."""
+        values = sign * self.values(level)
+        if self.box is not None:
+            values = np.where(self.nodes_inside, values, -np.inf)
+        return tuple(int(i) for i in np.unravel_index(int(np.argmax(values)), values.shape))
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Part of the box of the data that each node stands for."""
+        return np.asarray(self._weights / self._weights.sum())
+
     @property
     def mean(self) -> float:
-        """Mean of Q over the box, in pure numbers."""
-        weights = self.landscape.grid.relative_weights
+        """Mean of Q over the box of the data, in pure numbers."""
+        weights = self._weights
         return float((self.landscape.values * weights).sum() / weights.sum())
+
+    @property
+    def _weights(self) -> NDArray[np.float64]:
+        weights = self.units.pure.relative_weights
+        return weights if self.box is None else np.asarray(weights * self.nodes_inside)
 
     @property
     def value_error(self) -> float:

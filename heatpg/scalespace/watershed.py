@@ -482,7 +482,7 @@ def basins(
         f"basins of {grid.size:,} nodes at {len(levels)} sigmas",
         "use keep_labels=False, fewer threads (HEATPG_THREADS=1), or a coarser grid",
     )
-    weights = problem.units.pure.weights / problem.units.pure.weights.sum()
+    weights = problem.weights
     labels = np.empty((len(levels), *grid.shape), np.int32) if keep_labels else None
     first_partition, first = _partition(problem, levels[0], allowed[0], weights, None)
     # the first is needed by all others, which are then independent of one another

@@ -110,3 +110,55 @@ def test_what_is_no_such_covariance_is_refused() -> None:
         study(Landscape.from_function(bump, plane(21, "reflect")), covariance=full)
     with pytest.raises(SigmaError, match="too coarse"):
         study(q, covariance=np.diag([1.0, 1e-6]))
+
+
+def turned(page: Any) -> Array:
+    """Where the optimum is, on the axes that were given."""
+    assert page.principal is not None
+    return np.asarray(page.space.optimum_positions @ page.principal.basis.T)
+
+
+def test_nothing_beyond_the_box_of_the_data_is_counted() -> None:
+    """Two Gaussians, against the closed form of their sum on a fine grid."""
+    sigma = np.array([[0.4, 0.25], [0.25, 0.3]])
+    hills = [(1.0, (-1.0, 0.5), np.diag([0.3, 0.6])), (0.8, (1.5, -0.5), np.array([[0.5, 0.2], [0.2, 0.4]]))]
+
+    def smoothed(x: Array, y: Array, factor: float) -> Array:
+        total = np.zeros_like(x)
+        for height, centre, width in hills:
+            wide = width + factor * sigma
+            apart = np.stack([x - centre[0], y - centre[1]])
+            square = np.einsum("i...,ij,j...->...", apart, np.linalg.inv(wide), apart)
+            total = total + height * np.sqrt(np.linalg.det(width) / np.linalg.det(wide)) * np.exp(-0.5 * square)
+        return np.asarray(total)
+
+    page = study(Landscape.from_function(lambda x, y: smoothed(x, y, 0.0), plane(81, half=6.0)), covariance=sigma)
+    assert page.principal is not None and page.principal.basis is not None
+    largest = float(page.principal.deviations.max())
+    x, y = np.meshgrid(*(np.linspace(-6.0, 6.0, 481),) * 2, indexing="ij")
+    counts = page.space.count()
+    for level in range(0, 64, 7):
+        u = smoothed(x, y, (page.space.sigma[level] / largest) ** 2)
+        inner = u[1:-1, 1:-1]
+        around = [u[1 + i : 480 + i, 1 + j : 480 + j] for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+        assert counts[level] == np.logical_and.reduce([inner > other for other in around]).sum()
+    assert (np.abs(turned(page)) <= 6.0).all()
+    for one in page.space.tracks:
+        assert (np.abs(one.positions @ page.principal.basis.T) <= 6.0 + 1e-6).all()
+    for event in page.space.events:
+        assert event.kind == "jump" or all(number < len(page.space.tracks) for number in event.tracks)
+
+
+@pytest.mark.parametrize("slope", [(1.0, 0.5), (-1.0, 0.2), (0.3, -1.0)])
+def test_an_optimum_on_the_edge_of_the_box_of_the_data_stays_there(slope: tuple[float, float]) -> None:
+    q = Landscape.from_function(lambda x, y: slope[0] * x + slope[1] * y, plane(41, half=2.0))
+    page = study(q, covariance=[[0.4, 0.25], [0.25, 0.3]])
+    places = turned(page)
+    spacing = max(axis.length / (axis.size - 1) for axis in page.evolution.grid)
+    # at a corner of it, up to a node of the turned grid
+    assert (np.abs(places) <= 2.0).all() and np.abs(places - 2.0 * np.sign(slope)).max() < 2.0 * spacing
+    assert (page.space.count() == 1).all() and not page.space.jumps
+    assert "vanished" not in page.verdict.sentence
+    # by symmetry the mean of Q over the box is that at its middle
+    problem = page.space.pure.problem
+    assert float(problem.units.values(problem.mean)) == pytest.approx(0.0, abs=1e-9)
