@@ -61,9 +61,9 @@ def mollify(
         the value is still given, the gradient is refused.
     rule
         ``hermite``, ``smolyak``, ``montecarlo``, a rule object, or ``auto``: a quarter of the budget goes to random
-        points (quasi-Monte Carlo), then a deterministic rule is taken if it agrees with them and with itself turned and
-        shifted, else quasi-Monte Carlo with the rest. Without a tolerance and beyond four dimensions, and for returns
-        of seeds, it is quasi-Monte Carlo alone.
+        points (quasi-Monte Carlo), then a deterministic rule is taken if it agrees with them, also in how the function
+        scatters there, and with itself turned and shifted, else quasi-Monte Carlo with the rest. Without a tolerance,
+        and beyond four dimensions, and for returns of seeds, it is quasi-Monte Carlo alone.
     gradient
         Whether the gradient is wanted; it costs no evaluation.
     vectorized

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from heatpg.errors import ResourceError
 from heatpg.quadrature.base import Estimate, Integrand, Rule, rules
+from heatpg.quadrature.residuals import Residuals, sparse_degrees, tensor_degrees
 
 __all__ = ["Answer", "automatic"]
 
@@ -30,6 +31,8 @@ _MOST_SPARSE = 64
 _HOPELESS = 8.0
 # A deterministic rule that is no better than this has not converged, and then its error estimate is of little worth
 _FAR_BETTER = 8.0
+# A closer look with more points per axis, than the value needs, may take a tenth of what was spent before. A taste
+_CLOSER = 10
 _FALSE_ALARM = 1e-4  # chance that two right rules are said to differ, over all comparisons of one call
 
 
@@ -89,6 +92,10 @@ class _Search:
         self.sampled: Estimate | None = None
         self.resolution = np.inf
         self.reached = np.inf
+        # what the last deterministic estimate and the random points are apart, or may be: two standard errors
+        self.within = np.inf
+        self.residuals = Residuals(integrand)
+        self._last: tuple[Rule, int, Array] | None = None
 
     @property
     def left(self) -> int:
@@ -98,7 +105,43 @@ class _Search:
     def apply(self, rule: Rule, size: int, seed: int = 0) -> Estimate:
         k = self.integrand.dimensions
         self.resolution = min(self.resolution, rule.resolution(size, k))
-        return rule.apply(self.integrand, size, seed)
+        if rule is self.sampler:
+            return rule.apply(self.integrand, size, seed)
+        estimate: Estimate
+        estimate, values = self.residuals.recorded(lambda: rule.apply(self.integrand, size, seed))
+        self._last = (rule, size, values)
+        return estimate
+
+    def sample(self, size: int, seed: int) -> Estimate:
+        """The first, randomised points, which are kept to be compared with."""
+        estimate: Estimate = self.residuals.keep(lambda: self.apply(self.sampler, size, seed))
+        self.sampled = estimate
+        return estimate
+
+    def unseen(self, allowed: float) -> bool:
+        """Whether random points see what the nodes that were used last do not, beyond an error that is allowed."""
+        if self._last is None:
+            return False
+        rule, size, values = self._last
+        k = self.integrand.dimensions
+        degrees = tensor_degrees(size, k) if rule is self.hermite else sparse_degrees(size, k)
+        return self.residuals.seen(*rule.grid(size, k), values, degrees, allowed) > 1.0
+
+    def unseen_closer(self, size: int, estimate: Estimate, allowed: float) -> bool:
+        """As `unseen`, by a tensor rule of more points than the value needs, as far as these cost little.
+
+        Its value must be the same, too.
+        """
+        k = self.integrand.dimensions
+        most = min(self.left, self.integrand.evaluations // _CLOSER)
+        closer = max((n for n in self.hermite.ladder if n**k <= most), default=0)
+        if closer <= size or not len(self.residuals):
+            return False
+        nodes, weights = self.hermite.grid(closer, k)
+        sums, values = self.residuals.recorded(lambda: self.integrand.sums(nodes, weights[:, np.newaxis]))
+        if (np.abs(sums[0][0] - estimate.value) > estimate.value_error + allowed).any():
+            return True
+        return self.residuals.seen(nodes, weights, values, tensor_degrees(closer, k), allowed) > 1.0
 
     def fitting(self, rule: Rule, most: int) -> int | None:
         """The largest size for so many evaluations."""
@@ -151,6 +194,9 @@ class _Search:
         pairs = [(estimate.value, estimate.value_error, first.value, first.value_error)]
         if estimate.score is not None:
             pairs.append((estimate.score, estimate.score_error, first.score, first.score_error))  # type: ignore[arg-type]
+        self.within = max(
+            float(np.maximum(np.abs(value - other), 2.0 * spread).max()) for value, _, other, spread in pairs
+        )
         repeats: Any = self.sampler
         count = sum(pair[0].size for pair in pairs)
         quantile = float(stdtrit(repeats.randomizations - 1, 1.0 - _FALSE_ALARM / (2 * count)))
@@ -167,7 +213,9 @@ class _Search:
             if self.integrand.evaluations + cost > end:
                 break
             estimate = self.apply(rule, size)
-            if estimate.worst > tolerance or not self.agrees(estimate, tolerance):
+            if estimate.worst > tolerance or not self.agrees(estimate, tolerance) or self.unseen(tolerance):
+                continue
+            if rule is self.hermite and self.unseen_closer(size, estimate, tolerance):
                 continue
             if self.integrand.evaluations + cost > end:
                 break
@@ -213,7 +261,7 @@ def automatic(integrand: Integrand, *, budget: int, tolerance: float | None, see
             )
         return _best(search, first, points)
     if first is not None:
-        sampled = search.sampled = search.apply(sampler, first, seed)
+        sampled = search.sample(first, seed)
         integrand.require_tolerance(tolerance, sampled.magnitude)
         search.reached = sampled.worst
         if sampled.worst <= tolerance:
@@ -253,15 +301,16 @@ def _larger(one: Array | None, other: Array | None) -> Array | None:
 def _agreement(search: _Search, first: int | None) -> str:
     if first is None:
         return "; the budget is too small to compare it with random points"
-    return f" and agrees with {search.sampler.cost(first, 1)} random points"
+    return f" and agrees with {search.sampler.cost(first, 1)} random points to within {search.within:.1g}"
 
 
 def _best(search: _Search, first: int | None, points: int) -> Answer:
     """Without a tolerance: the tensor rule where it is borne out and errs less than random points do."""
     hermite, sampler = search.hermite, search.sampler
     if first is not None:
-        search.sampled = search.apply(sampler, first, search.seed)
+        search.sample(first, search.seed)
     estimate = search.apply(hermite, points)
+    missed = search.unseen(estimate.worst)
     again = search.fitting(hermite, min(search.left, search.budget // _SHARE))
     if again is not None:
         estimate = search.confirmed(hermite, points, min(points, again), estimate)
@@ -269,6 +318,8 @@ def _best(search: _Search, first: int | None, points: int) -> Answer:
         return search.answer(hermite, points, estimate, f"hermite{_agreement(search, None)}")
     if not search.agrees(estimate, 0.0):
         why = "hermite differs from random points by more than both errors"
+    elif missed:
+        why = "values at random points vary far more about a polynomial through those of hermite than these do"
     elif _FAR_BETTER * estimate.worst > search.sampled.worst:
         why = f"hermite errs by about {estimate.worst:.2g}, not far less than random points"
     else:

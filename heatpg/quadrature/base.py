@@ -126,6 +126,9 @@ class Integrand:
         self.gradient = gradient
         self.vectorized = vectorized
         self.evaluations = 0
+        # nodes and values of what is evaluated, as long as a list is given; and how many more nodes fit into it
+        self.log: list[tuple[Array, Array]] | None = None
+        self.room = 0
         # of what the function returns: float32 is rounded before it arrives here
         self.epsilon = _EPS
 
@@ -160,7 +163,11 @@ class Integrand:
                     "clipping the action"
                 ),
             )
-        return values.reshape(len(self.centres), len(nodes))
+        shaped = values.reshape(len(self.centres), len(nodes))
+        if self.log is not None and len(nodes) <= self.room:
+            self.log.append((nodes, shaped))
+            self.room -= len(nodes)
+        return shaped
 
     def _points(self, nodes: Array) -> Array:
         """A fresh array each time: a function that writes into its argument spoils nothing."""
@@ -302,6 +309,10 @@ class Rule(ABC):
     @abstractmethod
     def cost(self, size: int, dimensions: int) -> int:
         """Evaluations at each centre, those for the error estimate included."""
+
+    def grid(self, size: int, dimensions: int) -> tuple[Array, Array]:
+        """Nodes, shape (K, dimensions), and weights of a deterministic rule, which it evaluates first."""
+        raise NotImplementedError
 
     @abstractmethod
     def apply(self, integrand: Integrand, size: int, seed: int) -> Estimate:

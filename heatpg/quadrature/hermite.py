@@ -94,6 +94,11 @@ class Hermite(Rule):
     def cost(self, size: int, dimensions: int) -> int:
         return int(size**dimensions + (size - 1) ** dimensions)
 
+    def grid(self, size: int, dimensions: int) -> tuple[Array, Array]:
+        nodes, weights = gauss_hermite(size)
+        index = np.stack(np.unravel_index(np.arange(size**dimensions), (size,) * dimensions), axis=1)
+        return nodes[index], weights[index].prod(axis=1)
+
     def resolution(self, size: int, dimensions: int) -> float:
         # zeros of He_n are pi / sqrt(n) apart in the middle; the centre of a cell is sqrt(d) / 2 of that from its nodes
         return math.pi / math.sqrt(4 * size)

@@ -78,6 +78,10 @@ class Smolyak(Rule):
         line = [1] + [cost + 1 if cost % 2 else 0 for cost in range(1, size + 1)]
         return sum(_powers(line, dimensions)[-1])
 
+    def grid(self, size: int, dimensions: int) -> tuple[Array, Array]:
+        nodes, weights = sparse_grid(size, dimensions)
+        return nodes, weights[:, 0]
+
     def resolution(self, size: int, dimensions: int) -> float:
         if size < dimensions:
             # a node is beside the centre along `size` axes at most: as far as the others lead, no node is near
