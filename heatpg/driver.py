@@ -61,6 +61,7 @@ def evolve(
         be periodic or in free space (clip, zero).
     tolerance
         For ``auto``: acceptable error in units of osc(Q) = max Q - min Q, from 1e-14 to 1e-3; None for rounding error.
+        Where it picks `exponential`, whose error is that of the grid, `Evolution.reason` says that none applies.
     prefer
         For ``auto``: ``accurate``, or ``monotone`` for positive weights at every sigma and between consecutive ones.
     checks

@@ -166,7 +166,14 @@ class Study:
         jump, death = space.clearest_jump, space.sigma_death
         # tracks begin at the first sigma: what was lost before it has none
         whose = "the optimum" if self.departed is None else f"the optimum at sigma = {first}"
-        if jump is None:
+        if jump is None and space.rival is not None:
+            sigma, rival = space.rival
+            result["jump"] = (
+                f"The draws do not show whether the optimum jumps. That of their mean does not, but at sigma = "
+                f"{self._noise(sigma, 4)} its lead over the {sense.extremum} at {place_words(space, rival)} is not "
+                f"significant."
+            )
+        elif jump is None:
             result["jump"] = f"From sigma = {first} to {last} {whose} moves without a jump.{self._of_seeds()}"
         else:
             more = sum(space.shows(event) for event in space.jumps[space.jumps.index(jump) + 1 :])
@@ -510,7 +517,7 @@ class Study:
             "shape": list(self.evolution.grid.shape),
             "verdict": self.verdict.as_dict(),
             "sentences": self.sentences,
-            "sigma_jump": None if jump is None else jump.as_dict(),
+            "sigma_jump": None if jump is None else self.space.event_as_dict(jump),
             "sigma_death": None if death is None else death.as_dict(),
             "price_limit": {"price": self.price, **self.keeps.as_dict()},
             f"single_{self.space.sense.extremum}": self.single.as_dict(),

@@ -56,7 +56,8 @@ def choose(
     grid, variances
         What is to be solved: a row of variances, one per axis, for every sigma.
     tolerance
-        Error that is good enough, in units of osc(Q); None for round-off.
+        Error that is good enough, in units of osc(Q); None for round-off. `exponential` has no use for one, and the
+        reason says so.
     prefer
         ``accurate`` or ``monotone``.
 
@@ -83,6 +84,8 @@ def choose(
     # axes without noise do not count
     ratios = [math.sqrt(t) / axis.spacing for row in variances for t, axis in zip(row, grid, strict=True) if t > 0]
     smallest = min(ratios, default=math.inf)
+    # of its three-point operator, whose flow it has exactly: there is nothing to be had for less accuracy
+    beside = "" if tolerance is None else "; tolerance= does not apply: the error is that of the grid, of order h^2"
     above = " above 0" if any(t == 0 for row in variances for t in row) else ""
     if _COARSE <= smallest < math.inf:
         reason = (
@@ -101,7 +104,7 @@ def choose(
             f"the smallest sigma{above} is {smallest:.2g} grid spacings: positive weights between consecutive noise "
             f"levels"
         )
-        return make("exponential"), reason
+        return make("exponential"), reason + beside
     if smallest >= _RESOLVED:
         reason = f"every sigma{above} is at least {_RESOLVED:g} grid spacings, where "
         if tolerance is not None:
@@ -114,7 +117,7 @@ def choose(
         return (
             make("exponential"),
             f"every sigma{above} is below the grid spacing, where the discrete Gaussian has positive weights and "
-            f"exactly the variance of the noise",
+            f"exactly the variance of the noise{beside}",
         )
     return (
         make("direct", tolerance=tolerance),

@@ -13,11 +13,12 @@ from heatpg.core.levels import LevelField
 from heatpg.core.report import Report
 from heatpg.evolution import Evolution
 
-__all__ = ["above_zero", "error_of_q", "jump_error", "lead_errors", "shows_jump"]
+__all__ = ["SEEN", "above_zero", "error_of_q", "jump_error", "lead_errors", "shows_jump"]
 
 Array = NDArray[np.float64]
 
-_SEEN = 2.0  # standard errors by which one maximum has to lead the other: about 95 %
+SEEN = 2.0
+"""Standard errors by which one maximum has to lead the other: about 95 %."""
 
 
 def above_zero(evolution: Evolution) -> Evolution:
@@ -197,7 +198,7 @@ def shows_jump(evolution: Evolution, field: LevelField, sigma: Array, jump: floa
     """
     points = places.reshape(-1, places.shape[-1])
     values = evolution.landscape.sense.sign * field.value(points, np.repeat(sigma, 2)[:, None]).reshape(-1, 2)
-    lead, needed = values[:, 0] - values[:, 1], _SEEN * lead_errors(evolution, sigma, places)
+    lead, needed = values[:, 0] - values[:, 1], SEEN * lead_errors(evolution, sigma, places)
     return bool((lead > needed)[sigma < jump].any() and (-lead > needed)[sigma > jump].any())
 
 

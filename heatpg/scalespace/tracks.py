@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +26,7 @@ from heatpg.scalespace.critical import (
     find,
     periods,
 )
-from heatpg.scalespace.drawn import error_of_q, jump_error, shows_jump
+from heatpg.scalespace.drawn import SEEN, error_of_q, jump_error, lead_errors, shows_jump
 from heatpg.scalespace.events import Event, History, Track
 from heatpg.scalespace.following import Follower
 from heatpg.scalespace.jumps import Optimum, choose, jumps
@@ -98,15 +100,17 @@ class ScaleSpace:
         self._flag()
 
     def _with_error_of_draws(self, event: Event, field: LevelField) -> Event:
-        if event.kind != "jump" or min(event.tracks) < 0:
+        if event.kind != "jump":
             return event
-        try:
-            places = np.stack([self.locate(number, event.sigma)[0] for number in event.tracks])
-        except SigmaError:
-            # a track that ends at the jump
-            return event
+        # the level next to the jump, where one of the two may end
+        around, level = self._places_around(event), int(np.abs(self.sigma - event.sigma).argmin())
+        places = around[level]
+        for side, number in enumerate(event.tracks):
+            with contextlib.suppress(SigmaError):
+                places[side] = self.locate(number, event.sigma)[0] if number >= 0 else places[side]
         error = jump_error(self.evolution, field, event.sigma, places)
-        return dataclasses.replace(event, uncertainty=max(event.uncertainty, error))
+        # a jump of what was followed from one level to another lies between them
+        return dataclasses.replace(event, uncertainty=max(event.uncertainty, min(error, float(np.ptp(self.sigma)))))
 
     def shows(self, jump: Event) -> bool:
         """Whether a jump is shown: always where u was solved for, and by two standard errors where it was drawn.
@@ -121,6 +125,33 @@ class ScaleSpace:
             places = self._places_around(jump)
             self._shown[which] = shows_jump(self.evolution, self.field, self.sigma, jump.sigma, places)
         return self._shown[which]
+
+    @functools.cached_property
+    def rival(self) -> tuple[float, NDArray[np.float64]] | None:
+        """Where draws leave open that another maximum is the optimum: the first such sigma, and its place there.
+
+        Its value is not below that of the optimum by two standard errors of the difference. None where u was solved
+        for, and where all others are lower.
+        """
+        if not isinstance(self.field, LevelField):
+            return None
+        rows = [
+            (level, step, one)
+            for one in self.tracks
+            if one.kind == self.sense.extremum
+            for step, level in enumerate(one.levels.tolist())
+            if one.number != self.optimum[level]
+        ]
+        if not rows:
+            return None
+        levels = np.array([level for level, _, _ in rows])
+        places = np.stack([self.optimum_positions[levels], [one.positions[step] for _, step, one in rows]], axis=1)
+        behind = self.sense.sign * (self.optimum_values[levels] - [one.values[step] for _, step, one in rows])
+        close = np.flatnonzero(behind <= SEEN * lead_errors(self.evolution, self.sigma[levels], places))
+        if not len(close):
+            return None
+        first = close[np.lexsort((behind[close], levels[close]))[0]]
+        return float(self.sigma[levels[first]]), places[first, 1]
 
     def _places_around(self, jump: Event) -> Array:
         """The maximum that is left and the one that takes its place, at every level; shape (levels, 2, dimensions)."""
@@ -304,6 +335,11 @@ class ScaleSpace:
         exponents = self.pure.problem.units.exponents - 2 * self.ray.exponent
         return np.ldexp(predicted, exponents), np.ldexp(observed, exponents)
 
+    def event_as_dict(self, event: Event) -> dict[str, Any]:
+        """An event as JSON-like values; of a jump between maxima of drawn fields also whether the draws show it."""
+        drawn = isinstance(self.field, LevelField) and event.kind == "jump"
+        return event.as_dict() | ({"shown": self.shows(event)} if drawn else {})
+
     def __str__(self) -> str:
         first, last = self.sigma[0], self.sigma[-1]
         lines = [f"{self.landscape.name}: {len(self.sigma)} levels, sigma = {first:.6g} to {last:.6g}"]
@@ -321,7 +357,8 @@ class ScaleSpace:
                 f"at sigma = {self.sigma[k]:.6g}"
             )
         for label, event in (("sigma_jump", self.sigma_jump), ("sigma_death", self.sigma_death)):
-            lines.append(f"{label:14} {event if event is not None else 'none up to the last sigma'}")
+            known = "" if event is None or event.kind != "jump" or self.shows(event) else ", not shown by the draws"
+            lines.append(f"{label:14} {event if event is not None else 'none up to the last sigma'}{known}")
         if len(self.jumps) > 1:
             lines.append(f"{'':14} {len(self.jumps)} jumps in all")
         lines.extend(f"{'note':14} {flag}" for flag in self.flags)
@@ -353,7 +390,7 @@ class ScaleSpace:
             "optimum_positions": self.optimum_positions.tolist(),
             "optimum_values": self.optimum_values.tolist(),
             "tracks": [of(one) for one in self.tracks],
-            "events": [event.as_dict() for event in self.events],
+            "events": [self.event_as_dict(event) for event in self.events],
             "flags": list(self.flags),
         }
 

@@ -114,6 +114,16 @@ def verdict(
             sentence += (
                 f" Up to sigma = {level(limit.sigma)} acting on it costs {curve.cost_words(limit.sigma, price)}."
             )
+    elif space.rival is not None:
+        sigma, place = space.rival
+        sentence = (
+            f"The draws do not show whether the optimum jumps: in their mean it does not, but from sigma = "
+            f"{level(sigma)} on the {space.sense.extremum} at {place_words(space, place)} may be the better one."
+        )
+        if limit.sigma is not None:
+            sentence += (
+                f" Up to sigma = {level(limit.sigma)} acting on it costs {curve.cost_words(limit.sigma, price)}."
+            )
     elif limit.sigma is not None:
         sentence = (
             f"Up to sigma = {level(limit.sigma)} acting on the smoothed optimum costs "
@@ -131,6 +141,8 @@ def verdict(
         KeyNumber("the optimum jumps", f"below {first}", f"to {place_words(space, space.optimum_positions[0])}")
         if departed is not None and departed.track is not None
         else KeyNumber(jumps, "none", f"up to sigma = {last}")
+        if jump is None and space.rival is None
+        else KeyNumber(jumps, "not shown", "in the mean of the draws it does not")
         if jump is None
         else KeyNumber(jumps, level(jump.sigma), f"to {place_words(space, jump.position)}")
         if shown

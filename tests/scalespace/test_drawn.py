@@ -49,8 +49,17 @@ def test_no_jump_is_claimed_that_draws_do_not_show(minimise: bool, tmp_path: Pat
         page = study(drawn(q, seed))
         jump = page.space.clearest_jump
         if jump is None:
+            # the other one is as good within the errors, at every sigma: nothing is shown the other way either
+            assert page.verdict.sentence.startswith("The draws do not show whether the optimum jumps: in their mean it")
+            assert page.verdict.numbers[0].value == "not shown" and page.space.rival is not None
+            assert abs(page.space.rival[1][0] - 4.0) < 0.5
+            assert page.sentences["jump"].startswith("The draws do not show")
             continue
         jumps += 1
+        stored = page.as_dict()["sigma_jump"]
+        first = page.space.sigma_jump
+        assert first is not None and stored["shown"] == page.space.shows(first)
+        assert all(event["uncertainty"] > 1e-4 for event in page.space.as_dict()["events"] if event["kind"] == "jump")
         claims += page.space.shows(jump)
         if not page.space.shows(jump):
             assert page.verdict.sentence.startswith("The draws do not show whether the optimum jumps")
@@ -65,6 +74,13 @@ def test_no_jump_is_claimed_that_draws_do_not_show(minimise: bool, tmp_path: Pat
     page = study(load(tmp_path / "flow.h5"))
     assert "The draws do not show" in page.verdict.sentence
     plot.save(plot.study(page), tmp_path / "study.png")
+
+
+def test_draws_that_leave_no_doubt_are_told_without_any() -> None:
+    page = study(drawn(two(0.5, WIDTHS), 1))
+    # half of the height is 10 and more standard errors of the lead
+    assert page.space.clearest_jump is None and page.space.rival is None
+    assert page.verdict.numbers[0].value == "none" and "moves without a jump" in page.sentences["jump"]
 
 
 @pytest.mark.parametrize("minimise", [False, True])

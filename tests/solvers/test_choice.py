@@ -115,3 +115,15 @@ def test_a_schedule_that_is_made_again_is_the_same_and_owns_its_levels() -> None
                 schedule(grid, wrong, "spectral")
         with pytest.raises(UnknownNameError):
             schedule(grid, [0.1, 0.2], "no such solver")
+
+
+@pytest.mark.parametrize("prefer", ["accurate", "monotone"])
+@pytest.mark.parametrize("ratio", [0.3, 1.0, 2.0, 3.0, 10.0])
+@pytest.mark.parametrize("boundary", ["periodic", "clip", "absorb"])
+def test_a_tolerance_is_passed_on_or_said_not_to_apply(prefer: str, ratio: float, boundary: str) -> None:
+    grid = Grid(Axis("x", 0.0, 1.0, SIZE, boundary=boundary))
+    plan = schedule(grid, ratio * grid[0].spacing, tolerance=1e-5, prefer=prefer)
+    told = "tolerance= does not apply" in plan.reason
+    assert told == (plan.solver.name == "exponential")
+    assert told or getattr(plan.solver, "tolerance", None) == 1e-5
+    assert "tolerance" not in schedule(grid, ratio * grid[0].spacing, prefer=prefer).reason
