@@ -48,6 +48,7 @@ _SAVED_EVERY = 5.0  # seconds; a taste
 _TRIAL = 256  # Sobol' points, 16 a repeat: fewer are no better than independent draws in 4 to 60 components
 _TRIED_FROM = 512  # rollouts of a node without them: the trial is at most half of what is drawn in any case
 _WORSE = 1.25  # variance of Sobol' points over that of other draws, above which they are not taken; known to 1/3
+_SQUARED = 1e-100, 1e100  # values beyond these are scaled, as sums of their squares may leave the range of a double
 # of a state that is kept, beside its moments
 _FACTS = ("spent", "lowest", "highest", "oscillation", "pairs_variance", "sobol_variance", "antithetic", "_goal")
 
@@ -90,6 +91,7 @@ class Drawing:
         # weights sum to one but for 5e-9 where sigma is one spacing, which is to be felt in osc(Q) and not in an offset
         floating = bool(beyond) or all(axis.boundary != "zero" for axis in self.grid)
         self.offset = float(landscape.values.mean()) if floating else 0.0
+        self.exponent = _exponent_of(landscape)
         self._deviations = np.sqrt(splitting.solved)
         self._shape = (len(sigma), self._seeds, self.grid.shape)
         self.moments: Moments | Repeats = Moments.of(*self._shape)
@@ -143,7 +145,7 @@ class Drawing:
         return noise_of(kind, self.draws.seed, self.splitting.components, self.grid.dimensions)
 
     def fields(self, numbers: Sequence[int], noise: Noise, *, pairs: bool) -> Array:
-        """Fields of single draws less the offset, shape (draws, 1 or 2 for pairs, T, seeds, *grid)."""
+        """Fields of single draws less the offset, scaled, shape (draws, 1 or 2 for pairs, T, seeds, *grid)."""
         halves = 2 if pairs else 1
         found = np.zeros((len(numbers), halves, len(self.sigma), self._seeds, *self.grid.shape))
         begin = time.perf_counter()
@@ -178,7 +180,7 @@ class Drawing:
                 yield self.embedded(points[first : first + most]) + self.sigma[level] * across
 
     def values(self, places: Iterable[Array]) -> Array:
-        """Q less the offset at points in all components, shape (points, seeds)."""
+        """Q less the offset, scaled, at points in all components, shape (points, seeds)."""
         parts: list[Array] = []
         waiting: list[Array] = []
         size = 0
@@ -206,17 +208,25 @@ class Drawing:
         self._timed += values.size
         means = values.mean(axis=1)
         self.lowest, self.highest = min(self.lowest, float(means.min())), max(self.highest, float(means.max()))
-        return values - self.offset
+        return self.scaled(values - self.offset)
+
+    def scaled(self, values: Array | float) -> Array:
+        """Differences of Q in the unit of the sums: a power of two, beyond the range of squares, else 1."""
+        return np.asarray(values if not self.exponent else np.ldexp(values, -self.exponent))
+
+    def restored(self, values: Array) -> Array:
+        """The inverse of `scaled`."""
+        return np.asarray(values if not self.exponent else np.ldexp(values, self.exponent))
 
     def moved(self, points: Array, sigma: float, normal: Array) -> Array:
-        """Q less the offset, mean over seeds, at points of the plane that one draw of all noise moves."""
+        """Q less the offset, scaled, mean over seeds, at points of the plane that one draw of all noise moves."""
         split = self.splitting.draw(normal, np.zeros(self.grid.dimensions))
         moved, counts = points + sigma * split.along, np.ones(len(points), dtype=bool)
         for i, axis in enumerate(self.grid):
             inside, within = folded(moved[:, i] - axis.lower, float(axis.length), self.beyond or axis.boundary)
             moved[:, i], counts = axis.lower + inside, counts & within
         values = self.values([self.embedded(moved) + sigma * split.across]).mean(axis=1)
-        return np.asarray(np.where(counts, values, -self.offset))
+        return np.asarray(np.where(counts, values, self.scaled(-self.offset)))
 
     def _unit(self, pair: Array) -> Array:
         return np.asarray(pair.mean(axis=0) if self.antithetic else pair[0])
@@ -297,7 +307,8 @@ class Drawing:
     def _needed(self, error: float) -> int:
         if self.oscillation == 0:
             return self.moments.count
-        return max(PILOT, math.ceil(float(self.moments.variance.max()) / (error * self.oscillation) ** 2))
+        least = error * float(self.scaled(self.oscillation))
+        return max(PILOT, math.ceil(float(self.moments.variance.max()) / least**2))
 
     @property
     def wanted(self) -> int:
@@ -325,6 +336,7 @@ class Drawing:
             oscillation=self.oscillation,
             pairs_variance=self.pairs_variance,
             sobol_variance=self.sobol_variance,
+            asked=self.draws.count,
             at_five_percent=self.spent + max(0, self._needed(0.05) - done) * self._each,
             for_jump=self.spent + max(0, _JUMP_DRAWS - done) * self._each,
             sigmas=max(1, len(list(self._noisy))),
@@ -435,8 +447,14 @@ class Drawing:
         return True
 
 
+def _exponent_of(landscape: Landscape) -> int:
+    """The power of two to be taken out of Q, so that squares stay within the range of a double; usually 0."""
+    size = float(np.abs(landscape.values).max())
+    return 0 if size == 0 or _SQUARED[0] <= size <= _SQUARED[1] else math.frexp(size)[1]
+
+
 def plain_samples(drawing: Drawing, points: Array, sigma: float, count: int, seed: int) -> Array:
-    """Q less the offset under noise in all components, by plain Monte Carlo; shape (points, count).
+    """Q less the offset, scaled, under noise in all components, by plain Monte Carlo; shape (points, count).
 
     Nothing of the split, of lattices or of weights is in it. Each draw is common to all points; seeds are averaged.
     """

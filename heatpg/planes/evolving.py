@@ -200,7 +200,7 @@ def evolve_plane(
 
 def _result(drawing: Drawing) -> Evolution:
     landscape, sigma, moments = drawing.landscape, drawing.sigma, drawing.moments
-    values, error = moments.mean.mean(axis=1) + drawing.offset, moments.error
+    values, error = drawing.restored(moments.mean.mean(axis=1)) + drawing.offset, drawing.restored(moments.error)
     for level in np.flatnonzero(sigma == 0):
         values[level] = landscape.values
         error[level] = 0.0 if landscape.standard_error is None else landscape.standard_error
@@ -234,7 +234,7 @@ def _result(drawing: Drawing) -> Evolution:
         known_error=error,
         drawn=facts,
     )
-    evolution.draw_groups = moments.group_deviations
+    evolution.draw_groups = drawing.restored(moments.group_deviations)
     return evolution
 
 
@@ -253,9 +253,10 @@ def _crosscheck(drawing: Drawing, evolution: Evolution, level: str) -> Check:
     for k in sorted({int(noisy[0]), int(noisy[-1])}):
         samples = plain_samples(drawing, points, float(sigma[k]), count, drawing.draws.seed)
         error = samples.std(axis=1, ddof=1) / math.sqrt(count)
-        apart = np.abs(samples.mean(axis=1) + drawing.offset - evolution.values[k][index])
+        mean = drawing.restored(samples.mean(axis=1)) + drawing.offset
+        apart = drawing.scaled(np.abs(mean - evolution.values[k][index]))
         # a rare value that one of them has not seen is worth one draw of the largest difference
-        least = drawing.oscillation / count
+        least = float(drawing.scaled(drawing.oscillation)) / count
         # the seeds are the same in both
         known = drawing.moments.draws_error[k][index] * (_FEW if drawing.points == "sobol" else 1.0)
         worst = max(worst, float((apart / np.sqrt(error**2 + known**2 + least**2)).max()))

@@ -31,7 +31,8 @@ class Draws:
         The largest standard error of u that is allowed, in units of the oscillation of Q. Var <= osc^2 / 4, so 2,500
         draws suffice for .01 and 100 for .05; pilot draws estimate the number needed.
     count
-        Instead of an error: number of draws (pairs, if antithetic).
+        Instead of an error: number of draws (pairs, if antithetic); of Sobol' points, also of a state that is continued,
+        the next power of two.
     budget
         Evaluations of Q that may be spent (rollouts; each seed of a point counts).
     seed
@@ -103,6 +104,9 @@ class Cost:
         Variance of an antithetic pair over that of two independent draws, where u is most uncertain.
     sobol_variance
         Variance of u after 256 Sobol' points over that of as many of the better other draws; nan if none were tried.
+    asked
+        The requested count, if one was: Sobol' points, also those of a state that is continued, are taken in powers of
+        two, and so there may be more of them.
     at_five_percent
         Rollouts in all for an error of .05.
     for_jump
@@ -132,6 +136,7 @@ class Cost:
     oscillation: float
     pairs_variance: float
     sobol_variance: float
+    asked: int | None
     at_five_percent: int
     for_jump: int
     sigmas: int
@@ -139,6 +144,8 @@ class Cost:
     def __str__(self) -> str:
         kind = draw_words(self.points, self.antithetic)
         wanted = "" if self.error is None else f" for {self.error:.2g} of osc(Q) = {self.oscillation:.4g}"
+        if self.asked is not None and self.draws > self.asked:
+            wanted = f" (the next power of two to the {self.asked:,} asked for)"
         return (
             f"{self.draws:,} {kind}{wanted}: {self.rollouts:,} "
             f"rollouts, {self.rollouts - self.spent:,} of them to come, about {human_duration(self.seconds)}"

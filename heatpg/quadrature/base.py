@@ -378,5 +378,9 @@ class Rule(ABC):
         raise ResourceError(
             f"the rule {self.name!r} did not reach tolerance={tolerance} within budget={budget}",
             given=f"estimated error {reached:.2g} after {integrand.evaluations} evaluations at each centre",
-            advice="for discontinuous functions use rule='montecarlo'; otherwise raise the tolerance or the budget",
+            advice=(
+                "raise the tolerance or the budget"
+                if self.randomized
+                else "for discontinuous functions use rule='montecarlo'; otherwise raise the tolerance or the budget"
+            ),
         )

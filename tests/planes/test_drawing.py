@@ -415,3 +415,34 @@ def test_the_error_of_several_seeds_is_that_of_their_mean(kind: type[Moments] | 
     assert np.mean(sums.error**2) == pytest.approx(expected, rel=0.05)
     assert np.mean(sums.draws_error**2) == pytest.approx(0.25 / count + 16.0 / (count * seeds), rel=0.05)
     assert sums.group_deviations.shape == (16, 1, nodes)
+
+
+@pytest.mark.parametrize("factor", [2.0**-600, 2.0**600, 1e-170, 1e-300, 1e160, 1e300])
+def test_draws_follow_a_factor_beyond_the_range_of_squares(factor: float) -> None:
+    grid = Grid(Axis("x", -3.0, 3.0, 25, boundary="clip"))
+
+    def drawn(factor: float) -> Evolution:
+        def bump(*x: Array) -> Array:
+            return np.asarray(factor * np.exp(-sum(c**2 for c in x) / 2))
+
+        q = Landscape.from_function(bump, grid, dimensions=4)
+        return evolve_plane(q, [0.5, 1.0], Draws(error=0.05))
+
+    plain, moved = drawn(1.0), drawn(factor)
+    assert moved.report.passed and moved.drawn is not None and plain.drawn is not None
+    assert moved.drawn["draws"] == plain.drawn["draws"]
+    assert plain.standard_error is not None and moved.standard_error is not None
+    # a power of two rounds nothing; another factor each value of Q, and the smallest ones below 1e-308 to 5e-324
+    tight = 0.0 if factor in (2.0**-600, 2.0**600) else 1e-12
+    np.testing.assert_allclose(moved.values / factor, plain.values, rtol=tight, atol=tight)
+    np.testing.assert_allclose(moved.standard_error / factor, plain.standard_error, rtol=tight, atol=tight)
+
+
+def test_more_draws_than_were_asked_for_are_announced(tmp_path: Path) -> None:
+    grid = Grid(Axis("x", -3.0, 3.0, 25, boundary="clip"))
+    bump = Landscape.from_function(lambda *x: np.exp(-sum(c**2 for c in x) / 2), grid, dimensions=4)
+    cost = estimate_cost(bump, [0.5, 1.0], Draws(count=600, points="sobol"))
+    assert cost.draws == 1024 and cost.asked == 600
+    assert "1,024" in str(cost) and "next power of two to the 600 asked for" in str(cost)
+    assert "asked for" not in str(estimate_cost(bump, [0.5, 1.0], Draws(count=600, points="random")))
+    assert "asked for" not in str(estimate_cost(bump, [0.5, 1.0], Draws(count=512, points="sobol")))
