@@ -31,8 +31,8 @@ class Draws:
         The largest standard error of u that is allowed, in units of the oscillation of Q. Var <= osc^2 / 4, so 2,500
         draws suffice for .01 and 100 for .05; pilot draws estimate the number needed.
     count
-        Instead of an error: number of draws (pairs, if antithetic); of Sobol' points, also of a state that is continued,
-        the next power of two.
+        Instead of an error: number of draws (pairs, if antithetic); of Sobol' points, also of a state that is
+        continued, the next power of two.
     budget
         Evaluations of Q that may be spent (rollouts; each seed of a point counts).
     seed

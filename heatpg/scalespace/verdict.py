@@ -104,7 +104,7 @@ def verdict(
         where = place_words(space, jump.position)
         sentence = f"At sigma = {level(jump.sigma)} the optimum jumps to {where}{cost}."
         if not shown:
-            # a track that ends at the jump leaves no error over the draws
+            # an error as large as sigma itself tells nothing
             known = f" +- {jump.uncertainty:.1g}" if located_words(jump.sigma, jump.uncertainty)[0] == "+" else ""
             sentence = (
                 f"The draws do not show whether the optimum jumps: in their mean it does at sigma = "
