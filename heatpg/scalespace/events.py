@@ -19,16 +19,16 @@ from heatpg.scalespace.linking import Ending, Links, Point
 from heatpg.scalespace.units import Units
 from heatpg.tools.plain import fields_as_dict
 
-__all__ = ["Event", "History", "Track"]
+__all__ = ["UNPLACED", "Event", "History", "Track"]
 
 Array = NDArray[Any]
 
 # Ends that are one event: relative in t, and in units of max(sigma, h). Taste: ends at one fold agree to many more
 # digits, different events rarely to as many, and those that do (by symmetry) are apart in place.
 _TOGETHER = (1e-5, 0.2)
-# Of the eigenvalues that are round-off: so flat, round-off of the slope moves a point farther than the steps at which
-# Newton's method stops (1e-9: 64 eps over 1e3 times 1e-11 of osc(Q) are 1e-6).
-_UNPLACED = 1e3
+UNPLACED = 1e3
+"""Of the eigenvalues that are round-off: so flat, round-off of the slope moves a point farther than the steps at which
+Newton's method stops (1e-9: 64 eps over 1e3 times 1e-11 of osc(Q) are 1e-6)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -353,7 +353,7 @@ class History:
         free, round_off = points.free[row], self.follower.round_off
         curvature = np.linalg.eigvalsh((hessian * unit[:, None] * unit)[np.ix_(free, free)])
         held = np.abs(slope * unit)[~free]
-        return bool((np.abs(curvature) <= _UNPLACED * round_off.flat).any() or (held <= round_off.slope).any())
+        return bool((np.abs(curvature) <= UNPLACED * round_off.flat).any() or (held <= round_off.slope).any())
 
     def _passes(self, end: _End) -> bool:
         """Whether an extremum that an edge no longer holds goes on inside, rather than meet a saddle there."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from heatpg.scalespace.critical import held_axes, nearest, refine, unit_of_length
-from heatpg.scalespace.events import Event, History, Track
+from heatpg.scalespace.events import UNPLACED, Event, History, Track
 from heatpg.scalespace.units import Problem
 
 __all__ = ["Optimum", "choose", "jumps"]
@@ -204,19 +204,40 @@ class _Leads:
         self.nodes = [optimum.positions[level + side] for side in (0, 1)]
 
     def change(self, before: float, after: float) -> bool:
-        """Whether the old place leads at some level below, or at `before`, and the new one above, or at `after`."""
+        """Whether the old place leads at some level below, or at `before`, and the new one above, or at `after`.
+
+        Where the other one has no track, only the level next to the event counts: farther away its place, which may be
+        any on a plateau, is lower for another reason.
+        """
         times = self.history.times.tolist()
+        old = self.tracks[0]
+        death = self.history.tracks[old].death if old >= 0 else None
+        # what a hill on a plateau leads by when it fades is lost with it: only the plateau may still lead
+        faded = math.inf if death is None or death.kind != "fades" else death.sigma**2
+        if faded < times[self.level + 1] and not self._lead(faded, 1.0, UNPLACED * self.ties.round_off.flat):
+            return False
         # nearest first: there the answer is, as a rule
-        below, above = [*reversed(times[: self.level + 1]), before], [*times[self.level + 1 :], after]
+        below = [times[level] for level in range(self.level, -1, -1) if level == self.level or self._lives(1, level)]
+        above = [
+            times[level]
+            for level in range(self.level + 1, len(times))
+            if level == self.level + 1 or self._lives(0, level)
+        ]
+        below.append(before)
+        above.append(after)
         return any(self._lead(t, 1.0) for t in below) and any(self._lead(t, -1.0) for t in above)
 
-    def _lead(self, time: float, sign: float) -> bool:
+    def _lives(self, side: int, level: int) -> bool:
+        number = self.tracks[side]
+        return number >= 0 and level in self.history.tracks[number].levels
+
+    def _lead(self, time: float, sign: float, least: float = 0.0) -> bool:
         if not time > 0:
             return False
         places = np.stack([self._place(side, time) for side in (0, 1)])
         values = self.history.field.value(places, self.history.sigmas(time))
         lead = sign * float(values[0] - values[1])
-        return lead > self.ties.least and lead > self.ties.between(places, time)
+        return lead > max(least, self.ties.least) and lead > self.ties.between(places, time)
 
     def _place(self, side: int, time: float) -> Array:
         """One of the two at any t; where its track does not live, the nearest end of that."""

@@ -120,3 +120,17 @@ def test_equal_plateaus_share_the_maximum() -> None:
     landscape = two_boxes(Grid(Axis("x", -40.0, 120.0, 161, boundary="zero")), 1.0 - 1e-14)
     assert not track(solve(landscape, np.geomspace(2.0, 20.0, 24))).jumps
     assert not track(solve(landscape, [2.0, 7.0])).jumps
+
+
+@pytest.mark.parametrize("boundary", ["clip", "reflect", "absorb"])
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("factor", [1.0, 1e20])
+def test_a_low_hill_that_fades_into_a_plateau_leaves_without_a_jump(boundary: str, side: int, factor: float) -> None:
+    # Beside the rise to the plateau lies a hill of 5e-5, which flattens out before the plateau falls off at the end:
+    # then its place is as good as any other on it.
+    grid = Grid(Axis("x", 0.0, 60.0, 61, boundary=boundary))
+    x = grid[0].coordinates
+    values = np.tanh((x - 18.4) / 1.0) + np.exp(-((x - 10.0) ** 2) / 20.0)
+    for sigmas in (np.geomspace(2.0, 25.0, 14), np.geomspace(2.0, 25.0, 40)):
+        space = track(solve(Landscape(factor * values[::side], grid), sigmas), "maximum")
+        assert not space.jumps and (space.count() >= 1).all()
