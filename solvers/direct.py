@@ -18,7 +18,15 @@ from heatpg.solvers import solvers
 from heatpg.solvers.base import LineOperator, LineSolver, Path, Solver
 from heatpg.solvers.edges import CorrectedOperator, EndCorrection, end_correction, nodes_taken
 from heatpg.solvers.faces import with_faces
-from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, convolve
+from heatpg.solvers.filters import (
+    BLOCK_ROWS,
+    GROUP,
+    LANE_BYTES,
+    bundles_of_lines,
+    convolve,
+    convolve_along,
+    pieces_of_lines,
+)
 from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, workspace
 from heatpg.solvers.narrow import narrow_correction, narrow_slopes
 from heatpg.solvers.wide import wide_weights
@@ -56,11 +64,12 @@ class _FilterOperator(SweepOperator):
         self.spacing = spacing
         closure = Closure.of(line, self.ghosts)
         self.closure = (closure.lower, closure.upper, closure.sign.astype(weights.dtype))
-        # weights are padded for the sweep; the wide bundles need no zeros in front
+        # weights are padded for the sweep; without it they need no zeros in front
         self.skip = int(np.flatnonzero(weights)[0])
         taken = weights[self.skip : len(weights) - self.skip]
-        spare = 3 + (len(taken) - 1) % 4  # room for the moves, and a multiple of four
-        self.moved = np.stack([np.pad(taken, (p, spare - p)) for p in range(GROUP)])
+        self.taken = np.pad(taken, (0, -len(taken) % 4))
+        # room for three moves in front and behind
+        self.moved = np.pad(taken, (GROUP - 1, GROUP - 1 + (len(taken) - 1) % 4))
         self.end = weights.dtype.type(line.weight[0])
         self.chord = np.zeros((0, 4), weights.dtype)
         if line.holds_nodes:
@@ -74,11 +83,21 @@ class _FilterOperator(SweepOperator):
         size, inner = self.line.size, math.prod(source.shape[position + 1 :])
         lines, lanes = source.size // size, LANE_BYTES // source.itemsize
         rows = size + 2 * self.ghosts + 2 * GROUP
+        read, write = read_only(source.reshape(-1)), target.reshape(-1)
+        if inner == 1:
+
+            def along(piece: tuple[int, int]) -> None:
+                line = workspace.take(1, (rows,), source.dtype)
+                line[size + 2 * self.ghosts :] = 0.0  # the last weights, which are zeros, reach there
+                options = (self.taken, self.skip, self.ghosts, *self.closure, self.end, self.chord, line)
+                convolve_along(read, write, *piece, size, *options)
+
+            for_each(along, pieces_of_lines(lines, size))
+            return
         # fewer lines than an eighth of a bundle, or too long for its width: narrower bundles do better
         if 8 * lines < lanes or rows * LANE_BYTES > _WIDEST_BUNDLE:
             super().apply(source, target, position)
             return
-        read, write = read_only(source.reshape(-1)), target.reshape(-1)
 
         def work(call: tuple[int, list[Array]]) -> None:
             valid, (base,) = call

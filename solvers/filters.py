@@ -1,7 +1,8 @@
 """Wide bundles of lines, and convolution along them: what `direct` and `multiresolution` share.
 
 A bundle has so many lanes that its rows are worth a loop, and the number is known to the compiler: all rows are then at
-known distances from each other, so loops over four of them at once vectorise without a test for overlap.
+known distances from each other, so loops over four of them at once vectorise without a test for overlap. Lines whose
+nodes lie side by side are convolved as they lie, without being turned into lanes and back.
 """
 
 from __future__ import annotations
@@ -12,9 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.tools.kernels import kernel, kernel_part
+from heatpg.tools.kernels import kernel, kernel_part, multiply_add, number_bytes
 
-__all__ = ["BLOCK_ROWS", "GROUP", "LANE_BYTES", "bundles_of_lines", "convolve", "read_rows", "write_rows"]
+__all__ = [
+    "BLOCK_ROWS",
+    "GROUP",
+    "LANE_BYTES",
+    "bundles_of_lines",
+    "convolve",
+    "convolve_along",
+    "pieces_of_lines",
+    "read_rows",
+    "write_rows",
+]
 
 Array = NDArray[Any]
 
@@ -24,6 +35,9 @@ BLOCK_ROWS = 16  # rows that are read or written at once, a multiple of GROUP; m
 # Rows of the result at a time: 16 products for every 4 rows of the line that are loaded. Measured at 4096^2: 20 to 26 G
 # products a second, where one row at a time gave 9.
 GROUP = 4
+# Nodes of a line whose results stay in the first-level cache while all weights pass over them. Measured from 128 to 512
+# at 1024^2, in either precision: within noise, a whole line of 1024 is a fifth slower.
+_STRETCH = 256
 _CALL_POINTS = 2**18  # points in one call of a kernel, the unit of work of a thread; from 2**15 to 2**21: within 5 %
 
 
@@ -31,7 +45,7 @@ _CALL_POINTS = 2**18  # points in one call of a kernel, the unit of work of a th
 def read_rows(flat: Array, base: Array, count: int, inner: int, start: int, stop: int, block: Array) -> None:
     """block[i - start, j] = flat[base[j] + i inner], lanes contiguous."""
     # a constant of the compiled code for each type, and no argument: distances between rows are then known
-    lanes = LANE_BYTES // block.itemsize
+    lanes = LANE_BYTES // number_bytes(block)
     # lines side by side: rows lie in memory as they are wanted
     if count <= inner and base[count - 1] - base[0] == count - 1:
         for i in range(stop - start):
@@ -57,7 +71,7 @@ def read_rows(flat: Array, base: Array, count: int, inner: int, start: int, stop
 @kernel_part
 def write_rows(flat: Array, base: Array, count: int, inner: int, start: int, stop: int, block: Array) -> None:
     """flat[base[j] + i inner] = block[i - start, j]."""
-    lanes = LANE_BYTES // block.itemsize
+    lanes = LANE_BYTES // number_bytes(block)
     if count <= inner and base[count - 1] - base[0] == count - 1:
         for i in range(stop - start):
             first = base[0] + (start + i) * inner
@@ -101,18 +115,18 @@ def convolve(
 ) -> None:
     """u_i <- sum_k w_k u_{i - m + k} for bundles of lines, relative to the chord if there is one.
 
-    Row p of `weights` is w moved by p, for four rows of the result at a time; the window of the first row begins
-    with row `skip` of the continued line. The chord is a_i u_0 + b_i u_{n-1}; its
-    columns are a and b as they are taken away, then as they are put back. The end nodes count with the weight `end`.
+    `weights` are w with three zeros in front, and behind them as many as make the rest a multiple of four and leave
+    room for three moves; the window of the first row begins with row `skip` of the continued line. The chord is
+    a_i u_0 + b_i u_{n-1}; its columns are a and b as they are taken away, then as they are put back. The end nodes
+    count with the weight `end`.
     """
-    lanes = LANE_BYTES // line.itemsize
-    # a multiple of four, by the zeros that `weights` is padded with
-    taps = weights.shape[1]
-    for b in range(base.shape[0]):
-        count = min(base.shape[1], valid - b * base.shape[1])
+    lanes = LANE_BYTES // number_bytes(line)
+    taps = weights.shape[0] - 3
+    for bundle in range(base.shape[0]):
+        count = min(base.shape[1], valid - bundle * base.shape[1])
         inside = line[ghosts * lanes : (ghosts + size) * lanes]
         line[(2 * ghosts + size) * lanes :] = 0.0  # the last group reads there, with weights of zero
-        read_rows(read, base[b], count, inner, 0, size, inside)
+        read_rows(read, base[bundle], count, inner, 0, size, inside)
         # the two rows after the block: the end values, kept until the chord is put back
         ends = block[BLOCK_ROWS * lanes :]
         if chord.shape[0] > 0:
@@ -147,23 +161,109 @@ def convolve(
                 f[:] = 0.0
                 for k in range(0, taps, 4):
                     o = line[(g + skip + k) * lanes : (g + skip + k + 4) * lanes]
-                    # four rows of the result by four rows of the line, all sixteen weights in registers
-                    w00, w01, w02, w03 = weights[0, k], weights[0, k + 1], weights[0, k + 2], weights[0, k + 3]
-                    w10, w11, w12, w13 = weights[1, k], weights[1, k + 1], weights[1, k + 2], weights[1, k + 3]
-                    w20, w21, w22, w23 = weights[2, k], weights[2, k + 1], weights[2, k + 2], weights[2, k + 3]
-                    w30, w31, w32, w33 = weights[3, k], weights[3, k + 1], weights[3, k + 2], weights[3, k + 3]
+                    # Four rows of the result by four rows of the line: sixteen products of seven weights, so that these
+                    # and what they meet fit into the sixteen registers of AVX2.
+                    w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+                    w4, w5, w6 = weights[k + 4], weights[k + 5], weights[k + 6]
                     for j in range(lanes):
-                        a0, a1, a2, a3 = o[j], o[j + lanes], o[j + 2 * lanes], o[j + 3 * lanes]
-                        f[j] += (w00 * a0 + w01 * a1) + (w02 * a2 + w03 * a3)
-                        f[j + lanes] += (w10 * a0 + w11 * a1) + (w12 * a2 + w13 * a3)
-                        f[j + 2 * lanes] += (w20 * a0 + w21 * a1) + (w22 * a2 + w23 * a3)
-                        f[j + 3 * lanes] += (w30 * a0 + w31 * a1) + (w32 * a2 + w33 * a3)
+                        a, b, c, d = o[j], o[j + lanes], o[j + 2 * lanes], o[j + 3 * lanes]
+                        s0, s1, s2, s3 = f[j], f[j + lanes], f[j + 2 * lanes], f[j + 3 * lanes]
+                        s0, s1 = multiply_add(w3, a, s0), multiply_add(w2, a, s1)
+                        s2, s3 = multiply_add(w1, a, s2), multiply_add(w0, a, s3)
+                        s0, s1 = multiply_add(w4, b, s0), multiply_add(w3, b, s1)
+                        s2, s3 = multiply_add(w2, b, s2), multiply_add(w1, b, s3)
+                        s0, s1 = multiply_add(w5, c, s0), multiply_add(w4, c, s1)
+                        s2, s3 = multiply_add(w3, c, s2), multiply_add(w2, c, s3)
+                        s0, s1 = multiply_add(w6, d, s0), multiply_add(w5, d, s1)
+                        s2, s3 = multiply_add(w4, d, s2), multiply_add(w3, d, s3)
+                        f[j], f[j + lanes], f[j + 2 * lanes], f[j + 3 * lanes] = s0, s1, s2, s3
                 if chord.shape[0] > 0:
                     for i in range(g, min(g + GROUP, size)):
                         p, q, t = chord[i, 2], chord[i, 3], block[(i - i0) * lanes : (i - i0 + 1) * lanes]
                         for j in range(lanes):
                             t[j] += p * ends[j] + q * ends[j + lanes]
-            write_rows(write, base[b], count, inner, i0, i1, block)
+            write_rows(write, base[bundle], count, inner, i0, i1, block)
+
+
+@kernel
+def convolve_along(
+    # so many, because kernels take plain numbers and arrays
+    read: Array,
+    write: Array,
+    first: int,
+    last: int,
+    size: int,
+    weights: Array,
+    skip: int,
+    ghosts: int,
+    lower: Array,
+    upper: Array,
+    sign: Array,
+    end: float,
+    chord: Array,
+    line: Array,
+) -> None:
+    """The same as `convolve` for lines first ... last - 1 of an array of lines, each in one piece.
+
+    `weights` are w with zeros behind it up to a multiple of four. Eight pass over a stretch of the line at a time: as
+    many as fit into registers, and a load for every product but none for the weights.
+    """
+    taps = weights.shape[0]
+    inside = line[ghosts : ghosts + size]
+    for number in range(first, last):
+        s = read[number * size : (number + 1) * size]
+        for i in range(size):
+            inside[i] = s[i]
+        low, high = inside[0], inside[size - 1]
+        if chord.shape[0] > 0:
+            for i in range(size):
+                inside[i] -= chord[i, 0] * low + chord[i, 1] * high
+        # before the ends get their weight, as in `convolve`
+        for k in range(ghosts):
+            line[ghosts - 1 - k] = sign[0, k] * inside[lower[k]]
+            line[ghosts + size + k] = sign[1, k] * inside[upper[k]]
+        if end != 1.0:
+            inside[0] *= end
+            inside[size - 1] *= end
+        # the result may lie where the line came from: `line` is a copy
+        t = write[number * size : (number + 1) * size]
+        for i0 in range(0, size, _STRETCH):
+            f = t[i0 : i0 + _STRETCH]
+            count = f.shape[0]
+            for i in range(count):
+                f[i] = 0.0
+            for k in range(0, taps - 4, 8):
+                w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+                w4, w5, w6, w7 = weights[k + 4], weights[k + 5], weights[k + 6], weights[k + 7]
+                a = line[skip + i0 + k : skip + i0 + k + count + 7]
+                for i in range(count):
+                    u = multiply_add(w1, a[i + 1], multiply_add(w0, a[i], f[i]))
+                    u = multiply_add(w3, a[i + 3], multiply_add(w2, a[i + 2], u))
+                    u = multiply_add(w5, a[i + 5], multiply_add(w4, a[i + 4], u))
+                    f[i] = multiply_add(w7, a[i + 7], multiply_add(w6, a[i + 6], u))
+            if taps % 8 > 0:
+                k = taps - 4
+                w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+                a = line[skip + i0 + k : skip + i0 + k + count + 3]
+                for i in range(count):
+                    u = multiply_add(w1, a[i + 1], multiply_add(w0, a[i], f[i]))
+                    f[i] = multiply_add(w3, a[i + 3], multiply_add(w2, a[i + 2], u))
+        if chord.shape[0] > 0:
+            for i in range(size):
+                t[i] += chord[i, 2] * low + chord[i, 3] * high
+
+
+def pieces_of_lines(lines: int, size: int) -> list[tuple[int, int]]:
+    """Cut lines of so many nodes into calls of a kernel, the same for any number of threads: first and past the last.
+
+    Examples
+    --------
+    >>> from heatpg.solvers.filters import pieces_of_lines
+    >>> pieces_of_lines(600, 1024)
+    [(0, 256), (256, 512), (512, 600)]
+    """
+    step = max(1, _CALL_POINTS // size)
+    return [(first, min(first + step, lines)) for first in range(0, lines, step)]
 
 
 @functools.lru_cache(maxsize=16)

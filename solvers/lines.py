@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from heatpg.boundaries import Boundary, boundaries
 from heatpg.core.grid import Axis
-from heatpg.tools.kernels import kernel, read_only
+from heatpg.tools.kernels import kernel, multiply_add, read_only
 from heatpg.tools.parallel import for_each
 
 __all__ = [
@@ -306,11 +306,9 @@ def filter_bundle(source: Array, target: Array, first: int, rows: int, weights: 
     a7 = s[f + 7 * lanes : f + 7 * lanes + count]
     a8 = s[f + 8 * lanes : f + 8 * lanes + count]
     for i in range(count):
-        o[i] = (
-            (w0 * a0[i] + w1 * a1[i] + w2 * a2[i])
-            + (w3 * a3[i] + w4 * a4[i] + w5 * a5[i])
-            + (w6 * a6[i] + w7 * a7[i] + w8 * a8[i])
-        )
+        u = multiply_add(w3, a3[i], multiply_add(w2, a2[i], multiply_add(w1, a1[i], w0 * a0[i])))
+        u = multiply_add(w7, a7[i], multiply_add(w6, a6[i], multiply_add(w5, a5[i], multiply_add(w4, a4[i], u))))
+        o[i] = multiply_add(w8, a8[i], u)
     # eight loads and one store for eight products, where one weight at a time would take as many stores
     for k in range(9, weights.shape[0], 8):
         g = f + k * lanes
@@ -325,9 +323,9 @@ def filter_bundle(source: Array, target: Array, first: int, rows: int, weights: 
         a6 = s[g + 6 * lanes : g + 6 * lanes + count]
         a7 = s[g + 7 * lanes : g + 7 * lanes + count]
         for i in range(count):
-            o[i] += (w0 * a0[i] + w1 * a1[i] + w2 * a2[i] + w3 * a3[i]) + (
-                w4 * a4[i] + w5 * a5[i] + w6 * a6[i] + w7 * a7[i]
-            )
+            u = multiply_add(w1, a1[i], multiply_add(w0, a0[i], o[i]))
+            u = multiply_add(w4, a4[i], multiply_add(w3, a3[i], multiply_add(w2, a2[i], u)))
+            o[i] = multiply_add(w7, a7[i], multiply_add(w6, a6[i], multiply_add(w5, a5[i], u)))
 
 
 class SweepOperator(ABC):

@@ -24,7 +24,7 @@ from heatpg.solvers.direct import Direct, SampledGaussian
 from heatpg.solvers.edges import EndCorrection, columns_of
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, read_rows, write_rows
 from heatpg.solvers.lines import workspace
-from heatpg.tools.kernels import kernel, read_only
+from heatpg.tools.kernels import kernel, multiply_add, number_bytes, read_only
 from heatpg.tools.parallel import for_each
 
 __all__ = ["Multiresolution"]
@@ -43,7 +43,7 @@ _FINEST = {"float64": 1e-15, "float32": 1e-8}
 @kernel
 def _read_ends(read: Array, base: Array, count: int, inner: int, size: int, near: Array, block: Array) -> None:
     """The values at both ends of every line, in the first two rows of the block."""
-    lanes = LANE_BYTES // block.itemsize
+    lanes = LANE_BYTES // number_bytes(block)
     nodes = near.shape[0]
     # those of the upper end from the end inwards, one row after the other
     for i in range(nodes):
@@ -88,16 +88,16 @@ def _restrict(
     to the compiler, which can then tell the rows apart.
     """
     # the number of lanes is a constant of the compiled code, see `heatpg.solvers.filters`
-    lanes = LANE_BYTES // line.itemsize
+    lanes = LANE_BYTES // number_bytes(line)
     # a multiple of four, see `_pyramid`
     taps = table.shape[2]
     total = image.shape[0]
-    for b in range(base.shape[0]):
-        count = min(base.shape[1], valid - b * base.shape[1])
+    for bundle in range(base.shape[0]):
+        count = min(base.shape[1], valid - bundle * base.shape[1])
         line[: total * lanes] = 0.0
         for i0 in range(0, size, BLOCK_ROWS):
             i1 = min(i0 + BLOCK_ROWS, size)
-            read_rows(read, base[b], count, inner, i0, i1, block)
+            read_rows(read, base[bundle], count, inner, i0, i1, block)
             block[(i1 - i0) * lanes :] = 0.0  # their weights are zero, but what is left there need not be finite
             for g in range(i0 // GROUP, (i1 + GROUP - 1) // GROUP):
                 w = table[g]
@@ -109,11 +109,17 @@ def _restrict(
                     w20, w21, w22, w23 = w[0, k + 2], w[1, k + 2], w[2, k + 2], w[3, k + 2]
                     w30, w31, w32, w33 = w[0, k + 3], w[1, k + 3], w[2, k + 3], w[3, k + 3]
                     for j in range(lanes):
-                        a0, a1, a2, a3 = f[j], f[j + lanes], f[j + 2 * lanes], f[j + 3 * lanes]
-                        o[j] += (w00 * a0 + w01 * a1) + (w02 * a2 + w03 * a3)
-                        o[j + lanes] += (w10 * a0 + w11 * a1) + (w12 * a2 + w13 * a3)
-                        o[j + 2 * lanes] += (w20 * a0 + w21 * a1) + (w22 * a2 + w23 * a3)
-                        o[j + 3 * lanes] += (w30 * a0 + w31 * a1) + (w32 * a2 + w33 * a3)
+                        a, b, c, d = f[j], f[j + lanes], f[j + 2 * lanes], f[j + 3 * lanes]
+                        s0, s1, s2, s3 = o[j], o[j + lanes], o[j + 2 * lanes], o[j + 3 * lanes]
+                        s0, s1 = multiply_add(w00, a, s0), multiply_add(w10, a, s1)
+                        s2, s3 = multiply_add(w20, a, s2), multiply_add(w30, a, s3)
+                        s0, s1 = multiply_add(w01, b, s0), multiply_add(w11, b, s1)
+                        s2, s3 = multiply_add(w21, b, s2), multiply_add(w31, b, s3)
+                        s0, s1 = multiply_add(w02, c, s0), multiply_add(w12, c, s1)
+                        s2, s3 = multiply_add(w22, c, s2), multiply_add(w32, c, s3)
+                        s0, s1 = multiply_add(w03, d, s0), multiply_add(w13, d, s1)
+                        s2, s3 = multiply_add(w23, d, s2), multiply_add(w33, d, s3)
+                        o[j], o[j + lanes], o[j + 2 * lanes], o[j + 3 * lanes] = s0, s1, s2, s3
         for m in range(total):
             if m < margin or m >= total - margin:
                 s, t = line[m * lanes : (m + 1) * lanes], line[image[m] * lanes : (image[m] + 1) * lanes]
@@ -121,7 +127,7 @@ def _restrict(
                     t[j] += sign[m] * s[j]
         # the two end values once more: their continuation to infinity (clip), or the chord that is taken away (absorb)
         if edges.shape[0] > 0:
-            _read_ends(read, base[b], count, inner, size, near, block)
+            _read_ends(read, base[bundle], count, inner, size, near, block)
             for m in range(margin, total - margin):
                 t = line[m * lanes : (m + 1) * lanes]
                 p, q = edges[m, 0], edges[m, 1]
@@ -129,9 +135,9 @@ def _restrict(
                     t[j] += p * block[j] + q * block[j + lanes]
         # what is stored of a coarse line: its nodes between the walls, and held ends behind them
         kept = total - 2 * margin
-        write_rows(write, coarse[b], count, inner, 0, kept, line[margin * lanes :])
+        write_rows(write, coarse[bundle], count, inner, 0, kept, line[margin * lanes :])
         if held:
-            write_rows(write, coarse[b], count, inner, kept, rows, block)
+            write_rows(write, coarse[bundle], count, inner, kept, rows, block)
 
 
 @kernel
@@ -155,16 +161,16 @@ def _prolong(
     line: Array,
 ) -> None:
     """u_i = sum_m table[i, m] r_m + chord[i, 0] e_0 + chord[i, 1] e_1, the margins filled from their images."""
-    lanes = LANE_BYTES // line.itemsize
+    lanes = LANE_BYTES // number_bytes(line)
     taps = table.shape[2]
     total = image.shape[0]
     kept = total - 2 * margin
-    for b in range(base.shape[0]):
-        count = min(base.shape[1], valid - b * base.shape[1])
-        read_rows(read, coarse[b], count, inner, 0, kept, line[margin * lanes :])
+    for bundle in range(base.shape[0]):
+        count = min(base.shape[1], valid - bundle * base.shape[1])
+        read_rows(read, coarse[bundle], count, inner, 0, kept, line[margin * lanes :])
         ends = line[total * lanes : (total + 2) * lanes]
         if chord.shape[0] > 0:
-            read_rows(read, coarse[b], count, inner, kept, rows, ends)
+            read_rows(read, coarse[bundle], count, inner, kept, rows, ends)
         for m in range(total):
             if m < margin or m >= total - margin:
                 t, s = line[m * lanes : (m + 1) * lanes], line[image[m] * lanes : (image[m] + 1) * lanes]
@@ -183,18 +189,24 @@ def _prolong(
                     w20, w21, w22, w23 = w[2, k], w[2, k + 1], w[2, k + 2], w[2, k + 3]
                     w30, w31, w32, w33 = w[3, k], w[3, k + 1], w[3, k + 2], w[3, k + 3]
                     for j in range(lanes):
-                        a0, a1, a2, a3 = o[j], o[j + lanes], o[j + 2 * lanes], o[j + 3 * lanes]
-                        f[j] += (w00 * a0 + w01 * a1) + (w02 * a2 + w03 * a3)
-                        f[j + lanes] += (w10 * a0 + w11 * a1) + (w12 * a2 + w13 * a3)
-                        f[j + 2 * lanes] += (w20 * a0 + w21 * a1) + (w22 * a2 + w23 * a3)
-                        f[j + 3 * lanes] += (w30 * a0 + w31 * a1) + (w32 * a2 + w33 * a3)
+                        a, b, c, d = o[j], o[j + lanes], o[j + 2 * lanes], o[j + 3 * lanes]
+                        s0, s1, s2, s3 = f[j], f[j + lanes], f[j + 2 * lanes], f[j + 3 * lanes]
+                        s0, s1 = multiply_add(w00, a, s0), multiply_add(w10, a, s1)
+                        s2, s3 = multiply_add(w20, a, s2), multiply_add(w30, a, s3)
+                        s0, s1 = multiply_add(w01, b, s0), multiply_add(w11, b, s1)
+                        s2, s3 = multiply_add(w21, b, s2), multiply_add(w31, b, s3)
+                        s0, s1 = multiply_add(w02, c, s0), multiply_add(w12, c, s1)
+                        s2, s3 = multiply_add(w22, c, s2), multiply_add(w32, c, s3)
+                        s0, s1 = multiply_add(w03, d, s0), multiply_add(w13, d, s1)
+                        s2, s3 = multiply_add(w23, d, s2), multiply_add(w33, d, s3)
+                        f[j], f[j + lanes], f[j + 2 * lanes], f[j + 3 * lanes] = s0, s1, s2, s3
                 if chord.shape[0] > 0:
                     for i in range(g * GROUP, min(g * GROUP + GROUP, size)):
                         p, q = chord[i, 0], chord[i, 1]
                         t = block[(i - i0) * lanes : (i - i0 + 1) * lanes]
                         for j in range(lanes):
                             t[j] += p * ends[j] + q * ends[j + lanes]
-            write_rows(write, base[b], count, inner, i0, i1, block)
+            write_rows(write, base[bundle], count, inner, i0, i1, block)
 
 
 @kernel

@@ -8,13 +8,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import heatpg
-from heatpg.tools.kernels import read_only
+from heatpg.tools.kernels import kernel, multiply_add, number_bytes, read_only
 
 PACKAGE = Path(heatpg.__file__).parent
 
@@ -104,7 +106,11 @@ def test_a_first_start_compiles_no_strings_and_each_kernel_once(tmp_path: Path) 
     )
     compiled = json.loads(done.stdout)
     own = [name for name in compiled if name.startswith("heatpg.")]
-    assert {"heatpg.solvers.filters.convolve", "heatpg.core.extrema._find_maxima"} <= set(own)
+    assert {
+        "heatpg.solvers.filters.convolve",
+        "heatpg.solvers.filters.convolve_along",
+        "heatpg.core.extrema._find_maxima",
+    } <= set(own)
     assert [name for name in compiled if name.startswith("numba.cpython.unicode")] == []
     # what is read comes as Q, which cannot be written to, and as what is made of it
     assert sorted(own) == sorted(set(own))
@@ -117,3 +123,39 @@ def test_a_read_only_view_shares_memory_and_leaves_the_array_as_it_is() -> None:
     assert view[1] == 3.0 and array.flags.writeable
     with pytest.raises(ValueError, match="read-only"):
         view[0] = 1.0
+
+
+def _multiply(a: Any, b: Any, c: Any, out: Any) -> None:
+    for i in range(len(out)):
+        out[i] = multiply_add(a[i], b[i], c[i])
+
+
+def _bytes_of(array: Any) -> Any:
+    return number_bytes(array)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_and_sums_are_rounded_alike_wherever_they_stand(dtype: Any, rng: np.random.Generator) -> None:
+    """Once or twice, as the processor has it; in the lanes of a vector and in what is left over."""
+    multiply = kernel(_multiply)
+    numbers = rng.standard_normal((20, 3)).astype(dtype)
+    numbers[:, 2] = -numbers[:, 0] * numbers[:, 1]  # what is left is the rounding of the product, or nothing
+    found = []
+    for a, b, c in numbers:
+        out = np.full(37, np.nan, dtype)
+        multiply(*(np.full(37, number) for number in (a, b, c)), out)
+        assert np.ptp(out) == 0.0
+        once = dtype(float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))))
+        assert out[0] in (once, a * b + c)
+        found.append((out[0] == once, out[0] == a * b + c))
+    assert np.all(found, axis=0).any()  # one of the two for all
+
+
+def test_numbers_of_two_types_are_not_multiplied() -> None:
+    with pytest.raises(Exception, match=r"multiply_add|_fused"):
+        kernel(_multiply)(np.ones(2, np.float32), np.ones(2), np.ones(2), np.ones(2))
+
+
+def test_the_size_of_a_number() -> None:
+    size = kernel(_bytes_of)
+    assert [size(np.zeros(2, kind)) for kind in (np.float32, np.float64, np.int64)] == [4, 8, 8]
