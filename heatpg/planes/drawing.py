@@ -31,15 +31,20 @@ from heatpg.planes.splitting import Split, Splitting
 from heatpg.quadrature.seeded import is_seeded
 from heatpg.tools.folders import expanded
 from heatpg.tools.plain import canonical
+from heatpg.tools.progress import LOGGER
 from heatpg.tools.publishing import publish
 from heatpg.tools.resources import require_memory
 
-__all__ = ["PILOT", "Drawing", "plain_samples"]
+__all__ = ["CHECKED", "PILOT", "PLAIN", "Drawing", "plain_samples"]
 
 Array = NDArray[np.float64]
 
 PILOT = 16
 """Pairs of draws of the pilot, from which a standard error is known to 18 %; an error of 5 % takes at most 100."""
+CHECKED = 5
+"""Nodes at which plain Monte Carlo is held against u: a taste."""
+PLAIN = {"standard": 256, "full": 1024}
+"""Draws of plain Monte Carlo by level of checks: a standard deviation of 6 % and 3 % of osc(Q) at most."""
 
 _HELPS = 0.8  # variance of a pair over that of two single draws, below which pairs are taken; the pilot knows it to 1/3
 _NUMBERS_PER_CALL = 2**20  # 8 MiB of coordinates: what a function makes of them fits in memory many times. A taste
@@ -105,6 +110,7 @@ class Drawing:
         self._seconds, self._timed = 0.0, 0
         self._goal = 0
         self._pilot_done = False
+        self._told: Callable[[int, int], object] | None = None
         self._saved = time.monotonic()
         half, still = np.full(self.grid.dimensions, 0.5), Split(*(np.zeros(count) for count in self._sizes))
         points = sum(math.prod(len(each.places) for each in self._lattices(k, half, still)) for k in self._noisy)
@@ -231,10 +237,11 @@ class Drawing:
     def _unit(self, pair: Array) -> Array:
         return np.asarray(pair.mean(axis=0) if self.antithetic else pair[0])
 
-    def pilot(self) -> None:
+    def pilot(self, progress: Callable[[int, int], object] | None = None) -> None:
         """The first draws, by which their kind and number are decided; once."""
         if self._pilot_done:
             return
+        self._told = progress
         if not self._restored():
             if self.draws.points == "sobol":
                 self._require_pilot(_TRIAL)
@@ -253,6 +260,10 @@ class Drawing:
         self._pilot_done = True
         self._keep(now=True)
 
+    def _tell(self, done: int, total: int) -> None:
+        if self._told is not None:
+            self._told(done, total)
+
     def _require_pilot(self, draws: int) -> None:
         if draws * self._points * self._seeds > self.draws.budget:
             raise ResourceError(
@@ -265,7 +276,12 @@ class Drawing:
     def _independent_pilot(self) -> None:
         self._require_pilot(2 * PILOT)
         noise = self._noise_of("random")
-        pairs = np.concatenate([self.fields([number], noise, pairs=True) for number in range(PILOT)])
+        LOGGER.info("pilot of %s draws: %s rollouts", 2 * PILOT, f"{2 * PILOT * self._points * self._seeds:,}")
+        fields = []
+        for number in range(PILOT):
+            fields.append(self.fields([number], noise, pairs=True))
+            self._tell(number + 1, PILOT)
+        pairs = np.concatenate(fields)
         means = pairs.mean(axis=3)  # over seeds
         single, opposite = means.var(axis=0, ddof=1).mean(axis=0), means.mean(axis=1).var(axis=0, ddof=1)
         nodes = tuple(range(1, single.ndim))
@@ -293,6 +309,7 @@ class Drawing:
         for first in range(0, _TRIAL, self._block):
             for pair in self.fields(range(first, min(first + self._block, _TRIAL)), noise, pairs=False):
                 trial.add(pair[0])
+            self._tell(min(first + self._block, _TRIAL), _TRIAL)
         return trial
 
     def _take_sobol(self, trial: Repeats) -> None:
@@ -309,6 +326,15 @@ class Drawing:
             return self.moments.count
         least = error * float(self.scaled(self.oscillation))
         return max(PILOT, math.ceil(float(self.moments.variance.max()) / least**2))
+
+    @property
+    def _seeds_error(self) -> float:
+        """The largest standard error over the seeds alone, in units of osc(Q)."""
+        if self._seeds == 1 or self.oscillation == 0:
+            return 0.0
+        squares = (self.moments.error**2 - self.moments.draws_error**2)[np.asarray(self.sigma) > 0]
+        most = math.sqrt(max(0.0, float(squares.max(initial=0.0))))
+        return most / float(self.scaled(self.oscillation))
 
     @property
     def wanted(self) -> int:
@@ -340,6 +366,8 @@ class Drawing:
             at_five_percent=self.spent + max(0, self._needed(0.05) - done) * self._each,
             for_jump=self.spent + max(0, _JUMP_DRAWS - done) * self._each,
             sigmas=max(1, len(list(self._noisy))),
+            checks=CHECKED * PLAIN["standard"] * min(2, len(list(self._noisy))) * self._seeds,
+            seeds_error=self._seeds_error,
         )
 
     def run(self, progress: Callable[[int, int], object] | None = None) -> None:

@@ -15,7 +15,7 @@ from heatpg.core.report import Check, Report, Status
 from heatpg.core.slices import is_sliced
 from heatpg.errors import OptionError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.planes.drawing import Drawing, plain_samples
+from heatpg.planes.drawing import CHECKED, PLAIN, Drawing, plain_samples
 from heatpg.planes.lattices import BOUNDARIES
 from heatpg.planes.options import Cost, Draws
 from heatpg.planes.splitting import split_noise
@@ -29,11 +29,6 @@ __all__ = ["estimate_cost", "evolve_plane"]
 
 Array = NDArray[np.float64]
 
-_CHECKED = 5  # nodes at which plain Monte Carlo is held against u: a taste
-_PLAIN = {
-    "standard": 256,
-    "full": 1024,
-}  # draws of plain Monte Carlo: a standard deviation of 6 % and 3 % of osc(Q) at most
 _Z = 5.0  # standard errors: the chance that one of ten comparisons is farther off is 6e-6 where they are normal
 _FEW = 1.7  # t of 15 degrees of freedom over 5, for the same chance: errors from sixteen repeats are known to 18 % only
 _DRAWS = Draws()
@@ -77,12 +72,16 @@ def estimate_cost(
     *,
     covariance: ArrayLike | None = None,
     beyond: str = "",
+    progress: Progress = None,
 ) -> Cost:
     """Estimate the cost of `evolve_plane` with the same arguments; only the pilot draws are made.
 
+    The pilot takes 32 draws of every node and noise level, each with all seeds of a point, and 256 more where Sobol'
+    points may be better. The logger `heatpg` tells its rollouts before they are made; ``Draws(budget=)`` bounds them.
+
     Parameters
     ----------
-    landscape, sigma, draws, covariance, beyond
+    landscape, sigma, draws, covariance, beyond, progress
         As in `evolve_plane`.
 
     Returns
@@ -91,7 +90,7 @@ def estimate_cost(
         Print it; `Cost.alternatives` lists cheaper settings. With ``Draws(state=...)`` the pilot is not made twice.
     """
     drawing = _drawing(landscape, sigma, draws, covariance, beyond)
-    drawing.pilot()
+    drawing.pilot(progress_of(progress, "pilot draws"))
     return drawing.cost
 
 
@@ -183,7 +182,8 @@ def evolve_plane(
         raise OptionError("unknown value of checks=", given=repr(checks), allowed=", ".join(LEVELS))
     drawing = _drawing(landscape, sigma, draws, covariance, beyond)
     begin = time.perf_counter()
-    drawing.pilot()
+    # a function that is given counts the draws of the result alone
+    drawing.pilot(progress_of(progress, "pilot draws") if progress is True else None)
     LOGGER.info("noise in all components: %s", drawing.cost)
     drawing.run(progress_of(progress, "drawing"))
     evolution = _result(drawing)
@@ -242,13 +242,13 @@ def _crosscheck(drawing: Drawing, evolution: Evolution, level: str) -> Check:
     """u at a few nodes against plain Monte Carlo over all of the noise, with other random numbers."""
     grid, sigma = evolution.grid, evolution.sigma
     noisy = np.flatnonzero(sigma > 0)
-    name, count = "cross-check", _PLAIN[level]
+    name, count = "cross-check", PLAIN[level]
     if not len(noisy) or drawing.oscillation == 0.0:
         return Check(name, "silent", "not conclusive: there is no noise, or Q is constant")
     random = np.random.default_rng(np.random.SeedSequence((drawing.draws.seed, 2)))
-    index = tuple(random.integers(0, grid.shape, (_CHECKED, grid.dimensions)).T)
+    index = tuple(random.integers(0, grid.shape, (CHECKED, grid.dimensions)).T)
     points = np.array([grid.point(tuple(int(i) for i in row)) for row in zip(*index, strict=True)])
-    worst = 0.0
+    worst, before = 0.0, drawing.spent
     # the smallest and the largest sigma
     for k in sorted({int(noisy[0]), int(noisy[-1])}):
         samples = plain_samples(drawing, points, float(sigma[k]), count, drawing.draws.seed)
@@ -260,6 +260,7 @@ def _crosscheck(drawing: Drawing, evolution: Evolution, level: str) -> Check:
         # the seeds are the same in both
         known = drawing.moments.draws_error[k][index] * (_FEW if drawing.points == "sobol" else 1.0)
         worst = max(worst, float((apart / np.sqrt(error**2 + known**2 + least**2)).max()))
-    words = f"plain Monte Carlo over all components at {_CHECKED} nodes, {count} draws: {worst:.2g} standard errors off"
+    words = f"plain Monte Carlo over all components at {CHECKED} nodes, {count} draws: {worst:.2g} standard errors off "
+    words += f"({drawing.spent - before:,} rollouts)"
     status: Status = "passed" if worst <= _Z else "failed"
     return Check(name, status, words, worst, _Z, "standard errors of the difference")

@@ -113,6 +113,11 @@ class Cost:
         Total rollouts of 128 draws, which determine sigma_jump to about 2 %.
     sigmas
         Number of noise levels above 0.
+    checks
+        Rollouts that the standard checks of `evolve_plane` take in addition.
+    seeds_error
+        Largest standard error over the seeds alone, in units of osc(Q), as the draws so far show it; more draws do not
+        reduce it. 0 for one seed.
 
     Examples
     --------
@@ -140,15 +145,29 @@ class Cost:
     at_five_percent: int
     for_jump: int
     sigmas: int
+    checks: int
+    seeds_error: float
 
     def __str__(self) -> str:
         kind = draw_words(self.points, self.antithetic)
-        wanted = "" if self.error is None else f" for {self.error:.2g} of osc(Q) = {self.oscillation:.4g}"
+        wanted = (
+            "" if self.error is None else f" for {self.error:.2g} of osc(Q) = {self.oscillation:.4g} over all samples"
+        )
         if self.asked is not None and self.draws > self.asked:
             wanted = f" (the next power of two to the {self.asked:,} asked for)"
         return (
             f"{self.draws:,} {kind}{wanted}: {self.rollouts:,} "
-            f"rollouts, {self.rollouts - self.spent:,} of them to come, about {human_duration(self.seconds)}"
+            f"rollouts, {self.rollouts - self.spent:,} of them to come, about {human_duration(self.seconds)}; "
+            f"standard checks take {self.checks:,} more{self._unreachable}"
+        )
+
+    @property
+    def _unreachable(self) -> str:
+        if self.error is None or self.seeds_error <= self.error:
+            return ""
+        return (
+            f"; that error is out of reach: the seeds alone leave {self.seeds_error:.2g} of osc(Q), which more seeds "
+            "reduce, and more draws do not"
         )
 
     @property

@@ -11,9 +11,12 @@ would stumble over for ever: what is damaged is deleted, and compiled once more.
 from __future__ import annotations
 
 import contextlib
+import fractions
 import glob
 import hashlib
 import io
+import math
+import operator
 import os
 import stat
 import sys
@@ -293,7 +296,16 @@ def _fused(context: Any, a: Any, b: Any, c: Any) -> Any:
     return a(a, a, a), generate
 
 
-multiply_add: Function = numba.extending.intrinsic(_fused)
+def _fused_plainly(a: Any, b: Any, c: Any) -> Any:
+    """The same where kernels are not compiled, to look into them: rounded once, as on a processor that fuses."""
+    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
+        return a * b + c
+    exact = fractions.Fraction(float(a)) * fractions.Fraction(float(b)) + fractions.Fraction(float(c))
+    # a sum of zeros has their sign
+    return type(a)(exact) if exact else a * b + c
+
+
+multiply_add: Function = _fused_plainly if numba.config.DISABLE_JIT else numba.extending.intrinsic(_fused)
 """a b + c in kernels, see `_fused`."""
 
 
@@ -310,7 +322,9 @@ def _number_bytes(context: Any, array: Any) -> Any:
     return numba.types.intp(array), generate
 
 
-number_bytes: Function = numba.extending.intrinsic(_number_bytes)
+number_bytes: Function = (
+    operator.attrgetter("itemsize") if numba.config.DISABLE_JIT else numba.extending.intrinsic(_number_bytes)
+)
 """Bytes of a number of an array, in kernels, see `_number_bytes`."""
 
 

@@ -114,8 +114,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     bare = word[:200].lstrip("-").lower()
     by_bare = {name.lstrip("-").lower(): name for name in known}
     near = difflib.get_close_matches(bare, by_bare, n=2, cutoff=_LIKE)
-    # two letters exchanged are much of a short word
-    near = near or [name for name in by_bare if sorted(name) == sorted(bare)]
+    # two letters exchanged, or a wrong one, are much of a short word
+    near = near or [name for name in by_bare if sorted(name) == sorted(bare) or _one_letter_off(name, bare)]
     # a word that begins another one: whoever stops typing early, or goes on as another program does
     near += [
         name
@@ -123,6 +123,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
         if min(len(bare), len(name)) >= _BEGUN and (name.startswith(bare) or bare.startswith(name)) and name not in near
     ]
     return f"did you mean {' or '.join(repr(by_bare[name]) for name in near[:2])}?" if near else ""
+
+
+def _one_letter_off(name: str, word: str) -> bool:
+    return len(name) == len(word) == _BEGUN and sum(a != b for a, b in zip(name, word, strict=True)) == 1
 
 
 def kinds(annotation: str) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ REFUSED: dict[str, tuple[str, Write, dict[str, Any], str, dict[str, Any] | None]
     ),
     "a name that a surface has not": (
         *("n.h5", lambda p: crafted.surface(p, X, Y), {"variable": "train_los"}),
-        r"no variable with this name; got: 'train_los'; did you mean 'train_loss' .*; expected: train_acc, train_loss",
+        r"no variable with this name; got: 'train_los'; did you mean 'train_loss'\?; expected: train_acc, train_loss",
         {"variable": "train_loss"},
     ),
     "several variables": (

@@ -60,6 +60,7 @@ def test_the_cost_is_told_before_it_is_spent() -> None:
     asked.clear()
     cost = estimate_cost(q, [0.4, 1.0], Draws(error=0.01))
     assert cost.spent == sum(asked) and cost.spent < cost.rollouts
+    assert cost.seeds_error == 0.0 and "out of reach" not in str(cost)
     assert "rollouts" in str(cost) and "about" in str(cost)
     asked.clear()
     with pytest.raises(ResourceError) as refused:
@@ -74,6 +75,16 @@ def test_the_cost_is_told_before_it_is_spent() -> None:
     assert flow.drawn is not None
     # with each shift the lattice has one node more or less an axis
     assert flow.drawn["rollouts"] == pytest.approx(cost.rollouts, rel=0.35)
+    # what the checks take is told as well
+    asked.clear()
+    checked = evolve_plane(q, [0.4, 1.0], Draws(error=0.01, budget=2 * cost.rollouts))
+    assert checked.drawn is not None and sum(asked) == checked.drawn["rollouts"] + cost.checks
+    assert f"({cost.checks:,} rollouts)" in checked.report["cross-check"].message
+    assert f"checks take {cost.checks:,} more" in str(cost)
+    # a bar for the pilot: so many draws, or pairs of draws, as there are
+    told: list[tuple[int, int]] = []
+    estimate_cost(q, [0.4, 1.0], Draws(error=0.01), progress=lambda done, total: told.append((done, total)))
+    assert [done for done, total in told if total == 16] == list(range(1, 17))
     asked.clear()
     with pytest.raises(ResourceError) as refused:
         evolve_plane(q, [0.4, 1.0], Draws(budget=100))
@@ -388,8 +399,12 @@ def test_the_scatter_of_seeds_is_in_every_error_that_is_told() -> None:
         size=9,
         rollout=Rollout(horizon=1, seeds=4, action_type="float64"),
     )
+    # it is told before anything but the pilot is spent
+    cost = estimate_cost(q, [0.5, 1.0], Draws(error=0.05))
     flow = evolve_plane(q, [0.5, 1.0], Draws(error=0.05))
     assert flow.drawn is not None and flow.standard_error is not None and q.standard_error is not None
+    assert cost.seeds_error == pytest.approx(flow.drawn["reached"], rel=0.2)
+    assert f"out of reach: the seeds alone leave {cost.seeds_error:.2g}" in str(cost)
     largest = float(flow.standard_error.max()) / flow.drawn["oscillation"]
     # that of Q at the wall, where clipped noise of .05 of the box takes little of it, and more than was asked for
     assert largest > 0.8 * float(q.standard_error.max()) / flow.drawn["oscillation"] > 0.05
