@@ -38,6 +38,7 @@ from heatpg.tools.resources import require_memory
 __all__ = ["CHECKED", "PILOT", "PLAIN", "Drawing", "plain_samples"]
 
 Array = NDArray[np.float64]
+Told = Callable[[int, int], object]
 
 PILOT = 16
 """Pairs of draws of the pilot, from which a standard error is known to 18 %; an error of 5 % takes at most 100."""
@@ -110,7 +111,6 @@ class Drawing:
         self._seconds, self._timed = 0.0, 0
         self._goal = 0
         self._pilot_done = False
-        self._told: Callable[[int, int], object] | None = None
         self._saved = time.monotonic()
         half, still = np.full(self.grid.dimensions, 0.5), Split(*(np.zeros(count) for count in self._sizes))
         points = sum(math.prod(len(each.places) for each in self._lattices(k, half, still)) for k in self._noisy)
@@ -237,20 +237,20 @@ class Drawing:
     def _unit(self, pair: Array) -> Array:
         return np.asarray(pair.mean(axis=0) if self.antithetic else pair[0])
 
-    def pilot(self, progress: Callable[[int, int], object] | None = None) -> None:
+    def pilot(self, progress: Told | None = None) -> None:
         """The first draws, by which their kind and number are decided; once."""
         if self._pilot_done:
             return
-        self._told = progress
+        tell = progress or (lambda done, total: None)
         if not self._restored():
             if self.draws.points == "sobol":
                 self._require_pilot(_TRIAL)
-                self._take_sobol(self._trial())
+                self._take_sobol(self._trial(tell))
             else:
-                self._independent_pilot()
+                self._independent_pilot(tell)
         # also after a pilot that was kept when the budget did not allow for the trial
         if self._sobol_may_help:
-            trial = self._trial()
+            trial = self._trial(tell)
             worst = int(self.moments.variance.reshape(len(self.sigma), -1).mean(axis=1).argmax())
             best = float(self.moments.variance[worst].mean()) * (2 if self.antithetic else 1)
             self.sobol_variance = float(trial.variance[worst].mean()) / best if best > 0 else 1.0
@@ -259,10 +259,6 @@ class Drawing:
             self.oscillation = self.highest - self.lowest
         self._pilot_done = True
         self._keep(now=True)
-
-    def _tell(self, done: int, total: int) -> None:
-        if self._told is not None:
-            self._told(done, total)
 
     def _require_pilot(self, draws: int) -> None:
         if draws * self._points * self._seeds > self.draws.budget:
@@ -273,14 +269,14 @@ class Drawing:
                 advice="use fewer noise levels, a coarser grid, or Draws(budget=...)",
             )
 
-    def _independent_pilot(self) -> None:
+    def _independent_pilot(self, tell: Told) -> None:
         self._require_pilot(2 * PILOT)
         noise = self._noise_of("random")
         LOGGER.info("pilot of %s draws: %s rollouts", 2 * PILOT, f"{2 * PILOT * self._points * self._seeds:,}")
         fields = []
         for number in range(PILOT):
             fields.append(self.fields([number], noise, pairs=True))
-            self._tell(number + 1, PILOT)
+            tell(number + 1, PILOT)
         pairs = np.concatenate(fields)
         means = pairs.mean(axis=3)  # over seeds
         single, opposite = means.var(axis=0, ddof=1).mean(axis=0), means.mean(axis=1).var(axis=0, ddof=1)
@@ -304,12 +300,12 @@ class Drawing:
         first = self.points == "random" and self.moments.count == PILOT and math.isnan(self.sobol_variance)
         return first and free and fits and affordable and draws >= _TRIED_FROM
 
-    def _trial(self) -> Repeats:
+    def _trial(self, tell: Told) -> Repeats:
         trial, noise = Repeats.of(*self._shape), self._noise_of("sobol")
         for first in range(0, _TRIAL, self._block):
             for pair in self.fields(range(first, min(first + self._block, _TRIAL)), noise, pairs=False):
                 trial.add(pair[0])
-            self._tell(min(first + self._block, _TRIAL), _TRIAL)
+            tell(min(first + self._block, _TRIAL), _TRIAL)
         return trial
 
     def _take_sobol(self, trial: Repeats) -> None:
@@ -351,6 +347,7 @@ class Drawing:
         count, done = max(self.wanted, self.moments.count), self.moments.count
         left = (count - done) * self._each
         pace = self._seconds / self._timed if self._timed else 0.0
+        noisy = len(list(self._noisy))
         return Cost(
             draws=count,
             antithetic=self.antithetic,
@@ -365,12 +362,12 @@ class Drawing:
             asked=self.draws.count,
             at_five_percent=self.spent + max(0, self._needed(0.05) - done) * self._each,
             for_jump=self.spent + max(0, _JUMP_DRAWS - done) * self._each,
-            sigmas=max(1, len(list(self._noisy))),
-            checks=CHECKED * PLAIN["standard"] * min(2, len(list(self._noisy))) * self._seeds,
+            sigmas=max(1, noisy),
+            checks=CHECKED * PLAIN["standard"] * min(2, noisy) * self._seeds,
             seeds_error=self._seeds_error,
         )
 
-    def run(self, progress: Callable[[int, int], object] | None = None) -> None:
+    def run(self, progress: Told | None = None) -> None:
         """All draws: pilot, cost, and what is left, in blocks."""
         self.pilot()
         cost = self.cost

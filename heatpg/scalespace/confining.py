@@ -51,12 +51,15 @@ def confine(history: History, events: list[Event], inside: Callable[[Array], NDA
         kept.append(one)
         rows.append(row[part])
     history.tracks[:], history.rows[:] = kept, rows
-    left = {id(event): event for one in kept for event in (one.birth, one.death) if event is not None}
-    renamed = {}
-    for event in [*events, *crossings]:
-        if id(event) in left:
-            which = sorted({one.number for one in kept if any(event is end for end in (one.birth, one.death))})
-            renamed[id(event)] = dataclasses.replace(event, tracks=tuple(which))
+    at_event: dict[int, set[int]] = {}
+    for one in kept:
+        for event in filter(None, (one.birth, one.death)):
+            at_event.setdefault(id(event), set()).add(one.number)
+    renamed = {
+        id(event): dataclasses.replace(event, tracks=tuple(sorted(at_event[id(event)])))
+        for event in [*events, *crossings]
+        if id(event) in at_event
+    }
     for one in kept:
         one.birth = None if one.birth is None else renamed[id(one.birth)]
         one.death = None if one.death is None else renamed[id(one.death)]

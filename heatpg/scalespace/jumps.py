@@ -14,11 +14,12 @@ from heatpg.scalespace.critical import held_axes, nearest, refine, unit_of_lengt
 from heatpg.scalespace.events import UNPLACED, Event, History, Track
 from heatpg.scalespace.units import Problem
 
-__all__ = ["Optimum", "choose", "jumps"]
+__all__ = ["TIE", "Optimum", "choose", "jumps"]
 
 Array = NDArray[np.float64]
 
-_TIE = 1e-10  # of osc(Q): maxima that differ by less share the top (taste, some orders above round-off)
+TIE = 1e-10
+"""Of osc(Q): maxima that differ by less share the top (taste, some orders above round-off)."""
 _SAME_PLACE = 1e-2  # in units of max(sigma, h) (taste)
 _ELSEWHERE = 1.0  # in that unit: the optimum has moved farther than a drift between two levels explains (taste)
 _PARTING = (1e-6, 1e-4, 1e-2)  # of the interval: where two that were equal can be distinguished (taste)
@@ -70,7 +71,7 @@ class Ties:
 
     def __init__(self, history: History) -> None:
         self.history, self.round_off = history, history.follower.round_off
-        self.least = _TIE * self.round_off.size
+        self.least = TIE * self.round_off.size
         self.most = max(self.least, self.round_off.data)
 
     def crosses(self, slope: float, time: float) -> bool:

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.extrema import climb
+from heatpg.scalespace.critical import unit_of_length
 from heatpg.scalespace.events import Event, Track
+from heatpg.scalespace.jumps import TIE
 from heatpg.scalespace.pricing import noise_words, place_words, vanishing_words
 from heatpg.scalespace.tracks import ScaleSpace
 
@@ -19,7 +21,6 @@ __all__ = ["Departure", "departure", "departure_words", "ending", "ending_words"
 Array = NDArray[Any]
 
 _SAME = 2.0  # noise levels or spacings, whichever is longer, up to which two optima count as one
-_EQUAL = 1e-10  # of osc(Q): places that differ by less share the top (taste, as for jumps)
 _ON_WALL = 1e-9  # of the same: a point on a wall is found there up to rounding errors
 
 
@@ -71,9 +72,9 @@ def departure(space: ScaleSpace) -> Departure | None:
     start, end = (np.array(grid.point(np.unravel_index(int(one), grid.shape))) for one in (best[0], node))
     # beyond the box of the data the optimum is held by the edge of that, and of equal ones on a plateau any is it
     top = problem.values(0)[problem.best_node(0)]
-    if not problem.inside(end) or problem.values(0).reshape(-1)[node] >= top - _EQUAL * problem.round_off.size:
+    if not problem.inside(end) or problem.values(0).reshape(-1)[node] >= top - TIE * problem.round_off.size:
         return None
-    unit = np.maximum(problem.units.lengths(space.evolution.sigmas[0]), np.array(grid.spacing))
+    unit = unit_of_length(grid, problem.units.lengths(space.evolution.sigmas[0]))
     # the other way around, where there is one
     period = np.array([axis.length if axis.rule.periodic else math.inf for axis in grid])
 
@@ -135,7 +136,7 @@ def _walls(space: ScaleSpace, one: Track) -> int:
     """On how many walls of the box a track lies all along."""
     units = space.pure.problem.units
     positions = space.pure.history.tracks[one.number].positions
-    near = _ON_WALL * np.maximum(units.lengths(space.sigmas(float(one.sigma[0]))), np.array(units.pure.spacing))
+    near = _ON_WALL * unit_of_length(units.pure, units.lengths(space.sigmas(float(one.sigma[0]))))
     return sum(
         not axis.rule.periodic and bool((np.abs(positions[:, i] - end) <= near[i]).all())
         for i, axis in enumerate(units.pure)

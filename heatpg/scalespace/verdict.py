@@ -92,6 +92,9 @@ def verdict(
     def level(sigma: float) -> str:
         return f"{noise_words(space, float(sigma), 3)} {unit}".rstrip()
 
+    def within_limit(sigma: float) -> str:
+        return f" Up to sigma = {level(sigma)} acting on it costs {curve.cost_words(sigma, price)}."
+
     first, last = level(space.sigma[0]), level(space.sigma[-1])
     within = f"{price:.3g}"
     if departed is not None:
@@ -111,9 +114,7 @@ def verdict(
                 f"{level(jump.sigma)}{known}, to {where}{cost}."
             )
         if limit.sigma is not None and limit.sigma < 0.98 * jump.sigma:
-            sentence += (
-                f" Up to sigma = {level(limit.sigma)} acting on it costs {curve.cost_words(limit.sigma, price)}."
-            )
+            sentence += within_limit(limit.sigma)
     elif space.rival is not None:
         sigma, place = space.rival
         sentence = (
@@ -121,9 +122,7 @@ def verdict(
             f"{level(sigma)} on the {space.sense.extremum} at {place_words(space, place)} may be the better one."
         )
         if limit.sigma is not None:
-            sentence += (
-                f" Up to sigma = {level(limit.sigma)} acting on it costs {curve.cost_words(limit.sigma, price)}."
-            )
+            sentence += within_limit(limit.sigma)
     elif limit.sigma is not None:
         sentence = (
             f"Up to sigma = {level(limit.sigma)} acting on the smoothed optimum costs "
@@ -137,16 +136,19 @@ def verdict(
     # the optimum of Q is no longer there to jump or to vanish, but that of u may
     whose = "the optimum" if departed is None else "the smoothed optimum"
     jumps, vanishes = f"{whose} jumps", f"{whose} vanishes"
+    if departed is not None and departed.track is not None:
+        where = place_words(space, space.optimum_positions[0])
+        first_number = KeyNumber("the optimum jumps", f"below {first}", f"to {where}")
+    elif jump is not None and shown:
+        first_number = KeyNumber(jumps, level(jump.sigma), f"to {place_words(space, jump.position)}")
+    elif jump is not None:
+        first_number = KeyNumber(jumps, "not shown", f"in the mean of the draws at sigma = {level(jump.sigma)}")
+    elif space.rival is not None:
+        first_number = KeyNumber(jumps, "not shown", "in the mean of the draws it does not")
+    else:
+        first_number = KeyNumber(jumps, "none", f"up to sigma = {last}")
     numbers = (
-        KeyNumber("the optimum jumps", f"below {first}", f"to {place_words(space, space.optimum_positions[0])}")
-        if departed is not None and departed.track is not None
-        else KeyNumber(jumps, "none", f"up to sigma = {last}")
-        if jump is None and space.rival is None
-        else KeyNumber(jumps, "not shown", "in the mean of the draws it does not")
-        if jump is None
-        else KeyNumber(jumps, level(jump.sigma), f"to {place_words(space, jump.position)}")
-        if shown
-        else KeyNumber(jumps, "not shown", f"in the mean of the draws at sigma = {level(jump.sigma)}"),
+        first_number,
         KeyNumber(vanishes, "none", f"up to sigma = {last}")
         if death is None
         else KeyNumber(f"{whose} {ending(space, death)[0]}", level(death.sigma), ending(space, death)[1]),

@@ -301,8 +301,11 @@ def _checked(function: Callable[Asked, Result], label: str, meant: Mapping[str, 
                     advice=f"pass {', '.join(f'{name}=' for name in others)} by keyword" if others else "",
                 ) from None
             passed = {p.name for p in places[: len(given) - bound]} | set(keywords)
-            missing = [p.name for p in parameters if p.default is p.empty and p.name not in passed]
-            missing = [name for name in missing if signature.parameters[name].kind not in (2, 4)]
+            missing = [
+                p.name
+                for p in parameters
+                if p.default is p.empty and p.name not in passed and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+            ]
             if missing:
                 advice = _MISSING.get(missing[0], "")
                 raise KeywordError(f"{label}() needs {' and '.join(missing)}", advice=advice) from None

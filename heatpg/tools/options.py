@@ -35,6 +35,7 @@ _WIDEST = 63  # bits of a whole number, as TOML and HDF5 have them
 _LONGEST = 1000  # letters
 _LIKE = 0.7  # ratio of difflib: solvr is like solver (0.91), spacing is not like storage (0.53). A taste
 _BEGUN = 3  # letters that say which word was begun. A taste
+_SHORT = 3  # letters of a word of which one may be wrong. A taste
 _WORDS = {
     "None": "none",
     "bool": "true or false",
@@ -126,7 +127,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _one_letter_off(name: str, word: str) -> bool:
-    return len(name) == len(word) == _BEGUN and sum(a != b for a, b in zip(name, word, strict=True)) == 1
+    return len(name) == len(word) == _SHORT and sum(a != b for a, b in zip(name, word, strict=True)) == 1
 
 
 def kinds(annotation: str) -> tuple[str, ...]:
