@@ -19,6 +19,7 @@ __all__ = [
     "BLOCK_ROWS",
     "GROUP",
     "LANE_BYTES",
+    "add_products",
     "bundles_of_lines",
     "convolve",
     "convolve_along",
@@ -93,6 +94,47 @@ def write_rows(flat: Array, base: Array, count: int, inner: int, start: int, sto
                     flat[first + i * inner] = part[i * lanes + j]
 
 
+@kernel_part
+def add_products(
+    # so many, because only plain numbers stay in registers
+    target: Array,
+    source: Array,
+    lanes: int,
+    w00: float,
+    w01: float,
+    w02: float,
+    w03: float,
+    w10: float,
+    w11: float,
+    w12: float,
+    w13: float,
+    w20: float,
+    w21: float,
+    w22: float,
+    w23: float,
+    w30: float,
+    w31: float,
+    w32: float,
+    w33: float,
+) -> None:
+    """target_i <- target_i + sum_k w_ik source_k for four rows by four rows, in the order of k.
+
+    Sixteen products for eight loads; where a weight occurs several times, it is in one register.
+    """
+    for j in range(lanes):
+        a, b, c, d = source[j], source[j + lanes], source[j + 2 * lanes], source[j + 3 * lanes]
+        s0, s1, s2, s3 = target[j], target[j + lanes], target[j + 2 * lanes], target[j + 3 * lanes]
+        s0, s1 = multiply_add(w00, a, s0), multiply_add(w10, a, s1)
+        s2, s3 = multiply_add(w20, a, s2), multiply_add(w30, a, s3)
+        s0, s1 = multiply_add(w01, b, s0), multiply_add(w11, b, s1)
+        s2, s3 = multiply_add(w21, b, s2), multiply_add(w31, b, s3)
+        s0, s1 = multiply_add(w02, c, s0), multiply_add(w12, c, s1)
+        s2, s3 = multiply_add(w22, c, s2), multiply_add(w32, c, s3)
+        s0, s1 = multiply_add(w03, d, s0), multiply_add(w13, d, s1)
+        s2, s3 = multiply_add(w23, d, s2), multiply_add(w33, d, s3)
+        target[j], target[j + lanes], target[j + 2 * lanes], target[j + 3 * lanes] = s0, s1, s2, s3
+
+
 @kernel
 def convolve(
     # so many, because kernels take plain numbers and arrays
@@ -165,18 +207,7 @@ def convolve(
                     # and what they meet fit into the sixteen registers of AVX2.
                     w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
                     w4, w5, w6 = weights[k + 4], weights[k + 5], weights[k + 6]
-                    for j in range(lanes):
-                        a, b, c, d = o[j], o[j + lanes], o[j + 2 * lanes], o[j + 3 * lanes]
-                        s0, s1, s2, s3 = f[j], f[j + lanes], f[j + 2 * lanes], f[j + 3 * lanes]
-                        s0, s1 = multiply_add(w3, a, s0), multiply_add(w2, a, s1)
-                        s2, s3 = multiply_add(w1, a, s2), multiply_add(w0, a, s3)
-                        s0, s1 = multiply_add(w4, b, s0), multiply_add(w3, b, s1)
-                        s2, s3 = multiply_add(w2, b, s2), multiply_add(w1, b, s3)
-                        s0, s1 = multiply_add(w5, c, s0), multiply_add(w4, c, s1)
-                        s2, s3 = multiply_add(w3, c, s2), multiply_add(w2, c, s3)
-                        s0, s1 = multiply_add(w6, d, s0), multiply_add(w5, d, s1)
-                        s2, s3 = multiply_add(w4, d, s2), multiply_add(w3, d, s3)
-                        f[j], f[j + lanes], f[j + 2 * lanes], f[j + 3 * lanes] = s0, s1, s2, s3
+                    add_products(f, o, lanes, w3, w4, w5, w6, w2, w3, w4, w5, w1, w2, w3, w4, w0, w1, w2, w3)
                 if chord.shape[0] > 0:
                     for i in range(g, min(g + GROUP, size)):
                         p, q, t = chord[i, 2], chord[i, 3], block[(i - i0) * lanes : (i - i0 + 1) * lanes]

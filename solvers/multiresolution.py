@@ -22,9 +22,9 @@ from heatpg.solvers import solvers
 from heatpg.solvers.base import Flow, Path, difference_gradient
 from heatpg.solvers.direct import Direct, SampledGaussian
 from heatpg.solvers.edges import EndCorrection, columns_of
-from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, bundles_of_lines, read_rows, write_rows
+from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, add_products, bundles_of_lines, read_rows, write_rows
 from heatpg.solvers.lines import workspace
-from heatpg.tools.kernels import kernel, multiply_add, number_bytes, read_only
+from heatpg.tools.kernels import kernel, number_bytes, read_only
 from heatpg.tools.parallel import for_each
 
 __all__ = ["Multiresolution"]
@@ -108,18 +108,27 @@ def _restrict(
                     w10, w11, w12, w13 = w[0, k + 1], w[1, k + 1], w[2, k + 1], w[3, k + 1]
                     w20, w21, w22, w23 = w[0, k + 2], w[1, k + 2], w[2, k + 2], w[3, k + 2]
                     w30, w31, w32, w33 = w[0, k + 3], w[1, k + 3], w[2, k + 3], w[3, k + 3]
-                    for j in range(lanes):
-                        a, b, c, d = f[j], f[j + lanes], f[j + 2 * lanes], f[j + 3 * lanes]
-                        s0, s1, s2, s3 = o[j], o[j + lanes], o[j + 2 * lanes], o[j + 3 * lanes]
-                        s0, s1 = multiply_add(w00, a, s0), multiply_add(w10, a, s1)
-                        s2, s3 = multiply_add(w20, a, s2), multiply_add(w30, a, s3)
-                        s0, s1 = multiply_add(w01, b, s0), multiply_add(w11, b, s1)
-                        s2, s3 = multiply_add(w21, b, s2), multiply_add(w31, b, s3)
-                        s0, s1 = multiply_add(w02, c, s0), multiply_add(w12, c, s1)
-                        s2, s3 = multiply_add(w22, c, s2), multiply_add(w32, c, s3)
-                        s0, s1 = multiply_add(w03, d, s0), multiply_add(w13, d, s1)
-                        s2, s3 = multiply_add(w23, d, s2), multiply_add(w33, d, s3)
-                        o[j], o[j + lanes], o[j + 2 * lanes], o[j + 3 * lanes] = s0, s1, s2, s3
+                    add_products(
+                        o,
+                        f,
+                        lanes,
+                        w00,
+                        w01,
+                        w02,
+                        w03,
+                        w10,
+                        w11,
+                        w12,
+                        w13,
+                        w20,
+                        w21,
+                        w22,
+                        w23,
+                        w30,
+                        w31,
+                        w32,
+                        w33,
+                    )
         for m in range(total):
             if m < margin or m >= total - margin:
                 s, t = line[m * lanes : (m + 1) * lanes], line[image[m] * lanes : (image[m] + 1) * lanes]
@@ -188,18 +197,27 @@ def _prolong(
                     w10, w11, w12, w13 = w[1, k], w[1, k + 1], w[1, k + 2], w[1, k + 3]
                     w20, w21, w22, w23 = w[2, k], w[2, k + 1], w[2, k + 2], w[2, k + 3]
                     w30, w31, w32, w33 = w[3, k], w[3, k + 1], w[3, k + 2], w[3, k + 3]
-                    for j in range(lanes):
-                        a, b, c, d = o[j], o[j + lanes], o[j + 2 * lanes], o[j + 3 * lanes]
-                        s0, s1, s2, s3 = f[j], f[j + lanes], f[j + 2 * lanes], f[j + 3 * lanes]
-                        s0, s1 = multiply_add(w00, a, s0), multiply_add(w10, a, s1)
-                        s2, s3 = multiply_add(w20, a, s2), multiply_add(w30, a, s3)
-                        s0, s1 = multiply_add(w01, b, s0), multiply_add(w11, b, s1)
-                        s2, s3 = multiply_add(w21, b, s2), multiply_add(w31, b, s3)
-                        s0, s1 = multiply_add(w02, c, s0), multiply_add(w12, c, s1)
-                        s2, s3 = multiply_add(w22, c, s2), multiply_add(w32, c, s3)
-                        s0, s1 = multiply_add(w03, d, s0), multiply_add(w13, d, s1)
-                        s2, s3 = multiply_add(w23, d, s2), multiply_add(w33, d, s3)
-                        f[j], f[j + lanes], f[j + 2 * lanes], f[j + 3 * lanes] = s0, s1, s2, s3
+                    add_products(
+                        f,
+                        o,
+                        lanes,
+                        w00,
+                        w01,
+                        w02,
+                        w03,
+                        w10,
+                        w11,
+                        w12,
+                        w13,
+                        w20,
+                        w21,
+                        w22,
+                        w23,
+                        w30,
+                        w31,
+                        w32,
+                        w33,
+                    )
                 if chord.shape[0] > 0:
                     for i in range(g * GROUP, min(g * GROUP + GROUP, size)):
                         p, q = chord[i, 0], chord[i, 1]
