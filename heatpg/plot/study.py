@@ -45,6 +45,7 @@ _WIDTH = 13.0  # inches, on the screen
 _ANSWER = 1.5  # of the size of the text, for the answer
 _NUMBER = 1.9  # the same for the numbers below it
 _NO_NUMBER = ("none", "always")
+_THIRD, _BESIDE_VALUE = 0.31, 0.53  # of the width, for the words of a number: side by side, and below each other
 _LEVELS = 8  # rows of the table; a taste
 _MOST_NOTES = 3  # all of them are in the text of the study
 _ROOM_FOR_TABLE = 6.0  # inches beside text of 10 points; a column of a page has none
@@ -91,28 +92,38 @@ def _draw_answer(part: FigureBase, page: Study, lines: list[str], heading: str) 
     part.text(0.01, 0.04, heading, va="bottom", fontsize=size, color="0.35", linespacing=1.25)
 
 
-def _draw_numbers(part: FigureBase, page: Study, *, beside: bool) -> None:
+def _numbers(page: Study, most: int) -> list[tuple[str, str, str]]:
+    """Name, value and detail of each number, in lines of at most so many letters."""
+    return [
+        (
+            textwrap.fill(one.name, most),
+            one.value if one.value in _NO_NUMBER else f"σ = {one.value}".replace("= below", "<"),
+            textwrap.fill(one.detail, most),
+        )
+        for one in page.verdict.numbers
+    ]
+
+
+def _draw_numbers(part: FigureBase, numbers: list[tuple[str, str, str]], *, beside: bool) -> None:
     """Three numbers, side by side or one below the other: what it is, how much, and what happens there."""
     from matplotlib import rcParams
     from matplotlib.lines import Line2D
 
     size = float(rcParams["font.size"])
     small: dict[str, Any] = {"fontsize": size, "color": "0.35"}
-    for i, one in enumerate(page.verdict.numbers):
-        value = one.value if one.value in _NO_NUMBER else f"σ = {one.value}".replace("= below", "<")
+    for i, (name, value, detail) in enumerate(numbers):
         if beside:
             left = 0.01 + i / 3
-            part.text(left, 0.92, one.name, va="top", **small)
+            part.text(left, 0.92, name, va="top", **small)
             part.text(left, 0.5, value, va="center", fontsize=_NUMBER * size, fontweight="bold")
-            part.text(left, 0.08, one.detail, va="bottom", **small)
+            part.text(left, 0.08, detail, va="bottom", **small)
             if i:
                 ends = [left - 0.015] * 2
                 part.add_artist(Line2D(ends, [0.08, 0.92], color="0.8", lw=points(1.0), transform=_shares(part)))
         else:
             middle = 1.0 - (i + 0.5) / 3
-            part.text(0.01, middle + 0.02, value, va="center", fontsize=1.2 * size, fontweight="bold")
-            part.text(0.45, middle + 0.07, one.name, va="center", **small)
-            part.text(0.45, middle - 0.07, one.detail, va="center", **small)
+            part.text(0.01, middle, value, va="center", fontsize=1.2 * size, fontweight="bold")
+            part.text(0.45, middle, f"{name}\n{detail}", va="center", **small)
 
 
 def _shares(part: FigureBase) -> Transform:
@@ -272,6 +283,10 @@ def study(source: Evolution | Study, *, width: Width = None) -> Figure:
         notes = _notes(page, letters(total))
         answer = textwrap.wrap(one_line(page.verdict.sentence), max(12, int(letters(total) / (_ANSWER * 1.1))))
         heading = "\n".join(textwrap.wrap(_about(page), letters(total)))
+        numbers = _numbers(page, int(letters(total) * (_BESIDE_VALUE if narrow else _THIRD)))
+        # of those side by side the one with the most lines counts, of those below each other all of them
+        breaks = [name.count("\n") + detail.count("\n") for name, _, detail in numbers]
+        more = sum(breaks) if narrow else 2 * max(breaks)
         heads, rows = _rows(page, _LEVELS)
         maps_per_row = columns(maps, total, _LEAST_MAP)
         per_row, curves_per_row = columns(tracks, total, _LEAST_CURVE), columns(3, total, _LEAST_CURVE)
@@ -279,7 +294,7 @@ def study(source: Evolution | Study, *, width: Width = None) -> Figure:
         # answer, numbers, maps, fingerprints, curves, table, notes, from above
         heights = [
             caption_height(1) * (_ANSWER * 0.6 * len(answer) + 0.55 * len(heading.splitlines()) + 0.25),
-            points(1.3 if narrow else 0.95),
+            points(1.3 if narrow else 0.95) + (caption_height(more) - caption_height(0)),
             points(3.0) if grid.dimensions == 1 else height_of_maps(maps, maps_per_row, total),
             points(3.4) * -(-tracks // per_row) + (0.0 if beside else points(0.6)),
             points(3.5) * -(-3 // curves_per_row),
@@ -290,7 +305,7 @@ def study(source: Evolution | Study, *, width: Width = None) -> Figure:
         figure = Figure(figsize=(total, sum(drawn)), layout="constrained")
         parts = iter(figure.subfigures(len(drawn), 1, squeeze=False, height_ratios=drawn)[:, 0])
         _draw_answer(next(parts), page, answer, heading)
-        _draw_numbers(next(parts), page, beside=not narrow)
+        _draw_numbers(next(parts), numbers, beside=not narrow)
         if grid.dimensions == 1:
             _draw_lines(next(parts), page)
         else:

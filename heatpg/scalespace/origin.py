@@ -122,6 +122,7 @@ def ending(space: ScaleSpace, event: Event) -> tuple[str, str]:
             "reaches edge": reaches,
             "leaves edge": ("leaves the edge of the box", place),
             "leaves box": ("leaves the box", place),
+            "fades": ("fades", "into a plateau, flat to round-off"),
         }.get(event.kind, ("is lost", "its track could not be followed any further"))
     # of an optimum that two saddles, images of each other, meet at once none is left
     if not after:

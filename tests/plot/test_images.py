@@ -5,12 +5,13 @@ After a change on purpose: ``python tests/plot/renew.py NAME``, and look at the 
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.text import Text
 from PIL import Image
 
@@ -158,3 +159,16 @@ def test_the_measure() -> None:
     assert difference(dot, white, nowhere)[0] == 0.0
     with pytest.raises(AssertionError, match="the size is"):
         difference(white, white[:-1])
+
+
+@pytest.mark.parametrize("name", ["study", "study_plane"])
+def test_no_words_of_a_study_lie_on_others(name: str) -> None:
+    """The answer, its three numbers, and the notes: all texts that stand in a part of the figure and in no panel."""
+    with matplotlib.rc_context(settings()):
+        figure = CASES[name]()
+        picture(figure)
+        for part in figure.findobj(SubFigure):
+            assert isinstance(part, SubFigure)
+            boxes = [(text.get_text(), text.get_window_extent()) for text in part.texts if text.get_text()]
+            for (words, box), (others, other) in itertools.combinations(boxes, 2):
+                assert not box.overlaps(other), f"{words!r} and {others!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -105,4 +106,6 @@ def test_two_equal_maxima_merge_and_others_vanish() -> None:
     space = track(evolve(Landscape(three, grid), np.linspace(0.1, 0.6, 9)))
     middle = next(one for one in space.tracks if one.kind == "maximum" and abs(one.positions[0, 0]) < 1e-6)
     assert middle.death is not None
+    faded = dataclasses.replace(middle.death, kind="fades")
+    assert ending_words(space, faded) == "fades into a plateau, flat to round-off"
     assert ending_words(space, middle.death) == "vanishes: it annihilates with a minimum"
