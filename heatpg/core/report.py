@@ -78,15 +78,24 @@ class Check:
 
     @property
     def details(self) -> str:
-        """The message with the measured number, the bound, and the location if the check did not pass."""
+        """The message with the measured number, the bound, and the location if the check did not pass.
+
+        A message that states the number and the bound itself is not followed by them again.
+        """
         words = self.message
-        if self.figure is not None and self.bound is not None:
+        if self.figure is not None and self.bound is not None and not self._stated:
             sign = "<=" if self.figure <= self.bound else ">"
             source = f", {self.bound_source}" if self.bound_source else ""
             words += f" ({self.figure:.3g} {sign} {self.bound:.3g}{source})"
         if self.where is not None and self.status != "passed":
             words += f" [{self.where}]"
         return words
+
+    @property
+    def _stated(self) -> bool:
+        """Whether the message has the measured number with three digits, and says what it is a share of."""
+        # a count may have the digits of a figure by chance, but none of its kind is relative to the range of Q
+        return f"{self.figure:.3g} of " in self.message and "relative to" in self.bound_source
 
     def as_dict(self) -> dict[str, Any]:
         """The entry as JSON-like values."""

@@ -216,7 +216,7 @@ def edge_error(evolution: Evolution, level: str = "standard") -> list[Check]:
         One entry, or none where there is no wall: the largest error at the nodes next to the walls over all sigmas, in
         units of osc(Q). Its bound is what the scheme may be off by there: what lies between the sum that it takes and
         the integral, and its own distance from that sum. ``finding`` where the error is more than a thousandth;
-        ``silent`` if Q is too rough at the edge to decide.
+        ``silent``, and without a number, if Q is too rough at the edge to decide.
 
     Examples
     --------
@@ -317,7 +317,12 @@ def _entry(evolution: Evolution, found: list[tuple[float, float, float, Place]])
     error, uncertain, bound, where = max(found, key=lambda entry: (entry[0] > entry[2], entry[0]))
     scale = Scale.of(evolution)
     sigma = f"sigma={sigma_words(evolution.sigma[where.sigma])}"
-    figures = (error / scale.size, bound / scale.size, bound_source("sum and integral", evolution), where)
+    figures = (
+        error / scale.size,
+        bound / scale.size,
+        bound_source("what a sum over nodes misses, and the scheme", evolution),
+        where,
+    )
     if error > bound:
         return Check(
             "edge", "failed", f"the error of u at the edge exceeds the bound of this solver at {sigma}", *figures
@@ -327,11 +332,16 @@ def _entry(evolution: Evolution, found: list[tuple[float, float, float, Place]])
         return Check(
             "edge",
             "silent",
-            f"the error at the edge is unknown: Q is too rough there at {sigma}; polynomials through five and six "
+            f"the error of u at the edge is unknown: Q is too rough there at {sigma}; polynomials through five and six "
             f"nodes differ by {uncertain / scale.size:.2g} of {scale.words}",
-            *figures,
+            where=where,
         )
-    words = f"the error of u at the edge is at most {(error + uncertain) / scale.size:.2g} of {scale.words}"
+    # the number and its bound in one sentence; they are equal where the scheme adds nothing to what the nodes miss
+    words = f"at the edge u is off by about {error / scale.size:.3g} of {scale.words}"
+    if f"{error / scale.size:.3g}" == f"{bound / scale.size:.3g}":
+        words += ", no more than any sum over the nodes of Q"
+    else:
+        words += f"; this solver may be off by {bound / scale.size:.3g} there"
     if error > large:
-        return Check("edge", "finding", f"{words}, at {sigma}: sample Q more finely there", *figures)
+        return Check("edge", "finding", f"{words}. At {sigma}: sample Q more finely at the edge", *figures)
     return Check("edge", "passed", words, *figures)

@@ -35,6 +35,16 @@ def test_one_line_a_check_where_no_width_is_given() -> None:
     ]
 
 
+def test_a_number_that_the_message_states_is_not_repeated() -> None:
+    source = "round-off, relative to osc(Q)"
+    assert Check("edge", "passed", "u is off by 0.01 of osc(Q)", 0.01, 0.02, source).details == (
+        "u is off by 0.01 of osc(Q)"
+    )
+    # another number, and a count that happens to be the figure
+    for message, of in (("u is off by 0.01 of osc(Q)", source), ("rises at 0 of 12 sigmas", "round-off")):
+        assert Check("range", "passed", message, 0.0, 0.02, of).details == f"{message} (0 <= 0.02, {of})"
+
+
 @pytest.mark.parametrize("width", [45, 60, 72, 80, 100, 132])
 def test_lines_are_as_wide_as_asked_and_say_the_same(width: int) -> None:
     lines = REPORT.text(width).splitlines()

@@ -180,11 +180,34 @@ def test_on_rough_data_there_is_no_false_alarm(kind: str, sigma: float, rng: np.
     values = {"noise": rng.standard_normal(41), "step": (x > 0.95) * 1.0, "delta": (np.arange(41) == 39) * 1.0}[kind]
     for boundary in WALLED:
         for solver in ("direct", "spectral", "exponential"):
-            check = found(solve(Landscape(values, line(boundary).grid), sigma, solver))
-            assert check.status != "failed", (boundary, solver, check.check.details)
-    rough = found(solve(Landscape(values, line("clip").grid), 0.05, "direct"))
+            (check,) = edge_error(solve(Landscape(values, line(boundary).grid), sigma, solver), "full")
+            assert check.status != "failed", (boundary, solver, check.details)
+    (rough,) = edge_error(solve(Landscape(values, line("clip").grid), 0.05, "direct"), "full")
     assert rough.status == "silent"
     assert "too rough there" in rough.message
+    # what is not known has no number and no bound
+    assert (rough.figure, rough.bound) == (None, None)
+    assert "<=" not in rough.details
+
+
+def test_the_line_says_each_number_once() -> None:
+    """The error with its bound in one sentence, and no bound where it is the error itself."""
+    for solver, bound in (
+        ("direct", "no more than any sum over the nodes of Q"),
+        ("implicit", "this solver may be off"),
+    ):
+        check = found(evolve(line(), 0.15, solver=solver)).check
+        words = check.details
+        assert bound in words
+        numbers = [word for word in words.replace(";", "").split() if word[0].isdigit()]
+        assert numbers[0] == f"{check.figure:.3g}"
+        assert len(numbers) == len(set(numbers)) <= 2
+        assert "<=" not in words
+    # eleven nodes are too few for this solver: second order, (0.2 / 0.05)^2 times the error of 41
+    coarse = Axis("x", -1.0, 1.0, 11, boundary="clip")
+    check = found(solve(Landscape(smooth(coarse.coordinates), Grid(coarse)), 0.15, "implicit")).check
+    assert check.status == "finding"
+    assert "at sigma=0.15: sample Q more finely" in check.details.replace("At", "at")
 
 
 def test_what_has_no_edge_has_no_entry() -> None:
@@ -205,7 +228,7 @@ def test_the_entry_stands_in_a_report_and_its_file(tmp_path: Any) -> None:
 
     flow = evolve(line(), [0.15, 0.3], checks="full")
     check = flow.report["edge"]
-    assert f"{check.figure:.3g} <= {check.bound:.3g}" in str(flow.report)
+    assert f"{check.figure:.3g} of osc(Q)" in " ".join(str(flow.report).split())
     flow.save(tmp_path / "edge.h5")
     assert load(tmp_path / "edge.h5").report["edge"] == check
     assert math.isclose(check.figure or 0.0, 3.85e-8, rel_tol=0.02)  # of the table in edges: 7.9e-8 of osc 2.06
