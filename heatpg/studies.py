@@ -150,7 +150,8 @@ class Study:
         space, curve, sense = self.space, self.curve, self.space.sense
         first, last = self._noise(space.sigma[0], 4), self._noise(space.sigma[-1], 4)
         place = place_words(space, curve.best_position)
-        result = {"optimum": f"The optimal {self._what()} is {place}, with Q = {self._value(curve.best)}."}
+        point = self.evolution.landscape.point_word
+        result = {"optimum": f"The optimal {point} is {place}, with Q = {self._value(curve.best)}."}
         if self.departed is not None:
             result["needle"] = self._departure(self.departed)
         if curve.missed is not None:
@@ -348,11 +349,6 @@ class Study:
             found.sentences[topic] for topic in ("value", "place", "best", "rare", "none") if topic in found.sentences
         ]
         return " ".join(chosen)
-
-    def _what(self) -> str:
-        """What the axes span."""
-        parameters = self.evolution.landscape.provenance.get("parameters")
-        return "point" if isinstance(parameters, dict) and parameters.get("kind") == "parameters" else "action"
 
     def _read(self) -> str:
         """Where values of Q between its nodes are from, in a sentence."""

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 __all__ = ["Landscape", "landscape_words"]
 
 Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
+_OF_PARAMETERS = ("parameters", "gains")  # kinds of landscapes whose axes span parameters of a policy
+
 Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
@@ -236,6 +238,21 @@ class Landscape:
         return {"returns": handed_over(self.returns)}
 
     def value_words(self, value: float, digits: int = 6) -> str:
+    @property
+    def point_word(self) -> str:
+        """What a point of the grid is: "action", or "parameter" or "parameter vector" for a return over parameters.
+
+        Examples
+        --------
+        >>> from heatpg import landscapes
+        >>> landscapes.quadrotor(size=5).point_word, landscapes.quadrotor(size=5, kind="gains").point_word
+        ('action', 'parameter vector')
+        """
+        facts = self.provenance.get("parameters")
+        if not isinstance(facts, Mapping) or facts.get("kind") not in _OF_PARAMETERS:
+            return "action"
+        return "parameter" if self.grid.dimensions == 1 else "parameter vector"
+
         """A value of Q or u as text, with enough digits also for values with a large offset.
 
         Examples

@@ -36,7 +36,7 @@ from heatpg.verify.correlated import SEED
 from heatpg.verify.crosscheck import POINTS, Roughness, expected_error, reference_rows
 from heatpg.verify.edge import corrects_ends, kept_weights
 from heatpg.verify.maximum_principle import edge_entry, range_kept
-from heatpg.verify.resolution import TRUST
+from heatpg.verify.resolution import TRUST, resolution_entry
 from heatpg.verify.silence import Scale, unless_silent
 
 __all__ = ["LEVELS", "BlockChecks", "Sums"]
@@ -521,18 +521,10 @@ class BlockChecks:
 
     def _resolution(self) -> Check:
         grid = self.plan.grid
-        ratios = np.sqrt(np.array(self.plan.variances)) / np.array(grid.spacing)
-        # an axis without noise cannot be too coarse for it
-        moving = ratios[ratios > 0]
-        least = float(moving.min()) if moving.size else 0.0
-        if moving.size and least < 1.0:
-            return Check(
-                "resolution",
-                "finding",
-                f"the smallest sigma is {least:.2g} grid spacings, below the resolution of the grid",
-                least,
-            )
-        return Check("resolution", "passed", f"the smallest sigma is {least:.3g} grid spacings", least)
+        noise = np.sqrt(np.array(self.plan.variances))
+        if not (noise > 0).any():
+            return Check("resolution", "passed", "the smallest sigma is 0 grid spacings", 0.0)
+        return resolution_entry(grid, noise)
 
     def _box(self) -> list[Check]:
         grid = self.plan.grid

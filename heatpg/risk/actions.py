@@ -165,11 +165,12 @@ class SafestAction:
         landscape = self.distribution.landscape
         last = len(self.sigma) - 1
         what = "losses" if landscape.minimise else "returns"
+        point = landscape.point_word
         tail = f"the mean of the worst {self.q:.4g} of all {what}"
         first_noise, last_noise = (self._noise(level) for level in (0, last))
         result = {
             "safest": (
-                f"The safest action, by {tail} (CVaR), is {self._place(self.safest.positions[0])} at sigma = "
+                f"The safest {point}, by {tail} (CVaR), is {self._place(self.safest.positions[0])} at sigma = "
                 f"{first_noise}, with {self._value(self.safest.values[0])}, and "
                 f"{self._place(self.safest.positions[last])} at sigma = {last_noise}, with "
                 f"{self._value(self.safest.values[last])}."
@@ -184,16 +185,18 @@ class SafestAction:
                 f"{self._place(jump.after)}"
             )
         mean = "does not jump" if other is None else f"jumps at {other.sigma:.5g} (+- {other.uncertainty:.1g})"
-        result["safest jump"] = f"{words}; the action with the best mean {mean}."
+        result["safest jump"] = f"{words}; the {point} with the best mean {mean}."
         result["parting"] = self._parting_words()
         if self.tail.missing:
             result["thresholds"] = f"{self.tail.missing[0].upper()}{self.tail.missing[1:]}."
         return {topic: one_line(sentence) for topic, sentence in result.items()}
 
     def _parting_words(self) -> str:
-        parting = self.parting
+        parting, point = self.parting, self.distribution.landscape.point_word
         if parting is None:
-            return "At every sigma the safest action differs from the action with the best mean by less than the noise."
+            return (
+                f"At every sigma the safest {point} differs from the {point} with the best mean by less than the noise."
+            )
         again = next((one for one in self.partings if not one.apart and one.sigma > parting.sigma), None)
         level = int(np.searchsorted(self.sigma, parting.sigma))
         until = "" if again is None else f" until sigma = {again.sigma:.5g}"
@@ -203,7 +206,7 @@ class SafestAction:
             else f"For sigma >= {parting.sigma:.5g} (+- {parting.uncertainty:.1g})"
         )
         return (
-            f"{begin}{until} the safest action differs from the action with the best mean: at sigma = "
+            f"{begin}{until} the safest {point} differs from the {point} with the best mean: at sigma = "
             f"{self._noise(level)} "
             f"it is {self._place(parting.safest)} instead of {self._place(parting.best_mean)}. This worsens the mean "
             f"by "

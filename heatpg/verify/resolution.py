@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heatpg.core.extrema import peak
-from heatpg.core.grid import first_of_batch
+from heatpg.core.grid import Grid, first_of_batch
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place
 from heatpg.evolution import Evolution
 from heatpg.solvers.covariance import conditional_deviations
 from heatpg.verify import checks
 
-__all__ = ["TRUST", "resolution"]
+__all__ = ["TRUST", "resolution", "resolution_entry"]
 
 TRUST = 0.01  # of the noise may leave the box before it is said; a matter of taste
 
@@ -55,30 +56,11 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
     grid = evolution.grid
     # correlated noise is narrow along the axis on which the others have no hold: 1 / sqrt((Sigma^-1)_ii)
     finest = evolution.sigmas if evolution.covariance is None else conditional_deviations(evolution.covariance)
-    ratios = finest / np.array(grid.spacing)
     held = "" if evolution.covariance is None else ", with the other axes fixed,"
-    moving = ratios > 0
+    moving = finest > 0
     entries = []
-    coarse = moving & (ratios < 1.0)
-    if coarse.any():
-        k, position = (int(i) for i in np.argwhere(coarse)[0])
-        nodes = grid[position].size / ratios[k, position]
-        # more than any memory holds are no advice
-        advice = f"; sample at least {math.ceil(nodes)} nodes to resolve it" if nodes < _MOST_NODES else ""
-        entries.append(
-            Check(
-                "resolution",
-                "finding",
-                f"{int(coarse.any(axis=1).sum())} of {len(evolution)} noise levels are below the resolution of the "
-                "grid: "
-                f"sigma={finest[k, position]:g} along {grid[position].name!r}{held} is "
-                f"{ratios[k, position]:.2g} grid spacings{advice}",
-                float(ratios[k, position]),
-            )
-        )
-    elif moving.any():
-        least = float(ratios[moving].min())
-        entries.append(Check("resolution", "passed", f"the smallest sigma is {least:.3g} grid spacings", least))
+    if moving.any():
+        entries.append(resolution_entry(grid, finest, held))
     # a closed box has no outside, and noise cannot leave it
     if any(axis.rule.free_space for axis in grid):
         entries.append(_box(evolution))
@@ -95,6 +77,47 @@ def resolution(evolution: Evolution, level: str = "standard") -> list[Check]:
     return entries
 
 
+def resolution_entry(grid: Grid, finest: NDArray[np.float64], held: str = "") -> Check:
+    """The smallest sigma compared with the spacing, along every axis on which it is smaller.
+
+    Parameters
+    ----------
+    grid
+        Where Q is sampled.
+    finest
+        Noise along each axis, shape (levels, dimensions), somewhere more than 0.
+    held
+        Words after the name of an axis.
+    """
+    ratios = finest / np.array(grid.spacing)
+    moving = ratios > 0
+    coarse = moving & (ratios < 1.0)
+    if not coarse.any():
+        least = float(ratios[moving].min())
+        return Check("resolution", "passed", f"the smallest sigma is {least:.3g} grid spacings", least)
+    along, counts = [], []
+    axes = np.flatnonzero(coarse.any(axis=0)).tolist()
+    for position in axes:
+        # the least of an axis decides how many nodes it needs
+        k = int(np.where(moving[:, position], ratios[:, position], math.inf).argmin())
+        axis, ratio = grid[position], float(ratios[k, position])
+        along.append(f"sigma={finest[k, position]:g} along {axis.name!r}{held} is {ratio:.2g} grid spacings")
+        # more than any memory holds are no advice
+        if (nodes := axis.size / ratio) < _MOST_NODES:
+            # 105.00000000000001 is 105
+            counts.append(
+                f"{math.ceil(nodes * (1.0 - 1e-12))} nodes" + (f" along {axis.name!r}" if len(axes) > 1 else "")
+            )
+    advice = f"; sample at least {' and '.join(counts)} to resolve {'it' if len(axes) == 1 else 'them'}"
+    return Check(
+        "resolution",
+        "finding",
+        f"{int(coarse.any(axis=1).sum())} of {len(finest)} noise levels are below the resolution of the grid: "
+        f"{', '.join(along)}{advice if counts else ''}",
+        float(ratios[moving].min()),
+    )
+
+
 def _degrees_words(evolution: Evolution) -> str:
     """A question where a sigma is longer than an axis in radians."""
     for axis, widest in zip(evolution.grid, evolution.sigmas.max(axis=0), strict=True):
@@ -104,6 +127,11 @@ def _degrees_words(evolution: Evolution) -> str:
                 f"{axis.upper - axis.lower:.4g} {axis.unit}: is it in degrees?"
             )
     return ""
+
+
+def _one(evolution: Evolution) -> str:
+    word = evolution.landscape.point_word
+    return f"an {word}" if word == "action" else f"a {word}"
 
 
 def _box(evolution: Evolution) -> Check:
@@ -123,7 +151,7 @@ def _box(evolution: Evolution) -> Check:
             return Check(
                 "box",
                 "finding",
-                f"for sigma >= {sigma_words(evolution.sigma[k])}, an action drawn at the optimum falls outside "
+                f"for sigma >= {sigma_words(evolution.sigma[k])}, {_one(evolution)} drawn at the optimum falls outside "
                 f"the box with probability {often}, so the result there depends on the boundary condition"
                 f"{_degrees_words(evolution)}",
                 leaves,
@@ -131,6 +159,5 @@ def _box(evolution: Evolution) -> Check:
                 "trust margin",
                 Place(k, index, optimum.coordinates),
             )
-    return Check(
-        "box", "passed", "actions drawn at the optimum stay in the box at every sigma", 0.0, TRUST, "trust margin"
-    )
+    words = f"{evolution.landscape.point_word}s drawn at the optimum stay in the box at every sigma"
+    return Check("box", "passed", words, 0.0, TRUST, "trust margin")

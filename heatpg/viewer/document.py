@@ -166,13 +166,14 @@ def _worst(evolution: Evolution, q: float) -> tuple[dict[str, Any], list[_Frame]
         "name": f"mean of the worst {100 * tail.q:g} %",
         "symbol": f"CVaR {100 * tail.q:g} %",
         "best": f"best mean of the worst {100 * tail.q:g} %",
-        "optimum": "The safest action",
+        "optimum": f"The safest {evolution.landscape.point_word}",
     }
     gap = float(tail.gap.max())
     note = (
         f"The layer of the worst {100 * tail.q:g} % shows the mean of the worst returns under noise (CVaR), from "
         f"thresholds that bound it to {gap:.2g}; the error of the grid, of order (spacing / sigma)^2, is added. Its "
-        f"{evolution.landscape.sense.largest} value is the safest action. Tracks, basins and intervals are those of u."
+        f"{evolution.landscape.sense.largest} value is the safest {evolution.landscape.point_word}. Tracks, basins and "
+        "intervals are those of u."
     )
     if not tail.resolved.all():
         note += f" At {int((~tail.resolved).sum())} noise levels more thresholds would be needed."
@@ -400,7 +401,8 @@ def page(
         "abscissa": abscissa,
         "abscissa_name": abscissa_name,
         "range": [float(initial.min()), float(initial.max())],
-        "words": {name: getattr(one.landscape.sense, name) for name in ("extremum", "extrema", "short", "largest")},
+        "words": {name: getattr(one.landscape.sense, name) for name in ("extremum", "extrema", "short", "largest")}
+        | {"point": one.landscape.point_word},
         "confidence": _CONFIDENCE if half_widths else None,
         "tracks": followed.content if followed else None,
         "report": one.report.as_dict()["checks"],

@@ -1020,7 +1020,7 @@
         pen.strokeStyle = ink.quiet;
         pen.setLineDash([4, 3]);
         pen.strokeRect(2, 3, 14, 10);
-      }, "beyond this line, more than 1 % of actions fall outside the box"));
+      }, `beyond this line, more than 1 % of ${data.words.point}s fall outside the box`));
     }
     return () => entries.forEach(({ mark, draw }) => draw(surface(mark).pen));
   }
