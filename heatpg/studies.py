@@ -1,4 +1,4 @@
-"""A study of one landscape: at which sigma the optimum moves, jumps or vanishes, and what that costs."""
+"""A study of one landscape: at which sigma the optimum moves, jumps or ends, and what that costs."""
 
 # One file, because every sentence of the page reads several parts of the study, and the JSON is the same parts again.
 
@@ -77,6 +77,7 @@ _ROUNDING = 1e-12  # of a covariance: rounding in levels that a caller has scale
 _SAME = 1e-6  # of osc(Q): the same system, sampled again, possibly in single precision
 _WIDTH = 100  # columns of a terminal; a taste
 _MOST_NOTES = 16  # in a notebook
+_PRINTED = {"death": "end"}  # topics whose keys are those of the events; a maximum may end in other ways than that
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -432,7 +433,9 @@ class Study:
         )
         lines = [heading, "-" * len(heading), *textwrap.wrap(one_line(self.verdict.sentence), _WIDTH), ""]
         for topic, sentence in self.sentences.items():
-            lines += textwrap.wrap(sentence, _WIDTH, initial_indent=f"{topic:10} ", subsequent_indent=" " * 11)
+            lines += textwrap.wrap(
+                sentence, _WIDTH, initial_indent=f"{_PRINTED.get(topic, topic):10} ", subsequent_indent=" " * 11
+            )
         lines += [""]
         sense = space.sense
         lost, ends = f"{sense.lost} of u", "Q reached"
@@ -480,7 +483,10 @@ class Study:
         first, last = (noise_words(space, float(sigma), 4) for sigma in (space.sigma[0], space.sigma[-1]))
         words = f"{html.times(landscape.grid.shape)} nodes, {len(space.sigma)} sigmas from {first} to {last}"
         rows = [("verdict", html.text(self.verdict.sentence, 600))]
-        rows += [(html.text(topic), html.text(sentence, 600)) for topic, sentence in self.sentences.items()]
+        rows += [
+            (html.text(_PRINTED.get(topic, topic)), html.text(sentence, 600))
+            for topic, sentence in self.sentences.items()
+        ]
         rows += [("note", html.text(flag, 600)) for flag in space.flags[:_MOST_NOTES]]
         return html.page(
             html.heading("Study", landscape.name, words),

@@ -46,7 +46,7 @@ plot.landscape(q).figure
 # %% [markdown]
 # ## The page of a study
 #
-# How does the optimum move, when does it jump, when does it vanish, and what does acting on it cost? `heatpg study
+# How does the optimum move, when does it jump, when does it end, and what does acting on it cost? `heatpg study
 # quadrotor` prints the same from the command line.
 
 # %%
@@ -77,15 +77,15 @@ assert abs(jump.sigma - 0.156) < 1e-3 and abs(death.sigma - 0.55) < 5e-3
 #
 # ## A jump to an edge is a property of the box
 #
-# The new optimum is held by the corner of the box, and the report marks that. Thrusts clipped to ±1.2 N about hover are
+# The new optimum lies in the corner of the box, and the report says so. Thrusts clipped to ±1.2 N about hover are
 # one policy, thrusts clipped to the range of the rotors, 0 to 2 mg/2, are another:
 
 # %%
 whole = Grid(*(Axis(name, 0.0, 2 * HOVER, 257, boundary="clip", unit="N") for name in ("u1", "u2")))
 wide = track(evolve(landscapes.quadrotor(whole), np.geomspace(0.04, 1.3, 20), checks="none"), "maximum")
-print(f"clipped to ± 1.2 N: jump at {jump.sigma:.2f} N, death at {death.sigma:.2f} N")
+print(f"clipped to ± 1.2 N: jump at {jump.sigma:.2f} N, end at {death.sigma:.2f} N")
 other_jump, other_death = wide.sigma_jump.sigma, wide.sigma_death.sigma
-print(f"clipped to the range of the rotors: jump at {other_jump:.2f} N, death at {other_death:.2f} N")
+print(f"clipped to the range of the rotors: jump at {other_jump:.2f} N, end at {other_death:.2f} N")
 assert page.curve.on_edge[-1] and abs(other_jump - 0.35) < 0.01 and abs(other_death - 1.14) < 0.02
 
 # %% [markdown]
@@ -99,7 +99,7 @@ print(f"513 nodes along each axis: {fine.sigma_jump.sigma:.4f} N in place of {ju
 assert abs(fine.sigma_jump.sigma - jump.sigma) < 0.0015
 
 # %% [markdown]
-# ## Between jump and annihilation: a maximum that is not the best
+# ## Between jump and end: a maximum that is not the best
 #
 # At σ = 0.3 N most ascents still end at hover: they "stall", and that is luck. At 0.7 N the maximum has vanished.
 
@@ -128,7 +128,7 @@ for sigma in (0.1, 0.2, 0.8):
 assert shares[np.abs(levels - 0.1).argmin()] > 0.95 and shares[np.abs(levels - 0.2).argmin()] < 0.1
 
 # %% [markdown]
-# ## Noise that spares the ridge
+# ## Noise that preserves the ridge
 #
 # The trouble is one direction, u1 - u2. Noise of the same entropy that has the shape of the optimum, Σ ~ (-H)^-1, puts
 # its variance along the ridge. At the σ = 0.2 N that has lost hover already:

@@ -341,6 +341,36 @@ def test_the_safest_action_is_told_where_it_is_asked_for() -> None:
         study(landscape, risk=-0.1)
     plain = study(Landscape.from_function(bumps, line(101)), [0.2, 0.5])
     assert plain.risk is None and "safest" not in plain.sentences and "risk" not in plain.as_dict()
+    assert "mean over" not in page.sentences["safest"]
+    # of seeds it is the tail of their mean
+    several = study(line_of_seeds(0.01), np.geomspace(0.06, 1.5, 8), risk=0.1)
+    assert "Q is the mean over 8 seeds" in several.sentences["safest"]
+    assert "the spread of single episodes is not part of them" in several.sentences["safest"]
+
+
+def test_a_price_that_depends_on_the_interpolant_says_so_where_it_is_printed() -> None:
+    """Of a needle, a hill and white noise only the nodes are known: between them two interpolants differ."""
+    x = np.linspace(-4.0, 4.0, 81)
+    needle, hill = np.exp(-((x - 1) ** 2) / 0.05), 0.7 * np.exp(-((x + 1) ** 2) / 0.5)
+    noise = 0.25 * np.random.default_rng(13).standard_normal(81)
+    rough = study(Landscape(needle + hill + noise, line(81)), np.geomspace(0.15, 1.0, 10))
+    curve = rough.curve
+    level = int(np.argmax(curve.uncertainty / np.abs(curve.price)))
+    assert curve.uncertainty[level] > 0.1 * abs(curve.price[level])
+    row = next(row for row in str(rough).splitlines() if row.lstrip().startswith(f"{curve.sigma[level]:.4g} "))
+    assert f"price +- {curve.uncertainty[level]:.2g}" in row
+    assert "two interpolants of Q between its nodes differ" in str(rough)
+    assert f"price +- {curve.uncertainty[level]:.2g}, interpolated" in str(curve)
+    assert max(map(len, str(rough).splitlines())) <= 100
+    assert rough.space.sigma_jump is not None
+    (apart,) = curve.jump_uncertainty[:1, 1]
+    assert apart > 0.1 * curve.jump_price[0, 1]
+    assert f" +- {apart:.2g} (Q is interpolated between its nodes)." in rough.verdict.sentence
+    # smooth data have no such words, nor have data with a sampler
+    x = np.linspace(-4.0, 4.0, 201)
+    for smooth in (Landscape(bumps(x), line(201)), Landscape.from_function(bumps, line(201))):
+        page = study(smooth, [0.2, 0.5])
+        assert "+-" not in str(page.curve) and "price +-" not in str(page)
 
 
 def test_a_notebook_shows_the_study() -> None:
@@ -428,3 +458,18 @@ def test_a_study_draws_its_page() -> None:
     own, other = page.plot(), plot.study(page)
     assert [ax.get_title() for ax in own.axes] == [ax.get_title() for ax in other.axes]
     assert page.plot(width="column").get_figwidth() == 3.5
+
+
+def test_the_end_of_the_optimum_has_one_name(page: Study) -> None:
+    """In the numbers, on the page, in the figures and in the viewer; `death` is the name of an event and of a key."""
+    import heatpg.viewer
+
+    assert [number.name for number in page.verdict.numbers[:2]] == ["the optimum jumps", "the optimum ends"]
+    labels = [line.split(" ", 1)[0] for line in str(page).splitlines() if line[:1].isalpha()]
+    assert "end" in labels and "death" not in labels
+    # the narrow peak ends at 1.497
+    space = track(evolve(landscapes.peak_and_hill(size=961), np.geomspace(0.02, 2.0, 12)), ["maximum"])
+    assert "end of the optimum" in plot.fingerprint(space).get_legend_handles_labels()[1]
+    assert '"end of a track"' in (Path(heatpg.viewer.__file__).parent / "viewer.js").read_text(encoding="utf-8")
+    glossary = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text(encoding="utf-8")
+    assert "\nend of a maximum\n: " in glossary

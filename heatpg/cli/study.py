@@ -105,7 +105,7 @@ def add(commands: Commands) -> None:
     study = commands.add(
         "study",
         _study,
-        "Find the noise levels at which the optimum of a landscape jumps or vanishes, and what acting on it costs.",
+        "Find the noise levels at which the optimum of a landscape jumps or ends, and what acting on it costs.",
     )
     add_source(study, "default: 64, from 2 grid spacings to half of the box, or those of a .h5 file with 8 or more")
     study.add_argument(

@@ -306,7 +306,7 @@ def qualified(answer: Verdict, found: Intervals, space: ScaleSpace) -> Verdict:
     """The answer of a study with what the seeds leave open of it."""
     known, first = found.jump, space.sigma_jump
     sentence = answer.sentence
-    jump, vanishes, price = answer.numbers
+    jump, end, price = answer.numbers
     if found.lead is not None and not found.lead.significant:
         sentence = f"In the mean of {found.seeds} seeds: {sentence[0].lower()}{sentence[1:]} {found.lead.statement}."
         jump = dataclasses.replace(jump, detail=f"{jump.detail}; not significant with {found.seeds} seeds")
@@ -322,7 +322,7 @@ def qualified(answer: Verdict, found: Intervals, space: ScaleSpace) -> Verdict:
     last = f"above {noise_words(space, float(space.sigma[-1]), 3)}"
     ends = [noise_words(space, end, 3) if math.isfinite(end) else last for end in found.keeps]
     price = dataclasses.replace(price, detail=f"{price.detail}; {found.share} {ends[0]} to {ends[1]}")
-    return Verdict(sentence, (jump, vanishes, price))
+    return Verdict(sentence, (jump, end, price))
 
 
 class _Work:

@@ -46,7 +46,7 @@ def fingerprint(
 
     Maxima are dark lines, minima light ones (of a loss the other way round), saddles thin and grey; extrema that the
     edge of the box holds are dotted. The optimum is drawn thick; a diamond marks a jump of the optimum, a cross the
-    death of its track, a triangle a birth.
+    end of its track, a triangle a birth.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def _draw_tracks(ax: Axes, space: ScaleSpace, position: int) -> None:
             style.pop("label")
         named.add(one.kind)
         sigma, x = one.sigma, one.positions[:, position]
-        # a track runs to where it is born and dies, between the levels
+        # a track runs to where it begins and ends, between the levels
         ends = [(event.sigma, event.position[position]) for event in (one.birth, one.death) if event is not None]
         before = [end for end in ends if end[0] <= sigma[0]]
         after = [end for end in ends if end[0] > sigma[0]]
@@ -138,7 +138,7 @@ def _draw_events(ax: Axes, space: ScaleSpace, position: int) -> None:
     death = space.sigma_death
     marks = [
         ("D", "jump", space.jumps),
-        ("X", "end of its track", [death] if death is not None else []),
+        ("X", "end of the optimum", [death] if death is not None else []),
         ("^", "birth", [event for event in space.events if event.kind == "birth"]),
     ]
     for marker, label, events in marks:

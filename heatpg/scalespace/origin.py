@@ -146,6 +146,6 @@ def _walls(space: ScaleSpace, one: Track) -> int:
 
 
 def ending_words(space: ScaleSpace, event: Event) -> str:
-    """The same in a sentence: "vanishes: it annihilates with a saddle"."""
+    """How an optimum ends, in a sentence: "vanishes: it annihilates with a saddle"."""
     verb, how = ending(space, event)
     return f"{verb}{': it ' if verb == 'vanishes' else ': ' if verb == 'is lost' else ' '}{how}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from heatpg.scalespace.origin import Departure, departure_words, ending
+from heatpg.scalespace.origin import Departure, departure_words, ending_words
 from heatpg.scalespace.pricing import Limit, PriceCurve, noise_words, place_words
 from heatpg.scalespace.tracks import ScaleSpace
 from heatpg.tools.numbers import located_words
@@ -46,7 +46,7 @@ class Verdict:
     sentence
         The answer.
     numbers
-        Where the optimum jumps, where it vanishes, and the largest sigma within the cost limit.
+        Where the optimum jumps, where its track ends, and the largest sigma within the cost limit.
     """
 
     sentence: str
@@ -133,9 +133,9 @@ def verdict(
     else:
         most = curve.most(float(space.sigma[-1]))
         sentence = f"The optimum stays: up to sigma = {last} acting on it costs at most {most:.3g}."
-    # the optimum of Q is no longer there to jump or to vanish, but that of u may
+    # the optimum of Q is no longer there to jump or to end, but that of u may
     whose = "the optimum" if departed is None else "the smoothed optimum"
-    jumps, vanishes = f"{whose} jumps", f"{whose} vanishes"
+    jumps, ends = f"{whose} jumps", f"{whose} ends"
     if departed is not None and departed.track is not None:
         where = place_words(space, space.optimum_positions[0])
         first_number = KeyNumber("the optimum jumps", f"below {first}", f"to {where}")
@@ -149,9 +149,9 @@ def verdict(
         first_number = KeyNumber(jumps, "none", f"up to sigma = {last}")
     numbers = (
         first_number,
-        KeyNumber(vanishes, "none", f"up to sigma = {last}")
+        KeyNumber(ends, "none", f"up to sigma = {last}")
         if death is None
-        else KeyNumber(f"{whose} {ending(space, death)[0]}", level(death.sigma), ending(space, death)[1]),
+        else KeyNumber(ends, level(death.sigma), ending_words(space, death)),
         KeyNumber(f"price within {within}", level(limit.sigma), "sigma up to which it holds")
         if limit.sigma is not None
         else KeyNumber(f"price within {within}", "none", f"exceeded at sigma = {first}")

@@ -507,7 +507,7 @@
     pen.setLineDash([]);
   }
 
-  // points of a track from its birth up to a frame or to its death, cut where it goes around a periodic axis
+  // points of a track from its beginning up to a frame or to its end, cut where it goes around a periodic axis
   function trackPoints(track, upTo, toPoint) {
     const ways = track.places.map((place, i) => ({ place, sigma: data.abscissa[track.begin + i] }));
     ways.length = Math.min(ways.length, upTo - track.begin + 1);
@@ -1011,7 +1011,7 @@
     const entries = [entry((pen) => sign(pen, "cross", 9, 8, 6, "white", "black"), `${data.words.largest} value`)];
     if (layer.tracks) {
       entries.push(entry((pen) => sign(pen, "dot", 9, 8, 3.4, "white", "black"), `${data.words.extremum}, and its track`));
-      for (const [kind, text] of [["birth", "created, or left the edge"], ["death", "annihilated, or reached the edge"], ["jump", "jump of the optimum"]]) {
+      for (const [kind, text] of [["birth", "beginning of a track"], ["death", "end of a track"], ["jump", "jump of the optimum"]]) {
         entries.push(entry((pen) => sign(pen, kind, 9, 8, 5, SIGN_COLOURS[kind], "white"), text));
       }
     }

@@ -90,7 +90,8 @@ def test_a_maximum_that_meets_its_image_at_a_wall_reaches_the_edge() -> None:
     event = page.space.sigma_death
     assert event is not None and event.kind == "merge"
     assert ending(page.space, event) == ("reaches the edge of the box", "at 0, and stays there")
-    assert page.verdict.numbers[1].name == "the optimum reaches the edge of the box"
+    assert page.verdict.numbers[1].name == "the optimum ends"
+    assert page.verdict.numbers[1].detail == "reaches the edge of the box at 0, and stays there"
     assert page.sentences["death"].endswith("the optimum reaches the edge of the box at 0, and stays there.")
 
 
