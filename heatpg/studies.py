@@ -445,6 +445,8 @@ class Study:
         # twelve rows fit on a screen
         for i in np.unique(np.linspace(0, len(space.sigma) - 1, min(12, len(space.sigma))).round().astype(int)):
             edge = "  on the edge" if self.curve.on_edge[i] else ""
+            doubt = self.curve.doubt_words(self.curve.price[i], self.curve.uncertainty[i])
+            edge += f"  price{doubt}" if doubt else ""
             lines.append(
                 f"{space.sigma[i]:10.4g} {counts[i]:7d} {settled(self.curve.price[i], scale):10.4g} "
                 f"{settled(self.curve.drop[i], scale):10.4g} "
@@ -467,6 +469,9 @@ class Study:
             f"smoothed optimum value; basin: part of the box from which {sense.ascent} on u ends at its optimum; "
             f"Q reached: mean of Q at the endpoints of {sense.ascent} on u, over all starting points"
         ]
+        curve = self.curve
+        if any(map(curve.doubt_words, curve.price, curve.uncertainty)):
+            lines.append("price +-: how far two interpolants of Q between its nodes differ there; sample more nodes")
         if np.ptp(space.ratio) > 0:
             along = int(np.argmax(space.ratio))
             others = (

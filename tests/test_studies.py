@@ -14,7 +14,7 @@ from scipy.optimize import brentq, minimize
 
 from heatpg import Axis, Grid, Landscape, errors, evolve, landscapes, load, plot, study
 from heatpg.core.noise import LEVELS, default_sigma
-from heatpg.scalespace import Roughness, Shape
+from heatpg.scalespace import Roughness, Shape, track
 from heatpg.studies import Study
 from tests.pages import page as notebook_page
 
@@ -137,7 +137,7 @@ def rollouts() -> Study:
 
 def test_every_axis_has_its_sigma_in_the_sentences(rollouts: Study) -> None:
     said = rollouts.sentences
-    assert said["optimum"].startswith("The optimal point is force = 0.5 N, angle = -10 deg, with Q = 1")
+    assert said["optimum"].startswith("The optimal parameter vector is force = 0.5 N, angle = -10 deg, with Q = 1")
     assert (
         said["jump"].startswith("At sigma = (0.07")
         and " N, 2.3" in said["jump"]

@@ -50,7 +50,7 @@ def _study(arguments: argparse.Namespace) -> int:
     quiet = is_quiet(arguments)
     make = _source(arguments)
     sigma = parse_sigma(arguments.sigma, quiet=quiet) if arguments.sigma else None
-    kind = figure_kind(arguments, "study")
+    kind = figure_kind(arguments, "study" if arguments.risk is None else "risk")
     width = print_width(arguments.width)
 
     from heatpg.studies import study
@@ -126,7 +126,7 @@ def add(commands: Commands) -> None:
         "--checks", choices=CHECK_LEVELS, default="standard", help="depth of the checks (default: standard)"
     )
     study.add_argument("--figure", metavar="F.png", help="also draw a figure: .png, .pdf or .svg")
-    add_kind(study, "study")
+    add_kind(study, "study, and risk with --risk")
     study.add_argument(
         "--width",
         metavar="W",

@@ -146,7 +146,8 @@ def _rows(page: Study, most: int) -> tuple[list[str], list[list[str]]]:
             number(float(space.sigma[k])),
             place_words(space, space.optimum_positions[k]) + (", on the edge" if page.curve.on_edge[k] else ""),
             page.evolution.landscape.value_words(float(space.optimum_values[k])),
-            number(settled(float(page.curve.price[k]), page.curve.oscillation)),
+            number(settled(float(page.curve.price[k]), page.curve.oscillation))
+            + page.curve.doubt_words(page.curve.price[k], page.curve.uncertainty[k]).replace("+-", "±"),
             str(int(counts[k])),
             "" if np.isnan(share[k]) else f"{share[k]:.0%}",
         ]

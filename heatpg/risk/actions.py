@@ -173,7 +173,7 @@ class SafestAction:
                 f"The safest {point}, by {tail} (CVaR), is {self._place(self.safest.positions[0])} at sigma = "
                 f"{first_noise}, with {self._value(self.safest.values[0])}, and "
                 f"{self._place(self.safest.positions[last])} at sigma = {last_noise}, with "
-                f"{self._value(self.safest.values[last])}."
+                f"{self._value(self.safest.values[last])}.{_mean_words(landscape)}"
             )
         }
         jump, other = self.safest.sigma_jump, self.best_mean.sigma_jump
@@ -250,6 +250,18 @@ class SafestAction:
             "thresholds": [len(one) for one in self.tail.thresholds],
             "missing": self.tail.missing,
         }
+
+
+def _mean_words(landscape: Landscape) -> str:
+    """What the tail of a mean over rollouts leaves out; empty where Q is no mean."""
+    error = landscape.standard_error
+    if landscape.returns is None and (error is None or not error.any()):
+        return ""
+    over = "rollouts" if landscape.returns is None else f"{len(landscape.returns)} seeds"
+    return (
+        f" Q is the mean over {over}: the worst {'losses' if landscape.minimise else 'returns'} are those of this mean "
+        f"under the noise in the {landscape.point_word}, and the spread of single episodes is not part of them."
+    )
 
 
 @dataclasses.dataclass(eq=False)

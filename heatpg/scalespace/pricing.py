@@ -27,6 +27,7 @@ Array = NDArray[Any]
 _BISECTIONS = 60  # an end: about 50 exhaust a double
 _ENOUGH = 1e-9  # relative, of sigma, at which bisection ends (taste)
 _JUMPY = 0.05  # of osc(Q): two interpolants that differ by more do not read a smooth Q (taste)
+_DOUBTFUL = 0.1  # of a price: a difference of interpolants above it is told beside the price (taste)
 _TOGETHER = 1e-5  # of sigma: the ends of one maximum that changes its number, as at an edge; as for events
 _LITTLE = 1e-3  # of the cost limit (taste): less is told as nothing
 _NO_CHANGE = ("lost", "found", "fades", "emerges")  # of the number of critical points, in the kinds of `Event`
@@ -166,6 +167,22 @@ class PriceCurve:
             return None
         return self.positions[level], self.best - self._space.sense.sign * float(self.price[level])
 
+    def doubt_words(self, price: float, uncertainty: float) -> str:
+        """How far interpolants of rough data differ in a price, as " +- 13"; empty where that is small.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heatpg import Landscape, evolve, landscapes
+        >>> from heatpg.scalespace import price, track
+        >>> curve = price(track(evolve(landscapes.ridge(size=41), [0.4, 0.8])))
+        >>> curve.doubt_words(5.0, 13.0), curve.doubt_words(5.0, 0.01)
+        (' +- 13', '')
+        """
+        if uncertainty <= max(_DOUBTFUL * abs(price), _HIGHER * self.oscillation):
+            return ""
+        return f" +- {uncertainty:.2g}"
+
     def largest_sigma(self, price: float) -> Limit:
         """The largest sigma up to which the price does not exceed a limit in units of Q, located between the stored
         levels.
@@ -272,9 +289,11 @@ class PriceCurve:
         ]
         for i in np.unique(np.linspace(0, len(self.sigma) - 1, min(12, len(self.sigma))).astype(int)):
             edge = "  on the edge" if self.on_edge[i] else ""
+            doubt = self.doubt_words(self.price[i], self.uncertainty[i])
             rows.append(
                 f"{self.sigma[i]:12.4g} {settled(self.price[i], self.oscillation):12.4g} "
                 f"{settled(self.drop[i], self.oscillation):12.4g}{edge}"
+                + (f"  price{doubt}, interpolated" if doubt else "")
             )
         return "\n".join(rows)
 
@@ -413,7 +432,7 @@ def count_changes(space: ScaleSpace, kind: str = "") -> list[tuple[Event, int]]:
     """The events that change the number of critical points of a kind, by sigma, and the changes.
 
     An event changes it by the tracks of that kind that begin at it, less those that end at it. So a death and a merge
-    do, also that of a point held by the edge; a maximum that reaches the edge, and is held there from then on, or
+    do, also that of a point on the edge; a maximum that reaches the edge, and is held there from then on, or
     leaves it, ends on one track and begins on another: the number stays.
 
     Parameters
@@ -463,7 +482,7 @@ def count_changes(space: ScaleSpace, kind: str = "") -> list[tuple[Event, int]]:
 def single_maximum(space: ScaleSpace) -> Limit:
     """The smallest sigma from which on one maximum (of a loss, one minimum) is left, up to the last level.
 
-    Extrema held by an edge of the box count: ascent can end there. So a maximum that reaches the edge is not gone.
+    Extrema on an edge of the box count: ascent can end there. So a maximum that reaches the edge is not gone.
     """
     counts, words = space.count(), space.sense
     last = int(counts[-1])

@@ -57,6 +57,12 @@ class Verdict:
         return {"sentence": self.sentence, "numbers": [number.as_dict() for number in self.numbers]}
 
 
+def _doubt(curve: PriceCurve, price: float, uncertainty: float) -> str:
+    """How far a price depends on the interpolant of Q, where that is much of it."""
+    words = curve.doubt_words(price, uncertainty)
+    return f"{words} (Q is interpolated between its nodes)" if words else ""
+
+
 def verdict(
     space: ScaleSpace, curve: PriceCurve, limit: Limit, price: float, *, departed: Departure | None = None
 ) -> Verdict:
@@ -101,17 +107,20 @@ def verdict(
         sentence = departure_words(space, departed)
     elif jump is not None:
         # the price after the jump, where it was located
-        step = float(curve.jump_price[space.jumps.index(jump), 1]) if len(curve.jump_sigma) else 0.0
+        known = len(curve.jump_sigma) > 0
+        number = space.jumps.index(jump)
+        step = float(curve.jump_price[number, 1]) if known else 0.0
         error = space.price_error(jump)
-        cost = f", which costs {step:.3g}{'' if error is None else f' +- {error:.1g}'}" if step > 0 else ""
+        doubt = _doubt(curve, step, float(curve.jump_uncertainty[number, 1])) if known else ""
+        cost = f", which costs {step:.3g}{doubt if error is None else f' +- {error:.1g}'}" if step > 0 else ""
         where = place_words(space, jump.position)
         sentence = f"At sigma = {level(jump.sigma)} the optimum jumps to {where}{cost}."
         if not shown:
             # an error as large as sigma itself tells nothing
-            known = f" +- {jump.uncertainty:.1g}" if located_words(jump.sigma, jump.uncertainty)[0] == "+" else ""
+            spread = f" +- {jump.uncertainty:.1g}" if located_words(jump.sigma, jump.uncertainty)[0] == "+" else ""
             sentence = (
                 f"The draws do not show whether the optimum jumps: in their mean it does at sigma = "
-                f"{level(jump.sigma)}{known}, to {where}{cost}."
+                f"{level(jump.sigma)}{spread}, to {where}{cost}."
             )
         if limit.sigma is not None and limit.sigma < 0.98 * jump.sigma:
             sentence += within_limit(limit.sigma)
@@ -129,7 +138,8 @@ def verdict(
             f"{curve.cost_words(limit.sigma, price)}; it moves without a jump."
         )
     elif curve.price[0] > price:
-        sentence = f"Already at sigma = {first} acting on the smoothed optimum costs {curve.price[0]:.3g}."
+        sentence = f"Already at sigma = {first} acting on the smoothed optimum costs {curve.price[0]:.3g}"
+        sentence += f"{_doubt(curve, float(curve.price[0]), float(curve.uncertainty[0]))}."
     else:
         most = curve.most(float(space.sigma[-1]))
         sentence = f"The optimum stays: up to sigma = {last} acting on it costs at most {most:.3g}."

@@ -55,8 +55,12 @@ def test_study_of_risk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["risk"]["q"] == 0.2
     figure = tmp_path / "risk.svg"
-    assert main([*words, "--figure", str(figure), "--kind", "risk", "--quiet"]) == 0
+    # what was asked about is what is drawn, unless another kind is named
+    assert main([*words, "--figure", str(figure), "--quiet"]) == 0
     assert "Returns at" in figure.read_text() and "worst 20%" in figure.read_text()
+    for kind, seen in (("risk", "Returns at"), ("study", "Critical points")):
+        assert main([*words, "--figure", str(figure), "--kind", kind, "--force", "--quiet"]) == 0
+        assert seen in figure.read_text()
     capsys.readouterr()
     assert main([*words[:-1], "2"]) == 2
     assert "q is out of range" in capsys.readouterr().err

@@ -186,7 +186,7 @@ def test_the_page_of_the_documentation_runs(tmp_path: Path) -> None:
         [sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stderr
-    assert "The optimal point is" in done.stdout
+    assert "The optimal parameter" in done.stdout
     lines = [line for line in first.split("```")[0].splitlines() if line.strip()]
     assert len(lines) < 15
 
