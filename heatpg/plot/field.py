@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from heatpg.core.landscape import Landscape
 from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_level
-from heatpg.plot.layout import COLOURS
+from heatpg.plot.layout import COLOURS, words_below
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.words import axis_label, name_label, sigma_label, slice_label
 from heatpg.tools.calls import checked_call
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from matplotlib.colors import Normalize
     from matplotlib.transforms import Transform
 
-__all__ = ["draw_field", "field", "landscape"]
+__all__ = ["TRUST_WORDS", "draw_field", "field", "hatched", "landscape"]
+
+TRUST_WORDS = (
+    "Hatched, outside the dashed line: more than 1 % of the noise along an axis leaves the box, so u depends on the "
+    "boundary condition."
+)
+"""What the hatching and the line around the rest mean, for captions."""
 
 Box = tuple[float, float, float, float]  # left, right, bottom, top
 Strokes = Sequence[tuple[float, str, float]]  # width, colour, opacity
@@ -67,6 +73,20 @@ def _hatch(ax: Axes, outer: Box, inner: Box | None, place: Transform, strokes: S
 def _trusted(axis: Axis, margin: float) -> tuple[float, float]:
     """Where the answer does not rest on what was assumed outside: up to the margin, or all that is drawn."""
     return (axis.lower + margin, axis.upper - margin) if margin else _extent(axis)
+
+
+def hatched(grid: Grid, sigmas: Iterable[Sequence[float]]) -> bool:
+    """Whether `draw_field` hatches at any of these noise levels, each with one number per axis.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes
+    >>> from heatpg.plot.field import hatched
+    >>> grid = landscapes.ridge(size=21).grid
+    >>> hatched(grid, [(0.0, 0.0), (0.1, 0.1)]), hatched(grid, [(0.0, 0.0)])
+    (True, False)
+    """
+    return any(any(grid.margin(tuple(row), _TRUST)[:2]) for row in sigmas)
 
 
 def _draw_trust(ax: Axes, grid: Grid, sigma: tuple[float, ...]) -> None:
@@ -267,6 +287,7 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
     values = first_of_batch(evolution.values[level], grid)
     # of Q, so that figures of several sigmas can be compared
     norm = Normalize(float(initial.min()), float(initial.max()))
+    alone = ax is None
     with panel(ax, width) as ax:
         sigma = tuple(np.asarray(evolution.sigmas[level]).tolist())
         image = draw_field(ax, values, grid, center, sigma, norm, sense=sense)
@@ -276,4 +297,7 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
             ax.figure.colorbar(image, ax=ax, label="u")
         name = f"{name_label(evolution.landscape)}: u at {sigma_label(evolution, level)}"
         _title(ax, name, grid, center, bool(evolution.landscape.batch_shape))
+        figure = ax.get_figure(root=True)
+        if alone and figure is not None and hatched(grid, [sigma]):
+            words_below(figure, TRUST_WORDS, float(figure.get_figwidth()))
     return ax

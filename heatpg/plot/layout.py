@@ -204,6 +204,12 @@ def sheet(
         yield figure, panels_of(figure, count, per_row, **options)
 
 
+def words_below(figure: Figure, words: str, width: float) -> None:
+    """A sentence below all panels, from the left; the layout makes room for it."""
+    # small letters: 1.2 times as many in a line
+    figure.supxlabel("\n".join(textwrap.wrap(words, int(1.15 * letters(width)))), fontsize="small", x=0.01, ha="left")
+
+
 def panels_of(part: FigureBase, count: int, per_row: int, **options: Any) -> list[Axes]:
     """Axes row by row; the places that are left over stay empty.
 

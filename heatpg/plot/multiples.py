@@ -13,8 +13,16 @@ from heatpg.core.grid import first_of_batch
 from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_level, shown_sigmas
-from heatpg.plot.field import draw_field
-from heatpg.plot.layout import caption_height, height_of_maps, outer_labels, panels_of, scale_of_maps, wrapped
+from heatpg.plot.field import TRUST_WORDS, draw_field, hatched
+from heatpg.plot.layout import (
+    caption_height,
+    height_of_maps,
+    outer_labels,
+    panels_of,
+    scale_of_maps,
+    words_below,
+    wrapped,
+)
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
 from heatpg.plot.words import headline, number, sigma_label, slice_label
 from heatpg.tools.figures import figures
@@ -120,4 +128,6 @@ def multiples(
             outer_labels(figure, axes, per_row, total)
         if shared and not lines:
             scale_of_maps(figure, image, axes, total)
+        if hatched(grid, [row.tolist() for row in sigmas]):
+            words_below(figure, TRUST_WORDS, total)
     return figure

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.evolution import Evolution
-from heatpg.plot.field import draw_field
-from heatpg.plot.layout import line_colours, sheet, sigma_axis
+from heatpg.plot.field import TRUST_WORDS, draw_field, hatched
+from heatpg.plot.layout import legend_below, line_colours, sheet, sigma_axis, words_below
 from heatpg.plot.style import Width, points
 from heatpg.plot.words import axis_label, name_label, number
 from heatpg.tools.figures import figures
@@ -24,6 +24,7 @@ __all__ = ["risk"]
 
 _WIDTH = 13.0  # inches, on the screen
 _LEAST = 3.0  # inches that a panel needs beside text of 10 points
+_ENTRY = 1.9  # inches that an entry of a legend needs beside text of 10 points
 _TAIL = 0.1  # the fraction of the worst returns for an evolution (taste)
 
 
@@ -41,25 +42,21 @@ def _shown(found: SafestAction) -> int:
     return int(np.argmax(np.where(apart | ~apart.any(), found.tail_gained, -np.inf)))
 
 
-def _legend(ax: Axes, entries: int) -> None:
-    """A legend in two columns above the curves."""
-    low, high = ax.get_ylim()
-    # a tenth of the panel for each line of it (taste)
-    ax.set_ylim(low, high + (high - low) * 0.1 * (0.5 + -(-entries // 2)))
-    ax.legend(fontsize="small", loc="upper center", ncols=2, columnspacing=1.0)
-
-
 def _noise(found: SafestAction, level: int) -> str:
     grid, row = found.distribution.grid, found.distribution.noise[level]
     words = number(row[0]) if np.ptp(row) == 0 else f"({', '.join(map(number, row))})"
     return f"σ = {words} {grid.unit or ''}".rstrip()
 
 
-def _marks() -> dict[str, Any]:
+def _safest(found: SafestAction) -> str:
+    return f"safest {found.distribution.landscape.point_word}"
+
+
+def _marks(found: SafestAction) -> dict[str, Any]:
     """Both actions; the safest one is a disc, and that of the best mean a cross."""
     common = {"mec": "black", "mew": points(0.8), "ls": "none", "zorder": 6, "clip_on": False}
     return {
-        "safest": {"marker": "o", "ms": points(9), "mfc": "white", "label": "safest action", **common},
+        "safest": {"marker": "o", "ms": points(9), "mfc": "white", "label": _safest(found), **common},
         "best_mean": {"marker": "X", "ms": points(8), "mfc": "0.6", "label": "best mean", **common},
     }
 
@@ -76,12 +73,12 @@ def _returns(ax: Axes, found: SafestAction, level: int) -> None:
     for (which, field), colour in zip(fields.items(), dark_light, strict=True):
         ax.plot(x, field, color=colour, lw=points(1.5), label=names[which])
         actions = getattr(found, which)
-        ax.plot(actions.positions[level, 0], actions.values[level], **_marks()[which])
+        ax.plot(actions.positions[level, 0], actions.values[level], **_marks(found)[which])
     ax.set_xlabel(axis_label(law.grid[0]))
     ax.set_ylabel("in units of Q")
     ax.set_xlim(x[0], x[-1])
     ax.set_title(f"Returns at {_noise(found, level)}")
-    _legend(ax, 6)
+    legend_below(ax, _ENTRY)
 
 
 def _quantiles(found: SafestAction, level: int) -> list[Any]:
@@ -96,6 +93,8 @@ def _quantiles(found: SafestAction, level: int) -> list[Any]:
 
 def _map(ax: Axes, found: SafestAction, level: int) -> None:
     """The tail mean over two axes, through the safest action along the others."""
+    from matplotlib.ticker import MaxNLocator
+
     law = found.distribution
     grid, sense = law.grid, law.landscape.sense
     field = found.tail.values[level]
@@ -104,11 +103,12 @@ def _map(ax: Axes, found: SafestAction, level: int) -> None:
     image = draw_field(ax, field, grid, tuple(map(int, center)), noise, sense=sense)
     # its own cross is that of the best node, which the disc below stands for
     ax.lines[-1].remove()
-    for which, style in _marks().items():
+    for which, style in _marks(found).items():
         ax.plot(*getattr(found, which).positions[level, :2], **style)
-    ax.figure.colorbar(image, ax=ax, shrink=0.85)
+    # ticks that do not depend on the height, so that the layout knows their width
+    ax.figure.colorbar(image, ax=ax, shrink=0.85, ticks=MaxNLocator(5))
     ax.set_title(f"Mean of the worst {found.q:.0%} at {_noise(found, level)}")
-    ax.legend(fontsize="small", loc="upper right")
+    legend_below(ax, _ENTRY)
 
 
 def _against_sigma(ax: Axes, found: SafestAction) -> None:
@@ -123,20 +123,26 @@ def _earned(ax: Axes, found: SafestAction) -> None:
     """Mean and tail mean at both actions, against sigma."""
     sign = found.distribution.landscape.sense.sign
     dark, light = line_colours(2)
-    # elsewhere the lines of both actions are one
-    apart = np.where(_apart(found), 1.0, np.nan)
+    # where the lines of both actions are one, the dashes are seen on the wide pale line
+    pale: dict[str, Any] = {"lw": points(4.0), "alpha": 0.35}
+    dashed: dict[str, Any] = {"lw": points(1.5), "ls": "--", "zorder": 3}
     rows = (
-        ("mean at best mean", found.best_mean.values, dark, "-"),
-        ("mean at safest", apart * (found.best_mean.values - sign * found.mean_lost), dark, ".--"),
-        (f"worst {found.q:.0%} at safest", found.safest.values, light, "-"),
-        (f"worst {found.q:.0%} at best mean", apart * (found.safest.values - sign * found.tail_gained), light, ".--"),
+        ("mean at best mean", found.best_mean.values, dark, pale),
+        ("mean at safest", found.best_mean.values - sign * found.mean_lost, dark, dashed),
+        (f"worst {found.q:.0%} at safest", found.safest.values, light, pale),
+        (f"worst {found.q:.0%} at best mean", found.safest.values - sign * found.tail_gained, light, dashed),
     )
+    # the other action's line ends where the two meet, and begins where they part
+    breaks = np.searchsorted(found.sigma, [parting.sigma for parting in found.partings])
     for label, values, colour, style in rows:
-        ax.plot(found.sigma, values, style, color=colour, lw=points(1.5), ms=points(4), label=label)
+        gaps = breaks if style is dashed else breaks[:0]
+        ax.plot(
+            np.insert(found.sigma, gaps, np.nan), np.insert(values, gaps, np.nan), color=colour, label=label, **style
+        )
     _against_sigma(ax, found)
     ax.set_ylabel("in units of Q")
     ax.set_title("Returns of both actions")
-    _legend(ax, len(rows))
+    legend_below(ax, _ENTRY)
 
 
 def _places(ax: Axes, found: SafestAction) -> None:
@@ -147,11 +153,11 @@ def _places(ax: Axes, found: SafestAction) -> None:
     dark, light = line_colours(2)
     ax.plot(found.sigma, found.best_mean.positions[:, axis], "X", color=dark, ms=points(4), label="best mean")
     ring: dict[str, Any] = {"mec": light, "mfc": "none", "ms": points(7), "mew": points(1.2)}
-    ax.plot(found.sigma, found.safest.positions[:, axis], "o", label="safest action", **ring)
+    ax.plot(found.sigma, found.safest.positions[:, axis], "o", label=_safest(found), **ring)
     _against_sigma(ax, found)
     ax.set_ylabel(axis_label(grid[axis]))
     ax.set_title("Their locations")
-    ax.legend(fontsize="small")
+    legend_below(ax, _ENTRY)
 
 
 @figures.register("risk")
@@ -191,12 +197,16 @@ def risk(source: Evolution | SafestAction, *, width: Width = None) -> Figure:
     found = source if isinstance(source, SafestAction) else safest_action(source, _TAIL)
     level = _shown(found)
     whose = name_label(found.distribution.landscape)
-    heading = f"{whose}: safest action and action with the best mean under exploration noise σ"
-    with sheet(width, 3, heading, screen=_WIDTH, least=_LEAST, height=3.3) as (figure, axes):
+    point = found.distribution.landscape.point_word
+    heading = f"{whose}: safest {point} and {point} with the best mean under exploration noise σ"
+    with sheet(width, 3, heading, screen=_WIDTH, least=_LEAST, height=4.3) as (figure, axes):
         if found.distribution.grid.dimensions == 1:
             _returns(axes[0], found, level)
         else:
             _map(axes[0], found, level)
         _earned(axes[1], found)
         _places(axes[2], found)
+        law = found.distribution
+        if law.grid.dimensions > 1 and hatched(law.grid, [law.noise[level].tolist()]):
+            words_below(figure, TRUST_WORDS, float(figure.get_figwidth()))
     return figure

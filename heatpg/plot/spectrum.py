@@ -56,7 +56,8 @@ def spectrum(
     """Draw the power of Q and of u at up to four sigmas per band of |k|, with the predicted factor exp(-sigma^2 |k|^2).
 
     The dashed curves are the power of Q with every wave damped by its own factor, exp(-sum_i sigma_i^2 k_i^2), averaged
-    over the band. Values below rounding error are omitted. For correlated noise there is no prediction per band.
+    over the band. Bands without neighbours have marks, as a line does not show them. Values below rounding error are
+    omitted. For correlated noise there is no prediction per band.
 
     Parameters
     ----------
@@ -99,21 +100,22 @@ def spectrum(
     k = initial.wavenumber
     lowest = _FLOOR * float(initial.power.max())
     with panel(ax, width) as ax:
-        ax.plot(k, _above(initial.power, lowest), color="0.55", lw=points(1.3), label="Q")
+        _draw(ax, k, _above(initial.power, lowest), "s", color="0.55", lw=points(1.3), label="Q")
         for level, colour in zip(shown, line_colours(len(shown)), strict=True):
             left = power_spectrum(Landscape(one.values[level], one.grid))
             power = np.ldexp(left.power, 2 * (left.exponent - initial.exponent))
             # without a prediction nothing says what round-off hides
             seen = np.ones(len(k), dtype=bool) if expected is None else expected.visible[level]
             label = sigma_label(one, level)
-            ax.plot(k, _above(np.where(seen, power, np.nan), lowest), color=colour, lw=points(1.8), label=label)
+            seen_power = _above(np.where(seen, power, np.nan), lowest)
+            _draw(ax, k, seen_power, "o", color=colour, lw=points(1.8), label=label)
         if expected is not None:
             for level in shown:
                 # power is the square of an amplitude
                 drawn = _above(expected.power * expected.predicted[level] ** 2, lowest)
                 # named once in the legend
                 words = "Q times exp($-$σ²|k|²)" if level == shown[0] else None
-                ax.plot(k, drawn, color="black", lw=points(0.9), ls=(0, (3, 3)), label=words)
+                _draw(ax, k, drawn, "+", color="black", lw=points(0.9), ls=(0, (3, 3)), label=words)
         ax.set_xscale("log")
         ax.set_yscale("log")
         logarithmic_numbers(ax.xaxis, float(np.nanmin(k)), float(np.nanmax(k)))
@@ -122,6 +124,15 @@ def spectrum(
         ax.set_title(headline(evolution, "power spectrum"))
         ax.legend(fontsize="small", loc="lower left")
     return ax
+
+
+def _draw(ax: Axes, k: np.ndarray, power: np.ndarray, lone: str, **style: Any) -> None:
+    """A curve, with marks for bands whose neighbours hold nothing, which a line does not show."""
+    held = np.concatenate(([False], np.isfinite(power), [False]))
+    alone = np.flatnonzero(held[1:-1] & ~held[:-2] & ~held[2:]).tolist()
+    if alone:
+        style |= {"marker": lone, "markevery": alone, "ms": points(7), "mfc": "none", "mew": points(1.2)}
+    ax.plot(k, power, **style)
 
 
 def _above(power: np.ndarray, lowest: float) -> np.ndarray:
@@ -133,10 +144,10 @@ def _above(power: np.ndarray, lowest: float) -> np.ndarray:
 def decay(evolution: Evolution, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw the power of u over that of Q per band of |k| at up to four sigmas, on the predicted exp(-sigma^2 |k|^2).
 
-    Marks are measured, curves predicted: every wave of Q damped by its own factor, averaged over the band, in free
-    space with the taper, which leaks from strong bands into weak ones. The dashed curve, for one sigma on all axes, is
-    exp(-sigma^2 |k|^2) itself. Bands that round-off hides, or with less than 1e-6 of the power of the strongest, are
-    left out. A solver of the semi-discrete flow lies above the curves at large |k|.
+    Marks are measured, curves (for lone waves rings) predicted: every wave of Q damped by its own factor, averaged over
+    the band, in free space with the taper, which leaks from strong bands into weak ones. The dashed curve, for one
+    sigma on all axes, is exp(-sigma^2 |k|^2) itself. Bands that round-off hides, or with less than 1e-6 of the power of
+    the strongest, are left out. A solver of the semi-discrete flow lies above the curves at large |k|.
 
     Parameters
     ----------
@@ -177,7 +188,7 @@ def decay(evolution: Evolution, ax: Axes | None = None, *, width: Width = None) 
             visible, sigma = strong & expected.visible[level], expected.sigma[level]
             k = expected.wavenumber
             predicted = np.where(visible, expected.predicted[level], np.nan) ** 2
-            ax.plot(k, predicted, color=colour, lw=points(1.2))
+            _draw(ax, k, predicted, "o", color=colour, lw=points(1.2))
             if np.ptp(sigma) == 0:
                 # at most 700, beyond which exp is 0 in double precision, and has no place on a logarithmic axis
                 alone = np.where(visible, np.exp(-np.minimum((sigma[0] * k) ** 2, 700.0)), np.nan)

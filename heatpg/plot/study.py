@@ -11,7 +11,7 @@ from heatpg.core.extrema import peak
 from heatpg.core.slices import slice_words
 from heatpg.evolution import Evolution
 from heatpg.plot.counts import critical_counts
-from heatpg.plot.field import draw_field
+from heatpg.plot.field import TRUST_WORDS, draw_field, hatched
 from heatpg.plot.fingerprint import fingerprint
 from heatpg.plot.layout import (
     caption,
@@ -76,10 +76,9 @@ def _notes(page: Study, most: int) -> list[str]:
     if words := slice_words(page.evolution.landscape.provenance, page.evolution.drawn):
         lines.append(f"This is {words}.")
     grid = page.evolution.grid
-    margins = (grid.margin(page.evolution.sigmas[level].tolist()) for level in _shown(page))
     # lines are not hatched
-    if grid.dimensions > 1 and any(map(any, margins)):
-        lines.append("Hatched: more than 1 % of the noise along an axis leaves the sampled box.")
+    if grid.dimensions > 1 and hatched(grid, page.evolution.sigmas[_shown(page)].tolist()):
+        lines.append(TRUST_WORDS)
     return [part for line in lines for part in textwrap.wrap(line, most, subsequent_indent="    ")]
 
 

@@ -11,7 +11,7 @@ from heatpg.core.report import Status, counted
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import shown_sigmas
 from heatpg.plot.cut import cut
-from heatpg.plot.field import draw_field
+from heatpg.plot.field import TRUST_WORDS, draw_field, hatched
 from heatpg.plot.layout import (
     caption,
     caption_height,
@@ -45,7 +45,7 @@ def _text(evolution: Evolution, shown: list[int], most: int, *, in_print: bool) 
     # on the screen the figure stands alone, in print it has a caption
     if not in_print:
         return [*_key(evolution, shown, most), *_checks(evolution, most)]
-    lines = ["Hatched: over 1 % of the noise leaves the box."] if _hatched(evolution, shown) else []
+    lines = textwrap.wrap(TRUST_WORDS, most) if _hatched(evolution, shown) else []
     failed = [check.name for check in evolution.report if check.status == "failed"]
     if failed:
         lines += textwrap.wrap(f"FAILED: {', '.join(failed)}.", most)
@@ -54,9 +54,7 @@ def _text(evolution: Evolution, shown: list[int], most: int, *, in_print: bool) 
 
 def _hatched(evolution: Evolution, shown: list[int]) -> bool:
     # lines are not hatched
-    return evolution.grid.dimensions > 1 and any(
-        max(evolution.grid.margin(tuple(evolution.sigmas[k].tolist()))) for k in shown
-    )
+    return evolution.grid.dimensions > 1 and hatched(evolution.grid, evolution.sigmas[shown].tolist())
 
 
 def _checks(evolution: Evolution, most: int) -> list[str]:
@@ -89,7 +87,7 @@ def _key(evolution: Evolution, shown: list[int], most: int) -> list[str]:
     if any(top.index[2:] != center[2:] for top in tops):
         parts.append(f"Open cross: the {sense.place} lies outside this slice.")
     if _hatched(evolution, shown):
-        parts.append("Hatched: more than 1 % of the noise along an axis leaves the sampled box.")
+        parts.append(TRUST_WORDS)
     parts += some
     return textwrap.wrap(" ".join(parts), most)
 

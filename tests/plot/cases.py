@@ -82,6 +82,13 @@ def correlated() -> Evolution:
 
 
 @cache
+def lone_waves() -> Evolution:
+    """Two waves with nothing between: no curve joins their bands."""
+    grid = Grid(Axis("x", 0, 2 * np.pi, 64, boundary="periodic"))
+    return solve(Landscape.from_function(lambda x: np.sin(x) + 0.3 * np.sin(7 * x), grid, name="two"), [0.1, 0.2, 0.4])
+
+
+@cache
 def waves() -> Evolution:
     """A rough landscape on a closed box."""
     grid = Grid(*(Axis(name, 0, 2, 48, boundary="periodic", unit="m") for name in "xy"))
@@ -140,5 +147,6 @@ CASES: dict[str, Callable[[], Figure]] = {
     "waterfall": lambda: figures.get("waterfall")(line(), width="text"),
     "waterfall_cut": lambda: _of(plot.waterfall(plane(), "u2", width="column")),
     "spectrum": lambda: figures.get("spectrum")(waves(), width="text"),
+    "spectrum_of_lone_waves": lambda: figures.get("spectrum")(lone_waves(), width="column"),
     "spectrum_free_space": lambda: figures.get("spectrum")(line(), width="column"),
 }

@@ -6,15 +6,18 @@ After a change on purpose: ``python tests/plot/renew.py NAME``, and look at the 
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from PIL import Image
 
+from heatpg.plot.field import TRUST_WORDS
 from tests.plot.images import (
     BASELINE,
     TEXT_TOLERANCE,
@@ -30,6 +33,7 @@ from tests.plot.images import (
 )
 
 CASES = all_cases()
+DASHES = {repr((0, (4, 3))), "'--'", "'dashed'"}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -87,6 +91,33 @@ def test_every_word_would_be_missed(name: str) -> None:
                 text.set_text("")
                 assert contents(figure) != stored_contents(name), words
                 text.set_text(words)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "animation_frame"])
+def test_a_dashed_line_around_what_can_be_trusted_is_explained(name: str) -> None:
+    with matplotlib.rc_context(settings()):
+        figure = CASES[name]()
+    dashed = [patch for patch in figure.findobj(Rectangle) if repr(patch.get_linestyle()) in DASHES]
+    words = " ".join(" ".join(text.get_text() for text in figure.findobj(Text) if isinstance(text, Text)).split())
+    for line in re.split(r"(?<=\.) ", TRUST_WORDS):
+        assert not dashed or line in words
+
+
+@pytest.mark.parametrize("name", ["risk", "risk_column"])
+def test_no_line_of_both_actions_is_hidden(name: str) -> None:
+    """Also where they are the same action, and their lines are one."""
+    with matplotlib.rc_context(settings()):
+        figure = CASES[name]()
+        with_all, _ = picture(figure)
+        figure.set_layout_engine("none")
+        curves = [line for line in figure.axes[1].lines if not str(line.get_label()).startswith("_")]
+        assert len(curves) == 4
+        for line in curves:
+            line.set_visible(False)
+            without, _ = picture(figure)
+            # of the legend entry, which stays, nothing changes
+            assert np.count_nonzero((without != with_all).any(axis=2)) > 40, line
+            line.set_visible(True)
 
 
 def faulty(figure: Figure, fault: str) -> bool:
