@@ -11,7 +11,7 @@ import pytest
 
 from heatpg import Axis, Grid, Landscape, errors, evolve, study
 from heatpg.batch.problems import Problem
-from heatpg.batch.summaries import Failure, State, Summary, Verification
+from heatpg.batch.summaries import Failure, State, Summary, TaskState, Verification
 from heatpg.core.report import Check, Report
 
 # ESC, BEL, CR, backspace, DEL, CSI of one byte, right-to-left override and isolate, line separator
@@ -47,6 +47,7 @@ def objects() -> dict[str, Any]:
         "failure": failure,
         "summary": Summary(f"folder{PLANTED}", 1, 0, 0, (failure,), (("a", PLANTED),), 0.1),
         "state": State(f"folder{PLANTED}", f"name{PLANTED}", 1, 0, (failure,), 0, 0, (PLANTED,), 0.1),
+        "task": TaskState(0, "a" * 64, f"task{PLANTED}", "failed", None, f"file{PLANTED}", f"reason{PLANTED}"),
         "verification": Verification(f"folder{PLANTED}", True, 1, ((f"a{PLANTED}", PLANTED),), (PLANTED,), 0, ()),
         "problem": Problem(f"path{PLANTED}", f"message{BAD}"),
     }

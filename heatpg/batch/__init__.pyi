@@ -15,4 +15,5 @@ from heatpg.batch.summaries import Interrupted as Interrupted
 from heatpg.batch.summaries import Progress as Progress
 from heatpg.batch.summaries import State as State
 from heatpg.batch.summaries import Summary as Summary
+from heatpg.batch.summaries import TaskState as TaskState
 from heatpg.batch.summaries import Verification as Verification

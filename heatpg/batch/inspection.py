@@ -9,7 +9,8 @@ from heatpg.batch.index import merge_tasks
 from heatpg.batch.journal import last_failures, read_journal
 from heatpg.batch.lock import holders
 from heatpg.batch.shards import inspect, inspect_all, shard_name, stored, temporaries
-from heatpg.batch.summaries import Failure, State, Verification
+from heatpg.batch.spec import Task
+from heatpg.batch.summaries import Failure, State, TaskState, Verification
 from heatpg.tools.calls import checked_call
 from heatpg.tools.publishing import result_name
 
@@ -17,13 +18,15 @@ __all__ = ["merge", "status", "verify"]
 
 
 @checked_call()
-def status(folder: StrPath) -> State:
+def status(folder: StrPath, *, tasks: bool = False) -> State:
     """Progress of a batch from its result files; failures and times are read from the journal.
 
     Parameters
     ----------
     folder
-        The folder of the batch; a run may work in it.
+        The batch directory; a run may work in it.
+    tasks
+        Whether to list every task.
 
     Raises
     ------
@@ -34,9 +37,9 @@ def status(folder: StrPath) -> State:
     """
     # The shards decide: a task with a sound one is done, whatever the journal says, because that is only a cache.
     with opened(folder) as place:
-        spec, tasks = tasks_in(place)
+        spec, every = tasks_in(place)
         there = stored(place)
-        done = {task.id for task in tasks if task.id in there and not inspect(place, task.id)}
+        done = {task.id for task in every if task.id in there and not inspect(place, task.id)}
         events = last_failures(place)
         seconds = {}  # by task, so that one that was done twice, after damage, counts once
         for event in read_journal(place):
@@ -47,17 +50,27 @@ def status(folder: StrPath) -> State:
             + (f", shard {holder['shard']}" if holder.get("shard") else "")
             for holder in holders(place)
         )
-    failed = tuple(Failure.of(task, events[task.id]) for task in tasks if task.id in events and task.id not in done)
+    failed = tuple(Failure.of(task, events[task.id]) for task in every if task.id in events and task.id not in done)
+    reasons = {failure.task: failure.reason for failure in failed}
+
+    def row(task: Task) -> TaskState:
+        state = "done" if task.id in done else "failed" if task.id in reasons else "missing"
+        file = shard_name(task.id) if state == "done" else ""
+        return TaskState(
+            task.number, task.id, task.describe(), state, seconds.get(task.id), file, reasons.get(task.id, "")
+        )
+
     return State(
         str(place),
         spec.batch.name,
-        len(tasks),
+        len(every),
         len(done),
         failed,
-        len(tasks) - len(done) - len(failed),
-        len(there - {task.id for task in tasks}),
+        len(every) - len(done) - len(failed),
+        len(there - {task.id for task in every}),
         running,
         sum(seconds.values()),
+        tuple(map(row, every)) if tasks else (),
     )
 
 
@@ -70,8 +83,8 @@ def verify(folder: StrPath, *, full: bool = False) -> Verification:
     folder
         The folder of the batch.
     full
-        Whether to verify every byte: SHA-256 of the file, its structure, its task, and the checksums of its
-        data. Without it the seal at the end of each is. ``run(..., full=True)`` recomputes the files that `full` finds
+        Whether to verify every byte: SHA-256 of the file, its structure, its task, and the checksums of its data.
+        Without it only the trailer of each is verified. ``run(..., full=True)`` recomputes the files that `full` finds
         corrupted.
 
     Raises

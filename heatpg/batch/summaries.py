@@ -10,7 +10,7 @@ from heatpg.batch.spec import Task
 from heatpg.tools.calls import checked_class
 from heatpg.tools.lines import one_line
 
-__all__ = ["Failure", "Interrupted", "Progress", "State", "Summary", "Verification"]
+__all__ = ["Failure", "Interrupted", "Progress", "State", "Summary", "TaskState", "Verification"]
 
 _SHOWN = 10  # failures that are listed in words; taste. `as_dict` has them all
 
@@ -148,6 +148,42 @@ class Summary:
         return "\n".join(map(one_line, lines))
 
 
+@dataclasses.dataclass(frozen=True)
+class TaskState:
+    """One task of a batch.
+
+    Attributes
+    ----------
+    number
+        Its number in the batch.
+    task
+        Its identity.
+    description
+        The swept values that made it.
+    state
+        ``done``, ``failed`` or ``missing``; a task that is running now is missing until its result file is there.
+    seconds
+        How long it took; None where the journal does not say.
+    file
+        Its result file in the batch directory; empty unless it is done.
+    reason
+        Why it failed; else empty.
+    """
+
+    number: int
+    task: str
+    description: str
+    state: str
+    seconds: float | None = None
+    file: str = ""
+    reason: str = ""
+
+    def __str__(self) -> str:
+        words = [f"{self.state:8}", "        " if self.seconds is None else f"{self.seconds:6.1f} s", self.description]
+        more = self.file or self.reason
+        return one_line("  ".join([*words, *([more] if more else [])]))
+
+
 @checked_class()
 @dataclasses.dataclass(frozen=True)
 class State:
@@ -172,7 +208,9 @@ class State:
     running
         The runs that work in the folder now: process and machine.
     seconds
-        Time that the work on the tasks took, as far as the journal tells.
+        Time that the work on the tasks took, according to the journal.
+    tasks
+        Every task, in the order of the batch, where `status` was called with ``tasks=True``; else empty.
     """
 
     folder: str
@@ -184,6 +222,7 @@ class State:
     others: int
     running: tuple[str, ...]
     seconds: float
+    tasks: tuple[TaskState, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The state as JSON-like values."""
@@ -191,7 +230,11 @@ class State:
             **dataclasses.asdict(self),
             "failed": [dataclasses.asdict(failure) for failure in self.failed],
             "running": list(self.running),
+            "tasks": [dataclasses.asdict(task) for task in self.tasks],
         }
+        if not self.tasks:
+            del result["tasks"]
+        return result
 
     def __str__(self) -> str:
         lines = [
@@ -205,6 +248,7 @@ class State:
         if self.others:
             lines.append(f"others   {self.others} result files of other tasks")
         lines.append(f"running  {'; '.join(self.running) or 'no'}")
+        lines += map(str, self.tasks)
         return "\n".join(map(one_line, lines))
 
 

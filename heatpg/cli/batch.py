@@ -136,7 +136,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from heatpg import batch
 
-    state = batch.status(arguments.folder)
+    state = batch.status(arguments.folder, tasks=arguments.tasks)
     reply(arguments, lambda: envelope("batch status") | state.as_dict(), result=[str(state)])
     return TASKS_FAILED if state.failed else OK
 
@@ -224,6 +224,11 @@ def add(commands: Commands) -> None:
     run.add_argument("--measure", action="store_true", help="with --dry-run: time one task of each kind first")
     status = group.add("status", _status, "Report the progress of a batch: done, missing, failed, running.")
     status.add_argument("folder", metavar="DIR")
+    status.add_argument(
+        "--tasks",
+        action="store_true",
+        help="also list every task: state, seconds, what of the sweep made it, result file",
+    )
     verify = group.add(
         "verify", _verify, "Verify the result files of a batch (read-only; --full also checks all data checksums)."
     )

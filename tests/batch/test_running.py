@@ -474,3 +474,21 @@ def test_a_signal_tells_how_many_tasks_are_finished(tmp_path: Path) -> None:
         run(specification([0.1 + 0.01 * k for k in range(30)]), tmp_path, workers=2, progress=interrupt)
     stops = [progress for progress in told if progress.stopping]
     assert [progress.task for progress in stops] == [""] and stops[0].stopping in (1, 2)
+
+
+def test_every_task_has_a_row_where_it_is_asked_for(folder: Path, tmp_path: Path) -> None:
+    assert status(folder).tasks == () and "tasks" not in status(folder).as_dict()
+    path_of(folder, 2).unlink()
+    state = status(folder, tasks=True)
+    assert [task.state for task in state.tasks] == ["done", "done", "missing", "done"]
+    assert [task.number for task in state.tasks] == [0, 1, 2, 3]
+    for task in state.tasks:
+        there = task.state == "done"
+        assert (folder / task.file).is_file() if there else task.file == ""
+        assert (task.seconds is not None) == there
+        assert task.description in str(state) and task.task[:12] in task.description
+    assert state.as_dict()["tasks"][2]["state"] == "missing"
+    # why a task has failed is beside it
+    run(bad_specification(), tmp_path / "bad", workers=0)
+    (failed,) = [task for task in status(tmp_path / "bad", tasks=True).tasks if task.state == "failed"]
+    assert "step" in failed.reason and failed.reason.splitlines()[0] in str(failed)
