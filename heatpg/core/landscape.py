@@ -41,15 +41,16 @@ from heatpg.tools.folders import expanded
 from heatpg.tools.numbers import number_words
 from heatpg.tools.progress import Progress, progress_of
 from heatpg.tools.warn import warn_caller
+from heatpg.tools.writers import writers
 
 if TYPE_CHECKING:
     import xarray
 
 __all__ = ["Landscape", "landscape_words"]
 
-Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
 _OF_PARAMETERS = ("parameters", "gains")  # kinds of landscapes whose axes span parameters of a policy
 
+Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
 Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
@@ -237,7 +238,6 @@ class Landscape:
             return {"standard_error": handed_over(self.standard_error)}
         return {"returns": handed_over(self.returns)}
 
-    def value_words(self, value: float, digits: int = 6) -> str:
     @property
     def point_word(self) -> str:
         """What a point of the grid is: "action", or "parameter" or "parameter vector" for a return over parameters.
@@ -253,6 +253,7 @@ class Landscape:
             return "action"
         return "parameter" if self.grid.dimensions == 1 else "parameter vector"
 
+    def value_words(self, value: float, digits: int = 6) -> str:
         """A value of Q or u as text, with enough digits also for values with a large offset.
 
         Examples
@@ -262,6 +263,42 @@ class Landscape:
         '1000000000.5'
         """
         return number_words(value, float(self.values.min()), float(self.values.max()), digits)
+
+    @checked_call()
+    def save(self, path: str | os.PathLike[str], *, force: bool = False, compression: str = "none") -> None:
+        """Write the landscape to an HDF5 file, with returns, standard errors and provenance; see `heatpg.save`.
+
+        The file is that of an evolution at sigma = 0: `heatpg.load` reads it, and its ``landscape`` is this one but for
+        what is a function (`exact`, `sampler`). The command line takes it as a source.
+
+        Parameters
+        ----------
+        path
+            Path of the file.
+        force
+            Whether an existing file may be replaced.
+        compression
+            ``none``, or ``gzip:1`` to ``gzip:9``.
+
+        Raises
+        ------
+        StoreError
+            If the file exists, or cannot be written there.
+        ResourceError
+            If the file does not fit on the disk, or the memory does not suffice.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from heatpg import landscapes, load
+        >>> q = landscapes.ridge(size=21)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     q.save(os.path.join(folder, "q.h5"))
+        ...     again = load(os.path.join(folder, "q.h5")).landscape
+        >>> bool((again.values == q.values).all()), again.grid == q.grid
+        (True, True)
+        """
+        writers.get("landscape")(self, path, force=force, compression=compression)
 
     def trust(self, sigma: float | Sequence[float]) -> NDArray[np.float64]:
         """Bound osc(Q) * P(noise leaves the box) on the error due to unknown Q outside; see `Grid.trust`.

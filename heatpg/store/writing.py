@@ -27,7 +27,9 @@ import numpy as np
 from h5py import h5a, h5s, h5t
 from numpy.typing import NDArray
 
+from heatpg.core.landscape import Landscape
 from heatpg.errors import OptionError, StoreError, UnsupportedError
+from heatpg.solvers.choice import schedule
 from heatpg.store.chunks import chunk_shape, stream, write_array
 from heatpg.store.compact import require_tolerance, write_levels
 from heatpg.store.paths import packed
@@ -66,11 +68,12 @@ from heatpg.store.record import (
     printable,
     text_digest,
 )
-from heatpg.tools.calls import checked_call
+from heatpg.tools.calls import checked_call, require_kind
 from heatpg.tools.parallel import threads
 from heatpg.tools.plain import canonical
 from heatpg.tools.publishing import prepare_output, publish_stream, result_name
 from heatpg.tools.resources import require_memory
+from heatpg.tools.writers import writers
 from heatpg.version import __version__
 
 __all__ = [
@@ -569,9 +572,22 @@ def image(
         return bytes(file.id.get_file_image())
 
 
+def _at_zero(landscape: Landscape) -> Record:
+    """The evolution of a landscape at sigma = 0, which is Q itself."""
+    plan = schedule(landscape.grid, 0.0)
+    paths = [((0.0, 0.0),) * landscape.grid.dimensions]
+    return Record(landscape, plan.sigma, landscape.values[None], plan.solver, paths=paths, reason=plan.reason)
+
+
+@writers.register("landscape")
+def _save_landscape(thing: Landscape, /, path: StrPath, *, force: bool = False, compression: str = "none") -> None:
+    """What `Landscape.save` calls."""
+    save(thing, path, force=force, compression=compression)
+
+
 @checked_call()
 def save(
-    evolution: Record,
+    evolution: Record | Landscape,
     path: StrPath,
     *,
     force: bool = False,
@@ -579,7 +595,7 @@ def save(
     tolerance: float = TOLERANCE,
     compression: str = "none",
 ) -> None:
-    """Write an evolution to an HDF5 file: fields, landscape, grid, solver, checks, and provenance.
+    """Write an evolution, or a landscape, to an HDF5 file: fields, landscape, grid, solver, checks, and provenance.
 
     The file appears under its name when it is complete, and not before. The exact evolution of an analytic landscape is
     a function and is not stored.
@@ -587,7 +603,8 @@ def save(
     Parameters
     ----------
     evolution
-        The evolution.
+        The evolution. A landscape is written as its evolution at sigma = 0, which is Q itself; after `load` it is the
+        attribute ``landscape``.
     path
         Path of the file.
     force
@@ -623,8 +640,12 @@ def save(
     >>> bool((copy.values == flow.values).all()), copy.solver == flow.solver
     (True, True)
     """
+    if not isinstance(evolution, Record | Landscape):
+        require_kind("save", evolution, ("Evolution", "Landscape"))
     target = prepare_output(result_name(path), force=force)
     options = _storage(storage, tolerance, compression)
+    if isinstance(evolution, Landscape):
+        evolution = _at_zero(evolution)
     evolution.drop_stale_report()
     if evolution.drawn is not None and storage != "full":
         raise UnsupportedError(

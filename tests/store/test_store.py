@@ -711,3 +711,50 @@ def test_the_names_of_the_format_stand_in_one_file() -> None:
         if isinstance(node, ast.Constant) and node.value in names
     ]
     assert copies == []
+
+
+def with_seeds(seeds: int = 3) -> Landscape:
+    grid = Grid(*AXES[:2])
+    returns = np.random.default_rng(1).normal(size=(seeds, *grid.shape))
+    return Landscape.from_array(returns=returns, axes=list(grid), name="seeds", minimise=True)
+
+
+@pytest.mark.parametrize("landscape", [evolution(3).landscape, evolution(batch=(2,)).landscape, with_seeds()])
+def test_a_landscape_saves_itself(landscape: Landscape, tmp_path: Path) -> None:
+    """As its evolution at sigma = 0, which is Q itself; by its method and by `save` alike."""
+    landscape.save(tmp_path / "one.h5")
+    save(landscape, tmp_path / "two.h5", storage="full")
+    for name in ("one.h5", "two.h5"):
+        flow = load(tmp_path / name)
+        again = flow.landscape
+        np.testing.assert_array_equal(again.values, landscape.values, strict=True)
+        np.testing.assert_array_equal(flow.values[0], landscape.values, strict=True)
+        assert flow.sigma.tolist() == [0.0]
+        assert (again.grid, again.name, again.minimise) == (landscape.grid, landscape.name, landscape.minimise)
+        assert again.provenance == landscape.provenance
+        if landscape.returns is not None:
+            assert again.returns is not None
+            np.testing.assert_array_equal(again.returns, landscape.returns, strict=True)
+    # the file of the evolution that was saved by hand before
+    by_hand = solve(landscape, 0.0)
+    assert load(tmp_path / "one.h5").solver == by_hand.solver and load(tmp_path / "one.h5").paths == by_hand.paths
+
+
+def test_a_landscape_is_refused_as_an_evolution_is(tmp_path: Path) -> None:
+    q = evolution().landscape
+    q.save(tmp_path / "q.h5")
+    with pytest.raises(StoreError, match="the file exists"):
+        q.save(tmp_path / "q.h5")
+    q.save(tmp_path / "q.h5", force=True, compression="gzip:1")
+    assert load(tmp_path / "q.h5").landscape.name == "noise"
+    for path, kind, words in (
+        (tmp_path / "q.txt", OptionError, "known extension"),
+        (tmp_path / "nowhere" / "q.h5", StoreError, "directory does not exist"),
+    ):
+        with pytest.raises(kind, match=words):
+            q.save(path)
+    with pytest.raises(OptionError, match="compression"):
+        q.save(tmp_path / "other.h5", compression="zip")
+    with pytest.raises(OptionError, match=r"save\(\) needs an Evolution.*or a heatpg.Landscape"):
+        save(q.values, tmp_path / "values.h5")  # type: ignore[arg-type]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["q.h5"]
