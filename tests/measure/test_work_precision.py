@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from heatpg import Landscape
+from heatpg.evolution import Evolution, solve
 from heatpg.measure import work_precision
 from heatpg.plot.convergence import orders as drawn
+from heatpg.solvers import Solver
 
 
 def test_work_precision_and_its_figure(tmp_path: Path) -> None:
@@ -31,3 +36,19 @@ def test_work_precision_and_its_figure(tmp_path: Path) -> None:
     figure.savefig(tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 10_000
     drawn(runs[:1]).savefig(tmp_path / "one.png")
+
+
+def test_compilation_is_never_what_was_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that a first solve of any size moves by ten seconds, as one that compiles, and every other by 1 ms."""
+    clock, seen = [0.0], set()
+
+    def slow_at_first(landscape: Landscape, sigma: float, solver: Solver) -> Evolution:
+        clock[0] += 1e-3 if landscape.grid.shape in seen else 10.0
+        seen.add(landscape.grid.shape)
+        return solve(landscape, sigma, solver)
+
+    monkeypatch.setattr(work_precision, "solve", slow_at_first)
+    monkeypatch.setattr("heatpg.measure.work_precision.time.process_time", lambda: clock[0])
+    runs = work_precision.work_precision(["exponential"], sizes=[13, 19, 25])
+    assert [run.size for run in runs] == [13, 19, 25]
+    assert [run.seconds for run in runs] == pytest.approx([1e-3] * 3)
