@@ -83,7 +83,10 @@ def _half_widths(evolution: Evolution) -> tuple[list[Array], str]:
     of_q = np.zeros(landscape.values.shape) if landscape.standard_error is None else landscape.standard_error
     chosen = [of_q, *(errors[k] for k in np.flatnonzero(evolution.sigmas.any(axis=1)))]
     sentence = (
-        f"Intervals hold {share} at each node separately: {whose}. They do not include the selection of the best node."
+        f"Bands and \u00b1 are intervals per node: each holds {share} at its node separately, {whose}. They do not "
+        "include the selection of the best node, and they are no intervals of differences: two nodes whose bands "
+        "overlap may differ significantly, because the same seeds or draws are behind both. The intervals of heatpg "
+        "study are paired."
     )
     return [quantile * one for one in chosen], sentence
 
