@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from heatpg import Axis, Grid, Landscape, evolve, landscapes, load, plot
 from heatpg.risk import safest_action
+from heatpg.scalespace import track
 from heatpg.solvers import make
 
 STATIC = Path(__file__).resolve().parent / "_static"
@@ -88,6 +89,23 @@ def risk() -> Figure:
     return plot.risk(safest_action(q, 0.1, sigma=np.geomspace(0.015, 0.2, 24)))
 
 
+def double_well() -> Figure:
+    """A deep, narrow well and a wide, shallow one: smoothed, and their minima against sigma."""
+    grid = Grid(Axis("a", -4.0, 4.0, 801, boundary="clip"))
+    q = Landscape.from_function(
+        lambda a: -np.exp(-((a - 2) ** 2) / 0.08) - 0.8 * np.exp(-((a + 2) ** 2) / 0.5), grid, minimise=True
+    )
+    figure = Figure(figsize=(10.0, 4.0), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    plot.cut(evolve(q, [0.1, 0.15, 0.2, 0.4]), 0, left)
+    left.set_title("loss and smoothed loss, dots: best action")
+    left.legend(frameon=False, fontsize="small", loc="lower center")
+    plot.fingerprint(track(evolve(q, np.geomspace(0.05, 2.0, 48))), right)
+    right.set_title("minima, and the maximum between them")
+    right.legend(frameon=False, fontsize="small", loc="center left")
+    return figure
+
+
 def beside(name: str) -> Figure:
     """Noise in the plane above noise in all components, of what docs/all_components.py has sampled."""
     everywhere = load(DATA / f"{name}_all_components.h5")
@@ -118,6 +136,7 @@ def main() -> None:
         ("creation", creation),
         ("symbols", symbols),
         ("risk", risk),
+        ("double_well", double_well),
         ("half_cheetah", partial(beside, "half_cheetah")),
         ("ppo_pendulum", partial(beside, "ppo_pendulum")),
     ):
