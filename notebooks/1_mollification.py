@@ -13,7 +13,7 @@
 #
 # **Question.** A Gaussian policy adds noise to its actions. Which objective does its gradient climb?
 #
-# A policy a ~ N(μ, σ²) earns L(μ, σ²) = E Q(μ + σZ), Z standard normal. That mean is a convolution of Q with a
+# The expected return of a policy a ~ N(μ, σ²) is L(μ, σ²) = E Q(μ + σZ), Z standard normal: a convolution of Q with a
 # Gaussian, and so it solves the heat equation
 #
 # $$u_t = \tfrac12 \, \Delta u, \qquad u(\cdot, 0) = Q, \qquad t = \sigma^2 .$$

@@ -107,7 +107,7 @@ plt.show()
 # ## Accurate or monotone: a cliff
 #
 # A transform is exact for the interpolant of the samples, and next to a cliff the interpolant overshoots (Gibbs). For σ
-# well below the spacing the overshoot is still in u: a value that no action earns. Solvers of positive weights cannot
+# well below the spacing the overshoot is still in u: a value that no action has. Solvers of positive weights cannot
 # do that.
 
 # %%

@@ -11,7 +11,7 @@
 # %% [markdown]
 # # 6. Batches and HDF5
 #
-# **Question.** Many landscapes are to be evolved, and machines are killed in the middle of it. What is lost, which
+# **Question.** Many landscapes are to be evolved, and machines are killed meanwhile. What is lost, which
 # programs can read the result, and when can a file be trusted?
 #
 # Twelve tasks: the quadrotor of notebook 5 at four horizons and three discounts. The question is how fast its ridge
@@ -207,7 +207,7 @@ assert fields["compact, 1e-5"] < fields["compact, 1e-10"] < 0.1
 # ## Other people's files
 #
 # HDF5 was not designed for untrusted files. `untrusted=True` has them read by a process that may open nothing, start
-# nothing and take only so much memory and time (on Linux); what comes back is looked through like any input.
+# nothing and take only so much memory and time (on Linux); what comes back is checked like any input.
 
 # %%
 path = folder / "full.h5"

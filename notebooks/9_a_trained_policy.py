@@ -139,5 +139,5 @@ plt.show()
 # %% [markdown]
 # **Answer.** Next to nothing. On the plane the policy looks robust: noise of .1 along its two directions costs a few
 # units of return. A policy that explores has noise in all of its parameters, whose length is sigma times the root of
-# 1,217, and the return collapses at a sigma at which the plane still looks flat. Smooth a slice to look at a landscape;
+# 1,217, and the return collapses at a sigma at which the plane still looks flat. Smooth a slice to inspect a landscape;
 # smooth all components to know what exploration does to the objective.
