@@ -393,7 +393,7 @@ class LineFlow(Flow):
     """Evolution by a line solver.
 
     A marching solver goes from sigma to sigma along closed axes. In free space the field outside the box, which is
-    not kept, has changed by then; there each sigma starts anew from t = 0, as it does where values on faces are needed
+    not kept, has changed by then; there each sigma starts again from t = 0, as it does where values on faces are needed
     (`Axis.starts_anew`). The order of the axes is free, because the operators along different axes commute exactly.
     """
 

@@ -133,7 +133,7 @@ class Compact(TransformSolver, LineSolver):
     Order 4 in space on smooth data; at the walls too where it is exact in time, from sigma = 1.5 h on
     (`heatpg.solvers.edges`), and otherwise of order 2 there. Exact in time, or order 2. Stable for steps of any length.
     The kernel decays like 5 + sqrt(24) to the power -|n| but has negative weights at small t: they sum to 0.8 % at
-    sigma = 0.4 h, 3e-4 at h, 7e-8 at 2 h and round-off from 3.2 h on. The maximum principle is promised where the
+    sigma = 0.4 h, 3e-4 at h, 7e-8 at 2 h and round-off from 3.2 h on. The maximum principle is guaranteed where the
     kernel of the interval, computed from its symbol, has none beyond round-off.
 
     References

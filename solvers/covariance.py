@@ -266,7 +266,7 @@ class CovarianceFlow:
     """Evolution of one landscape by noise of any covariance: a transform forward, a multiplier, a transform back.
 
     Covariances that need the same padding share the transform forward, as all of them do on a periodic grid. The
-    padding is that of each covariance, so that a result does not depend on what else was asked for.
+    padding is that of each covariance, so that a result does not depend on the other covariances.
 
     Parameters
     ----------

@@ -216,7 +216,7 @@ class Rational(LineSolver):
     -----
     Order 2 in space; no time step: the error in time is at most 4 * 9.289^-(n + 1/2) of each wave, for n poles
     and every t: 4e-14 for 14, which counts as round-off. The flow it approximates keeps the maximum principle
-    and creates no extrema in one dimension, and so does this solver to within `rounding`. That is promised for 14
+    and creates no extrema in one dimension, and so does this solver to within `rounding`. That is guaranteed for 14
     poles; fewer may leave the range by the error above.
 
     References

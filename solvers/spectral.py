@@ -39,7 +39,7 @@ class Spectral(InterpolantGradient):
     -----
     Exact in time. In space spectral: the error is that of the interpolant, and for sigma >= 3 h it is round-off
     whatever the data, because what the grid cannot represent is damped by exp(-pi^2 sigma^2 / 2 h^2) and more.
-    Below that the interpolant of rough data overshoots (Gibbs), so the maximum principle is promised only for
+    Below that the interpolant of rough data overshoots (Gibbs), so the maximum principle is guaranteed only for
     sigma >= 3 h, and in free space the slow tails of the overshoot are cut where the Gaussian ends. The gradient is
     that of the interpolant. Where Q ends with a slope or a value that its continuation does not have, the kink is
     taken out and its own flow put in its place, of order 5 at every sigma (`heatpg.solvers.edges`).

@@ -332,7 +332,7 @@ class Stabilized(LineSolver):
     Error in time after m steps: (-z)^3 exp(z) / (18 m^2) for a smooth wave that is damped by exp(z), 0.0747 / m^2 at
     most, and (1 - b)^m, about 2^-m, for the shortest waves of rough data; m starts from there and grows until the
     symbol itself meets the tolerance. Balanced steps are no shorter than 2 h^2 / 3, which ends the refinement where
-    the error in space is larger anyway. The maximum principle is promised where the kernel of the interval, computed
+    the error in space is larger anyway. The maximum principle is guaranteed where the kernel of the interval, computed
     from its symbol, has no negative weight: always but for few long steps between held ends.
 
     References

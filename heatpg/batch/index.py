@@ -330,7 +330,7 @@ def _refuse_damaged(folder: Folder, rows: Iterable[_Row]) -> None:
 
 
 def index_identity(tasks: Sequence[Task], failures: Mapping[str, str], done: Set[str]) -> str:
-    """What an index shows, as 64 hexadecimal digits for its seal: the tasks of the batch, and how each stands."""
+    """What an index shows, as 64 hexadecimal digits for its seal: the tasks of the batch and the state of each."""
     lines = [_SCHEMA, *(f"{task.id} {'done' if task.id in done else failures.get(task.id)}" for task in tasks)]
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
@@ -339,7 +339,8 @@ def build_index(folder: Folder | StrPath, tasks: Sequence[Task], failures: Mappi
     """Write ``index.h5``: virtual datasets over the shards, and a table of all tasks.
 
     The paths in it are relative, so the folder can be moved as a whole. What lies behind a shard that is lost later is
-    NaN. The index is verified before it gets its name, and sealed as a shard is, with its `index_identity`.
+    NaN. The index is verified before it gets its name, and ends with a trailer as a result file does, with its
+    `index_identity`.
 
     Parameters
     ----------
@@ -509,8 +510,8 @@ def merge_tasks(
 ) -> Path:
     """Write the fields of all tasks that are done into one plain file.
 
-    The shards are verified byte by byte and copied one after another, so the memory that this takes is that of one
-    shard, at full resolution, or 64 MiB. The room on the disk is taken before anything is written. See
+    The shards are verified byte by byte and copied one after another, so this takes the memory of one result
+    file, at full resolution, or 64 MiB. The room on the disk is taken before anything is written. See
     `heatpg.batch.merge`.
     """
     # Not in memory, as everything else that is published: a merged file is as large as the batch. It is written into a

@@ -31,7 +31,7 @@ def status(folder: StrPath, *, tasks: bool = False) -> State:
     Raises
     ------
     StoreError
-        If it is not the folder of a batch.
+        If it is not a batch directory.
     SpecError
         If its specification cannot be read by this version.
     """
@@ -81,7 +81,7 @@ def verify(folder: StrPath, *, full: bool = False) -> Verification:
     Parameters
     ----------
     folder
-        The folder of the batch.
+        The batch directory.
     full
         Whether to verify every byte: SHA-256 of the file, its structure, its task, and the checksums of its data.
         Without it only the trailer of each is verified. ``run(..., full=True)`` recomputes the files that `full` finds
@@ -90,7 +90,7 @@ def verify(folder: StrPath, *, full: bool = False) -> Verification:
     Raises
     ------
     StoreError
-        If it is not the folder of a batch.
+        If it is not a batch directory.
     SpecError
         If its specification cannot be read by this version.
     """
@@ -121,17 +121,17 @@ def verify(folder: StrPath, *, full: bool = False) -> Verification:
 
 @checked_call()
 def merge(folder: StrPath, out: StrPath, *, force: bool = False, partial: bool = False) -> Path:
-    """Write the results of a batch into one plain file, which needs neither the shards nor heatpg to be read.
+    """Write the results of a batch into one plain file, which needs neither the result files nor heatpg to be read.
 
     A table of all tasks in ``/tasks``; in ``/groups/0``, ``/groups/1``, ... the fields of those that are done, tasks of
     one shape together: ``u`` (task, sigma, axes), ``landscape`` (task, axes), and what was varied. With xarray:
     ``xarray.open_dataset(out, group="groups/0")``. Every result file is verified as it is read; the memory needed is
-    that of one shard, or a few times 64 MiB.
+    that of one result file, or a few times 64 MiB.
 
     Parameters
     ----------
     folder
-        The folder of the batch.
+        The batch directory.
     out
         The file, which is there as a whole or not at all.
     force
@@ -147,11 +147,11 @@ def merge(folder: StrPath, out: StrPath, *, force: bool = False, partial: bool =
     Raises
     ------
     StoreError
-        If it is not a batch directory, if it has no results, if results are missing without `partial`, if a
-        shard turns out to be damaged as it is read, or if the file exists, cannot be written, or has another ending
-        than ``.h5``, ``.hdf5`` or ``.nc``.
+        If it is not a batch directory, if it has no results, if results are missing without `partial`, if a result file
+        turns out to be corrupted as it is read, or if the file exists, cannot be written, or has another ending than
+        ``.h5``, ``.hdf5`` or ``.nc``.
     ResourceError
-        If the disk is full, which is found out before anything is written.
+        If the disk is full, which is checked before anything is written.
     """
     with opened(folder) as place:
         _, tasks = tasks_in(place)

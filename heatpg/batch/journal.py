@@ -25,7 +25,7 @@ _PATTERN = re.compile(r"journal(-[0-9]+-of-[0-9]+)?\.jsonl")  # those of all sha
 
 
 def journal_name(shard: tuple[int, int] | None) -> str:
-    """Name of the journal of a run: each share of a batch has its own, because not every disk appends in turn.
+    """Name of the journal of a run: each shard of a batch has its own, because not every disk appends in turn.
 
     Examples
     --------

@@ -107,7 +107,7 @@ def hold(folder: Folder | StrPath, shard: tuple[int, int] | None = None) -> Iter
     folder
         The folder, by its name or held open.
     shard
-        The share of this run, as number from 0 and count; None for a whole run.
+        The shard of this run, as number from 0 and count; None for a whole run.
 
     Raises
     ------

@@ -304,7 +304,7 @@ class _Costs:
 def worker_memory(tasks: Sequence[Task]) -> tuple[int, Task | None]:
     """Bytes that a worker holds at most, and the task that takes them.
 
-    What cannot be told is left to the task itself, which will say why.
+    What cannot be estimated is left to the task itself, which reports why.
 
     Parameters
     ----------
@@ -314,9 +314,9 @@ def worker_memory(tasks: Sequence[Task]) -> tuple[int, Task | None]:
     Returns
     -------
     memory
-        Bytes, the process itself included; 0 if nothing can be told.
+        Bytes, the process itself included; 0 if nothing can be estimated.
     largest
-        The first of the tasks that take so much.
+        The first of the tasks that need this much.
 
     Examples
     --------
@@ -499,7 +499,7 @@ def predict(spec: Spec, *, measure: bool = False, budget: float = _BUDGET) -> Pl
 
     Notes
     -----
-    Of the checks no such factor can be promised. The search for maxima takes a time that depends on the data: where
+    For the checks no such factor is guaranteed. The search for maxima takes a time that depends on the data: where
     there are plateaus or many equal values, all of a task took up to 6 times less or 3 times more than predicted. The
     full cross-check has a cost per line that hides in a slab what it costs per point: once 25 times less. `measure`
     corrects both as far as the tasks are alike.

@@ -198,7 +198,7 @@ class _Account:
         return Outcome(outcome.task, reason=f"its result file was written, but {problem}", tries=outcome.tries)
 
     def require_told(self) -> None:
-        """Refuse to sum up a run of which something has gone that was told as done."""
+        """Refuse to sum up a run if a result that was reported as done is missing."""
         self.folder.require_in_place()
         lost = self.told - stored(self.folder)
         if lost:
@@ -311,7 +311,7 @@ def run(
         Number of processes; 0 for this one, without protection from crashes. By default the number of processors,
         limited by memory. Each has its share of the processors as threads.
     shard
-        ``i/n`` with 0 <= i < n for the i-th of n shares of the batch: tasks i, i + n, ... Runs of different shares may
+        ``i/n`` with 0 <= i < n for the i-th of n shards of the batch: tasks i, i + n, ... Runs of different shards may
         work in the same folder at once, also from different machines. The index is written when the batch is complete.
     progress
         Called with a `Progress` at the start, after every task, and once when a signal arrives, in this thread.

@@ -1,8 +1,8 @@
 """Shards: one file for each task that is done, under the name of the task, complete or not there at all.
 
-A shard is a file as `heatpg.save` writes it, and behind it a seal: which task it is, how long it is, and its SHA-256.
-HDF5 does not look behind the end of its data, so every reader opens a shard as it is; we look at the seal first, and
-hand to HDF5 only bytes that we have written.
+A shard is a file as `heatpg.save` writes it, and behind it a trailer: which task it is, how long it is, and its
+SHA-256. HDF5 does not look behind the end of its data, so every reader opens a shard as it is; the trailer is read
+first, and HDF5 reads only bytes that heatpg has written.
 """
 
 from __future__ import annotations
@@ -164,9 +164,9 @@ def _file_digest(stream: BinaryIO, length: int) -> bytes:
 def inspect(folder: Folder | StrPath, identity: str, *, full: bool = False) -> str:
     """The problem with the result file of a task; empty if it is intact.
 
-    Without `full` the seal and the signature are read, which takes microseconds and finds what is cut off, of another
-    task, or not ours. With it every byte is, and the SHA-256 of all of them compared. Neither needs HDF5, which may
-    crash on what it has not written.
+    Without `full` the trailer and the signature are read, which takes microseconds and finds what is cut off, of
+    another task, or not ours. With it every byte is, and the SHA-256 of all of them compared. Neither needs HDF5, which
+    may crash on what it has not written.
 
     Parameters
     ----------
@@ -185,13 +185,13 @@ def inspect(folder: Folder | StrPath, identity: str, *, full: bool = False) -> s
     Raises
     ------
     StoreError
-        If there is no such folder, or a link stands for a folder within it.
+        If there is no such folder, or a folder within it is a link.
     """
     return inspect_sealed(folder, shard_name(identity), identity, full=full)
 
 
 def inspect_sealed(folder: Folder | StrPath, name: str, identity: str, *, full: bool = False) -> str:
-    """As `inspect`, for any file in the folder of a batch that ends with a seal."""
+    """As `inspect`, for any file in the folder of a batch that ends with a trailer."""
     with held(folder) as place:
         kind = place.kind(name)
         # neither a link nor a pipe is opened: it could lead elsewhere, or wait for ever
@@ -260,12 +260,12 @@ def _groups(folder: Folder) -> list[str]:
 
 
 def stored(folder: Folder | StrPath) -> set[str]:
-    """Tasks for which there is something under the name of a shard, sound or not.
+    """Tasks for which there is something under the name of a shard, intact or not.
 
     Raises
     ------
     StoreError
-        If a link stands for one of the folders in which they lie.
+        If one of their folders is a link.
     """
     with held(folder) as place:
         return {

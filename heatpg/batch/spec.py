@@ -1,4 +1,4 @@
-"""What a batch is to do: a specification in TOML, held against what heatpg knows, and the tasks that it stands for.
+"""What a batch is to do: a specification in TOML, checked against what heatpg knows, and its tasks.
 
 Names and numbers only: nothing in a specification is evaluated, imported or run. Everything that is wrong with it is
 said at once, each thing with its place. A task is known by the SHA-256 of its canonical form, in which every default
@@ -128,7 +128,7 @@ class Task:
 
     @classmethod
     def from_resolved(cls, resolved: Mapping[str, Any], number: int = 0) -> Task:
-        """A task from its resolved specification, every part of it looked at again.
+        """A task from its resolved specification, every part of it checked again.
 
         Parameters
         ----------
@@ -467,7 +467,7 @@ class Spec(Section):
         return tuple(first.values())
 
     def as_toml(self) -> str:
-        """The specification as TOML that stands by itself: read anywhere, it gives the same tasks."""
+        """The specification as self-contained TOML: read anywhere, it gives the same tasks."""
 
         def placed(source: Any) -> Any:
             return os.path.abspath(self._folder / source) if isinstance(source, str) and is_file(source) else source

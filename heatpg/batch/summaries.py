@@ -1,4 +1,4 @@
-"""What is told of a batch: how far a run has come, what it has done, how the batch stands, what was found in it."""
+"""Reports of a batch: progress of a run, its result, the state of the batch, and its verification."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Failure:
     number
         Its number in the batch.
     description
-        What of the sweep made it.
+        The swept values that made it.
     reason
-        The error, or how its workers died.
+        The error, or how its worker processes died.
     tries
-        How often it was begun.
+        How often it was tried.
     """
 
     task: str
@@ -41,7 +41,7 @@ class Failure:
 
     @classmethod
     def of(cls, task: Task, event: Mapping[str, Any]) -> Failure:
-        """A failure as the journal tells it."""
+        """A failure from its entry in the journal."""
         tries = event.get("tries")
         reason = str(event.get("reason", ""))
         return cls(task.id, task.number, task.describe(), reason, tries if isinstance(tries, int) else 1)
@@ -52,12 +52,12 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How far a run has come; what `run` calls its `progress` with after every task.
+    """Progress of a run; `run` calls its `progress` with it after every task.
 
     Attributes
     ----------
     done
-        Tasks with a shard, those of earlier runs included.
+        Tasks with a result file, those of earlier runs included.
     total
         Tasks of this run.
     failed
@@ -65,7 +65,7 @@ class Progress:
     rate
         Tasks a second in this run; None before every worker has warmed up.
     eta
-        Seconds that are left; None as long as there is no rate.
+        Remaining seconds; None as long as there is no rate.
     task
         Identity of the task that has just ended, done or failed; empty at the begin.
     stopping
@@ -95,13 +95,13 @@ class Summary:
     Attributes
     ----------
     folder
-        The folder of the batch.
+        The batch directory.
     done
         Tasks that were done in this run.
     skipped
-        Tasks that had a sound shard already.
+        Tasks that had an intact result file already.
     repaired
-        Of those done, how many had a shard that was damaged.
+        Of those done, how many had a corrupted result file.
     failed
         Tasks that failed, in this run or in an earlier one.
     doubtful
@@ -109,7 +109,7 @@ class Summary:
     seconds
         How long the run took.
     index
-        The file that shows all shards as one; empty if it was not written.
+        The file that shows all result files as one; empty if it was not written.
     """
 
     folder: str
@@ -192,19 +192,19 @@ class State:
     Attributes
     ----------
     folder
-        The folder of the batch.
+        The batch directory.
     name
         What it is called.
     total
         Tasks of the batch.
     done
-        Tasks with a shard that ends with their seal; only `verify` with ``full=True`` reads every byte.
+        Tasks with a result file that ends with their trailer; only `verify` with ``full=True`` reads every byte.
     failed
         Tasks that failed when they were tried last.
     missing
         Tasks that are neither.
     others
-        Shards of tasks that are not of this batch, as of an earlier specification.
+        Result files of tasks that are not of this batch, as of an earlier specification.
     running
         The runs that work in the folder now: process and machine.
     seconds
@@ -225,8 +225,8 @@ class State:
     tasks: tuple[TaskState, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The state as JSON-like values."""
-        return {
+        """The state as JSON-like values; the tasks only where they are known."""
+        result = {
             **dataclasses.asdict(self),
             "failed": [dataclasses.asdict(failure) for failure in self.failed],
             "running": list(self.running),
@@ -259,17 +259,17 @@ class Verification:
     Attributes
     ----------
     folder
-        The folder of the batch.
+        The batch directory.
     full
-        Whether every byte was looked at.
+        Whether every byte was verified.
     sound
-        Number of shards that are sound.
+        Number of intact result files.
     damaged
-        Shards that are not: the file, and what is wrong with it.
+        Corrupted result files, each with the problem.
     missing
-        Tasks that have no shard, in words.
+        Tasks without a result file, in words.
     others
-        Shards of tasks that are not of this batch; they are not looked at.
+        Result files of tasks that are not of this batch; they are not verified.
     temporary
         Temporary files, of runs that work now or were ended on another machine.
     """
@@ -284,7 +284,7 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether no shard is damaged; what is missing is no damage."""
+        """Whether no result file is corrupted; missing ones are allowed."""
         return not self.damaged
 
     def as_dict(self) -> dict[str, Any]:
@@ -315,12 +315,12 @@ class Verification:
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was interrupted by SIGINT or SIGTERM; what it had done is kept.
+    """A run was interrupted by SIGINT or SIGTERM; its results are kept.
 
     Attributes
     ----------
     summary
-        What it had done.
+        What was done before.
     """
 
     def __init__(self, summary: Summary) -> None:

@@ -129,7 +129,7 @@ def run_task(resolved: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
     Parameters
     ----------
     resolved
-        The resolved specification, as `heatpg.batch.Task.resolved` gives it; every part of it is looked at again.
+        The resolved specification, as `heatpg.batch.Task.resolved` gives it; every part of it is checked again.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def run_task(resolved: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
     Raises
     ------
     HeatpgError
-        Of the kind that the step at fault raises.
+        Of the kind that the failing step raises.
 
     Examples
     --------
@@ -216,7 +216,7 @@ def explain(reason: BaseException) -> str:
 
 
 def is_of_the_cache(reason: str) -> bool:
-    """Whether a failure, in the words of `explain`, is that of the cache of compiled kernels and not of the task.
+    """Whether a failure, in the words of `explain`, comes from the cache of compiled kernels and not from the task.
 
     Examples
     --------

@@ -105,11 +105,11 @@ class Boundary(ABC):
     name
         The word that users write.
     meaning
-        The policy that it stands for, in one clause.
+        The policy that it describes, in one clause.
     elsewhere
         Its names in other programs; empty where there are none.
     free_space
-        True where the line lies in free space, so that what lies outside is an assumption about Q.
+        True where the line lies in free space, so that values outside are an assumption about Q.
     conserves_mass
         True where the integral of u over the box does not change with sigma.
     holds_ends
@@ -153,7 +153,7 @@ class Boundary(ABC):
     def extremes_outside(self, low: Any, high: Any) -> tuple[Any, Any]:
         """Smallest and largest value on the whole line, from those inside the box.
 
-        The maximum principle bounds u by these: only a boundary that brings in a value of its own widens them.
+        The maximum principle bounds u by these: only a boundary with a prescribed value widens them.
         """
         return low, high
 

@@ -13,7 +13,7 @@ __all__ = ["Absorb"]
 class Absorb(Boundary):
     """The edge values are fixed; relative to the chord between them the line is continued as an odd function.
 
-    The walls stand in the end nodes, or with ``nodes="cell"`` on the outer faces of the end cells.
+    The walls are at the end nodes, or with ``nodes="cell"`` on the outer faces of the end cells.
     """
 
     name = "absorb"

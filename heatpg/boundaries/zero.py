@@ -1,4 +1,4 @@
-"""Zero: actions outside the box earn nothing."""
+"""Zero: actions outside the box have value 0."""
 
 from __future__ import annotations
 

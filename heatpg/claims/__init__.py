@@ -55,7 +55,7 @@ class Evidence:
     always
         Whether the statement held in every case that was tried.
     conditionally
-        Whether it held in every case that meets the condition of the corrected statement.
+        Whether it held in every case that satisfies the condition of the corrected statement.
     corrected
         Whether the corrected statement held in every case; a statement that needs no correction leaves it True.
     """
@@ -88,7 +88,7 @@ class Claim:
     statement
         As people say it, one sentence.
     corrected
-        What is true instead, with its condition; empty where the statement is true as it stands.
+        What is true instead, with its condition; empty where the statement is true without change.
     part
         One of `PARTS`.
     source

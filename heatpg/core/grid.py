@@ -255,7 +255,7 @@ class Axis:
 
     @property
     def starts_anew(self) -> bool:
-        """Whether each sigma starts from Q: what lies outside, or on faces between nodes, no stored field has."""
+        """Whether each sigma starts from Q: values outside, or on faces between nodes, are in no stored field."""
         return self.rule.free_space or self.faced
 
     @property

@@ -39,7 +39,7 @@ def handed_over(array: NDArray[Any] | None) -> HandedOver | None:
 
 
 def owned(array: NDArray[Any], given: object) -> NDArray[Any]:
-    """An array in memory of its own that cannot be written to.
+    """A read-only copy of an array.
 
     Parameters
     ----------

@@ -46,8 +46,8 @@ def smooth(
 ) -> Any:
     """Mean of an array under Gaussian noise: u = Q * N(0, sigma^2), from an array to an array of the same kind.
 
-    This is `heatpg.evolve` without landscape, checks and report, for simply smoothing an array. Its
-    error and order are those of the solver, also at the edge; the Gaussian is not truncated.
+    This is `heatpg.evolve` without landscape, checks and report, for simply smoothing an array. It
+    has the error and order of the solver, also at the edge; the Gaussian is not truncated.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def smooth(
     nodes
         ``vertex`` if the outermost nodes are the bounds of the axis, ``cell`` for values at cell centres.
     gradient
-        Whether the gradient of u is wanted too, which is the policy gradient in the mean.
+        Whether to return the gradient of u as well: the policy gradient with respect to the mean.
     solver
         Name or object, as of `heatpg.evolve`.
     covariance

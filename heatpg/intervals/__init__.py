@@ -1,4 +1,4 @@
-"""What the returns of several seeds say of the optimum under noise: intervals for its value, place, price and jump.
+"""Statistics of several seeds for the optimum under noise: intervals for its value, place, price and jump.
 
 The flow is linear, so that u of any resample of the seeds is a weighted mean of their fields: nothing is tracked again.
 """

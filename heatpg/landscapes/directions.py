@@ -75,7 +75,7 @@ class Directions:
     vectors
         Shape (count, parameters).
     kind
-        ``random``, ``filter-normalised``, ``principal``, ``gradient``, or a name of your own.
+        ``random``, ``filter-normalised``, ``principal``, ``gradient``, or your own name.
     seed
         Seed of the random directions, if any.
     coordinates

@@ -215,7 +215,7 @@ def from_gymnasium(
     >>> j.grid.axes[0].name, j.standard_error.shape
     ('direction_1', (5,))
 
-    With a grid of your own the axes have names and units:
+    If you pass a grid, the axes have names and units:
 
     >>> from heatpg import Axis, Grid
     >>> torques = Grid(Axis("torque", -2.0, 2.0, 5, boundary="clip", unit="N m"))

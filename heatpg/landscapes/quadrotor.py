@@ -180,7 +180,7 @@ def quadrotor(
         ``after``: r_k is taken at the end of control step k; ``before``: at its start.
     state
         Initial (x, z, theta, x', z', theta') in m, rad and seconds. By default at rest at the origin (``thrust``) or
-        1 m beside it (``gains``).
+        1 m away from it (``gains``).
     thrust_limit
         Largest thrust of a rotor in N; thrusts are clipped to [0, thrust_limit].
 

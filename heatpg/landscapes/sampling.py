@@ -224,7 +224,7 @@ class Batched:
     Parameters
     ----------
     policy
-        The policy; it must have neither a state nor random numbers of its own.
+        The policy; it must have neither a state nor its own random numbers.
     """
 
     policy: Callable[..., Any]

@@ -1,8 +1,8 @@
 """One field that is larger than the memory of a machine, or than a machine.
 
-The discrete operators along different axes commute exactly, so u = prod_i exp(t_i d_ii / 2) Q may be had axis by axis,
-and along one axis line by line: what must be in memory is a block of whole lines, never the field. `evolve_large` keeps
-the field on the disk, `evolve_mpi` on the ranks of an MPI program.
+The discrete operators along different axes commute exactly, so u = prod_i exp(t_i d_ii / 2) Q can be computed axis by
+axis, and along one axis line by line: what must be in memory is a block of whole lines, never the field. `evolve_large`
+keeps the field on the disk, `evolve_mpi` on the ranks of an MPI program.
 """
 
 from __future__ import annotations

@@ -268,7 +268,7 @@ def evolve_large(
 ) -> LargeSummary:
     """Evolve a field that does not fit in memory, from the disk to the disk: u = prod_i exp(t_i d_ii / 2) Q.
 
-    The last axes, as many as fit, are solved together in blocks of rows; each axis before them in a pass of its own, in
+    The last axes that fit are solved together in blocks of rows; each axis before them in a separate pass, in
     blocks of whole lines. The result equals that of `heatpg.evolve` up to rounding, in the same file format as
     `heatpg.save` writes: complete under its name, or not there.
 

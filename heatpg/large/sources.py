@@ -397,8 +397,8 @@ class LargeLandscape:
     name
         Name of the landscape; by default that of the source.
     minimise
-        Whether Q is a loss, whose smallest value is the optimum; None: what a landscape or a file of heatpg says of
-        itself, and otherwise not.
+        Whether Q is a loss, whose smallest value is the optimum; None: as stored in a landscape or a file of heatpg,
+        otherwise no.
 
     Raises
     ------
@@ -426,7 +426,7 @@ class LargeLandscape:
 
     @classmethod
     def of(cls, given: LargeLandscape | Source) -> LargeLandscape:
-        """What was given, or of a bare source all that the source says of itself."""
+        """What was given, or for a bare source what it states itself."""
         return given if isinstance(given, LargeLandscape) else cls(given)
 
 

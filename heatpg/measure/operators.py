@@ -221,10 +221,10 @@ def operator_properties(
     Returns
     -------
     properties
-        ``row sums``: 1, in free space beyond which Q is 0 at most 1. ``signs``: the smallest entry, for the sigmas
-        at which the solver promises the maximum principle; where the values on the walls count and nodes are in cells,
-        of the weights of both. ``spectrum``: against the symbol of the solver.
-        ``inverse``: only of schemes one step of which inverts a difference operator, on closed lines.
+        ``row sums``: 1, in free space beyond which Q is 0 at most 1. ``signs``: the smallest entry, for the sigmas at
+        which the solver guarantees the maximum principle; where the values on the walls count and nodes are in cells,
+        of the weights of both. ``spectrum``: against the symbol of the solver. ``inverse``: only of schemes one step of
+        which inverts a difference operator, on closed lines.
 
     Examples
     --------

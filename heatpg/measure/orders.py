@@ -8,8 +8,8 @@ h^(order in space / order in time), so that both errors fall alike. ``time``: on
 a far smaller step; that the flow so approached is the right one is for ``space`` to see. ``exact``: solvers without
 error in time or space, against round-off. ``edge``: at walls where Q has a slope, a value or a curvature, see
 `heatpg.measure.edge`. ``rough``: data with a singularity, see `heatpg.measure.rough`.
-``operator``: properties of the matrix of one step, see `heatpg.measure.operators`. How grids and steps are refined
-stands in `heatpg.measure.refinement`.
+``operator``: properties of the matrix of one step, see `heatpg.measure.operators`. The refinement of grids and steps
+is described in `heatpg.measure.refinement`.
 """
 
 from __future__ import annotations
@@ -363,7 +363,7 @@ def orders(
     chosen
         Names or solvers; by default every registered solver.
     over
-        Names of boundaries; by default every registered one. Rough data have boundaries of their own.
+        Names of boundaries; by default every registered one. Rough data have their own boundaries.
     dimensions
         Of the grids.
     nodes

@@ -84,7 +84,7 @@ class Row:
     observed
         The order by regression, or what was measured where no order is declared; None if nothing could be measured.
     bound
-        By how much the order may be off, or what the number may be; None without promise.
+        By how much the order may be off, or what the number may be; None without a guarantee.
     source
         Where `declared` or `bound` comes from.
     refinements, errors

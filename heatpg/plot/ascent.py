@@ -1,4 +1,4 @@
-"""Ascent paths: where policy gradients go on a landscape, with the noise that they have on the way."""
+"""Ascent paths: paths of policy gradients on a landscape, with their noise along the path."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def ascent_paths(
     """Draw ascents over Q or u, or their means against sigma, from start to end.
 
     A white dot is a starting point; the marker at the end of a path shows how it ended, as explained in the legend.
-    With up to six paths in two dimensions whose sigma changes, rings of one standard deviation stand along them.
+    With up to six paths in two dimensions whose sigma changes, rings of one standard deviation are drawn along them.
 
     Parameters
     ----------

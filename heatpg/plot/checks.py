@@ -209,7 +209,7 @@ def checks(source: Evolution | Report, ax: Axes | None = None, *, width: Width =
     """Draw a row for each check: whether it passed, and how much of its bound was used, on a logarithmic scale.
 
     A bar that ends left of the black mark is within the bound; an arrow marks values beyond the scale. Findings
-    and failures are told in words below their row, with their place, and so is a check without a number.
+    and failures are described below their row, with their place, and so is a check without a number.
 
     Parameters
     ----------

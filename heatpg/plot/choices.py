@@ -1,4 +1,4 @@
-"""What a figure is asked to draw, held against what there is: an evolution, an axis, some of its noise levels."""
+"""Arguments of figures, checked: an evolution, an axis, some of its noise levels."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ _WIDTH = 7.0  # inches, on the screen
 def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
     """Largest value of u against sigma (of a loss the smallest), the value of Q there, and the place.
 
-    The middle curve is the value of acting on the smoothed optimum without noise: Q at the argmax of u. The place is
-    given in shares of the box. Lines are broken where the optimum jumps. Where each axis has its own sigma, the
+    The middle curve is the value of acting on the smoothed optimum without noise: Q at the argmax of u. The location is
+    given as a fraction of the box. Lines are broken where the optimum jumps. Where each axis has its own sigma, the
     horizontal axis is that of the first axis whose sigma changes.
 
     Parameters

@@ -35,8 +35,9 @@ def basin_curve(
     """Draw the part of the box from which gradient ascent on u reaches its optimum, and the mean value that ascent
     reaches.
 
-    Earned is Q where ascent ends, in the mean over all starts: 0 is the mean of Q, as good as not moving at all, 1 is
-    max Q. A dashed vertical line is the first jump of the optimum, a dotted one the end of its track.
+    Gain is the mean of Q at the endpoints of ascent, over all starting points: 0 is the mean of Q, as good as not
+    moving at all, 1 is max Q. A dashed vertical line is the first jump of the optimum, a dotted one the end of its
+    track.
 
     Parameters
     ----------

@@ -481,9 +481,9 @@ def ascend(
     -----
     The flow is integrated in (mu, log sigma) with a local error of 1e-4 sigma per step by an L-stable Rosenbrock
     method; a maximum that comes near is then found by Newton's method. Below 1.5 spacings the field is interpolated.
-    At a tenth of the grid spacing (for a function at a thousandth of the first sigma) sigma counts as 0: it is held
-    there, and mu goes on to a maximum. In (mu, sigma^2) sigma gets there in finite time, before mu has settled; in (mu,
-    log sigma) and by natural gradient it decays like the inverse square root of time. Sampled ascents end there.
+    At a tenth of the grid spacing (for a function at a thousandth of the first sigma) sigma counts as 0: it is fixed
+    there, and mu continues to a maximum. In (mu, sigma^2) sigma gets there in finite time, before mu has settled; in
+    (mu, log sigma) and by natural gradient it decays like the inverse square root of time. Sampled ascents end there.
 
     Without an entropy bonus no joint ascent can end at a maximum with sigma > 0: inside the box, with noise in every
     component, there is none (strong maximum principle). It may yet end at a poor one, with sigma -> 0. With a bonus on

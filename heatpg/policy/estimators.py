@@ -257,7 +257,7 @@ def sampled_gradient(
 ) -> tuple[Array, Array, int]:
     """Estimates, standard errors, shapes (P, components), and independent units at each mean.
 
-    Each mean has a stream of random numbers of its own, which does not depend on the other means.
+    Each mean has its own stream of random numbers, which does not depend on the other means.
     """
     components = 1 if parameter == "variance" and common else means.shape[1]
     value, error = np.empty((len(means), components)), np.empty((len(means), components))
@@ -332,7 +332,7 @@ def estimate_gradient(
     gradient
         Gradient of a function, only for ``reparametrised``: called as ``gradient(x1, ..., xd)``, returns d arrays.
     compare
-        Whether the exact gradient is computed beside the estimate. Of a function that costs 64 times the samples for
+        Whether the exact gradient is computed as well. Of a function that costs 64 times the samples for
         each component, between 2^13 and 2^17 evaluations. By default wherever Q is no sampler of rollouts.
 
     Returns
@@ -343,7 +343,7 @@ def estimate_gradient(
     Raises
     ------
     GridError, SigmaError, UnknownNameError
-        For means, noise and names that do not fit.
+        For invalid means, noise and names.
     OptionError
         For odd numbers of antithetic samples, a missing gradient, and an invalid source.
     UnsupportedError

@@ -233,7 +233,7 @@ class Setting:
     joint
         Whether sigma moves too.
     floor, vanished, grown
-        Sigma that is asked to be kept (0 for none), that counts as 0, and beyond which the box is of no account.
+        Sigma at which noise is kept (0 for none), that counts as 0, and beyond which the box is of no account.
     spacing
         Of the finest axis; 0 for a function.
     tolerance
@@ -322,7 +322,7 @@ def follow_flow(objective: Objective, y: Array, setting: Setting, steps: int) ->
 
     W = I - c t J, W k1 = F(y), W (k2 - k1) = F(y + t k1 / 2) - k1, y_new = y + t k2; L-stable, so that narrow ridges do
     not shorten the steps (Shampine and Reichelt 1997). All starts advance together, because u is evaluated at many
-    points at once for little more than at one; each has a time and a step length of its own.
+    points at once for little more than at one; each has its own time and step length.
     """
     c, e = 1.0 / (2.0 + math.sqrt(2.0)), 6.0 + math.sqrt(2.0)
     count, n = y.shape
@@ -446,7 +446,7 @@ def _polish(
 
 @dataclasses.dataclass(frozen=True)
 class SampledGradient:
-    """The gradient of J from samples, each start with noise of its own."""
+    """The gradient of J from samples, each start with its own noise."""
 
     q: ActionValue
     estimator: str

@@ -11,9 +11,9 @@ are offered, which are two different objectives L(K):
     J(K + sigma E), the gain drawn once an episode; ascent by evolution strategies. L is exactly the heat flow of the
     return J over gains at time t = sigma^2.
 
-The regulator is optimal for a quadratic cost and an endless horizon, not for the return. What carries a learner off is
-therefore told apart: the gradient of the return itself, which is there without noise; the change that noise makes to
-it; and the scatter of an estimate from finitely many episodes.
+The regulator is optimal for a quadratic cost and an endless horizon, not for the return. The causes of drift are
+therefore separated: the gradient of the return itself, which is there without noise; the change that noise makes to it;
+and the scatter of an estimate from finitely many episodes.
 """
 
 from __future__ import annotations
@@ -366,7 +366,7 @@ def unlearn(
     of the action before it is clipped, so clipping belongs to the environment);
     ``parameter``: g = mean of (J(K + sigma E) - b) E / sigma, b the mean over the other episodes.
 
-    Beside them stands grad L at the start by differences [L(K + h e) - L(K - h e)] / 2h with noise in common, which
+    In addition grad L at the start is given by differences [L(K + h e) - L(K - h e)] / 2h with noise in common, which
     shares no formula with the estimators. Quadrotor, return and end of an episode are those of
     `heatpg.landscapes.quadrotor` (classical Runge-Kutta method, reward after the control step).
 
@@ -386,7 +386,7 @@ def unlearn(
         Epochs, episodes, repeats, the rate, and what loss counts; by default `Learning()`.
     seed
         Of all random numbers. The same one gives the same bits whatever the number of threads, and for a sigma
-        whatever other sigmas are asked for.
+        whatever the other sigmas are.
     progress
         Called as ``progress(done, total)`` with numbers of runs.
 

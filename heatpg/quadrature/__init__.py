@@ -106,7 +106,7 @@ def mollify(
 
     Notes
     -----
-    Rules with positive weights (hermite, montecarlo) keep min f <= L <= max f; smolyak does not promise it.
+    Rules with positive weights (hermite, montecarlo) keep min f <= L <= max f; smolyak does not guarantee it.
 
     References
     ----------

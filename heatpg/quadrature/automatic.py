@@ -1,4 +1,4 @@
-"""`auto`: rules of different kind in turn, and none is believed that the others do not bear out.
+"""`auto`: rules of different kind in turn; a result is accepted only if another rule confirms it.
 
 A deterministic rule estimates its error from itself: a needle between all of its nodes, or a kink that shifts two of
 its levels alike, leaves it content. So randomised points are spent first, which tell the scale of the error, and a

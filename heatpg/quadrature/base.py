@@ -41,7 +41,7 @@ class Mollified:
     value
         L, shape () for one centre, (M,) for M of them.
     gradient
-        grad_mu L, shape (d,) or (M, d); None where it was not asked for.
+        grad_mu L, shape (d,) or (M, d); None where it was not requested.
     standard_error, gradient_standard_error
         Standard errors of a randomised rule; None for a deterministic one. Of returns of several seeds they hold the
         scatter of the seeds, which a deterministic rule has as well.
@@ -349,7 +349,7 @@ class Rule(ABC):
     def integrate(
         self, integrand: Integrand, *, budget: int, tolerance: float | None, seed: int
     ) -> tuple[Estimate, int]:
-        """Integrate with the size that is asked for, that the tolerance needs, or that the budget allows.
+        """Integrate with the requested size, with that for the tolerance, or with that within the budget.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Functions that are means over seeds, such as returns of rollouts: their error has a second source beside the noise.
+"""Functions that are means over seeds, such as returns of rollouts: their error has a second source besides the noise.
 
 Every point has the same seeds, so noise z_i and seed s are two factors of a crossed design, and of the mean over both
 
@@ -40,7 +40,7 @@ class Recorded:
     Parameters
     ----------
     function
-        Its ``returns(points)`` is asked once for each set of points.
+        Its ``returns(points)`` is called once for each set of points.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """The flow of functions f(Q) with weights that are not negative, which sum to one over all that noise can reach.
 
 With such weights u[f(Q)] is a mean of f(Q): probabilities stay in [0, 1] and grow with the threshold, variances are not
-negative, tail means stay below the mean. Three boundaries need care, because f acts on what lies beyond the box, too:
+negative, tail means stay below the mean. Three boundaries need care, because f acts on the values beyond the box, too:
 
 - ``zero``: Q is 0 there, and f(Q) is f(0): f(Q) - f(0) is evolved with zero outside, and f(0) put back.
 - ``clip`` with nodes in cells: the value on the wall is that of a polynomial, whose weights are negative. Q is
@@ -176,7 +176,7 @@ class PositiveFlow:
     landscape
         Q, without batch axes.
     solver
-        One whose weights are not negative at the levels that will be asked for; see `positive_solver`.
+        One whose weights are not negative at the levels that are used; see `positive_solver`.
     sign
         -1 where S is to fall as Q rises.
 

@@ -386,7 +386,7 @@ def chaos(
     seed
         Of the points.
     measured
-        Hölder exponent read off from the landscape, to be set beside the predicted one.
+        Hölder exponent read off from the landscape, for comparison with the predicted one.
 
     Returns
     -------

@@ -351,7 +351,7 @@ def half_amplitude(sigma: float) -> HalfAmplitude:
 
 @checked_call()
 def recoverable_band(noise: float, amplitude: float, variance_step: float) -> float:
-    """Largest k of which noise of a given level lets something be had back: sqrt(2 ln(B / eps) / dsigma^2).
+    """Largest k that can be recovered from data with a given noise level: sqrt(2 ln(B / eps) / dsigma^2).
 
     There a wave of amplitude B has sunk to eps: B exp(-k^2 dsigma^2 / 2) = eps.
 

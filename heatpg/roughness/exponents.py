@@ -34,7 +34,7 @@ class LyapunovEstimate:
 
     A run counts as chaotic if separations grew by more than exp(4) in its second half: linear growth, as on a torus,
     gives a factor of 2 there whatever the duration, quadratic growth 4, and the rest is room for oscillations. So
-    exponents below `resolution` = 8/duration cannot be told from zero.
+    exponents below `resolution` = 8/duration cannot be distinguished from zero.
 
     Attributes
     ----------

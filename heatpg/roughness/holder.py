@@ -138,7 +138,7 @@ class Roughness:
     confidence
         Its confidence level.
     method
-        What was asked for.
+        The requested method.
     saturated
         Whether the landscape is smooth at this resolution.
     window

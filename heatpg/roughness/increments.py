@@ -204,7 +204,7 @@ def structure_function(
     OptionError
         For moments that are not above 0.
     GridError
-        For an unknown axis, or lags that do not fit into the box (half of it on periodic axes).
+        For an unknown axis, or lags that exceed the box (half of it on periodic axes).
 
     References
     ----------

@@ -137,9 +137,9 @@ class Backward:
     recoverable
         `recoverable_band` of the noise and of a wave with the rms of the data; None without noise.
     bias
-        Estimate of what the regularisation takes off: its own damping of what was found, and what lies beyond the
-        cut-off if the power there goes on to fall as it does in the octave below. Nothing in the data tells whether it
-        does: a feature finer than the cut-off is not in this estimate.
+        Estimate of what the regularisation takes off: its own damping of what was found, and the part beyond the
+        cut-off if the power there continues to fall as it does in the octave below. Nothing in the data tells whether
+        it does: a feature finer than the cut-off is not in this estimate.
     error
         rms error of the estimate, if an evolution contains the true field; otherwise None.
     assumption
@@ -353,7 +353,7 @@ def backward(
         strongest regularisation whose residual is no more than tau eps.
     tau
         About 1; sqrt(1 + 3 sqrt(2 / N)) by default, N the number of nodes: three standard deviations of the squared
-        norm of the noise above its mean, because below the noise every residual can be had, at the price of fitting it.
+        norm of the noise above its mean, because below the noise every residual can be reached, by fitting the noise.
     seed
         Add white noise of standard deviation `noise` to the field first, with this seed: an experiment with a known
         solution.
@@ -385,7 +385,7 @@ def backward(
     sqrt(sum_i k_i^2 t_i / max t), so that a cut-off bounds the amplification along all axes. For free space see the
     module.
 
-    Information that is lost is not had back: outside of the band the estimate is 0 or nearly so, whatever u is. A
+    Lost information is not recovered: outside of the band the estimate is 0 or nearly so, whatever u is. A
     policy gradient does not solve backward either; it samples Q again at each sigma.
 
     References

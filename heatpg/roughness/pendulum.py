@@ -256,7 +256,7 @@ def lyapunov_exponent(
     -------
     LyapunovEstimate
         In 1/s. Near upright, single runs of minutes scatter by 10 to 20 %, because the motion sticks to regular
-        islands for a while; look at `LyapunovEstimate.spread`, and at `LyapunovEstimate.energy_drift`, which should
+        islands for a while; check `LyapunovEstimate.spread` and `LyapunovEstimate.energy_drift`, which should
         be far below 1.
 
     Raises

@@ -127,7 +127,7 @@ def power_spectrum(landscape: Landscape | ArrayLike, grid: GridLike | None = Non
     Raises
     ------
     GridError
-        For an array without a grid, or one that does not fit it.
+        For an array without a grid, or one that does not match it.
     UnsupportedError
         For batch axes.
     OptionError

@@ -4,7 +4,7 @@ All wavenumbers are angular. Along a closed axis the waves are those of its boun
 and nothing is assumed: Fourier (periodic), cosine (reflect), and sine of what differs from the chord between the held
 ends (absorb). In free space (clip, zero) no wave belongs to the box. There the plane that fits best is taken off, the
 rest is tapered by sin^2 (Hann), scaled to a mean square of 1 so that the power of noise stays, and the Fourier waves of
-the tapered field are taken. The taper mixes waves within two steps of 2 pi / L and hides what lies at the edges.
+the tapered field are taken. The taper mixes waves within two steps of 2 pi / L and hides values at the edges.
 """
 
 from __future__ import annotations

@@ -280,7 +280,7 @@ def refine(
     leash
         How far from its beginning a point may go, in that unit.
     round_off
-        What cannot be told from zero.
+        What cannot be distinguished from zero.
     """
     count, d = positions.shape
     x = positions.copy()

@@ -399,7 +399,7 @@ def ascent_labels(
 
     Nodes are taken from the highest down. One whose higher neighbours (of 3^d - 1) agree has their label; from any
     other the path x' = grad u, differences interpolated linearly, is followed by the midpoint rule until the corners
-    of a cell agree. The spacing of each axis counts; at an edge of the box ascent goes on along it, as that of
+    of a cell agree. The spacing of each axis counts; at an edge of the box ascent continues along it, as that of
     clipped actions does.
 
     Parameters

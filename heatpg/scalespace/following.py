@@ -106,7 +106,7 @@ class Follower:
     ratio
         Noise per axis over the largest of them, shape (dimensions,).
     round_off
-        What cannot be told from zero.
+        What cannot be distinguished from zero.
     """
 
     def __init__(self, field: HeatField, ratio: Array, round_off: RoundOff) -> None:
@@ -189,7 +189,7 @@ class Follower:
         *,
         caution: float = 1.0,
     ) -> Journey:
-        """Follow critical points to another t, upwards or downwards, each with steps of its own.
+        """Follow critical points to another t, upwards or downwards, each with its own steps.
 
         Parameters
         ----------

@@ -56,7 +56,7 @@ class Optimum:
 
 
 class Ties:
-    """By how much one maximum must be above another, so that it can be told which of them is the higher one.
+    """By how much one maximum must be above another, so that it is known which of them is the higher one.
 
     Values are computed to round-off for Q as its nodes are. That the nodes were rounded themselves hides more of a
     difference, unless two maxima change at different rates: then they cross, and the rounding moves the crossing.

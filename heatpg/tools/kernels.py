@@ -96,7 +96,7 @@ _FOLDER = _private_folder()  # once per process: all kernels are decorated at im
 
 
 def cache_folder() -> Path | None:
-    """Folder of the compiled kernels, or None where no private folder can be had."""
+    """Folder of the compiled kernels, or None where no private folder is available."""
     return None if _FOLDER is None else Path(_FOLDER)
 
 

@@ -1,4 +1,4 @@
-"""Finding things by name: one file a thing, registered by a decorator, imported when first asked for.
+"""Finding things by name: one file a thing, registered by a decorator, imported when first used.
 
 Other distributions may bring more, as entry points of a group: their names are known without loading anything of them.
 """
@@ -174,7 +174,7 @@ class Registry(Generic[Entry]):
         return self._loaded[plugin.name]
 
     def get(self, name: str) -> Entry:
-        """Look an entry up; a plug-in is loaded when it is first asked for.
+        """Look an entry up; a plug-in is loaded when it is first used.
 
         Raises
         ------

@@ -85,7 +85,7 @@ def fields_of_checks(level: str, dimensions: int) -> int:
 
 
 def require_memory_for_checks(landscape: Landscape, count: int, level: str) -> None:
-    """Refuse checks that will not fit beside the fields; before these are solved.
+    """Refuse checks that exceed the memory next to the fields; before these are solved.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class Judged(Protocol):
 
 
 def judge(result: Judged, *, fields: object = "the attribute 'evolution' of this error", warns: bool = True) -> None:
-    """Raise if a check failed that the solver had promised to pass, and warn of every other check that failed.
+    """Raise if a check failed that the solver guarantees to pass, and warn of every other failed check.
 
     Parameters
     ----------

@@ -110,8 +110,8 @@ def unless_silent(
     evolution
         What was checked.
     bounds
-        The sigmas that were looked at, by their number, each with its bound in the units of Q. Two numbers in the range
-        of Q, with what lies outside of the box, differ by that range at most, so a bound as large rules nothing out.
+        The sigmas that were checked, by their number, each with its bound in the units of Q. Two numbers in the range
+        of Q, with the values outside of the box, differ by that range at most, so a bound as large rules nothing out.
     extremes
         Least and largest value of Q, with faces and the outside, where they are not to be looked for.
 

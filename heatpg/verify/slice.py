@@ -19,7 +19,7 @@ def slice_of(evolution: Evolution, level: str = "standard") -> list[Check]:
     evolution
         Evolution to check.
     level
-        The same is told at every level.
+        The same entry at every level.
 
     Returns
     -------

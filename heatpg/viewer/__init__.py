@@ -1,4 +1,4 @@
-"""A page for the browser: an evolution in one HTML file that needs no network, to look at and to hand on."""
+"""A page for the browser: an evolution in one HTML file that needs no network, to view and to share."""
 
 from __future__ import annotations
 

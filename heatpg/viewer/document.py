@@ -342,7 +342,7 @@ def page(
     Returns
     -------
     text
-        The whole page. It runs one script, told by its hash; names from the file stand in it as data only.
+        The whole page. It runs one script, identified by its hash; names from the file stand in it as data only.
 
     Raises
     ------
