@@ -349,7 +349,7 @@ class Study:
         chosen = [
             found.sentences[topic] for topic in ("value", "place", "best", "rare", "none") if topic in found.sentences
         ]
-        return " ".join(chosen)
+        return " ".join(f"{words[0].upper()}{words[1:]}" for words in chosen)
 
     def _read(self) -> str:
         """Where values of Q between its nodes are from, in a sentence."""

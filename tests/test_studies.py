@@ -473,3 +473,15 @@ def test_the_end_of_the_optimum_has_one_name(page: Study) -> None:
     assert '"end of a track"' in (Path(heatpg.viewer.__file__).parent / "viewer.js").read_text(encoding="utf-8")
     glossary = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text(encoding="utf-8")
     assert "\nend of a maximum\n: " in glossary
+
+
+def test_what_costs_nothing_is_not_at_most_zero() -> None:
+    x = np.linspace(-4.0, 4.0, 201)
+    hill = study(Landscape(np.exp(-(x**2)), line(201)), [0.2, 0.5])
+    assert hill.verdict.sentence == "The optimum stays: up to sigma = 0.5 N acting on it costs nothing."
+    assert "costs nothing, within the limit" in hill.sentences["price"]
+
+
+def test_sentences_of_seeds_begin_with_a_capital() -> None:
+    words = study(line_of_seeds(0.01), np.geomspace(0.06, 1.5, 8)).sentences["noise"]
+    assert re.findall(r"(?:^|\. )([a-z])", words) == []

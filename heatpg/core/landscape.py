@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.boundaries import boundaries
 from heatpg.core.centring import Centring, centring
 from heatpg.core.functions import sample_points, values_on_grid
-from heatpg.core.grid import Axis, Grid, GridLike, as_grid, axes_html, first_of_batch, label_for, usable_name
+from heatpg.core.grid import Grid, GridLike, as_grid, axes_html, first_of_batch, label_for, usable_name
 from heatpg.core.ownership import HandedOver, handed_over
-from heatpg.core.periodicity import repeated_ends, repeated_ends_words
+from heatpg.core.placing import on_positions
 from heatpg.core.positions import (
     Placed,
     axis_of_dimension,
@@ -29,7 +29,7 @@ from heatpg.core.positions import (
 )
 from heatpg.core.scatter import aligned_error, checked_returns
 from heatpg.core.sense import Sense, sense_of
-from heatpg.core.slices import slice_of
+from heatpg.core.slices import point_word, slice_of
 from heatpg.core.values import owned_values
 from heatpg.core.walls import oscillation
 from heatpg.errors import GridError, NonFiniteError, OptionError, UnsupportedError
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     import xarray
 
 __all__ = ["Landscape", "landscape_words"]
-
-_OF_PARAMETERS = ("parameters", "gains")  # kinds of landscapes whose axes span parameters of a policy
 
 Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
 Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -240,18 +238,8 @@ class Landscape:
 
     @property
     def point_word(self) -> str:
-        """What a point of the grid is: "action", or "parameter" or "parameter vector" for a return over parameters.
-
-        Examples
-        --------
-        >>> from heatpg import landscapes
-        >>> landscapes.quadrotor(size=5).point_word, landscapes.quadrotor(size=5, kind="gains").point_word
-        ('action', 'parameter vector')
-        """
-        facts = self.provenance.get("parameters")
-        if not isinstance(facts, Mapping) or facts.get("kind") not in _OF_PARAMETERS:
-            return "action"
-        return "parameter" if self.grid.dimensions == 1 else "parameter vector"
+        """What a point of the grid is: "action", or "parameter" or "parameter vector" for a return over parameters."""
+        return point_word(self.provenance, self.grid.dimensions)
 
     def value_words(self, value: float, digits: int = 6) -> str:
         """A value of Q or u as text, with enough digits also for values with a large offset.
@@ -475,7 +463,7 @@ class Landscape:
             shape = real_array("Q", values).shape if returns is None else checked_returns(returns).shape[1:]
             grid = grid_of_nodes(shape, boundary=boundary, spacing=spacing, nodes=nodes)
         scatter = {"standard_error": standard_error, "returns": returns}
-        return _on_positions(cls, values, grid, placed, name, {"source": "array"}, minimise=minimise, **scatter)
+        return on_positions(cls, values, grid, placed, name, {"source": "array"}, minimise=minimise, **scatter)
 
     @classmethod
     @checked_call()
@@ -659,7 +647,7 @@ class Landscape:
         grid, values = Grid(*(each.axis for each in placed)), None if returns else ordered
         label = name or str(data.name or "array")
         loss = str(data.attrs.get(LOSS[0], "")) == LOSS[1] if minimise is None else minimise
-        return _on_positions(cls, values, grid, placed, label, {"source": "xarray"}, minimise=loss, **scatter)
+        return on_positions(cls, values, grid, placed, label, {"source": "xarray"}, minimise=loss, **scatter)
 
     @classmethod
     @checked_call()
@@ -753,7 +741,7 @@ class Landscape:
             )
         if not found.axes:
             grid = grid_of_nodes(values.shape, boundary=boundary, nodes=nodes or "vertex")
-            return _on_positions(cls, HandedOver(values), grid, [], label, {"source": "array"}, minimise=loss)
+            return on_positions(cls, HandedOver(values), grid, [], label, {"source": "array"}, minimise=loss)
         names = [usable_name(each.name) for each in found.axes]
         for given, own in zip(found.axes, names, strict=True):
             if own == f"{given.name}_axis":
@@ -792,56 +780,13 @@ class Landscape:
         # files of NumPy are arrays, as they are for `from_array`
         origin = {"source": "array"} if found.facts["format"] == "numpy" else found.facts
         error = found.standard_error
-        return _on_positions(
+        return on_positions(
             *(cls, HandedOver(values) if seeds is None else None, Grid(*(one.axis for one in placed)), placed),
             *(label, origin),
             minimise=loss,
             standard_error=handed_over(error),
             returns=handed_over(seeds),
         )
-
-
-def _on_positions(
-    kind: type[Landscape],
-    values: ArrayLike | None,
-    grid: Grid,
-    placed: Sequence[Placed],
-    name: str,
-    origin: dict[str, Any],
-    **options: Any,
-) -> Landscape:
-    """A landscape of data, turned round where its positions descend; what a user has to know of it is told."""
-    descending = [number for number, each in enumerate(placed) if each.turned]
-    if descending:
-        # of a batch the axes of the grid are the last ones
-        turned = tuple(number - grid.dimensions for number in descending)
-        values = None if values is None else _flipped("Q", values, turned)
-        for what in ("standard_error", "returns"):
-            if options.get(what) is not None:
-                options[what] = _flipped(what, options[what], turned)
-    notes = {each.axis.name: each.note for each in placed if each.note}
-    landscape = kind(values, grid, name, {**origin, **({"positions": notes} if notes else {})}, **options)
-    told = [repeated_ends_words(axis) for axis in repeated_ends(landscape.values, landscape.grid)]
-    told += [_turned_words(placed[number].axis) for number in descending]
-    told += [f"axis {each.axis.name!r}: positions {each.note}" for each in placed if each.doubtful]
-    for words in told:
-        # up to the caller of `from_array` or `from_xarray`
-        warn_caller(words)
-    return landscape
-
-
-def _flipped(what: str, given: Any, axes: tuple[int, ...]) -> ArrayLike:
-    if isinstance(given, HandedOver):
-        return HandedOver(np.flip(given.array, axes))
-    return np.flip(real_array(what, given), axes)
-
-
-def _turned_words(axis: Axis) -> str:
-    first = number_words(float(axis.coordinates[0]), axis.lower, axis.upper)
-    return (
-        f"axis {axis.name!r} descends: it was reversed together with the values, so index 0 is now at {first}; the "
-        f"coordinates are unchanged"
-    )
 
 
 def landscape_words(landscape: Landscape) -> str:

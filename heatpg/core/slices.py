@@ -15,7 +15,19 @@ from heatpg.errors import GridError, OptionError, UnsupportedError
 from heatpg.tools.arguments import whole_number
 from heatpg.tools.arrays import real_numbers
 
-__all__ = ["FunctionSlice", "Plane", "Sliced", "draw_words", "is_sliced", "refuse_drawn", "slice_of", "slice_words"]
+__all__ = [
+    "FunctionSlice",
+    "Plane",
+    "Sliced",
+    "draw_words",
+    "is_sliced",
+    "point_word",
+    "refuse_drawn",
+    "slice_of",
+    "slice_words",
+]
+
+_OF_PARAMETERS = ("parameters", "gains")  # kinds of landscapes whose axes span parameters of a policy
 
 Array = NDArray[np.float64]
 
@@ -212,6 +224,21 @@ def slice_words(provenance: Mapping[str, Any], drawn: Mapping[str, Any] | None =
         # a file may hold anything under these names
         return ""
     return ""
+
+
+def point_word(provenance: Mapping[str, Any], dimensions: int) -> str:
+    """What a point of a landscape is: an action, or what varies over parameters of a policy.
+
+    Examples
+    --------
+    >>> from heatpg.core.slices import point_word
+    >>> point_word({}, 2), point_word({"parameters": {"kind": "gains"}}, 2)
+    ('action', 'parameter vector')
+    """
+    facts = provenance.get("parameters")
+    if not isinstance(facts, Mapping) or facts.get("kind") not in _OF_PARAMETERS:
+        return "action"
+    return "parameter" if dimensions == 1 else "parameter vector"
 
 
 def draw_words(points: str, antithetic: bool) -> str:

@@ -196,12 +196,12 @@ class PriceCurve:
             raise OptionError("the cost limit must be positive", given=price, allowed="a number > 0, in units of Q")
         above = np.flatnonzero(self.price > price)
         if not len(above):
-            end = noise_words(self._space, float(self.sigma[-1]), 4)
+            last = float(self.sigma[-1])
             return Limit(
                 None,
                 0.0,
-                f"up to the largest noise level, sigma = {end}, acting on the smoothed optimum costs at most "
-                f"{self.most(float(self.sigma[-1])):.4g}, within the limit of {price:.4g}",
+                f"up to the largest noise level, sigma = {noise_words(self._space, last, 4)}, acting on the smoothed "
+                f"optimum costs {self.most_words(last)}, within the limit of {price:.4g}",
             )
         level = int(above[0])
         if level == 0:
@@ -234,6 +234,11 @@ class PriceCurve:
         after = self.jump_sigma < sigma * (1.0 - _TOGETHER)
         prices = (self.price[self.sigma <= sigma], self.jump_price[before, 0], self.jump_price[after, 1])
         return float(settled(float(np.concatenate(prices).max(initial=0.0)), self.oscillation))
+
+    def most_words(self, sigma: float, digits: int = 4) -> str:
+        """The largest price up to a noise level, as "at most 0.2" or "nothing"."""
+        most = self.most(sigma)
+        return f"at most {most:.{digits}g}" if most > 0 else "nothing"
 
     def cost_words(self, sigma: float, price: float) -> str:
         """What acting on the smoothed optimum costs up to the noise level at which the price passes a limit."""

@@ -141,8 +141,8 @@ def verdict(
         sentence = f"Already at sigma = {first} acting on the smoothed optimum costs {curve.price[0]:.3g}"
         sentence += f"{_doubt(curve, float(curve.price[0]), float(curve.uncertainty[0]))}."
     else:
-        most = curve.most(float(space.sigma[-1]))
-        sentence = f"The optimum stays: up to sigma = {last} acting on it costs at most {most:.3g}."
+        most = curve.most_words(float(space.sigma[-1]), 3)
+        sentence = f"The optimum stays: up to sigma = {last} acting on it costs {most}."
     # the optimum of Q is no longer there to jump or to end, but that of u may
     whose = "the optimum" if departed is None else "the smoothed optimum"
     jumps, ends = f"{whose} jumps", f"{whose} ends"
