@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.boundaries import boundaries
 from heatpg.core.centring import Centring, centring
+from heatpg.core.faces import Faces, FacesLike, checked_faces, require_extrapolated
 from heatpg.core.functions import sample_points, values_on_grid
 from heatpg.core.grid import Grid, GridLike, as_grid, axes_html, first_of_batch, label_for, usable_name
+from heatpg.core.oriented import on_positions
 from heatpg.core.ownership import HandedOver, handed_over
-from heatpg.core.placing import on_positions
 from heatpg.core.positions import (
     Placed,
     axis_of_dimension,
@@ -46,7 +47,7 @@ from heatpg.tools.writers import writers
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Landscape", "landscape_words"]
+__all__ = ["Landscape"]
 
 Exact = Callable[[tuple[float, ...]], NDArray[np.float64]]
 Sampler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -79,6 +80,10 @@ class Landscape:
     minimise
         Whether Q is a loss, whose smallest value is the optimum. The values keep their sign; everything that searches
         for an optimum then searches for the minimum.
+    faces
+        Values of Q on the walls of axes with ``nodes="cell"`` and boundary ``absorb`` or ``clip``, where no node is:
+        by axis name a pair (lower, upper). Each is a number, an array of the shape of the grid without that axis, or
+        None for the default, which is extrapolated from the four cells next to the wall.
 
     Raises
     ------
@@ -88,6 +93,10 @@ class Landscape:
         For NaN or infinity, with the first location.
     OptionError
         For complex, object, text or masked values, for extended precision, and for a negative standard error.
+    BoundaryError
+        For `faces` of an axis that has nodes on its walls, or whose boundary does not use the values there.
+    UnsupportedError
+        For `faces` together with standard errors or returns.
 
     Examples
     --------
@@ -111,6 +120,7 @@ class Landscape:
         standard_error: ArrayLike | None = None,
         returns: ArrayLike | None = None,
         minimise: bool = False,
+        faces: FacesLike | Faces | None = None,
     ) -> None:
         grid = as_grid(grid)
         array, error, seeds = owned_values(values, standard_error, returns)
@@ -133,6 +143,9 @@ class Landscape:
                 given=f"{array[first]}, first of {int((~np.isfinite(array)).sum())}",
                 advice=f"fill or resample these points first: one {kind} would spread over the whole field",
             )
+        self.stated_faces: Faces | None = checked_faces(faces, array, grid)
+        if error is not None:
+            require_extrapolated(self.stated_faces, "a landscape with standard errors or returns")
         self.values: NDArray[Any] = array
         self._taken: tuple[NDArray[Any], Centring] | None = None
         self.grid = grid
@@ -150,7 +163,7 @@ class Landscape:
     def _repr_html_(self) -> str:
         # these two bring Numba, which a landscape by itself does not need
         from heatpg.core.extrema import peak
-        from heatpg.core.thumbnails import pictures
+        from heatpg.core.thumbnails import landscape_words, pictures
 
         initial = first_of_batch(self.values, self.grid)
         best = peak(initial, self.grid, self.sense)
@@ -197,6 +210,20 @@ class Landscape:
         return tuple(int(i) for i in np.unravel_index(int(np.argmax(self.values)), self.values.shape))
 
     @property
+    def faces(self) -> dict[str, tuple[NDArray[Any] | None, NDArray[Any] | None]]:
+        """The stated values on walls: by axis name those on the lower and the upper one; empty if none are stated.
+
+        Each has the shape (*batch, *grid.shape) without that axis.
+
+        Examples
+        --------
+        >>> from heatpg import Axis, Landscape
+        >>> Landscape([1, 2, 3, 4], Axis("x", 0, 4, 4, boundary="absorb", nodes="cell"), faces={"x": (0, None)}).faces
+        {'x': (array(0.), None)}
+        """
+        return {} if self.stated_faces is None else self.stated_faces.as_dict(self.grid)
+
+    @property
     def minimise(self) -> bool:
         """Whether the smallest value is the optimum."""
         return self.sense.minimise
@@ -227,7 +254,8 @@ class Landscape:
         return self._with(sampler=sampler)
 
     def _with(self, **changes: Any) -> Landscape:
-        kept = {"exact": self._exact, "sampler": self._sampler, "minimise": self.minimise, **self._known_scatter()}
+        kept = {"exact": self._exact, "sampler": self._sampler, "minimise": self.minimise, "faces": self.stated_faces}
+        kept |= self._known_scatter()
         return Landscape(HandedOver(self.values), self.grid, self.name, self.provenance, **(kept | changes))
 
     def _known_scatter(self) -> dict[str, Any]:
@@ -254,38 +282,7 @@ class Landscape:
 
     @checked_call()
     def save(self, path: str | os.PathLike[str], *, force: bool = False, compression: str = "none") -> None:
-        """Write the landscape to an HDF5 file, with returns, standard errors and provenance; see `heatpg.save`.
-
-        The file is that of an evolution at sigma = 0: `heatpg.load` reads it, and its ``landscape`` is this one but for
-        what is a function (`exact`, `sampler`). The command line takes it as a source.
-
-        Parameters
-        ----------
-        path
-            Path of the file.
-        force
-            Whether an existing file may be replaced.
-        compression
-            ``none``, or ``gzip:1`` to ``gzip:9``.
-
-        Raises
-        ------
-        StoreError
-            If the file exists, or cannot be written there.
-        ResourceError
-            If the file does not fit on the disk, or the memory does not suffice.
-
-        Examples
-        --------
-        >>> import os, tempfile
-        >>> from heatpg import landscapes, load
-        >>> q = landscapes.ridge(size=21)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     q.save(os.path.join(folder, "q.h5"))
-        ...     again = load(os.path.join(folder, "q.h5")).landscape
-        >>> bool((again.values == q.values).all()), again.grid == q.grid
-        (True, True)
-        """
+        """Write the landscape to an HDF5 file, as its evolution at sigma = 0; see `heatpg.save`."""
         writers.get("landscape")(self, path, force=force, compression=compression)
 
     def trust(self, sigma: float | Sequence[float]) -> NDArray[np.float64]:
@@ -400,6 +397,7 @@ class Landscape:
             self.provenance,
             standard_error=scaled,
             minimise=self.minimise,
+            faces=None if self.stated_faces is None else self.stated_faces.mapped(taken.remove),
         )
 
     @classmethod
@@ -416,6 +414,7 @@ class Landscape:
         standard_error: ArrayLike | None = None,
         returns: ArrayLike | None = None,
         minimise: bool = False,
+        faces: FacesLike | None = None,
     ) -> Landscape:
         """Create a landscape from an array, on given axes, at given positions, or with a given grid spacing.
 
@@ -443,6 +442,8 @@ class Landscape:
             In place of values: the returns of each seed, seeds along the first axis; the values are their mean.
         minimise
             Whether the values are a loss, whose smallest value is the optimum.
+        faces
+            Values on walls between which the nodes are cells, by axis name; see `Landscape`.
 
         Examples
         --------
@@ -462,8 +463,8 @@ class Landscape:
         else:
             shape = real_array("Q", values).shape if returns is None else checked_returns(returns).shape[1:]
             grid = grid_of_nodes(shape, boundary=boundary, spacing=spacing, nodes=nodes)
-        scatter = {"standard_error": standard_error, "returns": returns}
-        return on_positions(cls, values, grid, placed, name, {"source": "array"}, minimise=minimise, **scatter)
+        options = {"standard_error": standard_error, "returns": returns, "minimise": minimise, "faces": faces}
+        return on_positions(cls, values, grid, placed, name, {"source": "array"}, **options)
 
     @classmethod
     @checked_call()
@@ -479,6 +480,7 @@ class Landscape:
         dimensions: int | None = None,
         directions: ArrayLike | None = None,
         origin: ArrayLike | None = None,
+        faces: FacesLike | None = None,
     ) -> Landscape:
         """Sample a function on a grid.
 
@@ -506,6 +508,8 @@ class Landscape:
             components.
         origin
             For a slice: the point at the origin of the axes; by default 0.
+        faces
+            Values on walls between which the nodes are cells, by axis name; see `Landscape`.
 
         Raises
         ------
@@ -539,7 +543,7 @@ class Landscape:
             return sample_points(sampled, points, vectorized=vectorized)
 
         known: Sampler = sampler if plane is None else plane.sampler(function, vectorized=vectorized)
-        return cls(HandedOver(values), grid, label, source, sampler=known, minimise=minimise)
+        return cls(HandedOver(values), grid, label, source, sampler=known, minimise=minimise, faces=faces)
 
     @classmethod
     @checked_call()
@@ -554,6 +558,7 @@ class Landscape:
         standard_error: ArrayLike | None = None,
         returns: str = "",
         minimise: bool | None = None,
+        faces: FacesLike | None = None,
     ) -> Landscape:
         """Create a landscape from an `xarray.DataArray`; its dimensions become the axes, in order.
 
@@ -580,6 +585,9 @@ class Landscape:
         minimise
             Whether the values are a loss, whose smallest value is the optimum; by default taken from an array written
             by heatpg, otherwise False.
+        faces
+            Values on walls between which the nodes are cells, by dimension; see `Landscape`. Arrays over other
+            dimensions have the order of these in `data`.
 
         Raises
         ------
@@ -643,7 +651,7 @@ class Landscape:
                 labelled = data.copy(data=real_array("the standard error", labelled))
             standard_error = labelled.transpose(*order).to_numpy()
         ordered = data.transpose(*([returns] if returns else []), *order).to_numpy()
-        scatter = {"standard_error": standard_error, "returns": ordered if returns else None}
+        scatter = {"standard_error": standard_error, "returns": ordered if returns else None, "faces": faces}
         grid, values = Grid(*(each.axis for each in placed)), None if returns else ordered
         label = name or str(data.name or "array")
         loss = str(data.attrs.get(LOSS[0], "")) == LOSS[1] if minimise is None else minimise
@@ -664,6 +672,7 @@ class Landscape:
         returns: str = "",
         fill: float | None = None,
         minimise: bool | None = None,
+        faces: FacesLike | None = None,
     ) -> Landscape:
         """Create a landscape from a file of another program; see ``heatpg list formats``.
 
@@ -695,6 +704,8 @@ class Landscape:
             Value for missing points, as in an incomplete file.
         minimise
             Whether Q is a loss; by default according to the file, otherwise False.
+        faces
+            Values on walls between which the nodes are cells, by axis name; see `Landscape`.
 
         Raises
         ------
@@ -726,10 +737,8 @@ class Landscape:
             raise OptionError(
                 f"{place.name} may hold a loss or a return",
                 allowed="minimise=True (loss) or minimise=False (return)",
-                advice=(
-                    "pass minimise=; on the command line --minimise or --no-minimise; in a specification minimise = "
-                    "true or false"
-                ),
+                advice="pass minimise=; on the command line --minimise or --no-minimise; in a specification minimise = "
+                "true or false",
             )
         loss = bool(found.minimise) if minimise is None else minimise
         values, label = found.values, name or place.stem
@@ -741,12 +750,12 @@ class Landscape:
             )
         if not found.axes:
             grid = grid_of_nodes(values.shape, boundary=boundary, nodes=nodes or "vertex")
-            return on_positions(cls, HandedOver(values), grid, [], label, {"source": "array"}, minimise=loss)
+            of_file = {"minimise": loss, "faces": faces}
+            return on_positions(cls, HandedOver(values), grid, [], label, {"source": "array"}, **of_file)
         names = [usable_name(each.name) for each in found.axes]
         for given, own in zip(found.axes, names, strict=True):
             if own == f"{given.name}_axis":
-                words = f"axis {given.name!r} is named {own!r}: {given.name!r} is reserved in files of heatpg"
-                warn_caller(words)
+                warn_caller(f"axis {given.name!r} is named {own!r}: {given.name!r} is reserved in files of heatpg")
         seeds = None
         if returns:
             if "repetitions" in found.facts and returns not in names:
@@ -786,12 +795,5 @@ class Landscape:
             minimise=loss,
             standard_error=handed_over(error),
             returns=handed_over(seeds),
+            faces=faces,
         )
-
-
-def landscape_words(landscape: Landscape) -> str:
-    """Size, type and range in one line for a notebook, and which entry of a batch is shown."""
-    values, batch = landscape.values, landscape.batch_shape
-    low, high = html.number(values.min()), html.number(values.max())
-    first = f", the first of a batch of {html.times(batch)} is shown" if batch else ""
-    return f"{html.times(landscape.grid.shape)} nodes, {values.dtype}, Q from {low} to {high}{first}"

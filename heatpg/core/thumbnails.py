@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,10 @@ from heatpg.core.grid import Grid
 from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.tools import html
 
-__all__ = ["pictures"]
+if TYPE_CHECKING:
+    from heatpg.core.landscape import Landscape
+
+__all__ = ["landscape_words", "pictures"]
 
 Array = NDArray[Any]
 
@@ -76,3 +79,11 @@ def pictures(grid: Grid, fields: Sequence[tuple[Array, str]], sense: Sense = MAX
         where = ", ".join(f"{html.brief(axis.name)} = {html.number(x)}" for axis, x in held)
         note += f"; the slice through the optimum of Q, {where}"
     return f'<div>{"".join(images)}</div><div style="font-size:85%;{html.QUIET}">{html.text(note)}</div>'
+
+
+def landscape_words(landscape: Landscape) -> str:
+    """Size, type and range in one line for a notebook, and which entry of a batch is shown."""
+    values, batch = landscape.values, landscape.batch_shape
+    low, high = html.number(values.min()), html.number(values.max())
+    first = f", the first of a batch of {html.times(batch)} is shown" if batch else ""
+    return f"{html.times(landscape.grid.shape)} nodes, {values.dtype}, Q from {low} to {high}{first}"

@@ -1,13 +1,14 @@
-"""A landscape of data whose axes have positions of their nodes, and what a user has to know of it."""
+"""Data on positions that may descend: turned round with all that belongs to them, and what a user has to know of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.faces import checked_faces
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.ownership import HandedOver
 from heatpg.core.periodicity import repeated_ends, repeated_ends_words
@@ -16,40 +17,35 @@ from heatpg.tools.arrays import real_array
 from heatpg.tools.numbers import number_words
 from heatpg.tools.warn import warn_caller
 
-if TYPE_CHECKING:
-    from heatpg.core.landscape import Landscape
-
 __all__ = ["on_positions"]
 
 
+class _Sampled(Protocol):
+    values: NDArray[Any]
+    grid: Grid
+
+
+Made = TypeVar("Made", bound=_Sampled)
+
+
 def on_positions(
-    kind: type[Landscape],
+    kind: Callable[..., Made],
     values: ArrayLike | None,
     grid: Grid,
     placed: Sequence[Placed],
     name: str,
     origin: dict[str, Any],
     **options: Any,
-) -> Landscape:
-    """A landscape of data, reversed where its positions descend; a warning says what a user has to know.
-
-    Parameters
-    ----------
-    kind
-        The class of the landscape.
-    values, grid, name
-        As for `heatpg.Landscape`.
-    placed
-        The axes with the positions that they were made of; none where there were no positions.
-    origin
-        The provenance.
-    **options
-        For the landscape.
-    """
+) -> Made:
+    """A landscape of data, turned round where its positions descend; what a user has to know of it is told."""
     descending = [number for number, each in enumerate(placed) if each.turned]
     if descending:
         # of a batch the axes of the grid are the last ones
         turned = tuple(number - grid.dimensions for number in descending)
+        if options.get("faces") is not None and values is not None:
+            # a wall is named by its coordinate, so only what varies along the other axes is turned
+            stated = checked_faces(options["faces"], np.asarray(values), grid)
+            options["faces"] = None if stated is None else stated.mapped(lambda side: np.flip(side, turned))
         values = None if values is None else _flipped("Q", values, turned)
         for what in ("standard_error", "returns"):
             if options.get(what) is not None:
