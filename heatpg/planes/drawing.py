@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.crossings import Crossings
 from heatpg.core.landscape import Landscape
 from heatpg.core.slices import Sliced
 from heatpg.errors import NonFiniteError, ResourceError, StoreError
@@ -105,8 +106,8 @@ class Drawing:
         self.sobol_variance = math.nan
         self.antithetic = bool(draws.antithetic)
         self.pairs_variance = math.nan
-        self.oscillation = landscape.oscillation
         self.lowest, self.highest = float(landscape.values.min()), float(landscape.values.max())
+        self.oscillation = self._spread
         self.spent = 0
         self._seconds, self._timed = 0.0, 0
         self._goal = 0
@@ -234,6 +235,55 @@ class Drawing:
         values = self.values([self.embedded(moved) + sigma * split.across]).mean(axis=1)
         return np.asarray(np.where(counts, values, self.scaled(-self.offset)))
 
+    @property
+    def _spread(self) -> float:
+        """osc(Q) of all samples, with the 0 outside of walls where that is what lies there."""
+        low, high = self.lowest, self.highest
+        if any(rule == "zero" for rule in self._rules):
+            low, high = min(low, 0.0), max(high, 0.0)
+        return high - low
+
+    @property
+    def _rules(self) -> list[str]:
+        return [self.beyond or axis.boundary for axis in self.grid]
+
+    @property
+    def edges(self) -> dict[str, Any] | None:
+        """Noise along the axes that may cross walls beyond which Q is 0; None where there are none.
+
+        Where all of the noise along the axes is drawn, that is, as lattices sum it elsewhere.
+        """
+        if "zero" not in self._rules:
+            return None
+        whole = np.sqrt(np.diag(self.splitting.in_plane))
+        walls = np.array([rule == "zero" for rule in self._rules])
+        below = float((np.array(self.grid.spacing) / self._deviations).max())
+        return {"deviations": (whole * walls).tolist(), "below": below}
+
+    @property
+    def _crossings(self) -> Crossings | None:
+        known = {"edges": self.edges, "points": self.points, "draws": self.moments.count, "antithetic": self.antithetic}
+        return Crossings.of(known, REPEATS)
+
+    @property
+    def _variance(self) -> Array:
+        """Of one draw, shape (T, *grid): what their scatter shows, and crossings of walls that it may not show."""
+        crossings, seen = self._crossings, self.moments.variance
+        if crossings is None or not self.moments.count:
+            return seen
+        return np.asarray(seen + crossings.added(seen, self.grid, self.sigma, self.moments.mean.mean(axis=1)))
+
+    @property
+    def draws_error(self) -> Array:
+        """Standard error of u over the draws alone, scaled, shape (T, *grid)."""
+        return np.asarray(np.sqrt(self._variance / self.moments.count))
+
+    @property
+    def error(self) -> Array:
+        """Standard error of u over draws and seeds, scaled, shape (T, *grid)."""
+        unseen = np.maximum(self.draws_error**2 - self.moments.draws_error**2, 0.0)
+        return np.asarray(np.sqrt(self.moments.error**2 + unseen)) if unseen.any() else self.moments.error
+
     def _unit(self, pair: Array) -> Array:
         return np.asarray(pair.mean(axis=0) if self.antithetic else pair[0])
 
@@ -256,7 +306,7 @@ class Drawing:
             self.sobol_variance = float(trial.variance[worst].mean()) / best if best > 0 else 1.0
             if self.sobol_variance < _WORSE:
                 self._take_sobol(trial)
-            self.oscillation = self.highest - self.lowest
+            self.oscillation = self._spread
         self._pilot_done = True
         self._keep(now=True)
 
@@ -288,7 +338,7 @@ class Drawing:
             self.antithetic = self.pairs_variance < _HELPS
         for pair in pairs:
             self.moments.add(self._unit(pair))
-        self.oscillation = self.highest - self.lowest
+        self.oscillation = self._spread
 
     @property
     def _sobol_may_help(self) -> bool:
@@ -310,7 +360,7 @@ class Drawing:
 
     def _take_sobol(self, trial: Repeats) -> None:
         self.points, self.antithetic, self.moments = "sobol", False, trial
-        self.oscillation = self.highest - self.lowest
+        self.oscillation = self._spread
 
     @property
     def _each(self) -> int:
@@ -321,7 +371,7 @@ class Drawing:
         if self.oscillation == 0:
             return self.moments.count
         least = error * float(self.scaled(self.oscillation))
-        return max(PILOT, math.ceil(float(self.moments.variance.max()) / least**2))
+        return max(PILOT, math.ceil(float(self._variance.max()) / least**2))
 
     @property
     def _seeds_error(self) -> float:
