@@ -59,6 +59,7 @@ EXTRAS = {
 VARIABLES = {
     "HEATPG_CACHE_DIR": "folder of the compiled kernels",
     "HEATPG_NO_PLUGINS": "1 disables landscapes of other packages",
+    "HEATPG_PROCESSOR": "kind of processor that kernels are compiled for: baseline, avx2 or avx512",
     "HEATPG_THREADS": "threads of the solvers",
     "HEATPG_TRANSFORMS": "library of transforms: auto, scipy or ducc0",
 }
@@ -267,6 +268,11 @@ def _files_below(folder: Path) -> tuple[int, int]:
 def _kernels(record: _Record) -> None:
     """The cache of compiled kernels. To load the module compiles nothing."""
 
+    def kind() -> str:
+        from heatpg.tools.processor import processor_kind
+
+        return processor_kind()
+
     def load() -> Path | None:
         # a folder that cannot be used is told by a warning, which becomes advice here
         with warnings.catch_warnings(record=True) as raised:
@@ -278,6 +284,9 @@ def _kernels(record: _Record) -> None:
         return folder
 
     record.found["kernels"] = None
+    processor = record.attempt("the kernels cannot be loaded", kind, BAD_INPUT)
+    if processor is None:
+        return
     failures = len(record.problems)
     folder = record.attempt("the kernels cannot be loaded", load)
     if folder is None:
@@ -296,6 +305,7 @@ def _kernels(record: _Record) -> None:
         others = [each for each in folder.parent.glob("kernels-*") if each != folder]
         mode = stat.S_IMODE(folder.stat().st_mode)
         return {
+            "processor": processor,
             "folder": str(folder),
             "files": count,
             "bytes": size,
@@ -476,6 +486,7 @@ def _place_lines(found: Mapping[str, Any]) -> list[str]:
         lines += _entries(
             "kernels",
             [
+                f"compiled for {kernels['processor']}",
                 f"{kernels['folder']}: {kernels['files']} files, {human_bytes(kernels['bytes'])}, mode "
                 f"{kernels['mode']}, {able}{older}",
                 f"to clear them delete {Path(kernels['folder']).parent / 'kernels-*'}: kernels are compiled "

@@ -28,16 +28,48 @@ from typing import Any
 import numba
 import numba.core.caching
 import numba.core.config
+import numba.core.registry
 import numba.extending
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from heatpg.errors import HeatpgWarning
+from heatpg.errors import HeatpgWarning, ResourceError
+from heatpg.tools.processor import compiled_for, processor_kind
 from heatpg.tools.progress import LOGGER
 
-__all__ = ["cache_folder", "kernel", "kernel_part", "multiply_add", "number_bytes", "read_only", "remove_damaged"]
+__all__ = [
+    "PROCESSOR",
+    "cache_folder",
+    "kernel",
+    "kernel_part",
+    "multiply_add",
+    "number_bytes",
+    "read_only",
+    "remove_damaged",
+]
 
 Function = Callable[..., Any]
+
+PROCESSOR = processor_kind()
+"""The kind of processor that kernels are compiled for, chosen before the first is decorated."""
+
+
+def _compile_for(processor: str) -> None:
+    """Have Numba compile for another processor than this one, in the whole process."""
+    # the compiler asks once, when it is made
+    if "_toplevel_target_context" in vars(numba.core.registry.cpu_target):
+        raise ResourceError(
+            "HEATPG_PROCESSOR comes too late: this process has compiled something already",
+            given=repr(PROCESSOR),
+            advice="import heatpg before what else uses Numba",
+        )
+    # an empty list of features: those of the processor that is named, and none of this one
+    numba.core.config.CPU_NAME, numba.core.config.CPU_FEATURES = processor, ""
+
+
+_processor = compiled_for()
+if _processor is not None:
+    _compile_for(_processor)
 
 _DIGEST = hashlib.sha256().digest_size  # bytes at the end of each file of the cache
 

@@ -229,6 +229,22 @@ def test_settings_that_do_not_fit_are_told(
     assert found["environment"][variable] == value
 
 
+def test_the_kind_of_processor_is_told(tmp_path: Path, capsys: Capture) -> None:
+    code, found, err = in_a_new_process("", tmp_path, HEATPG_PROCESSOR="baseline")
+    assert (code, found["kernels"]["processor"], err) == (0, "baseline", "")
+    assert found["environment"]["HEATPG_PROCESSOR"] == "baseline"
+    assert main(["doctor", "--no-test"]) == 0
+    assert f"kernels    compiled for {kernels.PROCESSOR}\n" in capsys.readouterr()[0]
+
+
+def test_a_kind_of_processor_that_there_is_not_is_told(tmp_path: Path) -> None:
+    code, found, err = in_a_new_process("", tmp_path, HEATPG_PROCESSOR="avx")
+    assert (code, found["kernels"], err) == (2, None, "")
+    # of the kernels, and of what is read from them
+    assert found["problems"][0].startswith("the kernels cannot be loaded")
+    assert all("HEATPG_PROCESSOR" in text and "'avx'" in text and "'baseline'" in text for text in found["problems"])
+
+
 def test_a_cache_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     code, found, err = in_a_new_process("", tmp_path, HEATPG_CACHE_DIR="/dev/null/here")
     assert (code, found["kernels"], err) == (0, None, "")
