@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -15,12 +17,12 @@ Array = NDArray[np.float64]
 SIGMA = np.array([0.0, 0.06, 0.09, 0.3])
 
 
-def square(nodes: str = "vertex") -> Grid:
+def square(nodes: Literal["vertex", "cell"] = "vertex") -> Grid:
     return Grid(*(Axis(name, -1.0, 1.0, 9, boundary="zero", nodes=nodes) for name in "xy"))
 
 
 @pytest.mark.parametrize("nodes", ["vertex", "cell"])
-def test_the_chance_is_that_of_leaving_the_box(nodes: str) -> None:
+def test_the_chance_is_that_of_leaving_the_box(nodes: Literal["vertex", "cell"]) -> None:
     """Written apart: two independent normal numbers, each between its walls."""
     grid = square(nodes)
     found = Crossings((1.0, 2.0), 0.1, 100).chance(grid, SIGMA)
