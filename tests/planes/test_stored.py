@@ -128,6 +128,15 @@ def test_changed_groups_are_refused(tmp_path: Path, flow: Evolution, name: str, 
     assert not verify_file(path).passed
 
 
+@pytest.mark.parametrize("shape", [(16, 8, 60), (16, 7, 61), (1, 8, 61), (16, 8, 61)], ids=str)
+def test_groups_that_do_not_fit_are_refused(tmp_path: Path, flow: Evolution, shape: tuple[int, ...]) -> None:
+    """With checksums that are right."""
+    odd = Evolution.of(flow, draw_groups=np.full(shape, np.inf if shape == (16, 8, 61) else 0.0))
+    odd.save(tmp_path / "odd.h5")
+    with pytest.raises(StoreError, match="NaN or infinity" if shape == (16, 8, 61) else "u_draw_groups has the shape"):
+        load(tmp_path / "odd.h5")
+
+
 def test_groups_of_what_was_not_drawn_are_refused(tmp_path: Path, flow: Evolution) -> None:
     """The checksums of such a file are right, and it says that nobody has drawn its fields."""
     path = tmp_path / "odd.h5"
