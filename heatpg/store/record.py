@@ -31,6 +31,7 @@ __all__ = [
     "ENVIRONMENT",
     "ERROR",
     "ERROR_DIGEST",
+    "FACES",
     "FIELDS",
     "FIELDS_DIGEST",
     "FIELDS_ERROR",
@@ -99,6 +100,7 @@ DRAW_GROUP = "draw_group"  # the dimension of the groups
 LEVELS = "levels"  # group of compact storage
 DRAWN = "drawn"  # of the run: how noise in more components than axes was drawn; left out where none was
 MINIMISE = "minimise"  # of the landscape in the specification; left out where Q is maximised
+FACES = "faces"  # likewise: what is stated of Q on walls, by axis a pair; left out where nothing is
 
 LARGEST_CHUNK = 2**26  # bytes; ours have half a mebibyte
 LARGEST_ATTRIBUTE = 2**15  # bytes; old formats end at 64 kiB
