@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.centring import Centring
 from heatpg.core.extrema import peak
+from heatpg.core.faces import require_extrapolated
 from heatpg.core.grid import axes_html, first_of_batch
 from heatpg.core.landscape import Landscape, landscape_words
 from heatpg.core.noise import Sigma, parse_covariance, parse_sigma, sigma_words
@@ -30,6 +31,7 @@ from heatpg.solvers import Solver, wide
 from heatpg.solvers.choice import choose_for_covariance, refuse_options_of_auto, schedule
 from heatpg.solvers.covariance import CovarianceFlow, require_boundaries
 from heatpg.solvers.gradients import gradients
+from heatpg.solvers.stated import StatedFlow
 from heatpg.solvers.uncertainty import error_of_mean, error_of_nodes, evolved_deviations
 from heatpg.store.reading import read
 from heatpg.store.record import TOLERANCE, Record
@@ -156,6 +158,7 @@ class Evolution(Record):
             lead = values.shape[: values.ndim - landscape.values.ndim]
             return values.reshape(-1, count, *grid.shape)[:, number].reshape(*lead, *grid.shape)
 
+        faces = landscape.stated_faces
         returns = one(landscape.returns)
         alone = Landscape(
             HandedOver(one(landscape.values)),
@@ -165,6 +168,7 @@ class Evolution(Record):
             standard_error=handed_over(one(landscape.standard_error)) if returns is None else None,
             returns=handed_over(returns),
             minimise=landscape.minimise,
+            faces=None if faces is None else faces.mapped(lambda a: a.reshape(count, *a.shape[len(shape) :])[number]),
         )
         return Evolution.of(self, landscape=alone, values=one(self.values), known_error=one(self.known_error))
 
@@ -266,6 +270,7 @@ class Evolution(Record):
                 None if self.covariance is None else self.covariance[index],
                 self.landscape.centring,
                 self.values.dtype,
+                centred.landscape.stated_faces,
             )
 
     @property
@@ -366,6 +371,7 @@ class Evolution(Record):
         if self._centred is None:
             landscape = self.landscape.less(taken)
             noise = self.sigma if self.covariance is None else None
+            faces = landscape.stated_faces
             # in double precision, because a single number may hold the offset and little else
             double = Landscape(
                 HandedOver(landscape.values.astype(np.float64, copy=False)),
@@ -374,6 +380,7 @@ class Evolution(Record):
                 landscape.provenance,
                 standard_error=handed_over(landscape.standard_error),
                 minimise=landscape.minimise,
+                faces=None if faces is None else faces.mapped(lambda side: side.astype(np.float64)),
             )
             if self.drawn is not None:
                 fields = np.stack([taken.remove(field.astype(np.float64)) for field in self.values])
@@ -434,9 +441,10 @@ class Evolution(Record):
         data
             Variables ``u`` (sigma or level, batch1, ..., axes) and ``landscape``, both with the attribute ``sense:
             minimise`` if Q is a loss; if available ``standard_error`` of Q, ``returns`` (seed, ...) and, once computed,
-            ``u_standard_error``; coordinates ``sigma``, ``time`` = sigma^2, ``covariance`` if there is one, and the
-            axes with their units and boundaries. Attributes: name of the landscape, solver, reason for its choice, and
-            the report as JSON (name, status and message of each check).
+            ``u_standard_error``; stated values on walls as ``NAME_lower_face`` and ``NAME_upper_face``; coordinates
+            ``sigma``, ``time`` = sigma^2, ``covariance`` if there is one, and the axes with their units and boundaries.
+            Attributes: name of the landscape, solver, reason for its choice, and the report as JSON (name, status and
+            message of each check).
 
         Raises
         ------
@@ -462,6 +470,7 @@ class Evolution(Record):
         beside = {"covariance", "axis2"} if self.covariance is not None else set()
         beside |= set() if self.landscape.returns is None else {"returns", "seed"}
         beside |= set() if self.known_error is None else {"u_standard_error"}
+        beside |= {f"{axis}_{side}_face" for axis in self.landscape.faces for side in ("lower", "upper")}
         clash = sorted(beside.intersection(axes))
         if clash:
             raise UnsupportedError(
@@ -508,6 +517,11 @@ class Evolution(Record):
         ):
             if array is not None:
                 fields[name] = ((*first, *batch, *axes), array, described(words))
+        for own, walls in self.landscape.faces.items():
+            others = [*batch, *(other for other in axes if other != own)]
+            for side, wall in zip(("lower", "upper"), walls, strict=True):
+                if wall is not None:
+                    fields[f"{own}_{side}_face"] = (others, wall, described(f"Q on the {side} wall of {own}"))
         return xarray.Dataset(
             fields,
             coordinates,
@@ -651,6 +665,7 @@ def _solve_covariance(
     out: Array | None,
 ) -> Evolution:
     grid = landscape.grid
+    require_extrapolated(landscape.stated_faces, "correlated noise")
     covariances = parse_covariance(covariance, grid)
     require_boundaries(grid)
     chosen, reason = choose_for_covariance(solver, grid, covariances)
@@ -730,7 +745,11 @@ def solve(
     taken = landscape.centring
     _require_memory_for_fields(landscape, taken, len(levels), out)
     # a flow keeps what serves all sigmas, and remembers where a march has got to
-    flow = wide.begin(chosen, taken.remove(landscape.values), grid)
+    initial, faces = taken.remove(landscape.values), landscape.stated_faces
+    if faces is None:
+        flow = wide.begin(chosen, initial, grid)
+    else:
+        flow = StatedFlow(chosen, initial, grid, faces.mapped(taken.remove))
     paths = []
 
     def advance(k: int, field: Array) -> bool | None:

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.centring import Centring, usual_sizes
+from heatpg.core.faces import Faces
 from heatpg.core.grid import Grid
 from heatpg.core.noise import sigma_words
 from heatpg.errors import GridError, NonFiniteError
-from heatpg.solvers import wide
+from heatpg.solvers import stated, wide
 from heatpg.solvers.base import Solver, difference_gradient
 from heatpg.solvers.covariance import CovarianceFlow
 from heatpg.tools.finite import all_finite
@@ -41,6 +42,7 @@ def gradients(
     covariance: NDArray[np.float64] | None,
     taken: Centring,
     kind: np.dtype[Any],
+    faces: Faces | None = None,
 ) -> Array:
     """du/dx along every axis, shape (dimensions, *field.shape).
 
@@ -60,6 +62,8 @@ def gradients(
         The offset and the scale that are out of both already; the scale is put back.
     kind
         Type of the result.
+    faces
+        What is stated of the walls of `initial`.
 
     Raises
     ------
@@ -82,7 +86,7 @@ def gradients(
     """
     exponents = _exponents(grid, initial)
     if taken.trivial and not any(exponents):
-        found = _along_all(solver, initial, field, grid, sigma, covariance)
+        found = _along_all(solver, initial, field, grid, sigma, covariance, faces)
         if all_finite(found):
             return found
     # exactly the same problem, in units of its own
@@ -94,7 +98,8 @@ def gradients(
     own = None if covariance is None else np.ldexp(covariance, powers[:, None] + powers)
     double = initial.astype(np.float64, copy=False)
     there = double if field is initial else field.astype(np.float64, copy=False)
-    found = _along_all(solver, double, there, Grid(*axes), np.ldexp(sigma, powers), own)
+    walls = None if faces is None else faces.mapped(lambda side: side.astype(np.float64))
+    found = _along_all(solver, double, there, Grid(*axes), np.ldexp(sigma, powers), own, walls)
     with np.errstate(over="ignore", under="ignore"):
         result = np.asarray(np.ldexp(found, taken.exponent + powers.reshape(-1, *[1] * field.ndim)), kind)
     _require_numbers(found, result, double, grid, exponents, sigma)
@@ -117,6 +122,7 @@ def _along_all(
     grid: Grid,
     sigma: NDArray[np.float64],
     covariance: NDArray[np.float64] | None,
+    faces: Faces | None,
 ) -> Array:
     result = np.empty((grid.dimensions, *field.shape), field.dtype)
     with np.errstate(over="ignore", invalid="ignore"):  # found, and told in our own words
@@ -132,6 +138,9 @@ def _along_all(
         else:
             variances = tuple(float(t) for t in np.square(sigma))
             for position in range(grid.dimensions):
+                if faces is not None:
+                    stated.gradient(solver, initial, faces, grid, variances, position, result[position])
+                    continue
                 wide.gradient(solver, initial, field, grid, variances, position, result[position])
     return result
 

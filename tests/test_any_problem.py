@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from heatpg import Axis, Grid, Landscape, evolve
 from heatpg.boundaries import boundaries
-from heatpg.errors import CheckError, HeatpgError
+from heatpg.errors import CheckError, HeatpgError, NonFiniteError
 from heatpg.evolution import solve
 from heatpg.solvers import solvers
 from heatpg.verify import verify
@@ -60,6 +60,7 @@ class Problem:
     seed: int
     sigmas: tuple[tuple[float, ...], ...]
     solver: str
+    stated: bool
 
     @property
     def landscape(self) -> Landscape:
@@ -72,7 +73,18 @@ class Problem:
             unit = {1e-310: 1e-42, 1e-200: 1e-30, 1e200: 1e24}.get(unit, unit)
         # numbers below the smallest become it or 0
         with np.errstate(under="ignore"):
-            return Landscape(((values + self.offset) * unit).astype(self.dtype), Grid(*self.axes))
+            array = ((values + self.offset) * unit).astype(self.dtype)
+        low, high = float(array.min()), float(array.max())
+        walls = {}
+        for i, axis in enumerate(self.axes):
+            if self.stated and axis.faced:
+                # as large as the data, or three times as far out on one side; along the other axes all the same, or not
+                across = array.shape[self.batch > 0 :][:i] + array.shape[self.batch > 0 :][i + 1 :]
+                walls[axis.name] = (low + (high - low) * rng.random(across), high + 3.0 * (high - low) * rng.random())
+        try:
+            return Landscape(array, Grid(*self.axes), faces=walls)
+        except NonFiniteError:
+            return Landscape(array, Grid(*self.axes))
 
 
 @st.composite
@@ -111,6 +123,7 @@ def problems(draw: st.DrawFn) -> Problem:
         draw(st.integers(0, 2**31)),
         tuple(zip(*columns, strict=True)),
         draw(st.sampled_from(["auto", *solvers.names()])),
+        draw(st.booleans()),
     )
 
 

@@ -50,6 +50,10 @@ class FileOptions:
     standard_error: Annotated[str, Field(description="Array, or column, with the standard errors of Q.")]
     returns: Annotated[str, Field(description="Axis of the seeds; Q is the mean over it.")]
     fill: Annotated[float, Field(description="Value for missing points.")]
+    faces: Annotated[
+        dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]],
+        Field(description="Values on the lower and the upper wall of axes of cells with absorb or clip, per axis."),
+    ]
 
 
 def _word(value: object) -> str:
@@ -92,6 +96,17 @@ def _number(value: object) -> str:
     return ""
 
 
+def _faces(value: object) -> str:
+    sides = list(value.values()) if isinstance(value, dict) else []
+    good = sides and all(
+        isinstance(pair, list | tuple)
+        and len(pair) == 2
+        and all(isinstance(wall, int | float) and not isinstance(wall, bool) for wall in pair)
+        for pair in sides
+    )
+    return "" if good else f"must be a table with [lower, upper] per axis; got: {shown(value)}"
+
+
 FILE_OPTIONS: dict[str, Callable[[object], str]] = {
     "boundary": _boundary,
     "nodes": _nodes,
@@ -101,6 +116,7 @@ FILE_OPTIONS: dict[str, Callable[[object], str]] = {
     "standard_error": _word,
     "returns": _word,
     "fill": _number,
+    "faces": _faces,
 }
 """Options of a landscape in a file of another program, and what is wrong with a value of each."""
 _QUICK = 2**24  # bytes of a file that is read to see whether it can be, in some milliseconds; a taste

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from heatpg.cli.talk import note
-from heatpg.cli.words import by_axis, parse_options
+from heatpg.cli.words import by_axis, parse_faces, parse_options
 from heatpg.errors import MissingFileError, OptionError, StoreError, UnknownNameError
 from heatpg.tools.arguments import one_of
 from heatpg.tools.endings import SOURCES
@@ -127,7 +127,7 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
         raise MissingFileError("no such file", given=path, advice=advice)
     # a result holds its boundaries; an array does not, and there is no default
     if is_result(path, arguments.boundary):
-        given = _given(arguments, "boundary", "nodes", "variable", "axes", "standard_error", "returns", "fill")
+        given = _given(arguments, "boundary", "nodes", "variable", "axes", "standard_error", "returns", "fill", "faces")
         if given:
             raise OptionError(
                 f"{path.name} is a result file, which already contains its landscape, axes and boundary conditions",
@@ -144,6 +144,7 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
             advice="add --boundary NAME; heatpg list boundaries explains each",
         )
     boundary, nodes = of_axes(arguments)
+    faces = parse_faces(arguments.faces)
     return lambda: Landscape.from_file(
         path,
         boundary=boundary,
@@ -154,6 +155,7 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
         returns=arguments.returns,
         fill=arguments.fill,
         minimise=arguments.minimise,
+        faces=faces or None,
     )
 
 
@@ -203,7 +205,7 @@ def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], obj
         ending = f"for a file, include its extension: {', '.join(SOURCES)}"
         reason.advice = "; ".join(filter(None, (near, ending)))
         raise
-    given = _given(arguments, "nodes", "variable", "axes", "standard_error", "returns", "fill")
+    given = _given(arguments, "nodes", "variable", "axes", "standard_error", "returns", "fill", "faces")
     if given:
         raise OptionError(
             f"{arguments.source} is a registered landscape; these options apply only to files",

@@ -188,3 +188,11 @@ def add_source(parser: argparse.ArgumentParser, sigma: str = "") -> None:
         help="axis of the seeds in the file; Q is the mean over it",
     )
     parser.add_argument("--fill", type=float, metavar="NUMBER", help="value for missing points of the file")
+    parser.add_argument(
+        "--faces",
+        action="append",
+        default=[],
+        metavar="AXIS=LOWER,UPPER",
+        help="values on the walls of an axis of cells with boundary absorb or clip, instead of extrapolated ones; "
+        "repeatable",
+    )

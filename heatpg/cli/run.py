@@ -89,7 +89,7 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
     path = Path(arguments.source)
     # .npy and results of heatpg are read block by block; what is sampled, or lies in files of other kinds, has to be
     # whole at first
-    whole = not is_file(arguments.source) or not (path.suffix == ".npy" or is_result(path))
+    whole = not is_file(arguments.source) or not (path.suffix == ".npy" or is_result(path)) or bool(arguments.faces)
     sample = sampler(arguments)
     sigma = parse_sigma(arguments.sigma, quiet=quiet)
     solver = _solver(arguments)

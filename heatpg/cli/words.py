@@ -94,6 +94,33 @@ def by_axis(option: str, text: str) -> str | dict[str, str]:
     return found
 
 
+def parse_faces(given: Sequence[str]) -> dict[str, tuple[float | None, float | None]]:
+    """Values on the walls of axes, each as ``AXIS=LOWER,UPPER``; None where a number is left out.
+
+    Examples
+    --------
+    >>> from heatpg.cli.words import parse_faces
+    >>> parse_faces(["x=0,1", "y=,2.5"])
+    {'x': (0.0, 1.0), 'y': (None, 2.5)}
+    """
+    found: dict[str, tuple[float | None, float | None]] = {}
+    for text in given:
+        name, equals, pair = (piece.strip() for piece in text.partition("="))
+        sides = [side.strip() for side in pair.split(",")]
+        try:
+            if not (name and equals and len(sides) == 2 and any(sides)) or name in found:
+                raise ValueError
+            lower, upper = (float(side) if side else None for side in sides)
+        except ValueError:
+            raise OptionError(
+                "invalid --faces",
+                given=repr(text),
+                allowed="AXIS=LOWER,UPPER with each axis once, for example x=0,1; x=0, states the lower wall alone",
+            ) from None
+        found[name] = lower, upper
+    return found
+
+
 def parse_matrix(text: str) -> list[list[float]]:
     """A covariance from its rows in brackets, as in JSON.
 

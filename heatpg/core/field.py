@@ -487,8 +487,7 @@ class HeatField:
         self._taken = landscape.centring
         values = np.asarray(self._taken.remove(landscape.values), dtype=np.float64)
         self._faced = np.array([axis.faced for axis in grid])
-        for position in np.flatnonzero(self._faced):
-            values = np.concatenate((values, *face_values(values, int(position))), axis=int(position))
+        values = self._with_face_nodes(values)
         # the kernel has three axes: those that are not there have one node
         self._values = np.ascontiguousarray(values).reshape((1,) * (3 - grid.dimensions) + values.shape)
         # far from 0 the distance of a place from each node would be rounded differently
@@ -504,6 +503,20 @@ class HeatField:
 
     def __repr__(self) -> str:
         return f"<HeatField of {self.landscape!r}>"
+
+    def _with_face_nodes(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The values on the walls, where they count, behind the nodes: the lower, then the upper one."""
+        faces = self.landscape.stated_faces
+        stated = () if faces is None else faces.positions
+        if faces is not None:
+            values = faces.mapped(lambda side: np.asarray(self._taken.remove(side), dtype=np.float64)).layered(values)
+            for position in stated:
+                last = values.shape[position] - 1
+                values = np.take(values, [*range(1, last), 0, last], axis=position)
+        for position, faced in enumerate(self._faced):
+            if faced and position not in stated:
+                values = np.concatenate((values, *face_values(values, position)), axis=position)
+        return values
 
     def resolved(self, sigma: ArrayLike) -> bool:
         """Whether sigma is 0 or at least 1.5 spacings along every axis, and not 0 along all.

@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.boundaries import boundaries
 from heatpg.core.centring import Centring, centring
+from heatpg.core.faces import Faces, FacesLike, checked_faces, require_extrapolated
 from heatpg.core.functions import sample_points, values_on_grid
-from heatpg.core.grid import Axis, Grid, GridLike, as_grid, axes_html, first_of_batch, label_for, usable_name
+from heatpg.core.grid import Grid, GridLike, as_grid, axes_html, first_of_batch, label_for, usable_name
+from heatpg.core.oriented import on_positions
 from heatpg.core.ownership import HandedOver, handed_over
-from heatpg.core.periodicity import repeated_ends, repeated_ends_words
 from heatpg.core.positions import (
     Placed,
     axis_of_dimension,
@@ -78,6 +79,10 @@ class Landscape:
     minimise
         Whether Q is a loss, whose smallest value is the optimum. The values keep their sign; everything that searches
         for an optimum then searches for the minimum.
+    faces
+        Values of Q on the walls of axes with ``nodes="cell"`` and boundary ``absorb`` or ``clip``, where no node is:
+        by axis name a pair (lower, upper). Each is a number, an array of the shape of the grid without that axis, or
+        None for the default, which is extrapolated from the four cells next to the wall.
 
     Raises
     ------
@@ -87,6 +92,10 @@ class Landscape:
         For NaN or infinity, with the first location.
     OptionError
         For complex, object, text or masked values, for extended precision, and for a negative standard error.
+    BoundaryError
+        For `faces` of an axis that has nodes on its walls, or whose boundary does not use the values there.
+    UnsupportedError
+        For `faces` together with standard errors or returns.
 
     Examples
     --------
@@ -110,6 +119,7 @@ class Landscape:
         standard_error: ArrayLike | None = None,
         returns: ArrayLike | None = None,
         minimise: bool = False,
+        faces: FacesLike | Faces | None = None,
     ) -> None:
         grid = as_grid(grid)
         array, error, seeds = owned_values(values, standard_error, returns)
@@ -132,6 +142,9 @@ class Landscape:
                 given=f"{array[first]}, first of {int((~np.isfinite(array)).sum())}",
                 advice=f"fill or resample these points first: one {kind} would spread over the whole field",
             )
+        self.stated_faces: Faces | None = checked_faces(faces, array, grid)
+        if error is not None:
+            require_extrapolated(self.stated_faces, "a landscape with standard errors or returns")
         self.values: NDArray[Any] = array
         self._taken: tuple[NDArray[Any], Centring] | None = None
         self.grid = grid
@@ -196,6 +209,20 @@ class Landscape:
         return tuple(int(i) for i in np.unravel_index(int(np.argmax(self.values)), self.values.shape))
 
     @property
+    def faces(self) -> dict[str, tuple[NDArray[Any] | None, NDArray[Any] | None]]:
+        """The stated values on walls: by axis name those on the lower and the upper one; empty if none are stated.
+
+        Each has the shape (*batch, *grid.shape) without that axis.
+
+        Examples
+        --------
+        >>> from heatpg import Axis, Landscape
+        >>> Landscape([1, 2, 3, 4], Axis("x", 0, 4, 4, boundary="absorb", nodes="cell"), faces={"x": (0, None)}).faces
+        {'x': (array(0.), None)}
+        """
+        return {} if self.stated_faces is None else self.stated_faces.as_dict(self.grid)
+
+    @property
     def minimise(self) -> bool:
         """Whether the smallest value is the optimum."""
         return self.sense.minimise
@@ -226,7 +253,8 @@ class Landscape:
         return self._with(sampler=sampler)
 
     def _with(self, **changes: Any) -> Landscape:
-        kept = {"exact": self._exact, "sampler": self._sampler, "minimise": self.minimise, **self._known_scatter()}
+        kept = {"exact": self._exact, "sampler": self._sampler, "minimise": self.minimise, "faces": self.stated_faces}
+        kept |= self._known_scatter()
         return Landscape(HandedOver(self.values), self.grid, self.name, self.provenance, **(kept | changes))
 
     def _known_scatter(self) -> dict[str, Any]:
@@ -358,6 +386,7 @@ class Landscape:
             self.provenance,
             standard_error=scaled,
             minimise=self.minimise,
+            faces=None if self.stated_faces is None else self.stated_faces.mapped(taken.remove),
         )
 
     @classmethod
@@ -374,6 +403,7 @@ class Landscape:
         standard_error: ArrayLike | None = None,
         returns: ArrayLike | None = None,
         minimise: bool = False,
+        faces: FacesLike | None = None,
     ) -> Landscape:
         """Create a landscape from an array, on given axes, at given positions, or with a given grid spacing.
 
@@ -401,6 +431,8 @@ class Landscape:
             In place of values: the returns of each seed, seeds along the first axis; the values are their mean.
         minimise
             Whether the values are a loss, whose smallest value is the optimum.
+        faces
+            Values on walls between which the nodes are cells, by axis name; see `Landscape`.
 
         Examples
         --------
@@ -420,8 +452,8 @@ class Landscape:
         else:
             shape = real_array("Q", values).shape if returns is None else checked_returns(returns).shape[1:]
             grid = grid_of_nodes(shape, boundary=boundary, spacing=spacing, nodes=nodes)
-        scatter = {"standard_error": standard_error, "returns": returns}
-        return _on_positions(cls, values, grid, placed, name, {"source": "array"}, minimise=minimise, **scatter)
+        options = {"standard_error": standard_error, "returns": returns, "minimise": minimise, "faces": faces}
+        return on_positions(cls, values, grid, placed, name, {"source": "array"}, **options)
 
     @classmethod
     @checked_call()
@@ -437,6 +469,7 @@ class Landscape:
         dimensions: int | None = None,
         directions: ArrayLike | None = None,
         origin: ArrayLike | None = None,
+        faces: FacesLike | None = None,
     ) -> Landscape:
         """Sample a function on a grid.
 
@@ -464,6 +497,8 @@ class Landscape:
             components.
         origin
             For a slice: the point at the origin of the axes; by default 0.
+        faces
+            Values on walls between which the nodes are cells, by axis name; see `Landscape`.
 
         Raises
         ------
@@ -497,7 +532,7 @@ class Landscape:
             return sample_points(sampled, points, vectorized=vectorized)
 
         known: Sampler = sampler if plane is None else plane.sampler(function, vectorized=vectorized)
-        return cls(HandedOver(values), grid, label, source, sampler=known, minimise=minimise)
+        return cls(HandedOver(values), grid, label, source, sampler=known, minimise=minimise, faces=faces)
 
     @classmethod
     @checked_call()
@@ -512,6 +547,7 @@ class Landscape:
         standard_error: ArrayLike | None = None,
         returns: str = "",
         minimise: bool | None = None,
+        faces: FacesLike | None = None,
     ) -> Landscape:
         """Create a landscape from an `xarray.DataArray`; its dimensions become the axes, in order.
 
@@ -538,6 +574,9 @@ class Landscape:
         minimise
             Whether the values are a loss, whose smallest value is the optimum; by default taken from an array written
             by heatpg, otherwise False.
+        faces
+            Values on walls between which the nodes are cells, by dimension; see `Landscape`. Arrays over other
+            dimensions have the order of these in `data`.
 
         Raises
         ------
@@ -601,11 +640,11 @@ class Landscape:
                 labelled = data.copy(data=real_array("the standard error", labelled))
             standard_error = labelled.transpose(*order).to_numpy()
         ordered = data.transpose(*([returns] if returns else []), *order).to_numpy()
-        scatter = {"standard_error": standard_error, "returns": ordered if returns else None}
+        scatter = {"standard_error": standard_error, "returns": ordered if returns else None, "faces": faces}
         grid, values = Grid(*(each.axis for each in placed)), None if returns else ordered
         label = name or str(data.name or "array")
         loss = str(data.attrs.get(LOSS[0], "")) == LOSS[1] if minimise is None else minimise
-        return _on_positions(cls, values, grid, placed, label, {"source": "xarray"}, minimise=loss, **scatter)
+        return on_positions(cls, values, grid, placed, label, {"source": "xarray"}, minimise=loss, **scatter)
 
     @classmethod
     @checked_call()
@@ -622,6 +661,7 @@ class Landscape:
         returns: str = "",
         fill: float | None = None,
         minimise: bool | None = None,
+        faces: FacesLike | None = None,
     ) -> Landscape:
         """Create a landscape from a file of another program; see ``heatpg list formats``.
 
@@ -653,6 +693,8 @@ class Landscape:
             Value for missing points, as in an incomplete file.
         minimise
             Whether Q is a loss; by default according to the file, otherwise False.
+        faces
+            Values on walls between which the nodes are cells, by axis name; see `Landscape`.
 
         Raises
         ------
@@ -699,7 +741,8 @@ class Landscape:
             )
         if not found.axes:
             grid = grid_of_nodes(values.shape, boundary=boundary, nodes=nodes or "vertex")
-            return _on_positions(cls, HandedOver(values), grid, [], label, {"source": "array"}, minimise=loss)
+            of_file = {"minimise": loss, "faces": faces}
+            return on_positions(cls, HandedOver(values), grid, [], label, {"source": "array"}, **of_file)
         names = [usable_name(each.name) for each in found.axes]
         for given, own in zip(found.axes, names, strict=True):
             if own == f"{given.name}_axis":
@@ -738,56 +781,14 @@ class Landscape:
         # files of NumPy are arrays, as they are for `from_array`
         origin = {"source": "array"} if found.facts["format"] == "numpy" else found.facts
         error = found.standard_error
-        return _on_positions(
+        return on_positions(
             *(cls, HandedOver(values) if seeds is None else None, Grid(*(one.axis for one in placed)), placed),
             *(label, origin),
             minimise=loss,
             standard_error=handed_over(error),
             returns=handed_over(seeds),
+            faces=faces,
         )
-
-
-def _on_positions(
-    kind: type[Landscape],
-    values: ArrayLike | None,
-    grid: Grid,
-    placed: Sequence[Placed],
-    name: str,
-    origin: dict[str, Any],
-    **options: Any,
-) -> Landscape:
-    """A landscape of data, turned round where its positions descend; what a user has to know of it is told."""
-    descending = [number for number, each in enumerate(placed) if each.turned]
-    if descending:
-        # of a batch the axes of the grid are the last ones
-        turned = tuple(number - grid.dimensions for number in descending)
-        values = None if values is None else _flipped("Q", values, turned)
-        for what in ("standard_error", "returns"):
-            if options.get(what) is not None:
-                options[what] = _flipped(what, options[what], turned)
-    notes = {each.axis.name: each.note for each in placed if each.note}
-    landscape = kind(values, grid, name, {**origin, **({"positions": notes} if notes else {})}, **options)
-    told = [repeated_ends_words(axis) for axis in repeated_ends(landscape.values, landscape.grid)]
-    told += [_turned_words(placed[number].axis) for number in descending]
-    told += [f"axis {each.axis.name!r}: positions {each.note}" for each in placed if each.doubtful]
-    for words in told:
-        # up to the caller of `from_array` or `from_xarray`
-        warn_caller(words)
-    return landscape
-
-
-def _flipped(what: str, given: Any, axes: tuple[int, ...]) -> ArrayLike:
-    if isinstance(given, HandedOver):
-        return HandedOver(np.flip(given.array, axes))
-    return np.flip(real_array(what, given), axes)
-
-
-def _turned_words(axis: Axis) -> str:
-    first = number_words(float(axis.coordinates[0]), axis.lower, axis.upper)
-    return (
-        f"axis {axis.name!r} descends: it was reversed together with the values, so index 0 is now at {first}; the "
-        f"coordinates are unchanged"
-    )
 
 
 def landscape_words(landscape: Landscape) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.boundaries import face_values
+from heatpg.core.faces import Faces
 from heatpg.core.grid import Grid
 
 __all__ = ["extremes", "magnitude", "oscillation", "range_with_walls", "wall_values", "whole_range", "with_walls"]
@@ -20,8 +21,10 @@ __all__ = ["extremes", "magnitude", "oscillation", "range_with_walls", "wall_val
 Array = NDArray[Any]
 
 
-def wall_values(field: Array, grid: Grid) -> Iterator[Array]:
+def wall_values(field: Array, grid: Grid, faces: Faces | None = None) -> Iterator[Array]:
     """The values on all faces where they count, those on edges and corners too, each an array with a node per face.
+
+    Where some are stated, one array holds them together with the field.
 
     Parameters
     ----------
@@ -29,6 +32,8 @@ def wall_values(field: Array, grid: Grid) -> Iterator[Array]:
         Shape (*batch, *grid.shape).
     grid
         Where it is sampled.
+    faces
+        The stated values of the field.
 
     Examples
     --------
@@ -40,7 +45,11 @@ def wall_values(field: Array, grid: Grid) -> Iterator[Array]:
     [[0.0], [5.0]]
     """
     first = field.ndim - grid.dimensions
-    yield from _walls(field, [first + i for i, axis in enumerate(grid) if axis.faced])
+    stated: tuple[int, ...] = ()
+    if faces is not None:
+        stated, field = faces.positions, faces.layered(field)
+        yield field
+    yield from _walls(field, [first + i for i, axis in enumerate(grid) if axis.faced and i not in stated])
 
 
 def _walls(field: Array, positions: list[int]) -> Iterator[Array]:
@@ -50,16 +59,20 @@ def _walls(field: Array, positions: list[int]) -> Iterator[Array]:
             yield from _walls(value, positions[number + 1 :])
 
 
-def with_walls(field: Array, grid: Grid) -> Array:
+def with_walls(field: Array, grid: Grid, faces: Faces | None = None) -> Array:
     """The field with the values on its faces before the first and after the last node, along axes where they count."""
-    for position, axis in enumerate(grid, field.ndim - grid.dimensions):
-        if axis.faced:
-            lower, upper = face_values(field, position)
-            field = np.concatenate((lower, field, upper), axis=position)
+    first = field.ndim - grid.dimensions
+    stated: tuple[int, ...] = ()
+    if faces is not None:
+        stated, field = faces.positions, faces.layered(field)
+    for position, axis in enumerate(grid):
+        if axis.faced and position not in stated:
+            lower, upper = face_values(field, first + position)
+            field = np.concatenate((lower, field, upper), axis=first + position)
     return field
 
 
-def range_with_walls(field: Array, grid: Grid) -> tuple[Array, Array]:
+def range_with_walls(field: Array, grid: Grid, faces: Faces | None = None) -> tuple[Array, Array]:
     """Smallest and largest value of each entry of the batch, on nodes, on faces where they count, and outside.
 
     Examples
@@ -73,14 +86,14 @@ def range_with_walls(field: Array, grid: Grid) -> tuple[Array, Array]:
     """
     axes = tuple(range(field.ndim - grid.dimensions, field.ndim))
     low, high = field.min(axis=axes), field.max(axis=axes)
-    for value in wall_values(field, grid):
+    for value in wall_values(field, grid, faces):
         low, high = np.minimum(low, value.min(axis=axes)), np.maximum(high, value.max(axis=axes))
     for axis in grid:
         low, high = axis.rule.extremes_outside(low, high)
     return np.asarray(low), np.asarray(high)
 
 
-def whole_range(field: Array, grid: Grid) -> tuple[float, float]:
+def whole_range(field: Array, grid: Grid, faces: Faces | None = None) -> tuple[float, float]:
     """The same of a whole batch.
 
     Examples
@@ -91,7 +104,7 @@ def whole_range(field: Array, grid: Grid) -> tuple[float, float]:
     >>> whole_range(np.arange(10.0).reshape(2, 5), Grid(Axis("x", 0.0, 4.0, 5, boundary="clip")))
     (0.0, 9.0)
     """
-    low, high = range_with_walls(field, grid)
+    low, high = range_with_walls(field, grid, faces)
     return float(low.min()), float(high.max())
 
 
@@ -100,6 +113,7 @@ class Sampled(Protocol):
 
     grid: Grid
     values: Array
+    stated_faces: Faces | None
 
 
 # Each check asks for them, and they are two passes over memory. With the values that they are of, which a landscape may
@@ -128,7 +142,7 @@ def extremes(landscape: Sampled) -> tuple[float, float]:
     """
     found = _found(landscape)
     if "extremes" not in found:
-        found["extremes"] = whole_range(landscape.values, landscape.grid)
+        found["extremes"] = whole_range(landscape.values, landscape.grid, landscape.stated_faces)
     return found["extremes"]
 
 
@@ -140,7 +154,7 @@ def _of_nodes(landscape: Sampled) -> tuple[float, float]:
 
 
 def magnitude(landscape: Sampled) -> float:
-    """The largest absolute value of the nodes.
+    """The largest absolute value of the nodes, and of stated values on walls.
 
     Examples
     --------
@@ -151,6 +165,8 @@ def magnitude(landscape: Sampled) -> float:
     5.0
     """
     low, high = _of_nodes(landscape)
+    if landscape.stated_faces is not None:
+        low, high = min(low, extremes(landscape)[0]), max(high, extremes(landscape)[1])
     return max(-low, high)
 
 

@@ -33,9 +33,10 @@ from heatpg.solvers.choice import Schedule
 from heatpg.store.record import Record
 from heatpg.tools.sums import product
 from heatpg.verify.correlated import SEED
-from heatpg.verify.crosscheck import POINTS, Roughness, expected_error, reference_rows
+from heatpg.verify.crosscheck import POINTS, Roughness, expected_error
 from heatpg.verify.edge import corrects_ends, kept_weights
 from heatpg.verify.maximum_principle import edge_entry, range_kept
+from heatpg.verify.reference import reference_rows
 from heatpg.verify.resolution import TRUST
 from heatpg.verify.silence import Scale, unless_silent
 
@@ -454,7 +455,7 @@ class BlockChecks:
         )
 
     def _crosscheck(self, known: Record, scale: Scale) -> Check:
-        cache: dict[int, Roughness] = {}
+        cache: dict[tuple[int, bool], Roughness] = {}
         low, high = self._whole_range()
         for position, axis in enumerate(self.plan.grid):
             # relative to the chord between held ends, turned over beyond them, the range is twice as wide
@@ -463,7 +464,7 @@ class BlockChecks:
             others = [other for i, other in enumerate(self.plan.grid) if other.faced and i != position]
             larger = math.prod(float(np.abs(face_weights(other.size)).sum()) for other in others)
             second, fourth = (larger * float(value) for value in self._rough[position])
-            cache[position] = Roughness(half, second, fourth)
+            cache[position, False] = Roughness(half, second, fourth)
         worst: tuple[float, float, float, int, tuple[int, ...]] | None = None
         bounds = []
         # the largest error in units of its bound, over all levels

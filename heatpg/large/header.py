@@ -49,6 +49,7 @@ class Header(Landscape):
         self.sense = sense_of(minimise)
         self.standard_error = None
         self.returns = None
+        self.stated_faces = None
 
 
 def header(

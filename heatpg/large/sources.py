@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.faces import Faces, require_extrapolated
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.positions import grid_of_nodes
@@ -173,6 +174,7 @@ class LargeFile:
         self.name: str = str(said.landscape["name"])
         self.provenance: dict[str, Any] = dict(said.landscape["provenance"])
         self.minimise: bool = said.landscape[MINIMISE]
+        self.stated_faces: Faces | None = said.faces
         self.dtype = np.dtype(file[FIELDS].dtype).newbyteorder("=")
         self._file = file
 
@@ -448,6 +450,7 @@ def open_source(landscape: LargeLandscape) -> Iterator[Origin]:
         elif isinstance(source, Landscape):
             if grid is not None and grid != source.grid:
                 raise GridError("the landscape has its own grid", given="another grid", advice="omit grid")
+            require_extrapolated(source.stated_faces, "an evolution in pieces")
             yield Origin(
                 _InMemory(source.values),
                 source.grid,
@@ -492,6 +495,7 @@ def _opened_file(stack: contextlib.ExitStack, path: Path, landscape: LargeLandsc
         file = stack.enter_context(open_large(path))
         if grid is not None and grid != file.grid:
             raise GridError("the file has its own grid", given="another grid", advice="omit grid")
+        require_extrapolated(file.stated_faces, "an evolution in pieces")
         kind = _own_type(file.dtype, dtype)
         loss = file.minimise if landscape.minimise is None else landscape.minimise
         return Origin(file.landscape, file.grid, file.shape, kind, name or file.name, file.provenance, minimise=loss)

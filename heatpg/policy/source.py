@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.faces import require_extrapolated
 from heatpg.core.field import HeatField
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
@@ -100,6 +101,9 @@ class ActionValue:
                     given=f"batch axes {source.batch_shape}",
                     advice="select one: Landscape(landscape.values[0], landscape.grid)",
                 )
+            require_extrapolated(
+                source.stated_faces, "sampling a landscape", "use the exact gradient: HeatField(landscape).gradient"
+            )
             self.grid = source.grid
             self._values: Array = np.asarray(source.values, dtype=np.float64)
         elif not callable(source) and not is_seeded(source):
@@ -234,7 +238,9 @@ class _Negative:
 def negative(source: Source, slope: Callable[..., Any] | None) -> tuple[Source, Callable[..., Any] | None]:
     """What an ascent climbs in place of a loss: -Q, and its gradient."""
     if isinstance(source, Landscape):
-        return Landscape(-source.values, source.grid, source.name), slope
+        faces = source.stated_faces
+        walls = None if faces is None else faces.mapped(np.negative)
+        return Landscape(-source.values, source.grid, source.name, faces=walls), slope
     if is_seeded(source):
         return _Negative(source), slope
     # what is no function is refused where it is used

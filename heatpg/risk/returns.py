@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.faces import require_extrapolated
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma, default_sigma, parse_covariance, parse_sigma, sigma_words
@@ -549,6 +550,7 @@ def distribution(
         raise UnsupportedError(
             "distributions are available in one to three dimensions", given=f"{grid.dimensions} axes"
         )
+    require_extrapolated(landscape.stated_faces, "the distribution of the return")
     if sigma is not None and covariance is not None:
         raise SigmaError("give either sigma or covariance, not both")
     replace = False

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.faces import require_extrapolated
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import sigma_words
@@ -427,6 +428,7 @@ def backward(
         )
     landscape = source if isinstance(source, Landscape) else source.landscape
     require_single(landscape, "a backward solve")
+    require_extrapolated(landscape.stated_faces, "a backward solve")
     field, start, stop = _interval(source, to, variance_step, index)
     # a copy in double precision: noise may be added, transforms may overwrite, and single precision would be amplified
     field = np.array(field, dtype=np.float64)

@@ -235,7 +235,7 @@ class History:
     def events(self, links: Links) -> list[Event]:
         """What happens at the ends of all tracks; it becomes the birth or the death of each of them."""
         made = []
-        for group in self._together(self._loose_ends(links)):
+        for group in (part for whole in self._together(self._loose_ends(links)) for part in self._parted(whole)):
             event = self._event(group)
             made.append(event)
             for end in group:
@@ -301,6 +301,15 @@ class History:
                 groups.append([end])
         return groups
 
+    def _parted(self, group: list[_End]) -> list[list[_End]]:
+        """The ends of a group; those before and those after it apart on a plateau, where they are no event of u."""
+        lost = all(end.how.outcome == LOST for end in group) and len({end.beginning for end in group}) > 1
+        if not any((lost or end.how.outcome == FORK) and self._on_plateau(end) for end in group):
+            return [group]
+        ends = [dataclasses.replace(end, how=dataclasses.replace(end.how, outcome=LOST)) for end in group]
+        parts = [end for end in ends if not end.beginning], [end for end in ends if end.beginning]
+        return [part for part in parts if part]
+
     def _event(self, group: list[_End]) -> Event:
         best = group[0].how
         solved = [end.how.time for end in group if end.how.outcome in (FOLD, LEFT, RELEASED)]
@@ -329,6 +338,11 @@ class History:
         if any((end.track.kind, not end.track.on_edge) in touching for end in begins):
             held = any(end.track.on_edge and end.track.kind != "saddle" for end in begins)
             return "reaches edge" if held else "leaves edge"
+        # on a plateau none of several is another's partner
+        if not (ends and begins) and all(end.how.outcome == LOST for end in group):
+            flat = self._fades if len(group) == 1 else self._on_plateau
+            if all(flat(end) for end in group):
+                return "fades" if ends else "emerges"
         if len(group) > 1:
             return "merge" if ends and begins else "death" if ends else "birth"
         # One end by itself: its partner has no track, because it is of a kind that is not followed or was not found.
@@ -336,8 +350,6 @@ class History:
         if end.how.outcome == FOLD or (end.how.outcome == RELEASED and not self._passes(end)):
             return "birth" if end.beginning else "death"
         words = {LEFT: ("leaves box", "enters box"), LOST: ("lost", "found")}
-        if end.how.outcome == LOST and self._fades(end):
-            return "emerges" if end.beginning else "fades"
         if end.how.outcome == RELEASED or (end.how.outcome == LEFT and end.track.kind != "saddle"):
             return "reaches edge" if end.beginning == (end.how.outcome == RELEASED) else "leaves edge"
         return words[end.how.outcome][end.beginning]
@@ -354,6 +366,18 @@ class History:
         curvature = np.linalg.eigvalsh((hessian * unit[:, None] * unit)[np.ix_(free, free)])
         held = np.abs(slope * unit)[~free]
         return bool((np.abs(curvature) <= UNPLACED * round_off.flat).any() or (held <= round_off.slope).any())
+
+    def _on_plateau(self, end: _End) -> bool:
+        """Whether u is flat to round-off up to its fourth derivative; a fold has a third one, a fork a fourth."""
+        sigmas = self.sigmas(end.how.time)
+        unit = unit_of_length(self.follower.grid, sigmas)
+        local = self.field.local(self.field.derivatives(end.how.position[None], sigmas, 4))
+        curvature, basis = np.linalg.eigh(local[2][0] * unit[:, None] * unit)
+        least = UNPLACED * self.follower.round_off.flat
+        flat = (basis * unit[:, None])[:, np.abs(curvature) <= least].T
+        third = [np.einsum("ijk,i,j,k->", local[3][0], v, v, v) for v in flat]
+        fourth = [np.einsum("ijkl,i,j,k,l->", local[4][0], v, v, v, v) for v in flat]
+        return len(flat) > 0 and float(np.abs([third, fourth]).max()) <= least
 
     def _passes(self, end: _End) -> bool:
         """Whether an extremum that an edge no longer holds goes on inside, rather than meet a saddle there."""

@@ -13,6 +13,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.faces import require_extrapolated
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_covariance
@@ -128,6 +129,7 @@ def principal_axes(landscape: Landscape, covariance: ArrayLike) -> PrincipalAxes
     spread = np.sqrt(np.diagonal(sigma))
     if np.array_equal(sigma, np.diag(np.diagonal(sigma))):
         return PrincipalAxes(landscape, spread, None, names)
+    require_extrapolated(landscape.stated_faces, "correlated noise")
     held = [axis for axis in grid if not axis.rule.free_space]
     if held:
         raise UnsupportedError(

@@ -22,6 +22,7 @@ from heatpg.core.landscape import Landscape
 from heatpg.core.levels import LevelField
 from heatpg.core.ownership import HandedOver
 from heatpg.core.sense import MAXIMISE, Sense
+from heatpg.core.walls import extremes
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.scalespace.region import box_of_data
@@ -175,19 +176,27 @@ class Problem:
         source, values = evolution.landscape, self._centred.landscape.values
         taken = source.centring
         # of the size of one: products of three and more numbers occur, which must not leave the range of a double
+        faces = self._centred.landscape.stated_faces
         low, high = values.min(), values.max()
+        if faces is not None:
+            low, high = extremes(self._centred.landscape)
         for axis in source.grid:
             low, high = axis.rule.extremes_outside(low, high)
         size = float(high) - float(low)
         self._shift = math.frexp(size)[1] - 1 if size > 0 else 0
         exponent = int(taken.exponent.item()) + self._shift
         self.units = units = Units(source.grid, float(taken.offset.item()), exponent, source.sense)
-        pure = source.sense.sign * np.ldexp(np.asarray(values, dtype=np.float64), -self._shift)
+
+        def in_units(of_q: Array) -> Array:
+            return np.asarray(source.sense.sign * np.ldexp(np.asarray(of_q, dtype=np.float64), -self._shift))
+
+        pure = in_units(values)
         self.landscape = Landscape(
             HandedOver(pure),
             units.pure,
             source.name,
             source.provenance,
+            faces=None if faces is None else faces.mapped(in_units),
             sampler=(lambda y: units.pure_values(source.sample(units.places(y)))) if source.has_sampler else None,
         )
         spacing = float(np.spacing(np.abs(source.values).max()))

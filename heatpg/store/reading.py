@@ -27,6 +27,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.faces import Faces, checked_faces
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_covariance, parse_sigma
@@ -51,6 +52,7 @@ from heatpg.store.record import (
     DRAWN,
     ERROR,
     ERROR_DIGEST,
+    FACES,
     FIELDS,
     FIELDS_DIGEST,
     FIELDS_ERROR,
@@ -309,6 +311,8 @@ class Description:
     landscape
         Name, provenance and SHA-256 of Q, the SHA-256 of its standard error and of the returns of its seeds, empty if
         there are none, and whether Q is minimised.
+    faces
+        What is stated of Q on walls.
     solver, paths, report, reason, timing
         As of a `Record`.
     storage
@@ -326,6 +330,7 @@ class Description:
     covariance: NDArray[np.float64] | None
     shape: tuple[int, ...]
     landscape: dict[str, Any]
+    faces: Faces | None
     solver: Solver
     paths: Paths
     report: Report
@@ -401,6 +406,7 @@ def _read_description(contents: Contents, path: Path) -> Description:
             RETURNS_DIGEST: str(spec["landscape"].get(RETURNS_DIGEST, "")),
             MINIMISE: _minimised(path, spec["landscape"]),
         },
+        _read_faces(path, spec["landscape"].get(FACES), _dataset(contents, path, LANDSCAPE, "f"), grid),
         make(spec["solver"]["name"], **options),
         Paths(run["paths"], len(sigma), grid.dimensions),
         _read_report(texts[REPORT]),
@@ -411,6 +417,14 @@ def _read_description(contents: Contents, path: Path) -> Description:
         _drawn(path, run),
         checksums,
     )
+
+
+def _read_faces(path: Path, given: Any, landscape: Any, grid: Grid) -> Faces | None:
+    """What the specification states of Q on walls."""
+    try:
+        return checked_faces(given, np.broadcast_to(np.zeros((), landscape.dtype), landscape.shape), grid)
+    except HeatpgError as reason:
+        raise _damaged(path, f"the values on walls do not fit the landscape: {reason.one_line}") from reason
 
 
 def _data_checksums(
@@ -477,6 +491,7 @@ def _read(contents: Contents, path: Path) -> _Content:
             standard_error=handed_over(scatter.error) if scatter.returns is None else None,
             returns=handed_over(scatter.returns),
             minimise=said.landscape[MINIMISE],
+            faces=said.faces,
         ),
         said.sigma,
         fields,

@@ -28,6 +28,7 @@ __all__ = [
     "ENVIRONMENT",
     "ERROR",
     "ERROR_DIGEST",
+    "FACES",
     "FIELDS",
     "FIELDS_DIGEST",
     "FIELDS_ERROR",
@@ -93,6 +94,7 @@ FIELDS_ERROR_DIGEST = "u_standard_error_sha256"  # a key of the run
 LEVELS = "levels"  # group of compact storage
 DRAWN = "drawn"  # of the run: how noise in more components than axes was drawn; left out where none was
 MINIMISE = "minimise"  # of the landscape in the specification; left out where Q is maximised
+FACES = "faces"  # likewise: what is stated of Q on walls, by axis a pair; left out where nothing is
 
 LARGEST_CHUNK = 2**26  # bytes; ours have half a mebibyte
 LARGEST_ATTRIBUTE = 2**15  # bytes; old formats end at 64 kiB

@@ -27,6 +27,7 @@ import numpy as np
 from h5py import h5a, h5s, h5t
 from numpy.typing import NDArray
 
+from heatpg.core.faces import require_extrapolated
 from heatpg.errors import OptionError, StoreError, UnsupportedError
 from heatpg.store.chunks import chunk_shape, stream, write_array
 from heatpg.store.compact import require_tolerance, write_levels
@@ -37,6 +38,7 @@ from heatpg.store.record import (
     ENVIRONMENT,
     ERROR,
     ERROR_DIGEST,
+    FACES,
     FIELDS,
     FIELDS_DIGEST,
     FIELDS_ERROR,
@@ -420,7 +422,9 @@ def file_records(
         uncertain[RETURNS_DIGEST] = data_digest(landscape.returns)
     correlated = {} if record.covariance is None else {"covariance": record.covariance}
     # only where it is true: files of returns are what they were before there was a choice
-    loss = {MINIMISE: True} if landscape.minimise else {}
+    loss: dict[str, Any] = {MINIMISE: True} if landscape.minimise else {}
+    if landscape.faces:
+        loss |= {FACES: {name: list(pair) for name, pair in landscape.faces.items()}}
     origin = {"name": landscape.name, "provenance": landscape.provenance, "sha256": digest}
     return {
         SPEC: {
@@ -491,6 +495,7 @@ def _fill(file: h5py.File, record: Record, storage: _Storage, proceed: Callable[
     records = file_records(record, digest, environment, repeatable=bool(storage.task))
     if storage.tolerance is not None:
         _require_few_levels(record)
+        require_extrapolated(record.landscape.stated_faces, "compact storage", "pass storage='full'")
     canonical(records)  # what has no form in JSON is refused before the fields are written
     begin_file(file, record, environment, signal=FIELDS if storage.tolerance is None else LANDSCAPE)
     stored, fields_digest = _write_fields(file, record, storage, proceed)

@@ -1,8 +1,6 @@
 """An independent Gaussian convolution, and the bound that theory puts on the distance of a solver from it.
 
-The reference continues the data with ``numpy.pad`` and sums it against the Gaussian; it shares no code with the
-solvers. For sigma >= h it is the trapezoid rule, below that seven weights with the first moments of a Gaussian, or as
-many as they can have without a negative one.
+The reference is in `heatpg.verify.reference`, on a line; here it is taken along all axes, and compared.
 
 The bound. Along one axis solver and reference are convolutions on the continued line, with kernels w and r whose
 symbols are known. So for every m the error is at most max|D^m Q| ||g_m||_1, where D is the central difference and g_m
@@ -16,41 +14,58 @@ differs there by as much as the two kernels do on a kink, times the jumps of the
 Correlated noise does not factor over the axes; what it is compared with is in `heatpg.verify.correlated`.
 """
 
-# One file above 600 lines: the reference in rows, windows and whole lines, and the bound on the distance from it, are
-# one argument.
-
 from __future__ import annotations
 
 import dataclasses
 import functools
 import math
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from heatpg.boundaries import face_values
+from heatpg.core.faces import Faces
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.kinks import period_of
+from heatpg.core.landscape import Landscape
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place
 from heatpg.core.walls import extremes, magnitude, whole_range
-from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.solvers import Solver, wide
+from heatpg.solvers.lines import part
+from heatpg.solvers.stated import takes_exact_columns
 from heatpg.store.record import Record
-from heatpg.tools.sums import along_axis, dot
+from heatpg.tools.sums import along_axis
 from heatpg.verify import checks
 from heatpg.verify.correlated import LARGEST_WINDOW, SEED, density_sums, kernel_distance, sample, window_points
-from heatpg.verify.edge import added_rows, corrects_ends, end_weights, kinks, largest_jumps, narrow_reference
+from heatpg.verify.edge import added_rows, corrects_ends, end_weights, kinks, largest_jumps
+from heatpg.verify.reference import (
+    continued,
+    exact_walls,
+    face_rows,
+    line_weights,
+    reference_rows,
+    reference_weights,
+    rows_and_walls,
+    stated_rows,
+)
 from heatpg.verify.silence import Scale, bound_source, unless_silent
 
-__all__ = ["POINTS", "Roughness", "crosscheck", "expected_error", "reference_rows", "reference_weights"]
+__all__ = [
+    "POINTS",
+    "Roughness",
+    "crosscheck",
+    "expected_error",
+    "extended",
+    "rows_of_axes",
+    "stated_walls",
+]
 
 Array = NDArray[Any]
 
-_TAIL = 9.0  # standard deviations: 2e-19 of the noise goes further, below any rounding
 POINTS = 200  # nodes of a standard check, in all; enough to meet every part of a field, and cheap; a matter of taste
 _WIDEST_MATRIX = 2048  # nodes of an axis: beyond, a matrix of rows costs more than a convolution
 _PIECE = 2**16  # numbers that are worked on at once: half a megabyte, which a second-level cache holds
@@ -58,201 +73,6 @@ _ROWS = 4096  # nodes of a long axis whose ends are corrected at once: half a me
 _KINK = 4.0  # spacings over which a kink is smoothed, as wide as the grid still shows without any aliasing
 _ALIKE = 3.0  # spacings of sigma beyond which kernels of the continuous flow differ by less than rounding on a kink
 _LONGEST_KERNEL = 2**22  # 32 MiB: so far kernels are compared
-# periods of the continued line: as uniform as infinitely many, since exp(-2 pi^2 1.6^2) = 1e-22 of the longest wave is
-# left
-_UNIFORM = 1.6
-_WIDE = 8.0  # lengths of a box in free space: from here on the series of `_wide_weights` is exact to round-off
-# how numpy.pad continues the data as each boundary says; along absorb with the turned-over sign that is told apart
-# below
-_PAD: dict[str, Literal["wrap", "reflect", "symmetric", "edge"]] = {
-    "periodic": "wrap",
-    "reflect-vertex": "reflect",
-    "reflect-cell": "symmetric",
-    "absorb": "reflect",
-    "clip": "edge",
-    "zero": "edge",
-}
-
-
-def _pad_mode(axis: Axis) -> Literal["wrap", "reflect", "symmetric", "edge"]:
-    kind = axis.boundary if axis.boundary != "reflect" else f"reflect-{axis.nodes}"
-    if kind not in _PAD:
-        raise UnsupportedError(
-            "the cross-check does not support this boundary condition",
-            given=f"boundary={axis.boundary!r} along {axis.name!r}",
-            allowed=", ".join(sorted({name.split("-")[0] for name in _PAD})),
-            advice="evolve with checks='none'",
-        )
-    return _PAD[kind]
-
-
-@functools.lru_cache(maxsize=512)
-def reference_weights(spacing: float, sigma: float) -> NDArray[np.float64]:
-    """Weights of the reference on an unbounded line, for offsets -m ... m; they sum to one.
-
-    Examples
-    --------
-    >>> from heatpg.verify.crosscheck import reference_weights
-    >>> weights = reference_weights(1.0, 2.0)
-    >>> len(weights), round(float(weights.sum()), 12)
-    (39, 1.0)
-    """
-    # the trapezoid rule on a Gaussian is exact to 2 exp(-2 pi^2 (sigma / h)^2), 5e-9 at sigma = h
-    if sigma >= spacing:
-        radius = math.ceil(_TAIL * sigma / spacing) + 1
-        offsets = np.arange(-radius, radius + 1) * spacing
-        density = np.exp(-0.5 * np.square(offsets / sigma))
-        return np.asarray(density / math.fsum(density))
-    return narrow_reference(sigma / spacing)
-
-
-def _wide_weights(size: int, spacing: float, sigma: float) -> NDArray[np.float64]:
-    """Weights for offsets -size ... size where the noise is far wider than the box: all beyond stand at the ends.
-
-    The sum of samples beyond the last is an integral by the midpoint rule, with the first terms of its error: in units
-    of sigma, at z and for samples e apart, Phi(-z) - e^2 g z / 24 + 7 e^4 g (z^3 - 3 z) / 5760
-    - 31 e^6 g (z^5 - 10 z^3 + 15 z) / 967680, g the normal density. For e <= 1/16 the next one is below 1e-15.
-    """
-    step = spacing / sigma
-    weights = step / math.sqrt(2.0 * math.pi) * np.exp(-0.5 * np.square(step * np.arange(-size, size + 1)))
-    z = (size - 0.5) * step
-    density = math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
-    weights[[0, -1]] = (
-        float(ndtr(-z))
-        - step**2 * density * z / 24.0
-        + 7.0 * step**4 * density * (z**3 - 3.0 * z) / 5760.0
-        - 31.0 * step**6 * density * (z**5 - 10.0 * z**3 + 15.0 * z) / 967680.0
-    )
-    return np.asarray(weights / math.fsum(weights))
-
-
-@functools.lru_cache(maxsize=64)
-def _line_weights(axis: Axis, sigma: float) -> NDArray[np.float64]:
-    """Weights of the reference along an axis for offsets -m ... m, each node of the continued line taken once.
-
-    Beyond its own length from a node, a line in free space is constant, and all weights out there stand at that
-    distance; other lines repeat after their period.
-    """
-    size, spacing = axis.size, axis.spacing
-    period = size if axis.rule.periodic else 2 * size - (0 if axis.nodes == "cell" else 2)
-    if axis.rule.free_space:
-        if sigma > _WIDE * size * spacing:
-            return _wide_weights(size, spacing, sigma)
-        half = size
-    else:
-        sigma = min(sigma, _UNIFORM * period * spacing)
-        half = (period + 1) // 2
-    weights = reference_weights(spacing, sigma)
-    radius = len(weights) // 2
-    if radius <= half:
-        return weights
-    offset = np.arange(-radius, radius + 1)
-    if axis.rule.free_space:
-        place = np.clip(offset, -half, half)
-    else:
-        # to the nearest image, and to the one on the same side where two are as near: so the weights stay even, and a
-        # chord stays what it is
-        place = np.sign(offset) * ((np.abs(offset) + period // 2) % period - period // 2)
-    folded = np.bincount(place + half, weights=weights, minlength=2 * half + 1)
-    return np.asarray(0.5 * (folded + folded[::-1]))
-
-
-def _continued_index(axis: Axis, before: int) -> NDArray[np.int64]:
-    nodes = np.arange(axis.size)
-    return np.asarray(np.pad(nodes, before, mode=_pad_mode(axis)))
-
-
-def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64], corrected: bool = False) -> NDArray[np.float64]:
-    """Rows of the reference as a matrix on the nodes of an axis.
-
-    Parameters
-    ----------
-    axis
-        The axis, with its boundary.
-    sigma
-        Noise level along it.
-    rows
-        Which nodes.
-    corrected
-        Whether the ends are corrected, see `heatpg.verify.edge.corrects_ends`.
-
-    Returns
-    -------
-    matrix
-        Shape (len(rows), axis.size).
-    """
-    size = axis.size
-    result = np.zeros((len(rows), size))
-    if sigma == 0.0:
-        result[np.arange(len(rows)), rows] = 1.0
-        return result
-    weights = _line_weights(axis, sigma)
-    if axis.faced:
-        added = added_rows(axis, sigma, rows) if corrected and sigma >= axis.spacing else 0.0
-        return _rows_with_faces(axis, weights, rows) + added
-    radius = len(weights) // 2
-    node = _continued_index(axis, radius)
-    position = np.arange(-radius, size + radius)
-    factor = np.ones(len(node))
-    if axis.boundary == "zero":
-        factor = np.where((position < 0) | (position >= size), 0.0, 1.0)
-        if axis.nodes == "vertex":
-            factor[(position == 0) | (position == size - 1)] = 0.5
-    if axis.boundary == "absorb":
-        # odd about both ends: every second stretch of length n - 1 is turned over about the chord
-        factor = np.where((position // (size - 1)) % 2 == 0, 1.0, -1.0)
-        factor[position % (size - 1) == 0] = 0.0
-    for i, row in enumerate(rows):
-        window = slice(int(row), int(row) + len(weights))
-        mass = weights * factor[window]
-        # many positions of the continued line lead to one node: their weights add up there
-        result[i] = np.bincount(node[window], weights=mass, minlength=size)
-        if axis.boundary == "absorb":
-            share = position[window] / (size - 1)
-            inside = node[window] / (size - 1)
-            # the chord: its value at every position, less what the folded nodes say of it already, falls to the two
-            # ends
-            high = dot(weights, share) - dot(mass, inside)
-            result[i, -1] += high
-            result[i, 0] += float(weights.sum() - mass.sum()) - high
-    if corrected:
-        result += added_rows(axis, sigma, rows)
-    return result
-
-
-def _face_rows(size: int) -> NDArray[np.float64]:
-    """The values on both walls by the cells of a line, of the polynomial through four of them; shape (2, size)."""
-    count = min(4, size)
-    # weights that give the value at 0 of every power, from its values at the centres
-    powers = np.vander(np.arange(count) + 0.5, increasing=True).T
-    near = np.linalg.solve(powers, np.eye(count)[0])
-    result = np.zeros((2, size))
-    result[0, :count], result[1, size - count :] = near, near[::-1]
-    return result
-
-
-def _rows_with_faces(axis: Axis, weights: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """`reference_rows` of a line of cells on whose walls the values count."""
-    size, radius = axis.size, len(weights) // 2
-    position = np.arange(-radius, size + radius)
-    lower, upper = _face_rows(size)
-    result = np.zeros((len(rows), size))
-    for i, row in enumerate(rows):
-        window = slice(int(row), int(row) + len(weights))
-        place = position[window]
-        if axis.boundary == "clip":
-            inside = (place >= 0) & (place < size)
-            result[i, place[inside]] = weights[inside]
-            result[i] += weights[place < 0].sum() * lower + weights[place >= size].sum() * upper
-            continue
-        # relative to the chord between the walls: odd about them, every second stretch turned over
-        turned = place % (2 * size)
-        node, sign = np.where(turned < size, turned, 2 * size - 1 - turned), np.where(turned < size, 1.0, -1.0)
-        mass = weights * sign
-        result[i] = np.bincount(node, weights=mass, minlength=size)
-        high = (dot(weights, place + 0.5) - dot(mass, node + 0.5)) / size
-        result[i] += high * upper + (float(weights.sum() - mass.sum()) - high) * lower
-    return result
 
 
 def _kernel_difference(solver: Solver, axis: Axis, path: tuple[float, ...]) -> tuple[Array, Array]:
@@ -320,38 +140,6 @@ def _at_both_walls(distance: Array, offset: NDArray[np.int64], axis: Axis) -> fl
     return float((lower + lower[::-1]).max())
 
 
-def _continued(values: Array, axis: Axis, radius: int, along: int) -> Array:
-    """The data and so many nodes beyond either end."""
-    if axis.faced:
-        return _continued_with_faces(values, axis, radius, along)
-    widths = [(0, 0)] * values.ndim
-    widths[along] = (radius, radius)
-    if axis.boundary == "absorb":
-        return np.pad(values, widths, mode="reflect", reflect_type="odd")
-    if axis.boundary == "zero":
-        share = np.ones(axis.size)
-        if axis.nodes == "vertex":
-            share[[0, -1]] = 0.5
-        shape = [1] * values.ndim
-        shape[along] = -1
-        return np.pad(values * share.reshape(shape), widths)
-    return np.pad(values, widths, mode=_pad_mode(axis))
-
-
-def _continued_with_faces(values: Array, axis: Axis, radius: int, along: int) -> Array:
-    lines = np.moveaxis(values, along, -1)
-    widths = [(0, 0)] * (values.ndim - 1) + [(radius, radius)]
-    lower, upper = (np.tensordot(lines, row, axes=1)[..., None] for row in _face_rows(axis.size))
-    place = np.arange(-radius, axis.size + radius)
-    if axis.boundary == "clip":
-        result = np.where(place < 0, lower, np.where(place < axis.size, np.pad(lines, widths), upper))
-    else:
-        chord = lower + (upper - lower) * ((place + 0.5) / axis.size)
-        rest = np.pad(lines - chord[..., radius : radius + axis.size], widths, mode="symmetric")
-        result = chord + np.where((place // axis.size) % 2 == 0, rest, -rest)
-    return np.moveaxis(result, -1, along)
-
-
 @dataclasses.dataclass(frozen=True)
 class Roughness:
     """What the bound knows of the data continued by the boundary of one axis.
@@ -381,14 +169,25 @@ class Roughness:
         )
 
 
-def _roughness(values: Array, grid: Grid, position: int) -> Roughness:
-    """Half range, and largest second and fourth difference, of the data continued by the boundary of an axis."""
-    axis, along = grid[position], values.ndim - grid.dimensions + position
+def _roughness(values: Array, grid: Grid, position: int, faces: Faces | None = None, own: bool = False) -> Roughness:
+    """Half range, and largest second and fourth difference, of the data continued by the boundary of an axis.
+
+    Where walls of this axis are stated, its data go on from there only if the column of the walls is the scheme's own.
+    """
+    axis, first = grid[position], values.ndim - grid.dimensions
+    along, stated, told = first + position, () if faces is None else faces.positions, None
+    if faces is not None:
+        values = faces.layered(values)
     # the others smooth what they find on their nodes and their walls
-    for other, place in enumerate(grid, values.ndim - grid.dimensions):
-        if place.faced and other != along:
-            values = np.concatenate((*face_values(values, other), values), axis=other)
+    for other, place in enumerate(grid):
+        if place.faced and other != position and other not in stated:
+            values = np.concatenate((*face_values(values, first + other), values), axis=first + other)
     low, high = whole_range(values, grid)
+    if position in stated:
+        ends = part(values, along, 0, 1), part(values, along, axis.size + 1, None)
+        values = part(values, along, 1, axis.size + 1)
+        low, high = (f(a, b) for f, a, b in zip((min, max), (low, high), whole_range(values, grid), strict=True))
+        told = ends if own else None
     half = (high - low) / 2.0
     if axis.rule.holds_ends:
         half = high - low  # relative to the chord between the ends, turned over beyond them
@@ -399,7 +198,11 @@ def _roughness(values: Array, grid: Grid, position: int) -> Roughness:
     inner = max(1, _PIECE // axis.size)
     for i in range(0, lines.shape[0], outer):
         for j in range(0, lines.shape[2], inner):
-            piece = _continued(lines[i : i + outer, :, j : j + inner], axis, 2, 1)
+            walls = None
+            if told is not None:
+                lower, upper = (side.reshape(lines.shape[0], 1, -1)[i : i + outer, :, j : j + inner] for side in told)
+                walls = lower, upper
+            piece = continued(lines[i : i + outer, :, j : j + inner], axis, 2, 1, walls)
             twice = np.diff(piece, n=2, axis=1)
             second = max(second, float(twice.max()), -float(twice.min()))
             four = np.diff(twice, n=2, axis=1)
@@ -407,10 +210,10 @@ def _roughness(values: Array, grid: Grid, position: int) -> Roughness:
     return Roughness(half, second, fourth, values, along)
 
 
-def expected_error(evolution: Record, k: int, cache: dict[int, Roughness] | None = None) -> float:
+def expected_error(evolution: Record, k: int, cache: dict[tuple[int, bool], Roughness] | None = None) -> float:
     """Bound on |u - reference| at sigma[k], from the symbols of both and the data; see the top of this file."""
     values, grid, solver = evolution.landscape.values, evolution.grid, evolution.solver
-    cache = {} if cache is None else cache
+    cache, faces = {} if cache is None else cache, evolution.landscape.stated_faces
     # Round-off of one operation; how many there are is what the solver says of itself. Where products are subnormal it
     # is the spacing of such numbers, whatever their size.
     kind = np.finfo(values.dtype)
@@ -429,10 +232,11 @@ def expected_error(evolution: Record, k: int, cache: dict[int, Roughness] | None
         if solver.at_limit(axis, path[-1]):
             continue
         norms = _cached_norms(solver, axis, path)
-        if position not in cache:
-            cache[position] = _roughness(values, grid, position)
+        own = faces is not None and not takes_exact_columns(solver, axis, path[-1])
+        if (position, own) not in cache:
+            cache[position, own] = _roughness(values, grid, position, faces, own)
         # smooth data make the fourth difference small, rough data the range: the least of three true bounds
-        rough = cache[position]
+        rough = cache[position, own]
         total += min(a * b for a, b in zip(norms, (rough.half, rough.second, rough.fourth), strict=True))
         sigma = math.sqrt(path[-1])
         if solver.exact_kinks and solver.end_nodes(axis, path[-1]) and sigma < _ALIKE * axis.spacing:
@@ -481,6 +285,57 @@ def _sample(evolution: Evolution) -> list[NDArray[np.int64]]:
     return result
 
 
+def extended(landscape: Landscape) -> Array:
+    """Q in double precision, with stated values on walls as the first and the last node of their axes."""
+    values = landscape.values.astype(np.float64, copy=False)
+    faces = landscape.stated_faces
+    return values if faces is None else faces.mapped(lambda side: side.astype(np.float64)).layered(values)
+
+
+def stated_walls(record: Record, k: int) -> dict[int, bool]:
+    """The axes with stated walls, and whether the solver takes what these add from the continuous flow."""
+    faces, path = record.landscape.stated_faces, record.paths[k]
+    positions = () if faces is None else faces.positions
+    return {i: path[i][-1] == 0.0 or takes_exact_columns(record.solver, record.grid[i], path[i][-1]) for i in positions}
+
+
+def rows_of_axes(evolution: Record, k: int) -> list[Callable[[NDArray[np.int64]], NDArray[np.float64]]]:
+    """For every axis a function from some of its nodes to their rows of the reference, for values as in `extended`."""
+    stated = stated_walls(evolution, k)
+    result: list[Callable[[NDArray[np.int64]], NDArray[np.float64]]] = []
+    for i, (axis, path) in enumerate(zip(evolution.grid, evolution.paths[k], strict=True)):
+        sigma, corrected = math.sqrt(path[-1]), corrects_ends(evolution.solver, axis, path[-1])
+        if i in stated:
+            result.append(functools.partial(stated_rows, axis, sigma, corrected, stated[i]))
+        else:
+            result.append(functools.partial(reference_rows, axis, sigma, corrected=corrected))
+    return result
+
+
+def _with_stated_walls(
+    values: Array, axis: Axis, sigma: float, along: int, corrected: bool, exact: bool
+) -> NDArray[np.float64]:
+    """The reference on all nodes of an axis whose first and last nodes are its walls."""
+    cells = part(values, along, 1, axis.size + 1)
+    if sigma == 0.0:
+        return cells
+    if axis.size <= _WIDEST_MATRIX:
+        return _summed(
+            values, axis, sigma, along, corrected, functools.partial(stated_rows, axis, sigma, corrected, exact)
+        )
+    every = np.arange(axis.size)
+    walls = exact_walls(axis, sigma, every)
+    if not exact:
+        _, walls = rows_and_walls(axis, line_weights(axis, sigma), every)
+    result = _convolved(cells, axis, sigma, along, corrected).copy()
+    ends = part(values, along, 0, 1), part(values, along, axis.size + 1, None)
+    shape = [1] * values.ndim
+    shape[along] = axis.size
+    for column, row, end in zip(walls.T, face_rows(axis.size), ends, strict=True):
+        result += column.reshape(shape) * (end - along_axis(row[None, :], cells, along))
+    return result
+
+
 def _contract(values: Array, matrices: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Apply one matrix to each of the last axes."""
     first = values.ndim - len(matrices)
@@ -493,9 +348,9 @@ def _convolved(values: Array, axis: Axis, sigma: float, along: int, corrected: b
     """The reference on all nodes of a long axis, with scipy.ndimage on the continued line."""
     from scipy.ndimage import correlate1d
 
-    weights = _line_weights(axis, sigma)
+    weights = line_weights(axis, sigma)
     radius = len(weights) // 2
-    whole = correlate1d(_continued(values, axis, radius, along), weights, axis=along, mode="constant")
+    whole = correlate1d(continued(values, axis, radius, along), weights, axis=along, mode="constant")
     result = np.asarray(whole[(slice(None),) * along + (slice(radius, radius + axis.size),)])
     if corrected:
         result = result.copy()
@@ -514,14 +369,23 @@ def _added(values: Array, axis: Axis, sigma: float, rows: NDArray[np.int64], alo
     return along_axis(matrix, ends, along)
 
 
-def _summed(values: Array, axis: Axis, sigma: float, along: int, corrected: bool) -> NDArray[np.float64]:
-    """The reference on all nodes of an axis, as a matrix.
+def _summed(
+    values: Array,
+    axis: Axis,
+    sigma: float,
+    along: int,
+    corrected: bool,
+    rows_of: Callable[[NDArray[np.int64]], NDArray[np.float64]] | None = None,
+) -> NDArray[np.float64]:
+    """The reference on all nodes of an axis, as a matrix: that of `reference_rows`, or of another function.
 
     The density is even, and so is every continuation: the even and the odd part of a line about its middle stay apart,
     and each takes a quarter of the products.
     """
-    half = (axis.size + 1) // 2
-    rows = reference_rows(axis, sigma, np.arange(half), corrected)
+    chosen = np.arange((axis.size + 1) // 2)
+    rows = reference_rows(axis, sigma, chosen, corrected) if rows_of is None else rows_of(chosen)
+    # with stated walls there are two columns more than rows
+    half = (rows.shape[1] + 1) // 2
     near, far = rows[:, :half], rows[:, ::-1][:, :half].copy()
     if axis.size % 2:
         far[:, -1] = 0.0  # the node in the middle is its own mirror image
@@ -529,7 +393,7 @@ def _summed(values: Array, axis: Axis, sigma: float, along: int, corrected: bool
     mirrored = lines[::-1]
     even = along_axis(near + far, 0.5 * (lines[:half] + mirrored[:half]), 0)
     odd = along_axis(near - far, 0.5 * (lines[:half] - mirrored[:half]), 0)
-    whole = np.concatenate((even + odd, (even - odd)[: axis.size - half][::-1]))
+    whole = np.concatenate((even + odd, (even - odd)[: axis.size - len(chosen)][::-1]))
     return np.moveaxis(whole, 0, along)
 
 
@@ -540,13 +404,18 @@ def _corrected(record: Record, k: int) -> list[bool]:
 
 
 def _at_nodes(
-    values: Array, grid: Grid, sigmas: Array, nodes: list[NDArray[np.int64]], corrected: list[bool]
+    values: Array,
+    grid: Grid,
+    sigmas: Array,
+    nodes: list[NDArray[np.int64]],
+    corrected: list[bool],
+    stated: Mapping[int, bool],
 ) -> NDArray[np.float64]:
-    """The reference on the product of some nodes of every axis."""
+    """The reference on the product of some nodes of every axis; `stated` as in `stated_walls`."""
     # on one axis windows of the continued line are cheaper than rows of a matrix
-    if grid.dimensions == 1 and sigmas[0] > 0:
-        weights = _line_weights(grid[0], float(sigmas[0]))
-        line = _continued(values, grid[0], len(weights) // 2, values.ndim - 1)
+    if grid.dimensions == 1 and sigmas[0] > 0 and not stated:
+        weights = line_weights(grid[0], float(sigmas[0]))
+        line = continued(values, grid[0], len(weights) // 2, values.ndim - 1)
         windows = np.lib.stride_tricks.sliding_window_view(line, len(weights), axis=-1)
         # a copy of some windows at a time, so that a batch of long lines does not need much memory
         step = max(1, _PIECE * line.shape[-1] // (line.size * len(weights)))
@@ -558,17 +427,24 @@ def _at_nodes(
             result += _added(values, grid[0], float(sigmas[0]), nodes[0], values.ndim - 1)
         return result
     rows = [
-        reference_rows(axis, float(s), chosen, ends)
-        for axis, s, chosen, ends in zip(grid, sigmas, nodes, corrected, strict=True)
+        stated_rows(axis, float(s), ends, stated[position], chosen)
+        if position in stated
+        else reference_rows(axis, float(s), chosen, ends)
+        for position, (axis, s, chosen, ends) in enumerate(zip(grid, sigmas, nodes, corrected, strict=True))
     ]
     return _contract(values, rows)
 
 
 def _reference_field(evolution: Evolution, k: int) -> NDArray[np.float64]:
-    values = evolution.landscape.values.astype(np.float64)
+    values = extended(evolution.landscape)
     first = values.ndim - evolution.grid.dimensions
-    corrected = _corrected(evolution, k)
+    corrected, stated = _corrected(evolution, k), stated_walls(evolution, k)
     for position, (axis, sigma) in enumerate(zip(evolution.grid, evolution.sigmas[k], strict=True)):
+        if position in stated:
+            values = _with_stated_walls(
+                values, axis, float(sigma), first + position, corrected[position], stated[position]
+            )
+            continue
         if sigma == 0.0:
             continue
         # a short axis by one product of matrices, a long one by a convolution that never makes the matrix
@@ -690,16 +566,17 @@ def crosscheck(evolution: Evolution, level: str = "standard") -> list[Check]:
         return [_crosscheck_covariances(evolution, level, evolution.covariance)]
     grid = evolution.grid
     nodes = None if level == "full" else _sample(evolution)
-    initial = evolution.landscape.values.astype(np.float64, copy=False)
+    initial = extended(evolution.landscape)
     worst: _Error | None = None
-    cache: dict[int, Roughness] = {}
+    cache: dict[tuple[int, bool], Roughness] = {}
     bounds = []
     for k in range(len(evolution)):
         if nodes is None:
             reference = _reference_field(evolution, k)
             field = evolution.values[k]
         else:
-            reference = _at_nodes(initial, grid, evolution.sigmas[k], nodes, _corrected(evolution, k))
+            how = (_corrected(evolution, k), stated_walls(evolution, k))
+            reference = _at_nodes(initial, grid, evolution.sigmas[k], nodes, *how)
             field = evolution.values[k][(..., *np.ix_(*nodes))]
         error = np.abs(field - reference)
         flat = int(np.argmax(error))

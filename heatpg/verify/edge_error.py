@@ -29,8 +29,7 @@ from heatpg.evolution import Evolution
 from heatpg.solvers import wide
 from heatpg.tools.sums import along_axis, product
 from heatpg.verify import checks
-from heatpg.verify.crosscheck import Roughness, expected_error, reference_rows
-from heatpg.verify.edge import corrects_ends
+from heatpg.verify.crosscheck import Roughness, expected_error, extended, rows_of_axes, stated_walls
 from heatpg.verify.silence import Scale, bound_source, unless_silent
 
 __all__ = ["LARGE", "edge_error", "polynomial_rows"]
@@ -98,13 +97,19 @@ def _wall(axis: Axis, count: int) -> NDArray[np.float64]:
     return np.ones(1)
 
 
-def _add_walls(rows: Array, wall: NDArray[np.float64], lower: Array, upper: Array) -> None:
-    """Add so much of the value on either wall to every row; only the nodes next to a wall say what it is."""
+def _with_walls(rows: Array, wall: NDArray[np.float64], lower: Array, upper: Array, stated: bool) -> Array:
+    """Every row with so much of the value on either wall, of which the nodes next to it say what it is.
+
+    Where it is stated it has a column of its own, before the first and after the last.
+    """
+    if stated:
+        return np.column_stack([lower, rows, upper])
     rows[:, : len(wall)] += np.multiply.outer(lower, wall)
     rows[:, -len(wall) :] += np.multiply.outer(upper, wall[::-1])
+    return rows
 
 
-def _rows(axis: Axis, sigma: float, nodes: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+def _rows(axis: Axis, sigma: float, nodes: NDArray[np.int64], count: int, stated: bool) -> NDArray[np.float64]:
     size, half = axis.size, 0.5 if axis.nodes == "cell" else 0.0
     count = min(count, size)
     length = float(size if axis.rule.periodic or half else size - 1)
@@ -115,7 +120,8 @@ def _rows(axis: Axis, sigma: float, nodes: NDArray[np.int64], count: int) -> NDA
         for row, x in zip(result, place, strict=True):
             row += _window(axis, float(x), ratio, count)
         if axis.boundary == "clip":
-            _add_walls(result, _wall(axis, count), ndtr(-place / ratio), ndtr((place - length) / ratio))
+            walls = ndtr(-place / ratio), ndtr((place - length) / ratio)
+            result = _with_walls(result, _wall(axis, count), *walls, stated)
         return result
     period = length if axis.rule.periodic else 2.0 * length
     ratio = min(ratio, _UNIFORM * period)
@@ -131,11 +137,13 @@ def _rows(axis: Axis, sigma: float, nodes: NDArray[np.int64], count: int) -> NDA
         share, inside = place / length, (np.arange(size) + half) / length
         # what the rows say of the chord is two numbers each: the chord as a matrix would be the square of the axis
         low, high = product(result, np.column_stack((1.0 - inside, inside))).T
-        _add_walls(result, _wall(axis, count), 1.0 - share - low, share - high)
+        result = _with_walls(result, _wall(axis, count), 1.0 - share - low, share - high, stated)
     return result
 
 
-def polynomial_rows(axis: Axis, sigma: float, nodes: NDArray[np.int64], count: int = _NODES) -> NDArray[np.float64]:
+def polynomial_rows(
+    axis: Axis, sigma: float, nodes: NDArray[np.int64], count: int = _NODES, *, stated: bool = False
+) -> NDArray[np.float64]:
     """Weights of the nodes for u at some of them, of the polynomials through `count` neighbouring nodes.
 
     Parameters
@@ -148,11 +156,13 @@ def polynomial_rows(axis: Axis, sigma: float, nodes: NDArray[np.int64], count: i
         Which nodes.
     count
         Through how many nodes a polynomial goes.
+    stated
+        Whether the values on the walls are stated: they then have the first and the last column.
 
     Returns
     -------
     rows
-        Shape (len(nodes), axis.size).
+        Shape (len(nodes), axis.size), or two columns more.
 
     Examples
     --------
@@ -168,8 +178,8 @@ def polynomial_rows(axis: Axis, sigma: float, nodes: NDArray[np.int64], count: i
     if sigma == 0.0:
         result = np.zeros((len(nodes), axis.size))
         result[np.arange(len(nodes)), nodes] = 1.0
-        return result
-    return _rows(axis, sigma, nodes, count)
+        return np.pad(result, ((0, 0), (1, 1))) if stated else result
+    return _rows(axis, sigma, nodes, count, stated)
 
 
 def _nodes(axis: Axis, sigma: float, others: set[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -244,10 +254,10 @@ def edge_error(evolution: Evolution, level: str = "standard") -> list[Check]:
                 "the error at the edge is not checked: correlated noise does not factor over the axes",
             )
         ]
-    initial = evolution.landscape.values.astype(np.float64)
-    flat = initial.reshape(-1, grid.size)[0]
+    initial = extended(evolution.landscape)
+    flat = evolution.landscape.values.reshape(-1, grid.size)[0]
     extremes = [np.unravel_index(int(place), grid.shape) for place in (flat.argmax(), flat.argmin())]
-    cache: dict[int, Roughness] = {}
+    cache: dict[tuple[int, bool], Roughness] = {}
     # of every sigma: what was found, its uncertainty, the bound, and where; all in units of Q
     found: list[tuple[float, float, float, Place]] = []
     for k, sigmas in enumerate(evolution.sigmas):
@@ -260,14 +270,15 @@ def edge_error(evolution: Evolution, level: str = "standard") -> list[Check]:
         if not near.any():
             continue
         field = evolution.values[k][(..., *np.ix_(*nodes))].astype(np.float64)
+        stated = stated_walls(evolution, k)
         better, less = (
             _at(
                 initial,
                 grid,
                 nodes,
                 [
-                    functools.partial(polynomial_rows, axis, float(sigma), count=count)
-                    for axis, sigma in zip(grid, sigmas, strict=True)
+                    functools.partial(polynomial_rows, axis, float(sigma), count=count, stated=i in stated)
+                    for i, (axis, sigma) in enumerate(zip(grid, sigmas, strict=True))
                 ],
             )
             for count in (_NODES, _FEWER)
@@ -276,12 +287,7 @@ def edge_error(evolution: Evolution, level: str = "standard") -> list[Check]:
             initial,
             grid,
             nodes,
-            [
-                functools.partial(
-                    reference_rows, axis, float(sigma), corrected=corrects_ends(evolution.solver, axis, path[-1])
-                )
-                for axis, sigma, path in zip(grid, sigmas, evolution.paths[k], strict=True)
-            ],
+            rows_of_axes(evolution, k),
         )
         allowed = expected_error(evolution, k, cache)
         error = np.where(near, np.abs(field - better), 0.0)

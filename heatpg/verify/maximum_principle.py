@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.extrema import climb, local_maxima, on_edge, turns
+from heatpg.core.faces import Faces
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import sigma_words
@@ -34,6 +35,7 @@ from heatpg.core.walls import magnitude, wall_values, with_walls
 from heatpg.evolution import Evolution
 from heatpg.solvers import wide
 from heatpg.solvers.covariance import monotone
+from heatpg.solvers.stated import keeps_promise
 from heatpg.verify import checks
 from heatpg.verify.silence import Scale, bound_source, unless_silent
 
@@ -66,6 +68,8 @@ class _Link:
         Whether `earlier` is Q.
     open_box
         Whether what lay outside the box, or on its faces, at the earlier sigma matters and is not stored (not from Q).
+    faces
+        What is stated of the walls of `earlier`, which is then Q, as one batch axis.
     """
 
     k: int
@@ -77,12 +81,21 @@ class _Link:
     tolerance: float
     from_initial: bool
     open_box: bool
+    faces: Faces | None = None
+
+    def walls(self, number: int) -> Faces | None:
+        """What is stated of the walls of one landscape of the batch."""
+        return None if self.faces is None else self.faces.mapped(lambda side: np.asarray(side[number]))
 
 
 def _links(evolution: Evolution) -> list[_Link]:
     grid, solver = evolution.grid, evolution.solver
     initial = evolution.landscape.values.reshape(-1, *grid.shape)
     fields = evolution.values.reshape(len(evolution), -1, *grid.shape)
+    faces = evolution.landscape.stated_faces
+    stated = () if faces is None else faces.positions
+    if faces is not None:
+        faces = faces.mapped(lambda side: side.reshape(-1, *side.shape[side.ndim - grid.dimensions :]))
     # the unit of all bounds here: one rounding of the largest number that there is
     unit = float(np.finfo(initial.dtype).eps) * magnitude(evolution.landscape)
     variances = [tuple(float(t) for t in row) for row in evolution.variances]
@@ -111,6 +124,7 @@ def _links(evolution: Evolution) -> list[_Link]:
                 steps = [(i, start[i], stop[i]) for i in moving]
             if evolution.covariance is None:
                 promised = all(wide.monotone_between(solver, grid[i], a, b) for i, a, b in steps)
+                promised = promised and all(keeps_promise(solver, grid[i], stop[i]) for i in moving if i in stated)
             else:
                 promised = monotone(grid, evolution.covariance[k])
             links.append(
@@ -123,10 +137,11 @@ def _links(evolution: Evolution) -> list[_Link]:
                         for axis, a, b in zip(grid, start, stop, strict=True)
                     ),
                     continues and promised,
-                    continues and all(wide.keeps_extrema(solver, grid[i], a, b) for i, a, b in steps),
+                    continues and not stated and all(wide.keeps_extrema(solver, grid[i], a, b) for i, a, b in steps),
                     rounding,
                     number == 0,
-                    number > 0 and any(grid[i].starts_anew for i in moving),
+                    number > 0 and (faces is not None or any(grid[i].starts_anew for i in moving)),
+                    faces if number == 0 else None,
                 )
             )
     return links
@@ -176,7 +191,7 @@ def _range(evolution: Evolution, links: list[_Link], scale: Scale) -> Check:
         axes = tuple(range(1, link.later.ndim))
         low, high = extent(link.earlier, -1 if link.from_initial else link.k - 1)
         # with nodes in cells u is a mean of the values on the walls too
-        for value in wall_values(link.earlier, evolution.grid):
+        for value in wall_values(link.earlier, evolution.grid, link.faces):
             low, high = np.minimum(low, value.min(axis=axes)), np.maximum(high, value.max(axis=axes))
         if not link.promised and not link.from_initial:
             # the top of a field may lie between its nodes, and come to light at a later sigma: an eighth of the second
@@ -225,9 +240,11 @@ def _second_difference(field: Array, along: int) -> Array:
     return np.asarray(differences.max(axis=tuple(range(1, field.ndim))))
 
 
-def _window_maximum(field: Array, grid: Grid, index: tuple[int, ...], reach: tuple[int, ...]) -> tuple[float, bool]:
+def _window_maximum(
+    field: Array, grid: Grid, index: tuple[int, ...], reach: tuple[int, ...], faces: Faces | None
+) -> tuple[float, bool]:
     """Largest value within so many nodes along each axis, and whether the window leaves a box in free space."""
-    window = with_walls(field, grid)
+    window = with_walls(field, grid, faces)
     leaves = False
     for position, (axis, i, r) in enumerate(zip(grid, index, reach, strict=True)):
         if axis.rule.periodic and 2 * r + 1 < axis.size:
@@ -294,12 +311,12 @@ def _follow_maxima(evolution: Evolution, links: list[_Link], numbers: dict[int, 
                 flat = int(places[i])
                 index = tuple(int(j) for j in np.unravel_index(flat, grid.shape))
                 value = float(later[index])
-                highest, leaves = _window_maximum(earlier, grid, index, link.reach)
+                highest, leaves = _window_maximum(earlier, grid, index, link.reach, link.walls(b))
                 against = link
                 # noise from outside may have made this maximum: Q alone, whose outside is known, can be held against it
                 if leaves and link.open_box:
                     against = origin
-                    highest, _ = _window_maximum(origin.earlier[b], grid, index, origin.reach)
+                    highest, _ = _window_maximum(origin.earlier[b], grid, index, origin.reach, origin.walls(b))
                 if value - highest > against.tolerance + (0.0 if against.promised else sampling[i]):
                     result.spurious.append((against, b * grid.size + flat, value - highest))
                 # within reach there was a higher value, so nothing is wrong; but along its own track a maximum should
@@ -367,7 +384,10 @@ def _extrema_of_lines(evolution: Evolution, links: list[_Link]) -> Iterator[Chec
     seen = [link for link in links if link.from_initial or not axis.starts_anew]
     for link in seen:
         for b, (earlier, later) in enumerate(zip(link.earlier, link.later, strict=True)):
-            if axis.starts_anew:
+            walls = link.walls(b)
+            if walls is not None:
+                earlier = walls.layered(earlier)
+            elif axis.starts_anew:
                 earlier = axis.rule.extend(axis.size, axis.nodes, 1, 1).of(earlier, 0)
             # a difference of two nodes carries the round-off of both: what turns by less has not turned
             before = turns(earlier, periodic, 2.0 * link.tolerance)
@@ -469,8 +489,14 @@ def edge_entry(sense: Sense, count: int, total: int, where: Place | None, *, fla
 def _mirrored(evolution: Evolution) -> Evolution:
     """The evolution of -Q."""
     landscape = evolution.landscape
+    faces = landscape.stated_faces
     return Evolution(
-        Landscape(HandedOver(-landscape.values), landscape.grid, landscape.name),
+        Landscape(
+            HandedOver(-landscape.values),
+            landscape.grid,
+            landscape.name,
+            faces=None if faces is None else faces.mapped(np.negative),
+        ),
         evolution.sigma,
         -evolution.values,
         evolution.solver,

@@ -42,8 +42,8 @@ from heatpg.solvers import make, solvers
 from heatpg.solvers.choice import schedule
 from heatpg.store.reading import in_rows, verify_file
 from heatpg.verify import verify
-from heatpg.verify.crosscheck import reference_rows
 from heatpg.verify.edge import corrects_ends
+from heatpg.verify.reference import reference_rows
 from tests.pages import page
 
 BOUNDARIES = ("clip", "periodic", "reflect", "absorb", "zero")

@@ -39,7 +39,8 @@ def quiet(space: ScaleSpace) -> None:
     """No jump, and an optimum that does not end."""
     assert not space.jumps
     assert space.sigma_death is None or space.sigma_death.kind != "fades"
-    assert not [event for event in space.events if event.kind in ("lost", "found")]
+    # an event would be one of the rounding of Q
+    assert {event.kind for event in space.events} <= {"fades", "emerges", "reaches edge", "leaves edge"}
     assert (space.count("maximum") >= 1).all() and (space.count("minimum") >= 1).all()
 
 

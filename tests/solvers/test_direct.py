@@ -15,7 +15,7 @@ from heatpg.evolution import solve
 from heatpg.solvers import direct, make
 from heatpg.solvers.filters import bundles_of_lines
 from heatpg.solvers.lines import SweepOperator
-from heatpg.verify.crosscheck import reference_rows
+from heatpg.verify.reference import reference_rows
 from tests.references import weights_of_cells_and_walls
 
 Array = NDArray[Any]

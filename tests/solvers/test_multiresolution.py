@@ -17,7 +17,7 @@ from heatpg.solvers import make
 from heatpg.solvers.multiresolution import Multiresolution, _gaussian, _pyramid, _radius, _ratio
 from heatpg.tools.parallel import set_threads, threads
 from heatpg.verify import verify
-from heatpg.verify.crosscheck import reference_rows
+from heatpg.verify.reference import reference_rows
 from tests.references import weights_of_cells_and_walls
 
 Array = NDArray[Any]

@@ -14,7 +14,8 @@ from heatpg.core.narrow import narrow_weights
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import solve
 from heatpg.solvers import make, solvers
-from heatpg.verify.crosscheck import crosscheck, expected_error, reference_rows, reference_weights
+from heatpg.verify.crosscheck import crosscheck, expected_error
+from heatpg.verify.reference import reference_rows, reference_weights
 from tests.references import face_rows
 
 KINDS: list[tuple[str, Any]] = [(boundary, nodes) for boundary in boundaries.names() for nodes in ("vertex", "cell")]
