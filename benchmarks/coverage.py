@@ -1,11 +1,15 @@
 """How often intervals from seeds hold the truth: landscapes of two bumps, drawn again and again, and studied.
 
     python -m benchmarks.coverage [simulations]
+    python -m benchmarks.coverage chains [simulations]
 
 Truths are sums of Gaussian bumps, of which u, its optimum and the prices are known in closed form: a bump of height h
 and width w at c becomes h w / sqrt(w^2 + sigma^2) exp(-(x - c)^2 / 2 (w^2 + sigma^2)). One has a narrow high bump and a
 wide low one, so that its optimum jumps; one more jumps, which nobody looked at while the intervals were made; the last
-has two of one width, and never does. The noise of a seed is an
+has two of one width, and never does. Three more have three bumps: the optimum jumps from the first to the second and on
+to the third; the second leads between sigma .185 and .212 alone; or it stays just below where the others are equal.
+There every statement of a jump is counted, true where the optimum of the truth is the one before the interval and the
+other after it. The noise of a seed is an
 offset, a slope and two waves that all nodes share, and noise of each node; its numbers are normal, or exponential less
 their mean. The two maxima are found by the product, as a user would have it: nothing of the truth is told.
 """
@@ -27,7 +31,20 @@ from heatpg.evolution import solve
 from heatpg.intervals import Intervals, seed_intervals
 from heatpg.scalespace import price, track
 
-__all__ = ["EQUAL", "JUMPING", "UNSEEN", "Coverage", "Truth", "noise", "simulate"]
+__all__ = [
+    "BELOW",
+    "BRIEF",
+    "CHAIN",
+    "EQUAL",
+    "JUMPING",
+    "UNSEEN",
+    "ChainCoverage",
+    "Coverage",
+    "Truth",
+    "noise",
+    "simulate",
+    "simulate_chain",
+]
 
 Array = NDArray[np.float64]
 
@@ -79,6 +96,9 @@ class Truth:
 JUMPING = Truth(((1.0, 0.15, -0.9), (0.75, 0.5, 0.9)))
 UNSEEN = Truth(((0.9, 0.12, 0.6), (0.65, 0.4, -1.1)))
 EQUAL = Truth(((1.0, 0.3, -0.9), (0.8, 0.3, 0.9)))
+CHAIN = Truth(((1.15, 0.1, -2.0), (0.75, 0.25, 0.0), (0.5, 0.6, 1.9)))
+BRIEF = Truth(((1.15, 0.1, -2.0), (0.68, 0.25, 0.0), (0.55, 0.6, 1.9)))
+BELOW = Truth(((1.15, 0.1, -2.0), (0.66, 0.25, 0.0), (0.55, 0.6, 1.9)))
 
 
 def noise(generator: np.random.Generator, seeds: int, family: str) -> Array:
@@ -147,8 +167,85 @@ def simulate(truth: Truth, family: str, seeds: int, simulations: int, levels: Se
     return Coverage({name: (a, b) for name, (a, b) in counts.items()}, shown, jumped, simulations)
 
 
+@dataclasses.dataclass(frozen=True)
+class ChainCoverage:
+    """How often statements of jumps among three maxima are true.
+
+    Attributes
+    ----------
+    shown
+        Intervals of jumps that are shown: how many hold, and how many there are.
+    half
+        The same of ends of intervals of jumps that are not shown.
+    chains
+        Simulations in which both jumps of a chain by way of the second maximum are shown, and in which a jump from the
+        first to the last is, by whatever way.
+    simulations
+        How many landscapes were drawn.
+    """
+
+    shown: tuple[int, int]
+    half: tuple[int, int]
+    chains: tuple[int, int]
+    simulations: int
+
+
+def _best(truth: Truth, sigma: float) -> int:
+    """The bump with the optimum of the truth."""
+    x = truth.top(sigma)
+    return int(np.argmin([abs(x - centre) for _, _, centre in truth.bumps]))
+
+
+def simulate_chain(truth: Truth, family: str, seeds: int, simulations: int) -> ChainCoverage:
+    """Draw landscapes of three bumps, and hold each statement of a jump against the truth."""
+    generator = np.random.default_rng([seeds, simulations, family == "normal", int(100 * truth.bumps[1][0])])
+    shown, half, chains = [0, 0], [0, 0], [0, 0]
+    q = truth.u(GRID[0].coordinates, 0.0)
+    centres = np.array([centre for _, _, centre in truth.bumps])
+    fine = np.geomspace(float(SIGMA[0]), float(SIGMA[-1]), 400)
+    best = np.array([_best(truth, float(s)) for s in fine])
+
+    def count(of: list[int], right: bool) -> None:
+        of[0] += right
+        of[1] += 1
+
+    for _ in range(simulations):
+        flow = solve(Landscape(None, GRID, returns=q + noise(generator, seeds, family)), SIGMA, "direct")
+        space = track(flow, "maximum")
+        links = set()
+        for one in seed_intervals(space, price(space), resamples=100).jumps:
+            bumps = [int(np.abs(space.tracks[k].positions[0, 0] - centres).argmin()) for k in one.tracks]
+            if one.shown and one.lower is not None and one.upper is not None:
+                count(shown, _best(truth, one.lower) == bumps[0] and _best(truth, one.upper) == bumps[1])
+                links.add((bumps[0], bumps[1]))
+                continue
+            # that the optimum is not yet the second one below, and not the first one any more above
+            if one.lower is not None:
+                count(half, not (best[fine < one.lower] == bumps[1]).any())
+            if one.upper is not None:
+                count(half, not (best[fine > one.upper] == bumps[0]).any())
+        chains[0] += {(0, 1), (1, 2)} <= links
+        chains[1] += (0, 2) in links
+    return ChainCoverage((shown[0], shown[1]), (half[0], half[1]), (chains[0], chains[1]), simulations)
+
+
+def _chains(simulations: int) -> None:
+    """Print the table of chains."""
+    print("| truth | noise | S | shown, held | half-open, held | chain shown | first to last shown |\n|" + "---|" * 7)
+    for name, truth in (("chain", CHAIN), ("brief", BRIEF), ("below", BELOW)):
+        for family in ("normal", "exponential"):
+            for seeds in (8, 16, 32):
+                found = simulate_chain(truth, family, seeds, simulations)
+                cells = [f"{a / b:.3f} of {b}" if b else "" for a, b in (found.shown, found.half)]
+                cells += [f"{count / simulations:.3f}" for count in found.chains]
+                print(f"| {name} | {family} | {seeds} | {' | '.join(cells)} |", flush=True)
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table; of chains, where the first argument is the word ``chains``."""
+    if sys.argv[1:2] == ["chains"]:
+        _chains(int(sys.argv[2]) if len(sys.argv) > 2 else 200)
+        return
     simulations = int(sys.argv[1]) if len(sys.argv) > 1 else 400
     print(f"| truth | noise | S | {' | '.join(QUANTITIES)} | mean jumps | shown |\n|{'---|' * (5 + len(QUANTITIES))}")
     for name, truth in (("jumps", JUMPING), ("unseen", UNSEEN), ("never", EQUAL)):

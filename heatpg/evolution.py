@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.centring import Centring
+from heatpg.core.crossings import Crossings
 from heatpg.core.extrema import peak
 from heatpg.core.faces import require_extrapolated
 from heatpg.core.grid import axes_html, first_of_batch
@@ -81,10 +82,12 @@ class Evolution(Record):
         Seconds by stage.
     stored_tolerance
         Largest error of values read from compact storage, in units of osc(Q); otherwise 0.
+    drawn
+        For noise in all components (`heatpg.planes`) how it was sampled; otherwise None.
+    draw_groups
+        For such noise u of groups of draws minus u, shape (groups, T, *grid.shape), if known; otherwise None.
     """
 
-    draw_groups: Array | None = None
-    """Of noise in all components: u of groups of draws minus u, shape (groups, T, *grid.shape); not stored."""
     # the last answer of `centred`
     _centred: Evolution | None = None
 
@@ -108,7 +111,8 @@ class Evolution(Record):
         )
         # an error of other fields is not that of these
         same = not changes.keys() & {"landscape", "sigma", "values", "covariance"}
-        known: dict[str, Any] = {"known_error": record.known_error} if same else {}
+        sampled = {"known_error": record.known_error, "draw_groups": record.draw_groups}
+        known: dict[str, Any] = sampled if same else {}
         known |= {"as_solved": record.as_solved} if same and "solver" not in changes else {}
         return cls(**{name: getattr(record, name) for name in names} | known | changes)
 
@@ -280,7 +284,7 @@ class Evolution(Record):
         If the landscape has the returns of every seed, each seed is evolved with the same solver (S times the cost),
         and the error is their standard deviation over sqrt(S). If it has only standard errors, the nodes are assumed
         independent, and the squared weights of the solver are summed. Computed on first use and cached. For noise in
-        all components (`heatpg.planes`) it is the error over the draws.
+        all components (`heatpg.planes`) it is the error over the draws and the seeds; see `draws_error`.
 
         Raises
         ------
@@ -311,6 +315,37 @@ class Evolution(Record):
                 error = np.stack([error_of_mean(level) for level in self.deviations()])
             self.known_error = error
         return self.known_error
+
+    @property
+    def draws_error(self) -> Array | None:
+        """Standard error of u over the draws alone, shape (T, *grid.shape); None if nothing was drawn, or unknown.
+
+        With several seeds per point `standard_error` includes their scatter, which more draws do not reduce. This is
+        the part that they do reduce, from the scatter of `draw_groups`: known to about 18 % with sixteen groups.
+        Without sampling errors of Q both are the same.
+
+        Examples
+        --------
+        >>> from heatpg import Axis, Grid, Landscape
+        >>> from heatpg.planes import Draws, evolve_plane
+        >>> line = Grid(Axis("x", -1.0, 1.0, 21, boundary="clip"))
+        >>> q = Landscape.from_function(lambda x, y: x + y**2, line, dimensions=2)
+        >>> flow = evolve_plane(q, [0.2, 0.4], Draws(count=64))
+        >>> bool((flow.draws_error == flow.standard_error).all())
+        True
+        """
+        error = self.landscape.standard_error
+        if self.drawn is None or error is None or not error.any():
+            return None if self.drawn is None else self.known_error
+        if self.draw_groups is None:
+            return None
+        groups = len(self.draw_groups)
+        variance = self.draw_groups.var(axis=0, ddof=1) / groups
+        if (crossings := Crossings.of(self.drawn, groups)) is not None:
+            variance += (
+                crossings.added(variance * crossings.draws, self.grid, self.sigma, self.values) / crossings.draws
+            )
+        return np.asarray(np.sqrt(variance))
 
     def deviations(self) -> Iterator[Array]:
         """u of each seed minus u, one noise level at a time, each of shape (S, *batch, *grid.shape).
@@ -470,6 +505,7 @@ class Evolution(Record):
         beside = {"covariance", "axis2"} if self.covariance is not None else set()
         beside |= set() if self.landscape.returns is None else {"returns", "seed"}
         beside |= set() if self.known_error is None else {"u_standard_error"}
+        beside |= set() if self.draw_groups is None else {"u_draw_groups", "draw_group"}
         beside |= {f"{axis}_{side}_face" for axis in self.landscape.faces for side in ("lower", "upper")}
         clash = sorted(beside.intersection(axes))
         if clash:
@@ -513,7 +549,8 @@ class Evolution(Record):
         for name, first, array, words in (
             ("standard_error", (), self.landscape.standard_error, "standard error of Q, a mean over rollouts"),
             ("returns", ("seed",), self.landscape.returns, "return of each seed, of which Q is the mean"),
-            ("u_standard_error", (lead,), self.known_error, "standard error of u, from that of Q"),
+            ("u_standard_error", (lead,), self.known_error, self.error_words),
+            ("u_draw_groups", ("draw_group", lead), self.draw_groups, "u of each group of draws, less u"),
         ):
             if array is not None:
                 fields[name] = ((*first, *batch, *axes), array, described(words))

@@ -215,6 +215,13 @@ class Study:
                 f"u is known to +- {ends[0]:.2g} at sigma = {first} and to +- {ends[1]:.2g} at {last}, the largest "
                 f"standard errors over {over}."
             )
+            alone = self.evolution.draws_error
+            if self._sampled and alone is not None:
+                of_draws = [float(level.max()) for level in alone[[0, -1]]]
+                result["draws"] += (
+                    f" More draws can reduce only the part that is due to the draws: at most {of_draws[0]:.2g} and "
+                    f"{of_draws[1]:.2g}."
+                )
         if self.principal is not None:
             result["covariance"] = self.principal.words
         if words := slice_words(self.evolution.landscape.provenance, self.evolution.drawn):
@@ -716,8 +723,8 @@ def study(
         if isinstance(source, Evolution) and known and sigma is None:
             flow = source
             if landscape is not source.landscape:
-                flow = Evolution.of(source, landscape=landscape, known_error=source.known_error)
-                flow.draw_groups = source.draw_groups
+                sampled = {"known_error": source.known_error, "draw_groups": source.draw_groups}
+                flow = Evolution.of(source, landscape=landscape, **sampled)
         else:
             levels = default_sigma(landscape.grid) if sigma is None else sigma
             if draws is None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from heatpg.errors import OptionError, UnsupportedError
-from heatpg.intervals.jumps import JumpInterval, jump_intervals
+from heatpg.intervals.jumps import JumpInterval, destination, jump_intervals
 from heatpg.intervals.reading import read_at, stencil, wrapped_distance
 from heatpg.intervals.resampling import drawn_weights, tops, widened_share
 from heatpg.scalespace import PriceCurve, ScaleSpace
@@ -243,8 +243,9 @@ def seed_intervals(
     Notes
     -----
     The value has the interval mean +- t s / sqrt(S) at the optimum of the mean; place and price the percentiles of
-    resamples, widened (`heatpg.intervals.resampling.widened_share`); the jump the sigmas at which the paired t test of
-    its two maxima does not reject. Plain percentiles and BCa hold 84 to 88 % of 95 % at S = 8.
+    resamples, widened (`heatpg.intervals.resampling.widened_share`); a jump the sigmas between those at which paired t
+    tests show its first maximum to be higher than all others, and those at which they show it of the second. Plain
+    percentiles and BCa hold 84 to 88 % of 95 % at S = 8.
 
     Examples
     --------
@@ -318,7 +319,11 @@ def qualified(answer: Verdict, found: Intervals, space: ScaleSpace) -> Verdict:
         if first is not None:
             sentence = f"In the mean of {found.seeds} seeds: {sentence[0].lower()}{sentence[1:]}"
         sentence += f" {known.statement}."
-        jump = dataclasses.replace(jump, detail=f"{jump.detail}; not significant with {found.seeds} seeds")
+        said = f"not significant with {found.seeds} seeds"
+        if known.shown:
+            # a later one, or the whole of a chain, from its first maximum to its last
+            said = f"{found.seeds} seeds show one to {destination(space, known)}"
+        jump = dataclasses.replace(jump, detail=f"{jump.detail}; {said}")
     last = f"above {noise_words(space, float(space.sigma[-1]), 3)}"
     ends = [noise_words(space, end, 3) if math.isfinite(end) else last for end in found.keeps]
     price = dataclasses.replace(price, detail=f"{price.detail}; {found.share} {ends[0]} to {ends[1]}")

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.crossings import Crossings
 from heatpg.core.landscape import Landscape
 from heatpg.core.slices import Sliced
 from heatpg.errors import NonFiniteError, ResourceError, StoreError
@@ -105,12 +106,15 @@ class Drawing:
         self.sobol_variance = math.nan
         self.antithetic = bool(draws.antithetic)
         self.pairs_variance = math.nan
-        self.oscillation = landscape.oscillation
         self.lowest, self.highest = float(landscape.values.min()), float(landscape.values.max())
+        self.oscillation = self._spread
         self.spent = 0
         self._seconds, self._timed = 0.0, 0
         self._goal = 0
         self._pilot_done = False
+        # of the pilot and of the trial what is there so far
+        self._pairs = np.zeros((0, 2, *self._field_shape))
+        self._trial_sums: Repeats | None = None
         self._saved = time.monotonic()
         half, still = np.full(self.grid.dimensions, 0.5), Split(*(np.zeros(count) for count in self._sizes))
         points = sum(math.prod(len(each.places) for each in self._lattices(k, half, still)) for k in self._noisy)
@@ -121,6 +125,12 @@ class Drawing:
             f"draws of {self.grid.size:,} nodes at {len(sigma)} sigmas",
             "use fewer noise levels, or a coarser grid",
         )
+
+    @property
+    def _field_shape(self) -> tuple[int, ...]:
+        """Of one draw."""
+        levels, seeds, shape = self._shape
+        return levels, seeds, *shape
 
     @property
     def _sizes(self) -> tuple[int, int, int]:
@@ -234,6 +244,55 @@ class Drawing:
         values = self.values([self.embedded(moved) + sigma * split.across]).mean(axis=1)
         return np.asarray(np.where(counts, values, self.scaled(-self.offset)))
 
+    @property
+    def _spread(self) -> float:
+        """osc(Q) of all samples, with the 0 outside of walls where that is what lies there."""
+        low, high = self.lowest, self.highest
+        if any(rule == "zero" for rule in self._rules):
+            low, high = min(low, 0.0), max(high, 0.0)
+        return high - low
+
+    @property
+    def _rules(self) -> list[str]:
+        return [self.beyond or axis.boundary for axis in self.grid]
+
+    @property
+    def edges(self) -> dict[str, Any] | None:
+        """Noise along the axes that may cross walls beyond which Q is 0; None where there are none.
+
+        Where all of the noise along the axes is drawn, that is, as lattices sum it elsewhere.
+        """
+        if "zero" not in self._rules:
+            return None
+        whole = np.sqrt(np.diag(self.splitting.in_plane))
+        walls = np.array([rule == "zero" for rule in self._rules])
+        below = float((np.array(self.grid.spacing) / self._deviations).max())
+        return {"deviations": (whole * walls).tolist(), "below": below}
+
+    @property
+    def _crossings(self) -> Crossings | None:
+        known = {"edges": self.edges, "points": self.points, "draws": self.moments.count, "antithetic": self.antithetic}
+        return Crossings.of(known, REPEATS)
+
+    @property
+    def _variance(self) -> Array:
+        """Of one draw, shape (T, *grid): what their scatter shows, and crossings of walls that it may not show."""
+        crossings, seen = self._crossings, self.moments.variance
+        if crossings is None or not self.moments.count:
+            return seen
+        return np.asarray(seen + crossings.added(seen, self.grid, self.sigma, self.moments.mean.mean(axis=1)))
+
+    @property
+    def draws_error(self) -> Array:
+        """Standard error of u over the draws alone, scaled, shape (T, *grid)."""
+        return np.asarray(np.sqrt(self._variance / self.moments.count))
+
+    @property
+    def error(self) -> Array:
+        """Standard error of u over draws and seeds, scaled, shape (T, *grid)."""
+        unseen = np.maximum(self.draws_error**2 - self.moments.draws_error**2, 0.0)
+        return np.asarray(np.sqrt(self.moments.error**2 + unseen)) if unseen.any() else self.moments.error
+
     def _unit(self, pair: Array) -> Array:
         return np.asarray(pair.mean(axis=0) if self.antithetic else pair[0])
 
@@ -242,7 +301,8 @@ class Drawing:
         if self._pilot_done:
             return
         tell = progress or (lambda done, total: None)
-        if not self._restored():
+        self._restore()
+        if not self.moments.count:
             if self.draws.points == "sobol":
                 self._require_pilot(_TRIAL)
                 self._take_sobol(self._trial(tell))
@@ -256,8 +316,9 @@ class Drawing:
             self.sobol_variance = float(trial.variance[worst].mean()) / best if best > 0 else 1.0
             if self.sobol_variance < _WORSE:
                 self._take_sobol(trial)
-            self.oscillation = self.highest - self.lowest
-        self._pilot_done = True
+            self.oscillation = self._spread
+        # also one that was begun and is not wanted any more
+        self._pilot_done, self._trial_sums = True, None
         self._keep(now=True)
 
     def _require_pilot(self, draws: int) -> None:
@@ -273,11 +334,11 @@ class Drawing:
         self._require_pilot(2 * PILOT)
         noise = self._noise_of("random")
         LOGGER.info("pilot of %s draws: %s rollouts", 2 * PILOT, f"{2 * PILOT * self._points * self._seeds:,}")
-        fields = []
-        for number in range(PILOT):
-            fields.append(self.fields([number], noise, pairs=True))
+        for number in range(len(self._pairs), PILOT):
+            self._pairs = np.concatenate([self._pairs, self.fields([number], noise, pairs=True)])
+            self._keep()
             tell(number + 1, PILOT)
-        pairs = np.concatenate(fields)
+        pairs, self._pairs = self._pairs, self._pairs[:0]
         means = pairs.mean(axis=3)  # over seeds
         single, opposite = means.var(axis=0, ddof=1).mean(axis=0), means.mean(axis=1).var(axis=0, ddof=1)
         nodes = tuple(range(1, single.ndim))
@@ -288,7 +349,7 @@ class Drawing:
             self.antithetic = self.pairs_variance < _HELPS
         for pair in pairs:
             self.moments.add(self._unit(pair))
-        self.oscillation = self.highest - self.lowest
+        self.oscillation = self._spread
 
     @property
     def _sobol_may_help(self) -> bool:
@@ -296,21 +357,26 @@ class Drawing:
         free = self.draws.points is None and self.draws.antithetic is None and self.draws.count is None
         fits = self.splitting.components + 2 * self.grid.dimensions <= MOST_DIMENSIONS
         draws = self.wanted * (2 if self.antithetic else 1)
-        affordable = self.spent + _TRIAL * self._points * self._seeds <= self.draws.budget
+        left = _TRIAL - (0 if self._trial_sums is None else self._trial_sums.count)
+        affordable = self.spent + left * self._points * self._seeds <= self.draws.budget
         first = self.points == "random" and self.moments.count == PILOT and math.isnan(self.sobol_variance)
         return first and free and fits and affordable and draws >= _TRIED_FROM
 
     def _trial(self, tell: Told) -> Repeats:
-        trial, noise = Repeats.of(*self._shape), self._noise_of("sobol")
-        for first in range(0, _TRIAL, self._block):
+        trial, noise = self._trial_sums or Repeats.of(*self._shape), self._noise_of("sobol")
+        self._trial_sums = trial
+        while trial.count < _TRIAL:
+            first = trial.count
             for pair in self.fields(range(first, min(first + self._block, _TRIAL)), noise, pairs=False):
                 trial.add(pair[0])
-            tell(min(first + self._block, _TRIAL), _TRIAL)
+            self._keep()
+            tell(trial.count, _TRIAL)
+        self._trial_sums = None
         return trial
 
     def _take_sobol(self, trial: Repeats) -> None:
         self.points, self.antithetic, self.moments = "sobol", False, trial
-        self.oscillation = self.highest - self.lowest
+        self.oscillation = self._spread
 
     @property
     def _each(self) -> int:
@@ -321,7 +387,7 @@ class Drawing:
         if self.oscillation == 0:
             return self.moments.count
         least = error * float(self.scaled(self.oscillation))
-        return max(PILOT, math.ceil(float(self.moments.variance.max()) / least**2))
+        return max(PILOT, math.ceil(float(self._variance.max()) / least**2))
 
     @property
     def _seeds_error(self) -> float:
@@ -432,16 +498,20 @@ class Drawing:
             return
         content = io.BytesIO()
         kept: dict[str, Any] = {name: np.asarray(value) for name, value in vars(self.moments).items()}
+        if len(self._pairs):
+            kept["pilot"] = self._pairs
+        if self._trial_sums is not None:
+            kept |= {f"trial_{name}": np.asarray(value) for name, value in vars(self._trial_sums).items()}
         facts = np.array([float(getattr(self, name)) for name in _FACTS])
         np.savez(content, identity=np.array(self._identity), facts=facts, points=np.array(self.points), **kept)
         publish(content.getvalue(), self.draws.state, force=True)
         self._saved = time.monotonic()
 
-    def _restored(self) -> bool:
-        """Whether there is a state of the same work, which was then taken up."""
+    def _restore(self) -> None:
+        """Take up a state of the same work, if there is one."""
         path = None if self.draws.state is None else Path(expanded(self.draws.state))
         if path is None or not path.exists():
-            return False
+            return
         if path.is_dir():
             raise StoreError(f"{path} is a directory", allowed="a file for the state of draws")
         try:
@@ -455,21 +525,35 @@ class Drawing:
                 )
             points = str(kept.pop("points"))
             facts = dict(zip(_FACTS, kept.pop("facts").tolist(), strict=True))
-            kind = Repeats if points == "sobol" else Moments
-            moments = kind(int(kept.pop("count")), **kept)
-            empty = vars(kind.of(*self._shape))
-            if moments.count < PILOT or any(np.shape(one) != np.shape(empty[name]) for name, one in kept.items()):
+            pairs = kept.pop("pilot", self._pairs)
+            trial = {name: kept.pop(name) for name in list(kept) if name.startswith("trial_")}
+            moments = self._sums_of(Repeats if points == "sobol" else Moments, kept)
+            tried = self._sums_of(Repeats, {name.removeprefix("trial_"): trial[name] for name in trial})
+            # before the end of the pilot there is no sum, and after it none of its draws
+            begun = moments.count == 0 and (len(pairs) > 0 or tried.count > 0)
+            if not begun and (moments.count < PILOT or len(pairs)):
+                raise ValueError("sums of too few draws")
+            if pairs.shape[1:] != self._pairs.shape[1:] or len(pairs) > PILOT:
                 raise ValueError("arrays of another shape")
         except StoreError:
             raise
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as reason:
             raise StoreError(f"{path} does not contain the state of draws", given=reason, advice="remove it") from None
-        self.moments, self.points = moments, points
+        self.moments, self.points, self._pairs = moments, points, pairs
+        self._trial_sums = tried if isinstance(tried, Repeats) and tried.count else None
         for name, value in facts.items():
             setattr(self, name, value)
         self.spent, self.antithetic = int(self.spent), bool(self.antithetic)
         self._goal = int(self._goal)
-        return True
+
+    def _sums_of(self, kind: type[Moments] | type[Repeats], kept: dict[str, Any]) -> Moments | Repeats:
+        """Sums from what was kept of them."""
+        if not kept:
+            return kind.of(*self._shape)
+        count, empty = int(kept.pop("count")), vars(kind.of(*self._shape))
+        if count < 0 or any(np.shape(one) != np.shape(empty[name]) for name, one in kept.items()):
+            raise ValueError("arrays of another shape")
+        return kind(count, **kept)
 
 
 def _exponent_of(landscape: Landscape) -> int:

@@ -200,7 +200,7 @@ def evolve_plane(
 
 def _result(drawing: Drawing) -> Evolution:
     landscape, sigma, moments = drawing.landscape, drawing.sigma, drawing.moments
-    values, error = drawing.restored(moments.mean.mean(axis=1)) + drawing.offset, drawing.restored(moments.error)
+    values, error = drawing.restored(moments.mean.mean(axis=1)) + drawing.offset, drawing.restored(drawing.error)
     for level in np.flatnonzero(sigma == 0):
         values[level] = landscape.values
         error[level] = 0.0 if landscape.standard_error is None else landscape.standard_error
@@ -223,8 +223,10 @@ def _result(drawing: Drawing) -> Evolution:
         "highest": drawing.highest,
         "beyond": drawing.beyond or "boundary",
     }
+    if drawing.edges is not None:
+        facts["edges"] = drawing.edges
     variances = (sigma**2).tolist()
-    evolution = Evolution(
+    return Evolution(
         landscape,
         sigma,
         values,
@@ -233,9 +235,8 @@ def _result(drawing: Drawing) -> Evolution:
         reason="noise in the plane is integrated on randomly shifted lattices, the rest is sampled",
         known_error=error,
         drawn=facts,
+        draw_groups=drawing.restored(moments.group_deviations),
     )
-    evolution.draw_groups = drawing.restored(moments.group_deviations)
-    return evolution
 
 
 def _crosscheck(drawing: Drawing, evolution: Evolution, level: str) -> Check:
@@ -258,7 +259,7 @@ def _crosscheck(drawing: Drawing, evolution: Evolution, level: str) -> Check:
         # a rare value that one of them has not seen is worth one draw of the largest difference
         least = float(drawing.scaled(drawing.oscillation)) / count
         # the seeds are the same in both
-        known = drawing.moments.draws_error[k][index] * (_FEW if drawing.points == "sobol" else 1.0)
+        known = drawing.draws_error[k][index] * (_FEW if drawing.points == "sobol" else 1.0)
         worst = max(worst, float((apart / np.sqrt(error**2 + known**2 + least**2)).max()))
     words = f"plain Monte Carlo over all components at {CHECKED} nodes, {count} draws: {worst:.2g} standard errors off "
     words += f"({drawing.spent - before:,} rollouts)"

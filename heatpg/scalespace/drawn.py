@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from heatpg.core.crossings import Crossings
 from heatpg.core.levels import LevelField
 from heatpg.core.report import Report
 from heatpg.evolution import Evolution
@@ -54,22 +55,31 @@ def above_zero(evolution: Evolution) -> Evolution:
                 check, where=dataclasses.replace(check.where, sigma=level) if level >= 0 else None
             )
         checks.append(check)
-    rest = Evolution.of(
+    groups = evolution.draw_groups
+    return Evolution.of(
         evolution,
         sigma=evolution.sigma[first:],
         values=evolution.values[first:],
         paths=tuple(evolution.paths[k] for k in range(first, len(evolution))),
         known_error=None if error is None else error[first:],
+        draw_groups=None if groups is None else groups[:, first:],
         report=Report(checks, report.level),
     )
-    if evolution.draw_groups is not None:
-        rest.draw_groups = evolution.draw_groups[:, first:]
-    return rest
 
 
 def _between(evolution: Evolution, fields: Iterable[Array]) -> Iterator[LevelField]:
     """Fields at the levels of an evolution, between its nodes and levels."""
     return (LevelField(evolution.landscape, evolution.sigmas[:, 0], np.asarray(one)) for one in fields)
+
+
+def _unseen(evolution: Evolution, groups: Array) -> Array | None:
+    """What crossings of walls add to the standard error that groups of draws show; None where there are no walls."""
+    crossings = Crossings.of(evolution.drawn, len(groups))
+    if crossings is None:
+        return None
+    seen = groups.var(axis=0, ddof=1) * (crossings.draws / len(groups))
+    added = crossings.added(seen, evolution.grid, evolution.sigmas[:, 0], np.asarray(evolution.values))
+    return np.asarray(np.sqrt(added / crossings.draws))
 
 
 def jump_error(evolution: Evolution, field: LevelField, sigma: float, places: Array) -> float:
@@ -89,8 +99,8 @@ def jump_error(evolution: Evolution, field: LevelField, sigma: float, places: Ar
     Returns
     -------
     error
-        From groups of draws, which are common to both maxima; where they are not known, as after loading, the sum of
-        both standard errors, which is more.
+        From groups of draws, which are common to both maxima; where they are not known, as in files of heatpg before
+        they were stored, the sum of both standard errors, which is more.
 
     Examples
     --------
@@ -150,7 +160,12 @@ def lead_errors(evolution: Evolution, sigma: Array, places: Array) -> Array:
     if evolution.draw_groups is not None and not sampled:
         fields = _between(evolution, evolution.draw_groups)
         leads = np.array([np.diff(field.value(points, levels).reshape(count, 2))[:, 0] for field in fields])
-        return np.asarray(leads.std(axis=0, ddof=1) / math.sqrt(len(leads)))
+        error = np.asarray(leads.std(axis=0, ddof=1) / math.sqrt(len(leads)))
+        unseen = _unseen(evolution, evolution.draw_groups)
+        if unseen is not None:
+            (each,) = _between(evolution, [unseen])
+            error = np.sqrt(error**2 + (each.value(points, levels) ** 2).reshape(count, 2).sum(axis=1))
+        return error
     if evolution.known_error is None:
         return np.full(count, math.inf)
     (each,) = _between(evolution, [evolution.known_error])
@@ -219,7 +234,7 @@ def error_of_q(evolution: Evolution, field: LevelField, sigma: float, place: Arr
     Returns
     -------
     error
-        None where groups of draws are not known, as after loading.
+        None where groups of draws are not known, as in files of heatpg before they were stored.
 
     Examples
     --------

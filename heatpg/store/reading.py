@@ -49,6 +49,8 @@ from heatpg.store.quarantine import (
     stored_attributes,
 )
 from heatpg.store.record import (
+    DRAW_GROUPS,
+    DRAW_GROUPS_DIGEST,
     DRAWN,
     ERROR,
     ERROR_DIGEST,
@@ -319,6 +321,8 @@ class Description:
         How the fields are stored; empty for full resolution.
     error_digest
         SHA-256 of the standard error of u, empty if there is none.
+    groups_digest
+        SHA-256 of the groups of draws, empty if there are none.
     drawn
         As of a `Record`.
     checksums
@@ -338,6 +342,7 @@ class Description:
     timing: dict[str, float]
     storage: dict[str, Any]
     error_digest: str
+    groups_digest: str
     drawn: dict[str, Any] | None
     checksums: dict[str, tuple[str, str]]
 
@@ -350,10 +355,18 @@ def _minimised(path: Path, landscape: Mapping[str, Any]) -> bool:
     return minimise
 
 
-def _drawn(path: Path, run: Mapping[str, Any]) -> dict[str, Any] | None:
+def _drawn(path: Path, run: Mapping[str, Any], dimensions: int) -> dict[str, Any] | None:
     drawn = run.get(DRAWN)
-    if drawn is not None and not isinstance(drawn, dict):
+    if drawn is None:
+        return None
+    if not isinstance(drawn, dict):
         raise _damaged(path, f"{DRAWN} is {drawn!r:.40}")
+    edges = drawn.get("edges")
+    if edges is not None:
+        deviations, below, draws = np.asarray(edges["deviations"], dtype=np.float64), edges["below"], drawn["draws"]
+        good = deviations.shape == (dimensions,) and np.isfinite(deviations).all() and (deviations >= 0).all()
+        if not (good and isinstance(below, int | float) and below > 0 and isinstance(draws, int) and draws > 0):
+            raise _damaged(path, f"edges of {DRAWN} are {edges!r:.80} for {draws!r:.20} draws")
     return drawn
 
 
@@ -414,7 +427,8 @@ def _read_description(contents: Contents, path: Path) -> Description:
         {str(stage): float(seconds) for stage, seconds in run["timing"]},
         run.get("storage", {}),
         str(run.get(FIELDS_ERROR_DIGEST, "")),
-        _drawn(path, run),
+        str(run.get(DRAW_GROUPS_DIGEST, "")),
+        _drawn(path, run, grid.dimensions),
         checksums,
     )
 
@@ -444,6 +458,7 @@ class _Scatter:
     error: Array | None
     returns: Array | None
     fields_error: Array | None
+    groups: Array | None
     checksums: dict[str, tuple[str, str]]
 
 
@@ -467,7 +482,14 @@ def _read_scatter(contents: Contents, path: Path, said: Description) -> _Scatter
         raise _damaged(path, f"{RETURNS} has the shape {returns.shape}, the landscape {said.shape}")
     if of_u is not None and (of_u < 0).any():
         raise _damaged(path, f"{FIELDS_ERROR} is negative")
-    return _Scatter(error, returns, of_u, checksums)
+    groups = read_one(DRAW_GROUPS, "groups of draws", said.groups_digest, None)
+    if groups is not None:
+        if said.drawn is None:
+            raise _damaged(path, f"{DRAW_GROUPS} of fields that were not drawn")
+        # an error is the scatter of at least two
+        if len(groups) < 2 or groups.shape[1:] != (len(said.sigma), *said.shape):
+            raise _damaged(path, f"{DRAW_GROUPS} has the shape {groups.shape}, the landscape {said.shape}")
+    return _Scatter(error, returns, of_u, groups, checksums)
 
 
 def _read(contents: Contents, path: Path) -> _Content:
@@ -504,6 +526,7 @@ def _read(contents: Contents, path: Path) -> _Content:
         stored_tolerance=tolerance,
         known_error=scatter.fields_error,
         drawn=said.drawn,
+        draw_groups=scatter.groups,
     )
     checksums = said.checksums | _data_checksums(contents, said, data_digest(values), digest) | scatter.checksums
     return _Content(record, checksums)

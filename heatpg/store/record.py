@@ -25,6 +25,9 @@ __all__ = [
     "COMPACT_OBJECTS",
     "COMPACT_ROUNDING",
     "DRAWN",
+    "DRAW_GROUP",
+    "DRAW_GROUPS",
+    "DRAW_GROUPS_DIGEST",
     "ENVIRONMENT",
     "ERROR",
     "ERROR_DIGEST",
@@ -91,6 +94,9 @@ RETURNS_DIGEST = "returns_sha256"
 SEED = "seed"  # the dimension of the returns
 FIELDS_ERROR = "u_standard_error"
 FIELDS_ERROR_DIGEST = "u_standard_error_sha256"  # a key of the run
+DRAW_GROUPS = "u_draw_groups"
+DRAW_GROUPS_DIGEST = "u_draw_groups_sha256"  # a key of the run
+DRAW_GROUP = "draw_group"  # the dimension of the groups
 LEVELS = "levels"  # group of compact storage
 DRAWN = "drawn"  # of the run: how noise in more components than axes was drawn; left out where none was
 MINIMISE = "minimise"  # of the landscape in the specification; left out where Q is maximised
@@ -181,6 +187,9 @@ class Record:
     drawn
         Where the noise was in more components than there are axes, and partly drawn: how, as JSON-like values. Then no
         solver makes the fields from Q on the grid. Otherwise None.
+    draw_groups
+        Where noise was drawn, u of groups of draws minus u, shape (groups, *values.shape): their scatter is the error
+        over the draws alone, while `known_error` has that over seeds in it, too. None where it is not known.
     as_solved
         Whether the fields are, to the last bit, what the solver has made of Q, in memory that nobody else writes to.
     shared
@@ -203,6 +212,7 @@ class Record:
         rounding: float = 0.0,
         known_error: Array | None = None,
         drawn: Mapping[str, Any] | None = None,
+        draw_groups: Array | None = None,
         as_solved: bool = False,
         shared: bool = False,
     ) -> None:
@@ -222,6 +232,7 @@ class Record:
         self.rounding = rounding
         self.known_error = known_error
         self.drawn = None if drawn is None else dict(drawn)
+        self.draw_groups = draw_groups
         self.as_solved = as_solved
 
     @property
@@ -238,6 +249,7 @@ class Record:
         # what was said of other fields is not true of these
         self.report = Report([], "none")
         self.known_error = None
+        self.draw_groups = None
         self.as_solved = False
 
     @property
@@ -280,8 +292,27 @@ class Record:
         if self._known_error is not None:
             self._known_error.setflags(write=False)
 
+    @property
+    def draw_groups(self) -> Array | None:
+        """u of groups of draws minus u, shape (groups, *values.shape), where it is known; it cannot be written to."""
+        return self._draw_groups
+
+    @draw_groups.setter
+    def draw_groups(self, groups: Array | None) -> None:
+        self._draw_groups = None if groups is None else groups.view()
+        if self._draw_groups is not None:
+            self._draw_groups.setflags(write=False)
+
     def __len__(self) -> int:
         return len(self.sigma)
+
+    @property
+    def error_words(self) -> str:
+        """What `known_error` is, for labels of data."""
+        if self.drawn is None:
+            return "standard error of u, from that of Q"
+        seeds = "" if self.landscape.standard_error is None else " and the seeds"
+        return f"standard error of u, over the draws{seeds}"
 
     @property
     def value_error(self) -> float:

@@ -34,6 +34,9 @@ from heatpg.store.compact import require_tolerance, write_levels
 from heatpg.store.paths import packed
 from heatpg.store.record import (
     COMPACT_OBJECTS,
+    DRAW_GROUP,
+    DRAW_GROUPS,
+    DRAW_GROUPS_DIGEST,
     DRAWN,
     ENVIRONMENT,
     ERROR,
@@ -169,9 +172,10 @@ def _names(record: Record) -> tuple[str, list[str], list[str]]:
         raise StoreError(
             "this axis name is reserved by the file format", given=", ".join(clash), advice="rename the axis"
         )
-    # and these only one with returns, or standard errors of u
+    # and these only one with returns, standard errors of u, or groups of draws
     used = [] if record.landscape.returns is None else [RETURNS, SEED]
     used += [] if record.known_error is None else [FIELDS_ERROR]
+    used += [] if record.draw_groups is None else [DRAW_GROUPS, DRAW_GROUP]
     clash = sorted({*used}.intersection(axes))
     if clash:
         raise StoreError(
@@ -362,7 +366,13 @@ def _write_fields(
         label_fields(file, record)
         if record.known_error is not None:
             write(FIELDS_ERROR, record.known_error)
-            _label(file, FIELDS_ERROR, [lead, *batch, *axes], "standard error of u, from that of Q")
+            _label(file, FIELDS_ERROR, [lead, *batch, *axes], record.error_words)
+        if record.draw_groups is not None:
+            numbers = np.arange(len(record.draw_groups), dtype=np.int64)
+            file.create_dataset(DRAW_GROUP, data=numbers).make_scale(DRAW_GROUP)
+            file[DRAW_GROUP].attrs["long_name"] = "number of the group of draws"
+            write(DRAW_GROUPS, record.draw_groups)
+            _label(file, DRAW_GROUPS, [DRAW_GROUP, lead, *batch, *axes], "u of each group of draws, less u")
         return {"tolerance": before} if before else {}, digested.result()
 
 
@@ -504,13 +514,16 @@ def _fill(file: h5py.File, record: Record, storage: _Storage, proceed: Callable[
     # compact storage leaves it out: it would be larger than all else, and is computed again from what is kept of Q
     if record.known_error is not None and storage.tolerance is None:
         records[RUN][FIELDS_ERROR_DIGEST] = data_digest(record.known_error)
+    if record.draw_groups is not None:
+        records[RUN][DRAW_GROUPS_DIGEST] = data_digest(record.draw_groups)
     finish_file(file, records, fields_digest, task=storage.task)
 
 
 def _size(record: Record) -> int:
-    optional = (record.landscape.standard_error, record.landscape.returns, record.known_error)
+    landscape = record.landscape
+    optional = (landscape.standard_error, landscape.returns, record.known_error, record.draw_groups)
     uncertain = sum(0 if each is None else each.nbytes for each in optional)
-    return record.values.nbytes + record.landscape.values.nbytes + _OVERHEAD + uncertain
+    return record.values.nbytes + landscape.values.nbytes + _OVERHEAD + uncertain
 
 
 def image(

@@ -72,6 +72,11 @@ def _sampling(evolution: Evolution) -> Check:
         f"osc(Q), without rare events, such as a fall, that no draw showed: these may have a probability of "
         f"up to {unseen:.2g}"
     )
+    if facts.get("edges") is not None:
+        words += (
+            "; near edges beyond which Q is 0 it is at least what the known probability of crossing them makes, also "
+            "where no draw crossed"
+        )
     if asked is None:
         return Check("sampling error", "finding", words)
     status: Status = "passed" if reached <= float(asked) else "finding"

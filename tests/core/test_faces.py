@@ -159,7 +159,7 @@ def matrix(solver: Solver, axis: Axis, sigma: float) -> NDArray[np.float64]:
 @pytest.mark.parametrize("solver", EVERY)
 def test_weights_of_cells_and_walls(solver: str, size: int, boundary: str) -> None:
     axis, made = cells(size, boundary, 0.0, float(size)), make(solver)
-    for sigma in (1e-3, 0.3, 0.6, 1.0, 1.3, 2.0, 4.0, 16.0, 200.0):
+    for sigma in (1e-3, 0.3, 0.6, 1.0, 1.3, 2.0, 4.0, 16.0, 8.5 * size, 200.0):
         weights = matrix(made, axis, sigma)
         # rounding of a sum of `size` numbers that may be as large as the weights of a wall, 2.2 + 2.2 + 1.3 + .3
         rounding = 2.3e-16 * (64.0 + 16.0 * size + made.rounding(axis, (0.0, sigma**2)))
@@ -448,3 +448,17 @@ def test_corners_have_the_mean_of_their_walls() -> None:
     faces = checked_faces(told, inner, grid)
     assert faces is not None
     assert np.abs(faces.layered(inner) - smooth_one).max() < 1e-13
+
+
+@pytest.mark.parametrize("solver", EVERY)
+@pytest.mark.parametrize("boundary", FACED)
+@pytest.mark.parametrize("size", [3, 4, 9])
+def test_wide_noise_knows_the_walls(solver: str, boundary: str, size: int) -> None:
+    # just above and just below where a solver takes its limit, of a line and of one twice as long
+    axis = cells(size, boundary)
+    lengths = [2.5, 2.9, 7.5, 8.5, 15.0, 17.0, 40.0, 1e3]
+    flow = evolve(Landscape((-1.0) ** np.arange(size), axis, faces={"x": (1.0, 4.0)}), lengths, solver, checks="full")
+    assert not flow.report.failures, flow.report
+    # held walls leave the chord, free space the mean of what lies beyond, with density 1 / (sqrt(2 pi) sigma) inside
+    last = 1.0 + 3.0 * axis.coordinates if boundary == "absorb" else np.full(size, 2.5)
+    assert np.abs(flow.values[-1] - last).max() < (1e-12 if boundary == "absorb" else 5.0 / 2.5e3)

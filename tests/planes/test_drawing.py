@@ -161,6 +161,104 @@ def test_an_error_that_was_asked_for_takes_as_many_draws_after_a_pause(tmp_path:
         assert again.standard_error.tobytes() == whole.standard_error.tobytes()
 
 
+class Several:
+    """A function of all components with returns of several seeds."""
+
+    def __init__(self, function: Any, count: int) -> None:
+        self.function, self.seeds = function, range(count)
+
+    def __call__(self, points: Array) -> Array:
+        return np.asarray(self.function(points))
+
+    def returns(self, points: Array) -> Array:
+        return np.asarray(self(points)[:, None] + 0.1 * np.arange(len(self.seeds)) * points[:, :1])
+
+
+@pytest.mark.parametrize("options", [{}, {"points": "sobol"}, {"points": "random"}], ids=str)
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_pilot_that_was_interrupted_goes_on_where_it_was(
+    tmp_path: Path, options: dict[str, Any], seeds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is drawn twice: neither of its pairs of draws, nor of the trial of Sobol' points after it."""
+    import heatpg.planes.drawing as drawing
+
+    monkeypatch.setattr(drawing, "_SAVED_EVERY", 0.0)
+    sigma = [0.3, 0.9]
+    wanted = {"error": 0.004, "budget": 10**8, **options}
+
+    def counted() -> tuple[Landscape, list[int]]:
+        asked: list[int] = []
+
+        def bumps(*x: Array) -> Array:
+            asked.append(np.size(x[0]))
+            return bump(*x)
+
+        made = landscape(function=bumps)
+        if seeds > 1:
+            object.__setattr__(made.sampler, "whole", Several(made.sampler.whole, seeds))  # type: ignore[union-attr]
+        asked.clear()
+        return made, asked
+
+    whole_q, once = counted()
+    whole = evolve_plane(whole_q, sigma, Draws(**wanted), checks="none")
+
+    class Interrupted(Exception):
+        pass
+
+    kept = Draws(**wanted, state=tmp_path / "draws.npz")
+    q, asked = counted()
+    steps = 0
+    for _ in range(40):
+        calls = [0]
+
+        def stop(done: int, total: int, calls: list[int] = calls) -> None:
+            calls[0] += 1
+            if calls[0] == 3 and done < total:
+                raise Interrupted
+
+        try:
+            estimate_cost(q, sigma, kept, progress=stop)
+            break
+        except Interrupted:
+            steps += 1
+    # of sixteen pairs, and of four blocks of the trial
+    assert steps >= (1 if options.get("points") == "sobol" else 5)
+    again = evolve_plane(q, sigma, kept, checks="none")
+    assert again.values.tobytes() == whole.values.tobytes() and again.drawn == whole.drawn
+    assert again.standard_error is not None and whole.standard_error is not None
+    assert again.standard_error.tobytes() == whole.standard_error.tobytes()
+    assert sum(asked) == sum(once)
+    with np.load(tmp_path / "draws.npz") as file:
+        assert not any(name.startswith(("pilot", "trial")) for name in file.files)
+
+
+def test_a_state_of_a_pilot_that_holds_something_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import heatpg.planes.drawing as drawing
+
+    monkeypatch.setattr(drawing, "_SAVED_EVERY", 0.0)
+
+    class Interrupted(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise Interrupted
+
+    q, kept = landscape(), tmp_path / "draws.npz"
+    with pytest.raises(Interrupted):
+        estimate_cost(q, [0.3], Draws(count=16, state=kept), progress=stop)
+    with np.load(kept) as file:
+        good = dict(file)
+    assert good["pilot"].shape == (3, 2, 1, 1, 17, 17)
+    whole = np.zeros((17, 2, 1, 1, 17, 17))
+    for changed in ({"pilot": whole}, {"pilot": whole[:, 0]}, {"pilot": whole[:0]}, {"trial_count": np.array(2)}):
+        np.savez(kept, **(good | changed))
+        with pytest.raises(StoreError, match="does not contain"):
+            estimate_cost(q, [0.3], Draws(count=16, state=kept))
+
+
 @pytest.mark.parametrize("points", ["random", "sobol"])
 def test_a_state_goes_on_to_whatever_is_asked_for_next(tmp_path: Path, points: str) -> None:
     """Its draws are those of fresh work, however many steps lead there."""

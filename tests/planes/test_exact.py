@@ -351,3 +351,36 @@ def test_noise_far_wider_than_the_box(boundary: str, sigma: float) -> None:
     assert flow.standard_error is not None
     assert np.abs(flow.values[0] - exact).max() <= 6 * flow.standard_error.max() + 1e-3
     assert flow.drawn is not None and flow.drawn["rollouts"] < 100_000
+
+
+@pytest.mark.parametrize("options", [{"antithetic": False}, {"antithetic": True}, {"points": "sobol"}])
+def test_the_error_beside_an_edge_where_draws_may_not_cross_it(options: dict[str, Any]) -> None:
+    """A constant Q under `zero`, sigma below a spacing: u = P(inside), and of few draws none may cross an edge."""
+    grid = Grid(Axis("x", 0.0, 1.0, 11, boundary="zero"))
+    q = Landscape.from_function(lambda x, y: 1.0 + 0.0 * x * y, grid, dimensions=2)
+    sigma = np.array([0.05, 0.08])
+    exact = np.array(
+        [stats.norm.cdf((1 - grid[0].coordinates) / s) - stats.norm.cdf(-grid[0].coordinates / s) for s in sigma]
+    )
+    scores, still = [], 0
+    runs = 40
+    for seed in range(runs):
+        count = 256 if "points" in options else 64
+        flow = evolve_plane(q, sigma, Draws(count=count, seed=seed, budget=10**8, **options), checks="none")
+        assert flow.standard_error is not None and flow.draw_groups is not None and flow.draws_error is not None
+        off = np.where(np.abs(flow.values - exact) < 1e-12, 0.0, flow.values - exact)
+        still += int(((flow.draw_groups.std(axis=0) == 0.0) & (np.abs(off) > 1e-3)).sum())
+        with np.errstate(invalid="ignore"):
+            scores.append(np.where(off == 0.0, 0.0, off / flow.standard_error))
+    # what the scatter of the draws does not see is what is asked about here
+    assert still >= 5
+    found = np.array(scores)
+    # where N p crossings are expected and none is seen, the score is sqrt(N p); in 40 runs N p is below 20 then
+    assert np.abs(found).max() < 4.5
+    # the variance of a score is 1 at most, known to sqrt(2 / 40) for a node, but for the skewness of rare crossings
+    assert (np.mean(found**2, axis=0) < 1.0 + 4.5 * np.sqrt(2 / runs)).all()
+    # osc(Q) has the 0 outside in it, so that the report does not take the error for 0
+    checked = evolve_plane(q, sigma, Draws(count=64), checks="standard")
+    assert checked.drawn is not None and checked.drawn["oscillation"] == 1.0 and checked.report.passed
+    assert "also where no draw crossed" in checked.report["sampling error"].message
+    assert checked.report["sampling error"].status == "finding"
