@@ -37,7 +37,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="Python of an environment with another build of heatpg, which takes part; its ratio is to this build",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")
+    parser.add_argument(
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="write the tables, below the kind of processor; those of other kinds stay",
+    )
     parser.add_argument("--quick", action="store_true", help="tiny sizes: a trial that measures nothing")
     parser.add_argument("--full", action="store_true", help="the largest sizes as well")
     parser.add_argument("--list", action="store_true", help="list tasks, cases and competitors, and end")
@@ -77,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(report.heading())
     print("ratio: time per unit of work, as a multiple of that of the competitor named beside it; lower is better")
     done = []
+    written = options.markdown is not None and options.markdown.exists()
+    before = options.markdown.read_text(encoding="utf-8") if written else ""
     for task in tasks:
         print(f"\n{task.name}: {task.summary}")
         labels = [
@@ -93,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.json is not None:
                 options.json.write_text(report.json(), encoding="utf-8")
             if options.markdown is not None:
-                options.markdown.write_text(markdown(report, done), encoding="utf-8")
+                options.markdown.write_text(markdown(report, done, before), encoding="utf-8")
     return 0
 
 

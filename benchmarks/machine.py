@@ -23,6 +23,9 @@ _LOOK = 0.1  # seconds: ten ticks of the clock of /proc/stat
 
 def describe(threads: int) -> dict[str, Any]:
     """Processor, system and versions; nothing that names the machine."""
+    # not above: a worker may run in an environment with an earlier heatpg, which has none
+    from heatpg.tools.processor import processor_kind
+
     model = platform.processor() or platform.machine()
     flags: list[str] = []
     details = Path("/proc/cpuinfo")
@@ -44,6 +47,7 @@ def describe(threads: int) -> dict[str, Any]:
         versions["heatpg"] = heatpg.__version__
     return {
         "processor": " ".join([model, *flags]),
+        "kind": processor_kind(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -140,16 +141,31 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def markdown(report: Report, tasks: Sequence[tuple[Task, Sequence[str]]]) -> str:
-    """The whole report as Markdown."""
-    lines = ["# Figures", "", report.heading(), ""]
+def markdown(report: Report, tasks: Sequence[tuple[Task, Sequence[str]]], before: str = "") -> str:
+    """The whole report as Markdown, below the kind of processor; what `before` has of other kinds stays.
+
+    Parameters
+    ----------
+    report
+        Figures.
+    tasks
+        Tasks with their cases, in the order of the tables.
+    before
+        What this function has made of other reports.
+    """
+    kind = report.machine["kind"]
+    lines = [f"## {kind}", "", report.heading(), ""]
     for task, cases in tasks:
-        lines += [f"## {task.name}", "", task.summary, ""]
+        lines += [f"### {task.name}", "", task.summary, ""]
         for case in cases:
             table = report.table(task, case)
-            lines += [f"### {case}", "", report.limits(task, case), ""]
+            lines += [f"#### {case}", "", report.limits(task, case), ""]
             rule = [":---" if title in _TEXT else "---:" for title in table[0]]
             lines += ["| " + " | ".join(line) + " |" for line in (table[0], rule, *table[1:])]
             goals = [f"- {line}" for line in report.verdicts(task, case)]
             lines += ["", *goals, *([""] if goals else [])]
-    return "\n".join(lines)
+    # what stands before the first kind is a title
+    _, *others = re.split(r"^(?=## )", before, flags=re.MULTILINE)
+    parts = {part.splitlines()[0].removeprefix("## "): part.strip("\n") for part in others}
+    parts[kind] = "\n".join(lines).strip("\n")
+    return "\n\n".join(["# Figures", *(parts[name] for name in sorted(parts))]) + "\n"

@@ -1,4 +1,4 @@
-"""How a solve begins: the noise levels, the solver that was named or that ``auto`` selects, and what is refused."""
+"""How a solve begins: the noise levels, the solver that was named or that ``auto`` stands for, and what is refused."""
 
 from __future__ import annotations
 

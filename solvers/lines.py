@@ -341,6 +341,8 @@ class SweepOperator(ABC):
         True where the result is du/dx, so that the slope of the chord is restored instead of the chord.
     least_lane_bytes
         Bytes of a row of a bundle below which a long line is not narrowed for the sake of the cache.
+    most_lane_bytes
+        Bytes of a row of a bundle above which no line is widened.
     """
 
     line: Line
@@ -348,6 +350,7 @@ class SweepOperator(ABC):
     derivative: bool = False
     spacing: float = 1.0
     least_lane_bytes: int = _LEAST_LANE_BYTES
+    most_lane_bytes: int = MOST_LANE_BYTES
 
     @abstractmethod
     def work(self, bundle: Array, scratch: Array) -> Array:
@@ -386,11 +389,11 @@ class Workspace(threading.local):
 workspace = Workspace()
 
 
-def _partition(lines: int, rows: int, itemsize: int, least_lane_bytes: int) -> tuple[int, int]:
+def _partition(lines: int, rows: int, itemsize: int, least_lane_bytes: int, most_lane_bytes: int) -> tuple[int, int]:
     """Lanes of a bundle and bundles of a block, so that a bundle lies in cache and a block is worth a call."""
     # as wide as the cache allows for this length of line, a power of two, and not wider than there are lines
     lanes = _BUNDLE_BYTES // (rows * itemsize)
-    lanes = max(least_lane_bytes // itemsize, min(MOST_LANE_BYTES // itemsize, lanes))
+    lanes = max(least_lane_bytes // itemsize, min(most_lane_bytes // itemsize, lanes))
     lanes = 1 << (lanes.bit_length() - 1)
     lanes = min(lanes, lines)
     bundles = max(1, min(_BLOCK_BYTES // (rows * lanes * itemsize), -(-lines // lanes)))
@@ -410,7 +413,7 @@ def sweep(operator: SweepOperator, source: Array, target: Array, position: int) 
     inner = math.prod(source.shape[position + 1 :])
     lines = source.size // size
     rows = line.rows + 2 * operator.ghosts
-    lanes, bundles = _partition(lines, rows, source.itemsize, operator.least_lane_bytes)
+    lanes, bundles = _partition(lines, rows, source.itemsize, operator.least_lane_bytes, operator.most_lane_bytes)
     first = operator.ghosts + line.padding
     read, write = read_only(source.reshape(-1)), target.reshape(-1)
     padded = line.padding > 0 or bool((line.weight != 1.0).any())

@@ -90,7 +90,15 @@ def report_of(task: Task) -> Report:
     ours.wall, ours.cpu, ours.copy_bandwidth = [2e-3, 1e-3, 3e-3], [1e-3, 2e-3, 3e-3], 32e9
     theirs = Row(task.name, "one", "theirs", error=0.0, work=2.0, reference="theirs", ratio=1.0)
     theirs.wall, theirs.cpu, theirs.copy_bandwidth = [5e-3], [5e-3], 32e9
-    machine = {"processor": "P", "cores": 2, "threads": 1, "system": "S", "python": "3", "versions": {"heatpg": "0"}}
+    machine = {
+        "processor": "P",
+        "cores": 2,
+        "threads": 1,
+        "system": "S",
+        "kind": "avx2",
+        "python": "3",
+        "versions": {"heatpg": "0"},
+    }
     return Report("2026-01-01", machine, [theirs, ours])
 
 
@@ -171,6 +179,22 @@ def test_json_and_markdown_hold_the_figures() -> None:
     assert math.isclose(ours["wall_median"], 2e-3) and ours["ratio"] == 0.4 and ours["error"] == 1e-15
     text = markdown(report, [(task, ["one"])])
     assert "| ours | 2.00 |" in text and "- MISSED: ours against theirs" in text
+
+
+def test_markdown_keeps_the_tables_of_other_kinds_of_processors() -> None:
+    task = tiny_task()
+    wide, narrow, again = report_of(task), report_of(task), report_of(task)
+    wide.machine["kind"], narrow.machine["kind"] = "avx512", "avx2"
+    again.date = "2026-02-02"
+    first = markdown(wide, [(task, ["one"])])
+    both = markdown(narrow, [(task, ["one"])], first)
+    assert [line for line in both.splitlines() if line.startswith("## ")] == ["## avx2", "## avx512"]
+    assert both.startswith("# Figures\n\n## avx2\n") and both.endswith(first.removeprefix("# Figures\n"))
+    # made anew, and in the place of what was there
+    again.machine["kind"] = "avx512"
+    renewed = markdown(again, [(task, ["one"])], both)
+    assert renewed.count("2026-02-02") == 1 and renewed.count("2026-01-01") == both.count("2026-01-01") - 1
+    assert markdown(wide, [(task, ["one"])], renewed) == both
 
 
 def test_command_line_measures_in_processes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make, stabilized
 from heatpg.solvers.explicit import Explicit
+from heatpg.solvers.lines import line_along, workspace
 from heatpg.solvers.positivity import NEGLIGIBLE, negative_mass
 from heatpg.solvers.stabilized import Stabilized, _legendre_below, largest_share, legendre_step
 from tests.references import half_laplacian, slope, weights_of_cells_and_walls
@@ -97,6 +98,38 @@ def test_balanced_steps_against_dense_matrices(boundary: str, nodes: Any, stages
     solver = make("stabilized", step=total * axis.spacing**2, stages=stages)
     result = solve(Landscape(np.eye(14), Grid(axis)), sigma, solver).values[0].T
     assert np.abs(result - expected).max() <= 200 * EPS * count
+
+
+@pytest.mark.parametrize(("boundary", "nodes"), KINDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("stages", "size", "lines", "position"), [(3, 12, 70, 0), (5, 23, 64, 1), (13, 61, 33, 0)])
+def test_stages_that_follow_each_other_through_a_bundle_give_the_same_bits(
+    boundary: str,
+    nodes: Any,
+    dtype: Any,
+    stages: int,
+    size: int,
+    lines: int,
+    position: int,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each node has the same sums in the same order; what is beyond the last four rows, or lanes, counts nowhere."""
+    line = line_along(Axis("x", 0.0, 1.0, size, boundary=boundary, nodes=nodes), 3 * stages)
+    source = rng.standard_normal((size, lines) if position == 0 else (lines, size)).astype(dtype)
+    found = []
+    for waves in (False, True):
+        monkeypatch.setattr(stabilized, "_IN_WAVES", waves)
+        operator = stabilized._StabilizedOperator(line, 3, stages, 1.7, True, np.dtype(dtype))
+        assert operator.in_waves == waves
+        # what is left in the work space of other work has no say
+        for number in range(4):
+            workspace.take(number, (10**6,), np.dtype(dtype)).fill(np.nan)
+        target = np.empty_like(source)
+        operator.apply(source, target, position)
+        found.append(target.tobytes())
+    assert found[0] == found[1]
+    assert np.isfinite(target).all()
 
 
 @pytest.mark.parametrize("stages", [3, 5, 21, 101])
