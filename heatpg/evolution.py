@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
@@ -26,20 +25,19 @@ from heatpg.core.ownership import HandedOver, handed_over
 from heatpg.core.report import checks_html
 from heatpg.core.slices import refuse_drawn
 from heatpg.core.thumbnails import landscape_words, pictures
-from heatpg.errors import MissingPackageError, NonFiniteError, OptionError, SigmaError, UnsupportedError
-from heatpg.formats import LOSS
+from heatpg.errors import NonFiniteError, OptionError, SigmaError, UnsupportedError
 from heatpg.solvers import Solver, wide
 from heatpg.solvers.choice import choose_for_covariance, refuse_options_of_auto, schedule
 from heatpg.solvers.covariance import CovarianceFlow, require_boundaries
 from heatpg.solvers.gradients import gradients
 from heatpg.solvers.stated import StatedFlow
 from heatpg.solvers.uncertainty import error_of_mean, error_of_nodes, evolved_deviations
+from heatpg.store.dataset import as_dataset
 from heatpg.store.reading import read
 from heatpg.store.record import TOLERANCE, Record
 from heatpg.store.writing import save
 from heatpg.tools import html
 from heatpg.tools.calls import checked_call, require_kind
-from heatpg.tools.extras import how_to_add
 from heatpg.tools.figures import figures
 from heatpg.tools.finite import all_finite
 from heatpg.tools.progress import Progress, progress_of
@@ -496,79 +494,7 @@ class Evolution(Record):
         >>> data.u.sel(sigma=0.4).dims
         ('x1', 'x2')
         """
-        try:
-            import xarray
-        except ImportError:
-            raise MissingPackageError("xarray is not installed", advice=how_to_add("xarray")) from None
-        axes = [axis.name for axis in self.grid]
-        # the other names of the file are refused by Axis; these are not in every one
-        beside = {"covariance", "axis2"} if self.covariance is not None else set()
-        beside |= set() if self.landscape.returns is None else {"returns", "seed"}
-        beside |= set() if self.known_error is None else {"u_standard_error"}
-        beside |= set() if self.draw_groups is None else {"u_draw_groups", "draw_group"}
-        beside |= {f"{axis}_{side}_face" for axis in self.landscape.faces for side in ("lower", "upper")}
-        clash = sorted(beside.intersection(axes))
-        if clash:
-            raise UnsupportedError(
-                "this axis name is the name of another variable", given=clash, advice="rename the axis"
-            )
-        batch = [f"batch{i + 1}" for i in range(len(self.landscape.batch_shape))]
-        lead = "sigma" if self.sigma.ndim == 1 else "level"
-        noise = (lead,) if self.sigma.ndim == 1 else (lead, "axis")
-        unit = self.grid.unit
-
-        def described(label: str, of_sigma: int = 0) -> dict[str, Any]:
-            # where axes have different units, sigma has none that could be written
-            power = {"units": unit if of_sigma == 1 else f"({unit}){of_sigma}"} if unit and of_sigma else {}
-            return {"long_name": label, **power}
-
-        coordinates: dict[str, Any] = {
-            "sigma": (noise, self.sigma, described("standard deviation of the exploration noise", 1)),
-            "time": (noise, self.sigma**2, described("time of the heat equation", 2)),
-        }
-        if lead == "level":
-            coordinates |= {"level": np.arange(len(self)), "axis": axes}
-        if self.covariance is not None:
-            label = described("covariance of the exploration noise", 2)
-            coordinates |= {"covariance": (("level", "axis", "axis2"), self.covariance, label), "axis2": axes}
-        for name, size in zip(batch, self.landscape.batch_shape, strict=True):
-            coordinates[name] = np.arange(size)
-        for axis in self.grid:
-            attributes = {"long_name": axis.title, "boundary": axis.boundary, "nodes": axis.nodes}
-            bounds = {"lower": axis.lower, "upper": axis.upper}
-            units_of_axis = {"units": axis.unit} if axis.unit else {}
-            coordinates[axis.name] = (axis.name, axis.coordinates, {**attributes, **bounds, **units_of_axis})
-        checks = [{"name": c.name, "status": c.status, "message": c.message} for c in self.report]
-        sense = dict([LOSS]) if self.landscape.minimise else {}
-        of_u = described("expected value under exploration noise") | sense
-        of_q = described("action value Q, without noise") | sense
-        fields: dict[str, Any] = {
-            "u": ((lead, *batch, *axes), self.values, of_u),
-            "landscape": ((*batch, *axes), self.landscape.values, of_q),
-        }
-        for name, first, array, words in (
-            ("standard_error", (), self.landscape.standard_error, "standard error of Q, a mean over rollouts"),
-            ("returns", ("seed",), self.landscape.returns, "return of each seed, of which Q is the mean"),
-            ("u_standard_error", (lead,), self.known_error, self.error_words),
-            ("u_draw_groups", ("draw_group", lead), self.draw_groups, "u of each group of draws, less u"),
-        ):
-            if array is not None:
-                fields[name] = ((*first, *batch, *axes), array, described(words))
-        for own, walls in self.landscape.faces.items():
-            others = [*batch, *(other for other in axes if other != own)]
-            for side, wall in zip(("lower", "upper"), walls, strict=True):
-                if wall is not None:
-                    fields[f"{own}_{side}_face"] = (others, wall, described(f"Q on the {side} wall of {own}"))
-        return xarray.Dataset(
-            fields,
-            coordinates,
-            {
-                "title": self.landscape.name,
-                "solver": repr(self.solver),
-                "reason": self.reason,
-                "report": json.dumps({"level": self.report.level, "passed": self.report.passed, "checks": checks}),
-            },
-        )
+        return as_dataset(self)
 
     @checked_call()
     def save(

@@ -19,7 +19,7 @@ from heatpg.solvers.base import Solver
 from heatpg.solvers.covariance import conditional_deviations
 from heatpg.tools.arguments import real_number
 from heatpg.tools.parallel import threads
-from heatpg.tools.resources import require_memory
+from heatpg.tools.resources import require_memory, worth_asking
 
 __all__ = ["PREFERENCES", "Schedule", "choose", "choose_for_covariance", "refuse_options_of_auto", "schedule"]
 
@@ -230,9 +230,13 @@ class Schedule:
                     start = min(t, march[-2][i])
                 rows = solver.rows(axis, t)
                 updates += points / axis.size * rows * (solver.least_updates(axis, start, t) if t > start else 0.0)
+                needed = _ARRAYS_OF_LINE * threads() * max(_LANE_BYTES, dtype.itemsize) * rows
+                needed += solver.operator_bytes(axis, start, t)
+                # most lines are short, and their words are not needed
+                if not worth_asking(needed):
+                    continue
                 require_memory(
-                    _ARRAYS_OF_LINE * threads() * max(_LANE_BYTES, dtype.itemsize) * rows
-                    + solver.operator_bytes(axis, start, t),
+                    needed,
                     f"a line of {rows:,.0f} nodes, axis {axis.name!r} with its padding for "
                     f"sigma={sigma_words(self.sigma[level])},",
                     "use fewer threads, a coarser grid, or a smaller sigma",
@@ -301,21 +305,25 @@ def schedule(
     refuse_options_of_auto(solver, tolerance, prefer, correlated=False)
     # The usual call, made again and again: nothing of it is looked at twice. Numbers in another order are told of or
     # refused, every time.
+    levels = [sigma] if type(sigma) is float else sigma
     if (
         isinstance(solver, str)
-        and solver != "auto"
-        and isinstance(sigma, list)
-        and all(type(s) is float for s in sigma)
-        and all(a < b for a, b in itertools.pairwise(sigma))
+        and isinstance(levels, list)
+        and all(type(s) is float for s in levels)
+        and all(a < b for a, b in itertools.pairwise(levels))
+        and (tolerance is None or type(tolerance) is float)
     ):
-        found = _known_schedule(grid, tuple(sigma), solvers.get(solver))
-        return Schedule(grid, found.sigma.copy(), list(found.variances), found.solver, "")
+        named = solver if solver == "auto" else solvers.get(solver)
+        found = _known_schedule(grid, tuple(levels), named, tolerance, prefer)
+        return Schedule(grid, found.sigma.copy(), list(found.variances), found.solver, found.reason)
     return _new_schedule(grid, sigma, solver, tolerance, prefer)
 
 
 @functools.lru_cache(maxsize=64)
-def _known_schedule(grid: Grid, levels: tuple[float, ...], solver: type[Solver]) -> Schedule:
-    return _new_schedule(grid, list(levels), solver(), None, "accurate")
+def _known_schedule(
+    grid: Grid, levels: tuple[float, ...], solver: str | type[Solver], tolerance: float | None, prefer: str
+) -> Schedule:
+    return _new_schedule(grid, list(levels), solver if isinstance(solver, str) else solver(), tolerance, prefer)
 
 
 def _new_schedule(grid: Grid, sigma: Sigma, solver: str | Solver, tolerance: float | None, prefer: str) -> Schedule:

@@ -81,7 +81,7 @@ class Centring:
         """For a part of the batch."""
         return Centring(self.offset[box], self.exponent[box])
 
-    @property
+    @functools.cached_property
     def trivial(self) -> bool:
         """Whether nothing was taken out."""
         return not self.offset.any() and not self.exponent.any()

@@ -24,6 +24,7 @@ __all__ = [
     "require_disk",
     "require_memory",
     "within_memory",
+    "worth_asking",
 ]
 
 _SHARE_OF_FREE_MEMORY = 0.9  # the rest is for others, and for what an estimate leaves out; a matter of taste
@@ -129,6 +130,11 @@ def available_disk(folder: Path) -> float:
     return float(shutil.disk_usage(folder).free)
 
 
+def worth_asking(needed: float) -> bool:
+    """Whether so many bytes may not be there: `require_memory` lets pass what is less."""
+    return needed > _NOT_WORTH_ASKING
+
+
 def require_memory(needed: float, purpose: str, advice: str) -> None:
     """Refuse work whose memory is not there.
 
@@ -137,7 +143,7 @@ def require_memory(needed: float, purpose: str, advice: str) -> None:
     ResourceError
         With the estimate, what is free, and ways out.
     """
-    if needed <= _NOT_WORTH_ASKING:
+    if not worth_asking(needed):
         return
     free = available_memory() * _SHARE_OF_FREE_MEMORY
     if needed > free:
