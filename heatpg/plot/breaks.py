@@ -11,7 +11,7 @@ from heatpg.core.extrema import climb
 from heatpg.core.grid import Grid
 from heatpg.core.sense import Sense
 
-__all__ = ["broken", "jumps_between"]
+__all__ = ["alone", "broken", "jumps_between"]
 
 
 def jumps_between(fields: Sequence[NDArray[np.float64]], grid: Grid, sense: Sense) -> list[int]:
@@ -58,3 +58,16 @@ def broken(values: ArrayLike, after: Sequence[int]) -> NDArray[np.float64]:
     [1.0, 2.0, nan, 3.0]
     """
     return np.insert(np.asarray(values, dtype=np.float64), np.asarray(after, dtype=np.intp) + 1, np.nan)
+
+
+def alone(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which values have a gap or an end on both sides: no line leads to them, so that they need a mark.
+
+    Examples
+    --------
+    >>> from heatpg.plot.breaks import alone, broken
+    >>> alone(broken([1.0, 2.0, 3.0], [1])).tolist()
+    [False, False, False, True]
+    """
+    there = np.pad(np.isfinite(values), 1)
+    return np.asarray(there[1:-1] & ~there[:-2] & ~there[2:])

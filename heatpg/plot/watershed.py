@@ -8,7 +8,7 @@ import numpy as np
 
 from heatpg.errors import OptionError
 from heatpg.evolution import Evolution
-from heatpg.plot.breaks import broken
+from heatpg.plot.breaks import alone, broken
 from heatpg.plot.layout import legend_below, line_colours
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.tracks import draw_ends, level_axis, space_of
@@ -94,8 +94,11 @@ def basin_curve(
         # the optimum of the next level is another one after a jump, with another basin
         gaps = (np.searchsorted(space.sigma, [event.sigma for event in space.jumps], side="right") - 1).tolist()
         gaps = sorted({gap for gap in gaps if 0 <= gap < levels - 1})
-        sigma = broken(space.sigma, gaps)
-        ax.plot(sigma, broken(share, gaps), color=dark, lw=points(1.5), label="starts that reach the optimum")
+        sigma, reached = broken(space.sigma, gaps), broken(share, gaps)
+        ax.plot(sigma, reached, color=dark, lw=points(1.5), label="starts that reach the optimum")
+        single = alone(reached)
+        if single.any():
+            ax.plot(sigma[single], reached[single], "o", color=dark, ms=points(3.0))
         sense = space.sense
         words = f"gain: of {sense.gain(f'{sense.short} Q', 'mean Q', '$-$')}"
         ax.plot(space.sigma, earned, color=light, lw=points(1.5), ls="--", label=words)

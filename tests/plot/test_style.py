@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from heatpg import errors, plot
+from heatpg import Axis, Landscape, errors, plot
+from heatpg.evolution import solve
 from heatpg.plot.style import columns, inches, letters, points, settings, styled
 from heatpg.scalespace import band_decay, basins, power_spectrum, price, track
 from tests.plot.cases import bumps, line, plane, waves
@@ -163,3 +164,15 @@ def test_what_asks_for_more() -> None:
         plot.multiples(line(), [])
     with pytest.raises(errors.GridError, match="axis is out of range"):
         plot.cut(line(), 1)
+
+
+@pytest.mark.parametrize("levels", [[0.1, 0.2, 0.4], [0.2, 0.3, 0.4], [0.1, 0.15, 0.19]])
+def test_a_level_by_itself_beside_a_jump_is_seen(levels: list[float]) -> None:
+    # the optimum jumps at .202, after which or before which a line of one level has no length
+    two = Landscape.from_function(
+        lambda x: np.exp(-((x + 1) ** 2) / 0.1) + 0.8 * np.exp(-((x - 0.8) ** 2) / 0.8),
+        Axis("x", -2.0, 2.0, 81, boundary="clip"),
+    )
+    ax = plot.basin_curve(track(solve(two, levels)))
+    marks = [float(np.asarray(each.get_xdata())[0]) for each in ax.lines if each.get_marker() == "o"]
+    assert marks == ([0.4] if levels[1] == 0.2 else [0.2] if levels[0] == 0.2 else [])
