@@ -22,6 +22,8 @@ __all__ = ["evolve"]
 
 def _number_of_levels(grid: Grid, sigma: Sigma | None, covariance: ArrayLike | None) -> int:
     """How many fields there will be; 0 where the noise is refused, which is for `solve` to say."""
+    if covariance is None and isinstance(sigma, list) and all(type(level) is float for level in sigma):
+        return len(sigma)
     try:
         if covariance is not None:
             return len(parse_covariance(covariance, grid, tell=False))

@@ -68,19 +68,25 @@ def end_weights(axis: Axis, sigma: float, nodes: int | None = None) -> tuple[tup
            [ 1. , -2. ,  1. ]]))
     """
     usual = 3 if axis.nodes == "cell" and sigma < 1.5 * axis.spacing else 4
-    count = min(nodes or usual, axis.size)
+    return _end_weights(axis.boundary, axis.nodes == "cell", min(nodes or usual, axis.size))
+
+
+@functools.lru_cache(maxsize=64)  # boundaries, kinds of nodes and counts: few
+def _end_weights(boundary: str, cell: bool, count: int) -> tuple[tuple[int, ...], NDArray[np.float64]]:
     # constant, nothing, even outside
-    first, step = {"clip": (1, 1), "zero": (0, 1), "reflect": (1, 2)}.get(axis.boundary, (count, 1))
+    first, step = {"clip": (1, 1), "zero": (0, 1), "reflect": (1, 2)}.get(boundary, (count, 1))
     orders = tuple(range(first, count, step))
-    place = np.arange(count) + (0.5 if axis.nodes == "cell" else 0.0)
+    place = np.arange(count) + (0.5 if cell else 0.0)
     # values = V coefficients, and the k-th derivative is k! times the k-th coefficient
     powers = np.vander(place, increasing=True)
     inverse = np.linalg.inv(powers)
     # a step of Newton's: the last digits, which wide sums over images would gather
     inverse = product(inverse, 2.0 * np.eye(count) - product(powers, inverse))
     # an even continuation turns a slope over, so that it jumps by twice its value
-    twice = 2.0 if axis.boundary == "reflect" else 1.0
-    return orders, np.array([twice * math.factorial(k) * inverse[k] for k in orders]).reshape(len(orders), count)
+    twice = 2.0 if boundary == "reflect" else 1.0
+    weights = np.array([twice * math.factorial(k) * inverse[k] for k in orders]).reshape(len(orders), count)
+    weights.setflags(write=False)
+    return orders, weights
 
 
 def _derivative(x: Array, sigma: float, order: int) -> Array:

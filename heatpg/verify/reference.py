@@ -37,6 +37,7 @@ _TAIL = 9.0  # standard deviations: 2e-19 of the noise goes further, below any r
 # periods of the continued line: as uniform as infinitely many, since exp(-2 pi^2 1.6^2) = 1e-22 of the longest wave is
 # left
 _UNIFORM = 1.6
+_SHORT = 64  # nodes: the matrix of a shorter axis is kept, up to 32 KiB each; a taste
 _WIDE = 8.0  # lengths of a box in free space: from here on the series of `_wide_weights` is exact to round-off
 # how numpy.pad continues the data as each boundary says; along absorb with the turned-over sign that is told apart
 # below
@@ -157,6 +158,18 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64], corrected:
     matrix
         Shape (len(rows), axis.size).
     """
+    # the same short axis comes again and again, in a batch of many tasks above all
+    if axis.size <= _SHORT:
+        return _whole(axis, sigma, corrected)[rows]
+    return _rows(axis, sigma, rows, corrected)
+
+
+@functools.lru_cache(maxsize=64)
+def _whole(axis: Axis, sigma: float, corrected: bool) -> NDArray[np.float64]:
+    return _rows(axis, sigma, np.arange(axis.size), corrected)
+
+
+def _rows(axis: Axis, sigma: float, rows: NDArray[np.int64], corrected: bool) -> NDArray[np.float64]:
     size = axis.size
     result = np.zeros((len(rows), size))
     if sigma == 0.0:
