@@ -744,8 +744,8 @@ def study(
     with stage("price"):
         # the price is asked about after the curve, which knows the best Q
         curve = price(space)
-        # the mean over the box is what a random action earns
-        limit = _PRICE_SHARE * curve.above_mean if price_limit is None else price_limit
+        # The mean over the box is what a random action earns. Between stated walls all cells may be equal.
+        limit = _PRICE_SHARE * (curve.above_mean or curve.oscillation) if price_limit is None else price_limit
         keeps, single = curve.largest_sigma(limit), single_maximum(space)
         try:
             shape: Shape | str = optimum_shape(space)

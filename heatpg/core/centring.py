@@ -57,8 +57,10 @@ class Centring:
     exponent: NDArray[np.intc]
 
     @classmethod
-    def of(cls, low: Array, high: Array, grid: Grid) -> Centring:
+    def of(cls, low: Array, high: Array, grid: Grid, walls: tuple[Array, Array] | None = None) -> Centring:
         """What has to be taken out of values from `low` to `high`, of the shape of the offset; see `centring`."""
+        if walls is not None:
+            low, high = np.minimum(low, walls[0]), np.maximum(high, walls[1])
         half = high / 2 - low / 2  # their difference may overflow
         size = np.maximum(high, -low)
         far = size / (2 * _FAR) > half
@@ -115,7 +117,7 @@ class Centring:
         return 0.5 * float(step.max())
 
 
-def centring(values: Array, grid: Grid) -> Centring:
+def centring(values: Array, grid: Grid, walls: tuple[Array, Array] | None = None) -> Centring:
     """What has to be taken out of Q before it is solved.
 
     Parameters
@@ -124,6 +126,8 @@ def centring(values: Array, grid: Grid) -> Centring:
         Q, shape (*batch, *grid.shape), floating.
     grid
         Where it is sampled; of its boundaries that which keeps no constants leaves the offset in.
+    walls
+        Least and largest value that is stated on walls, of the shape of the offset.
 
     Notes
     -----
@@ -143,4 +147,4 @@ def centring(values: Array, grid: Grid) -> Centring:
     """
     shape = (*values.shape[: values.ndim - grid.dimensions], *[1] * grid.dimensions)
     entries = values.reshape(-1, grid.size)
-    return Centring.of(entries.min(axis=1).reshape(shape), entries.max(axis=1).reshape(shape), grid)
+    return Centring.of(entries.min(axis=1).reshape(shape), entries.max(axis=1).reshape(shape), grid, walls)

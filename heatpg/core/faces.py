@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from heatpg.boundaries import face_values
 from heatpg.core.grid import Axis, Grid
-from heatpg.errors import BoundaryError, GridError, NonFiniteError, UnsupportedError
+from heatpg.errors import BoundaryError, GridError, NonFiniteError, OptionError, UnsupportedError
 from heatpg.tools.arrays import real_array
 
-__all__ = ["Faces", "FacesLike", "checked_faces", "require_extrapolated"]
+__all__ = ["Faces", "FacesLike", "checked_faces", "refuse_lost", "require_extrapolated"]
 
 Array = NDArray[Any]
 FacesLike = Mapping[str, Any]
@@ -106,6 +106,14 @@ class Faces:
             values = np.concatenate((layers[0], values, layers[1]), axis=along)
             done.append(position)
         return values
+
+    def extremes(self) -> tuple[Array, Array]:
+        """Least and largest stated value of each entry of the batch, with ones in place of the axes of the grid."""
+        axes = tuple(range(-len(self.sides), 0))
+        stated = [side for pair in self.sides for side in pair if side is not None]
+        low = [side.min(axis=axes, keepdims=True) for side in stated]
+        high = [side.max(axis=axes, keepdims=True) for side in stated]
+        return np.minimum.reduce(low), np.maximum.reduce(high)
 
     def as_dict(self, grid: Grid) -> dict[str, tuple[Array | None, Array | None]]:
         """As they are stated: by the name of the axis, each without that axis."""
@@ -215,6 +223,17 @@ def _checked_side(
     result = np.expand_dims(array, along).copy()
     result.setflags(write=False)
     return result
+
+
+def refuse_lost(what: str, lost: bool) -> None:
+    """Refuse Q whose values on walls are stated elsewhere, if so: without them it would be another problem."""
+    if not lost:
+        return
+    raise OptionError(
+        f"the values on the walls of {what} are stated, but not in it",
+        advice="pass them: faces={'x': (data.x_lower_face, data.x_upper_face)} of the dataset, with the names of your "
+        "axes, or faces={} to extrapolate them from the cells",
+    )
 
 
 def require_extrapolated(faces: Faces | None, what: str, advice: str = "") -> None:

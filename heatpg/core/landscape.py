@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.boundaries import boundaries
 from heatpg.core.centring import Centring, centring
-from heatpg.core.faces import Faces, FacesLike, checked_faces, require_extrapolated
+from heatpg.core.faces import Faces, FacesLike, checked_faces, refuse_lost, require_extrapolated
 from heatpg.core.functions import sample_points, values_on_grid
 from heatpg.core.grid import Grid, GridLike, as_grid, axes_html, first_of_batch, label_for, usable_name
 from heatpg.core.oriented import on_positions
@@ -34,7 +34,7 @@ from heatpg.core.slices import point_word, slice_of
 from heatpg.core.values import owned_values
 from heatpg.core.walls import oscillation
 from heatpg.errors import GridError, NonFiniteError, OptionError, UnsupportedError
-from heatpg.formats import LOSS, Wanted, read_file
+from heatpg.formats import FACES, LOSS, Wanted, read_file
 from heatpg.tools import html
 from heatpg.tools.arrays import real_array, real_numbers
 from heatpg.tools.calls import checked_call, checked_class
@@ -211,9 +211,7 @@ class Landscape:
 
     @property
     def faces(self) -> dict[str, tuple[NDArray[Any] | None, NDArray[Any] | None]]:
-        """The stated values on walls: by axis name those on the lower and the upper one; empty if none are stated.
-
-        Each has the shape (*batch, *grid.shape) without that axis.
+        """The stated values on walls, a pair by axis name, each of shape (*batch, *grid.shape) without that axis.
 
         Examples
         --------
@@ -221,7 +219,7 @@ class Landscape:
         >>> Landscape([1, 2, 3, 4], Axis("x", 0, 4, 4, boundary="absorb", nodes="cell"), faces={"x": (0, None)}).faces
         {'x': (array(0.), None)}
         """
-        return {} if self.stated_faces is None else self.stated_faces.as_dict(self.grid)
+        return self.stated_faces.as_dict(self.grid) if self.stated_faces else {}
 
     @property
     def minimise(self) -> bool:
@@ -373,7 +371,8 @@ class Landscape:
     def centring(self) -> Centring:
         """Offset and scale that are removed from Q before solving; see `heatpg.core.centring`."""
         if self._taken is None or self._taken[0] is not self.values:
-            self._taken = (self.values, centring(self.values, self.grid))
+            walls = self.stated_faces.extremes() if self.stated_faces else None
+            self._taken = (self.values, centring(self.values, self.grid, walls))
         return self._taken[1]
 
     def less(self, taken: Centring) -> Landscape:
@@ -586,8 +585,7 @@ class Landscape:
             Whether the values are a loss, whose smallest value is the optimum; by default taken from an array written
             by heatpg, otherwise False.
         faces
-            Values on walls between which the nodes are cells, by dimension; see `Landscape`. Arrays over other
-            dimensions have the order of these in `data`.
+            Values on walls between which the nodes are cells, by dimension, in the order of `data`; see `Landscape`.
 
         Raises
         ------
@@ -624,6 +622,7 @@ class Landscape:
                 given=f"returns={returns!r}, batch={list(batch)!r}",
                 advice="with returns= Q is the mean over it, with batch= each entry is a landscape",
             )
+        refuse_lost("this array", faces is None and data.attrs.get(FACES[0]) == FACES[1])
         placed = []
         for dim in data.dims:
             if dim in batch or dim == returns:
@@ -654,7 +653,7 @@ class Landscape:
         scatter = {"standard_error": standard_error, "returns": ordered if returns else None, "faces": faces}
         grid, values = Grid(*(each.axis for each in placed)), None if returns else ordered
         label = name or str(data.name or "array")
-        loss = str(data.attrs.get(LOSS[0], "")) == LOSS[1] if minimise is None else minimise
+        loss = data.attrs.get(LOSS[0]) == LOSS[1] if minimise is None else minimise
         return on_positions(cls, values, grid, placed, label, {"source": "xarray"}, minimise=loss, **scatter)
 
     @classmethod
@@ -740,6 +739,7 @@ class Landscape:
                 advice="pass minimise=; on the command line --minimise or --no-minimise; in a specification minimise = "
                 "true or false",
             )
+        refuse_lost(place.name, faces is None and found.faces)
         loss = bool(found.minimise) if minimise is None else minimise
         values, label = found.values, name or place.stem
         if returns and not found.axes:

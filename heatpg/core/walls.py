@@ -16,7 +16,16 @@ from heatpg.boundaries import face_values
 from heatpg.core.faces import Faces
 from heatpg.core.grid import Grid
 
-__all__ = ["extremes", "magnitude", "oscillation", "range_with_walls", "wall_values", "whole_range", "with_walls"]
+__all__ = [
+    "extremes",
+    "magnitude",
+    "oscillation",
+    "range_with_walls",
+    "variation",
+    "wall_values",
+    "whole_range",
+    "with_walls",
+]
 
 Array = NDArray[Any]
 
@@ -182,4 +191,21 @@ def oscillation(landscape: Sampled) -> float:
     4.0
     """
     low, high = _of_nodes(landscape)
+    return high - low
+
+
+def variation(landscape: Sampled) -> float:
+    """The same with what is stated of walls.
+
+    Examples
+    --------
+    >>> from heatpg import Axis, Landscape
+    >>> from heatpg.core.walls import variation
+    >>> cells = Axis("x", 0.0, 4.0, 4, boundary="absorb", nodes="cell")
+    >>> variation(Landscape([1.0, 1.0, 1.0, 1.0], cells, faces={"x": (0.0, 3.0)}))
+    3.0
+    """
+    if landscape.stated_faces is None:
+        return oscillation(landscape)
+    low, high = extremes(landscape)
     return high - low

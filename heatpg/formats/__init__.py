@@ -20,11 +20,24 @@ from numpy.typing import NDArray
 from heatpg.errors import HeatpgError, OptionError, StoreError
 from heatpg.tools.registry import Registry
 
-__all__ = ["LOSS", "Format", "Positions", "Sampled", "Wanted", "format_of", "formats", "is_foreign", "read_file"]
+__all__ = [
+    "FACES",
+    "LOSS",
+    "Format",
+    "Positions",
+    "Sampled",
+    "Wanted",
+    "format_of",
+    "formats",
+    "is_foreign",
+    "read_file",
+]
 
 Array = NDArray[Any]
 
 LOSS = ("sense", "minimise")
+FACES = ("faces", "stated")
+"""The attribute of an array of Q whose values on walls are stated, in other arrays."""
 """The attribute of a variable whose values are a loss, and its text: NetCDF has no true and false."""
 
 _HEAD = 4096  # bytes that a format sees first: more than any signature, and than most lines of names
@@ -94,6 +107,8 @@ class Sampled:
         Whether Q is a loss; None where the file does not say.
     undecided
         Whether the caller has to say whether Q is a loss, because files of this kind are of both.
+    faces
+        Whether values on walls are stated beside Q, which the caller then has to pass.
     facts
         What else is worth keeping, for the provenance.
     """
@@ -103,6 +118,7 @@ class Sampled:
     standard_error: Array | None = None
     minimise: bool | None = None
     undecided: bool = False
+    faces: bool = False
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.errors import OptionError
-from heatpg.formats import LOSS, Format, Positions, Sampled, Wanted, formats
+from heatpg.formats import FACES, LOSS, Format, Positions, Sampled, Wanted, formats
 from heatpg.formats._coordinates import (
     Arrays,
     fields_among,
@@ -243,7 +243,9 @@ class _Hdf5(Format):
         if wanted.standard_error:
             error = arrays[the_variable(path, arrays, wanted.standard_error, (), role="standard error")][1]()
         loss = True if text_attribute(dataset, LOSS[0]) == LOSS[1] else None
-        return without_single_nodes(Sampled(values, axes, error, minimise=loss, facts={"variable": name}))
+        stated = text_attribute(dataset, FACES[0]) == FACES[1]
+        facts = {"variable": name}
+        return without_single_nodes(Sampled(values, axes, error, minimise=loss, faces=stated, facts=facts))
 
     @staticmethod
     def _require_written(path: Path, dataset: h5py.Dataset) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatpg.formats import LOSS, Format, Positions, Sampled, Wanted, formats
+from heatpg.formats import FACES, LOSS, Format, Positions, Sampled, Wanted, formats
 from heatpg.formats._coordinates import Arrays, fields_among, named, the_variable, without_single_nodes
 from heatpg.formats._points import completed, reading, require_real
 from heatpg.formats.hdf5 import PACKING, no_positions, unpacked, warn_of_lacking
@@ -96,4 +96,6 @@ class _NetCDF3(Format):
         if wanted.standard_error:
             error = filled(the_variable(path, arrays, wanted.standard_error, (), role="standard error"))
         loss = True if _text(getattr(kept[name], LOSS[0], "")) == LOSS[1] else None
-        return without_single_nodes(Sampled(values, axes, error, minimise=loss, facts={"variable": name}))
+        stated = _text(getattr(kept[name], FACES[0], "")) == FACES[1]
+        facts = {"variable": name}
+        return without_single_nodes(Sampled(values, axes, error, minimise=loss, faces=stated, facts=facts))

@@ -34,6 +34,7 @@ _SHORTEST_STEP = 2e-8  # of t: about the root of the rounding unit, below which 
 _LAST_STEPS = (
     1e-5  # of t before a fork (taste): the slope is round-off there, as seen where u has decayed to 1e-3 osc(Q)
 )
+_DETERMINED = 1e-3  # of t: what round-off of Q may move by more is not known (taste)
 _ITERATIONS = 12  # Newton's method for folds and contacts converges quadratically: four to six are the rule
 _SETTLED = 1e-11  # of an update, at which Newton's method stops
 _ON_MIRROR = 1e-4  # so near Newton's method gets to a singular solution, where its last digits are round-off (taste)
@@ -451,7 +452,7 @@ class Follower:
             error[todo] = (np.abs(update[:, d]) + self.round_off.computed * sensitivity) * time[todo]
             sensitive[todo] = sensitivity * time[todo]
             todo = todo[good[todo] & (moved[todo] > _SETTLED)]
-        good &= (moved < 1e-8) & (error < 1e-3 * time)
+        good &= (moved < 1e-8) & (error < _DETERMINED * time)
         good &= (time >= np.minimum(t, targets)) & (time <= np.maximum(t, targets))
         # Whose fold it is: on the branch that ends there s^2 = 2 p (1 - t / t_c) / c, so the distance from here must be
         # that, within a factor of two (the law is the first term of a series), or it is the fold of two others.
@@ -474,7 +475,7 @@ class Follower:
         walls = np.where(low_is_nearer, self._low, self._high)
         mirrors = self._on_mirrors(landed[None], unit)[0] | self._on_mirrors(points.x[[i]], unit)[0]
         place, time, error = self.fork(np.where(mirrors, walls, landed), at, points.free[i])
-        if not (min(t, at) - error <= time <= max(t, at) + error and error < 1e-3 * time):
+        if not (min(t, at) - error <= time <= max(t, at) + error and error < _DETERMINED * time):
             return
         v = self._system(place[None], np.array([time]), points.free[[i]])[3]
         if not self._across_mirrors(place[None], unit, v)[0]:
@@ -493,7 +494,8 @@ class Follower:
         # At a fork the point itself stays where it is, so the fork must be found in place. The last steps of the way to
         # it may be hidden by round-off of the slope, over an eigenvalue that vanishes there.
         reach = max(4.0 * bracket + error, _LAST_STEPS * t)
-        if abs(time - t - step) <= reach and error < np.inf and (np.abs((place - x) / unit) < 0.01).all():
+        # where round-off of Q may move it by more, as on a plateau, it is no fork that was found
+        if abs(time - t - step) <= reach and error < _DETERMINED * time and (np.abs((place - x) / unit) < 0.01).all():
             points.end(i, FORK, place, time, error)
         else:
             points.end(i, LOST, x, t + step, bracket)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.field import HeatField
 from heatpg.core.grid import position_words
 from heatpg.core.noise import sigma_words
+from heatpg.core.walls import variation
 from heatpg.errors import OptionError
 from heatpg.scalespace.critical import refine
 from heatpg.scalespace.tracks import Event, PureTracks, ScaleSpace
@@ -396,7 +397,7 @@ def price(space: ScaleSpace) -> PriceCurve:
         uncertainty=units.differences(apart),
         drop=units.differences(best - pure.optimum.values),
         on_edge=edge,
-        oscillation=space.landscape.oscillation,
+        oscillation=variation(space.landscape),
         above_mean=float(units.differences(best - pure.problem.mean)),
         jump_sigma=np.array([event.sigma for event in space.jumps]),
         jump_price=units.differences(best - all_reads[levels:].reshape(-1, 2)),

@@ -22,7 +22,7 @@ from heatpg.core.landscape import Landscape
 from heatpg.core.levels import LevelField
 from heatpg.core.ownership import HandedOver
 from heatpg.core.sense import MAXIMISE, Sense
-from heatpg.core.walls import extremes
+from heatpg.core.walls import extremes, variation
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.scalespace.region import box_of_data
@@ -276,7 +276,7 @@ def require_structure(landscape: Landscape) -> float:
     UnsupportedError
         For a flat landscape.
     """
-    oscillation = landscape.oscillation
+    oscillation = variation(landscape)
     if oscillation <= 16.0 * float(np.spacing(np.abs(landscape.values).max())):
         raise UnsupportedError(
             f"landscape {landscape.name!r} is constant to rounding error, so it has no critical points",

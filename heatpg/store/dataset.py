@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heatpg.errors import MissingPackageError, UnsupportedError
-from heatpg.formats import LOSS
+from heatpg.formats import FACES, LOSS
 from heatpg.store.record import Record
 from heatpg.tools.extras import how_to_add
 
@@ -64,7 +64,7 @@ def as_dataset(record: Record) -> xarray.Dataset:
     checks = [{"name": c.name, "status": c.status, "message": c.message} for c in record.report]
     sense = dict([LOSS]) if landscape.minimise else {}
     of_u = described("expected value under exploration noise") | sense
-    of_q = described("action value Q, without noise") | sense
+    of_q = described("action value Q, without noise") | sense | (dict([FACES]) if landscape.faces else {})
     fields: dict[str, Any] = {
         "u": ((lead, *batch, *axes), record.values, of_u),
         "landscape": ((*batch, *axes), landscape.values, of_q),

@@ -462,3 +462,39 @@ def test_wide_noise_knows_the_walls(solver: str, boundary: str, size: int) -> No
     # held walls leave the chord, free space the mean of what lies beyond, with density 1 / (sqrt(2 pi) sigma) inside
     last = 1.0 + 3.0 * axis.coordinates if boundary == "absorb" else np.full(size, 2.5)
     assert np.abs(flow.values[-1] - last).max() < (1e-12 if boundary == "absorb" else 5.0 / 2.5e3)
+
+
+def test_walls_far_larger_than_the_cells() -> None:
+    # numbers near the ends of their type are scaled by cells and walls together
+    axis = cells(16, "absorb")
+    noise = np.random.default_rng(0).standard_normal(16)
+    wanted = solve(Landscape(np.zeros(16), axis, faces={"x": (1.0, -1.0)}), 0.2).values
+    small = solve(Landscape(1e-310 * noise, axis, faces={"x": (1.0, -1.0)}), 0.2).values
+    assert np.abs(small - wanted).max() < 1e-15
+    single = Landscape((1e-32 * noise).astype(np.float32), axis, faces={"x": (1e8, -1e8)})
+    # the rounding of single precision, of sums of 16 cells
+    assert np.abs(solve(single, 0.2).values / 1e8 - wanted).max() < 16 * np.finfo(np.float32).eps
+
+
+@pytest.mark.parametrize("boundary", FACED)
+def test_constant_cells_between_cold_walls_have_a_maximum(boundary: str) -> None:
+    found = study(Landscape(np.ones(40), cells(40, boundary), faces={"x": (0.0, 0.0)}), [0.05, 0.1, 0.3])
+    # symmetric about the middle; below that u is 1 to round-off on a stretch of it
+    assert found.space.optimum_positions[-1][0] == pytest.approx(0.5, abs=1e-9)
+
+
+def test_xarray_and_netcdf_do_not_lose_them(tmp_path: Path) -> None:
+    pytest.importorskip("xarray")
+    pytest.importorskip("netCDF4")
+    axis = cells(12, "absorb")
+    flow = solve(Landscape(np.ones(12), axis, faces={"x": (0.0, 0.5)}), 0.2)
+    data = flow.to_xarray()
+    with pytest.raises(OptionError, match="are stated, but not in it"):
+        Landscape.from_xarray(data.landscape)
+    back = Landscape.from_xarray(data.landscape, faces={"x": (data.x_lower_face, data.x_upper_face)})
+    assert np.array_equal(solve(back, 0.2).values, flow.values)
+    assert Landscape.from_xarray(data.landscape, faces={}).faces == {}
+    for kind in ("NETCDF4", "NETCDF3_64BIT"):
+        data.landscape.to_netcdf(tmp_path / f"{kind}.nc", format=kind)
+        with pytest.raises(OptionError, match="are stated, but not in it"):
+            Landscape.from_file(tmp_path / f"{kind}.nc", variable="landscape")

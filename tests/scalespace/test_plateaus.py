@@ -135,3 +135,18 @@ def test_a_low_hill_that_fades_into_a_plateau_leaves_without_a_jump(boundary: st
     for sigmas in (np.geomspace(2.0, 25.0, 14), np.geomspace(2.0, 25.0, 40)):
         space = track(solve(Landscape(factor * values[::side], grid), sigmas), "maximum")
         assert not space.jumps and (space.count() >= 1).all()
+
+
+@pytest.mark.parametrize("offset", [0.0, 2.0**12, 2.0**20, 1e9])
+def test_an_event_beside_a_plateau_keeps_its_sigma(offset: float) -> None:
+    # what is lost on a plateau at a small sigma had an uncertainty that reached to the events of large ones
+    axis = Axis("x", -10.0, 10.0, 400, boundary="periodic")
+    x = axis.coordinates
+    hats = 1.0 * (np.abs(x + 5.0) < 2.01) + 0.5 * (np.abs(x - 5.0) < 1.01)
+    space = track(solve(Landscape(offset + hats, Grid(axis)), np.linspace(0.1, 4.5, 14)))
+    merges = [event for event in space.events if event.kind not in ("fades", "emerges", "found")]
+    assert [event.kind for event in merges] == ["merge"]
+    # d sigma: the rounding of Q over the rate at which the curvature changes, of size one
+    assert merges[0].sigma == pytest.approx(3.404808, abs=1e-6 + 100 * np.spacing(offset))
+    assert all(event.uncertainty < 0.3 for event in space.events)
+    assert all(each.birth is None or each.birth.sigma <= each.sigma[0] for each in space.tracks)
