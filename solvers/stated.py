@@ -9,8 +9,9 @@ and nothing in a solver changes. The axes with stated walls are done one after t
 walls of those that are still to come as layers of its own: so what is said of an edge or a corner has its place.
 
 For noise of a spacing and more, a solver that is exact in time and aims at the Gaussian convolution takes the column v
-of the continuous flow, in closed form: a jump between the cells and the wall is then exact, and the weights of the
-cells stay positive where they were. The others take the column of their own scheme, with which they keep their promise.
+of the continuous flow (`heatpg.core.wall_flow`): a jump between the cells and the wall is then exact, and the weights
+of the cells stay positive where they were. The others take the column of their own scheme, with which they keep their
+promise.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from heatpg.boundaries import face_values
 from heatpg.core.faces import Faces
 from heatpg.core.grid import Axis, Grid
+from heatpg.core.wall_flow import wall_flow
 from heatpg.solvers import wide
 from heatpg.solvers.base import Flow, Path, Solver
 from heatpg.solvers.faces import chords
@@ -33,9 +34,6 @@ from heatpg.solvers.faces import chords
 __all__ = ["StatedFlow", "exact_columns", "gradient", "keeps_promise", "takes_exact_columns"]
 
 Array = NDArray[Any]
-
-_TAIL = 9.0  # standard deviations: 2e-19 of the noise goes further
-_MOST = 1 << 10  # shortest waves of the series for wide noise, far beyond those that are left
 
 
 def takes_exact_columns(solver: Solver, axis: Axis, variance: float) -> bool:
@@ -57,10 +55,6 @@ def keeps_promise(solver: Solver, axis: Axis, variance: float) -> bool:
 def exact_columns(axis: Axis, sigma: float, derivative: bool = False) -> NDArray[np.float64]:
     """What 1 on the lower and on the upper wall adds to u at the cells, or to du/dx; shape (2, size).
 
-    With x from the wall and L the length of the box, Phi(-x / sigma) in free space (clip), and for walls that are held
-    (absorb) the sum over images 2 sum_k [Phi(-(2 k L + x) / sigma) - Phi(-(2 (k + 1) L - x) / sigma)], k >= 0, or for
-    wide noise 1 - x / L - sum_m 2 / (pi m) sin(pi m x / L) exp(-(pi m sigma / L)^2 / 2), m >= 1.
-
     Parameters
     ----------
     axis
@@ -77,34 +71,10 @@ def exact_columns(axis: Axis, sigma: float, derivative: bool = False) -> NDArray
     >>> exact_columns(Axis("x", 0.0, 4.0, 4, boundary="absorb", nodes="cell"), 1e3).tolist()
     [[0.875, 0.625, 0.375, 0.125], [0.125, 0.375, 0.625, 0.875]]
     """
-    length = axis.length
-    x = length * (np.arange(axis.size) + 0.5) / axis.size
-    if axis.rule.free_space:
-        column = _outside(x, sigma, derivative)
-    elif sigma < length:
-        column = np.zeros(axis.size)
-        for k in range(math.ceil(_TAIL * sigma / (2.0 * length)) + 1):
-            near, far = 2.0 * k * length + x, 2.0 * (k + 1) * length - x
-            # the far one runs the other way, so its derivative has the other sign
-            column += 2.0 * _outside(near, sigma, derivative)
-            column += (2.0 if derivative else -2.0) * _outside(far, sigma, derivative)
-    else:
-        ratio = math.pi * sigma / length
-        column = np.full(axis.size, -1.0 / length) if derivative else 1.0 - x / length
-        for m in range(1, _MOST):
-            left = math.exp(-0.5 * (m * ratio) ** 2)
-            if left == 0.0:
-                break
-            wave = math.pi * m * x / length
-            column -= 2.0 * left * (np.cos(wave) / length if derivative else np.sin(wave) / (math.pi * m))
-    return np.stack([column, (-1.0 if derivative else 1.0) * column[::-1]])
-
-
-def _outside(x: Array, sigma: float, derivative: bool) -> NDArray[np.float64]:
-    """How much of the noise at x leads below 0, or the derivative of that."""
-    if derivative:
-        return np.asarray(-np.exp(-0.5 * np.square(x / sigma)) / (sigma * math.sqrt(2.0 * math.pi)))
-    return np.asarray(ndtr(-x / sigma))
+    x = axis.length * (np.arange(axis.size) + 0.5) / axis.size
+    lower = wall_flow(axis, x, np.full(axis.size, sigma), int(derivative))[0, :, -1]
+    # mirrored to the bit
+    return np.stack([lower, (-1.0 if derivative else 1.0) * lower[::-1]])
 
 
 @functools.lru_cache(maxsize=128)

@@ -19,7 +19,7 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.errors import BoundaryError, GridError, NonFiniteError, OptionError, UnsupportedError
 from heatpg.tools.arrays import real_array
 
-__all__ = ["Faces", "FacesLike", "checked_faces", "refuse_lost", "require_extrapolated"]
+__all__ = ["Faces", "FacesLike", "Layered", "checked_faces", "refuse_lost", "require_extrapolated"]
 
 Array = NDArray[Any]
 FacesLike = Mapping[str, Any]
@@ -123,6 +123,39 @@ class Faces:
             lower, upper = (None if side is None else np.squeeze(side, along) for side in self.sides[position])
             result[grid[position].name] = (lower, upper)
         return result
+
+
+class Layered(Faces):
+    """The same, where it is known too what walls say on the edges and corners in which they meet.
+
+    Parameters
+    ----------
+    whole
+        Q with the values on its walls around it, as `layered` gives it.
+    positions
+        The axes along which these are stated.
+    """
+
+    def __init__(self, whole: Array, positions: Sequence[int], dimensions: int) -> None:
+        first = whole.ndim - dimensions
+        inside = tuple(slice(1, -1) if i - first in positions else slice(None) for i in range(whole.ndim))
+        sides: list[tuple[Array | None, Array | None]] = [(None, None)] * dimensions
+        for position in positions:
+            ends = []
+            for end in (slice(0, 1), slice(-1, None)):
+                around = list(inside)
+                around[first + position] = end
+                ends.append(whole[tuple(around)])
+            sides[position] = ends[0], ends[1]
+        super().__init__(sides)
+        self.inside = whole[inside]
+        self._whole = whole
+
+    def mapped(self, change: Callable[[Array], Array]) -> Faces:
+        return Layered(change(self._whole), self.positions, len(self.sides))
+
+    def layered(self, values: Array) -> Array:
+        return self._whole
 
 
 def checked_faces(given: FacesLike | Faces | None, values: Array, grid: Grid) -> Faces | None:

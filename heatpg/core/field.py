@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -15,10 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heatpg.boundaries import Extension, face_values
+from heatpg.core.faces import Layered
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.kinks import REACH, add_kinks, kink_tables
 from heatpg.core.landscape import Landscape
 from heatpg.core.narrow import NARROW_REACH, fill_narrow_columns, fill_narrow_weights, narrow_jumps
+from heatpg.core.wall_flow import wall_flow
 from heatpg.errors import GridError, NonFiniteError, OptionError, SigmaError, UnsupportedError
 from heatpg.tools.arrays import real_numbers
 from heatpg.tools.kernels import kernel
@@ -427,6 +430,16 @@ def _with_face_nodes(extension: Extension, axis: Axis) -> Extension:
     return dataclasses.replace(extension, source=source, weight=weight)
 
 
+def _field_of_wall(values: Array, axes: Sequence[Axis], later: Sequence[int]) -> HeatField | float:
+    """What a wall says, as a field along the other axes; along some of them with their own walls around it."""
+    if not axes:
+        return float(values)
+    if not later:
+        return HeatField(Landscape(values, Grid(*axes)))
+    faces = Layered(values, later, len(axes))
+    return HeatField(Landscape(faces.inside, Grid(*axes), faces=faces))
+
+
 class HeatField:
     """The solution of u_t = 1/2 Laplace(u) and its derivatives at any point and any sigma, computed directly from Q.
 
@@ -487,7 +500,10 @@ class HeatField:
         self._taken = landscape.centring
         values = np.asarray(self._taken.remove(landscape.values), dtype=np.float64)
         self._faced = np.array([axis.faced for axis in grid])
-        values = self._with_face_nodes(values)
+        self._walls = self._of_walls(values)
+        for position, faced in enumerate(self._faced):
+            if faced:
+                values = np.concatenate((values, *face_values(values, position)), axis=position)
         # the kernel has three axes: those that are not there have one node
         self._values = np.ascontiguousarray(values).reshape((1,) * (3 - grid.dimensions) + values.shape)
         # far from 0 the distance of a place from each node would be rounded differently
@@ -504,19 +520,45 @@ class HeatField:
     def __repr__(self) -> str:
         return f"<HeatField of {self.landscape!r}>"
 
-    def _with_face_nodes(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The values on the walls, where they count, behind the nodes: the lower, then the upper one."""
+    def _of_walls(self, values: NDArray[np.float64]) -> list[tuple[int, list[HeatField | float]]]:
+        """By axis with stated walls, what these say beyond the cells: a field of the other axes, or a number."""
         faces = self.landscape.stated_faces
-        stated = () if faces is None else faces.positions
-        if faces is not None:
-            values = faces.mapped(lambda side: np.asarray(self._taken.remove(side), dtype=np.float64)).layered(values)
-            for position in stated:
-                last = values.shape[position] - 1
-                values = np.take(values, [*range(1, last), 0, last], axis=position)
-        for position, faced in enumerate(self._faced):
-            if faced and position not in stated:
-                values = np.concatenate((values, *face_values(values, position)), axis=position)
-        return values
+        if faces is None:
+            return []
+        whole = faces.mapped(lambda side: np.asarray(self._taken.remove(side), dtype=np.float64)).layered(values)
+        result: list[tuple[int, list[HeatField | float]]] = []
+        for number, position in enumerate(faces.positions):
+            last = whole.shape[position] - 1
+            cells = np.take(whole, range(1, last), axis=position)
+            walls = (np.take(whole, [end], axis=position) for end in (0, last))
+            excess = [
+                np.squeeze(wall - found, position)
+                for wall, found in zip(walls, face_values(cells, position), strict=True)
+            ]
+            # the walls of the axes that are still to come lie around it
+            later = [other - (other > position) for other in faces.positions[number + 1 :]]
+            others = [axis for i, axis in enumerate(self.grid) if i != position]
+            result.append((position, [_field_of_wall(one, others, later) for one in excess]))
+            whole = cells
+        return result
+
+    def _add_walls(self, result: Array, points: Array, places: Array, deviations: Array, order: int) -> None:
+        """Add to derivatives what stated walls say beyond the cells, under the continuous flow."""
+        d, orders = self.grid.dimensions, order + 1
+        totals = np.indices((orders,) * d).sum(axis=0) <= order
+        target = result.reshape((len(points), *((orders,) * d)))
+        for position, fields in self._walls:
+            distance = places[:, position] - (self._first[position] - self._margins[position])
+            columns = wall_flow(self.grid[position], distance, deviations[:, position], order)
+            for column, field in zip(columns, fields, strict=True):
+                if isinstance(field, float):
+                    rest = np.full((len(points),), field)
+                else:
+                    beside = np.delete(points, position, axis=1), np.delete(deviations, position, axis=1)
+                    rest = field.derivatives(*beside, order)
+                rest = np.expand_dims(rest, position + 1)
+                shape = [len(points), *(orders if i == position else 1 for i in range(d))]
+                target += np.where(totals, column.reshape(shape) * rest, 0.0)
 
     def resolved(self, sigma: ArrayLike) -> bool:
         """Whether sigma is 0 or at least 1.5 spacings along every axis, and not 0 along all.
@@ -616,8 +658,8 @@ class HeatField:
         """
         if not isinstance(order, int) or not 0 <= order < _MOST_ORDERS:
             raise OptionError("order of derivatives is out of range", given=order, allowed="0 to 4")
-        places, deviations = self._parse(points, sigma)
-        places -= self._origin
+        given, deviations = self._parse(points, sigma)
+        places = given - self._origin
         d, orders = self.grid.dimensions, order + 1
         result = np.zeros((len(places), *((1,) * (3 - d)), *((orders,) * d)))
         if len(places):
@@ -639,6 +681,7 @@ class HeatField:
                 )
 
             for_each(evaluate, list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)))
+            self._add_walls(result, given, places, deviations, order)
             if not self._taken.trivial:
                 np.ldexp(result, int(self._taken.exponent.item()), out=result)
                 result[:, 0, 0, 0] += self._taken.offset.item()  # of derivatives there is nothing to put back

@@ -18,6 +18,7 @@ from scipy.special import ndtr
 
 from heatpg import Axis, Grid, Landscape, batch, evolve, load, study
 from heatpg.batch import SpecError, read_spec
+from heatpg.boundaries import face_values
 from heatpg.cli import main
 from heatpg.core.faces import checked_faces
 from heatpg.core.field import HeatField
@@ -27,6 +28,7 @@ from heatpg.large import evolve_large
 from heatpg.policy import estimate_gradient
 from heatpg.risk import distribution
 from heatpg.roughness.inversion import backward
+from heatpg.scalespace import track
 from heatpg.solvers import make, solvers, stated
 from heatpg.solvers.base import Solver
 
@@ -245,14 +247,17 @@ def test_between_the_nodes_and_in_a_study() -> None:
     field, x = HeatField(q), np.linspace(0.1, 6.0, 50)
     sigma = 0.3
     exact = np.exp(-(sigma**2) / 2) * np.sin(x) + 0.5 * np.exp(-25 * sigma**2 / 2) * np.sin(5.0 * x)
-    # waves that vanish on the walls are continued as they are, and sampled without an error
-    assert np.abs(field.value(x[:, None], sigma) - exact).max() < 1e-13
+    # Waves that vanish on the walls are sampled without an error. What the cells say of the walls flows as the samples
+    # of a step, what is stated as a step: h^2 / 24 of its slope apart, at most 1 / 4 sigma^2 for each of two images.
+    said = max(float(np.abs(side[0])) for side in face_values(q.values, 0))
+    assert np.abs(field.value(x[:, None], sigma) - exact).max() < said * (axis.spacing / sigma) ** 2 / 24 + 1e-13
     # the walls are held: where they are told something else, the field between the nodes knows
     held = HeatField(Landscape(q.values, axis, faces={"x": (1.0, 0.0)}))
     assert held.value([[0.0]], sigma)[0] == pytest.approx(1.0, abs=1e-12)
     found = study(q, [0.2, 0.4, 0.8])
-    # sin x and sin 5x have a maximum both at pi / 2; what the cells say of the walls, -1.4e-5, moves it by 1e-6
-    assert np.abs(found.space.optimum_positions[:, 0] - math.pi / 2).max() < 1e-9
+    # sin x and sin 5x both have a maximum at pi / 2; the same difference at sigma = .8, over sigma and a curvature .7
+    error = said * (axis.spacing / 0.8) ** 2 / 24 / 0.8 / 0.7
+    assert np.abs(found.space.optimum_positions[:, 0] - math.pi / 2).max() < error + 1e-9
 
 
 def test_every_door_keeps_them(tmp_path: Path) -> None:
@@ -498,3 +503,48 @@ def test_xarray_and_netcdf_do_not_lose_them(tmp_path: Path) -> None:
         data.landscape.to_netcdf(tmp_path / f"{kind}.nc", format=kind)
         with pytest.raises(OptionError, match="are stated, but not in it"):
             Landscape.from_file(tmp_path / f"{kind}.nc", variable="landscape")
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_the_field_between_the_nodes_is_that_of_the_solver(dimensions: int) -> None:
+    grid = Grid(cells(14, "absorb", name="x"), cells(10, "clip", name="y"), cells(8, "absorb", name="z"))
+    grid = Grid(*grid.axes[:dimensions])
+    rng, shape = np.random.default_rng(dimensions), grid.shape
+    faces = {axis.name: (rng.standard_normal(shape[:i] + shape[i + 1 :]), 2.0) for i, axis in enumerate(grid)}
+    flow = solve(Landscape(rng.standard_normal(shape), grid, faces=faces), [0.25, 0.6, 4.0], "direct")
+    field = HeatField(flow.landscape)
+    points = np.stack([each.ravel() for each in np.meshgrid(*(a.coordinates for a in grid), indexing="ij")], axis=1)
+    for k, sigma in enumerate(flow.sigma):
+        # both sum the same samples, and take the same columns: round-off, over 1 / sigma in a slope
+        assert np.abs(field.value(points, sigma).reshape(shape) - flow.values[k]).max() < 1e-12
+        slopes = field.gradient(points, sigma).T.reshape(dimensions, *shape)
+        assert np.abs(slopes - flow.gradient(k)).max() < 1e-11
+    # derivatives are those of each other, at places between the nodes too
+    places, step = rng.uniform(0.2, 0.8, (5, dimensions)), 1e-4
+    ahead, behind = (field.derivatives(places + side * np.eye(dimensions)[0] * step, 0.3, 3) for side in (1.0, -1.0))
+    here = field.derivatives(places, 0.3, 4)
+    for order in range(4):
+        index: Any = (slice(None), order, *[0] * (dimensions - 1))
+        higher: Any = (slice(None), order + 1, *[0] * (dimensions - 1))
+        # h^2 / 6 of three derivatives more, each about 3 / sigma of the one before
+        size = 10.0 * 20.0 * (3.0 / 0.3) ** (order + 3)
+        assert np.abs((ahead[index] - behind[index]) / (2 * step) - here[higher]).max() < step**2 / 6 * size + 1e-8
+
+
+def test_an_event_between_cold_walls_is_where_the_series_has_it() -> None:
+    errors = []
+    for size in (16, 32, 64):
+        axis = cells(size, "absorb")
+        q = Landscape(1.0 + 0.5 * np.cos(2 * np.pi * axis.coordinates), axis, faces={"x": (0.0, 0.0)})
+        (event,) = track(solve(q, np.linspace(0.05, 0.5, 12))).events
+        assert event.kind == "merge"
+        # u_xx = 0 in the middle, by bisection of the sine series of 1 + cos(2 pi x) / 2
+        errors.append(abs(event.sigma - 0.218831850188))
+    # Q is of order 4 where the cells are taken; with the column of the comb it was 4.8e-4 and of order 2
+    assert math.log2(errors[0] / errors[2]) / 2 > 3.8 or errors[2] < 1e-9
+
+
+def test_wall_flows_at_no_noise() -> None:
+    for boundary in FACED:
+        field = HeatField(Landscape(np.zeros(6), cells(6, boundary), faces={"x": (2.0, 3.0)}))
+        assert field.value([[0.0], [0.5], [1.0]], 0.0).tolist() == [2.0, 0.0, 3.0]
