@@ -198,7 +198,8 @@ def test_the_page_speaks_of_the_minimum() -> None:
     text = page(evolve(negative(hills()), SIGMAS))
     start = text.index('<script type="application/json"') if "application/json" in text else 0
     data = json.loads(re.search(r"<script[^>]*application/json[^>]*>(.*?)</script>", text[start:], re.DOTALL)[1])  # type: ignore[index]
-    assert data["words"] == {"extremum": "minimum", "extrema": "minima", "short": "min", "largest": "smallest"}
+    senses = {"extremum": "minimum", "extrema": "minima", "short": "min", "largest": "smallest"}
+    assert data["words"] == senses | {"point": "action"}
     words = {key: data[key] for key in ("title", "subtitle", "notes", "report", "provenance")}
     assert wrong_words(json.dumps(words)) == []
     best = data["frames"][0]["best"]

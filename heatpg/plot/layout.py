@@ -206,6 +206,12 @@ def sheet(
 
 def words_below(figure: Figure, words: str, width: float) -> None:
     """A sentence below all panels, from the left; the layout makes room for it."""
+    # a label that all panels share stands in its place, and goes to the panels of the last row
+    shared = figure.get_supxlabel()
+    for ax in figure.axes if shared else ():
+        place = ax.get_subplotspec()
+        if place is not None and place.is_last_row():
+            ax.set_xlabel(shared)
     # small letters: 1.2 times as many in a line
     figure.supxlabel("\n".join(textwrap.wrap(words, int(1.15 * letters(width)))), fontsize="small", x=0.01, ha="left")
 

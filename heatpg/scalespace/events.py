@@ -373,7 +373,9 @@ class History:
         unit = unit_of_length(self.follower.grid, sigmas)
         local = self.field.local(self.field.derivatives(end.how.position[None], sigmas, 4))
         curvature, basis = np.linalg.eigh(local[2][0] * unit[:, None] * unit)
-        least = UNPLACED * self.follower.round_off.flat
+        # rounding of the nodes weighs up to four times as much in a fourth derivative as in a second one
+        round_off = self.follower.round_off
+        least = max(UNPLACED * round_off.singular, 4.0 * round_off.flat)
         flat = (basis * unit[:, None])[:, np.abs(curvature) <= least].T
         third = [np.einsum("ijk,i,j,k->", local[3][0], v, v, v) for v in flat]
         fourth = [np.einsum("ijkl,i,j,k,l->", local[4][0], v, v, v, v) for v in flat]

@@ -35,6 +35,7 @@ _LAST_STEPS = (
     1e-5  # of t before a fork (taste): the slope is round-off there, as seen where u has decayed to 1e-3 osc(Q)
 )
 _DETERMINED = 1e-3  # of t: what round-off of Q may move by more is not known (taste)
+_IN_PLACE = 1e-2  # the same of a fork, whose place symmetry tells
 _ITERATIONS = 12  # Newton's method for folds and contacts converges quadratically: four to six are the rule
 _SETTLED = 1e-11  # of an update, at which Newton's method stops
 _ON_MIRROR = 1e-4  # so near Newton's method gets to a singular solution, where its last digits are round-off (taste)
@@ -495,7 +496,7 @@ class Follower:
         # it may be hidden by round-off of the slope, over an eigenvalue that vanishes there.
         reach = max(4.0 * bracket + error, _LAST_STEPS * t)
         # where round-off of Q may move it by more, as on a plateau, it is no fork that was found
-        if abs(time - t - step) <= reach and error < _DETERMINED * time and (np.abs((place - x) / unit) < 0.01).all():
+        if abs(time - t - step) <= reach and error < _IN_PLACE * time and (np.abs((place - x) / unit) < 0.01).all():
             points.end(i, FORK, place, time, error)
         else:
             points.end(i, LOST, x, t + step, bracket)

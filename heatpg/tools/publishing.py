@@ -27,7 +27,7 @@ def result_name(path: StrPath) -> Path:
     Raises
     ------
     OptionError
-        For other endings, which no tool would take for a file of HDF5.
+        For other endings, which no tool would take for a file of HDF5, and for what is no path.
 
     Examples
     --------
@@ -35,6 +35,10 @@ def result_name(path: StrPath) -> Path:
     >>> result_name("ridge.h5").name
     'ridge.h5'
     """
+    if not isinstance(path, str | os.PathLike):
+        raise OptionError(
+            "the name of a result file must be text or a path", given=type(path).__name__, allowed=", ".join(RESULTS)
+        )
     name = os.fspath(path)
     if not name.lower().endswith(RESULTS):
         raise OptionError(

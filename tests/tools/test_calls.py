@@ -84,6 +84,8 @@ def things() -> dict[str, Any]:
 
 
 def _taken(annotation: str) -> set[str]:
+    # an evolution is a record with its methods
+    annotation = annotation.replace("Record", "Evolution")
     return {kind for kind in KINDS if kind in annotation.replace("|", " ").replace("[", " ").replace("]", " ").split()}
 
 
