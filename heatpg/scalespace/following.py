@@ -35,7 +35,7 @@ _LAST_STEPS = (
     1e-5  # of t before a fork (taste): the slope is round-off there, as seen where u has decayed to 1e-3 osc(Q)
 )
 _DETERMINED = 1e-3  # of t: what round-off of Q may move by more is not known (taste)
-_IN_PLACE = 10.0  # the same of a fork, whose place symmetry tells: beyond, nothing of it is known
+_IN_PLACE = 1.0  # the same of a fork, whose place symmetry tells: beyond, nothing of it is known
 _ITERATIONS = 12  # Newton's method for folds and contacts converges quadratically: four to six are the rule
 _SETTLED = 1e-11  # of an update, at which Newton's method stops
 _ON_MIRROR = 1e-4  # so near Newton's method gets to a singular solution, where its last digits are round-off (taste)
