@@ -72,6 +72,27 @@ class Crossings:
             repeats if balanced else 0,
         )
 
+    @classmethod
+    def unseen(
+        cls, drawn: Mapping[str, Any] | None, groups: Array, grid: Grid, sigma: Array, mean: Array
+    ) -> Array | None:
+        """What crossings add to the variance of the mean that groups of draws show; None where no wall is crossed.
+
+        Parameters
+        ----------
+        drawn
+            As of an evolution.
+        groups
+            Deviations of groups of draws, shape (groups, T, *grid).
+        grid, sigma, mean
+            As in `variance`.
+        """
+        crossings = cls.of(drawn, len(groups))
+        if crossings is None:
+            return None
+        seen = groups.var(axis=0, ddof=1) * (crossings.draws / len(groups))
+        return crossings.added(seen, grid, sigma, mean) / crossings.draws
+
     def chance(self, grid: Grid, sigma: Array) -> Array:
         """The chance that noise crosses a wall, shape (T, *grid); 0 where the noise is not drawn.
 
@@ -122,7 +143,9 @@ class Crossings:
         >>> one.variance(grid, np.array([0.5]), 1.0 - one.chance(grid, np.array([0.5])))[0, :2].round(4)
         array([0.25  , 0.0222])
         """
-        p = self.chance(grid, sigma)
+        return self._variance(self.chance(grid, sigma), mean)
+
+    def _variance(self, p: Array, mean: Array) -> Array:
         if self.pairs:
             # opposite draws do not both cross one wall, so that their crossings are less than independent
             share = 0.5 * p * (1.0 - 2.0 * p)
@@ -160,7 +183,8 @@ class Crossings:
         >>> one.added(np.zeros((1, 5)), grid, np.array([0.5]), np.ones((1, 5)))[0, 1:3].round(4)
         array([0.0233, 0.0001])
         """
-        least, p = self.variance(grid, sigma, mean), self.chance(grid, sigma)
+        p = self.chance(grid, sigma)
+        least = self._variance(p, mean)
         if self.repeats:
             none = np.maximum(1.0 - self.draws / self.repeats * p, 0.0) ** self.repeats
         else:

@@ -72,16 +72,6 @@ def _between(evolution: Evolution, fields: Iterable[Array]) -> Iterator[LevelFie
     return (LevelField(evolution.landscape, evolution.sigmas[:, 0], np.asarray(one)) for one in fields)
 
 
-def _unseen(evolution: Evolution, groups: Array) -> Array | None:
-    """What crossings of walls add to the standard error that groups of draws show; None where there are no walls."""
-    crossings = Crossings.of(evolution.drawn, len(groups))
-    if crossings is None:
-        return None
-    seen = groups.var(axis=0, ddof=1) * (crossings.draws / len(groups))
-    added = crossings.added(seen, evolution.grid, evolution.sigmas[:, 0], np.asarray(evolution.values))
-    return np.asarray(np.sqrt(added / crossings.draws))
-
-
 def jump_error(evolution: Evolution, field: LevelField, sigma: float, places: Array) -> float:
     """Standard error over the draws of the sigma at which two maxima are equal: that of their lead, over its slope.
 
@@ -161,9 +151,11 @@ def lead_errors(evolution: Evolution, sigma: Array, places: Array) -> Array:
         fields = _between(evolution, evolution.draw_groups)
         leads = np.array([np.diff(field.value(points, levels).reshape(count, 2))[:, 0] for field in fields])
         error = np.asarray(leads.std(axis=0, ddof=1) / math.sqrt(len(leads)))
-        unseen = _unseen(evolution, evolution.draw_groups)
+        unseen = Crossings.unseen(
+            evolution.drawn, evolution.draw_groups, evolution.grid, evolution.sigmas[:, 0], evolution.values
+        )
         if unseen is not None:
-            (each,) = _between(evolution, [unseen])
+            (each,) = _between(evolution, [np.sqrt(unseen)])
             error = np.sqrt(error**2 + (each.value(points, levels) ** 2).reshape(count, 2).sum(axis=1))
         return error
     if evolution.known_error is None:
