@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
-from heatpg.core.noise import Sigma, parse_covariance, parse_sigma
+from heatpg.core.noise import Sigma, parse_covariance, parse_sigma, plain_levels
 from heatpg.errors import HeatpgError, OptionError
 from heatpg.evolution import Evolution, solve
 from heatpg.solvers import Solver
@@ -22,8 +22,8 @@ __all__ = ["evolve"]
 
 def _number_of_levels(grid: Grid, sigma: Sigma | None, covariance: ArrayLike | None) -> int:
     """How many fields there will be; 0 where the noise is refused, which is for `solve` to say."""
-    if covariance is None and isinstance(sigma, list) and all(type(level) is float for level in sigma):
-        return len(sigma)
+    if covariance is None and (levels := plain_levels(sigma)) is not None:
+        return len(levels)
     try:
         if covariance is not None:
             return len(parse_covariance(covariance, grid, tell=False))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import math
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
-from heatpg.core.noise import Sigma, parse_sigma, sigma_words
+from heatpg.core.noise import Sigma, parse_sigma, plain_levels, sigma_words
 from heatpg.errors import OptionError, ResourceError, UnsupportedError
 from heatpg.solvers import make, solvers
 from heatpg.solvers.base import Solver
@@ -305,16 +304,10 @@ def schedule(
     refuse_options_of_auto(solver, tolerance, prefer, correlated=False)
     # The usual call, made again and again: nothing of it is looked at twice. Numbers in another order are told of or
     # refused, every time.
-    levels = [sigma] if type(sigma) is float else sigma
-    if (
-        isinstance(solver, str)
-        and isinstance(levels, list)
-        and all(type(s) is float for s in levels)
-        and all(a < b for a, b in itertools.pairwise(levels))
-        and (tolerance is None or type(tolerance) is float)
-    ):
+    levels = plain_levels(sigma)
+    if isinstance(solver, str) and levels is not None and (tolerance is None or type(tolerance) is float):
         named = solver if solver == "auto" else solvers.get(solver)
-        found = _known_schedule(grid, tuple(levels), named, tolerance, prefer)
+        found = _known_schedule(grid, levels, named, tolerance, prefer)
         return Schedule(grid, found.sigma.copy(), list(found.variances), found.solver, found.reason)
     return _new_schedule(grid, sigma, solver, tolerance, prefer)
 

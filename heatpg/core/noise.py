@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -22,6 +23,7 @@ __all__ = [
     "geometric_levels",
     "parse_covariance",
     "parse_sigma",
+    "plain_levels",
     "positive_sigmas",
     "sigma_words",
 ]
@@ -68,6 +70,21 @@ def _refuse_range(deviations: NDArray[np.float64], grid: Grid) -> None:
                 allowed=f"sigma / spacing from {least:.1e} to {most:.1e}, or 0",
                 advice="for very small noise use sigma=0, which returns Q; otherwise use a smaller sigma",
             )
+
+
+def plain_levels(sigma: Sigma | None) -> tuple[float, ...] | None:
+    """The noise levels where they are a number, or a list of numbers in ascending order, as in most calls; else None.
+
+    Examples
+    --------
+    >>> from heatpg.core.noise import plain_levels
+    >>> plain_levels(0.1), plain_levels([0.1, 0.2]), plain_levels([0.2, 0.1])
+    ((0.1,), (0.1, 0.2), None)
+    """
+    levels = [sigma] if type(sigma) is float else sigma
+    if not isinstance(levels, list) or not all(type(level) is float for level in levels):
+        return None
+    return tuple(levels) if all(a < b for a, b in itertools.pairwise(levels)) else None
 
 
 def parse_sigma(sigma: Sigma, grid: Grid, *, tell: bool = True) -> NDArray[np.float64]:
