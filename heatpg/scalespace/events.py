@@ -354,13 +354,15 @@ class History:
             return "reaches edge" if end.beginning == (end.how.outcome == RELEASED) else "leaves edge"
         return words[end.how.outcome][end.beginning]
 
+    def _there(self, end: _End, order: int) -> tuple[Array, tuple[Array, ...]]:
+        """The unit of length along each axis where a track ends, and the derivatives of u there up to an order."""
+        sigmas = self.sigmas(end.how.time)
+        local = self.field.local(self.field.derivatives(end.how.position[None], sigmas, order))
+        return unit_of_length(self.follower.grid, sigmas), tuple(part[0] for part in local)
+
     def _fades(self, end: _End) -> bool:
         """Whether u is flat to round-off where a track ends: no curvature where it is free, or no slope where held."""
-        sigmas = self.sigmas(end.how.time)
-        unit = unit_of_length(self.follower.grid, sigmas)
-        _, slope, hessian = (
-            part[0] for part in self.field.local(self.field.derivatives(end.how.position[None], sigmas))
-        )
+        unit, (_, slope, hessian) = self._there(end, 2)
         points, row = self.points[int(end.track.levels[0])], self.rows[end.track.number][0]
         free, round_off = points.free[row], self.follower.round_off
         curvature = np.linalg.eigvalsh((hessian * unit[:, None] * unit)[np.ix_(free, free)])
@@ -369,31 +371,27 @@ class History:
 
     def _on_plateau(self, end: _End) -> bool:
         """Whether u is flat to round-off up to its fourth derivative; a fold has a third one, a fork a fourth."""
-        sigmas = self.sigmas(end.how.time)
-        unit = unit_of_length(self.follower.grid, sigmas)
-        local = self.field.local(self.field.derivatives(end.how.position[None], sigmas, 4))
-        curvature, basis = np.linalg.eigh(local[2][0] * unit[:, None] * unit)
+        unit, (_, _, hessian, third, fourth) = self._there(end, 4)
+        curvature, basis = np.linalg.eigh(hessian * unit[:, None] * unit)
         # rounding of the nodes weighs up to four times as much in a fourth derivative as in a second one
         round_off = self.follower.round_off
         least = max(UNPLACED * round_off.singular, 4.0 * round_off.flat)
         flat = (basis * unit[:, None])[:, np.abs(curvature) <= least].T
-        third = [np.einsum("ijk,i,j,k->", local[3][0], v, v, v) for v in flat]
-        fourth = [np.einsum("ijkl,i,j,k,l->", local[4][0], v, v, v, v) for v in flat]
-        return len(flat) > 0 and float(np.abs([third, fourth]).max()) <= least
+        along = [
+            (np.einsum("ijk,i,j,k->", third, v, v, v), np.einsum("ijkl,i,j,k,l->", fourth, v, v, v, v)) for v in flat
+        ]
+        return len(along) > 0 and float(np.abs(along).max()) <= least
 
     def _passes(self, end: _End) -> bool:
         """Whether an extremum that an edge no longer holds goes on inside, rather than meet a saddle there."""
-        sigmas = self.sigmas(end.how.time)
-        unit = unit_of_length(self.follower.grid, sigmas)
-        places = end.how.position[None]
-        _, slope, hessian, third = (part[0] for part in self.field.local(self.field.derivatives(places, sigmas, 3)))
+        unit, (_, slope, hessian, third) = self._there(end, 3)
         points, row = self.points[int(end.track.levels[0])], self.rows[end.track.number][0]
         touched = points.free[row] | (np.abs(slope * unit) < self.follower.round_off.stationary)
         curvature, basis = np.linalg.eigh((hessian * unit[:, None] * unit)[np.ix_(touched, touched)])
         # across a wall that is held the second derivative is zero, because the field is odd about it: there the third
         # tells, inwards
         middle = np.array([0.5 * axis.lower + 0.5 * axis.upper for axis in self.follower.grid])
-        inwards = np.where(points.free[row], 0.0, np.where(places[0] < middle, 1.0, -1.0))
+        inwards = np.where(points.free[row], 0.0, np.where(end.how.position < middle, 1.0, -1.0))
         for i in np.flatnonzero(np.abs(curvature) <= self.follower.round_off.singular):
             v = np.zeros(len(unit))
             v[touched] = basis[:, i]
