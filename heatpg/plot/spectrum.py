@@ -9,6 +9,7 @@ import numpy as np
 from heatpg.core.landscape import Landscape
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
+from heatpg.plot.breaks import alone
 from heatpg.plot.choices import shown_sigmas
 from heatpg.plot.layout import line_colours, logarithmic_numbers, sheet
 from heatpg.plot.style import Width, panel, points
@@ -128,10 +129,9 @@ def spectrum(
 
 def _draw(ax: Axes, k: np.ndarray, power: np.ndarray, lone: str, **style: Any) -> None:
     """A curve, with marks for bands whose neighbours hold nothing, which a line does not show."""
-    held = np.concatenate(([False], np.isfinite(power), [False]))
-    alone = np.flatnonzero(held[1:-1] & ~held[:-2] & ~held[2:]).tolist()
-    if alone:
-        style |= {"marker": lone, "markevery": alone, "ms": points(7), "mfc": "none", "mew": points(1.2)}
+    single = np.flatnonzero(alone(power)).tolist()
+    if single:
+        style |= {"marker": lone, "markevery": single, "ms": points(7), "mfc": "none", "mew": points(1.2)}
     ax.plot(k, power, **style)
 
 
