@@ -39,8 +39,7 @@ def _kinds_of_host() -> list[str]:
     return kinds
 
 
-def _choose() -> str:
-    allowed = _kinds_of_host()
+def _choose(allowed: list[str]) -> str:
     chosen = os.environ.get("HEATPG_PROCESSOR", "") or allowed[-1]
     if chosen not in allowed:
         problem = "not a kind of processor" if chosen not in KINDS else "this processor cannot run what is for another"
@@ -52,7 +51,8 @@ def _choose() -> str:
     return chosen
 
 
-_chosen = _choose()  # once per process: all kernels of it are of one kind
+_of_host = _kinds_of_host()
+_chosen = _choose(_of_host)  # once per process: all kernels of it are of one kind
 
 
 def processor_kind() -> str:
@@ -69,4 +69,4 @@ def processor_kind() -> str:
 
 def compiled_for() -> str | None:
     """The least processor of the chosen kind, as the compiler calls it, or None for this one as it is."""
-    return None if _chosen == _kinds_of_host()[-1] else _STANDS_FOR[_chosen]
+    return None if _chosen == _of_host[-1] else _STANDS_FOR[_chosen]

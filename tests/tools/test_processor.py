@@ -96,7 +96,7 @@ def test_a_kind_that_the_machine_is_not_is_refused(monkeypatch: pytest.MonkeyPat
     assert processor._kinds_of_host() == ["baseline", "avx2"]
     monkeypatch.setenv("HEATPG_PROCESSOR", "avx512")
     with pytest.raises(ValueError, match="this processor cannot run") as caught:
-        processor._choose()
+        processor._choose(processor._kinds_of_host())
     assert "'baseline', 'avx2' on this machine" in str(caught.value)
     assert set(KINDS) == {"baseline", "avx2", "avx512"}
 
