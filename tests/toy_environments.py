@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.landscape import Landscape
-from heatpg.landscapes import Rollout
+from heatpg.landscapes import Actions, Rollout, from_gymnasium
 from heatpg.landscapes._stage import Plan
 
 Array = NDArray[Any]
@@ -369,3 +369,14 @@ def plan_of(environment: Any, **options: Any) -> Plan:
         "rollout": Rollout(horizon=40, gamma=1.0),
     }
     return Plan(environment, **{**given, **options})
+
+
+def noisy_targets() -> Landscape:
+    """Two of six components, and four seeds that differ by far more than draws of the other components do."""
+    return from_gymnasium(
+        lambda: Target(noise=100.0),
+        over=Actions(components=(0, 2)),
+        state=0,
+        size=9,
+        rollout=Rollout(horizon=1, seeds=4, action_type="float64"),
+    )

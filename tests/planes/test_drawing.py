@@ -486,17 +486,9 @@ def test_components_of_an_environment_and_its_seeds() -> None:
 def test_the_scatter_of_seeds_is_in_every_error_that_is_told() -> None:
     """Seeds that differ by far more than draws do: no number of draws lessens what they leave open."""
     pytest.importorskip("gymnasium")
-    from heatpg import landscapes
-    from heatpg.landscapes import Actions, Rollout
     from tests import toy_environments as toys
 
-    q = landscapes.from_gymnasium(
-        lambda: toys.Target(noise=100.0),
-        over=Actions(components=(0, 2)),
-        state=0,
-        size=9,
-        rollout=Rollout(horizon=1, seeds=4, action_type="float64"),
-    )
+    q = toys.noisy_targets()
     # it is told before anything but the pilot is spent
     cost = estimate_cost(q, [0.5, 1.0], Draws(error=0.05))
     flow = evolve_plane(q, [0.5, 1.0], Draws(error=0.05))

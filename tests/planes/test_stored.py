@@ -73,17 +73,9 @@ def test_the_sum_of_both_errors_is_left_where_no_groups_are_stored(tmp_path: Pat
 
 def test_the_error_over_the_draws_is_told_apart_from_that_over_the_seeds(tmp_path: Path) -> None:
     pytest.importorskip("gymnasium")
-    from heatpg import landscapes
-    from heatpg.landscapes import Actions, Rollout
     from tests import toy_environments as toys
 
-    q = landscapes.from_gymnasium(
-        lambda: toys.Target(noise=100.0),
-        over=Actions(components=(0, 2)),
-        state=0,
-        size=9,
-        rollout=Rollout(horizon=1, seeds=4, action_type="float64"),
-    )
+    q = toys.noisy_targets()
     flow = evolve_plane(q, np.geomspace(0.5, 2.0, 8), Draws(count=64), checks="none")
     flow.save(tmp_path / "flow.h5")
     back = load(tmp_path / "flow.h5")
