@@ -170,7 +170,7 @@ class Evolution(Record):
             standard_error=handed_over(one(landscape.standard_error)) if returns is None else None,
             returns=handed_over(returns),
             minimise=landscape.minimise,
-            faces=None if faces is None else faces.mapped(lambda a: a.reshape(count, *a.shape[len(shape) :])[number]),
+            faces=None if faces is None else faces.entry(number),
         )
         return Evolution.of(self, landscape=alone, values=one(self.values), known_error=one(self.known_error))
 
@@ -337,13 +337,9 @@ class Evolution(Record):
             return None if self.drawn is None else self.known_error
         if self.draw_groups is None:
             return None
-        groups = len(self.draw_groups)
-        variance = self.draw_groups.var(axis=0, ddof=1) / groups
-        if (crossings := Crossings.of(self.drawn, groups)) is not None:
-            variance += (
-                crossings.added(variance * crossings.draws, self.grid, self.sigma, self.values) / crossings.draws
-            )
-        return np.asarray(np.sqrt(variance))
+        variance = self.draw_groups.var(axis=0, ddof=1) / len(self.draw_groups)
+        unseen = Crossings.unseen(self.drawn, self.draw_groups, self.grid, self.sigma, self.values)
+        return np.asarray(np.sqrt(variance if unseen is None else variance + unseen))
 
     def deviations(self) -> Iterator[Array]:
         """u of each seed minus u, one noise level at a time, each of shape (S, *batch, *grid.shape).
@@ -413,7 +409,7 @@ class Evolution(Record):
                 landscape.provenance,
                 standard_error=handed_over(landscape.standard_error),
                 minimise=landscape.minimise,
-                faces=None if faces is None else faces.mapped(lambda side: side.astype(np.float64)),
+                faces=None if faces is None else faces.in_double(),
             )
             if self.drawn is not None:
                 fields = np.stack([taken.remove(field.astype(np.float64)) for field in self.values])

@@ -19,9 +19,10 @@ from heatpg.core.faces import Faces
 from heatpg.core.grid import Grid
 from heatpg.core.noise import sigma_words
 from heatpg.errors import GridError, NonFiniteError
-from heatpg.solvers import stated, wide
+from heatpg.solvers import wide
 from heatpg.solvers.base import Solver, difference_gradient
 from heatpg.solvers.covariance import CovarianceFlow
+from heatpg.solvers.stated import StatedFlow
 from heatpg.tools.finite import all_finite
 
 __all__ = ["gradients"]
@@ -98,7 +99,7 @@ def gradients(
     own = None if covariance is None else np.ldexp(covariance, powers[:, None] + powers)
     double = initial.astype(np.float64, copy=False)
     there = double if field is initial else field.astype(np.float64, copy=False)
-    walls = None if faces is None else faces.mapped(lambda side: side.astype(np.float64))
+    walls = None if faces is None else faces.in_double()
     found = _along_all(solver, double, there, Grid(*axes), np.ldexp(sigma, powers), own, walls)
     with np.errstate(over="ignore", under="ignore"):
         result = np.asarray(np.ldexp(found, taken.exponent + powers.reshape(-1, *[1] * field.ndim)), kind)
@@ -137,11 +138,12 @@ def _along_all(
                 flow.gradient(covariance, position, result[position])
         else:
             variances = tuple(float(t) for t in np.square(sigma))
+            stated = None if faces is None else StatedFlow(solver, initial, grid, faces)
             for position in range(grid.dimensions):
-                if faces is not None:
-                    stated.gradient(solver, initial, faces, grid, variances, position, result[position])
-                    continue
-                wide.gradient(solver, initial, field, grid, variances, position, result[position])
+                if stated is not None:
+                    stated.gradient(variances, position, result[position])
+                else:
+                    wide.gradient(solver, initial, field, grid, variances, position, result[position])
     return result
 
 

@@ -31,7 +31,7 @@ from heatpg.solvers import wide
 from heatpg.solvers.base import Flow, Path, Solver
 from heatpg.solvers.faces import chords
 
-__all__ = ["StatedFlow", "exact_columns", "gradient", "keeps_promise", "takes_exact_columns"]
+__all__ = ["StatedFlow", "exact_columns", "keeps_promise", "takes_exact_columns"]
 
 Array = NDArray[Any]
 
@@ -127,7 +127,6 @@ class StatedFlow(Flow):
     def __init__(self, solver: Solver, values: Array, grid: Grid, faces: Faces) -> None:
         self.solver = solver
         self.grid = grid
-        self._values = values
         self._layered = faces.layered(values)
         self._stated = faces.positions
         self._reached = (0.0,) * grid.dimensions
@@ -180,10 +179,3 @@ class StatedFlow(Flow):
         for column, wall, found in zip(columns, told, face_values(cells, cells.ndim - 1), strict=True):
             result += column * (wall - found)
         return result
-
-
-def gradient(
-    solver: Solver, values: Array, faces: Faces, grid: Grid, variances: tuple[float, ...], position: int, out: Array
-) -> None:
-    """Write du/dx_i into `out`; values and what is stated of their walls as for `StatedFlow`."""
-    StatedFlow(solver, values, grid, faces).gradient(variances, position, out)

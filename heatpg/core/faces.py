@@ -19,7 +19,7 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.errors import BoundaryError, GridError, NonFiniteError, OptionError, UnsupportedError
 from heatpg.tools.arrays import real_array
 
-__all__ = ["Faces", "FacesLike", "Layered", "checked_faces", "refuse_lost", "require_extrapolated"]
+__all__ = ["Faces", "FacesLike", "Layered", "changed", "checked_faces", "refuse_lost", "require_extrapolated"]
 
 Array = NDArray[Any]
 FacesLike = Mapping[str, Any]
@@ -57,23 +57,17 @@ class Faces:
         """All stated values, changed in the same way."""
         return Faces([tuple(None if side is None else change(side) for side in pair) for pair in self.sides])  # type: ignore[misc]
 
-    def on_walls(self, values: Array, position: int) -> tuple[Array, Array]:
-        """The values on the two walls of an axis, each with one node along it: as stated, or else extrapolated.
+    def entries(self) -> Faces:
+        """The same with one batch axis, of all entries, in front of the axes of the grid."""
+        return self.mapped(lambda side: side.reshape(-1, *side.shape[side.ndim - len(self.sides) :]))
 
-        Parameters
-        ----------
-        values
-            Q, shape (*batch, *grid.shape).
-        position
-            Which axis of the grid.
-        """
-        along = values.ndim - len(self.sides) + position
-        found = face_values(values, along)
-        lower, upper = (
-            given if told is None else np.broadcast_to(told, given.shape)
-            for told, given in zip(self.sides[position], found, strict=True)
-        )
-        return lower, upper
+    def entry(self, number: int) -> Faces:
+        """Of one entry of the batch, by its number among all of them."""
+        return self.entries().mapped(lambda side: np.asarray(side[number]))
+
+    def in_double(self) -> Faces:
+        """The same in double precision."""
+        return self.mapped(lambda side: side.astype(np.float64, copy=False))
 
     def layered(self, values: Array) -> Array:
         """Q with the values on its walls before the first and after the last node, along the axes of `positions`.
@@ -156,6 +150,11 @@ class Layered(Faces):
 
     def layered(self, values: Array) -> Array:
         return self._whole
+
+
+def changed(faces: Faces | None, change: Callable[[Array], Array]) -> Faces | None:
+    """All stated values, changed as those of the nodes are; nothing where none are stated."""
+    return None if faces is None else faces.mapped(change)
 
 
 def checked_faces(given: FacesLike | Faces | None, values: Array, grid: Grid) -> Faces | None:

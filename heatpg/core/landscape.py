@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.boundaries import boundaries
 from heatpg.core.centring import Centring, centring
-from heatpg.core.faces import Faces, FacesLike, checked_faces, refuse_lost, require_extrapolated
+from heatpg.core.faces import Faces, FacesLike, changed, checked_faces, refuse_lost, require_extrapolated
 from heatpg.core.functions import sample_points, values_on_grid
 from heatpg.core.grid import Grid, GridLike, as_grid, axes_html, first_of_batch, label_for, usable_name
 from heatpg.core.oriented import on_positions
@@ -396,7 +396,7 @@ class Landscape:
             self.provenance,
             standard_error=scaled,
             minimise=self.minimise,
-            faces=None if self.stated_faces is None else self.stated_faces.mapped(taken.remove),
+            faces=changed(self.stated_faces, taken.remove),
         )
 
     @classmethod

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.core.faces import checked_faces
+from heatpg.core.faces import changed, checked_faces
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.ownership import HandedOver
 from heatpg.core.periodicity import repeated_ends, repeated_ends_words
@@ -45,7 +45,7 @@ def on_positions(
         if options.get("faces") is not None and values is not None:
             # a wall is named by its coordinate, so only what varies along the other axes is turned
             stated = checked_faces(options["faces"], np.asarray(values), grid)
-            options["faces"] = None if stated is None else stated.mapped(lambda side: np.flip(side, turned))
+            options["faces"] = changed(stated, lambda side: np.flip(side, turned))
         values = None if values is None else _flipped("Q", values, turned)
         for what in ("standard_error", "returns"):
             if options.get(what) is not None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.core.faces import require_extrapolated
+from heatpg.core.faces import changed, require_extrapolated
 from heatpg.core.field import HeatField
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
@@ -238,8 +238,7 @@ class _Negative:
 def negative(source: Source, slope: Callable[..., Any] | None) -> tuple[Source, Callable[..., Any] | None]:
     """What an ascent climbs in place of a loss: -Q, and its gradient."""
     if isinstance(source, Landscape):
-        faces = source.stated_faces
-        walls = None if faces is None else faces.mapped(np.negative)
+        walls = changed(source.stated_faces, np.negative)
         return Landscape(-source.values, source.grid, source.name, faces=walls), slope
     if is_seeded(source):
         return _Negative(source), slope

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heatpg.core.faces import changed
 from heatpg.core.field import HeatField
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
@@ -196,7 +197,7 @@ class Problem:
             units.pure,
             source.name,
             source.provenance,
-            faces=None if faces is None else faces.mapped(in_units),
+            faces=changed(faces, in_units),
             sampler=(lambda y: units.pure_values(source.sample(units.places(y)))) if source.has_sampler else None,
         )
         spacing = float(np.spacing(np.abs(source.values).max()))

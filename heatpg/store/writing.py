@@ -435,13 +435,12 @@ def file_records(
         uncertain[RETURNS_DIGEST] = data_digest(landscape.returns)
     correlated = {} if record.covariance is None else {"covariance": record.covariance}
     # only where it is true: files of returns are what they were before there was a choice
-    loss: dict[str, Any] = {MINIMISE: True} if landscape.minimise else {}
-    if landscape.faces:
-        loss |= {FACES: {name: list(pair) for name, pair in landscape.faces.items()}}
+    loss = {MINIMISE: True} if landscape.minimise else {}
+    faces = {FACES: {name: list(pair) for name, pair in landscape.faces.items()}} if landscape.faces else {}
     origin = {"name": landscape.name, "provenance": landscape.provenance, "sha256": digest}
     return {
         SPEC: {
-            "landscape": origin | uncertain | loss,
+            "landscape": origin | uncertain | loss | faces,
             "grid": [axis.as_dict() for axis in record.grid],
             "sigma": record.sigma,
             "solver": {"name": record.solver.name, "options": record.solver.options()},

@@ -289,7 +289,7 @@ def extended(landscape: Landscape) -> Array:
     """Q in double precision, with stated values on walls as the first and the last node of their axes."""
     values = landscape.values.astype(np.float64, copy=False)
     faces = landscape.stated_faces
-    return values if faces is None else faces.mapped(lambda side: side.astype(np.float64)).layered(values)
+    return values if faces is None else faces.in_double().layered(values)
 
 
 def stated_walls(record: Record, k: int) -> dict[int, bool]:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.extrema import climb, local_maxima, on_edge, turns
-from heatpg.core.faces import Faces
+from heatpg.core.faces import Faces, changed
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import sigma_words
@@ -85,7 +85,7 @@ class _Link:
 
     def walls(self, number: int) -> Faces | None:
         """What is stated of the walls of one landscape of the batch."""
-        return None if self.faces is None else self.faces.mapped(lambda side: np.asarray(side[number]))
+        return None if self.faces is None else self.faces.entry(number)
 
 
 def _links(evolution: Evolution) -> list[_Link]:
@@ -95,7 +95,7 @@ def _links(evolution: Evolution) -> list[_Link]:
     faces = evolution.landscape.stated_faces
     stated = () if faces is None else faces.positions
     if faces is not None:
-        faces = faces.mapped(lambda side: side.reshape(-1, *side.shape[side.ndim - grid.dimensions :]))
+        faces = faces.entries()
     # the unit of all bounds here: one rounding of the largest number that there is
     unit = float(np.finfo(initial.dtype).eps) * magnitude(evolution.landscape)
     variances = [tuple(float(t) for t in row) for row in evolution.variances]
@@ -489,14 +489,9 @@ def edge_entry(sense: Sense, count: int, total: int, where: Place | None, *, fla
 def _mirrored(evolution: Evolution) -> Evolution:
     """The evolution of -Q."""
     landscape = evolution.landscape
-    faces = landscape.stated_faces
+    faces = changed(landscape.stated_faces, np.negative)
     return Evolution(
-        Landscape(
-            HandedOver(-landscape.values),
-            landscape.grid,
-            landscape.name,
-            faces=None if faces is None else faces.mapped(np.negative),
-        ),
+        Landscape(HandedOver(-landscape.values), landscape.grid, landscape.name, faces=faces),
         evolution.sigma,
         -evolution.values,
         evolution.solver,

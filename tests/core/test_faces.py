@@ -31,6 +31,7 @@ from heatpg.roughness.inversion import backward
 from heatpg.scalespace import track
 from heatpg.solvers import make, solvers, stated
 from heatpg.solvers.base import Solver
+from heatpg.verify import verify
 
 Array = NDArray[Any]
 
@@ -215,13 +216,7 @@ def test_a_fault_in_what_a_wall_adds_is_seen(
     q = Landscape(np.cos(axis.coordinates), axis, faces={"x": (3.0, -1.0)})
     flow = solve(q, 0.15, solver)
     for level in ("standard", "full"):
-        assert "failed" in [check.status for check in _report(flow, level)], level
-
-
-def _report(flow: Any, level: str) -> Any:
-    from heatpg.verify import verify
-
-    return verify(flow, level)
+        assert "failed" in [check.status for check in verify(flow, level)], level
 
 
 @pytest.mark.parametrize("solver", ["auto", "spectral", "implicit", "exponential"])
