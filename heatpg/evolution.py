@@ -202,7 +202,7 @@ class Evolution(Record):
         reason = f" (chosen: {self.reason})" if self.reason else ""
         kind = "covariances" if self.covariance is not None else "sigma" if count == 1 else "sigmas"
         return html.page(
-            html.heading("Evolution", landscape.name, f"{count:,} {kind}; {landscape_words(landscape)}"),
+            html.heading("Evolution", landscape.name, f"{count:,} {kind}; {landscape_words(landscape.values, grid)}"),
             pictures(grid, shown, landscape.sense),
             self._peaks_html(),
             f"<div>solver: {html.text(repr(self.solver) + reason, 400)}</div>",

@@ -178,7 +178,7 @@ class Landscape:
         ]
         optimum = f"{self.sense.largest} Q: {html.number(best.value)} at {html.place(best.coordinates)}"
         return html.page(
-            html.heading("Landscape", self.name, landscape_words(self)),
+            html.heading("Landscape", self.name, landscape_words(self.values, self.grid)),
             pictures(self.grid, [(initial, "Q")], self.sense),
             f"<div>{html.text('; '.join([optimum, *knows]))}</div>",
             axes_html(self.grid),

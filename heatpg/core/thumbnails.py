@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,6 @@ from heatpg.core.extrema import peak
 from heatpg.core.grid import Grid
 from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.tools import html
-
-if TYPE_CHECKING:
-    from heatpg.core.landscape import Landscape
 
 __all__ = ["landscape_words", "pictures"]
 
@@ -81,9 +78,9 @@ def pictures(grid: Grid, fields: Sequence[tuple[Array, str]], sense: Sense = MAX
     return f'<div>{"".join(images)}</div><div style="font-size:85%;{html.QUIET}">{html.text(note)}</div>'
 
 
-def landscape_words(landscape: Landscape) -> str:
-    """Size, type and range in one line for a notebook, and which entry of a batch is shown."""
-    values, batch = landscape.values, landscape.batch_shape
+def landscape_words(values: NDArray[Any], grid: Grid) -> str:
+    """Size, type and range of Q in one line for a notebook, and which entry of a batch is shown."""
+    batch = values.shape[: values.ndim - grid.dimensions]
     low, high = html.number(values.min()), html.number(values.max())
     first = f", the first of a batch of {html.times(batch)} is shown" if batch else ""
-    return f"{html.times(landscape.grid.shape)} nodes, {values.dtype}, Q from {low} to {high}{first}"
+    return f"{html.times(grid.shape)} nodes, {values.dtype}, Q from {low} to {high}{first}"
