@@ -325,6 +325,7 @@ class Drawing:
                 given=f"{draws} draws of {self._points * self._seeds:,} rollouts",
                 allowed=f"{self.draws.budget:,} rollouts",
                 advice="use fewer noise levels, a coarser grid, or Draws(budget=...)",
+                command="use fewer noise levels, a coarser grid, or --draws budget=ROLLOUTS",
             )
 
     def _independent_pilot(self, tell: Told) -> None:
@@ -440,6 +441,7 @@ class Drawing:
                 given=str(cost),
                 allowed=f"{self.draws.budget:,} rollouts",
                 advice=f"{cost.alternatives}; or raise the budget: Draws(budget={cost.rollouts})",
+                command=f"{cost.choices('--draws count=128')}; or raise the budget: --draws budget={cost.rollouts}",
             )
         noise = self._noise_of(self.points)
         while self.moments.count < self._goal or self._raised_goal():
