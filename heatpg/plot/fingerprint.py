@@ -8,7 +8,7 @@ import numpy as np
 
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_axis
-from heatpg.plot.layout import legend_below_panels, line_colours, sheet, with_gaps_of
+from heatpg.plot.layout import legend_below, legend_below_panels, line_colours, sheet, with_gaps_of
 from heatpg.plot.style import Width, columns, panel, points
 from heatpg.plot.tracks import level_axis, space_of
 from heatpg.plot.words import axis_label, name_label
@@ -27,6 +27,7 @@ _MOST_SADDLES = 400  # a taste: more thin lines are a grey ground on which nothi
 _MARGIN = 0.04  # a taste: of the box, beyond its edges
 _WIDTH = 13.0  # inches, on the screen
 _LEAST = 3.4  # inches that a panel needs
+_ENTRY = 1.6  # inches that an entry of the legend needs beside text of 10 points
 
 
 def _broken(x: np.ndarray, period: float | None) -> np.ndarray:
@@ -84,6 +85,7 @@ def fingerprint(
     grid = space.grid
     position = chosen_axis(grid, axis)
     chosen = grid[position]
+    alone = ax is None
     with panel(ax, width) as ax:
         _draw_tracks(ax, space, position)
         _draw_events(ax, space, position)
@@ -95,6 +97,8 @@ def fingerprint(
         for edge in (chosen.lower, chosen.upper):
             ax.axhline(edge, color="0.85", lw=points(0.6), zorder=0)
         ax.set_title(f"{name_label(space.landscape)}: critical points against σ")
+        if alone:
+            legend_below(ax, _ENTRY)
     return ax
 
 

@@ -121,17 +121,20 @@ def outer_labels(part: FigureBase, axes: Sequence[Axes], per_row: int, width: fl
     # three quarters of a panel: a label that is as long as its axis runs into the next
     most = int(0.75 * letters(width / per_row))
     across, up = axes[0].get_xlabel(), axes[0].get_ylabel()
+    # in lines, if each of them is short enough: between words, and after the marks that stand for spaces
+    lines = textwrap.wrap(across.replace("_", "_ "), most, break_long_words=False)
+    across = "\n".join(line.replace("_ ", "_") for line in lines)
+    longest = max(map(len, lines), default=0)
     for i, ax in enumerate(axes):
         # labels that are too long are set once beside all panels, below
         if i % per_row or len(up) > most:
             ax.set_ylabel("")
-        if i + per_row < len(axes) or len(across) > most:
-            ax.set_xlabel("")
+        ax.set_xlabel("" if i + per_row < len(axes) or longest > most else across)
         # panels share their axes, so the numbers of the outer ones serve all
         ax.tick_params(labelleft=i % per_row == 0, labelbottom=i + per_row >= len(axes))
     size = axes[0].xaxis.label.get_fontsize()
-    if len(across) > most:
-        part.supxlabel(across, fontsize=size)
+    if longest > most:
+        part.supxlabel(across.replace("\n", " "), fontsize=size)
     if len(up) > most:
         part.supylabel(up, fontsize=size)
 

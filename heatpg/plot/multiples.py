@@ -13,7 +13,7 @@ from heatpg.core.grid import first_of_batch
 from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_level, shown_sigmas
-from heatpg.plot.field import TRUST_WORDS, draw_field, hatched
+from heatpg.plot.field import draw_field, marks_words
 from heatpg.plot.layout import (
     caption_height,
     height_of_maps,
@@ -128,6 +128,5 @@ def multiples(
             outer_labels(figure, axes, per_row, total)
         if shared and not lines:
             scale_of_maps(figure, image, axes, total)
-        if hatched(grid, [row.tolist() for row in sigmas]):
-            words_below(figure, TRUST_WORDS, total)
+        words_below(figure, marks_words(evolution, shown), total)
     return figure

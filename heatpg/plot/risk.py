@@ -151,8 +151,10 @@ def _places(ax: Axes, found: SafestAction) -> None:
     apart = np.abs(found.safest.positions - found.best_mean.positions).max(axis=0)
     axis = int(np.argmax(apart / np.array([one.length for one in grid])))
     dark, light = line_colours(2)
-    ax.plot(found.sigma, found.best_mean.positions[:, axis], "X", color=dark, ms=points(4), label="best mean")
-    ring: dict[str, Any] = {"mec": light, "mfc": "none", "ms": points(7), "mew": points(1.2)}
+    ax.plot(
+        found.sigma, found.best_mean.positions[:, axis], "X", color=dark, ms=points(4), clip_on=False, label="best mean"
+    )
+    ring: dict[str, Any] = {"mec": light, "mfc": "none", "ms": points(7), "mew": points(1.2), "clip_on": False}
     ax.plot(found.sigma, found.safest.positions[:, axis], "o", label=_safest(found), **ring)
     _against_sigma(ax, found)
     ax.set_ylabel(axis_label(grid[axis]))
