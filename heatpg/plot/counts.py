@@ -90,6 +90,9 @@ def critical_counts(source: Evolution | ScaleSpace, ax: Axes | None = None, *, w
         if most > _MANY:
             # logarithmic, and 0 is on it
             ax.set_yscale("symlog", linthresh=1)
+            steps = [step * 10**power for power in range(len(str(most))) for step in (1, 2, 5)]
+            ax.set_yticks([0, *steps], [f"{step:g}" for step in [0, *steps]], minor=False)
+            ax.minorticks_off()
         else:
             ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         # the highest step does not lie on the frame

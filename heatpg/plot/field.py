@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.colors import Normalize
     from matplotlib.transforms import Transform
 
-__all__ = ["TRUST_WORDS", "draw_field", "field", "hatched", "landscape", "marks_words"]
+__all__ = ["TRUST_WORDS", "draw_field", "field", "hatched", "landscape", "map_ratio", "marks_words"]
 
 TRUST_WORDS = (
-    "Hatched, outside the dashed line: more than 1 % of the noise along an axis leaves the box, so u depends on the "
+    "Hatched, outside the dashed line: more than 1 % of the noise along an axis leaves the box; there u depends on the "
     "boundary condition."
 )
 """What the hatching and the line around the rest mean, for captions."""
@@ -76,6 +76,25 @@ def _trusted(axis: Axis, margin: float) -> tuple[float, float]:
     return (axis.lower + margin, axis.upper - margin) if margin else _extent(axis)
 
 
+def map_ratio(grid: Grid) -> float:
+    """Width over height of a map whose axes have one scale; 1 for one that fills its panel.
+
+    Examples
+    --------
+    >>> from heatpg import Axis, Grid
+    >>> from heatpg.plot.field import map_ratio
+    >>> wide, high = Axis("x", 0.0, 3.0, 31, boundary="reflect"), Axis("y", 0.0, 2.0, 21, boundary="reflect")
+    >>> round(map_ratio(Grid(wide, high)), 2)  # cells: half a spacing more at each end
+    1.48
+    """
+    if grid.dimensions == 1:
+        return 1.0
+    (left, right), (low, high) = _extent(grid[0]), _extent(grid[1])
+    ratio = (right - left) / (high - low)
+    # the same unit, so that an inch is as much in both directions
+    return ratio if grid[0].unit == grid[1].unit and 1 / _MOST_SIDE_RATIO <= ratio <= _MOST_SIDE_RATIO else 1.0
+
+
 def hatched(grid: Grid, sigmas: Iterable[Sequence[float]]) -> bool:
     """Whether `draw_field` hatches at any of these noise levels, each with one number per axis.
 
@@ -90,7 +109,7 @@ def hatched(grid: Grid, sigmas: Iterable[Sequence[float]]) -> bool:
     return any(any(grid.margin(tuple(row), _TRUST)[:2]) for row in sigmas)
 
 
-def marks_words(source: Landscape | Evolution, levels: Sequence[int] = ()) -> str:
+def marks_words(source: Landscape | Evolution, levels: Sequence[int] = (), *, hatching: bool = True) -> str:
     """What the marks of `draw_field` mean, as far as they occur: cross, open cross, hatching.
 
     Parameters
@@ -99,6 +118,8 @@ def marks_words(source: Landscape | Evolution, levels: Sequence[int] = ()) -> st
         Whose Q is drawn, and of an evolution u.
     levels
         Which sigmas.
+    hatching
+        Whether it is drawn.
 
     Examples
     --------
@@ -117,7 +138,7 @@ def marks_words(source: Landscape | Evolution, levels: Sequence[int] = ()) -> st
         tops = [peak(first_of_batch(flow.values[k], grid), grid, sense).index for k in levels]
         if any(top[2:] != center[2:] for top in tops):
             parts.append(f"Open cross: the {sense.place} lies outside this slice.")
-        if hatched(grid, flow.sigmas[list(levels)].tolist()):
+        if hatching and hatched(grid, flow.sigmas[list(levels)].tolist()):
             parts.append(TRUST_WORDS)
     return " ".join(parts)
 

@@ -111,19 +111,22 @@ def _draw_tracks(ax: Axes, space: ScaleSpace, position: int) -> None:
     styles: dict[str, dict[str, Any]] = {
         first: {"color": dark, "lw": points(1.0), "zorder": 3, "label": first},
         second: {"color": light, "lw": points(0.8), "zorder": 2, "label": second},
-        "saddle": {"color": "0.75", "lw": points(0.5), "zorder": 1, "label": "saddle"},
+        "saddle": {"color": "0.62", "lw": points(0.7), "zorder": 1, "label": "saddle"},
     }
     # counted first: either all of them are drawn, or none
     saddles = sum(one.kind == "saddle" for one in space.tracks)
     named: set[str] = set()
+    dotted = False
     for one in space.tracks:
         if one.kind == "saddle" and saddles > _MOST_SADDLES:
             continue
         style = dict(styles[one.kind])
-        # each kind once in the legend
-        if one.kind in named:
-            style.pop("label")
+        # each kind once in the legend, as a line that is not dotted
+        label = style.pop("label")
+        if one.kind not in named:
+            ax.plot([], [], label=label, **style)
         named.add(one.kind)
+        dotted |= one.on_edge
         sigma, x = one.sigma, one.positions[:, position]
         # a track runs to where it begins and ends, between the levels
         ends = [(event.sigma, event.position[position]) for event in (one.birth, one.death) if event is not None]
@@ -132,6 +135,8 @@ def _draw_tracks(ax: Axes, space: ScaleSpace, position: int) -> None:
         line = np.array([*before, *zip(sigma, x, strict=True), *after])
         places = _broken(line[:, 1], period)
         ax.plot(with_gaps_of(line[:, 0], places), places, ls=":" if one.on_edge else "-", **style)
+    if dotted:
+        ax.plot([], [], ls=":", color="0.4", lw=points(1.0), label="on the edge of the box")
 
 
 def _draw_events(ax: Axes, space: ScaleSpace, position: int) -> None:

@@ -148,12 +148,12 @@ def scale_of_maps(part: FigureBase, image: Any, axes: Sequence[Axes], width: flo
         part.colorbar(image, ax=list(axes), label="Q, u", shrink=0.9)
 
 
-def height_of_maps(count: int, per_row: int, width: float) -> float:
-    """Inches that so many maps need, with their titles and their colour bar."""
+def height_of_maps(count: int, per_row: int, width: float, ratio: float = 1.0) -> float:
+    """Inches that so many maps of this width over their height need, with their titles and their colour bar."""
     # only the bar below needs height of its own
     bar = points(0.6) if width < points(_NARROW) else 0.0
     # tastes: maps about as high as wide beside their bar, and two rows of them on a page
-    return -(-count // per_row) * (min(0.85 * width / per_row, points(3.1)) + points(0.6)) + bar
+    return -(-count // per_row) * (min(0.85 * width / per_row / max(1.0, ratio), points(3.1)) + points(0.6)) + bar
 
 
 def legend_below_panels(part: FigureBase, ax: Axes, width: float) -> None:

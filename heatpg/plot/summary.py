@@ -11,7 +11,7 @@ from heatpg.core.report import Status, counted
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import shown_sigmas
 from heatpg.plot.cut import cut
-from heatpg.plot.field import draw_field, marks_words
+from heatpg.plot.field import draw_field, map_ratio, marks_words
 from heatpg.plot.layout import (
     caption,
     caption_height,
@@ -96,11 +96,11 @@ def _heading(evolution: Evolution, *, in_print: bool) -> str:
 
 @figures.register("summary")
 def summary(evolution: Evolution, *, width: Width = None) -> Figure:
-    """Q and u at up to three sigmas on one colour scale, cuts through the optimum at the same, and what was checked.
+    """Q and u at up to three sigmas, cuts through the optimum at the same sigmas, and the result of the checks.
 
-    In one dimension these are lines; above two, slices through the argmax of Q; of a batch, the first landscape. With a
-    width, for print, the figure is at most 9 in high, and its text says only what the marks mean and which checks
-    failed, as the rest belongs in the caption.
+    The maps have one colour scale. In one dimension these are lines, at up to four sigmas; above two, slices through
+    the argmax of Q; of a batch, the first landscape. With a width, for print, the figure is at most 9 in high, and
+    its text says only what the marks mean and which checks failed, as the rest belongs in the caption.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def summary(evolution: Evolution, *, width: Width = None) -> Figure:
             cuts_per_row = 1
         beside = total >= points(_LEAST_CUT) * 3  # the legend
         heights = [
-            height_of_maps(maps, maps_per_row, total) if maps else 0.0,
+            height_of_maps(maps, maps_per_row, total, map_ratio(grid)) if maps else 0.0,
             points(5.0 if grid.dimensions == 1 else 3.0) * -(-cuts // cuts_per_row) + (0.0 if beside else points(0.6)),
         ]
         head, foot = caption_height(len(heading.splitlines())), caption_height(len(text)) if text else 0.0
@@ -192,7 +192,7 @@ def _draw_maps(
         if peak(values, grid, sense).edges:
             notes.append(f"{sense.place} on the edge" + ("" if in_print else " of the box"))
         if not in_print and any(2 * m >= axis.length for m, axis in zip(grid.margin(sigma), grid, strict=True)):
-            notes.append("at no node does 99 % of the noise stay inside")
+            notes.append("everywhere more than 1 % of the noise leaves the box")
         ax.set_title("\n".join(line for note in (name, *notes) for line in textwrap.wrap(note, most)))
     outer_labels(part, panels, per_row, width)
     scale_of_maps(part, image, panels, width)
