@@ -121,8 +121,9 @@ def _against_sigma(ax: Axes, found: SafestAction) -> None:
     along = None if np.ptp(law.noise[-1]) == 0 else int(np.argmax(law.noise[-1]))
     sigma_axis(ax, found.sigma, law.grid, along)
     for i, parting in enumerate(found.partings):
-        words = {} if i else {"label": "start to differ, or agree again"}
-        ax.axvline(parting.sigma, color="0.4", lw=points(1.0), ls="--", zorder=0, **words)
+        line = ax.axvline(parting.sigma, color="0.4", lw=points(1.0), ls="--", zorder=0)
+        if i == 0:
+            line.set_label("start to differ, or agree again")
 
 
 def _earned(ax: Axes, found: SafestAction) -> None:

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from heatpg import Axis, Grid, Landscape, landscapes, plot
 from heatpg.evolution import Evolution, solve
@@ -92,7 +93,11 @@ def test_a_fingerprint_by_itself_has_its_legend() -> None:
     ax = plot.fingerprint(cases.bumps())
     legend = ax.get_legend()
     assert legend is not None
-    assert {"maximum", "minimum", "optimum"} == {text.get_text() for text in legend.get_texts()}
+    names = {text.get_text() for text in legend.get_texts()}
+    assert names == {"maximum", "minimum", "optimum", "on the edge of the box"}
+    # each kind as a line that is not dotted, though the minima here are those on the edge
+    kinds = [line for line in ax.lines if line.get_label() in ("maximum", "minimum")]
+    assert [line.get_linestyle() for line in kinds] == ["-", "-"]
     figure = drawn(ax)
     assert legend.get_window_extent().y0 >= 0
     assert legend.get_window_extent().y1 <= ax.xaxis.label.get_window_extent().y0
@@ -106,3 +111,54 @@ def test_long_labels_are_broken_and_belong_to_their_maps() -> None:
     labels = [ax.get_xlabel() for ax in figure.axes]
     assert "torque_of_the_\nshoulder (N m)" in labels
     assert not any(part.get_supxlabel() for part in figure.subfigs)  # it would stand below the bar of colours
+
+
+def test_the_dashed_lines_of_the_risk_figure_are_in_its_legends() -> None:
+    for ax in plot.risk(cases.line()).axes[1:3]:
+        legend = ax.get_legend()
+        assert legend is not None
+        assert "start to differ, or agree again" in [text.get_text() for text in legend.get_texts()]
+
+
+def test_a_loss_has_losses_in_the_risk_figure() -> None:
+    axis = Axis("x", -4.0, 4.0, 201, boundary="clip")
+    loss = Landscape.from_function(
+        lambda x: -np.exp(-((x - 1) ** 2)) - 0.9 * np.exp(-((x + 1) ** 2) / 4), Grid(axis), minimise=True
+    )
+    figure = plot.risk(solve(loss, [0.1, 0.3, 0.9]))
+    words = " ".join(text.get_text() for text in figure.findobj(Text))
+    assert "Losses of both actions" in words and "eturns" not in words
+
+
+def test_levels_that_are_left_out_are_told() -> None:
+    assert "3 of 12 noise levels are shown." in caption(plot.multiples(cases.line(), [0, 5, 11]))
+    assert "Grey: Q." in caption(plot.multiples(cases.line()))
+    flow = solve(cases.line().landscape, [0.1, 0.2])
+    assert "shown" not in caption(plot.multiples(flow))
+
+
+def test_wide_maps_leave_no_empty_band_below() -> None:
+    sides = (Axis("x", -3.0, 3.0, 61, boundary="clip"), Axis("y", -1.6, 1.6, 33, boundary="clip"))
+    hill = Landscape.from_function(lambda x, y: np.exp(-(x**2) - y**2), Grid(*sides))
+    figure = drawn(plot.multiples(solve(hill, [0.2, 0.4])))
+    high = max(ax.get_position().height for ax in figure.axes[:3]) * figure.get_figheight()
+    # titles, numbers, labels and the words below take about two inches; the maps are 1.2 inches high
+    assert figure.get_figheight() - high < 2.2
+
+
+def test_one_axis_is_drawn_in_its_own_units() -> None:
+    place = plot.maxima(cases.line()).axes[1]
+    assert place.get_ylabel() == "argmax, action (N m)" and place.get_legend() is None
+    low, high = place.get_ylim()
+    assert low < -4.0 < 4.0 < high
+
+
+def test_the_line_of_a_waterfall_is_explained_above_one_dimension() -> None:
+    assert "over the whole box may lie elsewhere" in caption(figures.get("waterfall")(cases.plane()))
+    assert caption(figures.get("waterfall")(cases.line())) == ""
+
+
+def test_predictions_of_a_spectrum_are_explained() -> None:
+    words = caption(figures.get("spectrum")(cases.line()))
+    assert "damped by" in words and "taper" in words  # clip: free space
+    assert "taper" not in caption(figures.get("spectrum")(cases.waves()))

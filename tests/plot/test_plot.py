@@ -145,7 +145,7 @@ def test_fingerprint_ends_its_lines_at_the_events() -> None:
     space = track(flow)
     ax = plot.fingerprint(space)
     assert {"maximum", "minimum", "optimum"} <= {line.get_label() for line in ax.get_lines()}
-    ends = {float(np.asarray(line.get_xdata())[-1]) for line in ax.get_lines()}
+    ends = {float(np.asarray(line.get_xdata())[-1]) for line in ax.get_lines() if len(np.asarray(line.get_xdata()))}
     deaths = {event.sigma for event in space.events if event.kind == "death"}
     assert deaths and deaths <= ends
 
