@@ -240,16 +240,31 @@ class Study:
                 else ", its largest share over all noise levels."
             )
         )
-        counts = space.count()
+        stalled = np.array([partition.stalled for partition in self.basins.partitions])
+        most = int(stalled.argmax())
+        if stalled[most] > 0:
+            result["basin"] += (
+                f" Starts in a part of the box where u is flat to rounding errors belong to no basin: "
+                f"{share_words(stalled[most])} of the box at sigma = {self._noise(space.sigma[most], 4)}"
+                f"{', the largest part' if (stalled > 0).sum() > 1 else ''}."
+            )
+        counts, inside = space.count(), space.count(on_edge=False)
+        most, edges = int(counts.argmax()), int(counts[0] - inside[0])
         result[sense.extrema] = (
-            f"{counts[0]} {sense.extremum if counts[0] == 1 else sense.extrema} at the smallest noise level; "
+            f"{counts[0]} {sense.extremum if counts[0] == 1 else sense.extrema}"
+            f"{f' ({edges} on the edge of the box)' if edges else ''} at the smallest noise level"
+            f"{f', {counts[most]} at sigma = {self._noise(space.sigma[most], 4)}' if counts[most] > counts[0] else ''}; "
             f"{self.single.statement}."
         )
-        # by Sturm none in one dimension
-        births = sum(event.kind == "birth" for event in space.events)
+        # in one dimension there are none, by Sturm, but for those that an edge of the box makes
+        births = [event for event in space.events if event.kind == "birth"]
+        on_edge = [event for event in births if any(space.tracks[number].on_edge for number in event.tracks)]
+        created = [
+            _created(len(births) - len(on_edge), "", ", as is possible in two or more dimensions"),
+            _created(len(on_edge), " on the edge of the box", ""),
+        ]
         if births:
-            pairs = f"{births} pairs of critical points are" if births > 1 else "A pair of critical points is"
-            result["births"] = f"{pairs} created along the path, as is possible in two or more dimensions."
+            result["births"] = " ".join(filter(None, created))
         rough = self.roughness
         result["roughness"] = (
             f"{rough.verdict[0].upper()}{rough.verdict[1:]}."
@@ -561,6 +576,14 @@ def _place(position: Any) -> str:
 
 def _error(uncertainty: float) -> str:
     return f"+- {uncertainty:.1g}"
+
+
+def _created(pairs: int, where: str, why: str) -> str:
+    """How many pairs of critical points appear as sigma grows; empty if none do."""
+    if pairs == 0:
+        return ""
+    begin = "A pair of critical points appears" if pairs == 1 else f"{pairs} pairs of critical points appear"
+    return f"{begin}{where} as sigma grows{why}."
 
 
 def _widths(shape: Shape) -> str:
