@@ -71,6 +71,7 @@ _PLUGINS = "heatpg.landscapes"  # group of entry points
 _LEAST_MEMORY = 256 * 2**20
 _LEAST_DISK = 64 * 2**20
 _LONGEST_IMPORT = 60.0  # seconds; it takes less than one where all is well, and some on a disk of the network
+_FOR_DEVELOPERS = ("test", "docs", "dev")  # extras that no user needs
 _MOST_NAMES = 4  # packages of an extra that are named, so that it stays on its line. A taste
 _AGREEMENT = 1e-10  # of osc(Q), with the exact evolution; it is 1e-15 where all is well, and a broken kernel is far off
 
@@ -459,7 +460,14 @@ def _extra_line(name: str, extra: Mapping[str, Any], width: int) -> str:
         f"{entry['name']} {entry['version']} is not {entry['versions']}" if entry["version"] else entry["name"]
         for entry in missing
     )
-    return f"{name:{width}}  not installed: {extra['install']}; without it: {words}{purpose}"
+    return f"{name:{width}}  not installed{purpose}; to add {words}: {extra['install']}"
+
+
+def _developer_line(extras: Mapping[str, Any], width: int) -> list[str]:
+    """What developers need on one line: the packages of each would bury the verdict."""
+    states = [f"{name} {'' if extra['installed'] else 'not '}installed" for name, extra in extras.items()]
+    words = "only to develop heatpg, see CONTRIBUTING.md"
+    return [f"{'others':{width}}  {', '.join(states)} ({words})"] if states else []
 
 
 def _package_lines(found: Mapping[str, Any]) -> list[str]:
@@ -489,8 +497,7 @@ def _place_lines(found: Mapping[str, Any]) -> list[str]:
                 f"compiled for {kernels['processor']}",
                 f"{kernels['folder']}: {kernels['files']} files, {human_bytes(kernels['bytes'])}, mode "
                 f"{kernels['mode']}, {able}{older}",
-                f"to clear them delete {Path(kernels['folder']).parent / 'kernels-*'}: kernels are compiled "
-                "again when they are needed",
+                f"you may delete {Path(kernels['folder']).parent / 'kernels-*'}; kernels are recompiled when needed",
             ],
         )
     disks = [
@@ -501,11 +508,13 @@ def _place_lines(found: Mapping[str, Any]) -> list[str]:
     lines += _entries("disk", disks)
     memory = found["memory"]
     if memory:
-        kinds = ", ".join(
-            f"{name} {'unlimited' if value is None else human_bytes(value)}" for name, value in memory["kinds"].items()
-        )
-        least = "unlimited" if memory["available"] is None else f"{human_bytes(memory['available'])} can be taken"
-        lines += _entries("memory", [f"{least}: {kinds}"])
+        least = "unlimited" if memory["available"] is None else f"{human_bytes(memory['available'])} available"
+        limits = [
+            f"{name} limited to {human_bytes(value)}"
+            for name, value in memory["kinds"].items()
+            if name != "free" and value is not None
+        ]
+        lines += _entries("memory", [f"{least}, {', '.join(limits) or 'no limits set'}"])
     return lines
 
 
@@ -518,8 +527,13 @@ def _lines(found: Mapping[str, Any]) -> list[str]:
             [f"{python['version']} ({python['implementation']}), {python['executable']}", f"on {python['platform']}"],
         )
     lines += _entries("packages", _package_lines(found))
-    width = max(map(len, found["extras"]), default=0)
-    lines += _entries("extras", [_extra_line(name, extra, width) for name, extra in found["extras"].items()])
+    useful = {name: extra for name, extra in found["extras"].items() if name not in _FOR_DEVELOPERS}
+    others = {name: extra for name, extra in found["extras"].items() if name in _FOR_DEVELOPERS}
+    width = max([len(name) for name in useful] + ([len("others")] if others else []), default=0)
+    lines += _entries(
+        "extras",
+        [*(_extra_line(name, extra, width) for name, extra in useful.items()), *_developer_line(others, width)],
+    )
     plugins = [
         f"{entry['name']}  {entry['value']}, of {entry['distribution']} {entry['version']}"
         for entry in found["plugins"] or []
