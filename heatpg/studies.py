@@ -365,6 +365,8 @@ class Study:
         if self.evolution.landscape.has_sampler:
             return "Values of Q between grid nodes were evaluated exactly (sampler)."
         most = float(self.curve.uncertainty.max())
+        if most == 0:
+            return "No value of Q had to be interpolated between grid nodes."
         return (
             "Q is known only at the grid nodes; off-grid values were interpolated (two interpolants differ by up to "
             f"{most:.2g})."

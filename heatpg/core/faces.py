@@ -8,7 +8,7 @@ it, and u is then a mean of the cells and of these values, whatever they are.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from heatpg.boundaries import face_values
 from heatpg.core.grid import Axis, Grid
 from heatpg.errors import BoundaryError, GridError, NonFiniteError, OptionError, UnsupportedError
-from heatpg.tools.arrays import real_array
+from heatpg.tools.arrays import real_numbers
 
 __all__ = ["Faces", "FacesLike", "Layered", "changed", "checked_faces", "refuse_lost", "require_extrapolated"]
 
@@ -198,6 +198,9 @@ def checked_faces(given: FacesLike | Faces | None, values: Array, grid: Grid) ->
         axis = grid[position]
         _require_faced(axis)
         try:
+            # of a dictionary or a set the order says nothing, and the letters of a text are no values
+            if isinstance(pair, Mapping | Set | str | bytes):
+                raise TypeError
             lower, upper = pair
         except (TypeError, ValueError):
             raise GridError(
@@ -236,7 +239,7 @@ def _checked_side(
     """One wall: an array of its own, of the shape of the grid with one node along the axis, or None."""
     if given is None:
         return None
-    array = real_array(what, given)
+    array = real_numbers(what, given, GridError)
     without = tuple(n for i, n in enumerate(shape) if i - len(shape) != along)
     if array.shape not in ((), without, without[batch:]):
         shapes = dict.fromkeys(("a number", *(str(s) for s in (without[batch:], without) if s)))

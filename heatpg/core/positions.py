@@ -392,7 +392,10 @@ def _uniform(name: str, places: Array, epsilon: float, beyond: tuple[float, floa
     # positions that were stored in floating point differ by a few units in the last place of the largest
     allowance = _UNIFORM * mean + _ROUNDINGS * double * largest
     if mean > 0 and math.isfinite(mean) and _deviation(places, first, last) <= allowance:
-        return _bounds((first, last), count, beyond), ""
+        lower, upper = _bounds((first, last), count, beyond)
+        # what is not a node but reckoned from two has a rounding of its own: a wall at -7e-18 is meant to be at 0
+        lower = _plain(lower, largest) if beyond[0] else lower
+        return (lower, _plain(upper, largest) if beyond[1] else upper), ""
     if largest < _LEAST:
         raise GridError(
             f"axis {name!r}: the positions are too small for double precision",
@@ -445,6 +448,18 @@ def _fit(places: Array, mean: float, rounding: _Rounding, beyond: tuple[float, f
 def _decimals(size: float, unit: float) -> range:
     """Numbers of decimals of which a number of this size has at least one digit, and fewer than the positions have."""
     return range(-math.floor(math.log10(size)) - 1, math.floor(-math.log10(unit) + 1e-9))
+
+
+def _plain(bound: float, largest: float) -> float:
+    """The number with the fewest decimals from which a bound is off by no more than the rounding of the positions."""
+    if largest < _LEAST:
+        return bound
+    room = _ROUNDINGS * float(np.finfo(np.float64).eps) * largest
+    for decimals in _decimals(max(abs(bound), largest), room):
+        found = round(bound, decimals) + 0.0  # no -0
+        if abs(found - bound) <= room:
+            return found
+    return bound
 
 
 def _simple_bounds(

@@ -115,7 +115,8 @@ def split_noise(basis: ArrayLike, covariance: ArrayLike | None = None) -> Splitt
     Raises
     ------
     OptionError
-        For another shape, or a matrix that is not symmetric and positive definite.
+        For another shape, directions that depend on each other, or a matrix that is not symmetric and positive
+        definite.
 
     Examples
     --------
@@ -123,7 +124,15 @@ def split_noise(basis: ArrayLike, covariance: ArrayLike | None = None) -> Splitt
     >>> split_noise([[1.0, 0.0]], [[1.0, 0.5], [0.5, 1.0]]).in_plane.round(12)
     array([[0.75]])
     """
-    along = np.atleast_2d(np.asarray(basis, dtype=np.float64))
+    along = np.atleast_2d(real_numbers("the basis", basis))
+    if along.ndim != 2 or not np.isfinite(along).all() or np.linalg.matrix_rank(along) < len(along):
+        raise OptionError(
+            "the basis must be independent directions",
+            given=f"shape {along.shape}"
+            if along.ndim != 2 or np.isfinite(along).all()
+            else "numbers that are not finite",
+            allowed="finite rows of shape (axes, components), none a sum of multiples of the others",
+        )
     count = along.shape[1]
     if covariance is None:
         return Splitting(along, 1.0, along, "isotropic")

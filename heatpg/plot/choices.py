@@ -26,9 +26,12 @@ def chosen_axis(grid: Grid, axis: int | str) -> int:
     """Number of an axis that was named, or numbered as in a list."""
     if isinstance(axis, str):
         return grid.index(axis)
-    if not -grid.dimensions <= axis < grid.dimensions:
+    whole = isinstance(axis, int | np.integer) and not isinstance(axis, bool)
+    if not whole or not -grid.dimensions <= axis < grid.dimensions:
         raise GridError(
-            "axis is out of range", given=axis, allowed=", ".join(f"{i} ({each.name})" for i, each in enumerate(grid))
+            "axis is out of range" if whole else "an axis is chosen by name or number",
+            given=axis,
+            allowed=", ".join(f"{i} ({each.name})" for i, each in enumerate(grid)),
         )
     # counted from the end where negative, as in a list
     return axis % grid.dimensions

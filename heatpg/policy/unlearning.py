@@ -525,7 +525,7 @@ def _gain_at_start(task: HoverTask, start: str | ArrayLike) -> tuple[Array, str]
         kind = "given"
         try:
             gain = np.array(start, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             gain = np.empty(0)
         if gain.shape != (2, 6) or not np.isfinite(gain).all():
             raise OptionError(

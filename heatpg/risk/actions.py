@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 from scipy.optimize import brentq
 
 from heatpg.core.extrema import climb, on_edge
 from heatpg.core.grid import Grid, position_words
 from heatpg.core.landscape import Landscape
+from heatpg.core.linear import piecewise_linear
 from heatpg.core.noise import Sigma, sigma_words
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
@@ -435,13 +435,7 @@ def _read(landscape: Landscape, places: Array) -> NDArray[np.float64]:
     """Q at places: from its source if that is known, else linear between the nodes."""
     if landscape.has_sampler:
         return landscape.sample(places)
-    values, grid = np.asarray(landscape.values, np.float64), landscape.grid
-    index = [(places[:, i] - axis.coordinates[0]) / axis.spacing for i, axis in enumerate(grid)]
-    for i, axis in enumerate(grid):
-        if axis.rule.periodic:
-            values = np.concatenate([values, np.take(values, [0], axis=i)], axis=i)
-            index[i] = np.mod(index[i], axis.size)
-    return np.asarray(map_coordinates(values, index, order=1, mode="nearest"))
+    return piecewise_linear(landscape, places)
 
 
 def _actions(measure: _Measure, fields: Array, noise: Array, law: Distribution) -> tuple[Actions, list[int]]:

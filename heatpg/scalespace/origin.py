@@ -67,9 +67,13 @@ def departure(space: ScaleSpace) -> Departure | None:
     # in pure numbers, in which the nodes of u are not rounded to those of an offset
     problem = space.pure.problem
     grid = problem.units.pure
-    best = np.array([int(np.ravel_multi_index(problem.best_node(-1), grid.shape))])
-    node = int(climb(problem.values(0), grid, best)[0])
-    start, end = (np.array(grid.point(np.unravel_index(int(one), grid.shape))) for one in (best[0], node))
+    start, best = problem.best_place[0], problem.best_node(-1)
+    on_wall = bool((start != grid.point(best)).any())
+    if on_wall:
+        # from the cell next to the wall
+        best = tuple(int(np.abs(axis.coordinates - x).argmin()) for axis, x in zip(grid, start, strict=True))
+    node = int(climb(problem.values(0), grid, np.array([np.ravel_multi_index(best, grid.shape)]))[0])
+    end = np.array(grid.point(np.unravel_index(node, grid.shape)))
     # beyond the box of the data the optimum is held by the edge of that, and of equal ones on a plateau any is it
     top = problem.values(0)[problem.best_node(0)]
     if not problem.inside(end) or problem.values(0).reshape(-1)[node] >= top - TIE * problem.round_off.size:
@@ -82,7 +86,9 @@ def departure(space: ScaleSpace) -> Departure | None:
         away = np.abs(one - other)
         return float((np.minimum(away, period - away) / unit).max())
 
-    if apart(end, space.pure.optimum.positions[0]) <= _SAME:
+    optimum = space.pure.optimum.positions[0]
+    # the cell next to a stated wall may rise away from it
+    if apart(end, optimum) <= _SAME or (on_wall and apart(start, optimum) <= _SAME):
         return None
     if apart(end, start) > _SAME:
         return Departure(None)

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from heatpg.core.field import HeatField
 from heatpg.core.grid import position_words
+from heatpg.core.landscape import Landscape
+from heatpg.core.linear import piecewise_linear
 from heatpg.core.noise import sigma_words
 from heatpg.core.walls import variation
 from heatpg.errors import OptionError
@@ -33,6 +35,7 @@ _TOGETHER = 1e-5  # of sigma: the ends of one maximum that changes its number, a
 _LITTLE = 1e-3  # of the cost limit (taste): less is told as nothing
 _NO_CHANGE = ("lost", "found", "fades", "emerges")  # of the number of critical points, in the kinds of `Event`
 _HIGHER = 1e-3  # of osc(Q) (taste): a smooth optimum on a usual grid is missed by less
+_ON_WALL = 1e-9  # of a spacing: a point on a wall is found there up to rounding errors
 _BESIDE = 1e-9  # of sigma: just inside an interval, and not on its end, where a track may not be found
 
 
@@ -308,31 +311,31 @@ class PriceCurve:
         return fields_as_dict(self)
 
 
-def _linear(field: HeatField, points: Array) -> NDArray[np.float64]:
-    """Q between its nodes, piecewise linear; beyond the last nodes as at them."""
-    from scipy.interpolate import RegularGridInterpolator
-
-    values, grid = np.asarray(field.landscape.values, dtype=np.float64), field.grid
-    coordinates, places = [], points.copy()
-    for i, axis in enumerate(grid):
-        nodes = axis.coordinates
-        if axis.rule.periodic:
-            places[:, i] = nodes[0] + np.mod(places[:, i] - nodes[0], axis.length)
-            nodes = np.append(nodes, nodes[0] + axis.length)
-            values = np.concatenate((values, np.take(values, [0], axis=i)), axis=i)
-        places[:, i] = np.clip(places[:, i], nodes[0], nodes[-1])
-        coordinates.append(nodes)  # a periodic axis with its first node once more, one period on
-    return np.asarray(RegularGridInterpolator(coordinates, values)(places))
-
-
 def _read(field: HeatField, points: Array) -> tuple[Array, Array]:
     """Q at points, exactly if its origin is known; else between its nodes, and how far two interpolants differ."""
-    if field.landscape.has_sampler:
-        return field.landscape.sample(points), np.zeros(len(points))
-    smooth, rough = field.value(points, 0.0), _linear(field, points)
-    apart = np.abs(smooth - rough)
+    landscape = field.landscape
+    stated = _on_stated_wall(landscape, points)
+    if landscape.has_sampler:
+        values = np.array(landscape.sample(points))
+        values[stated] = piecewise_linear(landscape, points[stated])
+        return values, np.zeros(len(points))
+    smooth, rough = field.value(points, 0.0), piecewise_linear(landscape, points)
+    apart = np.where(stated, 0.0, np.abs(smooth - rough))
     # where Q is not smooth, the piecewise linear one does not overshoot
-    return np.where(apart > _JUMPY * field.landscape.oscillation, rough, smooth), apart
+    return np.where(stated | (apart > _JUMPY * landscape.oscillation), rough, smooth), apart
+
+
+def _on_stated_wall(landscape: Landscape, points: Array) -> NDArray[np.bool_]:
+    """Which points lie on a wall where Q is stated."""
+    found = np.zeros(len(points), dtype=bool)
+    faces = landscape.stated_faces
+    if faces is not None:
+        for position in faces.positions:
+            axis = landscape.grid[position]
+            for wall, side in zip((axis.lower, axis.upper), faces.sides[position], strict=True):
+                if side is not None:
+                    found |= np.abs(points[:, position] - wall) <= _ON_WALL * axis.spacing
+    return found
 
 
 @checked_call()
@@ -353,7 +356,8 @@ def price(space: ScaleSpace) -> PriceCurve:
 
     Notes
     -----
-    mu*_0 is the largest node of Q, or the nearby maximum of its interpolant if Q is higher there. Q(mu*_sigma) is
+    mu*_0 is the largest node of Q, or a wall with a larger stated value (`Landscape(faces=)`), or the nearby maximum of
+    the interpolant of Q if Q is higher there. Q(mu*_sigma) is
     evaluated with the sampler of the landscape. If only the nodes are known and Q is rough, it depends on the
     interpolation; see `PriceCurve.uncertainty`.
 
@@ -371,12 +375,10 @@ def price(space: ScaleSpace) -> PriceCurve:
     """
     pure, units = space.pure, space.pure.problem.units
     field, grid = pure.problem.field, pure.problem.field.grid
-    values = pure.problem.landscape.values
-    # The best of Q: its largest node, unless the interpolant has a smooth maximum within a cell that is higher.
-    node = pure.problem.best_node(-1)
-    start = np.array(grid.point(node))
-    best_position, best = start, float(values[node])
-    near = _refined_top(pure.problem, start)
+    # The best of Q: its largest node, or stated wall, unless the interpolant has a smooth maximum within a cell that is
+    # higher.
+    best_position, best = pure.problem.best_place
+    near = _refined_top(pure.problem, best_position)
     if near is not None and near[1] > best:
         best_position, best = near
     jumps = [event for event in pure.events if event.kind == "jump"]

@@ -12,12 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.sense import sense_of
 from heatpg.errors import OptionError, SigmaError, UnsupportedError
 from heatpg.scalespace.tracks import ScaleSpace
+from heatpg.tools.arguments import real_number, whole_number
 from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["Shape", "optimum_shape", "sigma_of_survival", "sparing_covariance", "sparing_sigmas", "survival"]
 
 Array = NDArray[Any]
+
+_MOST_AXES = 10**6  # directions in which a feature may be narrow: more than the parameters of a policy that is seen so
 
 
 @checked_call()
@@ -88,8 +91,7 @@ def sigma_of_survival(fraction: float, width: float, codimension: int = 1) -> fl
 def _require_feature(widths: Array, codimension: int) -> None:
     if not np.isfinite(widths).all() or (widths <= 0).any():
         raise OptionError("the width of a feature must be positive", given=widths.tolist(), allowed="numbers > 0")
-    if codimension < 1 or codimension != int(codimension):
-        raise OptionError("the codimension must be a whole number", given=codimension, allowed="1, 2, ...")
+    whole_number("the codimension", codimension, most=_MOST_AXES)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -192,6 +194,8 @@ def optimum_shape(space: ScaleSpace, level: int = 0, *, base: float | None = Non
            [0.7071, 0.7071]]))
     """
     # held by an edge it has a slope, and on a ridge or plateau no track: neither is described by a Hessian
+    count = len(space.optimum)
+    level = whole_number("the level", level, least=-count, most=count - 1)
     number = int(space.optimum[level])
     if number < 0 or space.tracks[number].on_edge:
         where = "on an edge of the box" if number >= 0 else f"on a {space.sense.ridge} or a plateau"
@@ -319,5 +323,5 @@ def sparing_sigmas(shape: Shape, sigma: float) -> NDArray[np.float64]:
 
 
 def _require_positive(sigma: float) -> None:
-    if not (math.isfinite(sigma) and sigma > 0):
+    if not (math.isfinite(real_number("sigma", sigma, SigmaError)) and sigma > 0):
         raise SigmaError("sigma must be finite and positive", given=sigma, allowed="numbers > 0")

@@ -21,6 +21,7 @@ from heatpg.core.field import HeatField
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.levels import LevelField
+from heatpg.core.linear import best_place
 from heatpg.core.ownership import HandedOver
 from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.core.walls import extremes, variation
@@ -241,6 +242,11 @@ class Problem:
         if self.box is not None:
             values = np.where(self.nodes_inside, values, -np.inf)
         return tuple(int(i) for i in np.unravel_index(int(np.argmax(values)), values.shape))
+
+    @functools.cached_property
+    def best_place(self) -> tuple[NDArray[np.float64], float]:
+        """Where Q is largest in the box of the data, on a node or on a wall where it is stated, and Q there."""
+        return best_place(self.landscape, None if self.box is None else self.nodes_inside)
 
     @property
     def weights(self) -> NDArray[np.float64]:

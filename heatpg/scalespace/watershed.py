@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid, position_words
+from heatpg.core.linear import piecewise_linear
 from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
@@ -41,7 +43,8 @@ class Partition:
     indices
         Flat index of the maximum of each basin.
     positions
-        Coordinates of these nodes, shape (basins, dimensions), in the units of the axes.
+        Coordinates of these nodes, shape (basins, dimensions), in the units of the axes; or of the wall next to them,
+        if Q is stated there (`Landscape(faces=)`) and u is higher on it.
     values
         u there.
     initial_values
@@ -354,12 +357,15 @@ def _partition(
     def mean(values: Array) -> float:
         return dot(resting, values.reshape(-1)[found.stalls]) / float(totals[0]) if still else math.nan
 
+    positions = np.stack([axis.coordinates[i] for axis, i in zip(grid, index, strict=True)], axis=-1)
+    values, initial_values = (one.reshape(-1)[maxima].astype(np.float64) for one in (field, initial))
+    _go_on_to_walls(problem, level, np.stack(index, axis=-1), positions, values, initial_values)
     partition = Partition(
         sigma=sigma,
         indices=maxima,
-        positions=np.stack([axis.coordinates[i] for axis, i in zip(grid, index, strict=True)], axis=-1),
-        values=field.reshape(-1)[maxima].astype(np.float64),
-        initial_values=initial.reshape(-1)[maxima].astype(np.float64),
+        positions=positions,
+        values=values,
+        initial_values=initial_values,
         on_edge=at_edge,
         shares=totals[1:],
         margins=margins[1:],
@@ -372,6 +378,34 @@ def _partition(
         tolerance=float(problem.units.differences(tolerance)),
     )
     return partition, found
+
+
+def _go_on_to_walls(
+    problem: Problem, level: int, index: NDArray[np.int64], positions: Array, values: Array, initial_values: Array
+) -> None:
+    """Let ascent that ends on a node next to a stated wall go on to the wall, if u is higher there."""
+    faces, units = problem.landscape.stated_faces, problem.units
+    if faces is None:
+        return
+    for number, node in enumerate(index):
+        choices = [[axis.coordinates[i]] for axis, i in zip(units.pure, node, strict=True)]
+        for axis, i, pair, choice in zip(units.pure, node, faces.sides, choices, strict=True):
+            walls = ((0, axis.lower), (axis.size - 1, axis.upper))
+            choice.extend(
+                wall for (last, wall), side in zip(walls, pair, strict=True) if i == last and side is not None
+            )
+        places = np.array(list(itertools.product(*choices)))
+        if len(places) == 1:
+            continue
+        if level < 0:
+            found = piecewise_linear(problem.landscape, places)
+        else:
+            found = problem.field.value(places, units.lengths(problem.evolution.sigmas[level]))
+        best = int(np.argmax(found))
+        if best > 0:
+            positions[number] = units.places(places[best])
+            values[number] = units.values(found[best])
+            initial_values[number] = units.values(piecewise_linear(problem.landscape, places[best : best + 1])[0])
 
 
 def _round_off(problem: Problem, k: int) -> float:
@@ -497,4 +531,6 @@ def basins(
 
     for_each(work, range(1, len(levels)))
     best = landscape.values.min() if landscape.minimise else landscape.values.max()
+    if landscape.stated_faces is not None:
+        best = problem.units.values(problem.best_place[1])
     return Basins(grid, tuple(partitions), labels, float(best), landscape.sense)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import os
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar, cast
 
-from heatpg.errors import KeywordError, OptionError
+from heatpg.errors import HeatpgError, KeywordError, OptionError
+from heatpg.tools.arguments import real_number
 from heatpg.tools.options import kinds, nearest
 
 __all__ = ["SIGMA_KEYWORDS", "checked_call", "checked_class", "checked_entry", "require_kind"]
@@ -84,6 +86,7 @@ _WORDS = {
     "Basins": "Basins, the result of heatpg.scalespace.basins",
     "PriceCurve": "a PriceCurve, the result of heatpg.scalespace.price",
     "Intervals": "Intervals, the result of heatpg.intervals.seed_intervals",
+    "Shape": "a Shape, the result of heatpg.scalespace.optimum_shape",
     "Grid": "a heatpg.Grid",
 }
 _LANDSCAPE = {
@@ -132,6 +135,11 @@ _WAYS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "Basins": {"Study": "study.basins"},
         "PriceCurve": {"Study": "study.curve", "ScaleSpace": "price(space)"},
         "Intervals": {"Study": "study.intervals"},
+        "Shape": {
+            "Study": "optimum_shape(study.space)",
+            "ScaleSpace": "optimum_shape(space)",
+            "Evolution": "optimum_shape(track(flow))",
+        },
     }
 )
 # Figures of what was given, where the figure that was asked for is of something else.
@@ -212,6 +220,30 @@ def _wanted(annotation: Any) -> tuple[str, ...]:
     return found if named and len(named) + ("None" in found) == len(found) else ()
 
 
+def _require_plain(label: str, name: str, annotation: Any, given: object) -> None:
+    """Refuse what is no number, array, text or switch where the annotation asks for nothing else."""
+    wanted = kinds(annotation) if isinstance(annotation, str) else ()
+    plain = {"float", "int", "str", "bool", "ArrayLike"}.intersection(wanted)
+    if len(plain) != 1 or len(wanted) != 1 + ("None" in wanted) or (given is None and "None" in wanted):
+        return
+    what = f"{label}(): {name}"
+    if "ArrayLike" in plain:
+        from heatpg.tools.arrays import real_array  # brings NumPy
+
+        real_array(what, given)
+    elif "float" in plain:
+        real_number(what, given)
+    elif "int" in plain:
+        try:
+            operator.index(given)  # type: ignore[arg-type]
+        except TypeError:
+            raise OptionError(f"{what} must be a whole number", given=repr(given)) from None
+    elif not isinstance(given, str if "str" in plain else bool):
+        raise OptionError(
+            f"{what} must be {'a text' if 'str' in plain else 'True or False'}", given=type(given).__name__
+        )
+
+
 def checked_call(**meant: str) -> Callable[[Callable[Asked, Result]], Callable[Asked, Result]]:
     """Decorator: a wrong keyword, a missing argument, or an object of another kind raises an error that says the right.
 
@@ -284,6 +316,8 @@ def _checked(function: Callable[Asked, Result], label: str, meant: Mapping[str, 
     known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     held = [(place + bound, p.name, _wanted(p.annotation)) for place, p in enumerate(parameters)]
     held = [each for each in held if each[2]]
+    places = list(signature.parameters)
+    plain = {p.name: p.annotation for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     if function.__module__.partition("plot")[0] == "heatpg.":
         label = f"plot.{label}"  # a figure often has the name of what is drawn
 
@@ -292,15 +326,15 @@ def _checked(function: Callable[Asked, Result], label: str, meant: Mapping[str, 
         try:
             signature.bind(*given, **keywords)
         except TypeError:
-            places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-            if len(given) - bound > len(places):
+            positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+            if len(given) - bound > len(positional):
                 others = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
                 raise KeywordError(
-                    f"{label}() takes at most {len(places)} positional arguments",
+                    f"{label}() takes at most {len(positional)} positional arguments",
                     given=f"{len(given) - bound}",
                     advice=f"pass {', '.join(f'{name}=' for name in others)} by keyword" if others else "",
                 ) from None
-            passed = {p.name for p in places[: len(given) - bound]} | set(keywords)
+            passed = {p.name for p in positional[: len(given) - bound]} | set(keywords)
             missing = [
                 p.name
                 for p in parameters
@@ -309,7 +343,7 @@ def _checked(function: Callable[Asked, Result], label: str, meant: Mapping[str, 
             if missing:
                 advice = _MISSING.get(missing[0], "")
                 raise KeywordError(f"{label}() needs {' and '.join(missing)}", advice=advice) from None
-            twice = [p.name for p in places[: len(given) - bound] if p.name in keywords]
+            twice = [p.name for p in positional[: len(given) - bound] if p.name in keywords]
             if twice:
                 raise KeywordError(f"{label}() is given {twice[0]} twice", advice="pass it once") from None
             raise KeywordError(f"{label}(): {reason}") from None
@@ -326,8 +360,14 @@ def _checked(function: Callable[Asked, Result], label: str, meant: Mapping[str, 
                 require_kind(label, keywords[name], wanted, name if place > bound else "")
         try:
             return function(*given, **keywords)
-        except TypeError as reason:
-            explain(reason, given, keywords)
+        except HeatpgError:
+            raise
+        except (TypeError, AttributeError, ValueError, OverflowError) as reason:
+            if isinstance(reason, TypeError):
+                explain(reason, given, keywords)
+            passed = dict(zip(places, given, strict=False)) | keywords
+            for name in passed.keys() & plain.keys():
+                _require_plain(label, name, plain[name], passed[name])
             raise
 
     return checked

@@ -12,18 +12,25 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from heatpg.errors import HeatpgWarning, ResourceError
+from heatpg.tools.arguments import whole_number
 from heatpg.tools.calls import checked_call
 
 __all__ = ["for_each", "set_threads", "threads"]
 
 Item = TypeVar("Item")
 
+_MOST = 4096  # threads: above what any machine has, and far below what no system starts
+
 
 def _default_threads() -> int:
     text = os.environ.get("HEATPG_THREADS", "")
     if text:
-        if not text.isdigit() or int(text) < 1:
-            raise ResourceError("HEATPG_THREADS must be a number of threads", given=repr(text), allowed="1, 2, ...")
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= _MOST):
+            raise ResourceError(
+                "HEATPG_THREADS must be a number of threads",
+                given=repr(text),
+                allowed=f"a whole number from 1 to {_MOST}",
+            )
         return int(text)
     if "HEATPG_NUM_THREADS" in os.environ:
         warnings.warn(
@@ -59,12 +66,11 @@ def threads() -> int:
 def set_threads(count: int) -> None:
     """Set the number of threads of this process."""
     global _threads, _pool
-    if count < 1:
-        raise ResourceError("the number of threads must be positive", given=count, allowed="1, 2, ...")
+    count = whole_number("the number of threads", count, most=_MOST)
     if _pool is not None:
         # the next call makes a pool of the new size
         _pool.shutdown(wait=True)
-    _threads, _pool = int(count), None
+    _threads, _pool = count, None
 
 
 # threads do not survive a fork: a pool that came along would wait for ever

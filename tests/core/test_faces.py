@@ -366,8 +366,12 @@ def test_command_line_and_batch(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ({"x": (np.zeros(6), 0.0)}, GridError, "wrong shape"),
         ({"x": (math.nan, 0.0)}, NonFiniteError, "must be finite"),
         ({"x": (0.0, math.inf)}, NonFiniteError, "must be finite"),
-        ({"x": ("a", 0.0)}, OptionError, "faces"),
-        ({"x": (1j, 0.0)}, OptionError, "faces"),
+        ({"x": {0.0: 1, 1.0: 2}}, GridError, "must be a pair"),
+        ({"x": {0.0, 1.0}}, GridError, "must be a pair"),
+        ({"x": "01"}, GridError, "must be a pair"),
+        ({"x": ("a", 0.0)}, GridError, "faces"),
+        ({"x": (1j, 0.0)}, GridError, "faces"),
+        ({"x": (True, 0.0)}, GridError, "faces"),
         ({"y": (0.0, 0.0)}, BoundaryError, "has nodes on its walls"),
         ({"t": (0.0, 0.0)}, BoundaryError, "does not use values on its walls"),
     ],
@@ -543,3 +547,46 @@ def test_wall_flows_at_no_noise() -> None:
     for boundary in FACED:
         field = HeatField(Landscape(np.zeros(6), cells(6, boundary), faces={"x": (2.0, 3.0)}))
         assert field.value([[0.0], [0.5], [1.0]], 0.0).tolist() == [2.0, 0.0, 3.0]
+
+
+@pytest.mark.parametrize("minimise", [False, True])
+@pytest.mark.parametrize("known", [False, True], ids=["array", "function"])
+@pytest.mark.parametrize(("boundary", "wall"), [("absorb", 3.0), ("clip", 3.0), ("clip", 1.2)])
+def test_the_optimum_of_q_may_be_a_stated_wall(boundary: str, wall: float, known: bool, minimise: bool) -> None:
+    """Prices, drops, basins and what is left of the optimum start at the wall that is above all cells."""
+    axis = Axis("x", 0.0, 1.0, 64, boundary=boundary, nodes="cell")
+    sign = -1.0 if minimise else 1.0
+
+    def hill(x: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(sign * np.sin(np.pi * x))
+
+    faces = {"x": (sign * wall, 0.0)}
+    if known:
+        q = Landscape.from_function(hill, axis, faces=faces, minimise=minimise)
+    else:
+        q = Landscape(hill(axis.coordinates), Grid(axis), faces=faces, minimise=minimise)
+    sigmas = np.array([0.03, 0.06, 0.12])
+    page = study(q, sigmas)
+    assert page.curve.best == sign * wall and page.curve.best_position.tolist() == [0.0]
+    assert page.basins.best == sign * wall
+    ends = [one.positions[:, 0].tolist() for one in page.basins.partitions]
+    assert all(0.0 in one for one in ends)
+    reached = [one.initial_values[one.positions[:, 0] == 0.0].tolist() for one in page.basins.partitions]
+    assert reached == [[sign * wall]] * len(reached)
+    if wall < 2.0:
+        # u on the wall is the mean of what lies on either side, and the hill is higher
+        assert page.departed is not None and page.departed.track is not None
+        assert page.space.tracks[page.departed.track].positions[0].tolist() == [0.0]
+        # sin(pi x) has its top where it is stated to order h^8, and the same for u by symmetry but for the wall
+        np.testing.assert_allclose(page.curve.price, wall - 1.0, rtol=0, atol=1e-3)
+        return
+    assert page.departed is None
+    np.testing.assert_array_equal(page.curve.price, 0.0)
+    np.testing.assert_array_equal(page.curve.uncertainty, 0.0)
+    kept = [0.0] * len(sigmas)
+    if boundary == "clip":
+        # half of the noise ends on the wall; the other one 8 sigmas away has no part in it
+        inside = [quad(lambda z, s=s: np.sin(np.pi * s * z) * np.exp(-z * z / 2), 0, 1 / s)[0] for s in sigmas]
+        kept = [wall / 2 - part / math.sqrt(2 * math.pi) for part in inside]
+    # of fourth order in h = 1 / 64 at the wall, and of the size of pi^4 h^4
+    np.testing.assert_allclose(page.curve.drop, kept, rtol=0, atol=(math.pi / 64) ** 4)

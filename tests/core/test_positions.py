@@ -243,3 +243,17 @@ def test_moved_nodes_change_nothing_where_values_belong_to_the_nodes_that_are_me
 def test_positions_that_are_none_are_told_what_to_do(positions: Any, words: str) -> None:
     with pytest.raises(GridError, match=words):
         axis_from_coordinates("x", positions, boundary="clip")
+
+
+@pytest.mark.parametrize("count", [3, 7, 10, 12, 99, 100])
+@pytest.mark.parametrize("scale", [1.0, 1e-12, 1e-250, 1e200])
+def test_walls_beyond_cells_lose_no_digit(count: int, scale: float) -> None:
+    """(k + 1/2) / n stands for the box from 0 to 1, and not for one that begins at -7e-18."""
+    axis = place_axis("x", scale * ((np.arange(count) + 0.5) / count), boundary="absorb", nodes="cell").axis
+    # no decimal of few digits stands for 1e-250 exactly
+    assert axis.lower == 0.0 and axis.upper == pytest.approx(scale, rel=1e-15)
+    turn = place_axis("t", scale * (np.arange(count) / count), boundary="periodic").axis
+    assert turn.lower == 0.0 and turn.upper == pytest.approx(scale, rel=1e-15)
+    # a bound that is meant to be there is not taken away: it is farther from 0 than rounding
+    low = place_axis("x", scale * (1e-13 + (np.arange(count) + 0.5) / count), boundary="absorb", nodes="cell").axis
+    assert low.lower == pytest.approx(1e-13 * scale, rel=0.02)

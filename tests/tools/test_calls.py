@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 import heatpg
 from heatpg import Axis, Grid, HeatpgError, HeatpgWarning, Landscape, evolve, plot, smooth, study
 from heatpg.errors import KeywordError, OptionError
-from heatpg.scalespace import ascent_labels, power_spectrum, price, track
+from heatpg.scalespace import Shape, ascent_labels, power_spectrum, price, track
 from heatpg.solvers import Spectral
 from heatpg.tools.calls import require_kind
 from heatpg.tools.faces import homes
@@ -124,6 +125,49 @@ def test_another_kind_is_refused_in_words(name: str, things: dict[str, Any]) -> 
         # what makes the right one of it can be said of every kind that is an object of heatpg
         if kind in ("Landscape", "Evolution", "ScaleSpace", "Study"):
             assert error.advice, (kind, error)
+
+
+def _plain(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter takes numbers, texts and switches alone."""
+    words = {word.strip() for word in str(parameter.annotation).split("|")} - {"None"}
+    return bool(words) and words <= {"float", "int", "str", "bool", "ArrayLike"}
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name.rpartition(".")[2] not in OPEN])
+def test_no_number_ends_in_an_error_of_python(
+    name: str, things: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a number, a text or a switch is taken, nothing else ends in anything but an error of heatpg."""
+    monkeypatch.chdir(tmp_path)  # a text may be the name of a file
+    function = FUNCTIONS[name]
+    parameters = inspect.signature(function).parameters.values()
+    shape = Shape(np.zeros(2), 1.0, 0.0, np.array([100.0, 1.0]), np.eye(2), np.array([0.1, 1.0]))
+    right = things | {
+        "Record": things["Evolution"],
+        "GridLike": things["Grid"],
+        "Report": things["Evolution"].report,
+        "ArrayLike": np.array([0.5, 1.0]),
+        "float": 0.5,
+        "int": 2,
+        "Shape": shape,
+    }
+    arguments: dict[str, Any] = {}
+    for each in parameters:
+        if each.default is each.empty and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY):
+            words = [word.strip() for word in str(each.annotation).split("|")]
+            found = [right[word] for word in words if word in right]
+            if not found:
+                return  # a class of its own, which the other tests have
+            arguments[each.name] = [0.3, 0.6] if each.name == "sigma" else found[0]
+    for each in filter(_plain, parameters):
+        for wrong in ("a", None, [1.0, 2.0], {}, object(), True, float("nan"), 10**400):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    function(**arguments | {each.name: wrong})
+            except HeatpgError:
+                pass
+    pyplot.close("all")
 
 
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if name.rpartition(".")[2] not in OPEN])

@@ -16,7 +16,7 @@ import pytest
 import heatpg.errors
 from heatpg.cli import main
 from heatpg.core.report import Check, Place, Report
-from heatpg.errors import CheckError, GridError, HeatpgError, ResourceError, UnknownNameError
+from heatpg.errors import CheckError, GridError, HeatpgError, OptionError, ResourceError, UnknownNameError
 from heatpg.tools import kernels, parallel
 from heatpg.tools.kernels import cache_folder
 from heatpg.tools.registry import Registry
@@ -122,8 +122,9 @@ def test_threads_are_counted_set_and_checked(monkeypatch: pytest.MonkeyPatch) ->
         seen: list[int] = []
         parallel.for_each(seen.append, range(100))
         assert sorted(seen) == list(range(100))
-        with pytest.raises(ResourceError):
-            parallel.set_threads(0)
+        for wrong in (0, -1, 2.5, True, "many", 10**400, float("nan")):
+            with pytest.raises(OptionError, match="number of threads"):
+                parallel.set_threads(wrong)  # type: ignore[arg-type]
 
         def fail(item: int) -> None:
             if item == 5:
