@@ -155,7 +155,7 @@ figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for ax, (name, u) in zip(axes, fields.items(), strict=True):
     image = ax.pcolormesh(*(axis.coordinates for axis in q.grid), u.T, vmin=4, vmax=28, shading="nearest")
     ax.plot(*q.grid.point(np.unravel_index(u.argmax(), u.shape)), "wX", markersize=9, mec="k", clip_on=False)
-    ax.set(xlabel="u1 (N)", ylabel="u2 (N)", title=f"u under {name}, cross: its maximum", aspect="equal")
+    ax.set(xlabel="u1 (N)", ylabel="u2 (N)", title=f"{name}\n(cross: maximum of u)", aspect="equal")
 figure.colorbar(image, ax=axes, label="u")
 plt.show()
 
