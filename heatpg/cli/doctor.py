@@ -455,12 +455,13 @@ def _extra_line(name: str, extra: Mapping[str, Any], width: int) -> str:
         more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
         return f"{name:{width}}  {', '.join(names[:_MOST_NAMES] + more)}{purpose}"
     # a package that is there in a wrong version is as good as missing, and said with its version
-    missing = [entry for entry in extra["packages"] if not entry["fits"]]
-    words = ", ".join(
-        f"{entry['name']} {entry['version']} is not {entry['versions']}" if entry["version"] else entry["name"]
-        for entry in missing
-    )
-    return f"{name:{width}}  not installed{purpose}; to add {words}: {extra['install']}"
+    wrong = [
+        f"{entry['name']} {entry['version']} is not {entry['versions']}"
+        for entry in extra["packages"]
+        if entry["version"] and not entry["fits"]
+    ]
+    why = f" ({', '.join(wrong)})" if wrong else ""
+    return f"{name:{width}}  not installed{purpose}; to add it: {extra['install']}{why}"
 
 
 def _developer_line(extras: Mapping[str, Any], width: int) -> list[str]:

@@ -301,7 +301,7 @@ def test_what_is_missing_is_told(capsys: Capture, monkeypatch: pytest.MonkeyPatc
     out, err = capsys.readouterr()
     # a line that is too long for the terminal goes on below
     words = " ".join(out.split())
-    assert "more not installed; to add nowhere-to-be-had: pip install 'nowhere-to-be-had>=1'" in words
+    assert "more not installed; to add it: pip install 'nowhere-to-be-had>=1'" in words
     assert "0.0.1 is installed" in out and "1 problem, see below" in out
     assert re.search(r"heatpg: numpy >=999 is needed, [\d.]+ is installed: pip install 'numpy>=999'", err)
 
