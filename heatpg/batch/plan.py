@@ -106,7 +106,7 @@ class Plan:
 
     def __str__(self) -> str:
         rows = {
-            "batch": self.name or "unnamed",
+            "batch": self.name or "without a name",
             "tasks": f"{self.tasks:,}, {self.points:,} values",
             "storage": human_bytes(self.storage),
             "memory": f"{human_bytes(self.memory)} a worker (task {self.largest})",

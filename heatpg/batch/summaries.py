@@ -241,7 +241,7 @@ class State:
     def __str__(self) -> str:
         lines = [
             f"folder   {self.folder}",
-            f"batch    {self.name or 'unnamed'}, {self.total} tasks",
+            f"batch    {self.name or 'without a name'}, {self.total} tasks",
             f"done     {self.done} ({100 * self.done / self.total:.0f} %)",
             f"missing  {self.missing}",
             f"failed   {len(self.failed)}",

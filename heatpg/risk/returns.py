@@ -83,8 +83,8 @@ class _Bounded:
         return (
             f"thresholds are missing at {len(levels)} of {len(self.sigma)} noise levels: at sigma = "
             f"{sigma_words(self.sigma[worst])} the {self._what} is bounded to {gap[worst]:.2g} with "
-            f"{len(self.thresholds[worst])} thresholds, but the tolerance is {self.tolerance:.2g}; allow more "
-            f"thresholds or a larger tolerance"
+            f"{len(self.thresholds[worst])} thresholds, but the tolerance is {self.tolerance:.2g}; pass "
+            "a larger most= or tolerance= to heatpg.risk.safest_action, or to the method of the distribution"
         )
 
 
