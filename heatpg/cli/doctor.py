@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heatpg.cli.parser import Commands
-from heatpg.cli.requirements import requirements
+from heatpg.cli.requirements import extra_lines, requirements
 from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, NO_RESOURCES, OK, envelope, fitted, is_quiet, note, say
 from heatpg.errors import HeatpgError, ResourceError, in_one_line
 from heatpg.tools import resources
@@ -71,8 +71,6 @@ _PLUGINS = "heatpg.landscapes"  # group of entry points
 _LEAST_MEMORY = 256 * 2**20
 _LEAST_DISK = 64 * 2**20
 _LONGEST_IMPORT = 60.0  # seconds; it takes less than one where all is well, and some on a disk of the network
-_FOR_DEVELOPERS = ("test", "docs", "dev")  # extras that no user needs
-_MOST_NAMES = 4  # packages of an extra that are named, so that it stays on its line. A taste
 _AGREEMENT = 1e-10  # of osc(Q), with the exact evolution; it is 1e-15 where all is well, and a broken kernel is far off
 
 
@@ -448,29 +446,6 @@ def _entries(label: str, lines: Iterable[str]) -> list[str]:
     return [f"{label if i == 0 else '':10} {line}" for i, line in enumerate(lines)]
 
 
-def _extra_line(name: str, extra: Mapping[str, Any], width: int) -> str:
-    purpose = f" ({extra['purpose']})" if extra["purpose"] else ""
-    if extra["installed"]:
-        names = [f"{entry['name']} {entry['version']}" for entry in extra["packages"]]
-        more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
-        return f"{name:{width}}  {', '.join(names[:_MOST_NAMES] + more)}{purpose}"
-    # a package that is there in a wrong version is as good as missing, and said with its version
-    wrong = [
-        f"{entry['name']} {entry['version']} is not {entry['versions']}"
-        for entry in extra["packages"]
-        if entry["version"] and not entry["fits"]
-    ]
-    why = f" ({', '.join(wrong)})" if wrong else ""
-    return f"{name:{width}}  not installed{purpose}; to add it: {extra['install']}{why}"
-
-
-def _developer_line(extras: Mapping[str, Any], width: int) -> list[str]:
-    """What developers need on one line: the packages of each would bury the verdict."""
-    states = [f"{name} {'' if extra['installed'] else 'not '}installed" for name, extra in extras.items()]
-    words = "only to develop heatpg, see CONTRIBUTING.md"
-    return [f"{'others':{width}}  {', '.join(states)} ({words})"] if states else []
-
-
 def _package_lines(found: Mapping[str, Any]) -> list[str]:
     words = []
     for entry in found["packages"]:
@@ -528,13 +503,7 @@ def _lines(found: Mapping[str, Any]) -> list[str]:
             [f"{python['version']} ({python['implementation']}), {python['executable']}", f"on {python['platform']}"],
         )
     lines += _entries("packages", _package_lines(found))
-    useful = {name: extra for name, extra in found["extras"].items() if name not in _FOR_DEVELOPERS}
-    others = {name: extra for name, extra in found["extras"].items() if name in _FOR_DEVELOPERS}
-    width = max([len(name) for name in useful] + ([len("others")] if others else []), default=0)
-    lines += _entries(
-        "extras",
-        [*(_extra_line(name, extra, width) for name, extra in useful.items()), *_developer_line(others, width)],
-    )
+    lines += _entries("extras", extra_lines(found["extras"]))
     plugins = [
         f"{entry['name']}  {entry['value']}, of {entry['distribution']} {entry['version']}"
         for entry in found["plugins"] or []
