@@ -37,7 +37,7 @@ from heatpg.errors import HeatpgError, in_one_line
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make, solvers
 from heatpg.solvers.choice import PREFERENCES
-from heatpg.tools.endings import SOURCES
+from heatpg.tools.endings import SOURCES, is_environment, program_of
 from heatpg.tools.options import defaults, fitting, kinds, nearest, parameter_notes, settable, shown
 from heatpg.verify import LEVELS
 
@@ -61,6 +61,7 @@ __all__ = [
     "SweepSection",
     "canonical",
     "fragments",
+    "of_sweep",
     "option_problem",
     "options_model",
     "sigma_problem",
@@ -325,12 +326,21 @@ def _word_of(error: Mapping[str, Any]) -> str:
     return f"{message}; got: {shown(error['input'])}"
 
 
+def of_sweep(key: str) -> str:
+    """What to do about a key such as "landscape.horizon" outside a sweep; empty for others."""
+    if key.partition(".")[0] not in SECTIONS or "." not in key:
+        return ""
+    return f'to vary it, write "{key}" under [sweep.product], [sweep.zip] or [[task]]'
+
+
 def sound(model: type[Kind], given: Mapping[str, Any], prefix: Keys, what: str = "key") -> tuple[Kind, Found]:
     """A section of what is sound in it, and what is not."""
     known = [field.alias or name for name, field in model.model_fields.items()]
     found: Found = []
     for key in itertools.islice((key for key in given if key not in known), MOST_PROBLEMS + 1):
-        words = [f"unknown {what}", nearest(key, known), f"expected: {', '.join(known) or 'none'}"]
+        words = [f"unknown {what}", of_sweep(key) or nearest(key, known), f"expected: {', '.join(known) or 'none'}"]
+        if key == "draws":
+            words.append("noise in all components is not drawn by a batch: heatpg run FILE.py --draws error=0.05")
         found.append(((*prefix, key), "; ".join(filter(None, words))))
     # A key that is not known is told here, so that pydantic needs not and the nearest names can be said. What is bad is
     # left out at a second reading: the rest of the section is still looked at.
@@ -365,12 +375,14 @@ def _looks(annotation: str) -> Any:
     return Union[tuple(found)]  # noqa: UP007 - of a length that is not known here
 
 
-def _option(key: str, annotation: str, value: object) -> Any:
-    """The value of an option as its annotation wants it."""
+def _option(key: str, annotation: str, table: str, value: object) -> Any:
+    """The value of an option of this table as its annotation wants it."""
     try:
         fitted = fitting(key, value, annotation)
     except HeatpgError as reason:
-        raise _refusal(reason.one_line) from None
+        # a list where one value is wanted may be meant as the values of a sweep
+        hint = f"; {of_sweep(f'{table}.{key}')}" if isinstance(value, list | tuple) else ""
+        raise _refusal(f"{reason.one_line}{hint}") from None
     problem = unknown(fitted, boundaries.names(), "boundary") if key == "boundary" else ""
     if problem:
         raise _refusal(problem)
@@ -385,12 +397,13 @@ def options_model(kind: str, name: str) -> type[Section]:
     numbers, and an option is the alias of its field.
     """
     entry = landscapes.get(name) if kind == "landscape" else solvers.get(name)
+    table = "landscape" if kind == "landscape" else "evolve.solver_options"
     # values are read by `fitting` as everywhere in heatpg: one number stands for a list of one, and none for None
     notes, usual = parameter_notes(entry), defaults(entry)
     fields: dict[str, Any] = {}
     for number, (key, annotation) in enumerate(settable(entry).items()):
         looks = _Boundary if key == "boundary" else _looks(annotation)
-        reader = PlainValidator(functools.partial(_option, key, annotation), json_schema_input_type=looks)
+        reader = PlainValidator(functools.partial(_option, key, annotation, table), json_schema_input_type=looks)
         words = "none" if usual[key] is None else json.dumps(usual[key])
         field = Field(
             fitting(key, usual[key], annotation),
@@ -428,6 +441,9 @@ def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] |
     if is_file(source):
         return in_file(source, options, folder)
     problem = unknown(source, landscapes.names(), "landscape")
+    if problem and (program_of(source) or is_environment(source)):
+        advice = f'heatpg run "{source}" --sigma 0 --out NAME.h5 makes it one, and --draws puts noise in all components'
+        return None, [(("source",), f"a batch takes registered landscapes and files of data; {advice}")]
     if problem:
         return None, [(("source",), f"{problem}; for a file, include its extension: {', '.join(SOURCES)}")]
     # which way is better is said of a landscape, not to the family, unless that has an option of the name

@@ -52,6 +52,8 @@ def _plain_warnings() -> Iterator[None]:
 # The order of the handlers below decides: ResourceError and CheckError are HeatpgErrors with an exit code of their own.
 # What is none of these is a mistake of ours, and its traceback is shown.
 def _fail(reason: object, code: int) -> int:
+    if isinstance(reason, HeatpgError) and reason.command:
+        reason.advice = reason.command
     note(f"error: {reason}")
     return code
 
@@ -162,7 +164,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     except (HeatpgError, ValueError, OSError, ImportError) as reason:
         if isinstance(reason, HeatpgError):
-            reason.advice = reason.command or reason.advice
             in_words_of(getattr(arguments, "options", {}), reason)
         shortage = _shortage(reason)
         if shortage:
