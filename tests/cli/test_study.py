@@ -51,7 +51,7 @@ def test_study_of_risk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     words = ["study", "peak_and_hill", "--set", "size=201", "--sigma", "0.1:1:5", "--risk", "0.2"]
     assert main(words) == 0
     out = capsys.readouterr().out
-    assert "\nsafest     The safest action, by the mean of the worst 0.2 of all returns" in out and "\nparting " in out
+    assert "\nsafest      The safest action, by the mean of the worst 0.2 of all returns" in out and "\nparting " in out
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["risk"]["q"] == 0.2
     figure = tmp_path / "risk.svg"
