@@ -130,7 +130,7 @@ class SafestAction:
     sigma
         Noise levels (of the noisiest axis), shape (T,).
     safest
-        The action of the best tail mean; `values` are tail means.
+        The action with the best tail mean; `values` are tail means.
     best_mean
         The action of the best mean; `values` are means.
     partings
@@ -485,9 +485,9 @@ def safest_action(
     most: int = MOST_THRESHOLDS,
     progress: Callable[[int, int], object] | None = None,
 ) -> SafestAction:
-    """Which action is safest at each exploration noise, and when is it another than the one of the best mean?
+    """Which action is safest at each exploration noise, and when does it differ from the action with the best mean?
 
-    Safest is the action of the best tail mean (CVaR): the mean of the worst q of all returns Q(mu + sigma Z).
+    Safest is the action with the best tail mean (CVaR): the mean of the worst q of all returns Q(mu + sigma Z).
 
     Parameters
     ----------
