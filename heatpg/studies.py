@@ -48,6 +48,7 @@ from heatpg.scalespace import (
     sparing_covariance,
     track,
 )
+from heatpg.scalespace.census import basin_words, births_words, extrema_words
 from heatpg.scalespace.drawn import above_zero
 from heatpg.scalespace.origin import Departure, departure, ending_words
 from heatpg.scalespace.pricing import noise_words, place_words
@@ -57,7 +58,7 @@ from heatpg.tools import html
 from heatpg.tools.calls import SIGMA_KEYWORDS, checked_call
 from heatpg.tools.figures import figures
 from heatpg.tools.lines import one_line
-from heatpg.tools.numbers import located_words, settled, share_words
+from heatpg.tools.numbers import located_words, settled
 from heatpg.tools.options import settable
 from heatpg.tools.progress import Progress, progress_of
 
@@ -229,43 +230,10 @@ class Study:
             result["covariance"] = self.principal.words
         if words := slice_words(self.evolution.landscape.provenance, self.evolution.drawn):
             result["slice"] = f"This is {words}."
-        # NaN where u is flat
-        share = self.basins.of_optimum()
-        widest = int(np.nanargmax(share))
-        result["basin"] = (
-            f"The basin of attraction of the smoothed optimum covers {share_words(share[0])} of the box at "
-            f"sigma = {first}"
-            + (
-                f" and at its widest {share_words(share[widest])}, at sigma = {self._noise(space.sigma[widest], 4)}."
-                if widest
-                else ", its largest share over all noise levels."
-            )
-        )
-        stalled = np.array([partition.stalled for partition in self.basins.partitions])
-        most = int(stalled.argmax())
-        if stalled[most] > 0:
-            result["basin"] += (
-                f" Starts in a part of the box where u is flat to rounding errors belong to no basin: "
-                f"{share_words(stalled[most])} of the box at sigma = {self._noise(space.sigma[most], 4)}"
-                f"{', the largest part' if (stalled > 0).sum() > 1 else ''}."
-            )
-        counts, inside = space.count(), space.count(on_edge=False)
-        most, edges = int(counts.argmax()), int(counts[0] - inside[0])
-        held = f" ({edges} on the edge of the box)" if edges else ""
-        later = f", {counts[most]} at sigma = {self._noise(space.sigma[most], 4)}" if counts[most] > counts[0] else ""
-        result[sense.extrema] = (
-            f"{counts[0]} {sense.extremum if counts[0] == 1 else sense.extrema}{held} at the smallest noise level"
-            f"{later}; {self.single.statement}."
-        )
-        # in one dimension there are none, by Sturm, but for those that an edge of the box makes
-        births = [event for event in space.events if event.kind == "birth"]
-        on_edge = [event for event in births if any(space.tracks[number].on_edge for number in event.tracks)]
-        created = [
-            _created(len(births) - len(on_edge), "", ", as is possible in two or more dimensions"),
-            _created(len(on_edge), " on the edge of the box", ""),
-        ]
-        if births:
-            result["births"] = " ".join(filter(None, created))
+        result["basin"] = basin_words(space, self.basins)
+        result[sense.extrema] = extrema_words(space, self.single)
+        if words := births_words(space):
+            result["births"] = words
         rough = self.roughness
         result["roughness"] = (
             f"{rough.verdict[0].upper()}{rough.verdict[1:]}."
@@ -584,14 +552,6 @@ def _place(position: Any) -> str:
 
 def _error(uncertainty: float) -> str:
     return f"+- {uncertainty:.1g}"
-
-
-def _created(pairs: int, where: str, why: str) -> str:
-    """How many pairs of critical points appear as sigma grows; empty if none do."""
-    if pairs == 0:
-        return ""
-    begin = "A pair of critical points appears" if pairs == 1 else f"{pairs} pairs of critical points appear"
-    return f"{begin}{where} as sigma grows{why}."
 
 
 def _widths(shape: Shape) -> str:
