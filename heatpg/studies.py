@@ -29,6 +29,7 @@ from heatpg.landscapes import landscapes
 from heatpg.planes.evolving import evolve_plane
 from heatpg.planes.options import Draws
 from heatpg.risk.actions import SafestAction, safest_action
+from heatpg.risk.jumps import ActionJump
 from heatpg.risk.returns import fraction_of
 from heatpg.scalespace import (
     Basins,
@@ -620,6 +621,15 @@ def _one_covariance(source: Evolution) -> tuple[Array | None, Array | None]:
     return last, np.sqrt(squares) if len(source) >= _ENOUGH else None
 
 
+def _mean_jumps(space: ScaleSpace) -> list[ActionJump]:
+    """The jumps of the optimum, as a risk has them."""
+    result = []
+    for event in space.jumps:
+        before = space.optimum_positions[max(0, int(np.searchsorted(space.sigma, event.sigma)) - 1)]
+        result.append(ActionJump(event.sigma, event.uncertainty, tuple(before.tolist()), tuple(event.position)))
+    return result
+
+
 @checked_call(**SIGMA_KEYWORDS)
 def study(
     source: Landscape | Evolution,
@@ -772,6 +782,6 @@ def study(
     safest = None
     if risk is not None:
         with stage("risk"):
-            safest = safest_action(flow, risk)
+            safest = safest_action(flow, risk).with_mean_jumps(_mean_jumps(space))
     found = (flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, departure(space), seconds)
     return Study(*found, risk=safest, principal=principal, intervals=seeds)

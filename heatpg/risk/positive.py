@@ -97,7 +97,11 @@ def positive_solver(grid: Grid, rows: Array, solver: str | Solver, *, replace: b
         else:
             return chosen, ""
     variances = [tuple(float(s) ** 2 for s in row) for row in rows]
-    chosen, reason = choose(grid, variances, prefer="monotone")
+    # the one that an evolution takes, wherever its weights allow it: both then tell the same of the mean
+    for prefer in ("accurate", "monotone"):
+        chosen, reason = choose(grid, variances, prefer=prefer)
+        if not any(_negative(chosen, grid, tuple(row)) for row in rows):
+            break
     return chosen, why + reason
 
 
