@@ -66,7 +66,7 @@ class Actions:
     Attributes
     ----------
     positions
-        Shape (T, dimensions); between the nodes by a quadratic through its neighbours.
+        Shape (T, dimensions); between the nodes by a quadratic through its neighbours, of the mean as computed there.
     values
         The measure there, shape (T,).
     price
@@ -114,7 +114,8 @@ class SafestAction:
     mean_lost
         Loss of the mean at the safest action compared with the best mean, shape (T,).
     tail_gained
-        Gain of the tail mean at the safest action compared with the action with the best mean, shape (T,).
+        Gain of the tail mean at the safest action compared with the action with the best mean, shape (T,). Neither is
+        negative: a difference below 0, within the uncertainty, is told as 0.
     uncertainty
         Of the tail mean at the safest action and at the one with the best mean, by level, for the levels that the
         sentences quote: from the bounds, and from the sampling of Q, as half the spacing with Q interpolated has it.
@@ -174,11 +175,13 @@ class SafestAction:
                 f"{last_noise}, with {self._value(last)}.{_mean_words(landscape)}"
             )
         }
-        moves = (
-            f"From sigma = {first_noise} to {last_noise} the safest {point} moves without a jump"
-            if not self.safest.jumps
-            else f"The safest {point} jumps {_listed(list(map(self._jump_words, self.safest.jumps)))}"
-        )
+        jumps = [self._jump_words(jump) for jump in self.safest.jumps]
+        if jumps:
+            when, where = jumps[0]
+            more = [f"{later} {other}" for later, other in jumps[1:]]
+            moves = f"A{when[1:]} the safest {point} jumps {_listed([where, *more])}"
+        else:
+            moves = f"From sigma = {first_noise} to {last_noise} the safest {point} moves without a jump"
         sigmas = [known_words(jump.sigma, jump.uncertainty) for jump in self.best_mean.jumps]
         mean = f"jumps at sigma = {_listed(sigmas)}" if sigmas else "does not jump"
         result["safest jump"] = f"{moves}; the {point} with the best mean {mean}."
@@ -187,10 +190,11 @@ class SafestAction:
             result["thresholds"] = f"{self.tail.missing[0].upper()}{self.tail.missing[1:]}."
         return {topic: one_line(sentence) for topic, sentence in result.items()}
 
-    def _jump_words(self, jump: ActionJump) -> str:
+    def _jump_words(self, jump: ActionJump) -> tuple[str, str]:
+        """When and where."""
         return (
-            f"from {self._place(jump.before)} to {self._place(jump.after)} at sigma = "
-            f"{known_words(jump.sigma, jump.uncertainty)}"
+            f"at sigma = {known_words(jump.sigma, jump.uncertainty)}",
+            f"from {self._place(jump.before)} to {self._place(jump.after)}",
         )
 
     def _parting_words(self) -> str:
@@ -357,9 +361,9 @@ def safest_action(
     most: int = MOST_THRESHOLDS,
     progress: Callable[[int, int], object] | None = None,
 ) -> SafestAction:
-    """Which action is safest at each exploration noise, and when is it another than the one of the best mean?
+    """Which action is safest at each exploration noise, and when does it differ from the action with the best mean?
 
-    Safest is the action of the best tail mean (CVaR): the mean of the worst q of all returns Q(mu + sigma Z).
+    Safest is the action with the best tail mean (CVaR): the mean of the worst q of all returns Q(mu + sigma Z).
 
     Parameters
     ----------
@@ -384,9 +388,11 @@ def safest_action(
 
     Notes
     -----
-    A jump is located between the levels by solving there, with thresholds near the quantiles of the two actions. What
-    the sampling of Q leaves in it is of second order in h / sigma: (c - Q)_+ has a kink between nodes. Two jumps
-    between neighbouring levels are seen as one.
+    At each level the bounds of the tail mean are brought to 1e-7 of osc(Q) where it is best, whatever the tolerance.
+    A jump is enclosed between the levels by bisection, which tells it from a fast drift, and then solved for: there two
+    maxima with a valley between them are equally high. Its uncertainty is from the bounds, and from the same with Q
+    interpolated on half the spacing (with one axis on a third as well), because the error of a tail mean is of second
+    order in h / sigma: (c - Q)_+ has a kink between nodes. Two jumps between neighbouring levels are seen as one.
 
     Examples
     --------
