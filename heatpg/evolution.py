@@ -338,7 +338,8 @@ class Evolution(Record):
         if self.draw_groups is None:
             return None
         variance = self.draw_groups.var(axis=0, ddof=1) / len(self.draw_groups)
-        unseen = Crossings.unseen(self.drawn, self.draw_groups, self.grid, self.sigma, self.values)
+        groups = len(self.draw_groups)
+        unseen = Crossings.unseen(self.drawn, groups, variance, self.grid, self.sigma, self.values)
         return np.asarray(np.sqrt(variance if unseen is None else variance + unseen))
 
     def deviations(self) -> Iterator[Array]:

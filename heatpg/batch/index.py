@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.batch.folder import INDEX
-from heatpg.batch.shards import inspect, seal, shard_name, shard_path, temporary_name
+from heatpg.batch.outlines import Outline, known_outlines
+from heatpg.batch.shards import Seen, inspect, look, seal, shard_name, shard_path, temporary_name
 from heatpg.batch.spec import Task
 from heatpg.errors import ResourceError, StoreError
 from heatpg.evolution import load
@@ -49,6 +50,7 @@ _CHUNK_SIDE = 256
 _BUFFER = 2**26  # bytes of small tasks that are written together; taste
 _MARGIN = 2**22  # bytes; tables, scales, attributes, estimated from above
 _LIBVER = ("v110", "v110")  # older files have no virtual datasets
+_PROBES = 16  # shards of a group that are read through a new index although the journal tells of them; taste
 _CHARGE = 64  # bytes that the index of the chunks takes for one of them, rather more than less
 
 Array = NDArray[Any]
@@ -59,26 +61,9 @@ class _Row:
     """What is known of a shard without its fields."""
 
     task: Task
-    shape: tuple[int, ...]
-    dtype: str
-    sigma: Array
-    grid: tuple[Mapping[str, Any], ...]
-    positions: tuple[Array, ...]
+    outline: Outline
     passed: bool
-    compact: bool = False
-
-    @property
-    def axes(self) -> list[str]:
-        return [str(axis["name"]) for axis in self.grid]
-
-    @property
-    def lead(self) -> str:
-        return "sigma" if self.sigma.ndim == 1 else "level"
-
-    @property
-    def kind(self) -> tuple[object, ...]:
-        """Tasks that agree in this fit into one array."""
-        return self.lead, self.shape, self.dtype, tuple(self.axes), self.compact
+    known: bool  # from the journal; the shard has not been opened
 
 
 def _row(folder: Folder, task: Task) -> _Row:
@@ -88,16 +73,15 @@ def _row(folder: Folder, task: Task) -> _Row:
         with h5py.File(path, "r", locking=False) as file:
             landscape, sigma = file["landscape"], np.asarray(file["sigma"][()])
             grid = tuple(json.loads(_text(file, SPEC))["grid"])
-            return _Row(
-                task,
+            outline = Outline(
                 (len(sigma), *landscape.shape),
                 str(landscape.dtype),
                 sigma,
                 grid,
                 tuple(np.asarray(file[axis["name"]][()]) for axis in grid),
-                bool(json.loads(_text(file, REPORT))["passed"]),
                 "u" not in file,
             )
+            return _Row(task, outline, bool(json.loads(_text(file, REPORT))["passed"]), known=False)
     except (OSError, RuntimeError, ValueError, LookupError, TypeError) as reason:
         folder.require_in_place()
         raise _unusable(folder, task, reason) from reason
@@ -119,10 +103,12 @@ def _groups(folder: Folder, tasks: Sequence[Task]) -> list[list[_Row]]:
     """The tasks that have a shard, those of one shape together, in the order of the batch."""
     # the seal is enough here: `merge` looks at every byte later, and the index only refers to the shards
     kinds: dict[tuple[object, ...], list[_Row]] = {}
+    known = known_outlines(folder)
     for task in tasks:
-        if not inspect(folder, task.id):
-            row = _row(folder, task)
-            kinds.setdefault(row.kind, []).append(row)
+        seen = look(folder, task.id)
+        if isinstance(seen, Seen):
+            row = _Row(task, *known[seen], known=True) if seen in known else _row(folder, task)
+            kinds.setdefault(row.outline.kind, []).append(row)
     return list(kinds.values())
 
 
@@ -186,7 +172,8 @@ def _write_table(
 
 def _alike(arrays: Iterable[Array]) -> bool:
     first, *rest = arrays
-    return all(np.array_equal(first, other) for other in rest)
+    # most often it is one and the same array
+    return all(other is first or np.array_equal(first, other) for other in rest)
 
 
 def _write_scales(group: h5py.Group, rows: Sequence[_Row]) -> list[h5py.Dataset]:
@@ -194,7 +181,7 @@ def _write_scales(group: h5py.Group, rows: Sequence[_Row]) -> list[h5py.Dataset]
 
     What is the same in all tasks is a scale; what is not has a dimension of its own numbers, and a value per task.
     """
-    first = rows[0]
+    first = rows[0].outline
     dimensions = len(first.grid)
     batch = first.shape[1 : len(first.shape) - dimensions]
     # an axis becomes a scale under its own name, which must not be one of ours
@@ -206,12 +193,12 @@ def _write_scales(group: h5py.Group, rows: Sequence[_Row]) -> list[h5py.Dataset]
     task = _scale(group, "task", numbers, "number of the task")
     scales = [task]
     label = "standard deviation of the exploration noise"
-    same = _alike(row.sigma for row in rows)
+    same = _alike(row.outline.sigma for row in rows)
     if same and first.lead == "sigma":
         scales.append(_scale(group, "sigma", first.sigma, label))
     else:
         scales.append(_scale(group, "level", np.arange(first.shape[0]), "number of the noise level"))
-        stacked = first.sigma if same else np.stack([row.sigma for row in rows])
+        stacked = first.sigma if same else np.stack([row.outline.sigma for row in rows])
         sigma = group.create_dataset("sigma", data=stacked)
         sigma.attrs["long_name"] = label
         of = [] if same else [task]
@@ -227,11 +214,11 @@ def _write_scales(group: h5py.Group, rows: Sequence[_Row]) -> list[h5py.Dataset]
         scales.append(_scale(group, f"batch{i + 1}", np.arange(size), "number in the batch"))
     for i, axis in enumerate(first.grid):
         name, unit = str(axis["name"]), str(axis.get("unit", ""))
-        if _alike(row.positions[i] for row in rows):
+        if _alike(row.outline.positions[i] for row in rows):
             scales.append(_scale(group, name, first.positions[i], name, unit))
             continue
         scales.append(_scale(group, name, np.arange(len(first.positions[i])), f"number of the node along {name}"))
-        positions = group.create_dataset(f"{name}_position", data=np.stack([row.positions[i] for row in rows]))
+        positions = group.create_dataset(f"{name}_position", data=np.stack([row.outline.positions[i] for row in rows]))
         positions.attrs["long_name"] = f"position of the node along {name}"
         for dimension, scale in zip(positions.dims, (task, scales[-1]), strict=True):
             dimension.attach_scale(scale)
@@ -242,11 +229,11 @@ def _write_scales(group: h5py.Group, rows: Sequence[_Row]) -> list[h5py.Dataset]
 
 def _shown(rows: Sequence[_Row]) -> tuple[str, ...]:
     """The fields that an index can show: those that lie in the shards as they are."""
-    return tuple(field for field in _FIELDS if not (rows[0].compact and field == "u"))
+    return tuple(field for field in _FIELDS if not (rows[0].outline.compact and field == "u"))
 
 
 def _shape(row: _Row, field: str) -> tuple[int, ...]:
-    return row.shape if field == "u" else row.shape[1:]
+    return row.outline.shape if field == "u" else row.outline.shape[1:]
 
 
 def _describe(dataset: h5py.Dataset, field: str, scales: Sequence[h5py.Dataset], parameters: Iterable[str]) -> None:
@@ -284,15 +271,15 @@ def _index_image(groups: Sequence[Sequence[_Row]], tasks: Sequence[Task], failur
             group = file.create_group(f"groups/{number}")
             scales = _write_scales(group, rows)
             parameters = _parameters([row.task for row in rows])
-            if rows[0].compact:
+            if rows[0].outline.compact:
                 group.attrs["comment"] = "u is in compact storage: heatpg.load reads a shard, heatpg batch merge all"
             for field in _shown(rows):
                 shape = _shape(rows[0], field)
-                layout = h5py.VirtualLayout((len(rows), *shape), dtype=rows[0].dtype)
+                layout = h5py.VirtualLayout((len(rows), *shape), dtype=rows[0].outline.dtype)
                 for i, row in enumerate(rows):
                     # relative to the index, with the same separators everywhere
-                    source = shard_path(Path(), row.task.id).as_posix()
-                    layout[i] = h5py.VirtualSource(source, field, shape=shape, dtype=row.dtype)
+                    source = shard_name(row.task.id)
+                    layout[i] = h5py.VirtualSource(source, field, shape=shape, dtype=row.outline.dtype)
                 # a source that has gone is read as this, without an error
                 dataset = group.create_virtual_dataset(field, layout, fillvalue=math.nan)
                 _describe(dataset, field, scales, parameters)
@@ -300,23 +287,59 @@ def _index_image(groups: Sequence[Sequence[_Row]], tasks: Sequence[Task], failur
         return bytes(file.id.get_file_image())
 
 
+def _leads(dataset: h5py.Dataset, field: str, rows: Sequence[_Row]) -> bool:
+    """Whether an index, as it was written, takes each row from all of the field in the shard of its task."""
+    shape = _shape(rows[0], field)
+    plan = dataset.id.get_create_plist()
+    if dataset.shape != (len(rows), *shape) or plan.get_virtual_count() != len(rows):
+        return False
+    starts, ends = tuple(0 for _ in shape), tuple(size - 1 for size in shape)
+    points = math.prod(shape)
+
+    def leads(i: int, row: _Row) -> bool:
+        target = plan.get_virtual_vspace(i)
+        return bool(
+            plan.get_virtual_filename(i) == shard_name(row.task.id)
+            and plan.get_virtual_dsetname(i) == field
+            and plan.get_virtual_srcspace(i).get_select_type() == h5py.h5s.SEL_ALL
+            and target.get_select_bounds() == ((i, *starts), (i, *ends))
+            and target.get_select_npoints() == points
+        )
+
+    return all(itertools.starmap(leads, enumerate(rows)))
+
+
+def _probed(rows: Sequence[_Row]) -> list[int]:
+    """The shards from which a value is read through the index: all of which the journal does not tell, some others."""
+    some = set(range(0, len(rows), -(-len(rows) // _PROBES)))
+    probed = sorted(some.union(i for i, row in enumerate(rows) if not row.known))
+    # HDF5 takes long to join many single rows, and reads all of them at once faster
+    return probed if len(probed) <= 4 * _PROBES else list(range(len(rows)))
+
+
 def _check_index(path: Path, folder: Folder, groups: Sequence[Sequence[_Row]]) -> None:
-    """Every source is found from the index, and gives numbers of the right shape."""
+    """Every source is found from the index, and gives numbers of the right shape.
+
+    Where each row comes from is read back from the index. A shard of which the journal tells is the very file that was
+    written, with this field in this shape in it; of some of these, and of every other one, a value is read as well.
+    """
     for number, rows in enumerate(groups):
+        probed = _probed(rows)
         for field in _shown(rows):
             try:
-                # one value of each shard is read: what HDF5 cannot find gives the fill value, NaN, and no error
+                # what HDF5 cannot find gives the fill value, NaN, and no error
                 with h5py.File(path, "r", locking=False) as file:
                     dataset = file[f"groups/{number}/{field}"]
-                    shape = dataset.shape
-                    corner = dataset[(slice(None), *(0 for _ in shape[1:]))]
+                    leads = _leads(dataset, field, rows)
+                    chosen = probed if len(probed) < len(rows) else slice(None)
+                    corner = dataset[(chosen, *(0 for _ in dataset.shape[1:]))]
             except (OSError, RuntimeError, LookupError) as reason:
                 _refuse_damaged(folder, rows)
                 raise StoreError(f"the index does not reach /{field} of every result file", given=reason) from reason
-            lost = [row for row, value in zip(rows, corner, strict=True) if not np.isfinite(value)]
-            if shape != (len(rows), *_shape(rows[0], field)) or lost:
+            lost = [rows[i] for i, value in zip(probed, corner, strict=True) if not np.isfinite(value)]
+            if not leads or lost:
                 _refuse_damaged(folder, lost)
-                what = lost[0].task.describe() if lost else f"shape {shape}"
+                what = lost[0].task.describe() if lost else f"group {number}"
                 raise StoreError(f"the index does not reach /{field} of every result file", given=what)
 
 
@@ -396,9 +419,9 @@ def _expected_size(groups: Sequence[Sequence[_Row]], tasks: int) -> int:
     for rows in groups:
         for field in _FIELDS:
             shape = (len(rows), *_shape(rows[0], field))
-            chunks = _chunks(shape, len(rows[0].grid))
+            chunks = _chunks(shape, len(rows[0].outline.grid))
             count = math.prod(-(-size // chunk) for size, chunk in zip(shape, chunks, strict=True))
-            total += count * (math.prod(chunks) * np.dtype(rows[0].dtype).itemsize + _CHARGE)
+            total += count * (math.prod(chunks) * np.dtype(rows[0].outline.dtype).itemsize + _CHARGE)
     return total
 
 
@@ -429,7 +452,7 @@ def _sources(folder: Folder, rows: Sequence[_Row]) -> Iterator[tuple[int, Mappin
             folder.require_in_place()
             raise _unusable(folder, row.task, problem)
         # a compact shard is raised to its full grid again, for which its reader in heatpg is needed
-        if row.compact:
+        if row.outline.compact:
             flow = load(path)
             yield i, {"u": flow.values, "landscape": flow.landscape.values}
             continue
@@ -443,7 +466,7 @@ def _copy(group: h5py.Group, folder: Folder, rows: Sequence[_Row]) -> None:
     # many of those as fit into the buffer.
     targets = {field: group[field] for field in _FIELDS}
     together = targets["u"].chunks[0]
-    size = math.prod(rows[0].shape) * targets["u"].dtype.itemsize
+    size = math.prod(rows[0].outline.shape) * targets["u"].dtype.itemsize
     together *= max(1, _BUFFER // (size * together))
     small = size <= _BUFFER
     held: dict[str, list[Array]] = {field: [] for field in _FIELDS}
@@ -462,7 +485,7 @@ def _copy(group: h5py.Group, folder: Folder, rows: Sequence[_Row]) -> None:
                 flush(i + 1)
         else:
             targets["landscape"][i] = fields["landscape"][()]
-            for k in range(rows[0].shape[0]):
+            for k in range(rows[0].outline.shape[0]):
                 targets["u"][i, k] = fields["u"][k]
     flush(len(rows))
 
@@ -483,7 +506,7 @@ def _fill(
         for field in _FIELDS:
             shape = (len(rows), *_shape(rows[0], field))
             dataset = group.create_dataset(
-                field, shape, rows[0].dtype, chunks=_chunks(shape, len(rows[0].grid)), fletcher32=True
+                field, shape, rows[0].outline.dtype, chunks=_chunks(shape, len(rows[0].outline.grid)), fletcher32=True
             )
             _describe(dataset, field, scales, parameters)
         _copy(group, folder, rows)

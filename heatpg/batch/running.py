@@ -10,18 +10,20 @@ import contextlib
 import dataclasses
 import datetime
 import importlib
+import itertools
 import os
 import re
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from heatpg.batch.folder import Source, StrPath, make_folder, source_of, write_spec
 from heatpg.batch.index import INDEX, build_index, index_identity
 from heatpg.batch.journal import Journal, journal_name, last_failures
 from heatpg.batch.lock import hold
+from heatpg.batch.outlines import OUTLINE, outline_event
 from heatpg.batch.plan import worker_memory
-from heatpg.batch.shards import clean, inspect, inspect_all, inspect_sealed, stored
+from heatpg.batch.shards import Seen, clean, inspect, inspect_all, inspect_sealed, look, stored
 from heatpg.batch.spec import Task
 from heatpg.batch.summaries import Failure, Interrupted, Progress, Summary
 from heatpg.batch.supervisor import Outcome, alone, supervise
@@ -143,6 +145,7 @@ class _Account:
         self.repaired = 0
         self.failures: dict[str, Failure] = {}
         self.doubtful: list[tuple[str, str]] = []
+        self._outlined: set[str] = set()  # the outlines that this run has written into the journal
         self.warm_up = 1  # tasks after which the rate is measured
         self._warm: tuple[float, int] | None = None  # when that was, and how many were done
 
@@ -173,7 +176,8 @@ class _Account:
         self.folder.require_in_place()
         outcomes = [self._looked_at(outcome) for outcome in outcomes]
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-        self.journal.append(*(self._event(outcome) | {"at": now, "host": host()} for outcome in outcomes))
+        events = itertools.chain.from_iterable(map(self._events, outcomes))
+        self.journal.append(*(event | {"at": now, "host": host()} for event in events))
         for outcome in outcomes:
             task = outcome.task
             if outcome.facts is None:
@@ -192,10 +196,14 @@ class _Account:
             return outcome
         for pause in _SEEN_AFTER:
             time.sleep(pause)
-            problem = inspect(self.folder, outcome.task.id)
-            if not problem:
-                return outcome
-        return Outcome(outcome.task, reason=f"its result file was written, but {problem}", tries=outcome.tries)
+            seen = look(self.folder, outcome.task.id)
+            if isinstance(seen, Seen):
+                facts = outcome.facts | {"modified": seen.modified}
+                # another run may have replaced it meanwhile, and then its outline is not known
+                if seen.sha256 != facts.get("sha256"):
+                    facts.pop(OUTLINE, None)
+                return dataclasses.replace(outcome, facts=facts)
+        return Outcome(outcome.task, reason=f"its result file was written, but {seen}", tries=outcome.tries)
 
     def require_told(self) -> None:
         """Refuse to sum up a run if a result that was reported as done is missing."""
@@ -208,11 +216,19 @@ class _Account:
                 advice="rerun the same command to compute the missing results",
             )
 
-    @staticmethod
-    def _event(outcome: Outcome) -> dict[str, Any]:
+    def _events(self, outcome: Outcome) -> Iterator[dict[str, Any]]:
         if outcome.facts is None:
-            return {"event": "failed", "task": outcome.task.id, "reason": outcome.reason, "tries": outcome.tries}
-        return {"event": "done", **outcome.facts, "tries": outcome.tries}
+            yield {"event": "failed", "task": outcome.task.id, "reason": outcome.reason, "tries": outcome.tries}
+            return
+        facts = dict(outcome.facts)
+        if OUTLINE in facts:
+            # many shards share one: it is written once, and goes by its name from then on
+            event = outline_event(facts[OUTLINE])
+            facts[OUTLINE] = event["name"]
+            if event["name"] not in self._outlined:
+                self._outlined.add(event["name"])
+                yield event
+        yield {"event": "done", **facts, "tries": outcome.tries}
 
     def summary(self, index: str = "") -> Summary:
         return Summary(

@@ -37,7 +37,7 @@ from heatpg.errors import HeatpgError, in_one_line
 from heatpg.landscapes import landscapes
 from heatpg.solvers import make, solvers
 from heatpg.solvers.choice import PREFERENCES
-from heatpg.tools.endings import SOURCES
+from heatpg.tools.endings import SOURCES, is_environment, program_of
 from heatpg.tools.options import defaults, fitting, kinds, nearest, parameter_notes, settable, shown
 from heatpg.verify import LEVELS
 
@@ -331,6 +331,8 @@ def sound(model: type[Kind], given: Mapping[str, Any], prefix: Keys, what: str =
     found: Found = []
     for key in itertools.islice((key for key in given if key not in known), MOST_PROBLEMS + 1):
         words = [f"unknown {what}", nearest(key, known), f"expected: {', '.join(known) or 'none'}"]
+        if key == "draws":
+            words.append("noise in all components is not drawn by a batch: heatpg run FILE.py --draws error=0.05")
         found.append(((*prefix, key), "; ".join(filter(None, words))))
     # A key that is not known is told here, so that pydantic needs not and the nearest names can be said. What is bad is
     # left out at a second reading: the rest of the section is still looked at.
@@ -428,6 +430,9 @@ def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] |
     if is_file(source):
         return in_file(source, options, folder)
     problem = unknown(source, landscapes.names(), "landscape")
+    if problem and (program_of(source) or is_environment(source)):
+        advice = f'heatpg run "{source}" --sigma 0 --out NAME.h5 makes it one, and --draws puts noise in all components'
+        return None, [(("source",), f"a batch takes registered landscapes and files of data; {advice}")]
     if problem:
         return None, [(("source",), f"{problem}; for a file, include its extension: {', '.join(SOURCES)}")]
     # which way is better is said of a landscape, not to the family, unless that has an option of the name

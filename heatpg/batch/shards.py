@@ -13,7 +13,7 @@ import re
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from heatpg.errors import HeatpgError, ResourceError
 from heatpg.store.reading import task_text, verify_file
@@ -22,11 +22,13 @@ from heatpg.tools.processes import host, leftovers
 from heatpg.tools.publishing import publish_within
 
 __all__ = [
+    "Seen",
     "clean",
     "inspect",
     "inspect_all",
     "inspect_contents",
     "inspect_sealed",
+    "look",
     "publish_shard",
     "seal",
     "shard_name",
@@ -46,6 +48,27 @@ _PIECE = 2**20  # bytes that are hashed at a time; taste: more is no faster
 _PREFIX = ".tmp-"
 _IDENTITY = re.compile(r"[0-9a-f]{64}")
 _GROUP = re.compile(r"[0-9a-f]{2}")
+
+
+class Seen(NamedTuple):
+    """What tells a result file from any other without reading all of it.
+
+    Attributes
+    ----------
+    task
+        Its task.
+    sha256
+        SHA-256 of its image, by its trailer.
+    length
+        Bytes of its image.
+    modified
+        When it was changed last, in nanoseconds.
+    """
+
+    task: str
+    sha256: str
+    length: int
+    modified: int
 
 
 def shard_name(identity: str) -> str:
@@ -79,7 +102,7 @@ def temporary_name(name: str) -> str:
     return f"{_PREFIX}{host()}-{os.getpid()}-{name}"
 
 
-def seal(image: bytes, identity: str) -> bytes:
+def seal(image: bytes, identity: str, sha256: str = "") -> bytes:
     """What is written behind the image of a task.
 
     Parameters
@@ -88,17 +111,20 @@ def seal(image: bytes, identity: str) -> bytes:
         The bytes of an HDF5 file.
     identity
         The task, 64 hexadecimal digits.
+    sha256
+        SHA-256 of the image, where it is known already.
 
     Returns
     -------
     seal
         84 bytes: a mark, the task, the SHA-256 and the length of the image, and a CRC-32 of these.
     """
-    head = _SEAL.pack(_MAGIC, bytes.fromhex(identity), hashlib.sha256(image).digest(), len(image), 0)[:-4]
+    digest = bytes.fromhex(sha256) or hashlib.sha256(image).digest()
+    head = _SEAL.pack(_MAGIC, bytes.fromhex(identity), digest, len(image), 0)[:-4]
     return head + struct.pack("<I", zlib.crc32(head))
 
 
-def publish_shard(image: bytes, folder: Folder | StrPath, identity: str) -> Path:
+def publish_shard(image: bytes, folder: Folder | StrPath, identity: str, sha256: str = "") -> Path:
     """Write the shard of a task: once this has returned, it survives the death of the process and of the machine.
 
     Temporary file, fsync, rename, fsync of the folder; see `heatpg.tools.publishing.publish_within`.
@@ -111,6 +137,8 @@ def publish_shard(image: bytes, folder: Folder | StrPath, identity: str) -> Path
         The folder of the batch, by its name or held open.
     identity
         The task.
+    sha256
+        As in `seal`.
 
     Returns
     -------
@@ -127,7 +155,9 @@ def publish_shard(image: bytes, folder: Folder | StrPath, identity: str) -> Path
     name = shard_name(identity)
     with held(folder) as place:
         place.make_folder(name.rpartition("/")[0])
-        return publish_within(place, name, image, ending=seal(image, identity), temporary=temporary_name(identity))
+        return publish_within(
+            place, name, image, ending=seal(image, identity, sha256), temporary=temporary_name(identity)
+        )
 
 
 def _sealed(stream: BinaryIO, size: int, identity: str) -> bytes:
@@ -192,6 +222,16 @@ def inspect(folder: Folder | StrPath, identity: str, *, full: bool = False) -> s
 
 def inspect_sealed(folder: Folder | StrPath, name: str, identity: str, *, full: bool = False) -> str:
     """As `inspect`, for any file in the folder of a batch that ends with a trailer."""
+    seen = _look(folder, name, identity, full=full)
+    return seen if isinstance(seen, str) else ""
+
+
+def look(folder: Folder | StrPath, identity: str) -> Seen | str:
+    """What tells the result file of a task from any other, or the problem with it; see `inspect` without `full`."""
+    return _look(folder, shard_name(identity), identity, full=False)
+
+
+def _look(folder: Folder | StrPath, name: str, identity: str, *, full: bool) -> Seen | str:
     with held(folder) as place:
         kind = place.kind(name)
         # neither a link nor a pipe is opened: it could lead elsewhere, or wait for ever
@@ -203,17 +243,18 @@ def inspect_sealed(folder: Folder | StrPath, name: str, identity: str, *, full: 
             return f"it cannot be opened: {reason.strerror}"
     try:
         with open(descriptor, "rb", buffering=0, closefd=False) as stream:
-            size = os.fstat(descriptor).st_size
-            digest = _sealed(stream, size, identity)
-            if full and _file_digest(stream, size - _SEAL.size) != digest:
+            state = os.fstat(descriptor)
+            length = state.st_size - _SEAL.size
+            digest = _sealed(stream, state.st_size, identity)
+            if full and _file_digest(stream, length) != digest:
                 return "its SHA-256 does not match its trailer"
+            return Seen(identity, digest.hex(), length, state.st_mtime_ns)
     except OSError as reason:
         return f"it cannot be read: {reason.strerror}"
     except (ValueError, struct.error) as reason:
         return str(reason)
     finally:
         os.close(descriptor)
-    return ""
 
 
 def inspect_contents(folder: Folder | StrPath, identity: str) -> str:

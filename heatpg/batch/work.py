@@ -23,6 +23,7 @@ from typing import Any
 
 from heatpg.batch.files import MINIMISE, landscape_in_file
 from heatpg.batch.folder import SPEC
+from heatpg.batch.outlines import OUTLINE, Outline
 from heatpg.batch.shards import publish_shard, shard_name
 from heatpg.batch.spec import Task
 from heatpg.core.landscape import Landscape
@@ -137,7 +138,7 @@ def run_task(resolved: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
         The bytes of the file; the same task gives the same bytes, whatever the number of threads.
     facts
         ``task`` (the identity), ``seconds``, ``u_sha256`` (of the fields as they are stored), ``failures`` (names of
-        checks that failed), ``warnings``.
+        checks that failed), ``warnings``, ``sha256`` (of the image), ``outline`` (what the index shows of it).
 
     Raises
     ------
@@ -169,6 +170,8 @@ def run_task(resolved: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
         "u_sha256": fields_digest(content),
         "failures": [check.name for check in evolution.report.failures],
         "warnings": [str(warning.message) for warning in caught[:_MOST_WARNINGS]],
+        "sha256": hashlib.sha256(content).hexdigest(),
+        OUTLINE: Outline.of(evolution, compact=bool(compact)).as_dict(),
     }
     return content, facts
 
@@ -198,7 +201,7 @@ def complete(resolved: Mapping[str, Any], folder: Folder | StrPath) -> dict[str,
     content, facts = run_task(resolved)
     # An error of the task is its own; an error of the disk would meet every other task too, so it stops the batch.
     try:
-        publish_shard(content, folder, facts["task"])
+        publish_shard(content, folder, facts["task"], facts["sha256"])
     except HeatpgError as reason:
         raise Halt(reason) from reason
     return facts | {"path": shard_name(facts["task"]), "bytes": len(content)}

@@ -52,6 +52,8 @@ def _plain_warnings() -> Iterator[None]:
 # The order of the handlers below decides: ResourceError and CheckError are HeatpgErrors with an exit code of their own.
 # What is none of these is a mistake of ours, and its traceback is shown.
 def _fail(reason: object, code: int) -> int:
+    if isinstance(reason, HeatpgError) and reason.command:
+        reason.advice = reason.command
     note(f"error: {reason}")
     return code
 
@@ -161,8 +163,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except (HeatpgError, ValueError, OSError, ImportError) as reason:
-        if isinstance(reason, HeatpgError) and reason.command:
-            reason.advice = reason.command
         shortage = _shortage(reason)
         if shortage:
             return _fail(f"{shortage} ({in_one_line(reason)})", NO_RESOURCES)

@@ -6,16 +6,16 @@ import argparse
 import dataclasses
 import inspect
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from heatpg.cli.programs import environment_landscape, program_landscape
 from heatpg.cli.talk import note
 from heatpg.cli.words import by_axis, parse_faces, parse_options
 from heatpg.errors import MissingFileError, OptionError, StoreError, UnknownNameError
 from heatpg.tools.arguments import one_of
-from heatpg.tools.endings import SOURCES
+from heatpg.tools.endings import SOURCES, is_environment, program_of
 from heatpg.tools.folders import expanded
 from heatpg.tools.options import nearest, settable
 from heatpg.tools.publishing import RESULTS, prepare_output, result_name
@@ -37,6 +37,7 @@ __all__ = [
     "figure_output",
     "is_file",
     "is_result",
+    "name_of",
     "of_axes",
     "output",
     "print_width",
@@ -55,7 +56,16 @@ ANIMATIONS = (".gif", ".apng", ".html")
 
 def is_file(source: str) -> bool:
     """Whether a source is meant as a file: by its ending or a separator, whether it is there or not."""
+    if program_of(source) or (is_environment(source) and not os.path.lexists(source)):
+        return False
     return source.endswith(SOURCES) or "/" in source or os.sep in source
+
+
+def name_of(source: str) -> str:
+    """What results of a source are called."""
+    if program := program_of(source):
+        return Path(program[0]).stem
+    return Path(source).stem if is_file(source) else source.replace("/", "_").replace(":", "_")
 
 
 def _near_file(path: Path, endings: tuple[str, ...] = SOURCES) -> str:
@@ -83,14 +93,6 @@ def require_result(path: Path) -> None:
             allowed=f"a file written by heatpg run: {', '.join(RESULTS)}",
             advice=f"heatpg run {path.name} --boundary NAME writes one",
         )
-
-
-def _environment(source: str) -> str:
-    """What to do about a name that reads as one of Gymnasium; empty for any other."""
-    # a name as Gymnasium registers them: Pendulum-v1, ALE/Pong-v5
-    if not re.fullmatch(r"(\w+/)?[A-Za-z][\w-]*-v[0-9]+", source):
-        return ""
-    return "for Gymnasium environments use heatpg.landscapes.from_gymnasium in Python"
 
 
 def is_result(path: Path, boundary: str = "") -> bool:
@@ -123,8 +125,7 @@ def _reader(path: Path, arguments: argparse.Namespace) -> Callable[[], Landscape
             advice="remove --set",
         )
     if not path.is_file():
-        advice = _environment(str(path)) or _near_file(path)
-        raise MissingFileError("no such file", given=path, advice=advice)
+        raise MissingFileError("no such file", given=path, advice=_near_file(path))
     # a result holds its boundaries; an array does not, and there is no default
     if is_result(path, arguments.boundary):
         given = _given(arguments, "boundary", "nodes", "variable", "axes", "standard_error", "returns", "fill", "faces")
@@ -188,27 +189,35 @@ def _refuse_folder(path: Path) -> None:
         )
 
 
-def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], object]], Landscape]:
-    """What makes the landscape; everything wrong with the options is found now, before the work."""
+def _family(source: str) -> Callable[..., Landscape]:
+    """What makes the landscape of a source that is no file of data."""
     from heatpg.landscapes import landscapes
 
+    if program_of(source):
+        return program_landscape(source)
+    try:
+        return landscapes.get(source)
+    except UnknownNameError as reason:
+        # not before: a directory may have the name of a landscape
+        _refuse_folder(Path(source))
+        if is_environment(source):
+            return environment_landscape(source)
+        # the same error with better advice: a name without an ending may have been meant as a file
+        ending = f"for a file, include its extension: {', '.join((*SOURCES, '.py'))}"
+        reason.advice = "; ".join(filter(None, (reason.advice, ending)))
+        raise
+
+
+def sampler(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], object]], Landscape]:
+    """What makes the landscape; everything wrong with the options is found now, before the work."""
     if is_file(arguments.source):
         read = _reader(Path(arguments.source), arguments)
         return lambda progress: read()
-    try:
-        family = landscapes.get(arguments.source)
-    except UnknownNameError as reason:
-        # not before: a directory may have the name of a landscape
-        _refuse_folder(Path(arguments.source))
-        # the same error with better advice: a name without an ending may have been meant as a file
-        near = _environment(arguments.source) or reason.advice
-        ending = f"for a file, include its extension: {', '.join(SOURCES)}"
-        reason.advice = "; ".join(filter(None, (near, ending)))
-        raise
+    family = _family(arguments.source)
     given = _given(arguments, "nodes", "variable", "axes", "standard_error", "returns", "fill", "faces")
     if given:
         raise OptionError(
-            f"{arguments.source} is a registered landscape; these options apply only to files",
+            f"{arguments.source} is no file of data; these options apply only to files",
             given=", ".join(given),
             advice="remove these options, or name a file",
         )

@@ -125,8 +125,9 @@ def add_source(parser: argparse.ArgumentParser, sigma: str = "") -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="name of a landscape (see heatpg list landscapes), or a file: .h5 written by heatpg, .npy, .npz, or "
-        "another format (see heatpg list formats)",
+        help="name of a landscape (see heatpg list landscapes); a file: .h5 written by heatpg, .npy, .npz, or "
+        "another format (see heatpg list formats); a Python file FILE.py or FILE.py:FUNCTION, whose function "
+        "landscape, or FUNCTION, returns a heatpg.Landscape; or an environment of Gymnasium, such as Pendulum-v1",
     )
     default = sigma or "default: three, from 4 grid spacings to 0.15 of the box"
     parser.add_argument(

@@ -8,31 +8,34 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heatpg.cli.draws import Drawing, add_draws, drawing, require_drawable, state_beside
 from heatpg.cli.files import (
     draw,
     figure_kind,
     figure_output,
     is_file,
     is_result,
+    name_of,
     of_axes,
     result_output,
     sampler,
     solver_of,
 )
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_kind, add_source
-from heatpg.cli.talk import Bar, describe, envelope, is_quiet, outcome, record, reply, report_lines, say
+from heatpg.cli.talk import OK, Bar, describe, envelope, is_quiet, note, outcome, record, reply, report_lines, say
 from heatpg.cli.words import parse_bytes, parse_matrix, parse_sigma
 from heatpg.errors import OptionError, StoreError, UnsupportedError
 
 if TYPE_CHECKING:
     from heatpg.core.landscape import Landscape
+    from heatpg.evolution import Evolution
     from heatpg.solvers import Solver
 
 
 def _result_path(arguments: argparse.Namespace, quiet: bool) -> Path:
     """Where the result goes; by default it has the name of the source, in this folder."""
     source = Path(arguments.source) if is_file(arguments.source) else None
-    stem = arguments.source if source is None else source.stem
+    stem = name_of(arguments.source)
     try:
         out = result_output(arguments.out or f"{stem}.h5", force=arguments.force, quiet=quiet)
     except StoreError as refusal:
@@ -127,7 +130,79 @@ def _run_in_blocks(arguments: argparse.Namespace) -> int:
     return outcome(bool(summary.report.failures), f"the result is in {out}, for inspection")
 
 
+def _run_draws(arguments: argparse.Namespace, draws: Drawing) -> int:
+    """The same with noise in all components, which is drawn; repeated after an interruption it resumes."""
+    quiet = is_quiet(arguments)
+    require_drawable(arguments)
+    sample = sampler(arguments)
+    sigma = parse_sigma(arguments.sigma, quiet=quiet)
+    kind = figure_kind(arguments, "summary")
+    checks = arguments.checks or "standard"
+    out = _result_path(arguments, quiet)
+    figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
+    begin = time.perf_counter()
+    with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
+        landscape = sample(bar)
+    sampling = time.perf_counter() - begin
+    state = state_beside(out)
+    try:
+        if arguments.estimate_cost:
+            cost = draws.cost(landscape, sigma, state)
+            reply(
+                arguments,
+                lambda: envelope("run") | {"cost": cost.as_dict(), "alternatives": cost.choices("--draws count=128")},
+                result=[f"cost       {cost}", f"cheaper    {cost.choices('--draws count=128')}"],
+            )
+            if not quiet:
+                note(f"the draws of the pilot are kept in {state}; the command without --estimate-cost continues")
+            return OK
+        evolution = draws.evolution(landscape, sigma, checks, state)
+    except KeyboardInterrupt:
+        if state.exists():
+            note(f"the draws so far are in {state}; the same command resumes")
+        raise
+    evolution.timing = {"sample": sampling, **evolution.timing}
+    code = _written(arguments, evolution, out, (figure, kind), checks)
+    # what the user keeps elsewhere stays
+    state.unlink(missing_ok=True)
+    return code
+
+
+def _written(
+    arguments: argparse.Namespace,
+    evolution: Evolution,
+    out: Path,
+    drawn: tuple[Path | None, str],
+    checks: str,
+    words: str = "",
+) -> int:
+    """Write the file, say what is in it, and draw a figure; the exit code."""
+    figure, kind = drawn
+    evolution.save(
+        out,
+        force=arguments.force,
+        compression=arguments.compression,
+        storage=arguments.storage,
+        tolerance=arguments.storage_tolerance,
+    )
+    # the file is there: what is said from here on is true even if the figure fails
+    if not is_quiet(arguments):
+        say(*describe(evolution, words), *report_lines(f"checks ({checks})", evolution.report))
+    if figure is not None:
+        draw(evolution, kind, figure, force=arguments.force)
+    reply(
+        arguments,
+        lambda: record("run", evolution) | {"path": str(out), "figure": None if figure is None else str(figure)},
+        words=lambda: [] if figure is None else [f"figure     {figure}"],
+        result=[str(out)],
+    )
+    return outcome(bool(evolution.report.failures), f"the result is in {out}, for inspection")
+
+
 def _run(arguments: argparse.Namespace) -> int:
+    draws = drawing(arguments, quiet=is_quiet(arguments))
+    if draws is not None:
+        return _run_draws(arguments, draws)
     if arguments.memory:
         return _run_in_blocks(arguments)
     # All that can be wrong with the arguments is found before anything is sampled, in the order in which it is written.
@@ -181,25 +256,7 @@ def _run(arguments: argparse.Namespace) -> int:
         bar(0, 1)  # the checks do not say how far they are; an empty bar says that they run
         evolution.report = verify(evolution, checks)
     evolution.timing = {"sample": sampling, **evolution.timing, "checks": time.perf_counter() - begin}
-    evolution.save(
-        out,
-        force=arguments.force,
-        compression=arguments.compression,
-        storage=arguments.storage,
-        tolerance=arguments.storage_tolerance,
-    )
-    # the file is there: what is said from here on is true even if the figure fails
-    if not quiet:
-        say(*describe(evolution, words), *report_lines(f"checks ({checks})", evolution.report))
-    if figure is not None:
-        draw(evolution, kind, figure, force=arguments.force)
-    reply(
-        arguments,
-        lambda: record("run", evolution) | {"path": str(out), "figure": None if figure is None else str(figure)},
-        words=lambda: [] if figure is None else [f"figure     {figure}"],
-        result=[str(out)],
-    )
-    return outcome(bool(evolution.report.failures), f"the result is in {out}, for inspection")
+    return _written(arguments, evolution, out, (figure, kind), checks, words)
 
 
 def add(commands: Commands) -> None:
@@ -220,8 +277,9 @@ def add(commands: Commands) -> None:
         "--covariance",
         metavar="[[A,B],[B,C]]",
         help="covariance of correlated noise, one row per axis, in place of --sigma; needs periodic, clip or zero "
-        "boundaries",
+        "boundaries; with --draws that of all components at sigma = 1, in addition to --sigma, or a list of variances",
     )
+    add_draws(run)
     run.add_argument(
         "--tolerance",
         type=float,
@@ -235,7 +293,7 @@ def add(commands: Commands) -> None:
         help="with --solver auto: accurate, or monotone for positive weights (default: accurate)",
     )
     run.add_argument(
-        "--checks", choices=CHECK_LEVELS, help="depth of the checks (default: full; with --memory: standard)"
+        "--checks", choices=CHECK_LEVELS, help="depth of the checks (default: full; with --memory or --draws: standard)"
     )
     run.add_argument(
         "--memory",

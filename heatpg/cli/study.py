@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heatpg.cli.draws import add_draws, drawing
 from heatpg.cli.files import (
     RESULTS,
     draw,
@@ -22,8 +24,9 @@ from heatpg.cli.files import (
     sampler,
 )
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_kind, add_source
-from heatpg.cli.talk import Bar, envelope, is_quiet, outcome, reply, report_lines
+from heatpg.cli.talk import OK, Bar, envelope, is_quiet, outcome, reply, report_lines
 from heatpg.cli.words import parse_sigma
+from heatpg.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from heatpg.core.landscape import Landscape
@@ -50,9 +53,13 @@ def _study(arguments: argparse.Namespace) -> int:
     quiet = is_quiet(arguments)
     make = _source(arguments)
     sigma = parse_sigma(arguments.sigma, quiet=quiet) if arguments.sigma else None
+    draws = drawing(arguments, quiet=quiet)
+    if draws is not None and arguments.risk is not None:
+        raise UnsupportedError("--risk is not available for noise in all components", advice="remove --risk or --draws")
     kind = figure_kind(arguments, "study" if arguments.risk is None else "risk")
     width = print_width(arguments.width)
 
+    from heatpg.evolution import Evolution
     from heatpg.studies import study
 
     begin = time.perf_counter()
@@ -64,6 +71,21 @@ def _study(arguments: argparse.Namespace) -> int:
         with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
             source = make(bar)
     sampling = time.perf_counter() - begin
+    if draws is not None and sigma is not None:
+        # drawn here and not by `study`, because only draws say how far they are
+        with tempfile.TemporaryDirectory() as folder:
+            landscape = source.landscape if isinstance(source, Evolution) else source
+            state = Path(folder) / "draws.npz"
+            if arguments.estimate_cost:
+                cost = draws.cost(landscape, sigma, state)
+                told = envelope("study") | {"cost": cost.as_dict(), "alternatives": cost.choices("--draws count=128")}
+                reply(
+                    arguments,
+                    lambda: told,
+                    result=[f"cost       {cost}", f"cheaper    {cost.choices('--draws count=128')}"],
+                )
+                return OK
+            source, sigma = draws.evolution(landscape, sigma, arguments.checks, state), None
     with Bar("studying", sys.stderr, enabled=not quiet) as bar:
         bar(0, 1)  # the first stage does not say how far it is
         page = study(
@@ -122,6 +144,7 @@ def add(commands: Commands) -> None:
         help="also find the safest action: the one with the best mean of the worst fraction q of returns (CVaR); e.g. "
         "0.1",
     )
+    add_draws(study)
     study.add_argument(
         "--checks", choices=CHECK_LEVELS, default="standard", help="depth of the checks (default: standard)"
     )

@@ -187,6 +187,7 @@ def _optima(evolution: Evolution) -> list[dict[str, Any]]:
 
     grid, sense = evolution.grid, evolution.landscape.sense
     initial = evolution.landscape.values
+    errors = None if evolution.drawn is None else evolution.known_error
     rows = []
     for k, values in enumerate([initial, *evolution.values]):
         # of a batch, first the member that holds the best value; `peak` wants one field
@@ -203,6 +204,7 @@ def _optima(evolution: Evolution) -> list[dict[str, Any]]:
                 "coordinates": top.coordinates,
                 "q_there": float(initial[index]),
                 "on_edge": bool(top.edges),
+                **({} if errors is None or k == 0 else {"standard_error": errors[k - 1][index]}),
             }
         )
     return rows
@@ -242,6 +244,7 @@ def brief(evolution: Evolution) -> list[str]:
 def describe(evolution: Evolution, chosen: str = "") -> list[str]:
     """What was evolved, where, how and how long, and where the optimum went; `chosen` says who chose the sigmas."""
     from heatpg.core.noise import sigma_words
+    from heatpg.core.slices import draw_words
     from heatpg.tools.numbers import snapped
 
     grid, values = evolution.grid, evolution.landscape.values
@@ -257,7 +260,15 @@ def describe(evolution: Evolution, chosen: str = "") -> list[str]:
         )
     lines.append(f"sigma      {_levels(evolution)}" + (f" ({chosen})" if chosen else ""))
     reason = f" (chosen: {one_line(evolution.reason)})" if evolution.reason else ""
-    lines.append(f"solver     {evolution.solver!r}{reason}")
+    if evolution.drawn is None:
+        lines.append(f"solver     {evolution.solver!r}{reason}")
+    else:
+        facts = evolution.drawn
+        kind = draw_words(str(facts.get("points", "random")), bool(facts.get("antithetic")))
+        count, rollouts = (int(facts.get(name, 0)) for name in ("draws", "rollouts"))
+        lines.append(
+            f"noise      in all {int(facts['components']):,} components: {count:,} {kind}, {rollouts:,} rollouts"
+        )
     if evolution.timing:
         lines.append("time       " + ", ".join(f"{name} {_seconds(t)}" for name, t in evolution.timing.items()))
     rows = _optima(evolution)
@@ -273,7 +284,8 @@ def describe(evolution: Evolution, chosen: str = "") -> list[str]:
         level = "Q" if i == 0 else f"sigma {sigma_words(row['sigma'], unit=grid.unit or '')}"
         there = "" if i == 0 else f", where Q is {row['q_there']:.6g}"
         best = row[f"{evolution.landscape.sense.short}_u"]
-        lines.append(f"{'optimum' if i == 0 else '':9}  {level}: {best:.6g} at {place}{there}{edge}")
+        known = f" +- {row['standard_error']:.2g}" if "standard_error" in row else ""
+        lines.append(f"{'optimum' if i == 0 else '':9}  {level}: {best:.6g}{known} at {place}{there}{edge}")
     if levels > _SHOWN:
         lines.append(f"{'':9}  ({_SHOWN} of {levels} levels shown)")
     return fitted(lines, 11)

@@ -264,34 +264,31 @@ class Drawing:
         """
         if "zero" not in self._rules:
             return None
-        whole = np.sqrt(np.diag(self.splitting.in_plane))
         walls = np.array([rule == "zero" for rule in self._rules])
+        whole = self.splitting.along * walls
         below = float((np.array(self.grid.spacing) / self._deviations).max())
-        return {"deviations": (whole * walls).tolist(), "below": below}
+        left = self.splitting.left * walls
+        return {"deviations": np.sqrt(whole).tolist(), "below": below, "left": left.tolist()}
 
     @property
-    def _crossings(self) -> Crossings | None:
+    def _unseen(self) -> Array | float:
+        """Of the variance of u what crossings of walls make and the scatter of the draws does not show."""
+        if not self.moments.count:
+            return 0.0
         known = {"edges": self.edges, "points": self.points, "draws": self.moments.count, "antithetic": self.antithetic}
-        return Crossings.of(known, REPEATS)
-
-    @property
-    def _variance(self) -> Array:
-        """Of one draw, shape (T, *grid): what their scatter shows, and crossings of walls that it may not show."""
-        crossings, seen = self._crossings, self.moments.variance
-        if crossings is None or not self.moments.count:
-            return seen
-        return np.asarray(seen + crossings.added(seen, self.grid, self.sigma, self.moments.mean.mean(axis=1)))
+        seen, mean = self.moments.draws_error**2, self.moments.mean.mean(axis=1)
+        unseen = Crossings.unseen(known, REPEATS, seen, self.grid, self.sigma, mean)
+        return 0.0 if unseen is None else unseen
 
     @property
     def draws_error(self) -> Array:
         """Standard error of u over the draws alone, scaled, shape (T, *grid)."""
-        return np.asarray(np.sqrt(self._variance / self.moments.count))
+        return np.asarray(np.sqrt(self.moments.draws_error**2 + self._unseen))
 
     @property
     def error(self) -> Array:
         """Standard error of u over draws and seeds, scaled, shape (T, *grid)."""
-        unseen = np.maximum(self.draws_error**2 - self.moments.draws_error**2, 0.0)
-        return np.asarray(np.sqrt(self.moments.error**2 + unseen)) if unseen.any() else self.moments.error
+        return np.asarray(np.sqrt(self.moments.error**2 + self._unseen))
 
     def _unit(self, pair: Array) -> Array:
         return np.asarray(pair.mean(axis=0) if self.antithetic else pair[0])
@@ -328,6 +325,7 @@ class Drawing:
                 given=f"{draws} draws of {self._points * self._seeds:,} rollouts",
                 allowed=f"{self.draws.budget:,} rollouts",
                 advice="use fewer noise levels, a coarser grid, or Draws(budget=...)",
+                command="use fewer noise levels, a coarser grid, or --draws budget=ROLLOUTS",
             )
 
     def _independent_pilot(self, tell: Told) -> None:
@@ -387,7 +385,7 @@ class Drawing:
         if self.oscillation == 0:
             return self.moments.count
         least = error * float(self.scaled(self.oscillation))
-        return max(PILOT, math.ceil(float(self._variance.max()) / least**2))
+        return max(PILOT, math.ceil(self.moments.count * float(self.draws_error.max() / least) ** 2))
 
     @property
     def _seeds_error(self) -> float:
@@ -443,6 +441,7 @@ class Drawing:
                 given=str(cost),
                 allowed=f"{self.draws.budget:,} rollouts",
                 advice=f"{cost.alternatives}; or raise the budget: Draws(budget={cost.rollouts})",
+                command=f"{cost.choices('--draws count=128')}; or raise the budget: --draws budget={cost.rollouts}",
             )
         noise = self._noise_of(self.points)
         while self.moments.count < self._goal or self._raised_goal():

@@ -48,6 +48,10 @@ def _drawing(landscape: Landscape, sigma: Sigma, draws: Draws, covariance: Array
                 "a landscape from a file is known only at its nodes: create it again; for noise along the axes only "
                 "use evolve()"
             ),
+            command=(
+                "a file of data is known only at its nodes: pass a Python file FILE.py, whose function landscape() "
+                "makes the slice, or an environment with --set components=0,1; for noise along the axes remove --draws"
+            ),
         )
     levels = parse_sigma(sigma, landscape.grid)
     if levels.ndim != 1:

@@ -173,10 +173,14 @@ class Cost:
     @property
     def alternatives(self) -> str:
         """Cheaper settings, as text."""
+        return self.choices()
+
+    def choices(self, jump: str = "Draws(count=128)") -> str:
+        """Cheaper settings, as text, where draws for a jump alone are asked for in these words."""
         each = self.rollouts // self.sigmas
         words = f"an error of 5 % of osc(Q) ({self.at_five_percent:,} rollouts), " if (self.error or 0) < 0.05 else ""
         return (
-            f"{words}fewer sigmas (about {each:,} rollouts each), or for sigma_jump alone Draws(count=128) "
+            f"{words}fewer sigmas (about {each:,} rollouts each), or for sigma_jump alone {jump} "
             f"({self.for_jump:,} rollouts)"
         )
 

@@ -55,6 +55,11 @@ class Splitting:
         it that leaves a covariance to be drawn; shape (d,).
     kind
         ``isotropic``, ``diagonal`` or ``full``.
+    along
+        Variance of all noise along each axis, shape (d,): at least that in the plane, as other components lead along
+        the axes where they are correlated.
+    left
+        Share of it that is not solved, but drawn.
     """
 
     def __init__(self, basis: Array, factor: Array | float, inverse_times_basis: Array, kind: str) -> None:
@@ -74,6 +79,11 @@ class Splitting:
         left = np.diag(self.solved) - self.solved[:, None] * np.linalg.solve(self.in_plane, np.diag(self.solved))
         values, vectors = np.linalg.eigh(0.5 * (left + left.T))
         self._extra: Array = vectors * np.sqrt(np.where(values > _ROUND_OFF * self.solved.max(), values, 0.0))
+        matrix = isinstance(factor, np.ndarray) and factor.ndim == 2
+        scaled = np.asarray(self._coordinates.T @ factor if matrix else self._coordinates.T * factor)
+        self.along: Array = (scaled**2).sum(axis=1)
+        shares = 1.0 - self.solved / self.along
+        self.left: Array = np.where(shares > _ROUND_OFF, shares, 0.0)
 
     @property
     def components(self) -> int:

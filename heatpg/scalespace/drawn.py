@@ -151,8 +151,10 @@ def lead_errors(evolution: Evolution, sigma: Array, places: Array) -> Array:
         fields = _between(evolution, evolution.draw_groups)
         leads = np.array([np.diff(field.value(points, levels).reshape(count, 2))[:, 0] for field in fields])
         error = np.asarray(leads.std(axis=0, ddof=1) / math.sqrt(len(leads)))
+        groups = evolution.draw_groups
+        seen = groups.var(axis=0, ddof=1) / len(groups)
         unseen = Crossings.unseen(
-            evolution.drawn, evolution.draw_groups, evolution.grid, evolution.sigmas[:, 0], evolution.values
+            evolution.drawn, len(groups), seen, evolution.grid, evolution.sigmas[:, 0], evolution.values
         )
         if unseen is not None:
             (each,) = _between(evolution, [np.sqrt(unseen)])

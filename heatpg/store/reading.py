@@ -364,7 +364,10 @@ def _drawn(path: Path, run: Mapping[str, Any], dimensions: int) -> dict[str, Any
     edges = drawn.get("edges")
     if edges is not None:
         deviations, below, draws = np.asarray(edges["deviations"], dtype=np.float64), edges["below"], drawn["draws"]
-        good = deviations.shape == (dimensions,) and np.isfinite(deviations).all() and (deviations >= 0).all()
+        # files from before correlated noise had a floor leave nothing
+        left = np.asarray(edges.get("left", [0.0] * dimensions), dtype=np.float64)
+        good = deviations.shape == left.shape == (dimensions,) and np.isfinite(deviations).all()
+        good = good and (deviations >= 0).all() and ((left >= 0) & (left <= 1)).all()
         if not (good and isinstance(below, int | float) and below > 0 and isinstance(draws, int) and draws > 0):
             raise _damaged(path, f"edges of {DRAWN} are {edges!r:.80} for {draws!r:.20} draws")
     return drawn

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import re
+
 from heatpg.tools.publishing import RESULTS
 
-__all__ = ["OTHERS", "SOURCES"]
+__all__ = ["OTHERS", "SOURCES", "is_environment", "program_of"]
 
 OTHERS = (".npy", ".npz", ".csv", ".tsv", ".mat", ".nc", ".cdf", ".h5", ".hdf5")
 """Of files of other programs."""
 SOURCES = tuple(dict.fromkeys((*RESULTS, *OTHERS)))
 """Of all files."""
+
+_PROGRAM = re.compile(r"(.*\.py)(?::(\w*))?")
+
+
+def program_of(source: str) -> tuple[str, str] | None:
+    """A Python file and the name of a function in it, empty if none is named; None for any other source.
+
+    Examples
+    --------
+    >>> from heatpg.tools.endings import program_of
+    >>> program_of("returns.py"), program_of("a/returns.py:ppo"), program_of("returns.npy")
+    (('returns.py', ''), ('a/returns.py', 'ppo'), None)
+    """
+    match = _PROGRAM.fullmatch(source)
+    return None if match is None else (match[1], match[2] or "")
+
+
+def is_environment(source: str) -> bool:
+    """Whether a name is one as Gymnasium registers them: ``Pendulum-v1``, ``ALE/Pong-v5``, ``my_module:Mine-v0``."""
+    return re.fullmatch(r"([\w.]+:)?(\w+/)?[A-Za-z][\w-]*-v[0-9]+", source) is not None

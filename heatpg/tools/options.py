@@ -145,7 +145,20 @@ def kinds(annotation: str) -> tuple[str, ...]:
 def settable(function: Callable[..., Any]) -> dict[str, str]:
     """Keywords of a landscape or a solver that can be set by a word or a number, with their annotations."""
     parameters = inspect.signature(function).parameters
-    return {name: _words_of(p.annotation) for name, p in parameters.items() if name not in _NOT_OPTIONS}
+    return {name: _kind_of(p) for name, p in parameters.items() if name not in _NOT_OPTIONS}
+
+
+def _kind_of(parameter: inspect.Parameter) -> str:
+    """The annotation of a keyword, or what its default suggests where a function has none."""
+    if parameter.annotation is not inspect.Parameter.empty:
+        return _words_of(parameter.annotation)
+    default = parameter.default
+    if isinstance(default, bool | str):
+        return type(default).__name__
+    if isinstance(default, int | float):
+        # 1 may stand for 1.0
+        return "int | float"
+    return "int | float | str | None" if default is None else "int | float | str"
 
 
 def _words_of(annotation: Any) -> str:

@@ -64,6 +64,42 @@ def test_the_variance_is_that_of_draws_that_cross(kind: str) -> None:
 
 
 @pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize("left", [0.01, 0.5, 0.96])
+@pytest.mark.parametrize("nodes", ["vertex", "cell"])
+def test_the_variance_where_lattices_sum_a_part(pairs: bool, left: float, nodes: Literal["vertex", "cell"]) -> None:
+    """By quadrature over what is drawn, written apart: f(z) is the chance that the summed part of the noise stays."""
+    grid, sigma = square(nodes), np.array([0.3, 0.8])
+    deviations, draws = (1.0, 1.5), 50
+    one = Crossings(deviations, 0.1, draws, pairs, 0, (left, 0.5 * left))
+    u = 2.0 * (1.0 - one.chance(grid, sigma))
+    found = one.variance(grid, sigma, u)
+    z = np.linspace(-9.0, 9.0, 8001)
+    weights = np.exp(-(z**2) / 2)
+    weights /= weights.sum()
+    for level, s in enumerate(sigma):
+        first, second, means = [], [], []
+        for axis, deviation, share in zip(grid, deviations, (left, 0.5 * left), strict=True):
+            drawn, summed = s * deviation * np.sqrt(share), s * deviation * np.sqrt(1.0 - share)
+            place = axis.coordinates[:, None] + drawn * z
+            stays = stats.norm.cdf((axis.upper - place) / summed) - stats.norm.cdf((axis.lower - place) / summed)
+            first.append(stays**2 @ weights)
+            second.append((stays * stays[:, ::-1]) @ weights)
+            means.append(stays @ weights)
+        same, opposite, mean = (np.multiply.outer(*each) for each in (first, second, means))
+        np.testing.assert_allclose(u[level], 2.0 * mean, atol=1e-12)
+        exact = 4.0 * ((0.5 * (same + opposite) if pairs else same) - mean**2)
+        # the sum over z is exact to round-off where it resolves the summed part, at most .03 apart in its units
+        np.testing.assert_allclose(found[level], np.maximum(exact, 0.0), atol=2e-14)
+
+
+def test_noise_without_a_drawn_part_has_no_crossings() -> None:
+    grid = square()
+    whole = Crossings((1.0, 2.0), 0.1, 100, False, 0, (0.0, 0.0))
+    assert not whole.chance(grid, np.array([0.3])).any()
+    assert not whole.variance(grid, np.array([0.3]), np.ones((1, *grid.shape))).any()
+
+
+@pytest.mark.parametrize("pairs", [False, True])
 def test_what_is_missing_is_all_of_it_where_no_draw_crosses(pairs: bool) -> None:
     grid, sigma = Grid(Axis("x", 0.0, 1.0, 11, boundary="zero")), np.array([0.05])
     one = Crossings((1.0,), 0.1, 30, pairs)
@@ -82,4 +118,6 @@ def test_what_an_evolution_says_of_its_draws() -> None:
     facts = {"edges": edges, "draws": 64, "points": "sobol", "antithetic": False}
     assert Crossings.of(facts, 16) == Crossings((1.0,), 0.1, 64, False, 16)
     assert Crossings.of(facts | {"points": "random", "antithetic": True}, 16) == Crossings((1.0,), 0.1, 64, True, 0)
+    left = Crossings.of(facts | {"edges": edges | {"left": [0.25]}}, 16)
+    assert left == Crossings((1.0,), 0.1, 64, False, 16, (0.25,))
     assert Crossings.of({"draws": 64}, 16) is None and Crossings.of(None, 16) is None

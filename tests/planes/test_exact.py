@@ -384,3 +384,42 @@ def test_the_error_beside_an_edge_where_draws_may_not_cross_it(options: dict[str
     assert checked.drawn is not None and checked.drawn["oscillation"] == 1.0 and checked.report.passed
     assert "also where no draw crossed" in checked.report["sampling error"].message
     assert checked.report["sampling error"].status == "finding"
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+@pytest.mark.parametrize("options", [{"antithetic": False}, {"antithetic": True}, {"points": "sobol"}])
+def test_the_error_beside_an_edge_under_correlated_noise(options: dict[str, Any], axes: int) -> None:
+    """A constant Q in a box: u is the chance that correlated normal numbers stay in it, by `multivariate_normal.cdf`.
+
+    All noise is drawn below sigma = .23 and .53; above, lattices sum a fifth or a tenth of the variance along them.
+    """
+    grid = Grid(*(Axis(name, 0.0, 1.0, (11, 5)[axes - 1], boundary="zero") for name in "xy"[:axes]))
+    covariance = np.full((axes + 1, axes + 1), 0.9) + 0.1 * np.eye(axes + 1)
+    q = Landscape.from_function(lambda *x: 1.0 + 0.0 * sum(x), grid, dimensions=axes + 1)
+    sigma = np.array([0.05, 0.08, 0.3] if axes == 1 else [0.1, 0.6])
+    exact = np.empty((len(sigma), grid.size))
+    for level, s in enumerate(sigma):
+        noise = stats.multivariate_normal(np.zeros(axes), s**2 * covariance[:axes, :axes])
+        exact[level] = [noise.cdf(1.0 - node, lower_limit=-node) for node in grid.nodes()]
+    exact = exact.reshape(len(sigma), *grid.shape)
+    scores = []
+    runs = 24
+    for seed in range(runs):
+        flow = evolve_plane(
+            q, sigma, Draws(count=96, seed=seed, budget=10**9, **options), covariance=covariance, checks="none"
+        )
+        assert flow.standard_error is not None and flow.drawn is not None
+        # 1e-7: what lattices lose, and the quadrature of SciPy
+        off = np.where(np.abs(flow.values - exact) < 1e-7, 0.0, flow.values - exact)
+        with np.errstate(invalid="ignore"):
+            scores.append(np.where(off == 0.0, 0.0, off / flow.standard_error))
+    found = np.array(scores)
+    # Without the chances of crossing scores are infinite, as no draw crosses. N p crossings expected and none seen are
+    # a score of sqrt(N p), and exp(-N p) is their probability; what is seen is t of 15 degrees of freedom at worst,
+    # beyond 5.5 with 6e-5, over some dozen independent numbers of 24 runs.
+    assert np.abs(found).max() < 5.5
+    # the variance of a score is 1 at most, 1.15 with errors from sixteen repeats, known to sqrt(2 / 24)
+    assert (np.mean(found**2, axis=0) < 1.15 * (1.0 + 4.5 * np.sqrt(2 / runs))).all()
+    edges = (flow.drawn or {})["edges"]
+    assert edges["deviations"] == pytest.approx([1.0] * axes)
+    assert edges["left"] == pytest.approx([0.81, 0.9][axes - 1 : axes] * axes)

@@ -158,6 +158,9 @@ def test_the_known_chance_of_crossing_an_edge_is_kept(tmp_path: Path) -> None:
         {"below": 0.0},
         {"below": "1"},
         {"deviations": None},
+        {"left": [1.5]},
+        {"left": [0.5, 0.5]},
+        {"left": [float("nan")]},
     ):
         odd = Evolution.of(flow, drawn={**back.drawn, "edges": back.drawn["edges"] | wrong})
         odd.save(tmp_path / "odd.h5", force=True)
