@@ -333,6 +333,10 @@ def test_the_safest_action_is_told_where_it_is_asked_for() -> None:
     assert page.space.sigma_jump is not None and page.risk.best_mean.sigma_jump is not None
     assert page.risk.best_mean.sigma_jump.sigma == pytest.approx(page.space.sigma_jump.sigma, rel=1e-8)
     assert page.sentences["safest jump"].startswith("At sigma = 0.0332")
+    assert (
+        " the safest action jumps from -1 to 0.8; the action with the best mean jumps at sigma = 0.07896"
+        in (page.sentences["safest jump"])
+    )
     assert max(map(len, str(page).splitlines())) <= 100
     assert page.as_dict()["risk"]["q"] == 0.1
     json.dumps(page.as_dict())

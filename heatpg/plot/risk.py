@@ -53,7 +53,7 @@ def _safest(found: SafestAction) -> str:
 
 
 def _marks(found: SafestAction) -> dict[str, Any]:
-    """Both actions; the safest one is a disc, and that of the best mean a cross."""
+    """Both actions; the safest one is a disc, and that with the best mean a cross."""
     common = {"mec": "black", "mew": points(0.8), "ls": "none", "zorder": 6, "clip_on": False}
     return {
         "safest": {"marker": "o", "ms": points(9), "mfc": "white", "label": _safest(found), **common},

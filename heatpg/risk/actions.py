@@ -107,7 +107,7 @@ class SafestAction:
     safest
         The action of the best tail mean; `values` are tail means.
     best_mean
-        The action of the best mean; `values` are means.
+        The action with the best mean; `values` are means.
     partings
         Where the two start to differ and agree again: differing along an axis by more than the noise, or than two
         spacings.
@@ -241,7 +241,8 @@ class SafestAction:
         return f"({', '.join(words)})" if len(words) > 1 else words[0]
 
     def _value(self, level: int) -> str:
-        return known_words(float(self.safest.values[level]), self.uncertainty[level][0])
+        scale = self.distribution.landscape.oscillation
+        return known_words(float(self.safest.values[level]), self.uncertainty[level][0], scale)
 
     def __str__(self) -> str:
         return "\n".join(self.sentences.values())
@@ -270,23 +271,29 @@ class SafestAction:
         }
 
 
-def known_words(value: float, error: float) -> str:
-    """A number with as many digits as are known, and its uncertainty.
+def known_words(value: float, error: float, scale: float = 0.0) -> str:
+    """A number with as many digits as are known, six at most, and its uncertainty.
+
+    Where a number may be far larger than what it is compared with, its `scale`, six digits of that are told.
 
     Examples
     --------
     >>> from heatpg.risk.actions import known_words
     >>> known_words(0.0026116646, 3e-5), known_words(0.0332426, 2e-11), known_words(1234.5, 20.0)
     ('0.00261 (+- 3e-05)', '0.0332426 (+- 2e-11)', '1230 (+- 20)')
+    >>> known_words(0.02, 6e-4), known_words(-3e-9, 1e-3), known_words(3.0, 0.0), known_words(1e9 + 0.5, 0.1, 2.0)
+    ('0.0200 (+- 0.0006)', '0 (+- 0.001)', '3', '1000000000.5 (+- 0.1)')
     """
+    first = math.floor(math.log10(abs(value))) if value else 0
+    most = 6 + max(0, first - math.floor(math.log10(scale)) if scale > 0 else 0)
     if not error > 0:
-        return f"{value:.6g}"
-    # one digit less than the uncertainty has would hide some of it, one more is no number
+        return f"{value:.{most}g}"
     last = math.floor(math.log10(error))
-    first = math.floor(math.log10(abs(value))) if value else last
-    digits = min(max(first - last + 1, 1), 6)
-    rounded = f"{value:.{digits}g}" if first >= last else f"{round(value, -last):g}"
-    return f"{float(rounded):.6g} (+- {float(f'{error:.1g}'):g})"
+    if not value or first < last:  # less than its uncertainty
+        return f"{round(value, -last) + 0.0:g} (+- {error:.1g})"
+    digits = min(first - last + 1, most)
+    words = f"{value:#.{digits}g}".removesuffix(".")  # zeros at the end are known too
+    return f"{float(words):.15g} (+- {float(f'{error:.1g}'):g})" if "e+" in words else f"{words} (+- {error:.1g})"
 
 
 def _listed(parts: list[str]) -> str:
@@ -304,7 +311,8 @@ def _mean_words(landscape: Landscape) -> str:
     over = "rollouts" if landscape.returns is None else f"{len(landscape.returns)} seeds"
     return (
         f" Q is the mean over {over}: the worst {'losses' if landscape.minimise else 'returns'} are those of this mean "
-        f"under the noise in the {landscape.point_word}, and the spread of single episodes is not part of them."
+        f"under the noise in the {landscape.point_word}, and the spread of single episodes is not part of them. The "
+        f"uncertainties (+-) do not include the error of this mean."
     )
 
 
@@ -321,8 +329,8 @@ def _actions(measure: Measure, fields: Array, noise: Array, law: Distribution) -
     nodes = [measure.best(field, row) for field, row in zip(fields, noise, strict=True)]
     tops = [measure.top(field, row, node) for field, row, node in zip(fields, noise, nodes, strict=True)]
     places, heights = (np.array(each) for each in zip(*tops, strict=True))
-    pairs = (slice(level, level + 2) for level in range(len(nodes) - 1))
-    found = (jump_between(measure, noise[pair], nodes[pair]) for pair in pairs)
+    pairs = ((level, level + 1) for level in range(len(nodes) - 1))
+    found = (jump_between(measure, (noise[i], noise[j]), (nodes[i], nodes[j])) for i, j in pairs)
     jumps = [jump for jump in found if jump is not None]
     sign = landscape.sense.sign
     best = float((sign * landscape.values).max())

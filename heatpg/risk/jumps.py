@@ -96,7 +96,7 @@ class _Field:
     def joined(self, one: int, two: int) -> bool:
         """Whether no valley lies between two maxima."""
         bounds = (self.nodes, self.nodes) if self.ladder is None else (self.ladder.lower, self.ladder.upper)
-        return joined(*bounds, self.ladder, self.grid, (one, two))
+        return joined(bounds, self.ladder, self.grid, (one, two))
 
     def sharpen(self, node: int) -> None:
         """Bring the bounds around a node together."""
@@ -292,7 +292,8 @@ def jump_between(measure: Measure, rows: tuple[Array, Array], tops: tuple[int, i
     least = 2.0 * np.array(grid.spacing)
 
     def far(one: int, two: int) -> bool:
-        return beyond(grid, *(np.array(grid.point(np.unravel_index(node, grid.shape))) for node in (one, two)), least)
+        places = [np.array(grid.point(np.unravel_index(node, grid.shape))) for node in (one, two)]
+        return beyond(grid, places[0], places[1], least)
 
     def noise(share: float) -> Array:
         return np.asarray((1.0 - share) * rows[0] + share * rows[1])

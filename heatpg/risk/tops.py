@@ -99,11 +99,12 @@ def candidates(values: Array, ladder: TailLadder | None, grid: Grid) -> list[int
     return sorted(found)
 
 
-def joined(lower: Array, upper: Array, ladder: TailLadder | None, grid: Grid, nodes: tuple[int, int]) -> bool:
+def joined(bounds: tuple[Array, Array], ladder: TailLadder | None, grid: Grid, nodes: tuple[int, int]) -> bool:
     """Whether a way leads from one maximum to another that is nowhere lower than the lower of both.
 
     With a ladder, bounds are brought together until this is known.
     """
+    lower, upper = bounds
     while True:
         if ladder is not None:
             lower, upper = ladder.lower, ladder.upper

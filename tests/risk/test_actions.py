@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from heatpg import Axis, Grid, Landscape, evolve, landscapes
+from heatpg import Axis, Grid, Landscape, evolve, landscapes, study
 from heatpg.errors import UnsupportedError
 from heatpg.risk import distribution, safest_action
 
@@ -204,6 +204,20 @@ def test_the_jump_of_the_mean_needs_few_nodes() -> None:
     """At 1.6 spacings the mean between the nodes is that of the comb, and no quadratic through three of them."""
     jump = safest_action(two_bumps(161), 0.25, sigma=[0.05, 0.075, 0.085, 0.15]).best_mean.sigma_jump
     assert jump is not None and jump.sigma == pytest.approx(MEAN_JUMP, abs=1e-7)
+
+
+def test_a_study_tells_the_same() -> None:
+    """From an evolution and from a landscape: the same solver below 1.5 spacings too, tail means and jumps."""
+    landscape, sigma = two_bumps(201), [0.055, 0.075, 0.085, 0.15]
+    alone, page = safest_action(landscape, 0.1, sigma=sigma), study(landscape, sigma, risk=0.1)
+    assert page.risk is not None and page.space.sigma_jump is not None
+    assert page.risk.distribution.solver.name == alone.distribution.solver.name == "direct"
+    assert page.risk.safest.values == pytest.approx(alone.safest.values, abs=1e-12)
+    assert page.risk.safest.positions == pytest.approx(alone.safest.positions, abs=1e-12)
+    (told,), (own,) = page.risk.best_mean.jumps, alone.best_mean.jumps
+    # by other ways to the same comb, and to round-off over slopes of the difference of about 1
+    assert told.sigma == page.space.sigma_jump.sigma == pytest.approx(own.sigma, abs=1e-9)
+    assert told.uncertainty >= own.uncertainty and [one.sigma for one in page.risk.partings][-1] == told.sigma
 
 
 def test_every_interval_in_which_they_differ_is_told() -> None:
