@@ -42,7 +42,9 @@ def creation() -> Figure:
     maps, cuts = figure.subplots(2, 3, sharex=True, height_ratios=(3, 2))
     for above, below, sigma in zip(maps, cuts, sigmas, strict=True):
         values = q.exact(sigma)
-        above.contourf(*(axis.coordinates for axis in grid), values.T, 24, cmap="viridis")
+        # one scale for all, so that a colour is one value
+        levels = np.linspace(0.0, 1.1 * float(q.values.max()), 34)
+        image = above.contourf(*(axis.coordinates for axis in grid), np.maximum(values, 0.0).T, levels, cmap="viridis")
         above.set_title(f"σ = {sigma:g}" if sigma else "Q (σ = 0)")
         ridge = values.max(axis=1)
         below.plot(grid[0].coordinates, ridge, color="0.2")
@@ -52,6 +54,7 @@ def creation() -> Figure:
         above.plot(grid[0].coordinates[tops], [grid[1].coordinates[values[i].argmax()] for i in tops], **top)
         below.set_xlabel("x")
         below.set_ylim(0.0, 1.6)
+    figure.colorbar(image, ax=maps, label="Q, u", ticks=[0.0, 0.5, 1.0, 1.5])
     maps[0].set_ylabel("y")
     cuts[0].set_ylabel("max over y")
     return figure
@@ -75,7 +78,7 @@ def symbols() -> Figure:
         panel.set_title(f"σ = {cells:g} h")
         panel.axhline(0.0, color="0.7", lw=0.8)
     panels[1].set_xlim(0.0, 0.6)
-    panels[0].set_ylabel("left of the wave")
+    panels[0].set_ylabel("remaining fraction of the amplitude")
     panels[0].legend(frameon=False, fontsize=9)
     return figure
 
@@ -102,7 +105,8 @@ def double_well() -> Figure:
     left.legend(frameon=False, fontsize="small", loc="lower center")
     plot.fingerprint(track(evolve(q, np.geomspace(0.05, 2.0, 48))), right)
     right.set_title("minima, and the maximum between them")
-    right.legend(frameon=False, fontsize="small", loc="center left")
+    right.set_ylim(-4.3, 6.6)  # room for the legend above the box
+    right.legend(frameon=False, fontsize="small", loc="upper left", ncols=2)
     return figure
 
 

@@ -442,9 +442,11 @@ class Study:
             f"{len(space.sigma)} sigmas from {self._noise(space.sigma[0], 4)} to {self._noise(space.sigma[-1], 4)}"
         )
         lines = [heading, "-" * len(heading), *textwrap.wrap(one_line(self.verdict.sentence), _WIDTH), ""]
-        for topic, sentence in self.sentences.items():
+        sentences = {_PRINTED.get(topic, topic): sentence for topic, sentence in self.sentences.items()}
+        wide = max(10, *map(len, sentences))
+        for topic, sentence in sentences.items():
             lines += textwrap.wrap(
-                sentence, _WIDTH, initial_indent=f"{_PRINTED.get(topic, topic):10} ", subsequent_indent=" " * 11
+                sentence, _WIDTH, initial_indent=f"{topic:{wide}} ", subsequent_indent=" " * (wide + 1)
             )
         lines += [""]
         sense = space.sense

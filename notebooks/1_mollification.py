@@ -86,7 +86,8 @@ for j, sigma in enumerate(sigmas):
     sampled = flow.values[j][nodes] + difference[1, j]
     left.errorbar(means, sampled, 2 * error[1, j], fmt=".", color=line.get_color(), capsize=2)
 left.set(xlabel="torque (N m)", ylabel="value", title="Lines: the heat equation. Dots: means of 1,000 actions")
-left.legend()
+left.set_ylim(-0.05, 1.45)  # room for the legend above the curves
+left.legend(loc="upper left", ncols=2)
 right.loglog(counts, off, "o-", label="difference of samples and solver")
 right.loglog(counts, expected, "--", color="0.4", label="standard error")
 right.set(xlabel="samples", ylabel="root mean square", title="The difference is chance")

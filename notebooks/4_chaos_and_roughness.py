@@ -181,7 +181,7 @@ for name, variance, slope in zip(noise.estimators, noise.variance, noise.slopes,
 ax.set(xlabel="σ (N m)", ylabel="variance per evaluation", title=f"Small noise is expensive: 2p - 2 = {2 * p - 2:.2f}")
 ax.set_xticks(noise.sigmas, labels=[f"{sigma:g}" for sigma in noise.sigmas])
 ax.minorticks_off()
-ax.legend()
+ax.legend(loc="center left")
 plt.show()
 
 # %% [markdown]

@@ -337,6 +337,9 @@ def test_the_safest_action_is_told_where_it_is_asked_for() -> None:
         " the safest action jumps from -1 to 0.8; the action with the best mean jumps at sigma = 0.07896"
         in (page.sentences["safest jump"])
     )
+    # the topics and their sentences are two columns, however long a topic is
+    begins = [line for line in str(page).splitlines() if line.startswith(("value", "safest jump", "parting"))]
+    assert len(begins) >= 2 and len({len(line) - len(line[12:].lstrip()) for line in begins}) == 1, begins
     assert max(map(len, str(page).splitlines())) <= 100
     assert page.as_dict()["risk"]["q"] == 0.1
     json.dumps(page.as_dict())

@@ -61,6 +61,7 @@ __all__ = [
     "SweepSection",
     "canonical",
     "fragments",
+    "of_sweep",
     "option_problem",
     "options_model",
     "sigma_problem",
@@ -325,12 +326,19 @@ def _word_of(error: Mapping[str, Any]) -> str:
     return f"{message}; got: {shown(error['input'])}"
 
 
+def of_sweep(key: str) -> str:
+    """What to do about a key such as "landscape.horizon" outside a sweep; empty for others."""
+    if key.partition(".")[0] not in SECTIONS or "." not in key:
+        return ""
+    return f'to vary it, write "{key}" under [sweep.product], [sweep.zip] or [[task]]'
+
+
 def sound(model: type[Kind], given: Mapping[str, Any], prefix: Keys, what: str = "key") -> tuple[Kind, Found]:
     """A section of what is sound in it, and what is not."""
     known = [field.alias or name for name, field in model.model_fields.items()]
     found: Found = []
     for key in itertools.islice((key for key in given if key not in known), MOST_PROBLEMS + 1):
-        words = [f"unknown {what}", nearest(key, known), f"expected: {', '.join(known) or 'none'}"]
+        words = [f"unknown {what}", of_sweep(key) or nearest(key, known), f"expected: {', '.join(known) or 'none'}"]
         if key == "draws":
             words.append("noise in all components is not drawn by a batch: heatpg run FILE.py --draws error=0.05")
         found.append(((*prefix, key), "; ".join(filter(None, words))))
@@ -367,12 +375,14 @@ def _looks(annotation: str) -> Any:
     return Union[tuple(found)]  # noqa: UP007 - of a length that is not known here
 
 
-def _option(key: str, annotation: str, value: object) -> Any:
-    """The value of an option as its annotation wants it."""
+def _option(key: str, annotation: str, table: str, value: object) -> Any:
+    """The value of an option of this table as its annotation wants it."""
     try:
         fitted = fitting(key, value, annotation)
     except HeatpgError as reason:
-        raise _refusal(reason.one_line) from None
+        # a list where one value is wanted may be meant as the values of a sweep
+        hint = f"; {of_sweep(f'{table}.{key}')}" if isinstance(value, list | tuple) else ""
+        raise _refusal(f"{reason.one_line}{hint}") from None
     problem = unknown(fitted, boundaries.names(), "boundary") if key == "boundary" else ""
     if problem:
         raise _refusal(problem)
@@ -387,12 +397,13 @@ def options_model(kind: str, name: str) -> type[Section]:
     numbers, and an option is the alias of its field.
     """
     entry = landscapes.get(name) if kind == "landscape" else solvers.get(name)
+    table = "landscape" if kind == "landscape" else "evolve.solver_options"
     # values are read by `fitting` as everywhere in heatpg: one number stands for a list of one, and none for None
     notes, usual = parameter_notes(entry), defaults(entry)
     fields: dict[str, Any] = {}
     for number, (key, annotation) in enumerate(settable(entry).items()):
         looks = _Boundary if key == "boundary" else _looks(annotation)
-        reader = PlainValidator(functools.partial(_option, key, annotation), json_schema_input_type=looks)
+        reader = PlainValidator(functools.partial(_option, key, annotation, table), json_schema_input_type=looks)
         words = "none" if usual[key] is None else json.dumps(usual[key])
         field = Field(
             fitting(key, usual[key], annotation),

@@ -52,6 +52,7 @@ from heatpg.batch.sections import (
     SweepSection,
     canonical,
     fragments,
+    of_sweep,
     option_problem,
     sigma_problem,
     sound,
@@ -566,7 +567,8 @@ def _structure(plain: dict[str, Any], collector: Collector) -> dict[str, Any]:
             break
         problem = unknown(key, TABLES, "table")
         if problem:
-            collector.add((key,), problem)
+            hint = of_sweep(key)
+            collector.add((key,), f"must be in a table; {hint}" if hint else problem)
         elif key == "task":
             if isinstance(value, tuple) and all(isinstance(entry, dict) for entry in value):
                 tables[key] = value

@@ -191,7 +191,7 @@ def add(commands: Commands) -> None:
     run = group.add("run", _run, "Run the remaining tasks of a batch. Rerun to resume.")
     run.add_argument("spec", metavar="SPEC.toml", help="specification file, or batch directory")
     run.add_argument(
-        "--out", metavar="DIR", help="batch directory (default: the specification's file name without .toml)"
+        "-o", "--out", metavar="DIR", help="batch directory (default: the specification's file name without .toml)"
     )
     run.add_argument(
         "--workers",

@@ -300,7 +300,9 @@ def add(commands: Commands) -> None:
         metavar="SIZE",
         help="out-of-core mode: process the field in blocks using at most this much memory, e.g. 4GiB",
     )
-    run.add_argument("--out", metavar="F.h5", help="result file: .h5, .hdf5 or .nc (default: SOURCE.h5 in this folder)")
+    run.add_argument(
+        "-o", "--out", metavar="F.h5", help="result file: .h5, .hdf5 or .nc (default: SOURCE.h5 in this folder)"
+    )
     run.add_argument("--figure", metavar="F.png", help="also draw a figure: .png, .pdf or .svg")
     run.add_argument(
         "--compression",

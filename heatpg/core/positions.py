@@ -6,6 +6,8 @@ have the fewest digits, fewer than the positions have, otherwise that between th
 that of least squares, through a bound of few digits where there is one. What was sampled at the nodes that are meant is
 exact in the first case, and else as good as the bounds are known; what was sampled at the positions as they are stored
 is off by at most the slope of Q times the rounding.
+
+One file, because each way of rounding is one more guess at the same line.
 """
 
 from __future__ import annotations

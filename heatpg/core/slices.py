@@ -21,6 +21,7 @@ __all__ = [
     "Sliced",
     "draw_words",
     "is_sliced",
+    "one_point",
     "point_word",
     "refuse_drawn",
     "slice_of",
@@ -239,6 +240,19 @@ def point_word(provenance: Mapping[str, Any], dimensions: int) -> str:
     if not isinstance(facts, Mapping) or facts.get("kind") not in _OF_PARAMETERS:
         return "action"
     return "parameter" if dimensions == 1 else "parameter vector"
+
+
+def one_point(provenance: Mapping[str, Any], dimensions: int) -> str:
+    """The same with its article.
+
+    Examples
+    --------
+    >>> from heatpg.core.slices import one_point
+    >>> one_point({}, 2), one_point({"parameters": {"kind": "gains"}}, 1)
+    ('an action', 'a parameter')
+    """
+    word = point_word(provenance, dimensions)
+    return f"an {word}" if word == "action" else f"a {word}"
 
 
 def draw_words(points: str, antithetic: bool) -> str:

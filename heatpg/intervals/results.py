@@ -32,6 +32,11 @@ _SKEWED = 2.0  # standard deviations of the skewness of as many normal numbers; 
 _NOT_GIVEN = "no intervals for sigma_death, the width of the optimum, the number of maxima and the basin"
 
 
+def _between(low: str, high: str) -> str:
+    """Where something lies, of ends as they are printed: equal ones are an interval that is narrower than that."""
+    return f"is {low} at both ends of the interval" if low == high else f"lies between {low} and {high}"
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class HeldOut:
     """Unbiased estimate of Q at its best node: the node is chosen without the seed that is evaluated.
@@ -144,9 +149,9 @@ class Intervals:
         first = noise_words(space, float(self.sigma[0]), 4)
         low, high = (place_words(space, self.place[0, :, end]) for end in (0, 1))
         result = {
-            "value": f"at sigma = {first} the maximum of u lies between {words(self.value[0, 0])} and "
-            f"{words(self.value[0, 1])} ({self.share}, {self.seeds} seeds).",
-            "place": f"The optimum of u at sigma = {first} lies between {low} and {high} ({self.share}, by axis).",
+            "value": f"at sigma = {first} the maximum of u {_between(*map(words, self.value[0]))} "
+            f"({self.share}, {self.seeds} seeds).",
+            "place": f"The optimum of u at sigma = {first} {_between(low, high)} ({self.share}, by axis).",
         }
         if self.jump is not None:
             result["jump"] = f"{self.jump.statement}."

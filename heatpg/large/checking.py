@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +26,7 @@ from heatpg.core.grid import Grid
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Report, Status
 from heatpg.core.sense import MAXIMISE, Sense
+from heatpg.core.slices import one_point, point_word
 from heatpg.errors import UnsupportedError
 from heatpg.large.blocks import Box, boxes
 from heatpg.large.header import Header
@@ -187,10 +189,18 @@ class BlockChecks:
         ``none`` or ``standard``.
     sense
         Which way is better, for what is said of the optimum.
+    provenance
+        Of the landscape: whether its points are actions or parameters of a policy.
     """
 
     def __init__(
-        self, plan: Schedule, shape: tuple[int, ...], dtype: np.dtype[Any], level: str, sense: Sense = MAXIMISE
+        self,
+        plan: Schedule,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        level: str,
+        sense: Sense = MAXIMISE,
+        provenance: Mapping[str, Any] | None = None,
     ) -> None:
         if level not in LEVELS:
             raise UnsupportedError(
@@ -205,6 +215,7 @@ class BlockChecks:
         self.active = level != "none"
         self.level = level
         self.sense = sense
+        self.provenance = provenance or {}
         self._first = len(shape) - plan.grid.dimensions
         self._batch = shape[: self._first]
         self._mass = all(axis.rule.conserves_mass for axis in plan.grid)
@@ -539,13 +550,15 @@ class BlockChecks:
                 1.0 - float(axis.escape(math.sqrt(t))[i]) for axis, t, i in zip(grid, row, inside, strict=True)
             )
             if leaves > TRUST:
+                point = one_point(self.provenance, grid.dimensions)
                 message = (
-                    f"for sigma >= {sigma_words(self.plan.sigma[level])}, an action drawn at the optimum falls outside "
-                    f"the box with probability {leaves:.2g} or more, so the result there depends on the boundary "
-                    "condition"
+                    f"for sigma >= {sigma_words(self.plan.sigma[level])}, {point} "
+                    f"drawn at the optimum falls outside the box with probability {leaves:.2g} or more, so the "
+                    "result there depends on the boundary condition"
                 )
                 return [Check("box", "finding", message, leaves, TRUST, "trust margin", place)]
-        message = "actions drawn at the optimum stay in the box at every sigma"
+        points = f"{point_word(self.provenance, grid.dimensions)}s"
+        message = f"{points} drawn at the optimum stay in the box at every sigma"
         return [Check("box", "passed", message, 0.0, TRUST, "trust margin")]
 
     def _optimum(self, level: int) -> Place:

@@ -346,7 +346,7 @@ def evolve_large(
     with open_source(LargeLandscape.of(landscape)) as origin:
         what = schedule(origin.grid, sigma, solver, tolerance=tolerance, prefer=prefer)
         what.refuse_endless(math.prod(origin.shape), origin.dtype)
-        watched = BlockChecks(what, origin.shape, origin.dtype, checks, sense_of(origin.minimise))
+        watched = BlockChecks(what, origin.shape, origin.dtype, checks, sense_of(origin.minimise), origin.provenance)
         # blocks in multiples of chunks, and chunks cut to what a block holds whole: each chunk is written once
         usual = chunks_of(origin.shape, origin.grid.dimensions)
         plan = Plan.of(origin.grid, origin.shape, origin.dtype, what.solver, budget, usual)

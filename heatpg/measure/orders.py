@@ -47,7 +47,7 @@ from heatpg.measure.refinement import (
     variants,
     with_steps,
 )
-from heatpg.measure.rough import ROUGH_IN_SPACE, rough_measurements_in_time, rough_order_in_space
+from heatpg.measure.rough import ROUGH_IN_SPACE, ROUGH_IN_TIME, rough_measurements_in_time, rough_order_in_space
 from heatpg.solvers import Solver, solvers
 
 __all__ = [
@@ -363,7 +363,7 @@ def orders(
     chosen
         Names or solvers; by default every registered solver.
     over
-        Names of boundaries; by default every registered one. Rough data have their own boundaries.
+        Names of boundaries; by default every registered one. Of the rough data those with one of them.
     dimensions
         Of the grids.
     nodes
@@ -385,9 +385,14 @@ def orders(
                 place = row_fields(solver, boundary, nodes, dimension, "", None)
                 jobs += [(job, place) for job in _measurements(solver, boundary, dimension, nodes)]
         if 1 in dimensions:
-            place = row_fields(solver, "clip", nodes, 1, "", None)
-            jobs += [(functools.partial(rough_order_in_space, solver, data, nodes), place) for data in ROUGH_IN_SPACE]
-            jobs += [(job, place) for job in rough_measurements_in_time(solver)]
+            for data, boundary in ROUGH_IN_SPACE.items():
+                if over is None or boundary in over:
+                    place = row_fields(solver, boundary, nodes, 1, "", None)
+                    jobs.append((functools.partial(rough_order_in_space, solver, data, nodes), place))
+            for boundary in dict.fromkeys(ROUGH_IN_TIME.values()):
+                if over is None or boundary in over:
+                    place = row_fields(solver, boundary, nodes, 1, "", None)
+                    jobs += [(job, place) for job in rough_measurements_in_time(solver)]
     rows: list[Row] = []
     for done, (job, place) in enumerate(jobs, 1):
         rows += _or_refused(job, place)

@@ -56,8 +56,13 @@ __all__ = [
     "rough_order_in_time",
 ]
 
-ROUGH_IN_SPACE = ("step", "step on a node", "|x|", "Weierstrass p = 0.3", "Weierstrass p = 0.6")
-ROUGH_IN_TIME = ("step", "|x|")
+ROUGH_IN_SPACE = {
+    "step": "clip", "step on a node": "clip", "|x|": "clip",
+    "Weierstrass p = 0.3": "periodic", "Weierstrass p = 0.6": "periodic",
+}  # fmt: skip
+"""Data for orders in space, and the boundary of each."""
+ROUGH_IN_TIME = {"step": "reflect", "|x|": "reflect"}
+"""Data for orders in time, and the boundary of each."""
 
 
 def _weierstrass(size: int, nodes: Nodes, exponent: float) -> Landscape:

@@ -310,6 +310,7 @@ def _draw_over_box(
 ) -> None:
     sense = ascents[0].sense
     image = draw_field(ax, values, grid, peak(values, grid, sense).index, sigma, sense=sense)
+    ax.lines[-1].set_label(f"{sense.place} of {symbol}")  # the cross is drawn last
     paths = [_wrapped(each.means, grid) for each in ascents]
     if grid.dimensions == 1:
         ax.set_ylabel(f"{symbol}, L of the {sense.ascent}s")

@@ -86,15 +86,17 @@ def critical_counts(source: Evolution | ScaleSpace, ax: Axes | None = None, *, w
                 most = max(most, int(counts.max()))
                 ax.step(sigma, counts, where="post", color=colour, lw=points(1.5), ls=style, label=name)
         level_axis(ax, space)
-        draw_ends(ax, space)
+        draw_ends(ax, space, "Critical points")
         if most > _MANY:
             # logarithmic, and 0 is on it
             ax.set_yscale("symlog", linthresh=1)
+            steps = [step * 10**power for power in range(len(str(most))) for step in (1, 2, 5)]
+            ax.set_yticks([0, *steps], [f"{step:g}" for step in [0, *steps]], minor=False)
+            ax.minorticks_off()
         else:
             ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         # the highest step does not lie on the frame
         ax.set_ylim(0, 1.08 * most if most else None)
         ax.set_ylabel("number")
-        ax.set_title("Critical points")
         legend_below(ax, _LEAST)
     return ax

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.colors import Normalize
     from matplotlib.transforms import Transform
 
-__all__ = ["TRUST_WORDS", "draw_field", "field", "hatched", "landscape"]
+__all__ = ["TRUST_WORDS", "draw_field", "field", "hatched", "landscape", "map_ratio", "marks_words"]
 
 TRUST_WORDS = (
-    "Hatched, outside the dashed line: more than 1 % of the noise along an axis leaves the box, so u depends on the "
+    "Hatched, outside the dashed line: more than 1 % of the noise along an axis leaves the box; there u depends on the "
     "boundary condition."
 )
 """What the hatching and the line around the rest mean, for captions."""
@@ -37,6 +37,7 @@ Strokes = Sequence[tuple[float, str, float]]  # width, colour, opacity
 
 _TRUST = 0.01  # a taste: where 1 % of the noise leaves the box, u may be off by 1 % of osc(Q)
 _MOST_SIDE_RATIO = 2.0  # a taste: maps that are longer than twice their height leave no room for a second panel
+_GAP = 0.03  # of the axes, between a map and its bar
 _HATCHES = 11  # strokes along a side: few and faint, so that the field is seen between them
 
 
@@ -75,6 +76,25 @@ def _trusted(axis: Axis, margin: float) -> tuple[float, float]:
     return (axis.lower + margin, axis.upper - margin) if margin else _extent(axis)
 
 
+def map_ratio(grid: Grid) -> float:
+    """Width over height of a map whose axes have one scale; 1 for one that fills its panel.
+
+    Examples
+    --------
+    >>> from heatpg import Axis, Grid
+    >>> from heatpg.plot.field import map_ratio
+    >>> wide, high = Axis("x", 0.0, 3.0, 31, boundary="reflect"), Axis("y", 0.0, 2.0, 21, boundary="reflect")
+    >>> round(map_ratio(Grid(wide, high)), 2)  # cells: half a spacing more at each end
+    1.48
+    """
+    if grid.dimensions == 1:
+        return 1.0
+    (left, right), (low, high) = _extent(grid[0]), _extent(grid[1])
+    ratio = (right - left) / (high - low)
+    # the same unit, so that an inch is as much in both directions
+    return ratio if grid[0].unit == grid[1].unit and 1 / _MOST_SIDE_RATIO <= ratio <= _MOST_SIDE_RATIO else 1.0
+
+
 def hatched(grid: Grid, sigmas: Iterable[Sequence[float]]) -> bool:
     """Whether `draw_field` hatches at any of these noise levels, each with one number per axis.
 
@@ -87,6 +107,40 @@ def hatched(grid: Grid, sigmas: Iterable[Sequence[float]]) -> bool:
     (True, False)
     """
     return any(any(grid.margin(tuple(row), _TRUST)[:2]) for row in sigmas)
+
+
+def marks_words(source: Landscape | Evolution, levels: Sequence[int] = (), *, hatching: bool = True) -> str:
+    """What the marks of `draw_field` mean, as far as they occur: cross, open cross, hatching.
+
+    Parameters
+    ----------
+    source
+        Whose Q is drawn, and of an evolution u.
+    levels
+        Which sigmas.
+    hatching
+        Whether it is drawn.
+
+    Examples
+    --------
+    >>> from heatpg import landscapes
+    >>> from heatpg.evolution import solve
+    >>> from heatpg.plot.field import marks_words
+    >>> marks_words(solve(landscapes.ridge(size=21), [0.01, 0.2]), [0])
+    'Cross: argmax. Hatched, outside the dashed line: ...'
+    """
+    landscape = source.landscape if isinstance(source, Evolution) else source
+    flow = source if isinstance(source, Evolution) else None
+    grid, sense = landscape.grid, landscape.sense
+    center = peak(first_of_batch(landscape.values, grid), grid, sense).index
+    parts = [f"Cross: {sense.place}."]
+    if flow is not None:
+        tops = [peak(first_of_batch(flow.values[k], grid), grid, sense).index for k in levels]
+        if any(top[2:] != center[2:] for top in tops):
+            parts.append(f"Open cross: the {sense.place} lies outside this slice.")
+        if hatching and hatched(grid, flow.sigmas[list(levels)].tolist()):
+            parts.append(TRUST_WORDS)
+    return " ".join(parts)
 
 
 def _draw_trust(ax: Axes, grid: Grid, sigma: tuple[float, ...]) -> None:
@@ -149,6 +203,8 @@ def draw_field(
     sense
         Which way is better: of a loss its argmin is marked.
     """
+    from matplotlib.patheffects import withStroke
+
     best = peak(values, grid, sense)
     # a cross that lies in another slice than the one shown is left open
     inside = best.index[2:] == center[2:]
@@ -157,9 +213,13 @@ def draw_field(
         "ms": points(10),
         "mec": "black",
         "mew": points(1.0),
-        "mfc": "white" if inside else "none",
+        "mfc": "white",
         "ls": "none",
     }
+    if not inside:
+        # white on black, as the colours below may be dark or light
+        halo = [withStroke(linewidth=points(3.0), foreground="black")]
+        mark |= {"mec": "white", "mfc": "none", "path_effects": halo}
     ax.set_xlabel(axis_label(grid[0]))
     if grid.dimensions == 1:
         if any(sigma):
@@ -199,6 +259,17 @@ def _title(ax: Axes, name: str, grid: Grid, center: tuple[int, ...], batch: bool
     ax.set_title(name + (f"\n({'; '.join(extra)})" if extra else ""))
 
 
+def _explain(ax: Axes, words: str, *, alone: bool) -> None:
+    """Say what the marks mean below the axes of a figure that is ours; and set a map in the middle of it."""
+    figure = ax.get_figure(root=True)
+    if not alone or figure is None:
+        return
+    words_below(figure, words, float(figure.get_figwidth()))
+    if ax.images:
+        # beside its bar, both in the middle; the layout would leave all room that is not needed at the left
+        figure.set_layout_engine("compressed")
+
+
 @checked_call()
 def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = None) -> Axes:
     """Draw Q with its argmax, of a loss its argmin.
@@ -231,13 +302,15 @@ def landscape(landscape: Landscape, ax: Axes | None = None, *, width: Width = No
     values = first_of_batch(landscape.values, landscape.grid)
     sense = landscape.sense
     center = peak(values, landscape.grid, sense).index
+    alone = ax is None
     with panel(ax, width) as ax:
         image = draw_field(ax, values, landscape.grid, center, (0.0,) * landscape.grid.dimensions, sense=sense)
         if image is None:
             ax.set_ylabel("Q")
         else:
-            ax.figure.colorbar(image, ax=ax, label="Q")
+            ax.figure.colorbar(image, ax=ax, label="Q", pad=_GAP)
         _title(ax, f"{name_label(landscape)}: Q", landscape.grid, center, bool(landscape.batch_shape))
+        _explain(ax, marks_words(landscape), alone=alone)
     return ax
 
 
@@ -294,10 +367,8 @@ def field(evolution: Evolution, index: int, ax: Axes | None = None, *, width: Wi
         if image is None:
             ax.set_ylabel("u")
         else:
-            ax.figure.colorbar(image, ax=ax, label="u")
+            ax.figure.colorbar(image, ax=ax, label="u", pad=_GAP)
         name = f"{name_label(evolution.landscape)}: u at {sigma_label(evolution, level)}"
         _title(ax, name, grid, center, bool(evolution.landscape.batch_shape))
-        figure = ax.get_figure(root=True)
-        if alone and figure is not None and hatched(grid, [sigma]):
-            words_below(figure, TRUST_WORDS, float(figure.get_figwidth()))
+        _explain(ax, marks_words(evolution, [level]), alone=alone)
     return ax

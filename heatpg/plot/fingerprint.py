@@ -8,7 +8,7 @@ import numpy as np
 
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_axis
-from heatpg.plot.layout import legend_below_panels, line_colours, sheet, with_gaps_of
+from heatpg.plot.layout import legend_below, legend_below_panels, line_colours, sheet, with_gaps_of
 from heatpg.plot.style import Width, columns, panel, points
 from heatpg.plot.tracks import level_axis, space_of
 from heatpg.plot.words import axis_label, name_label
@@ -27,6 +27,7 @@ _MOST_SADDLES = 400  # a taste: more thin lines are a grey ground on which nothi
 _MARGIN = 0.04  # a taste: of the box, beyond its edges
 _WIDTH = 13.0  # inches, on the screen
 _LEAST = 3.4  # inches that a panel needs
+_ENTRY = 1.6  # inches that an entry of the legend needs beside text of 10 points
 
 
 def _broken(x: np.ndarray, period: float | None) -> np.ndarray:
@@ -84,6 +85,7 @@ def fingerprint(
     grid = space.grid
     position = chosen_axis(grid, axis)
     chosen = grid[position]
+    alone = ax is None
     with panel(ax, width) as ax:
         _draw_tracks(ax, space, position)
         _draw_events(ax, space, position)
@@ -95,6 +97,8 @@ def fingerprint(
         for edge in (chosen.lower, chosen.upper):
             ax.axhline(edge, color="0.85", lw=points(0.6), zorder=0)
         ax.set_title(f"{name_label(space.landscape)}: critical points against σ")
+        if alone:
+            legend_below(ax, _ENTRY)
     return ax
 
 
@@ -107,19 +111,22 @@ def _draw_tracks(ax: Axes, space: ScaleSpace, position: int) -> None:
     styles: dict[str, dict[str, Any]] = {
         first: {"color": dark, "lw": points(1.0), "zorder": 3, "label": first},
         second: {"color": light, "lw": points(0.8), "zorder": 2, "label": second},
-        "saddle": {"color": "0.75", "lw": points(0.5), "zorder": 1, "label": "saddle"},
+        "saddle": {"color": "0.62", "lw": points(0.7), "zorder": 1, "label": "saddle"},
     }
     # counted first: either all of them are drawn, or none
     saddles = sum(one.kind == "saddle" for one in space.tracks)
     named: set[str] = set()
+    dotted = False
     for one in space.tracks:
         if one.kind == "saddle" and saddles > _MOST_SADDLES:
             continue
         style = dict(styles[one.kind])
-        # each kind once in the legend
-        if one.kind in named:
-            style.pop("label")
+        # each kind once in the legend, as a line that is not dotted
+        label = style.pop("label")
+        if one.kind not in named:
+            ax.plot([], [], label=label, **style)
         named.add(one.kind)
+        dotted |= one.on_edge
         sigma, x = one.sigma, one.positions[:, position]
         # a track runs to where it begins and ends, between the levels
         ends = [(event.sigma, event.position[position]) for event in (one.birth, one.death) if event is not None]
@@ -128,6 +135,8 @@ def _draw_tracks(ax: Axes, space: ScaleSpace, position: int) -> None:
         line = np.array([*before, *zip(sigma, x, strict=True), *after])
         places = _broken(line[:, 1], period)
         ax.plot(with_gaps_of(line[:, 0], places), places, ls=":" if one.on_edge else "-", **style)
+    if dotted:
+        ax.plot([], [], ls=":", color="0.4", lw=points(1.0), label="on the edge of the box")
 
 
 def _draw_events(ax: Axes, space: ScaleSpace, position: int) -> None:

@@ -121,17 +121,20 @@ def outer_labels(part: FigureBase, axes: Sequence[Axes], per_row: int, width: fl
     # three quarters of a panel: a label that is as long as its axis runs into the next
     most = int(0.75 * letters(width / per_row))
     across, up = axes[0].get_xlabel(), axes[0].get_ylabel()
+    # in lines, if each of them is short enough: between words, and after the marks that stand for spaces
+    lines = textwrap.wrap(across.replace("_", "_ "), most, break_long_words=False)
+    across = "\n".join(line.replace("_ ", "_") for line in lines)
+    longest = max(map(len, lines), default=0)
     for i, ax in enumerate(axes):
         # labels that are too long are set once beside all panels, below
         if i % per_row or len(up) > most:
             ax.set_ylabel("")
-        if i + per_row < len(axes) or len(across) > most:
-            ax.set_xlabel("")
+        ax.set_xlabel("" if i + per_row < len(axes) or longest > most else across)
         # panels share their axes, so the numbers of the outer ones serve all
         ax.tick_params(labelleft=i % per_row == 0, labelbottom=i + per_row >= len(axes))
     size = axes[0].xaxis.label.get_fontsize()
-    if len(across) > most:
-        part.supxlabel(across, fontsize=size)
+    if longest > most:
+        part.supxlabel(across.replace("\n", " "), fontsize=size)
     if len(up) > most:
         part.supylabel(up, fontsize=size)
 
@@ -145,12 +148,12 @@ def scale_of_maps(part: FigureBase, image: Any, axes: Sequence[Axes], width: flo
         part.colorbar(image, ax=list(axes), label="Q, u", shrink=0.9)
 
 
-def height_of_maps(count: int, per_row: int, width: float) -> float:
-    """Inches that so many maps need, with their titles and their colour bar."""
+def height_of_maps(count: int, per_row: int, width: float, ratio: float = 1.0) -> float:
+    """Inches that so many maps of this width over their height need, with their titles and their colour bar."""
     # only the bar below needs height of its own
     bar = points(0.6) if width < points(_NARROW) else 0.0
     # tastes: maps about as high as wide beside their bar, and two rows of them on a page
-    return -(-count // per_row) * (min(0.85 * width / per_row, points(3.1)) + points(0.6)) + bar
+    return -(-count // per_row) * (min(0.85 * width / per_row / max(1.0, ratio), points(3.1)) + points(0.6)) + bar
 
 
 def legend_below_panels(part: FigureBase, ax: Axes, width: float) -> None:

@@ -11,9 +11,9 @@ from heatpg.core.grid import first_of_batch
 from heatpg.evolution import Evolution
 from heatpg.plot.breaks import broken, jumps_between
 from heatpg.plot.choices import noise_levels
-from heatpg.plot.layout import line_colours, sigma_axis, wrapped
-from heatpg.plot.style import Width, inches, points, styled
-from heatpg.plot.words import drawable, headline
+from heatpg.plot.layout import legend_below, line_colours, sigma_axis, wrapped
+from heatpg.plot.style import Width, columns, inches, points, styled
+from heatpg.plot.words import axis_label, drawable, headline
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -23,15 +23,16 @@ __all__ = ["maxima"]
 
 
 _WIDTH = 7.0  # inches, on the screen
+_ENTRY = 1.6  # inches that an entry of a legend needs beside text of 10 points
 
 
 @figures.register("maxima")
 def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
     """Largest value of u against sigma (of a loss the smallest), the value of Q there, and the place.
 
-    The middle curve is the value of acting on the smoothed optimum without noise: Q at the argmax of u. The location is
-    given as a fraction of the box. Lines are broken where the optimum jumps. Where each axis has its own sigma, the
-    horizontal axis is that of the first axis whose sigma changes.
+    The middle curve is the value of acting on the smoothed optimum without noise: Q at the argmax of u. The location
+    is a fraction of the box where there are several axes. Lines are broken where the optimum jumps. Where each axis
+    has its own sigma, the horizontal axis is that of the first axis whose sigma changes.
 
     Parameters
     ----------
@@ -81,21 +82,31 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
         there = [float(initial[top.index]) for top in tops]
         value.plot(sigma, broken(there, gaps), "s--", color=light, label=f"Q at the {sense.place} of u", **marks)
         value.set_ylabel("value")
-        value.legend()
+        # between the panels, where no curve is
+        entries = columns(3, total, _ENTRY)
+        value.legend(loc="upper center", bbox_to_anchor=(0.5, -0.03), ncols=entries, frameon=False)
         value.set_title(wrapped(headline(evolution, f"the {sense.largest} u against σ"), total))
         for i, (axis, colour) in enumerate(zip(grid, line_colours(grid.dimensions), strict=True)):
             # in shares, so that axes of different units fit into one panel
-            fractions = [(top.coordinates[i] - axis.lower) / axis.length for top in tops]
+            alone = grid.dimensions == 1
+            fractions = [
+                top.coordinates[i] if alone else (top.coordinates[i] - axis.lower) / axis.length for top in tops
+            ]
             # around a periodic axis the place goes from one end to the other, which is no move
-            turns = np.flatnonzero(np.abs(np.diff(fractions)) > 0.5).tolist() if axis.rule.periodic else []
+            half = axis.length / 2 if alone else 0.5
+            turns = np.flatnonzero(np.abs(np.diff(fractions)) > half).tolist() if axis.rule.periodic else []
             here = sorted({*gaps, *turns})
             style = "o^sDvP*X"[i % 8] + "-"
             place.plot(
                 broken(levels, here), broken(fractions, here), style, color=colour, label=drawable(axis.title), **marks
             )
         # marks on the edge of the box are seen whole
-        place.set_ylim(-0.04, 1.04)
-        place.set_ylabel(f"{sense.place}, share of the box")
-        place.legend()
+        lower, length = (grid[0].lower, grid[0].length) if grid.dimensions == 1 else (0.0, 1.0)
+        place.set_ylim(lower - 0.04 * length, lower + 1.04 * length)
         sigma_axis(place, levels, grid, along, ends=False)
+        if grid.dimensions == 1:
+            place.set_ylabel(f"{sense.place}, {axis_label(grid[0])}")
+        else:
+            place.set_ylabel(f"{sense.place}, fraction of the box")
+            legend_below(place, _ENTRY)
     return figure

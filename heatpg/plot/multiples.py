@@ -13,7 +13,7 @@ from heatpg.core.grid import first_of_batch
 from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_level, shown_sigmas
-from heatpg.plot.field import TRUST_WORDS, draw_field, hatched
+from heatpg.plot.field import draw_field, map_ratio, marks_words
 from heatpg.plot.layout import (
     caption_height,
     height_of_maps,
@@ -106,7 +106,9 @@ def multiples(
         heading = wrapped(f"{headline(evolution, about)}{', at ' + place if place else ''}", total)
         # above and below every row
         room = 2.0 * points(_ROOM) * -(-count // per_row)
-        height = height_of_maps(count, per_row, total) + room + caption_height(len(heading.splitlines()))
+        height = (
+            height_of_maps(count, per_row, total, map_ratio(grid)) + room + caption_height(len(heading.splitlines()))
+        )
         figure = Figure(figsize=(total, height), layout=ConstrainedLayoutEngine(h_pad=points(_ROOM)))
         figure.suptitle(heading)
         lines = grid.dimensions == 1
@@ -128,6 +130,10 @@ def multiples(
             outer_labels(figure, axes, per_row, total)
         if shared and not lines:
             scale_of_maps(figure, image, axes, total)
-        if hatched(grid, [row.tolist() for row in sigmas]):
-            words_below(figure, TRUST_WORDS, total)
+        words = [marks_words(evolution, shown)]
+        if lines and shared:
+            words.append("Grey: Q.")
+        if len(shown) < len(evolution):
+            words.append(f"{len(shown)} of {len(evolution)} noise levels are shown.")
+        words_below(figure, " ".join(words), total)
     return figure

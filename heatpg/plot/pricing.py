@@ -129,7 +129,7 @@ def price_curve(
         if limit is not None:
             ax.axhline(limit, color="0.65", lw=points(1.0), ls="-.", label="cost limit")
         level_axis(ax, space)
-        draw_ends(ax, space)
+        draw_ends(ax, space, "Cost of acting on the smoothed optimum")
         # below 0 where Q is higher between the nodes than at the best of them
         least = float(np.nanmin(prices))
         if least < -_BELOW * found.oscillation:
@@ -138,7 +138,6 @@ def price_curve(
         else:
             ax.set_ylim(0, None)
         ax.set_ylabel("in units of Q")
-        ax.set_title("Cost of acting on the smoothed optimum")
         legend_below(ax, _LEAST)
     return ax
 

@@ -11,7 +11,7 @@ from heatpg.evolution import Evolution
 from heatpg.plot.field import TRUST_WORDS, draw_field, hatched
 from heatpg.plot.layout import legend_below, line_colours, sheet, sigma_axis, words_below
 from heatpg.plot.style import Width, points
-from heatpg.plot.words import axis_label, name_label, number
+from heatpg.plot.words import axis_label, drawable, name_label, number
 from heatpg.tools.figures import figures
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ def _noise(found: SafestAction, level: int) -> str:
     return f"σ = {words} {grid.unit or ''}".rstrip()
 
 
+def _what(found: SafestAction) -> str:
+    """What the values of Q are."""
+    return "losses" if found.distribution.landscape.minimise else "returns"
+
+
 def _safest(found: SafestAction) -> str:
     return f"safest {found.distribution.landscape.point_word}"
 
@@ -65,9 +70,9 @@ def _returns(ax: Axes, found: SafestAction, level: int) -> None:
     """Mean, tail mean and the middle 80 % of returns along a line of actions."""
     law, dark_light = found.distribution, line_colours(2)
     x = law.grid[0].coordinates
-    ax.plot(x, law.landscape.values, color="0.75", lw=points(1.0), label="Q (σ = 0)", zorder=0)
+    ax.plot(x, law.landscape.values, color="0.5", lw=points(1.0), label="Q (σ = 0)", zorder=0)
     low, high = (law_at.values[0] for law_at in _quantiles(found, level))
-    ax.fill_between(x, low, high, color="0.88", lw=0, zorder=-1, label="10 to 90 % of returns")
+    ax.fill_between(x, low, high, color="0.88", lw=0, zorder=-1, label=f"10 to 90 % of {_what(found)}")
     fields = {"best_mean": law.mean()[level], "safest": found.tail.values[level]}
     names = {"best_mean": "mean u", "safest": f"mean of the worst {found.q:.0%}"}
     for (which, field), colour in zip(fields.items(), dark_light, strict=True):
@@ -77,7 +82,7 @@ def _returns(ax: Axes, found: SafestAction, level: int) -> None:
     ax.set_xlabel(axis_label(law.grid[0]))
     ax.set_ylabel("in units of Q")
     ax.set_xlim(x[0], x[-1])
-    ax.set_title(f"Returns at {_noise(found, level)}")
+    ax.set_title(f"{_what(found).capitalize()} at {_noise(found, level)}")
     legend_below(ax, _ENTRY)
 
 
@@ -106,7 +111,7 @@ def _map(ax: Axes, found: SafestAction, level: int) -> None:
     for which, style in _marks(found).items():
         ax.plot(*getattr(found, which).positions[level, :2], **style)
     # ticks that do not depend on the height, so that the layout knows their width
-    ax.figure.colorbar(image, ax=ax, shrink=0.85, ticks=MaxNLocator(5))
+    ax.figure.colorbar(image, ax=ax, shrink=0.85, ticks=MaxNLocator(5), label="in units of Q")
     ax.set_title(f"Mean of the worst {found.q:.0%} at {_noise(found, level)}")
     legend_below(ax, _ENTRY)
 
@@ -115,8 +120,10 @@ def _against_sigma(ax: Axes, found: SafestAction) -> None:
     law = found.distribution
     along = None if np.ptp(law.noise[-1]) == 0 else int(np.argmax(law.noise[-1]))
     sigma_axis(ax, found.sigma, law.grid, along)
-    for parting in found.partings:
-        ax.axvline(parting.sigma, color="0.4", lw=points(1.0), ls="--", zorder=0)
+    for i, parting in enumerate(found.partings):
+        line = ax.axvline(parting.sigma, color="0.4", lw=points(1.0), ls="--", zorder=0)
+        if i == 0:
+            line.set_label("start to differ, or agree again")
 
 
 def _earned(ax: Axes, found: SafestAction) -> None:
@@ -141,7 +148,7 @@ def _earned(ax: Axes, found: SafestAction) -> None:
         )
     _against_sigma(ax, found)
     ax.set_ylabel("in units of Q")
-    ax.set_title("Returns of both actions")
+    ax.set_title(f"{_what(found).capitalize()} of both {found.distribution.landscape.point_word}s")
     legend_below(ax, _ENTRY)
 
 
@@ -151,12 +158,14 @@ def _places(ax: Axes, found: SafestAction) -> None:
     apart = np.abs(found.safest.positions - found.best_mean.positions).max(axis=0)
     axis = int(np.argmax(apart / np.array([one.length for one in grid])))
     dark, light = line_colours(2)
-    ax.plot(found.sigma, found.best_mean.positions[:, axis], "X", color=dark, ms=points(4), label="best mean")
-    ring: dict[str, Any] = {"mec": light, "mfc": "none", "ms": points(7), "mew": points(1.2)}
+    ax.plot(
+        found.sigma, found.best_mean.positions[:, axis], "X", color=dark, ms=points(4), clip_on=False, label="best mean"
+    )
+    ring: dict[str, Any] = {"mec": light, "mfc": "none", "ms": points(7), "mew": points(1.2), "clip_on": False}
     ax.plot(found.sigma, found.safest.positions[:, axis], "o", label=_safest(found), **ring)
     _against_sigma(ax, found)
     ax.set_ylabel(axis_label(grid[axis]))
-    ax.set_title("Their locations")
+    ax.set_title("Their locations" + (f" along {drawable(grid[axis].title)}" if grid.dimensions > 1 else ""))
     legend_below(ax, _ENTRY)
 
 

@@ -11,7 +11,7 @@ from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.plot.breaks import alone
 from heatpg.plot.choices import shown_sigmas
-from heatpg.plot.layout import line_colours, logarithmic_numbers, sheet
+from heatpg.plot.layout import line_colours, logarithmic_numbers, sheet, words_below
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.words import headline, sigma_label
 from heatpg.tools.calls import checked_call
@@ -115,7 +115,7 @@ def spectrum(
                 # power is the square of an amplitude
                 drawn = _above(expected.power * expected.predicted[level] ** 2, lowest)
                 # named once in the legend
-                words = "Q times exp($-$σ²|k|²)" if level == shown[0] else None
+                words = "predicted" if level == shown[0] else None
                 _draw(ax, k, drawn, "+", color="black", lw=points(0.9), ls=(0, (3, 3)), label=words)
         ax.set_xscale("log")
         ax.set_yscale("log")
@@ -253,4 +253,14 @@ def spectrum_figure(evolution: Evolution, *, width: Width = None) -> Figure:
         if count > 1:
             decay(evolution, axes[1])
             axes[1].set_title("")
+            words_below(figure, _prediction_words(evolution), float(figure.get_figwidth()))
     return figure
+
+
+def _prediction_words(evolution: Evolution) -> str:
+    words = "Predicted, and the lines of the ratio: every wave of Q damped by exp($-$σ²k²), averaged over each band."
+    if any(axis.rule.free_space for axis in evolution.grid):
+        words += " The taper at the edges of the box leaks from strong bands into weak ones."
+    if np.ptp(evolution.sigmas, axis=1).max() == 0:
+        words += " Dashed in the ratio: exp($-$σ²|k|²) by itself."
+    return words

@@ -11,7 +11,7 @@ from heatpg.core.extrema import peak
 from heatpg.core.slices import slice_words
 from heatpg.evolution import Evolution
 from heatpg.plot.counts import critical_counts
-from heatpg.plot.field import TRUST_WORDS, draw_field, hatched
+from heatpg.plot.field import draw_field, map_ratio, marks_words
 from heatpg.plot.fingerprint import fingerprint
 from heatpg.plot.layout import (
     caption,
@@ -75,10 +75,10 @@ def _notes(page: Study, most: int) -> list[str]:
     lines = [f"Note: {flag}." for flag in page.space.flags[:_MOST_NOTES]]
     if words := slice_words(page.evolution.landscape.provenance, page.evolution.drawn):
         lines.append(f"This is {words}.")
-    grid = page.evolution.grid
     # lines are not hatched
-    if grid.dimensions > 1 and hatched(grid, page.evolution.sigmas[_shown(page)].tolist()):
-        lines.append(TRUST_WORDS)
+    flow = page.evolution
+    several = flow.grid.dimensions > 1
+    lines.append(marks_words(flow, _shown(page)) if several else f"Crosses: {flow.landscape.sense.place} of u.")
     return [part for line in lines for part in textwrap.wrap(line, most, subsequent_indent="    ")]
 
 
@@ -87,7 +87,7 @@ def _draw_answer(part: FigureBase, page: Study, lines: list[str], heading: str) 
     from matplotlib import rcParams
 
     size = float(rcParams["font.size"])
-    part.text(0.01, 0.97, "\n".join(lines), va="top", fontsize=_ANSWER * size, fontweight="bold", linespacing=1.15)
+    part.text(0.01, 0.94, "\n".join(lines), va="top", fontsize=_ANSWER * size, fontweight="bold", linespacing=1.15)
     part.text(0.01, 0.04, heading, va="bottom", fontsize=size, color="0.35", linespacing=1.25)
 
 
@@ -293,9 +293,9 @@ def study(source: Evolution | Study, *, width: Width = None) -> Figure:
         beside = total >= points(_LEAST_CURVE) * 3
         # answer, numbers, maps, fingerprints, curves, table, notes, from above
         heights = [
-            caption_height(1) * (_ANSWER * 0.6 * len(answer) + 0.55 * len(heading.splitlines()) + 0.25),
+            caption_height(1) * (_ANSWER * 0.47 * len(answer) + 0.5 * len(heading.splitlines()) + 0.45),
             points(1.3 if narrow else 0.95) + (caption_height(more) - caption_height(0)),
-            points(3.0) if grid.dimensions == 1 else height_of_maps(maps, maps_per_row, total),
+            points(3.0) if grid.dimensions == 1 else height_of_maps(maps, maps_per_row, total, map_ratio(grid)),
             points(3.4) * -(-tracks // per_row) + (0.0 if beside else points(0.6)),
             points(3.5) * -(-3 // curves_per_row),
             0.0 if narrow else caption_height(len(rows) + 2) * 1.15,

@@ -11,7 +11,7 @@ from heatpg.core.report import Status, counted
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import shown_sigmas
 from heatpg.plot.cut import cut
-from heatpg.plot.field import TRUST_WORDS, draw_field, hatched
+from heatpg.plot.field import draw_field, map_ratio, marks_words
 from heatpg.plot.layout import (
     caption,
     caption_height,
@@ -45,16 +45,11 @@ def _text(evolution: Evolution, shown: list[int], most: int, *, in_print: bool) 
     # on the screen the figure stands alone, in print it has a caption
     if not in_print:
         return [*_key(evolution, shown, most), *_checks(evolution, most)]
-    lines = textwrap.wrap(TRUST_WORDS, most) if _hatched(evolution, shown) else []
+    lines = textwrap.wrap(marks_words(evolution, shown), most) if evolution.grid.dimensions > 1 else []
     failed = [check.name for check in evolution.report if check.status == "failed"]
     if failed:
         lines += textwrap.wrap(f"FAILED: {', '.join(failed)}.", most)
     return lines
-
-
-def _hatched(evolution: Evolution, shown: list[int]) -> bool:
-    # lines are not hatched
-    return evolution.grid.dimensions > 1 and hatched(evolution.grid, evolution.sigmas[shown].tolist())
 
 
 def _checks(evolution: Evolution, most: int) -> list[str]:
@@ -75,20 +70,11 @@ def _checks(evolution: Evolution, most: int) -> list[str]:
 def _key(evolution: Evolution, shown: list[int], most: int) -> list[str]:
     """What the marks in the panels mean, as far as they occur."""
     grid, sense = evolution.grid, evolution.landscape.sense
-    initial = first_of_batch(evolution.landscape.values, grid)
-    center = peak(initial, grid, sense).index
-    # keys only for what occurs
-    tops = [peak(first_of_batch(evolution.values[k], grid), grid, sense) for k in shown]
     left = len(evolution.sigma) - len(shown)
     some = [f"{len(shown)} of {left + len(shown)} noise levels are shown."] if left else []
     if grid.dimensions == 1:
         return textwrap.wrap(" ".join([f"Dots: {sense.place}.", *some]), most)
-    parts = [f"Cross: {sense.place}. Dots: {sense.largest} values along the cuts."]
-    if any(top.index[2:] != center[2:] for top in tops):
-        parts.append(f"Open cross: the {sense.place} lies outside this slice.")
-    if _hatched(evolution, shown):
-        parts.append(TRUST_WORDS)
-    parts += some
+    parts = [f"Dots: {sense.largest} values along the cuts.", marks_words(evolution, shown), *some]
     return textwrap.wrap(" ".join(parts), most)
 
 
@@ -110,11 +96,11 @@ def _heading(evolution: Evolution, *, in_print: bool) -> str:
 
 @figures.register("summary")
 def summary(evolution: Evolution, *, width: Width = None) -> Figure:
-    """Q and u at up to three sigmas on one colour scale, cuts through the optimum at the same, and what was checked.
+    """Q and u at up to three sigmas, cuts through the optimum at the same sigmas, and the result of the checks.
 
-    In one dimension these are lines; above two, slices through the argmax of Q; of a batch, the first landscape. With a
-    width, for print, the figure is at most 9 in high, and of its text only what is hatched and which checks failed is
-    left, as the rest belongs into the caption.
+    The maps have one colour scale. In one dimension these are lines, at up to four sigmas; above two, slices through
+    the argmax of Q; of a batch, the first landscape. With a width, for print, the figure is at most 9 in high, and
+    its text says only what the marks mean and which checks failed, as the rest belongs in the caption.
 
     Parameters
     ----------
@@ -162,7 +148,7 @@ def summary(evolution: Evolution, *, width: Width = None) -> Figure:
             cuts_per_row = 1
         beside = total >= points(_LEAST_CUT) * 3  # the legend
         heights = [
-            height_of_maps(maps, maps_per_row, total) if maps else 0.0,
+            height_of_maps(maps, maps_per_row, total, map_ratio(grid)) if maps else 0.0,
             points(5.0 if grid.dimensions == 1 else 3.0) * -(-cuts // cuts_per_row) + (0.0 if beside else points(0.6)),
         ]
         head, foot = caption_height(len(heading.splitlines())), caption_height(len(text)) if text else 0.0
@@ -206,7 +192,7 @@ def _draw_maps(
         if peak(values, grid, sense).edges:
             notes.append(f"{sense.place} on the edge" + ("" if in_print else " of the box"))
         if not in_print and any(2 * m >= axis.length for m, axis in zip(grid.margin(sigma), grid, strict=True)):
-            notes.append("at no node does 99 % of the noise stay inside")
+            notes.append("everywhere more than 1 % of the noise leaves the box")
         ax.set_title("\n".join(line for note in (name, *notes) for line in textwrap.wrap(note, most)))
     outer_labels(part, panels, per_row, width)
     scale_of_maps(part, image, panels, width)

@@ -12,6 +12,7 @@ from heatpg.core.grid import Axis, first_of_batch
 from heatpg.errors import OptionError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_level, shown_sigmas
+from heatpg.plot.field import marks_words
 from heatpg.plot.layout import COLOURS, wrapped
 from heatpg.plot.style import Width, columns, inches, letters, panel, points, styled
 from heatpg.plot.words import axis_label, headline, sigma_label, slice_label
@@ -210,15 +211,20 @@ def surface_figure(evolution: Evolution, *, width: Width = None) -> Figure:
         rows = -(-len(shown) // per_row)
         side = min(total / per_row, points(5.0))
         head = points(0.25) * len(heading.splitlines())
-        high = side * rows + head
+        foot = points(0.2)
+        high = side * rows + head + foot
         figure = Figure(figsize=(total, high))
         figure.suptitle(heading, y=1.0 - 0.1 / high)
         cells = [(i % per_row, rows - 1 - i // per_row) for i in range(len(shown))]
         # set by hand in shares of the figure: labels in space have no place before they are drawn
-        places = [(c / per_row, (r + 0.13) * side / high, 0.9 / per_row, 0.76 * side / high) for c, r in cells]
+        places = [(c / per_row, (foot + (r + 0.13) * side) / high, 0.9 / per_row, 0.76 * side / high) for c, r in cells]
         axes = [figure.add_axes(place, projection="3d") for place in places]
         for ax, level in zip(axes, shown, strict=True):
             _draw(ax, evolution, level)
             ax.set_title("Q (σ = 0)" if level is None else sigma_label(evolution, level))
-            ax.set(zlabel="")  # the heading says what the heights are, and the next panel is near
+            ax.set(zlabel="")  # the words below say what the heights are, and the next panel is near
+        words = (
+            f"Upright: Q, u. {marks_words(evolution, [level for level in shown if level is not None], hatching=False)}"
+        )
+        figure.text(0.01, 0.05 / high, words, fontsize="small")
     return figure

@@ -13,7 +13,7 @@ from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
 from heatpg.plot.breaks import broken, jumps_between
 from heatpg.plot.choices import chosen_axis, noise_levels, shown_sigmas, through_optimum
-from heatpg.plot.layout import COLOURS, line_colours, sheet, sigma_axis
+from heatpg.plot.layout import COLOURS, line_colours, sheet, sigma_axis, words_below
 from heatpg.plot.style import Width, panel, points
 from heatpg.plot.words import axis_label, headline, number, place_label, sigma_label
 from heatpg.tools.calls import checked_call
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["sigma_image", "waterfall", "waterfall_figure"]
 
 _MOST_CURVES = 24  # a taste: more hide one another
-_MOST_LABELS = 9  # a taste: more would run into one another
+_MOST_LABELS = 13  # a taste: more would run into one another
 _RISE = 0.35  # of osc(Q) along the line, for three curves; less for more
 _WIDTH = 12.0  # inches, on the screen, for two panels
 _LEAST = 3.4  # inches that a panel needs beside text of 10 points
@@ -272,4 +272,8 @@ def waterfall_figure(evolution: Evolution, *, width: Width = None) -> Figure:
             sigma_image(evolution, 0, axes[1])
         for ax in axes:
             ax.set_title("")
+        if evolution.grid.dimensions > 1:
+            place = evolution.landscape.sense.place
+            words = f"Along the line through the {place} of Q; the {place} of u over the whole box may lie elsewhere."
+            words_below(figure, words, float(figure.get_figwidth()))
     return figure

@@ -100,13 +100,12 @@ def basin_curve(
         if single.any():
             ax.plot(sigma[single], reached[single], "o", color=dark, ms=points(3.0))
         sense = space.sense
-        words = f"gain: of {sense.gain(f'{sense.short} Q', 'mean Q', '$-$')}"
+        words = f"share of ({sense.gain(f'{sense.short} Q', 'mean Q', '$-$')}) gained"
         ax.plot(space.sigma, earned, color=light, lw=points(1.5), ls="--", label=words)
         level_axis(ax, space)
-        draw_ends(ax, space)
+        draw_ends(ax, space, f"Where gradient {sense.ascent} ends")
         # ascent on u may end where Q is lower than in the mean
         ax.set_ylim(min(0.0, float(np.nanmin(earned))), 1.03)
         ax.set_ylabel("fraction")
-        ax.set_title(f"Where gradient {sense.ascent} ends")
         legend_below(ax, _LEAST)
     return ax

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from heatpg.scalespace.critical import held_axes, nearest, refine, unit_of_length
+from heatpg.scalespace.critical import nearest, unit_of_length
 from heatpg.scalespace.events import UNPLACED, Event, History, Track
+from heatpg.scalespace.tops import Tops, crest
 from heatpg.scalespace.units import Problem
 
 __all__ = ["TIE", "Optimum", "choose", "jumps"]
@@ -166,13 +167,13 @@ def choose(history: History, problem: Problem, kinds: Collection[str]) -> Optimu
     return result
 
 
-def jumps(history: History, optimum: Optimum) -> list[Event]:
+def jumps(history: History, optimum: Optimum, problem: Problem) -> list[Event]:
     """Every change of the global maximum from one track to another, between the levels as well."""
     found: list[Event] = []
     for level in range(len(history.times) - 1):
         old, new = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
         if old >= 0 and new >= 0:
-            events = _Interval(history, optimum, level).jumps()
+            events = _Interval(history, optimum, level, problem).jumps()
         elif "maximum" not in optimum.flat:
             # none were tracked
             continue
@@ -247,16 +248,7 @@ class _Leads:
             place = self.history.place(one, time)
             return one.positions[int(np.abs(one.sigma**2 - time).argmin())] if place is None else place[0]
         # A node beside the crest of a ridge is lower than another one nearer to it: compared are the crests.
-        grid, node = self.history.follower.grid, self.nodes[side][None]
-        ends = np.array([[axis.lower, axis.upper] for axis in grid]).T
-        free = ~(held_axes(grid) & ((node == ends[0]) | (node == ends[1])))
-        sigmas = self.history.sigmas(time)
-        crest = refine(
-            self.history.field, node, sigmas[None], free, leash=_ELSEWHERE, round_off=self.history.follower.round_off
-        ).positions
-        crest = np.clip(crest, *ends)
-        higher = self.history.field.value(np.concatenate((node, crest)), sigmas)
-        return np.asarray(crest[0] if higher[1] > higher[0] else node[0])
+        return crest(self.history, self.nodes[side], time)[0]
 
 
 def _event(history: History, time: float, error: float, old: int, new: int, position: NDArray[np.float64]) -> Event:
@@ -278,18 +270,21 @@ class _Interval:
     """The maxima between one level and the next, of which the highest is the optimum.
 
     The optimum is followed from the lower level on. It changes where another maximum becomes higher, and where its own
-    track ends; from there the new one is followed, until the upper level is reached.
+    track ends; from there the new one is followed, until the upper level is reached. A maximum that lives between the
+    two levels alone is on no track: that it leads is seen from a track that leads when it begins, and the jumps are
+    looked for among the largest values of u, see `heatpg.scalespace.tops`.
     """
 
-    def __init__(self, history: History, optimum: Optimum, level: int) -> None:
-        self.history = history
+    def __init__(self, history: History, optimum: Optimum, level: int, problem: Problem) -> None:
+        self.history, self.problem = history, problem
         self.low, self.high = float(history.times[level]), float(history.times[level + 1])
         self.first, self.last = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
         # of what solves no heat equation a maximum may rise
         self.floor = float(optimum.values[level + 1]) if history.field.solves_heat_equation else -math.inf
         self.ties, self.noise = Ties(history), history.follower.round_off.slope
         # No maximum rises with sigma, because u_t = 1/2 Laplace u <= 0 there. So one that is lower at first than the
-        # optimum of the next level is in the end never leads.
+        # optimum of the next level is in the end never leads. One that the edge of the box holds may rise: u is not
+        # curved downwards across the edge.
         self.rivals = [
             one
             for one in history.tracks
@@ -298,7 +293,10 @@ class _Interval:
             and one.levels[0] <= level + 1
             and (one.birth is None or one.birth.sigma**2 < self.high)
             and (one.death is None or one.death.sigma**2 > self.low)
-            and one.values[max(0, level - int(one.levels[0]))] >= self.floor - self.ties.most - self.noise
+            and (
+                one.on_edge
+                or one.values[max(0, level - int(one.levels[0]))] >= self.floor - self.ties.most - self.noise
+            )
         ]
 
     def _span(self, one: Track) -> tuple[float, float]:
@@ -311,14 +309,18 @@ class _Interval:
         """Every jump, in order."""
         if len(self.rivals) < 2 and self.first == self.last:
             return []
-        found = []
+        found: list[Event] = []
         current, time = self.history.tracks[self.first], self.low
         # a cap, lest rounding lets two change places for ever
         for _ in range(2 * len(self.rivals) + 2):
             end = self._span(current)[1]
             crossed = self._first_crossing(current, time, end)
             if crossed is not None:
+                begin = time
                 time, error, other = crossed
+                if begin < time == self._span(other)[0]:
+                    # it leads as soon as it begins, so what became of it has led before
+                    return found + self._unseen(current, other, begin, time)
             elif end < self.high and current.death is not None:
                 death = current.death
                 time, error = death.sigma**2, 2.0 * death.sigma * death.uncertainty
@@ -338,11 +340,34 @@ class _Interval:
                 break
             found.append(self._jump(time, error, current, other))
             current = other
-        # Something was missed, such as a track that begins and ends in between: the jump is known to the interval only.
+        # something was missed, such as a track that begins and ends in between
         if current.number != self.last and not self._same_height(current, self.history.tracks[self.last]):
-            middle, half = 0.5 * (self.low + self.high), 0.5 * (self.high - self.low)
-            found.append(self._jump(middle, half, current, self.history.tracks[self.last]))
+            found += self._unseen(current, self.history.tracks[self.last], time, self.high)
         return found
+
+    def _unseen(self, old: Track, new: Track, begin: float, end: float) -> list[Event]:
+        """The jumps in [begin, end] among maxima of which some are on no track, from the largest values of u.
+
+        Of what is known at the levels alone, a jump is known to the interval only.
+        """
+        if not self.history.field.solves_heat_equation:
+            return [self._jump(0.5 * (begin + end), 0.5 * (end - begin), old, new)]
+        tops = Tops(self.history, self.problem, self.ties)
+        found = tops.jumps(min(begin, self.high), self.high)
+        events = []
+        for time, error, before, after in found:
+            one, other = self._at(before, time, old), self._at(after, time, new)
+            events.append(_event(self.history, time, error, one, other, after))
+        return events
+
+    def _at(self, place: Array, time: float, likely: Track) -> int:
+        """The track on which a place is, or on which it ends up; -1 if on none."""
+        grid, unit = self.history.follower.grid, unit_of_length(self.history.follower.grid, self.history.sigmas(time))
+        for one in (likely, *self.rivals):
+            found = self.history.place(one, time)
+            if found is not None and nearest(grid, unit, found[0][None], place[None])[0][0] < _SAME_PLACE:
+                return one.number
+        return likely.number if self.history.place(likely, time) is None else -1
 
     def _same_height(self, one: Track, other: Track) -> bool:
         lead = self._lead(one, other, self.high)

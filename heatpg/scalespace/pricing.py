@@ -222,7 +222,11 @@ class PriceCurve:
         jumps = [event for event in self._space.jumps if low < event.sigma <= high]
         numbers = [int(self._space.optimum[level - 1]), *(event.tracks[1] for event in jumps)]
         edges = [low, *(event.sigma for event in jumps), high]
+        landings = {event.sigma: event.uncertainty for event in jumps}
         for number, first, last in zip(numbers, edges[:-1], edges[1:], strict=True):
+            if first in landings and (self.jump_price[self.jump_sigma == first, 1] > price).any():
+                # where it lands may be on no track yet
+                return Limit(first, landings[first], self._stays(first, price))
             found = self._crossing(number, first, last, price)
             if found is not None:
                 sigma, error = found
@@ -285,9 +289,8 @@ class PriceCurve:
             if high - low <= _ENOUGH * middle:
                 break
             value = excess(middle)
-            if value is None:
-                break
-            low, high = (middle, high) if value <= 0 else (low, middle)
+            # a track that has not begun there costs nothing that is known
+            low, high = (middle, high) if value is None or value <= 0 else (low, middle)
         return 0.5 * (low + high), 0.5 * (high - low)
 
     def __str__(self) -> str:

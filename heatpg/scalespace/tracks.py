@@ -558,7 +558,7 @@ def track(
     if problem.box is not None:
         events = confine(history, events, problem.inside)
     optimum = choose(history, problem, within)
-    events.extend(jumps(history, optimum))
+    events.extend(jumps(history, optimum, problem))
     events.sort(key=lambda event: event.sigma)
     if tell is not None:
         tell(len(times) + 1, len(times) + 1)

@@ -162,10 +162,10 @@ def verdict(
         KeyNumber(ends, "none", f"up to sigma = {last}")
         if death is None
         else KeyNumber(ends, level(death.sigma), ending_words(space, death)),
-        KeyNumber(f"price within {within}", level(limit.sigma), "sigma up to which it holds")
+        KeyNumber(f"price at most {within}", level(limit.sigma), "up to this sigma")
         if limit.sigma is not None
-        else KeyNumber(f"price within {within}", "none", f"exceeded at sigma = {first}")
+        else KeyNumber(f"price at most {within}", "none", f"exceeded at sigma = {first}")
         if curve.price[0] > price
-        else KeyNumber(f"price within {within}", "always", f"up to sigma = {last}"),
+        else KeyNumber(f"price at most {within}", "always", f"up to sigma = {last}"),
     )
     return Verdict(sentence, numbers)

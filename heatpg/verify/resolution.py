@@ -11,6 +11,7 @@ from heatpg.core.extrema import peak
 from heatpg.core.grid import Grid, first_of_batch
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place
+from heatpg.core.slices import one_point
 from heatpg.evolution import Evolution
 from heatpg.solvers.covariance import conditional_deviations
 from heatpg.verify import checks
@@ -129,11 +130,6 @@ def _degrees_words(evolution: Evolution) -> str:
     return ""
 
 
-def _one(evolution: Evolution) -> str:
-    word = evolution.landscape.point_word
-    return f"an {word}" if word == "action" else f"a {word}"
-
-
 def _box(evolution: Evolution) -> Check:
     grid = evolution.grid
     for k, sigma in enumerate(evolution.sigmas):
@@ -148,10 +144,11 @@ def _box(evolution: Evolution) -> Check:
             leaves = min(1.0, sum(escapes))  # whatever the correlation
             often = f"that may reach {leaves:.2g} and grows from there on"
         if leaves > TRUST:
+            point = one_point(evolution.landscape.provenance, grid.dimensions)
             return Check(
                 "box",
                 "finding",
-                f"for sigma >= {sigma_words(evolution.sigma[k])}, {_one(evolution)} drawn at the optimum falls outside "
+                f"for sigma >= {sigma_words(evolution.sigma[k])}, {point} drawn at the optimum falls outside "
                 f"the box with probability {often}, so the result there depends on the boundary condition"
                 f"{_degrees_words(evolution)}",
                 leaves,

@@ -172,9 +172,10 @@ def _worst(evolution: Evolution, q: float) -> tuple[dict[str, Any], list[_Frame]
         "optimum": f"The safest {evolution.landscape.point_word}",
     }
     gap = float(tail.gap.max())
+    what = "losses" if evolution.landscape.minimise else "returns"
     note = (
-        f"The layer of the worst {100 * tail.q:g} % shows the mean of the worst returns under noise (CVaR), from "
-        f"thresholds that bound it to {gap:.2g}; the error of the grid, of order (spacing / sigma)^2, is added. Its "
+        f"The layer of the worst {100 * tail.q:g} % shows the mean of the worst {what} under noise (CVaR), "
+        f"accurate to {gap:.2g} plus a grid error of order (spacing / sigma)^2. Its "
         f"{evolution.landscape.sense.largest} value is the safest {evolution.landscape.point_word}. Tracks, basins and "
         "intervals are those of u."
     )
@@ -293,8 +294,8 @@ def _packed(field: Packed) -> dict[str, Any]:
 
 def _rounding(packed_steps: list[float], bits: int) -> str:
     return (
-        f"Values are rounded to {bits} bits of the range of their frame: by at most {max(packed_steps) / 2:.2g}. "
-        "Optimal values are those of the best node, and not rounded."
+        f"Values are stored in {bits} bits, with an error of at most {max(packed_steps) / 2:.2g}; those of the "
+        "optimum, the best node, are not rounded."
     )
 
 
@@ -404,7 +405,9 @@ def page(
         "abscissa": abscissa,
         "abscissa_name": abscissa_name,
         "range": [float(initial.min()), float(initial.max())],
-        "words": {name: getattr(one.landscape.sense, name) for name in ("extremum", "extrema", "short", "largest")}
+        "words": {
+            name: getattr(one.landscape.sense, name) for name in ("extremum", "extrema", "short", "largest", "ascent")
+        }
         | {"point": one.landscape.point_word},
         "confidence": _CONFIDENCE if half_widths else None,
         "tracks": followed.content if followed else None,

@@ -362,7 +362,7 @@
   // -------------------------------------------------------------------------------------------------------------------
   // The map: two axes across, the third cut
 
-  const mapBox = { left: 0, top: 0, width: 1, height: 1 };
+  const mapBox = { left: 0, top: 0, width: 1, height: 1, room: 0 };
   const shownAxes = () => [...Array(dimensions).keys()].filter((a) => a !== state.hidden);
 
   function probe() {
@@ -372,6 +372,7 @@
   function sizeMap(pen) {
     const canvas = byId("map");
     const width = canvas.clientWidth;
+    mapBox.room = width;
     const narrow = window.innerWidth <= 700;
     const most = narrow ? Math.max(260, window.innerHeight * 0.55) : Math.max(300, window.innerHeight - 340);
     mapBox.top = 8;
@@ -594,6 +595,10 @@
   // the canvas takes its height from the numbers that stand in it, and then is cleared at that height
   function mapSurface() {
     sizeMap(surface(byId("map")).pen);
+    const drawn = surface(byId("map"));
+    if (drawn.width === mapBox.room) return drawn;
+    // its height has changed the width of the page
+    sizeMap(drawn.pen);
     return surface(byId("map"));
   }
 
@@ -931,7 +936,7 @@
     if (best.edges.length) parts.push(`on the edge of the box (${best.edges.join(", ")})`);
     if (layer.basins) {
       const [share, count] = [layer.basins.shares[state.frame], layer.basins.counts[state.frame]];
-      parts.push(count === 1 ? "ascent reaches it from the whole box" : `ascent reaches it from ${number(100 * share, 3)} % of the box, and other places from the rest`);
+      parts.push(`${data.words.ascent} reaches it from ${count === 1 ? "the whole box" : `${number(100 * share, 3)} % of the box`}`);
     }
     byId("facts").textContent = parts.join("; ");
     const slider = byId("slider");
@@ -943,11 +948,13 @@
   function tellProbe() {
     const at = probe();
     const node = nodeOf(at);
-    const [u, q] = [valueAt(state.frame, node), valueAt(0, node)];
+    const best = layer.frames[state.frame].best;
+    // at the optimum the values that are not rounded, wherever its node is on the page
+    const [u, q] = state.probe || data.stride > 1 ? [valueAt(state.frame, node), valueAt(0, node)] : [best.value, best.initial];
     const place = placeText(at.map((i, a) => coordinate(a, i)));
     const where = `${axes.map((axis) => axis.name).join(", ")} = ${place}`;
     const margin = layer.confidence ? ` \u00b1 ${number(errorAt(state.frame, node), 2)}` : "";
-    const values = state.frame ? `${layer.symbol} = ${valueText(u, 6)}${margin}, Q = ${valueText(q, 6)}, ${layer.symbol} \u2212 Q = ${number(u - q, 3)}` : `Q = ${valueText(q, 6)}${margin}`;
+    const values = state.frame ? `${layer.symbol} = ${valueText(u, 5)}${margin}, Q = ${valueText(q, 5)}, ${layer.symbol}\u00a0\u2212\u00a0Q\u00a0=\u00a0${number(u - q, 3)}` : `Q = ${valueText(q, 5)}${margin}`;
     const whose = state.probe ? "at" : data.stride > 1 ? "at the node shown next to the optimum," : "at the optimum,";
     byId("readout").textContent = `${whose} ${where}: ${values}`;
   }

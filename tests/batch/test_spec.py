@@ -425,3 +425,31 @@ def test_pydantic_is_loaded_when_it_is_needed() -> None:
     code = "import sys, heatpg, heatpg.batch, heatpg.cli; print('pydantic' in sys.modules, 'numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"landscape.horizon" = [0.5, 1.0]\n[landscape]\nsource = "quadrotor"\n[evolve]\nsigma = [0.1]\n',
+        '[landscape]\nsource = "quadrotor"\nhorizon = [0.5, 1.0]\n[evolve]\nsigma = [0.1]\n',
+        '[landscape]\nsource = "quadrotor"\n"landscape.horizon" = 0.5\n[evolve]\nsigma = [0.1]\n',
+        '[landscape]\nsource = "quadrotor"\n[evolve]\nsigma = [0.1]\n"landscape.horizon" = 0.5\n',
+    ],
+    ids=["at the top", "a list for a number", "in its table", "in another table"],
+)
+def test_what_varies_is_sent_to_the_sweep(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        read_spec(path)
+    hint = 'to vary it, write "landscape.horizon" under [sweep.product], [sweep.zip] or [[task]]'
+    (problem,) = caught.value.problems
+    assert hint in problem.message
+    assert "did you mean" not in problem.message
+    # the hint is right
+    path.write_text(
+        '[landscape]\nsource = "quadrotor"\n[evolve]\nsigma = [0.1]\n'
+        '[sweep.product]\n"landscape.horizon" = [0.5, 1.0]\n',
+        encoding="utf-8",
+    )
+    read_spec(path)

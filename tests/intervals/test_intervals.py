@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from heatpg.evolution import solve
 from heatpg.intervals import Intervals, seed_intervals
 from heatpg.intervals.jumps import _begin, _end
 from heatpg.intervals.resampling import drawn_weights, possible_tops, tops, widened_share
-from heatpg.intervals.results import left_out
+from heatpg.intervals.results import _between, left_out
 from heatpg.scalespace import price, track
 
 Array = NDArray[Any]
@@ -353,3 +354,19 @@ def test_a_truth_that_never_jumps_is_not_shown_to_jump() -> None:
     found = simulate(EQUAL, "normal", 8, 20, levels=[8])
     # of 20 runs with a chance of 1 % each, more than two are one in 1,000
     assert found.shown <= stats.binom.ppf(1 - 1.1e-3, 20, 0.01)
+
+
+def test_ends_that_are_printed_alike_are_one_number() -> None:
+    assert _between("-2", "-2") == "is -2 at both ends of the interval"
+    assert _between("-2", "-1.9") == "lies between -2 and -1.9"
+
+
+def test_an_interval_too_narrow_to_print_is_said_in_the_sentence() -> None:
+    """Seeds that differ by 1e-9 of Q: their interval has one end in the digits of the page."""
+    grid = Grid(Axis("x", -4.0, 4.0, 201, boundary="clip"))
+    x = grid[0].coordinates
+    seeds = np.stack([(1.0 + 1e-9 * k) * np.exp(-((x - 1.0) ** 2)) for k in range(8)])
+    landscape = Landscape(seeds.mean(axis=0), grid, returns=seeds)
+    words = study(landscape, [0.2, 0.4]).sentences
+    assert not re.search(r"between (\S+) and \1[ ,.]", " ".join(words.values()))
+    assert "at both ends of the interval" in words["noise"], words

@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 import pytest
 
-from heatpg import Axis, Grid, Landscape, landscapes, load, save
+from heatpg import Axis, Grid, Landscape, evolve, landscapes, load, save
 from heatpg.errors import (
     CheckError,
     GridError,
@@ -862,3 +862,16 @@ def test_a_notebook_shows_the_summary(tmp_path: Path) -> None:
     found = page(evolve_large(LargeLandscape(landscapes.ridge(size=16), boundary=""), [0.3], tmp_path / "large.h5"))
     assert "16 × 16 float64, at 1 sigma" in found.text and "large.h5" in found.text
     assert "checks (standard)" in found.text
+
+
+def test_points_of_parameters_are_called_parameters(tmp_path: Path) -> None:
+    grid = Grid(Axis("gain", -1.0, 1.0, 65, boundary="clip"))
+    x = grid[0].coordinates
+    given = Landscape(np.exp(-(x**2)), grid, provenance={"parameters": {"kind": "gains"}})
+    flow = evolve(given, [0.05])
+    flow.save(tmp_path / "in.h5")
+    for sigma in (0.05, 2.0):
+        found = evolve_large(LargeLandscape(tmp_path / "in.h5"), sigma, tmp_path / f"{sigma}.h5", force=True)
+        words = found.report["box"].message
+        assert "parameter" in words and "action" not in words
+        assert words == evolve(given, [sigma]).report["box"].message

@@ -221,3 +221,10 @@ def test_importing_is_light(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("boundary", ["clip", "periodic", "reflect"])
+def test_only_rows_of_the_boundaries_chosen(boundary: str) -> None:
+    rows = convergence.orders(["crank_nicolson"], over=[boundary], dimensions=[1])
+    assert {row.boundary for row in rows} == {boundary}
+    assert any(row.axis == "rough" for row in rows)

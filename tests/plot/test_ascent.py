@@ -68,7 +68,10 @@ def test_paths_on_the_map() -> None:
     np.testing.assert_array_equal(found[0].get_array(), [1, 2])  # iterations, since sigma does not change
     assert found[0].get_clim() == (0, 2)
     start, end = FIXED.means[0].tolist(), FIXED.means[-1].tolist()
-    assert named(ax) == {"start": [start, start], "converged (1)": [end], "stalled at a maximum (1)": [end]}
+    best = q.grid.point(np.unravel_index(int(q.values.argmax()), q.grid.shape))
+    assert named(ax) == {
+        "argmax of Q": [list(best)], "start": [start, start], "converged (1)": [end], "stalled at a maximum (1)": [end],
+    }  # fmt: skip
     assert not rings(ax)
     assert ax.figure.axes[1].get_ylabel() == "iteration"
 
@@ -80,7 +83,7 @@ def test_sigma_is_seen_along_joint_ascents() -> None:
     assert isinstance(found.norm, LogNorm)
     assert found.get_clim() == (0.05, 0.4)
     assert ax.figure.axes[1].get_ylabel() == "σ (N)"
-    assert list(named(ax)) == ["start", "sigma went to zero"]
+    assert list(named(ax)) == ["argmax of Q", "start", "sigma went to zero"]
     at = {(*np.asarray(ring.get_center()).tolist(), ring.get_width(), ring.get_height()) for ring in rings(ax)}
     assert at == {(*place.tolist(), 2 * s, 2 * s) for place, s in zip(JOINT.means, JOINT.sigmas, strict=True)}
     assert not rings(plot.ascent_paths(landscape(2), [JOINT] * 7))
@@ -115,7 +118,9 @@ def test_over_a_line_the_height_is_the_value() -> None:
     ax = plot.ascent_paths(landscape(1), path)
     corners = np.stack(pieces(ax)[0].get_segments())
     np.testing.assert_array_equal(corners[:, 0], [[-0.8, -0.9], [-0.4, -0.5]])  # Q at the mean where L is not known
-    assert named(ax) == {"start": [[-0.8, -0.9]], "converged": [[0.2, -0.1]]}
+    marks = named(ax)
+    assert marks.pop("argmax of Q")[0][1] == landscape(1).values.max()
+    assert marks == {"start": [[-0.8, -0.9]], "converged": [[0.2, -0.1]]}
     assert ax.get_ylabel() == "Q, L of the ascents"
 
 
@@ -164,8 +169,8 @@ def test_everything_is_inside(width: plot.Width) -> None:
     box = legend.get_window_extent()
     assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
     assert box.y0 >= 0 and box.y1 <= ax.get_window_extent().y0
-    assert len(legend.get_texts()) == 10
-    assert len({line.get_marker() for line in ax.lines if not str(line.get_label()).startswith("_")}) == 10
+    assert len(legend.get_texts()) == 11
+    assert len({line.get_marker() for line in ax.lines if not str(line.get_label()).startswith("_")}) == 11
 
 
 def test_axes_are_drawn_into() -> None:

@@ -122,7 +122,18 @@ def test_flat_landscapes_have_nothing_to_violate() -> None:
     for value in (0.0, -3.0):
         flow = evolve(Landscape(np.full(20, value), grid), [0.1, 0.3], checks="full")
         assert flow.report.passed
-        assert counts(flow.report["spatial maxima"].message) == [0, 0, 0]
+        assert flow.report["spatial maxima"].message == "0 maxima in Q and at each sigma"
+
+
+def test_a_number_of_maxima_that_never_changes_is_no_finding() -> None:
+    grid = Grid(Axis("x", -4.0, 4.0, 201, boundary="clip"))
+    hill = Landscape.from_function(lambda x: np.exp(-(x**2)), grid)
+    check = evolve(hill, [0.3, 0.6]).report["spatial maxima"]
+    assert (check.status, check.message) == ("passed", "1 maximum in Q and at each sigma")
+    well = evolve(Landscape.from_function(lambda x: -np.exp(-(x**2)), grid, minimise=True), [0.3]).report
+    assert (well["spatial minima"].status, well["spatial minima"].message) == (
+        "passed", "1 minimum in Q and at each sigma",
+    )  # fmt: skip
 
 
 def test_the_report_names_what_the_grid_cannot_show() -> None:

@@ -127,7 +127,7 @@ def test_values_of_the_page_are_those_of_the_evolution(sizes: tuple[int, ...], r
         assert frame["best"]["initial"] == flow.landscape.values[index]
         assert tuple(frame["best"]["place"]) == flow.grid.point(index)
     worst = max(frame["step"] for frame in found["frames"]) / 2
-    assert f"rounded to 16 bits of the range of their frame: by at most {worst:.2g}" in " ".join(found["notes"])
+    assert f"stored in 16 bits, with an error of at most {worst:.2g}" in " ".join(found["notes"])
 
 
 @pytest.mark.parametrize("minimise", [False, True])
@@ -165,7 +165,7 @@ def test_a_layer_without_noise_is_none_and_its_bounds_are_named() -> None:
     flat = content(page(bumps(sigma=[0.0]), risk=0.1, tracks=False, basins=False))
     assert flat["risk"] is None
     words = " ".join(content(page(bumps(), risk=0.1))["notes"])
-    assert "thresholds that bound it to" in words and "(spacing / sigma)^2" in words
+    assert "accurate to" in words and "(spacing / sigma)^2" in words
 
 
 def test_intervals_of_draws_have_the_freedom_of_their_repeats() -> None:

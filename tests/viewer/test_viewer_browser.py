@@ -466,3 +466,62 @@ def test_odd_pages_are_drawn(name: str, browser: Browser) -> None:
         browser.settle()
     for canvas in ("map", "curve", "fingerprint"):
         assert len(browser.picture(canvas)) > 1500
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_nothing_leaves_its_card(width: int, browser: Browser, plane: tuple[Evolution, str]) -> None:
+    browser.size(width, 844)
+    browser.show(plane[1])
+    browser.driver.execute_script("for (const one of document.querySelectorAll('details')) one.open = true")
+    browser.settle()
+    assert browser.ask("document.documentElement.scrollWidth") <= width
+    outside = """[...document.querySelectorAll("header *, .stage *, figure *, .folds *")].filter((one) => {
+      const card = one.closest("header, .stage, figure, .folds").getBoundingClientRect();
+      const box = one.getBoundingClientRect();
+      return box.width && (box.right > card.right + 1 || box.left < card.left - 1);
+    }).map((one) => one.outerHTML.slice(0, 80))"""
+    assert browser.ask(outside) == []
+    # a cell that is narrower than its longest word breaks it, letter by letter
+    words = """[...document.querySelectorAll("#checks-rows td:not(:last-child)")].map((one) => {
+      const pen = document.createElement("canvas").getContext("2d");
+      pen.font = getComputedStyle(one).font;
+      return one.clientWidth - Math.max(...one.textContent.split(" ").map((word) => pen.measureText(word).width));
+    })"""
+    room = browser.ask(words)
+    assert room and min(room) >= -1
+
+
+def test_the_map_fits_when_the_window_grows(browser: Browser, plane: tuple[Evolution, str]) -> None:
+    """As high as the window allows, it may bring the bar for scrolling, which takes width from it."""
+    browser.size(1280, 900)
+    browser.show(plane[1])
+    # a window that the page fits has no bar, until the map has grown
+    for height in (int(browser.ask("document.documentElement.scrollHeight")), 1300):
+        browser.size(1280, height)
+        browser.settle()
+        box = browser.state["map"]
+        canvas = browser.ask("document.getElementById('map').clientWidth")
+        # bar, its distance from the map and from its numbers: 12 + 12 + 5
+        assert box["left"] + box["width"] + 29 + box["bar"]["width"] <= canvas
+
+
+def test_values_at_the_optimum_are_not_rounded(browser: Browser) -> None:
+    """Q is .7 exactly where the needle beside it is not the optimum of u any more; in 16 bits it is off by 5e-6."""
+    grid = Grid(Axis("x", -2.0, 2.0, 201, boundary="clip"))
+    x = grid[0].coordinates
+    values = np.where(np.isclose(x, 1.0), 1.0, 0.7 * np.exp(-((x + 1) ** 2) / 0.5))
+    browser.show(page(evolve(Landscape(values, grid), [0.1, 0.2])))
+    browser.go(2)
+    at, facts = browser.text("readout"), browser.text("facts")
+    assert "Q = 0.7," in at and "where Q = 0.7;" in facts, (at, facts)
+
+
+def test_a_loss_is_reached_by_descent(browser: Browser) -> None:
+    grid = Grid(Axis("x", -4.0, 4.0, 201, boundary="clip"))
+    loss = Landscape.from_function(
+        lambda x: -np.exp(-((x - 1) ** 2)) - 0.6 * np.exp(-((x + 2) ** 2)), grid, minimise=True
+    )
+    browser.show(page(evolve(loss, [0.1, 0.2])))
+    browser.go(1)
+    words = browser.text("facts")
+    assert "descent reaches it from" in words and "ascent" not in words
