@@ -72,6 +72,8 @@ __all__ = ["Study", "study"]
 Array = NDArray[Any]
 
 _PRICE_SHARE = 0.1  # a taste: a tenth of what an optimal action earns over a random one
+_MOST_AXES = 3  # in which critical points are found
+_RISK_STEPS = 32  # that the safest action counts for in a progress: it takes most of the time. A taste
 _STAGES = 7  # as many as there are `with stage(...)` in `study`, but for that of risk; progress is told in them
 _ENOUGH = 8  # a taste: fewer levels say little of tracks and events
 _ROUNDING = 1e-12  # of a covariance: rounding in levels that a caller has scaled
@@ -241,16 +243,31 @@ class Study:
                 else ", its largest share over all noise levels."
             )
         )
-        counts = space.count()
+        stalled = np.array([partition.stalled for partition in self.basins.partitions])
+        most = int(stalled.argmax())
+        if stalled[most] > 0:
+            result["basin"] += (
+                f" Starts in a part of the box where u is flat to rounding errors belong to no basin: "
+                f"{share_words(stalled[most])} of the box at sigma = {self._noise(space.sigma[most], 4)}"
+                f"{', the largest part' if (stalled > 0).sum() > 1 else ''}."
+            )
+        counts, inside = space.count(), space.count(on_edge=False)
+        most, edges = int(counts.argmax()), int(counts[0] - inside[0])
+        held = f" ({edges} on the edge of the box)" if edges else ""
+        more = f", {counts[most]} at sigma = {self._noise(space.sigma[most], 4)}" if counts[most] > counts[0] else ""
         result[sense.extrema] = (
-            f"{counts[0]} {sense.extremum if counts[0] == 1 else sense.extrema} at the smallest noise level; "
+            f"{counts[0]} {sense.extremum if counts[0] == 1 else sense.extrema}{held} at the smallest noise level{more}; "
             f"{self.single.statement}."
         )
-        # by Sturm none in one dimension
-        births = sum(event.kind == "birth" for event in space.events)
+        # in one dimension there are none, by Sturm, but for those that an edge of the box makes
+        births = [event for event in space.events if event.kind == "birth"]
+        on_edge = [event for event in births if any(space.tracks[number].on_edge for number in event.tracks)]
+        created = [
+            _created(len(births) - len(on_edge), "", ", as is possible in two or more dimensions"),
+            _created(len(on_edge), " on the edge of the box", ""),
+        ]
         if births:
-            pairs = f"{births} pairs of critical points are" if births > 1 else "A pair of critical points is"
-            result["births"] = f"{pairs} created along the path, as is possible in two or more dimensions."
+            result["births"] = " ".join(filter(None, created))
         rough = self.roughness
         result["roughness"] = (
             f"{rough.verdict[0].upper()}{rough.verdict[1:]}."
@@ -564,6 +581,14 @@ def _error(uncertainty: float) -> str:
     return f"+- {uncertainty:.1g}"
 
 
+def _created(pairs: int, where: str, why: str) -> str:
+    """How many pairs of critical points appear as sigma grows; empty if none do."""
+    if pairs == 0:
+        return ""
+    begin = "A pair of critical points appears" if pairs == 1 else f"{pairs} pairs of critical points appear"
+    return f"{begin}{where} as sigma grows{why}."
+
+
 def _widths(shape: Shape) -> str:
     if len(shape.widths) == 1:
         return f"{shape.widths[0]:.3g}"
@@ -650,9 +675,9 @@ def study(
     Parameters
     ----------
     source
-        A landscape in one, two or three dimensions without batch axes; or an evolution, whose landscape is used, and
-        whose noise levels if it has 8 or more in one proportion between the axes. Correlated noise has to be of
-        multiples of one covariance, and is studied as with the last of them as `covariance`.
+        A landscape in one, two or three dimensions without batch axes; or an evolution: its landscape is studied, at
+        its own noise levels if there are at least 8 with a constant ratio between the axes. Correlated noise must be
+        multiples of one covariance; the last one is used.
     sigma
         Noise levels; by default 64 from two grid spacings to half of the box, see `default_sigma`.
     covariance
@@ -672,7 +697,8 @@ def study(
         For a slice: noise in all components instead of only along the axes, sampled with these draws; see
         `heatpg.planes.evolve_plane`.
     progress
-        A function that is called as ``progress(done, total)`` after each stage, or True for a progress bar.
+        A function that is called as ``progress(done, total)`` after each stage, and with `risk` after each noise level
+        of the safest action; or True for a progress bar.
 
     Returns
     -------
@@ -697,6 +723,7 @@ def study(
     """
     seconds: dict[str, float] = {}
     tell = progress_of(progress, "studying")
+    total = _STAGES + (_RISK_STEPS if risk is not None else 0)
 
     @contextlib.contextmanager
     def stage(name: str) -> Iterator[None]:
@@ -704,7 +731,13 @@ def study(
         yield
         seconds[name] = time.perf_counter() - begin
         if tell is not None:
-            tell(len(seconds), _STAGES + (risk is not None))
+            # what is sought in steps comes last
+            tell(total if name == "risk" else len(seconds), total)
+
+    def told_levels(done: int, levels: int) -> None:
+        # after the last level the optima are still to be followed
+        if tell is not None:
+            tell(_STAGES + _RISK_STEPS * done // (levels + 1), total)
 
     if risk is not None:
         risk = fraction_of(risk)  # before the work
@@ -715,6 +748,13 @@ def study(
             "study() needs a single landscape",
             given=f"batch axes {landscape.batch_shape}",
             advice="select one: Landscape(landscape.values[0], landscape.grid)",
+        )
+    if landscape.grid.dimensions > _MOST_AXES:  # before its nodes are found too few, which more nodes would not mend
+        raise UnsupportedError(
+            f"study() supports at most {_MOST_AXES} axes",
+            given=f"{landscape.grid.dimensions} axes",
+            advice="study a slice of up to three axes, or use heatpg.quadrature.mollify with a function of up to 20 "
+            "variables",
         )
     if price_limit is not None and not (math.isfinite(price_limit) and price_limit > 0):
         raise OptionError("price_limit must be positive", given=price_limit, allowed="numbers > 0, in units of Q")
@@ -784,6 +824,6 @@ def study(
     safest = None
     if risk is not None:
         with stage("risk"):
-            safest = safest_action(flow, risk).with_mean_jumps(_mean_jumps(space))
+            safest = safest_action(flow, risk, progress=told_levels).with_mean_jumps(_mean_jumps(space))
     found = (flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, departure(space), seconds)
     return Study(*found, risk=safest, principal=principal, intervals=seeds)

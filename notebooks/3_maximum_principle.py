@@ -13,7 +13,8 @@
 #
 # **Question.** Does exploration noise remove the local maxima in which a policy gradient could stall?
 #
-# The strong maximum principle of the heat equation is often quoted for that. It is true, and it says less:
+# The strong maximum principle of the heat equation is often quoted for that. The principle is true, but it says only
+# this:
 #
 # 1. the supremum of u over all of space never rises with σ, the infimum never falls;
 # 2. **jointly in (μ, σ²)**, away from edges of the box, there is no local maximum with σ² > 0;
@@ -145,8 +146,7 @@ ax.figure
 
 # %% [markdown]
 # Along the line y = 0, on which the maxima lie, the ridge fills the valley between the two, and has vanished at σ² =
-# 0.01.
-# They are where theory predicts them:
+# 0.01. The maxima are where theory predicts them:
 
 # %%
 tracks = track(evolve(creation, [0.1, 0.11]), "maximum").tracks
@@ -162,7 +162,7 @@ assert np.allclose(heights, [0.6870, 1.1649], atol=1e-4) and np.allclose(places,
 
 # %%
 rises = [np.diff(one.values).max() for one in space.tracks if one.kind == "maximum" and len(one.values) > 1]
-print("largest gain in height of a maximum on its way:", "none" if max(rises) <= 0 else max(rises))
+print("no maximum gains height along its track" if max(rises) <= 0 else f"a maximum gains {max(rises):g} in height")
 assert max(rises) <= 0
 assert flow.report["joint maxima"].status == "passed"
 
@@ -207,8 +207,8 @@ assert "range" not in found["spike"] and {"number of extrema", "cross-check"} <=
 
 # %% [markdown]
 # The last error is notable: **a flow with a wrong clock obeys the maximum principle**. Only the comparison with
-# an independent convolution notices it, everywhere and next to the edge. To pass the checks of the principle is
-# necessary, and no proof of a right solution.
+# an independent convolution notices it, everywhere and next to the edge. Passing the checks of the principle is
+# necessary but does not prove the solution right.
 
 # %%
 plot.checks(verify(faults["exchanged"], "full")).figure
@@ -219,7 +219,7 @@ plot.checks(verify(faults["exchanged"], "full")).figure
 # | statement | verdict | evidence above |
 # |---|---|---|
 # | the range of u shrinks | true | 100 random lines |
-# | no joint maximum in (μ, σ²) at σ² > 0 | true inside the box | the report; no maximum gains height on its way |
+# | no joint maximum in (μ, σ²) at σ² > 0 | true inside the box | the report; no maximum gains height along its track |
 # | extrema only disappear | true in one dimension | 100 lines, 40 sigmas: no growth |
 # | smoothing only removes maxima | false in two | one is born at σ² = 0.0033125 |
 # | no local maxima at a fixed σ | false | two bumps keep two up to σ² = 0.75 |

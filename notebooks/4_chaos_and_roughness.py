@@ -120,7 +120,7 @@ regimes = [predicted_holder(gamma, 1.0, CONTROL_STEP).regime for gamma in rough]
 assert regimes == ["Lipschitz", "borderline", "fractal"]
 assert abs(predicted_holder(0.99, 1.0, CONTROL_STEP).exponent - 0.20) < 0.005
 
-print("gamma  p by Λ of minutes  p by Λ within 8 s  measured")
+print("gamma  p by long-time Λ   p by Λ within 8 s  measured")
 for gamma, roughness in rough.items():
     minutes = predicted_holder(gamma, estimate, CONTROL_STEP)
     near = predicted_holder(gamma, within[gamma].exponent, CONTROL_STEP)

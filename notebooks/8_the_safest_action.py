@@ -11,8 +11,8 @@
 # %% [markdown]
 # # 8. The safest action
 #
-# **Question.** Which action is safest at a given exploration noise, and when is it another than the one of the best
-# mean?
+# **Question.** Which action is safest at a given exploration noise, and when does it differ from the action with the
+# best mean?
 #
 # A narrow, high peak of reward next to a broad, lower hill. Safest is the action whose worst tenth of all returns has
 # the best mean (CVaR).

@@ -25,6 +25,8 @@ from heatpg.solvers.filters import (
     bundles_of_lines,
     convolve,
     convolve_along,
+    multiply,
+    multiply_along,
     pieces_of_lines,
 )
 from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filter_bundle, workspace
@@ -33,13 +35,18 @@ from heatpg.solvers.wide import wide_weights
 from heatpg.tools.arguments import real_number
 from heatpg.tools.kernels import kernel, read_only
 from heatpg.tools.parallel import for_each
-from heatpg.tools.sums import along_axis, product
+from heatpg.tools.sums import product
 
 __all__ = ["Direct", "SampledGaussian"]
 
 Array = NDArray[Any]
 
 _LARGEST_MATRIX = 2048  # nodes: 32 MiB in double precision; longer lines are filtered with folded weights
+# Nodes up to which a matrix is taken already where a window is wider than the line: then it has fewer products than the
+# filter, those at the ends among them. Measured: at 256 a line alone takes as long either way, a field of 256^2 a
+# third less.
+_SMALL_MATRIX = 256
+_FEW_LINES = 8  # that are multiplied one by one; measured, at 64 to 256 nodes: from there on a bundle does better
 _WIDEST_BUNDLE = 8 * 1024 * 1024  # bytes of a bundle of whole lines, a share of a third-level cache: a taste
 
 
@@ -115,14 +122,34 @@ class _FilterOperator(SweepOperator):
         return scratch
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class _MatrixOperator:
-    """The same map as a dense matrix, where the Gaussian is wider than the box."""
+    """The same map as a dense matrix, where the Gaussian is as wide as the box."""
 
-    matrix: Array
+    def __init__(self, matrix: Array) -> None:
+        self.size = len(matrix)
+        missing = -self.size % GROUP
+        self.matrix = np.pad(matrix, ((0, missing), (0, missing)))
+
+    @functools.cached_property
+    def _turned(self) -> Array:
+        return np.ascontiguousarray(self.matrix.T)
 
     def apply(self, source: Array, target: Array, position: int) -> None:
-        target[...] = along_axis(self.matrix, source, position)
+        inner, lanes = math.prod(source.shape[position + 1 :]), LANE_BYTES // source.itemsize
+        lines = source.size // self.size
+        read, write = read_only(source.reshape(-1)), target.reshape(-1)
+        if inner == 1 and lines <= _FEW_LINES:
+            line = workspace.take(1, (len(self.matrix),), source.dtype)
+            multiply_along(read, write, lines, self.size, self._turned, line)
+            return
+
+        def work(call: tuple[int, list[Array]]) -> None:
+            valid, (base,) = call
+            block = workspace.take(0, (BLOCK_ROWS * lanes,), source.dtype)
+            line = workspace.take(1, (len(self.matrix) * lanes,), source.dtype)
+            multiply(read, write, base, inner, self.size, valid, self.matrix, block, line)
+
+        for_each(work, bundles_of_lines(lines, lanes, inner, self.size))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -294,7 +321,7 @@ class Direct(SampledGaussian, LineSolver):
                 return narrow_correction(axis, sigma, kind, derivative)
             return end_correction(axis, sigma, kind, derivative, radius)
 
-        if radius > axis.size and axis.size <= _LARGEST_MATRIX:
+        if (2 * radius if axis.size <= _SMALL_MATRIX else radius) > axis.size <= _LARGEST_MATRIX:
             matrix = _matrix(axis, weights, derivative)
             ends = correction("float64") if corrected else None
             return _MatrixOperator((matrix + ends.matrix() if ends else matrix).astype(dtype))

@@ -160,7 +160,7 @@ class Explicit(LineSolver):
             raise StabilityError(
                 f"the explicit scheme is unstable with this step along axis {axis.name!r}",
                 given=f"step={self.step:g}",
-                allowed=f"at most h^2 = {limit!r}",
+                allowed=f"at most h^2 = {limit:.13g}",  # which is taken, see above
                 advice="lower the step, or use the solver 'implicit', 'exponential' or 'spectral'",
             )
 

@@ -23,6 +23,8 @@ __all__ = [
     "bundles_of_lines",
     "convolve",
     "convolve_along",
+    "multiply",
+    "multiply_along",
     "pieces_of_lines",
     "read_rows",
     "write_rows",
@@ -282,6 +284,79 @@ def convolve_along(
         if chord.shape[0] > 0:
             for i in range(size):
                 t[i] += chord[i, 2] * low + chord[i, 3] * high
+
+
+@kernel
+def multiply(
+    # so many, because kernels take plain numbers and arrays
+    read: Array,
+    write: Array,
+    base: Array,
+    inner: int,
+    size: int,
+    valid: int,
+    matrix: Array,
+    block: Array,
+    line: Array,
+) -> None:
+    """u_i <- sum_k matrix_ik u_k for bundles of lines, in the order of k.
+
+    Rows and columns of the matrix are as many as make a multiple of four, with zeros in them.
+    """
+    stride = LANE_BYTES // number_bytes(line)
+    depth = matrix.shape[1]
+    for bundle in range(base.shape[0]):
+        count = min(base.shape[1], valid - bundle * base.shape[1])
+        read_rows(read, base[bundle], count, inner, 0, size, line)
+        line[size * stride : depth * stride] = 0.0
+        # results leave block by block, and may be written over the lines that they are made of: `line` is a copy
+        for i0 in range(0, size, BLOCK_ROWS):
+            i1 = min(i0 + BLOCK_ROWS, size)
+            for g in range(i0, i1, GROUP):
+                f = block[(g - i0) * stride : (g - i0 + GROUP) * stride]
+                f[:] = 0.0
+                w0, w1, w2, w3 = matrix[g], matrix[g + 1], matrix[g + 2], matrix[g + 3]
+                for k in range(0, depth, 4):
+                    o = line[k * stride : (k + 4) * stride]
+                    a0, a1, a2, a3 = w0[k], w0[k + 1], w0[k + 2], w0[k + 3]
+                    b0, b1, b2, b3 = w1[k], w1[k + 1], w1[k + 2], w1[k + 3]
+                    c0, c1, c2, c3 = w2[k], w2[k + 1], w2[k + 2], w2[k + 3]
+                    d0, d1, d2, d3 = w3[k], w3[k + 1], w3[k + 2], w3[k + 3]
+                    for j in range(count):
+                        a, b, c, d = o[j], o[j + stride], o[j + 2 * stride], o[j + 3 * stride]
+                        s0, s1, s2, s3 = f[j], f[j + stride], f[j + 2 * stride], f[j + 3 * stride]
+                        s0, s1 = multiply_add(a0, a, s0), multiply_add(b0, a, s1)
+                        s2, s3 = multiply_add(c0, a, s2), multiply_add(d0, a, s3)
+                        s0, s1 = multiply_add(a1, b, s0), multiply_add(b1, b, s1)
+                        s2, s3 = multiply_add(c1, b, s2), multiply_add(d1, b, s3)
+                        s0, s1 = multiply_add(a2, c, s0), multiply_add(b2, c, s1)
+                        s2, s3 = multiply_add(c2, c, s2), multiply_add(d2, c, s3)
+                        s0, s1 = multiply_add(a3, d, s0), multiply_add(b3, d, s1)
+                        s2, s3 = multiply_add(c3, d, s2), multiply_add(d3, d, s3)
+                        f[j], f[j + stride], f[j + 2 * stride], f[j + 3 * stride] = s0, s1, s2, s3
+            write_rows(write, base[bundle], count, inner, i0, i1, block)
+
+
+@kernel
+def multiply_along(read: Array, write: Array, lines: int, size: int, turned: Array, line: Array) -> None:
+    """The same as `multiply`, to the bit, for a few lines in one piece each; `turned` is the matrix, transposed."""
+    depth = turned.shape[0]
+    for number in range(lines):
+        s = read[number * size : (number + 1) * size]
+        for i in range(size):
+            line[i] = s[i]
+        for i in range(size, depth):
+            line[i] = 0.0
+        # the result may lie where the line came from: `line` is a copy
+        t = write[number * size : (number + 1) * size]
+        for i in range(size):
+            t[i] = 0.0
+        for k in range(0, depth, 4):
+            a, b, c, d = line[k], line[k + 1], line[k + 2], line[k + 3]
+            p, q, r, v = turned[k, :size], turned[k + 1, :size], turned[k + 2, :size], turned[k + 3, :size]
+            for i in range(size):
+                u = multiply_add(q[i], b, multiply_add(p[i], a, t[i]))
+                t[i] = multiply_add(v[i], d, multiply_add(r[i], c, u))
 
 
 def pieces_of_lines(lines: int, size: int) -> list[tuple[int, int]]:

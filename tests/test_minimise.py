@@ -198,7 +198,7 @@ def test_the_page_speaks_of_the_minimum() -> None:
     text = page(evolve(negative(hills()), SIGMAS))
     start = text.index('<script type="application/json"') if "application/json" in text else 0
     data = json.loads(re.search(r"<script[^>]*application/json[^>]*>(.*?)</script>", text[start:], re.DOTALL)[1])  # type: ignore[index]
-    senses = {"extremum": "minimum", "extrema": "minima", "short": "min", "largest": "smallest"}
+    senses = {"extremum": "minimum", "extrema": "minima", "short": "min", "largest": "smallest", "ascent": "descent"}
     assert data["words"] == senses | {"point": "action"}
     words = {key: data[key] for key in ("title", "subtitle", "notes", "report", "provenance")}
     assert wrong_words(json.dumps(words)) == []

@@ -297,6 +297,8 @@ def test_three_dimensions() -> None:
         (Landscape(np.ones((2, 401)), line()), [0.1, 0.2], "single landscape"),
         (Landscape.from_function(bumps, line()), [0.1], "at least two noise levels"),
         (Landscape.from_function(bumps, line(7)), None, "too coarse"),
+        # the number of axes first: 16 nodes along each would not help
+        (Landscape.from_array(np.random.default_rng(1).normal(size=(5,) * 4), boundary="clip"), None, "at most 3 axes"),
         (Landscape.from_function(bumps, line()), [0.1, -0.2], "not negative"),
     ],
 )
@@ -326,7 +328,9 @@ def test_the_safest_action_is_told_where_it_is_asked_for() -> None:
     landscape = Landscape.from_function(peaks, line(2001))
     stages: list[tuple[int, int]] = []
     page = study(landscape, np.geomspace(0.02, 0.2, 8), risk=0.1, progress=lambda *step: stages.append(step))
-    assert stages == [(i, 8) for i in range(1, 9)] and "risk" in page.seconds
+    # the safest action takes most of the time, and tells every noise level
+    assert stages[:7] == [(i, 39) for i in range(1, 8)] and stages[-1] == (39, 39) and "risk" in page.seconds
+    assert len(stages) == 7 + 8 + 1 and stages == sorted(stages)
     assert page.risk is not None and page.risk.safest.sigma_jump is not None
     # h = .004: (h / sigma)^2 / 12 of the tail mean over q and a difference of slopes of 10
     assert page.risk.safest.sigma_jump.sigma == pytest.approx(0.03324258, abs=1.3e-4)

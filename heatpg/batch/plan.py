@@ -83,7 +83,8 @@ class Plan:
     memory
         Largest memory of a worker in bytes, including the process itself.
     seconds
-        Processor time, on one thread.
+        Processor time of sampling, solving, checking and writing on one thread. Not in it: the start of the workers,
+        and what each of them takes to compile or load its kernels; some seconds each.
     how
         How the time was estimated.
     largest
@@ -105,11 +106,12 @@ class Plan:
 
     def __str__(self) -> str:
         rows = {
-            "batch": self.name or "unnamed",
+            "batch": self.name or "without a name",
             "tasks": f"{self.tasks:,}, {self.points:,} values",
             "storage": human_bytes(self.storage),
             "memory": f"{human_bytes(self.memory)} a worker (task {self.largest})",
-            "time": f"about {human_duration(self.seconds)} on one thread ({self.how})",
+            "time": f"about {human_duration(self.seconds)} of computing on one thread ({self.how})",
+            "excluded": "the start of each worker and the compilation of its kernels, some seconds each",
         }
         return "\n".join(f"{key:8}  {one_line(value)}" for key, value in rows.items())
 

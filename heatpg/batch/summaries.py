@@ -63,7 +63,7 @@ class Progress:
     failed
         Tasks that failed.
     rate
-        Tasks a second in this run; None before every worker has warmed up.
+        Tasks a second in this run, without the first task of each worker; None before every worker has had one.
     eta
         Remaining seconds; None as long as there is no rate.
     task
@@ -107,7 +107,7 @@ class Summary:
     doubtful
         Tasks done in this run of which a check failed, and the names of these checks.
     seconds
-        How long the run took.
+        Elapsed time of the run, with the start of the workers and the compilation of kernels.
     index
         The file that shows all result files as one; empty if it was not written.
     """
@@ -136,14 +136,15 @@ class Summary:
 
     def __str__(self) -> str:
         lines = [
-            f"folder   {self.folder}",
-            f"done     {self.done} in {self.seconds:.1f} s" + (f", {self.repaired} repaired" if self.repaired else ""),
-            f"skipped  {self.skipped}, already done",
-            f"failed   {len(self.failed)}",
+            f"folder        {self.folder}",
+            f"already done  {self.skipped}",
+            f"done now      {self.done}" + (f", {self.repaired} repaired" if self.repaired else ""),
+            f"failed        {len(self.failed)}",
             *_listed([str(failure) for failure in self.failed]),
+            f"elapsed       {self.seconds:.1f} s, starting workers and compiling kernels included",
         ]
         if self.doubtful:
-            lines.append(f"checks   failed in {len(self.doubtful)} of the tasks done")
+            lines.append(f"checks        failed in {len(self.doubtful)} of the tasks done now")
             lines += _listed([f"task {task[:12]}: {checks}" for task, checks in self.doubtful])
         return "\n".join(map(one_line, lines))
 
@@ -208,7 +209,8 @@ class State:
     running
         The runs that work in the folder now: process and machine.
     seconds
-        Time that the work on the tasks took, according to the journal.
+        Time inside the tasks that are done, added up over all workers, according to the journal; the first task of a
+        worker loads or compiles the kernels, its start is not counted.
     tasks
         Every task, in the order of the batch, where `status` was called with ``tasks=True``; else empty.
     """
@@ -239,11 +241,12 @@ class State:
     def __str__(self) -> str:
         lines = [
             f"folder   {self.folder}",
-            f"batch    {self.name or 'unnamed'}, {self.total} tasks",
-            f"done     {self.done} ({100 * self.done / self.total:.0f} %), {self.seconds:.1f} s of work",
+            f"batch    {self.name or 'without a name'}, {self.total} tasks",
+            f"done     {self.done} ({100 * self.done / self.total:.0f} %)",
             f"missing  {self.missing}",
             f"failed   {len(self.failed)}",
             *_listed([str(failure) for failure in self.failed]),
+            f"time     {self.seconds:.1f} s inside the tasks done, summed over workers, compiling kernels included",
         ]
         if self.others:
             lines.append(f"others   {self.others} result files of other tasks")

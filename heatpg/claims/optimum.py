@@ -406,10 +406,11 @@ def more_noise_is_safer() -> Evidence:
     at_cliff = bool((np.diff(falls) > 0).all() and (np.diff(edge_tails) < 0).all())
     return Evidence(
         f"on top of one hill of width 1 the mean of the worst tenth is {tails[0]:.3f}, {tails[1]:.3f}, {tails[2]:.3f} "
-        f"at sigma = 0.2, 0.4, 0.8; on a peak next to a broader hill that of the action with the best mean falls from "
-        f"{at_best[0]:.3f} to {at_best[across]:.3f}, rises by {rise:.3f} where the action jumps, at sigma = "
-        f"{mean.sigma:.4f}, and falls again, while the hill is safer from {safe.sigma:.4f} on; in front of a cliff the "
-        f"probability of falling is {falls[0]:.4f}, {falls[1]:.4f}, {falls[2]:.4f} at sigma = 0.1, 0.2, 0.4",
+        f"at sigma = 0.2, 0.4, 0.8. On a peak next to a broader hill it falls from {at_best[0]:.3f} to "
+        f"{at_best[across]:.3f} for the action with the best mean, rises by {rise:.3f} where that action jumps to the "
+        f"hill, at sigma = {mean.sigma:.4f}, and then falls again. The hill is safer from sigma = {safe.sigma:.4f} on. "
+        f"In front of a cliff the probability of falling is {falls[0]:.4f}, {falls[1]:.4f}, {falls[2]:.4f} at sigma = "
+        "0.1, 0.2, 0.4",
         {
             "hill_first": float(tails[0]),
             "hill_last": float(tails[-1]),

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 from heatpg.cli import batch, bench, check, claims, completion, doctor, listing, orders, run, schema, show, study, view
-from heatpg.cli.parser import Commands
+from heatpg.cli.parser import Commands, in_words_of
 from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, INTERRUPTED, NO_RESOURCES, OK, note
 from heatpg.errors import CheckError, HeatpgError, ResourceError, in_one_line
 from heatpg.tools.folders import expanded
@@ -163,6 +163,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except (HeatpgError, ValueError, OSError, ImportError) as reason:
+        if isinstance(reason, HeatpgError):
+            in_words_of(getattr(arguments, "options", {}), reason)
         shortage = _shortage(reason)
         if shortage:
             return _fail(f"{shortage} ({in_one_line(reason)})", NO_RESOURCES)

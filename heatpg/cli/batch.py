@@ -53,8 +53,9 @@ class Meter:
         words = [f"{progress.done} of {progress.total} tasks"]
         if progress.failed:
             words.append(f"{progress.failed} failed")
-        if progress.rate is not None:
-            words.append(f"{progress.rate:.3g} a second")
+        # at the end the summary gives the elapsed time, with which a rate that leaves out the start would not agree
+        if progress.rate is not None and not ended:
+            words.append(f"{progress.rate:.3g} tasks a second")
         if progress.eta is not None and not ended:
             words.append(f"{human_duration(progress.eta)} left")
         text = ", ".join(words)

@@ -47,8 +47,8 @@ def add(commands: Commands) -> None:
         "claims",
         _claims,
         "Test common claims about exploration noise, one experiment each; the verdict is holds, holds with a "
-        "condition, or false as stated. All of them take about a minute, the first time some minutes, because "
-        "kernels are compiled; heatpg list claims prints the statements without running them.",
+        "condition, or false as stated. All take about a minute, several minutes the first time, while kernels are "
+        "compiled; heatpg list claims prints the statements without running them.",
     )
     claims.add_argument(
         "claim", nargs="*", metavar="ID", help="claims to test, printed in full (default: all, one line each)"

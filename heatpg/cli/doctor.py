@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heatpg.cli.parser import Commands
-from heatpg.cli.requirements import requirements
+from heatpg.cli.requirements import extra_lines, requirements
 from heatpg.cli.talk import BAD_INPUT, CHECK_FAILED, NO_RESOURCES, OK, envelope, fitted, is_quiet, note, say
 from heatpg.errors import HeatpgError, ResourceError, in_one_line
 from heatpg.tools import resources
@@ -71,7 +71,6 @@ _PLUGINS = "heatpg.landscapes"  # group of entry points
 _LEAST_MEMORY = 256 * 2**20
 _LEAST_DISK = 64 * 2**20
 _LONGEST_IMPORT = 60.0  # seconds; it takes less than one where all is well, and some on a disk of the network
-_MOST_NAMES = 4  # packages of an extra that are named, so that it stays on its line. A taste
 _AGREEMENT = 1e-10  # of osc(Q), with the exact evolution; it is 1e-15 where all is well, and a broken kernel is far off
 
 
@@ -447,21 +446,6 @@ def _entries(label: str, lines: Iterable[str]) -> list[str]:
     return [f"{label if i == 0 else '':10} {line}" for i, line in enumerate(lines)]
 
 
-def _extra_line(name: str, extra: Mapping[str, Any], width: int) -> str:
-    purpose = f" ({extra['purpose']})" if extra["purpose"] else ""
-    if extra["installed"]:
-        names = [f"{entry['name']} {entry['version']}" for entry in extra["packages"]]
-        more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
-        return f"{name:{width}}  {', '.join(names[:_MOST_NAMES] + more)}{purpose}"
-    # a package that is there in a wrong version is as good as missing, and said with its version
-    missing = [entry for entry in extra["packages"] if not entry["fits"]]
-    words = ", ".join(
-        f"{entry['name']} {entry['version']} is not {entry['versions']}" if entry["version"] else entry["name"]
-        for entry in missing
-    )
-    return f"{name:{width}}  not installed: {extra['install']}; without it: {words}{purpose}"
-
-
 def _package_lines(found: Mapping[str, Any]) -> list[str]:
     words = []
     for entry in found["packages"]:
@@ -489,8 +473,7 @@ def _place_lines(found: Mapping[str, Any]) -> list[str]:
                 f"compiled for {kernels['processor']}",
                 f"{kernels['folder']}: {kernels['files']} files, {human_bytes(kernels['bytes'])}, mode "
                 f"{kernels['mode']}, {able}{older}",
-                f"to clear them delete {Path(kernels['folder']).parent / 'kernels-*'}: kernels are compiled "
-                "again when they are needed",
+                f"you may delete {Path(kernels['folder']).parent / 'kernels-*'}; kernels are recompiled when needed",
             ],
         )
     disks = [
@@ -501,11 +484,13 @@ def _place_lines(found: Mapping[str, Any]) -> list[str]:
     lines += _entries("disk", disks)
     memory = found["memory"]
     if memory:
-        kinds = ", ".join(
-            f"{name} {'unlimited' if value is None else human_bytes(value)}" for name, value in memory["kinds"].items()
-        )
-        least = "unlimited" if memory["available"] is None else f"{human_bytes(memory['available'])} can be taken"
-        lines += _entries("memory", [f"{least}: {kinds}"])
+        least = "unlimited" if memory["available"] is None else f"{human_bytes(memory['available'])} available"
+        limits = [
+            f"{name} limited to {human_bytes(value)}"
+            for name, value in memory["kinds"].items()
+            if name != "free" and value is not None
+        ]
+        lines += _entries("memory", [f"{least}, {', '.join(limits) or 'no limits set'}"])
     return lines
 
 
@@ -518,8 +503,7 @@ def _lines(found: Mapping[str, Any]) -> list[str]:
             [f"{python['version']} ({python['implementation']}), {python['executable']}", f"on {python['platform']}"],
         )
     lines += _entries("packages", _package_lines(found))
-    width = max(map(len, found["extras"]), default=0)
-    lines += _entries("extras", [_extra_line(name, extra, width) for name, extra in found["extras"].items()])
+    lines += _entries("extras", extra_lines(found["extras"]))
     plugins = [
         f"{entry['name']}  {entry['value']}, of {entry['distribution']} {entry['version']}"
         for entry in found["plugins"] or []

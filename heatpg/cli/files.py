@@ -284,7 +284,13 @@ def result_output(path: str, *, force: bool, quiet: bool = False) -> Path:
 def figure_output(path: str, *, force: bool, endings: tuple[str, ...] = FIGURES, quiet: bool = False) -> Path:
     """Where a figure will go, whose ending says of which kind it is."""
     if not path.lower().endswith(endings):
-        raise OptionError("the name of a figure must end in a known extension", given=path, allowed=", ".join(endings))
+        page = path.lower().endswith((".html", ".htm"))
+        raise OptionError(
+            "the name of a figure must end in a known extension",
+            given=path,
+            allowed=", ".join(endings),
+            advice="heatpg view FILE.h5 writes an HTML page of a result" if page else "",
+        )
     return output(path, force=force, quiet=quiet)
 
 

@@ -13,6 +13,8 @@ from heatpg.cli.talk import OK, reply
 from heatpg.errors import HeatpgError
 from heatpg.tools.arguments import one_of
 
+# What a list holds, where its entries can be taken for something else.
+_HEADINGS = {"claims": "claims: statements that heatpg claims tests; a good part of them is false as stated"}
 _LISTS = ("solvers", "landscapes", "boundaries", "figures", "formats", "claims")
 
 
@@ -65,9 +67,16 @@ def _orders(facts: dict[str, Any]) -> str:
     def word(order: float) -> str:
         return "exact" if math.isinf(order) else f"order {order:g}"
 
-    edges = sorted({value for value in facts["order_at_edge"].values() if value != facts["order_space"]})
+    edges: dict[float, list[str]] = {}
+    for rule, value in facts["order_at_edge"].items():
+        if value != facts["order_space"]:
+            edges.setdefault(value, []).append(rule)
     words = [f"{word(facts['order_space'])} in space"]
-    words += [f"{' or '.join(word(each) for each in edges)} at edges"] if edges else []
+    if len(edges) == 1:
+        words += [f"{word(next(iter(edges)))} at edges"]
+    elif edges:  # of several orders each names its boundaries
+        each = [f"{word(value)} with {', '.join(rules)}" for value, rules in sorted(edges.items())]
+        words += [f"at edges {' and '.join(each)}"]
     words += [f"{word(facts['order_time'])} in time"]
     options = [f"{name}={default}" for name, default in facts["options"].items()]
     return ", ".join(words) + (f"; options: {', '.join(options)}" if options else "")
@@ -108,7 +117,10 @@ def _list(arguments: argparse.Namespace) -> int:
         width = max(map(len, entries))  # of the names, so that the lines beside them begin in one column
         owners = plugins if what == "landscapes" else {}
         whose = {name: " [{distribution} {version}]".format(**owner) for name, owner in owners.items()}
-        lines += [f"{what}:", *(f"  {name:{width}}  {line}{whose.get(name, '')}" for name, line in entries.items())]
+        lines += [
+            _HEADINGS.get(what, f"{what}:"),
+            *(f"  {name:{width}}  {line}{whose.get(name, '')}" for name, line in entries.items()),
+        ]
     details: dict[str, Any] = {"plugins": plugins} if plugins else {}
     if "solvers" in wanted:
         details["solver_details"] = _solvers()

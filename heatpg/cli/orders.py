@@ -35,7 +35,7 @@ def _orders(arguments: argparse.Namespace) -> int:
     from heatpg.measure import orders as convergence
     from heatpg.measure import work_precision
 
-    with Bar("measuring", sys.stderr, enabled=not quiet, unit="measurements") as bar:
+    with Bar("measuring", sys.stderr, enabled=not quiet, unit="experiments") as bar:
         rows = convergence.orders(chosen, over=over, dimensions=dimensions, nodes=arguments.nodes, progress=bar)
     # after the orders, one by one: a solver that is timed must not share the processor with another
     with Bar("timing", sys.stderr, enabled=not quiet, unit="solves") as bar:
@@ -59,11 +59,12 @@ def _orders(arguments: argparse.Namespace) -> int:
         words=lambda: [
             *convergence.table(rows),
             "",
-            "processor time of one solve to reach an error, and nodes per axis:",
-            work_precision.PROBLEM,
+            "processor time of one solve to reach an error, and nodes per axis (-: not reached within 0.1 s)",
+            f"always in two dimensions: {work_precision.PROBLEM}",
             *work_precision.table(runs),
             "",
-            f"{len(rows) - failed} of {len(rows)} measurements passed",
+            f"{len(rows) - failed} of {len(rows)} measurements passed; "
+            "each row of the first table combines those that agree",
         ],
         result=[] if figure is None else [str(figure)],
     )
@@ -88,13 +89,18 @@ def add(commands: Commands) -> None:
         "--boundary", action="append", default=[], metavar="NAME", help="boundary condition; repeatable (default: all)"
     )
     orders.add_argument(
-        "--dimensions", default="1,2,3", metavar="N", help="dimensions of the test grids (default: 1,2,3)"
+        "--dimensions",
+        default="1,2,3",
+        metavar="N",
+        help="dimensions of the grids on which orders are measured (default: 1,2,3); times are for two dimensions",
     )
     orders.add_argument(
         "--nodes", choices=("vertex", "cell"), default="vertex", help="position of the nodes (default: vertex)"
     )
     orders.add_argument(
-        "--figure", metavar="F.png", help="also draw error against time and spacing: .png, .pdf or .svg"
+        "--figure",
+        metavar="F.png",
+        help="also draw error against time and spacing in two dimensions: .png, .pdf or .svg",
     )
     orders.add_argument(
         "--kind", choices=("orders",), default="orders", help="kind of figure to draw (default: orders)"

@@ -3,39 +3,72 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from heatpg.cli.talk import BAD_INPUT
-from heatpg.errors import UnknownNameError
+from heatpg.errors import HeatpgError, UnknownNameError
 from heatpg.tools.lines import visible
 from heatpg.tools.options import nearest, shown
 from heatpg.version import __version__
 
-__all__ = ["CHECK_LEVELS", "Commands", "Parser", "add_kind", "add_source", "add_untrusted"]
+__all__ = ["CHECK_LEVELS", "Commands", "Parser", "add_kind", "add_source", "add_untrusted", "in_words_of"]
 
+# What a problem begins with where it is about one parameter, and what advice calls a parameter with its value.
+_SUBJECT = re.compile(r"[a-z_]+(?= (?:is|must|needs|cannot|has|takes)\b)")
+_KEYWORD = re.compile(r"(?<![\w-])([a-z_]+)=([^\s,;()]*)")
 CHECK_LEVELS = ("none", "standard", "full")
 
 
 class Parser(argparse.ArgumentParser):
     """A parser that ends with the exit code of bad usage and says where help is."""
 
+    _words: Sequence[str] = ()  # that this parser was given
+
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and exit."""
+        """Say what is wrong and exit; of an unknown option before that something is missing, as that is the reason."""
+        if "arguments are required" in message:
+            words = list(self._words)
+            words = words[: words.index("--")] if "--" in words else words
+            # negative numbers and values of options are no options
+            options = [word.partition("=")[0] for word in words if re.match(r"--?[A-Za-z]", word)]
+            unknown = [word for word in options if word not in self._option_string_actions]
+            if unknown:
+                asked = nearest(unknown[0], [name for name in self.options() if name.startswith("--")])
+                message = "; ".join(filter(None, (f"unrecognized arguments: {unknown[0]}", asked or message)))
         self.exit(BAD_INPUT, f"heatpg: error: {visible(message)}\n  see: {self.prog} --help\n")
+
+    # argparse calls this of the parser of each command, with the words that are left for it
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As that of argparse; the words are kept for what is said of them."""
+        self._words = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(args, namespace)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """In place of argparse's own: an unknown option is answered with the nearest one of the command."""
         found, rest = self.parse_known_args(args, namespace)
+        command = getattr(found, "command_parser", self)
         if rest:
-            command = getattr(found, "command_parser", self)
             option = next((word for word in rest if word.startswith("-")), rest[0]).partition("=")[0]
             known = [name for name in command.options() if name.startswith("--")]
             asked = nearest(option, known) or f"the options are: {', '.join(known)}" if option.startswith("-") else ""
             command.error("; ".join(filter(None, (f"unrecognized arguments: {' '.join(rest)}", asked))))
         if hasattr(found, "command_parser"):
+            found.options = command.python_names(found)
             del found.command_parser
         return found
+
+    def python_names(self, found: argparse.Namespace) -> dict[str, tuple[str, bool]]:
+        """The options by the names of their parameters in Python, each with whether it was used."""
+        names = {}
+        for action in self._actions:
+            if action.option_strings:
+                used = getattr(found, action.dest, None) != action.default
+                name = getattr(found, "renamed", {}).get(action.dest, action.dest)
+                names[name] = action.option_strings[-1], used
+        return names
 
     def options(self) -> list[str]:
         """The options, as they are written."""
@@ -55,6 +88,28 @@ class Parser(argparse.ArgumentParser):
             advice=nearest(str(value), known),
         )
         raise argparse.ArgumentError(None if command else action, str(problem))
+
+
+def in_words_of(options: Mapping[str, tuple[str, bool]], reason: HeatpgError) -> None:
+    """Have an error name the options that were typed, and not the parameters of Python that they became.
+
+    Parameters
+    ----------
+    options
+        By the name of their parameters, each with whether it was used; `Parser.python_names`.
+    reason
+        What is changed: the subject of its problem, if that option was used, and keywords in its advice.
+    """
+    subject = _SUBJECT.match(reason.problem)
+    option, used = options.get(subject[0], ("", False)) if subject else ("", False)
+    # a parameter of a solver or of a landscape may have the name of an option that was not used
+    if used and subject:
+        reason.problem = option + reason.problem[subject.end() :]
+    if "--" not in reason.advice and "(" not in reason.advice:  # a call is a line of Python
+        reason.advice = _KEYWORD.sub(
+            lambda match: f"{options[match[1]][0]} {match[2]}".strip() if match[1] in options else match[0],
+            reason.advice,
+        )
 
 
 class Group:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["Requirement", "requirements"]
+__all__ = ["Requirement", "extra_lines", "requirements"]
+
+_FOR_DEVELOPERS = ("test", "docs", "dev")  # extras that no user needs
+_MOST_NAMES = 4  # packages of an extra that are named, so that it stays on its line. A taste
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,3 +109,28 @@ def requirements(texts: Iterable[str], extras: Iterable[str] = ()) -> dict[str, 
         return list(dict.fromkeys([*direct.get(extra, []), *inner]))
 
     return {extra: gathered(extra, ()) for extra in direct}
+
+
+def extra_lines(extras: Mapping[str, Any]) -> list[str]:
+    """What each extra is for; those for developers share a line, as their packages would bury the verdict."""
+    useful = {name: extra for name, extra in extras.items() if name not in _FOR_DEVELOPERS}
+    others = [f"{name} {'' if extras[name]['installed'] else 'not '}installed" for name in extras if name not in useful]
+    width = max(map(len, [*useful, *(["others"] if others else [])]), default=0)
+    words = [f"{'others':{width}}  {', '.join(others)} (only to develop heatpg, see CONTRIBUTING.md)"] if others else []
+    return [_extra_line(name, extra, width) for name, extra in useful.items()] + words
+
+
+def _extra_line(name: str, extra: Mapping[str, Any], width: int) -> str:
+    purpose = f" ({extra['purpose']})" if extra["purpose"] else ""
+    if extra["installed"]:
+        names = [f"{entry['name']} {entry['version']}" for entry in extra["packages"]]
+        more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
+        return f"{name:{width}}  {', '.join(names[:_MOST_NAMES] + more)}{purpose}"
+    # a package that is there in a wrong version is as good as missing, and said with its version
+    wrong = [
+        f"{entry['name']} {entry['version']} is not {entry['versions']}"
+        for entry in extra["packages"]
+        if entry["version"] and not entry["fits"]
+    ]
+    why = f" ({', '.join(wrong)})" if wrong else ""
+    return f"{name:{width}}  not installed{purpose}; to add it: {extra['install']}{why}"

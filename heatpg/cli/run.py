@@ -41,7 +41,10 @@ def _result_path(arguments: argparse.Namespace, quiet: bool) -> Path:
     except StoreError as refusal:
         if source is not None and not arguments.out and refusal.advice:
             # of my.npy and my.npz, which are not told apart by it
-            refusal.advice += f"; {stem}.h5 is the default for every source {stem}.*, choose another name with --out"
+            refusal.advice = (
+                f"choose another name with --out ({stem}.h5 is the default for every source {stem}.*), or overwrite it "
+                "with --force"
+            )
         raise
     # --force means that a result may be replaced, not what it is made from
     if source is not None and source.resolve() == out:

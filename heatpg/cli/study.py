@@ -86,7 +86,8 @@ def _study(arguments: argparse.Namespace) -> int:
                 )
                 return OK
             source, sigma = draws.evolution(landscape, sigma, arguments.checks, state), None
-    with Bar("studying", sys.stderr, enabled=not quiet) as bar:
+    # a line now and then in a log too: with --risk it takes minutes
+    with Bar("studying", sys.stderr, enabled=not quiet, unit="steps") as bar:
         bar(0, 1)  # the first stage does not say how far it is
         page = study(
             source,
@@ -129,6 +130,7 @@ def add(commands: Commands) -> None:
         _study,
         "Find the noise levels at which the optimum of a landscape jumps or ends, and what acting on it costs.",
     )
+    study.set_defaults(renamed={"price": "price_limit", "risk": "q"})
     add_source(study, "default: 64, from 2 grid spacings to half of the box, or those of a .h5 file with 8 or more")
     study.add_argument(
         "--price",

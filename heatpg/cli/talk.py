@@ -248,8 +248,11 @@ def describe(evolution: Evolution, chosen: str = "") -> list[str]:
     from heatpg.tools.numbers import snapped
 
     grid, values = evolution.grid, evolution.landscape.values
+    lowest, highest = float(values.min()), float(values.max())
+    # the tail of a bump, 1e-22, is 0 beside its height
+    least, most = (snapped(value, 1e-3 * (highest - lowest)) for value in (lowest, highest))
     lines = [
-        f"landscape  {_shape(evolution)}, Q from {float(values.min()):.6g} to {float(values.max()):.6g}"
+        f"landscape  {_shape(evolution)}, Q from {least:.6g} to {most:.6g}"
         + (", minimised" if evolution.landscape.minimise else ""),
     ]
     for i, axis in enumerate(grid):

@@ -64,6 +64,7 @@ def _view(arguments: argparse.Namespace) -> int:
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
     view = commands.add("view", _view, "Make a self-contained HTML page of a result file.")
+    view.set_defaults(renamed={"risk": "q"})
     view.add_argument("file", metavar="F.h5")
     add_untrusted(view)
     view.add_argument("-o", "--out", metavar="F.html", help="page to write (default: F.html in this folder)")
@@ -88,7 +89,7 @@ def add(commands: Commands) -> None:
         "--risk",
         type=float,
         default=None,
-        metavar="Q",
-        help="add a layer: the mean of the worst fraction Q of returns (CVaR) at every sigma, as in --risk 0.1",
+        metavar="q",
+        help="add a layer: the mean of the worst fraction q of returns (CVaR) at every sigma, as in --risk 0.1",
     )
     view.add_argument("--force", action="store_true", help="replace an existing page")

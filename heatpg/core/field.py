@@ -491,7 +491,7 @@ class HeatField:
             )
         if grid.dimensions > 3:
             raise UnsupportedError(
-                "HeatField supports at most 3 axes",
+                "positions between nodes and critical points are available for at most 3 axes",
                 given=f"{grid.dimensions} axes",
                 advice="use heatpg.quadrature.mollify with a callable of up to 20 variables",
             )

@@ -222,8 +222,7 @@ class Axis:
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """The parameters of the axis as JSON-like values; the label only if there is one, so that identities do not
-        change.
+        """The parameters of the axis as JSON-like values; the label only if there is one.
 
         Examples
         --------

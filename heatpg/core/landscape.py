@@ -495,8 +495,8 @@ class Landscape:
         vectorized
             Whether the function accepts arrays.
         progress
-            A function that is called as ``progress(done, total)``, or True for a bar: while a function
-            is sampled point by point.
+            A function that is called as ``progress(done, total)``, or True for a bar. Used only where the function is
+            sampled point by point.
         minimise
             Whether the function is a loss, whose smallest value is the optimum.
         dimensions

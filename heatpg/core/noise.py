@@ -192,11 +192,14 @@ def _refuse_asymmetry(values: NDArray[np.float64], grid: Grid) -> None:
 
 
 def _refuse_indefinite(values: NDArray[np.float64], grid: Grid) -> None:
+    def name(k: int) -> str:
+        return f"covariance {k} of {len(values)}" if len(values) > 1 else "the covariance"
+
     variances = np.diagonal(values, axis1=1, axis2=2)
     if (variances <= 0).any():
         k, i = (int(n) for n in np.argwhere(variances <= 0)[0])
         raise SigmaError(
-            f"covariance {k} is not positive definite: the variance along axis {grid[i].name!r} is not positive",
+            f"{name(k)} is not positive definite: the variance along axis {grid[i].name!r} is not positive",
             given=f"{variances[k, i]:g}, smallest eigenvalue {np.linalg.eigvalsh(values[k])[0]:g}",
             allowed="positive definite matrices",
             advice="for an axis without noise, pass sigma= with one number per axis",
@@ -211,7 +214,7 @@ def _refuse_indefinite(values: NDArray[np.float64], grid: Grid) -> None:
         eigenvalues, vectors = np.linalg.eigh(values[k])
         direction = ", ".join(f"{x:.3g} along {axis.name!r}" for x, axis in zip(vectors[:, 0], grid, strict=True))
         raise SigmaError(
-            f"covariance {k} is not positive definite",
+            f"{name(k)} is not positive definite",
             given=f"smallest eigenvalue {eigenvalues[0]:g} (of the correlations {least[k]:g}), eigenvector {direction}",
             advice="all correlations must be below 1 in magnitude",
         )

@@ -210,7 +210,9 @@ class Report:
 
     def __repr__(self) -> str:
         silent = f", {len(self.silent)} silent" if self.silent else ""
-        return f"<Report: {len(self)} checks, {len(self.failures)} failed, {len(self.findings)} findings{silent}>"
+        checks = f"{len(self)} check" + "s" * (len(self) != 1)
+        findings = f"{len(self.findings)} finding" + "s" * (len(self.findings) != 1)
+        return f"<Report: {checks}, {len(self.failures)} failed, {findings}{silent}>"
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON-like values."""

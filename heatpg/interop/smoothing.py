@@ -54,8 +54,8 @@ def smooth(
     values
         Q: an array of NumPy, an `xarray.DataArray`, a tensor of torch or an array of jax, or numbers in lists.
     sigma
-        Standard deviation of the noise in units of `spacing`: a number, or several in any order, for which the result
-        has a first axis more. Different ones along the axes are an array of shape (T, dimensions), or a dictionary
+        Standard deviation of the noise in units of `spacing`: a number, or several, in any order; the result then has
+        an extra first axis. Different ones along the axes are an array of shape (T, dimensions), or a dictionary
         from each axis to a number or a list. A tuple of one number per axis, as SciPy takes it, is read as several
         noise levels, with a warning. None with a `covariance`.
     boundary
@@ -205,7 +205,7 @@ class _Axes:
     def named(self, what: str, given: Any) -> Any:
         """One for all axes as it is, and otherwise a dictionary for `grid_of_nodes`, whose axes are x1, x2, ..."""
         if isinstance(given, Mapping):
-            own = {_chosen(key, self._names, self._count)[0]: entry for key, entry in given.items()}
+            own = {_chosen(key, self._names, self._count, what)[0]: entry for key, entry in given.items()}
             if sorted(own) != sorted(self._chosen):
                 raise OptionError(
                     f"the dictionary {what} needs one entry per smoothed axis",
@@ -236,8 +236,8 @@ def _dimensions(values: Any) -> list[str] | None:
     return [str(name) for name in values.dims]
 
 
-def _chosen(axes: Name | Sequence[Name] | None, names: list[str] | None, count: int) -> list[int]:
-    """The numbers of the axes that are smoothed, in the order in which they were given."""
+def _chosen(axes: Name | Sequence[Name] | None, names: list[str] | None, count: int, dictionary: str = "") -> list[int]:
+    """The numbers of axes, in the order in which they were given; `dictionary` is the parameter whose keys they are."""
     if axes is None:
         return list(range(count))
     given = [axes] if isinstance(axes, int | str) else list(axes)
@@ -249,6 +249,10 @@ def _chosen(axes: Name | Sequence[Name] | None, names: list[str] | None, count: 
             chosen.append(axis % count)
         else:
             known = f"from {-count} to {count - 1}" + (f", or {', '.join(names)}" if names else "")
+            if dictionary:
+                raise OptionError(
+                    f"the keys of {dictionary} must be axes of the array", given=repr(axis), allowed=known
+                )
             raise OptionError("axes must be axes of the array", given=f"axes={axes!r}", allowed=known)
     if len(set(chosen)) < len(chosen) or not chosen:
         raise OptionError("axes must be different", given=f"axes={axes!r}", allowed="one or more different axes")

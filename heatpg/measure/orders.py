@@ -401,12 +401,38 @@ def orders(
     return rows
 
 
-def _number(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
+# What a table calls the number that was observed, and what the solver declares of that number: of a property of a
+# matrix it is the deviation that is measured, and 0 that is declared.
+_MEASURED = {
+    "space": "order in space",
+    "time": "order in time",
+    "edge": "order at the edge",
+    "exact": "error",
+}
+_DEVIATION = {
+    "1": ("row sums, distance from 1", "0"),
+    "<= 1": ("row sums, excess over 1", "0"),
+    "symbol": ("spectrum, distance from the symbol", "0"),
+    ">= 0": ("smallest weight", ">= 0"),
+    "no promise": ("smallest weight", "no guarantee"),
+    "identity": ("inverse, distance from the identity", "0"),
+}
 
 
 def _is_order(row: Row) -> bool:
     return not isinstance(row.declared, str)
+
+
+def _words(row: Row) -> tuple[str, str]:
+    """What was measured, and what is declared of it."""
+    declared = row.declared
+    if not isinstance(declared, str):
+        return (f"order, {row.data}" if row.axis == "rough" else _MEASURED[row.axis]), f"{declared:g}"
+    if row.axis == "operator":
+        return _DEVIATION.get(declared, (row.data, declared))
+    if declared == "tolerance":
+        return "error in time", "the tolerance"
+    return _MEASURED.get(row.axis, row.axis), "0" if declared == "exact" else declared
 
 
 def _observed(rows: Sequence[Row]) -> str:
@@ -416,7 +442,7 @@ def _observed(rows: Sequence[Row]) -> str:
     if rows[0].axis == "operator" and rows[0].data == "signs":
         return f"{min(numbers):.0e}"
     if not _is_order(rows[0]):
-        return f"{max(numbers):.0e}"
+        return f"{max(numbers):.0e}" if max(numbers) else "0"
     low, high = (f"{round(value, 2) + 0.0:.2f}" for value in (min(numbers), max(numbers)))  # no minus zero
     return low if low == high else f"{low} to {high}"
 
@@ -424,9 +450,11 @@ def _observed(rows: Sequence[Row]) -> str:
 def _allowed(rows: Sequence[Row]) -> str:
     bounds = [row.bound for row in rows if row.bound is not None]
     if not bounds:
-        return ""
+        return "-"
+    if rows[0].axis == "operator" and rows[0].data == "signs":
+        return f">= {min(bounds):.0e}"
     if not _is_order(rows[0]):
-        return f"{max(bounds):.0e}"
+        return f"<= {max(bounds):.0e}"
     return f"±{max(bounds):g}"
 
 
@@ -447,9 +475,9 @@ def table(rows: Sequence[Row]) -> list[str]:
     >>> from heatpg.measure.orders import order_in_space, table
     >>> print(*table([order_in_space(make("exponential"), "reflect")]), sep="\\n")
     solver
-      boundary  d  axis   data    declared  observed  allowed  verdict
+      boundary  d  measured        declared  observed  allowed  verdict
     exponential
-      reflect   1  space  smooth  2         2.00      ±0.1     passed
+      reflect   1  order in space  2         2.00      ±0.1     passed
     """
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
@@ -457,7 +485,7 @@ def table(rows: Sequence[Row]) -> list[str]:
     labels = list(dict.fromkeys(row.label for row in rows))
     ordered = sorted(groups.values(), key=lambda members: labels.index(members[0].label))
     every = set(boundaries.names())
-    lines = [("boundary", "d", "axis", "data", "declared", "observed", "allowed", "verdict")]
+    lines = [("boundary", "d", "measured", "declared", "observed", "allowed", "verdict")]
     for members in ordered:
         first = members[0]
         where = sorted({row.boundary for row in members})
@@ -471,9 +499,7 @@ def table(rows: Sequence[Row]) -> list[str]:
             (
                 "every" if set(where) == every else " ".join(where),
                 " ".join(str(d) for d in sorted({row.dimension for row in members})),
-                first.axis,
-                first.data if first.axis in ("rough", "operator") else "smooth",
-                _number(first.declared),
+                *_words(first),
                 _observed(members),
                 _allowed(members),
                 verdict,
@@ -490,5 +516,7 @@ def table(rows: Sequence[Row]) -> list[str]:
             result.append(before)
         result.append(line)
     if any(row.note and row.passed and row.observed is not None for row in rows):
-        result.append("adapted: resolutions at rounding error, or not yet asymptotic, were replaced; see the notes")
+        result.append(
+            "adapted: resolutions at rounding error, or not yet asymptotic, were replaced; --json has a note for each"
+        )
     return result

@@ -141,14 +141,14 @@ def _milliseconds(seconds: float) -> str:
 
 
 def table(runs: Sequence[Work]) -> list[str]:
-    """Processor time that each solver needs to reach an error, as lines of text.
+    """Processor time that each solver needs to reach an error, as lines of text; a dash where no size reached it.
 
     Examples
     --------
     >>> from heatpg.measure.work_precision import Work, table
     >>> print(*table([Work("exponential", {}, "exponential", 2.0, 49, 0.04, 3e-3, 4e-4)]), sep="\\n")
     error at most    1e-2  1e-3  1e-4  1e-6  1e-8  1e-10
-    exponential    0.4 ms
+    exponential    0.4 ms     -     -     -     -      -
                        49
     """
     targets = ("1e-2", "1e-3", "1e-4", "1e-6", "1e-8", "1e-10")
@@ -159,7 +159,7 @@ def table(runs: Sequence[Work]) -> list[str]:
             min((run for run in mine if run.error <= float(target)), key=lambda run: run.seconds, default=None)
             for target in targets
         ]
-        lines.append([label, *(_milliseconds(run.seconds) if run else "" for run in best)])
+        lines.append([label, *(_milliseconds(run.seconds) if run else "-" for run in best)])
         lines.append(["", *(str(run.size) if run else "" for run in best)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [

@@ -436,12 +436,16 @@ class Drawing:
         self.pilot()
         cost = self.cost
         if cost.rollouts > self.draws.budget:
+            # what was asked for is to be asked for again
+            count = self.draws.count
+            kept = f"error={self.draws.error:g}" if count is None else f"count={count}"
             raise ResourceError(
                 "the draws exceed the budget",
                 given=str(cost),
                 allowed=f"{self.draws.budget:,} rollouts",
-                advice=f"{cost.alternatives}; or raise the budget: Draws(budget={cost.rollouts})",
-                command=f"{cost.choices('--draws count=128')}; or raise the budget: --draws budget={cost.rollouts}",
+                advice=f"{cost.alternatives}; or raise the budget: Draws({kept}, budget={cost.rollouts})",
+                command=f"{cost.choices('--draws count=128')}; or raise the budget: --draws {kept} "
+                f"--draws budget={cost.rollouts}",
             )
         noise = self._noise_of(self.points)
         while self.moments.count < self._goal or self._raised_goal():

@@ -178,11 +178,12 @@ class Cost:
     def choices(self, jump: str = "Draws(count=128)") -> str:
         """Cheaper settings, as text, where draws for a jump alone are asked for in these words."""
         each = self.rollouts // self.sigmas
-        words = f"an error of 5 % of osc(Q) ({self.at_five_percent:,} rollouts), " if (self.error or 0) < 0.05 else ""
-        return (
-            f"{words}fewer sigmas (about {each:,} rollouts each), or for sigma_jump alone {jump} "
-            f"({self.for_jump:,} rollouts)"
-        )
+        # only what is cheaper than what was asked for
+        words = [f"an error of 5 % of osc(Q) ({self.at_five_percent:,} rollouts)"] if (self.error or 0) < 0.05 else []
+        words += [f"fewer sigmas (about {each:,} rollouts each)"]
+        if self.for_jump < self.rollouts:
+            words += [f"for sigma_jump alone {jump} ({self.for_jump:,} rollouts)"]
+        return f"{', '.join(words[:-1])}, or {words[-1]}" if len(words) > 1 else words[0]
 
     def as_dict(self) -> dict[str, Any]:
         """The cost as JSON-like values."""

@@ -41,7 +41,7 @@ def _draw(runs: Sequence[Work], ax: Axes, against: str) -> None:
         ax.plot(
             [getattr(run, against) for run in mine],
             [max(run.error, _FLOOR) for run in mine],
-            label=f"{label} ({'spectral' if isinstance(order, str) else f'order {order:g}'})",
+            label=f"{label} ({'exact in space' if isinstance(order, str) else f'order {order:g}'})",
             color=_COLOURS[i % len(_COLOURS)],
             marker=_MARKERS[i % len(_MARKERS)],
             linestyle=_DASHES[i // len(_COLOURS) % len(_DASHES)],

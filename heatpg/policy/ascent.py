@@ -222,9 +222,9 @@ def _check_options(
         raise OptionError("a schedule needs method='annealed'", given=f"method={method!r}")
 
 
-def _parse_starts(starts: ArrayLike, grid: Grid | None) -> tuple[Array, bool]:
+def _parse_starts(starts: ArrayLike, grid: Grid | None, dimensions: int | None = None) -> tuple[Array, bool]:
     # stricter than for means in general: ascents leave the box, but do not begin outside
-    places, single = parse_means(starts, grid)
+    places, single = parse_means(starts, grid, dimensions)
     for i, axis in enumerate(grid or ()):
         outside = (places[:, i] < axis.lower) | (places[:, i] > axis.upper)
         if outside.any() and not axis.rule.periodic:
@@ -315,7 +315,7 @@ def ascend_all(
         )
     _check_options(method, gradient, how.rate, floor, entropy, schedule)
     q = ActionValue(source, slope)
-    places, _ = _parse_starts(starts, q.grid)
+    places, _ = _parse_starts(starts, q.grid, q.dimensions)
     count, d = places.shape
     deviations, common = parse_sigma(sigma, d)
     if not common and method != "fixed":

@@ -328,11 +328,11 @@ def estimate_gradient(
     samples
         Evaluations of Q (reparametrised: of its gradient) at each mean, at least 4; an even number for pairs.
     seed
-        Of the noise; a mean draws the same noise whatever the other means are.
+        Seed of the noise. Each mean uses the same noise, whatever other means are passed.
     gradient
         Gradient of a function, only for ``reparametrised``: called as ``gradient(x1, ..., xd)``, returns d arrays.
     compare
-        Whether the exact gradient is computed as well. Of a function that costs 64 times the samples for
+        Whether the exact gradient is computed as well. For a function this costs 64 times the samples for
         each component, between 2^13 and 2^17 evaluations. By default wherever Q is no sampler of rollouts.
 
     Returns
@@ -380,7 +380,7 @@ def estimate_gradient(
     one_of("parameter", with_respect_to, PARAMETERS)
     q = ActionValue(source, gradient)
     refuse_walls(q)
-    means, single = parse_means(mean, q.grid)
+    means, single = parse_means(mean, q.grid, q.dimensions)
     deviations, common = parse_sigma(sigma, means.shape[1])
     samples = check_samples(samples, estimator, means.shape[1])
     seed = whole_number("seed", seed, least=0)
@@ -462,7 +462,7 @@ def estimator_variance(
     one_of("parameter", with_respect_to, PARAMETERS)
     q = ActionValue(source, gradient)
     refuse_walls(q)
-    means, single = parse_means(mean, q.grid)
+    means, single = parse_means(mean, q.grid, q.dimensions)
     deviations, common = parse_sigma(sigma, means.shape[1])
     components = 1 if with_respect_to == "variance" and common else means.shape[1]
     variance, error = np.empty((len(means), components)), np.empty((len(means), components))

@@ -201,7 +201,7 @@ def estimator_noise(
         raise OptionError("a Hölder exponent is out of range", given=exponent, allowed="above 0, at most 1")
     q = ActionValue(source, gradient)
     refuse_walls(q)
-    places, _ = parse_means(means, q.grid)
+    places, _ = parse_means(means, q.grid, q.dimensions)
     levels = positive_sigmas(sigmas)
     seed = whole_number("seed", seed, least=0)
     d = places.shape[1]

@@ -114,6 +114,12 @@ class ActionValue:
             )
 
     @property
+    def dimensions(self) -> int | None:
+        """Number of components, if the source has one: a landscape or a sampler."""
+        own = self.grid.dimensions if self.grid is not None else getattr(self.source, "dimensions", None)
+        return own if isinstance(own, int) else None
+
+    @property
     def differentiable(self) -> bool:
         """Whether a gradient is at hand."""
         return self.grid is not None or self._gradient is not None
@@ -251,13 +257,14 @@ def negative(source: Source, slope: Callable[..., Any] | None) -> tuple[Source, 
     return below, lambda *x: [-np.asarray(part) for part in given(*x)]
 
 
-def parse_means(mean: ArrayLike, grid: Grid | None) -> tuple[Array, bool]:
-    """Means of shape (P, d), and whether one alone was given."""
+def parse_means(mean: ArrayLike, grid: Grid | None, dimensions: int | None = None) -> tuple[Array, bool]:
+    """Means of shape (P, d), and whether one alone was given; without a grid d may be known from the function."""
+    dimensions = dimensions if grid is None else grid.dimensions
     means = real_numbers("the mean", mean, GridError)
     single = means.ndim < 2
     means = means.reshape(1, -1) if single else means
-    if means.ndim != 2 or means.size == 0 or (grid is not None and means.shape[1] != grid.dimensions):
-        d = "d" if grid is None else grid.dimensions
+    if means.ndim != 2 or means.size == 0 or (dimensions is not None and means.shape[1] != dimensions):
+        d = "d" if dimensions is None else dimensions
         raise GridError(
             "the mean has the wrong shape",
             given=f"shape {means.shape[1:] if single else means.shape}",

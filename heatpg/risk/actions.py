@@ -105,7 +105,7 @@ class SafestAction:
     sigma
         Noise levels (of the noisiest axis), shape (T,).
     safest
-        The action of the best tail mean; `values` are tail means.
+        The action with the best tail mean; `values` are tail means.
     best_mean
         The action with the best mean; `values` are means.
     partings

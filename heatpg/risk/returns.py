@@ -14,7 +14,7 @@ from heatpg.core.faces import require_extrapolated
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma, default_sigma, parse_covariance, parse_sigma, sigma_words
-from heatpg.errors import NonFiniteError, OptionError, SigmaError, UnsupportedError
+from heatpg.errors import NonFiniteError, SigmaError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.risk.ladder import Ladder, QuantileLadder, TailLadder
 from heatpg.risk.positive import PositiveFlow, positive_solver, require_positive_covariances
@@ -29,6 +29,7 @@ __all__ = ["MOST_THRESHOLDS", "Distribution", "Quantile", "TailMean", "distribut
 
 Array = NDArray[Any]
 
+_LEAST_FRACTION = 1e-9
 TOLERANCE = 1e-3
 """Of osc(Q): how near to each other the bounds of a quantile or tail mean are brought by default (taste)."""
 MOST_THRESHOLDS = 257
@@ -36,7 +37,7 @@ MOST_THRESHOLDS = 257
 
 
 def fraction_of(q: float) -> float:
-    """The fraction of a tail, if it is above 0 and at most 1.
+    """The fraction of a tail, if it is from 1e-9 to 1.
 
     Raises
     ------
@@ -49,13 +50,8 @@ def fraction_of(q: float) -> float:
     >>> fraction_of(0.1)
     0.1
     """
-    fraction = finite_number("q", q, lower=0.0, upper=1.0)
     # below, rounding of the fields divided by q is more than the default tolerance
-    if fraction < 1e-9:
-        raise OptionError(
-            "the fraction of the tail is out of range", given=fraction, allowed="1e-9 to 1, for example q=0.1"
-        )
-    return fraction
+    return finite_number("q", q, lower=_LEAST_FRACTION, upper=1.0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,8 +83,8 @@ class _Bounded:
         return (
             f"thresholds are missing at {len(levels)} of {len(self.sigma)} noise levels: at sigma = "
             f"{sigma_words(self.sigma[worst])} the {self._what} is bounded to {gap[worst]:.2g} with "
-            f"{len(self.thresholds[worst])} thresholds, but the tolerance is {self.tolerance:.2g} (in Python, raise "
-            f"most= or tolerance=)"
+            f"{len(self.thresholds[worst])} thresholds, but the tolerance is {self.tolerance:.2g}; pass "
+            "a larger most= or tolerance= to heatpg.risk.safest_action, or to the method of the distribution"
         )
 
 

@@ -450,7 +450,7 @@ def _ray(evolution: Evolution, units: Units) -> Ray:
         raise SigmaError(
             "tracks need at least two noise levels",
             given=f"{len(evolution)}",
-            advice="for a single level use critical_points",
+            advice="for a single level use heatpg.scalespace.critical_points",
         )
     # sigma_i = ratio_i sqrt(t) for all levels: a ray in the space of noises, along which t is one parameter
     sigmas = evolution.sigmas
@@ -504,11 +504,12 @@ def track(
 
     Notes
     -----
-    In one dimension maxima can only vanish; in two or more they can also be created (by a correct solution, so it is a
-    finding). Events below 1.5 grid spacings are marked as not resolved. Extrema on an edge of the box are tracks of
-    their own, marked `Track.on_edge`. An event has no partner if that has no track: a critical point that is created
-    and vanishes between two neighbouring levels, one of a kind that is not tracked, or one on an edge of the box that
-    is not an extremum.
+    In one dimension no maximum is created inside the box: each vanishes, merges with an equal one, reaches the edge of
+    the box, or is there to the last level. In two or more dimensions maxima can also be created (by a correct solution,
+    so it is a finding). Events below 1.5 grid spacings are marked as not resolved. Extrema on an edge of the box are
+    tracks of their own, marked `Track.on_edge`. The partner of an event is missing if it was not tracked: it is created
+    and vanishes between two neighbouring levels, is of a kind that is not tracked, or lies on an edge of the box and
+    is no extremum.
 
     References
     ----------

@@ -47,10 +47,11 @@ def share_words(share: float) -> str:
     Examples
     --------
     >>> from heatpg.tools.numbers import share_words
-    >>> share_words(1.0), share_words(0.99996), share_words(0.992), share_words(2e-4)
+    >>> share_words(1.0 - 1e-15), share_words(0.99996), share_words(0.992), share_words(2e-4)
     ('100%', 'more than 99.9%', '99.2%', 'less than 0.1%')
     """
-    if share >= 1.0:
+    # a sum of the weights of all nodes is 1 up to rounding errors
+    if share >= 1.0 - _ROUNDING:
         return "100%"
     if share > 0.9995:
         return "more than 99.9%"

@@ -95,7 +95,8 @@ def resolution_entry(grid: Grid, finest: NDArray[np.float64], held: str = "") ->
     coarse = moving & (ratios < 1.0)
     if not coarse.any():
         least = float(ratios[moving].min())
-        return Check("resolution", "passed", f"the smallest sigma is {least:.3g} grid spacings", least)
+        spacings = "grid spacing" if f"{least:.3g}" == "1" else "grid spacings"
+        return Check("resolution", "passed", f"the smallest sigma is {least:.3g} {spacings}", least)
     along, counts = [], []
     axes = np.flatnonzero(coarse.any(axis=0)).tolist()
     for position in axes:

@@ -243,8 +243,9 @@ def test_how_it_reads() -> None:
         "tasks     3, 1,500,000 values",
         "storage   4.0 MiB",
         "memory    256.0 MiB a worker (task 2)",
-        "time      about 90 s on one thread (measured on parts of 1 of 3 kinds of tasks)",
+        "time      about 90 s of computing on one thread (measured on parts of 1 of 3 kinds of tasks)",
+        "excluded  the start of each worker and the compilation of its kernels, some seconds each",
     ]
     assert json.loads(json.dumps(plan.as_dict())) == dataclasses.asdict(plan)
     for seconds, words in ((0.5, "0.5 s"), (7200.0, "2.0 hours"), (864000.0, "10.0 days")):
-        assert f"time      about {words} on" in str(dataclasses.replace(plan, seconds=seconds))
+        assert f"time      about {words} of computing on" in str(dataclasses.replace(plan, seconds=seconds))

@@ -29,3 +29,14 @@ def test_everything_has_words_and_json(folder: Path, tmp_path: Path) -> None:
     assert "only 0 bytes" in str(found[1]) and "task 2" in str(found[1])
     many = Summary("out", 0, 0, 0, failed.failed * 30, (), 1.0)
     assert "and 20 more" in str(many)
+
+
+def test_every_time_says_what_it_counts(folder: Path, tmp_path: Path) -> None:
+    """Estimate, progress, summary and status count different things, so their numbers differ: each says which."""
+    assert "elapsed       2.0 s, starting workers and compiling kernels included" in str(
+        Summary("out", 3, 1, 0, (), (), 2.0)
+    )
+    assert "already done  1\n" in str(Summary("out", 3, 1, 0, (), (), 2.0))
+    said = str(status(folder))
+    assert "s inside the tasks done, summed over workers, compiling kernels included" in said
+    assert "2 (50 %)" not in said and "4 (100 %)" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import h5py
@@ -42,7 +43,7 @@ def test_run_and_look(spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     folder = tmp_path / "out"
     assert main(words("run", spec, "--out", folder, "--workers", 0)) == 0
     told = capsys.readouterr()
-    assert "done     2 in" in told.out and "2 of 2 tasks" in told.err
+    assert "done now      2\n" in told.out and "2 of 2 tasks" in told.err
     assert main(words("run", spec, "--out", folder, "--workers", 0, "--json")) == 0
     assert json.loads(capsys.readouterr().out)["skipped"] == 2
     assert main(words("status", folder, "--json")) == 0
@@ -199,10 +200,15 @@ def test_the_meter_on_a_terminal_and_off_it() -> None:
         meter = Meter(stream, enabled=True)  # type: ignore[arg-type]
         meter(Progress(1, 4, 0))
         meter(Progress(2, 4, 1))  # too soon after the first
-        meter(Progress(3, 4, 1, 2.0, 0.5))
+        meter(Progress(2, 4, 1, 2.0, 0.5))  # dropped as well: too soon
+        meter.last = -math.inf
+        meter(Progress(2, 4, 0, 2.0, 0.5))
+        meter(Progress(3, 4, 1, 2.0, 0.0))
         meter.close()
-        assert stream.text.count("\r") == (2 if terminal else 0)
-        assert "3 of 4 tasks, 1 failed, 2 a second" in stream.text
+        assert stream.text.count("\r") == (3 if terminal else 0)
+        assert "2 of 4 tasks, 2 tasks a second, 0.5 s left" in stream.text
+        # at the end the summary gives the elapsed time, with which a rate without the start would not agree
+        assert "3 of 4 tasks, 1 failed" in stream.text and stream.text.count("a second") == 1
         assert stream.text.endswith("\n")
 
 

@@ -98,6 +98,11 @@ def test_what_it_says(capsys: Capture) -> None:
         "verdict",
     }
     assert "no problems" in out and out.count("passed  ") == 3 and err == ""
+    # what an extra is for follows "not installed" as its purpose, and is not what is had without it
+    assert "without it" not in out and "can be taken" not in out and " available, " in out
+    # what only developers need is one line, without the packages
+    (line,) = [line for line in out.splitlines() if "only to develop heatpg" in line]
+    assert all(re.search(rf"\b{name} (not )?installed", line) for name in ("test", "docs", "dev")) and "pip" not in line
     assert main(["doctor", "--no-test", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
@@ -294,7 +299,9 @@ def test_what_is_missing_is_told(capsys: Capture, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(importlib.metadata, "distribution", lambda name: _Distribution)
     assert main(["doctor", "--no-test"]) == 3
     out, err = capsys.readouterr()
-    assert "more  not installed: pip install 'nowhere-to-be-had>=1'; without it: nowhere-to-be-had" in out
+    # a line that is too long for the terminal goes on below
+    words = " ".join(out.split())
+    assert "more not installed; to add it: pip install 'nowhere-to-be-had>=1'" in words
     assert "0.0.1 is installed" in out and "1 problem, see below" in out
     assert re.search(r"heatpg: numpy >=999 is needed, [\d.]+ is installed: pip install 'numpy>=999'", err)
 

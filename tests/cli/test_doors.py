@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from heatpg import Landscape, evolve, load, save
-from heatpg.cli import main, talk
+from heatpg.cli import commands, main, talk
+from heatpg.cli.parser import in_words_of
 from heatpg.errors import HeatpgError, OptionError
 from heatpg.tools.options import nearest
 
@@ -135,18 +136,68 @@ def test_an_error_has_advice_for_both_doors(capsys: pytest.CaptureFixture[str]) 
     assert isinstance(error, HeatpgError) and error.command == "write --x 1"
 
 
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (["--verson"], "unrecognized arguments: --verson; did you mean '--version'?"),
+        (["run", "--boundry", "clip"], "unrecognized arguments: --boundry; did you mean '--boundary'?"),
+        (["batch", "merge", "--ot=a.h5"], "unrecognized arguments: --ot; did you mean '--out'?"),
+        (["run", "--sigma", "-1"], "the following arguments are required: SOURCE"),
+        (["batch"], "the following arguments are required: COMMAND"),
+        (["run", "--", "--boundry"], "no such"),
+    ],
+    ids=" ".join,
+)
+def test_an_unknown_option_is_told_before_that_something_is_missing(
+    words: list[str], asked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The option is the reason: what it was meant as takes a value, or ends the command."""
+    if asked == "no such":
+        assert main(words) == 2  # after -- it is the name of a landscape
+        assert "unrecognized" not in capsys.readouterr().err
+        return
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert asked in error and error.count("required") == asked.count("required")
+
+
+def test_errors_name_options_as_they_are_typed() -> None:
+    """`price_limit` is a parameter of Python: who typed --price never saw it."""
+    arguments = commands().parser.parse_args(["study", "ridge", "--price", "-1"])
+    error = OptionError("price_limit must be positive", given=-1, advice="pass sigma= or price_limit=2, or q=.1")
+    in_words_of(arguments.options, error)
+    assert error.problem == "--price must be positive"
+    assert error.advice == "pass --sigma or --price 2, or --risk .1"
+    # the subject is an option only where that was used: a solver may have a parameter of its name
+    error = OptionError("q is out of range", advice="add --risk; q=.1")
+    in_words_of(arguments.options, error)
+    assert (error.problem, error.advice) == ("q is out of range", "add --risk; q=.1")
+    error = OptionError("the price_limit must be positive", advice="f(sigma=1)")
+    in_words_of(arguments.options, error)
+    assert (error.problem, error.advice) == ("the price_limit must be positive", "f(sigma=1)")
+
+
 def test_claims_are_listed_without_being_run(capsys: pytest.CaptureFixture[str]) -> None:
     from heatpg.claims import claims
 
     assert main(["list", "claims", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["claims"]
     assert found == {name: claims.get(name).statement for name in claims.names()}
+    # "Smoothing never creates maxima." below a bare heading would read as a result
+    assert main(["list", "claims"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "claims: statements that heatpg claims tests; a good part of them is false"
+    )
 
 
 def test_solvers_are_listed_with_orders_and_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "solvers"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()[1:]}
     assert "order 2 in space, exact in time; options: poles=14" in lines["rational"]
+    # of two orders each says where it is met
+    assert (
+        "at edges order 4 with absorb and order 5 with clip, reflect, zero, exact in time" in lines["multiresolution"]
+    )
     assert "order 4 in space, order 2 at edges, order 1 in time; options: step=None" in lines["explicit"]
     assert main(["list", "solvers", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)["solver_details"]

@@ -45,8 +45,10 @@ def test_orders_as_text(tmp_path: Path, capsys: Capture) -> None:
     assert main([*ORDERS, "--figure", "a.png"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    for word in ("exponential", "clip reflect", "1 2", "space", "rough", "operator", "error at most", "passed"):
+    for word in ("exponential", "clip reflect", "1 2", "order in space", "order, step", "smallest weight", "passed"):
         assert word in out, word
+    assert "each row of the first table combines those that agree" in out
+    assert "always in two dimensions: two bumps" in out
     assert out.splitlines()[-1] == str(tmp_path / "a.png")
     assert Path("a.png").read_bytes().startswith(b"\x89PNG")
 

@@ -51,7 +51,7 @@ def test_study_of_risk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     words = ["study", "peak_and_hill", "--set", "size=201", "--sigma", "0.1:1:5", "--risk", "0.2"]
     assert main(words) == 0
     out = capsys.readouterr().out
-    assert "\nsafest     The safest action, by the mean of the worst 0.2 of all returns" in out and "\nparting " in out
+    assert "\nsafest      The safest action, by the mean of the worst 0.2 of all returns" in out and "\nparting " in out
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["risk"]["q"] == 0.2
     figure = tmp_path / "risk.svg"
@@ -63,7 +63,8 @@ def test_study_of_risk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert seen in figure.read_text()
     capsys.readouterr()
     assert main([*words[:-1], "2"]) == 2
-    assert "q is out of range" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "--risk is out of range" in error and "a number from 1e-09 to 1" in error
 
 
 def test_study_of_a_file_takes_its_sigmas_if_they_are_enough(
@@ -83,10 +84,14 @@ def test_study_of_a_file_takes_its_sigmas_if_they_are_enough(
     [
         (["study", "quadrotr"], "did you mean 'quadrotor'"),
         (["study", "quadrotor", "--set", "size=49", "--sigma", "0.1"], "at least two noise levels"),
-        (["study", "quadrotor", "--set", "size=49", "--price", "-1"], "price_limit must be positive"),
+        (["study", "quadrotor", "--set", "size=49", "--price", "-1"], "error: --price must be positive"),
         (
             ["study", "quadrotor", "--set", "size=49", "--figure", "page.gif"],
             "the name of a figure must end in a known extension",
+        ),
+        (
+            ["study", "quadrotor", "--set", "size=49", "--figure", "page.html"],
+            "heatpg view FILE.h5 writes an HTML page",
         ),
         (["study", "missing.h5"], "no such file"),
         (["claims", "no-such-claim"], "unknown claim"),

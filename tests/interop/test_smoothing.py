@@ -122,6 +122,8 @@ def test_a_tensor_comes_back_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
         ("must be axes of the array", ("clip",), {"axes": "x"}),
         ("must be axes of the array", ("clip",), {"axes": True}),
         ("axes must be different", ("clip",), {"axes": (0, -1)}),
+        (r"(?s)the keys of boundary must be axes of the array.*got: 'x'", ({"x": "clip"},), {}),
+        (r"(?s)the keys of spacing must be axes of the array.*got: 2", ("clip",), {"spacing": {2: 1.0}}),
         ("axes must be different", ("clip",), {"axes": ()}),
         ("spacing", ("clip",), {"spacing": [1.0, 2.0]}),
         ("must be axes of the array", ("clip",), {"spacing": {"y": 1.0}}),

@@ -171,6 +171,10 @@ def test_mollify_gradients_and_ascents_take_a_sampler_of_twenty_components() -> 
     assert smoothed.standard_error > 0.9 * seeds_alone
     estimate = estimate_gradient(sampler, sampler.center, 0.4, estimator="antithetic", samples=64)
     assert estimate.exact is None
+    # the mean is what has the wrong shape, and not the points that are drawn about it
+    for mean in (sampler.center[:2], [sampler.center[:2]]):
+        with pytest.raises(GridError, match=r"(?s)the mean has the wrong shape.*\(20,\)"):
+            estimate_gradient(sampler, mean, 0.4, samples=4)
     truth = 2 * goal + np.eye(20)[0] * draws[:, 0].mean()
     assert (np.abs(estimate.value - truth) < 5 * estimate.standard_error).all()
     steps = Stepping(rate=0.1, steps=5, samples=32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -208,6 +209,20 @@ def test_table_puts_together_what_passed_and_nothing_else() -> None:
     assert not any("FAILED" in line for line in lines)
     broken = [dataclasses.replace(row, passed=False) if row.axis == "space" else row for row in rows]
     assert sum("FAILED" in line for line in convergence.table(broken)) == len(boundaries.names())
+
+
+def test_a_deviation_is_named_and_stands_beside_what_is_declared_of_it() -> None:
+    """A row sum of 1 that is off by 1e-16 is not "declared 1, observed 1e-16"."""
+    lines = convergence.table(list(rows_of("implicit")))
+    deviations = [line for line in lines if "distance from" in line or "excess over" in line]
+    assert len(deviations) == 4
+    for line in deviations:
+        declared, observed, relation, allowed = line.removesuffix("  passed").split()[-4:]
+        assert (declared, relation) == ("0", "<=")
+        assert 0.0 <= float(observed) <= float(allowed)
+    (signs,) = [line for line in lines if "smallest weight" in line]
+    assert re.search(r">= 0  +-?[0-9]", signs) and ">= -" in signs
+    assert lines[1].split() == ["boundary", "d", "measured", "declared", "observed", "allowed", "verdict"]
 
 
 def test_importing_is_light(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ def test_work_precision_and_its_figure(tmp_path: Path) -> None:
     assert all(run.seconds > 0 for run in runs)
     json.dumps([run.as_dict() for run in runs], allow_nan=False)
     assert work_precision.table(runs)[0].startswith("error at most")
+    # an error that no size reached has a dash, so that no column looks forgotten
+    assert work_precision.table(runs[:1])[1].split()[-1] == "-"
     figure = drawn(runs)
     left, right = figure.axes
     assert [len(left.lines), len(right.lines)] == [3, 5]  # two slope triangles

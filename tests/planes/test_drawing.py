@@ -70,7 +70,12 @@ def test_the_cost_is_told_before_it_is_spent() -> None:
     assert (
         "5 %" in refused.value.advice and "fewer sigmas" in refused.value.advice and "count=128" in refused.value.advice
     )
-    assert f"budget={cost.rollouts}" in refused.value.advice
+    assert f"Draws(error=0.01, budget={cost.rollouts})" in refused.value.advice
+    # what is asked for already is no advice, and is not lost from what is
+    with pytest.raises(ResourceError) as refused:
+        evolve_plane(q, [0.4, 1.0], Draws(count=128, budget=cost.spent + 1_000))
+    assert "for sigma_jump alone" not in refused.value.advice
+    assert "Draws(count=128, budget=" in refused.value.advice
     flow = evolve_plane(q, [0.4, 1.0], Draws(error=0.01, budget=2 * cost.rollouts), checks="none")
     assert flow.drawn is not None
     # with each shift the lattice has one node more or less an axis

@@ -37,7 +37,7 @@ def test_curves_are_the_runs() -> None:
     legend = right.get_legend()
     assert legend is not None
     words = [text.get_text() for text in legend.get_texts()]
-    assert words == ["exponential (order 2)", "compact (order 4)", "direct (spectral)"]
+    assert words == ["exponential (order 2)", "compact (order 4)", "direct (exact in space)"]
     assert plot.convergence(RUNS, legend=False).get_legend() is None
 
 

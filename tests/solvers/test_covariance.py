@@ -381,7 +381,7 @@ def test_the_wrap_lies_beyond_the_reach(boundary: str) -> None:
         ([[1.0, 1.0], [1.0, 1.0]], "(?s)not positive definite.*0.707 along 'y'"),
         ([[0.1, 0.0], [0.0, 0.0]], "(?s)variance along axis 'y' is not positive.*one number per axis"),
         ([[-0.1, 0.0], [0.0, 1.0]], "(?s)variance along axis 'x' is not positive.*eigenvalue -0.1"),
-        ([np.eye(2), [[1.0, 2.0], [2.0, 1.0]]], "covariance 1 is not positive definite"),
+        ([np.eye(2), [[1.0, 2.0], [2.0, 1.0]]], "covariance 1 of 2 is not positive definite"),
         ([[np.nan, 0.0], [0.0, 1.0]], r"not finite\W+got: nan between axes 'x' and 'x'"),
         ([[1.0, np.inf], [np.inf, 1.0]], "not finite"),
         (np.eye(3), r"wrong shape\W+got: shape \(3, 3\)"),

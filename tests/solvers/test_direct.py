@@ -121,3 +121,61 @@ def test_work_that_is_cut_into_several_calls_is_whole(name: str, rng: np.random.
     whole = advance(name, values, grid, 8.0 * grid.spacing[0])
     for i in (0, 127, 128, 255, 256, 299):
         assert np.abs(whole[i] - advance(name, values[i], grid, 8.0 * grid.spacing[0])).max() <= 64 * EPS
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("size", [3, 33, 130])
+@pytest.mark.parametrize("shape", [(1, -1), (9, -1), (-1, 7), (2, -1, 150)])
+def test_a_matrix_gives_its_sums(size: int, dtype: Any, shape: tuple[int, ...], rng: np.random.Generator) -> None:
+    """A line alone, several, lines side by side, and more of these than one bundle holds; also in place."""
+    position = shape.index(-1)
+    values = rng.standard_normal([size if n < 0 else n for n in shape]).astype(dtype)
+    matrix = rng.standard_normal((size, size)).astype(dtype)
+    operator = direct._MatrixOperator(matrix)
+    result = np.full_like(values, np.nan)
+    operator.apply(values, result, position)
+
+    def exact(left: Array, right: Array) -> Array:
+        moved = np.moveaxis(right.astype(np.longdouble), position, 0)
+        return np.moveaxis(np.tensordot(left.astype(np.longdouble), moved, 1), 0, position)
+
+    # each of n sums rounds its product with the sum before once, relative to what the absolute values sum to
+    bound = size * np.finfo(dtype).eps * exact(np.abs(matrix), np.abs(values))
+    assert (np.abs(result - exact(matrix, values)) <= bound).all()
+    operator.apply(values, values, position)
+    assert np.array_equal(values, result)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_line_has_the_same_bits_alone_and_among_others(dtype: Any, rng: np.random.Generator) -> None:
+    operator = direct._MatrixOperator(rng.standard_normal((45, 45)).astype(dtype))
+    values = rng.standard_normal((150, 45)).astype(dtype)
+    together, across = np.empty((150, 45), dtype), np.empty((45, 150), dtype)
+    operator.apply(values, together, 1)
+    operator.apply(np.ascontiguousarray(values.T), across, 0)
+    assert np.array_equal(together, across.T)
+    for number in (0, 149):
+        alone = np.empty((1, 45), dtype)
+        operator.apply(values[number : number + 1], alone, 1)
+        assert np.array_equal(alone[0], together[number])
+
+
+@pytest.mark.parametrize(("boundary", "nodes"), KINDS)
+def test_matrix_and_filter_are_one_map(
+    boundary: str, nodes: Any, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    """Where a window is wider than a short line the one is taken for speed; both are sums of the same weights."""
+    axis = Axis("x", 0.0, 1.0, 41, boundary=boundary, nodes=nodes)
+    solver: Any = make("direct")
+    values = rng.standard_normal((60, 41))
+    for ratio in (2.5, 3.0, 4.5):
+        results = []
+        for most in (256, 0):
+            monkeypatch.setattr(direct, "_SMALL_MATRIX", most)
+            operator: Any = solver.convolution(axis, (ratio * axis.spacing) ** 2, np.dtype(float), False)
+            assert isinstance(operator, direct._MatrixOperator) == (most > 0)
+            result = np.empty_like(values)
+            operator.apply(values, result, 1)
+            results.append(result)
+        # 2 x 78 weights whose absolute values sum to 2 at most, chord and ends included, and twice as many at both ends
+        assert np.abs(results[0] - results[1]).max() <= 4 * 78 * EPS * np.abs(values).max()

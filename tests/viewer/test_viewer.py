@@ -506,7 +506,7 @@ def test_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (["--most-bytes", "many"], "must be a number of bytes"),
         (["--most-bytes", "9kB"], "the size limit is too small for a page of this evolution"),
         (["--batch-index", "3"], "batch index is out of range"),
-        (["--risk", "2"], "q is out of range"),
+        (["--risk", "2"], "--risk is out of range"),
     ],
 )
 def test_bad_words(words: list[str], match: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
