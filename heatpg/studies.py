@@ -52,7 +52,7 @@ from heatpg.scalespace import (
 from heatpg.scalespace.drawn import above_zero
 from heatpg.scalespace.origin import Departure, departure, ending_words
 from heatpg.scalespace.pricing import noise_words, place_words
-from heatpg.scalespace.principal import PrincipalAxes, principal_axes
+from heatpg.scalespace.principal import PrincipalAxes, one_covariance, principal_axes
 from heatpg.scalespace.verdict import Verdict, verdict
 from heatpg.tools import html
 from heatpg.tools.calls import SIGMA_KEYWORDS, checked_call
@@ -76,7 +76,6 @@ _MOST_AXES = 3  # in which critical points are found
 _RISK_STEPS = 32  # that the safest action counts for in a progress: it takes most of the time. A taste
 _STAGES = 7  # as many as there are `with stage(...)` in `study`, but for that of risk; progress is told in them
 _ENOUGH = 8  # a taste: fewer levels say little of tracks and events
-_ROUNDING = 1e-12  # of a covariance: rounding in levels that a caller has scaled
 _SAME = 1e-6  # of osc(Q): the same system, sampled again, possibly in single precision
 _WIDTH = 100  # columns of a terminal; a taste
 _MOST_NOTES = 16  # in a notebook
@@ -256,8 +255,8 @@ class Study:
         held = f" ({edges} on the edge of the box)" if edges else ""
         more = f", {counts[most]} at sigma = {self._noise(space.sigma[most], 4)}" if counts[most] > counts[0] else ""
         result[sense.extrema] = (
-            f"{counts[0]} {sense.extremum if counts[0] == 1 else sense.extrema}{held} at the smallest noise level{more}; "
-            f"{self.single.statement}."
+            f"{counts[0]} {sense.extremum if counts[0] == 1 else sense.extrema}{held} at the smallest noise level"
+            f"{more}; {self.single.statement}."
         )
         # in one dimension there are none, by Sturm, but for those that an edge of the box makes
         births = [event for event in space.events if event.kind == "birth"]
@@ -629,25 +628,6 @@ def _roughness_of(landscape: Landscape) -> Roughness | str:
         return reason.problem.removeprefix("no Hölder exponent: ")
 
 
-def _one_covariance(source: Evolution) -> tuple[Array | None, Array | None]:
-    """The last covariance of correlated noise, of which the others are multiples, and the roots of these; if enough."""
-    given = source.covariance
-    if given is None:
-        return None, None
-    last, variances = given[-1], np.trace(given, axis1=1, axis2=2)
-    # growing as the levels of an evolution do
-    squares = variances / (variances[-1] or 1.0)
-    apart = np.abs(given - squares[:, None, None] * last).max(axis=(1, 2))
-    if apart.max() > _ROUNDING * np.abs(last).max():
-        raise UnsupportedError(
-            "the covariances of this evolution are not multiples of a single one, so it has no tracks along sigma",
-            given=f"covariances from {given[0].tolist()} to {last.tolist()}",
-            allowed="multiples of one covariance",
-            advice="study(landscape, covariance=...) with one of them",
-        )
-    return last, np.sqrt(squares) if len(source) >= _ENOUGH else None
-
-
 def _mean_jumps(space: ScaleSpace) -> list[ActionJump]:
     """The jumps of the optimum, as a risk has them."""
     result = []
@@ -772,7 +752,8 @@ def study(
         landscape = _with_origin(landscape)
         factors = None
         if isinstance(source, Evolution) and sigma is None and covariance is None:
-            covariance, factors = _one_covariance(source)
+            covariance, factors = one_covariance(source)
+            factors = factors if len(source) >= _ENOUGH else None
         if covariance is not None:
             principal = principal_axes(landscape, covariance)
             landscape = principal.landscape

@@ -18,15 +18,17 @@ from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_covariance
 from heatpg.errors import SigmaError, UnsupportedError
+from heatpg.evolution import Evolution
 from heatpg.policy.source import ActionValue
 from heatpg.tools.calls import checked_call
 from heatpg.tools.resources import require_memory
 
-__all__ = ["PrincipalAxes", "principal_axes"]
+__all__ = ["PrincipalAxes", "one_covariance", "principal_axes"]
 
 Array = NDArray[np.float64]
 
 _FIRST_CELLS, _LAST_SHARE = 2.0, 0.5  # as `default_sigma` has it
+_ROUNDING = 1e-12  # of a covariance: rounding in levels that a caller has scaled
 _FINER = 1.5  # nodes along each turned axis, of the most along an own one: a turned square is wider by sqrt(2)
 
 
@@ -180,3 +182,22 @@ def principal_axes(landscape: Landscape, covariance: ArrayLike) -> PrincipalAxes
         minimise=landscape.minimise,
     )
     return PrincipalAxes(found, np.sqrt(variances), basis, names)
+
+
+def one_covariance(source: Evolution) -> tuple[Array | None, Array | None]:
+    """The last covariance of correlated noise, of which the others are multiples, and the roots of these."""
+    given = source.covariance
+    if given is None:
+        return None, None
+    last, variances = given[-1], np.trace(given, axis1=1, axis2=2)
+    # growing as the levels of an evolution do
+    squares = variances / (variances[-1] or 1.0)
+    apart = np.abs(given - squares[:, None, None] * last).max(axis=(1, 2))
+    if apart.max() > _ROUNDING * np.abs(last).max():
+        raise UnsupportedError(
+            "the covariances of this evolution are not multiples of a single one, so it has no tracks along sigma",
+            given=f"covariances from {given[0].tolist()} to {last.tolist()}",
+            allowed="multiples of one covariance",
+            advice="study(landscape, covariance=...) with one of them",
+        )
+    return last, np.sqrt(squares)
