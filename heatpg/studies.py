@@ -253,10 +253,10 @@ class Study:
         counts, inside = space.count(), space.count(on_edge=False)
         most, edges = int(counts.argmax()), int(counts[0] - inside[0])
         held = f" ({edges} on the edge of the box)" if edges else ""
-        more = f", {counts[most]} at sigma = {self._noise(space.sigma[most], 4)}" if counts[most] > counts[0] else ""
+        later = f", {counts[most]} at sigma = {self._noise(space.sigma[most], 4)}" if counts[most] > counts[0] else ""
         result[sense.extrema] = (
             f"{counts[0]} {sense.extremum if counts[0] == 1 else sense.extrema}{held} at the smallest noise level"
-            f"{more}; {self.single.statement}."
+            f"{later}; {self.single.statement}."
         )
         # in one dimension there are none, by Sturm, but for those that an edge of the box makes
         births = [event for event in space.events if event.kind == "birth"]
