@@ -29,7 +29,6 @@ from heatpg.landscapes import landscapes
 from heatpg.planes.evolving import evolve_plane
 from heatpg.planes.options import Draws
 from heatpg.risk.actions import SafestAction, safest_action
-from heatpg.risk.jumps import ActionJump
 from heatpg.risk.returns import fraction_of
 from heatpg.scalespace import (
     Basins,
@@ -628,15 +627,6 @@ def _roughness_of(landscape: Landscape) -> Roughness | str:
         return reason.problem.removeprefix("no Hölder exponent: ")
 
 
-def _mean_jumps(space: ScaleSpace) -> list[ActionJump]:
-    """The jumps of the optimum, as a risk has them."""
-    result = []
-    for event in space.jumps:
-        before = space.optimum_positions[max(0, int(np.searchsorted(space.sigma, event.sigma)) - 1)]
-        result.append(ActionJump(event.sigma, event.uncertainty, tuple(before.tolist()), tuple(event.position)))
-    return result
-
-
 @checked_call(**SIGMA_KEYWORDS)
 def study(
     source: Landscape | Evolution,
@@ -805,6 +795,6 @@ def study(
     safest = None
     if risk is not None:
         with stage("risk"):
-            safest = safest_action(flow, risk, progress=told_levels).with_mean_jumps(_mean_jumps(space))
+            safest = safest_action(flow, risk, progress=told_levels).with_mean_jumps(space.jumps)
     found = (flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, departure(space), seconds)
     return Study(*found, risk=safest, principal=principal, intervals=seeds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,17 @@ __all__ = ["ActionJump", "Actions", "Parting", "SafestAction", "safest_action"]
 Array = NDArray[Any]
 
 _MOST_TOLD = 4  # jumps or intervals in one sentence (taste)
+
+
+class JumpEvent(Protocol):
+    """What is taken of a jump of the optimum that was found by tracks."""
+
+    @property
+    def sigma(self) -> float: ...
+    @property
+    def uncertainty(self) -> float: ...
+    @property
+    def position(self) -> tuple[float, ...]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,21 +150,22 @@ class SafestAction:
         """Where they first differ, or None if they never do."""
         return next((one for one in self.partings if one.apart), None)
 
-    def with_mean_jumps(self, jumps: Sequence[ActionJump]) -> SafestAction:
+    def with_mean_jumps(self, events: Sequence[JumpEvent]) -> SafestAction:
         """The same with jumps of the best mean that are known from its tracks, and the partings that follow.
 
         Parameters
         ----------
-        jumps
-            All of them. One between two levels where one was found already keeps the larger uncertainty, because that
-            counts the sampling of Q.
+        events
+            All of them, as `heatpg.scalespace.ScaleSpace.jumps`. One between two levels where one was found already
+            keeps the larger uncertainty, because that counts the sampling of Q.
         """
         known = []
-        for jump in jumps:
-            level = np.searchsorted(self.sigma, jump.sigma)
+        for event in events:
+            level = int(np.searchsorted(self.sigma, event.sigma))
             own = [one for one in self.best_mean.jumps if np.searchsorted(self.sigma, one.sigma) == level]
-            error = max([jump.uncertainty, *(one.uncertainty for one in own)])
-            known.append(dataclasses.replace(jump, uncertainty=error))
+            error = max([event.uncertainty, *(one.uncertainty for one in own)])
+            before = tuple(self.best_mean.positions[max(0, level - 1)].tolist())
+            known.append(ActionJump(event.sigma, error, before, tuple(event.position)))
         best_mean = dataclasses.replace(self.best_mean, jumps=known)
         law = self.distribution
         partings = _partings(law.grid, law.noise, self.sigma, self.safest, best_mean)
