@@ -2,6 +2,7 @@
 
     python -m benchmarks.coverage [simulations]
     python -m benchmarks.coverage chains [simulations]
+    python -m benchmarks.coverage ends [simulations]
 
 Truths are sums of Gaussian bumps, of which u, its optimum and the prices are known in closed form: a bump of height h
 and width w at c becomes h w / sqrt(w^2 + sigma^2) exp(-(x - c)^2 / 2 (w^2 + sigma^2)). One has a narrow high bump and a
@@ -9,7 +10,8 @@ wide low one, so that its optimum jumps; one more jumps, which nobody looked at 
 has two of one width, and never does. Three more have three bumps: the optimum jumps from the first to the second and on
 to the third; the second leads between sigma .185 and .212 alone; or it stays just below where the others are equal.
 There every statement of a jump is counted, true where the optimum of the truth is the one before the interval and the
-other after it. The noise of a seed is an
+other after it. The sigma at which the optimum ends as a local maximum is asked about on a longer ladder. The noise of a
+seed is an
 offset, a slope and two waves that all nodes share, and noise of each node; its numbers are normal, or exponential less
 their mean. The two maxima are found by the product, as a user would have it: nothing of the truth is told.
 """
@@ -44,12 +46,14 @@ __all__ = [
     "noise",
     "simulate",
     "simulate_chain",
+    "simulate_end",
 ]
 
 Array = NDArray[np.float64]
 
 GRID = Grid(Axis("x", -3.0, 3.0, 161, boundary="clip"))
 SIGMA = np.geomspace(0.08, 0.6, 20)
+LADDER = np.geomspace(0.09, 1.2, 16)
 QUANTITIES = ("u", "place", "price", "jump")
 
 
@@ -82,6 +86,17 @@ class Truth:
             low, high = best - 2 * (x[1] - x[0]), best + 2 * (x[1] - x[0])
         return best
 
+    def end(self) -> float:
+        """The sigma at which the narrower of two bumps is no maximum any more, to 1e-6, by a count of maxima."""
+        x = np.linspace(-3.0, 3.0, 20_001)
+        low, high = float(LADDER[0]), float(LADDER[-1])
+        while high - low > 1e-6:
+            middle = 0.5 * (low + high)
+            slope = np.diff(self.u(x, middle))
+            two = np.count_nonzero((slope[:-1] > 0) & (slope[1:] <= 0)) > 1
+            low, high = (middle, high) if two else (low, middle)
+        return low
+
     def jump(self) -> float:
         """The sigma at which the two tops are equal."""
         (_, _, first), (_, _, second) = self.bumps
@@ -101,16 +116,17 @@ BRIEF = Truth(((1.15, 0.1, -2.0), (0.68, 0.25, 0.0), (0.55, 0.6, 1.9)))
 BELOW = Truth(((1.15, 0.1, -2.0), (0.66, 0.25, 0.0), (0.55, 0.6, 1.9)))
 
 
-def noise(generator: np.random.Generator, seeds: int, family: str) -> Array:
-    """What each seed adds to the truth, shape (seeds, nodes)."""
+def noise(generator: np.random.Generator, seeds: int, family: str, loudness: float = 1.0) -> Array:
+    """What each seed adds to the truth, shape (seeds, nodes); waves and noise of nodes times the loudness."""
 
     def draw(*shape: int) -> Array:
         return generator.standard_normal(shape) if family == "normal" else generator.standard_exponential(shape) - 1.0
 
     x = GRID[0].coordinates
     shared = [0.4 * draw(seeds, 1), 0.05 * draw(seeds, 1) * x]
-    shared += [0.05 * draw(seeds, 1) * np.cos(2 * x), 0.05 * draw(seeds, 1) * np.sin(2 * x)]
-    return np.asarray(sum(shared) + 0.03 * draw(seeds, x.size))
+    wave = 0.05 * loudness
+    shared += [wave * draw(seeds, 1) * np.cos(2 * x), wave * draw(seeds, 1) * np.sin(2 * x)]
+    return np.asarray(sum(shared) + 0.03 * loudness * draw(seeds, x.size))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,6 +245,65 @@ def simulate_chain(truth: Truth, family: str, seeds: int, simulations: int) -> C
     return ChainCoverage((shown[0], shown[1]), (half[0], half[1]), (chains[0], chains[1]), simulations)
 
 
+@dataclasses.dataclass(frozen=True)
+class EndCoverage:
+    """How often intervals for the end of the optimum hold.
+
+    Attributes
+    ----------
+    held
+        Simulations whose interval held the truth, and all that had an interval.
+    silent
+        Simulations in which the optimum of the mean ends, but seeds leave too much open for an interval.
+    above, below
+        How often the interval was above the truth, and how often below.
+    width
+        Median ratio of its ends.
+    """
+
+    held: tuple[int, int]
+    silent: int
+    above: int
+    below: int
+    width: float
+
+
+def simulate_end(truth: Truth, family: str, seeds: int, simulations: int, loudness: float = 1.0) -> EndCoverage:
+    """Draw landscapes of two bumps, and count intervals for the end of the optimum that hold."""
+    generator = np.random.default_rng([seeds, simulations, family == "normal", int(100 * truth.bumps[0][1]), 7])
+    q, end = truth.u(GRID[0].coordinates, 0.0), truth.end()
+    silent = above = below = 0
+    widths = []
+    for _ in range(simulations):
+        returns = q + noise(generator, seeds, family, loudness)
+        space = track(solve(Landscape(None, GRID, returns=returns), LADDER, "direct"), "maximum")
+        found = seed_intervals(space, price(space), resamples=100).end
+        if found is None:
+            continue
+        if found.lower is None or found.upper is None:
+            silent += 1
+            continue
+        widths.append(found.upper / found.lower)
+        above += found.lower > end
+        below += found.upper < end
+    width = float(np.median(widths)) if widths else math.nan
+    return EndCoverage((len(widths) - above - below, len(widths)), silent, above, below, width)
+
+
+def _ends(simulations: int) -> None:
+    """Print the table of ends."""
+    print("| truth | noise | S | held | no interval | above, below | ratio of the ends |\n|" + "---|" * 7)
+    for name, truth in (("jumps", JUMPING), ("unseen", UNSEEN)):
+        for family, loudness in (("normal", 1.0), ("exponential", 1.0), ("normal", 3.0)):
+            for seeds in (8, 16, 32):
+                found = simulate_end(truth, family, seeds, simulations, loudness)
+                held, count = found.held
+                cells = [f"{held / count:.3f} of {count}" if count else "", f"{found.silent}"]
+                cells += [f"{found.above}, {found.below}", f"{found.width:.2f}"]
+                loud = "" if loudness == 1.0 else f", {loudness:g} times"
+                print(f"| {name} | {family}{loud} | {seeds} | {' | '.join(cells)} |", flush=True)
+
+
 def _chains(simulations: int) -> None:
     """Print the table of chains."""
     print("| truth | noise | S | shown, held | half-open, held | chain shown | first to last shown |\n|" + "---|" * 7)
@@ -242,9 +317,10 @@ def _chains(simulations: int) -> None:
 
 
 def main() -> None:
-    """Print the table; of chains, where the first argument is the word ``chains``."""
-    if sys.argv[1:2] == ["chains"]:
-        _chains(int(sys.argv[2]) if len(sys.argv) > 2 else 200)
+    """Print the table; of chains or ends, where the first argument is that word."""
+    others = {"chains": _chains, "ends": _ends}
+    if sys.argv[1:2] and sys.argv[1] in others:
+        others[sys.argv[1]](int(sys.argv[2]) if len(sys.argv) > 2 else 200)
         return
     simulations = int(sys.argv[1]) if len(sys.argv) > 1 else 400
     print(f"| truth | noise | S | {' | '.join(QUANTITIES)} | mean jumps | shown |\n|{'---|' * (5 + len(QUANTITIES))}")

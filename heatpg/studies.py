@@ -320,15 +320,22 @@ class Study:
 
     def _located(self, event: Event) -> str:
         """The sigma of an event with its uncertainty, which is relative where each axis has its own sigma."""
-        known = self._jump_interval(event)
+        interval = self._jump_interval(event)
         # of sampling and solver error the larger one, by its name
-        if known is not None and known.shown and known.lower is not None and known.upper is not None:
-            low, high = self._noise(known.lower, 4), self._noise(known.upper, 4)
-            if known.upper - known.lower > 2.0 * event.uncertainty:
-                return f"{self._noise(event.sigma)} ({100 * known.confidence:g} % interval {low} to {high})"
+        if interval is not None and interval.shown and interval.lower is not None and interval.upper is not None:
+            low, high = self._noise(interval.lower, 4), self._noise(interval.upper, 4)
+            if interval.upper - interval.lower > 2.0 * event.uncertainty:
+                return f"{self._noise(event.sigma)} ({100 * interval.confidence:g} % interval {low} to {high})"
+        sampled = self.intervals
+        end = None if sampled is None or event is not self.space.sigma_death else sampled.end
+        if sampled is not None and end is not None and end.lower is not None and end.upper is not None:
+            low, high = self._noise(end.lower, 4), self._noise(end.upper, 4)
+            if end.upper - end.lower > 2.0 * event.uncertainty:
+                return f"{self._noise(event.sigma)} ({sampled.share} {low} to {high})"
         exact = located_words(event.sigma, event.uncertainty)[0] != "+"
-        # the error of a root is not that of the draws, which only jumps have
-        if self.evolution.drawn is not None and (exact or event.kind != "jump"):
+        # the error of a root is not that of the draws, which only these have
+        known = event.kind in ("jump", "birth", "death")
+        if self.evolution.drawn is not None and (exact or not known):
             return f"{self._noise(event.sigma)} (accuracy limited by the draws; no interval is given)"
         # a root is found far more exactly than the grid knows the field that it is a root of
         if exact:
@@ -338,7 +345,7 @@ class Study:
         error = _error(event.uncertainty) if whole else f"{_error(event.uncertainty / event.sigma)} of it"
         # where Q has sampling error, it is said which of the two it is
         kind = "solver error " if self._sampled else ""
-        if self.evolution.drawn is not None and event.kind == "jump":
+        if self.evolution.drawn is not None:
             kind = "standard error over the draws "
         return f"{self._noise(event.sigma)} ({kind}{error})"
 

@@ -1,4 +1,5 @@
 from heatpg.intervals.jumps import JumpInterval as JumpInterval
+from heatpg.intervals.results import EndInterval as EndInterval
 from heatpg.intervals.results import HeldOut as HeldOut
 from heatpg.intervals.results import Intervals as Intervals
 from heatpg.intervals.results import Lead as Lead

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from heatpg.core.grid import Grid
 from heatpg.errors import OptionError, UnsupportedError
 from heatpg.intervals.jumps import JumpInterval, destination, jump_intervals
 from heatpg.intervals.reading import read_at, stencil, wrapped_distance
 from heatpg.intervals.resampling import drawn_weights, tops, widened_share
-from heatpg.scalespace import PriceCurve, ScaleSpace
+from heatpg.scalespace import Event, PriceCurve, ScaleSpace
+from heatpg.scalespace.folds import Fold, fold_at
 from heatpg.scalespace.origin import departure
 from heatpg.scalespace.pricing import noise_words, place_words
 from heatpg.scalespace.verdict import Verdict
@@ -23,13 +25,15 @@ from heatpg.tools.arguments import finite_number
 from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import plain
 
-__all__ = ["HeldOut", "Intervals", "Lead", "left_out", "qualified", "seed_intervals"]
+__all__ = ["EndInterval", "HeldOut", "Intervals", "Lead", "left_out", "qualified", "seed_intervals"]
 
 Array = NDArray[Any]
 
 _RESAMPLES = 2000  # the share beyond an end, .0057 at S = 8, is then that of eleven resamples
 _SKEWED = 2.0  # standard deviations of the skewness of as many normal numbers; a taste
-_NOT_GIVEN = "no intervals for sigma_death, the width of the optimum, the number of maxima and the basin"
+_NOT_GIVEN = "no intervals for the width of the optimum, the number of maxima and the basin"
+# of log sigma: by more than this the sigma of an end is no linear function of the seeds any more
+_LINEAR = 0.5
 
 
 def _between(low: str, high: str) -> str:
@@ -83,6 +87,26 @@ class Lead:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class EndInterval:
+    """Confidence interval, over seeds, for the sigma at which the optimum ends as a local maximum.
+
+    Attributes
+    ----------
+    sigma
+        Where that of the mean ends.
+    lower, upper
+        The interval, in the units of sigma; None where the seeds leave so much open that none is known to hold.
+    statement
+        The same in one sentence.
+    """
+
+    sigma: float
+    lower: float | None
+    upper: float | None
+    statement: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Intervals:
     """Confidence intervals over seeds for the optimum under noise.
 
@@ -114,6 +138,9 @@ class Intervals:
         Whether returns at the optimum are skewed, so that few seeds may miss rare events.
     lead
         Where the optimum of Q is not that of u at the first level: by how much another place is better there.
+    end
+        Where the optimum of the mean meets another critical point and ends: t interval for log sigma; None where it
+        does not end, or otherwise, as at the edge of the box.
     """
 
     seeds: int
@@ -129,6 +156,7 @@ class Intervals:
     unseen: float
     skewed: bool
     lead: Lead | None
+    end: EndInterval | None
     _space: ScaleSpace = dataclasses.field(repr=False)
 
     @property
@@ -155,6 +183,8 @@ class Intervals:
         }
         if self.jump is not None:
             result["jump"] = f"{self.jump.statement}."
+        if self.end is not None:
+            result["end"] = f"{self.end.statement}."
         result["price"] = f"{self._keeps()}."
         noise = self.best.apparent - self.best.value
         if abs(noise) > self.best.error:
@@ -202,6 +232,7 @@ class Intervals:
             "unseen": self.unseen,
             "skewed": self.skewed,
             "lead": None if self.lead is None else dataclasses.asdict(self.lead),
+            "end": None if self.end is None else dataclasses.asdict(self.end),
             "sentences": self.sentences,
         }
 
@@ -335,6 +366,27 @@ def qualified(answer: Verdict, found: Intervals, space: ScaleSpace) -> Verdict:
     return Verdict(sentence, (jump, end, price))
 
 
+@dataclasses.dataclass(eq=False)
+class _Ending:
+    """The fold at which the optimum of the mean ends, and the slopes of the seeds there, less that of the mean."""
+
+    event: Event
+    fold: Fold
+    level: int
+    share: float
+    slopes: Array | float = 0.0
+
+    def read(self, grid: Grid, away: Array, level: int) -> None:
+        """Take what the levels on both sides of the fold say."""
+        share = {self.level: 1.0 - self.share, self.level + 1: self.share}.get(level)
+        if share is None:
+            return
+        # differences over one spacing on both sides: a wave exp(-x^2 / 2 sigma^2) at 2 h loses 4 % of its slope
+        place = np.array(self.event.position)
+        sides = read_at(away, *stencil(grid, np.stack([place + self.fold.direction, place - self.fold.direction])))
+        self.slopes = self.slopes + share * 0.5 * (sides[:, 0] - sides[:, 1])
+
+
 class _Work:
     """One pass through the levels, in which all that needs the field of every seed is read from it."""
 
@@ -360,7 +412,7 @@ class _Work:
         readings: dict[int, dict[int, Array]] = {
             one.number: {} for one in space.tracks if one.kind == space.sense.extremum
         }
-        errors, lead = [], None
+        errors, lead, end = [], None, self._ending()
         read = left_out(self.q)
         honest = np.empty(count)
         best = tops(self.all_weights, self.q, self.q, grid)
@@ -376,6 +428,8 @@ class _Work:
                 skewed |= self._skewed(self.sign * optimum)
                 lead = self._lead(away, optimum, quantile)
             self._read_tracks(readings, away, level)
+            if end is not None:
+                end.read(self.grid, away, level)
             field = self.sign * (np.asarray(space.evolution.values[level], dtype=np.float64).ravel() - self.offset)
             found = tops(self.all_weights, field + self.sign * away, self.q, grid)
             moved = wrapped_distance(grid, found.positions[1:], found.positions[0])
@@ -408,7 +462,34 @@ class _Work:
             unseen=1.0 - (1.0 - self.confidence) ** (1.0 / self.seeds),
             skewed=skewed,
             lead=lead,
+            end=None if end is None else self._end(end, quantile),
             _space=space,
+        )
+
+    def _ending(self) -> _Ending | None:
+        """What to read of the seeds where the optimum of the mean ends at a fold, between two levels."""
+        event = self.space.sigma_death
+        if event is None or event.kind != "death" or len(self.space.sigma) < 2:
+            return None
+        fold = fold_at(self.space.field, self.space.ratio, event.position, event.sigma)
+        sigma = self.space.sigma
+        level = int(np.clip(np.searchsorted(sigma, event.sigma) - 1, 0, len(sigma) - 2))
+        low, high = np.log(sigma[[level, level + 1]]) if sigma[level] > 0 else sigma[[level, level + 1]]
+        here = math.log(event.sigma) if sigma[level] > 0 else event.sigma
+        return None if fold is None else _Ending(event, fold, level, (here - low) / (high - low))
+
+    def _end(self, end: _Ending, quantile: float) -> EndInterval:
+        """The t interval of log sigma, which is a linear function of u of the seeds."""
+        sigma, moved = end.event.sigma, end.fold.moved(end.slopes)
+        half = quantile * float(moved.std(ddof=1)) / math.sqrt(self.seeds)
+        many, name = f"{self.seeds} seeds", self.space.sense.extremum
+        if half > _LINEAR:
+            return EndInterval(sigma, None, None, f"{many} do not show where the optimum ends as a local {name}")
+        low, high = sigma * math.exp(-half), sigma * math.exp(half)
+        words = " to ".join(noise_words(self.space, each, 4) for each in (low, high))
+        share = f"{100 * self.confidence:g} % interval"
+        return EndInterval(
+            sigma, low, high, f"the optimum ends as a local {name} at sigma from {words} ({share}, {many})"
         )
 
     def _lead(self, away: Array, optimum: Array, quantile: float) -> Lead | None:

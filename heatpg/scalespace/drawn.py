@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,9 @@ from heatpg.core.crossings import Crossings
 from heatpg.core.levels import LevelField
 from heatpg.core.report import Report
 from heatpg.evolution import Evolution
+from heatpg.scalespace.folds import fold_at
 
-__all__ = ["SEEN", "above_zero", "error_of_q", "jump_error", "lead_errors", "shows_jump"]
+__all__ = ["SEEN", "above_zero", "error_of_q", "fold_error", "groups_of", "jump_error", "lead_errors", "shows_jump"]
 
 Array = NDArray[np.float64]
 
@@ -110,6 +111,63 @@ def jump_error(evolution: Evolution, field: LevelField, sigma: float, places: Ar
     slope = float(np.diff(field.rates(places, sigma)[0])[0]) / sigma
     error = float(lead_errors(evolution, np.array([sigma]), places[None])[0])
     return error / abs(slope) if slope else math.inf
+
+
+def groups_of(evolution: Evolution) -> list[LevelField]:
+    """Deviations of groups of draws between nodes and levels; none where Q has errors of which they know nothing.
+
+    Parameters
+    ----------
+    evolution
+        What was drawn.
+    """
+    errors = evolution.landscape.standard_error
+    if evolution.draw_groups is None or (errors is not None and errors.any()):
+        return []
+    return list(_between(evolution, evolution.draw_groups))
+
+
+def fold_error(
+    groups: Sequence[LevelField], field: LevelField, ratio: Array, sigma: float, place: Array
+) -> float | None:
+    """Standard error over the draws of the sigma at which two critical points meet, or part.
+
+    Parameters
+    ----------
+    groups
+        As from `groups_of`.
+    field
+        u between the nodes and levels.
+    ratio
+        Noise per axis over that of the noisiest.
+    sigma, place
+        Of the event.
+
+    Returns
+    -------
+    error
+        None on the edge of the box, and without groups.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg import Axis, Grid, Landscape
+    >>> from heatpg.planes import Draws, evolve_plane
+    >>> from heatpg.scalespace import track
+    >>> line = Grid(Axis("x", -1.0, 5.0, 61, boundary="clip"))
+    >>> def two(x, y):
+    ...     return np.exp(-(x**2 + y**2) / 0.18) + 0.8 * np.exp(-((x - 4) ** 2 + y**2) / 2)
+    >>> q = Landscape.from_function(two, line, dimensions=2)
+    >>> end = track(evolve_plane(q, np.geomspace(0.3, 2.4, 10), Draws(count=200)), "maximum").tracks[0].death
+    >>> # here noise along x2 changes the heights of both alike, nearly
+    >>> end.kind, bool(1e-3 < end.uncertainty / end.sigma < 0.2)
+    ('death', True)
+    """
+    fold = fold_at(field, ratio, place, sigma)
+    if fold is None or not groups:
+        return None
+    moved = fold.moved([fold.direction @ one.gradient(place[None], sigma)[0] for one in groups])
+    return sigma * float(moved.std(ddof=1)) / math.sqrt(len(moved))
 
 
 def lead_errors(evolution: Evolution, sigma: Array, places: Array) -> Array:

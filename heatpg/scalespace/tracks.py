@@ -26,7 +26,7 @@ from heatpg.scalespace.critical import (
     find,
     periods,
 )
-from heatpg.scalespace.drawn import SEEN, error_of_q, jump_error, lead_errors, shows_jump
+from heatpg.scalespace.drawn import SEEN, error_of_q, fold_error, groups_of, jump_error, lead_errors, shows_jump
 from heatpg.scalespace.events import Event, History, Track
 from heatpg.scalespace.following import Follower
 from heatpg.scalespace.jumps import Optimum, choose, jumps
@@ -83,7 +83,10 @@ class ScaleSpace:
         self.grid = self.evolution.grid
         self.kinds = tuple(kinds)
         self.sigma = np.ldexp(pure.history.sigma, ray.exponent)
-        events = {id(event): event.measured(units, ray.exponent) for event in pure.events}
+        # of what was drawn, births and deaths without the error of the draws
+        self._exact = 0
+        measured = {id(event): event.measured(units, ray.exponent) for event in pure.events}
+        events = {key: self._with_error_of_fold(event, field, ray.ratio) for key, event in measured.items()}
         self.events = list(events.values())
         self.tracks: list[Track] = [one.measured(units, ray.exponent, events) for one in pure.history.tracks]
         self.optimum = pure.optimum.tracks
@@ -98,6 +101,21 @@ class ScaleSpace:
         if isinstance(field, LevelField):
             self.events = [self._with_error_of_draws(event, field) for event in self.events]
         self._flag()
+
+    @functools.cached_property
+    def _groups(self) -> list[LevelField]:
+        return groups_of(self.evolution)
+
+    def _with_error_of_fold(self, event: Event, field: HeatField, ratio: Array) -> Event:
+        """Of a birth or a death of what was drawn: the error of its sigma over the draws, where it is known."""
+        if not isinstance(field, LevelField) or event.kind not in ("birth", "death"):
+            return event
+        error = fold_error(self._groups, field, ratio, event.sigma, np.array(event.position))
+        # as of jumps
+        most = float(np.ptp(self.sigma))
+        return (
+            event if error is None else dataclasses.replace(event, uncertainty=max(event.uncertainty, min(error, most)))
+        )
 
     def _with_error_of_draws(self, event: Event, field: LevelField) -> Event:
         if event.kind != "jump":
@@ -173,10 +191,11 @@ class ScaleSpace:
             which = "1 level, sigma" if len(levels) == 1 else f"{len(levels)} levels, sigma {first:.4g} to"
             self.flags.append(f"{sentence} ({which} {last:.4g})")
         if self.evolution.drawn is not None:
-            self.flags.append(
-                "uncertainties of jumps are standard errors over the draws; those of births and deaths do not include "
-                "them"
-            )
+            words = "uncertainties of jumps, births and deaths are standard errors over the draws"
+            if self._exact:
+                few = "1 birth or death" if self._exact == 1 else f"{self._exact} births and deaths"
+                words += f"; those of {few} do not include them"
+            self.flags.append(words)
         unresolved = [event for event in self.events if event.kind in ("lost", "found")]
         if unresolved:
             first, last = unresolved[0].sigma, unresolved[-1].sigma

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks.coverage import BELOW, CHAIN, EQUAL, JUMPING, Truth, simulate, simulate_chain
+from benchmarks.coverage import BELOW, CHAIN, EQUAL, JUMPING, Truth, simulate, simulate_chain, simulate_end
 from heatpg import Axis, Grid, Landscape, study
 from heatpg.errors import OptionError, UnsupportedError
 from heatpg.evolution import solve
@@ -300,7 +300,76 @@ def test_rare_falls_are_told() -> None:
         "a rare event, such as a fall, that no seed showed may have a probability of up to 17%"
         in found.sentences["rare"]
     )
-    assert "sigma_death" in found.sentences["none"]
+    assert "the width of the optimum" in found.sentences["none"]
+
+
+def oblique(x: Array, y: Array) -> Array:
+    """A narrow peak and a broad one on an oblique line, so that the fold is along no axis."""
+    return np.asarray(
+        np.exp(-((x + 0.7) ** 2 + (y + 0.5) ** 2) / 0.09) + 0.7 * np.exp(-((x - 0.7) ** 2 + (y - 0.4) ** 2) / 0.6)
+    )
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+@pytest.mark.parametrize("minimise", [False, True])
+def test_the_end_is_a_t_interval_of_where_it_moves_with_each_seed(axes: int, minimise: bool) -> None:
+    """Against flows that are solved again: of the mean of all, moved a little towards each of the seeds."""
+    rng = np.random.default_rng(axes)
+    sigma = np.geomspace((0.08, 0.15)[axes - 1], 1.2, 14)
+    if axes == 1:
+        grid = LINE
+        q = bumps(grid[0].coordinates)
+        waves = [grid[0].coordinates, np.cos(2 * grid[0].coordinates)]
+    else:
+        # spacings that differ, so that directions in units of the axes and of the nodes do
+        grid = Grid(Axis("x", -3.0, 3.0, 61, boundary="clip"), Axis("y", -3.0, 3.0, 91, boundary="clip"))
+        x, y = grid.mesh()
+        q = oblique(x, y)
+        waves = [x + 0 * y, y + 0 * x, np.cos(2 * x) * np.sin(y)]
+    returns = q + sum(0.02 * rng.standard_normal((6, *(1,) * axes)) * wave for wave in waves)
+    sign = -1.0 if minimise else 1.0
+    kind = "minimum" if minimise else "maximum"
+    space = track(solve(Landscape(None, grid, returns=sign * returns, minimise=minimise), sigma), kind)
+    found, event = seed_intervals(space, price(space), resamples=100), space.sigma_death
+    assert event is not None and event.kind == "death" and found.end is not None
+    mean, share = returns.mean(axis=0), 0.02
+    moved = []
+    for one in returns:
+        nudged = track(solve(Landscape(sign * (mean + share * (one - mean)), grid, minimise=minimise), sigma), kind)
+        end = nudged.sigma_death
+        assert end is not None
+        moved.append(math.log(end.sigma / event.sigma) / share)
+    half = stats.t.ppf(0.975, 5) * np.std(moved, ddof=1) / math.sqrt(6)
+    assert found.end.sigma == event.sigma and found.end.lower is not None and found.end.upper is not None
+    # differences over one spacing on both sides at sigma of ten and more, and second order in the share
+    np.testing.assert_allclose(
+        [math.log(found.end.lower / event.sigma), math.log(found.end.upper / event.sigma)], [-half, half], rtol=0.05
+    )
+    assert f"the optimum ends as a local {kind} at sigma from" in found.sentences["end"]
+    assert found.as_dict()["end"]["lower"] == found.end.lower
+
+
+def test_much_noise_does_not_show_where_the_optimum_ends() -> None:
+    sigma = np.geomspace(0.06, 1.2, 16)
+    assert study_of(seeds(8, 0.01), sigma=sigma).end is not None
+    silent = 0
+    for size in (0.3, 0.4, 0.5, 0.6):
+        end = study_of(seeds(8, size), sigma=sigma).end
+        if end is not None and end.lower is None:
+            silent += 1
+            assert end.upper is None and end.statement.startswith("8 seeds do not show where the optimum ends")
+    assert silent
+
+
+def test_an_end_on_the_edge_of_the_box_has_no_interval() -> None:
+    """A slope, on which the peak slides out of the box."""
+    x = LINE[0].coordinates
+    returns = np.exp(-((x - 2.6) ** 2) / 0.05) + 0.3 * x + 0.01 * np.random.default_rng(0).standard_normal((8, 1)) * x
+    flow = solve(Landscape(None, LINE, returns=returns), np.geomspace(0.06, 1.2, 16))
+    space = track(flow, "maximum")
+    found = seed_intervals(space, price(space), resamples=100)
+    on_edge = space.sigma_death is None or abs(space.sigma_death.position[0]) == 3.0
+    assert on_edge and found.end is None and "end" not in found.sentences
 
 
 def test_what_is_refused() -> None:
@@ -338,6 +407,15 @@ def test_intervals_hold_the_truth_as_often_as_they_say(family: str) -> None:
         least = 0.92 if family == "normal" else 0.9
         assert held >= stats.binom.ppf(1e-4, of, least), name
     assert found.shown <= found.jumped
+
+
+def test_ends_hold_the_truth_as_often_as_they_say() -> None:
+    """A small one of `benchmarks.coverage ends`."""
+    found = simulate_end(JUMPING, "normal", 8, 25)
+    held, of = found.held
+    assert of >= 20 and held >= stats.binom.ppf(1e-4, of, 0.92)
+    # the median of 400 simulations written apart, with another flow and another fold, is exp(.20)
+    assert 1.1 < found.width < 1.5
 
 
 @pytest.mark.parametrize("truth", [CHAIN, BELOW], ids=["chain", "below"])

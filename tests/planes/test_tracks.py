@@ -95,13 +95,30 @@ def test_tracks_end_where_the_exact_field_has_no_maximum() -> None:
     assert ends[0] is not None and ends[0].kind == "death"
     # within a percent: draws, and a cubic between levels of a factor 1.22
     assert ends[0].sigma == pytest.approx(exact_death(), rel=0.03)
-    assert any("do not include them" in flag for flag in space.flags)
+    assert any(
+        flag == "uncertainties of jumps, births and deaths are standard errors over the draws" for flag in space.flags
+    )
     # what follows the track has its own derivative by t, and no Laplacian of the plane
     broad = next(one for one in space.tracks if abs(one.positions[0, 0] - APART) < 0.5)
     assert np.abs(broad.positions[:, 0] - APART).max() < 0.1
     predicted, observed = space.drift(broad.number)
     inside = np.isfinite(observed[:, 0])
     assert np.abs(predicted - observed)[inside].max() < 1e-3 * max(1.0, float(np.abs(predicted).max()))
+
+
+def test_deaths_are_where_they_are_within_their_errors() -> None:
+    right, sigma = exact_death(), np.geomspace(0.3, 1.4, 16)
+    found, errors = [], []
+    for seed in range(24):
+        space = track(two_peaks(seed, sigma, 256), "maximum")
+        (end,) = (one.death for one in space.tracks if abs(one.positions[0, 0]) < 0.5 and one.death is not None)
+        assert end.kind == "death"
+        found.append(np.log(end.sigma / right))
+        errors.append(end.uncertainty / end.sigma)
+    assert 0.002 < np.median(errors) < 0.1
+    scores = np.array(found) / errors
+    # as of jumps
+    assert abs(scores.mean()) < 0.95 and 0.4 < scores.std() < 1.9 and np.abs(scores).max() < 7.0
 
 
 def test_what_is_followed_has_the_rate_of_the_closed_form_and_not_the_laplacian_of_the_plane() -> None:
@@ -178,6 +195,8 @@ def test_a_study_quotes_the_error_of_the_draws(tmp_path: Path) -> None:
         "noise in all 6 components" in page.sentences["slice"]
         and "standard errors over the draws" in page.sentences["draws"]
     )
+    longer = study(two_peaks(1, np.geomspace(0.05, 1.4, 12)))
+    assert "standard error over the draws" in longer.sentences["death"]
     plot.save(plot.study(page), tmp_path / "study.png")
     for kind in ("fingerprint", "price"):
         plot.save(flow.plot(kind), tmp_path / f"{kind}.png")
