@@ -762,6 +762,6 @@ def study(
     safest = None
     if risk is not None:
         with stage("risk"):
-            safest = safest_action(flow, risk, progress=told_levels)
+            safest = safest_action(flow, risk, progress=told_levels).with_mean_jumps(space.jumps)
     found = (flow, space, curve, where, rough, chaotic, shape, limit, keeps, single, departure(space), seconds)
     return Study(*found, risk=safest, principal=principal, intervals=seeds)

@@ -338,6 +338,10 @@ def test_the_safest_action_is_told_where_it_is_asked_for() -> None:
     assert page.space.sigma_jump is not None and page.risk.best_mean.sigma_jump is not None
     assert page.risk.best_mean.sigma_jump.sigma == pytest.approx(page.space.sigma_jump.sigma, rel=1e-8)
     assert page.sentences["safest jump"].startswith("At sigma = 0.0332")
+    assert (
+        " the safest action jumps from -1 to 0.8; the action with the best mean jumps at sigma = 0.07896"
+        in (page.sentences["safest jump"])
+    )
     # the topics and their sentences are two columns, however long a topic is
     begins = [line for line in str(page).splitlines() if line.startswith(("value", "safest jump", "parting"))]
     assert len(begins) >= 2 and len({len(line) - len(line[12:].lstrip()) for line in begins}) == 1, begins

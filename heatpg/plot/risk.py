@@ -58,7 +58,7 @@ def _safest(found: SafestAction) -> str:
 
 
 def _marks(found: SafestAction) -> dict[str, Any]:
-    """Both actions; the safest one is a disc, and that of the best mean a cross."""
+    """Both actions; the safest one is a disc, and that with the best mean a cross."""
     common = {"mec": "black", "mew": points(0.8), "ls": "none", "zorder": 6, "clip_on": False}
     return {
         "safest": {"marker": "o", "ms": points(9), "mfc": "white", "label": _safest(found), **common},
@@ -112,7 +112,8 @@ def _map(ax: Axes, found: SafestAction, level: int) -> None:
         ax.plot(*getattr(found, which).positions[level, :2], **style)
     # ticks that do not depend on the height, so that the layout knows their width
     ax.figure.colorbar(image, ax=ax, shrink=0.85, ticks=MaxNLocator(5), label="in units of Q")
-    ax.set_title(f"Mean of the worst {found.q:.0%} at {_noise(found, level)}")
+    # two lines, because the colour bar leaves the panel little width
+    ax.set_title(f"Mean of the worst {found.q:.0%}\nat {_noise(found, level)}")
     legend_below(ax, _ENTRY)
 
 
@@ -152,11 +153,9 @@ def _earned(ax: Axes, found: SafestAction) -> None:
     legend_below(ax, _ENTRY)
 
 
-def _places(ax: Axes, found: SafestAction) -> None:
-    """Both actions along the axis on which they differ most, against sigma."""
+def _places(ax: Axes, found: SafestAction, axis: int) -> None:
+    """Both actions along one axis, against sigma."""
     grid = found.distribution.grid
-    apart = np.abs(found.safest.positions - found.best_mean.positions).max(axis=0)
-    axis = int(np.argmax(apart / np.array([one.length for one in grid])))
     dark, light = line_colours(2)
     ax.plot(
         found.sigma, found.best_mean.positions[:, axis], "X", color=dark, ms=points(4), clip_on=False, label="best mean"
@@ -173,7 +172,7 @@ def _places(ax: Axes, found: SafestAction) -> None:
 def risk(source: Evolution | SafestAction, *, width: Width = None) -> Figure:
     """The safest action and the action with the best mean: tail means where they differ most, and both against sigma.
 
-    A dashed vertical line marks where they start to differ, or agree again.
+    A dashed vertical line marks where they start to differ, or agree again. Their locations are drawn along every axis.
 
     Parameters
     ----------
@@ -208,13 +207,15 @@ def risk(source: Evolution | SafestAction, *, width: Width = None) -> Figure:
     whose = name_label(found.distribution.landscape)
     point = found.distribution.landscape.point_word
     heading = f"{whose}: safest {point} and {point} with the best mean under exploration noise σ"
-    with sheet(width, 3, heading, screen=_WIDTH, least=_LEAST, height=4.3) as (figure, axes):
-        if found.distribution.grid.dimensions == 1:
+    dimensions = found.distribution.grid.dimensions
+    with sheet(width, 2 + dimensions, heading, screen=_WIDTH, least=_LEAST, height=4.3) as (figure, axes):
+        if dimensions == 1:
             _returns(axes[0], found, level)
         else:
             _map(axes[0], found, level)
         _earned(axes[1], found)
-        _places(axes[2], found)
+        for axis in range(dimensions):
+            _places(axes[2 + axis], found, axis)
         law = found.distribution
         if law.grid.dimensions > 1 and hatched(law.grid, [law.noise[level].tolist()]):
             words_below(figure, TRUST_WORDS, float(figure.get_figwidth()))

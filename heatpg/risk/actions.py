@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
-from heatpg.core.extrema import climb, on_edge
+from heatpg.core.extrema import on_edge
 from heatpg.core.grid import Grid, position_words
 from heatpg.core.landscape import Landscape
 from heatpg.core.linear import piecewise_linear
 from heatpg.core.noise import Sigma, sigma_words
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
+from heatpg.risk.jumps import ActionJump, Measure, jump_between, value_errors
 from heatpg.risk.ladder import TailLadder
 from heatpg.risk.positive import PositiveFlow
-from heatpg.risk.returns import MOST_THRESHOLDS, Distribution, TailMean, distribution, fraction_of
+from heatpg.risk.returns import MOST_THRESHOLDS, Distribution, TailMean, distribution, fraction_of, tail_mean_of
+from heatpg.risk.tops import apart, around, candidates, sharpen, sharpen_best
 from heatpg.solvers import Solver
 from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import one_line
@@ -29,34 +31,18 @@ __all__ = ["ActionJump", "Actions", "Parting", "SafestAction", "safest_action"]
 
 Array = NDArray[Any]
 
-_LOCAL = 1e-7  # of osc(Q): to which the tail means of the two actions at a jump are bounded (taste)
-_LOCAL_MOST = 96  # thresholds more for that; some ten nodes take a handful each
-_NOUGHT = 1e-9  # of a spacing (taste)
-_ENOUGH = 1e-9  # of the interval between two levels, at which the search for a jump ends (taste)
+_MOST_TOLD = 4  # jumps or intervals in one sentence (taste)
 
 
-@dataclasses.dataclass(frozen=True)
-class ActionJump:
-    """A change of the best action from one maximum to another.
+class JumpEvent(Protocol):
+    """What is taken of a jump of the optimum that was found by tracks."""
 
-    Attributes
-    ----------
-    sigma
-        Where, of the noisiest axis, between the levels that were solved.
-    uncertainty
-        Of that sigma, from the bounds of the values at both maxima; what the sampling of Q leaves is not in it.
-    before, after
-        The best action just before and just after.
-    """
-
-    sigma: float
-    uncertainty: float
-    before: tuple[float, ...]
-    after: tuple[float, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The jump as JSON-like values."""
-        return fields_as_dict(self)
+    @property
+    def sigma(self) -> float: ...
+    @property
+    def uncertainty(self) -> float: ...
+    @property
+    def position(self) -> tuple[float, ...]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +77,7 @@ class Actions:
     Attributes
     ----------
     positions
-        Shape (T, dimensions); between the nodes by a quadratic through its neighbours.
+        Shape (T, dimensions); between the nodes by a quadratic through its neighbours, of the mean as computed there.
     values
         The measure there, shape (T,).
     price
@@ -132,14 +118,18 @@ class SafestAction:
     safest
         The action with the best tail mean; `values` are tail means.
     best_mean
-        The action of the best mean; `values` are means.
+        The action with the best mean; `values` are means.
     partings
         Where the two start to differ and agree again: differing along an axis by more than the noise, or than two
         spacings.
     mean_lost
         Loss of the mean at the safest action compared with the best mean, shape (T,).
     tail_gained
-        Gain of the tail mean at the safest action compared with the action with the best mean, shape (T,).
+        Gain of the tail mean at the safest action compared with the action with the best mean, shape (T,). Neither is
+        negative: a difference below 0, within the uncertainty, is told as 0.
+    uncertainty
+        Of the tail mean at the safest action and at the one with the best mean, by level, for the levels that the
+        sentences quote: from the bounds, and from the sampling of Q, as half the spacing with Q interpolated has it.
     distribution, tail
         All fields.
     """
@@ -151,6 +141,7 @@ class SafestAction:
     partings: list[Parting]
     mean_lost: NDArray[np.float64]
     tail_gained: NDArray[np.float64]
+    uncertainty: dict[int, tuple[float, float]]
     distribution: Distribution
     tail: TailMean
 
@@ -158,6 +149,27 @@ class SafestAction:
     def parting(self) -> Parting | None:
         """Where they first differ, or None if they never do."""
         return next((one for one in self.partings if one.apart), None)
+
+    def with_mean_jumps(self, events: Sequence[JumpEvent]) -> SafestAction:
+        """The same with jumps of the best mean that are known from its tracks, and the partings that follow.
+
+        Parameters
+        ----------
+        events
+            All of them, as `heatpg.scalespace.ScaleSpace.jumps`. One between two levels where one was found already
+            keeps the larger uncertainty, because that counts the sampling of Q.
+        """
+        known = []
+        for event in events:
+            level = int(np.searchsorted(self.sigma, event.sigma))
+            own = [one for one in self.best_mean.jumps if np.searchsorted(self.sigma, one.sigma) == level]
+            error = max([event.uncertainty, *(one.uncertainty for one in own)])
+            before = tuple(self.best_mean.positions[max(0, level - 1)].tolist())
+            known.append(ActionJump(event.sigma, error, before, tuple(event.position)))
+        best_mean = dataclasses.replace(self.best_mean, jumps=known)
+        law = self.distribution
+        partings = _partings(law.grid, law.noise, self.sigma, self.safest, best_mean)
+        return dataclasses.replace(self, best_mean=best_mean, partings=partings)
 
     @property
     def sentences(self) -> dict[str, str]:
@@ -171,47 +183,64 @@ class SafestAction:
         result = {
             "safest": (
                 f"The safest {point}, by {tail} (CVaR), is {self._place(self.safest.positions[0])} at sigma = "
-                f"{first_noise}, with {self._value(self.safest.values[0])}, and "
-                f"{self._place(self.safest.positions[last])} at sigma = {last_noise}, with "
-                f"{self._value(self.safest.values[last])}.{_mean_words(landscape)}"
+                f"{first_noise}, with {self._value(0)}, and {self._place(self.safest.positions[last])} at sigma = "
+                f"{last_noise}, with {self._value(last)}.{_mean_words(landscape)}"
             )
         }
-        jump, other = self.safest.sigma_jump, self.best_mean.sigma_jump
-        if jump is None:
-            words = f"From sigma = {first_noise} to {last_noise} it moves without a jump"
+        jumps = [self._jump_words(jump) for jump in self.safest.jumps]
+        if jumps:
+            when, where = jumps[0]
+            more = [f"{later} {other}" for later, other in jumps[1:]]
+            moves = f"A{when[1:]} the safest {point} jumps {_listed([where, *more])}"
         else:
-            words = (
-                f"At sigma = {jump.sigma:.5g} (+- {jump.uncertainty:.1g}) it jumps from {self._place(jump.before)} to "
-                f"{self._place(jump.after)}"
-            )
-        mean = "does not jump" if other is None else f"jumps at {other.sigma:.5g} (+- {other.uncertainty:.1g})"
-        result["safest jump"] = f"{words}; the {point} with the best mean {mean}."
+            moves = f"From sigma = {first_noise} to {last_noise} the safest {point} moves without a jump"
+        sigmas = [known_words(jump.sigma, jump.uncertainty) for jump in self.best_mean.jumps]
+        mean = f"jumps at sigma = {_listed(sigmas)}" if sigmas else "does not jump"
+        result["safest jump"] = f"{moves}; the {point} with the best mean {mean}."
         result["parting"] = self._parting_words()
         if self.tail.missing:
             result["thresholds"] = f"{self.tail.missing[0].upper()}{self.tail.missing[1:]}."
         return {topic: one_line(sentence) for topic, sentence in result.items()}
 
+    def _jump_words(self, jump: ActionJump) -> tuple[str, str]:
+        """When and where."""
+        return (
+            f"at sigma = {known_words(jump.sigma, jump.uncertainty)}",
+            f"from {self._place(jump.before)} to {self._place(jump.after)}",
+        )
+
     def _parting_words(self) -> str:
-        parting, point = self.parting, self.distribution.landscape.point_word
-        if parting is None:
+        point = self.distribution.landscape.point_word
+        begins = [one for one in self.partings if one.apart]
+        if not begins:
             return (
                 f"At every sigma the safest {point} differs from the {point} with the best mean by less than the noise."
             )
-        again = next((one for one in self.partings if not one.apart and one.sigma > parting.sigma), None)
-        level = int(np.searchsorted(self.sigma, parting.sigma))
-        until = "" if again is None else f" until sigma = {again.sigma:.5g}"
-        begin = (
-            f"Already at the smallest noise level, sigma = {self._noise(0)},"
-            if parting.sigma <= self.sigma[0]
-            else f"For sigma >= {parting.sigma:.5g} (+- {parting.uncertainty:.1g})"
-        )
+        intervals = [self._interval_words(one) for one in begins]
+        examples = []
+        for one in begins[:_MOST_TOLD]:
+            level = int(np.searchsorted(self.sigma, one.sigma))
+            gained = known_words(float(self.tail_gained[level]), sum(self.uncertainty[level]))
+            examples.append(
+                f"At sigma = {self._noise(level)} it is {self._place(one.safest)} instead of "
+                f"{self._place(one.best_mean)}: the mean is worse by {self.mean_lost[level]:.3g}, the tail mean better "
+                f"by {gained}."
+            )
+        told = _listed(intervals)
         return (
-            f"{begin}{until} the safest {point} differs from the {point} with the best mean: at sigma = "
-            f"{self._noise(level)} "
-            f"it is {self._place(parting.safest)} instead of {self._place(parting.best_mean)}. This worsens the mean "
-            f"by "
-            f"{self.mean_lost[level]:.4g} and improves the tail mean by {self.tail_gained[level]:.4g}."
+            f"{told[0].upper()}{told[1:]} the safest {point} differs from the {point} with the best mean. "
+            f"{' '.join(examples)}"
         )
+
+    def _interval_words(self, begin: Parting) -> str:
+        """Where they differ: from one parting on, up to the next."""
+        end = next((one for one in self.partings if not one.apart and one.sigma > begin.sigma), None)
+        until = "" if end is None else known_words(end.sigma, end.uncertainty)
+        if begin.sigma <= self.sigma[0]:
+            first = self._noise(0)
+            return f"from the smallest noise level, {first}, up to " + (until or f"the largest, {self._noise(-1)},")
+        start = known_words(begin.sigma, begin.uncertainty)
+        return f"between sigma = {start} and {until}" if until else f"for sigma >= {start}"
 
     def _noise(self, level: int) -> str:
         rows = self.distribution.noise[level]
@@ -223,8 +252,9 @@ class SafestAction:
         words = position_words(self.distribution.grid, position)
         return f"({', '.join(words)})" if len(words) > 1 else words[0]
 
-    def _value(self, value: float) -> str:
-        return self.distribution.landscape.value_words(float(value))
+    def _value(self, level: int) -> str:
+        scale = self.distribution.landscape.oscillation
+        return known_words(float(self.safest.values[level]), self.uncertainty[level][0], scale)
 
     def __str__(self) -> str:
         return "\n".join(self.sentences.values())
@@ -244,12 +274,45 @@ class SafestAction:
             "partings": [one.as_dict() for one in self.partings],
             "mean_lost": plain(self.mean_lost),
             "tail_gained": plain(self.tail_gained),
+            "uncertainty": {str(level): list(errors) for level, errors in sorted(self.uncertainty.items())},
             "solver": self.distribution.solver.describe(),
             "reason": self.distribution.reason,
             "gap": plain(self.tail.gap),
             "thresholds": [len(one) for one in self.tail.thresholds],
             "missing": self.tail.missing,
         }
+
+
+def known_words(value: float, error: float, scale: float = 0.0) -> str:
+    """A number with as many digits as are known, six at most, and its uncertainty.
+
+    Where a number may be far larger than what it is compared with, its `scale`, six digits of that are told.
+
+    Examples
+    --------
+    >>> from heatpg.risk.actions import known_words
+    >>> known_words(0.0026116646, 3e-5), known_words(0.0332426, 2e-11), known_words(1234.5, 20.0)
+    ('0.00261 (+- 3e-05)', '0.0332426 (+- 2e-11)', '1230 (+- 20)')
+    >>> known_words(0.02, 6e-4), known_words(-3e-9, 1e-3), known_words(3.0, 0.0), known_words(1e9 + 0.5, 0.1, 2.0)
+    ('0.0200 (+- 0.0006)', '0 (+- 0.001)', '3', '1000000000.5 (+- 0.1)')
+    """
+    first = math.floor(math.log10(abs(value))) if value else 0
+    most = 6 + max(0, first - math.floor(math.log10(scale)) if scale > 0 else 0)
+    if not error > 0:
+        return f"{value:.{most}g}"
+    last = math.floor(math.log10(error))
+    if not value or first < last:  # less than its uncertainty
+        return f"{round(value, -last) + 0.0:g} (+- {error:.1g})"
+    digits = min(first - last + 1, most)
+    words = f"{value:#.{digits}g}".removesuffix(".")  # zeros at the end are known too
+    return f"{float(words):.15g} (+- {float(f'{error:.1g}'):g})" if "e+" in words else f"{words} (+- {error:.1g})"
+
+
+def _listed(parts: list[str]) -> str:
+    """Parts of a sentence in order, the first of them if there are many."""
+    more = len(parts) - _MOST_TOLD
+    parts = parts[:_MOST_TOLD] + ([f"{more} more times"] if more > 0 else [])
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _mean_words(landscape: Landscape) -> str:
@@ -260,175 +323,9 @@ def _mean_words(landscape: Landscape) -> str:
     over = "rollouts" if landscape.returns is None else f"{len(landscape.returns)} seeds"
     return (
         f" Q is the mean over {over}: the worst {'losses' if landscape.minimise else 'returns'} are those of this mean "
-        f"under the noise in the {landscape.point_word}, and the spread of single episodes is not part of them."
+        f"under the noise in the {landscape.point_word}, and the spread of single episodes is not part of them. The "
+        f"uncertainties (+-) do not include the error of this mean."
     )
-
-
-@dataclasses.dataclass(eq=False)
-class _Field:
-    """One measure at one noise level, in pure numbers, whose best value is the largest."""
-
-    values: Array
-    ladder: TailLadder | None = None
-
-    def sharpen(self, nodes: list[int], grid: Grid) -> float:
-        """Bound the values around nodes more closely; the largest difference of bounds that is left there."""
-        if self.ladder is None:
-            return 0.0
-        where = np.zeros(grid.shape, dtype=bool)
-        for node in nodes:
-            where[
-                np.ix_(*(_around(axis, i) for axis, i in zip(grid, np.unravel_index(node, grid.shape), strict=True)))
-            ] = True
-        self.ladder.refine(_LOCAL, len(self.ladder.thresholds) + _LOCAL_MOST, where)
-        self.values = self.ladder.values
-        return float(self.ladder.width[where].max())
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Measure:
-    """The mean (q is None), or the tail mean, at any noise level."""
-
-    flow: PositiveFlow
-    q: float | None
-    tolerance: float
-    most: int
-
-    def at(self, noise: Array, near: _Field | None) -> _Field:
-        """The field at a noise level, from the thresholds of one at a similar level."""
-        if self.q is None:
-            return _Field(self.flow.means(lambda s: s[None], noise)[0, 0])
-        ladder = TailLadder(self.flow, noise, self.q, None if near is None else near.ladder)
-        ladder.refine(self.tolerance, self.most)
-        return _Field(ladder.values, ladder)
-
-
-def _around(axis: Any, index: Any) -> list[int]:
-    """A node and its two neighbours along an axis, those that there are."""
-    near = [int(index) + step for step in (-1, 0, 1)]
-    return [i % axis.size for i in near] if axis.rule.periodic else [i for i in near if 0 <= i < axis.size]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Quadratic:
-    """The quadratic through a node and its neighbours, in spacings; flat along axes where the box ends."""
-
-    value: float
-    slope: Array
-    curvature: Array
-
-    @classmethod
-    def of(cls, field: Array, grid: Grid, node: int) -> _Quadratic:
-        index = np.array(np.unravel_index(node, grid.shape))
-        free = [axis.rule.periodic or 0 < i < axis.size - 1 for axis, i in zip(grid, index.tolist(), strict=True)]
-
-        def at(*moves: tuple[int, int]) -> float:
-            moved = index.copy()
-            for a, step in moves:
-                moved[a] += step
-            return float(field[tuple(moved % np.array(grid.shape))])
-
-        count, middle = grid.dimensions, at()
-        slope, curvature = np.zeros(count), np.zeros((count, count))
-        for a in range(count):
-            if not free[a]:
-                continue
-            slope[a] = 0.5 * at((a, 1)) - 0.5 * at((a, -1))
-            curvature[a, a] = (at((a, 1)) - middle) + (at((a, -1)) - middle)
-            for b in range(a):
-                if free[b]:
-                    twist = (at((a, 1), (b, 1)) - at((a, 1), (b, -1))) - (at((a, -1), (b, 1)) - at((a, -1), (b, -1)))
-                    curvature[a, b] = curvature[b, a] = 0.25 * twist
-        return cls(middle, slope, curvature)
-
-    def top(self) -> Array:
-        """Where it is largest, within a spacing; the node itself where it has no maximum there."""
-        free = np.diag(self.curvature) < 0
-        step = np.zeros(len(self.slope))
-        if not free.any():
-            return step
-        inner = self.curvature[np.ix_(free, free)]
-        if np.linalg.eigvalsh(inner)[-1] < 0:
-            step[free] = -np.linalg.solve(inner, self.slope[free])
-        # a node that is the highest has the maximum within half a spacing, but for rough data
-        return step if np.abs(step).max() <= 1.0 else np.zeros_like(step)
-
-    def __call__(self, step: Array) -> float:
-        return float(self.value + self.slope @ step + 0.5 * step @ self.curvature @ step)
-
-
-def _place(grid: Grid, node: int, step: Array) -> NDArray[np.float64]:
-    """Coordinates of a place beside a node."""
-    place = np.array(grid.point(np.unravel_index(node, grid.shape))) + step * np.array(grid.spacing)
-    for i, axis in enumerate(grid):
-        if axis.rule.periodic:
-            place[i] = axis.lower + np.mod(place[i] - axis.lower, axis.length)
-    # what is left of 0 by rounding would be read as a place
-    return np.where(np.abs(place) < _NOUGHT * np.array(grid.spacing), 0.0, place)
-
-
-def _apart(grid: Grid, noise: Array, one: Array, other: Array) -> bool:
-    """Whether two places are farther apart, along an axis, than the noise along it and than two spacings."""
-    move = np.abs(np.asarray(one) - np.asarray(other))
-    for i, axis in enumerate(grid):
-        if axis.rule.periodic:
-            move[i] = min(move[i], axis.length - move[i])
-    return bool((move > np.maximum(noise, 2.0 * np.array(grid.spacing))).any())
-
-
-class _Search:
-    """Where the best action of one measure jumps, between one level and the next."""
-
-    def __init__(self, measure: _Measure, noise: Array) -> None:
-        self.measure = measure
-        self.noise = noise
-        self.grid = measure.flow.grid
-
-    def _climbed(self, field: Array, node: int) -> int:
-        return int(climb(field, self.grid, np.array([node]))[0])
-
-    def _point(self, node: int) -> Array:
-        return np.array(self.grid.point(np.unravel_index(node, self.grid.shape)))
-
-    def jump(self, level: int, fields: Array, tops: list[int]) -> ActionJump | None:
-        """The jump between a level and the next, if there is one: neither optimum leads to the other by ascent."""
-        old, new = tops[level], tops[level + 1]
-        if not _apart(self.grid, self.noise[level + 1], self._point(old), self._point(new)):
-            return None
-        if self._climbed(fields[level + 1], old) == new and self._climbed(fields[level], new) == old:
-            return None
-        rows = self.noise[level], self.noise[level + 1]
-        gaps: list[float] = []
-        last_field: _Field | None = None
-
-        def lead(share: float) -> float:
-            """By how much the old optimum is above the new one."""
-            nonlocal last_field
-            field = last_field = self.measure.at(((1.0 - share) * rows[0] + share * rows[1])[None], last_field)
-            one, two = self._climbed(field.values, old), self._climbed(field.values, new)
-            gaps.append(field.sharpen([one, two], self.grid))
-            if one == two:
-                # only one of them is there; the other has not come yet, or has gone
-                return 1.0 if one == old or share == 0.0 else -1.0
-            heights = []
-            for node in (one, two):
-                near = _Quadratic.of(field.values, self.grid, node)
-                heights.append(near(near.top()))
-            return heights[0] - heights[1]
-
-        first, last = lead(0.0), lead(1.0)
-        begin, end = float(rows[0].max()), float(rows[1].max())
-        if first > 0 > last:
-            share = float(brentq(lead, 0.0, 1.0, xtol=_ENOUGH))
-            error = max(_ENOUGH, gaps[-1] / (first - last))
-        else:
-            # equal to within their bounds at one of the two levels
-            share, error = 0.5, 0.5
-        places = [
-            tuple(_place(self.grid, node, _Quadratic.of(fields[k], self.grid, node).top()).tolist())
-            for k, node in ((level, old), (level + 1, new))
-        ]
-        return ActionJump(begin + share * (end - begin), error * (end - begin), *places)
 
 
 def _read(landscape: Landscape, places: Array) -> NDArray[np.float64]:
@@ -438,30 +335,29 @@ def _read(landscape: Landscape, places: Array) -> NDArray[np.float64]:
     return piecewise_linear(landscape, places)
 
 
-def _actions(measure: _Measure, fields: Array, noise: Array, law: Distribution) -> tuple[Actions, list[int]]:
-    """Where one measure is best at every level, in the units of Q, and at which nodes."""
+def _actions(measure: Measure, fields: Array, noise: Array, law: Distribution) -> Actions:
+    """Where one measure is best at every level, in the units of Q."""
     grid, flow, landscape = law.grid, measure.flow, law.landscape
-    tops = [int(np.argmax(field)) for field in fields]
-    near = [_Quadratic.of(field, grid, node) for field, node in zip(fields, tops, strict=True)]
-    places = np.array([_place(grid, node, one.top()) for node, one in zip(tops, near, strict=True)])
-    heights = np.array([one(one.top()) for one in near])
-    search = _Search(measure, noise)
-    found = (search.jump(level, fields, tops) for level in range(len(tops) - 1))
+    nodes = [measure.best(field, row) for field, row in zip(fields, noise, strict=True)]
+    tops = [measure.top(field, row, node) for field, row, node in zip(fields, noise, nodes, strict=True)]
+    places, heights = (np.array(each) for each in zip(*tops, strict=True))
+    pairs = ((level, level + 1) for level in range(len(nodes) - 1))
+    found = (jump_between(measure, (noise[i], noise[j]), (nodes[i], nodes[j])) for i, j in pairs)
     jumps = [jump for jump in found if jump is not None]
     sign = landscape.sense.sign
     best = float((sign * landscape.values).max())
-    edge = np.array([on_edge(np.unravel_index(node, grid.shape), grid) for node in tops])
+    edge = np.array([on_edge(np.unravel_index(node, grid.shape), grid) for node in nodes])
     price = best - sign * _read(landscape, places)
-    return Actions(places, np.asarray(flow.measured(heights), np.float64), price, edge, jumps), tops
+    return Actions(places, np.asarray(flow.measured(heights), np.float64), price, edge, jumps)
 
 
 def _partings(grid: Grid, noise: Array, sigma: Array, safest: Actions, best_mean: Actions) -> list[Parting]:
     """Every level from which on the two actions are apart, or together again, with the sigma in between."""
     pairs = list(zip(safest.positions, best_mean.positions, strict=True))
-    apart = [_apart(grid, row, *pair) for row, pair in zip(noise, pairs, strict=True)]
+    apart_at = [apart(grid, row, *pair) for row, pair in zip(noise, pairs, strict=True)]
     found = []
     before = False
-    for level, now in enumerate(apart):
+    for level, now in enumerate(apart_at):
         if now != before:
             low, high = float(sigma[max(0, level - 1)]), float(sigma[level])
             jumps = [jump for jump in [*safest.jumps, *best_mean.jumps] if level and low <= jump.sigma <= high]
@@ -512,9 +408,11 @@ def safest_action(
 
     Notes
     -----
-    A jump is located between the levels by solving there, with thresholds near the quantiles of the two actions. What
-    the sampling of Q leaves in it is of second order in h / sigma: (c - Q)_+ has a kink between nodes. Two jumps
-    between neighbouring levels are seen as one.
+    At each level the bounds of the tail mean are brought to 1e-7 of osc(Q) where it is best, whatever the tolerance.
+    A jump is enclosed between the levels by bisection, which tells it from a fast drift, and then solved for: there two
+    maxima with a valley between them are equally high. Its uncertainty is from the bounds, and from the same with Q
+    interpolated on half the spacing (with one axis on a third as well), because the error of a tail mean is of second
+    order in h / sigma: (c - Q)_+ has a kink between nodes. Two jumps between neighbouring levels are seen as one.
 
     Examples
     --------
@@ -536,24 +434,34 @@ def safest_action(
         )
     if law.landscape.oscillation == 0:
         raise UnsupportedError("the landscape is constant, so no action is safer than another")
-    tail = law.tail_mean(fraction, tolerance=tolerance, most=most, progress=progress)
-    sign = law.landscape.sense.sign
-    flow = PositiveFlow(law.landscape, law.solver, sign)
-    wanted = float(np.ldexp(tail.tolerance, -flow.exponent))
+
+    def finish(ladder: TailLadder) -> None:
+        """Bring the bounds together where either action is."""
+        sharpen_best(ladder)
+        candidates(ladder.values, ladder, law.grid)
+        sharpen(ladder, around(law.grid, int(np.argmax(ladder.mean))))
+
+    tail = tail_mean_of(law, fraction, tolerance, most, progress, finish)
+    flow = PositiveFlow(law.landscape, law.solver, law.landscape.sense.sign)
     noise = law.noise
     levels = noise.max(axis=1)
     means, tails = flow.means(lambda s: s[None], noise)[:, 0], flow.pure(tail.values)
-    safest, safe_nodes = _actions(_Measure(flow, fraction, wanted, most), tails, noise, law)
-    best_mean, mean_nodes = _actions(_Measure(flow, None, wanted, most), means, noise, law)
-
-    def loss(fields: Array, better: list[int], worse: list[int]) -> NDArray[np.float64]:
-        heights = []
-        for nodes in (better, worse):
-            near = [_Quadratic.of(field, law.grid, node) for field, node in zip(fields, nodes, strict=True)]
-            heights.append(np.array([one(one.top()) for one in near]))
-        return np.asarray(flow.difference(heights[0] - heights[1]), np.float64)
-
-    return SafestAction(
-        *(fraction, levels, safest, best_mean, _partings(law.grid, noise, levels, safest, best_mean)),
-        *(loss(means, mean_nodes, safe_nodes), loss(tails, safe_nodes, mean_nodes), law, tail),
-    )
+    by_tail, by_mean = Measure(flow, fraction, most), Measure(flow, None, most)
+    safest, best_mean = _actions(by_tail, tails, noise, law), _actions(by_mean, means, noise, law)
+    lost, gained = np.zeros(len(levels)), np.zeros(len(levels))
+    for level, row in enumerate(noise):
+        places = np.stack([best_mean.positions[level], safest.positions[level]])
+        lost[level] = -np.diff(by_mean.between(means[level], row, places))[0]
+        gained[level] = np.diff(by_tail.between(tails[level], row, places))[0]
+    # Each action is the best by its own measure: what is below 0 is round-off, and what the bounds leave.
+    lost, gained = (np.asarray(flow.difference(np.maximum(each, 0.0)), np.float64) for each in (lost, gained))
+    partings = _partings(law.grid, noise, levels, safest, best_mean)
+    gaps = np.asarray(tail.upper - tail.lower, np.float64).reshape(len(levels), -1)
+    uncertainty = {}
+    for level in {0, len(levels) - 1, *(int(np.searchsorted(levels, one.sigma)) for one in partings if one.apart)}:
+        values = safest.values[level] - np.array([0.0, law.landscape.sense.sign * gained[level]])
+        places = np.stack([safest.positions[level], best_mean.positions[level]])
+        at = [int(np.argmax(tails[level])), int(np.argmax(means[level]))]
+        found = value_errors(by_tail, noise[level], places, values, gaps[level][at])
+        uncertainty[level] = (float(found[0]), float(found[1]))
+    return SafestAction(fraction, levels, safest, best_mean, partings, lost, gained, uncertainty, law, tail)

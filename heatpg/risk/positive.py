@@ -98,6 +98,12 @@ def positive_solver(grid: Grid, rows: Array, solver: str | Solver, *, replace: b
             return chosen, ""
     variances = [tuple(float(s) ** 2 for s in row) for row in rows]
     chosen, reason = choose(grid, variances, prefer="monotone")
+    if chosen.name == "exponential":
+        # Its weights are positive from each level to the next, which nothing here needs; from Q on those of what an
+        # evolution takes are positive too, and nearer to the truth. Both then tell the same of the mean.
+        accurate, because = choose(grid, variances)
+        if not any(_negative(accurate, grid, tuple(row)) for row in rows):
+            chosen, reason = accurate, because
     return chosen, why + reason
 
 

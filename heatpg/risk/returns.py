@@ -25,7 +25,7 @@ from heatpg.tools.arrays import real_numbers
 from heatpg.tools.calls import checked_call
 from heatpg.tools.resources import require_memory
 
-__all__ = ["MOST_THRESHOLDS", "Distribution", "Quantile", "TailMean", "distribution", "fraction_of"]
+__all__ = ["MOST_THRESHOLDS", "Distribution", "Quantile", "TailMean", "distribution", "fraction_of", "tail_mean_of"]
 
 Array = NDArray[Any]
 
@@ -444,22 +444,7 @@ class Distribution:
         >>> float(line.tail_mean(0.1).values[0, 160].round(2))  # -phi(z) / q, z = Phi^-1(.1)
         -1.76
         """
-        fraction = fraction_of(q)
-        # the bad tail of a loss is the upper one: that of -Q the lower
-        sign = self.landscape.sense.sign
-        flow = self._flow if sign > 0 else PositiveFlow(self.landscape, self.solver, sign)
-        ladders, resolved, wanted = self._ladders(TailLadder, flow, fraction, tolerance, most, progress)
-        pure = {name: np.stack([getattr(one, name) for one in ladders]) for name in ("values", "lower", "upper")}
-        still = ~np.any(self.noise != 0, axis=tuple(range(1, self.noise.ndim)))
-        for fields in pure.values():
-            fields[still] = flow.values
-        resolved[still] = True
-        measured = {name: flow.measured(fields) for name, fields in pure.items()}
-        lower, upper = (measured[name] for name in (("lower", "upper") if sign > 0 else ("upper", "lower")))
-        return TailMean(
-            *(fraction, self.sigma, measured["values"], lower, upper),
-            *([_ascending(flow, one) for one in ladders], resolved, wanted, flow, self.noise),
-        )
+        return tail_mean_of(self, q, tolerance, most, progress)
 
     def _ladders(
         self,
@@ -469,7 +454,9 @@ class Distribution:
         tolerance: float | None,
         most: int,
         progress: Callable[[int, int], object] | None,
+        finish: Callable[[Any], None] = lambda _: None,
     ) -> tuple[list[Ladder], NDArray[np.bool_], float]:
+        """One ladder a level, whether each is resolved, and the tolerance in units of Q."""
         most, levels = whole_number("most", most), len(self.sigma)
         wanted = TOLERANCE * self.landscape.oscillation
         if tolerance is not None:
@@ -485,10 +472,38 @@ class Distribution:
         for level in range(levels):
             one = kind(flow, self.noise[level : level + 1], q, ladders[-1] if ladders else None)
             resolved[level] = one.refine(float(np.ldexp(wanted, -flow.exponent)), most)
+            finish(one)
             ladders.append(one)
             if progress is not None:
                 progress(level + 1, levels)
         return ladders, resolved, wanted
+
+
+def tail_mean_of(
+    law: Distribution,
+    q: float,
+    tolerance: float | None = None,
+    most: int = MOST_THRESHOLDS,
+    progress: Callable[[int, int], object] | None = None,
+    finish: Callable[[TailLadder], None] = lambda _: None,
+) -> TailMean:
+    """The tail mean, see `Distribution.tail_mean`; `finish` adds thresholds to the ladder of each level at the end."""
+    fraction = fraction_of(q)
+    # the bad tail of a loss is the upper one: that of -Q the lower
+    sign = law.landscape.sense.sign
+    flow = PositiveFlow(law.landscape, law.solver, sign)
+    ladders, resolved, wanted = law._ladders(TailLadder, flow, fraction, tolerance, most, progress, finish)
+    pure = {name: np.stack([getattr(one, name) for one in ladders]) for name in ("values", "lower", "upper")}
+    still = ~np.any(law.noise != 0, axis=tuple(range(1, law.noise.ndim)))
+    for fields in pure.values():
+        fields[still] = flow.values
+    resolved[still] = True
+    measured = {name: flow.measured(fields) for name, fields in pure.items()}
+    lower, upper = (measured[name] for name in (("lower", "upper") if sign > 0 else ("upper", "lower")))
+    return TailMean(
+        *(fraction, law.sigma, measured["values"], lower, upper),
+        *([_ascending(flow, one) for one in ladders], resolved, wanted, flow, law.noise),
+    )
 
 
 def _ascending(flow: PositiveFlow, ladder: Ladder) -> NDArray[np.float64]:

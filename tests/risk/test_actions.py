@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import norm
 
-from heatpg import Axis, Grid, Landscape, evolve
+from heatpg import Axis, Grid, Landscape, evolve, landscapes, study
 from heatpg.errors import UnsupportedError
 from heatpg.risk import distribution, safest_action
 
@@ -41,7 +43,8 @@ def test_jumps_of_the_fixture(q: float) -> None:
         assert found.safest.sigma_jump is not None and found.best_mean.sigma_jump is not None
         errors.append(abs(found.safest.sigma_jump.sigma - JUMPS[q]))
         assert found.best_mean.sigma_jump.sigma == pytest.approx(MEAN_JUMP, abs=2e-9)
-        assert found.safest.sigma_jump.uncertainty < 1e-6
+        assert errors[-1] < 2.0 * found.safest.sigma_jump.uncertainty
+        assert found.best_mean.sigma_jump.uncertainty < 1e-8
         assert found.safest.sigma_jump.before == pytest.approx([-1.0], abs=1e-3)
         assert found.safest.sigma_jump.after == pytest.approx([0.8], abs=5e-3)
         parting = found.parting
@@ -67,9 +70,8 @@ def test_a_loss_is_the_mirror_image() -> None:
 @pytest.mark.parametrize("minimise", [False, True])
 def test_what_is_lost_and_gained(minimise: bool) -> None:
     found = safest_action(two_bumps(1001, minimise=minimise), 0.1, sigma=np.geomspace(0.02, 0.2, 9))
-    # each is the best by its own measure, to the bounds of the tail mean
-    assert (found.mean_lost >= -1e-12).all()
-    assert (found.tail_gained >= -2e-3).all()
+    # each is the best by its own measure
+    assert (found.mean_lost >= 0.0).all() and (found.tail_gained >= 0.0).all()
     apart = (found.sigma > JUMPS[0.1] * 1.01) & (found.sigma < MEAN_JUMP)
     assert (found.mean_lost[apart] > 0.0).all() and (found.tail_gained[apart] > 0.0).all()
     # on the broad bump Q is .8 where it was 1
@@ -117,6 +119,120 @@ def test_two_axes() -> None:
     assert mean.sigma == pytest.approx(math.sqrt(0.09 * 0.64 * 0.25 / (0.64 - 1.25 * 0.09)), rel=0.02)
     assert safe.sigma < 0.65 * mean.sigma
     assert found.best_mean.positions[0] == pytest.approx([-1.5, 0.0], abs=0.01)
+
+
+def tail_of(function: Callable[..., Array], place: tuple[float, ...], sigma: float, box: Array, q: float) -> float:
+    """CVaR at one place, written apart: clipped actions at midpoints of equal probability, and the worst of them."""
+    count = {1: 40_000, 2: 800}[len(place)]
+    normal = norm.ppf((np.arange(count) + 0.5) / count)
+    actions = [np.clip(mu + sigma * normal, *ends) for mu, ends in zip(place, box, strict=True)]
+    returns = np.sort(function(*np.meshgrid(*actions, indexing="ij")).reshape(-1))
+    return float(returns[: round(q * len(returns))].mean())
+
+
+def peak_on_the_edge(x: Array) -> Array:
+    return np.asarray(np.exp(-((x + 3.0) ** 2) / 0.02) + 0.8 * np.exp(-((x - 0.8) ** 2) / 0.32))
+
+
+def one_hill(x: Array) -> Array:
+    return np.asarray(np.exp(-((x + 1.0) ** 2) / 1.28))
+
+
+def hills(x: Array, y: Array) -> Array:
+    narrow = np.exp(-((x - 1.5) ** 2 + (y - 0.5) ** 2) / (2 * 0.25**2))
+    return np.asarray(narrow + 0.7 * np.exp(-((x + 1.0) ** 2 + (y + 0.4) ** 2) / (2 * 0.8**2)))
+
+
+LINE = Grid(Axis("x", -3.0, 3.0, 601, boundary="clip"))
+PLANE = Grid(Axis("x", -3.0, 3.0, 121, boundary="clip"), Axis("y", -2.0, 2.0, 81, boundary="clip"))
+
+
+@pytest.mark.parametrize(
+    ("function", "grid", "sigma", "edges"),
+    [
+        (one_hill, LINE, [0.8, 0.95, 1.1, 1.25], (False, True)),
+        (peak_on_the_edge, LINE, [0.02, 0.05, 0.1, 0.2], (True, False)),
+        # nearer to each other than the noise along every axis
+        (hills, PLANE, [1.3, 1.325, 1.35, 1.375], (False, True)),
+    ],
+)
+def test_a_jump_onto_the_edge_and_from_it(
+    function: Callable[..., Array], grid: Grid, sigma: list[float], edges: tuple[bool, bool]
+) -> None:
+    found = safest_action(Landscape.from_function(function, grid), 0.1, sigma=sigma)
+    (jump,) = found.safest.jumps
+    box = np.array([[axis.lower, axis.upper] for axis in grid])
+    for place, edge in zip((jump.before, jump.after), edges, strict=True):
+        assert bool((np.array(place)[:, None] == box).any()) == edge
+    # Around the jump the higher one changes. Both places drift by second order only, as they are maxima; midpoints err
+    # by 1 / count of the range in the tail, over slopes of .01 and more.
+    slack = 2.0 * jump.uncertainty + 2e-3 * jump.sigma
+    for side, sign in ((-1.0, 1.0), (1.0, -1.0)):
+        before, after = (
+            tail_of(function, place, jump.sigma + side * slack, box, 0.1) for place in (jump.before, jump.after)
+        )
+        assert sign * (before - after) > 0.0
+    assert "the safest action jumps from" in found.sentences["safest jump"].lower()
+    # the values told are known as well as is said
+    for level in (0, -1):
+        exact = tail_of(function, tuple(found.safest.positions[level]), sigma[level], box, 0.1)
+        error = found.uncertainty[level % len(sigma)][0]
+        assert found.safest.values[level] == pytest.approx(exact, abs=2.0 * error + 1e-3 * abs(exact))
+
+
+def test_a_fast_drift_is_no_jump() -> None:
+    """Where nearly all is lost the safest action runs across the box, and bounds to 1e-3 of osc(Q) let it leap."""
+    found = safest_action(landscapes.creation(size=101), 0.1, sigma=[1.9, 2.2, 2.35, 3.0])
+    assert not found.safest.jumps and "moves without a jump" in found.sentences["safest jump"]
+    # by midpoints on a cubic spline through 401 nodes, at places .05 apart
+    assert found.safest.positions[:, 0] == pytest.approx([0.45, 0.35, 0.25, -0.10], abs=0.06)
+
+
+@pytest.mark.parametrize("q", JUMPS)
+def test_the_uncertainty_of_a_jump_is_that_of_the_grid(q: float) -> None:
+    """Errors of order (h / sigma)^2 are counted; measured on 80 grids, they are beyond it in 2, by less than twice."""
+    within = []
+    for size in (401, 523, 801, 1001, 1333, 1999):
+        jump = safest_action(two_bumps(size), q, sigma=[0.025, 0.06]).safest.sigma_jump
+        assert jump is not None
+        within.append(abs(jump.sigma - JUMPS[q]) / jump.uncertainty)
+    assert max(within) < 2.0 and np.median(within) < 1.0
+    assert min(within) > 1e-3
+
+
+def test_the_jump_of_the_mean_needs_few_nodes() -> None:
+    """At 1.6 spacings the mean between the nodes is that of the comb, and no quadratic through three of them."""
+    jump = safest_action(two_bumps(161), 0.25, sigma=[0.05, 0.075, 0.085, 0.15]).best_mean.sigma_jump
+    assert jump is not None and jump.sigma == pytest.approx(MEAN_JUMP, abs=1e-7)
+
+
+def test_a_study_tells_the_same() -> None:
+    """From an evolution and from a landscape: the same solver below 1.5 spacings too, tail means and jumps."""
+    landscape, sigma = two_bumps(201), [0.055, 0.075, 0.085, 0.15]
+    alone, page = safest_action(landscape, 0.1, sigma=sigma), study(landscape, sigma, risk=0.1)
+    assert page.risk is not None and page.space.sigma_jump is not None
+    assert page.risk.distribution.solver.name == alone.distribution.solver.name == "direct"
+    assert page.risk.safest.values == pytest.approx(alone.safest.values, abs=1e-12)
+    assert page.risk.safest.positions == pytest.approx(alone.safest.positions, abs=1e-12)
+    (told,), (own,) = page.risk.best_mean.jumps, alone.best_mean.jumps
+    # by other ways to the same comb, and to round-off over slopes of the difference of about 1
+    assert told.sigma == page.space.sigma_jump.sigma == pytest.approx(own.sigma, abs=1e-9)
+    assert told.uncertainty >= own.uncertainty and [one.sigma for one in page.risk.partings][-1] == told.sigma
+
+
+def test_every_interval_in_which_they_differ_is_told() -> None:
+    words = safest_action(Landscape.from_function(hills, PLANE), 0.1, sigma=[0.1, 0.17, 0.19, 1.3, 1.4, 2.0]).sentences
+    assert words["parting"].startswith("From the smallest noise level, 0.1, up to 0.17805")
+    assert " and for sigma >= 1.347" in words["parting"]
+    assert "At sigma = 0.1 it is" in words["parting"] and "At sigma = 1.4 it is (-3, -2) instead of" in words["parting"]
+
+
+def test_equal_peaks_do_not_jump() -> None:
+    """Which of two that are equal is the best is arbitrary, and changes with rounding."""
+    grid = Grid(Axis("x", -4.0, 4.0, 401, boundary="clip"))
+    two = Landscape.from_function(lambda x: np.exp(-((np.abs(x) - 1.5) ** 2) / 0.5), grid)
+    found = safest_action(two, 0.1, sigma=[0.1, 0.2, 0.3, 0.4, 0.5])
+    assert not found.safest.jumps and not found.best_mean.jumps
 
 
 def test_one_hill_never_parts() -> None:
