@@ -57,7 +57,7 @@ def basin_words(space: ScaleSpace, basins: Basins) -> str:
 
 
 def extrema_words(space: ScaleSpace, single: Limit) -> str:
-    """How many maxima (of a loss, minima) there are at the first noise level and at most, and from where on one is left.
+    """How many maxima (of a loss, minima) there are at the first noise level and at most, and where one remains.
 
     Examples
     --------
