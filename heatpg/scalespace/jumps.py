@@ -189,8 +189,21 @@ def jumps(history: History, optimum: Optimum, problem: Problem) -> list[Event]:
         for k, event in enumerate(events):
             between = 0.5 * (around[k] + around[k + 1]), 0.5 * (around[k + 1] + around[k + 2])
             if _Leads(history, optimum, level, event).change(*between):
-                found.append(event)
+                found.extend(_located(history, problem, event, level) if min(event.tracks) < 0 else [event])
     return found
+
+
+def _located(history: History, problem: Problem, event: Event, level: int) -> list[Event]:
+    """A jump from or to a place on no track, of which only the levels around it are known, where u shows it."""
+    if not history.field.solves_heat_equation:
+        return [event]
+    tops = Tops(history, problem, Ties(history))
+    found = tops.jumps(float(history.times[level]), float(history.times[level + 1]))
+    # what is the optimum between two jumps is on no track that is known
+    old, new = [event.tracks[0], *(-1 for _ in found[1:])], [*(-1 for _ in found[1:]), event.tracks[1]]
+    return [_event(history, time, error, old[k], new[k], after) for k, (time, error, _, after) in enumerate(found)] or [
+        event
+    ]
 
 
 class _Leads:

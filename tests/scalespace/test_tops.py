@@ -68,3 +68,16 @@ def test_a_jump_onto_an_edge_where_u_rises() -> None:
     right = brentq(lambda sigma: top(sigma, *inner) - top(sigma, *outer), 2.0, 10.0, xtol=1e-9)
     # a parabola is known to 1e-10 in place, so to far less in value
     assert jump.sigma == pytest.approx(right, abs=1e-7)
+
+
+def test_a_jump_from_a_place_on_no_track() -> None:
+    """Below 1.5 spacings a narrow peak may be on no track; two bumps are equally high where science.md 10 has it."""
+    axis = Axis("x", -4.0, 4.0, 161, boundary="clip")
+    bumps = Landscape.from_function(
+        lambda x: np.exp(-((x + 1) ** 2) / 0.02) + 0.8 * np.exp(-((x - 0.8) ** 2) / 0.32), Grid(axis)
+    )
+    space = track(solve(bumps, [0.06, 0.075, 0.085, 0.15]))
+    assert space.optimum[1] == -1
+    [jump] = space.jumps
+    # h = .05 is half of the width of the narrow one, whose sum over the nodes is off by exp(-2 pi^2 4)
+    assert jump.sigma == pytest.approx(0.0789675516, abs=1e-8)
