@@ -590,3 +590,19 @@ def test_the_optimum_of_q_may_be_a_stated_wall(boundary: str, wall: float, known
         kept = [wall / 2 - part / math.sqrt(2 * math.pi) for part in inside]
     # of fourth order in h = 1 / 64 at the wall, and of the size of pi^4 h^4
     np.testing.assert_allclose(page.curve.drop, kept, rtol=0, atol=(math.pi / 64) ** 4)
+
+
+def test_the_check_of_the_range_says_what_walls_add() -> None:
+    """A cubic through four cells has the weights (35, -35, 21, -5) / 16 at the wall: 6 for cells of 1, -1, 1, -1."""
+    rough = (-1.0) ** np.arange(32)
+    axis = cells(32, "clip")
+    [words] = [
+        check.message for check in evolve(Landscape(rough, axis), 4.0 * axis.spacing).report if check.name == "range"
+    ]
+    assert "extrapolated from the four cells next to them, the range is -6 to 6" in words
+    assert "that of the nodes alone -1 to 1" in words and "faces=" in words
+    told = evolve(Landscape(rough, axis, faces={"x": (9.0, 0.0)}), 4.0 * axis.spacing).report
+    [words] = [check.message for check in told if check.name == "range"]
+    assert "stated, the range is -1 to 9" in words and "faces=" not in words
+    calm = evolve(Landscape(np.linspace(0.0, 1.0, 32), cells(32, "clip"), faces={"x": (0.0, 1.0)}), 4.0 * axis.spacing)
+    assert all("walls" not in check.message for check in calm.report if check.name == "range")
