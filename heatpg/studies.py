@@ -365,6 +365,8 @@ class Study:
         """Standard errors of Q at the nodes that matter, and what they leave open; empty without them."""
         landscape, curve = self.evolution.landscape, self.curve
         error = landscape.standard_error
+        if _same_returns(landscape) and self.evolution.drawn is None:
+            return "All seeds have the same return at every node, so they leave nothing open."
         if error is None or not error.any():
             return ""
         here, median = self._error_at(curve.best_position), float(np.median(error))
@@ -544,6 +546,12 @@ class Study:
             "seconds": self.seconds,
             **({} if self.risk is None else {"risk": self.risk.as_dict()}),
         }
+
+
+def _same_returns(landscape: Landscape) -> bool:
+    """Whether the seeds change nothing: then there is no sampling error, and no interval to tell of it."""
+    returns = landscape.returns
+    return returns is not None and len(returns) > 1 and bool((returns == returns[:1]).all())
 
 
 def _place(position: Any) -> str:
@@ -746,7 +754,7 @@ def study(
     with stage("seeds"):
         seeds = (
             None
-            if flow.landscape.returns is None or flow.drawn is not None
+            if flow.landscape.returns is None or flow.drawn is not None or _same_returns(flow.landscape)
             else seed_intervals(space, curve, price_limit=limit)
         )
     with stage("basins"):

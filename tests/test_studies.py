@@ -497,3 +497,19 @@ def test_what_costs_nothing_is_not_at_most_zero() -> None:
 def test_sentences_of_seeds_begin_with_a_capital() -> None:
     words = study(line_of_seeds(0.01), np.geomspace(0.06, 1.5, 8)).sentences["noise"]
     assert re.findall(r"(?:^|\. )([a-z])", words) == []
+
+
+def test_equal_seeds_leave_nothing_open() -> None:
+    """A system without noise, rolled out eight times: its jump is certain, however far apart the levels are."""
+    axis = Axis("x", -3.0, 3.0, 241, boundary="clip")
+    x = axis.coordinates
+    q = np.exp(-((x + 1) ** 2) / 0.0288) + 0.8 * np.exp(-((x - 1) ** 2) / 0.32)
+    same = study(Landscape(None, Grid(axis), returns=np.stack([q] * 8)), [0.05, 0.5])
+    alone = study(Landscape(q, Grid(axis)), [0.05, 0.5])
+    assert same.intervals is None
+    assert "leave nothing open" in same.sentences["noise"]
+    assert same.sentences["jump"] == alone.sentences["jump"] and "sigma = 0.09708" in alone.sentences["jump"]
+    # one seed that differs at one node is a reason for intervals
+    other = np.stack([q] * 8)
+    other[3, 5] += 1e-3
+    assert study(Landscape(None, Grid(axis), returns=other), [0.05, 0.5]).intervals is not None
