@@ -28,6 +28,7 @@ __all__ = [
     "slice_words",
 ]
 
+_SLICES = {1: "line", 2: "plane"}  # by the number of axes
 _OF_PARAMETERS = ("parameters", "gains")  # kinds of landscapes whose axes span parameters of a policy
 
 Array = NDArray[np.float64]
@@ -235,8 +236,13 @@ def point_word(provenance: Mapping[str, Any], dimensions: int) -> str:
     >>> from heatpg.core.slices import point_word
     >>> point_word({}, 2), point_word({"parameters": {"kind": "gains"}}, 2)
     ('action', 'parameter vector')
+    >>> point_word({"parameters": {"kind": "parameters", "parameters": 9, "directions": [[1.0] * 9]}}, 1)
+    'point of the line'
     """
     facts = provenance.get("parameters")
+    if isinstance(facts, Mapping) and facts.get("kind") in ("parameters", "components") and "directions" in facts:
+        # its coordinates are multiples of the directions, and not what a policy takes
+        return f"point of the {_SLICES.get(dimensions, 'slice')}"
     if not isinstance(facts, Mapping) or facts.get("kind") not in _OF_PARAMETERS:
         return "action"
     return "parameter" if dimensions == 1 else "parameter vector"
