@@ -245,7 +245,7 @@ class Study:
         if isinstance(self.shape, Shape):
             result["shape"] = f"At sigma = {first} the optimum has width {_widths(self.shape)}{self._sparing()}."
         else:
-            result["shape"] = f"Width of the optimum: {self.shape}."
+            result["shape"] = f"{self.shape[0].upper()}{self.shape[1:]}."
         if self.risk is not None:
             result |= self.risk.sentences
         return {topic: one_line(sentence) for topic, sentence in result.items()}

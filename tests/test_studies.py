@@ -141,7 +141,7 @@ def test_every_axis_has_its_sigma_in_the_sentences(rollouts: Study) -> None:
     assert (
         said["jump"].startswith("At sigma = (0.07")
         and " N, 2.3" in said["jump"]
-        and "(root-finding error " in said["jump"]
+        and "(accuracy limited by the grid)" in said["jump"]
     )
     assert said["jump"].endswith("jumps to force = -0.3 N, angle = 10 deg.")
     for topic in ("death", "price", "basin", "maxima", "shape"):
@@ -217,7 +217,7 @@ def test_sentences_quote_the_larger_of_sampling_and_solver_error(minimise: bool)
     assert re.search(r"At sigma = [0-9.]+ \(95 % interval [0-9.]+ to [0-9.]+\) the optimum", sure.sentences["death"])
     # seeds that differ by a constant know the jump as well as the solver does
     assert exact.intervals is not None and exact.intervals.jump is not None and exact.intervals.jump.shown
-    assert "95 % interval 0.09" in exact.sentences["jump"] or "root-finding error" in exact.sentences["jump"]
+    assert "95 % interval 0.09" in exact.sentences["jump"] or "limited by the grid" in exact.sentences["jump"]
     for page in (sure, unsure):
         assert "No intervals for the width" in page.sentences["noise"]
         assert "the price exceeds" in page.sentences["price"] and "95 % interval" in page.sentences["price"]

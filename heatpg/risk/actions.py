@@ -34,7 +34,7 @@ Array = NDArray[Any]
 _MOST_TOLD = 4  # jumps or intervals in one sentence (taste)
 
 
-class JumpEvent(Protocol):
+class _JumpEvent(Protocol):
     """What is taken of a jump of the optimum that was found by tracks."""
 
     @property
@@ -150,7 +150,7 @@ class SafestAction:
         """Where they first differ, or None if they never do."""
         return next((one for one in self.partings if one.apart), None)
 
-    def with_mean_jumps(self, events: Sequence[JumpEvent]) -> SafestAction:
+    def with_mean_jumps(self, events: Sequence[_JumpEvent]) -> SafestAction:
         """The same with jumps of the best mean that are known from its tracks, and the partings that follow.
 
         Parameters

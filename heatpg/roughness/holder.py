@@ -249,7 +249,9 @@ def _joined(reasons: Iterable[str]) -> str:
         low, high = sorted(vague.values(), key=float)[0], sorted(vague.values(), key=float)[-1]
         told = [reason for reason in told if reason not in vague]
         told.append(f"none of {len(vague)} methods determines an exponent (standard errors {low} to {high})")
-    return "; ".join(told)
+    # the methods count scales by different distances: one of them says what is lacking
+    few = [reason for reason in told if "length scale" in reason]
+    return "; ".join(reason for reason in told if reason not in few[1:])
 
 
 def _refuse(reason: str, name: str) -> NoReturn:
@@ -282,7 +284,7 @@ class _Study:
         if self.window is not None:
             inside = np.flatnonzero((scales >= self.window[0] * (1 - 1e-9)) & (scales <= self.window[1] * (1 + 1e-9)))
             if len(inside) < FEWEST_SCALES:
-                return f"there are {len(inside)} scales in the window; a fit needs {FEWEST_SCALES}"
+                return f"the window holds {len(inside)} length scales; a fit needs {FEWEST_SCALES}"
             low, high = int(inside[0]), int(inside[-1])
             fit, reason = best_fit(law, measured, low, high, 1.0, fixed=True)
             if fit is not None:

@@ -168,8 +168,9 @@ def _fault(law: Law, fit: Fit, unit_high: float) -> str:
 
 def _spread(scales: NDArray[np.float64]) -> str:
     """How many scales there are, and how far apart the ends."""
-    over = f" over a factor of {scales[-1] / scales[0]:.3g}" if len(scales) > 1 else ""
-    return f"{len(scales)} scale{'' if len(scales) == 1 else 's'}{over}"
+    if len(scales) < 2:
+        return "only one length scale lies" if len(scales) else "no length scale lies"
+    return f"only {len(scales)} length scales, over a factor of {scales[-1] / scales[0]:.3g}, lie"
 
 
 def _windows(scales: Array, start: int, stop: int, fewest: int, ratio: float) -> Iterator[tuple[int, int]]:
@@ -198,8 +199,8 @@ def best_fit(
     windows = [(start, stop)] if fixed else list(_windows(scales, start, stop, fewest, ratio))
     if not windows or stop - start + 1 < fewest:
         return None, (
-            f"there are {_spread(scales[start : stop + 1])} between the resolution and the box; "
-            f"a fit needs {fewest} over a factor of {ratio:g} or more"
+            f"{_spread(scales[start : stop + 1])} between the grid spacing and the box; a fit needs {fewest} over a "
+            f"factor of {ratio:g}"
         )
     chosen: Fit | None = None
     fault = ""

@@ -66,7 +66,7 @@ def extrema_words(space: ScaleSpace, single: Limit) -> str:
     >>> from heatpg.scalespace.census import extrema_words
     >>> space = track(evolve(landscapes.unequal_bumps(size=401), [0.3, 0.9]))
     >>> extrema_words(space, single_maximum(space))
-    '2 maxima at the smallest noise level; for sigma >= 0.73658 a single maximum remains.'
+    '2 maxima at the smallest noise level; for sigma >= 0.7366 a single maximum remains.'
     """
     sense, counts = space.sense, space.count()
     most, edges = int(counts.argmax()), int(counts[0] - space.count(on_edge=False)[0])

@@ -255,7 +255,7 @@ class PriceCurve:
         if (self.jump_price[here, 1] > price).any():
             most = self.most(sigma)
             little = "next to nothing" if most < _LITTLE * price else f"at most {most:.2g}"
-            return f"{little}, and just above it more than the limit of {price:.4g}"
+            return f"{little}, and above it more than the limit of {price:.4g}"
         return f"at most {price:.4g}"
 
     def _stays(self, sigma: float, price: float) -> str:

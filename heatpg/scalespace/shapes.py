@@ -200,7 +200,7 @@ def optimum_shape(space: ScaleSpace, level: int = 0, *, base: float | None = Non
     if number < 0 or space.tracks[number].on_edge:
         where = "on an edge of the box" if number >= 0 else f"on a {space.sense.ridge} or a plateau"
         raise UnsupportedError(
-            f"the optimum at sigma={space.sigma[level]:g} lies {where}, so it has no widths",
+            f"the optimum at sigma = {space.sigma[level]:g} lies {where} and so has no width",
             advice="enlarge the box, or use a sigma at which the optimum is inside",
         )
     value = float(space.optimum_values[level])

@@ -65,10 +65,10 @@ def located_words(sigma: float, uncertainty: float) -> str:
     --------
     >>> from heatpg.tools.numbers import located_words
     >>> located_words(0.17, 3e-14), located_words(0.17, 0.02)
-    ('root-finding error 3e-14; accuracy limited by the grid', '+- 0.02')
+    ('accuracy limited by the grid', '+- 0.02')
     """
     if uncertainty <= _ROOT * abs(sigma):
-        return f"root-finding error {uncertainty:.1g}; accuracy limited by the grid"
+        return "accuracy limited by the grid"
     return f"+- {uncertainty:.1g}"
 
 

@@ -368,7 +368,7 @@ def test_too_few_scales_are_refused() -> None:
         holder_exponent(fractional(24, 2, 0.5, 0))
     landscape, rough = usual()
     low = rough["bias"].window[0]
-    with pytest.raises(UnsupportedError, match="scales in the window"):
+    with pytest.raises(UnsupportedError, match="the window holds"):
         holder_exponent(landscape, method="bias", window=(low, 1.5 * low))
 
 

@@ -103,7 +103,7 @@ def test_independent_noise_that_spares_a_tilted_ridge() -> None:
 def test_shapes_that_are_none() -> None:
     grid = Grid(*(Axis(name, -1.0, 1.0, 41, boundary="clip") for name in "xy"))
     slope = Landscape.from_function(lambda x, y: x + 0 * y, grid)
-    with pytest.raises(errors.UnsupportedError, match="no widths"):
+    with pytest.raises(errors.UnsupportedError, match="no width"):
         optimum_shape(track(solve(slope, [0.1, 0.2]), "maximum"))
     landscape, _ = rotated(0.0, (0.3, 0.5))
     space = track(solve(landscape, [0.1, 0.2]), "maximum")
