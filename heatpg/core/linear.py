@@ -49,8 +49,8 @@ def piecewise_linear(landscape: Landscape, points: Array) -> NDArray[np.float64]
     >>> import numpy as np
     >>> from heatpg import Axis, Grid, Landscape
     >>> from heatpg.core.linear import piecewise_linear
-    >>> cells = Grid(Axis("x", 0.0, 2.0, 2, boundary="absorb", nodes="cell"))
-    >>> walled = Landscape(np.array([1.0, 2.0]), cells, faces={"x": (5.0, None)})
+    >>> cells = Grid(Axis("x", 0.0, 3.0, 3, boundary="absorb", nodes="cell"))
+    >>> walled = Landscape(np.array([1.0, 2.0, 0.0]), cells, faces={"x": (5.0, None)})
     >>> piecewise_linear(walled, np.array([[0.0], [0.25], [1.0]]))
     array([5. , 3. , 1.5])
     """
@@ -84,8 +84,8 @@ def best_place(landscape: Landscape, allowed: NDArray[np.bool_] | None = None) -
     >>> import numpy as np
     >>> from heatpg import Axis, Grid, Landscape
     >>> from heatpg.core.linear import best_place
-    >>> cells = Grid(Axis("x", 0.0, 2.0, 2, boundary="absorb", nodes="cell"))
-    >>> [best_place(Landscape(np.array([1.0, 2.0]), cells, faces={"x": (wall, None)})) for wall in (0.0, 5.0)]
+    >>> cells = Grid(Axis("x", 0.0, 3.0, 3, boundary="absorb", nodes="cell"))
+    >>> [best_place(Landscape(np.array([1.0, 2.0, 1.0]), cells, faces={"x": (wall, None)})) for wall in (0.0, 5.0)]
     [(array([1.5]), 2.0), (array([0.]), 5.0)]
     """
     coordinates, values = _lines(landscape)

@@ -240,7 +240,7 @@ def ascent_paths(
     >>> q = landscapes.two_bumps(width=0.5)
     >>> ax = plot.ascent_paths(q, ascend_all(q, [[-0.5], [0.5]], 0.3))
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['start', 'converged (2)']
+    ['argmax of Q', 'start', 'converged (2)']
     """
     found = _as_list(ascents)
     one_of("colour of ascent paths", colour, _COLOURINGS)

@@ -561,7 +561,7 @@ def test_tls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         words = ["batch", "run", str(tmp_path / "small.toml"), "--out", str(tmp_path / "c"), "--scheduler", address]
         options = {name: f"--tls-{name.replace('_', '-')}" for name in files}
         assert command([*words, *(word for name in files for word in (options[name], files[name]))]) == 0
-        assert "done     1 in" in capsys.readouterr().out
+        assert "done now      1" in capsys.readouterr().out
         assert command([*words, options["cert"], files["cert"]]) == 0  # done, so that nobody is asked
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cluster, "_CONNECT", 1.0)
