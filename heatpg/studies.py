@@ -365,7 +365,8 @@ class Study:
         """Standard errors of Q at the nodes that matter, and what they leave open; empty without them."""
         landscape, curve = self.evolution.landscape, self.curve
         error = landscape.standard_error
-        if _same_returns(landscape) and self.evolution.drawn is None:
+        # equal ones, or there would be intervals
+        if landscape.returns is not None and self.evolution.drawn is None:
             return "All seeds have the same return at every node, so they leave nothing open."
         if error is None or not error.any():
             return ""

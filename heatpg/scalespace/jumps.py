@@ -197,7 +197,7 @@ def _located(history: History, problem: Problem, event: Event, level: int) -> li
     """A jump from or to a place on no track, of which only the levels around it are known, where u shows it."""
     if not history.field.solves_heat_equation:
         return [event]
-    tops = Tops(history, problem, Ties(history))
+    tops = Tops(history, problem, Ties(history).most)
     found = tops.jumps(float(history.times[level]), float(history.times[level + 1]))
     # what is the optimum between two jumps is on no track that is known
     old, new = [event.tracks[0], *(-1 for _ in found[1:])], [*(-1 for _ in found[1:]), event.tracks[1]]
@@ -365,7 +365,7 @@ class _Interval:
         """
         if not self.history.field.solves_heat_equation:
             return [self._jump(0.5 * (begin + end), 0.5 * (end - begin), old, new)]
-        tops = Tops(self.history, self.problem, self.ties)
+        tops = Tops(self.history, self.problem, self.ties.most)
         found = tops.jumps(min(begin, self.high), self.high)
         events = []
         for time, error, before, after in found:

@@ -5,9 +5,6 @@ A maximum that is born and dies between two levels of an evolution is on no trac
 
 from __future__ import annotations
 
-import math
-from typing import Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
@@ -32,11 +29,6 @@ _HIGHEST = 4  # nodes that are higher than their neighbours, of which the top be
 _MOST = 400  # fields that are solved for, between two levels
 
 
-class _Ties(Protocol):
-    least: float
-    most: float
-
-
 def crest(history: History, start: Array, time: float) -> tuple[Array, float]:
     """The top beside a place, and u there."""
     grid, node = history.follower.grid, start[None]
@@ -59,17 +51,17 @@ class Tops:
         The tracks, of which none is needed.
     problem
         What is solved again at any t.
-    ties
+    tie
         By how much one value must be above another.
     """
 
-    def __init__(self, history: History, problem: Problem, ties: _Ties) -> None:
-        self.history, self.problem, self.ties = history, problem, ties
+    def __init__(self, history: History, problem: Problem, tie: float) -> None:
+        self.history, self.problem, self.tie = history, problem, tie
         self._left = _MOST
 
     def jumps(self, begin: float, end: float) -> list[_Jump]:
         """Of each jump in an interval of t: where it is, how well that is known, the places before and after it."""
-        if not 0 < begin < end:
+        if not begin < end:
             return []
         found = self._between(begin, self.top(begin), end, self.top(end))
         around = [begin, *(each[0] for each in found), end]
@@ -126,6 +118,5 @@ class Tops:
         return float(nearest(grid, unit, one[None], other[None])[0][0])
 
     def _leads(self, first: Array, second: Array, time: float) -> bool:
-        """Whether the top beside one place is the higher one at some t, or the only one of the two that is left."""
-        one, two = crest(self.history, first, time), crest(self.history, second, time)
-        return one[1] - two[1] > self.ties.most or not math.isfinite(two[1])
+        """Whether the top beside one place is the higher one at some t."""
+        return crest(self.history, first, time)[1] - crest(self.history, second, time)[1] > self.tie

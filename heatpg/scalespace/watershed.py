@@ -387,6 +387,8 @@ def _go_on_to_walls(
     faces, units = problem.landscape.stated_faces, problem.units
     if faces is None:
         return
+    owners: list[int] = []
+    ends: list[tuple[float, ...]] = []
     for number, node in enumerate(index):
         choices = [[axis.coordinates[i]] for axis, i in zip(units.pure, node, strict=True)]
         for axis, i, pair, choice in zip(units.pure, node, faces.sides, choices, strict=True):
@@ -394,18 +396,22 @@ def _go_on_to_walls(
             choice.extend(
                 wall for (last, wall), side in zip(walls, pair, strict=True) if i == last and side is not None
             )
-        places = np.array(list(itertools.product(*choices)))
-        if len(places) == 1:
-            continue
-        if level < 0:
-            found = piecewise_linear(problem.landscape, places)
-        else:
-            found = problem.field.value(places, units.lengths(problem.evolution.sigmas[level]))
-        best = int(np.argmax(found))
-        if best > 0:
+        # the node itself comes first
+        products = list(itertools.product(*choices))
+        if len(products) > 1:
+            ends += products
+            owners += [number] * len(products)
+    if not ends:
+        return
+    places, owner = np.array(ends), np.array(owners)
+    q = piecewise_linear(problem.landscape, places)
+    u = q if level < 0 else problem.field.value(places, units.lengths(problem.evolution.sigmas[level]))
+    for number in np.unique(owner):
+        own = np.flatnonzero(owner == number)
+        best = int(own[np.argmax(u[own])])
+        if best > own[0]:
             positions[number] = units.places(places[best])
-            values[number] = units.values(found[best])
-            initial_values[number] = units.values(piecewise_linear(problem.landscape, places[best : best + 1])[0])
+            values[number], initial_values[number] = units.values(u[best]), units.values(q[best])
 
 
 def _round_off(problem: Problem, k: int) -> float:
