@@ -395,12 +395,8 @@ class Study:
         """The standard error at the node nearest to a place."""
         landscape = self.evolution.landscape
         assert landscape.standard_error is not None
-        index = tuple(
-            # the error is stored at nodes, and changes little from one to the next
-            int(np.abs(axis.coordinates - x).argmin())
-            for axis, x in zip(landscape.grid, position, strict=True)
-        )
-        return float(landscape.standard_error[index])
+        # the error is stored at nodes, and changes little from one to the next
+        return float(landscape.standard_error[landscape.grid.nearest_node(position)])
 
     def _sparing(self) -> str:
         shape = self.shape

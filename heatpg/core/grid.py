@@ -499,6 +499,22 @@ class Grid:
         """Coordinates of one node."""
         return tuple(float(axis.coordinates[int(i)]) for axis, i in zip(self.axes, index, strict=True))
 
+    def nearest_node(self, place: Iterable[float]) -> tuple[int, ...]:
+        """Index of the node nearest to a place, around a period as well; beyond the last node that node.
+
+        Examples
+        --------
+        >>> from heatpg import Axis, Grid
+        >>> grid = Grid(Axis("a", 0.0, 4.0, 4, boundary="periodic"), Axis("b", 0.0, 4.0, 5, boundary="clip"))
+        >>> grid.nearest_node([3.7, 3.7]), grid.nearest_node([1.2, 9.0])
+        ((0, 4), (1, 4))
+        """
+        index = []
+        for axis, x in zip(self, place, strict=True):
+            i = round(float((x - axis.coordinates[0]) / axis.spacing))
+            index.append(i % axis.size if axis.rule.periodic else min(max(i, 0), axis.size - 1))
+        return tuple(index)
+
     def sigmas(self, sigma: float | Sequence[float]) -> tuple[float, ...]:
         """One sigma per axis, from a single number or one per axis."""
         allowed = f"one number >= 0, or {self.dimensions}, one per axis"

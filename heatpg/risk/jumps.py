@@ -168,7 +168,7 @@ class Measure:
             return self.mean_at(places, noise)
         result = []
         for place in places:
-            node = _nearest(grid, place)
+            node = _flat(grid, place)
             step = (place - np.array(grid.point(np.unravel_index(node, grid.shape)))) / np.array(grid.spacing)
             turns = [axis.size if axis.rule.periodic else np.inf for axis in grid]
             step = np.array([s - n * round(s / n) if np.isfinite(n) else s for s, n in zip(step, turns, strict=True)])
@@ -246,13 +246,9 @@ def _finer(axis: Axis, factor: int) -> Axis:
     return dataclasses.replace(axis, size=factor * (axis.size - 1) + 1 if both_ends else factor * axis.size)
 
 
-def _nearest(grid: Grid, place: Array) -> int:
-    """The node nearest to a place."""
-    index = []
-    for axis, x in zip(grid, place, strict=True):
-        i = round(float((x - axis.coordinates[0]) / axis.spacing))
-        index.append(i % axis.size if axis.rule.periodic else min(max(i, 0), axis.size - 1))
-    return int(np.ravel_multi_index(tuple(index), grid.shape))
+def _flat(grid: Grid, place: Array) -> int:
+    """Flat index of the node nearest to a place."""
+    return int(np.ravel_multi_index(grid.nearest_node(place), grid.shape))
 
 
 def value_errors(measure: Measure, noise: Array, places: Array, values: Array, gaps: Array) -> NDArray[np.float64]:
@@ -270,7 +266,7 @@ def value_errors(measure: Measure, noise: Array, places: Array, values: Array, g
     errors = []
     for fine in measure.finer_fields(noise):
         for place in places:
-            fine.sharpen(_nearest(fine.grid, place))
+            fine.sharpen(_flat(fine.grid, place))
         others = fine.measure.flow.measured(fine.measure.between(fine.values, noise, places))
         errors.append(_SAFETY * np.abs(np.asarray(others, np.float64) - values))
     return np.asarray(gaps + (np.max(errors, axis=0) if errors else measure.order_error(noise)), np.float64)
@@ -345,7 +341,7 @@ def jump_between(measure: Measure, rows: tuple[Array, Array], tops: tuple[int, i
     width = float(np.abs(measure.flow.difference(abs(slope)))) if slope else 0.0
     shifts = []
     for fine in measure.finer_fields(noise(share)):
-        others = [fine.settle(_nearest(fine.grid, now.top(node)[0])) for node in (one, two)]
+        others = [fine.settle(_flat(fine.grid, now.top(node)[0])) for node in (one, two)]
         if others[0] == others[1] or fine.joined(others[0], others[1]):
             return None  # of this grid alone
         ahead = fine.measure.flow.difference(fine.top(others[0])[1] - fine.top(others[1])[1])

@@ -71,7 +71,7 @@ def departure(space: ScaleSpace) -> Departure | None:
     on_wall = bool((start != grid.point(best)).any())
     if on_wall:
         # from the cell next to the wall
-        best = tuple(int(np.abs(axis.coordinates - x).argmin()) for axis, x in zip(grid, start, strict=True))
+        best = grid.nearest_node(start)
     node = int(climb(problem.values(0), grid, np.array([np.ravel_multi_index(best, grid.shape)]))[0])
     end = np.array(grid.point(np.unravel_index(node, grid.shape)))
     # beyond the box of the data the optimum is held by the edge of that, and of equal ones on a plateau any is it
