@@ -544,6 +544,8 @@ class HeatField:
 
     def _add_walls(self, result: Array, points: Array, places: Array, deviations: Array, order: int) -> None:
         """Add to derivatives what stated walls say beyond the cells, under the continuous flow."""
+        if not self._walls:
+            return
         d, orders = self.grid.dimensions, order + 1
         totals = np.indices((orders,) * d).sum(axis=0) <= order
         target = result.reshape((len(points), *((orders,) * d)))

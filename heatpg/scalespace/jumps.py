@@ -170,10 +170,11 @@ def choose(history: History, problem: Problem, kinds: Collection[str]) -> Optimu
 def jumps(history: History, optimum: Optimum, problem: Problem) -> list[Event]:
     """Every change of the global maximum from one track to another, between the levels as well."""
     found: list[Event] = []
+    followed = _Followed(history)
     for level in range(len(history.times) - 1):
         old, new = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
         if old >= 0 and new >= 0:
-            events = _Interval(history, optimum, level, problem).jumps()
+            events = _Interval(followed, optimum, level, problem).jumps()
         elif "maximum" not in optimum.flat:
             # none were tracked
             continue
@@ -279,6 +280,34 @@ def _event(history: History, time: float, error: float, old: int, new: int, posi
     )
 
 
+class _Followed:
+    """Where tracks are at any t, and how fast u changes there, each computed once.
+
+    An optimum is compared with every rival, in an interval and in the next, which has one end in common with it.
+    """
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self._places: dict[tuple[Track, float], tuple[Array, float] | None] = {}
+        self._rates: dict[tuple[Track, float], float] = {}
+
+    def place(self, one: Track, time: float) -> tuple[Array, float] | None:
+        """Position and value of a track, as `History.place`."""
+        if (one, time) not in self._places:
+            self._places[one, time] = self.history.place(one, time)
+        return self._places[one, time]
+
+    def rate(self, one: Track, time: float) -> float | None:
+        """d/dt of the value of a track, which is u_t, because its point is critical; None where it does not live."""
+        if (one, time) not in self._rates:
+            place = self.place(one, time)
+            if place is None:
+                return None
+            rates = self.history.follower.moving(place[0][None], np.array([time]), 0)[1]
+            self._rates[one, time] = float(rates[0][0])
+        return self._rates[one, time]
+
+
 class _Interval:
     """The maxima between one level and the next, of which the highest is the optimum.
 
@@ -288,8 +317,9 @@ class _Interval:
     looked for among the largest values of u, see `heatpg.scalespace.tops`.
     """
 
-    def __init__(self, history: History, optimum: Optimum, level: int, problem: Problem) -> None:
-        self.history, self.problem = history, problem
+    def __init__(self, followed: _Followed, optimum: Optimum, level: int, problem: Problem) -> None:
+        history = followed.history
+        self.history, self.followed, self.problem = history, followed, problem
         self.low, self.high = float(history.times[level]), float(history.times[level + 1])
         self.first, self.last = int(optimum.tracks[level]), int(optimum.tracks[level + 1])
         # of what solves no heat equation a maximum may rise
@@ -377,17 +407,17 @@ class _Interval:
         """The track on which a place is, or on which it ends up; -1 if on none."""
         grid, unit = self.history.follower.grid, unit_of_length(self.history.follower.grid, self.history.sigmas(time))
         for one in (likely, *self.rivals):
-            found = self.history.place(one, time)
+            found = self.followed.place(one, time)
             if found is not None and nearest(grid, unit, found[0][None], place[None])[0][0] < _SAME_PLACE:
                 return one.number
-        return likely.number if self.history.place(likely, time) is None else -1
+        return likely.number if self.followed.place(likely, time) is None else -1
 
     def _same_height(self, one: Track, other: Track) -> bool:
         lead = self._lead(one, other, self.high)
         return lead is not None and abs(lead) <= 2.0 * self._tolerances(one, other, self.high)[0]
 
     def _jump(self, time: float, error: float, old: Track, new: Track) -> Event:
-        place = self.history.place(new, time)
+        place = self.followed.place(new, time)
         # at the very end of its track it may not be found
         position = new.positions[int(np.abs(new.sigma**2 - time).argmin())] if place is None else place[0]
         return _event(self.history, time, error, old.number, new.number, position)
@@ -397,7 +427,7 @@ class _Interval:
         after = min(time * (1.0 + _BESIDE), self.high)
         best: tuple[float, Track] | None = None
         for one in self.rivals:
-            place = None if one is ending else self.history.place(one, after)
+            place = None if one is ending else self.followed.place(one, after)
             if place is not None and (best is None or place[1] > best[0]):
                 best = place[1], one
         return None if best is None else best[1]
@@ -405,7 +435,7 @@ class _Interval:
     def _beside(self, one: Track, death: Event) -> bool:
         """Whether a track passes where another one ends, so that the optimum does not move."""
         time = min(death.sigma**2 * (1.0 + _BESIDE), self.high)
-        place = self.history.place(one, time)
+        place = self.followed.place(one, time)
         if place is None:
             return False
         grid, unit = self.history.follower.grid, unit_of_length(self.history.follower.grid, self.history.sigmas(time))
@@ -413,18 +443,13 @@ class _Interval:
 
     def _lead(self, current: Track, other: Track, time: float) -> float | None:
         """By how much the other maximum is higher than the current one."""
-        one, two = self.history.place(current, time), self.history.place(other, time)
+        one, two = self.followed.place(current, time), self.followed.place(other, time)
         return None if one is None or two is None else two[1] - one[1]
 
     def _slope(self, current: Track, other: Track, time: float) -> float | None:
-        """d/dt of the lead: at a critical point du/dt = u_t."""
-        rates = []
-        for one in (current, other):
-            place = self.history.place(one, time)
-            if place is None:
-                return None
-            rates.append(float(self.history.follower.moving(place[0][None], np.array([time]), 0)[1][0][0]))
-        return rates[1] - rates[0]
+        """d/dt of the lead."""
+        one, two = self.followed.rate(current, time), self.followed.rate(other, time)
+        return None if one is None or two is None else two - one
 
     def _first_crossing(self, current: Track, begin: float, end: float) -> tuple[float, float, Track] | None:
         """Where first another maximum becomes the higher one: t, its uncertainty, and that maximum."""
