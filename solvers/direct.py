@@ -33,6 +33,7 @@ from heatpg.solvers.lines import Closure, Line, SweepOperator, fill_ghosts, filt
 from heatpg.solvers.narrow import narrow_correction, narrow_slopes
 from heatpg.solvers.wide import wide_weights
 from heatpg.tools.arguments import real_number
+from heatpg.tools.arrays import type_name
 from heatpg.tools.kernels import kernel, read_only
 from heatpg.tools.parallel import for_each
 from heatpg.tools.sums import product
@@ -327,7 +328,7 @@ class Direct(SampledGaussian, LineSolver):
             return _MatrixOperator((matrix + ends.matrix() if ends else matrix).astype(dtype))
         missing = -(len(weights) // 2) % 4  # the filter takes 8 k + 1 weights
         inside = _FilterOperator(_own_line(axis), np.pad(weights, missing).astype(dtype), derivative, axis.spacing)
-        ends = correction(dtype.name) if corrected else None
+        ends = correction(type_name(dtype)) if corrected else None
         return CorrectedOperator(inside, ends) if ends else inside
 
 

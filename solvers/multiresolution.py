@@ -24,6 +24,7 @@ from heatpg.solvers.direct import Direct, SampledGaussian
 from heatpg.solvers.edges import EndCorrection, columns_of
 from heatpg.solvers.filters import BLOCK_ROWS, GROUP, LANE_BYTES, add_products, bundles_of_lines, read_rows, write_rows
 from heatpg.solvers.lines import workspace
+from heatpg.tools.arrays import type_name
 from heatpg.tools.kernels import kernel, number_bytes, read_only
 from heatpg.tools.parallel import for_each
 
@@ -629,7 +630,7 @@ class Multiresolution(SampledGaussian):
         return Direct(self.tolerance)
 
     def _bound(self, dtype: np.dtype[Any]) -> float:
-        return max(self.tolerance or 0.0, _FINEST[dtype.name])
+        return max(self.tolerance or 0.0, _FINEST[type_name(dtype)])
 
     def coarsens(self, axis: Axis, variance: float, dtype: np.dtype[Any] | None = None) -> bool:
         """Whether a variance along an axis is wide enough for a coarse lattice."""
@@ -640,7 +641,7 @@ class Multiresolution(SampledGaussian):
         # axes that differ in name and place only share their maps, and for values in spacing too
         spacing = axis.spacing if derivative else 1.0
         kind = (axis.size, axis.boundary, axis.nodes, spacing)
-        return _pyramid(*kind, sigma, self._bound(dtype), dtype.name, derivative)
+        return _pyramid(*kind, sigma, self._bound(dtype), type_name(dtype), derivative)
 
     def interval_symbol(self, angle: Array, axis: Axis, start: float, stop: float) -> Array:
         if not self.coarsens(axis, stop - start):

@@ -61,6 +61,7 @@ from heatpg.solvers.edges import (
 )
 from heatpg.solvers.faces import with_faces
 from heatpg.solvers.lines import line_along, part, workspace
+from heatpg.tools.arrays import type_name
 from heatpg.tools.finite import is_finite
 from heatpg.tools.kernels import kernel
 from heatpg.tools.parallel import for_each
@@ -446,7 +447,7 @@ class InterpolantGradient(TransformSolver):
         if not axis.starts_anew:
             basis = basis_along(axis)
             np.copyto(out, basis.derivative(basis.forward(field.copy(), along), along))
-            variance, dtype = variances[position], initial.dtype.name
+            variance, dtype = variances[position], type_name(initial.dtype)
             if 0.0 < variance < (_ALIKE * axis.spacing) ** 2:
                 # the interpolant does not know the flow of a kink that it is still too coarse for
                 ends = _unresolved_slope(self, axis, variance, dtype)
@@ -506,7 +507,7 @@ def _by_lines(
 ) -> LineOperator:
     """What takes an axis line by line that is not transformed with the others."""
     if axis.rule.free_space:
-        return _free_line(solver, axis, variance, derivative, dtype.name)
+        return _free_line(solver, axis, variance, derivative, type_name(dtype))
 
     def odd(place: Axis, _: np.dtype[Any]) -> _SingleLine:
         basis = basis_along(place)
@@ -675,7 +676,7 @@ class TransformFlow(Flow):
         for i in reversed(self._closed):
             position = self._first + i
             basis = basis_along(self.grid[i])
-            ends = mirror_change(self.grid[i], field.dtype.name) if i in changed else None
+            ends = mirror_change(self.grid[i], type_name(field.dtype)) if i in changed else None
             if position < last or self._turns:
                 rows, columns = self.grid[i].size, math.prod(field.shape[position + 1 :])
                 turned = np.empty((*field.shape[:position], *field.shape[position + 1 :], rows), field.dtype)
@@ -738,7 +739,7 @@ class TransformFlow(Flow):
 
     def _missing(self, i: int, variance: float) -> EndCorrection | None:
         """What the coefficients of a closed axis do not hold of its ends."""
-        axis, dtype = self.grid[i], self.initial.dtype.name
+        axis, dtype = self.grid[i], type_name(self.initial.dtype)
         if not self.solver.exact_kinks:
             return self.solver.ends(axis, variance, dtype)
         return None if _resolved(axis, variance) else _unresolved_ends(self.solver, axis, variance, dtype)

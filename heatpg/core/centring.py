@@ -67,8 +67,7 @@ class Centring:
         smallest, largest = usual_sizes(low.dtype)
         usual = ((size >= smallest) & (size <= largest)) | (size == 0)
         if usual.all() and not far.any():
-            nothing = np.zeros_like(low)
-            return cls(nothing, nothing.astype(np.intc))
+            return _nothing(low.shape, low.dtype)
         if not all(axis.rule.extremes_outside(1.0, 1.0) == (1.0, 1.0) for axis in grid):
             far = np.zeros_like(far)
         offset = np.where(far, low + half, 0).astype(low.dtype)
@@ -117,6 +116,15 @@ class Centring:
         return 0.5 * float(step.max())
 
 
+@functools.lru_cache(maxsize=64)
+def _nothing(shape: tuple[int, ...], kind: np.dtype[Any]) -> Centring:
+    """Where nothing is taken out, one and the same object for all values of a shape."""
+    offset, exponent = np.zeros(shape, kind), np.zeros(shape, np.intc)
+    offset.setflags(write=False)
+    exponent.setflags(write=False)
+    return Centring(offset, exponent)
+
+
 def centring(values: Array, grid: Grid, walls: tuple[Array, Array] | None = None) -> Centring:
     """What has to be taken out of Q before it is solved.
 
@@ -146,5 +154,12 @@ def centring(values: Array, grid: Grid, walls: tuple[Array, Array] | None = None
     True
     """
     shape = (*values.shape[: values.ndim - grid.dimensions], *[1] * grid.dimensions)
+    if values.size == grid.size and walls is None:
+        # The usual case in numbers instead of arrays of one number, on which each operation takes ten times as long.
+        # They are of the type of the values, so that a batch of one and its only entry are treated alike to the bit.
+        low, high = values.min(), values.max()
+        size, (smallest, largest) = max(high, -low), usual_sizes(values.dtype)
+        if (size == 0 or smallest <= size <= largest) and size / (2 * _FAR) <= high / 2 - low / 2:
+            return _nothing(shape, values.dtype)
     entries = values.reshape(-1, grid.size)
     return Centring.of(entries.min(axis=1).reshape(shape), entries.max(axis=1).reshape(shape), grid, walls)

@@ -7,6 +7,7 @@ instead: masks, complex values, dates, durations, text. Tensors are taken withou
 from __future__ import annotations
 
 import decimal
+import functools
 import numbers
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from heatpg.errors import HeatpgError, OptionError
 from heatpg.tools.options import shown
 
-__all__ = ["real_array", "real_numbers", "unmasked"]
+__all__ = ["real_array", "real_numbers", "type_name", "unmasked"]
 
 _PLAIN = (int, float, str, bytes, np.generic)  # of a list, which NumPy takes as they are; numbers of any kind
 _ADVICE = {
@@ -27,6 +28,20 @@ _ADVICE = {
 }
 _SEVERAL = ("directions", "parameters", "points", "positions", "values")  # words for many numbers
 _TEXT = "SUT"  # kinds of NumPy: bytes, and text of fixed and of any length
+
+
+@functools.cache
+def type_name(kind: np.dtype[Any]) -> str:
+    """The name of a type of numbers; NumPy puts it together again, in Python, each time it is asked for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.tools.arrays import type_name
+    >>> type_name(np.dtype(np.float32))
+    'float32'
+    """
+    return kind.name
 
 
 def real_array(
