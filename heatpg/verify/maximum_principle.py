@@ -194,12 +194,12 @@ def _range(evolution: Evolution, links: list[_Link], scale: Scale) -> Check:
         # with nodes in cells u is a mean of the values on the walls too
         for value in wall_values(link.earlier, evolution.grid, link.faces):
             low, high = np.minimum(low, value.min(axis=axes)), np.maximum(high, value.max(axis=axes))
+        allowance = np.zeros_like(low, dtype=np.float64)
         if not link.promised and not link.from_initial:
             # the top of a field may lie between its nodes, and come to light at a later sigma: an eighth of the second
             # difference, as of a parabola
-            allowance = sum(_second_difference(link.earlier, i + 1) for i in range(len(axes))) / 8.0
-        else:
-            allowance = np.zeros_like(low)
+            for i in range(len(axes)):
+                allowance = allowance + _second_difference(link.earlier, i + 1) / 8.0
         nodes = low, high
         low, high = low - allowance, high + allowance
         # values from outside the box come in with the noise, and may widen the range

@@ -52,6 +52,7 @@ def test_a_rise_that_nodes_may_hide_is_told() -> None:
     assert high == pytest.approx(1 / math.sqrt(2 * math.pi), abs=1e-8)
     check = flow.report["range"]
     assert check.status == "passed" and "no more than they can miss" in check.message
+    assert check.bound is not None
     assert check.figure == pytest.approx(high - low, rel=1e-12)
     # the top of a parabola through three nodes is an eighth of their second difference above the middle one
     assert check.bound == pytest.approx(np.abs(np.diff(flow.values[0], 2)).max() / 8, rel=1e-10)
