@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from heatpg import Axis, Grid
-from heatpg.core.centring import centring
+from heatpg.core.centring import centring, usual_sizes
 
 GRID = Grid(Axis("x", 0.0, 1.0, 33, boundary="reflect"))
 WAVE = np.cos(np.linspace(0.0, 3.0, 33))
+SHARES = np.array([0.5, 1.0, 1.0 + 1e-6, 2.0])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -79,3 +80,24 @@ def test_rounding_beside_an_offset_near_the_least_numbers(offset: float, exponen
     exact = np.ldexp(field.astype(np.longdouble), int(taken.exponent[0])) + np.longdouble(taken.offset[0])
     lost = np.ldexp(np.abs(put.astype(np.longdouble) - exact), -int(taken.exponent[0])).max()
     assert 0.0 < lost <= taken.rounding(values)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_landscape_is_decided_as_an_entry_of_a_batch(dtype: Any) -> None:
+    """On both sides of where an offset is far, to the last bit, and of where a scale is taken out."""
+    wave = WAVE.astype(dtype)
+    # (offset + 1) / 8 = half of the range: from there on
+    limit = dtype(8.0) * (wave.max() / 2 - wave.min() / 2) - wave.max()
+    near = [limit]
+    for direction in (-np.inf, np.inf):
+        for _ in range(40):
+            near.append(np.nextafter(near[-1], dtype(direction)))
+    smallest, largest = usual_sizes(np.dtype(dtype))
+    scaled = [(size * share).astype(dtype) * wave for size in map(dtype, (smallest, largest)) for share in SHARES]
+    found = set()
+    for values in [*(wave + offset for offset in near), *scaled, np.zeros(33, dtype)]:
+        alone, entry = centring(values, GRID), centring(np.stack([values, wave]), GRID).part((slice(0, 1),))
+        assert alone.offset.dtype == entry.offset.dtype
+        assert (alone.offset[0], alone.exponent[0]) == (entry.offset[0, 0], entry.exponent[0, 0])
+        found.add(alone.trivial)
+    assert found == {True, False}

@@ -11,7 +11,8 @@ from scipy.optimize import brentq, minimize_scalar
 from heatpg import Axis, Grid, Landscape
 from heatpg.core.field import HeatField
 from heatpg.evolution import solve
-from heatpg.scalespace import track
+from heatpg.scalespace import jumps, track
+from heatpg.scalespace.events import History, Track
 from heatpg.scalespace.tops import Tops
 
 
@@ -135,3 +136,21 @@ def test_the_top_is_the_highest_place_and_not_beside_the_highest_node(monkeypatc
     node = np.array(landscape.grid.point(np.unravel_index(int(np.argmax(nodes)), nodes.shape)))
     assert abs(node - best).max() > 5.0
     assert float(units.values(value)) >= u.max()
+
+
+def test_no_place_is_followed_twice_to_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An optimum is compared with many rivals, whose ends it has in common with them and with the next interval."""
+    landscape = rough(45, "clip", 2)
+    followed: list[tuple[int, float]] = []
+    place = History.place
+
+    def count(self: History, one: Track, time: float) -> Any:
+        followed.append((one.number, time))
+        return place(self, one, time)
+
+    # what looks at the leads of a jump that was found asks for itself
+    monkeypatch.setattr(jumps._Leads, "change", lambda *_: True)
+    monkeypatch.setattr(History, "place", count)
+    assert track(solve(landscape, [2.0, 5.0, 10.0]), "maximum").jumps
+    assert len(followed) > 50
+    assert len(set(followed)) == len(followed)
