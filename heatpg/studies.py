@@ -57,7 +57,7 @@ from heatpg.scalespace.verdict import Verdict, verdict
 from heatpg.tools import html
 from heatpg.tools.calls import SIGMA_KEYWORDS, checked_call
 from heatpg.tools.figures import figures
-from heatpg.tools.lines import one_line
+from heatpg.tools.lines import one_line, typeset
 from heatpg.tools.numbers import located_words, settled
 from heatpg.tools.options import settable
 from heatpg.tools.progress import Progress, progress_of
@@ -454,13 +454,14 @@ class Study:
                 f"{share[i]:7.1%} {self._value(earned[i]):>13}{edge}"
             )
         lines += [""]
-        for line in self._columns():
+        for line in self.column_words:
             lines += textwrap.wrap(one_line(line), _WIDTH, subsequent_indent="  ")
         for flag in space.flags:
             lines += textwrap.wrap(one_line(f"note: {flag}"), _WIDTH, subsequent_indent="      ")
         return "\n".join(lines)
 
-    def _columns(self) -> list[str]:
+    @property
+    def column_words(self) -> list[str]:
         """What the columns of the table are."""
         space, grid, sense = self.space, self.evolution.grid, self.space.sense
         best = f"{sense.short} Q"
@@ -488,12 +489,12 @@ class Study:
         space, landscape = self.space, self.evolution.landscape
         first, last = (noise_words(space, float(sigma), 4) for sigma in (space.sigma[0], space.sigma[-1]))
         words = f"{html.times(landscape.grid.shape)} nodes, {len(space.sigma)} sigmas from {first} to {last}"
-        rows = [("verdict", html.text(self.verdict.sentence, 600))]
+        rows = [("verdict", html.text(typeset(self.verdict.sentence), 600))]
         rows += [
-            (html.text(_PRINTED.get(topic, topic)), html.text(sentence, 600))
+            (html.text(_PRINTED.get(topic, topic)), html.text(typeset(sentence), 600))
             for topic, sentence in self.sentences.items()
         ]
-        rows += [("note", html.text(flag, 600)) for flag in space.flags[:_MOST_NOTES]]
+        rows += [("note", html.text(typeset(flag), 600)) for flag in space.flags[:_MOST_NOTES]]
         return html.page(
             html.heading("Study", landscape.name, words),
             html.table(("topic", "finding"), rows),

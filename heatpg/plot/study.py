@@ -32,7 +32,7 @@ from heatpg.plot.watershed import basin_curve
 from heatpg.plot.words import axis_label, headline, number, origin_label, sigma_label, slice_label
 from heatpg.scalespace.pricing import place_words
 from heatpg.tools.figures import figures
-from heatpg.tools.lines import one_line
+from heatpg.tools.lines import one_line, typeset
 from heatpg.tools.numbers import settled
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from heatpg.scalespace import ScaleSpace
     from heatpg.studies import Study
 
-__all__ = ["study"]
+__all__ = ["study", "study_about", "study_panels", "study_rows"]
 
 _SUBJECT = "its optimum under exploration noise"
 _WIDTH = 13.0  # inches, on the screen
@@ -84,10 +84,11 @@ def _shown(page: Study, *, narrow: bool = False) -> list[int]:
     return sorted(kept[:3])[1 if narrow and len(kept) > 1 else 0 :]
 
 
-def _notes(page: Study, most: int, *, narrow: bool) -> list[str]:
-    """What the pictures do not show by themselves; in a column only how to read them."""
-    lines = [] if narrow else [f"Note: {flag}." for flag in page.space.flags[:_MOST_NOTES]]
-    if words := slice_words(page.evolution.landscape.provenance, page.evolution.drawn):
+def _notes(page: Study, most: int, *, only_marks: bool, narrow: bool = False) -> list[str]:
+    """What the pictures do not show by themselves, or only what their marks are."""
+    lines = [] if only_marks else [f"Note: {typeset(flag)}." for flag in page.space.flags[:_MOST_NOTES]]
+    words = slice_words(page.evolution.landscape.provenance, page.evolution.drawn)
+    if words and (narrow or not only_marks):
         lines.append(f"This is {words}.")
     # lines are not hatched
     flow = page.evolution
@@ -99,7 +100,7 @@ def _notes(page: Study, most: int, *, narrow: bool) -> list[str]:
 
 def _answer(page: Study, width: float, size: float) -> list[str]:
     """The lines of the answer, in letters of this size over that of the text."""
-    return textwrap.wrap(one_line(page.verdict.sentence), max(12, int(letters(width) / (size * 1.1))))
+    return textwrap.wrap(typeset(one_line(page.verdict.sentence)), max(12, int(letters(width) / (size * 1.1))))
 
 
 def _draw_answer(part: FigureBase, lines: list[str], heading: str, larger: float) -> None:
@@ -115,9 +116,9 @@ def _numbers(page: Study, most: int) -> list[tuple[str, str, str]]:
     """Name, value and detail of each number, in lines of at most so many letters."""
     return [
         (
-            textwrap.fill(one.name, most),
+            textwrap.fill(typeset(one.name), most),
             one.value if one.value in _NO_NUMBER else f"σ = {one.value}".replace("= below", "<"),
-            textwrap.fill(one.detail, most),
+            textwrap.fill(typeset(one.detail), most),
         )
         for one in page.verdict.numbers
     ]
@@ -170,7 +171,7 @@ def _shares(part: FigureBase) -> Transform:
     return transform
 
 
-def _rows(page: Study, most: int) -> tuple[list[str], list[list[str]]]:
+def study_rows(page: Study, most: int) -> tuple[list[str], list[list[str]]]:
     """The table: heads of its columns, and levels that are evenly spread with what happens at each."""
     space, sense = page.space, page.space.sense
     share, counts = page.basins.of_optimum(), space.count()
@@ -182,10 +183,11 @@ def _rows(page: Study, most: int) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
             number(float(space.sigma[k])),
-            place_words(space, space.optimum_positions[k]) + (", on the edge" if page.curve.on_edge[k] else ""),
-            page.evolution.landscape.value_words(float(space.optimum_values[k])),
+            typeset(place_words(space, space.optimum_positions[k]))
+            + (", on the edge" if page.curve.on_edge[k] else ""),
+            typeset(page.evolution.landscape.value_words(float(space.optimum_values[k]))),
             number(settled(float(page.curve.price[k]), page.curve.oscillation))
-            + page.curve.doubt_words(page.curve.price[k], page.curve.uncertainty[k]).replace("+-", "±"),
+            + typeset(page.curve.doubt_words(page.curve.price[k], page.curve.uncertainty[k])),
             str(int(counts[k])),
             "" if np.isnan(share[k]) else f"{share[k]:.0%}",
         ]
@@ -318,35 +320,41 @@ def study(source: Evolution | Study, *, width: Width = None) -> Figure:
         return _column(page, total) if total < points(_NARROW) else _sheet(page, total)
 
 
-def _sheet(page: Study, total: float) -> Figure:
-    """The page of a screen, or of the width of the text: panels side by side, and a table."""
+def study_panels(page: Study) -> Figure:
+    """The panels of a study for the screen, without the words and the table, for a page that has them as text."""
+    return _sheet(page, _WIDTH, bare=True)
+
+
+def _sheet(page: Study, total: float, *, bare: bool = False) -> Figure:
+    """The page of a screen, or of the width of the text: panels side by side, and a table; bare, panels and notes."""
     from matplotlib.figure import Figure
 
     grid, shown = page.evolution.grid, _shown(page)
     maps, tracks = 1 + len(shown), min(grid.dimensions, 3)
-    notes = _notes(page, letters(total), narrow=False)
+    notes = _notes(page, letters(total), only_marks=bare)
     answer = _answer(page, total, _ANSWER)
-    heading = "\n".join(textwrap.wrap(_about(page), letters(total)))
+    heading = "\n".join(textwrap.wrap(f"{headline(page.evolution, _SUBJECT)}. {study_about(page)}", letters(total)))
     numbers = _numbers(page, int(letters(total) * _THIRD))
     breaks = [name.count("\n") + detail.count("\n") for name, _, detail in numbers]
-    heads, rows = _rows(page, _LEVELS)
+    heads, rows = study_rows(page, _LEVELS)
     maps_per_row = columns(maps, total, _LEAST_MAP)
     per_row, curves_per_row = columns(tracks, total, _LEAST_CURVE), columns(3, total, _LEAST_CURVE)
     beside = total >= points(_LEAST_CURVE) * 3
     # answer, numbers, maps, fingerprints, curves, table, notes, from above
     heights = [
-        caption_height(1) * (_ANSWER * 0.47 * len(answer) + 0.5 * len(heading.splitlines()) + 0.45),
+        0.0 if bare else caption_height(1) * (_ANSWER * 0.47 * len(answer) + 0.5 * len(heading.splitlines()) + 0.45),
         # above and below the value, so that the most lines count twice
-        points(0.95) + (caption_height(2 * max(breaks)) - caption_height(0)),
+        0.0 if bare else points(0.95) + (caption_height(2 * max(breaks)) - caption_height(0)),
         points(3.0) if grid.dimensions == 1 else height_of_maps(maps, maps_per_row, total, map_ratio(grid)),
         points(3.4) * -(-tracks // per_row) + (0.0 if beside else points(0.6)),
         points(3.5) * -(-3 // curves_per_row),
-        caption_height(len(rows) + 2) * 1.15,
+        0.0 if bare else caption_height(len(rows) + 2) * 1.15,
         caption_height(len(notes)) if notes else 0.0,
     ]
     figure, parts = _parts(Figure, total, heights)
-    _draw_answer(next(parts), answer, heading, _ANSWER)
-    _draw_numbers(next(parts), numbers)
+    if not bare:
+        _draw_answer(next(parts), answer, heading, _ANSWER)
+        _draw_numbers(next(parts), numbers)
     if grid.dimensions == 1:
         _draw_lines(next(parts), page, shown).legend(fontsize="small")
     else:
@@ -356,7 +364,8 @@ def _sheet(page: Study, total: float) -> Figure:
     price_curve(page.space, first, curve=page.curve, limit=page.price, intervals=page.intervals)
     basin_curve(page.space, second, basins=page.basins)
     critical_counts(page.space, third)
-    _draw_table(next(parts), heads, rows)
+    if not bare:
+        _draw_table(next(parts), heads, rows)
     if notes:
         caption(next(parts), notes)
     return figure
@@ -368,7 +377,7 @@ def _column(page: Study, total: float) -> Figure:
 
     grid, shown = page.evolution.grid, _shown(page, narrow=True)
     maps, panels = 1 + len(shown), min(grid.dimensions, 3) + 3
-    notes = _notes(page, letters(total), narrow=True)
+    notes = _notes(page, letters(total), only_marks=True, narrow=True)
     answer = _answer(page, total, _ANSWER_OF_COLUMN)
     heading = "\n".join(textwrap.wrap(headline(page.evolution, _SUBJECT), letters(total)))
     lines = _lines_of_numbers(page, letters(total))
@@ -433,10 +442,9 @@ def _draw_stack(part: FigureBase, page: Study, width: float) -> None:
     part.align_ylabels(panels)
 
 
-def _about(page: Study) -> str:
-    """What was studied, in one line."""
+def study_about(page: Study) -> str:
+    """On which grid and how it was studied, in one line."""
     grid, flow = page.evolution.grid, page.evolution
     shape = " × ".join(map(str, grid.shape))
     boundaries = ", ".join(dict.fromkeys(axis.boundary for axis in grid))
-    about = headline(flow, _SUBJECT)
-    return f"{about}. {shape} nodes, boundary {boundaries}, {len(flow)} levels of σ, {origin_label(flow)}."
+    return f"{shape} nodes, boundary {boundaries}, {len(flow)} levels of σ, {origin_label(flow)}."
