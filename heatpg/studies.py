@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma, default_sigma
+from heatpg.core.report import counted
 from heatpg.core.sense import sense_of
 from heatpg.core.slices import slice_words
 from heatpg.driver import evolve
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
 
     from heatpg.plot.style import Width
 
-__all__ = ["Study", "study"]
+__all__ = ["Study", "intervals_of", "study"]
 
 Array = NDArray[Any]
 
@@ -458,7 +459,16 @@ class Study:
             lines += textwrap.wrap(one_line(line), _WIDTH, subsequent_indent="  ")
         for flag in space.flags:
             lines += textwrap.wrap(one_line(f"note: {flag}"), _WIDTH, subsequent_indent="      ")
+        lines += textwrap.wrap(self._checked(), _WIDTH, subsequent_indent="  ")
         return "\n".join(lines)
+
+    def _checked(self) -> str:
+        """How many checks passed, and the names of the others."""
+        report = self.evolution.report
+        if not len(report):
+            return "checks: none were made"
+        others = [one_line(check.name) for check in report.checks if check.status != "passed"]
+        return f"checks: {counted(report)}" + (f" ({', '.join(others)})" if others else "")
 
     @property
     def column_words(self) -> list[str]:
@@ -544,6 +554,14 @@ class Study:
             "seconds": self.seconds,
             **({} if self.risk is None else {"risk": self.risk.as_dict()}),
         }
+
+
+def intervals_of(space: ScaleSpace, curve: PriceCurve, limit: float | None = None) -> Intervals | None:
+    """What the seeds of a landscape leave open; None where it has none, or where they do not differ."""
+    flow = space.evolution
+    if flow.landscape.returns is None or flow.drawn is not None or _same_returns(flow.landscape):
+        return None
+    return seed_intervals(space, curve, price_limit=limit)
 
 
 def _same_returns(landscape: Landscape) -> bool:
@@ -750,11 +768,7 @@ def study(
         except (OptionError, UnsupportedError) as reason:
             shape = reason.problem
     with stage("seeds"):
-        seeds = (
-            None
-            if flow.landscape.returns is None or flow.drawn is not None or _same_returns(flow.landscape)
-            else seed_intervals(space, curve, price_limit=limit)
-        )
+        seeds = intervals_of(space, curve, limit)
     with stage("basins"):
         # labels of every node at 64 levels would be the largest part of a study, and no sentence needs them
         where = basins(flow, include_initial=False, keep_labels=False)

@@ -513,3 +513,13 @@ def test_equal_seeds_leave_nothing_open() -> None:
     other = np.stack([q] * 8)
     other[3, 5] += 1e-3
     assert study(Landscape(None, Grid(axis), returns=other), [0.05, 0.5]).intervals is not None
+
+
+def test_the_text_of_a_study_counts_its_checks_and_names_those_that_did_not_pass() -> None:
+    flow = evolve(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 4.0, 8))
+    last = str(study(flow)).split("\nchecks: ")[1]
+    others = [check.name for check in flow.report.checks if check.status != "passed"]
+    assert others and all(name in last for name in others)
+    passed = sum(check.status == "passed" for check in flow.report.checks)
+    assert last.startswith(f"{passed} passed, ")
+    assert "checks: none were made" in str(study(landscapes.unequal_bumps(size=201), [0.1, 0.5], checks="none"))

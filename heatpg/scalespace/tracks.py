@@ -203,8 +203,7 @@ class ScaleSpace:
             count = f"{len(unresolved)} ends of tracks have" if several else "1 end of a track has"
             where = f"{first:.4g} to {last:.4g}" if several else f"{first:.4g}"
             self.flags.append(
-                f"{count} no identified cause (sigma {where}): below the "
-                "resolution of the grid, or too close to others"
+                f"{count} no identified cause (sigma {where}): below the resolution of the grid, or too close to others"
             )
         flat = [event.sigma for event in self.events if event.kind in ("fades", "emerges")]
         if flat:

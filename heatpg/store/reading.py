@@ -34,7 +34,7 @@ from heatpg.core.noise import parse_covariance, parse_sigma
 from heatpg.core.ownership import HandedOver, handed_over
 from heatpg.core.report import STATUSES, Check, Report
 from heatpg.errors import HeatpgError, HeatpgWarning, ResourceError, StoreError, UnsupportedError
-from heatpg.solvers import Solver, make
+from heatpg.solvers import Solver, solvers
 from heatpg.store.compact import read_levels
 from heatpg.store.paths import Paths
 from heatpg.store.quarantine import (
@@ -423,7 +423,7 @@ def _read_description(contents: Contents, path: Path) -> Description:
             MINIMISE: _minimised(path, spec["landscape"]),
         },
         _read_faces(path, spec["landscape"].get(FACES), _dataset(contents, path, LANDSCAPE, "f"), grid),
-        make(spec["solver"]["name"], **options),
+        solvers.get(spec["solver"]["name"])(**options),
         Paths(run["paths"], len(sigma), grid.dimensions),
         _read_report(texts[REPORT]),
         str(run["reason"]),

@@ -139,6 +139,17 @@ def test_the_study_of_a_column_fits_a_page_and_stacks_its_panels_above_one_sigma
     assert max(gaps) < 5.0 * 8.0 * figure.dpi / 72 and min(box.height for box in boxes) > 0.4 * figure.dpi
 
 
+def test_the_figure_of_the_price_has_the_interval_over_seeds() -> None:
+    grid = Grid(Axis("x", -3.0, 3.0, 121, boundary="clip"))
+    x = grid[0].coordinates
+    bumps = np.exp(-((x + 1) ** 2) / 0.0288) + 0.8 * np.exp(-((x - 1) ** 2) / 0.32)
+    noise = np.random.default_rng(1).normal(size=(8, 1))
+    for returns, shown in ((bumps + 0.05 * noise * x, True), (np.stack([bumps] * 8), False)):
+        figure = figures.get("price")(solve(Landscape(None, grid, returns=returns), np.geomspace(0.1, 0.5, 6)))
+        labels = figure.axes[0].get_legend_handles_labels()[1]
+        assert any("8 seeds" in label for label in labels) == shown
+
+
 def test_risk_marks_both_actions_where_safety_gains_most() -> None:
     flow = solve(landscapes.peak_and_hill(size=401, widths=(0.2, 1.0)), np.geomspace(0.1, 1.0, 6))
     found = safest_action(flow, 0.1)
