@@ -413,8 +413,8 @@ class Study:
         plain, spared = shape.survival(sigma**2), shape.survival(sparing_covariance(shape, sigma))
         height = self.space.sense.height
         return (
-            f"; noise shaped like the optimum preserves it better: at the same entropy as isotropic noise of sigma = "
-            f"{sigma:.3g}, {spared:.0%} of its {height} remains instead of {plain:.0%} (see sparing_covariance)"
+            f". Isotropic noise of sigma = {sigma:.3g} leaves {plain:.0%} of its {height}; noise shaped like the optimum, "
+            f"of the same entropy, leaves {spared:.0%} (see sparing_covariance)"
         )
 
     def __repr__(self) -> str:
@@ -479,7 +479,7 @@ class Study:
         lines = [
             f"price: {price}; {sense.lost} of u: {lost}, the {'rise' if sense.minimise else 'decrease'} of the "
             f"smoothed optimum value; basin: part of the box from which {sense.ascent} on u ends at its optimum; "
-            f"Q reached: mean of Q at the endpoints of {sense.ascent} on u, over all starting points"
+            f"Q reached: Q where {sense.ascent} on u ends, averaged over all starting points"
         ]
         curve = self.curve
         if any(map(curve.doubt_words, curve.price, curve.uncertainty)):

@@ -81,7 +81,7 @@ def test_the_quadrotor_keeps_its_optimum_until_it_jumps_to_a_corner() -> None:
     # hover is symmetric in the rotors, so the ridge runs along u1 = u2: narrow across, wide along
     assert isinstance(result.shape, Shape)
     np.testing.assert_allclose(np.abs(result.shape.directions), math.sqrt(0.5), atol=1e-6)
-    assert "noise shaped like the optimum preserves it better" in result.sentences["shape"]
+    assert "noise shaped like the optimum, of the same entropy, leaves" in result.sentences["shape"]
     # the smoothed optimum sits on the ridge as long as it has not jumped: the price is that of the jump
     assert result.keeps.sigma == pytest.approx(jump.sigma, rel=1e-6)
     assert any("edge of the box" in flag for flag in result.space.flags)

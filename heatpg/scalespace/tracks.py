@@ -216,7 +216,7 @@ class ScaleSpace:
         if not self.field.resolved(noise):
             self.flags.append(
                 f"the first sigma is {float((noise / np.array(self.grid.spacing)).min()):.2g} grid spacings; below 1.5 "
-                f"the critical points are those of an interpolant"
+                f"the critical points depend on how u is interpolated between its nodes"
             )
 
     def __repr__(self) -> str:

@@ -73,7 +73,7 @@ def test_the_page_of_risk_has_its_figure_and_other_things_have_none() -> None:
     text = study_page(study(flow, np.geomspace(0.1, 1.0, 5), risk=0.2))
     assert text.count("<svg") == 2 and "safest action" in Words(text).in_figures
     with pytest.raises(OptionError, match="needs a Study"):
-        study_page(flow)  # type: ignore[arg-type]
+        study_page(flow)
 
 
 @pytest.mark.parametrize("option", ["--figure", "--html", "--page"])
