@@ -413,8 +413,8 @@ class Study:
         plain, spared = shape.survival(sigma**2), shape.survival(sparing_covariance(shape, sigma))
         height = self.space.sense.height
         return (
-            f". Isotropic noise of sigma = {sigma:.3g} leaves {plain:.0%} of its {height}; noise shaped like the optimum, "
-            f"of the same entropy, leaves {spared:.0%} (see sparing_covariance)"
+            f". Isotropic noise of sigma = {sigma:.3g} leaves {plain:.0%} of its {height}; noise shaped like the "
+            f"optimum, of the same entropy, leaves {spared:.0%} (see sparing_covariance)"
         )
 
     def __repr__(self) -> str:
