@@ -39,7 +39,7 @@ __all__ = ["add"]
 
 def _source(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], object]], Landscape | Evolution]:
     """The fields of a file if they are enough for a study, else the landscape."""
-    # `study` itself solves anew if a file has too few levels; with --sigma only the landscape is needed
+    # `study` itself solves again if a file has too few levels; with --sigma only the landscape is needed
     path = Path(arguments.source)
     if is_file(arguments.source) and path.suffix.lower() in RESULTS and arguments.sigma is None:
         from heatpg.evolution import load

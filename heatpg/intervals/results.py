@@ -434,7 +434,7 @@ class _Work:
             found = tops(self.all_weights, field + self.sign * away, self.q, grid)
             moved = wrapped_distance(grid, found.positions[1:], found.positions[0])
             place[level] = (here + np.quantile(moved, ends, axis=0)).T
-            # as the price curve has it, which reads Q from its source where it has one
+            # according to the price curve, which reads Q from its source where it has one
             lost = best.values - found.other
             prices[level] = curve.price[level] + (lost[1:] - lost[0])
             # what the best node of the other seeds is better in the seed that is left out: no higher than the price

@@ -129,7 +129,7 @@ class SafestAction:
         negative: a difference below 0, within the uncertainty, is told as 0.
     uncertainty
         Of the tail mean at the safest action and at the one with the best mean, by level, for the levels that the
-        sentences quote: from the bounds, and from the sampling of Q, as half the spacing with Q interpolated has it.
+        sentences quote: from the bounds, and from the sampling of Q, according to half the spacing with Q interpolated.
     distribution, tail
         All fields.
     """
