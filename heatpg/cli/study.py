@@ -137,7 +137,7 @@ def _study(arguments: argparse.Namespace) -> int:
 
     def words() -> list[str]:
         notable = report.only("failed", "silent", "finding")
-        return [str(page), *(report_lines("checks (findings and failures)", notable) if notable else ())]
+        return [str(page), *(report_lines("findings and failures", notable) if notable else ())]
 
     reply(arguments, as_json, words=words, result=[] if figure is None else [str(figure)])
     return outcome(bool(report.failures), "see the report")
