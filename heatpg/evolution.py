@@ -579,7 +579,7 @@ def _fields(
     progress: Callable[[int, int], object] | None,
     out: Array | None,
 ) -> Array:
-    """The field at every level, each checked for what is not finite as soon as it is there."""
+    """The field at every level, each looked through for what is not finite as soon as it is there."""
     initial = landscape.values
     values = np.empty((len(levels), *initial.shape), initial.dtype) if out is None else out
     # a marching solver goes on from the field that it has handed out, which must then be without the offset
@@ -686,7 +686,7 @@ def solve(
     """
     require_kind("evolve", landscape, ("Landscape",))
     tell = progress_of(progress, "solving")
-    # before sigma is checked: of two mistakes the plainer one first
+    # before sigma is looked at: of two mistakes the plainer one first
     refuse_options_of_auto(solver, tolerance, prefer, correlated=covariance is not None)
     if (sigma is None) == (covariance is None):
         raise SigmaError(

@@ -114,7 +114,7 @@ def _links(evolution: Evolution) -> list[_Link]:
             moving = [i for i in range(grid.dimensions) if stop[i] > start[i]]
             if not moving:
                 continue
-            # a march that began again from Q is no continuation of the field at the previous sigma
+            # a march that began anew from Q is no continuation of the field at the previous sigma
             continues = all(
                 number == 0 or solver.exact_in_time or paths[i][: len(before[i])] == before[i] for i in moving
             )
