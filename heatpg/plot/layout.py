@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLOURS",
+    "HIGHEST",
     "caption",
     "caption_height",
     "height_of_maps",
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 COLOURS = "viridis"  # rises evenly in lightness, so that it reads in grey and to the colour-blind
+HIGHEST = 9.0  # inches: what a printed page has room for
+_LOWEST = 0.72  # a taste: of the height that a panel has where there is room for it
 _LINE = 1.5  # height of a line over that of its letters
 _LOGARITHMIC = 8.0  # a taste: about three doublings; below, a linear axis shows the levels as well
 _DECADES = 100.0  # a taste: within two decades powers of ten alone would be two or three numbers
@@ -206,7 +209,10 @@ def sheet(
         words, per_row = wrapped(heading, total), columns(count, total, least)
         # a quarter of an inch for a line of heading beside text of 10 points
         rest = points(0.25) * len(words.splitlines()) if besides is None else points(besides)
-        figure = Figure(figsize=(total, points(height) * -(-count // per_row) + rest), layout="constrained")
+        rows, each = -(-count // per_row), points(height)
+        # a column of several panels is to fit a page, as far as they stay readable
+        each = max(min(each, (HIGHEST - rest) / rows), _LOWEST * each)
+        figure = Figure(figsize=(total, each * rows + rest), layout="constrained")
         figure.suptitle(words)
         yield figure, panels_of(figure, count, per_row, **options)
 

@@ -15,6 +15,7 @@ from heatpg.plot.counts import critical_counts
 from heatpg.plot.field import draw_field, map_ratio, marks_words
 from heatpg.plot.fingerprint import fingerprint
 from heatpg.plot.layout import (
+    HIGHEST,
     caption,
     caption_height,
     height_of_maps,
@@ -56,7 +57,6 @@ _BESIDE_NAME = 0.45  # of the width of a column, left of a number
 _LEVELS = 8  # rows of the table; a taste
 _MOST_NOTES = 3  # all of them are in the text of the study
 _NARROW = 6.0  # inches beside text of 10 points; a column of a page is narrower: one stack of panels, and no table
-_HIGHEST = 9.0  # inches: what a printed page has room for
 _NUMBERS = 3  # steps along the upright axis of a low panel
 _LEGEND_LINES = 6  # of all legends of the stack together, at most
 _LEAST_STACKED, _MOST_STACKED = 0.62, 1.3  # inches of a panel in the stack; tastes
@@ -390,7 +390,7 @@ def _column(page: Study, total: float) -> Figure:
     ]
     # numbers of the lowest axis with its label, and the legends
     besides = points(0.5) + caption_height(_LEGEND_LINES)
-    each = (_HIGHEST - sum(heights) - besides) / panels
+    each = (HIGHEST - sum(heights) - besides) / panels
     heights[3] = besides + panels * min(max(each, _LEAST_STACKED), _MOST_STACKED)
     figure, parts = _parts(Figure, total, heights)
     _draw_answer(next(parts), answer, heading, _ANSWER_OF_COLUMN)

@@ -139,6 +139,13 @@ def test_the_study_of_a_column_fits_a_page_and_stacks_its_panels_above_one_sigma
     assert max(gaps) < 5.0 * 8.0 * figure.dpi / 72 and min(box.height for box in boxes) > 0.4 * figure.dpi
 
 
+@pytest.mark.parametrize("name", ["price", "risk", "fingerprint", "study", "summary"])
+def test_figures_of_a_column_fit_a_page(name: str) -> None:
+    """One of 11 in with margins of an inch."""
+    figure = figures.get(name)(evolution(1, sigma=np.geomspace(0.2, 1.0, 8)), width="column")
+    assert figure.get_figheight() <= 9.01
+
+
 def test_the_figure_of_the_price_has_the_interval_over_seeds() -> None:
     grid = Grid(Axis("x", -3.0, 3.0, 121, boundary="clip"))
     x = grid[0].coordinates
