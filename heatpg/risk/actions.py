@@ -21,7 +21,7 @@ from heatpg.risk.jumps import ActionJump, Measure, jump_between, mean_jump_error
 from heatpg.risk.ladder import TailLadder
 from heatpg.risk.positive import PositiveFlow
 from heatpg.risk.returns import MOST_THRESHOLDS, Distribution, TailMean, distribution, fraction_of, tail_mean_of
-from heatpg.risk.scatter import error_over_seeds
+from heatpg.risk.scatter import Scatter, error_over_seeds
 from heatpg.risk.tops import apart, around, candidates, sharpen, sharpen_best
 from heatpg.solvers import Solver
 from heatpg.tools.calls import checked_call
@@ -508,17 +508,14 @@ def safest_action(
         at = [int(np.argmax(tails[level])), int(np.argmax(means[level]))]
         found = value_errors(by_tail, noise[level], places, values, gaps[level][at])
         uncertainty[level] = (float(found[0]), float(found[1]))
-        sampled = _sampling(by_tail, by_mean, noise[level], places) if by_tail.scatter is not None else None
-        if sampled is not None:
-            sampling[level] = sampled
+        if by_tail.scatter is not None:
+            sampling[level] = _sampling(by_tail.scatter, (by_tail, by_mean), noise[level], places)
     return SafestAction(fraction, levels, safest, best_mean, partings, lost, gained, uncertainty, law, tail, sampling)
 
 
-def _sampling(tail: Measure, mean: Measure, noise: Array, places: Array) -> Sampling | None:
+def _sampling(scatter: Scatter, measures: tuple[Measure, Measure], noise: Array, places: Array) -> Sampling:
     """Standard errors over the seeds, of the tail mean at the safest action and of differences to another place."""
-    fields = tail.at(noise), mean.at(noise)
-    tails, means = ([field.changes(place) for place in places] for field in fields)
-    if tails[0] is None:
-        return None
+    fields = [measure.at(noise) for measure in measures]
+    tails, means = ([field.changes(scatter, place) for place in places] for field in fields)
     errors = [error_over_seeds(each) for each in (tails[0], tails[0] - tails[1], means[0] - means[1])]
-    return Sampling(*(float(tail.flow.difference(error)) for error in errors))
+    return Sampling(*(float(scatter.flow.difference(error)) for error in errors))

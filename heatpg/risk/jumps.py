@@ -128,11 +128,8 @@ class _Field:
         """Place and height of the maximum next to a node."""
         return self.measure.top(self.values, self.noise, node)
 
-    def changes(self, place: Array) -> Array | None:
-        """By how much each seed changes the measure at a place, shape (S,); None without seeds."""
-        scatter = self.measure.scatter
-        if scatter is None:
-            return None
+    def changes(self, scatter: Scatter, place: Array) -> Array:
+        """By how much each seed changes the measure at a place, shape (S,)."""
         if self.ladder is None:
             return scatter.mean_changes(self.noise, place)
         self.sharpen(_flat(self.grid, place))
@@ -140,8 +137,8 @@ class _Field:
 
     def lead_error(self, one: Array, two: Array) -> float:
         """Standard error over the seeds of the lead of one place over another; 0 without seeds."""
-        first, second = self.changes(one), self.changes(two)
-        return 0.0 if first is None or second is None else error_over_seeds(first - second)
+        scatter = self.measure.scatter
+        return 0.0 if scatter is None else error_over_seeds(self.changes(scatter, one) - self.changes(scatter, two))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -56,7 +56,7 @@ class Scatter:
         """By how much each seed changes the mean at a place, shape (S,)."""
         values = np.concatenate([self.flow.values[None], self.flow.values + self.away])
         means = self._read(lambda s: s, values, noise, place)
-        return means[1:] - means[0]
+        return np.asarray(means[1:] - means[0])
 
     def tail_changes(self, noise: Array, place: Array, q: float, quantile: Array) -> Array:
         """By how much each seed changes the tail mean at a place, to first order, shape (S,).

@@ -201,11 +201,11 @@ def place_of(grid: Grid, node: int, step: Array) -> NDArray[np.float64]:
 
 def read_near(field: Array, grid: Grid, place: Array) -> float:
     """A field at a place, by the quadratic at the nearest node."""
-    node = np.array(grid.nearest_node(place))
+    node = grid.nearest_node(place)
     step = (place - np.array(grid.point(node))) / np.array(grid.spacing)
     turns = [axis.size if axis.rule.periodic else np.inf for axis in grid]
     step = np.array([s - n * round(s / n) if np.isfinite(n) else s for s, n in zip(step, turns, strict=True)])
-    return Quadratic.of(field, grid, int(np.ravel_multi_index(tuple(node), grid.shape)))(step)
+    return Quadratic.of(field, grid, int(np.ravel_multi_index(node, grid.shape)))(step)
 
 
 def beyond(grid: Grid, one: Array, other: Array, least: Array) -> bool:
