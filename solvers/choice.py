@@ -45,10 +45,9 @@ def choose(
     From 6 h on every axis has a coarse lattice, and `multiresolution` is several times faster than a transform, at the
     same accuracy and with positive weights. Below that, ``accurate`` takes `spectral` down to 2.5 h, where it has no
     error but round-off (`direct` if a tolerance is given, which makes it faster); farther down the interpolant of rough
-    data overshoots, and `direct` does not. Where all noise is below the spacing, `exponential` is taken, unless Q may
-    end at a wall with a slope that its continuation has not (clip, zero, reflect): the flow of such a kink is known to
-    `direct` alone. ``monotone`` takes `direct` down to
-    1.5 h, then `exponential`, whose weights are positive from every sigma to the next one too.
+    data overshoots, and `direct` does not: below h its weights have the variance of the noise, and more of its moments
+    as sigma grows, where the discrete Gaussian of `exponential` has the variance alone. ``monotone`` takes `direct`
+    down to 1.5 h, then `exponential`, whose weights are positive from every sigma to the next one too.
 
     Parameters
     ----------
@@ -81,8 +80,10 @@ def choose(
     if tolerance is not None and not 1e-14 <= real_number("tolerance", tolerance, allowed=allowed) <= 1e-3:
         raise OptionError("tolerance out of range", given=tolerance, allowed=allowed)
     # axes without noise do not count
-    ratios = [math.sqrt(t) / axis.spacing for row in variances for t, axis in zip(row, grid, strict=True) if t > 0]
-    smallest = min(ratios, default=math.inf)
+    smallest = min(
+        (math.sqrt(t) / axis.spacing for row in variances for t, axis in zip(row, grid, strict=True) if t > 0),
+        default=math.inf,
+    )
     # of its three-point operator, whose flow it has exactly: there is nothing to be had for less accuracy
     beside = "" if tolerance is None else "; tolerance= does not apply: the error is that of the grid, of order h^2"
     above = " above 0" if any(t == 0 for row in variances for t in row) else ""
@@ -111,13 +112,6 @@ def choose(
                 "direct", tolerance=tolerance
             ), f"{reason}with a tolerance, quadrature is faster than a transform"
         return make("spectral"), f"{reason}the transform is exact up to rounding error"
-    moving = [axis for i, axis in enumerate(grid) if any(row[i] > 0 for row in variances)]
-    if max(ratios) < 1.0 and all(axis.rule.periodic or axis.rule.holds_ends for axis in moving):
-        return (
-            make("exponential"),
-            f"every sigma{above} is below the grid spacing, where the discrete Gaussian has positive weights and "
-            f"exactly the variance of the noise{beside}",
-        )
     return (
         make("direct", tolerance=tolerance),
         f"the smallest sigma{above} is {smallest:.2g} grid spacings; below {_RESOLVED:g} a transform of rough data "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from typing import Any
 
@@ -11,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid, position_words
-from heatpg.core.linear import piecewise_linear
 from heatpg.core.sense import MAXIMISE, Sense
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.scalespace.flooding import BYTES_PER_NODE, Flooding, flood
+from heatpg.scalespace.outer_nodes import OuterNodes
 from heatpg.scalespace.units import Problem
 from heatpg.solvers import wide
 from heatpg.tools.arguments import finite_number
@@ -320,19 +319,23 @@ def _boundary_nodes(labels: NDArray[np.int32], grid: Grid) -> NDArray[np.bool_]:
 
 
 def _partition(
-    problem: Problem, level: int, tolerance: float, weights: NDArray[np.float64], first: Flooding | None
+    problem: Problem,
+    outer: OuterNodes,
+    level: int,
+    tolerance: float,
+    weights: NDArray[np.float64],
+    first: Flooding | None,
 ) -> tuple[Partition, Flooding]:
     from scipy.sparse import coo_array
 
-    evolution, grid = problem.evolution, problem.evolution.grid
-    initial = evolution.landscape.values
-    field = initial if level < 0 else evolution.values[level]
+    evolution, grid, units = problem.evolution, problem.evolution.grid, problem.units
+    pure, pure_initial = outer.values(level), outer.values(-1)
     sigma = (0.0,) * grid.dimensions if level < 0 else tuple(float(s) for s in evolution.sigmas[level])
 
     # A table of basins now against basins at first, whose entries are the weights of their common nodes: a histogram in
     # two labels. Nearly all pairs have no node in common, so it is sparse.
     # in pure numbers, whose round-off is not that of an offset; labels have no units
-    found = flood(problem.values(level), problem.units.pure, tolerance)
+    found = flood(pure, outer.grid, tolerance)
     reference = found if first is None else first
     labels, maxima = found.labels, found.maxima
     flat = labels.reshape(-1)
@@ -343,10 +346,10 @@ def _partition(
     ).tocsr()
     totals = np.asarray(np.bincount(flat + 1, weights.reshape(-1), len(maxima) + 1), dtype=np.float64)
     # nodes next to another basin: what a shift of the boundary by a cell would give to it
-    lining = np.where(_boundary_nodes(labels, grid), weights, 0.0).reshape(-1)
+    lining = np.where(_boundary_nodes(labels, outer.grid), weights, 0.0).reshape(-1)
     margins = np.asarray(np.bincount(flat + 1, lining, len(maxima) + 1), dtype=np.float64)
     entries = joint.tocoo()
-    index = np.unravel_index(maxima, grid.shape)
+    index = outer.index(maxima)
     at_edge = np.zeros(len(maxima), dtype=bool)
     for axis, i in zip(grid, index, strict=True):
         at_edge |= ((i == 0) | (i == axis.size - 1)) & (not axis.rule.periodic)
@@ -354,64 +357,27 @@ def _partition(
     resting = weights.reshape(-1)[flat < 0]
     still = float(totals[0]) > 0
 
-    def mean(values: Array) -> float:
-        return dot(resting, values.reshape(-1)[found.stalls]) / float(totals[0]) if still else math.nan
+    def mean(of: int, values: Array) -> float:
+        return dot(resting, outer.read(of, found.stalls, values)) / float(totals[0]) if still else math.nan
 
-    positions = np.stack([axis.coordinates[i] for axis, i in zip(grid, index, strict=True)], axis=-1)
-    values, initial_values = (one.reshape(-1)[maxima].astype(np.float64) for one in (field, initial))
-    _go_on_to_walls(problem, level, np.stack(index, axis=-1), positions, values, initial_values)
     partition = Partition(
         sigma=sigma,
-        indices=maxima,
-        positions=positions,
-        values=values,
-        initial_values=initial_values,
+        indices=np.asarray(np.ravel_multi_index(index, grid.shape)),
+        positions=outer.places(maxima),
+        values=outer.read(level, maxima, pure),
+        initial_values=outer.read(-1, maxima, pure_initial),
         on_edge=at_edge,
         shares=totals[1:],
         margins=margins[1:],
         stalled=float(totals[0]),
-        stalled_value=mean(field),
-        stalled_initial_value=mean(initial),
+        stalled_value=mean(level, pure),
+        stalled_initial_value=mean(-1, pure_initial),
         parts=np.stack([entries.row, entries.col], axis=-1).astype(np.int64) - 1,
         part_shares=np.asarray(entries.data, dtype=np.float64),
         contains_first_optimum=bool(flat[reference.maxima[0]] == 0),
-        tolerance=float(problem.units.differences(tolerance)),
+        tolerance=float(units.differences(tolerance)),
     )
     return partition, found
-
-
-def _go_on_to_walls(
-    problem: Problem, level: int, index: NDArray[np.int64], positions: Array, values: Array, initial_values: Array
-) -> None:
-    """Let ascent that ends on a node next to a stated wall go on to the wall, if u is higher there."""
-    faces, units = problem.landscape.stated_faces, problem.units
-    if faces is None:
-        return
-    owners: list[int] = []
-    ends: list[tuple[float, ...]] = []
-    for number, node in enumerate(index):
-        choices = [[axis.coordinates[i]] for axis, i in zip(units.pure, node, strict=True)]
-        for axis, i, pair, choice in zip(units.pure, node, faces.sides, choices, strict=True):
-            walls = ((0, axis.lower), (axis.size - 1, axis.upper))
-            choice.extend(
-                wall for (last, wall), side in zip(walls, pair, strict=True) if i == last and side is not None
-            )
-        # the node itself comes first
-        products = list(itertools.product(*choices))
-        if len(products) > 1:
-            ends += products
-            owners += [number] * len(products)
-    if not ends:
-        return
-    places, owner = np.array(ends), np.array(owners)
-    q = piecewise_linear(problem.landscape, places)
-    u = q if level < 0 else problem.field.value(places, units.lengths(problem.evolution.sigmas[level]))
-    for number in np.unique(owner):
-        own = np.flatnonzero(owner == number)
-        best = int(own[np.argmax(u[own])])
-        if best > own[0]:
-            positions[number] = units.places(places[best])
-            values[number], initial_values[number] = units.values(u[best]), units.values(q[best])
 
 
 def _round_off(problem: Problem, k: int) -> float:
@@ -522,18 +488,19 @@ def basins(
         f"basins of {grid.size:,} nodes at {len(levels)} sigmas",
         "use keep_labels=False, fewer threads (HEATPG_THREADS=1), or a coarser grid",
     )
-    weights = problem.weights
+    outer = OuterNodes(problem)
+    weights = outer.with_walls(problem.weights)
     labels = np.empty((len(levels), *grid.shape), np.int32) if keep_labels else None
-    first_partition, first = _partition(problem, levels[0], allowed[0], weights, None)
+    first_partition, first = _partition(problem, outer, levels[0], allowed[0], weights, None)
     # the first is needed by all others, which are then independent of one another
     partitions = [first_partition] * len(levels)
     if labels is not None:
-        labels[0] = first.labels
+        labels[0] = first.labels[outer.own]
 
     def work(k: int) -> None:
-        partitions[k], found = _partition(problem, levels[k], allowed[k], weights, first)
+        partitions[k], found = _partition(problem, outer, levels[k], allowed[k], weights, first)
         if labels is not None:
-            labels[k] = found.labels
+            labels[k] = found.labels[outer.own]
 
     for_each(work, range(1, len(levels)))
     best = landscape.values.min() if landscape.minimise else landscape.values.max()

@@ -173,7 +173,7 @@ def range_kept(open_box: bool) -> str:
 
 def _range(evolution: Evolution, links: list[_Link], scale: Scale) -> Check:
     """Supremum and infimum against those of the earlier field, the outside of the box included."""
-    worst, broken = 0.0, None
+    worst, broken, hidden = 0.0, None, None
     bound = max((link.tolerance for link in links), default=0.0) / scale.size
     known: dict[int, tuple[Array, Array]] = {}
 
@@ -194,23 +194,41 @@ def _range(evolution: Evolution, links: list[_Link], scale: Scale) -> Check:
         # with nodes in cells u is a mean of the values on the walls too
         for value in wall_values(link.earlier, evolution.grid, link.faces):
             low, high = np.minimum(low, value.min(axis=axes)), np.maximum(high, value.max(axis=axes))
+        allowance = np.zeros_like(low, dtype=np.float64)
         if not link.promised and not link.from_initial:
             # the top of a field may lie between its nodes, and come to light at a later sigma: an eighth of the second
             # difference, as of a parabola
-            allowance = sum(_second_difference(link.earlier, i + 1) for i in range(len(axes))) / 8.0
-            low, high = low - allowance, high + allowance
+            for i in range(len(axes)):
+                allowance = allowance + _second_difference(link.earlier, i + 1) / 8.0
+        nodes = low, high
+        low, high = low - allowance, high + allowance
         # values from outside the box come in with the noise, and may widen the range
         for axis in evolution.grid:
             low, high = axis.rule.extremes_outside(low, high)
+            nodes = axis.rule.extremes_outside(*nodes)
         # rounding keeps the order, so the largest excess is that of the extremes
         least, largest = extent(link.later, link.k)
         most = float(np.maximum(largest - high, low - least).max())
         worst = max(worst, most / scale.size)
+        seen = np.maximum(largest - nodes[1], nodes[0] - least)
+        number = int(np.argmax(seen))
+        if link.tolerance < seen[number] and most <= link.tolerance and (hidden is None or hidden[1] < seen[number]):
+            hidden = (link, float(seen[number]), float(allowance[number]) + link.tolerance)
         # a broken promise is told before a finding, however small
         if most > link.tolerance and (broken is None or (link.promised and not broken[0].promised)):
             shape = (-1,) + (1,) * len(axes)
             excess = np.maximum(link.later - high.reshape(shape), low.reshape(shape) - link.later)
             broken = (link, most, int(np.argmax(excess)))
+    if broken is None and hidden is not None:
+        link, rise, missed = hidden
+        kept = (
+            f"u leaves the range of the earlier nodes by {rise / scale.size:.3g} of {scale.words} at "
+            f"sigma={sigma_words(evolution.sigma[link.k])}, no more than they can miss of an extremum between them"
+        )
+        check = Check(
+            "range", "passed", kept, rise / scale.size, missed / scale.size, "an eighth of their second difference"
+        )
+        return unless_silent(check, evolution, [(link.k, missed)])
     if broken is None:
         kept = range_kept(any(link.open_box for link in links)) + _words_on_walls(evolution)
         check = Check("range", "passed", kept, worst, bound, bound_source("round-off", evolution))

@@ -28,7 +28,7 @@ from heatpg.large import evolve_large
 from heatpg.policy import estimate_gradient
 from heatpg.risk import distribution
 from heatpg.roughness.inversion import backward
-from heatpg.scalespace import track
+from heatpg.scalespace import basins, track
 from heatpg.solvers import make, solvers, stated
 from heatpg.solvers.base import Solver
 from heatpg.verify import verify
@@ -606,3 +606,53 @@ def test_the_check_of_the_range_says_what_walls_add() -> None:
     assert "stated, the range is -1 to 9" in words and "faces=" not in words
     calm = evolve(Landscape(np.linspace(0.0, 1.0, 32), cells(32, "clip"), faces={"x": (0.0, 1.0)}), 4.0 * axis.spacing)
     assert all("walls" not in check.message for check in calm.report if check.name == "range")
+
+
+@pytest.mark.parametrize("minimise", [False, True])
+@pytest.mark.parametrize(("lower", "upper"), [(None, 1.5), (0.0, 1.5), (1.5, 0.0), (1.5, None), (1.4, 1.5)])
+def test_the_basin_of_a_wall_ends_at_the_pass_beside_it(
+    lower: float | None, upper: float | None, minimise: bool
+) -> None:
+    """On a line: from the highest wall to the lowest place between it and the next maximum, to a cell."""
+    axis = Axis("x", -3.0, 3.0, 120, boundary="absorb", nodes="cell")
+    sign = -1.0 if minimise else 1.0
+    sides = tuple(None if side is None else sign * side for side in (lower, upper))
+    q = Landscape.from_function(
+        lambda x: sign * (np.exp(-2 * x**2) + 0.02 * x), Grid(axis), faces={"x": sides}, minimise=minimise
+    )
+    flow = solve(q, [0.05, 0.1, 0.3, 1.0])
+    found = basins(flow)
+    field, places = HeatField(q), np.linspace(-3.0, 3.0, 24001)
+    for level, partition in enumerate(found.partitions):
+        right = upper is not None and upper == max(side for side in (lower, upper) if side is not None)
+        assert partition.positions[0, 0] == (3.0 if right else -3.0)
+        assert partition.values[0] == sign * 1.5 and partition.initial_values[0] == sign * 1.5
+        assert partition.on_edge[0]
+        if level == 0:
+            continue  # of Q, which jumps at the wall, it is the last cell
+        u = sign * field.value(places[:, None], float(flow.sigma[level - 1]))
+        # from the wall inwards u falls, and then rises
+        inwards = u[::-1] if right else u
+        length = 6.0 * int(np.argmax(np.diff(inwards) > 0)) / 24000
+        assert abs(partition.shares[0] - length / 6.0) <= 1.0 / 120
+
+
+def test_the_basin_of_a_wall_in_two_dimensions() -> None:
+    """Where every row is the same, the share is that of a line; corners and constant walls begin no basin."""
+    line = Axis("x", -3.0, 3.0, 60, boundary="absorb", nodes="cell")
+    across = Axis("y", 0.0, 1.0, 9, boundary="reflect")
+    one = Landscape.from_function(lambda x: np.exp(-2 * x**2), Grid(line), faces={"x": (0.0, 1.5)})
+    two = Landscape.from_function(lambda x, y: np.exp(-2 * x**2) + 0 * y, Grid(line, across), faces={"x": (0.0, 1.5)})
+    cold = Axis("y", 0.0, 1.0, 9, boundary="absorb", nodes="cell")
+    three = Landscape.from_function(
+        lambda x, y: np.exp(-2 * x**2 - 4 * (y - 0.5) ** 2),
+        Grid(line, cold),
+        faces={"x": (0.0, 0.0), "y": (0.0, 0.0)},
+    )
+    levels = {"x": [0.2, 0.6], "y": [0.0, 0.0]}
+    plain, wide = basins(solve(one, [0.2, 0.6])), basins(solve(two, levels))
+    for a, b in zip(plain.partitions, wide.partitions, strict=True):
+        np.testing.assert_allclose(a.shares, b.shares, rtol=0, atol=1e-12)
+        assert a.positions[:, 0].tolist() == b.positions[:, 0].tolist()
+    for partition in basins(solve(three, [0.05, 0.2])).partitions:
+        assert len(partition) == 1 and abs(partition.positions[0]).max() <= 0.55

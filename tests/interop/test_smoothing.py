@@ -67,6 +67,15 @@ def test_numbers_of_any_type() -> None:
     assert smooth(np.array(line, dtype=np.float16), 1.0, "reflect").dtype == np.float16
 
 
+@pytest.mark.parametrize("boundary", ["periodic", "absorb", "reflect", "clip", "zero"])
+def test_an_answer_does_not_depend_on_the_other_sigmas(boundary: str, rng: np.random.Generator) -> None:
+    values = rng.standard_normal((24, 20))
+    alone = smooth(values, 0.9, boundary, gradient=True)
+    for others in ([0.9, 2.0], [0.9, 1.0], [0.9, 4.0]):
+        u, slopes = smooth(values, others, boundary, gradient=True)
+        assert np.array_equal(u[0], alone[0]) and np.array_equal(slopes[0], alone[1])
+
+
 def test_a_data_array_comes_back_as_one(rng: np.random.Generator) -> None:
     data = xarray.DataArray(
         rng.standard_normal((12, 3, 10)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize_scalar
@@ -84,3 +86,52 @@ def test_a_jump_from_a_place_on_no_track() -> None:
     [jump] = space.jumps
     # h = .05 is half of the width of the narrow one, whose sum over the nodes is off by exp(-2 pi^2 4)
     assert jump.sigma == pytest.approx(0.0789675516, abs=1e-8)
+
+
+@pytest.mark.parametrize("seed", [21, 22])
+def test_a_jump_onto_a_maximum_that_no_level_shows(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rough in two ways, so that a maximum is born on an edge, leads and ends between two levels far apart."""
+    rng = np.random.default_rng(seed)
+    values = 0.3 * np.cumsum(rng.standard_normal((48, 40)), axis=1) + rng.standard_normal((48, 40))
+    landscape = Landscape(values, Grid(Axis("x", 0.0, 48.0, 48, "reflect"), Axis("y", 0.0, 40.0, 40, "reflect")))
+    many = track(solve(landscape, np.geomspace(4.0, 12.0, 60)), "maximum").jumps
+    asked: list[int] = []
+    jumps = Tops.jumps
+
+    def counted(self: Tops, begin: float, end: float) -> Any:
+        found = jumps(self, begin, end)
+        asked.append(len(found))
+        return found
+
+    monkeypatch.setattr(Tops, "jumps", counted)
+    space = track(solve(landscape, [4.0, 12.0]), "maximum")
+    assert sum(asked) >= 1
+    assert len(space.jumps) == len(many) >= 1
+    for one, other in zip(space.jumps, many, strict=True):
+        assert max(one.uncertainty, other.uncertainty) < 1e-8
+        assert abs(one.sigma - other.sigma) <= 1e-8 + one.uncertainty + other.uncertainty
+
+
+def test_the_top_is_the_highest_place_and_not_beside_the_highest_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At sigma = 3.65 u is largest on the edge y = 22 between two nodes, and another node is the highest."""
+    made: list[Tops] = []
+    create = Tops.__init__
+
+    def kept(self: Tops, *options: Any) -> None:
+        create(self, *options)
+        made.append(self)
+
+    monkeypatch.setattr(Tops, "__init__", kept)
+    landscape, sigma = rough(6, "reflect", 2), 3.65
+    track(solve(landscape, [2.0, 5.0, 10.0]), "maximum")
+    units, field = made[0].problem.units, HeatField(landscape)
+    place, value = made[0].top(float(units.lengths([sigma, sigma])[0]) ** 2)
+    # the places of a lattice four times as fine, one of which is within 1/8 of the top along each axis
+    lattice = np.stack(np.meshgrid(np.linspace(0, 26, 105), np.linspace(0, 22, 89), indexing="ij"), axis=-1)
+    u = field.value(lattice.reshape(-1, 2), sigma)
+    best = lattice.reshape(-1, 2)[np.argmax(u)]
+    assert abs(units.places(place) - best).max() <= 0.25
+    nodes = solve(landscape, sigma).values[0]
+    node = np.array(landscape.grid.point(np.unravel_index(int(np.argmax(nodes)), nodes.shape)))
+    assert abs(node - best).max() > 5.0
+    assert float(units.values(value)) >= u.max()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heatpg import Axis, Grid, Landscape, evolve
-from heatpg.evolution import solve
+from heatpg.evolution import Evolution, solve
 from heatpg.landscapes import landscapes
 from heatpg.solvers import solvers
 from heatpg.verify.maximum_principle import maximum_principle
@@ -42,6 +42,26 @@ def test_single_precision_never_fails(name: str, rng: np.random.Generator) -> No
     grid = Grid(Axis("x", 0.0, 1.0, 33, boundary="reflect"), Axis("y", 0.0, 1.0, 40, boundary="clip"))
     values = rng.standard_normal((2, *grid.shape)).astype(np.float32)
     assert evolve(Landscape(values, grid), [0.01, 0.06, 0.3], name, checks="full").report.passed
+
+
+def test_a_rise_that_nodes_may_hide_is_told() -> None:
+    """At sigma = h the weights of ``direct`` become those of a sampled Gaussian, 1 / sqrt(2 pi) in the middle."""
+    grid = Grid(Axis("x", 0.0, 64.0, 64, boundary="periodic"))
+    flow = evolve(Landscape((np.arange(64) == 30) * 1.0, grid), [0.99, 1.0], "direct")
+    low, high = float(flow.values[0].max()), float(flow.values[1].max())
+    assert high == pytest.approx(1 / math.sqrt(2 * math.pi), abs=1e-8)
+    check = flow.report["range"]
+    assert check.status == "passed" and "no more than they can miss" in check.message
+    assert check.bound is not None
+    assert check.figure == pytest.approx(high - low, rel=1e-12)
+    # the top of a parabola through three nodes is an eighth of their second difference above the middle one
+    assert check.bound == pytest.approx(np.abs(np.diff(flow.values[0], 2)).max() / 8, rel=1e-10)
+    # three times as much cannot be hidden between nodes, and a rise that is none has no such words
+    values = flow.values.copy()
+    values[1, 30] += 3 * check.bound
+    told = {one.name: one for one in maximum_principle(Evolution.of(flow, values=values))}
+    assert told["range"].status == "finding"
+    assert "does not rise" in evolve(flow.landscape, [0.98, 0.99], "direct").report["range"].message
 
 
 def test_two_bumps_keep_two_maxima_until_the_closed_form_says_so() -> None:
