@@ -37,6 +37,7 @@ from heatpg.store.reading import read
 from heatpg.store.record import TOLERANCE, Record
 from heatpg.store.writing import save
 from heatpg.tools import html
+from heatpg.tools.arguments import whole_number
 from heatpg.tools.calls import checked_call, require_kind
 from heatpg.tools.figures import figures
 from heatpg.tools.finite import all_finite
@@ -260,6 +261,7 @@ class Evolution(Record):
         """
         if index is None:
             return np.stack([self.gradient(i) for i in range(len(self))])
+        index = whole_number("the index of the noise level", index, least=-len(self), most=len(self) - 1)
         # digits that the stored fields lost to the offset cannot be had from their differences
         centred = self.centred()
         with within_memory(f"a gradient of {centred.values[index].size:,} points", _MORE_ROOM):

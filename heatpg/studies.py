@@ -50,7 +50,7 @@ from heatpg.scalespace import (
 )
 from heatpg.scalespace.census import basin_words, births_words, extrema_words
 from heatpg.scalespace.drawn import above_zero
-from heatpg.scalespace.origin import Departure, departure, ending_words
+from heatpg.scalespace.origin import Departure, departure, ending_words, fade
 from heatpg.scalespace.pricing import noise_words, place_words
 from heatpg.scalespace.principal import PrincipalAxes, one_covariance, principal_axes
 from heatpg.scalespace.verdict import Verdict, verdict
@@ -167,7 +167,7 @@ class Study:
                 f"{self._value(value)} at {place_words(space, where)}). The grid "
                 f"{'misses' if known else 'may miss'} the optimum; refine it."
             )
-        jump, death = space.clearest_jump, space.sigma_death
+        jump, death, faded = space.clearest_jump, space.sigma_death, fade(space)
         # tracks begin at the first sigma: what was lost before it has none
         whose = "the optimum" if self.departed is None else f"the optimum at sigma = {first}"
         if jump is None and space.rival is not None:
@@ -178,7 +178,8 @@ class Study:
                 f"significant."
             )
         elif jump is None:
-            result["jump"] = f"From sigma = {first} to {last} {whose} moves without a jump.{self._of_seeds()}"
+            until = last if faded is None else f"{self._noise(faded.sigma, 4)}, where it fades into a plateau,"
+            result["jump"] = f"From sigma = {first} to {until} {whose} moves without a jump.{self._of_seeds()}"
         else:
             more = sum(space.shows(event) for event in space.jumps[space.jumps.index(jump) + 1 :])
             others = f" {more} more jump{'s' if more > 1 else ''} follow{'' if more > 1 else 's'}." if more else ""
@@ -193,7 +194,9 @@ class Study:
                     f"{self._located(jump)}, to {place_words(space, jump.position)}; a lead of one {sense.extremum} "
                     f"over the other is not significant on both sides of it."
                 )
-        if death is None:
+        if faded is not None:
+            result["death"] = f"At sigma = {self._located(faded)} {whose} {ending_words(space, faded)}."
+        elif death is None:
             result["death"] = (
                 f"{whose[0].upper()}{whose[1:]} remains a local {sense.extremum} up to the largest noise level, "
                 f"sigma = {last}{self._last_place()}."
@@ -254,8 +257,9 @@ class Study:
 
     def _last_place(self) -> str:
         """Where the optimum of the first noise level is at the last; empty where it is no point, as on a plateau."""
-        numbers = self.space.pure.optimum.equal[0]
-        return f", at {place_words(self.space, self.space.tracks[numbers[0]].positions[-1])}" if numbers else ""
+        tracks = [self.space.tracks[number] for number in self.space.pure.optimum.equal[0]]
+        left = [one for one in tracks if one.death is None]
+        return f", at {place_words(self.space, left[0].positions[-1])}" if left else ""
 
     def _departure(self, departed: Departure) -> str:
         """What remains of the optimum of Q at the first noise level."""

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from heatpg.core.grid import Grid
 from heatpg.core.noise import Sigma, parse_sigma, plain_levels, sigma_words
-from heatpg.errors import OptionError, ResourceError, UnsupportedError
+from heatpg.errors import OptionError, ResourceError, UnknownNameError, UnsupportedError
 from heatpg.solvers import make, solvers
 from heatpg.solvers.base import Solver
 from heatpg.solvers.covariance import conditional_deviations
 from heatpg.tools.arguments import real_number
+from heatpg.tools.options import nearest
 from heatpg.tools.parallel import threads
 from heatpg.tools.resources import require_memory, worth_asking
 
@@ -300,10 +301,21 @@ def schedule(
     # refused, every time.
     levels = plain_levels(sigma)
     if isinstance(solver, str) and levels is not None and (tolerance is None or type(tolerance) is float):
-        named = solver if solver == "auto" else solvers.get(solver)
+        named = solver if solver == "auto" else _class_of(solver)
         found = _known_schedule(grid, levels, named, tolerance, prefer)
         return Schedule(grid, found.sigma.copy(), list(found.variances), found.solver, found.reason)
     return _new_schedule(grid, sigma, solver, tolerance, prefer)
+
+
+def _class_of(solver: str) -> type[Solver]:
+    """The class of a solver by its name; where it is unknown, ``auto`` is among the names that could be meant."""
+    try:
+        return solvers.get(solver)
+    except UnknownNameError:
+        names = ("auto", *solvers.names())
+        raise UnknownNameError(
+            "unknown solver", given=repr(solver), allowed=", ".join(names), advice=nearest(solver, names)
+        ) from None
 
 
 @functools.lru_cache(maxsize=64)

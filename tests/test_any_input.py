@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heatpg import Axis, Grid, Landscape, evolve, quadrature
+from heatpg import Axis, Grid, Landscape, evolve, quadrature, smooth
 from heatpg.core.field import HeatField
 from heatpg.core.noise import positive_sigmas
 from heatpg.core.positions import axis_from_coordinates
-from heatpg.errors import HeatpgError
+from heatpg.errors import GridError, HeatpgError, ResourceError, UnknownNameError
 from heatpg.landscapes.directions import Directions, flatten
 from heatpg.landscapes.sampling import State
 from heatpg.large import LargeLandscape, evolve_large
@@ -406,3 +406,49 @@ def test_xarray_is_held_to_the_same() -> None:
         with pytest.raises(HeatpgError) as caught:
             Landscape.from_xarray(data, boundary="clip")
         assert caught.value.advice, kind
+
+
+NO_NAME: dict[str, Any] = {
+    "a number": 5,
+    "True": True,
+    "two numbers": [5, 6],
+    "bytes": b"clip",
+    "a set": {"clip"},
+    "an array": np.array([1.0]),
+    "an object": object(),
+}
+NAMES: dict[str, Callable[[Any], Any]] = {
+    "boundary of an axis": lambda given: Axis("x", 0.0, 1.0, 8, boundary=given),
+    "boundary of an array": lambda given: Landscape.from_array(NUMBERS, boundary=given),
+    "nodes of an axis": lambda given: Axis("x", 0.0, 1.0, 8, boundary="clip", nodes=given),
+    "nodes of an array": lambda given: Landscape.from_array(NUMBERS, boundary="clip", nodes=given),
+    "boundary to smooth": lambda given: smooth(NUMBERS, 0.5, given),
+    "nodes to smooth": lambda given: smooth(NUMBERS, 0.5, "clip", nodes=given),
+    "solver": lambda given: evolve(Landscape(NUMBERS, GRID), 0.5, given),
+    "solver to make": make,
+    "checks": lambda given: evolve(Landscape(NUMBERS, GRID), 0.5, checks=given),
+    "axes to smooth": lambda given: smooth(NUMBERS, 0.5, "clip", axes=given),
+    "level of a gradient": lambda given: evolve(Landscape(NUMBERS, GRID), 0.5).gradient(given),
+}
+
+
+@pytest.mark.parametrize("kind", NO_NAME)
+@pytest.mark.parametrize("door", NAMES)
+def test_a_name_is_a_text(door: str, kind: str) -> None:
+    """Told by heatpg in words, whatever was given."""
+    with pytest.raises(HeatpgError) as told:
+        NAMES[door](NO_NAME[kind])
+    assert isinstance(told.value, ValueError | RuntimeError)
+
+
+def test_axes_that_no_memory_or_number_holds() -> None:
+    with pytest.raises(ResourceError, match="does not fit in memory"):
+        Axis("x", 0.0, 1.0, 10**12, boundary="clip")
+    with pytest.raises(GridError, match="change the unit"):
+        Axis("x", -1.7e308, 1.7e308, 5, boundary="clip")
+
+
+def test_a_solver_that_is_misspelt_may_be_auto() -> None:
+    with pytest.raises(UnknownNameError, match=r"did you mean 'auto'") as told:
+        evolve(Landscape(NUMBERS, GRID), 0.5, "Auto")
+    assert "expected: auto, compact, " in str(told.value)

@@ -180,7 +180,29 @@ def _add_slopes(
             scale /= spacing
 
 
-_CLOSED, _HELD, _CLIPPED, _NOTHING = range(4)
+_PERIODIC, _HELD, _CLIPPED, _NOTHING, _MIRRORED = range(5)
+
+# Lagrange polynomials on the nodes 0, 1, 2, 3, [node, power]: half a cell beyond the first they give the value on a
+# wall that u has at small sigma (`heatpg.boundaries.face_values`)
+_OUTER = np.array(
+    [
+        [1.0, -11.0 / 6.0, 1.0, -1.0 / 6.0],
+        [0.0, 3.0, -2.5, 0.5],
+        [0.0, -1.5, 2.0, -0.5],
+        [0.0, 1.0 / 3.0, -0.5, 1.0 / 6.0],
+    ]
+)
+
+
+@kernel
+def _outer_weights(s: float, spacing: float, upper: bool, orders: int, out: Array) -> None:
+    """Weights of the four nodes next to a wall at s spacings from the last one inwards, which is negative."""
+    # w_j^(m) = (+-1 / h)^m d^m/ds^m l_j(s), at the upper wall with nodes counted downwards
+    scale = 1.0
+    for m in range(orders):
+        for j in range(4):
+            out[m, 3 - j if upper else j] = scale * _basis(_OUTER, j, m, s)
+        scale /= -spacing if upper else spacing
 
 
 @kernel
@@ -212,8 +234,17 @@ def _line_weights(
     """
     last = first + (size - 1) * spacing
     top = orders
-    if sigma == 0.0 and kind >= 2 and (x < first or x > last):
-        # without noise there is nothing to average, and outside the box the rule alone speaks
+    below_first, above_last, half_cell = (first - x) / spacing, (x - last) / spacing, margin / spacing * (1.0 + 1e-12)
+    # without noise there is nothing to average: between the last node and a wall Q goes on as its cells do
+    if sigma == 0.0 and kind != 1 and size >= 4:
+        if 0.0 < below_first <= half_cell:
+            _outer_weights(-below_first, spacing, False, orders, out)
+            return 0, 4
+        if 0.0 < above_last <= half_cell:
+            _outer_weights(-above_last, spacing, True, orders, out)
+            return size - 4, 4
+    if sigma == 0.0 and (kind == 2 or kind == 3) and (x < first or x > last):
+        # and outside the box the rule alone speaks
         if kind == 3 and (x < first - margin or x > last + margin):
             out[:orders, 0] = 0.0
             return 0, 1
@@ -230,8 +261,8 @@ def _line_weights(
         reach = 0
         if sigma > 0.0:
             reach = max(int(np.ceil(_REACH * sigma / spacing)) + 1, NARROW_REACH)
-        elif kind >= 1 and size >= 2 * half:
-            # without noise the interpolant is kept off the edge, across which the data may jump
+        elif kind != 0 and size >= 2 * half and (kind != 4 or (x >= first and x <= last)):
+            # without noise the interpolant is kept off the edge, across which the data may jump or have a kink
             corner = min(max(corner, half - 1), size - half - 1)
         begin = corner - half + 1 - reach
         end = corner + half + 1 + reach
@@ -416,7 +447,7 @@ def _kind(axis: Axis) -> int:
     if axis.rule.free_space:
         # a rule whose far outside weighs nothing is an extension by zero
         return _CLIPPED if axis.rule.extend(axis.size, axis.nodes, 1, 1).of(np.ones(axis.size), 0)[0] else _NOTHING
-    return _CLOSED
+    return _PERIODIC if axis.rule.periodic else _MIRRORED
 
 
 def _with_face_nodes(extension: Extension, axis: Axis) -> Extension:
@@ -511,7 +542,10 @@ class HeatField:
         self._first = np.array([axis.coordinates[0] for axis in grid]) - self._origin
         self._spacing = np.array(grid.spacing)
         self._kinds = np.array([_kind(axis) for axis in grid])
-        self._margins = self._first - (np.array([axis.lower for axis in grid]) - self._origin)
+        # a period has no walls
+        self._margins = np.where(
+            self._kinds == _PERIODIC, 0.0, self._first - (np.array([axis.lower for axis in grid]) - self._origin)
+        )
         weights, series, walls = (np.stack(tables) for tables in zip(*map(kink_tables, grid), strict=True))
         self._kinks = (weights, series, np.column_stack((walls, [narrow_jumps(axis) for axis in grid])))
         self._all_free = all(axis.rule.free_space for axis in grid)

@@ -22,6 +22,7 @@ from heatpg.tools.arrays import real_numbers
 from heatpg.tools.calls import checked_class
 from heatpg.tools.numbers import number_words, snapped
 from heatpg.tools.options import add_synonyms, nearest, shown
+from heatpg.tools.resources import require_memory
 
 __all__ = [
     "NODES",
@@ -213,6 +214,13 @@ class Axis:
         object.__setattr__(self, "lower", lower)
         object.__setattr__(self, "upper", upper)
         object.__setattr__(self, "size", int(size))
+        if not math.isfinite(upper - lower):
+            raise GridError(
+                f"axis {self.name!r}: the length of the box is out of the range of double precision",
+                given=f"lower={lower:g}, upper={upper:g}",
+                advice="change the unit of this axis",
+            )
+        require_memory(24.0 * size, f"an axis of {size:,.0f} nodes", "use fewer nodes")
         # far from 0 the spacing may be less than the distance of two doubles
         if not self.spacing > 0 or not np.all(np.diff(self.coordinates) > 0):
             raise GridError(

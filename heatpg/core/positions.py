@@ -225,7 +225,13 @@ def by_name(given: str | Mapping[str, str], name: str) -> Any:
 
 
 def require_names(given: str | Mapping[str, str], names: Iterable[object], what: str = "axis") -> None:
-    """Refuse names that no axis has: one that was misspelt would be left out in silence."""
+    """Refuse names that no axis has: one that was misspelt would be left out in silence; and what is no dictionary."""
+    if not isinstance(given, str | Mapping):
+        raise GridError(
+            "boundary= and nodes= take one name for all axes, or a dictionary with a name for each axis",
+            given=repr(given),
+            allowed=f"a name, such as 'clip' or 'cell', or {{{', '.join(f'{str(name)!r}: ...' for name in names)}}}",
+        )
     known = [str(name) for name in names]
     unknown = [] if isinstance(given, str) else sorted(set(map(str, given)) - set(known))
     if unknown:

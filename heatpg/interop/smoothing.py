@@ -213,16 +213,16 @@ class _Axes:
                     allowed=", ".join(repr(self.label(i)) for i in self._chosen),
                 )
             return {f"x{number + 1}": own[axis] for number, axis in enumerate(self._chosen)}
-        if isinstance(given, str | float | int) or what == "spacing":
+        if isinstance(given, str) or what == "spacing":
             return given
-        if len(given) != len(self._chosen):
+        entries = list(given) if isinstance(given, Sequence | np.ndarray) else None
+        if entries is None or len(entries) != len(self._chosen):
             raise OptionError(
                 f"{what} must be a single value, or one per axis",
-                given=f"{what}={given!r}, {len(given)} entries",
-                allowed=f"{len(self._chosen)} entries, one for each of the axes "
-                + ", ".join(repr(self.label(i)) for i in self._chosen),
+                given=f"{what}={given!r}" + ("" if entries is None else f", {len(entries)} entries"),
+                allowed="one entry for each of the axes " + ", ".join(repr(self.label(i)) for i in self._chosen),
             )
-        return {f"x{number + 1}": entry for number, entry in enumerate(given)}
+        return {f"x{number + 1}": entry for number, entry in enumerate(entries)}
 
 
 def _dimensions(values: Any) -> list[str] | None:
@@ -240,7 +240,7 @@ def _chosen(axes: Name | Sequence[Name] | None, names: list[str] | None, count: 
     """The numbers of axes, in the order in which they were given; `dictionary` is the parameter whose keys they are."""
     if axes is None:
         return list(range(count))
-    given = [axes] if isinstance(axes, int | str) else list(axes)
+    given = list(axes) if isinstance(axes, Sequence | np.ndarray) and not isinstance(axes, str) else [axes]
     chosen = []
     for axis in given:
         if names is not None and axis in names:

@@ -26,7 +26,6 @@ from heatpg.core.grid import Grid
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place, Report, Status
 from heatpg.core.sense import MAXIMISE, Sense
-from heatpg.core.slices import one_point, point_word
 from heatpg.errors import UnsupportedError
 from heatpg.large.blocks import Box, boxes
 from heatpg.large.header import Header
@@ -37,9 +36,10 @@ from heatpg.tools.sums import product
 from heatpg.verify.correlated import SEED
 from heatpg.verify.crosscheck import POINTS, Roughness, expected_error
 from heatpg.verify.edge import corrects_ends, kept_weights
-from heatpg.verify.maximum_principle import edge_entry, range_kept
+from heatpg.verify.maximum_principle import edge_entry
+from heatpg.verify.range_words import range_kept
 from heatpg.verify.reference import reference_rows
-from heatpg.verify.resolution import TRUST, resolution_entry
+from heatpg.verify.resolution import box_entry, resolution_entry
 from heatpg.verify.silence import Scale, unless_silent
 
 __all__ = ["LEVELS", "BlockChecks", "Sums"]
@@ -542,6 +542,7 @@ class BlockChecks:
         grid = self.plan.grid
         if not any(axis.rule.free_space for axis in grid):
             return []
+        escapes = []
         for level, row in enumerate(self.plan.variances):
             place = self._optimum(level)
             inside = place.index[self._first :]
@@ -549,17 +550,8 @@ class BlockChecks:
             leaves = 1.0 - math.prod(
                 1.0 - float(axis.escape(math.sqrt(t))[i]) for axis, t, i in zip(grid, row, inside, strict=True)
             )
-            if leaves > TRUST:
-                point = one_point(self.provenance, grid.dimensions)
-                message = (
-                    f"for sigma >= {sigma_words(self.plan.sigma[level])}, {point} "
-                    f"drawn at the optimum falls outside the box with probability {leaves:.2g} or more, so the "
-                    "result there depends on the boundary condition"
-                )
-                return [Check("box", "finding", message, leaves, TRUST, "trust margin", place)]
-        points = f"{point_word(self.provenance, grid.dimensions)}s"
-        message = f"{points} drawn at the optimum stay in the box at every sigma"
-        return [Check("box", "passed", message, 0.0, TRUST, "trust margin")]
+            escapes.append((leaves, place))
+        return [box_entry(escapes, self.plan.sigma, self.provenance, grid.dimensions)]
 
     def _optimum(self, level: int) -> Place:
         sums = self.fields[level]

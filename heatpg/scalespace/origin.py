@@ -16,7 +16,7 @@ from heatpg.scalespace.jumps import TIE
 from heatpg.scalespace.pricing import noise_words, place_words, vanishing_words
 from heatpg.scalespace.tracks import ScaleSpace
 
-__all__ = ["Departure", "departure", "departure_words", "ending", "ending_words"]
+__all__ = ["Departure", "departure", "departure_words", "ending", "ending_words", "fade"]
 
 Array = NDArray[Any]
 
@@ -115,13 +115,25 @@ def departure_words(space: ScaleSpace, departed: Departure) -> str:
     )
 
 
+def fade(space: ScaleSpace) -> Event | None:
+    """Where the optimum of the first level, with all that are equal to it, becomes part of a plateau; None if it ends.
+
+    From there on it has no place of its own, and what is said of its track holds up to there.
+    """
+    ends = [space.tracks[number].death for number in space.pure.optimum.equal[0]]
+    known = [end for end in ends if end is not None]
+    if not ends or len(known) < len(ends) or space.sigma_death is not None:
+        return None
+    return max(known, key=lambda end: end.sigma)
+
+
 def ending(space: ScaleSpace, event: Event) -> tuple[str, str]:
     """What happens to an optimum at the event that ends its track: a verb, and how or where."""
     kind, place = space.sense.extremum, f"at {place_words(space, event.position)}"
     tracks = [space.tracks[number] for number in event.tracks if space.tracks[number].kind == kind]
     before, after = [one for one in tracks if one.death is event], [one for one in tracks if one.birth is event]
     vanishes = "vanishes", vanishing_words(space)
-    reaches = "reaches the edge of the box", f"{place}, and stays there"
+    reaches = "reaches the edge of the box", f"{place}{_on_the_edge(space, after)}"
     if event.kind != "merge":
         return {
             "death": vanishes,
@@ -137,6 +149,17 @@ def ending(space: ScaleSpace, event: Event) -> tuple[str, str]:
     if len(before) == 1 and _walls(space, after[0]) > _walls(space, before[0]):
         return reaches
     return "merges", f"with an equal {kind}"
+
+
+def _on_the_edge(space: ScaleSpace, tracks: list[Track]) -> str:
+    """What becomes of an optimum that has reached the edge, by the track that begins there; "" if there is none."""
+    if not tracks:
+        return ""
+    end = tracks[0].death
+    if end is None:
+        return ", and stays there"
+    unit = f" {space.grid.unit}" if space.grid.unit else ""
+    return f", where it remains a local {space.sense.extremum} up to sigma = {noise_words(space, end.sigma, 3)}{unit}"
 
 
 def _walls(space: ScaleSpace, one: Track) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from heatpg.scalespace.origin import Departure, departure_words, ending_words
+from heatpg.scalespace.origin import Departure, departure_words, ending_words, fade
 from heatpg.scalespace.pricing import Limit, PriceCurve, noise_words, place_words
 from heatpg.scalespace.tracks import ScaleSpace
 from heatpg.tools.numbers import located_words
@@ -102,6 +102,8 @@ def verdict(
         return f" Up to sigma = {level(sigma)} acting on it costs {curve.cost_words(sigma, price)}."
 
     first, last = level(space.sigma[0]), level(space.sigma[-1])
+    faded = fade(space)
+    until = f"up to sigma = {last}" if faded is None else f"up to sigma = {level(faded.sigma)}; then a plateau"
     within = f"{price:.3g}"
     if departed is not None:
         sentence = departure_words(space, departed)
@@ -135,7 +137,8 @@ def verdict(
     elif limit.sigma is not None:
         sentence = (
             f"Up to sigma = {level(limit.sigma)} acting on the smoothed optimum costs "
-            f"{curve.cost_words(limit.sigma, price)}; it moves without a jump."
+            f"{curve.cost_words(limit.sigma, price)}; it "
+            f"{'moves without a jump' if faded is None else 'fades into a plateau'}."
         )
     elif curve.price[0] > price:
         sentence = f"Already at sigma = {first} acting on the smoothed optimum costs {curve.price[0]:.3g}"
@@ -156,10 +159,10 @@ def verdict(
     elif space.rival is not None:
         first_number = KeyNumber(jumps, "not shown", "in the mean of the draws it does not")
     else:
-        first_number = KeyNumber(jumps, "none", f"up to sigma = {last}")
+        first_number = KeyNumber(jumps, "none", until)
     numbers = (
         first_number,
-        KeyNumber(ends, "none", f"up to sigma = {last}")
+        KeyNumber(ends, "none", until)
         if death is None
         else KeyNumber(ends, level(death.sigma), ending_words(space, death)),
         KeyNumber(f"price at most {within}", level(limit.sigma), "up to this sigma")

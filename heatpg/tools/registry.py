@@ -185,6 +185,10 @@ class Registry(Generic[Entry]):
         OptionError
             For one that is no function.
         """
+        if not isinstance(name, str):
+            raise UnknownNameError(
+                f"the name of a {self.kind} must be a text", given=repr(name), allowed=", ".join(self.names())
+            )
         # a name of an own file is found without looking for plug-ins, which takes time
         if name not in self._entries:
             self._load_all()

@@ -36,11 +36,11 @@ from heatpg.evolution import Evolution
 from heatpg.solvers import wide
 from heatpg.solvers.covariance import monotone
 from heatpg.solvers.stated import keeps_promise
-from heatpg.tools.numbers import number_words
 from heatpg.verify import checks
+from heatpg.verify.range_words import range_kept, words_on_walls
 from heatpg.verify.silence import Scale, bound_source, unless_silent
 
-__all__ = ["maximum_principle", "range_kept"]
+__all__ = ["maximum_principle"]
 
 Array = NDArray[Any]
 
@@ -154,23 +154,6 @@ def _place(evolution: Evolution, k: int, flat: int) -> Place:
     return Place(k, index, evolution.grid.point(inside))
 
 
-def range_kept(open_box: bool) -> str:
-    """What the check of the range has found where nothing is wrong.
-
-    Parameters
-    ----------
-    open_box
-        Whether noise leaves the box: its values need then be bounded by those of Q alone, because the field of the
-        sigma before is not known outside of it.
-    """
-    if open_box:
-        return (
-            "u stays within the range of Q at every sigma (compared with Q only: in free space, values outside "
-            "the box are not stored)"
-        )
-    return "the supremum does not rise and the infimum does not fall with sigma"
-
-
 def _range(evolution: Evolution, links: list[_Link], scale: Scale) -> Check:
     """Supremum and infimum against those of the earlier field, the outside of the box included."""
     worst, broken, hidden = 0.0, None, None
@@ -230,7 +213,7 @@ def _range(evolution: Evolution, links: list[_Link], scale: Scale) -> Check:
         )
         return unless_silent(check, evolution, [(link.k, missed)])
     if broken is None:
-        kept = range_kept(any(link.open_box for link in links)) + _words_on_walls(evolution)
+        kept = range_kept(any(link.open_box for link in links)) + words_on_walls(evolution)
         check = Check("range", "passed", kept, worst, bound, bound_source("round-off", evolution))
         return unless_silent(check, evolution, [(link.k, link.tolerance) for link in links])
     link, most, flat = broken
@@ -250,29 +233,6 @@ def _range(evolution: Evolution, links: list[_Link], scale: Scale) -> Check:
     )
 
 
-def _words_on_walls(evolution: Evolution) -> str:
-    """How far the values on walls between cells go beyond those of the cells, and where they are from; or nothing."""
-    landscape = evolution.landscape
-    values, faces = landscape.values, landscape.stated_faces
-    walls = [(float(value.min()), float(value.max())) for value in wall_values(values, evolution.grid, faces)]
-    if not walls:
-        return ""
-    least, largest = float(values.min()), float(values.max())
-    low, high = min(least, *(low for low, _ in walls)), max(largest, *(high for _, high in walls))
-    if max(least - low, high - largest) <= _BEYOND * (largest - least):
-        return ""
-    source = "stated" if faces is not None else "extrapolated from the four cells next to them"
-    ends = [number_words(end, low, high) for end in (low, high, least, largest)]
-    advice = (
-        "" if faces is not None else "; for rough data state them with faces=, or sample on the walls: nodes='vertex'"
-    )
-    return (
-        f"; with the values on the walls, {source}, the range is {ends[0]} to {ends[1]}, and that of the nodes alone "
-        f"{ends[2]} to {ends[3]}{advice}"
-    )
-
-
-_BEYOND = 0.01  # of the range of the cells: what walls may add without a word (taste)
 _WHY_NOT_PROMISED = "where the solver does not guarantee positive weights (Gibbs overshoot of unresolved data)"
 
 

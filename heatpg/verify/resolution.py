@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +14,12 @@ from heatpg.core.extrema import peak
 from heatpg.core.grid import Grid, first_of_batch
 from heatpg.core.noise import sigma_words
 from heatpg.core.report import Check, Place
-from heatpg.core.slices import one_point
+from heatpg.core.slices import one_point, point_word
 from heatpg.evolution import Evolution
 from heatpg.solvers.covariance import conditional_deviations
 from heatpg.verify import checks
 
-__all__ = ["TRUST", "resolution", "resolution_entry"]
+__all__ = ["TRUST", "box_entry", "resolution", "resolution_entry"]
 
 TRUST = 0.01  # of the noise may leave the box before it is said; a matter of taste
 
@@ -133,29 +136,63 @@ def _degrees_words(evolution: Evolution) -> str:
 
 def _box(evolution: Evolution) -> Check:
     grid = evolution.grid
+    escapes = []
     for k, sigma in enumerate(evolution.sigmas):
         optimum = peak(first_of_batch(evolution.values[k], grid), grid, evolution.landscape.sense)
-        index = optimum.index
-        escapes = [float(axis.escape(float(s))[i]) for axis, s, i in zip(grid, sigma, index, strict=True)]
-        if evolution.covariance is None:
-            # independent axes: it stays inside if it stays inside along each
-            leaves = 1.0 - math.prod(1.0 - escape for escape in escapes)
-            often = f"{leaves:.2g} or more"
-        else:
-            leaves = min(1.0, sum(escapes))  # whatever the correlation
-            often = f"that may reach {leaves:.2g} and grows from there on"
-        if leaves > TRUST:
-            point = one_point(evolution.landscape.provenance, grid.dimensions)
-            return Check(
-                "box",
-                "finding",
-                f"for sigma >= {sigma_words(evolution.sigma[k])}, {point} drawn at the optimum falls outside "
-                f"the box with probability {often}, so the result there depends on the boundary condition"
-                f"{_degrees_words(evolution)}",
-                leaves,
-                TRUST,
-                "trust margin",
-                Place(k, index, optimum.coordinates),
-            )
-    words = f"{evolution.landscape.point_word}s drawn at the optimum stay in the box at every sigma"
-    return Check("box", "passed", words, 0.0, TRUST, "trust margin")
+        along = [float(axis.escape(float(s))[i]) for axis, s, i in zip(grid, sigma, optimum.index, strict=True)]
+        # independent axes: it stays inside if it stays inside along each; the sum is a bound whatever the correlation
+        independent = evolution.covariance is None
+        leaves = 1.0 - math.prod(1.0 - escape for escape in along) if independent else min(1.0, sum(along))
+        escapes.append((leaves, Place(k, optimum.index, optimum.coordinates)))
+    found = box_entry(
+        escapes,
+        evolution.sigma,
+        evolution.landscape.provenance,
+        grid.dimensions,
+        correlated=evolution.covariance is not None,
+    )
+    return dataclasses.replace(found, message=found.message + (_degrees_words(evolution) if found.where else ""))
+
+
+def box_entry(
+    escapes: Sequence[tuple[float, Place]],
+    sigma: NDArray[np.float64],
+    provenance: Mapping[str, Any],
+    dimensions: int,
+    *,
+    correlated: bool = False,
+) -> Check:
+    """How often noise takes the optimum out of the box, and at which noise levels.
+
+    Parameters
+    ----------
+    escapes
+        Of each level the probability, or a bound on it, and where the optimum is.
+    sigma
+        The levels, as of an `Evolution`.
+    provenance, dimensions
+        Of the landscape, for the name of its points.
+    correlated
+        Whether the probabilities are bounds.
+    """
+    levels = [k for k, (leaves, _) in enumerate(escapes) if leaves > TRUST]
+    if not levels:
+        words = f"{point_word(provenance, dimensions)}s drawn at the optimum stay in the box at every sigma"
+        return Check("box", "passed", words, 0.0, TRUST, "trust margin")
+    start = sigma_words(sigma[levels[0]])
+    # the optimum may move inwards, or jump, and be safe again
+    where = f"for sigma >= {start}"
+    if len(levels) < len(escapes) - levels[0]:
+        where = f"at {len(levels)} of {len(escapes)} noise levels, the first sigma={start}"
+    found = [escapes[k][0] for k in levels]
+    often = f"that may reach {max(found):.2g}" if correlated else f"{min(found):.2g} or more"
+    return Check(
+        "box",
+        "finding",
+        f"{where}, {one_point(provenance, dimensions)} drawn at the optimum falls outside the box with probability "
+        f"{often}, so the result there depends on the boundary condition",
+        found[0],
+        TRUST,
+        "trust margin",
+        escapes[levels[0]][1],
+    )

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from heatpg import Axis, Grid, Landscape, errors
+from heatpg import Axis, Grid, Landscape, errors, study
 from heatpg.boundaries import boundaries
 from heatpg.core.field import RESOLVED, HeatField
 from heatpg.evolution import solve
@@ -181,3 +181,40 @@ def test_an_offset_and_a_scale_do_not_matter(boundary: str) -> None:
     found[:, 0, 0] = expected[:, 0, 0] = 0.0
     # some hundred roundings of the range, over sigma for every order
     np.testing.assert_allclose(found, expected, rtol=0, atol=200 * 2.3e-16 * 1.5 / 0.3**4)
+
+
+@pytest.mark.parametrize("boundary", ["clip", "zero", "reflect", "absorb"])
+@pytest.mark.parametrize("nodes", ["vertex", "cell"])
+def test_without_noise_q_goes_on_up_to_the_walls(boundary: str, nodes: str) -> None:
+    """A cubic with a slope at its walls: known to round-off, with its derivatives, and not mirrored or cut off."""
+    x = Axis("x", 0.0, 1.0, 20, boundary=boundary, nodes=nodes)  # type: ignore[arg-type]
+    y = Axis("y", -1.0, 1.0, 14, boundary=boundary, nodes=nodes)  # type: ignore[arg-type]
+    grid = Grid(x, y)
+    field = HeatField(Landscape.from_function(lambda x, y: x**3 * y**2 + x - y**3, grid))
+    places = np.random.default_rng(0).uniform([0, -1], [1, 1], (400, 2))
+    places[:40, 0], places[40:80, 1], places[80:90] = 1.0, -1.0, (0.0, 1.0)
+    found, (a, b) = field.derivatives(places, 0.0, 2), places.T
+    # roundings of the largest value, 3, by the sums of the weights: 11 along each axis for 8 nodes (their Lebesgue
+    # constant), 20 times that for a slope in units of h, 100 times for a curvature
+    unit = 2 * 11**2 * 3 * np.finfo(np.float64).eps
+    np.testing.assert_allclose(found[:, 0, 0], a**3 * b**2 + a - b**3, rtol=0, atol=unit)
+    np.testing.assert_allclose(found[:, 1, 0], 3 * a**2 * b**2 + 1, rtol=0, atol=20 * unit / x.spacing)
+    np.testing.assert_allclose(found[:, 0, 2], 2 * a**3 - 6 * b, rtol=0, atol=100 * unit / y.spacing**2)
+
+
+def test_the_price_of_an_optimum_on_a_wall_between_cells() -> None:
+    """A needle, and a hill that rises up to the wall at 1: what u has there at small sigma is what Q is there."""
+    needle, hill = 0.3, 5.0
+    for boundary in ("clip", "reflect", "absorb"):
+        for nodes in ("vertex", "cell"):
+            axis = Axis("x", 0.0, 1.0, 81, boundary=boundary, nodes=nodes)
+            x = axis.coordinates
+            q = 1.2 * np.exp(-0.5 * ((x - needle) / 0.03) ** 2) + np.exp((x - 1) * hill)
+            curve = study(Landscape(q, Grid(axis)), [0.04, 0.15, 0.2]).curve
+            assert curve.positions[:, 0].tolist() == [1.0, 1.0, 1.0]
+            # the top of Q less 1; half a cell on, four cells miss h^4 35 / 128 of the fourth derivative
+            assert curve.best == pytest.approx(1.2 + math.exp((needle - 1) * hill), abs=1e-4)
+            right = curve.best - 1.0
+            missed = 35 / 128 * axis.spacing**4 * hill**4
+            assert abs(curve.price - right).max() <= 1.1 * missed
+            assert (curve.uncertainty > missed).all() == (nodes == "cell")

@@ -7,10 +7,11 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from heatpg import Axis, Grid, Landscape, evolve, study
 from heatpg.scalespace import track
-from heatpg.scalespace.origin import departure, ending, ending_words
+from heatpg.scalespace.origin import departure, ending, ending_words, fade
 
 WIDTHS = (0.1, 0.4)
 # of exp(-(x + 1)^2 / (2 w1^2)) and .8 exp(-(x - 1)^2 / (2 w2^2)), 20 widths apart, the first leads until
@@ -93,6 +94,57 @@ def test_a_maximum_that_meets_its_image_at_a_wall_reaches_the_edge() -> None:
     assert page.verdict.numbers[1].name == "the optimum ends"
     assert page.verdict.numbers[1].detail == "reaches the edge of the box at 0, and stays there"
     assert page.sentences["death"].endswith("the optimum reaches the edge of the box at 0, and stays there.")
+
+
+def test_an_optimum_on_the_edge_may_end_there() -> None:
+    """The second derivative of u on the wall 1 changes its sign twice, at the ends of its maximum there."""
+    c = np.array([0.0024, 0.16983, -0.38025, 0.12216, 0.04786, -0.18566])
+    k = np.arange(1, 7)
+    x = Axis("x", 0.0, 1.0, 161, boundary="reflect")
+    q = Landscape(c @ np.cos(np.pi * k[:, None] * x.coordinates), Grid(x))
+
+    def curvature(sigma: float) -> float:
+        return float(-(c * (np.pi * k) ** 2 * (-1.0) ** k * np.exp(-((np.pi * k * sigma) ** 2) / 2)).sum())
+
+    page = study(q, np.geomspace(0.03, 1, 16))
+    event = page.space.sigma_death
+    assert event is not None and abs(event.sigma - brentq(curvature, 0.03, 0.1)) < 1e-5
+    end = brentq(curvature, 0.3, 0.9)
+    assert ending(page.space, event)[1] == f"at 1, where it remains a local maximum up to sigma = {end:.3g}"
+    # up to there no end is known
+    page = study(q, np.geomspace(0.03, 0.5, 12))
+    assert page.space.sigma_death is not None
+    assert ending(page.space, page.space.sigma_death)[1] == "at 1, and stays there"
+
+
+def test_an_optimum_that_becomes_a_plateau_is_followed_up_to_there() -> None:
+    """y enters by cos(3 pi x) cos(3 pi y) alone, which is 0 at x = 1/6: there u is level along y, and its top moves."""
+    terms = ((0.012, 1, 0), (-0.29137, 3, 0), (0.1119, 3, 3))
+
+    def value(x: np.ndarray, y: np.ndarray, sigma: float = 0.0) -> np.ndarray:
+        def decay(i: int, j: int) -> float:
+            return math.exp(-((np.pi * sigma) ** 2) * (i * i + j * j) / 2)
+
+        return np.asarray(sum(a * decay(i, j) * np.cos(np.pi * i * x) * np.cos(np.pi * j * y) for a, i, j in terms))
+
+    q = Landscape.from_function(
+        value, Grid(Axis("x", 0.0, 1.0, 48, boundary="reflect"), Axis("y", 0.0, 1.0, 44, boundary="reflect"))
+    )
+    page = study(q, np.geomspace(0.05556, 0.40786, 13))
+    # u at x = 1/6 has a slope of 0 where those of the first two terms cancel, and the third has none
+    slope = brentq(
+        lambda s: 0.012 * math.exp(-((np.pi * s) ** 2) / 2) * 0.5 - 0.29137 * 3 * math.exp(-4.5 * (np.pi * s) ** 2),
+        0.2,
+        0.4,
+    )
+    faded = fade(page.space)
+    assert faded is not None and faded.sigma == pytest.approx(slope, abs=1e-4)
+    assert "where it fades into a plateau" in page.sentences["jump"]
+    assert "fades into a plateau, flat to round-off" in page.sentences["death"]
+    assert page.verdict.sentence.endswith("it fades into a plateau.")
+    assert (
+        page.verdict.numbers[0].detail == page.verdict.numbers[1].detail == f"up to sigma = {slope:.3g}; then a plateau"
+    )
 
 
 def test_two_equal_maxima_merge_and_others_vanish() -> None:
