@@ -247,7 +247,9 @@ class Study:
         if self.chaos is not None:
             result["chaos"] = f"Chaos: {self.chaos.holder.sentence}."
         if isinstance(self.shape, Shape):
-            result["shape"] = f"At sigma = {first} the optimum has width {_widths(self.shape)}{self._sparing()}."
+            result["shape"] = (
+                f"At sigma = {first} the optimum has width {_widths(self.shape)}{self._width_known()}{self._sparing()}."
+            )
         else:
             result["shape"] = f"{self.shape[0].upper()}{self.shape[1:]}."
         if self.risk is not None:
@@ -402,6 +404,13 @@ class Study:
         assert landscape.standard_error is not None
         # the error is stored at nodes, and changes little from one to the next
         return float(landscape.standard_error[landscape.grid.nearest_node(position)])
+
+    def _width_known(self) -> str:
+        """The interval of a width, of one axis, over the seeds."""
+        found = None if self.intervals is None else self.intervals.width
+        if self.intervals is None or found is None:
+            return ""
+        return f" ({self.intervals.share} {found.lower:.3g} to {found.upper:.3g})"
 
     def _sparing(self) -> str:
         shape = self.shape

@@ -220,7 +220,7 @@ def test_sentences_quote_the_larger_of_sampling_and_solver_error(minimise: bool)
     assert exact.intervals is not None and exact.intervals.jump is not None and exact.intervals.jump.shown
     assert "95 % interval 0.09" in exact.sentences["jump"] or "limited by the grid" in exact.sentences["jump"]
     for page in (sure, unsure):
-        assert "No intervals for the width" in page.sentences["noise"]
+        assert "No intervals for the number of maxima and the basin" in page.sentences["noise"]
         assert "the price exceeds" in page.sentences["price"] and "95 % interval" in page.sentences["price"]
         assert page.as_dict()["intervals"]["seeds"] == 8
         json.dumps(page.as_dict()["intervals"], allow_nan=False)

@@ -364,6 +364,11 @@ def estimate_gradient(
     baseline: the error is right to leading order in 1 / samples. **The reparametrised estimator misses jumps**:
     for a step of height 1 at 0 it returns 0 with standard error 0, where the truth is phi(mu / sigma) / sigma.
 
+    Standard errors come from the same samples, and those of z^2 Q, for the variance, are skewed. Of the derivative of a
+    cosine in the variance the deviations over the stated errors have an rms of 1.0 to 1.2 from 1,000 samples
+    on; at 50 it is 1.0 (score), 1.2 (baseline) and 3.5 (antithetic), and at 10 single errors of the antithetic estimate
+    are 60 times the stated ones.
+
     References
     ----------
     R. J. Williams, Simple statistical gradient-following algorithms for connectionist reinforcement learning, Mach.
