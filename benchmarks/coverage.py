@@ -3,6 +3,7 @@
     python -m benchmarks.coverage [simulations]
     python -m benchmarks.coverage chains [simulations]
     python -m benchmarks.coverage ends [simulations]
+    python -m benchmarks.coverage widths [simulations]
 
 Truths are sums of Gaussian bumps, of which u, its optimum and the prices are known in closed form: a bump of height h
 and width w at c becomes h w / sqrt(w^2 + sigma^2) exp(-(x - c)^2 / 2 (w^2 + sigma^2)). One has a narrow high bump and a
@@ -10,10 +11,10 @@ wide low one, so that its optimum jumps; one more jumps, which nobody looked at 
 has two of one width, and never does. Three more have three bumps: the optimum jumps from the first to the second and on
 to the third; the second leads between sigma .185 and .212 alone; or it stays just below where the others are equal.
 There every statement of a jump is counted, true where the optimum of the truth is the one before the interval and the
-other after it. The sigma at which the optimum ends as a local maximum is asked about on a longer ladder. The noise of a
-seed is an
-offset, a slope and two waves that all nodes share, and noise of each node; its numbers are normal, or exponential less
-their mean. The two maxima are found by the product, as a user would have it: nothing of the truth is told.
+other after it. The sigma at which the optimum ends as a local maximum is asked about on a longer ladder, and its width
+at a sigma of two spacings and of eight. The noise of a seed is an offset, a slope and two waves that all nodes share,
+and noise of each node; its numbers are normal, or exponential less their mean. The two maxima are found by the product,
+as a user would have it: nothing of the truth is told.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ __all__ = [
     "simulate",
     "simulate_chain",
     "simulate_end",
+    "simulate_width",
 ]
 
 Array = NDArray[np.float64]
@@ -85,6 +87,14 @@ class Truth:
             best = float(x[int(self.u(x, sigma).argmax())])
             low, high = best - 2 * (x[1] - x[0]), best + 2 * (x[1] - x[0])
         return best
+
+    def width(self, sigma: float) -> float:
+        """Root of the height of the optimum above the mean of Q over the nodes, over its curvature."""
+        x = np.array([self.top(sigma)])
+        mean = float(np.average(self.u(GRID[0].coordinates, 0.0), weights=GRID.weights))
+        step = 1e-3  # an error of 1e-5: a twelfth of its square, times the fourth derivative over the second
+        below, here, above = (float(self.u(x + by, sigma)[0]) for by in (-step, 0.0, step))
+        return math.sqrt((here - mean) * step**2 / (2 * here - below - above))
 
     def end(self) -> float:
         """The sigma at which the narrower of two bumps is no maximum any more, to 1e-6, by a count of maxima."""
@@ -290,6 +300,50 @@ def simulate_end(truth: Truth, family: str, seeds: int, simulations: int, loudne
     return EndCoverage((len(widths) - above - below, len(widths)), silent, above, below, width)
 
 
+@dataclasses.dataclass(frozen=True)
+class WidthCoverage:
+    """How often intervals for the width of the optimum hold.
+
+    Attributes
+    ----------
+    held
+        Simulations whose interval held the truth, and all that had an interval.
+    ratio
+        Median ratio of its ends.
+    """
+
+    held: tuple[int, int]
+    ratio: float
+
+
+def simulate_width(truth: Truth, family: str, seeds: int, simulations: int, sigma: float) -> WidthCoverage:
+    """Draw landscapes of two bumps, and count intervals for the width of the optimum that hold."""
+    generator = np.random.default_rng([seeds, simulations, family == "normal", int(100 * truth.bumps[0][1]), 8])
+    q, width = truth.u(GRID[0].coordinates, 0.0), truth.width(sigma)
+    ratios, held = [], 0
+    for _ in range(simulations):
+        flow = solve(Landscape(None, GRID, returns=q + noise(generator, seeds, family)), [sigma, 1.2 * sigma], "direct")
+        space = track(flow, "maximum")
+        found = seed_intervals(space, price(space), resamples=100).width
+        if found is not None:
+            ratios.append(found.upper / found.lower)
+            held += found.lower <= width <= found.upper
+    return WidthCoverage((held, len(ratios)), float(np.median(ratios)) if ratios else math.nan)
+
+
+def _widths(simulations: int) -> None:
+    """Print the table of widths."""
+    print("| truth | sigma | noise | S | held | ratio of the ends |\n|" + "---|" * 6)
+    for name, truth in (("jumps", JUMPING), ("unseen", UNSEEN), ("never", EQUAL)):
+        for sigma in (0.08, 0.3):
+            for family in ("normal", "exponential"):
+                for seeds in (8, 16, 32):
+                    found = simulate_width(truth, family, seeds, simulations, sigma)
+                    held, count = found.held
+                    cells = [f"{held / count:.3f} of {count}" if count else "", f"{found.ratio:.3f}"]
+                    print(f"| {name} | {sigma:g} | {family} | {seeds} | {' | '.join(cells)} |", flush=True)
+
+
 def _ends(simulations: int) -> None:
     """Print the table of ends."""
     print("| truth | noise | S | held | no interval | above, below | ratio of the ends |\n|" + "---|" * 7)
@@ -317,8 +371,8 @@ def _chains(simulations: int) -> None:
 
 
 def main() -> None:
-    """Print the table; of chains or ends, where the first argument is that word."""
-    others = {"chains": _chains, "ends": _ends}
+    """Print the table; of chains, ends or widths, where the first argument is that word."""
+    others = {"chains": _chains, "ends": _ends, "widths": _widths}
     if sys.argv[1:2] and sys.argv[1] in others:
         others[sys.argv[1]](int(sys.argv[2]) if len(sys.argv) > 2 else 200)
         return

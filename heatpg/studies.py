@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import Sigma, default_sigma
+from heatpg.core.report import counted
 from heatpg.core.sense import sense_of
 from heatpg.core.slices import slice_words
 from heatpg.driver import evolve
@@ -57,7 +58,7 @@ from heatpg.scalespace.verdict import Verdict, verdict
 from heatpg.tools import html
 from heatpg.tools.calls import SIGMA_KEYWORDS, checked_call
 from heatpg.tools.figures import figures
-from heatpg.tools.lines import one_line
+from heatpg.tools.lines import one_line, typeset
 from heatpg.tools.numbers import located_words, settled
 from heatpg.tools.options import settable
 from heatpg.tools.progress import Progress, progress_of
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
 
     from heatpg.plot.style import Width
 
-__all__ = ["Study", "study"]
+__all__ = ["Study", "intervals_of", "study"]
 
 Array = NDArray[Any]
 
@@ -246,7 +247,9 @@ class Study:
         if self.chaos is not None:
             result["chaos"] = f"Chaos: {self.chaos.holder.sentence}."
         if isinstance(self.shape, Shape):
-            result["shape"] = f"At sigma = {first} the optimum has width {_widths(self.shape)}{self._sparing()}."
+            result["shape"] = (
+                f"At sigma = {first} the optimum has width {_widths(self.shape)}{self._width_known()}{self._sparing()}."
+            )
         else:
             result["shape"] = f"{self.shape[0].upper()}{self.shape[1:]}."
         if self.risk is not None:
@@ -402,6 +405,13 @@ class Study:
         # the error is stored at nodes, and changes little from one to the next
         return float(landscape.standard_error[landscape.grid.nearest_node(position)])
 
+    def _width_known(self) -> str:
+        """The interval of a width, of one axis, over the seeds."""
+        found = None if self.intervals is None else self.intervals.width
+        if self.intervals is None or found is None:
+            return ""
+        return f" ({self.intervals.share} {found.lower:.3g} to {found.upper:.3g})"
+
     def _sparing(self) -> str:
         shape = self.shape
         assert isinstance(shape, Shape)
@@ -416,8 +426,8 @@ class Study:
         plain, spared = shape.survival(sigma**2), shape.survival(sparing_covariance(shape, sigma))
         height = self.space.sense.height
         return (
-            f"; noise shaped like the optimum preserves it better: at the same entropy as isotropic noise of sigma = "
-            f"{sigma:.3g}, {spared:.0%} of its {height} remains instead of {plain:.0%} (see sparing_covariance)"
+            f". Isotropic noise of sigma = {sigma:.3g} leaves {plain:.0%} of its {height}; noise shaped like the "
+            f"optimum, of the same entropy, leaves {spared:.0%} (see sparing_covariance)"
         )
 
     def __repr__(self) -> str:
@@ -458,13 +468,23 @@ class Study:
                 f"{share[i]:7.1%} {self._value(earned[i]):>13}{edge}"
             )
         lines += [""]
-        for line in self._columns():
+        for line in self.column_words:
             lines += textwrap.wrap(one_line(line), _WIDTH, subsequent_indent="  ")
         for flag in space.flags:
             lines += textwrap.wrap(one_line(f"note: {flag}"), _WIDTH, subsequent_indent="      ")
+        lines += textwrap.wrap(self._checked(), _WIDTH, subsequent_indent="  ")
         return "\n".join(lines)
 
-    def _columns(self) -> list[str]:
+    def _checked(self) -> str:
+        """How many checks passed, and the names of the others."""
+        report = self.evolution.report
+        if not len(report):
+            return "checks: none were made"
+        others = [one_line(check.name) for check in report.checks if check.status != "passed"]
+        return f"checks: {counted(report)}" + (f" ({', '.join(others)})" if others else "")
+
+    @property
+    def column_words(self) -> list[str]:
         """What the columns of the table are."""
         space, grid, sense = self.space, self.evolution.grid, self.space.sense
         best = f"{sense.short} Q"
@@ -472,7 +492,7 @@ class Study:
         lines = [
             f"price: {price}; {sense.lost} of u: {lost}, the {'rise' if sense.minimise else 'decrease'} of the "
             f"smoothed optimum value; basin: part of the box from which {sense.ascent} on u ends at its optimum; "
-            f"Q reached: mean of Q at the endpoints of {sense.ascent} on u, over all starting points"
+            f"Q reached: Q where {sense.ascent} on u ends, averaged over all starting points"
         ]
         curve = self.curve
         if any(map(curve.doubt_words, curve.price, curve.uncertainty)):
@@ -492,12 +512,12 @@ class Study:
         space, landscape = self.space, self.evolution.landscape
         first, last = (noise_words(space, float(sigma), 4) for sigma in (space.sigma[0], space.sigma[-1]))
         words = f"{html.times(landscape.grid.shape)} nodes, {len(space.sigma)} sigmas from {first} to {last}"
-        rows = [("verdict", html.text(self.verdict.sentence, 600))]
+        rows = [("verdict", html.text(typeset(self.verdict.sentence), 600))]
         rows += [
-            (html.text(_PRINTED.get(topic, topic)), html.text(sentence, 600))
+            (html.text(_PRINTED.get(topic, topic)), html.text(typeset(sentence), 600))
             for topic, sentence in self.sentences.items()
         ]
-        rows += [("note", html.text(flag, 600)) for flag in space.flags[:_MOST_NOTES]]
+        rows += [("note", html.text(typeset(flag), 600)) for flag in space.flags[:_MOST_NOTES]]
         return html.page(
             html.heading("Study", landscape.name, words),
             html.table(("topic", "finding"), rows),
@@ -547,6 +567,14 @@ class Study:
             "seconds": self.seconds,
             **({} if self.risk is None else {"risk": self.risk.as_dict()}),
         }
+
+
+def intervals_of(space: ScaleSpace, curve: PriceCurve, limit: float | None = None) -> Intervals | None:
+    """What the seeds of a landscape leave open; None where it has none, or where they do not differ."""
+    flow = space.evolution
+    if flow.landscape.returns is None or flow.drawn is not None or _same_returns(flow.landscape):
+        return None
+    return seed_intervals(space, curve, price_limit=limit)
 
 
 def _same_returns(landscape: Landscape) -> bool:
@@ -753,11 +781,7 @@ def study(
         except (OptionError, UnsupportedError) as reason:
             shape = reason.problem
     with stage("seeds"):
-        seeds = (
-            None
-            if flow.landscape.returns is None or flow.drawn is not None or _same_returns(flow.landscape)
-            else seed_intervals(space, curve, price_limit=limit)
-        )
+        seeds = intervals_of(space, curve, limit)
     with stage("basins"):
         # labels of every node at 64 levels would be the largest part of a study, and no sentence needs them
         where = basins(flow, include_initial=False, keep_labels=False)

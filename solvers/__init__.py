@@ -49,6 +49,12 @@ def make(solver: str | Solver, **options: Any) -> Solver:
         raise OptionError(
             "solver must be an object, not a class", given=solver.__name__, advice=f"pass {solver.__name__}()"
         )
+    if options.get("step") is not None and "steps" in options:
+        raise OptionError(
+            "give either step or steps, not both: each decides how long a time step is",
+            given=f"step={options['step']}, steps={options['steps']}",
+            advice="remove one of them",
+        )
     return solvers.get(solver)(**options)
 
 

@@ -16,6 +16,7 @@ from heatpg import Axis, Grid, Landscape, errors, evolve, landscapes, load, plot
 from heatpg.core.noise import LEVELS, default_sigma
 from heatpg.scalespace import Roughness, Shape, track
 from heatpg.studies import Study
+from heatpg.tools.lines import typeset
 from tests.pages import page as notebook_page
 
 
@@ -81,7 +82,7 @@ def test_the_quadrotor_keeps_its_optimum_until_it_jumps_to_a_corner() -> None:
     # hover is symmetric in the rotors, so the ridge runs along u1 = u2: narrow across, wide along
     assert isinstance(result.shape, Shape)
     np.testing.assert_allclose(np.abs(result.shape.directions), math.sqrt(0.5), atol=1e-6)
-    assert "noise shaped like the optimum preserves it better" in result.sentences["shape"]
+    assert "noise shaped like the optimum, of the same entropy, leaves" in result.sentences["shape"]
     # the smoothed optimum sits on the ridge as long as it has not jumped: the price is that of the jump
     assert result.keeps.sigma == pytest.approx(jump.sigma, rel=1e-6)
     assert any("edge of the box" in flag for flag in result.space.flags)
@@ -219,7 +220,7 @@ def test_sentences_quote_the_larger_of_sampling_and_solver_error(minimise: bool)
     assert exact.intervals is not None and exact.intervals.jump is not None and exact.intervals.jump.shown
     assert "95 % interval 0.09" in exact.sentences["jump"] or "limited by the grid" in exact.sentences["jump"]
     for page in (sure, unsure):
-        assert "No intervals for the width" in page.sentences["noise"]
+        assert "No intervals for the number of maxima and the basin" in page.sentences["noise"]
         assert "the price exceeds" in page.sentences["price"] and "95 % interval" in page.sentences["price"]
         assert page.as_dict()["intervals"]["seeds"] == 8
         json.dumps(page.as_dict()["intervals"], allow_nan=False)
@@ -389,7 +390,8 @@ def test_a_notebook_shows_the_study() -> None:
     result = study(landscapes.peak_and_hill(size=121, widths=(0.2, 1.0)), np.geomspace(0.2, 2.0, 8))
     found = notebook_page(result)
     for sentence in result.sentences.values():
-        assert sentence[:60] in found.text
+        # a page has the minus sign of its other numbers
+        assert typeset(sentence)[:60] in found.text
     assert "Evolution peak_and_hill" in found.text
 
 
@@ -513,3 +515,13 @@ def test_equal_seeds_leave_nothing_open() -> None:
     other = np.stack([q] * 8)
     other[3, 5] += 1e-3
     assert study(Landscape(None, Grid(axis), returns=other), [0.05, 0.5]).intervals is not None
+
+
+def test_the_text_of_a_study_counts_its_checks_and_names_those_that_did_not_pass() -> None:
+    flow = evolve(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 4.0, 8))
+    last = str(study(flow)).split("\nchecks: ")[1]
+    others = [check.name for check in flow.report.checks if check.status != "passed"]
+    assert others and all(name in last for name in others)
+    passed = sum(check.status == "passed" for check in flow.report.checks)
+    assert last.startswith(f"{passed} passed, ")
+    assert "checks: none were made" in str(study(landscapes.unequal_bumps(size=201), [0.1, 0.5], checks="none"))

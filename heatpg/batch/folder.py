@@ -93,7 +93,7 @@ def make_folder(path: Path) -> Folder:
                 given=f"{folder}, with {strangers[0]}",
                 advice="choose another directory",
             )
-        # what is written in the end is looked at in the beginning: hours of work are not to end in a refusal
+        # what is written in the end is checked in the beginning: hours of work are not to end in a refusal
         for name in (SPEC, INDEX):
             if folder.kind(name):
                 os.close(folder.open(name))

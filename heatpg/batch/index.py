@@ -444,7 +444,7 @@ def _blank(path: Path, size: int) -> None:
 
 
 def _sources(folder: Folder, rows: Sequence[_Row]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The fields of the shards one after another, each after every byte of it has been looked at."""
+    """The fields of the shards one after another, each after every byte of it has been checked."""
     for i, row in enumerate(rows):
         path = shard_path(folder.path, row.task.id)
         problem = inspect(folder, row.task.id, full=True)

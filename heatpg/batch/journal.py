@@ -111,7 +111,7 @@ class Journal:
                 self._descriptor = self._open()
             if self._torn:
                 os.write(self._descriptor, b"\n")
-            # until all of it is written: a full disk may take half a line, and the next one begins anew
+            # until all of it is written: a full disk may take half a line, and the next one begins again
             self._torn = True
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]

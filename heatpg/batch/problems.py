@@ -1,7 +1,7 @@
 """What is wrong with a specification: each thing once, with its place, its line, and what would be right.
 
 Nothing here knows what a batch is. Lines are counted beside `tomllib`, which does not tell them; values are copied into
-plain ones, within bounds that a stranger's file cannot exceed.
+plain ones, within bounds that an untrusted file cannot exceed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 # A specification may come from anybody: each bound keeps the time or the text that a hostile one costs small.
-MOST_VALUES = 60_000  # in one specification; measured: as many are looked through within a second
+MOST_VALUES = 60_000  # in one specification; measured: as many are checked within a second
 DEEPEST = 12  # tables and lists within one another; what can be written needs seven
 MOST_PROBLEMS = 100  # that are listed; what is beyond is not looked for; taste: nobody reads more
 _LONGEST_NAME = 1000  # letters of a key or a word; taste: longer than any path in use

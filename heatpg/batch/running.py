@@ -171,7 +171,7 @@ class _Account:
 
     def take(self, outcomes: Sequence[Outcome]) -> None:
         """Write down what has ended, all at once, and only then tell of it."""
-        # The shard is on the disk before its worker answers, and is looked at; the journal, with one fsync for all,
+        # The shard is on the disk before its worker answers, and is checked; the journal, with one fsync for all,
         # before anybody is told. What was told can so be lost by no death of this process.
         self.folder.require_in_place()
         outcomes = [self._looked_at(outcome) for outcome in outcomes]
@@ -392,7 +392,7 @@ def run(
     read, path = source_of(spec, out)
     everything = read.tasks()
     tasks = everything if share is None else everything[share[0] :: share[1]]
-    # Under the lock, and in this order: what ended runs left behind goes; then the shards are looked at, which decide
+    # Under the lock, and in this order: what ended runs left behind goes; then the shards are checked, which decide
     # what is to be done; and only if they are of this batch, or there are none, is the specification written.
     with make_folder(path) as folder, hold(folder, share), Journal(folder, journal_name(share)) as journal:
         clean(folder)

@@ -343,7 +343,7 @@ def sound(model: type[Kind], given: Mapping[str, Any], prefix: Keys, what: str =
             words.append("noise in all components is not drawn by a batch: heatpg run FILE.py --draws error=0.05")
         found.append(((*prefix, key), "; ".join(filter(None, words))))
     # A key that is not known is told here, so that pydantic needs not and the nearest names can be said. What is bad is
-    # left out at a second reading: the rest of the section is still looked at.
+    # left out at a second reading: the rest of the section is still checked.
     sound = {key: given[key] for key in known if key in given}
     try:
         return model.model_validate(sound), found

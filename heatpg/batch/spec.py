@@ -66,7 +66,7 @@ __all__ = ["SCHEMA", "Spec", "Task", "read_spec"]
 
 SCHEMA = 1  # raised when the same words come to mean another result: every task is then another one
 
-# Bounds on what a stranger's file can cost; all are taste, far above what is in use.
+# Bounds on what an untrusted file can cost; all are taste, far above what is in use.
 _LARGEST_FILE = 2**20  # bytes
 _MOST_TASKS = 1_000_000  # each is a file on the disk
 _MOST_KEYS = 100  # that are varied at a time
@@ -358,7 +358,7 @@ class Spec(Section):
 
     def _check(self, collector: Collector) -> None:
         """Find all that can be found without writing every task out."""
-        # A million combinations cannot be looked at before a run. Most problems are those of one value: so the first
+        # A million combinations cannot be checked before a run. Most problems are those of one value: so the first
         # combination is resolved in full, and every other value once, with the first values of all other factors. What
         # is left, two values that do not go together, `tasks` finds.
         factors = self._factors(collector)

@@ -31,7 +31,7 @@ from heatpg.driver import evolve
 from heatpg.errors import HeatpgError, MissingFileError, StoreError, in_one_line
 from heatpg.evolution import Evolution
 from heatpg.landscapes import landscapes
-from heatpg.solvers import Solver, make, solvers
+from heatpg.solvers import Solver, solvers
 from heatpg.store.reading import fields_digest
 from heatpg.store.writing import image
 from heatpg.tools.folders import Folder, moved
@@ -114,7 +114,8 @@ def _evolution(resolved: Mapping[str, Any]) -> Evolution:
     auto = wanted["name"] == "auto"
     solver: str | Solver = "auto"
     if not auto:
-        solver = make(wanted["name"], **_options(solvers.get(wanted["name"]), wanted["options"]))
+        kind = solvers.get(wanted["name"])
+        solver = kind(**_options(kind, wanted["options"]))
     return evolve(
         _landscape(resolved["landscape"]),
         resolved["sigma"],

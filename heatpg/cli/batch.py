@@ -124,7 +124,7 @@ def _run(arguments: argparse.Namespace) -> int:
         note(str(end))
         return INTERRUPTED
     meter.close()
-    # what failed comes before what is doubtful: 4 says that results are missing, 3 that some are to be looked at
+    # what failed comes before what is doubtful: 4 says that results are missing, 3 that some are to be checked
     said = summary.folder if arguments.quiet else str(summary)
     reply(arguments, lambda: envelope("batch run") | summary.as_dict(), result=[said])
     if summary.failed:

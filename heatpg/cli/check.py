@@ -71,7 +71,7 @@ def _check(arguments: argparse.Namespace) -> int:
     path = Path(arguments.file)
     quiet = is_quiet(arguments)
     require_file(path)
-    # first the bytes: a file that is damaged is not loaded, and one that is too large for memory has been looked at
+    # first the bytes: a file that is damaged is not loaded, and one that is too large for memory has been checked
     integrity = verify_file(path, untrusted=arguments.untrusted)
     reports = {"file": integrity}
     too_large: ResourceError | None = None

@@ -253,7 +253,7 @@ def _prepared(parser: argparse.ArgumentParser, shell: str, names: Names) -> argp
         below.description = _short(below.description or "")
         for action in below._actions:
             if isinstance(action, argparse._SubParsersAction):
-                # as argparse has it ("A..."), bash would offer the commands again after a word that is none
+                # according to argparse ("A..."), bash would offer the commands again after a word that is none
                 action.nargs = None
                 continue
             words = _words(action, names)

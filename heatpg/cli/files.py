@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANIMATIONS",
     "FIGURES",
+    "PAGES",
     "RESULTS",
     "draw",
     "figure_kind",
@@ -51,6 +52,7 @@ __all__ = [
 ]
 
 FIGURES = (".png", ".pdf", ".svg")
+PAGES = (".html", ".htm")
 ANIMATIONS = (".gif", ".apng", ".html")
 
 
@@ -284,7 +286,7 @@ def result_output(path: str, *, force: bool, quiet: bool = False) -> Path:
 def figure_output(path: str, *, force: bool, endings: tuple[str, ...] = FIGURES, quiet: bool = False) -> Path:
     """Where a figure will go, whose ending says of which kind it is."""
     if not path.lower().endswith(endings):
-        page = path.lower().endswith((".html", ".htm"))
+        page = path.lower().endswith(PAGES)
         raise OptionError(
             "the name of a figure must end in a known extension",
             given=path,

@@ -43,6 +43,9 @@ def _orders(arguments: argparse.Namespace) -> int:
     if figure is not None:
         from heatpg.plot import orders as drawn
 
+        if 2 not in dimensions and not quiet:
+            note("note: the figure is of two dimensions, like the times; --dimensions is for the table of orders")
+
         publish_figure(drawn(runs), figure, force=arguments.force)
     # a row holds what was measured against what the solver declares: an order, or a bound on its error
     failed = sum(not row.passed for row in rows)

@@ -39,12 +39,10 @@ def _result_path(arguments: argparse.Namespace, quiet: bool) -> Path:
     try:
         out = result_output(arguments.out or f"{stem}.h5", force=arguments.force, quiet=quiet)
     except StoreError as refusal:
-        if source is not None and not arguments.out and refusal.advice:
+        if source is not None and not arguments.out and "--force" in refusal.advice:
             # of my.npy and my.npz, which are not told apart by it
-            refusal.advice = (
-                f"choose another name with --out ({stem}.h5 is the default for every source {stem}.*), or overwrite it "
-                "with --force"
-            )
+            refusal.problem = f"the file exists ({stem}.h5 is the default for every source {stem}.*)"
+            refusal.advice = "choose another name with --out, or overwrite it with --force"
         raise
     # --force means that a result may be replaced, not what it is made from
     if source is not None and source.resolve() == out:

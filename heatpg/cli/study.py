@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from heatpg.cli.draws import add_draws, drawing
 from heatpg.cli.files import (
+    FIGURES,
+    PAGES,
     RESULTS,
     draw,
     figure_kind,
@@ -26,7 +28,7 @@ from heatpg.cli.files import (
 from heatpg.cli.parser import CHECK_LEVELS, Commands, add_kind, add_source
 from heatpg.cli.talk import OK, Bar, envelope, is_quiet, outcome, reply, report_lines
 from heatpg.cli.words import parse_sigma
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError, UnsupportedError
 
 if TYPE_CHECKING:
     from heatpg.core.landscape import Landscape
@@ -37,7 +39,7 @@ __all__ = ["add"]
 
 def _source(arguments: argparse.Namespace) -> Callable[[Callable[[int, int], object]], Landscape | Evolution]:
     """The fields of a file if they are enough for a study, else the landscape."""
-    # `study` itself solves anew if a file has too few levels; with --sigma only the landscape is needed
+    # `study` itself solves again if a file has too few levels; with --sigma only the landscape is needed
     path = Path(arguments.source)
     if is_file(arguments.source) and path.suffix.lower() in RESULTS and arguments.sigma is None:
         from heatpg.evolution import load
@@ -58,6 +60,14 @@ def _study(arguments: argparse.Namespace) -> int:
         raise UnsupportedError("--risk is not available for noise in all components", advice="remove --risk or --draws")
     kind = figure_kind(arguments, "study" if arguments.risk is None else "risk")
     width = print_width(arguments.width)
+    as_page = bool(arguments.figure) and arguments.figure.lower().endswith(PAGES)
+    refused = [f"--{name}" for name in ("kind", "width") if as_page and getattr(arguments, name) is not None]
+    if refused:
+        raise OptionError(
+            f"{' and '.join(refused)} cannot be used with an HTML page, which has all figures of the study",
+            given=arguments.figure,
+            advice=f"remove {' and '.join(refused)}, or name a figure: {', '.join(FIGURES)}",
+        )
 
     from heatpg.evolution import Evolution
     from heatpg.studies import study
@@ -65,7 +75,12 @@ def _study(arguments: argparse.Namespace) -> int:
     begin = time.perf_counter()
     # a file is read quickly, and what is wrong with it is told before that the figure exists
     source = make(lambda done, total: None) if is_file(arguments.source) else None
-    figure = figure_output(arguments.figure, force=arguments.force, quiet=quiet) if arguments.figure else None
+    endings = FIGURES + PAGES
+    figure = (
+        figure_output(arguments.figure, force=arguments.force, endings=endings, quiet=quiet)
+        if arguments.figure
+        else None
+    )
     if source is None:
         # sampled here and not by `study`, because only sampling says how far it is
         with Bar("sampling", sys.stderr, enabled=not quiet) as bar:
@@ -102,7 +117,12 @@ def _study(arguments: argparse.Namespace) -> int:
         from heatpg.plot import risk as draw_risk
         from heatpg.plot import study as draw_study
 
-        if kind == "study":
+        if as_page:
+            from heatpg.tools.publishing import publish
+            from heatpg.viewer import study_page
+
+            publish(study_page(page).encode("utf-8"), figure, force=arguments.force)
+        elif kind == "study":
             publish_figure(draw_study(page, width=width), figure, force=arguments.force)
         elif kind == "risk" and page.risk is not None:
             # of the fraction that was given
@@ -117,7 +137,7 @@ def _study(arguments: argparse.Namespace) -> int:
 
     def words() -> list[str]:
         notable = report.only("failed", "silent", "finding")
-        return [str(page), *(report_lines("checks (findings and failures)", notable) if notable else ())]
+        return [str(page), *(report_lines("findings and failures", notable) if notable else ())]
 
     reply(arguments, as_json, words=words, result=[] if figure is None else [str(figure)])
     return outcome(bool(report.failures), "see the report")
@@ -150,7 +170,14 @@ def add(commands: Commands) -> None:
     study.add_argument(
         "--checks", choices=CHECK_LEVELS, default="standard", help="depth of the checks (default: standard)"
     )
-    study.add_argument("--figure", metavar="F.png", help="also draw a figure: .png, .pdf or .svg")
+    study.add_argument(
+        "--figure",
+        metavar="F.png",
+        help="also draw a figure: .png, .pdf or .svg; or .html, one self-contained page with figures, sentences, table "
+        "and checks",
+    )
+    # words that people try for the page
+    study.add_argument("--html", "--page", dest="figure", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     add_kind(study, "study, and risk with --risk")
     study.add_argument(
         "--width",

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from heatpg.cli.files import output, require_result
+from heatpg.cli.files import PAGES, output, require_result
 from heatpg.cli.parser import Commands, add_untrusted
 from heatpg.cli.talk import OK, Bar, is_quiet, reply
 from heatpg.cli.words import parse_bytes
@@ -16,8 +16,6 @@ from heatpg.tools.resources import human_bytes
 
 __all__ = ["add"]
 
-_PAGES = (".html", ".htm")
-
 
 def _view(arguments: argparse.Namespace) -> int:
     from heatpg.evolution import load
@@ -25,8 +23,8 @@ def _view(arguments: argparse.Namespace) -> int:
     from heatpg.viewer import page
 
     name = arguments.out or f"{Path(arguments.file).stem}.html"
-    if not name.lower().endswith(_PAGES):
-        raise OptionError("the file name of a page must end in .html", given=name, allowed=", ".join(_PAGES))
+    if not name.lower().endswith(PAGES):
+        raise OptionError("the file name of a page must end in .html", given=name, allowed=", ".join(PAGES))
     most_bytes = int(parse_bytes(arguments.most_bytes))
     require_result(Path(arguments.file))
     target = output(name, force=arguments.force, quiet=is_quiet(arguments))

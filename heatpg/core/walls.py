@@ -126,7 +126,7 @@ class Sampled(Protocol):
 
 
 # Each check asks for them, and they are two passes over memory. With the values that they are of, which a landscape may
-# be given anew; forgotten with the landscape.
+# be given again; forgotten with the landscape.
 _known: weakref.WeakKeyDictionary[Sampled, tuple[Array, dict[str, tuple[float, float]]]] = weakref.WeakKeyDictionary()
 
 

@@ -15,6 +15,7 @@ from heatpg.errors import OptionError, UnsupportedError
 from heatpg.intervals.jumps import JumpInterval, destination, jump_intervals
 from heatpg.intervals.reading import read_at, stencil, wrapped_distance
 from heatpg.intervals.resampling import drawn_weights, tops, widened_share
+from heatpg.intervals.widths import WidthInterval, width_interval
 from heatpg.scalespace import Event, PriceCurve, ScaleSpace
 from heatpg.scalespace.folds import Fold, fold_at
 from heatpg.scalespace.origin import departure
@@ -31,7 +32,7 @@ Array = NDArray[Any]
 
 _RESAMPLES = 2000  # the share beyond an end, .0057 at S = 8, is then that of eleven resamples
 _SKEWED = 2.0  # standard deviations of the skewness of as many normal numbers; a taste
-_NOT_GIVEN = "no intervals for the width of the optimum, the number of maxima and the basin"
+_NOT_GIVEN = "the number of maxima and the basin"
 # of log sigma: by more than this the sigma of an end is no linear function of the seeds any more
 _LINEAR = 0.5
 
@@ -141,6 +142,9 @@ class Intervals:
     end
         Where the optimum of the mean meets another critical point and ends: t interval for log sigma; None where it
         does not end, or otherwise, as at the edge of the box.
+    width
+        Width of the optimum at the first noise level, as of `heatpg.scalespace.optimum_shape`: t interval for its
+        logarithm; None with more than one axis, and where the optimum has no width.
     """
 
     seeds: int
@@ -157,6 +161,7 @@ class Intervals:
     skewed: bool
     lead: Lead | None
     end: EndInterval | None
+    width: WidthInterval | None
     _space: ScaleSpace = dataclasses.field(repr=False)
 
     @property
@@ -193,7 +198,13 @@ class Intervals:
                 f"{words(self.best.value)} +- {self.best.error:.2g} if the node is chosen without the seed that is "
                 f"evaluated; the difference is selection bias."
             )
-        result["none"] = f"{_NOT_GIVEN}."
+        if self.width is not None:
+            result["width"] = (
+                f"the width of the optimum at sigma = {first} "
+                f"{_between(*(f'{end:.3g}' for end in (self.width.lower, self.width.upper)))} ({self.share})."
+            )
+        besides = "" if self.width is not None else "the width of the optimum, "
+        result["none"] = f"no intervals for {besides}{_NOT_GIVEN}."
         if self.skewed:
             result["rare"] = (
                 f"Returns at the optimum are skewed: a rare event, such as a fall, that no seed showed may have a "
@@ -233,6 +244,7 @@ class Intervals:
             "skewed": self.skewed,
             "lead": None if self.lead is None else dataclasses.asdict(self.lead),
             "end": None if self.end is None else dataclasses.asdict(self.end),
+            "width": None if self.width is None else self.width.as_dict(),
             "sentences": self.sentences,
         }
 
@@ -398,6 +410,7 @@ class _Work:
         # the mean itself comes first, to tell by how much the parabolas here differ from the tracks
         self.all_weights = np.concatenate([np.full((1, self.seeds), 1.0 / self.seeds), self.weights])
         mean = returns.mean(axis=0)
+        self.away = (returns - mean).reshape(self.seeds, -1)
         self.offset = float(mean.mean())
         # the best is the largest from here on, and an offset takes no digits
         self.q = self.sign * (returns - self.offset).reshape(self.seeds, -1)
@@ -434,7 +447,7 @@ class _Work:
             found = tops(self.all_weights, field + self.sign * away, self.q, grid)
             moved = wrapped_distance(grid, found.positions[1:], found.positions[0])
             place[level] = (here + np.quantile(moved, ends, axis=0)).T
-            # as the price curve has it, which reads Q from its source where it has one
+            # according to the price curve, which reads Q from its source where it has one
             lost = best.values - found.other
             prices[level] = curve.price[level] + (lost[1:] - lost[0])
             # what the best node of the other seeds is better in the seed that is left out: no higher than the price
@@ -463,6 +476,7 @@ class _Work:
             skewed=skewed,
             lead=lead,
             end=None if end is None else self._end(end, quantile),
+            width=width_interval(space, self.away, quantile),
             _space=space,
         )
 

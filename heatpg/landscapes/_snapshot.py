@@ -75,7 +75,7 @@ class Snapshot:
     """A copy of all that an environment is made of, but of what no step changes.
 
     Spaces, models, what draws, and the layers themselves are held by identity; numbers of a generator that Gymnasium
-    has seeded are left out, as each rollout is seeded anew.
+    has seeded are left out, as each rollout is seeded again.
     """
 
     def __init__(self, layers: list[Any]) -> None:

@@ -78,7 +78,7 @@ def _parameter_grid(over: Parameters, count: int, size: int) -> Grid:
     )
 
 
-_OVER = Actions()  # the defaults as names, so that the signature shows them and no call makes them anew
+_OVER = Actions()  # the defaults as names, so that the signature shows them and no call makes them again
 _ROLLOUT = Rollout()
 
 

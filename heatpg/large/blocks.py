@@ -194,7 +194,7 @@ def carry(
         return
     line_axes = [plan.grid[i] for i in axes]
     free = [axis.starts_anew for axis in line_axes]
-    # on the way nothing is asked of the axes where each level starts anew
+    # on the way nothing is asked of the axes where each level starts again
     march[:-1] = [tuple(0.0 if f else t for f, t in zip(free, row, strict=True)) for row in march[:-1]]
     march = [row for row in march if any(row)]
     after = positions[-1] + 1

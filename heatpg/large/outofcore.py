@@ -219,7 +219,7 @@ class _Passes:
             # put back once, after the last axis
             if not taken.trivial:
                 taken.restore(out, out)
-            # looked at before it is written: no file with NaN gets its name
+            # checked before it is written: no file with NaN gets its name
             self._require_finite(level, box, out)
             self.watched.add_field(level, box, out)
             writer.put_field(level, box, out)
@@ -229,7 +229,7 @@ class _Passes:
         try:
             require_finite(block, box)
         except NonFiniteError as reason:
-            # what was looked at is u, and the words are those for Q
+            # what was checked is u, and the words are those for Q
             where = reason.problem.removeprefix("Q is ")
             raise NonFiniteError(
                 f"the solution at sigma={sigma_words(self.what.sigma[level])} is {where}",

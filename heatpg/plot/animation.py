@@ -81,7 +81,7 @@ class _Scene:
         heights = (max(size[1] / dpi - 1.6, 1.0), 1.0)
         self.main, self.strip = self.figure.subplots(2, 1, height_ratios=heights)
         if self.grid.dimensions > 1:
-            # made once: a bar of an image would be drawn anew with each
+            # made once: a bar of an image would be drawn again with each
             mappable = ScalarMappable(self.norm, COLOURS)
             self.figure.colorbar(mappable, ax=self.main, label="Q, u", format=lambda value, place: number(value))
         self._draw_strip()

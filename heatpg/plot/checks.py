@@ -98,7 +98,7 @@ def _rows(report: Report, width: float) -> list[_Row]:
 
 
 def _limits(rows: list[_Row]) -> tuple[float, float]:
-    """Ends of the axis of fractions: decades that hold what there is, the bound well inside."""
+    """Ends of the axis of fractions: decades that hold what exists, the bound well inside."""
     # 0 and infinity have no place on a logarithmic axis; they are drawn at its ends
     known = [f for row in rows if (f := row.fraction) is not None and 0 < f < math.inf]
     # from a thousandth of the bound to ten times it at least, so that reports look alike

@@ -60,7 +60,7 @@ def _draw(runs: Sequence[Work], ax: Axes, against: str) -> None:
 def _slope_triangle(ax: Axes, order: float, runs: Sequence[Work]) -> None:
     """A triangle of this order below the runs that declare it, in the finer half of their spacings."""
     spacings = sorted({run.spacing for run in runs})
-    # two halvings, or what there is
+    # two halvings, or what exists
     left, right = spacings[0], spacings[min(2, len(spacings) - 1)]
     if not left < right:
         return

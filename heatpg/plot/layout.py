@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLOURS",
+    "HIGHEST",
     "caption",
     "caption_height",
     "height_of_maps",
+    "legend_above",
     "legend_below",
     "legend_below_panels",
     "legend_height",
@@ -38,11 +40,16 @@ __all__ = [
 ]
 
 COLOURS = "viridis"  # rises evenly in lightness, so that it reads in grey and to the colour-blind
+HIGHEST = 9.0  # inches: what a printed page has room for
+_LOWEST = 0.72  # a taste: of the height that a panel has where there is room for it
 _LINE = 1.5  # height of a line over that of its letters
 _LOGARITHMIC = 8.0  # a taste: about three doublings; below, a linear axis shows the levels as well
 _DECADES = 100.0  # a taste: within two decades powers of ten alone would be two or three numbers
 _NARROW = 5.0  # inches, beside text of 10 points
 _LEGEND_LINE = 0.21  # inches beside text of 10 points
+_LEFT_OF_AXES = 0.6  # inches for the numbers and the label of the upright axis
+_BESIDE_ENTRY = 5  # letters: the line of an entry, and the space to the next
+_WORDS = 9.0  # points, beside text of 10 points: small words between the axes and a legend above
 _BELOW = 42.0  # points from the axes, over their numbers and label
 
 
@@ -202,7 +209,10 @@ def sheet(
         words, per_row = wrapped(heading, total), columns(count, total, least)
         # a quarter of an inch for a line of heading beside text of 10 points
         rest = points(0.25) * len(words.splitlines()) if besides is None else points(besides)
-        figure = Figure(figsize=(total, points(height) * -(-count // per_row) + rest), layout="constrained")
+        rows, each = -(-count // per_row), points(height)
+        # a column of several panels is to fit a page, as far as they stay readable
+        each = max(min(each, (HIGHEST - rest) / rows), _LOWEST * each)
+        figure = Figure(figsize=(total, each * rows + rest), layout="constrained")
         figure.suptitle(words)
         yield figure, panels_of(figure, count, per_row, **options)
 
@@ -315,3 +325,44 @@ def legend_below(ax: Axes, least: float) -> None:
         handles, words, loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=ax.transAxes + shift,
         ncols=columns(len(words), width, least), frameon=False, borderaxespad=0.0,
     )  # fmt: skip
+
+
+def legend_above(ax: Axes, width: float, *, above_words: bool = False) -> None:
+    """Name what is drawn above the axes, from the left, in as few lines as there is room for.
+
+    Parameters
+    ----------
+    ax
+        Whose legend it is.
+    width
+        Of the figure in inches, which the axes fill.
+    above_words
+        Whether there are small words just above the axes, over which the legend stands.
+    """
+    from matplotlib import rcParams
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    handles, words = ax.get_legend_handles_labels()
+    room = letters(width - points(_LEFT_OF_AXES)) * float(rcParams["font.size"]) / _legend_size()
+    lengths = [len(word) + _BESIDE_ENTRY for word in words]
+    # matplotlib fills column by column, and so does this
+    fitting = (
+        count
+        for count in range(len(words), 1, -1)
+        if sum(max(lengths[i] for i in part) for part in np.array_split(np.arange(len(words)), count)) <= room
+    )
+    shift = ScaledTranslation(0.0, points(_WORDS if above_words else 0.0) / 72.0, figure.dpi_scale_trans)
+    ax.legend(
+        handles, words, loc="lower left", bbox_to_anchor=(0.0, 1.0), bbox_transform=ax.transAxes + shift,
+        ncols=next(fitting, 1), frameon=False, borderaxespad=0.0, columnspacing=1.0,
+    )  # fmt: skip
+
+
+def _legend_size() -> float:
+    """Size of the text of a legend, in points."""
+    from matplotlib import rcParams
+    from matplotlib.font_manager import FontProperties
+
+    return float(FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points())

@@ -161,6 +161,8 @@ def price_figure(source: Evolution | ScaleSpace, *, width: Width = None) -> Figu
     """Cost of acting on the smoothed optimum, from where ascent finds it, how many critical points are left, against
     sigma.
 
+    Bands are intervals over the seeds, where Q is a mean over several.
+
     Parameters
     ----------
     source
@@ -187,10 +189,15 @@ def price_figure(source: Evolution | ScaleSpace, *, width: Width = None) -> Figu
     >>> len(plot.figures.get("price")(flow).axes)
     3
     """
+    from heatpg.scalespace import price
+    from heatpg.studies import intervals_of
+
     space = space_of(source)
     heading = f"{name_label(space.landscape)}: cost of its smoothed optimum under exploration noise σ"
+    curve = price(space)
+    intervals = intervals_of(space, curve)
     with sheet(width, 3, heading, screen=_WIDTH, least=_LEAST, height=3.7, besides=0.5) as (figure, axes):
-        price_curve(space, axes[0])
+        price_curve(space, axes[0], curve=curve, intervals=intervals)
         basin_curve(space, axes[1])
         critical_counts(space, axes[2])
     return figure

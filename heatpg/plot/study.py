@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from heatpg.plot.counts import critical_counts
 from heatpg.plot.field import draw_field, map_ratio, marks_words
 from heatpg.plot.fingerprint import fingerprint
 from heatpg.plot.layout import (
+    HIGHEST,
     caption,
     caption_height,
     height_of_maps,
+    legend_above,
     legend_below_panels,
     line_colours,
     outer_labels,
@@ -25,36 +28,47 @@ from heatpg.plot.layout import (
 )
 from heatpg.plot.pricing import price_curve
 from heatpg.plot.style import Width, columns, inches, letters, points, styled
+from heatpg.plot.tracks import draw_ends
 from heatpg.plot.watershed import basin_curve
 from heatpg.plot.words import axis_label, headline, number, origin_label, sigma_label, slice_label
 from heatpg.scalespace.pricing import place_words
 from heatpg.tools.figures import figures
-from heatpg.tools.lines import one_line
+from heatpg.tools.lines import one_line, typeset
 from heatpg.tools.numbers import settled
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
     from matplotlib.transforms import Transform
 
     from heatpg.scalespace import ScaleSpace
     from heatpg.studies import Study
 
-__all__ = ["study"]
+__all__ = ["study", "study_about", "study_panels", "study_rows"]
 
+_SUBJECT = "its optimum under exploration noise"
 _WIDTH = 13.0  # inches, on the screen
 _ANSWER = 1.5  # of the size of the text, for the answer
 _NUMBER = 1.9  # the same for the numbers below it
 _NO_NUMBER = ("none", "always")
-_THIRD, _BESIDE_VALUE = 0.31, 0.53  # of the width, for the words of a number: side by side, and below each other
+_THIRD = 0.31  # of the width, for the words of a number beside two others
+_ANSWER_OF_COLUMN = 1.15  # the size of the answer in a column
+_BESIDE_NAME = 0.45  # of the width of a column, left of a number
 _LEVELS = 8  # rows of the table; a taste
 _MOST_NOTES = 3  # all of them are in the text of the study
-_ROOM_FOR_TABLE = 6.0  # inches beside text of 10 points; a column of a page has none
+_NARROW = 6.0  # inches beside text of 10 points; a column of a page is narrower: one stack of panels, and no table
+_NUMBERS = 3  # steps along the upright axis of a low panel
+_LEGEND_LINES = 6  # of all legends of the stack together, at most
+_LEAST_STACKED, _MOST_STACKED = 0.62, 1.3  # inches of a panel in the stack; tastes
 _LEAST_MAP = 2.0  # inches that a panel needs
 _LEAST_CURVE = 2.8  # inches that a panel with curves needs
 
 
-def _shown(page: Study) -> list[int]:
-    """Three levels: around the first jump and the end of the optimum if they can be told apart, else evenly spread."""
+def _shown(page: Study, *, narrow: bool = False) -> list[int]:
+    """Three levels: around the first jump and the end of the optimum if they can be told apart, else evenly spread.
+
+    In a column the first of them is left out, as it is nearest to Q.
+    """
     sigma = page.space.sigma
     last = len(sigma) - 1
     # a tenth of the levels: two maps nearer than that look the same
@@ -67,27 +81,34 @@ def _shown(page: Study) -> list[int]:
     for level in (0, *after, last, last // 2, last // 4, 3 * last // 4):
         if all(abs(level - other) >= apart for other in kept):
             kept.append(level)
-    return sorted(kept[:3])
+    return sorted(kept[:3])[1 if narrow and len(kept) > 1 else 0 :]
 
 
-def _notes(page: Study, most: int) -> list[str]:
-    """What the pictures do not show by themselves."""
-    lines = [f"Note: {flag}." for flag in page.space.flags[:_MOST_NOTES]]
-    if words := slice_words(page.evolution.landscape.provenance, page.evolution.drawn):
+def _notes(page: Study, most: int, *, only_marks: bool, narrow: bool = False) -> list[str]:
+    """What the pictures do not show by themselves, or only what their marks are."""
+    lines = [] if only_marks else [f"Note: {typeset(flag)}." for flag in page.space.flags[:_MOST_NOTES]]
+    words = slice_words(page.evolution.landscape.provenance, page.evolution.drawn)
+    if words and (narrow or not only_marks):
         lines.append(f"This is {words}.")
     # lines are not hatched
     flow = page.evolution
     several = flow.grid.dimensions > 1
-    lines.append(marks_words(flow, _shown(page)) if several else f"Crosses: {flow.landscape.sense.place} of u.")
+    shown = _shown(page, narrow=narrow)
+    lines.append(marks_words(flow, shown) if several else f"Crosses: {flow.landscape.sense.place} of u.")
     return [part for line in lines for part in textwrap.wrap(line, most, subsequent_indent="    ")]
 
 
-def _draw_answer(part: FigureBase, page: Study, lines: list[str], heading: str) -> None:
+def _answer(page: Study, width: float, size: float) -> list[str]:
+    """The lines of the answer, in letters of this size over that of the text."""
+    return textwrap.wrap(typeset(one_line(page.verdict.sentence)), max(12, int(letters(width) / (size * 1.1))))
+
+
+def _draw_answer(part: FigureBase, lines: list[str], heading: str, larger: float) -> None:
     """The answer in one sentence, large, with what it is about in small letters below."""
     from matplotlib import rcParams
 
     size = float(rcParams["font.size"])
-    part.text(0.01, 0.94, "\n".join(lines), va="top", fontsize=_ANSWER * size, fontweight="bold", linespacing=1.15)
+    part.text(0.01, 0.94, "\n".join(lines), va="top", fontsize=larger * size, fontweight="bold", linespacing=1.15)
     part.text(0.01, 0.04, heading, va="bottom", fontsize=size, color="0.35", linespacing=1.25)
 
 
@@ -95,34 +116,53 @@ def _numbers(page: Study, most: int) -> list[tuple[str, str, str]]:
     """Name, value and detail of each number, in lines of at most so many letters."""
     return [
         (
-            textwrap.fill(one.name, most),
+            textwrap.fill(typeset(one.name), most),
             one.value if one.value in _NO_NUMBER else f"σ = {one.value}".replace("= below", "<"),
-            textwrap.fill(one.detail, most),
+            textwrap.fill(typeset(one.detail), most),
         )
         for one in page.verdict.numbers
     ]
 
 
-def _draw_numbers(part: FigureBase, numbers: list[tuple[str, str, str]], *, beside: bool) -> None:
-    """Three numbers, side by side or one below the other: what it is, how much, and what happens there."""
+def _draw_numbers(part: FigureBase, numbers: list[tuple[str, str, str]]) -> None:
+    """Three numbers side by side: what it is, how much, and what happens there."""
     from matplotlib import rcParams
     from matplotlib.lines import Line2D
 
     size = float(rcParams["font.size"])
     small: dict[str, Any] = {"fontsize": size, "color": "0.35"}
     for i, (name, value, detail) in enumerate(numbers):
-        if beside:
-            left = 0.01 + i / 3
-            part.text(left, 0.92, name, va="top", **small)
-            part.text(left, 0.5, value, va="center", fontsize=_NUMBER * size, fontweight="bold")
-            part.text(left, 0.08, detail, va="bottom", **small)
-            if i:
-                ends = [left - 0.015] * 2
-                part.add_artist(Line2D(ends, [0.08, 0.92], color="0.8", lw=points(1.0), transform=_shares(part)))
-        else:
-            middle = 1.0 - (i + 0.5) / 3
-            part.text(0.01, middle, value, va="center", fontsize=1.2 * size, fontweight="bold")
-            part.text(0.45, middle, f"{name}\n{detail}", va="center", **small)
+        left = 0.01 + i / 3
+        part.text(left, 0.92, name, va="top", **small)
+        part.text(left, 0.5, value, va="center", fontsize=_NUMBER * size, fontweight="bold")
+        part.text(left, 0.08, detail, va="bottom", **small)
+        if i:
+            ends = [left - 0.015] * 2
+            part.add_artist(Line2D(ends, [0.08, 0.92], color="0.8", lw=points(1.0), transform=_shares(part)))
+
+
+def _lines_of_numbers(page: Study, most: int) -> list[tuple[str, list[str]]]:
+    """The three numbers in a column: what it is, and beside it how much, in lines of at most so many letters."""
+    lines = []
+    for name, value, detail in _numbers(page, most):
+        # what happens at a number is in the answer and in the panels
+        words = f"{value}, {detail}" if value in _NO_NUMBER and detail else value
+        lines.append((name, textwrap.wrap(words, int((1.0 - _BESIDE_NAME) * most))))
+    return lines
+
+
+def _draw_lines_of_numbers(part: FigureBase, lines: list[tuple[str, list[str]]]) -> None:
+    """The three numbers, one below the other."""
+    from matplotlib import rcParams
+
+    size = float(rcParams["font.size"])
+    step, row = 1.0 / (sum(len(words) for _, words in lines) + 1), 0
+    for name, words in lines:
+        part.text(0.01, 1.0 - (row + 0.5) * step, name, va="top", fontsize=size, color="0.35")
+        for i, line in enumerate(words):
+            place = 1.0 - (row + i + 0.5) * step
+            part.text(_BESIDE_NAME, place, line, va="top", fontsize=size, fontweight="bold")
+        row += len(words)
 
 
 def _shares(part: FigureBase) -> Transform:
@@ -131,7 +171,7 @@ def _shares(part: FigureBase) -> Transform:
     return transform
 
 
-def _rows(page: Study, most: int) -> tuple[list[str], list[list[str]]]:
+def study_rows(page: Study, most: int) -> tuple[list[str], list[list[str]]]:
     """The table: heads of its columns, and levels that are evenly spread with what happens at each."""
     space, sense = page.space, page.space.sense
     share, counts = page.basins.of_optimum(), space.count()
@@ -143,10 +183,11 @@ def _rows(page: Study, most: int) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
             number(float(space.sigma[k])),
-            place_words(space, space.optimum_positions[k]) + (", on the edge" if page.curve.on_edge[k] else ""),
-            page.evolution.landscape.value_words(float(space.optimum_values[k])),
+            typeset(place_words(space, space.optimum_positions[k]))
+            + (", on the edge" if page.curve.on_edge[k] else ""),
+            typeset(page.evolution.landscape.value_words(float(space.optimum_values[k]))),
             number(settled(float(page.curve.price[k]), page.curve.oscillation))
-            + page.curve.doubt_words(page.curve.price[k], page.curve.uncertainty[k]).replace("+-", "±"),
+            + typeset(page.curve.doubt_words(page.curve.price[k], page.curve.uncertainty[k])),
             str(int(counts[k])),
             "" if np.isnan(share[k]) else f"{share[k]:.0%}",
         ]
@@ -180,11 +221,11 @@ def _draw_table(part: FigureBase, heads: list[str], rows: list[list[str]]) -> No
     part.add_artist(Line2D([0.01, 0.99], [height] * 2, color="0.8", lw=points(1.0), transform=_shares(part)))
 
 
-def _draw_maps(part: FigureBase, page: Study, per_row: int, width: float) -> None:
-    """Q, and u at three levels, on the colour scale of Q."""
+def _draw_maps(part: FigureBase, page: Study, shown: list[int], per_row: int, width: float) -> None:
+    """Q, and u at these levels, on the colour scale of Q."""
     from matplotlib.colors import Normalize
 
-    flow, grid, shown = page.evolution, page.evolution.grid, _shown(page)
+    flow, grid = page.evolution, page.evolution.grid
     # a study is of one landscape: there are no batch axes
     initial = flow.landscape.values
     sense = flow.landscape.sense
@@ -201,9 +242,9 @@ def _draw_maps(part: FigureBase, page: Study, per_row: int, width: float) -> Non
     scale_of_maps(part, image, panels, width)
 
 
-def _draw_lines(part: FigureBase, page: Study) -> None:
-    """Q, and u at three levels with its optimum, in one dimension; bands are one standard error of u from seeds."""
-    flow, grid, space, shown = page.evolution, page.evolution.grid, page.space, _shown(page)
+def _draw_lines(part: FigureBase, page: Study, shown: list[int]) -> Axes:
+    """Q, and u at these levels with its optimum, in one dimension; bands are one standard error of u from seeds."""
+    flow, grid, space = page.evolution, page.evolution.grid, page.space
     ax = part.subplots()
     ax.plot(grid[0].coordinates, flow.landscape.values, color="0.2", lw=points(1.2), label="Q (σ = 0)")
     for level, colour in zip(shown, line_colours(len(shown)), strict=True):
@@ -215,10 +256,10 @@ def _draw_lines(part: FigureBase, page: Study) -> None:
         cross: dict[str, Any] = {"mec": "black", "mfc": colour, "ms": points(7), "mew": points(0.8)}
         # where the optimum is between the nodes
         ax.plot(space.optimum_positions[level, 0], space.optimum_values[level], "X", **cross)
-    ax.legend(fontsize="small")
     ax.set_xlabel(axis_label(grid[0]))
     ax.set_ylabel("Q, u")
     ax.set_xlim(grid[0].lower, grid[0].upper)
+    return ax
 
 
 def _draw_fingerprints(part: FigureBase, page: Study, per_row: int, width: float, *, beside: bool) -> None:
@@ -239,7 +280,8 @@ def _draw_fingerprints(part: FigureBase, page: Study, per_row: int, width: float
 def study(source: Evolution | Study, *, width: Width = None) -> Figure:
     """The page of a study: the answer, Q and u around its events, the fingerprint, price, basins, counts, and a table.
 
-    At column width there is no table.
+    In a column the panels are stacked above one axis of sigma, two levels are shown beside Q, and there is no table; it
+    is then about 9 in high.
 
     Parameters
     ----------
@@ -267,65 +309,142 @@ def study(source: Evolution | Study, *, width: Width = None) -> Figure:
     >>> plot.study(flow).texts == [] and len(plot.study(flow).axes)
     5
     """
-    from matplotlib.figure import Figure
-
     from heatpg.studies import Study
     from heatpg.studies import study as make
 
     total = inches(width, _WIDTH)
     # studied before anything is drawn, as it may refuse
     page = source if isinstance(source, Study) else make(source)
-    grid = page.evolution.grid
-    maps, tracks = 1 + len(_shown(page)), min(grid.dimensions, 3)
     with styled(width):
         # inside the style, as a line holds as many letters as the text is small
-        narrow = total < points(_ROOM_FOR_TABLE)
-        notes = _notes(page, letters(total))
-        answer = textwrap.wrap(one_line(page.verdict.sentence), max(12, int(letters(total) / (_ANSWER * 1.1))))
-        heading = "\n".join(textwrap.wrap(_about(page), letters(total)))
-        numbers = _numbers(page, int(letters(total) * (_BESIDE_VALUE if narrow else _THIRD)))
-        # of those side by side the one with the most lines counts, of those below each other all of them
-        breaks = [name.count("\n") + detail.count("\n") for name, _, detail in numbers]
-        more = sum(breaks) if narrow else 2 * max(breaks)
-        heads, rows = _rows(page, _LEVELS)
-        maps_per_row = columns(maps, total, _LEAST_MAP)
-        per_row, curves_per_row = columns(tracks, total, _LEAST_CURVE), columns(3, total, _LEAST_CURVE)
-        beside = total >= points(_LEAST_CURVE) * 3
-        # answer, numbers, maps, fingerprints, curves, table, notes, from above
-        heights = [
-            caption_height(1) * (_ANSWER * 0.47 * len(answer) + 0.5 * len(heading.splitlines()) + 0.45),
-            points(1.3 if narrow else 0.95) + (caption_height(more) - caption_height(0)),
-            points(3.0) if grid.dimensions == 1 else height_of_maps(maps, maps_per_row, total, map_ratio(grid)),
-            points(3.4) * -(-tracks // per_row) + (0.0 if beside else points(0.6)),
-            points(3.5) * -(-3 // curves_per_row),
-            0.0 if narrow else caption_height(len(rows) + 2) * 1.15,
-            caption_height(len(notes)) if notes else 0.0,
-        ]
-        drawn = [height for height in heights if height]
-        figure = Figure(figsize=(total, sum(drawn)), layout="constrained")
-        parts = iter(figure.subfigures(len(drawn), 1, squeeze=False, height_ratios=drawn)[:, 0])
-        _draw_answer(next(parts), page, answer, heading)
-        _draw_numbers(next(parts), numbers, beside=not narrow)
-        if grid.dimensions == 1:
-            _draw_lines(next(parts), page)
-        else:
-            _draw_maps(next(parts), page, maps_per_row, total)
-        _draw_fingerprints(next(parts), page, per_row, total, beside=beside)
-        first, second, third = panels_of(next(parts), 3, curves_per_row)
-        price_curve(page.space, first, curve=page.curve, limit=page.price, intervals=page.intervals)
-        basin_curve(page.space, second, basins=page.basins)
-        critical_counts(page.space, third)
-        if not narrow:
-            _draw_table(next(parts), heads, rows)
-        if notes:
-            caption(next(parts), notes)
+        return _column(page, total) if total < points(_NARROW) else _sheet(page, total)
+
+
+def study_panels(page: Study) -> Figure:
+    """The panels of a study for the screen, without the words and the table, for a page that has them as text."""
+    return _sheet(page, _WIDTH, bare=True)
+
+
+def _sheet(page: Study, total: float, *, bare: bool = False) -> Figure:
+    """The page of a screen, or of the width of the text: panels side by side, and a table; bare, panels and notes."""
+    from matplotlib.figure import Figure
+
+    grid, shown = page.evolution.grid, _shown(page)
+    maps, tracks = 1 + len(shown), min(grid.dimensions, 3)
+    notes = _notes(page, letters(total), only_marks=bare)
+    answer = _answer(page, total, _ANSWER)
+    heading = "\n".join(textwrap.wrap(f"{headline(page.evolution, _SUBJECT)}. {study_about(page)}", letters(total)))
+    numbers = _numbers(page, int(letters(total) * _THIRD))
+    breaks = [name.count("\n") + detail.count("\n") for name, _, detail in numbers]
+    heads, rows = study_rows(page, _LEVELS)
+    maps_per_row = columns(maps, total, _LEAST_MAP)
+    per_row, curves_per_row = columns(tracks, total, _LEAST_CURVE), columns(3, total, _LEAST_CURVE)
+    beside = total >= points(_LEAST_CURVE) * 3
+    # answer, numbers, maps, fingerprints, curves, table, notes, from above
+    heights = [
+        0.0 if bare else caption_height(1) * (_ANSWER * 0.47 * len(answer) + 0.5 * len(heading.splitlines()) + 0.45),
+        # above and below the value, so that the most lines count twice
+        0.0 if bare else points(0.95) + (caption_height(2 * max(breaks)) - caption_height(0)),
+        points(3.0) if grid.dimensions == 1 else height_of_maps(maps, maps_per_row, total, map_ratio(grid)),
+        points(3.4) * -(-tracks // per_row) + (0.0 if beside else points(0.6)),
+        points(3.5) * -(-3 // curves_per_row),
+        0.0 if bare else caption_height(len(rows) + 2) * 1.15,
+        caption_height(len(notes)) if notes else 0.0,
+    ]
+    figure, parts = _parts(Figure, total, heights)
+    if not bare:
+        _draw_answer(next(parts), answer, heading, _ANSWER)
+        _draw_numbers(next(parts), numbers)
+    if grid.dimensions == 1:
+        _draw_lines(next(parts), page, shown).legend(fontsize="small")
+    else:
+        _draw_maps(next(parts), page, shown, maps_per_row, total)
+    _draw_fingerprints(next(parts), page, per_row, total, beside=beside)
+    first, second, third = panels_of(next(parts), 3, curves_per_row)
+    price_curve(page.space, first, curve=page.curve, limit=page.price, intervals=page.intervals)
+    basin_curve(page.space, second, basins=page.basins)
+    critical_counts(page.space, third)
+    if not bare:
+        _draw_table(next(parts), heads, rows)
+    if notes:
+        caption(next(parts), notes)
     return figure
 
 
-def _about(page: Study) -> str:
-    """What was studied, in one line."""
+def _column(page: Study, total: float) -> Figure:
+    """The page of a column: panels in one stack above one axis of sigma, no higher than a printed page."""
+    from matplotlib.figure import Figure
+
+    grid, shown = page.evolution.grid, _shown(page, narrow=True)
+    maps, panels = 1 + len(shown), min(grid.dimensions, 3) + 3
+    notes = _notes(page, letters(total), only_marks=True, narrow=True)
+    answer = _answer(page, total, _ANSWER_OF_COLUMN)
+    heading = "\n".join(textwrap.wrap(headline(page.evolution, _SUBJECT), letters(total)))
+    lines = _lines_of_numbers(page, letters(total))
+    heights = [
+        caption_height(0) * (_ANSWER_OF_COLUMN * (0.9 * len(answer) + 0.4) + 0.9 * len(heading.splitlines())),
+        caption_height(sum(len(words) for _, words in lines)),
+        points(2.6) if grid.dimensions == 1 else height_of_maps(maps, maps, total, map_ratio(grid)),
+        0.0,
+        caption_height(len(notes)) if notes else 0.0,
+    ]
+    # numbers of the lowest axis with its label, and the legends
+    besides = points(0.5) + caption_height(_LEGEND_LINES)
+    each = (HIGHEST - sum(heights) - besides) / panels
+    heights[3] = besides + panels * min(max(each, _LEAST_STACKED), _MOST_STACKED)
+    figure, parts = _parts(Figure, total, heights)
+    _draw_answer(next(parts), answer, heading, _ANSWER_OF_COLUMN)
+    _draw_lines_of_numbers(next(parts), lines)
+    if grid.dimensions == 1:
+        legend_above(_draw_lines(next(parts), page, shown), total)
+    else:
+        _draw_maps(next(parts), page, shown, maps, total)
+    _draw_stack(next(parts), page, total)
+    if notes:
+        caption(next(parts), notes)
+    return figure
+
+
+def _parts(make: type[Figure], total: float, heights: list[float]) -> tuple[Figure, Iterator[FigureBase]]:
+    """A figure with a part for each height that is not 0, from above."""
+    drawn = [height for height in heights if height]
+    figure = make(figsize=(total, sum(drawn)), layout="constrained")
+    return figure, iter(figure.subfigures(len(drawn), 1, squeeze=False, height_ratios=drawn)[:, 0])
+
+
+def _draw_stack(part: FigureBase, page: Study, width: float) -> None:
+    """Critical points, price, basin and counts, one below the other, with one axis of sigma below all of them."""
+    from matplotlib.ticker import MaxNLocator
+
+    space, grid = page.space, page.evolution.grid
+    tracks = min(grid.dimensions, 3)
+    panels = list(part.subplots(tracks + 3, 1, sharex=True))
+    for i, ax in enumerate(panels[:tracks]):
+        fingerprint(space, ax, axis=i)
+        ax.set_ylabel(axis_label(grid[i]))
+        draw_ends(ax, space, "")
+    price_curve(space, panels[tracks], curve=page.curve, limit=page.price, intervals=page.intervals)
+    basin_curve(space, panels[tracks + 1], basins=page.basins)
+    critical_counts(space, panels[tracks + 2])
+    for i, ax in enumerate(panels):
+        ax.set_title("")
+        if ax is not panels[-1]:
+            ax.set_xlabel("")
+        if i:
+            # the lines of the events go through all panels, so that their words are needed once
+            for words in list(ax.texts):
+                words.remove()
+        if i == len(panels) - 1 and ax.get_yscale() == "linear":
+            # numbers of a low panel
+            ax.yaxis.set_major_locator(MaxNLocator(_NUMBERS, integer=True))
+        if i == 0 or i >= tracks:
+            legend_above(ax, width, above_words=i == 0 and bool(ax.texts))
+    part.align_ylabels(panels)
+
+
+def study_about(page: Study) -> str:
+    """On which grid and how it was studied, in one line."""
     grid, flow = page.evolution.grid, page.evolution
     shape = " × ".join(map(str, grid.shape))
     boundaries = ", ".join(dict.fromkeys(axis.boundary for axis in grid))
-    about = headline(flow, "its optimum under exploration noise")
-    return f"{about}. {shape} nodes, boundary {boundaries}, {len(flow)} levels of σ, {origin_label(flow)}."
+    return f"{shape} nodes, boundary {boundaries}, {len(flow)} levels of σ, {origin_label(flow)}."

@@ -204,9 +204,12 @@ class GradientEstimate:
     def __str__(self) -> str:
         what = "dL/dmu" if self.with_respect_to == "mean" else "dL/dsigma^2"
         rows = [np.atleast_2d(x) for x in (self.value, self.standard_error)]
+        # of a landscape the samples are drawn from its interpolant, whose gradient is known without error
+        interpolated = self.exact_error is not None and not np.any(self.exact_error)
+        of_what = "interpolant" if interpolated else "exact"
         lines = [
             f"{what}, {self.estimator} estimator: {self.samples} evaluations, {self.units} independent units",
-            "      estimate   standard error" + ("         exact       z" if self.exact is not None else ""),
+            "      estimate   standard error" + (f"  {of_what:>12}       z" if self.exact is not None else ""),
         ]
         # all means and components in one column, in the order of the arrays
         flat = list(zip(*(x.ravel() for x in rows), strict=True))
@@ -332,13 +335,14 @@ def estimate_gradient(
     gradient
         Gradient of a function, only for ``reparametrised``: called as ``gradient(x1, ..., xd)``, returns d arrays.
     compare
-        Whether the exact gradient is computed as well. For a function this costs 64 times the samples for
+        Whether the exact gradient is computed as well; for a landscape that of its interpolant, from which the
+        samples are drawn, also where it has a sampler. For a function this costs 64 times the samples for
         each component, between 2^13 and 2^17 evaluations. By default wherever Q is no sampler of rollouts.
 
     Returns
     -------
     estimate
-        With standard errors, and z-scores against the exact gradient.
+        With standard errors, and z-scores against the exact gradient (for a landscape, that of its interpolant).
 
     Raises
     ------

@@ -150,10 +150,10 @@ class Integrand:
         if self.vectorized:
             values = self._real_values(self.function(points), (len(points),))
         else:
-            # each answer is looked at by itself: np.array would turn a list of arrays into something that fits
+            # each answer is checked by itself: np.array would turn a list of arrays into something that fits
             values = np.array([self._real_values(self.function(point), ()) for point in points])
         if not np.isfinite(values).all():
-            # the points are made anew: the function may have written into those that it was given
+            # the points are made again: the function may have written into those that it was given
             first = int(np.argmin(np.isfinite(values)))
             raise NonFiniteError(
                 f"the function is not finite at {self._points(nodes)[first].tolist()}",

@@ -17,10 +17,11 @@ from heatpg.core.linear import piecewise_linear
 from heatpg.core.noise import Sigma, sigma_words
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import Evolution
-from heatpg.risk.jumps import ActionJump, Measure, jump_between, value_errors
+from heatpg.risk.jumps import ActionJump, Measure, jump_between, mean_jump_error, value_errors
 from heatpg.risk.ladder import TailLadder
 from heatpg.risk.positive import PositiveFlow
 from heatpg.risk.returns import MOST_THRESHOLDS, Distribution, TailMean, distribution, fraction_of, tail_mean_of
+from heatpg.risk.scatter import Scatter, error_over_seeds
 from heatpg.risk.tops import apart, around, candidates, sharpen, sharpen_best
 from heatpg.solvers import Solver
 from heatpg.tools.calls import checked_call
@@ -57,6 +58,8 @@ class Parting:
         Both actions at the next level.
     apart
         Whether they are apart from there on, or together.
+    sampling
+        Standard error of the sigma of a jump over the seeds; 0 without the returns of seeds, and where they drift.
     """
 
     sigma: float
@@ -64,10 +67,30 @@ class Parting:
     safest: tuple[float, ...]
     best_mean: tuple[float, ...]
     apart: bool
+    sampling: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The parting as JSON-like values."""
         return fields_as_dict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """Standard errors over the seeds at one noise level, from differences seed by seed.
+
+    Attributes
+    ----------
+    value
+        Of the tail mean at the safest action.
+    gained
+        Of the gain of the tail mean compared with the action with the best mean.
+    lost
+        Of the loss of the mean.
+    """
+
+    value: float = 0.0
+    gained: float = 0.0
+    lost: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -129,9 +152,11 @@ class SafestAction:
         negative: a difference below 0, within the uncertainty, is told as 0.
     uncertainty
         Of the tail mean at the safest action and at the one with the best mean, by level, for the levels that the
-        sentences quote: from the bounds, and from the sampling of Q, as half the spacing with Q interpolated has it.
+        sentences quote: from the bounds, and from the sampling of Q, according to half the spacing with Q interpolated.
     distribution, tail
         All fields.
+    sampling
+        Standard errors over the seeds at the same levels as `uncertainty`; empty without the returns of seeds.
     """
 
     q: float
@@ -144,6 +169,7 @@ class SafestAction:
     uncertainty: dict[int, tuple[float, float]]
     distribution: Distribution
     tail: TailMean
+    sampling: dict[int, Sampling] = dataclasses.field(default_factory=dict)
 
     @property
     def parting(self) -> Parting | None:
@@ -159,15 +185,18 @@ class SafestAction:
             All of them, as `heatpg.scalespace.ScaleSpace.jumps`. One between two levels where one was found already
             keeps the larger uncertainty, because that counts the sampling of Q.
         """
-        known = []
+        known, law = [], self.distribution
+        flow = PositiveFlow(law.landscape, law.solver, law.landscape.sense.sign)
+        measure, ratio = Measure(flow, None, MOST_THRESHOLDS), law.noise[-1] / self.sigma[-1]
         for event in events:
             level = int(np.searchsorted(self.sigma, event.sigma))
             own = [one for one in self.best_mean.jumps if np.searchsorted(self.sigma, one.sigma) == level]
             error = max([event.uncertainty, *(one.uncertainty for one in own)])
             before = tuple(self.best_mean.positions[max(0, level - 1)].tolist())
-            known.append(ActionJump(event.sigma, error, before, tuple(event.position)))
+            places = np.array([before, event.position])
+            sampling = event.sigma * mean_jump_error(measure, event.sigma * ratio, places)
+            known.append(ActionJump(event.sigma, error, before, tuple(event.position), sampling))
         best_mean = dataclasses.replace(self.best_mean, jumps=known)
-        law = self.distribution
         partings = _partings(law.grid, law.noise, self.sigma, self.safest, best_mean)
         return dataclasses.replace(self, best_mean=best_mean, partings=partings)
 
@@ -184,7 +213,7 @@ class SafestAction:
             "safest": (
                 f"The safest {point}, by {tail} (CVaR), is {self._place(self.safest.positions[0])} at sigma = "
                 f"{first_noise}, with {self._value(0)}, and {self._place(self.safest.positions[last])} at sigma = "
-                f"{last_noise}, with {self._value(last)}.{_mean_words(landscape)}"
+                f"{last_noise}, with {self._value(last)}.{_mean_words(landscape, sampled=bool(self.sampling))}"
             )
         }
         jumps = [self._jump_words(jump) for jump in self.safest.jumps]
@@ -194,7 +223,7 @@ class SafestAction:
             moves = f"A{when[1:]} the safest {point} jumps {_listed([where, *more])}"
         else:
             moves = f"From sigma = {first_noise} to {last_noise} the safest {point} moves without a jump"
-        sigmas = [known_words(jump.sigma, jump.uncertainty) for jump in self.best_mean.jumps]
+        sigmas = [self._known(jump.sigma, jump.uncertainty, jump.sampling) for jump in self.best_mean.jumps]
         mean = f"jumps at sigma = {_listed(sigmas)}" if sigmas else "does not jump"
         result["safest jump"] = f"{moves}; the {point} with the best mean {mean}."
         result["parting"] = self._parting_words()
@@ -205,7 +234,7 @@ class SafestAction:
     def _jump_words(self, jump: ActionJump) -> tuple[str, str]:
         """When and where."""
         return (
-            f"at sigma = {known_words(jump.sigma, jump.uncertainty)}",
+            f"at sigma = {self._known(jump.sigma, jump.uncertainty, jump.sampling)}",
             f"from {self._place(jump.before)} to {self._place(jump.after)}",
         )
 
@@ -220,11 +249,14 @@ class SafestAction:
         examples = []
         for one in begins[:_MOST_TOLD]:
             level = int(np.searchsorted(self.sigma, one.sigma))
-            gained = known_words(float(self.tail_gained[level]), sum(self.uncertainty[level]))
+            sampled = self.sampling.get(level, Sampling())
+            gained = self._known(float(self.tail_gained[level]), sum(self.uncertainty[level]), sampled.gained)
+            lost = f"{self.mean_lost[level]:.3g}"
+            if sampled.lost:
+                lost = self._known(float(self.mean_lost[level]), 0.0, sampled.lost)
             examples.append(
                 f"At sigma = {self._noise(level)} it is {self._place(one.safest)} instead of "
-                f"{self._place(one.best_mean)}: the mean is worse by {self.mean_lost[level]:.3g}, the tail mean better "
-                f"by {gained}."
+                f"{self._place(one.best_mean)}: the mean is worse by {lost}, the tail mean better by {gained}."
             )
         told = _listed(intervals)
         return (
@@ -235,11 +267,11 @@ class SafestAction:
     def _interval_words(self, begin: Parting) -> str:
         """Where they differ: from one parting on, up to the next."""
         end = next((one for one in self.partings if not one.apart and one.sigma > begin.sigma), None)
-        until = "" if end is None else known_words(end.sigma, end.uncertainty)
+        until = "" if end is None else self._known(end.sigma, end.uncertainty, end.sampling)
         if begin.sigma <= self.sigma[0]:
             first = self._noise(0)
             return f"from the smallest noise level, {first}, up to " + (until or f"the largest, {self._noise(-1)},")
-        start = known_words(begin.sigma, begin.uncertainty)
+        start = self._known(begin.sigma, begin.uncertainty, begin.sampling)
         return f"between sigma = {start} and {until}" if until else f"for sigma >= {start}"
 
     def _noise(self, level: int) -> str:
@@ -254,7 +286,15 @@ class SafestAction:
 
     def _value(self, level: int) -> str:
         scale = self.distribution.landscape.oscillation
-        return known_words(float(self.safest.values[level]), self.uncertainty[level][0], scale)
+        sampled = self.sampling.get(level, Sampling())
+        return self._known(float(self.safest.values[level]), self.uncertainty[level][0], sampled.value, scale)
+
+    def _known(self, value: float, error: float, sampling: float, scale: float = 0.0) -> str:
+        """A number with the larger of its two errors, which is named where there are two."""
+        words = known_words(value, max(error, sampling), scale)
+        if not self.sampling:
+            return words
+        return words.replace("(+-", f"({'sampling' if sampling > error else 'solver'} error +-")
 
     def __str__(self) -> str:
         return "\n".join(self.sentences.values())
@@ -275,6 +315,7 @@ class SafestAction:
             "mean_lost": plain(self.mean_lost),
             "tail_gained": plain(self.tail_gained),
             "uncertainty": {str(level): list(errors) for level, errors in sorted(self.uncertainty.items())},
+            "sampling": {str(level): dataclasses.asdict(one) for level, one in sorted(self.sampling.items())},
             "solver": self.distribution.solver.describe(),
             "reason": self.distribution.reason,
             "gap": plain(self.tail.gap),
@@ -315,16 +356,18 @@ def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _mean_words(landscape: Landscape) -> str:
+def _mean_words(landscape: Landscape, *, sampled: bool) -> str:
     """What the tail of a mean over rollouts leaves out; empty where Q is no mean."""
     error = landscape.standard_error
     if landscape.returns is None and (error is None or not error.any()):
         return ""
     over = "rollouts" if landscape.returns is None else f"{len(landscape.returns)} seeds"
+    known = "Sampling errors are standard errors over the seeds, to first order."
+    if not sampled:
+        known = "The uncertainties (+-) do not include the error of this mean."
     return (
         f" Q is the mean over {over}: the worst {'losses' if landscape.minimise else 'returns'} are those of this mean "
-        f"under the noise in the {landscape.point_word}, and the spread of single episodes is not part of them. The "
-        f"uncertainties (+-) do not include the error of this mean."
+        f"under the noise in the {landscape.point_word}, and the spread of single episodes is not part of them. {known}"
     )
 
 
@@ -362,10 +405,11 @@ def _partings(grid: Grid, noise: Array, sigma: Array, safest: Actions, best_mean
             low, high = float(sigma[max(0, level - 1)]), float(sigma[level])
             jumps = [jump for jump in [*safest.jumps, *best_mean.jumps] if level and low <= jump.sigma <= high]
             # a jump parts them, or brings them together; without one they drift
-            sigmas = [(jump.sigma, jump.uncertainty) for jump in jumps] or [(0.5 * (low + high), 0.5 * (high - low))]
-            where, error = min(sigmas) if now else max(sigmas)
+            sigmas = [(jump.sigma, jump.uncertainty, jump.sampling) for jump in jumps]
+            sigmas = sigmas or [(0.5 * (low + high), 0.5 * (high - low), 0.0)]
+            where, error, sampling = min(sigmas) if now else max(sigmas)
             places = [tuple(place.tolist()) for place in pairs[level]]
-            found.append(Parting(where, error, places[0], places[1], now))
+            found.append(Parting(where, error, places[0], places[1], now, sampling))
         before = now
     return found
 
@@ -457,11 +501,21 @@ def safest_action(
     lost, gained = (np.asarray(flow.difference(np.maximum(each, 0.0)), np.float64) for each in (lost, gained))
     partings = _partings(law.grid, noise, levels, safest, best_mean)
     gaps = np.asarray(tail.upper - tail.lower, np.float64).reshape(len(levels), -1)
-    uncertainty = {}
+    uncertainty, sampling = {}, {}
     for level in {0, len(levels) - 1, *(int(np.searchsorted(levels, one.sigma)) for one in partings if one.apart)}:
         values = safest.values[level] - np.array([0.0, law.landscape.sense.sign * gained[level]])
         places = np.stack([safest.positions[level], best_mean.positions[level]])
         at = [int(np.argmax(tails[level])), int(np.argmax(means[level]))]
         found = value_errors(by_tail, noise[level], places, values, gaps[level][at])
         uncertainty[level] = (float(found[0]), float(found[1]))
-    return SafestAction(fraction, levels, safest, best_mean, partings, lost, gained, uncertainty, law, tail)
+        if by_tail.scatter is not None:
+            sampling[level] = _sampling(by_tail.scatter, (by_tail, by_mean), noise[level], places)
+    return SafestAction(fraction, levels, safest, best_mean, partings, lost, gained, uncertainty, law, tail, sampling)
+
+
+def _sampling(scatter: Scatter, measures: tuple[Measure, Measure], noise: Array, places: Array) -> Sampling:
+    """Standard errors over the seeds, of the tail mean at the safest action and of differences to another place."""
+    fields = [measure.at(noise) for measure in measures]
+    tails, means = ([field.changes(scatter, place) for place in places] for field in fields)
+    errors = [error_over_seeds(each) for each in (tails[0], tails[0] - tails[1], means[0] - means[1])]
+    return Sampling(*(float(scatter.flow.difference(error)) for error in errors))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,10 +23,22 @@ from heatpg.core.landscape import Landscape
 from heatpg.core.ownership import HandedOver
 from heatpg.risk.ladder import TailLadder
 from heatpg.risk.positive import PositiveFlow, positive_solver
-from heatpg.risk.tops import Quadratic, around, beyond, candidates, joined, place_of, settled, sharpen, sharpen_best
+from heatpg.risk.scatter import Scatter, error_over_seeds
+from heatpg.risk.tops import (
+    Quadratic,
+    around,
+    beyond,
+    candidates,
+    joined,
+    place_of,
+    read_near,
+    settled,
+    sharpen,
+    sharpen_best,
+)
 from heatpg.tools.plain import fields_as_dict
 
-__all__ = ["ActionJump", "Measure", "jump_between", "value_errors"]
+__all__ = ["ActionJump", "Measure", "jump_between", "mean_jump_error", "value_errors"]
 
 Array = NDArray[Any]
 
@@ -40,6 +53,7 @@ _FINER = (2, 3)  # parts of the spacing; the second with one axis only
 # lies anywhere between two nodes: along one axis the difference may by chance be far smaller, but rarely on two grids.
 # (Measured on 80 grids of one axis: within this in 78 of them, and beyond by less than a factor of 2.)
 _SAFETY = 2.0
+_NUDGE = 1e-3  # of sigma, by which the slope of a lead is found (taste: only a spread is divided by it)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,12 +69,15 @@ class ActionJump:
         spacing has it, with Q interpolated.
     before, after
         The best action just before and just after.
+    sampling
+        Standard error of that sigma over the seeds, of which Q is the mean; 0 without the returns of seeds.
     """
 
     sigma: float
     uncertainty: float
     before: tuple[float, ...]
     after: tuple[float, ...]
+    sampling: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The jump as JSON-like values."""
@@ -111,6 +128,18 @@ class _Field:
         """Place and height of the maximum next to a node."""
         return self.measure.top(self.values, self.noise, node)
 
+    def changes(self, scatter: Scatter, place: Array) -> Array:
+        """By how much each seed changes the measure at a place, shape (S,)."""
+        if self.ladder is None:
+            return scatter.mean_changes(self.noise, place)
+        self.sharpen(_flat(self.grid, place))
+        return scatter.tail_changes(self.noise, place, self.ladder.fraction, self.ladder.quantile)
+
+    def lead_error(self, one: Array, two: Array) -> float:
+        """Standard error over the seeds of the lead of one place over another; 0 without seeds."""
+        scatter = self.measure.scatter
+        return 0.0 if scatter is None else error_over_seeds(self.changes(scatter, one) - self.changes(scatter, two))
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Measure:
@@ -129,6 +158,11 @@ class Measure:
     flow: PositiveFlow
     q: float | None
     most: int
+
+    @functools.cached_property
+    def scatter(self) -> Scatter | None:
+        """What the seeds change; None without them."""
+        return Scatter.of(self.flow)
 
     @functools.cached_property
     def _mean(self) -> HeatField:
@@ -166,14 +200,7 @@ class Measure:
         grid = self.flow.grid
         if self.q is None and noise.all():
             return self.mean_at(places, noise)
-        result = []
-        for place in places:
-            node = _flat(grid, place)
-            step = (place - np.array(grid.point(np.unravel_index(node, grid.shape)))) / np.array(grid.spacing)
-            turns = [axis.size if axis.rule.periodic else np.inf for axis in grid]
-            step = np.array([s - n * round(s / n) if np.isfinite(n) else s for s, n in zip(step, turns, strict=True)])
-            result.append(Quadratic.of(field, grid, node)(step))
-        return np.array(result)
+        return np.array([read_near(field, grid, place) for place in places])
 
     def top(self, field: Array, noise: Array, node: int) -> tuple[NDArray[np.float64], float]:
         """Place and height of the maximum next to a node: by the quadratic, and for the mean by Newton's method."""
@@ -272,6 +299,27 @@ def value_errors(measure: Measure, noise: Array, places: Array, values: Array, g
     return np.asarray(gaps + (np.max(errors, axis=0) if errors else measure.order_error(noise)), np.float64)
 
 
+def mean_jump_error(measure: Measure, noise: Array, places: Array) -> float:
+    """Standard error over the seeds of the sigma of a jump of the mean, relative to it; 0 without seeds.
+
+    Parameters
+    ----------
+    measure
+        The mean.
+    noise
+        Where it jumps, one sigma per axis.
+    places
+        Both maxima there, shape (2, dimensions).
+    """
+    if measure.scatter is None:
+        return 0.0
+    field = measure.at(noise)
+    error = field.lead_error(places[0], places[1])
+    leads = [float(np.subtract(*measure.mean_at(places, noise * (1.0 + by)))) for by in (-_NUDGE, _NUDGE)]
+    slope = abs(leads[1] - leads[0]) / (2.0 * _NUDGE)
+    return error / slope if slope else math.inf
+
+
 def jump_between(measure: Measure, rows: tuple[Array, Array], tops: tuple[int, int]) -> ActionJump | None:
     """The jump between two levels, if there is one.
 
@@ -338,7 +386,7 @@ def jump_between(measure: Measure, rows: tuple[Array, Array], tops: tuple[int, i
     one, two = now.settle(old), now.settle(new)
     if one == two or now.joined(one, two):
         return None
-    width = float(np.abs(measure.flow.difference(abs(slope)))) if slope else 0.0
+    rate = float(np.abs(measure.flow.difference(abs(slope)))) if slope else 0.0
     shifts = []
     for fine in measure.finer_fields(noise(share)):
         others = [fine.settle(_flat(fine.grid, now.top(node)[0])) for node in (one, two)]
@@ -346,10 +394,13 @@ def jump_between(measure: Measure, rows: tuple[Array, Array], tops: tuple[int, i
             return None  # of this grid alone
         ahead = fine.measure.flow.difference(fine.top(others[0])[1] - fine.top(others[1])[1])
         shifts.append(_SAFETY * abs(float(ahead)))
-    error += (max(shifts) if shifts else measure.order_error(noise(share))) / width if width else 1.0
+    error += (max(shifts) if shifts else measure.order_error(noise(share))) / rate if rate else 1.0
     first, other = float(rows[0].max()), float(rows[1].max())
-    places = [tuple(now.top(node)[0].tolist()) for node in (one, two)]
-    return ActionJump(first + share * (other - first), error * (other - first), *places)
+    tops_there = [now.top(node)[0] for node in (one, two)]
+    sampled = now.lead_error(*tops_there) / abs(slope) if slope else 0.0
+    before, after = (tuple(place.tolist()) for place in tops_there)
+    width = other - first
+    return ActionJump(first + share * width, error * width, before, after, sampled * width)
 
 
 def _distance(grid: Grid, one: int, two: int) -> float:

@@ -61,7 +61,7 @@ class Ladder:
 
     @property
     def position(self) -> Array:
-        """Where between both thresholds P reaches q, as a straight line has it, from 0 to 1."""
+        """Where between both thresholds P reaches q, according to a straight line, from 0 to 1."""
         return np.asarray((self.fraction - self.below) / np.where(self.above > self.below, self.above - self.below, 1))
 
     @property

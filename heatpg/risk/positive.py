@@ -271,6 +271,27 @@ class PositiveFlow:
         beyond = None if self.outside is None else function(np.array(self.outside))
         return self._evolved(self.nodes, function(self.nodes.continued), beyond, noise, gradient=gradient)
 
+    def means_of(self, function: Callable[[Array], Array], values: Array, noise: Array) -> Array:
+        """u[f(S)] for other values of S at the nodes, such as those of single seeds.
+
+        Parameters
+        ----------
+        function
+            From S to f(S), node by node.
+        values
+            Shape (count, *grid.shape), in pure numbers.
+        noise
+            Shape (T, dimensions).
+
+        Returns
+        -------
+        means
+            Shape (T, count, *grid.shape).
+        """
+        fields = np.stack([function(_lattice(one, self.grid, cells=False).continued) for one in values])
+        beyond = None if self.outside is None else np.full(len(values), float(function(np.array(self.outside))))
+        return self._evolved(self.nodes, fields, beyond, noise)
+
     def probabilities(self, thresholds: Array, noise: Array) -> Array:
         """P(S <= c) from shares of cells, for ascending thresholds; shape (T, C, *grid.shape)."""
         lattice, at_nodes = self.cells, self.nodes

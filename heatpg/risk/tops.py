@@ -20,6 +20,7 @@ __all__ = [
     "beyond",
     "joined",
     "place_of",
+    "read_near",
     "settled",
     "sharpen",
     "sharpen_best",
@@ -196,6 +197,15 @@ def place_of(grid: Grid, node: int, step: Array) -> NDArray[np.float64]:
             place[i] = axis.lower + np.mod(place[i] - axis.lower, axis.length)
     # what is left of 0 by rounding would be read as a place
     return np.where(np.abs(place) < _NOUGHT * np.array(grid.spacing), 0.0, place)
+
+
+def read_near(field: Array, grid: Grid, place: Array) -> float:
+    """A field at a place, by the quadratic at the nearest node."""
+    node = grid.nearest_node(place)
+    step = (place - np.array(grid.point(node))) / np.array(grid.spacing)
+    turns = [axis.size if axis.rule.periodic else np.inf for axis in grid]
+    step = np.array([s - n * round(s / n) if np.isfinite(n) else s for s, n in zip(step, turns, strict=True)])
+    return Quadratic.of(field, grid, int(np.ravel_multi_index(node, grid.shape)))(step)
 
 
 def beyond(grid: Grid, one: Array, other: Array, least: Array) -> bool:

@@ -195,8 +195,8 @@ class Roughness:
         between = f"between {self.window[0]:.3g} and {self.window[1]:.3g}"
         if self.saturated:
             parts = [
-                f"smooth at this resolution (Lipschitz) {between}: p is at least 1, the largest that these methods can "
-                "show"
+                f"Lipschitz at distances {between}: the Hölder exponent p is at least 1, the largest that these "
+                "methods can find"
             ]
         else:
             low, high = self.interval

@@ -54,7 +54,7 @@ class Links:
 
     - ``back[q] == p`` implies ``ahead[p] == q``, but where p splits: then it does for the first q only;
     - several p may have one q ``ahead`` (they merge), which has one of them ``back``;
-    - a point has a link or an ending on each side once that side has been looked at, and never both;
+    - a point has a link or an ending on each side once that side has been checked, and never both;
     - points are only added, so rows stay valid.
 
     Attributes

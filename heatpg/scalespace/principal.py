@@ -27,7 +27,7 @@ __all__ = ["PrincipalAxes", "one_covariance", "principal_axes"]
 
 Array = NDArray[np.float64]
 
-_FIRST_CELLS, _LAST_SHARE = 2.0, 0.5  # as `default_sigma` has it
+_FIRST_CELLS, _LAST_SHARE = 2.0, 0.5  # according to `default_sigma`
 _ROUNDING = 1e-12  # of a covariance: rounding in levels that a caller has scaled
 _FINER = 1.5  # nodes along each turned axis, of the most along an own one: a turned square is wider by sqrt(2)
 

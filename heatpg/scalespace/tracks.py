@@ -199,10 +199,11 @@ class ScaleSpace:
         unresolved = [event for event in self.events if event.kind in ("lost", "found")]
         if unresolved:
             first, last = unresolved[0].sigma, unresolved[-1].sigma
-            count = f"{len(unresolved)} ends of tracks" if len(unresolved) > 1 else "1 end of a track"
+            several = len(unresolved) > 1
+            count = f"{len(unresolved)} ends of tracks have" if several else "1 end of a track has"
+            where = f"{first:.4g} to {last:.4g}" if several else f"{first:.4g}"
             self.flags.append(
-                f"{count} have no identified cause (sigma {first:.4g} to {last:.4g}): below the "
-                "resolution of the grid, or too close to others"
+                f"{count} no identified cause (sigma {where}): below the resolution of the grid, or too close to others"
             )
         flat = [event.sigma for event in self.events if event.kind in ("fades", "emerges")]
         if flat:
@@ -215,7 +216,7 @@ class ScaleSpace:
         if not self.field.resolved(noise):
             self.flags.append(
                 f"the first sigma is {float((noise / np.array(self.grid.spacing)).min()):.2g} grid spacings; below 1.5 "
-                f"the critical points are those of an interpolant"
+                f"the critical points depend on how u is interpolated between its nodes"
             )
 
     def __repr__(self) -> str:

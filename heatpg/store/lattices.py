@@ -245,7 +245,7 @@ class Level:
         def work(begin: int) -> None:
             back = _expand(coarse[begin : begin + piece], self.lattices, over_lines)
             if field.dtype != back.dtype:
-                back = back.astype(field.dtype).astype(np.float64)  # as a reader has it
+                back = back.astype(field.dtype).astype(np.float64)  # as a reader gets it
             back -= fine[begin : begin + piece]
             np.abs(back, out=back)
             result[begin : begin + piece] = back.reshape(len(back), -1).max(axis=1)

@@ -45,7 +45,7 @@ class Paths(Sequence[Path]):
     Parameters
     ----------
     rows
-        As `packed` gives them; they are looked at before anything is made of them.
+        As `packed` gives them; they are checked before anything is made of them.
     sigmas
         How many there must be.
     axes

@@ -1,4 +1,4 @@
-"""What may be read of an HDF5 file, and a process of its own in which the files of strangers are read.
+"""What may be read of an HDF5 file, and a separate process in which untrusted files are read.
 
 HDF5 files can point to other files and to devices, name plug-ins, declare petabytes, and crash the library that reads
 them. So a file is first walked by an allow-list, which follows nothing but hard links and looks at every type, filter
@@ -202,7 +202,7 @@ def stored_attributes(thing: h5py.HLObject) -> Attributes:
         raise Refusal("an object has too many attributes")
     found: Attributes = {}
     for name in thing.attrs:
-        # attributes of other kinds are not even looked at
+        # attributes of other kinds are not even checked
         if name not in _ATTRIBUTES and not name.startswith("heatpg_"):
             continue
         identifier = thing.attrs.get_id(name)
@@ -304,7 +304,7 @@ def inspect(file: h5py.File, limits: Limits) -> Contents:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise Refusal(f"/{place} is not a hard link; other links are not followed")
             thing = group[name]
-            # by address, so that a circle of hard links ends, and a dataset of many names is looked at once
+            # by address, so that a circle of hard links ends, and a dataset of many names is checked once
             address = h5py.h5o.get_info(thing.id).addr
             if address not in seen:
                 seen[address] = None

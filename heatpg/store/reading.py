@@ -1,10 +1,10 @@
 """Reading an evolution from its HDF5 file, which is believed only after it has been checked.
 
-Links, types, filters and sizes are looked at before anything is followed (`heatpg.store.quarantine.inspect`), then what
+Links, types, filters and sizes are checked before anything is followed (`heatpg.store.quarantine.inspect`), then what
 the file says of itself is held against the numbers beside it, and at last all checksums.
 """
 
-# One file, because an evolution may be read as a whole, in pieces, or by a process of its own, and each of these ways
+# One file, because an evolution may be read as a whole, in pieces, or by a separate process, and each of these ways
 # must ask the same questions in the same order: apart, one of them would come to ask fewer.
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from heatpg.core.noise import parse_covariance, parse_sigma
 from heatpg.core.ownership import HandedOver, handed_over
 from heatpg.core.report import STATUSES, Check, Report
 from heatpg.errors import HeatpgError, HeatpgWarning, ResourceError, StoreError, UnsupportedError
-from heatpg.solvers import Solver, make
+from heatpg.solvers import Solver, solvers
 from heatpg.store.compact import read_levels
 from heatpg.store.paths import Paths
 from heatpg.store.quarantine import (
@@ -177,7 +177,7 @@ def _open(path: Path) -> h5py.File:
 
 
 def _inspected(file: h5py.File, path: Path, *, in_pieces: bool = False) -> Contents:
-    """What a file holds, after it was looked at for all that could lead elsewhere or fill the memory."""
+    """What a file holds, after it was checked for all that could lead elsewhere or fill the memory."""
     contents = inspect(file, Limits(objects=MOST_OBJECTS, chunk=LARGEST_CHUNK))
     members = contents.members
     # what is read in pieces needs no room as a whole; a quarter more for copies on the way
@@ -302,7 +302,7 @@ def _read_fields(
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What a file says of an evolution besides its fields, looked through and held against itself.
+    """What a file says of an evolution besides its fields, checked and held against itself.
 
     Attributes
     ----------
@@ -423,7 +423,7 @@ def _read_description(contents: Contents, path: Path) -> Description:
             MINIMISE: _minimised(path, spec["landscape"]),
         },
         _read_faces(path, spec["landscape"].get(FACES), _dataset(contents, path, LANDSCAPE, "f"), grid),
-        make(spec["solver"]["name"], **options),
+        solvers.get(spec["solver"]["name"])(**options),
         Paths(run["paths"], len(sigma), grid.dimensions),
         _read_report(texts[REPORT]),
         str(run["reason"]),
@@ -607,7 +607,7 @@ def _checksums_in_pieces(path: Path) -> dict[str, tuple[str, str]]:
 def open_in_pieces(path: StrPath) -> Iterator[tuple[h5py.File, Description]]:
     """A file whose fields are read piece by piece, and what it says of them.
 
-    Links, types, filters and sizes are looked at as `load` does it, and the checksums of what is read here; those of
+    Links, types, filters and sizes are checked as `load` does it, and the checksums of what is read here; those of
     the fields are not known before all of them are read, which is what `verify_file` does.
 
     Parameters
@@ -660,7 +660,7 @@ def _content(path: Path, *, untrusted: bool = False) -> _Content:
     except Refusal as reason:
         raise StoreError(f"{path} failed verification", given=reason) from None
     except ResourceError as reason:
-        # of a file from a stranger any trouble is a refusal; of an own one too little memory is what it is
+        # of an untrusted file any trouble is a refusal; of an own one too little memory is what it is
         if not untrusted:
             raise
         raise StoreError(f"refused: {path}", given=reason) from None
@@ -692,7 +692,7 @@ def task_text(path: StrPath) -> str:
     Raises
     ------
     StoreError
-        As `load` does, for what is looked at; the data are not.
+        As `load` does, for what is checked; the data are not.
     """
     place = expanded(path)
     with _open(place) as file:

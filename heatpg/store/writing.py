@@ -387,9 +387,9 @@ def begin_file(file: h5py.File, record: Record, environment: Mapping[str, Any], 
     file
         An empty file.
     record
-        Only its grid, its sigmas, and the name and the batch of its landscape are looked at.
+        Only its grid, its sigmas, and the name and the batch of its landscape are checked.
     environment
-        As `file_environment` has it.
+        According to `file_environment`.
     signal
         The dataset that viewers are to show.
     """
@@ -420,11 +420,11 @@ def file_records(
     Parameters
     ----------
     record
-        Its values are not looked at.
+        Its values are not checked.
     digest
         SHA-256 of Q.
     environment
-        As `file_environment` has it.
+        According to `file_environment`.
     repeatable
         Whether the times of the work are left out.
     """

@@ -95,7 +95,7 @@ def _number_advice(given: Any, reason: HeatpgError) -> str:
 def finite_number(what: str, given: float, *, lower: float = -math.inf, upper: float = math.inf) -> float:
     """The parameter as a float, if it is finite and lower <= given <= upper."""
     if math.isfinite(lower + upper):
-        # words for the message, before the value is looked at
+        # words for the message, before the value is checked
         wanted = f"a number from {lower:g} to {upper:g}"
     else:
         wanted = f"a number >= {lower:g}" if math.isfinite(lower) else "a finite number"

@@ -195,7 +195,7 @@ class Folder(os.PathLike[str]):
         """
         writes = flags & (os.O_WRONLY | os.O_RDWR) and not flags & os.O_EXCL
         with self.within(name) as (where, leaf):
-            # looked at before it is opened, because to open a device may already do something
+            # checked before it is opened, because to open a device may already do something
             with contextlib.suppress(FileNotFoundError):
                 self._refuse(name, os.stat(leaf, dir_fd=where, follow_symlinks=False), stat.S_IFREG)
             descriptor = os.open(leaf, flags | _CAREFUL, 0o666, dir_fd=where)

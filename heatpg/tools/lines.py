@@ -7,10 +7,12 @@ import textwrap
 
 from heatpg.letters import visible
 
-__all__ = ["hanging", "one_line", "visible"]
+__all__ = ["hanging", "one_line", "typeset", "visible"]
 
 _GLUE = "\N{NO-BREAK SPACE}"
 _TOGETHER = re.compile(r"\S+ (?:<=|>) (?=\S)|-> (?=\S)")  # a figure and its bound; an arrow and what it points to
+# of a number that stands by itself: not the sign of an exponent, and not the hyphen of a range or of a name
+_MINUS = re.compile(r"(?<![\w.)-])-(?=\.?\d)")
 _NARROWEST = 24  # letters of a message in one line; with less room it goes on nearer to the margin. A taste
 
 
@@ -49,3 +51,17 @@ def hanging(line: str, indent: int, width: int) -> list[str]:
         break_on_hyphens=False,
     )
     return [part.replace(_GLUE, " ") for part in lines]
+
+
+def typeset(text: str) -> str:
+    """A sentence for a figure or a page: with the minus and the plus-minus sign that its other numbers have.
+
+    A terminal and a log keep the signs that can be typed and searched.
+
+    Examples
+    --------
+    >>> from heatpg.tools.lines import typeset
+    >>> print(typeset("jumps to (-1, 2) from Walker2d-v5 at 1e-05 +- 3e-07"))
+    jumps to (−1, 2) from Walker2d-v5 at 1e-05 ± 3e-07
+    """
+    return _MINUS.sub("\N{MINUS SIGN}", text).replace("+-", "\N{PLUS-MINUS SIGN}")

@@ -527,7 +527,7 @@ def _crosscheck_covariances(evolution: Evolution, level: str, covariances: NDArr
     number = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     entry = _entry(evolution, worst, f"independent sum of the density at {number} nodes")
     entry = unless_silent(entry, evolution, bounds)
-    # what could not be looked at is said, and a check that left something out has not passed
+    # what could not be checked is said, and a check that left something out has not passed
     if missing and entry.status == "passed":
         return dataclasses.replace(entry, status="finding", message=f"{entry.message}; {missing}")
     return entry

@@ -191,7 +191,7 @@ def polynomial_rows(
 
 
 def _nodes(axis: Axis, sigma: float, others: set[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Nodes of an axis that are looked at, and which of them are at a wall."""
+    """Nodes of an axis that are checked, and which of them are at a wall."""
     last = axis.size - 1
     walls = set()
     if sigma > 0.0 and not axis.rule.periodic:

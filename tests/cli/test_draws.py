@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,6 +162,56 @@ def test_an_interrupted_command_resumes(
     assert flow.drawn is not None and sum(module.CALLS) - before < flow.drawn["rollouts"]
     same = evolve_plane(exact(), [0.2], Draws(count=200), checks="none")
     np.testing.assert_array_equal(flow.values, same.values)
+
+
+KILLED = """
+import os
+import signal
+import numpy as np
+from heatpg import Axis, Grid, Landscape
+from heatpg.planes import drawing
+
+drawing._SAVED_EVERY = 0.0
+CALLS = []
+
+def two(*x):
+    CALLS.append(np.size(x[0]))
+    if len(CALLS) > int(os.environ.get("CALLS_ALLOWED", "1000000")):
+        os.kill(os.getpid(), signal.SIGKILL)
+    across = sum(c**2 for c in x[1:])
+    return np.exp(-(x[0] ** 2 + across) / 0.18) + 0.8 * np.exp(-((x[0] - 4) ** 2 + across) / 2)
+
+def landscape():
+    return Landscape.from_function(two, Grid(Axis("x1", -1.0, 5.0, 31, boundary="clip")), dimensions=4)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no such signal")
+def test_a_killed_process_resumes_to_equal_bits(tmp_path: Path) -> None:
+    """No code of ours runs after the signal, so that what is on disk at that moment is all there is."""
+    (tmp_path / "killed.py").write_text(KILLED)
+    words = [sys.executable, "-m", "heatpg", "run", "killed.py", "--sigma", "0.2,0.4", "--quiet", "--checks", "none"]
+    words += ["--draws", "count=200", "--out"]
+
+    def command(out: str, allowed: int) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "CALLS_ALLOWED": str(allowed)}
+        return subprocess.run([*words, out], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    # in the middle of the pilot, and after it
+    for allowed in (9, 10):
+        done = command("killed.h5", allowed)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert not (tmp_path / "killed.h5").exists() and (tmp_path / "killed.draws.npz").exists()
+    last = command("killed.h5", 10**6)
+    assert last.returncode == 0, last.stderr
+    assert not (tmp_path / "killed.draws.npz").exists()
+    whole = command("whole.h5", 10**6)
+    assert whole.returncode == 0, whole.stderr
+    one, other = (load(tmp_path / name) for name in ("killed.h5", "whole.h5"))
+    for first, second in ((one.values, other.values), (one.standard_error, other.standard_error)):
+        assert first is not None and second is not None and first.tobytes() == second.tobytes()
+    assert one.draw_groups is not None and other.draw_groups is not None
+    assert one.draw_groups.tobytes() == other.draw_groups.tobytes() and one.drawn == other.drawn
 
 
 @pytest.mark.parametrize(

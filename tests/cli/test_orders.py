@@ -103,3 +103,11 @@ def test_an_existing_figure_is_refused_before_the_work(capsys: Capture, monkeypa
     Path("a.png").touch()
     assert main([*ORDERS, "--figure", "a.png"]) == 2
     assert "--force" in capsys.readouterr().err
+
+
+def test_a_figure_of_other_dimensions_than_asked_for_is_told(capsys: Capture) -> None:
+    words = ["orders", "--solver", "exponential", "--boundary", "clip", "--dimensions", "1"]
+    assert main([*words, "--figure", "a.png"]) == 0
+    assert "the figure is of two dimensions" in capsys.readouterr().err
+    assert main(words) == 0
+    assert capsys.readouterr().err == ""

@@ -89,10 +89,6 @@ def test_study_of_a_file_takes_its_sigmas_if_they_are_enough(
             ["study", "quadrotor", "--set", "size=49", "--figure", "page.gif"],
             "the name of a figure must end in a known extension",
         ),
-        (
-            ["study", "quadrotor", "--set", "size=49", "--figure", "page.html"],
-            "heatpg view FILE.h5 writes an HTML page",
-        ),
         (["study", "missing.h5"], "no such file"),
         (["claims", "no-such-claim"], "unknown claim"),
     ],

@@ -78,3 +78,18 @@ def test_what_is_refused(given: dict[str, Any], words: str) -> None:
         gaussian_filter(np.ones((8, 9)), -1.0)
     with pytest.raises(HeatpgError, match="sigma"):
         gaussian_filter(np.ones((8, 9)), (1.0, 2.0, 3.0))
+
+
+@pytest.mark.parametrize("mode", ["wrap", "mirror", "reflect", "nearest", "constant"])
+def test_what_the_page_says_of_rough_values(mode: Any) -> None:
+    """In the interior, 40 nodes or 13 sigmas from the edges: equal to rounding from one spacing on, and not below."""
+    values = np.random.default_rng(0).normal(size=201)
+    for sigma, order, least, most in (
+        (1.0, 0, 0.0, 2e-15),
+        (3.0, 1, 0.0, 2e-15),
+        (0.5, 0, 0.1, 0.15),
+        (0.9, 1, 0.1, 0.2),
+    ):
+        theirs = ndimage.gaussian_filter(values, sigma, order=order, mode=mode, truncate=12)
+        difference = np.abs(gaussian_filter(values, sigma, order=order, mode=mode) - theirs)[40:-40].max()
+        assert least <= difference <= most, (sigma, order)

@@ -11,7 +11,17 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks.coverage import BELOW, CHAIN, EQUAL, JUMPING, Truth, simulate, simulate_chain, simulate_end
+from benchmarks.coverage import (
+    BELOW,
+    CHAIN,
+    EQUAL,
+    JUMPING,
+    Truth,
+    simulate,
+    simulate_chain,
+    simulate_end,
+    simulate_width,
+)
 from heatpg import Axis, Grid, Landscape, study
 from heatpg.errors import OptionError, UnsupportedError
 from heatpg.evolution import solve
@@ -300,7 +310,7 @@ def test_rare_falls_are_told() -> None:
         "a rare event, such as a fall, that no seed showed may have a probability of up to 17%"
         in found.sentences["rare"]
     )
-    assert "the width of the optimum" in found.sentences["none"]
+    assert found.sentences["none"] == "no intervals for the number of maxima and the basin."
 
 
 def oblique(x: Array, y: Array) -> Array:
@@ -347,6 +357,72 @@ def test_the_end_is_a_t_interval_of_where_it_moves_with_each_seed(axes: int, min
     )
     assert f"the optimum ends as a local {kind} at sigma from" in found.sentences["end"]
     assert found.as_dict()["end"]["lower"] == found.end.lower
+
+
+def width_by_hand(q: Array, sigma: float) -> float:
+    """Width of the optimum of one landscape on the line, from sums over its nodes and the end values beyond."""
+    h, beyond = LINE[0].spacing, 60
+    nodes = LINE[0].lower + h * np.arange(-beyond, LINE[0].size + beyond)
+    everywhere = np.pad(q, beyond, mode="edge")
+
+    def derivative(order: int, x: float) -> float:
+        z = (x - nodes) / sigma
+        hermite = (np.ones_like(z), -z / sigma, (z * z - 1.0) / sigma**2)[order]
+        return float(h * (np.exp(-z * z / 2.0) / (sigma * math.sqrt(2.0 * math.pi)) * hermite) @ everywhere)
+
+    place = max(LINE[0].coordinates, key=lambda x: derivative(0, float(x)))
+    for _ in range(6):
+        place -= derivative(1, place) / derivative(2, place)
+    mean = float(np.average(q, weights=np.r_[0.5, np.ones(q.size - 2), 0.5]))
+    return math.sqrt((derivative(0, place) - mean) / -derivative(2, place))
+
+
+@pytest.mark.parametrize("minimise", [False, True])
+@pytest.mark.parametrize("scale", [1.0, 2.0**-900])
+def test_the_width_is_a_t_interval_of_how_it_changes_with_each_seed(minimise: bool, scale: float) -> None:
+    """Against the width of the mean moved a little towards each of the seeds, by sums that know no field of ours."""
+    x = LINE[0].coordinates
+    rng = np.random.default_rng(4)
+    # an odd wave moves the optimum, on whose sides the curvature is another one
+    waves = (np.ones_like(x), x, np.sin(9 * x), np.cos(7 * x))
+    returns = bumps(x) + 0.3 * np.sin(4 * x) + sum(0.03 * rng.standard_normal((6, 1)) * wave for wave in waves)
+    sign = -scale if minimise else scale
+    found = study_of(sign * returns, sigma=[0.1, 0.2], minimise=minimise, resamples=100)
+    mean, share = returns.mean(axis=0), 1e-3
+    width = width_by_hand(mean, 0.1)
+    changes = [math.log(width_by_hand(mean + share * (row - mean), 0.1) / width) / share for row in returns]
+    half = stats.t.ppf(0.975, 5) * np.std(changes, ddof=1) / math.sqrt(6)
+    assert found.width is not None and found.width.width == pytest.approx(width, rel=1e-6)
+    # of second order in the share, over a change of a few percent
+    ends = [math.log(each / width) for each in (found.width.lower, found.width.upper)]
+    np.testing.assert_allclose(ends, [-half, half], rtol=1e-3)
+    assert found.as_dict()["width"]["lower"] == found.width.lower
+    assert "no intervals for the number of maxima" in found.sentences["none"]
+
+
+def test_what_has_no_width_has_no_interval_for_it() -> None:
+    x = LINE[0].coordinates
+    assert study_of(seeds(8) + 3.0 * x).width is None
+    plane = Grid(Axis("x", -1.0, 1.0, 31, boundary="clip"), Axis("y", -1.0, 1.0, 31, boundary="clip"))
+    first, second = plane.mesh()
+    shift = np.random.default_rng(1).standard_normal((4, 2, 1, 1))
+    returns = np.exp(-(first**2) - 2 * second**2) + 0.05 * (shift[:, 0] * first + shift[:, 1] * second)
+    found = study_of(returns, plane, [0.2, 0.4])
+    assert found.width is None and "no intervals for the width of the optimum" in found.sentences["none"]
+
+
+def test_a_study_says_the_interval_of_the_width() -> None:
+    page = study(Landscape(None, LINE, returns=seeds()), SIGMA)
+    assert page.intervals is not None and page.intervals.width is not None
+    low, high = page.intervals.width.lower, page.intervals.width.upper
+    assert f"(95 % interval {low:.3g} to {high:.3g})" in page.sentences["shape"]
+    assert "the width of the optimum" not in page.sentences["noise"]
+
+
+def test_widths_hold_the_truth_as_often_as_they_say() -> None:
+    """A small one of `benchmarks.coverage widths`."""
+    held, of = simulate_width(JUMPING, "normal", 16, 25, 0.08).held
+    assert of == 25 and held >= stats.binom.ppf(1e-4, of, 0.92)
 
 
 def test_much_noise_does_not_show_where_the_optimum_ends() -> None:

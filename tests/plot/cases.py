@@ -136,6 +136,7 @@ CASES: dict[str, Callable[[], Figure]] = {
     "fingerprint_column": lambda: figures.get("fingerprint")(bumps(), width="column"),
     "study": lambda: plot.study(bumps(), width="text"),
     "study_plane": lambda: plot.study(finer(), width="text"),
+    "study_column": lambda: plot.study(bumps(), width="column"),
     "risk": lambda: plot.risk(line()),
     "risk_column": lambda: plot.risk(finer(), width="column"),
     "price": lambda: figures.get("price")(bumps(), width="text"),

@@ -194,7 +194,7 @@ def test_the_measure() -> None:
         difference(white, white[:-1])
 
 
-@pytest.mark.parametrize("name", ["study", "study_plane"])
+@pytest.mark.parametrize("name", ["study", "study_plane", "study_column"])
 def test_no_words_of_a_study_lie_on_others(name: str) -> None:
     """The answer, its three numbers, and the notes: all texts that stand in a part of the figure and in no panel."""
     with matplotlib.rc_context(settings()):

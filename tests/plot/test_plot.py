@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import subprocess
 import sys
 import warnings
@@ -118,6 +119,42 @@ def test_figures_of_tracks_are_drawn(name: str, dimensions: int) -> None:
     figure = figures.get(name)(flow, width="column" if dimensions == 2 else None)
     assert png(figure).startswith(b"\x89PNG")
     assert {"study": "its optimum under exploration noise"}.get(name, "σ") in words(figure).replace("\n", " ")
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_the_study_of_a_column_fits_a_page_and_stacks_its_panels_above_one_sigma(dimensions: int) -> None:
+    flow = evolution(dimensions, sigma=np.geomspace(0.2, 1.0, 8))
+    figure = plot.study(flow, width="column")
+    png(figure)
+    # a page of 11 in with margins of an inch has 9; with a panel for each of three axes it may be a little more
+    assert figure.get_figheight() <= (9.01 if dimensions < 3 else 10.5)
+    # fingerprints, price, basin and counts
+    stack = [ax for ax in figure.axes if ax.get_subplotspec() is not None][-(dimensions + 3) :]
+    boxes = [ax.get_window_extent() for ax in stack]
+    assert {ax.get_xlim() for ax in stack} == {(0.2, 1.0)}
+    assert [bool(ax.get_xlabel()) for ax in stack] == [False] * (dimensions + 2) + [True]
+    assert len({(round(box.x0), round(box.x1)) for box in boxes}) == 1
+    # no empty bands: from one panel to the next there are two lines of a legend with the space around them at most
+    gaps = [above.y0 - below.y1 for above, below in itertools.pairwise(boxes)]
+    assert max(gaps) < 5.0 * 8.0 * figure.dpi / 72 and min(box.height for box in boxes) > 0.4 * figure.dpi
+
+
+@pytest.mark.parametrize("name", ["price", "risk", "fingerprint", "study", "summary"])
+def test_figures_of_a_column_fit_a_page(name: str) -> None:
+    """One of 11 in with margins of an inch."""
+    figure = figures.get(name)(evolution(1, sigma=np.geomspace(0.2, 1.0, 8)), width="column")
+    assert figure.get_figheight() <= 9.01
+
+
+def test_the_figure_of_the_price_has_the_interval_over_seeds() -> None:
+    grid = Grid(Axis("x", -3.0, 3.0, 121, boundary="clip"))
+    x = grid[0].coordinates
+    bumps = np.exp(-((x + 1) ** 2) / 0.0288) + 0.8 * np.exp(-((x - 1) ** 2) / 0.32)
+    noise = np.random.default_rng(1).normal(size=(8, 1))
+    for returns, shown in ((bumps + 0.05 * noise * x, True), (np.stack([bumps] * 8), False)):
+        figure = figures.get("price")(solve(Landscape(None, grid, returns=returns), np.geomspace(0.1, 0.5, 6)))
+        labels = figure.axes[0].get_legend_handles_labels()[1]
+        assert any("8 seeds" in label for label in labels) == shown
 
 
 def test_risk_marks_both_actions_where_safety_gains_most() -> None:

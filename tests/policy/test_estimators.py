@@ -261,3 +261,11 @@ def test_what_cannot_be_estimated(change: dict[str, Any], error: type[Exception]
     source, mean, sigma = (given.pop(name) for name in ("source", "mean", "sigma"))
     with pytest.raises(error, match=words):
         estimate_gradient(source, mean, sigma, **given)
+
+
+def test_what_an_estimate_is_compared_with_is_named() -> None:
+    grid = Grid(Axis("x", -2.0, 2.0, 41, boundary="clip"))
+    q = Landscape.from_function(lambda x: np.exp(-(x**2)), grid)
+    of_nodes = str(estimate_gradient(q, [0.3], 0.2, samples=64)).splitlines()[1]
+    of_function = str(estimate_gradient(lambda x: np.exp(-(x**2)), [0.3], 0.2, samples=64)).splitlines()[1]
+    assert of_nodes.split()[-2:] == ["interpolant", "z"] and of_function.split()[-2:] == ["exact", "z"]

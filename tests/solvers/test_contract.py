@@ -13,7 +13,7 @@ from scipy.linalg import expm
 
 from heatpg import Axis, Grid, Landscape
 from heatpg.boundaries import boundaries
-from heatpg.errors import HeatpgError
+from heatpg.errors import HeatpgError, OptionError
 from heatpg.evolution import solve
 from heatpg.solvers import make, solvers
 from heatpg.solvers.base import Solver
@@ -455,3 +455,12 @@ def test_meaningless_options_are_refused(name: str, options: dict[str, float]) -
     assert isinstance(caught.value, ValueError)
     assert "got: " in str(caught.value)
     assert "expected: " in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["implicit", "crank_nicolson", "compact"])
+def test_a_length_and_a_number_of_steps_contradict_each_other(name: str) -> None:
+    with pytest.raises(OptionError, match=r"give either step or steps.*\n.*step=0.1, steps=4"):
+        make(name, step=0.1, steps=4)
+    assert make(name, step=0.1).describe()["options"]["step"] == 0.1
+    # as an older file may have them: there the length decides
+    assert make(name, step=None, steps=4).describe()["options"]["steps"] == 4
