@@ -228,6 +228,8 @@ def gradient(
     solver.gradient(reduced, field, grid, rest, position, out)
 
 
+# every check asks for it, at every level and along every axis
+@functools.lru_cache(maxsize=4096)
 def rounding(solver: Solver, axis: Axis, path: Path) -> float:
     """Bound on the accumulated round-off along an axis, in units of eps max|Q|, for any width of noise."""
     if not _at_limit(solver, axis, path[-1]):

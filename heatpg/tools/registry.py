@@ -185,13 +185,16 @@ class Registry(Generic[Entry]):
         OptionError
             For one that is no function.
         """
+        # asked for at every turn, of boundaries above all
+        known = self._entries.get(name) if isinstance(name, str) else None
+        if known is not None:
+            return known
         if not isinstance(name, str):
             raise UnknownNameError(
                 f"the name of a {self.kind} must be a text", given=repr(name), allowed=", ".join(self.names())
             )
         # a name of an own file is found without looking for plug-ins, which takes time
-        if name not in self._entries:
-            self._load_all()
+        self._load_all()
         if name not in self._entries and name in self.plugins():
             return self._load(self.plugins()[name])
         if name not in self._entries:

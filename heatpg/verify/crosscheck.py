@@ -50,6 +50,7 @@ from heatpg.verify.reference import (
     reference_rows,
     reference_weights,
     rows_and_walls,
+    rows_of_several,
     stated_rows,
 )
 from heatpg.verify.silence import Scale, bound_source, unless_silent
@@ -426,10 +427,12 @@ def _at_nodes(
         if corrected[0]:
             result += _added(values, grid[0], float(sigmas[0]), nodes[0], values.ndim - 1)
         return result
+    plain = [position for position in range(grid.dimensions) if position not in stated]
+    made = dict(
+        zip(plain, rows_of_several([(grid[i], float(sigmas[i]), nodes[i], corrected[i]) for i in plain]), strict=True)
+    )
     rows = [
-        stated_rows(axis, float(s), ends, stated[position], chosen)
-        if position in stated
-        else reference_rows(axis, float(s), chosen, ends)
+        stated_rows(axis, float(s), ends, stated[position], chosen) if position in stated else made[position]
         for position, (axis, s, chosen, ends) in enumerate(zip(grid, sigmas, nodes, corrected, strict=True))
     ]
     return _contract(values, rows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
     "reference_rows",
     "reference_weights",
     "rows_and_walls",
+    "rows_of_several",
     "stated_rows",
 ]
 
@@ -162,6 +164,20 @@ def reference_rows(axis: Axis, sigma: float, rows: NDArray[np.int64], corrected:
     if axis.size <= _SHORT:
         return _whole(axis, sigma, corrected)[rows]
     return _rows(axis, sigma, rows, corrected)
+
+
+def rows_of_several(axes: Sequence[tuple[Axis, float, NDArray[np.int64], bool]]) -> list[NDArray[np.float64]]:
+    """`reference_rows` of several axes, each with its sigma, rows and whether its ends are corrected.
+
+    Axes that differ in their place alone have the same rows, which are made for all of them at once.
+    """
+    keys = [(axis.length, axis.size, axis.boundary, axis.nodes, sigma, ends) for axis, sigma, _, ends in axes]
+    made = {}
+    for key, (axis, sigma, _, ends) in zip(keys, axes, strict=True):
+        if key not in made:
+            every = np.unique(np.concatenate([each[2] for each, its in zip(axes, keys, strict=True) if its == key]))
+            made[key] = every, reference_rows(axis, sigma, every, ends)
+    return [made[key][1][np.searchsorted(made[key][0], each[2])] for key, each in zip(keys, axes, strict=True)]
 
 
 @functools.lru_cache(maxsize=64)
