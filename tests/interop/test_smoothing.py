@@ -198,7 +198,7 @@ def test_a_covariance_is_that_of_evolve(rng: np.random.Generator) -> None:
     [
         ({"spacing": -1.0}, "spacing must be positive"),
         ({"spacing": [1.0, 0.0]}, "spacing must be positive"),
-        ({"boundary": ("reflect", "periodic", "clip")}, "expected: 2 entries, one for each of the axes 0, 1"),
+        ({"boundary": ("reflect", "periodic", "clip")}, "expected: one entry for each of the axes 0, 1"),
         ({"nodes": ("cell",)}, "nodes=('cell',), 1 entries"),
     ],
 )
