@@ -172,12 +172,19 @@ def rows_of_several(axes: Sequence[tuple[Axis, float, NDArray[np.int64], bool]])
     Axes that differ in their place alone have the same rows, which are made for all of them at once.
     """
     keys = [(axis.length, axis.size, axis.boundary, axis.nodes, sigma, ends) for axis, sigma, _, ends in axes]
-    made = {}
-    for key, (axis, sigma, _, ends) in zip(keys, axes, strict=True):
+    made: dict[tuple[object, ...], tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
+    result = []
+    for key, (axis, sigma, rows, ends) in zip(keys, axes, strict=True):
+        # all rows of a short axis are kept, and those of a single one are not asked for twice
+        if axis.size <= _SHORT or keys.count(key) == 1:
+            result.append(reference_rows(axis, sigma, rows, ends))
+            continue
         if key not in made:
             every = np.unique(np.concatenate([each[2] for each, its in zip(axes, keys, strict=True) if its == key]))
             made[key] = every, reference_rows(axis, sigma, every, ends)
-    return [made[key][1][np.searchsorted(made[key][0], each[2])] for key, each in zip(keys, axes, strict=True)]
+        every, matrix = made[key]
+        result.append(matrix[np.searchsorted(every, rows)])
+    return result
 
 
 @functools.lru_cache(maxsize=64)
