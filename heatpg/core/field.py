@@ -40,10 +40,8 @@ _MOST_ORDERS = 5  # 0 to 4: what following a fold of critical points takes
 _PIECE_WORK = 2**22  # products of one piece of work for a thread, some milliseconds
 
 
-@functools.cache
-def _stencil_polynomials() -> NDArray[np.float64]:
-    """Coefficients [node, power] of the Lagrange polynomials on the nodes -3, ..., 4."""
-    nodes = range(-(_STENCIL // 2) + 1, _STENCIL // 2 + 1)
+def _lagrange(nodes: range) -> NDArray[np.float64]:
+    """Coefficients [node, power] of the Lagrange polynomials on these nodes."""
     rows = []
     for i in nodes:
         row = [Fraction(1)]
@@ -54,6 +52,12 @@ def _stencil_polynomials() -> NDArray[np.float64]:
                 row = [(a - j * b) / (i - j) for a, b in zip(shifted, [*row, Fraction(0)], strict=True)]
         rows.append([float(c) for c in row])
     return np.array(rows)
+
+
+@functools.cache
+def _stencil_polynomials() -> NDArray[np.float64]:
+    """Those of the interpolant, on the nodes -3, ..., 4."""
+    return _lagrange(range(-(_STENCIL // 2) + 1, _STENCIL // 2 + 1))
 
 
 @functools.cache
@@ -182,16 +186,9 @@ def _add_slopes(
 
 _PERIODIC, _HELD, _CLIPPED, _NOTHING, _MIRRORED = range(5)
 
-# Lagrange polynomials on the nodes 0, 1, 2, 3, [node, power]: half a cell beyond the first they give the value on a
-# wall that u has at small sigma (`heatpg.boundaries.face_values`)
-_OUTER = np.array(
-    [
-        [1.0, -11.0 / 6.0, 1.0, -1.0 / 6.0],
-        [0.0, 3.0, -2.5, 0.5],
-        [0.0, -1.5, 2.0, -0.5],
-        [0.0, 1.0 / 3.0, -0.5, 1.0 / 6.0],
-    ]
-)
+# half a cell beyond the first of four nodes they give the value on a wall that u has at small sigma
+# (`heatpg.boundaries.face_values`)
+_OUTER = _lagrange(range(4))
 
 
 @kernel
@@ -236,16 +233,16 @@ def _line_weights(
     top = orders
     below_first, above_last, half_cell = (first - x) / spacing, (x - last) / spacing, margin / spacing * (1.0 + 1e-12)
     # without noise there is nothing to average: between the last node and a wall Q goes on as its cells do
-    if sigma == 0.0 and kind != 1 and size >= 4:
+    if sigma == 0.0 and kind != _HELD and size >= 4:
         if 0.0 < below_first <= half_cell:
             _outer_weights(-below_first, spacing, False, orders, out)
             return 0, 4
         if 0.0 < above_last <= half_cell:
             _outer_weights(-above_last, spacing, True, orders, out)
             return size - 4, 4
-    if sigma == 0.0 and (kind == 2 or kind == 3) and (x < first or x > last):
+    if sigma == 0.0 and kind in (_CLIPPED, _NOTHING) and (x < first or x > last):
         # and outside the box the rule alone speaks
-        if kind == 3 and (x < first - margin or x > last + margin):
+        if kind == _NOTHING and (x < first - margin or x > last + margin):
             out[:orders, 0] = 0.0
             return 0, 1
         x = min(max(x, first), last)
@@ -261,7 +258,7 @@ def _line_weights(
         reach = 0
         if sigma > 0.0:
             reach = max(int(np.ceil(_REACH * sigma / spacing)) + 1, NARROW_REACH)
-        elif kind != 0 and size >= 2 * half and (kind != 4 or (x >= first and x <= last)):
+        elif kind != _PERIODIC and size >= 2 * half and (kind != _MIRRORED or (x >= first and x <= last)):
             # without noise the interpolant is kept off the edge, across which the data may jump or have a kink
             corner = min(max(corner, half - 1), size - half - 1)
         begin = corner - half + 1 - reach
@@ -279,7 +276,7 @@ def _line_weights(
     slope_high = sloped and near_high < NARROW_REACH + polynomials.shape[0]
     inside = begin >= 0 and end <= size and not (low or high or slope_low or slope_high)
     # the usual case: no node beyond the line has a share, and nothing is to be folded
-    if inside and (sigma == 0.0 or kind != 3 or (begin > 0 and end < size)):
+    if inside and (sigma == 0.0 or kind != _NOTHING or (begin > 0 and end < size)):
         for m in range(orders):
             for i in range(end - begin):
                 out[m, i] = scratch[m, i] if m < top else 0.0
@@ -287,7 +284,7 @@ def _line_weights(
     # all nodes that the continuation leads back to; the ends of a chord are always among them
     lo, hi = size - 1, 0
     below, above = (size, size + 1) if faced else (0, size - 1)
-    if kind == 1:
+    if kind == _HELD:
         lo, hi = 0, above
     else:
         for i in range(begin, end):
@@ -316,11 +313,11 @@ def _line_weights(
         for m in range(top):
             w = factor * scratch[m, i - begin]
             out[m, node - lo] += w
-            if kind == 1:
+            if kind == _HELD:
                 # what holds its ends is evolved relative to the chord between them: it is taken off here
                 out[m, below] -= (1.0 - share) * w
                 out[m, above] -= share * w
-    if kind == 1:
+    if kind == _HELD:
         wall, length = (first - 0.5 * spacing, size * spacing) if faced else (first, last - first)
         s = (x - wall) / length
         # and the chord itself, which no noise changes, is put back
