@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,16 @@ class OuterNodes:
         self.coordinates, self.own = coordinates, tuple(own)
         self._added = self.grid.shape != pure.shape
 
+    @functools.cached_property
+    def initial(self) -> NDArray[np.float64]:
+        """Q in pure numbers, with that on the walls."""
+        return self._with_outer(-1)
+
     def values(self, level: int) -> NDArray[np.float64]:
         """The field at one level, in pure numbers, -1 for Q; with that on the walls."""
+        return self.initial if level < 0 else self._with_outer(level)
+
+    def _with_outer(self, level: int) -> NDArray[np.float64]:
         nodes = self._problem.values(level)
         if not self._added:
             return nodes
@@ -75,7 +84,7 @@ class OuterNodes:
             result[outer] = self._problem.field.value(places, sigmas)
         return result
 
-    @property
+    @functools.cached_property
     def _outer(self) -> NDArray[np.bool_]:
         outer = np.ones(self.grid.shape, dtype=bool)
         outer[self.own] = False

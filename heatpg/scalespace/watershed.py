@@ -329,7 +329,7 @@ def _partition(
     from scipy.sparse import coo_array
 
     evolution, grid, units = problem.evolution, problem.evolution.grid, problem.units
-    pure, pure_initial = outer.values(level), outer.values(-1)
+    pure = outer.values(level)
     sigma = (0.0,) * grid.dimensions if level < 0 else tuple(float(s) for s in evolution.sigmas[level])
 
     # A table of basins now against basins at first, whose entries are the weights of their common nodes: a histogram in
@@ -365,13 +365,13 @@ def _partition(
         indices=np.asarray(np.ravel_multi_index(index, grid.shape)),
         positions=outer.places(maxima),
         values=outer.read(level, maxima, pure),
-        initial_values=outer.read(-1, maxima, pure_initial),
+        initial_values=outer.read(-1, maxima, outer.initial),
         on_edge=at_edge,
         shares=totals[1:],
         margins=margins[1:],
         stalled=float(totals[0]),
         stalled_value=mean(level, pure),
-        stalled_initial_value=mean(-1, pure_initial),
+        stalled_initial_value=mean(-1, outer.initial),
         parts=np.stack([entries.row, entries.col], axis=-1).astype(np.int64) - 1,
         part_shares=np.asarray(entries.data, dtype=np.float64),
         contains_first_optimum=bool(flat[reference.maxima[0]] == 0),
