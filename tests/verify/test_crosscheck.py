@@ -9,13 +9,13 @@ import pytest
 from scipy.stats import norm
 
 from heatpg import Axis, Grid, Landscape, evolve
-from heatpg.boundaries import boundaries
+from heatpg.boundaries import Nodes, boundaries
 from heatpg.core.narrow import narrow_weights
 from heatpg.errors import UnsupportedError
 from heatpg.evolution import solve
 from heatpg.solvers import make, solvers
 from heatpg.verify.crosscheck import crosscheck, expected_error
-from heatpg.verify.reference import reference_rows, reference_weights
+from heatpg.verify.reference import reference_rows, reference_weights, rows_of_several
 from tests.references import face_rows
 
 KINDS: list[tuple[str, Any]] = [(boundary, nodes) for boundary in boundaries.names() for nodes in ("vertex", "cell")]
@@ -220,3 +220,16 @@ def test_a_fault_between_two_near_walls_is_seen() -> None:
     flow = solve(Landscape(np.ones(3), grid), 0.9, "spectral")
     flow.values = flow.values + np.array([0.0, 2.1 * expected_error(flow, 0), 0.0])
     assert crosscheck(flow, "full")[0].status == "failed"
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "reflect", "absorb", "clip", "zero"])
+@pytest.mark.parametrize("nodes", ["vertex", "cell"])
+def test_rows_of_equal_axes_are_those_of_each_axis(boundary: str, nodes: Nodes, rng: np.random.Generator) -> None:
+    """Axes that are alike but for their place, one of another length, and one that is short."""
+    axes = [Axis(name, low, low + 4.0, 90, boundary=boundary, nodes=nodes) for name, low in (("x", 0.0), ("y", 7.0))]
+    axes += [Axis("z", 0.0, 5.0, 90, boundary=boundary, nodes=nodes)]
+    axes += [Axis(name, 0.0, 1.0, 20, boundary=boundary, nodes=nodes) for name in ("v", "w")]
+    asked = [(axis, 0.2, np.sort(rng.choice(axis.size, 7, replace=False)), True) for axis in axes]
+    for found, one in zip(rows_of_several(asked), asked, strict=True):
+        # of the same length and spacing, to the bit
+        np.testing.assert_array_equal(found, reference_rows(*one))
