@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 
     from heatpg.plot.style import Width
 
-__all__ = ["Study", "intervals_of", "study"]
+__all__ = ["PRINTED_TOPICS", "Study", "intervals_of", "study"]
 
 Array = NDArray[Any]
 
@@ -80,7 +80,7 @@ _ENOUGH = 8  # a taste: fewer levels say little of tracks and events
 _SAME = 1e-6  # of osc(Q): the same system, sampled again, possibly in single precision
 _WIDTH = 100  # columns of a terminal; a taste
 _MOST_NOTES = 16  # in a notebook
-_PRINTED = {"death": "end"}  # topics whose keys are those of the events; a maximum may end in other ways than that
+PRINTED_TOPICS = {"death": "end"}  # by event; a maximum may end in other ways than by a death
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -445,7 +445,7 @@ class Study:
             f"{len(space.sigma)} sigmas from {self._noise(space.sigma[0], 4)} to {self._noise(space.sigma[-1], 4)}"
         )
         lines = [heading, "-" * len(heading), *textwrap.wrap(one_line(self.verdict.sentence), _WIDTH), ""]
-        sentences = {_PRINTED.get(topic, topic): sentence for topic, sentence in self.sentences.items()}
+        sentences = {PRINTED_TOPICS.get(topic, topic): sentence for topic, sentence in self.sentences.items()}
         wide = max(10, *map(len, sentences))
         for topic, sentence in sentences.items():
             lines += textwrap.wrap(
@@ -514,7 +514,7 @@ class Study:
         words = f"{html.times(landscape.grid.shape)} nodes, {len(space.sigma)} sigmas from {first} to {last}"
         rows = [("verdict", html.text(typeset(self.verdict.sentence), 600))]
         rows += [
-            (html.text(_PRINTED.get(topic, topic)), html.text(typeset(sentence), 600))
+            (html.text(PRINTED_TOPICS.get(topic, topic)), html.text(typeset(sentence), 600))
             for topic, sentence in self.sentences.items()
         ]
         rows += [("note", html.text(typeset(flag), 600)) for flag in space.flags[:_MOST_NOTES]]

@@ -10,7 +10,7 @@ from heatpg.plot import risk as draw_risk
 from heatpg.plot import save
 from heatpg.plot.study import study_about, study_panels, study_rows
 from heatpg.plot.words import headline
-from heatpg.studies import Study
+from heatpg.studies import PRINTED_TOPICS, Study
 from heatpg.tools import html
 from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import typeset
@@ -24,7 +24,6 @@ __all__ = ["study_page"]
 
 _LEVELS = 32  # rows of the table; a taste: a page scrolls, so that it may be longer than a figure
 _LONGEST = 4000  # bytes of one sentence
-_PRINTED = {"death": "end"}  # as in the text of a study
 
 
 @checked_call()
@@ -62,7 +61,7 @@ def study_page(source: Study) -> str:
         for one in source.verdict.numbers
     )
     sentences = [
-        (html.text(_PRINTED.get(topic, topic)), html.text(typeset(sentence), _LONGEST))
+        (html.text(PRINTED_TOPICS.get(topic, topic)), html.text(typeset(sentence), _LONGEST))
         for topic, sentence in source.sentences.items()
     ]
     sentences += [("note", html.text(typeset(flag), _LONGEST)) for flag in source.space.flags]
