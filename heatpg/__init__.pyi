@@ -21,7 +21,7 @@ from heatpg.evolution import Evolution as Evolution
 from heatpg.evolution import load as load
 from heatpg.evolution import save as save
 from heatpg.interop.smoothing import smooth as smooth
-from heatpg.studies import study as study
+from heatpg.studies.making import study as study
 from heatpg.tools.parallel import set_threads as set_threads
 from heatpg.tools.parallel import threads as threads
 from heatpg.version import __version__ as __version__

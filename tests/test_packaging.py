@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -41,26 +42,44 @@ def python(code: str, *, cwd: Path, **environment: str) -> subprocess.CompletedP
     )
 
 
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    """A wheel, built without network from a copy, so that the checkout stays clean.
-
-    The copy lacks the link heatpg/solvers: the mapping in setup.cfg must do without, as where no links are to be had.
-    """
-    folder = tmp_path_factory.mktemp("wheel")
-    unwanted = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "results")
-    shutil.copytree(ROOT, folder / "source", symlinks=True, ignore=unwanted)
-    (folder / "source" / "heatpg" / "solvers").unlink()
+def build(what: str, source: Path, folder: Path) -> Path:
+    """A wheel or a source distribution of a folder, built without network."""
     built = subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, folder / "source"],
+        [sys.executable, "-m", "build", f"--{what}", "--no-isolation", "--outdir", folder, source],
         capture_output=True,
         text=True,
         check=False,
     )
     assert built.returncode == 0, built.stdout + built.stderr
-    (path,) = folder.glob("*.whl")
-    with zipfile.ZipFile(path) as archive:
-        yield archive
+    (path,) = folder.glob("*.whl" if what == "wheel" else "*.tar.gz")
+    return path
+
+
+@pytest.fixture(scope="session", params=["no link", "link as a file", "source distribution"])
+def wheel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
+    """A wheel, built from a copy, so that the checkout stays clean.
+
+    The link heatpg/solvers is left out of the copy, or is a file that holds its target, as git writes it where links
+    are not to be had, or stays as it is and the wheel is built from the source distribution, as installers do where
+    they find no wheel: the mapping in setup.cfg must do each time.
+    """
+    folder = tmp_path_factory.mktemp("wheel")
+    unwanted = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "results")
+    source = folder / "source"
+    shutil.copytree(ROOT, source, symlinks=True, ignore=unwanted)
+    if request.param == "source distribution":
+        packed = build("sdist", source, folder)
+        with tarfile.open(packed) as archive:
+            archive.extractall(folder / "unpacked", filter="data")
+        (source,) = (folder / "unpacked").iterdir()
+        # setuptools would take those at the top of tests/, which do not run without the others
+        assert not (source / "tests").exists()
+    else:
+        (source / "heatpg" / "solvers").unlink()
+        if request.param == "link as a file":
+            (source / "heatpg" / "solvers").write_text("../solvers", encoding="utf-8")
+    with zipfile.ZipFile(build("wheel", source, folder)) as wheel:
+        yield wheel
 
 
 def test_packages_are_the_folders_of_the_tree() -> None:
