@@ -321,6 +321,193 @@ def _label_nodes(
     return labels, tops[:count].copy(), parent[:count].copy(), flat[:count].copy()
 
 
+@kernel
+def _precedes(u: Array, q: int, p: int) -> bool:
+    """Whether node q is labelled before node p: from the highest down, and equal ones in the order of their indices."""
+    earlier: bool = u[q] > u[p] or (u[q] == u[p] and q < p)
+    return earlier
+
+
+@kernel
+def _agreement(u: Array, start: int, x: Array, labels: Array, shape: Array, strides: Array) -> tuple[int, int]:
+    """What the nodes around a point say that precede a start, as `_look`; and one of them that has no label yet, or -1.
+
+    Where one does not precede the start they do not agree, whatever the labels of the others will be.
+    """
+    d = x.shape[0]
+    agreed, missing = -2, -1
+    for number in range(2):
+        for corner in range(1 << d):
+            weight = 1.0
+            q = 0
+            for a in range(d):
+                low = min(math.floor(x[a]), shape[a] - 1)
+                share = x[a] - low
+                if corner >> a & 1:
+                    weight *= share
+                    i = low + 1
+                    if i == shape[a]:
+                        i = 0
+                else:
+                    weight *= 1.0 - share
+                    i = low
+                q += i * strides[a]
+            if weight <= 0.0:
+                continue
+            if number == 0:
+                if not _precedes(u, q, start):
+                    return -1, -1
+            elif labels[q] < 0:
+                missing = q
+            elif agreed == -2:
+                agreed = labels[q]
+            elif agreed != labels[q]:
+                agreed = -1
+    return agreed, missing
+
+
+@kernel
+def _follow_among(
+    u: Array,
+    start: int,
+    labels: Array,
+    shape: Array,
+    strides: Array,
+    periodic: Array,
+    rates: Array,
+    step: float,
+    limit: int,
+    work: Array,
+    cell: Array,
+    none: Array,
+) -> tuple[int, int]:
+    """As `_follow`, where labels are made in any order; and a node whose label has to be made first, or -1."""
+    x, middle, direction, ahead, share = work[0], work[1], work[2], work[3], work[4]
+    d = x.shape[0]
+    for a in range(d):
+        x[a] = start // strides[a] % shape[a]
+        ahead[a] = 0.0
+    top = start
+    for number in range(limit):
+        # the direction alone: labels are looked at beside it
+        _, top = _look(u, x, none, none, shape, strides, periodic, rates, direction, cell, share)
+        agreed, missing = _agreement(u, start, x, labels, shape, strides)
+        if missing >= 0:
+            return -1, missing
+        if agreed >= 0 or (number > 0 and not _precedes(u, top, start)):
+            break
+        turn = _product(direction, ahead)
+        _move(x, direction, 0.5 * step, shape, periodic, middle)
+        _look(u, middle, none, none, shape, strides, periodic, rates, ahead, cell, share)
+        if turn < 0.0 or _product(direction, ahead) <= 0.0:
+            break
+        _move(x, ahead, step, shape, periodic, x)
+    return (top if u[top] > u[start] else -1), -1
+
+
+@kernel
+def _label_in_place(
+    u: Array,
+    inside: Array,
+    shape: Array,
+    strides: Array,
+    periodic: Array,
+    offsets: Array,
+    moves: Array,
+    closeness: Array,
+    rates: Array,
+    step: float,
+    tolerance: float,
+) -> tuple[bool, Array, Array]:
+    """Labels and tops as `_label_nodes` makes them, but for the order of the tops, where none are merged.
+
+    A node needs the labels of nodes that precede it, its neighbours and those along its path, and no others. So nodes
+    are taken as they lie in memory, each after those that it waits for, and nothing is sorted. False where components
+    are merged, which depends on the order from the highest down: then nothing of this counts. `inside` tells which
+    nodes are on no face, so that their neighbours are found by adding offsets.
+    """
+    d = shape.shape[0]
+    n = u.shape[0]
+    labels = np.full(n, -1, dtype=np.int32)
+    none = np.full(n, -1, dtype=np.int32)  # as long as no node has one
+    tops = np.empty(n, dtype=np.int64)
+    waiting = np.empty(n, dtype=np.int64)  # each for the next one, which precedes it
+    work = np.empty((5, d))
+    cell = np.empty(d, dtype=np.int64)
+    limit = 8
+    for a in range(d):
+        limit += 2 * shape[a]
+    count = 0
+    for first in range(n):
+        if labels[first] >= 0:
+            continue
+        waiting[0] = first
+        depth = 1
+        while depth > 0:
+            p = waiting[depth - 1]
+            v = u[p]
+            missing = -1
+            steepest = -1
+            best = 0.0
+            one = -1
+            several = False
+            disputed = False
+            agreed = -1
+            tied = False
+            lowest = np.inf  # of the tops around it
+            for j in range(offsets.shape[0]):
+                r = p + moves[j] if inside[p] else neighbour(p, offsets[j], shape, periodic)
+                if r < 0:
+                    continue
+                x = u[r]
+                if x < v or (x == v and r > p):
+                    continue
+                c = labels[r]
+                if c < 0:
+                    missing = r
+                    break
+                if x > v:
+                    slope = (x - v) * closeness[j]
+                    if steepest < 0 or slope > best:
+                        best = slope
+                        steepest = r
+                    disputed = disputed or (agreed >= 0 and c != agreed)
+                    agreed = c
+                else:
+                    tied = True
+                several = several or (one >= 0 and c != one)
+                one = c
+                lowest = min(lowest, u[tops[c]])
+            if missing >= 0:
+                waiting[depth] = missing
+                depth += 1
+                continue
+            # a plateau or a shelf, or a pass at which a maximum counts as round-off of a higher one
+            if (tied and steepest < 0) or (several and lowest - v <= tolerance):
+                return False, labels, tops
+            if steepest < 0:
+                tops[count] = p
+                labels[p] = count
+                count += 1
+            else:
+                found = -1
+                if disputed:
+                    found, missing = _follow_among(
+                        u, p, labels, shape, strides, periodic, rates, step, limit, work, cell, none
+                    )
+                if found < 0:
+                    found = steepest
+                if missing < 0 and labels[found] < 0:
+                    missing = found
+                if missing >= 0:
+                    waiting[depth] = missing
+                    depth += 1
+                    continue
+                labels[p] = labels[found]
+            depth -= 1
+    return True, labels, tops[:count].copy()
+
+
 @dataclasses.dataclass(frozen=True)
 class Flooding:
     """Labels of one field, and where the ascent from the nodes without one stalls.
@@ -345,9 +532,6 @@ def flood(field: Array, grid: Grid, tolerance: float) -> Flooding:
     u = np.ascontiguousarray(field, dtype=np.float64).reshape(-1)
     if float(u.max()) - float(u.min()) <= tolerance:
         return Flooding(np.full(grid.shape, -1, np.int32), np.empty(0, np.int64), np.arange(u.size, dtype=np.int64))
-    order = np.argsort(-u)
-    # so that labels depend neither on the sort nor on the machine
-    _sort_ties(u, order)
     shape, periodic, offsets = neighbourhood(grid)
     strides = np.array([math.prod(grid.shape[a + 1 :]) for a in range(grid.dimensions)], dtype=np.int64)
     spacing = np.array(grid.spacing)
@@ -355,9 +539,21 @@ def flood(field: Array, grid: Grid, tolerance: float) -> Flooding:
     # spacing, whose square may under- or overflow.
     rates = (spacing.min() / spacing) ** 2
     closeness = 1.0 / np.sqrt(((offsets * (spacing / spacing.min())) ** 2).sum(axis=1))
-    labels, tops, parent, flat = _label_nodes(
-        u, order, shape, strides, periodic, offsets, offsets @ strides, closeness, rates, _STEP, tolerance
-    )
+    arguments = (shape, strides, periodic, offsets, offsets @ strides, closeness, rates, _STEP, tolerance)
+    inside = np.zeros(grid.shape, dtype=bool)
+    inside[(slice(1, -1),) * grid.dimensions] = True
+    done, labels, tops = _label_in_place(u, inside.reshape(-1), *arguments)
+    if done:
+        # numbered from the highest down
+        order = np.lexsort((tops, -u[tops]))
+        rank = np.empty(order.size, np.int32)
+        rank[order] = parent = np.arange(order.size, dtype=np.int32)
+        labels, tops, flat = rank[labels], tops[order], np.zeros(order.size, dtype=bool)
+    else:
+        order = np.argsort(-u)
+        # so that labels depend neither on the sort nor on the machine
+        _sort_ties(u, order)
+        labels, tops, parent, flat = _label_nodes(u, order, *arguments)
     # every component's last root, by pointer jumping: each round doubles the distance that is seen
     roots = parent
     while not np.array_equal(roots, parent[roots]):
