@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import doctest
+import functools
+import http.server
 import importlib
 import importlib.util
 import json
@@ -11,6 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +41,17 @@ OPTIONAL = (
     *("cryptography", "dask", "distributed", "ducc0", "gymnasium", "h5netcdf", "imageio", "mpi4py", "mujoco"),
     *("selenium", "stable_baselines3", "torch", "xarray"),
 )
+
+# Formulas, pictures, tables and code that end beyond the screen and have nothing around them that scrolls.
+TOO_WIDE = """(() => {
+    const width = document.documentElement.clientWidth;
+    const scrolls = (element) => ["auto", "scroll"].includes(getComputedStyle(element).overflowX)
+        && element.getBoundingClientRect().right <= width + 1;
+    const held = (element) => element && element !== document.body && (scrolls(element) || held(element.parentElement));
+    return [...document.querySelectorAll("math, img, table, pre")]
+        .filter((element) => element.getBoundingClientRect().right > width + 1 && !held(element))
+        .map((element) => element.outerHTML.slice(0, 80));
+})()"""
 
 
 class Block(NamedTuple):
@@ -322,3 +336,32 @@ def test_links_between_the_files_at_the_top_lead_somewhere() -> None:
     for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"):
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / name).read_text(encoding="utf-8")):
             assert target.startswith("https://") or (ROOT / target).exists(), f"{name}: {target}"
+
+
+def test_pages_in_a_browser(built: Path, tmp_path: Path) -> None:
+    """Served, the search finds; on a phone nothing is wider than the screen, or it scrolls where it stands."""
+    browsers = pytest.importorskip("tests.viewer.browsers")
+    if browsers.CHROMIUM is None or browsers.CHROMEDRIVER is None:
+        pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(built))
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+        browsers.chromium_in(tmp_path) as browser,
+    ):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        browser.driver.get(f"{address}/search.html?q=jump")
+        found = browser.after(
+            """const look = () => document.querySelectorAll("#search-results li a").length
+                ? done([...document.querySelectorAll("#search-results li a")].map((link) => link.href))
+                : setTimeout(look, 50); look();"""
+        )
+        assert any("Interval" in link or "glossary" in link for link in found), found
+        browser.size(*browsers.PHONE)
+        wide = {}
+        for page in sorted(built.rglob("*.html")):
+            browser.driver.get(f"{address}/{page.relative_to(built).as_posix()}")
+            if found := browser.ask(TOO_WIDE):
+                wide[page.name] = found
+        server.shutdown()
+    assert not wide
