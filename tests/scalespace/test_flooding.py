@@ -364,9 +364,10 @@ def test_labels_do_not_depend_on_whether_nodes_are_sorted(
 def test_pairs_of_basins_are_the_same_counted_or_sorted(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now, before = rng.integers(-1, 5, 200).astype(np.int32), rng.integers(-1, 9, 200).astype(np.int32)
+    now, before = rng.integers(-1, 4, 200).astype(np.int32), rng.integers(-1, 8, 200).astype(np.int32)
     weights = rng.uniform(0.0, 1.0, (10, 20))
-    weights[0] = 0.0  # outside of the box of the data: a pair without weight is one nevertheless
+    # outside of the box of the data: a pair without weight is one nevertheless
+    now[0], before[0], weights[0, 0] = 4, 8, 0.0
     pairs, shares = watershed._joint(now, before, weights, 5, 9)
     monkeypatch.setattr(watershed, "_DENSE", 0)
     others, expected = watershed._joint(now, before, weights, 5, 9)
