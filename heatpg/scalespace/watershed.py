@@ -330,7 +330,7 @@ def _joint(
     if (count + 1) * columns <= _DENSE * len(now):
         pair = (now + np.int64(1)) * columns + (before + np.int64(1))
         found = np.flatnonzero(np.bincount(pair))
-        shares = np.bincount(pair, flat)[found]
+        shares = np.asarray(np.bincount(pair, flat)[found], dtype=np.float64)
         return np.stack((found // columns - 1, found % columns - 1), axis=-1), shares
     from scipy.sparse import coo_array
 
