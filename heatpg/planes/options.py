@@ -62,8 +62,8 @@ class Draws:
     state: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
-        error = finite_number("the error", self.error, lower=0.0, upper=0.5)
-        if error == 0.0:
+        error = finite_number("error", self.error)
+        if not 0.0 < error <= 0.5:
             raise OptionError("error is out of range", given=self.error, allowed="0 < error <= 0.5")
         object.__setattr__(self, "error", error)
         if self.count is not None:
