@@ -481,7 +481,7 @@ def test_a_word_is_no_switch(door: str, given: Any, tmp_path: Path, monkeypatch:
     assert not list(tmp_path.iterdir())
 
 
-KINDS: dict[str, Callable[[], object]] = {
+MISTAKEN: dict[str, Callable[[], object]] = {
     "stepping": lambda: ascend(lambda x: -(x**2), [0.5], 0.3, stepping=0.1),  # type: ignore[arg-type]
     "task": lambda: unlearn([0.1], task=3),  # type: ignore[arg-type]
     "learning": lambda: unlearn([0.1], learning={"rate": 0.1}),  # type: ignore[arg-type]
@@ -492,7 +492,7 @@ KINDS: dict[str, Callable[[], object]] = {
 }
 
 
-@pytest.mark.parametrize("door", KINDS)
+@pytest.mark.parametrize("door", MISTAKEN)
 def test_options_of_another_kind_are_refused(door: str) -> None:
     with pytest.raises(OptionError):
-        KINDS[door]()
+        MISTAKEN[door]()

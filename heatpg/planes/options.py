@@ -155,9 +155,15 @@ class Cost:
         )
         if self.asked is not None and self.draws > self.asked:
             wanted = f" (the next power of two to the {self.asked:,} asked for)"
+        left = self.rollouts - self.spent
+        # the pilot belongs to the draws, which are lost unless a file keeps them
+        still = (
+            f"{left:,} of them to come, about {human_duration(self.seconds)}"
+            if left > 0
+            else "all made by the pilot (pass Draws(state=FILE) to keep them)"
+        )
         return (
-            f"{self.draws:,} {kind}{wanted}: {self.rollouts:,} "
-            f"rollouts, {self.rollouts - self.spent:,} of them to come, about {human_duration(self.seconds)}; "
+            f"{self.draws:,} {kind}{wanted}: {self.rollouts:,} rollouts, {still}; "
             f"standard checks take {self.checks:,} more{self._unreachable}"
         )
 
