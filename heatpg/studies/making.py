@@ -223,8 +223,8 @@ def study(
                 raise UnsupportedError(
                     "risk is not available for correlated noise",
                     given="risk and a full covariance",
-                    advice="use heatpg.risk.distribution(landscape, covariance=...).tail_mean(q), the tail mean of every "
-                    "action",
+                    advice="use heatpg.risk.distribution(landscape, covariance=...).tail_mean(q) for the tail mean of "
+                    "every action",
                 )
             landscape = principal.landscape
             sigma = principal.levels() if factors is None else factors[:, None] * principal.deviations

@@ -180,7 +180,7 @@ def test_the_seeds_come_along_and_errors_alone_are_said_to_be_left_out() -> None
     whole = evolve(q, covariance=sigma, checks="none")
     assert turned.standard_error is not None and whole.standard_error is not None
     middle = tuple(size // 2 for size in found.landscape.grid.shape)
-    place = np.linalg.norm(found.landscape.grid.point(middle))
+    place = float(np.linalg.norm(found.landscape.grid.point(middle)))
     # straight functions are read exactly between nodes, so only the place differs, by up to a spacing of either grid
     error = whole.standard_error[0, 20, 20]
     assert turned.standard_error[0][middle] == pytest.approx(error, abs=0.05 * (place + 0.2))
