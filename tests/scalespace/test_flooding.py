@@ -337,7 +337,7 @@ def test_labels_do_not_depend_on_whether_nodes_are_sorted(
 ) -> None:
     """Each after those that it waits for, or all from the highest down: the same labels, where none are merged."""
     grid = Grid(*(Axis("xyz"[i], 0.0, 1.0 + i, n, boundary=boundary) for i, n in enumerate(shape)))
-    in_place, ways = flooding._label_in_place, []
+    in_place, ways = flooding.label_in_place, []
 
     def noted(*arguments: Any) -> Any:
         result = in_place(*arguments)
@@ -351,9 +351,9 @@ def test_labels_do_not_depend_on_whether_nodes_are_sorted(
         # a tolerance of a tenth merges components, which needs the order
         for tolerance in (0.0, 0.1 * float(np.ptp(values))):
             with monkeypatch.context() as patch:
-                patch.setattr(flooding, "_label_in_place", noted)
+                patch.setattr(flooding, "label_in_place", noted)
                 found = flooding.flood(values, grid, tolerance)
-                patch.setattr(flooding, "_label_in_place", lambda *arguments: (False, None, None))
+                patch.setattr(flooding, "label_in_place", lambda *arguments: (False, None, None))
                 expected = flooding.flood(values, grid, tolerance)
             for name in ("labels", "maxima", "stalls"):
                 np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
