@@ -38,7 +38,7 @@ from heatpg.solvers import Solver, wide
 from heatpg.solvers.lines import part
 from heatpg.solvers.stated import takes_exact_columns
 from heatpg.store.record import Record
-from heatpg.tools.sums import along_axis, product
+from heatpg.tools.sums import along_axis, sums_over_windows
 from heatpg.verify import checks
 from heatpg.verify.correlated import LARGEST_WINDOW, SEED, density_sums, kernel_distance, sample, window_points
 from heatpg.verify.edge import added_rows, corrects_ends, end_weights, kinks, largest_jumps
@@ -70,8 +70,6 @@ Array = NDArray[Any]
 POINTS = 200  # nodes of a standard check, in all; enough to meet every part of a field, and cheap; a matter of taste
 _WIDEST_MATRIX = 2048  # nodes of an axis: beyond, a matrix of rows costs more than a convolution
 _PIECE = 2**16  # numbers that are worked on at once: half a megabyte, which a second-level cache holds
-_BLOCK = 32  # results of a line that are summed at once: enough columns of a product, few zeros beside the weights
-_STRETCHES = 2**19  # numbers of these at once: 4 MB
 _ROWS = 4096  # nodes of a long axis whose ends are corrected at once: half a megabyte, a taste
 _KINK = 4.0  # spacings over which a kink is smoothed, as wide as the grid still shows without any aliasing
 _ALIKE = 3.0  # spacings of sigma beyond which kernels of the continuous flow differ by less than rounding on a kink
@@ -351,42 +349,13 @@ def _convolved(values: Array, axis: Axis, sigma: float, along: int, corrected: b
     """The reference on all nodes of a long axis: sums over windows of the continued line."""
     weights = line_weights(axis, sigma)
     line = np.moveaxis(continued(values, axis, len(weights) // 2, along), along, -1)
-    result = np.moveaxis(_sums_over_windows(line, weights), -1, along)
+    result = np.moveaxis(sums_over_windows(line, weights), -1, along)
     if corrected:
         for start in range(0, axis.size, _ROWS):
             rows = np.arange(start, min(start + _ROWS, axis.size))
             part = (slice(None),) * along + (slice(start, start + _ROWS),)
             result[part] += _added(values, axis, sigma, rows, along)
     return result
-
-
-def _sums_over_windows(lines: Array, weights: Array) -> NDArray[np.float64]:
-    """sum_k weights[k] lines[..., i + k] for every window that lies within a line.
-
-    As products of matrices: each row of the left one has the weights one place further to the right, and the columns of
-    the right one are stretches of the lines, a block of results each, and a window less one number longer than that.
-    """
-    size = lines.shape[-1] - len(weights) + 1
-    blocks = -(-size // _BLOCK)
-    # a stretch is a whole number of blocks of the line
-    length = 1 + -(-(len(weights) - 1) // _BLOCK)
-    rows = np.zeros((_BLOCK, length * _BLOCK))
-    for i, row in enumerate(rows):
-        row[i : i + len(weights)] = weights
-    flat = lines.reshape(-1, lines.shape[-1])
-    result = np.empty((len(flat), blocks * _BLOCK))
-    # some lines at a time, because neighbouring stretches have most numbers in common
-    step = max(1, _STRETCHES // (blocks * rows.shape[1]))
-    for start in range(0, len(flat), step):
-        part = np.zeros((len(flat[start : start + step]), (blocks + length - 1) * _BLOCK))
-        whole = flat[start : start + step, : part.shape[1]]
-        part[:, : whole.shape[1]] = whole
-        # place in a block, line, block: there the same place of all stretches lies side by side
-        turned = np.ascontiguousarray(part.reshape(len(part), -1, _BLOCK).transpose(2, 0, 1))
-        stretches = np.lib.stride_tricks.sliding_window_view(turned, blocks, axis=-1).transpose(2, 0, 1, 3)
-        sums = product(rows, stretches.reshape(rows.shape[1], -1)).reshape(_BLOCK, len(part), blocks)
-        result[start : start + step] = sums.transpose(1, 2, 0).reshape(len(part), -1)
-    return result[:, :size].reshape(*lines.shape[:-1], size)
 
 
 def _added(values: Array, axis: Axis, sigma: float, rows: NDArray[np.int64], along: int) -> NDArray[np.float64]:

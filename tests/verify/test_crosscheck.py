@@ -185,24 +185,6 @@ def test_long_axes_take_another_way_to_the_same_reference(monkeypatch: pytest.Mo
         assert np.abs(long - module._reference_field(evolution, 0)).max() <= 1e-13
 
 
-@pytest.mark.parametrize("at_once", [1, 2**19])
-@pytest.mark.parametrize("reach", [1, 2, 32, 33, 34, 500])
-@pytest.mark.parametrize("size", [1, 31, 32, 33, 200])
-def test_sums_over_windows_are_those_of_numpy(
-    size: int, reach: int, at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Blocks of 32 results: with one, whole ones, a rest; weights shorter and longer than one; lines by themselves."""
-    import heatpg.verify.crosscheck as module
-
-    monkeypatch.setattr(module, "_STRETCHES", at_once)
-    rng = np.random.default_rng(3)
-    lines, weights = rng.uniform(-1.0, 1.0, (2, 3, size + reach - 1)), rng.uniform(-1.0, 1.0, reach)
-    found = module._sums_over_windows(lines, weights)
-    expected = [[np.correlate(line, weights, "valid") for line in part] for part in lines]
-    # products below one, as many as weights
-    np.testing.assert_allclose(found, expected, rtol=0, atol=reach * np.finfo(float).eps)
-
-
 @pytest.mark.parametrize("ratio", [0.1, 0.5, 0.9, 0.967, 1.3, 2.9])
 @pytest.mark.parametrize("nodes", ["vertex", "cell"])
 @pytest.mark.parametrize("size", [3, 4, 5, 6])
