@@ -2,8 +2,8 @@
 
 The labels follow the gradient flow x' = grad u, not hops between nodes: a chain of steepest hops keeps to the eight
 directions of the grid, and the boundaries that it draws are off by a fraction of the box however fine the grid is.
-Here nodes are labelled as if from the highest down. A node whose higher neighbours agree belongs where they do, because its
-path leaves between two of them. From the others, which line the boundaries, the path is integrated until the nodes
+Here nodes are labelled as if from the highest down. A node whose higher neighbours agree belongs where they do, because
+its path leaves between two of them. From the others, which line the boundaries, the path is integrated until the nodes
 around it agree. So an error at one node does not propagate, boundaries are accurate to a cell or less, and volumes
 converge with the spacing.
 """
