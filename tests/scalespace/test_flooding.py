@@ -15,7 +15,7 @@ from scipy.optimize import minimize_scalar
 from heatpg import Axis, Grid, Landscape
 from heatpg.errors import GridError, NonFiniteError, OptionError
 from heatpg.evolution import solve
-from heatpg.scalespace import flooding, watershed
+from heatpg.scalespace import flooding, labelling, watershed
 from heatpg.scalespace.flooding import ascent_labels
 from heatpg.scalespace.watershed import basins
 
@@ -337,7 +337,7 @@ def test_labels_do_not_depend_on_whether_nodes_are_sorted(
 ) -> None:
     """Each after those that it waits for, or all from the highest down: the same labels, where none are merged."""
     grid = Grid(*(Axis("xyz"[i], 0.0, 1.0 + i, n, boundary=boundary) for i, n in enumerate(shape)))
-    in_place, ways = flooding.label_in_place, []
+    in_place, ways = labelling.label_in_place, []
 
     def noted(*arguments: Any) -> Any:
         result = in_place(*arguments)
