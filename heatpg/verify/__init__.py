@@ -152,7 +152,7 @@ def judge(result: Judged, *, fields: object = "the attribute 'evolution' of this
         what = (
             "this is a bug in heatpg; please report it with the landscape and the noise levels"
             if own
-            else f"correct the solver, or what {type(result.solver).__name__} declares (see the page on adding a solver)"
+            else f"correct the solver, or what {type(result.solver).__name__} declares (see the page about new solvers)"
         )
         error = CheckError(
             f"the solver {result.solver.name!r} violates a property that it guarantees",
