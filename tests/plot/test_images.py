@@ -87,7 +87,7 @@ def shown(figure: Figure) -> list[Any]:
     for ax in figure.axes:
         if ax.get_visible():
             found += [*ax.lines, *ax.patches, *ax.collections, *ax.images, *ax.texts]
-            found += [ax.title, ax.get_legend(), *(axis.label for axis in ax._axis_map.values()), ax]  # type: ignore[attr-defined]
+            found += [ax.title, ax.get_legend(), *(axis.label for axis in ax._axis_map.values()), ax]
     return [thing for thing in found if thing is not None and thing.get_visible()]
 
 
