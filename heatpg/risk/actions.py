@@ -474,7 +474,10 @@ def safest_action(
     if law.covariance is not None:
         raise UnsupportedError(
             "the safest action is tracked along sigma, but this noise is correlated",
-            advice="use Distribution.tail_mean, or pass one sigma per axis",
+            advice=(
+                f"turn the landscape to the axes of the noise: study(landscape, covariance=..., "
+                f"risk={fraction:g}); or use Distribution.tail_mean, which takes any noise"
+            ),
         )
     if law.landscape.oscillation == 0:
         raise UnsupportedError("the landscape is constant, so no action is safer than another")
