@@ -110,9 +110,7 @@ def _landscape(resolved: Mapping[str, Any]) -> Landscape:
     return family(**_options(family, resolved["options"])).regarded(minimise=resolved.get(MINIMISE, False))
 
 
-def _evolution(resolved: Mapping[str, Any], state: Path | None) -> Evolution:
-    if STATES in resolved:
-        return drawn_evolution(_landscape(resolved["landscape"]), resolved, state)
+def _evolution(resolved: Mapping[str, Any]) -> Evolution:
     wanted = resolved["solver"]
     auto = wanted["name"] == "auto"
     solver: str | Solver = "auto"
@@ -169,7 +167,10 @@ def _worked(resolved: Mapping[str, Any], state: Path | None) -> tuple[bytes, dic
     storage = task.resolved["storage"]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        evolution = _evolution(task.resolved, state)
+        if STATES in task.resolved:
+            evolution = drawn_evolution(_landscape(task.resolved["landscape"]), task.resolved, state)
+        else:
+            evolution = _evolution(task.resolved)
     # nothing of the clock goes into the file: the same task gives the same bytes
     compact = {"storage": "compact", "tolerance": storage["tolerance"]} if storage["mode"] == "compact" else {}
     content = image(evolution, compression=storage["compression"], task=task.canonical().decode(), **compact)
