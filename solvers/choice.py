@@ -112,7 +112,9 @@ def choose(
             return make(
                 "direct", tolerance=tolerance
             ), f"{reason}with a tolerance, quadrature is faster than a transform"
-        return make("spectral"), f"{reason}the transform is exact up to rounding error"
+        walled = any(axis.boundary != "periodic" for axis in grid)
+        edges = ", and of order h^4 or better next to an edge" if walled else ""
+        return make("spectral"), f"{reason}the transform is exact up to rounding error{edges}"
     return (
         make("direct", tolerance=tolerance),
         f"the smallest sigma{above} is {smallest:.2g} grid spacings; below {_RESOLVED:g} a transform of rough data "

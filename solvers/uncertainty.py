@@ -160,11 +160,15 @@ def error_of_nodes(
     True
     """
     if covariance is not None:
+        own = np.diagonal(covariance, axis1=-2, axis2=-1)
+        full = bool((covariance != own[..., None] * np.eye(grid.dimensions)).any())
         raise UnsupportedError(
-            "standard errors of u under correlated noise cannot be computed from standard errors of the nodes",
-            given="full covariances",
+            "standard errors of u under covariance= cannot be computed from standard errors of the nodes",
+            given="correlated noise" if full else "a diagonal covariance",
             allowed="one sigma per axis",
-            advice="pass the returns of every seed: Landscape(None, grid, returns=...)",
+            advice="pass the returns of every seed: Landscape(None, grid, returns=...)"
+            if full
+            else f"pass the same noise as sigma={[[float(f'{x:.6g}') for x in row] for row in np.sqrt(own)]}",
         )
     count, first = len(variances), error.ndim - grid.dimensions
     require_memory(

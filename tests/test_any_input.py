@@ -15,15 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heatpg import Axis, Grid, Landscape, evolve, quadrature, smooth
+from heatpg import Axis, Grid, Landscape, evolve, load, quadrature, smooth, study
+from heatpg.claims import ledger
 from heatpg.core.field import HeatField
 from heatpg.core.noise import positive_sigmas
 from heatpg.core.positions import axis_from_coordinates
-from heatpg.errors import GridError, HeatpgError, ResourceError, UnknownNameError
+from heatpg.errors import GridError, HeatpgError, OptionError, ResourceError, UnknownNameError
 from heatpg.landscapes.directions import Directions, flatten
 from heatpg.landscapes.sampling import State
 from heatpg.large import LargeLandscape, evolve_large
-from heatpg.policy import ascend, estimate_gradient
+from heatpg.planes import Draws
+from heatpg.policy import ascend, estimate_gradient, estimator_noise, unlearn
+from heatpg.risk import distribution, safest_action
 from heatpg.scalespace.flooding import ascent_labels
 from heatpg.solvers import make
 
@@ -452,3 +455,44 @@ def test_a_solver_that_is_misspelt_may_be_auto() -> None:
     with pytest.raises(UnknownNameError, match=r"did you mean 'auto'") as told:
         evolve(Landscape(NUMBERS, GRID), 0.5, "Auto")
     assert "expected: auto, compact, " in str(told.value)
+
+
+SWITCHES: dict[str, Callable[[Any], object]] = {
+    "minimise": lambda given: study(Landscape(NUMBERS, GRID), [0.5], minimise=given),
+    "gradient": lambda given: smooth(NUMBERS, 0.5, "clip", gradient=given),
+    "pairs": lambda given: Draws(count=16, antithetic=given),
+    "force": lambda given: evolve(Landscape(NUMBERS, GRID), 0.5).save("never.h5", force=given),
+    "untrusted": lambda given: load("never.h5", untrusted=given),
+    "progress": lambda given: evolve(Landscape(NUMBERS, GRID), 0.5, progress=given),
+    "progress of a tail mean": lambda given: distribution(Landscape(NUMBERS, GRID), [0.5]).tail_mean(
+        0.1, progress=given
+    ),
+    "progress of claims": lambda given: ledger("two-bumps", progress=given),
+}
+
+
+@pytest.mark.parametrize("given", ["no", "false", [], np.zeros(2), 0.5], ids=repr)
+@pytest.mark.parametrize("door", SWITCHES)
+def test_a_word_is_no_switch(door: str, given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every word is true in Python, "no" as well."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match="True"):
+        SWITCHES[door](given)
+    assert not list(tmp_path.iterdir())
+
+
+MISTAKEN: dict[str, Callable[[], object]] = {
+    "stepping": lambda: ascend(lambda x: -(x**2), [0.5], 0.3, stepping=0.1),  # type: ignore[arg-type]
+    "task": lambda: unlearn([0.1], task=3),  # type: ignore[arg-type]
+    "learning": lambda: unlearn([0.1], learning={"rate": 0.1}),  # type: ignore[arg-type]
+    "estimators": lambda: estimator_noise(np.sin, [[0.1]], [0.1, 0.2], estimators=3),  # type: ignore[arg-type]
+    "reference": lambda: estimator_noise(np.sin, [[0.1]], [0.1, 0.2], reference=3),  # type: ignore[arg-type]
+    "noise of a distribution": lambda: safest_action(distribution(Landscape(NUMBERS, GRID), [0.5]), sigma=[0.2]),
+    "solver of a distribution": lambda: safest_action(distribution(Landscape(NUMBERS, GRID), [0.5]), solver="direct"),
+}
+
+
+@pytest.mark.parametrize("door", MISTAKEN)
+def test_options_of_another_kind_are_refused(door: str) -> None:
+    with pytest.raises(OptionError):
+        MISTAKEN[door]()

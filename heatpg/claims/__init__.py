@@ -18,6 +18,7 @@ from typing import Any
 from heatpg.errors import OptionError
 from heatpg.tools.calls import checked_call
 from heatpg.tools.plain import fields_as_dict
+from heatpg.tools.progress import Progress, progress_of
 from heatpg.tools.registry import Registry
 
 __all__ = ["PARTS", "VERDICTS", "Claim", "Evidence", "Ledger", "Row", "claim", "claims", "ledger"]
@@ -243,7 +244,7 @@ def claim(
 
 
 @checked_call()
-def ledger(names: str | Iterable[str] | None = None, *, progress: Callable[[int, int], object] | None = None) -> Ledger:
+def ledger(names: str | Iterable[str] | None = None, *, progress: Progress = None) -> Ledger:
     """Run the experiments and gather the verdicts.
 
     Parameters
@@ -251,7 +252,7 @@ def ledger(names: str | Iterable[str] | None = None, *, progress: Callable[[int,
     names
         Which claims, one or several; None for all of them. Each is run once, in the order of `PARTS`.
     progress
-        Called as ``progress(done, total)`` after each claim.
+        A function that is called as ``progress(done, total)`` after each claim, or True for a progress bar.
 
     Returns
     -------
@@ -279,6 +280,7 @@ def ledger(names: str | Iterable[str] | None = None, *, progress: Callable[[int,
     >>> print(page["half-amplitude"].computed)
     a wave with sigma k = 1.1774, wavelength 5.336 sigma, keeps 0.500000 of its amplitude
     """
+    tell = progress_of(progress, "testing claims")
     # each once, however often it is named
     chosen = [names] if isinstance(names, str) else claims.names() if names is None else list(dict.fromkeys(names))
     if not chosen:
@@ -287,6 +289,6 @@ def ledger(names: str | Iterable[str] | None = None, *, progress: Callable[[int,
     rows = []
     for done, entry in enumerate(entries, 1):
         rows.append(entry.check())
-        if progress is not None:
-            progress(done, len(entries))
+        if tell is not None:
+            tell(done, len(entries))
     return Ledger(tuple(rows))

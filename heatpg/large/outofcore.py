@@ -30,6 +30,7 @@ from heatpg.store.record import Record
 from heatpg.tools import html
 from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import one_line
+from heatpg.tools.progress import Progress, progress_of
 from heatpg.tools.publishing import prepare_output, result_name
 from heatpg.tools.resources import available_memory, human_bytes, require_disk
 from heatpg.verify import judge
@@ -263,7 +264,7 @@ def evolve_large(
     prefer: str = "accurate",
     memory: float | None = None,
     checks: str = "standard",
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
     force: bool = False,
 ) -> LargeSummary:
     """Evolve a field that does not fit in memory, from the disk to the disk: u = prod_i exp(t_i d_ii / 2) Q.
@@ -290,7 +291,7 @@ def evolve_large(
         ``standard`` or ``none``. Standard: range, conservation, the independent convolution on a few hundred nodes,
         resolution, optimum on the edge; maxima are not followed, which takes whole fields.
     progress
-        Called as ``progress(done, total)`` after each block.
+        A function that is called as ``progress(done, total)`` after each block, or True for a progress bar.
     force
         Whether an existing file may be replaced.
 
@@ -339,6 +340,7 @@ def evolve_large(
     >>> summary.report.passed, round(float(flow.values[1].max()), 4)  # 1 / (1 + sigma^2)
     (True, 0.5)
     """
+    tell = progress_of(progress, "solving")
     target = prepare_output(result_name(out), force=force)
     # what a killed process has left of an earlier one takes room
     clean(target.parent)
@@ -351,7 +353,7 @@ def evolve_large(
         usual = chunks_of(origin.shape, origin.grid.dimensions)
         plan = Plan.of(origin.grid, origin.shape, origin.dtype, what.solver, budget, usual)
         chunks = chunks_of(origin.shape, origin.grid.dimensions, plan.extent)
-        passes = _Passes(origin, plan, what, watched, progress)
+        passes = _Passes(origin, plan, what, watched, tell)
         named = origin.name, origin.provenance
         known = header(what, *named, origin.shape, origin.dtype, minimise=origin.minimise)
         field = int(np.prod(origin.shape, dtype=np.int64)) * origin.dtype.itemsize

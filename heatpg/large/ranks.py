@@ -42,6 +42,7 @@ from heatpg.tools.arrays import real_array
 from heatpg.tools.calls import checked_call
 from heatpg.tools.extras import how_to_add
 from heatpg.tools.lines import one_line
+from heatpg.tools.progress import Progress, progress_of
 from heatpg.tools.publishing import prepare_output, result_name
 from heatpg.tools.resources import require_disk, require_memory
 from heatpg.verify import judge
@@ -421,7 +422,7 @@ def evolve_mpi(
     tolerance: float | None = None,
     prefer: str = "accurate",
     checks: str = "standard",
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
 ) -> RankedEvolution:
     """Evolve one field on all ranks of an MPI program: u = prod_i exp(t_i d_ii / 2) Q.
 
@@ -441,7 +442,8 @@ def evolve_mpi(
     checks
         ``standard`` or ``none``, as for `heatpg.large.evolve_large`.
     progress
-        Called as ``progress(done, total)`` after each sigma, on every rank.
+        A function that is called as ``progress(done, total)`` after each sigma, on every rank; or True for a progress
+        bar on the first.
 
     Returns
     -------
@@ -482,6 +484,8 @@ def evolve_mpi(
     """
     mpi = _mpi()
     ranks = _Ranks(mpi.COMM_WORLD if comm is None else comm)
+    # a bar of every rank would hide the others
+    tell = progress_of(None if progress is True and ranks.rank > 0 else progress, "solving")
     trouble: BaseException | None = None
     try:
         grid = _grid_of(landscape)
@@ -510,7 +514,7 @@ def evolve_mpi(
         raise OptionError("the ranks have values of different types", given=values.dtype, advice="pass dtype")
     own = rows[ranks.rank]
     begin = time.perf_counter()
-    fields = _solve(ranks, rows, plan, values, watched, progress)
+    fields = _solve(ranks, rows, plan, values, watched, tell)
     timing = {"solve": time.perf_counter() - begin}
     report = watched.report(ranks)
     timing["checks"] = time.perf_counter() - begin - timing["solve"]

@@ -49,6 +49,7 @@ from heatpg.measure.refinement import (
 )
 from heatpg.measure.rough import ROUGH_IN_SPACE, ROUGH_IN_TIME, rough_measurements_in_time, rough_order_in_space
 from heatpg.solvers import Solver, solvers
+from heatpg.tools.progress import Progress, progress_of
 
 __all__ = [
     "exactness",
@@ -354,7 +355,7 @@ def orders(
     over: Sequence[str] | None = None,
     dimensions: Sequence[int] = (1, 2, 3),
     nodes: Nodes = "vertex",
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
 ) -> list[Row]:
     """All measurements of all solvers, or of some.
 
@@ -369,7 +370,7 @@ def orders(
     nodes
         Node placement of the grids.
     progress
-        Called as ``progress(done, total)`` after each measurement.
+        A function that is called as ``progress(done, total)`` after each measurement, or True for a progress bar.
 
     Examples
     --------
@@ -378,6 +379,7 @@ def orders(
     >>> all(row.passed for row in rows)
     True
     """
+    tell = progress_of(progress, "measuring orders")
     jobs: list[tuple[Callable[[], Row | list[Row]], dict[str, Any]]] = []
     for solver in (each for name in chosen or solvers.names() for each in variants(name)):
         for boundary in over or boundaries.names():
@@ -396,8 +398,8 @@ def orders(
     rows: list[Row] = []
     for done, (job, place) in enumerate(jobs, 1):
         rows += _or_refused(job, place)
-        if progress is not None:
-            progress(done, len(jobs))
+        if tell is not None:
+            tell(done, len(jobs))
     return rows
 
 

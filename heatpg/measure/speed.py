@@ -20,6 +20,7 @@ from heatpg.core.landscape import Landscape
 from heatpg.errors import HeatpgError, OptionError
 from heatpg.evolution import solve
 from heatpg.solvers import Solver, make, solvers
+from heatpg.tools.progress import Progress, progress_of
 
 __all__ = ["Timing", "bench", "table"]
 
@@ -92,7 +93,7 @@ def bench(
     names: Sequence[str | Solver] | None = None,
     *,
     rounds: int = 5,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
 ) -> list[Timing]:
     """Time one solve without checks by every solver, in turns.
 
@@ -107,7 +108,7 @@ def bench(
     rounds
         How often each is timed; the median counts.
     progress
-        Called as ``progress(done, total)``.
+        A function that is called as ``progress(done, total)``, or True for a progress bar.
 
     Returns
     -------
@@ -126,6 +127,7 @@ def bench(
     >>> sorted(timing.name for timing in timings)
     ['copy', 'scipy transforms', 'spectral']
     """
+    tell = progress_of(progress, "timing")
     if rounds < 1 or not sigma > 0 or not np.isfinite(sigma):
         raise OptionError(
             "rounds or sigma is out of range", given=f"{rounds} rounds, sigma={sigma}", allowed="rounds >= 1, sigma > 0"
@@ -153,8 +155,8 @@ def bench(
             errors[solver.name] = float(np.abs(field - exact).max()) / landscape.oscillation
             runs[solver.name] = lambda solver=solver: solve(landscape, sigma, solver)  # type: ignore[misc]
         done += 1
-        if progress is not None:
-            progress(done, total)
+        if tell is not None:
+            tell(done, total)
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         # in turns, so that a machine that slows down does so for all
@@ -163,13 +165,13 @@ def bench(
             calls = max(1, int(_BATCH / max(first, 1e-9)))
             times[name].append(statistics.median(_once(run) for _ in range(min(calls, 50))))
             done += 1
-            if progress is not None:
-                progress(min(done, total), total)
+            if tell is not None:
+                tell(min(done, total), total)
     medians = {name: statistics.median(each) for name, each in times.items()}
     pair = medians["scipy transforms"]
     timings = [Timing(name, seconds, seconds / pair, errors[name]) for name, seconds in medians.items()]
-    if progress is not None:
-        progress(total, total)
+    if tell is not None:
+        tell(total, total)
     return sorted(timings, key=lambda timing: timing.seconds or 0.0) + refused
 
 

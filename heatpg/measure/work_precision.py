@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
 from heatpg.measure.refinement import options_changed, refined_in_space, variants
 from heatpg.solvers import Solver, solvers
+from heatpg.tools.progress import Progress, progress_of
 
 __all__ = ["PROBLEM", "Work", "table", "work_precision"]
 
@@ -95,7 +96,7 @@ def work_precision(
     chosen: Iterable[str | Solver] | None = None,
     *,
     sizes: Sequence[int] = SIZES,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
 ) -> list[Work]:
     """Run the problem with all solvers, or some, on all sizes.
 
@@ -106,7 +107,7 @@ def work_precision(
     sizes
         Nodes along an axis.
     progress
-        Called as ``progress(done, total)`` after each solver.
+        A function that is called as ``progress(done, total)`` after each solver, or True for a progress bar.
 
     Examples
     --------
@@ -115,6 +116,7 @@ def work_precision(
     >>> fine.error < coarse.error / 3.5
     True
     """
+    tell = progress_of(progress, "measuring")
     found = [solver for name in chosen or solvers.names() for solver in variants(name)]
     runs: list[Work] = []
     for done, solver in enumerate(found, 1):
@@ -130,8 +132,8 @@ def work_precision(
             runs.append(Work(solver.name, options_changed(refined), words, order, size, spacing, error, seconds))
             if seconds > _SLOW:
                 break
-        if progress is not None:
-            progress(done, len(found))
+        if tell is not None:
+            tell(done, len(found))
     return runs
 
 

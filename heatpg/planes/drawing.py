@@ -8,6 +8,7 @@ interrupted ends with equal results.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import io
 import math
@@ -52,6 +53,7 @@ _HELPS = 0.8  # variance of a pair over that of two single draws, below which pa
 _NUMBERS_PER_CALL = 2**20  # 8 MiB of coordinates: what a function makes of them fits in memory many times. A taste
 _JUMP_DRAWS = 128  # know sigma_jump to 2 %, because they are common to nodes and sigmas
 _SAVED_EVERY = 5.0  # seconds; a taste
+_PROBED = 4  # nodes at which a function is compared with that of a state: a taste
 _TRIAL = 256  # Sobol' points, 16 a repeat: fewer are no better than independent draws in 4 to 60 components
 _TRIED_FROM = 512  # rollouts of a node without them: the trial is at most half of what is drawn in any case
 _WORSE = 1.25  # variance of Sobol' points over that of other draws, above which they are not taken; known to 1/3
@@ -490,11 +492,21 @@ class Drawing:
             self._origin,
             self._basis,
             self.splitting.draw(*self._noise_of("random")(0)[:2]).across,
+            self._beside_the_plane,
         )
         digest = hashlib.sha256(canonical(facts).encode())
         for each in data:
             digest.update(np.ascontiguousarray(each, dtype=np.float64).tobytes())
         return digest.hexdigest()
+
+    @functools.cached_property
+    def _beside_the_plane(self) -> Array:
+        """Q where the first draw takes some nodes: functions that agree on the plane may differ there."""
+        across = self.splitting.draw(*self._noise_of("random")(0)[:2]).across
+        nodes = self.grid.nodes()
+        some = nodes[np.linspace(0, len(nodes) - 1, min(_PROBED, len(nodes))).round().astype(int)]
+        points = self.embedded(some) + self.sigma.max() * across
+        return np.asarray(self._whole.returns(points) if self._seeds > 1 else self._whole(points), dtype=np.float64)
 
     def _keep(self, *, now: bool = False) -> None:
         if self.draws.state is None or not (now or time.monotonic() - self._saved >= _SAVED_EVERY):
@@ -523,7 +535,7 @@ class Drawing:
             if str(kept.pop("identity")) != self._identity:
                 raise StoreError(
                     f"{path} contains the state of other draws",
-                    given="another landscape, boundary, sigma, covariance, seed or kind of draws",
+                    given="another function, landscape, boundary, sigma, covariance, seed or kind of draws",
                     advice="pass another file, or remove this one",
                 )
             points = str(kept.pop("points"))

@@ -61,8 +61,6 @@ def _drawing(landscape: Landscape, sigma: Sigma, draws: Draws, covariance: Array
             allowed="a number or a list",
             advice="set the shape of the noise with covariance=: one variance per component, or a matrix",
         )
-    if not isinstance(draws, Draws):
-        raise OptionError("draws must be a Draws object", given=repr(draws), allowed="Draws(error=0.05, ...)")
     if beyond:
         one_of("rule beyond the box", beyond, BOUNDARIES)
     return Drawing(landscape, sampler, levels, split_noise(sampler.basis, covariance), draws, beyond)
@@ -184,12 +182,13 @@ def evolve_plane(
     """
     if checks not in LEVELS:
         raise OptionError("unknown value of checks=", given=repr(checks), allowed=", ".join(LEVELS))
+    tell = progress_of(progress, "drawing")
     drawing = _drawing(landscape, sigma, draws, covariance, beyond)
     begin = time.perf_counter()
     # a function that is given counts the draws of the result alone
     drawing.pilot(progress_of(progress, "pilot draws") if progress is True else None)
     LOGGER.info("noise in all components: %s", drawing.cost)
-    drawing.run(progress_of(progress, "drawing"))
+    drawing.run(tell)
     evolution = _result(drawing)
     evolution.timing["draw"] = time.perf_counter() - begin
     begin = time.perf_counter()

@@ -62,8 +62,8 @@ class Draws:
     state: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
-        error = finite_number("the error", self.error, lower=0.0, upper=0.5)
-        if error == 0.0:
+        error = finite_number("error", self.error)
+        if not 0.0 < error <= 0.5:
             raise OptionError("error is out of range", given=self.error, allowed="0 < error <= 0.5")
         object.__setattr__(self, "error", error)
         if self.count is not None:
@@ -155,9 +155,15 @@ class Cost:
         )
         if self.asked is not None and self.draws > self.asked:
             wanted = f" (the next power of two to the {self.asked:,} asked for)"
+        left = self.rollouts - self.spent
+        # the pilot belongs to the draws, which are lost unless a file keeps them
+        still = (
+            f"{left:,} of them to come, about {human_duration(self.seconds)}"
+            if left > 0
+            else "all made by the pilot (pass Draws(state=FILE) to keep them)"
+        )
         return (
-            f"{self.draws:,} {kind}{wanted}: {self.rollouts:,} "
-            f"rollouts, {self.rollouts - self.spent:,} of them to come, about {human_duration(self.seconds)}; "
+            f"{self.draws:,} {kind}{wanted}: {self.rollouts:,} rollouts, {still}; "
             f"standard checks take {self.checks:,} more{self._unreachable}"
         )
 

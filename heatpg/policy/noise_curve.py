@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -191,6 +191,10 @@ def estimator_noise(
     >>> curve.slopes.round(1) + 0.0, curve.predicted + 0.0, curve.biased
     (array([-2.,  0.,  0.]), array([-2.,  0.,  0.]), ())
     """
+    if not isinstance(estimators, Iterable):
+        raise OptionError("estimators must be one or more different names", given=repr(estimators))
+    if not isinstance(reference, bool) and not callable(reference):
+        raise OptionError("reference must be a function of (means, sigma), True or False", given=repr(reference))
     names = tuple(estimators) if not isinstance(estimators, str) else (estimators,)
     for name in names:
         one_of("estimator", name, ESTIMATORS)

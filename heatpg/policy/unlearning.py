@@ -36,6 +36,7 @@ from heatpg.tools.arguments import finite_number, one_of, positive_number, whole
 from heatpg.tools.calls import checked_call
 from heatpg.tools.parallel import for_each
 from heatpg.tools.plain import fields_as_dict, plain
+from heatpg.tools.progress import Progress, progress_of
 from heatpg.tools.resources import require_memory
 
 __all__ = ["Learning", "Unlearning", "unlearn"]
@@ -355,7 +356,7 @@ def unlearn(
     task: HoverTask | None = None,
     learning: Learning | None = None,
     seed: int = 0,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
 ) -> Unlearning:
     """Run policy-gradient epochs from an optimal gain of the planar quadrotor, and report whether the gain is kept.
 
@@ -388,7 +389,7 @@ def unlearn(
         Of all random numbers. The same one gives the same bits whatever the number of threads, and for a sigma
         whatever the other sigmas are.
     progress
-        Called as ``progress(done, total)`` with numbers of runs.
+        A function that is called as ``progress(done, total)`` with numbers of runs, or True for a progress bar.
 
     Returns
     -------
@@ -432,10 +433,11 @@ def unlearn(
     >>> result.verdicts
     ('kept', 'left')
     """
+    tell = progress_of(progress, "runs")
     one_of("noise", noise, ("action", "parameter"))
     levels = np.sort(positive_sigmas(sigmas, advice="the noise-free gradient is reported in addition to every sigma"))
     task = HoverTask() if task is None else task
-    learning = learning if learning is not None else Learning()
+    learning = Learning() if learning is None else learning
     entropy = whole_number("seed", seed, least=0)
     require_memory(
         _NOISE_AT_ONCE * task.steps * LANES * 8, "the noise of a bundle of episodes", "use a shorter horizon"
@@ -483,10 +485,10 @@ def unlearn(
         nonlocal done
         work, k, index = job
         work(k, index)
-        if progress is not None:
+        if tell is not None:
             with turn:  # one report at a time, never backwards
                 done += 1
-                progress(done, len(jobs))
+                tell(done, len(jobs))
 
     for_each(one, jobs)
     # What a step would do without scatter, and without noise, is computed from the return itself, which has no noise.

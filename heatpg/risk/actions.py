@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ from heatpg.core.grid import Grid, position_words
 from heatpg.core.landscape import Landscape
 from heatpg.core.linear import piecewise_linear
 from heatpg.core.noise import Sigma, sigma_words
-from heatpg.errors import UnsupportedError
+from heatpg.errors import OptionError, UnsupportedError
 from heatpg.evolution import Evolution
 from heatpg.risk.jumps import ActionJump, Measure, jump_between, mean_jump_error, value_errors
 from heatpg.risk.ladder import TailLadder
@@ -27,6 +27,7 @@ from heatpg.solvers import Solver
 from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import one_line
 from heatpg.tools.plain import fields_as_dict, plain
+from heatpg.tools.progress import Progress
 
 __all__ = ["ActionJump", "Actions", "Parting", "SafestAction", "safest_action"]
 
@@ -423,7 +424,7 @@ def safest_action(
     solver: str | Solver = "auto",
     tolerance: float | None = None,
     most: int = MOST_THRESHOLDS,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
 ) -> SafestAction:
     """Which action is safest at each exploration noise, and when does it differ from the action with the best mean?
 
@@ -447,6 +448,8 @@ def safest_action(
 
     Raises
     ------
+    OptionError
+        For sigma or a solver together with a distribution.
     UnsupportedError
         For correlated noise, for a flat landscape, and for all that `distribution` refuses.
 
@@ -470,7 +473,16 @@ def safest_action(
     ([0.033, 0.079], 2)
     """
     fraction = fraction_of(q)
-    law = source if isinstance(source, Distribution) else distribution(source, sigma, solver=solver)
+    if isinstance(source, Distribution):
+        if sigma is not None or not (isinstance(solver, str) and solver == "auto"):
+            raise OptionError(
+                "a Distribution has its noise levels and its solver",
+                given="sigma=" if sigma is not None else "solver=",
+                advice="omit it, or pass the landscape instead of the distribution",
+            )
+        law = source
+    else:
+        law = distribution(source, sigma, solver=solver)
     if law.covariance is not None:
         raise UnsupportedError(
             "the safest action is tracked along sigma, but this noise is correlated",

@@ -23,6 +23,7 @@ from heatpg.solvers.choice import choose_for_covariance
 from heatpg.tools.arguments import finite_number, whole_number
 from heatpg.tools.arrays import real_numbers
 from heatpg.tools.calls import checked_call
+from heatpg.tools.progress import Progress, progress_of
 from heatpg.tools.resources import require_memory
 
 __all__ = ["MOST_THRESHOLDS", "Distribution", "Quantile", "TailMean", "distribution", "fraction_of", "tail_mean_of"]
@@ -101,7 +102,8 @@ class Quantile(_Bounded):
     values
         Interpolated between two thresholds, shape (T, *grid.shape).
     lower, upper
-        The thresholds below and above, same shape: P(Q <= lower) < q <= P(Q <= upper).
+        The thresholds below and above, same shape: P(Q <= lower) < q <= P(Q <= upper), but for a quantile that is the
+        smallest value of Q, where lower is that value.
     thresholds
         All that were solved, of each level, ascending.
     resolved
@@ -371,7 +373,7 @@ class Distribution:
         *,
         tolerance: float | None = None,
         most: int = MOST_THRESHOLDS,
-        progress: Callable[[int, int], object] | None = None,
+        progress: Progress = None,
     ) -> Quantile:
         """The q-quantile of the return at every mu and sigma: value at risk.
 
@@ -384,7 +386,7 @@ class Distribution:
         most
             Most thresholds of a level.
         progress
-            Called as ``progress(done, total)`` after each level.
+            A function that is called as ``progress(done, total)`` after each level, or True for a progress bar.
 
         Examples
         --------
@@ -411,7 +413,7 @@ class Distribution:
         *,
         tolerance: float | None = None,
         most: int = MOST_THRESHOLDS,
-        progress: Callable[[int, int], object] | None = None,
+        progress: Progress = None,
     ) -> TailMean:
         """Mean of the worst q of all returns at every mu and sigma: CVaR, expected shortfall.
 
@@ -427,7 +429,7 @@ class Distribution:
         most
             Most thresholds of a level; `TailMean.missing` says where more are needed.
         progress
-            Called as ``progress(done, total)`` after each level.
+            A function that is called as ``progress(done, total)`` after each level, or True for a progress bar.
 
         References
         ----------
@@ -453,10 +455,11 @@ class Distribution:
         q: float,
         tolerance: float | None,
         most: int,
-        progress: Callable[[int, int], object] | None,
+        progress: Progress,
         finish: Callable[[Any], None] = lambda _: None,
     ) -> tuple[list[Ladder], NDArray[np.bool_], float]:
         """One ladder a level, whether each is resolved, and the tolerance in units of Q."""
+        tell = progress_of(progress, "bounding")
         most, levels = whole_number("most", most), len(self.sigma)
         wanted = TOLERANCE * self.landscape.oscillation
         if tolerance is not None:
@@ -474,8 +477,8 @@ class Distribution:
             resolved[level] = one.refine(float(np.ldexp(wanted, -flow.exponent)), most)
             finish(one)
             ladders.append(one)
-            if progress is not None:
-                progress(level + 1, levels)
+            if tell is not None:
+                tell(level + 1, levels)
         return ladders, resolved, wanted
 
 
@@ -484,7 +487,7 @@ def tail_mean_of(
     q: float,
     tolerance: float | None = None,
     most: int = MOST_THRESHOLDS,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
     finish: Callable[[TailLadder], None] = lambda _: None,
 ) -> TailMean:
     """The tail mean, see `Distribution.tail_mean`; `finish` adds thresholds to the ladder of each level at the end."""

@@ -169,8 +169,8 @@ def _fault(law: Law, fit: Fit, unit_high: float) -> str:
 def _spread(scales: NDArray[np.float64]) -> str:
     """How many scales there are, and how far apart the ends."""
     if len(scales) < 2:
-        return "only one length scale lies" if len(scales) else "no length scale lies"
-    return f"only {len(scales)} length scales, over a factor of {scales[-1] / scales[0]:.3g}, lie"
+        return "one is" if len(scales) else "none is"
+    return f"{len(scales)} over a factor of {scales[-1] / scales[0]:.3g} are"
 
 
 def _windows(scales: Array, start: int, stop: int, fewest: int, ratio: float) -> Iterator[tuple[int, int]]:
@@ -199,8 +199,8 @@ def best_fit(
     windows = [(start, stop)] if fixed else list(_windows(scales, start, stop, fewest, ratio))
     if not windows or stop - start + 1 < fewest:
         return None, (
-            f"{_spread(scales[start : stop + 1])} between the grid spacing and the box; a fit needs {fewest} over a "
-            f"factor of {ratio:g}"
+            f"a fit needs {fewest} length scales over a factor of {ratio:g}, and {_spread(scales[start : stop + 1])} "
+            "usable, from the grid spacing to the size of the features of Q"
         )
     chosen: Fit | None = None
     fault = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,16 +44,20 @@ class PrincipalAxes:
     deviations
         Standard deviation along each axis under the covariance itself, shape (d,).
     basis
-        Unit vectors of the axes in the original coordinates, as columns, shape (d, d); None if they are the original
-        axes.
+        What one unit along each axis is in the original coordinates, as columns, shape (d, d); None if they are the
+        original axes.
     names
         Names of the original axes.
+    errors_left_out
+        Whether the original landscape has standard errors that this one has not: those of nodes between others would
+        not be independent.
     """
 
     landscape: Landscape
     deviations: Array
     basis: Array | None
     names: tuple[str, ...]
+    errors_left_out: bool = False
 
     def levels(self, count: int = 64) -> Array:
         """Sigmas in the proportion of the covariance, from two grid spacings to half of the box, shape (count, d).
@@ -81,11 +86,16 @@ class PrincipalAxes:
         given = f"The given covariance corresponds to sigma = {own:.5g} along the axis with the largest noise"
         if self.basis is None:
             return f"{given}; other noise levels are multiples of it."
-        axes = "; ".join(
-            f"{axis.name} = {' '.join(f'{x:+.3g} {name}' for x, name in zip(column, self.names, strict=True))}"
+        axes = ", ".join(
+            f"{axis.name} = 1 is {' '.join(f'{x:+.3g} {name}' for x, name in zip(column, self.names, strict=True))}"
             for axis, column in zip(self.landscape.grid, self.basis.T, strict=True)
         )
-        return f"{given}. The axes are its principal axes, with unit vectors {axes}."
+        lost = (
+            " The standard errors of Q are left out; evolve(q, covariance=...).standard_error has those of u."
+            if self.errors_left_out
+            else ""
+        )
+        return f"{given}. The axes are its principal axes: {axes}.{lost}"
 
 
 @checked_call()
@@ -150,7 +160,8 @@ def principal_axes(landscape: Landscape, covariance: ArrayLike) -> PrincipalAxes
     inverse = np.linalg.inv(basis)
     centre, reach = inverse @ middle, np.abs(inverse) @ (0.5 * (upper - lower))
     size = math.ceil(_FINER * max(grid.shape))
-    require_memory(size**grid.dimensions * 8 * (grid.dimensions + 2), "the rotated landscape", "use a coarser grid")
+    fields = grid.dimensions + 2 + (0 if landscape.returns is None else len(landscape.returns))
+    require_memory(size**grid.dimensions * 8 * fields, "the rotated landscape", "use a coarser grid")
     turned = Grid(
         *(
             Axis(f"principal_{i + 1}", float(c - r), float(c + r), size, boundary="clip")
@@ -159,13 +170,16 @@ def principal_axes(landscape: Landscape, covariance: ArrayLike) -> PrincipalAxes
     )
     between = landscape.sample if landscape.has_sampler else ActionValue(landscape).value
 
-    def value(points: Array) -> Array:
+    def read(function: Callable[[Array], Array], points: Array) -> Array:
         places = points @ basis.T
         inside = np.clip(places, lower, upper)
-        found = np.asarray(between(inside), dtype=np.float64)
+        found = np.asarray(function(inside), dtype=np.float64)
         # beyond the box Q is what its boundary says
         ends = np.array([axis.boundary == "zero" for axis in grid])
         return np.where(((places != inside) & ends).any(axis=1), 0.0, found)
+
+    def value(points: Array) -> Array:
+        return read(between, points)
 
     provenance = {
         "source": "principal axes",
@@ -173,15 +187,23 @@ def principal_axes(landscape: Landscape, covariance: ArrayLike) -> PrincipalAxes
         # beyond it nothing is known of Q
         "box": {"lower": lower.tolist(), "upper": upper.tolist(), "basis": basis.tolist()},
     }
+    nodes = turned.nodes()
+    values, seeds = value(nodes).reshape(turned.shape), None
+    if landscape.returns is not None:
+        # what a seed adds to the mean is known at the nodes alone
+        added = (ActionValue(Landscape(one - landscape.values, grid)).value for one in landscape.returns)
+        seeds = np.stack([values + read(function, nodes).reshape(turned.shape) for function in added])
     found = Landscape(
-        value(turned.nodes()).reshape(turned.shape),
+        values if seeds is None else None,
         turned,
         f"{landscape.name}, along principal axes",
         provenance,
         sampler=value if landscape.has_sampler else None,
+        returns=seeds,
         minimise=landscape.minimise,
     )
-    return PrincipalAxes(found, np.sqrt(variances), basis, names)
+    lost = landscape.returns is None and landscape.standard_error is not None
+    return PrincipalAxes(found, np.sqrt(variances), basis, names, lost)
 
 
 def one_covariance(source: Evolution) -> tuple[Array | None, Array | None]:

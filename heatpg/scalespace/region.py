@@ -31,7 +31,7 @@ class Box:
     lower, upper
         Its corners in its own coordinates, shape (dimensions,).
     basis
-        Unit vectors of the axes of the grid in these coordinates, as columns.
+        What one unit along each axis of the grid is in these coordinates, as columns.
     """
 
     lower: Array

@@ -219,6 +219,13 @@ def study(
             factors = factors if len(source) >= _ENOUGH else None
         if covariance is not None:
             principal = principal_axes(landscape, covariance)
+            if risk is not None and principal.basis is not None:
+                raise UnsupportedError(
+                    "risk is not available for correlated noise",
+                    given="risk and a full covariance",
+                    advice="use heatpg.risk.distribution(landscape, covariance=...).tail_mean(q) for the tail mean of "
+                    "every action",
+                )
             landscape = principal.landscape
             sigma = principal.levels() if factors is None else factors[:, None] * principal.deviations
         landscape = landscape.regarded(minimise=better.minimise)

@@ -88,6 +88,10 @@ _WORDS = {
     "Intervals": "Intervals, the result of heatpg.intervals.seed_intervals",
     "Shape": "a Shape, the result of heatpg.scalespace.optimum_shape",
     "Grid": "a heatpg.Grid",
+    "Stepping": "a heatpg.policy.Stepping, such as Stepping(rate=0.1)",
+    "HoverTask": "a heatpg.policy.HoverTask",
+    "Learning": "a heatpg.policy.Learning",
+    "Draws": "heatpg.planes.Draws, such as Draws(error=0.05)",
 }
 _LANDSCAPE = {
     "Evolution": "flow.landscape",
@@ -220,6 +224,17 @@ def _wanted(annotation: Any) -> tuple[str, ...]:
     return found if named and len(named) + ("None" in found) == len(found) else ()
 
 
+def _is_switch(annotation: Any) -> bool:
+    return isinstance(annotation, str) and {*kinds(annotation)} - {"None"} == {"bool"}
+
+
+def _require_switch(label: str, name: str, given: object) -> None:
+    """Refuse a word such as "no", which Python takes for true."""
+    if given is None or isinstance(given, bool | int) or type(given).__name__ in ("bool", "bool_"):
+        return
+    raise OptionError(f"{label}(): {name} must be True or False", given=repr(given))
+
+
 def _require_plain(label: str, name: str, annotation: Any, given: object) -> None:
     """Refuse what is no number, array, text or switch where the annotation asks for nothing else."""
     wanted = kinds(annotation) if isinstance(annotation, str) else ()
@@ -316,6 +331,7 @@ def _checked(function: Callable[Asked, Result], label: str, meant: Mapping[str, 
     known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     held = [(place + bound, p.name, _wanted(p.annotation)) for place, p in enumerate(parameters)]
     held = [each for each in held if each[2]]
+    switches = [(place + bound, p.name) for place, p in enumerate(parameters) if _is_switch(p.annotation)]
     places = list(signature.parameters)
     plain = {p.name: p.annotation for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     if function.__module__.partition("plot")[0] == "heatpg.":
@@ -358,6 +374,11 @@ def _checked(function: Callable[Asked, Result], label: str, meant: Mapping[str, 
                 require_kind(label, given[place], wanted, name if place > bound else "")
             elif name in keywords:
                 require_kind(label, keywords[name], wanted, name if place > bound else "")
+        for place, name in switches:
+            if place < len(given):
+                _require_switch(label, name, given[place])
+            elif name in keywords:
+                _require_switch(label, name, keywords[name])
         try:
             return function(*given, **keywords)
         except HeatpgError:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from heatpg.errors import OptionError
+
 __all__ = ["LOGGER", "Progress", "progress_of"]
 
 Progress = Callable[[int, int], object] | bool | None
@@ -31,6 +33,11 @@ def progress_of(progress: Progress, what: str) -> Callable[[int, int], object] |
     what
         Label in front of the bar.
 
+    Raises
+    ------
+    OptionError
+        For anything else.
+
     Examples
     --------
     >>> from heatpg.tools.progress import progress_of
@@ -40,6 +47,12 @@ def progress_of(progress: Progress, what: str) -> Callable[[int, int], object] |
     if progress is None or progress is False:
         return None
     if progress is not True:
+        if not callable(progress):
+            raise OptionError(
+                "progress must be a function or True",
+                given=repr(progress),
+                allowed="a function called as progress(done, total), True for a bar, or None",
+            )
         return progress
     try:
         # in a notebook it is a widget or a line, in a terminal a bar

@@ -148,13 +148,16 @@ def judge(result: Judged, *, fields: object = "the attribute 'evolution' of this
     # an error ends the call, so all broken promises are told in one; the result goes with it
     broken = [check for check in result.report.failures if check.promised]
     if broken:
+        own = type(result.solver).__module__.split(".")[0] == "heatpg"
+        what = (
+            "this is a bug in heatpg; please report it with the landscape and the noise levels"
+            if own
+            else f"correct the solver, or what {type(result.solver).__name__} declares (see the page about new solvers)"
+        )
         error = CheckError(
             f"the solver {result.solver.name!r} violates a property that it guarantees",
             given="; ".join(f"{check.name}: {check.message}" for check in broken),
-            advice=(
-                f"this is a bug in heatpg; please report it with the landscape and the noise levels. The fields are "
-                f"in {fields}"
-            ),
+            advice=f"{what}. The fields are in {fields}",
         )
         error.evolution = result
         raise error

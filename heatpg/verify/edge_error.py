@@ -353,7 +353,7 @@ def _entry(evolution: Evolution, found: list[tuple[float, float, float, Place]])
     # the number and its bound in one sentence; they are equal where the scheme adds nothing to what the nodes miss
     words = f"at the edge u is off by about {error / scale.size:.3g} of {scale.words}"
     if f"{error / scale.size:.3g}" == f"{bound / scale.size:.3g}":
-        words += ", no more than any sum over the nodes of Q"
+        words += ", because Q there is known only at its nodes"
     else:
         words += f"; this solver may be off by {bound / scale.size:.3g} there"
     if error > large:

@@ -360,9 +360,8 @@ def _non_enhancement(evolution: Evolution, found: _Maxima, scale: Scale) -> Chec
         words = f"not conclusive: no {sense.extremum} could be followed from one sigma to the next"
         return Check(name, "silent", words)
     if not found.rising:
-        return Check(
-            name, "passed", f"no value {sense.improves} along the {found.followed} tracks that could be followed"
-        )
+        words = f"no {sense.extremum} {sense.improves} from one sigma to the next ({found.followed} pairs matched)"
+        return Check(name, "passed", words)
     link, flat, rise = max(found.rising, key=lambda entry: entry[2])
     return Check(
         name,

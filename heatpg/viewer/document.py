@@ -8,7 +8,7 @@ import html
 import itertools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from heatpg.tools.lines import visible
 from heatpg.tools.numbers import number_words
 from heatpg.tools.pages import sealed_page
 from heatpg.tools.plain import json_like
+from heatpg.tools.progress import Progress, progress_of
 from heatpg.version import __version__
 from heatpg.viewer.packing import Packed, fits, pack, reductions
 from heatpg.viewer.structure import basins_of, masks, tracks_of
@@ -316,7 +317,7 @@ def page(
     tracks: bool = True,
     basins: bool = True,
     risk: float | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
 ) -> str:
     """An evolution as a page for the browser: one HTML text that needs nothing else and may reach nothing.
 
@@ -338,7 +339,7 @@ def page(
     risk
         A fraction, as .1: a second layer shows the mean of the worst tenth of all returns (CVaR) at every sigma.
     progress
-        Called as ``progress(done, total)``.
+        A function that is called as ``progress(done, total)``, or True for a progress bar.
 
     Returns
     -------
@@ -368,6 +369,7 @@ def page(
     >>> text.splitlines()[0], len(text) < 200_000
     ('<!doctype html>', True)
     """
+    report = progress_of(progress, "writing the page")
     grid = evolution.grid
     if grid.dimensions > _MOST_DIMENSIONS:
         raise UnsupportedError(
@@ -387,8 +389,8 @@ def page(
     total = len(frames) + len(worst) + 3
 
     def tell(done: int) -> None:
-        if progress is not None:
-            progress(done, total)
+        if report is not None:
+            report(done, total)
 
     tell(0)
     abscissa, abscissa_name = _abscissa(one, frames)

@@ -308,6 +308,20 @@ def test_states_that_hold_something_else_are_refused(tmp_path: Path) -> None:
         evolve_plane(q, [0.3], Draws(count=16, state=kept, points="random"))
 
 
+def test_a_state_of_a_function_that_differs_beside_the_plane_is_refused(tmp_path: Path) -> None:
+    """Equal at every node, three times as large off the plane: the fields of the first would be a third of right."""
+    kept = Draws(count=32, state=tmp_path / "draws.npz")
+    evolve_plane(landscape(3), [0.6], kept, checks="none")
+
+    def other(*x: Array) -> Array:
+        return np.asarray(bump(*x) * np.where(np.abs(x[2]) > 0, 3.0, 1.0))
+
+    q = landscape(3, function=other)
+    np.testing.assert_array_equal(q.values, landscape(3).values)
+    with pytest.raises(StoreError, match="state of other draws"):
+        evolve_plane(q, [0.6], kept, checks="none")
+
+
 def test_a_draw_in_many_components_is_asked_for_in_parts() -> None:
     """17 x 17 nodes, 3 levels, 20,000 components: 139 MB of places in a draw, of which 8 are held."""
     import tracemalloc

@@ -162,3 +162,38 @@ def test_an_optimum_on_the_edge_of_the_box_of_the_data_stays_there(slope: tuple[
     # by symmetry the mean of Q over the box is that at its middle
     problem = page.space.pure.problem
     assert float(problem.units.values(problem.mean)) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_seeds_come_along_and_errors_alone_are_said_to_be_left_out() -> None:
+    """The standard error at the middle of the box, against that of the full covariance on the grid of the data."""
+    sigma = np.array([[0.5, 0.35], [0.35, 0.6]])
+    grid = plane(41)
+    x, y = np.meshgrid(*(axis.coordinates for axis in grid), indexing="ij")
+    factors = np.random.default_rng(0).normal(size=(8, 2, 1, 1))
+    # smooth in space, so that reading between the nodes changes little
+    returns = bump(x, y) + 0.2 * factors[:, 0] + 0.05 * factors[:, 1] * x
+    q = Landscape(None, grid, returns=returns)
+    found = principal_axes(q, sigma)
+    assert found.landscape.returns is not None and not found.errors_left_out
+    np.testing.assert_allclose(found.landscape.returns.mean(axis=0), found.landscape.values, atol=1e-14)
+    turned = evolve(found.landscape, [found.deviations], checks="none")
+    whole = evolve(q, covariance=sigma, checks="none")
+    assert turned.standard_error is not None and whole.standard_error is not None
+    middle = tuple(size // 2 for size in found.landscape.grid.shape)
+    place = float(np.linalg.norm(found.landscape.grid.point(middle)))
+    # straight functions are read exactly between nodes, so only the place differs, by up to a spacing of either grid
+    error = whole.standard_error[0, 20, 20]
+    assert turned.standard_error[0][middle] == pytest.approx(error, abs=0.05 * (place + 0.2))
+    page = study(q, covariance=sigma)
+    assert page.intervals is not None and "noise" in page.sentences
+    alone = study(Landscape(q.values, grid, standard_error=0.1 + 0.0 * q.values), covariance=sigma)
+    assert "standard errors of Q are left out" in alone.sentences["covariance"]
+    assert "left out" not in page.sentences["covariance"]
+
+
+def test_risk_is_refused_under_a_full_covariance() -> None:
+    """The safest action would be sought beyond the box of the data, where the turned grid has edge values."""
+    q = Landscape.from_function(bump, plane(41))
+    with pytest.raises(UnsupportedError, match="risk is not available for correlated noise"):
+        study(q, covariance=[[0.5, 0.35], [0.35, 0.6]], risk=0.1)
+    assert study(q, covariance=np.diag([0.04, 0.25]), risk=0.1).risk is not None

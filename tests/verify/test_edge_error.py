@@ -193,7 +193,7 @@ def test_on_rough_data_there_is_no_false_alarm(kind: str, sigma: float, rng: np.
 def test_the_line_says_each_number_once() -> None:
     """The error with its bound in one sentence, and no bound where it is the error itself."""
     for solver, bound in (
-        ("direct", "no more than any sum over the nodes of Q"),
+        ("direct", "because Q there is known only at its nodes"),
         ("implicit", "this solver may be off"),
     ):
         check = found(evolve(line(), 0.15, solver=solver)).check

@@ -239,6 +239,8 @@ def test_a_broken_promise_raises_with_the_result_attached() -> None:
     with pytest.raises(CheckError, match="violates a property that it guarantees") as caught:
         evolve(chaotic("reflect"), SIGMAS, NegativeWeight("exponential"))
     assert isinstance(caught.value, RuntimeError)
+    # it is no solver of heatpg
+    assert "what NegativeWeight declares" in caught.value.advice and "bug in heatpg" not in str(caught.value)
     evolution = caught.value.evolution
     assert isinstance(evolution, Evolution)
     assert evolution.report["range"].status == "failed"
