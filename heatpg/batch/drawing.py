@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from heatpg.evolution import Evolution
 from heatpg.planes import Draws, evolve_plane
 from heatpg.solvers.choice import PREFERENCES
 
-__all__ = ["FIELDS", "STATES", "drawn_evolution", "draws_of", "require_drawable", "require_slice", "state_name"]
+__all__ = ["FIELDS", "STATES", "drawn_evolution", "draws_of", "most_samples", "require_drawable", "state_name"]
 
 STATES = "draws"
 """Where a folder of a batch keeps the draws of tasks that are not done yet."""
@@ -25,14 +26,23 @@ def state_name(task: str) -> str:
     return f"{STATES}/{task}.npz"
 
 
-def require_drawable(resolved: Mapping[str, Any]) -> None:
-    """Refuse what noise in all components has no use for: a solver, noise levels by axis, compact storage.
+def require_drawable(resolved: Mapping[str, Any], *, sliced: bool = True) -> None:
+    """Refuse what noise in all components has no use for, and a landscape that is not known beyond its axes.
 
     Raises
     ------
     UnsupportedError
-        With the key to remove.
+        With the key to remove, or what can be drawn.
     """
+    if STATES not in resolved:
+        return
+    if not sliced:
+        raise UnsupportedError(
+            "[draws] needs a landscape with components beyond its axes",
+            given=resolved["landscape"]["source"],
+            allowed="a registered landscape that is a slice: Landscape.from_function(..., dimensions=m)",
+            advice="remove [draws]; or call evolve_plane in a loop, or heatpg run FILE.py --draws, once per landscape",
+        )
     solver = resolved["solver"]
     refused = {
         "evolve.solver": solver["name"] != "auto",
@@ -49,26 +59,16 @@ def require_drawable(resolved: Mapping[str, Any]) -> None:
             )
 
 
-def require_slice(sliced: bool, source: str) -> None:
-    """Refuse a landscape that is not known beyond its axes.
-
-    Raises
-    ------
-    UnsupportedError
-        With what can be drawn.
-    """
-    if not sliced:
-        raise UnsupportedError(
-            "[draws] needs a landscape with components beyond its axes",
-            given=source,
-            allowed="a registered landscape that is a slice: Landscape.from_function(..., dimensions=m)",
-            advice="remove [draws]; or call evolve_plane in a loop, or heatpg run FILE.py --draws, once per landscape",
-        )
-
-
 def draws_of(resolved: Mapping[str, Any], state: Path | None = None) -> Draws:
     """The options of the draws of a task."""
     return Draws(**{key: value for key, value in resolved[STATES].items() if key != "beyond"}, state=state)
+
+
+def most_samples(resolved: Mapping[str, Any], levels: int, points: int) -> float:
+    """How often each node is sampled at most: the variance is at most that of two values, and rarely as large."""
+    draws = draws_of(resolved)
+    wanted = draws.count or math.ceil(0.25 / draws.error**2)
+    return min(wanted * levels, draws.budget / points)
 
 
 def drawn_evolution(landscape: Landscape, resolved: Mapping[str, Any], state: Path | None = None) -> Evolution:

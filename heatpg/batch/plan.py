@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from heatpg.batch.drawing import FIELDS, STATES, draws_of, require_drawable, require_slice
+from heatpg.batch.drawing import FIELDS, STATES, most_samples, require_drawable
 from heatpg.batch.files import landscape_in_file
 from heatpg.batch.problems import Problem, SpecError
 from heatpg.batch.spec import Spec, Task
@@ -125,13 +125,11 @@ class _Shape:
     grid: Grid
     batch: tuple[int, ...]
     itemsize: int
-    sliced: bool
+    sliced: bool  # known beyond its axes
 
     @classmethod
-    def of(cls, landscape: Landscape, grid: Grid | None = None) -> _Shape:
-        return cls(
-            grid or landscape.grid, landscape.batch_shape, landscape.values.itemsize, is_sliced(landscape.sampler)
-        )
+    def of(cls, found: Landscape, grid: Grid | None = None) -> _Shape:
+        return cls(grid or found.grid, found.batch_shape, found.values.itemsize, is_sliced(found.sampler))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -303,16 +301,13 @@ class _Costs:
     def of(self, resolved: dict[str, Any]) -> _Cost:
         kind = _kinds(resolved)
         solver = str(resolved["solver"])  # decides what compact storage can leave out
-        if STATES in resolved:
-            require_drawable(resolved)
-        drawn = str(resolved.get(STATES))
-        key = (kind, str(resolved["sigma"]), str(resolved["storage"]), resolved["checks"], solver, drawn)
+        solver += str(resolved.get(STATES))
+        key = (kind, str(resolved["sigma"]), str(resolved["storage"]), resolved["checks"], solver)
         if key not in self._known:
             if kind not in self._shapes:
                 self._shapes[kind] = _shape(resolved)
             shape = self._shapes[kind]
-            if STATES in resolved:
-                require_slice(shape.sliced, resolved["landscape"]["source"])
+            require_drawable(resolved, sliced=shape.sliced)
             levels = parse_sigma(resolved["sigma"], shape.grid)
             stored = _storage(shape, levels, resolved)
             self._known[key] = _Cost(shape, levels, stored, _memory(shape, len(levels), stored, resolved))
@@ -449,10 +444,7 @@ def _seconds(resolved: dict[str, Any], shape: _Shape, levels: NDArray[np.float64
     grid = shape.grid
     sample, sampling = _sampled(resolved, shape)
     if STATES in resolved:
-        # at most: the variance is that of two values, and rarely as large
-        draws = draws_of(resolved)
-        wanted = draws.count or math.ceil(0.25 / draws.error**2)
-        return sampling * min(wanted * len(levels), draws.budget / math.prod(shape.shape))
+        return sampling * most_samples(resolved, len(levels), math.prod(shape.shape))
     columns = _columns(levels, grid.dimensions)
     chosen = _solver(resolved, shape, levels)
 
@@ -573,9 +565,8 @@ def _total_seconds(rows: Sequence[tuple[Task, _Cost]], budget: float, measure: b
             scalars,
             cost.shape.shape,
             cost.levels.tobytes(),
-            str(resolved["solver"]),
+            str(resolved["solver"]) + str(resolved.get(STATES)),
             resolved["checks"],
-            str(resolved.get(STATES)),
         )
         groups.setdefault(key, []).append(position)
     members = list(groups.values())

@@ -417,7 +417,7 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("sketched")
 def test_show_goes_by_the_ending(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = ["--size", "320x330", "--quiet"]
-    for ending, begin in (("gif", b"GIF89a"), ("apng", b"\x89PNG"), ("HTML", b"<!DOCTYPE html>")):
+    for ending, begin in (("gif", b"GIF89a"), ("apng", b"\x89PNG"), ("HTML", b"<!doctype html>")):
         assert main(["show", "ridge.h5", "-o", f"a.{ending}", *small]) == 0
         assert Path(f"a.{ending}").read_bytes().startswith(begin)
         assert capsys.readouterr().out.splitlines() == [str(stored.with_name(f"a.{ending}"))]
