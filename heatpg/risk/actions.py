@@ -486,10 +486,7 @@ def safest_action(
     if law.covariance is not None:
         raise UnsupportedError(
             "the safest action is tracked along sigma, but this noise is correlated",
-            advice=(
-                f"turn the landscape to the axes of the noise: study(landscape, covariance=..., "
-                f"risk={fraction:g}); or use Distribution.tail_mean, which takes any noise"
-            ),
+            advice=f"use tail_mean({fraction:g}) of this Distribution, the tail mean of every action",
         )
     if law.landscape.oscillation == 0:
         raise UnsupportedError("the landscape is constant, so no action is safer than another")
