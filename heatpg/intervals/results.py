@@ -470,6 +470,8 @@ class _Work:
         among[:, 0] = np.minimum(among[:, 0], honest)
         # and as far as two interpolants of Q differ between its nodes
         among += np.stack([-curve.uncertainty, curve.uncertainty], axis=1)
+        # no price is negative, but for the rounding of the one that is reported
+        among = np.maximum(among, np.minimum(curve.price, 0.0)[:, None])
         if space.evolution.known_error is None:
             space.evolution.known_error = np.stack(errors)
         low, high = (float(end) for end in np.quantile(self._passed(prices, limit), ends, method="nearest"))

@@ -251,6 +251,8 @@ class Wording:
         known = event.kind in ("jump", "birth", "death")
         if self.study.evolution.drawn is not None and (exact or not known):
             return f"{self.noise(event.sigma)} (accuracy limited by the draws; no interval is given)"
+        if self._sampled and interval is None and exact:
+            return f"{self.noise(event.sigma)} (accuracy limited by the sampling error of Q; no interval is given)"
         # a root is found far more exactly than the grid knows the field that it is a root of
         if exact:
             return f"{self.noise(event.sigma)} ({located_words(event.sigma, event.uncertainty)})"

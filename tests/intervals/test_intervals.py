@@ -420,6 +420,15 @@ def test_a_study_says_the_interval_of_the_width() -> None:
     assert "the width of the optimum" not in page.sentences["noise"]
 
 
+def test_an_end_without_an_interval_is_not_called_exact() -> None:
+    """The optimum of Q is lost before the first level: where its remains vanish there is no interval over the seeds."""
+    known = "(accuracy limited by the {}; no interval is given) it vanishes"
+    page = study(Landscape(None, LINE, returns=seeds()), np.geomspace(0.2, 1.2, 12))
+    assert known.format("sampling error of Q") in page.sentences["needle"]
+    exact = study(Landscape(bumps(LINE[0].coordinates), LINE), np.geomspace(0.2, 1.2, 12))
+    assert "(accuracy limited by the grid) it vanishes" in exact.sentences["needle"]
+
+
 def test_tables_quote_what_the_seeds_leave_open() -> None:
     returns = seeds()
     page = study(Landscape(None, LINE, returns=returns), np.geomspace(0.06, 1.2, 16))
@@ -430,7 +439,8 @@ def test_tables_quote_what_the_seeds_leave_open() -> None:
     error = returns[:, best].std(ddof=1) / math.sqrt(len(returns))
     assert page.sentences["optimum"].endswith(f"(sampling error +- {error:.2g}).")
     heads, rows = study_rows(page, 100)
-    low, high = np.maximum(found.price[-1], 0.0)
+    assert found.price[0, 0] == 0.0 < found.price[0, 1]  # next to nothing, and never less
+    low, high = found.price[-1]
     assert rows[-1][heads.index("price")].endswith(f"({low:.3g} to {high:.3g})")
     half = (found.value[-1, 1] - found.value[-1, 0]) / 2.0
     assert rows[-1][heads.index("max u")].endswith(f"± {half:.2g}")
