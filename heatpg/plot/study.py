@@ -156,6 +156,9 @@ def _lines_of_numbers(page: Study, most: int) -> list[tuple[str, list[str]]]:
     for name, value, detail in _numbers(page, most):
         # what happens at a number is in the answer and in the panels
         words = f"{value}, {detail}" if value in _NO_NUMBER and detail else value
+        interval = next((part for part in " ".join(detail.split()).split("; ") if "interval" in part), "")
+        if interval and interval not in " ".join(words.split()):
+            words += f" ({interval})"
         lines.append((name, textwrap.wrap(words, int((1.0 - _BESIDE_NAME) * most))))
     return lines
 

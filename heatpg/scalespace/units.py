@@ -211,7 +211,7 @@ class Problem:
         """The solution between the nodes and between the levels."""
         evolution = self.evolution
         if evolution.drawn is None:
-            return HeatField(self.landscape)
+            return HeatField(self.landscape, many_points=True)
         # of what was drawn u is known at its levels alone
         sigma = np.ldexp(evolution.sigmas[:, 0], -int(self.units.exponents[0]))
         return LevelField(self.landscape, sigma, np.stack([self.values(level) for level in range(len(evolution))]))

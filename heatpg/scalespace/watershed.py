@@ -29,6 +29,7 @@ __all__ = ["Basins", "Earned", "Overlap", "Partition", "basins"]
 Array = NDArray[Any]
 
 _ROUND_OFF_OF_Q = 32.0  # eps max|Q| (taste), without the offset: some roundings in the evaluation of each of two nodes
+_DENSE = 4  # entries of a table of pairs for each node, up to which counting is faster than sorting pairs (measured)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -318,6 +319,25 @@ def _boundary_nodes(labels: NDArray[np.int32], grid: Grid) -> NDArray[np.bool_]:
     return result
 
 
+def _joint(
+    now: NDArray[np.int32], before: NDArray[np.int32], weights: NDArray[np.float64], count: int, count_before: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Pairs of basins, now and before, that have nodes in common, -1 for no basin; and the weights of these nodes.
+
+    A histogram in two labels. Of thousands of basins nearly all pairs have no node in common: then it is sparse.
+    """
+    flat, columns = weights.reshape(-1), count_before + 1
+    if (count + 1) * columns <= _DENSE * len(now):
+        pair = (now + np.int64(1)) * columns + (before + np.int64(1))
+        found = np.flatnonzero(np.bincount(pair))
+        shares = np.asarray(np.bincount(pair, flat)[found], dtype=np.float64)
+        return np.stack((found // columns - 1, found % columns - 1), axis=-1), shares
+    from scipy.sparse import coo_array
+
+    entries = coo_array((flat, (now + 1, before + 1)), shape=(count + 1, columns)).tocsr().tocoo()
+    return np.stack([entries.row, entries.col], axis=-1).astype(np.int64) - 1, np.asarray(entries.data)
+
+
 def _partition(
     problem: Problem,
     outer: OuterNodes,
@@ -326,29 +346,20 @@ def _partition(
     weights: NDArray[np.float64],
     first: Flooding | None,
 ) -> tuple[Partition, Flooding]:
-    from scipy.sparse import coo_array
-
     evolution, grid, units = problem.evolution, problem.evolution.grid, problem.units
     pure = outer.values(level)
     sigma = (0.0,) * grid.dimensions if level < 0 else tuple(float(s) for s in evolution.sigmas[level])
 
-    # A table of basins now against basins at first, whose entries are the weights of their common nodes: a histogram in
-    # two labels. Nearly all pairs have no node in common, so it is sparse.
     # in pure numbers, whose round-off is not that of an offset; labels have no units
     found = flood(pure, outer.grid, tolerance)
     reference = found if first is None else first
     labels, maxima = found.labels, found.maxima
     flat = labels.reshape(-1)
-    # row and column 0 are those of the nodes without a label, where ascent stalls
-    joint = coo_array(
-        (weights.reshape(-1), (flat + 1, reference.labels.reshape(-1) + 1)),
-        shape=(len(maxima) + 1, len(reference.maxima) + 1),
-    ).tocsr()
+    parts, part_shares = _joint(flat, reference.labels.reshape(-1), weights, len(maxima), len(reference.maxima))
     totals = np.asarray(np.bincount(flat + 1, weights.reshape(-1), len(maxima) + 1), dtype=np.float64)
     # nodes next to another basin: what a shift of the boundary by a cell would give to it
     lining = np.where(_boundary_nodes(labels, outer.grid), weights, 0.0).reshape(-1)
     margins = np.asarray(np.bincount(flat + 1, lining, len(maxima) + 1), dtype=np.float64)
-    entries = joint.tocoo()
     index = outer.index(maxima)
     at_edge = np.zeros(len(maxima), dtype=bool)
     for axis, i in zip(grid, index, strict=True):
@@ -372,8 +383,8 @@ def _partition(
         stalled=float(totals[0]),
         stalled_value=mean(level, pure),
         stalled_initial_value=mean(-1, outer.initial),
-        parts=np.stack([entries.row, entries.col], axis=-1).astype(np.int64) - 1,
-        part_shares=np.asarray(entries.data, dtype=np.float64),
+        parts=parts,
+        part_shares=part_shares,
         contains_first_optimum=bool(flat[reference.maxima[0]] == 0),
         tolerance=float(units.differences(tolerance)),
     )

@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from heatpg.tools.kernels import kernel, read_only
 from heatpg.tools.parallel import for_each
 
-__all__ = ["along_axis", "dot", "product"]
+__all__ = ["along_axis", "dot", "product", "sums_over_windows"]
 
 Array = NDArray[Any]
 
 _LANES = 256  # columns that are worked on at once: with _DEPTH rows they fill half of a first-level cache
 _DEPTH = 8
 _PIECE = 2**22  # products that are worth a thread of their own
+_BLOCK = 32  # results of a line that are summed at once: enough columns of a product, few zeros beside the weights
+_STRETCHES = 2**19  # numbers of these at once: 4 MB
 
 
 @kernel
@@ -120,6 +122,53 @@ def along_axis(matrix: Array, values: Array, position: int) -> Array:
     moved = np.moveaxis(values, position, 0)
     result = product(matrix, moved.reshape(len(moved), -1))
     return np.moveaxis(result.reshape(len(matrix), *moved.shape[1:]), 0, position)
+
+
+def sums_over_windows(lines: Array, weights: Array) -> Array:
+    """sum_k weights[k] lines[..., i + k] for every window that lies within a line, summed in a fixed order.
+
+    Parameters
+    ----------
+    lines
+        Shape (..., n), in double precision.
+    weights
+        Shape (m,), m at most n.
+
+    Returns
+    -------
+    sums
+        Shape (..., n - m + 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heatpg.tools.sums import sums_over_windows
+    >>> sums_over_windows(np.arange(5.0), np.array([1.0, 1.0]))
+    array([1., 3., 5., 7.])
+    """
+    # As products of matrices: each row of the left one has the weights one place further to the right, and the columns
+    # of the right one are stretches of the lines, a block of results each, and a window less one number longer than it.
+    size = lines.shape[-1] - len(weights) + 1
+    blocks = -(-size // _BLOCK)
+    # a stretch is a whole number of blocks of the line
+    length = 1 + -(-(len(weights) - 1) // _BLOCK)
+    rows = np.zeros((_BLOCK, length * _BLOCK))
+    for i, row in enumerate(rows):
+        row[i : i + len(weights)] = weights
+    flat = lines.reshape(-1, lines.shape[-1])
+    result = np.empty((len(flat), blocks * _BLOCK))
+    # some lines at a time, because neighbouring stretches have most numbers in common
+    step = max(1, _STRETCHES // (blocks * rows.shape[1]))
+    for start in range(0, len(flat), step):
+        part = np.zeros((len(flat[start : start + step]), (blocks + length - 1) * _BLOCK))
+        whole = flat[start : start + step, : part.shape[1]]
+        part[:, : whole.shape[1]] = whole
+        # place in a block, line, block: there the same place of all stretches lies side by side
+        turned = np.ascontiguousarray(part.reshape(len(part), -1, _BLOCK).transpose(2, 0, 1))
+        stretches = np.lib.stride_tricks.sliding_window_view(turned, blocks, axis=-1).transpose(2, 0, 1, 3)
+        sums = product(rows, stretches.reshape(rows.shape[1], -1)).reshape(_BLOCK, len(part), blocks)
+        result[start : start + step] = sums.transpose(1, 2, 0).reshape(len(part), -1)
+    return result[:, :size].reshape(*lines.shape[:-1], size)
 
 
 def dot(left: Array, right: Array) -> float:

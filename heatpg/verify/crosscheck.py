@@ -38,7 +38,7 @@ from heatpg.solvers import Solver, wide
 from heatpg.solvers.lines import part
 from heatpg.solvers.stated import takes_exact_columns
 from heatpg.store.record import Record
-from heatpg.tools.sums import along_axis
+from heatpg.tools.sums import along_axis, sums_over_windows
 from heatpg.verify import checks
 from heatpg.verify.correlated import LARGEST_WINDOW, SEED, density_sums, kernel_distance, sample, window_points
 from heatpg.verify.edge import added_rows, corrects_ends, end_weights, kinks, largest_jumps
@@ -346,15 +346,11 @@ def _contract(values: Array, matrices: list[NDArray[np.float64]]) -> NDArray[np.
 
 
 def _convolved(values: Array, axis: Axis, sigma: float, along: int, corrected: bool) -> NDArray[np.float64]:
-    """The reference on all nodes of a long axis, with scipy.ndimage on the continued line."""
-    from scipy.ndimage import correlate1d
-
+    """The reference on all nodes of a long axis: sums over windows of the continued line."""
     weights = line_weights(axis, sigma)
-    radius = len(weights) // 2
-    whole = correlate1d(continued(values, axis, radius, along), weights, axis=along, mode="constant")
-    result = np.asarray(whole[(slice(None),) * along + (slice(radius, radius + axis.size),)])
+    line = np.moveaxis(continued(values, axis, len(weights) // 2, along), along, -1)
+    result = np.moveaxis(sums_over_windows(line, weights), -1, along)
     if corrected:
-        result = result.copy()
         for start in range(0, axis.size, _ROWS):
             rows = np.arange(start, min(start + _ROWS, axis.size))
             part = (slice(None),) * along + (slice(start, start + _ROWS),)

@@ -10,9 +10,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from heatpg import Axis, Grid, Landscape
+from heatpg import Axis, Grid, Landscape, study
 from heatpg.evolution import Evolution, solve
 from heatpg.plot import figures, multiples
+from heatpg.plot import study as draw_study
 from heatpg.plot.layout import HIGHEST
 from tests.plot import cases
 
@@ -71,3 +72,18 @@ def test_the_unit_of_a_label_that_is_cut_stays() -> None:
     figure = figures.get("fingerprint")(long_names(), width="column")
     label = figure.axes[0].get_ylabel()
     assert "…" not in label or "rad/s" in label
+
+
+def test_numbers_of_a_study_in_a_column_have_their_intervals() -> None:
+    """As the detail of each number has them at other widths."""
+    x = np.linspace(-3.0, 3.0, 121)
+    mean = np.exp(-((x - 1) ** 2) / 0.08) + 0.8 * np.exp(-((x + 1) ** 2) / 0.8)
+    returns = mean + 0.15 * np.random.default_rng(0).normal(size=(12, 121))
+    seeds = Landscape.from_array(returns=returns, axes=[Axis("x", -3.0, 3.0, 121, boundary="clip")])
+    page = study(seeds, np.geomspace(0.1, 1.5, 8))
+    figure = draw_study(page, width="column")
+    words = " ".join(text.get_text() for text in figure.findobj(Text) if isinstance(text, Text))
+    known = [one.detail.partition("; ")[2] for one in page.verdict.numbers if "interval" in one.detail]
+    assert known
+    for interval in known:
+        assert interval in words

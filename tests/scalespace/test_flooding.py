@@ -15,6 +15,7 @@ from scipy.optimize import minimize_scalar
 from heatpg import Axis, Grid, Landscape
 from heatpg.errors import GridError, NonFiniteError, OptionError
 from heatpg.evolution import solve
+from heatpg.scalespace import flooding, labelling, watershed
 from heatpg.scalespace.flooding import ascent_labels
 from heatpg.scalespace.watershed import basins
 
@@ -327,3 +328,49 @@ def test_fields_that_cannot_be_labelled() -> None:
     field[2, 3] = np.nan
     with pytest.raises(NonFiniteError, match=r"\(2, 3\)"):
         ascent_labels(field, grid)
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "clip"])
+@pytest.mark.parametrize("shape", [(90,), (30, 41), (9, 10, 11)])
+def test_labels_do_not_depend_on_whether_nodes_are_sorted(
+    shape: tuple[int, ...], boundary: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each after those that it waits for, or all from the highest down: the same labels, where none are merged."""
+    grid = Grid(*(Axis("xyz"[i], 0.0, 1.0 + i, n, boundary=boundary) for i, n in enumerate(shape)))
+    in_place, ways = labelling.label_in_place, []
+
+    def noted(*arguments: Any) -> Any:
+        result = in_place(*arguments)
+        ways.append(bool(result[0]))
+        return result
+
+    for width in (0.0, 1.0, 4.0):
+        values = rng.standard_normal(shape)
+        if width:
+            values = solve(Landscape(values, grid), width * grid[0].spacing).values[0]
+        # a tolerance of a tenth merges components, which needs the order
+        for tolerance in (0.0, 0.1 * float(np.ptp(values))):
+            with monkeypatch.context() as patch:
+                patch.setattr(flooding, "label_in_place", noted)
+                found = flooding.flood(values, grid, tolerance)
+                patch.setattr(flooding, "label_in_place", lambda *arguments: (False, None, None))
+                expected = flooding.flood(values, grid, tolerance)
+            for name in ("labels", "maxima", "stalls"):
+                np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    assert ways[0]
+    assert not all(ways)
+
+
+def test_pairs_of_basins_are_the_same_counted_or_sorted(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, before = rng.integers(-1, 4, 200).astype(np.int32), rng.integers(-1, 8, 200).astype(np.int32)
+    weights = rng.uniform(0.0, 1.0, (10, 20))
+    # outside of the box of the data: a pair without weight is one nevertheless
+    now[0], before[0], weights[0, 0] = 4, 8, 0.0
+    pairs, shares = watershed._joint(now, before, weights, 5, 9)
+    monkeypatch.setattr(watershed, "_DENSE", 0)
+    others, expected = watershed._joint(now, before, weights, 5, 9)
+    np.testing.assert_array_equal(pairs, others)
+    np.testing.assert_allclose(shares, expected, rtol=0, atol=200 * np.finfo(float).eps)
+    assert {tuple(pair) for pair in pairs.tolist()} == set(zip(now.tolist(), before.tolist(), strict=True))
