@@ -142,7 +142,7 @@ def test_every_axis_has_its_sigma_in_the_sentences(rollouts: Study) -> None:
     assert (
         said["jump"].startswith("At sigma = (0.07")
         and " N, 2.3" in said["jump"]
-        and "(accuracy limited by the grid)" in said["jump"]
+        and "(accuracy limited by the sampling error of Q; no interval is given)" in said["jump"]
     )
     assert said["jump"].endswith("jumps to force = -0.3 N, angle = 10 deg.")
     for topic in ("death", "price", "basin", "maxima", "shape"):

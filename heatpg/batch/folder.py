@@ -24,7 +24,7 @@ SPEC = "spec.toml"
 INDEX = "index.h5"
 # Names that a folder of a batch can hold before its specification is written: a run that was killed at its begin left
 # them, and the folder is still ours.
-_OURS = re.compile(r"(spec\.toml|shards|index\.h5|lock.*|journal.*\.jsonl|\.tmp-.*)")
+_OURS = re.compile(r"(spec\.toml|shards|draws|index\.h5|lock.*|journal.*\.jsonl|\.tmp-.*)")
 
 StrPath = str | os.PathLike[str]
 Source = StrPath | Mapping[str, Any] | Spec

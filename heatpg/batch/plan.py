@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from heatpg.batch.drawing import FIELDS, STATES, most_samples, require_drawable
 from heatpg.batch.files import landscape_in_file
 from heatpg.batch.problems import Problem, SpecError
 from heatpg.batch.spec import Spec, Task
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_sigma
+from heatpg.core.slices import is_sliced
 from heatpg.errors import HeatpgError
 from heatpg.evolution import solve
 from heatpg.landscapes import landscapes
@@ -123,6 +125,11 @@ class _Shape:
     grid: Grid
     batch: tuple[int, ...]
     itemsize: int
+    sliced: bool  # known beyond its axes
+
+    @classmethod
+    def of(cls, found: Landscape, grid: Grid | None = None) -> _Shape:
+        return cls(grid or found.grid, found.batch_shape, found.values.itemsize, is_sliced(found.sampler))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -162,7 +169,7 @@ def _shape(resolved: dict[str, Any]) -> _Shape:
     landscape = resolved["landscape"]
     if "file" in landscape:
         found = landscape_in_file(landscape)
-        return _Shape(found.grid, found.batch_shape, found.values.itemsize)
+        return _Shape.of(found)
     family = landscapes.get(landscape["source"])
     options = _keywords(landscape["options"])
     wanted = options.get("size")
@@ -173,9 +180,9 @@ def _shape(resolved: dict[str, Any]) -> _Shape:
             except HeatpgError:  # too coarse for its finest detail, or wrong at any size
                 continue
             grid = Grid(*(_sized(axis, wanted) for axis in found.grid))
-            return _Shape(grid, found.batch_shape, found.values.itemsize)
+            return _Shape.of(found, grid)
     found = family(**options)
-    return _Shape(found.grid, found.batch_shape, found.values.itemsize)
+    return _Shape.of(found)
 
 
 def _padded(shape: tuple[int, ...], dimensions: int, batch: int) -> int:
@@ -220,6 +227,8 @@ def _storage(shape: _Shape, levels: NDArray[np.float64], resolved: dict[str, Any
     else:
         values = _padded((count, *shape.shape), dimensions, batch) if whole else count * math.prod(shape.shape)
     report = 0 if resolved["checks"] == "none" else _FILE_CHECKS
+    if STATES in resolved:
+        scales += FIELDS * 8 * _padded((count, *shape.shape), dimensions, batch)
     return (values + initial) * shape.itemsize + scales + report
 
 
@@ -242,7 +251,7 @@ def _memory(shape: _Shape, count: int, stored: int, resolved: dict[str, Any]) ->
     # Q and a field for each sigma are held throughout. To these come, one after another: while solving, two fields
     # more and what the checks hold; while writing, the image of the file and its copy.
     field = shape.field
-    evolution = (count + 1) * field
+    evolution = (count + 1) * field + (FIELDS * 8 * count * math.prod(shape.shape) if STATES in resolved else 0)
     widest = _columns(parse_sigma(resolved["sigma"], shape.grid), shape.grid.dimensions).max(axis=0)
     scratch = 0
     for axis, sigma in zip(shape.grid, widest.tolist(), strict=True):
@@ -292,11 +301,13 @@ class _Costs:
     def of(self, resolved: dict[str, Any]) -> _Cost:
         kind = _kinds(resolved)
         solver = str(resolved["solver"])  # decides what compact storage can leave out
+        solver += str(resolved.get(STATES))
         key = (kind, str(resolved["sigma"]), str(resolved["storage"]), resolved["checks"], solver)
         if key not in self._known:
             if kind not in self._shapes:
                 self._shapes[kind] = _shape(resolved)
             shape = self._shapes[kind]
+            require_drawable(resolved, sliced=shape.sliced)
             levels = parse_sigma(resolved["sigma"], shape.grid)
             stored = _storage(shape, levels, resolved)
             self._known[key] = _Cost(shape, levels, stored, _memory(shape, len(levels), stored, resolved))
@@ -432,6 +443,8 @@ def _seconds(resolved: dict[str, Any], shape: _Shape, levels: NDArray[np.float64
     """
     grid = shape.grid
     sample, sampling = _sampled(resolved, shape)
+    if STATES in resolved:
+        return sampling * most_samples(resolved, len(levels), math.prod(shape.shape))
     columns = _columns(levels, grid.dimensions)
     chosen = _solver(resolved, shape, levels)
 
@@ -552,7 +565,7 @@ def _total_seconds(rows: Sequence[tuple[Task, _Cost]], budget: float, measure: b
             scalars,
             cost.shape.shape,
             cost.levels.tobytes(),
-            str(resolved["solver"]),
+            str(resolved["solver"]) + str(resolved.get(STATES)),
             resolved["checks"],
         )
         groups.setdefault(key, []).append(position)

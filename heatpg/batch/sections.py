@@ -35,6 +35,8 @@ from heatpg.boundaries import boundaries
 from heatpg.core.noise import geometric_levels
 from heatpg.errors import HeatpgError, in_one_line
 from heatpg.landscapes import landscapes
+from heatpg.planes import Draws
+from heatpg.planes.lattices import BOUNDARIES as BEYOND
 from heatpg.solvers import make, solvers
 from heatpg.solvers.choice import PREFERENCES
 from heatpg.tools.endings import SOURCES, is_environment, program_of
@@ -52,6 +54,7 @@ __all__ = [
     "TABLES",
     "TOLERANCES",
     "BatchSection",
+    "DrawsSection",
     "EvolveSection",
     "Known",
     "LandscapeSection",
@@ -70,7 +73,7 @@ __all__ = [
 
 MOST_LEVELS = 10_000  # of sigma, in one task; taste: a file holds a field for each of them
 MOST_AXES = 32  # as many dimensions as an array of HDF5 can have
-SECTIONS = ("landscape", "evolve", "storage")  # those that decide what a task is
+SECTIONS = ("landscape", "evolve", "draws", "storage")  # those that decide what a task is
 MODES = ("full", "compact")
 COMPRESSIONS = ("none", *(f"gzip:{level}" for level in range(1, 10)))
 _COMPACT_TOLERANCE = 1e-10  # taste: far below the error of any solver but the exact ones
@@ -278,6 +281,27 @@ class EvolveSection(Section):
     ] = "standard"
 
 
+class DrawsSection(Section):
+    """Noise in all components of a slice, which is drawn: see `heatpg.planes.Draws`."""
+
+    error: Annotated[
+        float | None,
+        Field(gt=0, le=0.5, description="Largest standard error of u, in units of osc(Q). Default: 0.01."),
+    ] = None
+    count: Annotated[int | None, Field(ge=8, description="Number of draws, instead of an error.")] = None
+    budget: Annotated[
+        int | None, Field(gt=0, description="Evaluations of Q that a task may spend. Default: 2,000,000.")
+    ] = None
+    seed: Annotated[int, Field(ge=0, description="Of the noise. Default: 0.")] = 0
+    points: Annotated[str | None, Field(description="random, or sobol. Default: what a pilot shows to be better.")] = (
+        None
+    )
+    antithetic: Annotated[bool | None, Field(description="Pairs. Default: where a pilot shows that they help.")] = None
+    beyond: Annotated[
+        str, Field(description="Rule beyond the box; sampled asks Q there. Default: the boundary conditions.")
+    ] = ""
+
+
 class StorageSection(Section):
     """How the result of a task is stored."""
 
@@ -308,6 +332,7 @@ class SweepSection(Section):
 MODELS: dict[Keys, type[BaseModel]] = {
     ("batch",): BatchSection,
     ("evolve",): EvolveSection,
+    ("draws",): DrawsSection,
     ("storage",): StorageSection,
     ("sweep",): SweepSection,
 }
@@ -340,7 +365,7 @@ def sound(model: type[Kind], given: Mapping[str, Any], prefix: Keys, what: str =
     for key in itertools.islice((key for key in given if key not in known), MOST_PROBLEMS + 1):
         words = [f"unknown {what}", of_sweep(key) or nearest(key, known), f"expected: {', '.join(known) or 'none'}"]
         if key == "draws":
-            words.append("noise in all components is not drawn by a batch: heatpg run FILE.py --draws error=0.05")
+            words.append("noise in all components is set by a table of its own: [draws], with error = 0.05")
         found.append(((*prefix, key), "; ".join(filter(None, words))))
     # A key that is not known is told here, so that pydantic needs not and the nearest names can be said. What is bad is
     # left out at a second reading: the rest of the section is still checked.
@@ -442,7 +467,7 @@ def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] |
         return in_file(source, options, folder)
     problem = unknown(source, landscapes.names(), "landscape")
     if problem and (program_of(source) or is_environment(source)):
-        advice = f'heatpg run "{source}" --sigma 0 --out NAME.h5 makes it one, and --draws puts noise in all components'
+        advice = f'heatpg run "{source}" --sigma 0 --out NAME.h5 makes it one; --draws puts noise in all components'
         return None, [(("source",), f"a batch takes registered landscapes and files of data; {advice}")]
     if problem:
         return None, [(("source",), f"{problem}; for a file, include its extension: {', '.join(SOURCES)}")]
@@ -525,7 +550,24 @@ def _storage(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | N
     return {"mode": section.mode, "tolerance": tolerance, "compression": section.compression}, found
 
 
-RESOLVERS = {"landscape": _landscape, "evolve": _evolve, "storage": _storage}
+def _draws(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
+    """The section ``draws`` with everything written out, and what is wrong with it; empty where it is not there."""
+    if not given:
+        return {}, []
+    section, found = sound(DrawsSection, given, ())
+    wanted = {key: value for key, value in section.model_dump().items() if value is not None}
+    beyond = wanted.pop("beyond")
+    if beyond and beyond not in BEYOND:
+        found.append((("beyond",), unknown(beyond, list(BEYOND), "rule beyond the box")))
+    try:
+        draws = Draws(**wanted)
+    except HeatpgError as reason:
+        return None, [*found, ((), in_one_line(reason))]
+    full = {key: getattr(draws, key) for key in DrawsSection.model_fields if key != "beyond"}
+    return full | {"beyond": beyond}, found
+
+
+RESOLVERS = {"landscape": _landscape, "evolve": _evolve, "draws": _draws, "storage": _storage}
 
 
 def canonical(value: object) -> str:
@@ -539,4 +581,7 @@ def fragments(section: str, resolved: Mapping[str, Any]) -> dict[str, str]:
     # place of a file is left out, because the identity goes by its content.
     if section == "evolve":
         return {key: canonical(value) for key, value in resolved.items()}
+    # a task without draws is what it was before there were any
+    if section == "draws" and not resolved:
+        return {}
     return {section: canonical({key: value for key, value in resolved.items() if key != "file"})}

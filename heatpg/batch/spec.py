@@ -45,6 +45,7 @@ from heatpg.batch.sections import (
     SECTIONS,
     TABLES,
     BatchSection,
+    DrawsSection,
     EvolveSection,
     LandscapeSection,
     Section,
@@ -115,7 +116,7 @@ class Task:
 
         The keys are ``schema``; ``landscape`` (source, options, and for a file its sha256 and its place, file);
         ``sigma`` (a list, or a table of lists by axis name); ``solver`` (name, options, tolerance, prefer);
-        ``checks``; ``storage`` (mode, tolerance, compression).
+        ``checks``; ``storage`` (mode, tolerance, compression); ``draws`` only where noise in all components is drawn.
         """
         result: dict[str, Any] = json.loads(self.canonical())
         if self.file:
@@ -174,7 +175,10 @@ class Task:
 def _sections_of(plain: dict[str, Any], collector: Collector) -> tuple[dict[str, dict[str, Any]], str | None]:
     """A resolved task as the sections of a specification, and the file of its landscape."""
     tables: dict[str, dict[str, Any]] = {}
-    for key in ("landscape", "solver", "storage"):
+    for key in ("landscape", "solver", "draws", "storage"):
+        if key == "draws" and key not in plain:
+            tables[key] = {}
+            continue
         if not isinstance(plain.get(key), dict):
             collector.add((key,), "must be a table")
         tables[key] = plain[key] if isinstance(plain.get(key), dict) else {}
@@ -202,7 +206,8 @@ def _sections_of(plain: dict[str, Any], collector: Collector) -> tuple[dict[str,
         first = {**options, **said, "source": landscape.get("source")}
         if isinstance(first["source"], str) and is_file(first["source"]):
             collector.add(("landscape", "source"), 'a file needs source = "file"')
-    return {"landscape": first, "evolve": evolve, "storage": tables["storage"]}, file
+    drawn = {key: value for key, value in tables["draws"].items() if value is not None}
+    return {"landscape": first, "evolve": evolve, "draws": drawn, "storage": tables["storage"]}, file
 
 
 def _known_file(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] | None, Found]:
@@ -272,6 +277,8 @@ class Spec(Section):
         The landscape, before the sweep changes it.
     evolve
         Noise levels, solver and checks, before the sweep.
+    draws
+        How noise in all components of a slice is drawn, before the sweep; None where the noise is along the axes.
     storage
         How results are stored, before the sweep.
     sweep
@@ -283,6 +290,7 @@ class Spec(Section):
     batch: BatchSection = BatchSection()
     landscape: LandscapeSection = LandscapeSection()
     evolve: EvolveSection = EvolveSection()
+    draws: DrawsSection | None = None
     storage: StorageSection = StorageSection()
     sweep: SweepSection = SweepSection()
     task: tuple[dict[str, Any], ...] = ()
@@ -301,6 +309,7 @@ class Spec(Section):
         return {
             "landscape": {**self.landscape.options, **self.landscape.model_dump(include={"source"}, exclude_none=True)},
             "evolve": self.evolve.model_dump(exclude_unset=True, exclude_none=True),
+            "draws": {} if self.draws is None else self.draws.model_dump(exclude_unset=True, exclude_none=True),
             "storage": self.storage.model_dump(exclude_unset=True, exclude_none=True),
         }
 
@@ -644,6 +653,8 @@ def read_spec(source: str | os.PathLike[str] | Mapping[str, Any]) -> Spec:
     tables = _structure(plain, collector) if isinstance(plain, dict) else {}
     for key, model in MODELS.items():
         if key[0] in tables:
+            if key[0] == "draws" and not tables["draws"]:
+                collector.add(key, "the table is empty: write error = 0.05, or count = 128")
             tables[str(key[0])], found = sound(model, tables[str(key[0])], key)
             for place, message in found:
                 collector.add(place, message)

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from heatpg.batch.drawing import STATES, drawn_evolution, state_name
 from heatpg.batch.files import MINIMISE, landscape_in_file
 from heatpg.batch.folder import SPEC
 from heatpg.batch.outlines import OUTLINE, Outline
@@ -34,7 +35,7 @@ from heatpg.landscapes import landscapes
 from heatpg.solvers import Solver, solvers
 from heatpg.store.reading import fields_digest
 from heatpg.store.writing import image
-from heatpg.tools.folders import Folder, moved
+from heatpg.tools.folders import Folder, held, moved
 from heatpg.tools.options import fitting, settable
 from heatpg.tools.plain import json_like
 
@@ -155,13 +156,21 @@ def run_task(resolved: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
     >>> image[1:4], facts["task"] == spec.tasks()[0].id
     (b'HDF', True)
     """
+    return _worked(resolved, None)
+
+
+def _worked(resolved: Mapping[str, Any], state: Path | None) -> tuple[bytes, dict[str, Any]]:
+    """The same with a file that keeps draws of noise in all components, from which interrupted work goes on."""
     begin = time.perf_counter()
     # it may come through a pipe or a scheduler: nothing in it is believed until it has been read as a specification is
     task = Task.from_resolved(resolved)
     storage = task.resolved["storage"]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        evolution = _evolution(task.resolved)
+        if STATES in task.resolved:
+            evolution = drawn_evolution(_landscape(task.resolved["landscape"]), task.resolved, state)
+        else:
+            evolution = _evolution(task.resolved)
     # nothing of the clock goes into the file: the same task gives the same bytes
     compact = {"storage": "compact", "tolerance": storage["tolerance"]} if storage["mode"] == "compact" else {}
     content = image(evolution, compression=storage["compression"], task=task.canonical().decode(), **compact)
@@ -199,13 +208,27 @@ def complete(resolved: Mapping[str, Any], folder: Folder | StrPath) -> dict[str,
     HeatpgError
         As in `run_task`.
     """
-    content, facts = run_task(resolved)
+    content, facts = run_task(resolved) if STATES not in resolved else _worked(resolved, _state(resolved, folder))
     # An error of the task is its own; an error of the disk would meet every other task too, so it stops the batch.
     try:
         publish_shard(content, folder, facts["task"], facts["sha256"])
+        if STATES in resolved:
+            with held(folder) as place:
+                place.remove(state_name(facts["task"]))
     except HeatpgError as reason:
         raise Halt(reason) from reason
     return facts | {"path": shard_name(facts["task"]), "bytes": len(content)}
+
+
+def _state(resolved: Mapping[str, Any], folder: Folder | StrPath) -> Path:
+    """Where the draws of a task are kept until it is done."""
+    task = Task.from_resolved(resolved)
+    try:
+        with held(folder) as place:
+            place.make_folder(STATES)
+            return Path(place) / state_name(task.id)
+    except HeatpgError as reason:
+        raise Halt(reason) from reason
 
 
 def explain(reason: BaseException) -> str:

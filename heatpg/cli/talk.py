@@ -187,7 +187,8 @@ def _optima(evolution: Evolution) -> list[dict[str, Any]]:
 
     grid, sense = evolution.grid, evolution.landscape.sense
     initial = evolution.landscape.values
-    errors = None if evolution.drawn is None else evolution.known_error
+    # of u as far as they are known: those over seeds take an evolution of every seed, which only a study makes
+    errors, of_q = evolution.known_error, evolution.landscape.standard_error
     rows = []
     for k, values in enumerate([initial, *evolution.values]):
         # of a batch, first the member that holds the best value; `peak` wants one field
@@ -204,6 +205,7 @@ def _optima(evolution: Evolution) -> list[dict[str, Any]]:
                 "coordinates": top.coordinates,
                 "q_there": float(initial[index]),
                 "on_edge": bool(top.edges),
+                **({"standard_error": of_q[index]} if k == 0 and of_q is not None and of_q[index] > 0 else {}),
                 **({} if errors is None or k == 0 else {"standard_error": errors[k - 1][index]}),
             }
         )
@@ -291,7 +293,22 @@ def describe(evolution: Evolution, chosen: str = "") -> list[str]:
         lines.append(f"{'optimum' if i == 0 else '':9}  {level}: {best:.6g}{known} at {place}{there}{edge}")
     if levels > _SHOWN:
         lines.append(f"{'':9}  ({_SHOWN} of {levels} levels shown)")
+    lines += _sampling_lines(evolution)
     return fitted(lines, 11)
+
+
+def _sampling_lines(evolution: Evolution) -> list[str]:
+    """Of which kind the standard errors are; where those of u are not known yet, what they are at most."""
+    landscape = evolution.landscape
+    error = landscape.standard_error
+    if evolution.drawn is not None:
+        return ["sampling   +-: standard error over the draws" + (" and the seeds" if error is not None else "")]
+    if error is None or not error.any():
+        return []
+    # the spread of a mean with weights that are not negative is at most the largest spread, whatever is common to nodes
+    bound = f"; of u at most {float(error.max()):.2g}; heatpg study gives its intervals"
+    over = f"over {len(landscape.returns)} seeds" if landscape.returns is not None else "over rollouts"
+    return [f"sampling   +-: standard error of Q {over}{'' if evolution.known_error is not None else bound}"]
 
 
 def terminal_width() -> int | None:

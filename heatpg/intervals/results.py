@@ -18,7 +18,7 @@ from heatpg.intervals.resampling import drawn_weights, tops, widened_share
 from heatpg.intervals.widths import WidthInterval, width_interval
 from heatpg.scalespace import Event, PriceCurve, ScaleSpace
 from heatpg.scalespace.folds import Fold, fold_at
-from heatpg.scalespace.origin import departure
+from heatpg.scalespace.origin import departure, fade
 from heatpg.scalespace.pricing import noise_words, place_words
 from heatpg.scalespace.verdict import Verdict
 from heatpg.solvers.uncertainty import error_of_mean
@@ -213,6 +213,10 @@ class Intervals:
             )
         return result
 
+    def price_words(self, level: int) -> str:
+        """Both ends of the interval of the price at one level, as in ``0.13 to 0.2``."""
+        return " to ".join(f"{max(0.0, end) + 0.0:.3g}" for end in self.price[level])
+
     def _keeps(self) -> str:
         space, (low, high) = self._space, self.keeps
         last = noise_words(space, float(self.sigma[-1]), 4)
@@ -372,6 +376,14 @@ def qualified(answer: Verdict, found: Intervals, space: ScaleSpace) -> Verdict:
             # a later one, or the whole of a chain, from its first maximum to its last
             said = f"{found.seeds} seeds show one to {destination(space, known)}"
         jump = dataclasses.replace(jump, detail=f"{jump.detail}; {said}")
+    known_end, event = found.end, space.sigma_death
+    if known_end is not None and event is not None and fade(space) is None:
+        lower, upper = known_end.lower, known_end.upper
+        if lower is None or upper is None:
+            end = dataclasses.replace(end, detail=f"{end.detail}; not shown by {found.seeds} seeds")
+        elif upper - lower > 2.0 * event.uncertainty:
+            low, high = (noise_words(space, limit, 3) for limit in (lower, upper))
+            end = dataclasses.replace(end, detail=f"{end.detail}; {found.share} {low} to {high}")
     last = f"above {noise_words(space, float(space.sigma[-1]), 3)}"
     ends = [noise_words(space, end, 3) if math.isfinite(end) else last for end in found.keeps]
     price = dataclasses.replace(price, detail=f"{price.detail}; {found.share} {ends[0]} to {ends[1]}")
@@ -458,6 +470,8 @@ class _Work:
         among[:, 0] = np.minimum(among[:, 0], honest)
         # and as far as two interpolants of Q differ between its nodes
         among += np.stack([-curve.uncertainty, curve.uncertainty], axis=1)
+        # no price is negative, but for the rounding of the one that is reported
+        among = np.maximum(among, np.minimum(curve.price, 0.0)[:, None])
         if space.evolution.known_error is None:
             space.evolution.known_error = np.stack(errors)
         low, high = (float(end) for end in np.quantile(self._passed(prices, limit), ends, method="nearest"))

@@ -43,6 +43,14 @@ def _shown(found: SafestAction) -> int:
     return int(np.argmax(np.where(apart | ~apart.any(), found.tail_gained, -np.inf)))
 
 
+def _sampling_words(found: SafestAction) -> str:
+    """How well seeds know what is drawn, at the levels at which that is known; empty without seeds."""
+    if not found.sampling:
+        return ""
+    levels = [f"±{found.sampling[level].value:.2g} at {_noise(found, level)}" for level in sorted(found.sampling)]
+    return f"Standard error of the mean of the worst {found.q:.0%} over the seeds: {', '.join(levels)}."
+
+
 def _noise(found: SafestAction, level: int) -> str:
     grid, row = found.distribution.grid, found.distribution.noise[level]
     words = number(row[0]) if np.ptp(row) == 0 else f"({', '.join(map(number, row))})"
@@ -230,6 +238,8 @@ def risk(source: Evolution | SafestAction, *, width: Width = None) -> Figure:
             last = axis == dimensions - 1
             _places(axes[2 + axis], found, axis, named=last, numbered=last or not in_a_stack)
         law = found.distribution
-        if law.grid.dimensions > 1 and hatched(law.grid, [law.noise[level].tolist()]):
-            words_below(figure, TRUST_WORDS, float(figure.get_figwidth()))
+        hatching = law.grid.dimensions > 1 and hatched(law.grid, [law.noise[level].tolist()])
+        words = " ".join(filter(None, [TRUST_WORDS if hatching else "", _sampling_words(found)]))
+        if words:
+            words_below(figure, words, float(figure.get_figwidth()))
     return figure

@@ -94,9 +94,14 @@ def _notes(page: Study, most: int, *, only_marks: bool, narrow: bool = False) ->
     words = slice_words(page.evolution.landscape.provenance, page.evolution.drawn)
     if words and (narrow or not only_marks):
         lines.append(f"This is {words}.")
-    # lines are not hatched
     flow = page.evolution
+    # lines are not hatched
     several = flow.grid.dimensions > 1
+    if not only_marks:
+        known = [page.price_doubts if page.intervals is not None else "", page.value_doubts]
+        lines += [f"{typeset(words[0].upper() + words[1:])}." for words in known if words]
+    if not several and flow.known_error is not None:
+        lines.append("Bands around u: one standard error to either side.")
     shown = _shown(page, narrow=narrow)
     lines.append(marks_words(flow, shown) if several else f"Crosses: {flow.landscape.sense.place} of u.")
     return [part for line in lines for part in textwrap.wrap(line, most, subsequent_indent="    ")]
@@ -191,15 +196,20 @@ def study_rows(page: Study, most: int) -> tuple[list[str], list[list[str]]]:
         [
             number(float(space.sigma[k])),
             _location(space, k) + (", on the edge" if page.curve.on_edge[k] else ""),
-            typeset(page.evolution.landscape.value_words(float(space.optimum_values[k]))),
-            number(settled(float(page.curve.price[k]), page.curve.oscillation))
-            + typeset(page.curve.doubt_words(page.curve.price[k], page.curve.uncertainty[k])),
+            typeset(page.evolution.landscape.value_words(float(space.optimum_values[k])) + page.value_doubt(int(k))),
+            number(settled(float(page.curve.price[k]), page.curve.oscillation)) + price_doubt(page, int(k)),
             str(int(counts[k])),
             "" if np.isnan(share[k]) else f"{share[k]:.0%}",
         ]
         for k in levels
     ]
     return heads, rows
+
+
+def price_doubt(page: Study, level: int) -> str:
+    """How well the price is known, in a cell of the table: an interval in brackets, or behind a sign."""
+    words = typeset(page.price_doubt(level))
+    return words if page.intervals is None else f" ({words.strip()})"
 
 
 def _location(space: ScaleSpace, level: int) -> str:

@@ -486,7 +486,7 @@ def safest_action(
     if law.covariance is not None:
         raise UnsupportedError(
             "the safest action is tracked along sigma, but this noise is correlated",
-            advice="use Distribution.tail_mean, or pass one sigma per axis",
+            advice=f"use tail_mean({fraction:g}) of this Distribution, the tail mean of every action",
         )
     if law.landscape.oscillation == 0:
         raise UnsupportedError("the landscape is constant, so no action is safer than another")

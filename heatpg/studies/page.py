@@ -151,7 +151,7 @@ class Study:
         # twelve rows fit on a screen
         for i in np.unique(np.linspace(0, len(space.sigma) - 1, min(12, len(space.sigma))).round().astype(int)):
             edge = "  on the edge" if self.curve.on_edge[i] else ""
-            doubt = self.curve.doubt_words(self.curve.price[i], self.curve.uncertainty[i])
+            doubt = self.price_doubt(int(i))
             edge += f"  price{doubt}" if doubt else ""
             lines.append(
                 f"{space.sigma[i]:10.4g} {counts[i]:7d} {settled(self.curve.price[i], scale):10.4g} "
@@ -165,6 +165,46 @@ class Study:
             lines += textwrap.wrap(one_line(f"note: {flag}"), _WIDTH, subsequent_indent="      ")
         lines += textwrap.wrap(self._checked(), _WIDTH, subsequent_indent="  ")
         return "\n".join(lines)
+
+    def price_doubt(self, level: int) -> str:
+        """How well the price at one level is known: its interval over the seeds, or what is open between nodes.
+
+        The interval contains what is open between nodes, so it is the larger one. Empty where there is neither.
+        """
+        if self.intervals is not None:
+            return f" {self.intervals.price_words(level)}"
+        return self.curve.doubt_words(self.curve.price[level], self.curve.uncertainty[level])
+
+    def value_doubt(self, level: int) -> str:
+        """How well seeds or draws know u at its optimum, at one level; empty without them."""
+        if self.intervals is not None:
+            low, high = self.intervals.value[level]
+            return f" +- {0.5 * (high - low):.2g}"
+        error = self.evolution.known_error
+        if error is None:
+            return ""
+        node = self.evolution.grid.nearest_node(self.space.optimum_positions[level])
+        return f" +- {float(error[level][node]):.2g}"
+
+    @property
+    def price_doubts(self) -> str:
+        """What stands behind a price in the table; empty where nothing does."""
+        if self.intervals is not None:
+            whose = f"{self.intervals.share}, {self.intervals.seeds} seeds"
+            return f"price a to b: {whose}; it contains how far two interpolants of Q between its nodes differ"
+        if any(map(self.curve.doubt_words, self.curve.price, self.curve.uncertainty)):
+            return "price +-: how far two interpolants of Q between its nodes differ there; sample more nodes"
+        return ""
+
+    @property
+    def value_doubts(self) -> str:
+        """What stands behind the optimum of u in a table that has it; empty where nothing does."""
+        best = f"{self.space.sense.short} u +-"
+        if self.intervals is not None:
+            return f"{best}: half of the {self.intervals.share}, {self.intervals.seeds} seeds"
+        if self.evolution.known_error is None:
+            return ""
+        return f"{best}: standard error {'over the draws' if self.evolution.drawn is not None else 'over rollouts'}"
 
     def _checked(self) -> str:
         """How many checks passed, and the names of the others."""
@@ -185,9 +225,7 @@ class Study:
             f"smoothed optimum value; basin: part of the box from which {sense.ascent} on u ends at its optimum; "
             f"Q reached: Q where {sense.ascent} on u ends, averaged over all starting points"
         ]
-        curve = self.curve
-        if any(map(curve.doubt_words, curve.price, curve.uncertainty)):
-            lines.append("price +-: how far two interpolants of Q between its nodes differ there; sample more nodes")
+        lines += filter(None, [self.price_doubts])
         if np.ptp(space.ratio) > 0:
             along = int(np.argmax(space.ratio))
             others = (

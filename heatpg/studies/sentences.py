@@ -85,8 +85,14 @@ class Wording:
         point = self.study.evolution.landscape.point_word
         return (
             f"The optimal {point} is {place_words(self.space, self.curve.best_position)}, with Q = "
-            f"{self.value(self.curve.best)}."
+            f"{self.value(self.curve.best)}{self._best_known()}."
         )
+
+    def _best_known(self) -> str:
+        """The standard error of Q at its optimum over the seeds; without them, the noise is told of in one place."""
+        if self.study.intervals is None:
+            return ""
+        return f" (sampling error +- {self._error_at(self.curve.best_position):.2g})"
 
     def _missed(self, sense: Sense) -> str:
         """An optimum of Q that the nodes miss; empty without one."""
@@ -245,6 +251,8 @@ class Wording:
         known = event.kind in ("jump", "birth", "death")
         if self.study.evolution.drawn is not None and (exact or not known):
             return f"{self.noise(event.sigma)} (accuracy limited by the draws; no interval is given)"
+        if self._sampled and interval is None and exact:
+            return f"{self.noise(event.sigma)} (accuracy limited by the sampling error of Q; no interval is given)"
         # a root is found far more exactly than the grid knows the field that it is a root of
         if exact:
             return f"{self.noise(event.sigma)} ({located_words(event.sigma, event.uncertainty)})"

@@ -79,7 +79,9 @@ def study_page(source: Study) -> str:
         "FIGURES": "".join(f"<figure>{_svg(figure)}</figure>" for figure in figures),
         "SENTENCES": html.table(("topic", "finding"), sentences),
         "TABLE": html.table(heads, [[html.text(cell) for cell in row] for row in rows]),
-        "COLUMNS": html.text(" ".join(f"{line}." for line in source.column_words), _LONGEST),
+        "COLUMNS": html.text(
+            " ".join(f"{typeset(line)}." for line in (*source.column_words, source.value_doubts) if line), _LONGEST
+        ),
         "CHECKS": report._repr_html_() if len(report) else "<p>No checks were made.</p>",
         "FOOTER": f"heatpg {html.text(__version__)}",
     }

@@ -270,4 +270,4 @@ def test_a_batch_says_what_to_do_instead(tmp_path: Path) -> None:
         with pytest.raises(SpecError) as reason:
             read_spec(path)
         assert f'heatpg run "{source}" --sigma 0' in str(reason.value)
-        assert "heatpg run FILE.py --draws error=0.05" in str(reason.value)
+        assert "a table of its own: [draws], with error = 0.05" in str(reason.value)

@@ -29,6 +29,7 @@ from heatpg.intervals import Intervals, seed_intervals
 from heatpg.intervals.jumps import _begin, _end
 from heatpg.intervals.resampling import drawn_weights, possible_tops, tops, widened_share
 from heatpg.intervals.results import _between, left_out
+from heatpg.plot.study import study_rows
 from heatpg.scalespace import price, track
 
 Array = NDArray[Any]
@@ -417,6 +418,38 @@ def test_a_study_says_the_interval_of_the_width() -> None:
     low, high = page.intervals.width.lower, page.intervals.width.upper
     assert f"(95 % interval {low:.3g} to {high:.3g})" in page.sentences["shape"]
     assert "the width of the optimum" not in page.sentences["noise"]
+
+
+def test_an_end_without_an_interval_is_not_called_exact() -> None:
+    """The optimum of Q is lost before the first level: where its remains vanish there is no interval over the seeds."""
+    known = "(accuracy limited by the {}; no interval is given) it vanishes"
+    page = study(Landscape(None, LINE, returns=seeds()), np.geomspace(0.2, 1.2, 12))
+    assert known.format("sampling error of Q") in page.sentences["needle"]
+    exact = study(Landscape(bumps(LINE[0].coordinates), LINE), np.geomspace(0.2, 1.2, 12))
+    assert "(accuracy limited by the grid) it vanishes" in exact.sentences["needle"]
+
+
+def test_tables_quote_what_the_seeds_leave_open() -> None:
+    returns = seeds()
+    page = study(Landscape(None, LINE, returns=returns), np.geomspace(0.06, 1.2, 16))
+    found = page.intervals
+    assert found is not None and found.end is not None
+    # the standard error of a mean of numbers, at the best node
+    best = returns.mean(axis=0).argmax()
+    error = returns[:, best].std(ddof=1) / math.sqrt(len(returns))
+    assert page.sentences["optimum"].endswith(f"(sampling error +- {error:.2g}).")
+    heads, rows = study_rows(page, 100)
+    assert found.price[0, 0] == 0.0 < found.price[0, 1]  # next to nothing, and never less
+    low, high = found.price[-1]
+    assert rows[-1][heads.index("price")].endswith(f"({low:.3g} to {high:.3g})")
+    half = (found.value[-1, 1] - found.value[-1, 0]) / 2.0
+    assert rows[-1][heads.index("max u")].endswith(f"± {half:.2g}")
+    assert f"price {low:.3g} to {high:.3g}" in str(page)
+    assert "price a to b: 95 % interval, 8 seeds" in str(page)
+    assert f"95 % interval {found.end.lower:.3g} to {found.end.upper:.3g}" in page.verdict.numbers[1].detail
+    drawn = [text.get_text() for part in page.plot().subfigs for text in part.texts]
+    assert any("half of the 95 % interval, 8 seeds" in words for words in drawn)
+    assert any("one standard error to either side" in words for words in drawn)
 
 
 def test_widths_hold_the_truth_as_often_as_they_say() -> None:
