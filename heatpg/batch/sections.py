@@ -442,7 +442,7 @@ def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] |
         return in_file(source, options, folder)
     problem = unknown(source, landscapes.names(), "landscape")
     if problem and (program_of(source) or is_environment(source)):
-        advice = f'heatpg run "{source}" --sigma 0 --out NAME.h5 makes it one, and --draws puts noise in all components'
+        advice = f'sample it first with heatpg run "{source}" --sigma 0 --out NAME.h5, and use that file as source'
         return None, [(("source",), f"a batch takes registered landscapes and files of data; {advice}")]
     if problem:
         return None, [(("source",), f"{problem}; for a file, include its extension: {', '.join(SOURCES)}")]

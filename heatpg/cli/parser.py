@@ -107,7 +107,10 @@ def in_words_of(options: Mapping[str, tuple[str, bool]], reason: HeatpgError) ->
         reason.problem = option + reason.problem[subject.end() :]
     if "--" not in reason.advice and "(" not in reason.advice:  # a call is a line of Python
         reason.advice = _KEYWORD.sub(
-            lambda match: f"{options[match[1]][0]} {match[2]}".strip() if match[1] in options else match[0],
+            # a switch has no value: force=True is --force
+            lambda match: (
+                f"{options[match[1]][0]} {match[2].removeprefix('True')}".strip() if match[1] in options else match[0]
+            ),
             reason.advice,
         )
 
