@@ -1,20 +1,22 @@
 """`scipy.ndimage.gaussian_filter` and `gaussian_filter1d` under their own names, by heatpg.
 
 For code that calls them, a change of the import is enough. Differences: the Gaussian is not truncated (``truncate`` has
-no effect, ``radius`` raises an error); for sigma below one grid spacing it is applied to the interpolated values
-instead of being sampled; next to the edges, except for ``wrap``, the sum is corrected to higher order; only the orders
-0 and 1 are supported.
+no effect); for sigma below one grid spacing it is applied to the interpolated values instead of being sampled; next to
+the edges, except for ``wrap``, the sum is corrected to higher order. Calls with a ``radius`` or an order above 1 are
+passed on to SciPy.
+
+Errors are those of heatpg, and of the type that SciPy raises too, so that code which catches SciPy's goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatpg.errors import OptionError, UnsupportedError
+from heatpg.errors import OptionError
 from heatpg.interop.smoothing import smooth
 from heatpg.tools.arguments import real_number
 from heatpg.tools.calls import checked_call
@@ -36,6 +38,15 @@ _MODES = {
 }
 _NO_NOISE = 1e-15  # what SciPy takes for 0
 _FEWEST = 3  # nodes of an axis
+_HIGHEST = 1  # order of a derivative
+
+
+class _ScipyError(OptionError, RuntimeError):
+    """What SciPy refuses with a RuntimeError."""
+
+
+class _KindError(OptionError, TypeError):
+    """What SciPy refuses with a TypeError."""
 
 
 @checked_call()
@@ -62,7 +73,8 @@ def gaussian_filter(
     sigma
         Standard deviation in grid spacings, one for all axes or one for each.
     order
-        0 for the values, 1 for the derivative along an axis; one for all axes or one for each.
+        0 for the values, 1 for the derivative along an axis; one for all axes or one for each. With an order above 1
+        the call is passed on to SciPy.
     output
         Array for the result, or its data type; by default the type of the input.
     mode
@@ -73,7 +85,7 @@ def gaussian_filter(
     truncate
         Has no effect: the Gaussian is not truncated.
     radius
-        Is refused, for the same reason.
+        Radius of a truncated kernel, in grid spacings: the call is passed on to SciPy.
     axes
         Which axes are filtered; by default all.
 
@@ -85,9 +97,7 @@ def gaussian_filter(
     Raises
     ------
     OptionError
-        For an unknown mode, another number of sigmas, orders or modes than axes, and a sigma below 0.
-    UnsupportedError
-        For orders above 1, and for a radius.
+        For an unknown mode, another number of sigmas, orders, modes or radii than axes, and a sigma or order below 0.
     NonFiniteError
         For values that are not finite: one NaN would spoil the whole field.
 
@@ -107,16 +117,18 @@ def gaussian_filter(
     True
     """
     given = np.asarray(input)
-    if radius is not None:
-        raise UnsupportedError(
-            "truncation at a radius is not supported", given=f"radius={radius!r}", advice="omit radius"
-        )
     chosen = _axes(axes, given.ndim)
     sigmas = [real_number("sigma", each) for each in _each("sigma", sigma, len(chosen))]
     orders = [_order(each) for each in _each("order", order, len(chosen))]
     modes = [_mode(each) for each in _each("mode", mode, len(chosen))]
+    radii = [_radius(each) for each in _each("radius", radius, len(chosen))]
     if min(sigmas, default=0.0) < 0:
         raise OptionError("sigma must not be negative", given=sigma, allowed="numbers >= 0")
+    if max(orders, default=0) > _HIGHEST or any(each is not None for each in radii):
+        return _passed_on(
+            given, output, sigma=sigmas, order=orders, mode=mode, cval=cval, truncate=truncate, radius=radii,
+            axes=tuple(chosen),
+        )  # fmt: skip
     if given.dtype.kind == "c":
         parts = [
             gaussian_filter(part, sigmas, orders, np.float64, mode, value, axes=tuple(chosen))
@@ -157,12 +169,15 @@ def gaussian_filter1d(
 
 
 def _axes(axes: int | Sequence[int] | None, count: int) -> list[int]:
-    given = range(count) if axes is None else [axes] if isinstance(axes, int | np.integer) else list(axes)
+    given: list[Any] = list(range(count)) if axes is None else np.ravel(np.asarray(axes, dtype=object)).tolist()
+    for axis in given:
+        if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
+            raise _KindError("an axis cannot be interpreted as an integer", given=repr(axis), allowed="whole numbers")
     chosen = [int(axis) % count if -count <= axis < count else count for axis in given]
-    if count in chosen or len(set(chosen)) < len(chosen):
-        raise OptionError(
-            "axes must be different axes of the array", given=f"axes={axes!r}", allowed=f"from {-count} to {count - 1}"
-        )
+    if count in chosen:
+        raise OptionError("an axis is out of range", given=f"axes={axes!r}", allowed=f"from {-count} to {count - 1}")
+    if len(set(chosen)) < len(chosen):
+        raise OptionError("axes must be unique", given=f"axes={axes!r}")
     return chosen
 
 
@@ -170,23 +185,43 @@ def _each(name: str, given: Any, count: int) -> list[Any]:
     """One for each axis that is filtered."""
     entries = [given] * count if isinstance(given, str) or np.ndim(given) == 0 else list(given)
     if len(entries) != count:
-        raise OptionError(f"{name} needs one entry per axis", given=given, allowed=count)
+        raise _ScipyError(
+            f"{name}: a sequence argument must have length equal to input rank, or to that of axes",
+            given=len(entries),
+            allowed=count,
+        )
     return entries
 
 
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise OptionError(f"{name} must be a nonnegative integer", given=f"{name}={value!r}")
+    return int(value)
+
+
 def _order(order: Any) -> int:
-    if order in (0, 1):
-        return int(order)
-    raise UnsupportedError(
-        "derivatives of this order are not supported",
-        given=f"order={order!r}",
-        allowed="0 for values, 1 for first derivatives",
-    )
+    return _whole("order", order)
+
+
+def _radius(radius: Any) -> int | None:
+    return None if radius is None else _whole("radius", radius)
+
+
+def _passed_on(given: Array, output: Any, **options: Any) -> Array:
+    """What SciPy makes of a call for an order that heatpg does not have, or for a kernel that is cut off."""
+    from scipy import ndimage
+
+    if isinstance(output, np.ndarray):
+        _require_shape(output, given)
+    try:
+        return cast(Array, ndimage.gaussian_filter(given, output=output, **options))
+    except RuntimeError as error:
+        raise _ScipyError("scipy.ndimage.gaussian_filter refuses the call", given=str(error)) from error
 
 
 def _mode(mode: Any) -> tuple[str, str]:
     if mode not in _MODES:
-        raise OptionError("unknown mode", given=repr(mode), allowed=", ".join(_MODES))
+        raise _ScipyError("unknown mode", given=repr(mode), allowed=", ".join(_MODES))
     return _MODES[mode]
 
 
@@ -212,11 +247,15 @@ def _along(values: Array, axis: int, sigma: float, order: int, mode: tuple[str, 
     return np.moveaxis(result[..., start : start + count], -1, axis)
 
 
+def _require_shape(output: Array, given: Array) -> None:
+    if output.shape != given.shape:
+        raise _ScipyError("output has the wrong shape", given=output.shape, allowed=given.shape)
+
+
 def _put(result: Array, output: Any, given: Array) -> Any:
     """The result where the caller wants it, in the type that the caller wants."""
     if isinstance(output, np.ndarray):
-        if output.shape != result.shape:
-            raise OptionError("output has the wrong shape", given=output.shape, allowed=result.shape)
+        _require_shape(output, given)
         output[...] = result.astype(output.dtype)
         return output
     if output is None:

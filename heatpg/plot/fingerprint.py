@@ -9,7 +9,7 @@ import numpy as np
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_axis
 from heatpg.plot.layout import legend_below, legend_below_panels, line_colours, sheet, with_gaps_of
-from heatpg.plot.style import Width, columns, panel, points
+from heatpg.plot.style import Width, panel, points
 from heatpg.plot.tracks import level_axis, space_of
 from heatpg.plot.words import axis_label, name_label
 from heatpg.tools.calls import checked_call
@@ -209,11 +209,15 @@ def fingerprint_figure(source: Evolution | ScaleSpace, *, width: Width = None) -
         axes,
     ):
         total = float(figure.get_figwidth())
-        per_row = columns(dimensions, total, _LEAST)
+        place = axes[0].get_subplotspec()
+        per_row = place.get_gridspec().ncols if place is not None else 1
         for i, ax in enumerate(axes):
             fingerprint(space, ax, axis=i)
             ax.set_title("")
             if i + per_row < dimensions:
                 ax.set_xlabel("")
+            else:
+                # also above an empty place of the last row, where a shared axis leaves them out
+                ax.tick_params(labelbottom=True)
         legend_below_panels(figure, axes[0], total)
     return figure

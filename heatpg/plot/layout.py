@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +24,9 @@ __all__ = [
     "HIGHEST",
     "caption",
     "caption_height",
+    "fit_labels",
     "height_of_maps",
+    "in_lines",
     "legend_above",
     "legend_below",
     "legend_below_panels",
@@ -41,7 +44,7 @@ __all__ = [
 
 COLOURS = "viridis"  # rises evenly in lightness, so that it reads in grey and to the colour-blind
 HIGHEST = 9.0  # inches: what a printed page has room for
-_LOWEST = 0.72  # a taste: of the height that a panel has where there is room for it
+_LOWEST = 0.6  # a taste: of the height that a panel has where there is room for it
 _LINE = 1.5  # height of a line over that of its letters
 _LOGARITHMIC = 8.0  # a taste: about three doublings; below, a linear axis shows the levels as well
 _DECADES = 100.0  # a taste: within two decades powers of ten alone would be two or three numbers
@@ -50,6 +53,10 @@ _LEGEND_LINE = 0.21  # inches beside text of 10 points
 _LEFT_OF_AXES = 0.6  # inches for the numbers and the label of the upright axis
 _BESIDE_ENTRY = 5  # letters: the line of an entry, and the space to the next
 _WORDS = 9.0  # points, beside text of 10 points: small words between the axes and a legend above
+_LINES = 3  # of the label or title of a panel, at most
+_OF_ROOM = 0.8  # of the width or height of a panel with its numbers, for the lines of a label that is broken
+_FEWEST_LETTERS = 8  # of a line of a label: fewer say nothing
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 _BELOW = 42.0  # points from the axes, over their numbers and label
 
 
@@ -127,11 +134,12 @@ def outer_labels(part: FigureBase, axes: Sequence[Axes], per_row: int, width: fl
     """
     # three quarters of a panel: a label that is as long as its axis runs into the next
     most = int(0.75 * letters(width / per_row))
-    across, up = axes[0].get_xlabel(), axes[0].get_ylabel()
+    name, up = axes[0].get_xlabel(), axes[0].get_ylabel()
     # in lines, if each of them is short enough: between words, and after the marks that stand for spaces
-    lines = textwrap.wrap(across.replace("_", "_ "), most, break_long_words=False)
+    lines = textwrap.wrap(name.replace("_", "_ "), most, break_long_words=False)
     across = "\n".join(line.replace("_ ", "_") for line in lines)
-    longest = max(map(len, lines), default=0)
+    # a label of many lines is set once, too
+    longest = max(map(len, lines), default=0) if len(lines) <= _LINES else most + 1
     for i, ax in enumerate(axes):
         # labels that are too long are set once beside all panels, below
         if i % per_row or len(up) > most:
@@ -141,9 +149,10 @@ def outer_labels(part: FigureBase, axes: Sequence[Axes], per_row: int, width: fl
         ax.tick_params(labelleft=i % per_row == 0, labelbottom=i + per_row >= len(axes))
     size = axes[0].xaxis.label.get_fontsize()
     if longest > most:
-        part.supxlabel(across.replace("\n", " "), fontsize=size)
+        part.supxlabel(in_lines(name, letters(0.9 * width), 2), fontsize=size)
     if len(up) > most:
-        part.supylabel(up, fontsize=size)
+        height = part.bbox.height / part.dpi  # type: ignore[attr-defined]
+        part.supylabel(in_lines(up, letters(0.9 * height), 2), fontsize=size)
 
 
 def scale_of_maps(part: FigureBase, image: Any, axes: Sequence[Axes], width: float) -> None:
@@ -181,6 +190,7 @@ def sheet(
     least: float,
     height: float,
     besides: float | None = None,
+    stacked: Sequence[float] = (),
     **options: Any,
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """A new figure that belongs to no window, with a heading and as many panels in a row as there is room for.
@@ -199,6 +209,8 @@ def sheet(
         Width that a panel needs, and height that it has, beside text of 10 points, in inches.
     besides
         Height of all the rest; by default that of the heading.
+    stacked
+        Heights of the panels over `height` where all are in one column; by default 1.
     **options
         For ``subplots``.
     """
@@ -209,12 +221,17 @@ def sheet(
         words, per_row = wrapped(heading, total), columns(count, total, least)
         # a quarter of an inch for a line of heading beside text of 10 points
         rest = points(0.25) * len(words.splitlines()) if besides is None else points(besides)
-        rows, each = -(-count // per_row), points(height)
+        rows = -(-count // per_row)
+        # as many in every row as can be: two and two rather than three and one
+        per_row = -(-count // rows)
+        shares = list(stacked) if stacked and per_row == 1 else [1.0] * rows
+        each = points(height)
         # a column of several panels is to fit a page, as far as they stay readable
-        each = max(min(each, (HIGHEST - rest) / rows), _LOWEST * each)
-        figure = Figure(figsize=(total, each * rows + rest), layout="constrained")
+        each = max(min(each, (HIGHEST - rest) / sum(shares)), _LOWEST * each)
+        figure = Figure(figsize=(total, each * sum(shares) + rest), layout="constrained")
         figure.suptitle(words)
-        yield figure, panels_of(figure, count, per_row, **options)
+        yield figure, panels_of(figure, count, per_row, height_ratios=shares, **options)
+        fit_labels(figure)
 
 
 def words_below(figure: Figure, words: str, width: float) -> None:
@@ -259,7 +276,87 @@ def with_gaps_of(numbers: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
 def wrapped(text: str, width: float) -> str:
     """A heading, broken where it is longer than the figure is wide."""
     most = int(letters(width) / 1.2)  # headings are set larger
-    return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, most))
+    # no line begins with the sign of the noise level
+    kept = text.replace(" σ", f"{_NO_BREAK}σ")
+    lines = (part for line in kept.splitlines() for part in textwrap.wrap(line, most))
+    return "\n".join(lines).replace(_NO_BREAK, " ")
+
+
+def _broken(text: str, most: int) -> list[str]:
+    """A text in lines of at most so many letters, which end at a space, after an underscore, or where they are full."""
+    lines = [""]
+    for word in re.findall(r"\s*[^\s_]*_*", text):
+        if len(lines[-1]) + len(word) > most and lines[-1]:
+            lines.append("")
+        kept = lines[-1] + (word if lines[-1] else word.lstrip())
+        lines[-1:] = [kept[i : i + most] for i in range(0, len(kept), most)] or [""]
+    return [line for line in lines if line]
+
+
+def in_lines(text: str, most: int, lines: int) -> str:
+    """A label in lines of at most so many letters: broken at spaces and underscores, and cut in its middle.
+
+    Its end stays, as the unit is there.
+
+    Parameters
+    ----------
+    text
+        The label.
+    most
+        Letters of a line; at least 8, as fewer say nothing.
+    lines
+        How many lines there may be.
+
+    Examples
+    --------
+    >>> from heatpg.plot.layout import in_lines
+    >>> print(in_lines("angular_velocity_of_the_left_shoulder (rad/s)", 16, 2))
+    angular_velo…der
+    (rad/s)
+    """
+    most = max(most, _FEWEST_LETTERS)
+    shown, kept = text, len(text)
+    while True:
+        parts = _broken(shown, most)
+        if len(parts) <= lines or kept <= _FEWEST_LETTERS:
+            return "\n".join(parts[:lines])
+        kept -= 1
+        tail = kept // 2
+        shown = f"{text[: kept - tail].rstrip()}…{text[len(text) - tail :].lstrip()}"
+
+
+def fit_labels(figure: Figure) -> None:
+    """Break the labels and titles of panels that are longer than their panel, and cut those of too many lines.
+
+    Parameters
+    ----------
+    figure
+        Whose panels they are; where they lie must be set, as rows and columns of the figure or of parts of it.
+    """
+    for ax in figure.axes:
+        place, part = ax.get_subplotspec(), ax.get_figure()
+        if place is None or part is None:
+            continue
+        grid = place.get_gridspec()
+        ratios = np.asarray(grid.get_height_ratios(), dtype=float)
+        width = part.bbox.width / grid.ncols
+        height = part.bbox.height * float(ratios[place.rowspan.start] / ratios.sum())
+        for text, room, upright, lines in (
+            (ax.xaxis.label, width, False, 2),
+            # beside the legend and the numbers of the row
+            (ax.yaxis.label, 0.9 * height, True, 2),
+            (ax.title, width, False, _LINES),
+        ):
+            words = text.get_text()
+            # what is set as mathematics cannot be broken
+            if not words or "$" in words or not text.get_visible():
+                continue
+            box = text.get_window_extent()
+            length = box.height if upright else box.width
+            if length > room:
+                longest = max(map(len, words.splitlines()))
+                most = int(_OF_ROOM * longest * room / length)
+                text.set_text(in_lines(" ".join(words.split()), most, lines))
 
 
 def caption_height(lines: int) -> float:

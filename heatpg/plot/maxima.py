@@ -11,8 +11,8 @@ from heatpg.core.grid import first_of_batch
 from heatpg.evolution import Evolution
 from heatpg.plot.breaks import broken, jumps_between
 from heatpg.plot.choices import noise_levels
-from heatpg.plot.layout import legend_below, line_colours, sigma_axis, wrapped
-from heatpg.plot.style import Width, columns, inches, points, styled
+from heatpg.plot.layout import fit_labels, in_lines, legend_below, line_colours, sigma_axis, wrapped
+from heatpg.plot.style import Width, columns, inches, letters, points, styled
 from heatpg.plot.words import axis_label, drawable, headline
 from heatpg.tools.figures import figures
 
@@ -86,6 +86,7 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
         entries = columns(3, total, _ENTRY)
         value.legend(loc="upper center", bbox_to_anchor=(0.5, -0.03), ncols=entries, frameon=False)
         value.set_title(wrapped(headline(evolution, f"the {sense.largest} u against σ"), total))
+        beside = columns(grid.dimensions, total, _ENTRY)
         for i, (axis, colour) in enumerate(zip(grid, line_colours(grid.dimensions), strict=True)):
             # in shares, so that axes of different units fit into one panel
             alone = grid.dimensions == 1
@@ -97,9 +98,10 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
             turns = np.flatnonzero(np.abs(np.diff(fractions)) > half).tolist() if axis.rule.periodic else []
             here = sorted({*gaps, *turns})
             style = "o^sDvP*X"[i % 8] + "-"
-            place.plot(
-                broken(levels, here), broken(fractions, here), style, color=colour, label=drawable(axis.title), **marks
-            )
+            # in small letters, beside the line of the entry
+            name = drawable(axis.title)
+            name = name if "$" in name else in_lines(name, int(1.15 * letters(total / beside)) - 6, 1)
+            place.plot(broken(levels, here), broken(fractions, here), style, color=colour, label=name, **marks)
         # marks on the edge of the box are seen whole
         lower, length = (grid[0].lower, grid[0].length) if grid.dimensions == 1 else (0.0, 1.0)
         place.set_ylim(lower - 0.04 * length, lower + 1.04 * length)
@@ -109,4 +111,5 @@ def maxima(evolution: Evolution, *, width: Width = None) -> Figure:
         else:
             place.set_ylabel(f"{sense.place}, fraction of the box")
             legend_below(place, _ENTRY)
+        fit_labels(figure)
     return figure

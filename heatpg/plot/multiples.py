@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heatpg.core.extrema import peak
-from heatpg.core.grid import first_of_batch
+from heatpg.core.grid import Grid, first_of_batch
 from heatpg.errors import SigmaError
 from heatpg.evolution import Evolution
 from heatpg.plot.choices import chosen_level, shown_sigmas
 from heatpg.plot.field import draw_field, map_ratio, marks_words
 from heatpg.plot.layout import (
+    HIGHEST,
     caption_height,
+    fit_labels,
     height_of_maps,
     outer_labels,
     panels_of,
@@ -32,11 +34,30 @@ if TYPE_CHECKING:
 
 __all__ = ["multiples"]
 
-_MOST = 11  # and Q: three rows of four
+_MOST = 11  # and Q: three rows of four; fewer where these rows would be higher than a page
 _MOST_IN_A_ROW = 4  # a taste: five maps on a page are too small to read their axes
 _WIDTH = 10.0  # inches, on the screen
 _LEAST = 2.0  # inches that a panel needs beside text of 10 points
 _ROOM = 0.08  # inches above and below what has titles
+
+
+def _per_row(total: float) -> int:
+    """How many panels a row has: in print as many as fit, on the screen up to four."""
+    return columns(_MOST_IN_A_ROW, total, _LEAST)
+
+
+def _most(grid: Grid, width: Width) -> int:
+    """How many noise levels are shown beside Q if none are chosen: in print no more than a page has room for."""
+    total = inches(width, _WIDTH)
+    with styled(width):
+        per_row = _per_row(total)
+        # with four lines of heading and five of words below
+        free = HIGHEST - caption_height(4) - caption_height(5)
+        row = height_of_maps(2 * per_row, per_row, total, map_ratio(grid)) - height_of_maps(
+            per_row, per_row, total, map_ratio(grid)
+        )
+        fitting = max(1, int(free / (row + 2.0 * points(_ROOM)))) * per_row - 1
+    return _MOST if width is None else min(_MOST, fitting)
 
 
 @figures.register("multiples")
@@ -53,7 +74,7 @@ def multiples(
     evolution
         Evolution to draw; the first of a batch.
     levels
-        Which of the stored sigmas; by default up to 11, evenly spread.
+        Which of the stored sigmas; by default up to 11, evenly spread, and in print as many as fit a page.
     shared
         Whether all have the scale of Q; otherwise each has its own, which is written above it.
     width
@@ -84,7 +105,9 @@ def multiples(
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     grid = evolution.grid
-    shown = shown_sigmas(evolution, _MOST) if levels is None else [chosen_level(evolution, k) for k in levels]
+    shown = (
+        shown_sigmas(evolution, _most(grid, width)) if levels is None else [chosen_level(evolution, k) for k in levels]
+    )
     if not shown:
         raise SigmaError("no noise levels to draw", given="no levels", allowed=f"0 to {len(evolution) - 1}")
     initial = first_of_batch(evolution.landscape.values, grid)
@@ -99,8 +122,7 @@ def multiples(
     everywhere = Normalize(float(initial.min()), float(initial.max()))
     count, total = len(fields), inches(width, _WIDTH)
     with styled(width):
-        # in print as many as fit, on the screen up to four
-        per_row = min(_MOST_IN_A_ROW, columns(count, total, _LEAST))
+        per_row = min(count, _per_row(total))
         about = "Q and its expected value u under Gaussian exploration noise σ"
         place = slice_label(grid, center)
         heading = wrapped(f"{headline(evolution, about)}{', at ' + place if place else ''}", total)
@@ -136,4 +158,5 @@ def multiples(
         if len(shown) < len(evolution):
             words.append(f"{len(shown)} of {len(evolution)} noise levels are shown.")
         words_below(figure, " ".join(words), total)
+        fit_labels(figure)
     return figure

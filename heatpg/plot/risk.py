@@ -25,6 +25,7 @@ __all__ = ["risk"]
 _WIDTH = 13.0  # inches, on the screen
 _LEAST = 3.0  # inches that a panel needs beside text of 10 points
 _ENTRY = 1.9  # inches that an entry of a legend needs beside text of 10 points
+_LOW, _LAST = 0.5, 0.8  # tastes: heights of a panel of locations without its legend, and with it, in a stack
 _TAIL = 0.1  # the fraction of the worst returns for an evolution (taste)
 
 
@@ -153,8 +154,8 @@ def _earned(ax: Axes, found: SafestAction) -> None:
     legend_below(ax, _ENTRY)
 
 
-def _places(ax: Axes, found: SafestAction, axis: int) -> None:
-    """Both actions along one axis, against sigma."""
+def _places(ax: Axes, found: SafestAction, axis: int, *, named: bool, numbered: bool) -> None:
+    """Both actions along one axis, against sigma; with a legend, and with numbers and a label below the axes."""
     grid = found.distribution.grid
     dark, light = line_colours(2)
     ax.plot(
@@ -165,7 +166,11 @@ def _places(ax: Axes, found: SafestAction, axis: int) -> None:
     _against_sigma(ax, found)
     ax.set_ylabel(axis_label(grid[axis]))
     ax.set_title("Their locations" + (f" along {drawable(grid[axis].title)}" if grid.dimensions > 1 else ""))
-    legend_below(ax, _ENTRY)
+    if named:
+        legend_below(ax, _ENTRY)
+    if not numbered:
+        ax.set_xlabel("")
+        ax.tick_params(labelbottom=False)
 
 
 @figures.register("risk")
@@ -208,14 +213,22 @@ def risk(source: Evolution | SafestAction, *, width: Width = None) -> Figure:
     point = found.distribution.landscape.point_word
     heading = f"{whose}: safest {point} and {point} with the best mean under exploration noise σ"
     dimensions = found.distribution.grid.dimensions
-    with sheet(width, 2 + dimensions, heading, screen=_WIDTH, least=_LEAST, height=4.3) as (figure, axes):
+    # the panels of locations have one legend, and in a stack one axis of sigma
+    stacked = (1.0, 1.0, *(_LOW,) * (dimensions - 1), _LAST)
+    with sheet(width, 2 + dimensions, heading, screen=_WIDTH, least=_LEAST, height=4.3, stacked=stacked) as (
+        figure,
+        axes,
+    ):
         if dimensions == 1:
             _returns(axes[0], found, level)
         else:
             _map(axes[0], found, level)
         _earned(axes[1], found)
+        place = axes[0].get_subplotspec()
+        in_a_stack = place is not None and place.get_gridspec().ncols == 1
         for axis in range(dimensions):
-            _places(axes[2 + axis], found, axis)
+            last = axis == dimensions - 1
+            _places(axes[2 + axis], found, axis, named=last, numbered=last or not in_a_stack)
         law = found.distribution
         if law.grid.dimensions > 1 and hatched(law.grid, [law.noise[level].tolist()]):
             words_below(figure, TRUST_WORDS, float(figure.get_figwidth()))

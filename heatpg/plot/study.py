@@ -18,6 +18,7 @@ from heatpg.plot.layout import (
     HIGHEST,
     caption,
     caption_height,
+    fit_labels,
     height_of_maps,
     legend_above,
     legend_below_panels,
@@ -53,8 +54,11 @@ _NUMBER = 1.9  # the same for the numbers below it
 _NO_NUMBER = ("none", "always")
 _THIRD = 0.31  # of the width, for the words of a number beside two others
 _ANSWER_OF_COLUMN = 1.15  # the size of the answer in a column
-_BESIDE_NAME = 0.45  # of the width of a column, left of a number
-_LEVELS = 8  # rows of the table; a taste
+_BESIDE_NAME = 0.53  # of the width of a column, left of a number
+_LEVELS, _LEVELS_IN_PRINT = 8, 5  # rows of the table; tastes
+_MAPS, _CURVES = 2, slice(3, 5)  # of the heights of the page: maps or lines; fingerprints, and all other curves
+_SHRUNK_MAPS, _MOST_SHRUNK = 0.85, 0.4  # of the heights on a screen; tastes
+_LONGEST = 40  # letters of a location in the table; longer ones are without the names of the axes
 _MOST_NOTES = 3  # all of them are in the text of the study
 _NARROW = 6.0  # inches beside text of 10 points; a column of a page is narrower: one stack of panels, and no table
 _NUMBERS = 3  # steps along the upright axis of a low panel
@@ -147,6 +151,9 @@ def _lines_of_numbers(page: Study, most: int) -> list[tuple[str, list[str]]]:
     for name, value, detail in _numbers(page, most):
         # what happens at a number is in the answer and in the panels
         words = f"{value}, {detail}" if value in _NO_NUMBER and detail else value
+        interval = next((part for part in " ".join(detail.split()).split("; ") if "interval" in part), "")
+        if interval and interval not in " ".join(words.split()):
+            words += f" ({interval})"
         lines.append((name, textwrap.wrap(words, int((1.0 - _BESIDE_NAME) * most))))
     return lines
 
@@ -183,8 +190,7 @@ def study_rows(page: Study, most: int) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
             number(float(space.sigma[k])),
-            typeset(place_words(space, space.optimum_positions[k]))
-            + (", on the edge" if page.curve.on_edge[k] else ""),
+            _location(space, k) + (", on the edge" if page.curve.on_edge[k] else ""),
             typeset(page.evolution.landscape.value_words(float(space.optimum_values[k]))),
             number(settled(float(page.curve.price[k]), page.curve.oscillation))
             + typeset(page.curve.doubt_words(page.curve.price[k], page.curve.uncertainty[k])),
@@ -194,6 +200,14 @@ def study_rows(page: Study, most: int) -> tuple[list[str], list[list[str]]]:
         for k in levels
     ]
     return heads, rows
+
+
+def _location(space: ScaleSpace, level: int) -> str:
+    """Where the optimum is, with the names of axes of different units as far as there is room for them."""
+    words = typeset(place_words(space, space.optimum_positions[level]))
+    if len(words) <= _LONGEST:
+        return words
+    return f"({', '.join(number(float(x)) for x in space.optimum_positions[level])})"
 
 
 def _head_of_sigma(space: ScaleSpace) -> str:
@@ -267,6 +281,7 @@ def _draw_fingerprints(part: FigureBase, page: Study, per_row: int, width: float
     panels = panels_of(part, min(page.evolution.grid.dimensions, 3), per_row)
     for i, ax in enumerate(panels):
         fingerprint(page.space, ax, axis=i)
+        ax.set_ylabel(axis_label(page.evolution.grid[i]))
         ax.set_title("Critical points against σ" if i == 0 else "")
         if i + per_row < len(panels):
             ax.set_xlabel("")
@@ -280,8 +295,8 @@ def _draw_fingerprints(part: FigureBase, page: Study, per_row: int, width: float
 def study(source: Evolution | Study, *, width: Width = None) -> Figure:
     """The page of a study: the answer, Q and u around its events, the fingerprint, price, basins, counts, and a table.
 
-    In a column the panels are stacked above one axis of sigma, two levels are shown beside Q, and there is no table; it
-    is then about 9 in high.
+    In print it is about 9 in high. In a column the panels are stacked above one axis of sigma, two levels are shown
+    beside Q, and there is no table.
 
     Parameters
     ----------
@@ -317,7 +332,7 @@ def study(source: Evolution | Study, *, width: Width = None) -> Figure:
     page = source if isinstance(source, Study) else make(source)
     with styled(width):
         # inside the style, as a line holds as many letters as the text is small
-        return _column(page, total) if total < points(_NARROW) else _sheet(page, total)
+        return _column(page, total) if total < points(_NARROW) else _sheet(page, total, in_print=width is not None)
 
 
 def study_panels(page: Study) -> Figure:
@@ -325,7 +340,7 @@ def study_panels(page: Study) -> Figure:
     return _sheet(page, _WIDTH, bare=True)
 
 
-def _sheet(page: Study, total: float, *, bare: bool = False) -> Figure:
+def _sheet(page: Study, total: float, *, bare: bool = False, in_print: bool = False) -> Figure:
     """The page of a screen, or of the width of the text: panels side by side, and a table; bare, panels and notes."""
     from matplotlib.figure import Figure
 
@@ -336,7 +351,7 @@ def _sheet(page: Study, total: float, *, bare: bool = False) -> Figure:
     heading = "\n".join(textwrap.wrap(f"{headline(page.evolution, _SUBJECT)}. {study_about(page)}", letters(total)))
     numbers = _numbers(page, int(letters(total) * _THIRD))
     breaks = [name.count("\n") + detail.count("\n") for name, _, detail in numbers]
-    heads, rows = study_rows(page, _LEVELS)
+    heads, rows = study_rows(page, _LEVELS_IN_PRINT if in_print else _LEVELS)
     maps_per_row = columns(maps, total, _LEAST_MAP)
     per_row, curves_per_row = columns(tracks, total, _LEAST_CURVE), columns(3, total, _LEAST_CURVE)
     beside = total >= points(_LEAST_CURVE) * 3
@@ -347,10 +362,17 @@ def _sheet(page: Study, total: float, *, bare: bool = False) -> Figure:
         0.0 if bare else points(0.95) + (caption_height(2 * max(breaks)) - caption_height(0)),
         points(3.0) if grid.dimensions == 1 else height_of_maps(maps, maps_per_row, total, map_ratio(grid)),
         points(3.4) * -(-tracks // per_row) + (0.0 if beside else points(0.6)),
-        points(3.5) * -(-3 // curves_per_row),
-        0.0 if bare else caption_height(len(rows) + 2) * 1.15,
+        # in print, where they are low, their titles and legends need a larger part
+        points(4.6 if in_print else 3.5) * -(-3 // curves_per_row),
+        0.0 if bare else caption_height(len(rows) + 2) * (1.0 if in_print else 1.15),
         caption_height(len(notes)) if notes else 0.0,
     ]
+    if in_print:
+        # panels shrink to what a page has room for, as far as they stay readable; text does not
+        heights[_MAPS] *= _SHRUNK_MAPS
+        curves = sum(heights[_CURVES])
+        shrink = min(1.0, max(_MOST_SHRUNK, (HIGHEST - sum(heights) + curves) / curves))
+        heights[_CURVES] = [shrink * height for height in heights[_CURVES]]
     figure, parts = _parts(Figure, total, heights)
     if not bare:
         _draw_answer(next(parts), answer, heading, _ANSWER)
@@ -364,10 +386,13 @@ def _sheet(page: Study, total: float, *, bare: bool = False) -> Figure:
     price_curve(page.space, first, curve=page.curve, limit=page.price, intervals=page.intervals)
     basin_curve(page.space, second, basins=page.basins)
     critical_counts(page.space, third)
+    if in_print:
+        _few_numbers(third)
     if not bare:
         _draw_table(next(parts), heads, rows)
     if notes:
         caption(next(parts), notes)
+    fit_labels(figure)
     return figure
 
 
@@ -402,6 +427,7 @@ def _column(page: Study, total: float) -> Figure:
     _draw_stack(next(parts), page, total)
     if notes:
         caption(next(parts), notes)
+    fit_labels(figure)
     return figure
 
 
@@ -414,8 +440,6 @@ def _parts(make: type[Figure], total: float, heights: list[float]) -> tuple[Figu
 
 def _draw_stack(part: FigureBase, page: Study, width: float) -> None:
     """Critical points, price, basin and counts, one below the other, with one axis of sigma below all of them."""
-    from matplotlib.ticker import MaxNLocator
-
     space, grid = page.space, page.evolution.grid
     tracks = min(grid.dimensions, 3)
     panels = list(part.subplots(tracks + 3, 1, sharex=True))
@@ -434,12 +458,22 @@ def _draw_stack(part: FigureBase, page: Study, width: float) -> None:
             # the lines of the events go through all panels, so that their words are needed once
             for words in list(ax.texts):
                 words.remove()
-        if i == len(panels) - 1 and ax.get_yscale() == "linear":
-            # numbers of a low panel
-            ax.yaxis.set_major_locator(MaxNLocator(_NUMBERS, integer=True))
+        if i == len(panels) - 1:
+            _few_numbers(ax)
         if i == 0 or i >= tracks:
             legend_above(ax, width, above_words=i == 0 and bool(ax.texts))
     part.align_ylabels(panels)
+
+
+def _few_numbers(ax: Axes) -> None:
+    """Numbers along the upright axis of a low panel of counts; of a logarithmic one 0 and powers of ten alone."""
+    from matplotlib.ticker import MaxNLocator
+
+    if ax.get_yscale() == "linear":
+        ax.yaxis.set_major_locator(MaxNLocator(_NUMBERS, integer=True))
+        return
+    kept = [value for value in ax.get_yticks().tolist() if value == 0 or float(np.log10(value)).is_integer()]
+    ax.set_yticks(kept, [f"{value:g}" for value in kept])
 
 
 def study_about(page: Study) -> str:

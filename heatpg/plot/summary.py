@@ -15,6 +15,7 @@ from heatpg.plot.field import draw_field, map_ratio, marks_words
 from heatpg.plot.layout import (
     caption,
     caption_height,
+    fit_labels,
     height_of_maps,
     legend_below_panels,
     outer_labels,
@@ -165,6 +166,7 @@ def summary(evolution: Evolution, *, width: Width = None) -> Figure:
         _draw_cuts(parts.pop(0), evolution, shown, cuts_per_row, total, beside=beside)
         if text:
             caption(parts[0], text, [_ALARM if line.startswith("FAILED") else "black" for line in text])
+        fit_labels(figure)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -211,7 +212,12 @@ def surface_figure(evolution: Evolution, *, width: Width = None) -> Figure:
         rows = -(-len(shown) // per_row)
         side = min(total / per_row, points(5.0))
         head = points(0.25) * len(heading.splitlines())
-        foot = points(0.2)
+        words = (
+            f"Upright: Q, u. {marks_words(evolution, [level for level in shown if level is not None], hatching=False)}"
+        )
+        # small letters, as below other figures
+        lines = textwrap.wrap(words, int(1.15 * letters(total)))
+        foot = points(0.2) * len(lines)
         high = side * rows + head + foot
         figure = Figure(figsize=(total, high))
         figure.suptitle(heading, y=1.0 - 0.1 / high)
@@ -223,8 +229,5 @@ def surface_figure(evolution: Evolution, *, width: Width = None) -> Figure:
             _draw(ax, evolution, level)
             ax.set_title("Q (σ = 0)" if level is None else sigma_label(evolution, level))
             ax.set(zlabel="")  # the words below say what the heights are, and the next panel is near
-        words = (
-            f"Upright: Q, u. {marks_words(evolution, [level for level in shown if level is not None], hatching=False)}"
-        )
-        figure.text(0.01, 0.05 / high, words, fontsize="small")
+        figure.text(0.01, 0.05 / high, "\n".join(lines), fontsize="small")
     return figure

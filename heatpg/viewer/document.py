@@ -24,7 +24,7 @@ from heatpg.plot.words import sigma_label
 from heatpg.store.record import data_digest
 from heatpg.store.writing import file_environment
 from heatpg.tools.calls import checked_call
-from heatpg.tools.lines import visible
+from heatpg.tools.lines import typeset, visible
 from heatpg.tools.numbers import number_words
 from heatpg.tools.pages import sealed_page
 from heatpg.tools.plain import json_like
@@ -295,8 +295,8 @@ def _packed(field: Packed) -> dict[str, Any]:
 
 def _rounding(packed_steps: list[float], bits: int) -> str:
     return (
-        f"Values are stored in {bits} bits, with an error of at most {max(packed_steps) / 2:.2g}; those of the "
-        "optimum, the best node, are not rounded."
+        f"Values are stored in {bits} bits, with an error of at most {typeset(f'{max(packed_steps) / 2:.2g}')}; those "
+        "of the optimum, the best node, are not rounded."
     )
 
 

@@ -14,7 +14,7 @@ from heatpg.studies import PRINTED_TOPICS, Study
 from heatpg.tools import html
 from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import typeset
-from heatpg.tools.pages import own_text
+from heatpg.tools.pages import own_text, page_head
 from heatpg.version import __version__
 
 if TYPE_CHECKING:
@@ -68,9 +68,11 @@ def study_page(source: Study) -> str:
     heads, rows = study_rows(source, _LEVELS)
     report = source.evolution.report
     figures = [study_panels(source), *([] if source.risk is None else [draw_risk(source.risk)])]
+    title = html.text(headline(source.evolution, "its optimum under exploration noise"), 400)
     parts = {
-        "TITLE": html.text(headline(source.evolution, "its optimum under exploration noise"), 400),
-        "STYLE": own_text("heatpg.viewer", "study.css"),
+        # lines and letters of the figures have styles of their own
+        "HEAD": page_head(title, own_text("heatpg.viewer", "study.css"), "style-src 'unsafe-inline'"),
+        "TITLE": title,
         "ABOUT": html.text(study_about(source), _LONGEST),
         "ANSWER": html.text(typeset(source.verdict.sentence), _LONGEST),
         "NUMBERS": numbers,

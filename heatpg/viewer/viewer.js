@@ -579,16 +579,29 @@
     if (mapBox.bar.offset) pen.fillText(mapBox.bar.offset, pen.canvas.clientWidth - 2, mapBox.top - 8);
   }
 
+  // A name that is longer than its room is cut in its middle; its end stays, as the unit is there.
+  function fitted(pen, text, room) {
+    let [shown, kept] = [text, text.length];
+    while (pen.measureText(shown).width > room && kept > 2) {
+      kept -= 1;
+      const end = Math.floor(kept / 2);
+      shown = `${text.slice(0, kept - end).trimEnd()}…${text.slice(text.length - end).trimStart()}`;
+    }
+    return shown;
+  }
+
   function drawAxisNames(pen, across, up) {
+    const middle = mapBox.left + mapBox.width / 2;
+    const room = 2 * Math.min(middle, pen.canvas.clientWidth - middle);
     pen.fillStyle = ink.ink;
     pen.textAlign = "center";
     pen.textBaseline = "bottom";
-    pen.fillText(across, mapBox.left + mapBox.width / 2, mapBox.top + mapBox.height + 38);
+    pen.fillText(fitted(pen, across, room), middle, mapBox.top + mapBox.height + 38);
     pen.save();
     pen.translate(mapBox.left - mapBox.scale.width - 16, mapBox.top + mapBox.height / 2);
     pen.rotate(-Math.PI / 2);
     pen.textBaseline = "middle";
-    pen.fillText(up, 0, 0);
+    pen.fillText(fitted(pen, up, mapBox.height), 0, 0);
     pen.restore();
   }
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 from scipy import ndimage
 
 from heatpg import HeatpgError
@@ -62,9 +68,13 @@ def test_types_and_outputs(rng: np.random.Generator) -> None:
     ("given", "words"),
     [
         ({"mode": "symmetric"}, "unknown mode"),
-        ({"order": 2}, "order"),
+        ({"order": 1.5}, "order"),
         ({"order": -1}, "order"),
-        ({"radius": 3}, "radius"),
+        ({"radius": -1}, "radius"),
+        ({"radius": 1.1}, "radius"),
+        ({"radius": (3, 3, 3)}, "radius"),
+        ({"order": 2, "output": np.empty(3)}, "shape"),
+        ({"order": 2, "output": "U8"}, "refuses"),
         ({"axes": (0, 0)}, "axes"),
         ({"axes": 5}, "axes"),
         ({"mode": ["wrap"]}, "mode"),
@@ -78,6 +88,56 @@ def test_what_is_refused(given: dict[str, Any], words: str) -> None:
         gaussian_filter(np.ones((8, 9)), -1.0)
     with pytest.raises(HeatpgError, match="sigma"):
         gaussian_filter(np.ones((8, 9)), (1.0, 2.0, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({"sigma": (1.0, 2.0, 3.0)}, RuntimeError),
+        ({"mode": "symmetric"}, RuntimeError),
+        ({"output": np.empty(3)}, RuntimeError),
+        ({"axes": (1.5,)}, TypeError),
+        ({"axes": 5}, ValueError),
+        ({"order": -1}, ValueError),
+    ],
+)
+def test_errors_are_caught_by_code_that_catches_those_of_scipy(given: dict[str, Any], kind: type[Exception]) -> None:
+    options: dict[str, Any] = {"sigma": 1.0} | given
+    for function in (ndimage.gaussian_filter, gaussian_filter):
+        with pytest.raises(kind):
+            function(np.ones((8, 9)), **options)
+    with pytest.raises(HeatpgError):
+        gaussian_filter(np.ones((8, 9)), **options)
+
+
+@pytest.mark.parametrize(
+    "given", [{"order": 2}, {"order": (0, 3)}, {"radius": 3}, {"radius": (3, None), "order": 1}, {"radius": 0}]
+)
+def test_orders_and_radii_that_scipy_alone_has_are_passed_on(given: dict[str, Any], rng: np.random.Generator) -> None:
+    values = rng.standard_normal((20, 30))
+    np.testing.assert_array_equal(gaussian_filter(values, 1.5, **given), ndimage.gaussian_filter(values, 1.5, **given))
+    room = np.empty((20, 30), np.float32)
+    assert gaussian_filter(values, 1.5, output=room, **given) is room
+    np.testing.assert_array_equal(room, ndimage.gaussian_filter(values, 1.5, output=np.float32, **given))
+
+
+@pytest.mark.skipif(not scipy.__version__.startswith("1.17."), reason="counted with the tests that SciPy 1.17 brings")
+def test_tests_of_scipy(tmp_path: Path) -> None:
+    """All but four of them; docs/howto/from_scipy.md says why of each."""
+    if importlib.util.find_spec("scipy.ndimage.tests") is None:
+        pytest.skip("SciPy was installed without its tests")
+    script = Path(__file__).with_name("scipy_suite.py")
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stderr.splitlines()[-1]) == {
+        "passed": 85,
+        "failed": [
+            "test_multiple_modes_gaussian_gradient_magnitude[numpy]",
+            "test_gaussian_truncate[numpy]",
+            "test_gaussian_radius[numpy]",
+            "test_gaussian_filter_float16[numpy]",
+        ],
+        "passed on": 26,
+    }
 
 
 @pytest.mark.parametrize("mode", ["wrap", "mirror", "reflect", "nearest", "constant"])

@@ -28,6 +28,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase, SubFigure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.text import Text
@@ -110,8 +111,9 @@ def contents(figure: Figure) -> list[str]:
     """What a figure shows, one line each: its panels with their words, lines, areas, collections and images."""
     parts: list[FigureBase] = [figure, *(part for part in figure.findobj(SubFigure) if isinstance(part, SubFigure))]
     texts = [text.get_text() for part in parts for text in part.texts if text.get_visible()]
-    texts += [part.get_suptitle() for part in parts]
     found = [f"figure {_worded(text)!r}" for text in texts if text]
+    entries = [words for part in parts for legend in part.legends for words in _entries(legend)]
+    found += [f"figure legend {_worded(text)!r}" for text in entries if text]
     for number, ax in enumerate(figure.axes):
         if ax.get_visible():
             found += [f"{number}: {line}" for line in (*_words(ax), *_artists(ax))]
@@ -119,16 +121,25 @@ def contents(figure: Figure) -> list[str]:
 
 
 def _words(ax: Axes) -> list[str]:
-    named = [("title", ax.get_title(at)) for at in ("left", "center", "right")]
+    named = [("title", _seen(title)) for title in (ax._left_title, ax.title, ax._right_title)]  # type: ignore[attr-defined]
     for which, axis in ax._axis_map.items():  # a third one where the panel is in perspective
-        named.append((f"{which} axis", axis.get_label_text()))
+        named.append((f"{which} axis", _seen(axis.label)))
         if not any(label.get_visible() and label.get_text() for label in axis.get_ticklabels()):
             named.append((f"{which} axis", "no numbers"))
     named += [("text", text.get_text()) for text in ax.texts if text.get_visible()]
-    legend = ax.get_legend()
-    if legend is not None:
-        named += [("legend", text.get_text()) for text in (legend.get_title(), *legend.get_texts())]
+    named += [("legend", words) for words in _entries(ax.get_legend())]
     return [f"{what} {_worded(words)!r}" for what, words in named if words]
+
+
+def _seen(text: Text) -> str:
+    return text.get_text() if text.get_visible() else ""
+
+
+def _entries(legend: Legend | None) -> list[str]:
+    """The title of a legend and its entries."""
+    if legend is None or not legend.get_visible():
+        return []
+    return [_seen(text) for text in (legend.get_title(), *legend.get_texts())]
 
 
 def _worded(text: str) -> str:

@@ -56,6 +56,14 @@ def from_seeds() -> Evolution:
     return solve(Landscape(None, q.grid, "six seeds", returns=q.values + 0.3 * noise), [0.3, 0.6, 1.2])
 
 
+def with_long_names() -> Evolution:
+    first = Axis(
+        "angular_velocity_of_the_left_shoulder_joint_of_the_robot_arm", -2.0, 2.0, 33, boundary="clip", unit="N"
+    )
+    second = Axis("w" * 60, -2.0, 2.0, 33, boundary="clip", unit="kg m/s^2")
+    return evolved(Landscape.from_function(hill, Grid(first, second), name="mean discounted return " * 3))
+
+
 def evolved(landscape: Landscape, shares: tuple[float, ...] = (0.05, 0.1, 0.3)) -> Evolution:
     lengths = [axis.length for axis in landscape.grid]
     return solve(landscape, [[share * length for length in lengths] for share in shares])
@@ -73,6 +81,7 @@ CASES: dict[str, Callable[[], Evolution]] = {
     "huge units": lambda: evolved(field(lambda x, y: 1e12 * hill(x, y), (0.0, 2e8), (-3e8, 0.0))),
     "three axes": lambda: evolved(field(hill, (-1.0, 1.0), (-2.0, 2.0), (0.0, 1.0), size=12)),
     "seeds": from_seeds,
+    "long names": with_long_names,
     WORST: lambda: evolved(field(lambda x, y: -100.0 - 900.0 * hill(x, y), (-0.5, 0.5), (-1.0, 1.0))),
 }
 
