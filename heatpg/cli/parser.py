@@ -67,7 +67,9 @@ class Parser(argparse.ArgumentParser):
             if action.option_strings:
                 used = getattr(found, action.dest, None) != action.default
                 name = getattr(found, "renamed", {}).get(action.dest, action.dest)
-                names[name] = action.option_strings[-1], used
+                # of --minimise and --no-minimise the first is what minimise=True means
+                typed = action.option_strings[0 if isinstance(action, argparse.BooleanOptionalAction) else -1]
+                names[name] = typed, used
         return names
 
     def options(self) -> list[str]:
