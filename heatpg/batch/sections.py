@@ -467,7 +467,10 @@ def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] |
         return in_file(source, options, folder)
     problem = unknown(source, landscapes.names(), "landscape")
     if problem and (program_of(source) or is_environment(source)):
-        advice = f'heatpg run "{source}" --sigma 0 --out NAME.h5 makes it one; --draws puts noise in all components'
+        advice = (
+            f'sample it first with heatpg run "{source}" --sigma 0 --out NAME.h5, and use that file as source; for noise '
+            "in all components use heatpg run --draws"
+        )
         return None, [(("source",), f"a batch takes registered landscapes and files of data; {advice}")]
     if problem:
         return None, [(("source",), f"{problem}; for a file, include its extension: {', '.join(SOURCES)}")]

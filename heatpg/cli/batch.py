@@ -224,19 +224,19 @@ def add(commands: Commands) -> None:
     )
     run.add_argument("--measure", action="store_true", help="with --dry-run: time one task of each kind first")
     status = group.add("status", _status, "Report the progress of a batch: done, missing, failed, running.")
-    status.add_argument("folder", metavar="DIR")
+    status.add_argument("folder", metavar="DIR", help="batch directory")
     status.add_argument(
         "--tasks",
         action="store_true",
-        help="also list every task: state, seconds, what of the sweep made it, result file",
+        help="also list every task: state, seconds, its values of the sweep, result file",
     )
     verify = group.add(
         "verify", _verify, "Verify the result files of a batch (read-only; --full also checks all data checksums)."
     )
-    verify.add_argument("folder", metavar="DIR")
+    verify.add_argument("folder", metavar="DIR", help="batch directory")
     verify.add_argument("--full", action="store_true", help="read every byte, and check the checksums of the data")
     merge = group.add("merge", _merge, "Merge the results of a batch into one HDF5 file.")
-    merge.add_argument("folder", metavar="DIR")
+    merge.add_argument("folder", metavar="DIR", help="batch directory")
     merge.add_argument("-o", "--out", required=True, metavar="FILE.h5", help="file to write")
     merge.add_argument("--partial", action="store_true", help="omit tasks without an intact result")
     merge.add_argument("--force", action="store_true", help="replace an existing file")

@@ -119,6 +119,6 @@ def add(commands: Commands) -> None:
     check = commands.add(
         "check", _check, "Verify a result file: its checksums, its solution (recomputed), and all checks."
     )
-    check.add_argument("file", metavar="F.h5")
+    check.add_argument("file", metavar="F.h5", help="result file to verify")
     add_untrusted(check)
     check.add_argument("--checks", choices=CHECK_LEVELS, default="full", help="depth of the checks (default: full)")

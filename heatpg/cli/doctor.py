@@ -398,10 +398,10 @@ def _evolve() -> tuple[Evolution, str]:
             worst = max(worst, error)
             if not error <= _AGREEMENT:  # so written, NaN is refused as well
                 raise ArithmeticError(
-                    f"solver {solver!r} is off by {error:.3g} osc(Q) at sigma = {sigma:g}, at most {_AGREEMENT:g} is "
-                    "right; see heatpg orders"
+                    f"solver {solver!r} has an error of {error:.3g} of max Q - min Q at sigma = {sigma:g}, more than "
+                    f"{_AGREEMENT:g}; see heatpg orders"
                 )
-    return flow, f"spectral and direct agree with the exact evolution, to {worst:.1g} of osc(Q)"
+    return flow, f"spectral and direct agree with the exact solution; largest error {worst:.1g} of max Q - min Q"
 
 
 def _file(flow: Evolution) -> str:

@@ -67,7 +67,9 @@ class Parser(argparse.ArgumentParser):
             if action.option_strings:
                 used = getattr(found, action.dest, None) != action.default
                 name = getattr(found, "renamed", {}).get(action.dest, action.dest)
-                names[name] = action.option_strings[-1], used
+                # of --minimise and --no-minimise the first is what minimise=True means
+                typed = action.option_strings[0 if isinstance(action, argparse.BooleanOptionalAction) else -1]
+                names[name] = typed, used
         return names
 
     def options(self) -> list[str]:
@@ -107,7 +109,10 @@ def in_words_of(options: Mapping[str, tuple[str, bool]], reason: HeatpgError) ->
         reason.problem = option + reason.problem[subject.end() :]
     if "--" not in reason.advice and "(" not in reason.advice:  # a call is a line of Python
         reason.advice = _KEYWORD.sub(
-            lambda match: f"{options[match[1]][0]} {match[2]}".strip() if match[1] in options else match[0],
+            # a switch has no value: force=True is --force
+            lambda match: (
+                f"{options[match[1]][0]} {match[2].removeprefix('True')}".strip() if match[1] in options else match[0]
+            ),
             reason.advice,
         )
 

@@ -101,7 +101,7 @@ def _show(arguments: argparse.Namespace) -> int:
 def add(commands: Commands) -> None:
     """Put the command into the parser."""
     show = commands.add("show", _show, "Draw a figure of a result file, or an animation over sigma.")
-    show.add_argument("file", metavar="F.h5")
+    show.add_argument("file", metavar="F.h5", help="result file to draw")
     add_untrusted(show)
     show.add_argument(
         "--figure",

@@ -63,7 +63,7 @@ def add(commands: Commands) -> None:
     """Put the command into the parser."""
     view = commands.add("view", _view, "Make a self-contained HTML page of a result file.")
     view.set_defaults(renamed={"risk": "q"})
-    view.add_argument("file", metavar="F.h5")
+    view.add_argument("file", metavar="F.h5", help="result file to show")
     add_untrusted(view)
     view.add_argument("-o", "--out", metavar="F.html", help="page to write (default: F.html in this folder)")
     view.add_argument(

@@ -337,7 +337,7 @@ class Axis:
 
     @property
     def relative_weights(self) -> NDArray[np.float64]:
-        """`weights` over a power of two near the spacing, which changes no digit: for means."""
+        """`weights` divided by a power of two near the spacing, which changes no digit; for means."""
         return np.asarray(np.ldexp(self.weights, -math.frexp(self.spacing)[1]))
 
     def margin(self, sigma: float, probability: float = 0.01) -> float:
@@ -485,7 +485,7 @@ class Grid:
 
     @cached_property
     def relative_weights(self) -> NDArray[np.float64]:
-        """`weights` over a power of two, shape `shape`, for means: finite also where the volume is not."""
+        """`weights` divided by a power of two, shape `shape`: for means, finite even if the volume overflows."""
         return _outer(axis.relative_weights for axis in self.axes)
 
     def mesh(self) -> tuple[NDArray[np.float64], ...]:
@@ -508,7 +508,7 @@ class Grid:
         return tuple(float(axis.coordinates[int(i)]) for axis, i in zip(self.axes, index, strict=True))
 
     def nearest_node(self, place: Iterable[float]) -> tuple[int, ...]:
-        """Index of the node nearest to a place, around a period as well; beyond the last node that node.
+        """Index of the node nearest to a point, around the period too; beyond the box the last node on that side.
 
         Examples
         --------

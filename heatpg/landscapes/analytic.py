@@ -243,7 +243,7 @@ def quadratic(
     curvature: tuple[float, ...] = (1.0,),
     center: tuple[float, ...] = (0.0,),
 ) -> Landscape:
-    """A quadratic, as of a linear system with quadratic cost: its argmax never drifts.
+    """A quadratic, the value of a linear system with quadratic cost: smoothing never moves its argmax.
 
     Q(x) = -1/2 (x - c)^T A (x - c); in free space u = Q - 1/2 sum_i A_ii sigma_i^2. On the box edge values
     continue (``clip``), and u is the evolution of the clipped quadratic.
@@ -354,7 +354,7 @@ def step(
     position: float = 0.0,
     height: float = 1.0,
 ) -> Landscape:
-    """A step (Heaviside function) along the first axis: a cliff, as where an episode ends.
+    """A step (Heaviside function) along the first axis: a cliff, for example where an episode terminates.
 
     Q(x) = height for x_1 > position, half of it at the position, else 0; in free space and with ``clip``
     u = height Phi((x_1 - position) / sigma_1).
@@ -674,7 +674,7 @@ def creation(grid: GridLike | None = None, *, size: int = 401, boundary: str = "
 def ridge(
     grid: GridLike | None = None, *, size: int = 201, boundary: str = "clip", dimensions: int = 2, width: float = 0.2
 ) -> Landscape:
-    """A ridge along the diagonal of the first two axes, as for two rotors that must produce equal thrust.
+    """A ridge along the diagonal of the first two axes: two rotors must produce equal thrust.
 
     Q(u) = exp(-(u_1 - u_2)^2 / (2 w^2)); in free space u has w^2 + sigma_1^2 + sigma_2^2 in the place of w^2 and height
     sqrt(w^2 / (w^2 + sigma_1^2 + sigma_2^2)).

@@ -77,7 +77,7 @@ def prepare_output(path: StrPath, *, force: bool = False) -> Path:
     if target.exists() and not target.is_file():
         raise StoreError(f"{target} exists and is not a regular file", advice="choose another name")
     if target.exists() and not force:
-        raise StoreError("the file exists", given=target, advice="choose another name, or overwrite it: force=True")
+        raise StoreError("the file exists", given=target, advice="choose another name, or overwrite it with force=True")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StoreError(
             "the directory is not writable", given=folder, advice="write elsewhere, or change its permissions"

@@ -164,10 +164,12 @@ def test_an_unknown_option_is_told_before_that_something_is_missing(
 def test_errors_name_options_as_they_are_typed() -> None:
     """`price_limit` is a parameter of Python: who typed --price never saw it."""
     arguments = commands().parser.parse_args(["study", "ridge", "--price", "-1"])
-    error = OptionError("price_limit must be positive", given=-1, advice="pass sigma= or price_limit=2, or q=.1")
+    error = OptionError(
+        "price_limit must be positive", given=-1, advice="pass sigma= or price_limit=2, or q=.1, or minimise=True"
+    )
     in_words_of(arguments.options, error)
     assert error.problem == "--price must be positive"
-    assert error.advice == "pass --sigma or --price 2, or --risk .1"
+    assert error.advice == "pass --sigma or --price 2, or --risk .1, or --minimise"
     # the subject is an option only where that was used: a solver may have a parameter of its name
     error = OptionError("q is out of range", advice="add --risk; q=.1")
     in_words_of(arguments.options, error)
