@@ -468,8 +468,8 @@ def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] |
     problem = unknown(source, landscapes.names(), "landscape")
     if problem and (program_of(source) or is_environment(source)):
         advice = (
-            f'sample it first with heatpg run "{source}" --sigma 0 --out NAME.h5, and use that file as source; for noise '
-            "in all components use heatpg run --draws"
+            f'sample it first with heatpg run "{source}" --sigma 0 --out NAME.h5, and use that file as source; for '
+            "noise in all components use heatpg run --draws"
         )
         return None, [(("source",), f"a batch takes registered landscapes and files of data; {advice}")]
     if problem:

@@ -442,8 +442,7 @@ def evolve_mpi(
     checks
         ``standard`` or ``none``, as for `heatpg.large.evolve_large`.
     progress
-        A function that is called as ``progress(done, total)`` after each sigma, on every rank; or True for a progress
-        bar on the first.
+        A function called as ``progress(done, total)`` after each sigma, on every rank; or True for a bar on the first.
 
     Returns
     -------
