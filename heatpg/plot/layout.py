@@ -47,7 +47,7 @@ HIGHEST = 9.0  # inches: what a printed page has room for
 _LOWEST = 0.6  # a taste: of the height that a panel has where there is room for it
 _LINE = 1.5  # height of a line over that of its letters
 _LOGARITHMIC = 8.0  # a taste: about three doublings; below, a linear axis shows the levels as well
-_DECADES = 100.0  # a taste: within two decades powers of ten alone would be two or three numbers
+_DECADES = 100.0  # a taste: within two decades powers of ten and their threefold would be four or five numbers
 _NARROW = 5.0  # inches, beside text of 10 points
 _LEGEND_LINE = 0.21  # inches beside text of 10 points
 _LEFT_OF_AXES = 0.6  # inches for the numbers and the label of the upright axis
@@ -99,10 +99,12 @@ def sigma_axis(
 
 
 def logarithmic_numbers(axis: Any, first: float, last: float) -> None:
-    """Plain numbers along a logarithmic axis; within two decades 1, 2 and 5, for powers of ten are too few to read."""
+    """Plain numbers along a logarithmic axis: within four decades powers of ten alone are too few to read."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if last < _DECADES * first else (1.0,)))
+    reach = last / first
+    subs = (1.0, 2.0, 5.0) if reach < _DECADES else (1.0, 3.0) if reach < _DECADES**2 else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, position: number(value)))
     # minor ticks would be numbered as well where there are few major ones
     axis.set_minor_formatter(NullFormatter())

@@ -103,7 +103,7 @@ def _notes(page: Study, most: int, *, only_marks: bool, narrow: bool = False) ->
     if not several and flow.known_error is not None:
         lines.append("Bands around u: one standard error to either side.")
     shown = _shown(page, narrow=narrow)
-    lines.append(marks_words(flow, shown) if several else f"Crosses: {flow.landscape.sense.place} of u.")
+    lines.append(marks_words(flow, shown) if several else f"Crosses: {flow.landscape.sense.place} of Q and of u.")
     return [part for line in lines for part in textwrap.wrap(line, most, subsequent_indent="    ")]
 
 
@@ -270,16 +270,18 @@ def _draw_lines(part: FigureBase, page: Study, shown: list[int]) -> Axes:
     """Q, and u at these levels with its optimum, in one dimension; bands are one standard error of u from seeds."""
     flow, grid, space = page.evolution, page.evolution.grid, page.space
     ax = part.subplots()
-    ax.plot(grid[0].coordinates, flow.landscape.values, color="0.2", lw=points(1.2), label="Q (σ = 0)")
+    # wide and grey, so that it is seen below u of the smallest noise
+    ax.plot(grid[0].coordinates, flow.landscape.values, color="0.6", lw=points(2.8), label="Q (σ = 0)")
+    cross: dict[str, Any] = {"mec": "black", "ms": points(7), "mew": points(0.8)}
+    ax.plot(page.curve.best_position[0], page.curve.best, "X", mfc="0.6", **cross)
     for level, colour in zip(shown, line_colours(len(shown)), strict=True):
         ax.plot(grid[0].coordinates, flow.values[level], color=colour, lw=points(1.5), label=sigma_label(flow, level))
         error = flow.known_error
         if error is not None:
             band = flow.values[level] - error[level], flow.values[level] + error[level]
             ax.fill_between(grid[0].coordinates, *band, color=colour, alpha=0.2, lw=0)
-        cross: dict[str, Any] = {"mec": "black", "mfc": colour, "ms": points(7), "mew": points(0.8)}
         # where the optimum is between the nodes
-        ax.plot(space.optimum_positions[level, 0], space.optimum_values[level], "X", **cross)
+        ax.plot(space.optimum_positions[level, 0], space.optimum_values[level], "X", mfc=colour, **cross)
     ax.set_xlabel(axis_label(grid[0]))
     ax.set_ylabel("Q, u")
     ax.set_xlim(grid[0].lower, grid[0].upper)

@@ -100,7 +100,7 @@ def basin_curve(
         if single.any():
             ax.plot(sigma[single], reached[single], "o", color=dark, ms=points(3.0))
         sense = space.sense
-        words = f"share of ({sense.gain(f'{sense.short} Q', 'mean Q', '$-$')}) gained"
+        words = f"Q reached: 0 is mean Q, 1 is {sense.short} Q"
         ax.plot(space.sigma, earned, color=light, lw=points(1.5), ls="--", label=words)
         level_axis(ax, space)
         draw_ends(ax, space, f"Where gradient {sense.ascent} ends")
