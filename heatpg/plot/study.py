@@ -51,7 +51,6 @@ _SUBJECT = "its optimum under exploration noise"
 _WIDTH = 13.0  # inches, on the screen
 _ANSWER = 1.5  # of the size of the text, for the answer
 _NUMBER = 1.9  # the same for the numbers below it
-_NO_NUMBER = ("none", "always")
 _THIRD = 0.31  # of the width, for the words of a number beside two others
 _ANSWER_OF_COLUMN = 1.15  # the size of the answer in a column
 _BESIDE_NAME = 0.53  # of the width of a column, left of a number
@@ -126,7 +125,7 @@ def _numbers(page: Study, most: int) -> list[tuple[str, str, str]]:
     return [
         (
             textwrap.fill(typeset(one.name), most),
-            one.value if one.value in _NO_NUMBER else f"σ = {one.value}".replace("= below", "<"),
+            one.typeset,
             textwrap.fill(typeset(one.detail), most),
         )
         for one in page.verdict.numbers
@@ -153,9 +152,9 @@ def _draw_numbers(part: FigureBase, numbers: list[tuple[str, str, str]]) -> None
 def _lines_of_numbers(page: Study, most: int) -> list[tuple[str, list[str]]]:
     """The three numbers in a column: what it is, and beside it how much, in lines of at most so many letters."""
     lines = []
-    for name, value, detail in _numbers(page, most):
+    for one, (name, value, detail) in zip(page.verdict.numbers, _numbers(page, most), strict=True):
         # what happens at a number is in the answer and in the panels
-        words = f"{value}, {detail}" if value in _NO_NUMBER and detail else value
+        words = value if one.is_sigma or not detail else f"{value}, {detail}"
         interval = next((part for part in " ".join(detail.split()).split("; ") if "interval" in part), "")
         if interval and interval not in " ".join(words.split()):
             words += f" ({interval})"

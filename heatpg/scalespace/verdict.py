@@ -32,6 +32,16 @@ class KeyNumber:
     value: str
     detail: str
 
+    @property
+    def is_sigma(self) -> bool:
+        """Whether the value is a noise level, and not the word that there is none."""
+        return self.value not in ("none", "always")
+
+    @property
+    def typeset(self) -> str:
+        """The value as figures and pages show it, with its symbol."""
+        return f"σ = {self.value}".replace("= below", "<") if self.is_sigma else self.value
+
     def as_dict(self) -> dict[str, Any]:
         """The number as JSON-like values."""
         return fields_as_dict(self)

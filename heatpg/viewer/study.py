@@ -56,7 +56,7 @@ def study_page(source: Study) -> str:
     (True, False)
     """
     numbers = "".join(
-        f'<div><span class="quiet">{html.text(typeset(one.name))}</span><b>{html.text(one.value)}</b>'
+        f'<div><span class="quiet">{html.text(typeset(one.name))}</span><b>{html.text(one.typeset)}</b>'
         f'<span class="quiet">{html.text(typeset(one.detail))}</span></div>'
         for one in source.verdict.numbers
     )

@@ -49,6 +49,11 @@ def test_all_sentences_rows_and_checks_of_a_study_can_be_searched() -> None:
         assert re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", sentence).replace("+-", "±") in found.words
     for check in page.evolution.report.checks:
         assert check.name in found.words
+    # a number without its symbol could be anything
+    assert "σ < 0.1" in found.words
+    costly = study(landscapes.unequal_bumps(size=201), np.geomspace(0.1, 2.0, 6))
+    (limit,) = [number for number in costly.verdict.numbers if number.is_sigma]
+    assert limit.typeset == f"σ = {costly.keeps.sigma:.3g}" and limit.typeset in Words(study_page(costly)).words
     assert all(f"{sigma:.3g}" in found.words for sigma in page.space.sigma)
     # text of figures stays text
     assert "Cost of acting on the smoothed optimum" in found.in_figures
