@@ -228,11 +228,11 @@ def _is_switch(annotation: Any) -> bool:
     return isinstance(annotation, str) and {*kinds(annotation)} - {"None"} == {"bool"}
 
 
-def _require_switch(label: str, name: str, given: object) -> None:
+def _require_switch(name: str, given: object) -> None:
     """Refuse a word such as "no", which Python takes for true."""
     if given is None or isinstance(given, bool | int) or type(given).__name__ in ("bool", "bool_"):
         return
-    raise OptionError(f"{label}(): {name} must be True or False", given=repr(given))
+    raise OptionError(f"{name} must be true or false", given=repr(given), allowed="True or False")
 
 
 def _require_plain(label: str, name: str, annotation: Any, given: object) -> None:
@@ -376,9 +376,9 @@ def _checked(function: Callable[Asked, Result], label: str, meant: Mapping[str, 
                 require_kind(label, keywords[name], wanted, name if place > bound else "")
         for place, name in switches:
             if place < len(given):
-                _require_switch(label, name, given[place])
+                _require_switch(name, given[place])
             elif name in keywords:
-                _require_switch(label, name, keywords[name])
+                _require_switch(name, keywords[name])
         try:
             return function(*given, **keywords)
         except HeatpgError:
