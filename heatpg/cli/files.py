@@ -273,7 +273,7 @@ def output(path: str, *, force: bool, quiet: bool = False) -> Path:
         return prepare_output(target, force=force)
     except StoreError as refusal:
         # publishing advises in the words of Python
-        refusal.advice = refusal.advice.replace("with force", "with --force")
+        refusal.advice = refusal.advice.replace("with force=True", "with --force")
         raise
 
 

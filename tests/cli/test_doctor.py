@@ -170,7 +170,7 @@ def test_the_self_test_fails_where_numbers_are_wrong(capsys: Capture, monkeypatc
     code, found = examined(capsys)
     assert code == 3
     assert [(step["name"], step["passed"]) for step in found["test"]] == [("load", True), ("evolve", False)]
-    assert "off by 1e-06 osc(Q)" in found["problems"][0]
+    assert "error of 1e-06 of max Q - min Q" in found["problems"][0]
     assert main(["doctor", "--quiet"]) == 3
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("heatpg: self-test, evolve:")
