@@ -232,7 +232,7 @@ def test_a_pilot_that_was_interrupted_goes_on_where_it_was(
     assert again.values.tobytes() == whole.values.tobytes() and again.drawn == whole.drawn
     assert again.standard_error is not None and whole.standard_error is not None
     assert again.standard_error.tobytes() == whole.standard_error.tobytes()
-    # each that takes the file up, the interrupted ones, the last estimate and the draws, knows the function by four points
+    # the interrupted ones, the last estimate and the draws each know the function again by four points
     assert sum(asked) - 4 * (steps + 2) == sum(once)
     with np.load(tmp_path / "draws.npz") as file:
         assert not any(name.startswith(("pilot", "trial")) for name in file.files)
