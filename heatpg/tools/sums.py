@@ -26,7 +26,7 @@ _LANES = 256  # columns that are worked on at once: with _DEPTH rows they fill h
 _DEPTH = 8
 _PIECE = 2**22  # products that are worth a thread of their own
 _BLOCK = 32  # results of a line that are summed at once: enough columns of a product, few zeros beside the weights
-_STRETCHES = 2**19  # numbers of these at once: 4 MB
+_STRETCHES = 2**18  # numbers of these at once: 2 MB, some of which the products hold twice
 
 
 @kernel
@@ -157,17 +157,23 @@ def sums_over_windows(lines: Array, weights: Array) -> Array:
         row[i : i + len(weights)] = weights
     flat = lines.reshape(-1, lines.shape[-1])
     result = np.empty((len(flat), blocks * _BLOCK))
-    # some lines at a time, because neighbouring stretches have most numbers in common
-    step = max(1, _STRETCHES // (blocks * rows.shape[1]))
+    # some blocks and lines at a time, because neighbouring stretches have most numbers in common
+    most = max(1, _STRETCHES // rows.shape[1])
+    step = max(1, most // blocks)
     for start in range(0, len(flat), step):
-        part = np.zeros((len(flat[start : start + step]), (blocks + length - 1) * _BLOCK))
-        whole = flat[start : start + step, : part.shape[1]]
-        part[:, : whole.shape[1]] = whole
-        # place in a block, line, block: there the same place of all stretches lies side by side
-        turned = np.ascontiguousarray(part.reshape(len(part), -1, _BLOCK).transpose(2, 0, 1))
-        stretches = np.lib.stride_tricks.sliding_window_view(turned, blocks, axis=-1).transpose(2, 0, 1, 3)
-        sums = product(rows, stretches.reshape(rows.shape[1], -1)).reshape(_BLOCK, len(part), blocks)
-        result[start : start + step] = sums.transpose(1, 2, 0).reshape(len(part), -1)
+        for first in range(0, blocks, most):
+            count = min(most, blocks - first)
+            begin, end = first * _BLOCK, (first + count + length - 1) * _BLOCK
+            part = np.zeros((len(flat[start : start + step]), end - begin))
+            whole = flat[start : start + step, begin:end]
+            part[:, : whole.shape[1]] = whole
+            # place in a block, line, block: there the same place of all stretches lies side by side
+            turned = np.ascontiguousarray(part.reshape(len(part), -1, _BLOCK).transpose(2, 0, 1))
+            stretches = np.lib.stride_tricks.sliding_window_view(turned, count, axis=-1).transpose(2, 0, 1, 3)
+            sums = product(rows, stretches.reshape(rows.shape[1], -1)).reshape(_BLOCK, len(part), count)
+            result[start : start + step, begin : begin + count * _BLOCK] = sums.transpose(1, 2, 0).reshape(
+                len(part), -1
+            )
     return result[:, :size].reshape(*lines.shape[:-1], size)
 
 
