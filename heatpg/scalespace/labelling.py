@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.extrema import neighbour
-from heatpg.tools.kernels import kernel
+from heatpg.tools.kernels import kernel, kernel_part
 
 __all__ = ["label_in_place", "label_nodes", "sort_ties"]
 
@@ -49,12 +49,29 @@ def _slope(u: Array, q: int, i: int, n: int, stride: int, periodic: bool) -> flo
     return difference
 
 
+@kernel_part
+def _corner(corner: int, cell: Array, share: Array, shape: Array, strides: Array) -> tuple[int, float]:
+    """Node at a corner of a cell, and its linear weight: 0 off a face on which the point lies, where it has no say."""
+    weight = 1.0
+    q = 0
+    # bit a of `corner`: whether it is the lower or the upper one along axis a
+    for a in range(shape.shape[0]):
+        if corner >> a & 1:
+            weight *= share[a]
+            i = cell[a] + 1
+            if i == shape[a]:
+                i = 0
+        else:
+            weight *= 1.0 - share[a]
+            i = cell[a]
+        q += i * strides[a]
+    return q, weight
+
+
 @kernel
-def _look(
+def _ascent(
     u: Array,
     x: Array,
-    labels: Array,
-    parent: Array,
     shape: Array,
     strides: Array,
     periodic: Array,
@@ -62,47 +79,25 @@ def _look(
     direction: Array,
     cell: Array,
     share: Array,
-) -> tuple[int, int]:
-    """The direction of ascent at a point between the nodes, and what the nodes around it say.
+) -> int:
+    """The direction of ascent at a point between the nodes; returns the highest node around it.
 
     In index units x_i' = (1 / h_i^2) D_i u, the differences D_i u of the corners of the cell interpolated linearly,
-    scaled to max |x_i'| = 1; at an edge the part that leads out is left away. Returns the component that all corners
-    are in (-1 if they differ or one has none yet) and the highest corner.
+    scaled to max |x_i'| = 1; at an edge the part that leads out is left away.
     """
     d = x.shape[0]
     for a in range(d):
         direction[a] = 0.0
         cell[a] = min(math.floor(x[a]), shape[a] - 1)
         share[a] = x[a] - cell[a]
-    agreed = -2  # no corner yet
     top = -1
-    # bit a of `corner`: whether it is the lower or the upper one along axis a
     for corner in range(1 << d):
-        weight = 1.0
-        q = 0
-        for a in range(d):
-            if corner >> a & 1:
-                weight *= share[a]
-                i = cell[a] + 1
-                if i == shape[a]:
-                    i = 0
-            else:
-                weight *= 1.0 - share[a]
-                i = cell[a]
-            q += i * strides[a]
-        # on a face of the cell the corners off it have no part in the place, and no say
+        q, weight = _corner(corner, cell, share, shape, strides)
         if weight <= 0.0:
             continue
         for a in range(d):
             i = q // strides[a] % shape[a]
             direction[a] += weight * _slope(u, q, i, shape[a], strides[a], periodic[a])
-        c = labels[q]
-        if c >= 0:
-            c = _root(parent, c)
-        if agreed == -2:
-            agreed = c
-        elif agreed != c:
-            agreed = -1
         if top < 0 or u[q] > u[top]:
             top = q
     most = 0.0
@@ -114,7 +109,7 @@ def _look(
     if most > 0.0:
         for a in range(d):
             direction[a] /= most
-    return agreed, top
+    return top
 
 
 @kernel
@@ -141,6 +136,40 @@ def _move(x: Array, direction: Array, step: float, shape: Array, periodic: Array
 
 
 @kernel
+def _precedes(u: Array, q: int, p: int) -> bool:
+    """Whether node q is labelled before node p: from the highest down, and equal ones in the order of their indices."""
+    earlier: bool = u[q] > u[p] or (u[q] == u[p] and q < p)
+    return earlier
+
+
+@kernel
+def _agreement(
+    u: Array, start: int, cell: Array, share: Array, labels: Array, parent: Array, shape: Array, strides: Array
+) -> tuple[int, int]:
+    """Component of all nodes around a point, -1 if they differ; and one that has to be labelled first, or -1.
+
+    Where one does not precede the start they do not agree, whatever the labels of the others will be.
+    """
+    agreed, missing = -2, -1  # no corner yet
+    for corner in range(1 << shape.shape[0]):
+        q, weight = _corner(corner, cell, share, shape, strides)
+        if weight <= 0.0:
+            continue
+        if not _precedes(u, q, start):
+            return -1, -1
+        c = labels[q]
+        if c < 0:
+            missing = q
+            continue
+        c = _root(parent, c)
+        if agreed == -2:
+            agreed = c
+        elif agreed != c:
+            agreed = -1
+    return agreed, missing
+
+
+@kernel
 def _follow(
     u: Array,
     start: int,
@@ -154,8 +183,11 @@ def _follow(
     limit: int,
     work: Array,
     cell: Array,
-) -> int:
-    """Node at which the path from a node has come among nodes that agree, by midpoint steps; -1 if it gets lost."""
+) -> tuple[int, int]:
+    """Node at which the path from a node has come among nodes that agree, by midpoint steps; -1 if it gets lost.
+
+    And a node that has to be labelled first, or -1: from the highest down there is none.
+    """
     x, middle, direction, ahead, share = work[0], work[1], work[2], work[3], work[4]
     d = x.shape[0]
     for a in range(d):
@@ -163,19 +195,31 @@ def _follow(
         ahead[a] = 0.0
     top = start
     for number in range(limit):
-        agreed, top = _look(u, x, labels, parent, shape, strides, periodic, rates, direction, cell, share)
-        # among nodes that agree; or among nodes lower than the start, which have no label yet: it does not climb
-        if agreed >= 0 or (number > 0 and labels[top] < 0):
+        top = _ascent(u, x, shape, strides, periodic, rates, direction, cell, share)
+        agreed, missing = _agreement(u, start, cell, share, labels, parent, shape, strides)
+        if missing >= 0:
+            return -1, missing
+        # among nodes that agree; or among nodes that the start precedes: it does not climb
+        if agreed >= 0 or (number > 0 and not _precedes(u, top, start)):
             break
         turn = _product(direction, ahead)
         _move(x, direction, 0.5 * step, shape, periodic, middle)
-        _look(u, middle, labels, parent, shape, strides, periodic, rates, ahead, cell, share)
+        _ascent(u, middle, shape, strides, periodic, rates, ahead, cell, share)
         # a path that turns back, or stops, has reached a maximum, a saddle, or what the grid does not resolve
         if turn < 0.0 or _product(direction, ahead) <= 0.0:
             break
         _move(x, ahead, step, shape, periodic, x)
     # only a node above the start has been labelled for good
-    return top if u[top] > u[start] else -1
+    return (top if u[top] > u[start] else -1), -1
+
+
+@kernel
+def _most_steps(shape: Array) -> int:
+    """Of a path: enough to cross the box twice along every axis."""
+    limit = 8
+    for a in range(shape.shape[0]):
+        limit += 2 * shape[a]
+    return limit
 
 
 @kernel
@@ -221,10 +265,7 @@ def label_nodes(
     near = np.empty(offsets.shape[0], dtype=np.int64)
     work = np.empty((5, d))
     cell = np.empty(d, dtype=np.int64)
-    # of steps of a path: enough to cross the box twice along every axis
-    limit = 8
-    for a in range(d):
-        limit += 2 * shape[a]
+    limit = _most_steps(shape)
     count = 0
     for k in range(n):
         p = order[k]
@@ -291,7 +332,7 @@ def label_nodes(
             # (values that jump from node to node) the steepest slope decides.
             found = -1
             if disputed:
-                found = _follow(u, p, labels, parent, shape, strides, periodic, rates, step, limit, work, cell)
+                found, _ = _follow(u, p, labels, parent, shape, strides, periodic, rates, step, limit, work, cell)
             if found < 0:
                 found = steepest if steepest >= 0 else equal
             labels[p] = labels[found]
@@ -300,90 +341,6 @@ def label_nodes(
         if level and u[tops[c]] - v <= tolerance:
             flat[c] = True
     return labels, tops[:count].copy(), parent[:count].copy(), flat[:count].copy()
-
-
-@kernel
-def _precedes(u: Array, q: int, p: int) -> bool:
-    """Whether node q is labelled before node p: from the highest down, and equal ones in the order of their indices."""
-    earlier: bool = u[q] > u[p] or (u[q] == u[p] and q < p)
-    return earlier
-
-
-@kernel
-def _agreement(u: Array, start: int, x: Array, labels: Array, shape: Array, strides: Array) -> tuple[int, int]:
-    """What the nodes around a point say that precede a start, as `_look`; and one of them that has no label yet, or -1.
-
-    Where one does not precede the start they do not agree, whatever the labels of the others will be.
-    """
-    d = x.shape[0]
-    agreed, missing = -2, -1
-    for number in range(2):
-        for corner in range(1 << d):
-            weight = 1.0
-            q = 0
-            for a in range(d):
-                low = min(math.floor(x[a]), shape[a] - 1)
-                share = x[a] - low
-                if corner >> a & 1:
-                    weight *= share
-                    i = low + 1
-                    if i == shape[a]:
-                        i = 0
-                else:
-                    weight *= 1.0 - share
-                    i = low
-                q += i * strides[a]
-            if weight <= 0.0:
-                continue
-            if number == 0:
-                if not _precedes(u, q, start):
-                    return -1, -1
-            elif labels[q] < 0:
-                missing = q
-            elif agreed == -2:
-                agreed = labels[q]
-            elif agreed != labels[q]:
-                agreed = -1
-    return agreed, missing
-
-
-@kernel
-def _follow_among(
-    u: Array,
-    start: int,
-    labels: Array,
-    shape: Array,
-    strides: Array,
-    periodic: Array,
-    rates: Array,
-    step: float,
-    limit: int,
-    work: Array,
-    cell: Array,
-    none: Array,
-) -> tuple[int, int]:
-    """As `_follow`, where labels are made in any order; and a node whose label has to be made first, or -1."""
-    x, middle, direction, ahead, share = work[0], work[1], work[2], work[3], work[4]
-    d = x.shape[0]
-    for a in range(d):
-        x[a] = start // strides[a] % shape[a]
-        ahead[a] = 0.0
-    top = start
-    for number in range(limit):
-        # the direction alone: labels are looked at beside it
-        _, top = _look(u, x, none, none, shape, strides, periodic, rates, direction, cell, share)
-        agreed, missing = _agreement(u, start, x, labels, shape, strides)
-        if missing >= 0:
-            return -1, missing
-        if agreed >= 0 or (number > 0 and not _precedes(u, top, start)):
-            break
-        turn = _product(direction, ahead)
-        _move(x, direction, 0.5 * step, shape, periodic, middle)
-        _look(u, middle, none, none, shape, strides, periodic, rates, ahead, cell, share)
-        if turn < 0.0 or _product(direction, ahead) <= 0.0:
-            break
-        _move(x, ahead, step, shape, periodic, x)
-    return (top if u[top] > u[start] else -1), -1
 
 
 @kernel
@@ -410,14 +367,12 @@ def label_in_place(
     d = shape.shape[0]
     n = u.shape[0]
     labels = np.full(n, -1, dtype=np.int32)
-    none = np.full(n, -1, dtype=np.int32)  # as long as no node has one
+    parent = np.empty(n, dtype=np.int32)  # nothing is merged: each component is its own
     tops = np.empty(n, dtype=np.int64)
     waiting = np.empty(n, dtype=np.int64)  # each for the next one, which precedes it
     work = np.empty((5, d))
     cell = np.empty(d, dtype=np.int64)
-    limit = 8
-    for a in range(d):
-        limit += 2 * shape[a]
+    limit = _most_steps(shape)
     count = 0
     for first in range(n):
         if labels[first] >= 0:
@@ -469,12 +424,13 @@ def label_in_place(
             if steepest < 0:
                 tops[count] = p
                 labels[p] = count
+                parent[count] = count
                 count += 1
             else:
                 found = -1
                 if disputed:
-                    found, missing = _follow_among(
-                        u, p, labels, shape, strides, periodic, rates, step, limit, work, cell, none
+                    found, missing = _follow(
+                        u, p, labels, parent, shape, strides, periodic, rates, step, limit, work, cell
                     )
                 if found < 0:
                     found = steepest
