@@ -269,12 +269,7 @@ def output(path: str, *, force: bool, quiet: bool = False) -> Path:
         raise StoreError(f"the folder {target.parent} cannot be created", given=reason) from None
     if made and not quiet:
         note(f"note: created the folder {target.parent}")
-    try:
-        return prepare_output(target, force=force)
-    except StoreError as refusal:
-        # publishing advises in the words of Python
-        refusal.advice = refusal.advice.replace("with force=True", "with --force")
-        raise
+    return prepare_output(target, force=force)
 
 
 def result_output(path: str, *, force: bool, quiet: bool = False) -> Path:

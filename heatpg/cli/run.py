@@ -39,7 +39,7 @@ def _result_path(arguments: argparse.Namespace, quiet: bool) -> Path:
     try:
         out = result_output(arguments.out or f"{stem}.h5", force=arguments.force, quiet=quiet)
     except StoreError as refusal:
-        if source is not None and not arguments.out and "--force" in refusal.advice:
+        if source is not None and not arguments.out and "force" in refusal.advice:
             # of my.npy and my.npz, which are not told apart by it
             refusal.problem = f"the file exists ({stem}.h5 is the default for every source {stem}.*)"
             refusal.advice = "choose another name with --out, or overwrite it with --force"
