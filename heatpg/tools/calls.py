@@ -329,9 +329,12 @@ def _checked(function: Callable[Asked, Result], label: str, meant: Mapping[str, 
     bound = len(signature.parameters) - len(parameters)  # the object or the class itself
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
     known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    held = [(place + bound, p.name, _wanted(p.annotation)) for place, p in enumerate(parameters)]
-    held = [each for each in held if each[2]]
-    switches = [(place + bound, p.name) for place, p in enumerate(parameters) if _is_switch(p.annotation)]
+    # a switch is of no kind
+    held = [
+        (place + bound, p.name, wanted)
+        for place, p in enumerate(parameters)
+        if (wanted := _wanted(p.annotation)) or _is_switch(p.annotation)
+    ]
     places = list(signature.parameters)
     plain = {p.name: p.annotation for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     if function.__module__.partition("plot")[0] == "heatpg.":
@@ -371,14 +374,15 @@ def _checked(function: Callable[Asked, Result], label: str, meant: Mapping[str, 
                 raise KeywordError(f"{label}() has no keyword {name!r}", advice=_advice(name, known, meant))
         for place, name, wanted in held:
             if place < len(given):
-                require_kind(label, given[place], wanted, name if place > bound else "")
+                value = given[place]
             elif name in keywords:
-                require_kind(label, keywords[name], wanted, name if place > bound else "")
-        for place, name in switches:
-            if place < len(given):
-                _require_switch(name, given[place])
-            elif name in keywords:
-                _require_switch(name, keywords[name])
+                value = keywords[name]
+            else:
+                continue
+            if wanted:
+                require_kind(label, value, wanted, name if place > bound else "")
+            else:
+                _require_switch(name, value)
         try:
             return function(*given, **keywords)
         except HeatpgError:

@@ -171,9 +171,8 @@ def sums_over_windows(lines: Array, weights: Array) -> Array:
             turned = np.ascontiguousarray(part.reshape(len(part), -1, _BLOCK).transpose(2, 0, 1))
             stretches = np.lib.stride_tricks.sliding_window_view(turned, count, axis=-1).transpose(2, 0, 1, 3)
             sums = product(rows, stretches.reshape(rows.shape[1], -1)).reshape(_BLOCK, len(part), count)
-            result[start : start + step, begin : begin + count * _BLOCK] = sums.transpose(1, 2, 0).reshape(
-                len(part), -1
-            )
+            places = slice(begin, begin + count * _BLOCK)
+            result[start : start + step, places] = sums.transpose(1, 2, 0).reshape(len(part), -1)
     return result[:, :size].reshape(*lines.shape[:-1], size)
 
 
