@@ -112,7 +112,7 @@ def choose(
             return make(
                 "direct", tolerance=tolerance
             ), f"{reason}with a tolerance, quadrature is faster than a transform"
-        walled = any(axis.boundary != "periodic" for axis in grid)
+        walled = any(not axis.rule.periodic for axis in grid)
         edges = ", and of order h^4 or better next to an edge" if walled else ""
         return make("spectral"), f"{reason}the transform is exact up to rounding error{edges}"
     return (

@@ -13,7 +13,16 @@ from heatpg.evolution import Evolution
 from heatpg.planes import Draws, evolve_plane
 from heatpg.solvers.choice import PREFERENCES
 
-__all__ = ["FIELDS", "STATES", "drawn_evolution", "draws_of", "most_samples", "require_drawable", "state_name"]
+__all__ = [
+    "FIELDS",
+    "STATES",
+    "drawn_evolution",
+    "draws_of",
+    "method_of",
+    "most_samples",
+    "require_drawable",
+    "state_name",
+]
 
 STATES = "draws"
 """Where a folder of a batch keeps the draws of tasks that are not done yet."""
@@ -57,6 +66,11 @@ def require_drawable(resolved: Mapping[str, Any], *, sliced: bool = True) -> Non
                 f"{key} cannot be used with [draws], because noise in all components is sampled",
                 advice=f"remove {key.partition(' ')[0] if 'sigma' not in key else 'the axes from evolve.sigma'}",
             )
+
+
+def method_of(resolved: Mapping[str, Any]) -> str:
+    """How u of a task is computed: by which solver, and with which draws."""
+    return f"{resolved['solver']} {resolved.get(STATES)}"
 
 
 def draws_of(resolved: Mapping[str, Any], state: Path | None = None) -> Draws:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from heatpg.batch.drawing import FIELDS, STATES, most_samples, require_drawable
+from heatpg.batch.drawing import FIELDS, STATES, method_of, most_samples, require_drawable
 from heatpg.batch.files import landscape_in_file
 from heatpg.batch.problems import Problem, SpecError
 from heatpg.batch.spec import Spec, Task
@@ -300,9 +300,8 @@ class _Costs:
 
     def of(self, resolved: dict[str, Any]) -> _Cost:
         kind = _kinds(resolved)
-        solver = str(resolved["solver"])  # decides what compact storage can leave out
-        solver += str(resolved.get(STATES))
-        key = (kind, str(resolved["sigma"]), str(resolved["storage"]), resolved["checks"], solver)
+        # the solver decides what compact storage can leave out
+        key = (kind, str(resolved["sigma"]), str(resolved["storage"]), resolved["checks"], method_of(resolved))
         if key not in self._known:
             if kind not in self._shapes:
                 self._shapes[kind] = _shape(resolved)
@@ -565,7 +564,7 @@ def _total_seconds(rows: Sequence[tuple[Task, _Cost]], budget: float, measure: b
             scalars,
             cost.shape.shape,
             cost.levels.tobytes(),
-            str(resolved["solver"]) + str(resolved.get(STATES)),
+            method_of(resolved),
             resolved["checks"],
         )
         groups.setdefault(key, []).append(position)

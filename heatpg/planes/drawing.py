@@ -212,9 +212,13 @@ class Drawing:
             parts.append(self._ask(np.concatenate(waiting)))
         return np.concatenate(parts) if parts else np.zeros((0, self._seeds))
 
-    def _ask(self, points: Array) -> Array:
+    def _given(self, points: Array) -> Array:
+        """What the function returns, shape (points, seeds)."""
         given = self._whole.returns(points) if self._seeds > 1 else self._whole(points)
-        values = np.asarray(given, dtype=np.float64).reshape(len(points), self._seeds)
+        return np.asarray(given, dtype=np.float64).reshape(len(points), self._seeds)
+
+    def _ask(self, points: Array) -> Array:
+        values = self._given(points)
         if not np.isfinite(values).all():
             first = int(np.argmin(np.isfinite(values).all(axis=1)))
             raise NonFiniteError(
@@ -491,7 +495,7 @@ class Drawing:
             self.landscape.values,
             self._origin,
             self._basis,
-            self.splitting.draw(*self._noise_of("random")(0)[:2]).across,
+            self._first_across,
             self._beside_the_plane,
         )
         digest = hashlib.sha256(canonical(facts).encode())
@@ -500,13 +504,16 @@ class Drawing:
         return digest.hexdigest()
 
     @functools.cached_property
+    def _first_across(self) -> Array:
+        """Where the first draw goes off the plane, of unit noise."""
+        return self.splitting.draw(*self._noise_of("random")(0)[:2]).across
+
+    @functools.cached_property
     def _beside_the_plane(self) -> Array:
         """Q where the first draw takes some nodes: functions that agree on the plane may differ there."""
-        across = self.splitting.draw(*self._noise_of("random")(0)[:2]).across
         nodes = self.grid.nodes()
         some = nodes[np.linspace(0, len(nodes) - 1, min(_PROBED, len(nodes))).round().astype(int)]
-        points = self.embedded(some) + self.sigma.max() * across
-        return np.asarray(self._whole.returns(points) if self._seeds > 1 else self._whole(points), dtype=np.float64)
+        return self._given(self.embedded(some) + self.sigma.max() * self._first_across)
 
     def _keep(self, *, now: bool = False) -> None:
         if self.draws.state is None or not (now or time.monotonic() - self._saved >= _SAVED_EVERY):
