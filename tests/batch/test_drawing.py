@@ -91,6 +91,16 @@ def test_tasks_are_what_evolve_plane_gives(bump: Counted, tmp_path: Path) -> Non
     assert batch.verify(tmp_path / "b", full=True).sound == 4
 
 
+def test_the_rule_beyond_the_box_is_that_of_the_task(bump: Counted, tmp_path: Path) -> None:
+    batch.run(specification(draws={"count": 16, "beyond": "sampled"}), out=tmp_path / "b", workers=0)
+    (shard,) = shards(tmp_path / "b")
+    landscape = landscapes.get(NAME)()
+    sampled, clipped = (
+        evolve_plane(landscape, [0.5, 1.0], Draws(count=16), beyond=rule).values for rule in ("sampled", "")
+    )
+    assert load(shard).values.tobytes() == sampled.tobytes() != clipped.tobytes()
+
+
 def test_an_interrupted_task_goes_on_with_equal_results(
     bump: Counted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
