@@ -14,15 +14,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
+from numpy.typing import NDArray
 
 from heatpg.core.extrema import local_maxima
-from heatpg.core.field import RESOLVED, HeatField
+from heatpg.core.field import HeatField
 from heatpg.core.grid import Grid
 from heatpg.core.landscape import Landscape
 from heatpg.errors import UnknownNameError
 from heatpg.evolution import Evolution, solve
+from heatpg.scalespace.approaching import COARSEST, FINEST, approach
+from heatpg.scalespace.places import distinct, held_axes, unit_of_length, wrap
+from heatpg.scalespace.refining import refine
 from heatpg.scalespace.units import Problem, RoundOff, Units, require_structure
 from heatpg.tools.calls import checked_call
 from heatpg.tools.kernels import kernel
@@ -34,14 +36,6 @@ Array = NDArray[Any]
 KINDS = ("maximum", "minimum", "saddle")
 NAMES = {1: "maximum", -1: "minimum", 0: "saddle"}
 
-# Newton's method, lengths in units of max(sigma, h)
-_ITERATIONS = 12  # two or three from a good start; near a double zero each step only halves the distance
-_CONVERGED = 1e-9  # of a step; the next one would be its square
-_QUADRATIC = 0.02  # below such a step the next one is about its square, so that it need not be taken (taste)
-_CONTRACTION, _PATIENCE = 0.6, 3  # a double zero halves the steps; what does worse after that many leads nowhere
-_ROUGH = 0.02  # in place of `_CONVERGED` below the grid's resolution, where the interpolant's slope has kinks at nodes
-_LONGEST_STEP = 0.4  # taste: a step farther than the quadratic model holds is shortened to it
-_SAME = 1e-4  # distance of two that are one point: far above `_CONVERGED`, far below what u can show (taste)
 _SLACK = 1e-9  # of the box: an edge that is overstepped by rounding
 # Where to look: tuned together, so that no more is missed than the notes of `critical_points` say.
 _COARSE = 3.0  # spacings: below such a sigma two points may lie in one cell
@@ -204,142 +198,6 @@ def _slopes(values: Array, grid: Grid) -> NDArray[np.float64]:
     return result
 
 
-def unit_of_length(grid: Grid, sigma: ArrayLike) -> NDArray[np.float64]:
-    """max(sigma, h) per axis: the length over which u(., sigma) can change, shape as that of sigma."""
-    return np.asarray(np.maximum(np.asarray(sigma, dtype=np.float64), np.array(grid.spacing)))
-
-
-def wrap(grid: Grid, points: Array) -> Array:
-    """Points brought back into the box: around a periodic axis, and mirrored at a reflecting wall."""
-    result = points.copy()
-    for i, axis in enumerate(grid):
-        if axis.rule.periodic:
-            result[:, i] = axis.lower + np.mod(points[:, i] - axis.lower, axis.length)
-        elif axis.rule.conserves_mass:
-            result[:, i] = np.where(points[:, i] < axis.lower, 2 * axis.lower - points[:, i], result[:, i])
-            result[:, i] = np.where(points[:, i] > axis.upper, 2 * axis.upper - points[:, i], result[:, i])
-    return result
-
-
-def within_reach(grid: Grid, points: Array) -> Array:
-    """Points, held within a box length of a closed axis, where its field ends; those that stray there are lost."""
-    low, length = (np.array([getattr(axis, name) for axis in grid]) for name in ("lower", "length"))
-    ends = np.array([axis.rule.free_space or axis.rule.periodic for axis in grid])
-    return np.asarray(np.where(ends, points, np.clip(points, low - 0.9 * length, low + 1.9 * length)))
-
-
-def held_axes(grid: Grid) -> NDArray[np.bool_]:
-    """Axes whose edges can hold an extremum: those that neither close on themselves nor mirror."""
-    return np.array([not (axis.rule.periodic or axis.rule.conserves_mass) for axis in grid])
-
-
-def periods(grid: Grid) -> NDArray[np.float64]:
-    """Length of each periodic axis, 0 for the others."""
-    return np.array([axis.length if axis.rule.periodic else 0.0 for axis in grid])
-
-
-def _on_torus(grid: Grid, unit: Array, points: Array) -> tuple[Array, Array]:
-    """Points in the unit, counted from the lower corner, and the periods in it."""
-    around = periods(grid) / unit
-    places = (wrap(grid, points) - np.array([axis.lower for axis in grid])) / unit
-    # round-off may put a place onto the period itself
-    return np.where((around > 0) & ((places >= around) | (places < 0)), 0.0, places), around
-
-
-def nearest(grid: Grid, unit: Array, known: Array, asked: Array) -> tuple[Array, Array]:
-    """Distance (in the unit, around periodic axes) and index of the nearest known point for each that is asked."""
-    if not len(known) or not len(asked):
-        return np.full(len(asked), np.inf), np.zeros(len(asked), dtype=np.int64)
-    (places, around), (wanted, _) = _on_torus(grid, unit, known), _on_torus(grid, unit, asked)
-    distance, index = cKDTree(places, boxsize=around if around.any() else None).query(wanted)
-    return np.asarray(distance), np.asarray(index, dtype=np.int64)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Refined:
-    """Where Newton's method ended."""
-
-    positions: Array
-    converged: NDArray[np.bool_]
-    values: Array
-    eigenvalues: Array
-    index: NDArray[np.int64]
-
-
-def refine(
-    field: HeatField, positions: Array, sigmas: Array, free: Array, *, leash: float, round_off: RoundOff
-) -> Refined:
-    """Newton's method on grad u = 0 over the free axes: x <- x - H^-1 grad u, in units of max(sigma, h).
-
-    Parameters
-    ----------
-    field
-        The solution.
-    positions, sigmas, free
-        Where to begin, at which sigma, along which axes; shape (points, dimensions) each.
-    leash
-        How far from its beginning a point may go, in that unit.
-    round_off
-        What cannot be distinguished from zero.
-    """
-    count, d = positions.shape
-    x = positions.copy()
-    units = np.where(free, unit_of_length(field.grid, sigmas), 0.0)
-    # an axis that is not free has unit 0: its row and column of the Hessian vanish, and with them its step
-    unresolved = np.any((sigmas < RESOLVED * np.array(field.grid.spacing)) & free, axis=1)
-    freedom = free.sum(axis=1)
-    converged, curved = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
-    values = np.full(count, np.nan)
-    eigenvalues = np.zeros((count, d))
-    lengths, distance = np.full(count, np.inf), np.zeros(count)
-    active = np.arange(count)
-    for iteration in range(_ITERATIONS):
-        if not len(active):
-            break
-        places = within_reach(field.grid, x[active])
-        value, gradient, hessian = field.local(field.derivatives(places, sigmas[active], 2))
-        unit = units[active]
-        # H^-1 by eigenvectors, because flat directions, along which no step is taken, have to be found anyway
-        lam, basis = np.linalg.eigh(hessian * unit[:, :, None] * unit[:, None, :])
-        along = np.einsum("pij,pi->pj", basis, gradient * unit)
-        steep = np.abs(lam) > round_off.singular
-        step = np.where(steep, -along / np.where(steep, lam, 1.0), 0.0)
-        length = np.sqrt((step**2).sum(axis=1))
-        step *= np.minimum(1.0, _LONGEST_STEP / np.maximum(length, 1e-300))[:, None]
-        x[active] += np.einsum("pij,pj->pi", basis, step) * unit
-        values[active], eigenvalues[active] = value, lam
-        # every free direction must be curved; held ones have an eigenvalue 0 and no step
-        curved[active] = steep.sum(axis=1) >= freedom[active]
-        # Newton's method squares the step, length_k+1 = c length_k^2: c from the last two gives the one to come, and
-        # saves an evaluation of the field
-        before = lengths[active]
-        quadratic = (before > 0) & (before < _QUADRATIC) & ~unresolved[active]
-        coming = np.where(quadratic, length * (length / np.where(quadratic, before, 1.0)) ** 2, length)
-        lengths[active] = length
-        done = ((length < _CONVERGED) | (coming < 1e-3 * _CONVERGED)) & curved[active]
-        converged[active[done]] = True
-        inverse = 1.0 / np.where(unit > 0, unit, 1.0)
-        distance[active] = np.sqrt((((x[active] - positions[active]) * inverse) ** 2).sum(axis=1))
-        wanders = (length > _CONTRACTION * before) & (iteration >= _PATIENCE) & ~unresolved[active]
-        active = active[~done & ~wanders & (distance[active] <= leash)]
-    # a kink of the interpolant stops Newton's method at a distance
-    converged[active] = unresolved[active] & curved[active] & (lengths[active] < _ROUGH)
-    index = (eigenvalues < -round_off.singular).sum(axis=1)
-    return Refined(x, converged, values, eigenvalues, index)
-
-
-def distinct(grid: Grid, unit: Array, points: Array) -> NDArray[np.int64]:
-    """Indices of points that are not the same as an earlier one."""
-    if len(points) < 2:
-        return np.arange(len(points))
-    places, around = _on_torus(grid, unit, points)
-    pairs = cKDTree(places, boxsize=around if around.any() else None).query_pairs(_SAME, output_type="ndarray")
-    keep = np.ones(len(points), dtype=bool)
-    if len(pairs):
-        keep[pairs.max(axis=1)] = False
-    return np.flatnonzero(keep)
-
-
 def _coordinates(grid: Grid, flat: NDArray[np.int64]) -> NDArray[np.float64]:
     index = np.unravel_index(flat, grid.shape)
     return np.stack([axis.coordinates[i] for axis, i in zip(grid, index, strict=True)], axis=1)
@@ -442,15 +300,39 @@ def find(
             masks.append(~(can_hold & ((place == low) & (slope <= 0) | (place == high) & (slope >= 0))))
             aims.append(np.full(len(nodes), sign))
     x, free, aim = np.concatenate(starts), np.concatenate(masks), np.concatenate(aims)
+    # what was drawn is rough from node to node at any sigma
+    cells = sigma / np.array(grid.spacing)
+    smooth = field.solves_heat_equation and bool(((cells >= FINEST) & (cells <= COARSEST)).all())
+    if smooth:
+        x, free, aim = _approached(values, grid, unit, x, free, aim)
     points = _settled(field, sigma, x, free, aim, round_off)
     # Two that are about to meet lie close together, and their Hessians are nearly singular along the line between them:
     # from one of them the other is found by a second search along that line.
     if thorough:
         probes, free = _beside(field, points)
-        others = _settled(field, sigma, probes, free, np.zeros(len(probes), dtype=np.int64), round_off)
+        aim = np.zeros(len(probes), dtype=np.int64)
+        if smooth:
+            probes, free, aim = _approached(values, grid, unit, probes, free, aim)
+        others = _settled(field, sigma, probes, free, aim, round_off)
         points = points.joined(others)
         points = points.select(distinct(grid, unit, points.positions))
     return points.select(np.isin(points.kind, [code for code, name in NAMES.items() if name in kinds]))
+
+
+def _leash(grid: Grid, unit: Array) -> float:
+    """How far a start may go: it lies within a cell or two of its zero, and what is farther has its own start."""
+    return 2.0 * float(np.sqrt(grid.dimensions) * (np.array(grid.spacing) / unit).max()) + 0.5
+
+
+def _approached(values: Array, grid: Grid, unit: Array, x: Array, free: Array, aim: Array) -> tuple[Array, ...]:
+    """Starts, their free axes and aims, with one start for all within the box that lead to the same point."""
+    inner = free.all(axis=1) & (aim == 0)
+    near = np.concatenate(approach(values, grid, unit, x[inner], leash=_leash(grid, unit)))
+    return (
+        np.concatenate((near, x[~inner])),
+        np.concatenate((np.ones(near.shape, dtype=bool), free[~inner])),
+        np.concatenate((np.zeros(len(near), dtype=np.int64), aim[~inner])),
+    )
 
 
 def _beside(field: HeatField, points: CriticalPoints) -> tuple[Array, Array]:
@@ -477,9 +359,7 @@ def _settled(field: HeatField, sigma: Array, x: Array, free: Array, aim: Array, 
     noise = round_off.slope / unit
     can_hold = held_axes(grid)
     low, high = (np.array([getattr(axis, end) for axis in grid]) for end in ("lower", "upper"))
-    # a start lies within a cell or two of its zero: what goes farther would find another, which has its own start
-    leash = 2.0 * float(np.sqrt(grid.dimensions) * (np.array(grid.spacing) / unit).max()) + 0.5
-    found = refine(field, x, np.broadcast_to(sigma, x.shape), free, leash=leash, round_off=round_off)
+    found = refine(field, x, np.broadcast_to(sigma, x.shape), free, leash=_leash(grid, unit), round_off=round_off)
     freedom = free.sum(axis=1)
     slack = _SLACK * (high - low)
     inside = ((found.positions >= low - slack) & (found.positions <= high + slack) | ~can_hold).all(axis=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 
 from heatpg.core.field import HeatField
 from heatpg.core.grid import Grid, position_words
-from heatpg.scalespace.critical import nearest, unit_of_length
+from heatpg.scalespace.critical import NAMES
 from heatpg.scalespace.following import ARRIVED, FOLD, FORK, LEFT, LOST, RELEASED, Follower
 from heatpg.scalespace.linking import Ending, Links, Point
+from heatpg.scalespace.places import nearest, unit_of_length
 from heatpg.scalespace.units import Units
 from heatpg.tools.plain import fields_as_dict
 
 __all__ = ["UNPLACED", "Event", "History", "Track"]
 
 Array = NDArray[Any]
+Place = tuple[NDArray[np.float64], float] | None  # position and value of a track; None where it does not live
 
 # Ends that are one event: relative in t, and in units of max(sigma, h). Taste: ends at one fold agree to many more
 # digits, different events rarely to as many, and those that do (by symmetry) are apart in place.
@@ -192,7 +194,7 @@ class History:
         levels = np.array([level for level, _ in chain])
         one = Track(
             len(self.tracks),
-            points.kinds[row],
+            NAMES[int(points.kind[row])],
             levels,
             self.sigma[levels],
             np.array([p.positions[i] for p, i in picked]),
@@ -209,21 +211,47 @@ class History:
         """Noise per axis where that of the noisiest is the root of t."""
         return np.asarray(math.sqrt(time) * self.follower.ratio)
 
-    def place(self, one: Track, time: float) -> tuple[NDArray[np.float64], float] | None:
+    def place(self, one: Track, time: float) -> Place:
         """Position and value of a track at any t; None where it does not live."""
+        return self.places([(one, time)])[0]
+
+    def places(self, wanted: Sequence[tuple[Track, float]]) -> list[Place]:
+        """Position and value of tracks, each at a t of its own, followed together: a step of many costs little more."""
+        result: list[Place] = [None] * len(wanted)
         # Followed from the nearest level, so that a place between two levels costs a few steps. A fork may bar the way,
         # through which one of several goes on: then from the level on the other side.
-        for near in np.argsort(np.abs(self.times[one.levels] - time), kind="stable")[:2].tolist():
-            level, row = int(one.levels[near]), self.rows[one.number][near]
-            points = self.points[level].select(np.array([row]))
-            if time == self.times[level]:
-                return points.positions[0], float(points.values[0])
-            journey = self.follower.follow(
-                points.positions, self.times[[level]], np.array([time]), points.kind, points.index, points.free
-            )
-            if journey.outcome[0] == ARRIVED:
-                return journey.positions[0], float(self.field.value(journey.positions, self.sigmas(time))[0])
-        return None
+        near = [np.argsort(np.abs(self.times[one.levels] - time), kind="stable")[:2].tolist() for one, time in wanted]
+        for attempt in (0, 1):
+            begin: list[tuple[int, int, int]] = []  # which is wanted, its level, its row there
+            for n, (one, time) in enumerate(wanted):
+                if result[n] is None and attempt < len(near[n]):
+                    level, row = int(one.levels[near[n][attempt]]), self.rows[one.number][near[n][attempt]]
+                    if time == self.times[level]:
+                        result[n] = self.points[level].positions[row], float(self.points[level].values[row])
+                    else:
+                        begin.append((n, level, row))
+            for n, place in zip((n for n, _, _ in begin), self._followed(begin, wanted), strict=True):
+                result[n] = place
+        return result
+
+    def _followed(self, begin: list[tuple[int, int, int]], wanted: Sequence[tuple[Track, float]]) -> list[Place]:
+        """Where points of levels get to, given by which is wanted, level and row; None where they do not arrive."""
+        if not begin:
+            return []
+        positions, kind, index, free = (
+            np.array([getattr(self.points[level], name)[row] for _, level, row in begin])
+            for name in ("positions", "kind", "index", "free")
+        )
+        targets = np.array([wanted[n][1] for n, _, _ in begin])
+        times = self.times[[level for _, level, _ in begin]]
+        journey = self.follower.follow(positions, times, targets, kind, index, free)
+        result: list[Place] = [None] * len(begin)
+        arrived = np.flatnonzero(journey.outcome == ARRIVED)
+        if len(arrived):
+            values = self.field.value(journey.positions[arrived], self.follower.sigmas(targets[arrived]))
+            for k, value in zip(arrived.tolist(), values.tolist(), strict=True):
+                result[k] = journey.positions[k], value
+        return result
 
     def locate(self, number: int, sigma: float) -> tuple[NDArray[np.float64], float] | None:
         """Position and value of a track at any sigma from its birth to its death; None where it does not live."""
@@ -235,8 +263,15 @@ class History:
     def events(self, links: Links) -> list[Event]:
         """What happens at the ends of all tracks; it becomes the birth or the death of each of them."""
         made = []
-        for group in (part for whole in self._together(self._loose_ends(links)) for part in self._parted(whole)):
-            event = self._event(group)
+        groups = [part for whole in self._together(self._loose_ends(links)) for part in self._parted(whole)]
+        if not groups:
+            return []
+        positions, times = (
+            np.array([getattr(group[0].how, name) for group in groups]) for name in ("position", "time")
+        )
+        values = self.field.value(positions, self.follower.sigmas(times)).tolist()
+        for group, value in zip(groups, values, strict=True):
+            event = self._event(group, value)
             made.append(event)
             for end in group:
                 if end.beginning:
@@ -310,7 +345,7 @@ class History:
         parts = [end for end in ends if not end.beginning], [end for end in ends if end.beginning]
         return [part for part in parts if part]
 
-    def _event(self, group: list[_End]) -> Event:
+    def _event(self, group: list[_End], value: float) -> Event:
         best = group[0].how
         solved = [end.how.time for end in group if end.how.outcome in (FOLD, LEFT, RELEASED)]
         error = max(best.uncertainty, 0.5 * (max(solved) - min(solved)) if solved else 0.0)
@@ -321,7 +356,7 @@ class History:
             sigma,
             error / (2.0 * sigma) if sigma > 0 else math.sqrt(error),
             tuple(float(x) for x in best.position),
-            float(self.field.value(best.position[None], self.sigmas(best.time))[0]),
+            value,
             tuple(sorted({end.track.number for end in group})),
             self.field.resolved(self.sigmas(best.time)),
             self.follower.grid,

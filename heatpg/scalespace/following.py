@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.field import HeatField
-from heatpg.scalespace.critical import held_axes, refine, unit_of_length, within_reach, wrap
+from heatpg.scalespace.places import held_axes, unit_of_length, within_reach, wrap
+from heatpg.scalespace.refining import refine
 from heatpg.scalespace.units import RoundOff
 
 __all__ = ["ARRIVED", "FOLD", "FORK", "LEFT", "LOST", "RELEASED", "Follower", "Journey"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from heatpg.scalespace.critical import nearest, unit_of_length
-from heatpg.scalespace.events import UNPLACED, Event, History, Track
+from heatpg.scalespace.events import UNPLACED, Event, History, Place, Track
+from heatpg.scalespace.places import nearest, unit_of_length
 from heatpg.scalespace.tops import Tops, crest
 from heatpg.scalespace.units import Problem
 
@@ -288,10 +288,21 @@ class _Followed:
 
     def __init__(self, history: History) -> None:
         self.history = history
-        self._places: dict[tuple[Track, float], tuple[Array, float] | None] = {}
+        self._places: dict[tuple[Track, float], Place] = {}
         self._rates: dict[tuple[Track, float], float] = {}
 
-    def place(self, one: Track, time: float) -> tuple[Array, float] | None:
+    def prepare(self, wanted: Sequence[tuple[Track, float]]) -> None:
+        """Compute places and rates of many tracks together, so that none is followed by itself."""
+        new = [pair for pair in dict.fromkeys(wanted) if pair not in self._places]
+        self._places.update(zip(new, self.history.places(new), strict=True))
+        alive = [(pair, place) for pair in dict.fromkeys(wanted) if (place := self._places[pair]) is not None]
+        alive = [(pair, place) for pair, place in alive if pair not in self._rates]
+        if alive:
+            positions, times = np.array([place[0] for _, place in alive]), np.array([pair[1] for pair, _ in alive])
+            rates = self.history.follower.moving(positions, times, 0)[1][0]
+            self._rates.update(zip((pair for pair, _ in alive), rates.tolist(), strict=True))
+
+    def place(self, one: Track, time: float) -> Place:
         """Position and value of a track, as `History.place`."""
         if (one, time) not in self._places:
             self._places[one, time] = self.history.place(one, time)
@@ -300,12 +311,8 @@ class _Followed:
     def rate(self, one: Track, time: float) -> float | None:
         """d/dt of the value of a track, which is u_t, because its point is critical; None where it does not live."""
         if (one, time) not in self._rates:
-            place = self.place(one, time)
-            if place is None:
-                return None
-            rates = self.history.follower.moving(place[0][None], np.array([time]), 0)[1]
-            self._rates[one, time] = float(rates[0][0])
-        return self._rates[one, time]
+            self.prepare([(one, time)])
+        return self._rates.get((one, time))
 
 
 class _Interval:
@@ -454,18 +461,19 @@ class _Interval:
     def _first_crossing(self, current: Track, begin: float, end: float) -> tuple[float, float, Track] | None:
         """Where first another maximum becomes the higher one: t, its uncertainty, and that maximum."""
         best: tuple[float, float, Track] | None = None
-        for other in self.rivals:
-            if other is not current:
-                low, high = self._span(other)
-                crossed = self._crossing(current, other, max(begin, low), min(end, high))
-                if crossed is not None and (best is None or crossed[0] < best[0]):
-                    best = (*crossed, other)
+        spans = [(other, *self._span(other)) for other in self.rivals if other is not current]
+        meetings = [(other, max(begin, low), min(end, high)) for other, low, high in spans]
+        meetings = [(other, low, high) for other, low, high in meetings if low < high]
+        times = [(other, time) for other, low, high in meetings for time in (low, high)]
+        self.followed.prepare(times + [(current, time) for _, time in times])
+        for other, low, high in meetings:
+            crossed = self._crossing(current, other, low, high)
+            if crossed is not None and (best is None or crossed[0] < best[0]):
+                best = (*crossed, other)
         return best
 
     def _crossing(self, current: Track, other: Track, low: float, high: float) -> tuple[float, float] | None:
         """First t in [low, high] from which the other maximum is the higher one, with its uncertainty."""
-        if not low < high:
-            return None
         first, last = self._lead(current, other, low), self._lead(current, other, high)
         if first is None or last is None:
             return None

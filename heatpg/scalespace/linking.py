@@ -14,11 +14,9 @@ from heatpg.scalespace.critical import (
     KINDS,
     NAMES,
     CriticalPoints,
-    distinct,
-    nearest,
-    unit_of_length,
 )
 from heatpg.scalespace.following import ARRIVED, FOLD, FORK, LEFT, LOST, RELEASED, Follower
+from heatpg.scalespace.places import distinct, nearest, unit_of_length
 
 __all__ = ["Ending", "Links", "Point"]
 

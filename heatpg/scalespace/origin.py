@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatpg.core.extrema import climb
-from heatpg.scalespace.critical import unit_of_length
 from heatpg.scalespace.events import Event, Track
 from heatpg.scalespace.jumps import TIE
+from heatpg.scalespace.places import unit_of_length
 from heatpg.scalespace.pricing import noise_words, place_words, vanishing_words
 from heatpg.scalespace.tracks import ScaleSpace
 

@@ -16,7 +16,7 @@ from heatpg.core.linear import piecewise_linear
 from heatpg.core.noise import sigma_words
 from heatpg.core.walls import variation
 from heatpg.errors import OptionError
-from heatpg.scalespace.critical import refine
+from heatpg.scalespace.refining import refine
 from heatpg.scalespace.tracks import Event, PureTracks, ScaleSpace
 from heatpg.scalespace.units import Problem
 from heatpg.tools.calls import checked_call

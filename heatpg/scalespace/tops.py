@@ -11,8 +11,9 @@ from scipy.optimize import brentq
 
 from heatpg.core.extrema import local_maxima
 from heatpg.evolution import solve
-from heatpg.scalespace.critical import held_axes, nearest, refine, unit_of_length
 from heatpg.scalespace.events import History
+from heatpg.scalespace.places import held_axes, nearest, unit_of_length
+from heatpg.scalespace.refining import refine
 from heatpg.scalespace.units import Problem
 
 __all__ = ["Tops", "crest"]

@@ -24,13 +24,13 @@ from heatpg.scalespace.critical import (
     CriticalPoints,
     check_kinds,
     find,
-    periods,
 )
 from heatpg.scalespace.drawn import SEEN, error_of_q, fold_error, groups_of, jump_error, lead_errors, shows_jump
 from heatpg.scalespace.events import Event, History, Track
 from heatpg.scalespace.following import Follower
 from heatpg.scalespace.jumps import Optimum, choose, jumps
 from heatpg.scalespace.linking import Links
+from heatpg.scalespace.places import periods
 from heatpg.scalespace.units import Problem, Units, require_structure
 from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import one_line

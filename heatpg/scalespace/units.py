@@ -220,8 +220,9 @@ class Problem:
         """The field at one level; -1 for Q."""
         if level < 0:
             return self.landscape.values
-        field = np.asarray(self._centred.values[level], dtype=np.float64)
-        return np.asarray(self.units.sense.sign * np.ldexp(field, -self._shift))
+        # a power of two, by which a product is exact, and several times faster than `ldexp`
+        factor = self.units.sense.sign * math.ldexp(1.0, -self._shift)
+        return np.asarray(np.multiply(self._centred.values[level], factor, dtype=np.float64))
 
     def inside(self, positions: Array) -> NDArray[np.bool_]:
         """Whether places, in pure numbers, lie in the box of the data."""

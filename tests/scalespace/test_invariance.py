@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from heatpg import Axis, Evolution, Grid, Landscape, evolve, study
 from heatpg.evolution import solve
 from heatpg.scalespace import Event, ScaleSpace, basins, critical_points, optimum_shape, price, track
-from heatpg.scalespace.critical import within_reach
+from heatpg.scalespace.places import within_reach
 from heatpg.scalespace.units import Units
 from heatpg.solvers import solvers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -142,15 +143,15 @@ def test_no_place_is_followed_twice_to_the_same_time(monkeypatch: pytest.MonkeyP
     """An optimum is compared with many rivals, whose ends it has in common with them and with the next interval."""
     landscape = rough(45, "clip", 2)
     followed: list[tuple[int, float]] = []
-    place = History.place
+    places = History.places
 
-    def count(self: History, one: Track, time: float) -> Any:
-        followed.append((one.number, time))
-        return place(self, one, time)
+    def count(self: History, wanted: Sequence[tuple[Track, float]]) -> Any:
+        followed.extend((one.number, time) for one, time in wanted)
+        return places(self, wanted)
 
     # what looks at the leads of a jump that was found asks for itself
     monkeypatch.setattr(jumps._Leads, "change", lambda *_: True)
-    monkeypatch.setattr(History, "place", count)
+    monkeypatch.setattr(History, "places", count)
     assert track(solve(landscape, [2.0, 5.0, 10.0]), "maximum").jumps
     assert len(followed) > 50
     assert len(set(followed)) == len(followed)
