@@ -66,6 +66,17 @@ def test_the_page_reads_well(page: Study) -> None:
     assert "0.7366" in page.sentences["maxima"]
 
 
+def test_a_sentence_is_found_by_the_word_that_is_printed_for_it(page: Study) -> None:
+    printed = re.findall(r"^([a-z]+(?: [a-z]+)?) {2,}(?=\S)", str(page), flags=re.MULTILINE)
+    assert {"jump", "end", "price", "maxima"} <= set(printed)
+    for topic in printed:
+        assert page.sentences[topic].split()[0] in str(page)
+    assert page.sentences["end"] == page.sentences["death"]
+    assert "end" not in json.loads(json.dumps(page.as_dict()))["sentences"]
+    with pytest.raises(KeyError, match="no sentence on 'ende'; there are optimum, "):
+        page.sentences["ende"]
+
+
 def test_json_holds_no_numpy(page: Study) -> None:
     again = json.loads(json.dumps(page.as_dict(), allow_nan=False))
     assert again["single_maximum"]["sigma"] == page.single.sigma

@@ -27,7 +27,7 @@ from heatpg.scalespace.origin import Departure
 from heatpg.scalespace.pricing import noise_words
 from heatpg.scalespace.principal import PrincipalAxes
 from heatpg.scalespace.verdict import Verdict, verdict
-from heatpg.studies.sentences import Wording
+from heatpg.studies.sentences import PRINTED_TOPICS, Wording
 from heatpg.tools import html
 from heatpg.tools.calls import checked_call
 from heatpg.tools.figures import figures
@@ -39,11 +39,10 @@ if TYPE_CHECKING:
 
     from heatpg.plot.style import Width
 
-__all__ = ["PRINTED_TOPICS", "Study"]
+__all__ = ["Study"]
 
 _WIDTH = 100  # columns of a terminal; a taste
 _MOST_NOTES = 16  # in a notebook
-PRINTED_TOPICS = {"death": "end"}  # by event; a maximum may end in other ways than by a death
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -113,7 +112,7 @@ class Study:
 
     @property
     def sentences(self) -> dict[str, str]:
-        """One sentence per topic."""
+        """One sentence per topic; a topic is found by the word that the page prints for it, too."""
         return self._words.sentences()
 
     @property

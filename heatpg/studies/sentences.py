@@ -20,7 +20,19 @@ from heatpg.tools.numbers import located_words
 if TYPE_CHECKING:
     from heatpg.studies.page import Study
 
-__all__ = ["Wording"]
+__all__ = ["PRINTED_TOPICS", "Wording"]
+
+PRINTED_TOPICS = {"death": "end"}  # by event; a maximum may end in other ways than by a death
+
+
+class _Sentences(dict[str, str]):
+    """Sentences by topic, also by the word that is printed for it."""
+
+    def __missing__(self, topic: str) -> str:
+        for key, printed in PRINTED_TOPICS.items():
+            if topic == printed and key in self:
+                return self[key]
+        raise KeyError(f"no sentence on {topic!r}; there are {', '.join(self)}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,7 +91,7 @@ class Wording:
             "shape": self._shape(),
             **({} if study.risk is None else study.risk.sentences),
         }
-        return {topic: one_line(sentence) for topic, sentence in topics.items() if sentence}
+        return _Sentences({topic: one_line(sentence) for topic, sentence in topics.items() if sentence})
 
     def _optimum(self) -> str:
         point = self.study.evolution.landscape.point_word
