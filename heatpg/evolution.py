@@ -454,12 +454,26 @@ class Evolution(Record):
         return np.asarray(solve(self.landscape, levels, self.solver).values[0])
 
     @checked_call()
-    def again(self, *, progress: Progress = None) -> Evolution:
-        """Solve once more from Q, with the same noise and the same solver, without checks."""
-        self.require_solved("solving once more")
-        if self.covariance is not None:
-            return solve(self.landscape, None, self.solver, covariance=self.covariance, progress=progress)
-        return solve(self.landscape, self.sigma, self.solver, progress=progress)
+    def again(self, sigma: Sigma | None = None, *, progress: Progress = None) -> Evolution:
+        """Solve once more from Q with the same solver, for the same noise or for other levels, without checks.
+
+        Raises
+        ------
+        SigmaError
+            For levels that `heatpg.core.noise.parse_sigma` refuses.
+        UnsupportedError
+            For drawn fields, and for other levels of correlated noise.
+        """
+        self.require_solved("solving once more" if sigma is None else "other levels")
+        if self.covariance is None:
+            return solve(self.landscape, self.sigma if sigma is None else sigma, self.solver, progress=progress)
+        if sigma is not None:
+            raise UnsupportedError(
+                "other levels of correlated noise cannot be recomputed from sigma",
+                given=f"sigma = {sigma}",
+                advice="evolve to them first: evolve(landscape, covariance=...)",
+            )
+        return solve(self.landscape, None, self.solver, covariance=self.covariance, progress=progress)
 
     def require_solved(self, what: str) -> None:
         """Refuse what needs a solver that makes these fields from Q, where they were drawn; see `heatpg.planes`."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from heatpg.cli.talk import BAD_INPUT
 from heatpg.errors import HeatpgError, UnknownNameError
 from heatpg.tools.lines import visible
-from heatpg.tools.options import nearest, shown
+from heatpg.tools.options import add_synonyms, nearest, shown
 from heatpg.version import __version__
 
 __all__ = ["CHECK_LEVELS", "Commands", "Parser", "add_kind", "add_source", "add_untrusted", "in_words_of"]
@@ -20,6 +20,8 @@ __all__ = ["CHECK_LEVELS", "Commands", "Parser", "add_kind", "add_source", "add_
 _SUBJECT = re.compile(r"[a-z_]+(?= (?:is|must|needs|cannot|has|takes)\b)")
 _KEYWORD = re.compile(r"(?<![\w-])([a-z_]+)=([^\s,;()]*)")
 CHECK_LEVELS = ("none", "standard", "full")
+# what other programs call the output; of the commands that have both, --out is the result and comes first
+add_synonyms({"--out": {"--output": ""}, "--figure": dict.fromkeys(("-o", "--out", "--output"), "")})
 
 
 class Parser(argparse.ArgumentParser):

@@ -10,7 +10,7 @@ from pathlib import Path
 from heatpg.cli.files import PAGES, output, require_result
 from heatpg.cli.parser import Commands, add_untrusted
 from heatpg.cli.talk import OK, Bar, is_quiet, reply
-from heatpg.cli.words import parse_bytes
+from heatpg.cli.words import parse_bytes, parse_sigma
 from heatpg.errors import OptionError
 from heatpg.tools.resources import human_bytes
 
@@ -20,16 +20,21 @@ __all__ = ["add"]
 def _view(arguments: argparse.Namespace) -> int:
     from heatpg.evolution import load
     from heatpg.tools.publishing import publish
+    from heatpg.verify import verify
     from heatpg.viewer import page
 
     name = arguments.out or f"{Path(arguments.file).stem}.html"
     if not name.lower().endswith(PAGES):
         raise OptionError("the file name of a page must end in .html", given=name, allowed=", ".join(PAGES))
     most_bytes = int(parse_bytes(arguments.most_bytes))
+    sigma = None if arguments.sigma is None else parse_sigma(arguments.sigma, quiet=is_quiet(arguments))
     require_result(Path(arguments.file))
     target = output(name, force=arguments.force, quiet=is_quiet(arguments))
     begin = time.perf_counter()
     evolution = load(arguments.file, untrusted=arguments.untrusted)
+    if sigma is not None:
+        evolution = evolution.again(sigma)
+        evolution.report = verify(evolution)
     with Bar("page", sys.stderr, enabled=not is_quiet(arguments)) as bar:
         text = page(
             evolution,
@@ -66,6 +71,12 @@ def add(commands: Commands) -> None:
     view.add_argument("file", metavar="F.h5", help="result file to show")
     add_untrusted(view)
     view.add_argument("-o", "--out", metavar="F.html", help="page to write (default: F.html in this folder)")
+    view.add_argument(
+        "--sigma",
+        action="append",
+        metavar="S",
+        help="noise levels of the page, recomputed instead of those stored: 0.02,0.05 or 0.01:1:64; AXIS=S per axis",
+    )
     view.add_argument(
         "--most-bytes",
         default="5MB",

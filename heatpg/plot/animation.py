@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from heatpg.core.extrema import peak
 from heatpg.core.grid import first_of_batch
 from heatpg.core.noise import Sigma
-from heatpg.errors import MissingPackageError, NonFiniteError, OptionError, UnsupportedError
-from heatpg.evolution import Evolution, solve
+from heatpg.errors import MissingPackageError, NonFiniteError, OptionError
+from heatpg.evolution import Evolution
 from heatpg.plot.choices import noise_levels
 from heatpg.plot.field import draw_field
 from heatpg.plot.layout import COLOURS, line_colours, wrapped
@@ -432,7 +432,7 @@ def animate(
     OptionError, UnknownNameError
         For an argument that is not an evolution, an unknown format or scale, a size or duration out of range.
     UnsupportedError
-        For an animation cannot recompute other levels of correlated noise.
+        For other levels of correlated noise, or of drawn fields.
     MissingPackageError
         Where Pillow is not installed.
     SigmaError
@@ -461,13 +461,7 @@ def animate(
         target = prepare_output(target, force=force)
     _require_pillow()
     if sigma is not None:
-        if evolution.covariance is not None:
-            raise UnsupportedError(
-                "an animation cannot recompute other levels of correlated noise",
-                advice="evolve to them first: covariance=...",
-            )
-        evolution.require_solved("other levels")
-        evolution = solve(evolution.landscape, sigma, evolution.solver)
+        evolution = evolution.again(sigma)
     # Q, and every level but 0
     frames = 1 + int(evolution.sigmas.any(axis=1).sum())
     seconds = _parse_seconds(duration, frames)

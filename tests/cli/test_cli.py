@@ -272,6 +272,16 @@ def test_bad_input(words: list[str], said: str, capsys: Capture) -> None:
     assert files() == []
 
 
+def test_a_page_of_other_levels(stored: Path, capsys: Capture) -> None:
+    assert main(["view", "ridge.h5", "--sigma", "0.2,0.4,0.7"]) == 0
+    found = load(stored)
+    # the fields, levels and checks of a result with these levels
+    asked = heatpg.viewer.page(evolve(found.landscape, [0.2, 0.4, 0.7], found.solver))
+    assert Path("ridge.html").read_text(encoding="utf-8") == asked
+    assert main(["view", "ridge.h5", "--sigma", "0.2:", "--force"]) == 2
+    assert "invalid sigma\n  got: '0.2:'\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["show", "view", "check"])
 def test_the_nearest_file_is_named(command: str, stored: Path, capsys: Capture) -> None:
     Path("ridge.png").touch()
