@@ -188,6 +188,15 @@ def _outer_weights(s: float, spacing: float, upper: bool, orders: int, out: Arra
 
 
 @kernel
+def _nearest_image(distance: float, period: float) -> float:
+    """Distance of a point from the nearest of the images of a wall; that from the wall itself where it has none."""
+    if period > 0.0:
+        rest = abs(distance) % period
+        return min(rest, period - rest)
+    return distance
+
+
+@kernel
 def line_weights(
     # so many, because kernels take plain numbers and arrays
     x: float,
@@ -253,8 +262,8 @@ def line_weights(
     ratio = sigma / spacing
     near_low, near_high = (x - first) / spacing + walls[1], (last - x) / spacing + walls[1]
     kinked = walls[2] > 0 and ratio >= 1.0
-    low = kinked and (near_low <= REACH * ratio or walls[0] > 0)
-    high = kinked and (near_high <= REACH * ratio or walls[0] > 0)
+    low = kinked and _nearest_image(near_low, walls[0]) <= REACH * ratio
+    high = kinked and _nearest_image(near_high, walls[0]) <= REACH * ratio
     # and below it slopes, where a node that is interpolated is near enough to a wall
     sloped = walls[4] > 0 and 0.0 < ratio < 1.0
     slope_low = sloped and near_low < NARROW_REACH + polynomials.shape[0]

@@ -9,7 +9,9 @@ from heatpg import Axis, Grid, Landscape
 from heatpg.boundaries import Nodes
 from heatpg.core.faces import Layered
 from heatpg.core.field import HeatField
-from heatpg.core.nodal_sums import steps_of_smoothing
+from heatpg.core.kinks import REACH
+from heatpg.core.nodal_sums import NodeLine, steps_of_smoothing
+from heatpg.core.point_weights import RESOLVED, WINDOW, line_weights, stencil_polynomials
 
 EPS = np.finfo(float).eps
 NODES: tuple[Nodes, ...] = ("vertex", "cell")
@@ -87,3 +89,30 @@ def test_a_point_does_not_depend_on_the_others(rng):
 def test_steps_are_quarters_of_an_octave():
     cells = np.array([[0.0], [3.99], [4.0], [4.7], [4.76], [8.0], [64.0]])
     np.testing.assert_array_equal(steps_of_smoothing(0.5 * cells, np.array([0.5]))[:, 0], [-1, -1, 0, 0, 1, 4, 16])
+
+
+@pytest.mark.parametrize(("boundary", "nodes"), PLACEMENTS)
+@pytest.mark.parametrize("cells", [RESOLVED, 3.0, 6.0])
+def test_a_point_far_from_the_walls_takes_the_nodes_of_its_window_alone(
+    boundary: str, nodes: Nodes, cells: float
+) -> None:
+    line = NodeLine.of(Axis("x", 0.0, 511.0, 512, boundary=boundary, nodes=nodes))
+    extension = line.continued(64)
+    weights, series, walls = line.kinks
+    last = line.first + (line.size - 1) * line.spacing
+    most = 2.0 * WINDOW * cells + 1.0
+
+    def nodes_at(x: float) -> int:
+        scratch, out = np.empty((3, 1024)), np.zeros((3, 1024))
+        _, count = line_weights(
+            *(x, cells * line.spacing, line.first, line.spacing, line.size, line.kind, line.margin, line.faced),
+            *(extension.source, extension.weight, extension.before, stencil_polynomials(), 3),
+            *(weights, series, walls, scratch, out),
+        )
+        # no weight lies outside what is counted
+        assert not out[:, count:].any()
+        return int(count)
+
+    beyond = max(WINDOW, REACH) * cells + 1.0
+    for x in np.linspace(line.first + beyond * line.spacing, last - beyond * line.spacing, 7):
+        assert nodes_at(x) <= most
