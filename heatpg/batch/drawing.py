@@ -49,7 +49,8 @@ def require_drawable(resolved: Mapping[str, Any], *, sliced: bool = True) -> Non
         raise UnsupportedError(
             "[draws] needs a landscape with components beyond its axes",
             given=resolved["landscape"]["source"],
-            allowed="a registered landscape that is a slice: Landscape.from_function(..., dimensions=m)",
+            allowed="a registered landscape that is a slice, Landscape.from_function(..., dimensions=m), or an "
+            "environment with some of its components, such as components = [0, 3]",
             advice="remove [draws]; or call evolve_plane in a loop, or heatpg run FILE.py --draws, once per landscape",
         )
     solver = resolved["solver"]

@@ -20,7 +20,7 @@ from heatpg.core.landscape import Landscape
 from heatpg.errors import HeatpgError, HeatpgWarning, ResourceError
 from heatpg.evolution import load
 from heatpg.formats import is_foreign
-from heatpg.tools.endings import SOURCES
+from heatpg.tools.endings import SOURCES, is_environment
 from heatpg.tools.folders import expanded
 from heatpg.tools.options import fitting, shown
 from heatpg.tools.publishing import RESULTS
@@ -124,8 +124,8 @@ _OPTIONS_OF_RESULTS = (MINIMISE,)
 
 
 def is_file(source: str) -> bool:
-    """Whether a source is meant as a file."""
-    return source.endswith(SOURCES) or "/" in source or os.sep in source
+    """Whether a source is meant as a file; a slash is in names of environments too."""
+    return source.endswith(SOURCES) or (("/" in source or os.sep in source) and not is_environment(source))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -19,21 +19,21 @@ from scipy.special import ndtri
 
 from heatpg.batch.drawing import FIELDS, STATES, method_of, most_samples, require_drawable
 from heatpg.batch.files import landscape_in_file
+from heatpg.batch.names import names_environment
 from heatpg.batch.problems import Problem, SpecError
+from heatpg.batch.shapes import COARSE, Shape, keywords_of, kinds_of, shape_of, sized
 from heatpg.batch.spec import Spec, Task
 from heatpg.core.grid import Axis, Grid
 from heatpg.core.landscape import Landscape
 from heatpg.core.noise import parse_sigma
-from heatpg.core.slices import is_sliced
 from heatpg.errors import HeatpgError
 from heatpg.evolution import solve
-from heatpg.landscapes import landscapes
+from heatpg.landscapes.named import family_of
 from heatpg.solvers import Solver, make
 from heatpg.solvers.choice import choose
 from heatpg.store.chunks import chunk_shape
 from heatpg.tools.calls import checked_call
 from heatpg.tools.lines import one_line
-from heatpg.tools.options import settable
 from heatpg.tools.parallel import set_threads, threads
 from heatpg.tools.resources import human_bytes, human_duration
 from heatpg.verify import verify
@@ -57,10 +57,10 @@ _WRITTEN = 4e8  # bytes per second: image, checksums and writing
 _PUBLISHED = 0.005  # seconds, to bring one file to the disk
 
 # Taste, within the promises of `predict`: measuring ends after a quarter of a second, and times are right within 3.
-_COARSE = (5, 17, 65)  # nodes along the axes of a landscape that is asked for its box; each resolves four times more
 _SMALL_ENOUGH = 2**18  # points that are sampled where fewer do not do
 _PIECES = (2048, 8192, 32768)  # points that are solved on; the next only if the time has not grown with the points
 _MANY = 16384  # points that are sampled
+_ROLLOUTS = (8, 128)  # points that are sampled of an environment
 _LONGEST_LINE = 2**15  # nodes; what noise reaches beyond is not seen in full
 _FEWEST = 4  # nodes along the other axes
 _MOST_LEVELS = 6  # that are timed, evenly spread
@@ -118,73 +118,6 @@ class Plan:
         return "\n".join(f"{key:8}  {one_line(value)}" for key, value in rows.items())
 
 
-@dataclasses.dataclass(frozen=True)
-class _Shape:
-    """What decides the size of a result."""
-
-    grid: Grid
-    batch: tuple[int, ...]
-    itemsize: int
-    sliced: bool  # known beyond its axes
-
-    @classmethod
-    def of(cls, found: Landscape, grid: Grid | None = None) -> _Shape:
-        return cls(grid or found.grid, found.batch_shape, found.values.itemsize, is_sliced(found.sampler))
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (*self.batch, *self.grid.shape)
-
-    @property
-    def field(self) -> int:
-        """Bytes of one field."""
-        return math.prod(self.shape) * self.itemsize
-
-
-def _kinds(resolved: dict[str, Any]) -> tuple[Any, ...]:
-    """What of a landscape can decide its shape: not the values of real numbers, and not the seed."""
-    landscape = resolved["landscape"]
-    options = landscape["options"]
-    parts: list[tuple[str, object]] = []
-    # of a list its length counts: a state of four numbers makes as large a landscape as any other
-    for key in sorted(options):
-        value = options[key]
-        if isinstance(value, list):
-            parts.append((key, len(value)))
-        elif not isinstance(value, float) and key != "seed":
-            parts.append((key, str(value) if isinstance(value, dict) else value))
-    return (landscape["source"], landscape.get("sha256", ""), tuple(parts))
-
-
-def _keywords(options: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-
-
-def _sized(axis: Axis, size: int) -> Axis:
-    return dataclasses.replace(axis, size=size)
-
-
-def _shape(resolved: dict[str, Any]) -> _Shape:
-    """The shape of a landscape, sampled on as few nodes as it takes; its box does not depend on their number."""
-    landscape = resolved["landscape"]
-    if "file" in landscape:
-        found = landscape_in_file(landscape)
-        return _Shape.of(found)
-    family = landscapes.get(landscape["source"])
-    options = _keywords(landscape["options"])
-    wanted = options.get("size")
-    if "size" in settable(family) and isinstance(wanted, int) and wanted > _COARSE[0]:
-        for size in _COARSE:
-            try:
-                found = family(**{**options, "size": min(size, wanted)})
-            except HeatpgError:  # too coarse for its finest detail, or wrong at any size
-                continue
-            grid = Grid(*(_sized(axis, wanted) for axis in found.grid))
-            return _Shape.of(found, grid)
-    found = family(**options)
-    return _Shape.of(found)
-
-
 def _padded(shape: tuple[int, ...], dimensions: int, batch: int) -> int:
     """Number of values in whole chunks."""
     chunks = chunk_shape(shape, dimensions, batch)
@@ -208,12 +141,12 @@ def _compact_shape(grid: Grid, sigmas: Sequence[float], tolerance: float, *, con
     return tuple(shape)
 
 
-def _storage(shape: _Shape, levels: NDArray[np.float64], resolved: dict[str, Any]) -> int:
+def _storage(shape: Shape, levels: NDArray[np.float64], resolved: dict[str, Any]) -> int:
     """Bytes of the file of one task."""
     grid, storage = shape.grid, resolved["storage"]
     count, dimensions, batch = len(levels), grid.dimensions, len(shape.batch)
     whole = storage["compression"] == "none"
-    initial = _padded(shape.shape, dimensions, batch) if whole else math.prod(shape.shape)
+    initial = (1 + shape.kept) * (_padded(shape.shape, dimensions, batch) if whole else math.prod(shape.shape))
     scales = 8 * sum(grid.shape) + _FILE + _FILE_PER_LEVEL * count
     if storage["mode"] == "compact":
         rows = _columns(levels, dimensions)
@@ -237,21 +170,22 @@ def _columns(levels: NDArray[np.float64], dimensions: int) -> NDArray[np.float64
     return np.broadcast_to(levels[:, None] if levels.ndim == 1 else levels, (len(levels), dimensions))
 
 
-def _solver(resolved: dict[str, Any], shape: _Shape, levels: NDArray[np.float64]) -> Solver:
+def _solver(resolved: dict[str, Any], shape: Shape, levels: NDArray[np.float64]) -> Solver:
     """The solver of a task, picked where it is to be picked."""
     wanted = resolved["solver"]
     if wanted["name"] != "auto":
-        return make(wanted["name"], **_keywords(wanted["options"]))
+        return make(wanted["name"], **keywords_of(wanted["options"]))
     variances = [tuple(sigma**2 for sigma in row) for row in _columns(levels, shape.grid.dimensions).tolist()]
     return choose(shape.grid, variances, tolerance=wanted["tolerance"], prefer=wanted["prefer"])[0]
 
 
-def _memory(shape: _Shape, count: int, stored: int, resolved: dict[str, Any]) -> int:
+def _memory(shape: Shape, count: int, stored: int, resolved: dict[str, Any]) -> int:
     """Bytes of a worker: of solving and checking, or of the image of the file and its copy, whichever are more."""
-    # Q and a field for each sigma are held throughout. To these come, one after another: while solving, two fields
-    # more and what the checks hold; while writing, the image of the file and its copy.
+    # Q with the returns of its seeds, and a field for each sigma, are held throughout. To these come, one after
+    # another: while solving, two fields more and what the checks hold; while writing, the file image and its copy.
     field = shape.field
-    evolution = (count + 1) * field + (FIELDS * 8 * count * math.prod(shape.shape) if STATES in resolved else 0)
+    drawn = FIELDS * 8 * count * math.prod(shape.shape) if STATES in resolved else 0
+    evolution = (count + 1 + shape.kept) * field + drawn
     widest = _columns(parse_sigma(resolved["sigma"], shape.grid), shape.grid.dimensions).max(axis=0)
     scratch = 0
     for axis, sigma in zip(shape.grid, widest.tolist(), strict=True):
@@ -280,7 +214,7 @@ class _Cost:
         Bytes of the worker that does it.
     """
 
-    shape: _Shape
+    shape: Shape
     levels: NDArray[np.float64]
     stored: int
     memory: int
@@ -295,16 +229,16 @@ class _Costs:
     """The costs of tasks; what two of them have in common is found out once."""
 
     def __init__(self) -> None:
-        self._shapes: dict[tuple[Any, ...], _Shape] = {}
+        self._shapes: dict[tuple[Any, ...], Shape] = {}
         self._known: dict[tuple[Any, ...], _Cost] = {}
 
     def of(self, resolved: dict[str, Any]) -> _Cost:
-        kind = _kinds(resolved)
+        kind = kinds_of(resolved)
         # the solver decides what compact storage can leave out
         key = (kind, str(resolved["sigma"]), str(resolved["storage"]), resolved["checks"], method_of(resolved))
         if key not in self._known:
             if kind not in self._shapes:
-                self._shapes[kind] = _shape(resolved)
+                self._shapes[kind] = shape_of(resolved)
             shape = self._shapes[kind]
             require_drawable(resolved, sliced=shape.sliced)
             levels = parse_sigma(resolved["sigma"], shape.grid)
@@ -390,32 +324,35 @@ def _slope(sizes: Sequence[int], times: Sequence[float]) -> tuple[float, float]:
     return slope, max(times[0] - slope * sizes[0], 0.0)
 
 
-def _sampled(resolved: dict[str, Any], shape: _Shape) -> tuple[NDArray[Any], float]:
+def _sampled(resolved: dict[str, Any], shape: Shape) -> tuple[NDArray[Any], float]:
     """Some values of a landscape, and the seconds that all of them take."""
     source = resolved["landscape"]
     if "file" in source:
         found = landscape_in_file(source)
         return found.values.ravel()[: _PIECES[-1]], found.values.nbytes / _READ
-    family = landscapes.get(source["source"])
-    options = _keywords(source["options"])
+    family = family_of(source["source"])
+    options = keywords_of(source["options"])
+    # a value of an environment is a rollout, or several, each of which takes the same time
+    rollouts = names_environment(source["source"])
+    pieces, fewest = (_ROLLOUTS, 2) if rollouts else ((_PIECES[0], _MANY), COARSE[0])
 
     def timed(points: int) -> tuple[Landscape, float]:
         share = min(1.0, (points / shape.grid.size) ** (1.0 / shape.grid.dimensions))
-        coarse = Grid(*(_sized(axis, min(axis.size, max(_COARSE[0], round(axis.size * share)))) for axis in shape.grid))
+        coarse = Grid(*(sized(axis, min(axis.size, max(fewest, round(axis.size * share)))) for axis in shape.grid))
         begin = time.process_time()
         found = family(coarse, **options)
         return found, time.process_time() - begin
 
     try:
-        timed(_PIECES[0])  # loads and compiles
-        landscape, short = timed(_PIECES[0])
+        timed(pieces[0])  # loads and compiles
+        landscape, short = timed(pieces[0])
     except HeatpgError:  # too coarse for its finest detail
-        if shape.grid.size > _SMALL_ENOUGH:
+        if rollouts or shape.grid.size > _SMALL_ENOUGH:
             raise
         landscape, short = timed(shape.grid.size)
     if short > _LONG or landscape.grid.size == shape.grid.size:
         return landscape.values.ravel(), short * shape.grid.size / landscape.grid.size
-    more, long = timed(_MANY)
+    more, long = timed(pieces[1])
     slope, fixed = _slope((landscape.grid.size, more.grid.size), (short, long))
     return landscape.values.ravel(), fixed + slope * shape.grid.size
 
@@ -423,18 +360,18 @@ def _sampled(resolved: dict[str, Any], shape: _Shape) -> tuple[NDArray[Any], flo
 def _whole(resolved: dict[str, Any], levels: NDArray[np.float64]) -> float:
     """The time that a task takes without being stored."""
     source, solver = resolved["landscape"], resolved["solver"]
-    chosen = "auto" if solver["name"] == "auto" else make(solver["name"], **_keywords(solver["options"]))
+    chosen = "auto" if solver["name"] == "auto" else make(solver["name"], **keywords_of(solver["options"]))
     begin = time.process_time()
     if "file" in source:
         landscape = landscape_in_file(source)
     else:
-        landscape = landscapes.get(source["source"])(**_keywords(source["options"]))
+        landscape = family_of(source["source"])(**keywords_of(source["options"]))
     flow = solve(landscape, levels, chosen, tolerance=solver["tolerance"], prefer=solver["prefer"])
     verify(flow, resolved["checks"])
     return time.process_time() - begin
 
 
-def _seconds(resolved: dict[str, Any], shape: _Shape, levels: NDArray[np.float64]) -> float:
+def _seconds(resolved: dict[str, Any], shape: Shape, levels: NDArray[np.float64]) -> float:
     """The time of a task: sampling, and then solving and checking, which is a sum over the axes.
 
     With noise along axis i alone a slab takes s_i seconds per point, without noise s_0: all of it takes
@@ -560,7 +497,7 @@ def _total_seconds(rows: Sequence[tuple[Task, _Cost]], budget: float, measure: b
             if not isinstance(value, list) and key not in ("seed", "gamma")
         )
         key = (
-            _kinds(resolved)[:2],
+            kinds_of(resolved)[:2],
             scalars,
             cost.shape.shape,
             cost.levels.tobytes(),

@@ -30,16 +30,18 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from heatpg.batch.files import MINIMISE, in_file, is_file, minimise_problem
+from heatpg.batch.names import code_problem, is_named, options_of_task, origin_of
 from heatpg.batch.problems import MOST_PROBLEMS, Found, Keys, unknown
 from heatpg.boundaries import boundaries
 from heatpg.core.noise import geometric_levels
 from heatpg.errors import HeatpgError, in_one_line
 from heatpg.landscapes import landscapes
+from heatpg.landscapes.named import family_of
 from heatpg.planes import Draws
 from heatpg.planes.lattices import BOUNDARIES as BEYOND
 from heatpg.solvers import make, solvers
 from heatpg.solvers.choice import PREFERENCES
-from heatpg.tools.endings import SOURCES, is_environment, program_of
+from heatpg.tools.endings import MEANT, SOURCES, environment_id
 from heatpg.tools.options import defaults, fitting, kinds, nearest, parameter_notes, settable, shown
 from heatpg.verify import LEVELS
 
@@ -252,7 +254,7 @@ class BatchSection(Section):
 
 
 class LandscapeSection(Section):
-    """The landscape: a registered source or a file, and its options."""
+    """The landscape: a registered one, an environment of Gymnasium, or a file; and its options."""
 
     source: str | None = None
     options: dict[str, Any] = {}
@@ -421,12 +423,13 @@ def options_model(kind: str, name: str) -> type[Section]:
     A plug-in may call an option ``copy`` or ``model_config``, which mean something to pydantic. So fields go by
     numbers, and an option is the alias of its field.
     """
-    entry = landscapes.get(name) if kind == "landscape" else solvers.get(name)
+    entry = family_of(name) if kind == "landscape" else solvers.get(name)
     table = "landscape" if kind == "landscape" else "evolve.solver_options"
     # values are read by `fitting` as everywhere in heatpg: one number stands for a list of one, and none for None
     notes, usual = parameter_notes(entry), defaults(entry)
+    known = options_of_task(name, entry) if kind == "landscape" else settable(entry)
     fields: dict[str, Any] = {}
-    for number, (key, annotation) in enumerate(settable(entry).items()):
+    for number, (key, annotation) in enumerate(known.items()):
         looks = _Boundary if key == "boundary" else _looks(annotation)
         reader = PlainValidator(functools.partial(_option, key, annotation, table), json_schema_input_type=looks)
         words = "none" if usual[key] is None else json.dumps(usual[key])
@@ -449,7 +452,7 @@ def _options(kind: str, name: str, given: Mapping[str, Any], prefix: Keys = ()) 
 
 def option_problem(kind: str, name: str, key: str, value: object) -> str:
     """What is wrong with one option; empty if nothing is."""
-    if kind == "landscape" and key == MINIMISE and key not in settable(landscapes.get(name)):
+    if kind == "landscape" and key == MINIMISE and key not in settable(family_of(name)):
         return minimise_problem(value)
     _, found = _options(kind, name, {key: value})
     return found[0][1] if found else ""
@@ -460,32 +463,31 @@ def _landscape(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any] |
     options = {key: value for key, value in given.items() if key != "source"}
     source = given.get("source")
     if source is None:
-        return None, [(("source",), "missing: the name of a landscape or a file; see heatpg list landscapes")]
+        words = "missing: the name of a landscape or of an environment, or a file; see heatpg list landscapes"
+        return None, [(("source",), words)]
     if not isinstance(source, str):
         return None, [(("source",), f"must be text; got: {shown(source)}")]
     if is_file(source):
         return in_file(source, options, folder)
-    problem = unknown(source, landscapes.names(), "landscape")
-    if problem and (program_of(source) or is_environment(source)):
-        advice = (
-            f'sample it first with heatpg run "{source}" --sigma 0 --out NAME.h5, and use that file as source; for '
-            "noise in all components use heatpg run --draws"
-        )
-        return None, [(("source",), f"a batch takes registered landscapes and files of data; {advice}")]
+    problem = code_problem(source)
     if problem:
-        return None, [(("source",), f"{problem}; for a file, include its extension: {', '.join(SOURCES)}")]
+        return None, [(("source",), problem)]
+    problem = "" if is_named(source) else unknown(source, landscapes.names(), "landscape")
+    if problem:
+        return None, [(("source",), f"{problem}; for {MEANT}: {', '.join(SOURCES)}")]
     # which way is better is said of a landscape, not to the family, unless that has an option of the name
-    own = MINIMISE in settable(landscapes.get(source))
+    own = MINIMISE in settable(family_of(source))
     said = [options.pop(MINIMISE)] if MINIMISE in options and not own else []
     wrong: Found = [((MINIMISE,), problem) for problem in map(minimise_problem, said) if problem]
+    # what is said of where it is from comes first, and of one key one thing is told
+    origin, strange = origin_of(source, options)
+    wrong += strange
     full, found = _options("landscape", source, options)
-    resolved: dict[str, Any] = {"source": source, "options": full}
+    resolved: dict[str, Any] = {"source": environment_id(source), "options": full}
     # left out where it is not true: tasks of returns are what they were before there was a choice
     if said == [True]:
         resolved[MINIMISE] = True
-    plugin = landscapes.plugins().get(source)
-    # another version of a plug-in is another landscape
-    return resolved | ({} if plugin is None else {"distribution": str(plugin)}), wrong + found
+    return resolved | origin, wrong + found
 
 
 def _solver(section: EvolveSection, known: bool) -> tuple[dict[str, Any], Found]:

@@ -1,8 +1,9 @@
 """What a batch is to do: a specification in TOML, checked against what heatpg knows, and its tasks.
 
-Names and numbers only: nothing in a specification is evaluated, imported or run. Everything that is wrong with it is
-said at once, each thing with its place. A task is known by the SHA-256 of its canonical form, in which every default
-is written out, so that two specifications of the same work have the same tasks.
+Names and numbers only: nothing in a specification is evaluated or run, and no module is imported but those of packages
+that were installed to bring landscapes or environments. Everything that is wrong with it is said at once, each thing
+with its place. A task is known by the SHA-256 of its canonical form, in which every default is written out, so that two
+specifications of the same work have the same tasks.
 """
 
 # Above 600 lines, and one thing: sweep, task and text are three forms of one set of changes. `Spec._resolve` needs
@@ -26,6 +27,7 @@ from typing import Any
 from pydantic import PrivateAttr
 
 from heatpg.batch.files import MINIMISE, is_file, known_file
+from heatpg.batch.names import is_named
 from heatpg.batch.problems import (
     DEEPEST,
     MOST_VALUES,
@@ -58,7 +60,6 @@ from heatpg.batch.sections import (
     sigma_problem,
     sound,
 )
-from heatpg.landscapes import landscapes
 from heatpg.tools.calls import checked_call
 from heatpg.tools.endings import SOURCES
 from heatpg.tools.options import shown
@@ -383,7 +384,7 @@ class Spec(Section):
             self._resolve(section, base[section], [c for c in usual if c.section == section], collector)
         varied = {change.path for factor in factors for changes in factor for change in changes}
         source = self.landscape.source or ""
-        registered = "landscape.source" not in varied and source in landscapes.names()
+        registered = "landscape.source" not in varied and is_named(source)
         for position, factor in enumerate(factors):
             for changes in factor[1:]:
                 for section in {change.section for change in changes}:

@@ -31,7 +31,7 @@ from heatpg.core.landscape import Landscape
 from heatpg.driver import evolve
 from heatpg.errors import HeatpgError, MissingFileError, StoreError, in_one_line
 from heatpg.evolution import Evolution
-from heatpg.landscapes import landscapes
+from heatpg.landscapes.named import family_of
 from heatpg.solvers import Solver, solvers
 from heatpg.store.reading import fields_digest
 from heatpg.store.writing import image
@@ -106,7 +106,7 @@ def _from_file(resolved: Mapping[str, Any]) -> Landscape:
 def _landscape(resolved: Mapping[str, Any]) -> Landscape:
     if resolved["source"] == "file":
         return _from_file(resolved)
-    family = landscapes.get(resolved["source"])
+    family = family_of(resolved["source"])
     return family(**_options(family, resolved["options"])).regarded(minimise=resolved.get(MINIMISE, False))
 
 

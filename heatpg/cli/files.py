@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from heatpg.cli.programs import environment_landscape, program_landscape
+from heatpg.cli.programs import program_landscape
 from heatpg.cli.talk import note
 from heatpg.cli.words import by_axis, parse_faces, parse_options
 from heatpg.errors import MissingFileError, OptionError, StoreError, UnknownNameError
 from heatpg.tools.arguments import one_of
-from heatpg.tools.endings import SOURCES, is_environment, program_of
+from heatpg.tools.endings import MEANT, SOURCES, is_environment, program_of
 from heatpg.tools.folders import expanded
 from heatpg.tools.options import nearest, settable
 from heatpg.tools.publishing import RESULTS, prepare_output, result_name
@@ -194,6 +194,7 @@ def _refuse_folder(path: Path) -> None:
 def _family(source: str) -> Callable[..., Landscape]:
     """What makes the landscape of a source that is no file of data."""
     from heatpg.landscapes import landscapes
+    from heatpg.landscapes.named import family_of, require_environment
 
     if program_of(source):
         return program_landscape(source)
@@ -203,9 +204,10 @@ def _family(source: str) -> Callable[..., Landscape]:
         # not before: a directory may have the name of a landscape
         _refuse_folder(Path(source))
         if is_environment(source):
-            return environment_landscape(source)
+            require_environment(source)
+            return family_of(source)
         # the same error with better advice: a name without an ending may have been meant as a file
-        ending = f"for a file, include its extension: {', '.join((*SOURCES, '.py'))}"
+        ending = f"for {MEANT}: {', '.join((*SOURCES, '.py'))}"
         reason.advice = "; ".join(filter(None, (reason.advice, ending)))
         raise
 

@@ -1,4 +1,4 @@
-"""Landscapes that are made by a Python file of the user, or of an environment of Gymnasium."""
+"""Landscapes that are made by a Python file of the user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from heatpg.tools.options import nearest
 if TYPE_CHECKING:
     from heatpg.core.landscape import Landscape
 
-__all__ = ["environment_landscape", "program_landscape"]
+__all__ = ["program_landscape"]
 
 Family = Callable[..., "Landscape"]
 
@@ -97,34 +97,3 @@ def _called(path: Path, function: Callable[..., Any], *given: Any, **options: An
             lines = [reason.lineno]
         where = f", line {lines[-1]}" if lines else ""
         raise OptionError(f"{path.name}{where} failed", given=f"{type(reason).__name__}: {reason}") from reason
-
-
-def environment_landscape(source: str) -> Family:
-    """The function that makes a landscape of an environment of Gymnasium over its actions."""
-
-    def landscape(
-        *,
-        components: tuple[int, ...] | None = None,
-        held: tuple[float, ...] | None = None,
-        size: int = 33,
-        boundary: str = "clip",
-        state: int = 0,
-        horizon: int = 200,
-        gamma: float = 0.99,
-        seeds: int = 1,
-        workers: int = 0,
-        progress: Callable[[int, int], object] | None = None,
-    ) -> Landscape:
-        from heatpg.landscapes import Actions, Rollout, from_gymnasium
-
-        return from_gymnasium(
-            source,
-            over=Actions(components=components, held=held, boundary=boundary),
-            size=size,
-            state=state,
-            rollout=Rollout(horizon=horizon, gamma=gamma, seeds=seeds),
-            workers=workers,
-            progress=progress,
-        )
-
-    return landscape

@@ -23,7 +23,7 @@ from heatpg.cli.files import output
 from heatpg.cli.parser import Commands
 from heatpg.cli.talk import OK, envelope, loadable, reply, say
 from heatpg.errors import OptionError
-from heatpg.tools.endings import OTHERS, SOURCES
+from heatpg.tools.endings import ENVIRONMENT, OTHERS, SOURCES
 from heatpg.tools.publishing import RESULTS
 from heatpg.version import __version__
 
@@ -37,6 +37,7 @@ Node = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _WHAT_IT_IS = "A batch: one landscape, its noise levels, and the parameters that vary."
+_ENVIRONMENT = rf"^([\w.]+:)?{ENVIRONMENT}$"
 _NONE: Node = {"type": "string", "pattern": "^[Nn][Oo][Nn][Ee]$"}  # the word for a key that is not set
 
 
@@ -188,9 +189,12 @@ def _file_options() -> dict[str, Node]:
     return {key: TypeAdapter(kind).json_schema() for key, kind in hints.items()}
 
 
-def _landscape_rules(families: Mapping[str, dict[str, Node]], titles: Mapping[str, str]) -> list[Node]:
+def _landscape_rules(
+    families: Mapping[str, dict[str, Node]], titles: Mapping[str, str], rollouts: dict[str, Node]
+) -> list[Node]:
     """A landscape that is the same in every task has its own options and no others; so has a file."""
-    rules = []
+    of_environment = {"properties": rollouts, "propertyNames": {"enum": ["source", *rollouts]}}
+    rules = [_when(_fixed("landscape", "source", {"pattern": _ENVIRONMENT}), _narrowed(of_environment, rollouts))]
     for name, options in families.items():
         own = {
             "properties": options,
@@ -259,11 +263,12 @@ def schema() -> dict[str, Any]:
     --------
     >>> from heatpg.cli.schema import schema
     >>> sorted(schema()["properties"])
-    ['batch', 'evolve', 'landscape', 'storage', 'sweep', 'task']
+    ['batch', 'draws', 'evolve', 'landscape', 'storage', 'sweep', 'task']
     """
     from heatpg.batch.files import MINIMISE
     from heatpg.batch.sections import (
         BatchSection,
+        DrawsSection,
         EvolveSection,
         LandscapeSection,
         StorageSection,
@@ -279,17 +284,24 @@ def schema() -> dict[str, Any]:
     said = _file_options()
     loss = {MINIMISE: said[MINIMISE]}
     families = {name: _keys(options_model("landscape", name)) | loss for name in usable}
+    # every environment has the same options, so any name stands for all
+    rollouts = _keys(options_model("landscape", "Pendulum-v1")) | loss
     schemes = {name: _keys(options_model("solver", name)) for name in solvers.names()}
-    evolve, storage = _of(EvolveSection), _of(StorageSection)
+    evolve, draws, storage = _of(EvolveSection), _of(DrawsSection), _of(StorageSection)
     meanings = "\n".join(f"{name}: {title}" for name, title in titles.items())
     file = {
         "type": "string",
         "pattern": _endings(*SOURCES),
         "description": "A file, relative to the directory of the specification.",
     }
+    environment = {
+        "type": "string",
+        "pattern": _ENVIRONMENT,
+        "description": "An environment that is registered with Gymnasium, over its actions.",
+    }
     source = {
-        "anyOf": [{"enum": list(titles), "description": meanings}, file],
-        "description": "A registered landscape (heatpg list landscapes), or a file.",
+        "anyOf": [{"enum": list(titles), "description": meanings}, file, environment],
+        "description": "A registered landscape (heatpg list landscapes), an environment of Gymnasium, or a file.",
     }
     solver_options = _merged(schemes)
     # the longest of all nodes stands in many places: so it is referred to
@@ -297,7 +309,7 @@ def schema() -> dict[str, Any]:
     evolve["properties"]["sigma"] = {"$ref": "#/$defs/sigma"}
     evolve["properties"]["solver_options"] = _table(solver_options, "Options of the solver.")
     # the boundaries of a file are those that landscapes have, for all axes or by axis
-    merged = _merged(families)
+    merged = _merged({**families, "environments of Gymnasium": rollouts})
     words = {key: value for key, value in merged["boundary"].items() if key != "description"}
     table = {"type": "object", "additionalProperties": words, "minProperties": 1}
     merged["boundary"] = {
@@ -308,6 +320,7 @@ def schema() -> dict[str, Any]:
     varied = {
         "landscape": landscape["properties"],
         "evolve": evolve["properties"] | {f"solver_options.{key}": node for key, node in solver_options.items()},
+        "draws": draws["properties"],
         "storage": storage["properties"],
     }
     lists = _swept(varied, lambda node: {"type": "array", "items": node, "minItems": 1})
@@ -320,6 +333,7 @@ def schema() -> dict[str, Any]:
         "batch": _of(BatchSection),
         "landscape": landscape,
         "evolve": {key: node for key, node in evolve.items() if key != "$defs"},
+        "draws": {**draws, "minProperties": 1},
         "storage": storage,
         "sweep": _table(sweep, _summary(SweepSection)),
         "task": {
@@ -332,7 +346,11 @@ def schema() -> dict[str, Any]:
         "$schema": DIALECT,
         "title": f"Specification of a batch of heatpg {__version__}",
         **_table(tables, _WHAT_IT_IS),
-        "allOf": [*_landscape_rules(families, titles), *_solver_rules(schemes, PREFERENCES[0]), *_other_rules()],
+        "allOf": [
+            *_landscape_rules(families, titles, rollouts),
+            *_solver_rules(schemes, PREFERENCES[0]),
+            *_other_rules(),
+        ],
         "$defs": {
             "sigma": sigma,
             **evolve["$defs"],

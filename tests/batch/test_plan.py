@@ -16,7 +16,8 @@ import pytest
 
 from heatpg import Landscape, save
 from heatpg.batch import Plan, SpecError, predict, read_spec
-from heatpg.batch.plan import _compact_shape, _shape, _slab
+from heatpg.batch.plan import _compact_shape, _slab
+from heatpg.batch.shapes import shape_of
 from heatpg.batch.work import run_task
 from heatpg.core.grid import Axis, Grid
 from heatpg.evolution import solve
@@ -231,7 +232,7 @@ def test_a_landscape_of_fine_detail_is_asked_on_a_few_more_nodes(monkeypatch: py
         return family(grid, size=size, terms=terms)
 
     monkeypatch.setitem(landscapes._entries, "weierstrass", asked)
-    shape = _shape({"landscape": {"source": "weierstrass", "options": {"size": 4096, "terms": 5}}})
+    shape = shape_of({"landscape": {"source": "weierstrass", "options": {"size": 4096, "terms": 5}}})
     assert shape.grid == family(size=4096).grid
     assert sizes == [5, 17, 65]  # of 16 waves
 

@@ -241,7 +241,10 @@ def test_missing_folders_are_made(capsys: Capture) -> None:
         (["run", "ridge", "--out", "y.txt"], ".h5, .hdf5, .nc"),
         (["run", "ridge", "--out", "result"], "the name of a result file"),
         (["run", "nothing_like_it"], "for a file, include its extension: .h5"),
-        (["run", "ridg"], "\n  try: for a file, include its extension: .h5"),
+        (
+            ["run", "ridg"],
+            "\n  try: for an environment, include its version, as in Pendulum-v1; for a file, include its",
+        ),
         (["run", "Pendulum-v1", "--set", "horison=3"], "did you mean 'horizon'?"),
         (["run", "Pendulum-v1", "--variable", "Q"], "these options apply only to files"),
         (["run"], "required"),

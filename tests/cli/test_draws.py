@@ -266,7 +266,7 @@ def test_a_registered_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_batch_says_what_to_do_instead(tmp_path: Path) -> None:
     path = tmp_path / "spec.toml"
-    for source in ("returns.py", "Pendulum-v1"):
+    for source in ("returns.py", "my_module:Mine-v0"):
         path.write_text(f'[landscape]\nsource = "{source}"\n[evolve]\nsigma = [0.1]\ndraws = {{error = 0.05}}\n')
         with pytest.raises(SpecError) as reason:
             read_spec(path)

@@ -12,10 +12,12 @@ import pytest
 
 from heatpg.batch import SpecError, read_spec
 from heatpg.batch.files import FILE_OPTIONS
+from heatpg.batch.names import options_of_task
 from heatpg.boundaries import boundaries
 from heatpg.cli import main
 from heatpg.cli.schema import DIALECT, schema
 from heatpg.landscapes import landscapes
+from heatpg.landscapes.named import family_of
 from heatpg.solvers import solvers
 from heatpg.tools.options import parameter_notes, settable
 
@@ -60,6 +62,12 @@ GOOD = {
     "file with a boundary for each axis": '[landscape]\nsource = "values.npy"\n'
     'boundary = {x1 = "clip", x2 = "reflect"}\n[evolve]\nsigma = 1.0',
     "file": '[landscape]\nsource = "values.npy"\nboundary = "clip"\n[evolve]\nsigma = 1.0',
+    "environment": '[landscape]\nsource = "Pendulum-v1"\nhorizon = 20\nheld = [0]\n[evolve]\nsigma = 1.0\n'
+    '[sweep.product]\n"landscape.state" = [0, 1]\n"landscape.components" = ["none", [0]]',
+    "environment of a module of Gymnasium": '[landscape]\nsource = "gymnasium:Pendulum-v1"\n[evolve]\nsigma = 1.0',
+    "environments are swept": '[evolve]\nsigma = 1.0\n[sweep.product]\n"landscape.source" = ["Pendulum-v1", "ridge"]',
+    "draws": BASE + '[draws]\nerror = 0.05\nbeyond = "sampled"\n[sweep.product]\n"draws.seed" = [0, 1]',
+    "draws are nested": BASE + "[draws]\ncount = 128\n[sweep.product.draws]\nseed = [0, 1]",
 }
 
 BAD = {
@@ -99,6 +107,11 @@ BAD = {
     "table": BASE + "[stroage]",
     "one task": BASE + '[task]\n"landscape.gamma" = 0.9',
     "name": BASE + "[batch]\nname = 3",
+    "option of no environment": '[landscape]\nsource = "Pendulum-v1"\nwidth = 1.0\n[evolve]\nsigma = 1.0',
+    "processes of an environment": '[landscape]\nsource = "Pendulum-v1"\nworkers = 2\n[evolve]\nsigma = 1.0',
+    "no draws": BASE + "[draws]",
+    "key of no draws": BASE + "[draws]\nerorr = 0.1",
+    "too few draws": BASE + "[draws]\ncount = 1",
     "option of a file": '[landscape]\nsource = "values.npy"\nboundary = "clip"\nsize = 3\n[evolve]\nsigma = 1.0',
 }
 
@@ -167,6 +180,7 @@ def test_names_are_those_that_are_registered() -> None:
     assert word["enum"] == table["additionalProperties"]["enum"] == boundaries.names()
     assert properties["evolve"]["properties"]["solver"]["enum"] == ["auto", *solvers.names()]
     every = {key for name in landscapes.names() for key in settable(landscapes.get(name))}
+    every |= set(options_of_task("Pendulum-v1", family_of("Pendulum-v1")))
     assert set(known) == every | {"source"} | set(FILE_OPTIONS)
 
 
