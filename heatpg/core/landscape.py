@@ -746,7 +746,8 @@ class Landscape:
             raise GridError(
                 f"{place.name} does not name its axes, so returns= cannot select one",
                 given=f"returns={returns!r}",
-                advice="read it in Python: Landscape.from_array(returns=np.load(path), boundary=...), seeds first",
+                advice="write a vector for each axis, also for the seeds, as in np.savez(path, values=returns, "
+                "seed=range(8), x=nodes); or read it by Landscape.from_array(returns=np.load(path), ...), seeds first",
             )
         if not found.axes:
             grid = grid_of_nodes(values.shape, boundary=boundary, nodes=nodes or "vertex")

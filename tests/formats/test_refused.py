@@ -17,7 +17,7 @@ import pytest
 
 from heatpg import Landscape, evolve, landscapes
 from heatpg.cli import main
-from heatpg.errors import HeatpgError, HeatpgWarning, ResourceError
+from heatpg.errors import GridError, HeatpgError, HeatpgWarning, ResourceError
 from tests.formats import crafted
 from tests.formats.crafted import SQUARE, SWEEP, X, Y, on
 
@@ -644,3 +644,23 @@ def test_names_from_files_never_reach_a_terminal_as_they_are(
     crafted.hdf5(Path("e.h5"), {"\x1b[2JA": on(X, Y), "\x1b[31mB": on(X, Y)})
     assert main(["run", "e.h5", "--boundary", "clip", "--sigma", "1"]) == 2
     assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", [".npy", ".npz"])
+def test_seeds_of_an_array_without_named_axes(ending: str, tmp_path: Path) -> None:
+    """What is advised works."""
+    returns, path = np.random.default_rng(0).standard_normal((8, 21)), tmp_path / f"seeds{ending}"
+    if ending == ".npy":
+        np.save(path, returns)
+    else:
+        np.savez(path, values=returns)
+    with pytest.raises(GridError) as caught:
+        Landscape.from_file(path, boundary="clip", returns="seed")
+    assert "a vector for each axis, also for the seeds, as in np.savez(path, values=returns, seed=range(8)" in str(
+        caught.value
+    )
+    advised = tmp_path / "advised.npz"
+    np.savez(advised, values=returns, seed=range(8), x=np.linspace(0.0, 1.0, 21))
+    found = Landscape.from_file(advised, boundary="clip", returns="seed")
+    np.testing.assert_array_equal(found.returns, returns)
+    np.testing.assert_array_equal(Landscape.from_array(returns=returns, boundary="clip").returns, returns)
