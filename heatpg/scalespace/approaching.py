@@ -30,8 +30,8 @@ Below, it is off by more than 1e-3 of |H| max(sigma, h) in the gradient; above, 
 too much of the tolerance of a solver, and points are few (taste)."""
 _ITERATIONS = 10
 _ARRIVED = 1e-5  # of a step in max(sigma, h); the next would be its square
-# Where the interpolant may hide a zero. All tastes: of eighty thousand points of rough landscapes none was missed, nor
-# with a tenth of `_FLAT`.
+# Where the interpolant may hide a zero. All tastes: of a hundred thousand points of rough landscapes one was missed, a
+# maximum of white noise about to meet a saddle.
 _SINGULAR = 0.05  # |det H| / |H|^d, with the largest |H| on the way
 _FLAT = 0.01  # |grad u| / |H|
 _DOUBLE = 0.01  # |det H| / |H|^d, where a start arrives
